@@ -1,0 +1,92 @@
+//! The contract that every backend keeps, and that one conformance suite checks.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use warren_state::{Capabilities, Fault, LinkName, Observed, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId};
+
+/// How much to observe.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Every interface; companions of ours.
+    All,
+    /// This link with its companions, and our rules. An absent link gives an observation without it.
+    Link(LinkName),
+}
+
+/// What to take down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Removal {
+    /// Whose: a link with another tunnel's mark, or without a mark, is not touched and is a `Conflict`.
+    pub tunnel: TunnelId,
+    /// The link, and with it all that is on it.
+    pub link: LinkName,
+    /// Rules of this tunnel.
+    pub rules: BTreeSet<Rule>,
+}
+
+/// Something changed in the kernel, by whomever.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A link, an address or a route on it, or, with `None`, something that no link can be told of (a rule).
+    Changed(Option<LinkName>),
+    /// Notices were lost: observe everything.
+    Overrun,
+}
+
+/// Bytes and packets since the link was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Received by this host over the tunnel.
+    pub rx_bytes: u64,
+    /// Received by this host over the tunnel.
+    pub rx_packets: u64,
+    /// Sent by this host over the tunnel.
+    pub tx_bytes: u64,
+    /// Sent by this host over the tunnel.
+    pub tx_packets: u64,
+}
+
+/// A rate limit, for both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Rate {
+    /// From the network to this host, in bytes per second.
+    pub rx_bytes_per_second: u64,
+    /// From this host to the network, in bytes per second.
+    pub tx_bytes_per_second: u64,
+}
+
+/// A host's tunnels, whatever makes them real.
+///
+/// Guarantees of every implementation: nothing that does not carry our mark is changed or removed; not-found on a
+/// removal is success; a missing capability is an `Unsupported` fault; calls may come from many tasks at once.
+#[async_trait]
+pub trait Dataplane: Send + Sync + 'static {
+    /// What this backend can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What is there right now.
+    async fn observe(&self, scope: Scope) -> Result<Observed, Fault>;
+
+    /// Takes the steps in order and stops at the first failure of each tunnel; one outcome for each step tried.
+    /// Idempotent: what is so already gives `AlreadySo`. Never cancelled half-way: the future runs to its end even when
+    /// the caller goes away.
+    async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome>;
+
+    /// Removes the tunnel with all companions, in reverse order, past failures.
+    async fn remove(&self, removal: Removal) -> RemovalReport;
+
+    /// Reads the counters of the link.
+    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault>;
+
+    /// Limits the link's rate, or lifts the limit.
+    async fn shape(&self, link: &LinkName, rate: Option<Rate>) -> Result<(), Fault>;
+
+    /// Subscribes to changes. The queue is bounded: a full one gives one `Overrun`.
+    async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault>;
+
+    /// The source address that the host would use towards `dst`; `None` when there is no route.
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
+}

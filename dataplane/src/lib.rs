@@ -1,0 +1,7 @@
+//! The dataplane: what makes links, addresses, routes and rules real.
+//!
+//! [`contract::Dataplane`] is backend-neutral and speaks domain types only.
+
+pub mod contract;
+
+pub use contract::{Dataplane, Notice, Removal, Scope};

@@ -1,0 +1,65 @@
+//! Where views come from.
+
+use std::net::Ipv4Addr;
+
+use async_trait::async_trait;
+use tokio::{sync::mpsc, time::Instant};
+use warren_state::{Pubkey, View};
+
+/// What to read: only what the role needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Query {
+    /// The users whose `client_ip` is this, with exactly the accounts that they name.
+    Client(Ipv4Addr),
+    /// The users of this device, with exactly the accounts that they name.
+    Gateway(Pubkey),
+}
+
+/// Why a read gave no view.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The caller's deadline passed; the read may still end and be cached.
+    #[error("the ledger did not answer in time")]
+    Deadline,
+    /// The ledger could not be reached or answered with an error. Secrets in URLs are redacted.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The answer is not what was asked for: wrong program, too large, not decodable as a whole.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// A ledger that can be read and watched.
+#[async_trait]
+pub trait LedgerSource: Send + Sync + 'static {
+    /// Reads one view, with its slot. Retries inside, rotates endpoints, and honours the deadline.
+    async fn read(&self, query: &Query, deadline: Instant) -> Result<View, ReadError>;
+
+    /// Starts watching: a message says that something relevant may have changed and a read is worth while. Messages
+    /// coalesce; the channel closes only when the receiver does. Reading by timer goes on regardless.
+    fn watch(&self, query: Query) -> mpsc::Receiver<()>;
+
+    /// For status and metrics.
+    fn health(&self) -> LedgerHealth;
+}
+
+/// How reading goes.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct LedgerHealth {
+    /// The endpoint in use, secrets redacted.
+    pub endpoint: String,
+    /// Whether the subscription is alive.
+    pub subscribed: bool,
+    /// Requests sent, retries included.
+    pub requests: u64,
+    /// Bytes of response bodies as they came over the wire.
+    pub bytes_received: u64,
+    /// Reads that gave a view.
+    pub reads_ok: u64,
+    /// Reads that did not.
+    pub reads_failed: u64,
+    /// Retries made.
+    pub retries: u64,
+    /// Why the last failed read failed.
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! The heart of Warren: domain types, the planner, the tunnel lifecycle machine, the view guard, the reconciler's
+//! core, the journal and the durable store.
+//!
+//! Everything here but [`store`] is pure: time and randomness are arguments, there is no I/O and no async runtime, and
+//! collections have an order. The shell around it (actors, dataplane backends) carries out the effects that the
+//! machines return. The simulated world drives the very same machines on a virtual clock.
+
+pub mod event;
+pub mod guard;
+pub mod ids;
+pub mod lifecycle;
+pub mod observed;
+pub mod outcome;
+pub mod random;
+pub mod reconcile;
+pub mod service;
+pub mod session;
+pub mod spec;
+pub mod step;
+pub mod time;
+pub mod view;
+
+pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
+pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
+pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, RemovalReport, StepOutcome};
+pub use service::{ServiceClass, ServiceKind};
+pub use session::SessionStatus;
+pub use spec::{
+    Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, LearnedRoutes, LinkSpec, Route, RouteProtocol, Rule, RuleSelector,
+    TableId, TunnelSpec, TunnelWant,
+};
+pub use step::{Action, Phase, Plan, PlannedStep};
+pub use time::{Deadline, Monotonic};
+pub use view::View;

@@ -1,0 +1,154 @@
+//! The life of one tunnel, as a machine without I/O.
+//!
+//! See [`Lifecycle`]. Status, events, `warren explain` and the metrics all read this one machine.
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use crate::{
+    ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, Monotonic, Observed, Phase, PlannedStep, RemovalReport, Rule,
+    SessionStatus, TunnelId, TunnelSpec, event::Event,
+};
+
+/// Numbers the sessions of one provisioner, so that a late signal of an old one cannot touch the next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct SessionNumber(pub u64);
+
+/// What happens to a tunnel. At most one `Observe`, `Apply` or `Remove` is under way at a time; whatever arrives in
+/// between is kept in mind and handled when the answer is there.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// What the tunnel should be, from now on. The incarnation is for a link made from now on.
+    Assign {
+        /// The new spec; may equal the current one.
+        spec: Box<TunnelSpec>,
+        /// For the next link that is made; an adopted link keeps its own.
+        incarnation: Incarnation,
+        /// The plan that this belongs to.
+        generation: Generation,
+    },
+    /// The answer to [`Effect::Observe`]: an observation of at least the tunnel's own link.
+    Observed(Result<Observed, Fault>),
+    /// The answer to [`Effect::Apply`].
+    Applied(ApplyReport),
+    /// The answer to [`Effect::Remove`].
+    Removed(RemovalReport),
+    /// News from the session with this number.
+    Session(SessionNumber, SessionUpdate),
+    /// Something about the tunnel may have changed in the kernel: look again.
+    Recheck,
+    /// Take it down, for this reason.
+    Retire(String),
+    /// The daemon goes away and the tunnel stays: close the session, touch nothing.
+    Detach,
+    /// The deadline of [`Lifecycle::poll_timeout`] has passed.
+    Timeout,
+}
+
+/// News from a BGP session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionUpdate {
+    /// The status changed. The detail says why, for people.
+    Status(SessionStatus, Option<String>),
+    /// Routes that passed the import policy.
+    Routes {
+        /// New or replaced: the destination; the next hop is always the peer.
+        announced: Vec<Ipv4Net>,
+        /// Gone.
+        withdrawn: Vec<Ipv4Net>,
+    },
+    /// The peer has sent its whole table (End-of-RIB, RFC 4724 section 2, or the settle time passed).
+    Synced,
+    /// The session closed: what it taught us no longer holds.
+    Closed,
+}
+
+/// What the shell is to do, in order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Observe this tunnel's link, companions and our rules; answer with [`Input::Observed`].
+    Observe {
+        /// The tunnel's link.
+        link: LinkName,
+    },
+    /// Take these steps in order, stopping at the first failure; answer with [`Input::Applied`].
+    Apply {
+        /// Not empty.
+        steps: Vec<PlannedStep>,
+        /// The plan's number.
+        generation: Generation,
+    },
+    /// Remove the link with all that is on it, and these rules; answer with [`Input::Removed`].
+    Remove {
+        /// The link, when it is ours.
+        link: LinkName,
+        /// Our rules of this tunnel.
+        rules: Vec<Rule>,
+    },
+    /// Start a session.
+    StartSession {
+        /// Every signal of it carries this number.
+        session: SessionNumber,
+        /// What it should be.
+        spec: Box<BgpSpec>,
+    },
+    /// Change what the running session announces.
+    Advertise {
+        /// The running session.
+        session: SessionNumber,
+        /// All of it, not the difference.
+        prefixes: Vec<Ipv4Net>,
+    },
+    /// Stop a session.
+    StopSession {
+        /// Which.
+        session: SessionNumber,
+        /// Whether to send a Cease; without it the connection is just closed.
+        cease: bool,
+    },
+    /// Put this into the journal.
+    Record(Event),
+    /// Nothing is left to do: the provisioner may stop. The tunnel is removed or detached.
+    Finished,
+}
+
+/// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TunnelReport {
+    /// Whose.
+    pub tunnel: TunnelId,
+    /// The spec in force.
+    pub spec: Option<TunnelSpec>,
+    /// The incarnation of the link that is there, or was last.
+    pub incarnation: Incarnation,
+    /// The phase.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Monotonic,
+    /// In `Failed`: the phase that failed, why, and when it is tried again.
+    pub failure: Option<FailureReport>,
+    /// The session's status.
+    pub session: SessionStatus,
+    /// Why the session has that status, for people.
+    pub session_detail: Option<String>,
+    /// When the session's status changed last.
+    pub session_since: Option<Monotonic>,
+    /// How many routes the session taught us.
+    pub learned_routes: usize,
+    /// How often the tunnel was mended after something else changed it.
+    pub repairs: u64,
+    /// Failed attempts in a row.
+    pub attempts: u32,
+}
+
+/// Why a tunnel is in `Failed`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FailureReport {
+    /// Where it failed.
+    pub phase: Phase,
+    /// Why.
+    pub fault: Fault,
+    /// When it is tried again.
+    pub retry_at: Monotonic,
+}

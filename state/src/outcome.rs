@@ -1,0 +1,142 @@
+//! What came of an attempt to change the dataplane: plain owned data.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Generation, LinkName, PlannedStep};
+
+/// Why an operation on the dataplane failed, and what the caller may do about it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[error("{operation}: {detail}")]
+pub struct Fault {
+    /// What the caller may do.
+    pub class: FaultClass,
+    /// What was attempted, for people: `create link doublezero0`.
+    pub operation: String,
+    /// What went wrong, for people.
+    pub detail: String,
+}
+
+/// What the caller of a failed operation may do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultClass {
+    /// The same attempt may succeed later.
+    Transient,
+    /// Something that is not ours is in the way; an operator must decide.
+    Conflict,
+    /// The request itself is wrong, or we may not make it.
+    Permanent,
+    /// What the operation was to work on is no longer there: observe again.
+    Gone,
+    /// The backend cannot do this at all.
+    Unsupported,
+}
+
+impl fmt::Display for FaultClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transient => "transient",
+            Self::Conflict => "conflict",
+            Self::Permanent => "permanent",
+            Self::Gone => "gone",
+            Self::Unsupported => "unsupported",
+        })
+    }
+}
+
+/// What a backend can do. A missing capability is an `Unsupported` fault, never a silent no-op.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The backend's name: `netlink`, `userspace` or `simulated`.
+    pub backend: String,
+    /// Why this backend was chosen, when it was chosen for us.
+    pub reason: Option<String>,
+    /// What it can do beyond links, addresses and routes.
+    pub features: BTreeSet<Feature>,
+    /// What it cannot do, with a machine-readable reason.
+    pub missing: Vec<MissingFeature>,
+}
+
+/// An optional ability of a backend.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// Policy rules.
+    Rules,
+    /// Notices of changes made by others.
+    Events,
+    /// Many links removed by one request.
+    GroupDelete,
+    /// Byte and packet counters per tunnel.
+    Counters,
+    /// Rate limits per tunnel.
+    Shaping,
+    /// Segmentation and receive offload.
+    Offload,
+    /// Links survive the daemon.
+    SurvivesRestart,
+}
+
+/// A feature that the backend lacks.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MissingFeature {
+    /// Which one.
+    pub feature: Feature,
+    /// A machine-readable reason: `kernel_too_old`, `no_permission`, `not_built`, …
+    pub reason: String,
+}
+
+/// What came of one plan.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ApplyReport {
+    /// The plan's number.
+    pub generation: Generation,
+    /// One for each step that was tried, in order. After a failure no later step of the same tunnel is tried.
+    pub steps: Vec<(PlannedStep, StepOutcome)>,
+    /// The links that the applied steps made or changed.
+    pub managed: BTreeSet<LinkName>,
+}
+
+/// What came of one step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// The change was made.
+    Done,
+    /// It was so already; for a removal: it was gone already.
+    AlreadySo,
+    /// Not made.
+    Failed(Fault),
+}
+
+impl ApplyReport {
+    /// The first failure.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&PlannedStep, &Fault)> {
+        self.steps.iter().find_map(|(step, outcome)| match outcome {
+            StepOutcome::Failed(fault) => Some((step, fault)),
+            StepOutcome::Done | StepOutcome::AlreadySo => None,
+        })
+    }
+}
+
+/// What came of a removal: exact counts over all companions.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RemovalReport {
+    /// Objects removed by us; companions that the kernel removes with the link count with it.
+    pub removed: u64,
+    /// Objects that were gone already.
+    pub already_gone: u64,
+    /// What could not be removed. Removal goes on past a failure.
+    pub failed: Vec<Fault>,
+}
+
+impl RemovalReport {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty()
+    }
+}

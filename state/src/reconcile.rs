@@ -1,0 +1,103 @@
+//! The reconciler's core: which tunnels there should be, and who is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use crate::{
+    Fault, Generation, Incarnation, LinkName, Observed, Pubkey, TunnelId, TunnelSpec,
+    event::Event,
+    guard::{AcceptedView, HoldReason},
+    lifecycle::TunnelReport,
+};
+
+/// Which users are ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "role")]
+pub enum Role {
+    /// Users whose `client_ip` is this host's; we are the client's end.
+    Client {
+        /// This host's public address.
+        client_ip: Ipv4Addr,
+    },
+    /// Users whose device is this one; we are the device's end.
+    Gateway {
+        /// This device's account.
+        device: Pubkey,
+    },
+}
+
+/// What happens to the reconciler.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A view came into force.
+    View(AcceptedView),
+    /// A read did not come into force.
+    Held(HoldReason),
+    /// The enable switch is this, on disk.
+    Switch(bool),
+    /// The client IP was found, or is another one now.
+    ClientIp(Ipv4Addr),
+    /// The answer to [`Effect::Observe`]: a full observation.
+    Observed(Result<Arc<Observed>, Fault>),
+    /// The answer to [`Effect::ResolveSources`]: by destination; one without a route is absent.
+    Sources(BTreeMap<Ipv4Addr, Ipv4Addr>),
+    /// A provisioner's news.
+    Tunnel(Box<TunnelReport>),
+    /// A provisioner ended. `finished` says whether it had nothing left to do.
+    ProvisionerEnded {
+        /// Which.
+        tunnel: TunnelId,
+        /// Whether it ended after `Finished`.
+        finished: bool,
+    },
+    /// The kernel told of a change; `None` when notices were lost.
+    Notice(Option<LinkName>),
+    /// The daemon stops: detach all (`false`) or take all down (`true`).
+    Shutdown {
+        /// Whether tunnels are taken down.
+        remove: bool,
+    },
+    /// The deadline has passed.
+    Timeout,
+}
+
+/// What the shell is to do, in order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Observe everything; answer with [`Input::Observed`].
+    Observe,
+    /// Ask the dataplane for the source address towards each; answer with [`Input::Sources`].
+    ResolveSources(BTreeSet<Ipv4Addr>),
+    /// Give a tunnel's provisioner its spec; start one when there is none.
+    Assign {
+        /// What it should be.
+        spec: Box<TunnelSpec>,
+        /// For a link made from now on.
+        incarnation: Incarnation,
+        /// The plan's number.
+        generation: Generation,
+    },
+    /// Have a tunnel's provisioner take it down; start one for this when there is none (`spec` tells what is known of
+    /// a tunnel that an earlier run left behind).
+    Retire {
+        /// Which.
+        tunnel: TunnelId,
+        /// The link that carries its mark.
+        link: LinkName,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Have a tunnel's provisioner look again.
+    Recheck(TunnelId),
+    /// Have a tunnel's provisioner let go of it without touching it.
+    Detach(TunnelId),
+    /// Put this into the journal.
+    Record(Event),
+    /// After a shutdown: nothing is left to do.
+    Finished,
+}

@@ -1,0 +1,238 @@
+//! What a tunnel should be: plain data, the same for every backend.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{Asn, Incarnation, LinkName, ServiceKind, TunnelId};
+
+/// Everything that one tunnel consists of. Two equal specs ask for the same tunnel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TunnelSpec {
+    /// Who asks for it.
+    pub id: TunnelId,
+    /// The service that it carries.
+    pub kind: ServiceKind,
+    /// The GRE link.
+    pub link: LinkSpec,
+    /// The user's address in the overlay, when it has one of its own.
+    pub dz_ip: Option<Ipv4Addr>,
+    /// Addresses on the link.
+    pub addresses: BTreeSet<Address>,
+    /// Routes that do not come from the session.
+    pub routes: BTreeSet<Route>,
+    /// Policy rules.
+    pub rules: BTreeSet<Rule>,
+    /// The BGP session over the link.
+    pub bgp: Option<BgpSpec>,
+}
+
+/// A point-to-point GRE link (RFC 2784, no key, no checksum, no sequence numbers).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct LinkSpec {
+    /// The interface's name.
+    pub name: LinkName,
+    /// The outer source address.
+    pub local: Ipv4Addr,
+    /// The outer destination address.
+    pub remote: Ipv4Addr,
+    /// The outer time to live.
+    pub ttl: u8,
+    /// The largest inner packet, in bytes.
+    pub mtu: u16,
+}
+
+/// An address on a link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Address {
+    /// The host's address, host bits included.
+    pub address: Ipv4Addr,
+    /// 0 to 32.
+    pub prefix_len: u8,
+    /// Where the address is valid.
+    pub scope: AddressScope,
+}
+
+/// rtnetlink's address scope.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressScope {
+    /// Everywhere; eligible as a source for any destination.
+    Universe,
+    /// On the link only; never chosen as a source for destinations beyond it.
+    Link,
+}
+
+/// A routing table's number (254 is main).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TableId(pub u32);
+
+impl TableId {
+    /// linux/rtnetlink.h `RT_TABLE_MAIN`.
+    pub const MAIN: Self = Self(254);
+}
+
+/// Who put a route there; the mark of ownership on routes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteProtocol {
+    /// `RTPROT_STATIC` (4): part of the tunnel's spec.
+    Static,
+    /// `RTPROT_BGP` (186): learned from the tunnel's session.
+    Bgp,
+}
+
+impl RouteProtocol {
+    /// rtnetlink's number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Static => 4,
+            Self::Bgp => 186,
+        }
+    }
+}
+
+/// A route over a tunnel's link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Route {
+    /// The table.
+    pub table: TableId,
+    /// The destination.
+    pub dst: Ipv4Net,
+    /// The next hop, on the link.
+    pub via: Ipv4Addr,
+    /// The preferred source address.
+    pub source: Option<Ipv4Addr>,
+    /// Who put it there.
+    pub protocol: RouteProtocol,
+}
+
+/// A policy rule: packets that match look into a table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Rule {
+    /// Lower is earlier.
+    pub priority: u32,
+    /// What matches.
+    pub selector: RuleSelector,
+    /// The table to look into.
+    pub table: TableId,
+}
+
+/// What a rule matches on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleSelector {
+    /// The destination.
+    To(Ipv4Net),
+    /// The source.
+    From(Ipv4Net),
+}
+
+/// The BGP session of a tunnel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BgpSpec {
+    /// Our address on the link; also the router id.
+    pub local_address: Ipv4Addr,
+    /// The peer's address on the link.
+    pub peer_address: Ipv4Addr,
+    /// Our AS.
+    pub local_asn: Asn,
+    /// The AS that the peer must announce in its OPEN.
+    pub peer_asn: Asn,
+    /// What we announce.
+    pub advertise: BTreeSet<Ipv4Net>,
+    /// Where received routes go; `None` installs nothing.
+    pub install: Option<InstallSpec>,
+    /// Which routes are accepted.
+    pub policy: ImportPolicy,
+}
+
+/// Where routes from the session go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstallSpec {
+    /// The table.
+    pub table: TableId,
+    /// The preferred source of the installed routes.
+    pub source: Ipv4Addr,
+    /// Routes stay in the kernel when they are withdrawn or the session closes, and go with the link only
+    /// (facts: IBRL with an allocated address).
+    pub retain: bool,
+}
+
+/// Import policy of a session. On top of it, a default route and a next hop other than the peer are never accepted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ImportPolicy {
+    /// More prefixes than this close the session (Cease, RFC 4486 subcode 1).
+    pub max_prefixes: u32,
+    /// A prefix that contains one of these addresses is refused: the tunnel's own endpoints.
+    pub protected: BTreeSet<Ipv4Addr>,
+}
+
+/// The tunnels that the view, our role and the enable switch ask for.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Desired {
+    /// By identity.
+    pub tunnels: BTreeMap<TunnelId, TunnelWant>,
+}
+
+/// A desired tunnel, with what is known at run time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TunnelWant {
+    /// What it should be.
+    pub spec: TunnelSpec,
+    /// The incarnation that a link made from now on carries.
+    pub incarnation: Incarnation,
+    /// The routes that the session taught us.
+    pub learned: LearnedRoutes,
+}
+
+/// Routes learned from a session. "Nothing known yet" is not "no routes".
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnedRoutes {
+    /// The session has not told us yet: BGP routes that are in place stay.
+    Unknown,
+    /// Exactly these: others with our protocol number on the link go.
+    Known(BTreeSet<Route>),
+    /// At least these: none that is in place is removed (the session is still sending its first table, or the
+    /// service retains routes).
+    AtLeast(BTreeSet<Route>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} via {}", self.dst, self.via)?;
+        if let Some(source) = self.source {
+            write!(f, " src {source}")?;
+        }
+        write!(f, " proto {} table {}", self.protocol.number(), self.table.0)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.selector {
+            RuleSelector::To(net) => write!(f, "{}: to {net} lookup {}", self.priority, self.table.0),
+            RuleSelector::From(net) => write!(f, "{}: from {net} lookup {}", self.priority, self.table.0),
+        }
+    }
+}
+
+impl fmt::Display for LinkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} gre {} -> {} ttl {} mtu {}", self.name, self.local, self.remote, self.ttl, self.mtu)
+    }
+}

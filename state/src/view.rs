@@ -1,0 +1,191 @@
+//! One decoded read of the ledger, reduced to what tunnels need.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::{Asn, Pubkey, ServiceKind, Slot};
+
+/// One decoded read of the ledger: only what the role needs.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct View {
+    /// The slot at which all of it was read; the lowest where it took several requests.
+    pub slot: Slot,
+    /// Users that the role's filter matched, whatever their status.
+    pub users: BTreeMap<Pubkey, User>,
+    /// The devices that those users name.
+    pub devices: BTreeMap<Pubkey, Device>,
+    /// The exchanges (metros) that those devices name.
+    pub exchanges: BTreeMap<Pubkey, Exchange>,
+    /// The multicast groups that those users name.
+    pub groups: BTreeMap<Pubkey, MulticastGroup>,
+    /// The tenants that those users name.
+    pub tenants: BTreeMap<Pubkey, Tenant>,
+    /// The network's configuration, when the account is there and decodes.
+    pub config: Option<GlobalConfig>,
+    /// The prefixes of all devices, when an edge-filtering user asked for them.
+    pub device_prefixes: Option<BTreeSet<Ipv4Net>>,
+    /// Accounts that do not decode. A user among them keeps the tunnel that it has.
+    pub quarantined: BTreeMap<Pubkey, Quarantine>,
+}
+
+/// An account that was set aside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Why it does not decode, for people.
+    pub reason: String,
+}
+
+/// A network as the ledger writes it: nothing is known to be valid yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct RawNet {
+    /// The address, host bits included.
+    pub address: RawIp,
+    /// Any byte, also above 32.
+    pub prefix_len: u8,
+}
+
+/// An IPv4 address with a default (0.0.0.0), as the ledger uses for "none".
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawIp(pub Ipv4Addr);
+
+impl Default for RawIp {
+    fn default() -> Self {
+        Self(Ipv4Addr::UNSPECIFIED)
+    }
+}
+
+impl RawNet {
+    /// The network with its host bits masked, if the length is one.
+    #[must_use]
+    pub fn network(&self) -> Option<Ipv4Net> {
+        Ipv4Net::new(self.address.0, self.prefix_len).ok().map(|net| net.trunc())
+    }
+}
+
+impl fmt::Display for RawNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address.0, self.prefix_len)
+    }
+}
+
+/// A user account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct User {
+    /// Who may change the account.
+    pub owner: Pubkey,
+    /// The service asked for; an unknown number is kept as such.
+    pub kind: Result<ServiceKind, u8>,
+    /// The tenant, zero for none.
+    pub tenant: Pubkey,
+    /// The device that ends the tunnel.
+    pub device: Pubkey,
+    /// The address of the user's host.
+    pub client_ip: Ipv4Addr,
+    /// The address in the overlay.
+    pub dz_ip: Ipv4Addr,
+    /// The tunnel's number on its device.
+    pub tunnel_number: u16,
+    /// The overlay network of the tunnel: a /31 when valid.
+    pub tunnel_net: RawNet,
+    /// Whether the user may connect.
+    pub status: UserStatus,
+    /// Groups that the user publishes to.
+    pub publishers: Vec<Pubkey>,
+    /// Groups that the user subscribes to.
+    pub subscribers: Vec<Pubkey>,
+    /// The device's end of the tunnel; 0.0.0.0 means the device's public address.
+    pub tunnel_endpoint: Ipv4Addr,
+}
+
+/// A user's status. Only `Activated` keeps a tunnel; an unknown number is unknown and never activated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserStatus {
+    /// May connect (1).
+    Activated,
+    /// Being deleted (3).
+    Deleting,
+    /// Banned (6).
+    Banned,
+    /// Out of credits (8).
+    OutOfCredits,
+    /// One of the ledger's deprecated statuses (0, 2, 4, 5, 7).
+    Deprecated(u8),
+    /// A number that we do not know.
+    Unknown(u8),
+}
+
+impl UserStatus {
+    /// From the ledger's number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Activated,
+            3 => Self::Deleting,
+            6 => Self::Banned,
+            8 => Self::OutOfCredits,
+            0 | 2 | 4 | 5 | 7 => Self::Deprecated(number),
+            9.. => Self::Unknown(number),
+        }
+    }
+}
+
+/// A device account: the other end of tunnels.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Device {
+    /// Its short name.
+    pub code: String,
+    /// The exchange (metro) it stands in.
+    pub exchange: Pubkey,
+    /// Its public address.
+    pub public_ip: Ipv4Addr,
+    /// The ledger's number for its status (1 is activated).
+    pub status: u8,
+    /// The prefixes it announces.
+    pub prefixes: Vec<RawNet>,
+}
+
+/// An exchange account (a metro).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Its short name.
+    pub code: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// A multicast group account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MulticastGroup {
+    /// Its short name.
+    pub code: String,
+    /// The group's address.
+    pub multicast_ip: Ipv4Addr,
+    /// In bits per second.
+    pub max_bandwidth: u64,
+    /// The ledger's number for its status (1 is activated).
+    pub status: u8,
+}
+
+/// A tenant account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its short name.
+    pub code: String,
+}
+
+/// The network's configuration account.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GlobalConfig {
+    /// The users' AS; 0 means the default, 65000.
+    pub local_asn: Asn,
+    /// The devices' AS; 0 means the default, 65001.
+    pub remote_asn: Asn,
+}
