@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Protocols as machines without I/O: packets in, packets and decisions out, time and randomness as arguments.
+
+pub mod bgp;
