@@ -1,5 +1,7 @@
 //! The one enum of events: it feeds log lines, metrics, the journal and the event stream.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, SessionStatus, Slot, TunnelId};
@@ -124,4 +126,94 @@ pub enum Event {
         /// What was seen.
         detail: String,
     },
+}
+
+/// How much an operator wants to be told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// A decision.
+    Debug,
+    /// A change that users can see.
+    Info,
+    /// Something that an operator would want to be told.
+    Warn,
+    /// The daemon cannot do its job.
+    Error,
+}
+
+impl Event {
+    /// The level of its log line.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::ViewAccepted { quarantined, .. } if *quarantined > 0 => Level::Warn,
+            Self::ViewAccepted { .. } => Level::Debug,
+            Self::ViewHeld { .. }
+            | Self::ViewStale { .. }
+            | Self::Refused { .. }
+            | Self::StepFailed { .. }
+            | Self::Repaired { .. }
+            | Self::ActorRestarted { .. } => Level::Warn,
+            Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
+            Self::PhaseChanged { .. } => Level::Debug,
+            Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. } => Level::Warn,
+            Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
+            Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
+            Self::InvariantBroken { .. } => Level::Error,
+        }
+    }
+
+    /// The name in logs, metrics and the event stream.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ViewAccepted { .. } => "view_accepted",
+            Self::ViewHeld { .. } => "view_held",
+            Self::ViewStale { .. } => "view_stale",
+            Self::Switched { .. } => "switched",
+            Self::PlanCommitted { .. } => "plan_committed",
+            Self::Refused { .. } => "refused",
+            Self::PhaseChanged { .. } => "phase_changed",
+            Self::StepFailed { .. } => "step_failed",
+            Self::Repaired { .. } => "repaired",
+            Self::Adopted { .. } => "adopted",
+            Self::SessionChanged { .. } => "session_changed",
+            Self::ActorRestarted { .. } => "actor_restarted",
+            Self::InvariantBroken { .. } => "invariant_broken",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ViewAccepted { slot, users, quarantined } => {
+                write!(f, "view of slot {slot} is in force: {users} users, {quarantined} accounts do not decode")
+            }
+            Self::ViewHeld { reason } => write!(f, "keeping the view in force: {reason}"),
+            Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
+            Self::Switched { enabled: true } => f.write_str("enabled"),
+            Self::Switched { enabled: false } => f.write_str("disabled"),
+            Self::PlanCommitted { generation, assigned, retired } => {
+                write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
+            }
+            Self::Refused { user, reason, .. } => write!(f, "no tunnel for user {user}: {reason}"),
+            Self::PhaseChanged { link, from, to, reason, .. } => {
+                write!(f, "{link}: {from} -> {to}")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
+            }
+            Self::StepFailed { tunnel, phase, class, reason, retry_in_ms } => {
+                write!(f, "tunnel {tunnel} failed in {phase}, {class}: {reason}; next try in {retry_in_ms} ms")
+            }
+            Self::Repaired { tunnel, steps } => write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps.join("; ")),
+            Self::Adopted { link, incarnation, .. } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),
+            Self::SessionChanged { tunnel, peer_asn, from, to, detail } => {
+                write!(f, "tunnel {tunnel}, AS {peer_asn}: {from} -> {to}")?;
+                detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
+            }
+            Self::ActorRestarted { actor, reason, count } => write!(f, "{actor} ended and was started again (no. {count}): {reason}"),
+            Self::InvariantBroken { name, detail } => write!(f, "{name} does not hold: {detail}"),
+        }
+    }
 }

@@ -1,16 +1,24 @@
 //! The view guard: stale is safe, and removal needs proof.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use crate::{Monotonic, Slot, View};
+use crate::{Monotonic, Pubkey, Slot, View, view::UserStatus};
 
 /// The guard's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GuardSettings {
     /// Past this age of the last good view status is `stale`. Tunnels stay.
     pub max_view_age: Duration,
+    /// How soon to read again after [`Verdict::Confirm`].
+    pub confirm_after: Duration,
+}
+
+impl Default for GuardSettings {
+    fn default() -> Self {
+        Self { max_view_age: Duration::from_secs(300), confirm_after: Duration::from_millis(250) }
+    }
 }
 
 /// A view that may be acted on.
@@ -51,6 +59,14 @@ pub enum HoldReason {
         /// The slot of the view in force.
         in_force: Slot,
     },
+    /// It takes users away without a newer slot, which proves nothing.
+    #[error("{gone} users are gone at slot {slot}, which is not newer than that of the view in force")]
+    SameSlot {
+        /// The slot of both.
+        slot: Slot,
+        /// How many are gone.
+        gone: usize,
+    },
     /// No users after some.
     #[error("the list of users is empty after one of {before}; waiting for a second read to confirm it")]
     Emptied {
@@ -66,3 +82,108 @@ pub enum HoldReason {
         before: usize,
     },
 }
+
+/// Decides which reads become the view in force.
+///
+/// * A failed read, and one whose slot is lower than that of the view in force, change nothing.
+/// * A read that takes users away must have a newer slot; one that takes all of them, or more than half of more than
+///   one, must be confirmed by a second read that takes away no others.
+/// * A user whose account does not decode is not taken away.
+#[derive(Clone, Debug)]
+pub struct ViewGuard {
+    settings: GuardSettings,
+    in_force: Option<AcceptedView>,
+    suspect: Option<Suspect>,
+}
+
+/// A read that waits for another one to confirm it.
+#[derive(Clone, Debug)]
+struct Suspect {
+    slot: Slot,
+    gone: BTreeSet<Pubkey>,
+}
+
+impl ViewGuard {
+    /// Starts with the view that an earlier guard of this run left, if any.
+    #[must_use]
+    pub fn new(settings: GuardSettings, in_force: Option<AcceptedView>) -> Self {
+        Self { settings, in_force, suspect: None }
+    }
+
+    /// Takes the outcome of a read that ended now.
+    pub fn offer(&mut self, now: Monotonic, read: Result<View, String>) -> Verdict {
+        let view = match read {
+            Ok(view) => view,
+            Err(detail) => return Verdict::Hold(HoldReason::ReadFailed { detail }),
+        };
+        match self.in_force.clone() {
+            None => self.accept(now, view),
+            Some(in_force) => self.compare(now, &in_force.view, view),
+        }
+    }
+
+    /// The view in force.
+    #[must_use]
+    pub fn in_force(&self) -> Option<&AcceptedView> {
+        self.in_force.as_ref()
+    }
+
+    /// The time since the read that gave the view in force.
+    #[must_use]
+    pub fn age(&self, now: Monotonic) -> Option<Duration> {
+        self.in_force.as_ref().map(|accepted| now.since(accepted.read_at))
+    }
+
+    /// Whether the view in force is older than allowed.
+    #[must_use]
+    pub fn is_stale(&self, now: Monotonic) -> bool {
+        self.age(now).is_some_and(|age| age > self.settings.max_view_age)
+    }
+
+    fn compare(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
+        if view.slot < before.slot {
+            return Verdict::Hold(HoldReason::SlotWentBack { read: view.slot, in_force: before.slot });
+        }
+        let (held, gone) = taken_away(before, &view);
+        if gone.is_empty() {
+            return self.accept(now, view);
+        }
+        if view.slot == before.slot {
+            return Verdict::Confirm(HoldReason::SameSlot { slot: view.slot, gone: gone.len() });
+        }
+        let Some(reason) = suspicion(before, &view, held, gone.len()) else {
+            return self.accept(now, view);
+        };
+        let confirmed = self.suspect.as_ref().is_some_and(|suspect| view.slot >= suspect.slot && gone.is_subset(&suspect.gone));
+        if confirmed {
+            return self.accept(now, view);
+        }
+        self.suspect = Some(Suspect { slot: view.slot, gone });
+        Verdict::Confirm(reason)
+    }
+
+    fn accept(&mut self, now: Monotonic, view: View) -> Verdict {
+        self.suspect = None;
+        let accepted = AcceptedView { view: Arc::new(view), read_at: now };
+        self.in_force = Some(accepted.clone());
+        Verdict::Accept(accepted)
+    }
+}
+
+/// How many users the earlier view lets connect, and which of them the later one does not.
+fn taken_away(before: &View, after: &View) -> (usize, BTreeSet<Pubkey>) {
+    let connected = |view: &View, user: &Pubkey| view.users.get(user).is_some_and(|user| user.status == UserStatus::Activated);
+    let held: BTreeSet<Pubkey> = before.users.keys().filter(|user| connected(before, user)).copied().collect();
+    let gone = held.iter().filter(|user| !connected(after, user) && !after.quarantined.contains_key(user)).copied().collect();
+    (held.len(), gone)
+}
+
+fn suspicion(before: &View, after: &View, held: usize, gone: usize) -> Option<HoldReason> {
+    if after.users.is_empty() && after.quarantined.is_empty() {
+        return Some(HoldReason::Emptied { before: before.users.len() });
+    }
+    (held > 1 && gone * 2 > held).then_some(HoldReason::MassRemoval { gone, before: held })
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@
 pub mod event;
 pub mod guard;
 pub mod ids;
+pub mod invariant;
+pub mod journal;
 pub mod lifecycle;
 pub mod observed;
 pub mod outcome;
@@ -17,6 +19,7 @@ pub mod service;
 pub mod session;
 pub mod spec;
 pub mod step;
+pub mod store;
 pub mod time;
 pub mod view;
 

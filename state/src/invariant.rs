@@ -1,0 +1,117 @@
+//! What must hold at all times, by name. The simulator, the tests and `/metrics` share these names.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::event::Event;
+
+/// A rule whose breach is a defect of ours, whatever happens around us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+pub enum Invariant {
+    /// No object without our mark is changed or removed.
+    ForeignUntouched,
+    /// A tunnel is taken down only by an accepted view that says so, or by disable.
+    RemovalHasProof,
+    /// At most one link carries a tunnel's mark.
+    OneLinkPerTunnel,
+    /// A signal of an earlier incarnation or session changes nothing.
+    LateSignalsIgnored,
+    /// Only routes that the import policy admits are in the kernel.
+    RoutesWithinPolicy,
+    /// A tunnel has at most one dataplane operation under way.
+    OneOperationAtATime,
+    /// After a disable has converged, nothing of ours is there.
+    DisabledMeansGone,
+    /// A read that did not come into force removes nothing.
+    HeldViewsRemoveNothing,
+    /// Once a session is closed, its routes go (unless the service retains them).
+    RoutesFollowTheSession,
+    /// The switch in force is the one on disk.
+    SwitchIsOnDisk,
+    /// A link with the wrong endpoints is never used.
+    EndpointsAreRight,
+    /// Incarnations only go up.
+    IncarnationsGoUp,
+}
+
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::ForeignUntouched,
+        Self::RemovalHasProof,
+        Self::OneLinkPerTunnel,
+        Self::LateSignalsIgnored,
+        Self::RoutesWithinPolicy,
+        Self::OneOperationAtATime,
+        Self::DisabledMeansGone,
+        Self::HeldViewsRemoveNothing,
+        Self::RoutesFollowTheSession,
+        Self::SwitchIsOnDisk,
+        Self::EndpointsAreRight,
+        Self::IncarnationsGoUp,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ForeignUntouched => "INV-01-foreign-untouched",
+            Self::RemovalHasProof => "INV-02-removal-has-proof",
+            Self::OneLinkPerTunnel => "INV-03-one-link-per-tunnel",
+            Self::LateSignalsIgnored => "INV-04-late-signals-ignored",
+            Self::RoutesWithinPolicy => "INV-05-routes-within-policy",
+            Self::OneOperationAtATime => "INV-06-one-operation-at-a-time",
+            Self::DisabledMeansGone => "INV-07-disabled-means-gone",
+            Self::HeldViewsRemoveNothing => "INV-08-held-views-remove-nothing",
+            Self::RoutesFollowTheSession => "INV-09-routes-follow-the-session",
+            Self::SwitchIsOnDisk => "INV-10-switch-is-on-disk",
+            Self::EndpointsAreRight => "INV-11-endpoints-are-right",
+            Self::IncarnationsGoUp => "INV-12-incarnations-go-up",
+        }
+    }
+
+    /// Checks a condition that must hold: in a build with debug assertions a breach panics, in a release it gives the
+    /// event to record, which counts in the metrics.
+    ///
+    /// # Panics
+    /// In builds with debug assertions, when the condition does not hold.
+    #[must_use]
+    pub fn check(self, holds: bool, detail: impl FnOnce() -> String) -> Option<Event> {
+        if holds {
+            return None;
+        }
+        let detail = detail();
+        debug_assert!(holds, "{self} does not hold: {detail}");
+        Some(Event::InvariantBroken { name: self.name(), detail })
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_numbered_in_order() {
+        for (index, invariant) in Invariant::ALL.into_iter().enumerate() {
+            assert!(invariant.name().starts_with(&format!("INV-{:02}-", index + 1)), "{invariant}");
+        }
+    }
+
+    #[test]
+    fn what_holds_gives_no_event() {
+        assert_eq!(Invariant::ForeignUntouched.check(true, || unreachable!()), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "INV-02")]
+    fn a_breach_panics_in_tests() {
+        let _ = Invariant::RemovalHasProof.check(false, || "a tunnel went".to_owned());
+    }
+}
