@@ -1,0 +1,104 @@
+//! The house rule: who may know whom, transitively, over `cargo metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+
+/// Every room, and the rooms that it may reach, directly or through others.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("warren-state", &[]),
+    ("warren-ledger", &["warren-state"]),
+    ("warren-protocols", &["warren-state"]),
+    ("warren-dataplane", &["warren-state"]),
+    ("warren-metering", &["warren-state"]),
+    ("warren-actors", &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering"]),
+    ("warren", &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering", "warren-actors"]),
+    ("warren-sim", &["warren-state", "warren-protocols"]),
+    (
+        "warren-e2e",
+        &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering", "warren-actors", "warren-sim"],
+    ),
+];
+
+/// Crates, by the start of their names, that only these rooms may reach.
+const RESERVED: &[(&str, &[&str])] = &[
+    ("solana-", &["warren-ledger", "warren-actors", "warren", "warren-e2e"]),
+    ("surfpool-", &["warren-e2e"]),
+    ("tokio", &["warren-ledger", "warren-dataplane", "warren-actors", "warren", "warren-e2e"]),
+    ("rtnetlink", &["warren-dataplane", "warren-actors", "warren", "warren-e2e"]),
+    ("ractor", &["warren-actors", "warren", "warren-e2e"]),
+    ("axum", &["warren", "warren-e2e"]),
+    (
+        "sled",
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-protocols",
+            "warren-dataplane",
+            "warren-metering",
+            "warren-actors",
+            "warren",
+            "warren-sim",
+            "warren-e2e",
+        ],
+    ),
+];
+
+#[test]
+fn every_room_reaches_only_the_rooms_below_it() {
+    let metadata = metadata();
+    let rooms: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    for (room, allowed) in ROOMS {
+        let reached = reachable(&metadata, room);
+        let reached: BTreeSet<&str> = reached.iter().map(String::as_str).filter(|name| rooms.contains(name)).collect();
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let forbidden: Vec<_> = reached.difference(&allowed).collect();
+        assert!(forbidden.is_empty(), "{room} reaches {forbidden:?}");
+    }
+}
+
+#[test]
+fn every_crate_of_the_workspace_is_a_room() {
+    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
+    let metadata = metadata();
+    let members: BTreeSet<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(members, known);
+}
+
+#[test]
+fn heavy_and_impure_crates_stay_in_their_rooms() {
+    let metadata = metadata();
+    for (room, _) in ROOMS {
+        for name in reachable(&metadata, room) {
+            let broken = RESERVED.iter().find(|(prefix, rooms)| name.starts_with(prefix) && !rooms.contains(room));
+            assert!(broken.is_none(), "{room} reaches {name}");
+        }
+    }
+}
+
+fn metadata() -> Metadata {
+    MetadataCommand::new().other_options(["--offline".to_owned(), "--locked".to_owned()]).exec().unwrap()
+}
+
+/// Names of all packages that a room reaches by dependencies that end up in what is built (not those of its tests).
+fn reachable(metadata: &Metadata, room: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().unwrap();
+    let edges: BTreeMap<&PackageId, Vec<&PackageId>> = resolve
+        .nodes
+        .iter()
+        .map(|node| {
+            let built = node.deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
+            (&node.id, built.map(|dep| &dep.pkg).collect())
+        })
+        .collect();
+    let start = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == room).unwrap();
+    let (mut seen, mut queue) = (BTreeSet::new(), vec![&start.id]);
+    while let Some(id) = queue.pop() {
+        for next in &edges[id] {
+            if seen.insert(*next) {
+                queue.push(next);
+            }
+        }
+    }
+    metadata.packages.iter().filter(|package| seen.contains(&package.id)).map(|package| package.name.to_string()).collect()
+}
