@@ -1,0 +1,34 @@
+//! What differs between the backends that use the kernel: how a bare link comes to be.
+
+use async_trait::async_trait;
+use warren_state::{Capabilities, Fault, LinkName, LinkSpec};
+
+/// Makes the bare links of one kernel backend. Marks, addresses, routes, rules and notices are rtnetlink and are shared
+/// ([`super::KernelDataplane`]).
+///
+/// The shared code calls one at a time for one link, but for several links at once. It asks for a link only when no link
+/// of that name is there, and marks it (alias, group, MTU) before it brings it up.
+#[async_trait]
+pub trait LinkMaker: Send + Sync + 'static {
+    /// What the backend can do. The shared code adds nothing to it.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Makes the bare link under `spec.name`; it may be down and without MTU. A maker that can should put it into
+    /// [`super::LINK_GROUP`] in the same breath, so that a link left behind by a crash right now is recognised.
+    ///
+    /// # Errors
+    /// `Conflict` when the name or the endpoints are taken; otherwise by the kernel's answer.
+    async fn create(&self, spec: &LinkSpec) -> Result<(), Fault>;
+
+    /// Gives the link that is there the TTL of `spec`. The shared code sets MTU and the up flag itself.
+    ///
+    /// # Errors
+    /// `Gone` when the link is not there; otherwise by the kernel's answer.
+    async fn change(&self, spec: &LinkSpec) -> Result<(), Fault>;
+
+    /// Lets go of what the maker holds for the link, after it was deleted or found gone. May be called more than once.
+    async fn release(&self, link: &LinkName);
+
+    /// Whether the mark must carry the endpoints and the TTL, because the kernel does not know them (TUN devices).
+    fn alias_carries_endpoints(&self) -> bool;
+}
