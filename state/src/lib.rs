@@ -5,14 +5,17 @@
 //! collections have an order. The shell around it (actors, dataplane backends) carries out the effects that the
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
+pub mod desired;
 pub mod event;
 pub mod guard;
 pub mod ids;
 pub mod invariant;
 pub mod journal;
 pub mod lifecycle;
+pub mod model;
 pub mod observed;
 pub mod outcome;
+pub mod plan;
 pub mod random;
 pub mod reconcile;
 pub mod service;

@@ -2,6 +2,10 @@
 //!
 //! See [`Lifecycle`]. Status, events, `warren explain` and the metrics all read this one machine.
 
+mod machine;
+
+use std::time::Duration;
+
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
@@ -9,6 +13,44 @@ use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, Monotonic, Observed, Phase, PlannedStep, RemovalReport, Rule,
     SessionStatus, TunnelId, TunnelSpec, event::Event,
 };
+
+pub use machine::Lifecycle;
+
+/// The machine's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LifecycleSettings {
+    /// The first wait after a fault that may pass by itself. It doubles with each attempt.
+    pub backoff_min: Duration,
+    /// The longest of these waits.
+    pub backoff_max: Duration,
+    /// The wait after a conflict.
+    pub conflict_retry: Duration,
+    /// The wait after a fault that will not pass by itself.
+    pub permanent_retry: Duration,
+    /// Waits are longer or shorter by up to this part of a hundred.
+    pub jitter_percent: u8,
+    /// So long must a tunnel be well for the next fault to count as the first.
+    pub healthy_after: Duration,
+    /// So long routes of an earlier run stay without a session that has sent its table.
+    pub stale_routes: Duration,
+    /// An operation of the dataplane that takes longer is reported.
+    pub progress: Duration,
+}
+
+impl Default for LifecycleSettings {
+    fn default() -> Self {
+        Self {
+            backoff_min: Duration::from_millis(250),
+            backoff_max: Duration::from_secs(30),
+            conflict_retry: Duration::from_secs(30),
+            permanent_retry: Duration::from_secs(60),
+            jitter_percent: 20,
+            healthy_after: Duration::from_secs(60),
+            stale_routes: Duration::from_secs(120),
+            progress: Duration::from_secs(30),
+        }
+    }
+}
 
 /// Numbers the sessions of one provisioner, so that a late signal of an old one cannot touch the next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
@@ -19,11 +61,12 @@ pub struct SessionNumber(pub u64);
 /// between is kept in mind and handled when the answer is there.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
-    /// What the tunnel should be, from now on. The incarnation is for a link made from now on.
+    /// What the tunnel should be, from now on.
     Assign {
         /// The new spec; may equal the current one.
         spec: Box<TunnelSpec>,
-        /// For the next link that is made; an adopted link keeps its own.
+        /// For the next link that is made; further ones take the numbers after it. The machine never goes back: it takes
+        /// the higher of this and the number after its last. An adopted link keeps its own.
         incarnation: Incarnation,
         /// The plan that this belongs to.
         generation: Generation,
@@ -38,8 +81,15 @@ pub enum Input {
     Session(SessionNumber, SessionUpdate),
     /// Something about the tunnel may have changed in the kernel: look again.
     Recheck,
-    /// Take it down, for this reason.
-    Retire(String),
+    /// Take it down.
+    Retire {
+        /// The link that carries the tunnel's mark; when the machine knows of another one too, both go.
+        link: LinkName,
+        /// Rules of ours to remove, beside those of the spec.
+        rules: Vec<Rule>,
+        /// Why, for people.
+        reason: String,
+    },
     /// The daemon goes away and the tunnel stays: close the session, touch nothing.
     Detach,
     /// The deadline of [`Lifecycle::poll_timeout`] has passed.

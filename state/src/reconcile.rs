@@ -1,19 +1,54 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
+mod machine;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::Arc,
+    time::Duration,
 };
 
 use serde::Serialize;
 
 use crate::{
-    Fault, Generation, Incarnation, LinkName, Observed, Pubkey, TunnelId, TunnelSpec,
+    Fault, Generation, Incarnation, LinkName, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
     event::Event,
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
 };
+
+pub use machine::Reconciler;
+
+/// The reconciler's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReconcilerSettings {
+    /// A full look at the host happens at least this often.
+    pub resync: Duration,
+    /// After a failed observation the next one follows after this long; doubles with each failure.
+    pub observe_retry_min: Duration,
+    /// The longest such wait.
+    pub observe_retry_max: Duration,
+    /// A tunnel is told to look again at once, and then at most this often.
+    pub recheck_gap: Duration,
+    /// Lost notices lead to a full look at once, and then at most this often.
+    pub notice_gap: Duration,
+    /// The most routes that a session may teach us.
+    pub max_prefixes: u32,
+}
+
+impl Default for ReconcilerSettings {
+    fn default() -> Self {
+        Self {
+            resync: Duration::from_secs(30),
+            observe_retry_min: Duration::from_millis(250),
+            observe_retry_max: Duration::from_secs(30),
+            recheck_gap: Duration::from_millis(200),
+            notice_gap: Duration::from_secs(1),
+            max_prefixes: 20_000,
+        }
+    }
+}
 
 /// Which users are ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -82,13 +117,15 @@ pub enum Effect {
         /// The plan's number.
         generation: Generation,
     },
-    /// Have a tunnel's provisioner take it down; start one for this when there is none (`spec` tells what is known of
-    /// a tunnel that an earlier run left behind).
+    /// Have a tunnel's provisioner take it down; start one for this when there is none (an earlier run left the tunnel
+    /// behind).
     Retire {
         /// Which.
         tunnel: TunnelId,
         /// The link that carries its mark.
         link: LinkName,
+        /// Rules of ours that go with it, beside those that the provisioner knows.
+        rules: Vec<Rule>,
         /// Why, for people.
         reason: String,
     },
