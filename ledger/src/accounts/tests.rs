@@ -1,0 +1,278 @@
+//! What decoding promises.
+
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+use warren_state::Pubkey;
+
+use super::{generate::Entropy, samples::key, *};
+
+fn user_of(bytes: &[u8]) -> User {
+    match decode(bytes) {
+        Ok(Account::User(user)) => user,
+        other => panic!("not a user: {other:?}"),
+    }
+}
+
+fn device_of(bytes: &[u8]) -> (Device, Decoded) {
+    match inspect(bytes) {
+        Ok(decoded) => match decoded.account.clone() {
+            Account::Device(device) => (device, decoded),
+            other => panic!("not a device: {other:?}"),
+        },
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn every_kind_reads_back_what_was_written_with_nothing_left_and_nothing_defaulted() {
+    for (name, account) in samples::full() {
+        let decoded = inspect(&encode(&account)).unwrap();
+        assert_eq!(decoded.account, account, "{name}");
+        assert_eq!((decoded.trailing, decoded.defaulted.as_slice(), decoded.notes.as_slice()), (0, &[][..], &[][..]), "{name}");
+    }
+}
+
+#[test]
+fn the_samples_cover_every_kind() {
+    let seen: std::collections::BTreeSet<_> = samples::full().iter().map(|(_, account)| account.account_type()).collect();
+    assert_eq!(seen, Account::TYPES.iter().copied().collect());
+}
+
+#[test]
+fn a_users_fixed_offsets_are_where_the_filters_look() {
+    let user = samples::user_multicast();
+    let bytes = encode(&user.clone().into());
+    assert_eq!(bytes[0], 7);
+    assert_eq!(bytes[50], user.user_type.0);
+    assert_eq!(bytes[51..83], user.tenant_pk.0);
+    assert_eq!(bytes[USER_DEVICE_OFFSET..USER_DEVICE_OFFSET + 32], user.device_pk.0);
+    assert_eq!(USER_DEVICE_OFFSET, 83);
+    assert_eq!(bytes[115], user.cyoa.0);
+    assert_eq!(USER_CLIENT_IP_OFFSET, 116);
+    assert_eq!(bytes[116..120], user.client_ip.octets());
+    assert_eq!(bytes[120..124], user.dz_ip.octets());
+    assert_eq!(bytes[124..126], user.tunnel_id.to_le_bytes());
+    assert_eq!(bytes[126..130], user.tunnel_net.address.octets());
+    assert_eq!(bytes[130], user.tunnel_net.prefix_len);
+    assert_eq!(bytes[131], user.status.0);
+    assert_eq!(bytes[132..136], 1u32.to_le_bytes());
+}
+
+#[test]
+fn the_fixed_sizes_of_the_facts_hold() {
+    let size = |name: &str| samples::full().iter().find(|(n, _)| *n == name).map(|(_, account)| encode(account).len());
+    assert_eq!(size("global_config"), Some(64));
+    assert_eq!(size("program_config"), Some(26));
+    assert_eq!(size("resource_extension_ip"), Some(88 + 4));
+    assert_eq!(size("resource_extension_id"), Some(88 + 4));
+    let seats = size("access_pass_edge_seat").unwrap() - size("access_pass_prepaid").unwrap();
+    assert_eq!(seats, 4 + 52);
+}
+
+#[test]
+fn a_user_of_the_old_layout_has_no_feeds_and_28_trailing_bytes() {
+    let bytes = fixture("user_old_layout");
+    let decoded = inspect(&bytes).unwrap();
+    assert_eq!(decoded.trailing, 28);
+    assert_eq!(user_of(&bytes).feed_pks, []);
+    assert_eq!(user_of(&bytes).bgp_rtt_ns, 1_250_000);
+}
+
+#[test]
+fn a_pass_without_caps_has_a_cap_of_one_each() {
+    match decode(&fixture("access_pass_without_caps")) {
+        Ok(Account::AccessPass(pass)) => assert_eq!((pass.max_unicast, pass.max_multicast), (1, 1)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_unknown_number_stays_unknown_and_is_never_activated() {
+    let user = user_of(&fixture("user_unknown_numbers"));
+    assert_eq!((user.status.0, user.status.name()), (99, "unknown"));
+    assert_eq!((user.user_type.0, user.user_type.name()), (42, "unknown"));
+    assert_ne!(user.status, UserStatus::ACTIVATED);
+}
+
+#[test]
+fn a_user_cut_inside_a_field_of_its_tunnel_is_an_error_and_cut_before_it_gets_the_default() {
+    let bytes = encode(&samples::user_multicast().into());
+    let endpoint = 136 + 32 + 4 + 64 + 32;
+    assert_eq!(bytes[endpoint..endpoint + 4], [198, 51, 100, 2]);
+    assert_eq!(user_of(&bytes[..endpoint]).tunnel_endpoint, Ipv4Addr::UNSPECIFIED);
+    for cut in 1..4 {
+        let error = decode(&bytes[..endpoint + cut]).unwrap_err();
+        assert!(matches!(error, DecodeError::Truncated { field: "tunnel_endpoint", .. }), "{error:?}");
+    }
+    for cut in 0..132 {
+        assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
+    }
+    assert_eq!(user_of(&bytes[..132]).publishers, []);
+}
+
+#[test]
+fn a_list_that_claims_more_than_the_account_holds_is_an_error_before_anything_is_allocated() {
+    let mut bytes = encode(&samples::user().into());
+    bytes[132..136].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(decode(&bytes), Err(DecodeError::TooLong { field: "publishers", at: 132, len: bytes.len() }));
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_an_error() {
+    let mut bytes = encode(&samples::multicast_group().into());
+    let code = bytes.len() - 8 - 6;
+    bytes[code] = 0xff;
+    assert_eq!(decode(&bytes), Err(DecodeError::NotText { field: "code", at: code - 4 }));
+}
+
+#[test]
+fn no_bytes_no_type_and_a_reserved_type_are_errors() {
+    assert_eq!(decode(&[]), Err(DecodeError::Empty));
+    for tag in [0, 14, 19, 255] {
+        assert_eq!(decode(&[tag; 300]), Err(DecodeError::UnknownType(tag)));
+    }
+}
+
+#[test]
+fn an_access_pass_of_an_unknown_type_is_an_error() {
+    let mut bytes = encode(&samples::access_pass(PassType::Prepaid).into());
+    bytes[34] = 5;
+    assert_eq!(decode(&bytes), Err(DecodeError::UnknownVariant { field: "pass_type", value: 5, at: 34 }));
+}
+
+#[test]
+fn a_device_without_interfaces_gets_them_from_the_deprecated_ones() {
+    let (device, decoded) = device_of(&fixture("device_without_interfaces"));
+    assert_eq!(decoded.defaulted, ["interfaces"]);
+    assert_eq!(device.interfaces.len(), 4);
+    assert_eq!(device.interfaces[0].body.name, "Loopback255");
+    assert_eq!(device.interfaces[0].body.ip_net, Net::new(Ipv4Addr::new(172, 16, 0, 1), 32));
+    assert_eq!(device.interfaces[3].body, samples::device().interfaces[3].body);
+    assert_eq!(device.max_multicast_publishers, 8);
+}
+
+#[test]
+fn a_device_whose_two_interface_lists_differ_in_length_keeps_the_deprecated_ones_and_says_so() {
+    let mut device = samples::device();
+    device.interfaces.truncate(1);
+    let (read, decoded) = device_of(&encode(&device.clone().into()));
+    assert_eq!(read.interfaces.len(), 4);
+    assert_eq!(decoded.notes.len(), 1);
+    assert_eq!((read.code, read.dz_prefixes), (device.code, device.dz_prefixes));
+}
+
+#[test]
+fn a_device_with_an_unknown_interface_variant_keeps_what_comes_before() {
+    let mut device = samples::device();
+    device.deprecated_interfaces.truncate(1);
+    device.interfaces.truncate(1);
+    let mut bytes = encode(&device.clone().into());
+    let name = bytes.windows(11).position(|w| w == b"Loopback255").unwrap();
+    bytes[name - 6] = 9;
+    let (read, decoded) = device_of(&bytes);
+    assert_eq!((read.public_ip, read.mgmt_vrf.as_str(), read.dz_prefixes.len()), (device.public_ip, "mgmt", 2));
+    assert_eq!((read.deprecated_interfaces.len(), read.interfaces.len(), read.max_users), (0, 0, 0));
+    assert_eq!(decoded.defaulted.first(), Some(&"deprecated_interfaces"));
+}
+
+#[test]
+fn an_interface_that_is_longer_than_we_know_is_stepped_over() {
+    let mut device = samples::device();
+    device.deprecated_interfaces.truncate(2);
+    device.interfaces.truncate(2);
+    let mut bytes = encode(&device.clone().into());
+    let (one, rest) = (encode_interface(&device.interfaces[0]), encode_interface(&device.interfaces[1]));
+    bytes.truncate(bytes.len() - one.len() - rest.len());
+    let mut longer = [one, vec![0xaa; 5]].concat();
+    let size = u16::try_from(longer.len()).unwrap().to_le_bytes();
+    longer[..2].copy_from_slice(&size);
+    longer[2] = 5;
+    bytes.extend([longer, rest].concat());
+    let (read, decoded) = device_of(&bytes);
+    assert_eq!(read.interfaces[0].version, 5);
+    assert_eq!(read.interfaces[0].body, device.interfaces[0].body);
+    assert_eq!(read.interfaces[1], device.interfaces[1]);
+    assert_eq!(decoded.trailing, 0);
+}
+
+#[test]
+fn the_json_form_has_dotted_addresses_base58_keys_and_named_numbers() {
+    let json = to_json(&samples::user_multicast().into());
+    assert_eq!(json["tag"], serde_json::json!({"value": 7, "name": "user"}));
+    assert_eq!(json["client_ip"], "192.0.2.10");
+    assert_eq!(json["tunnel_net"], "169.254.0.2/31");
+    assert_eq!(json["status"], serde_json::json!({"value": 1, "name": "activated"}));
+    assert_eq!(json["user_type"], serde_json::json!({"value": 3, "name": "multicast"}));
+    assert_eq!(json["device_pk"], key(50).to_string());
+    assert_eq!(json["subscribers"][1], key(81).to_string());
+    assert_eq!(json["index"], 5);
+    let pass = to_json(&samples::access_pass(PassType::SolanaValidator(key(60))).into());
+    assert_eq!(pass["type"], serde_json::json!({"value": 1, "name": "solana_validator", "pubkey": key(60).to_string()}));
+    assert_eq!(pass["last_access_epoch"], u64::MAX);
+}
+
+#[test]
+fn the_json_text_writes_128_bit_numbers_exactly() {
+    let permission = Permission { owner: key(1), bump: 0, status: 1, user_payer: Pubkey::default(), permissions: u128::MAX };
+    assert!(to_json_text(&permission.into()).contains("\"permissions\": 340282366920938463463374607431768211455"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_reads_back_the_same(which in 0..Account::TYPES.len(), entropy in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let mut account = Account::generate(Account::TYPES[which], &mut Entropy::new(&entropy)).unwrap();
+        if let Account::Device(device) = &mut account {
+            let count = device.deprecated_interfaces.len().min(device.interfaces.len());
+            device.deprecated_interfaces.truncate(count);
+            device.interfaces.truncate(count);
+        }
+        let decoded = inspect(&encode(&account)).unwrap();
+        prop_assert_eq!(&decoded.account, &account);
+        prop_assert_eq!((decoded.trailing, decoded.defaulted.len()), (0, 0));
+        prop_assert!(to_json(&account).is_object());
+    }
+
+    #[test]
+    fn trailing_bytes_are_counted_and_change_nothing(which in 0..Account::TYPES.len(), junk in proptest::collection::vec(any::<u8>(), 1..80)) {
+        prop_assume!(Account::TYPES[which] != AccountType::RESOURCE_EXTENSION);
+        for (name, account) in samples::full().into_iter().filter(|(_, a)| a.account_type() == Account::TYPES[which]) {
+            let decoded = inspect(&[encode(&account), junk.clone()].concat()).unwrap();
+            prop_assert_eq!(&decoded.account, &account, "{}", name);
+            prop_assert_eq!(decoded.trailing, junk.len());
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..800), tag in 0u8..20) {
+        if let Some(first) = bytes.first_mut() {
+            *first = tag;
+        }
+        let _ = inspect(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_account_never_panics_and_holds_no_more_than_its_bytes_allow(
+        which in 0..29usize, at in any::<prop::sample::Index>(), value in any::<u8>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let all = samples::all();
+        let mut bytes = all[which % all.len()].1.clone();
+        let place = at.index(bytes.len());
+        bytes[place] = value;
+        bytes.truncate(cut.index(bytes.len()) + 1);
+        if let Ok(decoded) = inspect(&bytes) {
+            // Rebuilding interfaces may make the account longer than it was, by the size of the newer form only.
+            prop_assert!(encode(&decoded.account).len() <= 4 * bytes.len() + 400);
+        }
+    }
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    samples::all().into_iter().find(|(n, _)| *n == name).map(|(_, bytes)| bytes).unwrap()
+}
+
+fn encode_interface(interface: &Interface) -> Vec<u8> {
+    let mut out = Vec::new();
+    wire::Field::write(interface, &mut out);
+    out
+}
