@@ -8,8 +8,16 @@
 //! 6286 (router id), 6608 (FSM error subcodes), 6793 (four-octet AS), 7606 (error handling), 9003 (shutdown text),
 //! 9072 (extended optional parameters).
 
+mod backoff;
+pub mod codec;
+mod health;
 mod interface;
+mod policy;
 mod session;
+mod state;
+mod table;
+#[cfg(test)]
+mod testing;
 
 pub use interface::{ConnectionNumber, Counters, Input, Output, Refusal, Report, SessionConfig, Timers};
 pub use session::Session;

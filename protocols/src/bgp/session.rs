@@ -1,52 +1,444 @@
 //! The session's machine.
 
+use std::{collections::BTreeSet, mem, time::Duration};
+
+use ipnet::Ipv4Net;
 use warren_state::{Deadline, Monotonic, SessionStatus, random::Random};
 
-use super::{Counters, Input, Output, Report, SessionConfig};
+use super::{
+    backoff::{Backoff, Severity},
+    codec::{Framer, MessageKind, Notification, Open, Update, keepalive, update},
+    health::Health,
+    interface::{ConnectionNumber, Counters, Input, Output, Report, SessionConfig},
+    state::{Event, Peer, Pulse, State, Timer, negotiate},
+    table::Table,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// One BGP session.
+///
+/// ```text
+///            Start                Connected              OPEN accepted              KEEPALIVE
+///   idle ──────────▶ connecting ──────────▶ open_sent ────────────────▶ open_confirm ──────────▶ established
+///    ▲                 ▲      │ failed,          │ refused, silent,            │                     │
+///    │ Stop            │      ▼ too late         ▼ closed                      ▼                     ▼
+///    └── anywhere    waiting ◀────────────────────────────────────────────────────────────────────────
+///                  retry due (at once when the session was stable)
+/// ```
+///
+/// Guarantees: it never panics, whatever the peer sends; between [`Output::Connect`]s there is exactly one end of the
+/// connection before; routes are told only between established and [`Output::Closed`], and are within policy; an
+/// input of an earlier connection changes nothing.
 #[derive(Clone, Debug)]
 pub struct Session {
     config: SessionConfig,
+    state: State,
+    connection: ConnectionNumber,
+    framer: Framer,
+    backoff: Backoff,
+    health: Health,
+    counters: Counters,
+    last_sent: Option<Notification>,
+    last_received: Option<Notification>,
 }
+
+/// What a transition works with.
+struct Context<'a> {
+    now: Monotonic,
+    random: &'a mut dyn Random,
+    out: Vec<Output>,
+}
+
+/// Why a connection or an attempt ends.
+struct Ending {
+    why: String,
+    severity: Severity,
+    /// What the peer is told.
+    notify: Option<Notification>,
+    /// Whether there is a connection, or an attempt at one, to be closed.
+    close: bool,
+}
+
+/// More timers than this never fall due at once.
+const MOST_TIMERS_AT_ONCE: usize = 16;
 
 impl Session {
     /// A session that does nothing until [`Input::Start`].
     #[must_use]
     pub fn new(config: SessionConfig) -> Self {
-        Self { config }
+        Self {
+            state: State::Idle,
+            connection: ConnectionNumber::default(),
+            framer: Framer::default(),
+            backoff: Backoff::new(&config.timers),
+            health: Health::new(config.timers.report),
+            counters: Counters::default(),
+            last_sent: None,
+            last_received: None,
+            config,
+        }
     }
 
     /// Takes one input and says what is to be done, in order.
-    pub fn handle(&mut self, _now: Monotonic, _input: Input<'_>, _random: &mut dyn Random) -> Vec<Output> {
-        Vec::new()
+    pub fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+        let mut context = Context { now, random, out: Vec::new() };
+        match input {
+            Input::Start => self.step(Event::Start, &mut context),
+            Input::Connected(number) if self.is_current(number) => self.step(Event::Connected, &mut context),
+            Input::ConnectFailed(number, why) | Input::Disconnected(number, why) if self.is_current(number) => {
+                self.step(Event::Lost(why), &mut context);
+            }
+            Input::Received(number, bytes) if self.is_current(number) => self.receive(bytes, &mut context),
+            Input::Connected(_) | Input::ConnectFailed(_, _) | Input::Disconnected(_, _) | Input::Received(_, _) => {}
+            Input::Timeout => self.run_timers(&mut context),
+            Input::Advertise(prefixes) => {
+                let previous = mem::replace(&mut self.config.spec.advertise, prefixes);
+                self.step(Event::Advertise { previous: &previous }, &mut context);
+            }
+            Input::Stop { cease } => self.step(Event::Stop { cease }, &mut context),
+        }
+        context.out
     }
 
     /// When to call with [`Input::Timeout`], and what is due then.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        None
+        self.next_timer().map(|(at, timer)| Deadline { at, name: timer.name() })
     }
 
     /// The status that users see.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
-        SessionStatus::Pending
+        self.health.status()
     }
 
     /// Everything that can be said about the session.
     #[must_use]
     pub fn report(&self) -> Report {
         Report {
-            state: "idle",
-            status: SessionStatus::Pending,
-            detail: None,
-            hold_time: Some(self.config.timers.hold),
-            peer_router_id: None,
-            prefixes: 0,
-            last_sent: None,
-            last_received: None,
-            counters: Counters::default(),
+            state: self.state.name(),
+            status: self.health.status(),
+            detail: self.health.detail().map(str::to_owned),
+            hold_time: self.state.peer().map(|peer| peer.hold),
+            peer_router_id: self.state.peer().map(|peer| peer.router_id),
+            prefixes: self.state.table().map_or(0, Table::len),
+            last_sent: self.last_sent.as_ref().map(Notification::to_string),
+            last_received: self.last_received.as_ref().map(Notification::to_string),
+            counters: self.counters.clone(),
         }
+    }
+
+    fn is_current(&self, number: ConnectionNumber) -> bool {
+        self.state.has_connection() && number == self.connection
+    }
+
+    /// Cuts the stream into messages and takes each. What follows the end of the connection is dropped.
+    fn receive(&mut self, mut stream: &[u8], context: &mut Context<'_>) {
+        let number = self.connection;
+        while self.is_current(number) && !matches!(self.state, State::Connecting { .. }) {
+            match self.framer.next(&mut stream) {
+                Ok(Some(frame)) => {
+                    self.counters.messages_in += 1;
+                    self.take_message(frame.kind, &frame.body, context);
+                }
+                Ok(None) => return,
+                Err(notification) => return self.step(Event::Malformed(notification), context),
+            }
+        }
+    }
+
+    fn take_message(&mut self, kind: MessageKind, body: &[u8], context: &mut Context<'_>) {
+        let event = match kind {
+            MessageKind::Open => match Open::decode(body) {
+                Ok(open) => Event::Open(open),
+                Err(notification) => Event::Malformed(notification),
+            },
+            MessageKind::Update => {
+                self.counters.updates_in += 1;
+                Event::Update(body)
+            }
+            MessageKind::Notification => match Notification::decode(body) {
+                Some(notification) => {
+                    self.last_received = Some(notification.clone());
+                    Event::Notification(notification)
+                }
+                None => Event::Lost("the peer's NOTIFICATION is too short".to_owned()),
+            },
+            MessageKind::Keepalive => Event::Keepalive,
+            MessageKind::RouteRefresh => Event::RouteRefresh,
+        };
+        self.step(event, context);
+    }
+
+    /// Every timer that is due, the earliest first.
+    fn run_timers(&mut self, context: &mut Context<'_>) {
+        for _ in 0..MOST_TIMERS_AT_ONCE {
+            match self.next_timer() {
+                Some((at, Timer::Report)) if at <= context.now => {
+                    let connected = self.state.is_connected();
+                    self.health.report(context.now, connected, &mut context.out);
+                }
+                Some((at, timer)) if at <= context.now => self.step(Event::Due(timer), context),
+                Some(_) | None => return,
+            }
+        }
+    }
+
+    fn next_timer(&self) -> Option<(Monotonic, Timer)> {
+        let report = self.health.report_at().map(|at| (at, Timer::Report));
+        self.state.next_timer().into_iter().chain(report).min()
+    }
+
+    /// The transition table: every state with every event.
+    fn step(&mut self, event: Event<'_>, cx: &mut Context<'_>) {
+        use Event as E;
+        use State as S;
+        self.state = match (mem::replace(&mut self.state, S::Idle), event) {
+            (S::Idle, E::Start) => {
+                self.health.started(cx.now, &mut cx.out);
+                self.connect(cx)
+            }
+            (S::Idle, E::Stop { .. }) => self.stopped(cx),
+            (S::Idle, E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh) => S::Idle,
+            (S::Idle, E::Notification(_) | E::Malformed(_) | E::Advertise { .. } | E::Due(_)) => S::Idle,
+
+            (S::Waiting { .. }, E::Due(Timer::Retry)) => self.connect(cx),
+            (S::Waiting { .. }, E::Stop { .. }) => self.stopped(cx),
+            (state @ S::Waiting { .. }, E::Start | E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_)) => state,
+            (state @ S::Waiting { .. }, E::RouteRefresh | E::Notification(_) | E::Malformed(_) | E::Advertise { .. }) => state,
+            (state @ S::Waiting { .. }, E::Due(Timer::Attempt | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+
+            (S::Connecting { .. }, E::Connected) => self.send_open(cx),
+            (S::Connecting { .. }, E::Lost(why)) => self.end(S::Idle, Ending::lost(why), cx),
+            (S::Connecting { .. }, E::Due(Timer::Attempt)) => self.end(S::Idle, Ending::no_connection(), cx),
+            (S::Connecting { .. }, E::Stop { .. }) => self.close(cx),
+            (state @ S::Connecting { .. }, E::Start | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh) => state,
+            (state @ S::Connecting { .. }, E::Notification(_) | E::Malformed(_) | E::Advertise { .. }) => state,
+            (state @ S::Connecting { .. }, E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+
+            (S::OpenSent { .. }, E::Open(open)) => self.take_open(&open, cx),
+            (S::OpenSent { .. }, E::Keepalive | E::Update(_) | E::RouteRefresh) => {
+                self.end(S::Idle, Ending::ours(Notification::UNEXPECTED_IN_OPEN_SENT), cx)
+            }
+            (S::OpenSent { .. }, E::Due(Timer::Attempt)) => self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
+            (state @ S::OpenSent { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
+            (state @ S::OpenSent { .. }, E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+
+            (S::OpenConfirm { peer, pulse }, E::Keepalive) => self.establish(peer, pulse, cx),
+            (S::OpenConfirm { .. }, E::Open(_) | E::Update(_) | E::RouteRefresh) => {
+                self.end(S::Idle, Ending::ours(Notification::UNEXPECTED_IN_OPEN_CONFIRM), cx)
+            }
+            (S::OpenConfirm { .. }, E::Due(Timer::Hold)) => self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
+            (S::OpenConfirm { peer, mut pulse }, E::Due(Timer::Keepalive)) => {
+                self.send_keepalive(&mut pulse, &peer, cx);
+                S::OpenConfirm { peer, pulse }
+            }
+            (state @ S::OpenConfirm { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
+            (state @ S::OpenConfirm { .. }, E::Due(Timer::Retry | Timer::Attempt | Timer::Settle | Timer::Report)) => state,
+
+            (S::Established { peer, mut pulse, table }, E::Keepalive) => {
+                pulse.heard(cx.now, peer.hold);
+                S::Established { peer, pulse, table }
+            }
+            (S::Established { peer, mut pulse, table }, E::Update(body)) => {
+                pulse.heard(cx.now, peer.hold);
+                self.take_update(body, peer, pulse, table, cx)
+            }
+            (S::Established { peer, mut pulse, table }, E::Advertise { previous }) => {
+                self.send_difference(previous, &mut pulse, &peer, cx);
+                S::Established { peer, pulse, table }
+            }
+            (S::Established { peer, pulse, mut table }, E::Due(Timer::Settle)) => {
+                table.settle(&mut cx.out);
+                S::Established { peer, pulse, table }
+            }
+            (S::Established { peer, mut pulse, table }, E::Due(Timer::Keepalive)) => {
+                self.send_keepalive(&mut pulse, &peer, cx);
+                S::Established { peer, pulse, table }
+            }
+            (state @ S::Established { .. }, E::Due(Timer::Hold)) => self.end(state, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
+            (state @ S::Established { .. }, E::Open(_)) => self.end(state, Ending::ours(Notification::UNEXPECTED_IN_ESTABLISHED), cx),
+            (state @ S::Established { .. }, E::Start | E::Connected | E::RouteRefresh) => state,
+            (state @ S::Established { .. }, E::Due(Timer::Retry | Timer::Attempt | Timer::Report)) => state,
+
+            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Lost(why)) => {
+                self.end(state, Ending::lost(why), cx)
+            }
+            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Notification(notification)) => {
+                self.end(state, Ending::theirs(&notification), cx)
+            }
+            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Malformed(notification)) => {
+                self.end(state, Ending::ours(notification), cx)
+            }
+            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Stop { cease }) => {
+                self.stop(state, cease, cx)
+            }
+        };
+    }
+
+    fn connect(&mut self, cx: &mut Context<'_>) -> State {
+        self.connection.0 += 1;
+        self.framer = Framer::default();
+        self.backoff.attempt();
+        cx.out.push(Output::Connect(self.connection));
+        State::Connecting { give_up_at: cx.now + self.config.timers.connect }
+    }
+
+    fn send_open(&mut self, cx: &mut Context<'_>) -> State {
+        self.counters.connections += 1;
+        self.health.connected();
+        let spec = &self.config.spec;
+        let hold = u16::try_from(self.config.timers.hold.as_secs()).unwrap_or(u16::MAX);
+        let open = Open::new(spec.local_asn, hold, spec.local_address);
+        self.send(open.encode(), cx);
+        State::OpenSent { give_up_at: cx.now + self.config.timers.open }
+    }
+
+    fn take_open(&mut self, open: &Open, cx: &mut Context<'_>) -> State {
+        match negotiate(open, &self.config) {
+            Ok(peer) => {
+                self.health.opened(&mut cx.out);
+                let mut pulse = Pulse::default();
+                pulse.heard(cx.now, peer.hold);
+                self.send_keepalive(&mut pulse, &peer, cx);
+                State::OpenConfirm { peer, pulse }
+            }
+            Err(notification) => self.end(State::Idle, Ending::ours(notification), cx),
+        }
+    }
+
+    fn establish(&mut self, peer: Peer, mut pulse: Pulse, cx: &mut Context<'_>) -> State {
+        self.counters.established += 1;
+        self.health.up(&mut cx.out);
+        pulse.heard(cx.now, peer.hold);
+        let all: Vec<Ipv4Net> = self.config.spec.advertise.iter().copied().collect();
+        self.announce(&all, &peer, cx);
+        self.counters.updates_out += 1;
+        self.send(update::encode_end_of_rib(), cx);
+        pulse.spoke(cx.now, peer.hold, cx.random);
+        State::Established { peer, pulse, table: Table::new(cx.now, &self.config.timers) }
+    }
+
+    fn take_update(&mut self, body: &[u8], peer: Peer, pulse: Pulse, mut table: Table, cx: &mut Context<'_>) -> State {
+        let taken = Update::decode(body, peer.four_octets).and_then(|update| {
+            self.counters.attributes_discarded += u64::from(update.attributes_discarded);
+            self.counters.updates_treated_as_withdraw += u64::from(update.malformed.is_some());
+            table.take(&update, &self.config.spec, &mut self.counters, &mut cx.out)?;
+            Ok(update.end_of_rib)
+        });
+        match taken {
+            Ok(true) => table.settle(&mut cx.out),
+            Ok(false) => table.postpone_settling(cx.now, &self.config.timers),
+            Err(notification) => return self.end(State::Established { peer, pulse, table }, Ending::ours(notification), cx),
+        }
+        State::Established { peer, pulse, table }
+    }
+
+    fn send_difference(&mut self, previous: &BTreeSet<Ipv4Net>, pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
+        let wanted = &self.config.spec.advertise;
+        let gone: Vec<Ipv4Net> = previous.difference(wanted).copied().collect();
+        let new: Vec<Ipv4Net> = wanted.difference(previous).copied().collect();
+        if gone.is_empty() && new.is_empty() {
+            return;
+        }
+        for message in update::encode_withdrawals(&gone) {
+            self.counters.updates_out += 1;
+            self.send(message, cx);
+        }
+        self.announce(&new, peer, cx);
+        pulse.spoke(cx.now, peer.hold, cx.random);
+    }
+
+    fn announce(&mut self, prefixes: &[Ipv4Net], peer: &Peer, cx: &mut Context<'_>) {
+        let spec = &self.config.spec;
+        for message in update::encode_announcements(prefixes, spec.local_asn, spec.local_address, peer.four_octets) {
+            self.counters.updates_out += 1;
+            self.send(message, cx);
+        }
+    }
+
+    fn send_keepalive(&mut self, pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
+        self.send(keepalive(), cx);
+        pulse.spoke(cx.now, peer.hold, cx.random);
+    }
+
+    fn send(&mut self, message: Vec<u8>, cx: &mut Context<'_>) {
+        self.counters.messages_out += 1;
+        cx.out.push(Output::Send(message));
+    }
+
+    /// The connection or the attempt at one is over; the next comes after the backoff.
+    fn end(&mut self, state: State, ending: Ending, cx: &mut Context<'_>) -> State {
+        if let Some(notification) = ending.notify {
+            self.send(notification.encode(), cx);
+            self.last_sent = Some(notification);
+        }
+        if ending.close {
+            cx.out.push(Output::Disconnect(self.connection));
+        }
+        match state.table().map(|table| cx.now.since(table.established_at())) {
+            Some(lasted) => {
+                self.backoff.ended(lasted);
+                self.health.down(cx.now, ending.why, &mut cx.out);
+                cx.out.push(Output::Closed);
+            }
+            None => self.health.failed_attempt(ending.why, &mut cx.out),
+        }
+        match self.backoff.wait(ending.severity, cx.random) {
+            Duration::ZERO => self.connect(cx),
+            wait => State::Waiting { retry_at: cx.now + wait },
+        }
+    }
+
+    fn stop(&mut self, state: State, cease: bool, cx: &mut Context<'_>) -> State {
+        if cease {
+            self.send(Notification::ADMINISTRATIVE_SHUTDOWN.encode(), cx);
+            self.last_sent = Some(Notification::ADMINISTRATIVE_SHUTDOWN);
+        }
+        if state.table().is_some() {
+            cx.out.push(Output::Disconnect(self.connection));
+            self.health.down(cx.now, "stopped".to_owned(), &mut cx.out);
+            cx.out.push(Output::Closed);
+            self.stopped(cx)
+        } else {
+            self.close(cx)
+        }
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) -> State {
+        cx.out.push(Output::Disconnect(self.connection));
+        self.stopped(cx)
+    }
+
+    fn stopped(&mut self, cx: &mut Context<'_>) -> State {
+        self.health.stopped();
+        self.backoff = Backoff::new(&self.config.timers);
+        cx.out.push(Output::Stopped);
+        State::Idle
+    }
+}
+
+impl Ending {
+    fn lost(why: String) -> Self {
+        Self { why, severity: Severity::Passing, notify: None, close: false }
+    }
+
+    fn no_connection() -> Self {
+        Self { why: "the peer does not answer".to_owned(), severity: Severity::Passing, notify: None, close: true }
+    }
+
+    fn ours(notification: Notification) -> Self {
+        Self {
+            why: format!("sent NOTIFICATION: {notification}"),
+            severity: Severity::of(&notification),
+            notify: Some(notification),
+            close: true,
+        }
+    }
+
+    fn theirs(notification: &Notification) -> Self {
+        Self { why: format!("received NOTIFICATION: {notification}"), severity: Severity::of(notification), notify: None, close: true }
     }
 }

@@ -1,0 +1,429 @@
+use std::collections::BTreeSet;
+
+use warren_state::{Asn, SessionStatus as Status};
+
+use super::*;
+use crate::bgp::{
+    Refusal,
+    codec::{Framer, keepalive},
+    testing::{Rig, fold_routes, many, net, notifications, peer_open, sent, spec, statuses},
+};
+
+mod properties;
+
+impl Session {
+    pub(crate) fn connection(&self) -> ConnectionNumber {
+        self.connection
+    }
+}
+
+/// The session in each state, in the order of the table below.
+fn in_every_state() -> [Rig; 6] {
+    let mut waiting = Rig::started();
+    waiting.refused();
+    [Rig::new(spec()), waiting, Rig::started(), Rig::open_sent(), Rig::open_confirm(), Rig::established()]
+}
+
+#[test]
+fn every_event_in_every_state_leads_where_the_table_says() {
+    let nothing = BTreeSet::new();
+    let wrong_as = Open { four_octet_asn: Some(Asn(1)), ..peer_open(90) };
+    let cease = Notification::ADMINISTRATIVE_SHUTDOWN;
+    let good = update::encode_announcements(&[net("203.0.113.0/24")], Asn(65_001), crate::bgp::testing::PEER, true);
+    let good = &good[0][19..];
+    let bad = [0_u8, 9, 0, 0];
+    #[rustfmt::skip]
+    let table: [(Event<'_>, [&str; 6]); 20] = {
+        let (i, w, c, s, f, e) = ("idle", "waiting", "connecting", "open_sent", "open_confirm", "established");
+        [
+            (Event::Start,                                [c, w, c, s, f, e]),
+            (Event::Stop { cease: true },                 [i, i, i, i, i, i]),
+            (Event::Stop { cease: false },                [i, i, i, i, i, i]),
+            (Event::Advertise { previous: &nothing },     [i, w, c, s, f, e]),
+            (Event::Connected,                            [i, w, s, s, f, e]),
+            (Event::Lost("gone".into()),                  [i, w, w, w, w, w]),
+            (Event::Open(peer_open(90)),                  [i, w, c, f, w, w]),
+            (Event::Open(wrong_as),                       [i, w, c, w, w, w]),
+            (Event::Keepalive,                            [i, w, c, w, e, e]),
+            (Event::Update(good),                         [i, w, c, w, w, e]),
+            (Event::Update(&bad),                         [i, w, c, w, w, w]),
+            (Event::RouteRefresh,                         [i, w, c, w, w, e]),
+            (Event::Notification(cease.clone()),          [i, w, c, w, w, w]),
+            (Event::Malformed(cease),                     [i, w, c, w, w, w]),
+            (Event::Due(Timer::Retry),                    [i, c, c, s, f, e]),
+            (Event::Due(Timer::Attempt),                  [i, w, w, w, f, e]),
+            (Event::Due(Timer::Hold),                     [i, w, c, s, w, w]),
+            (Event::Due(Timer::Keepalive),                [i, w, c, s, f, e]),
+            (Event::Due(Timer::Settle),                   [i, w, c, s, f, e]),
+            (Event::Due(Timer::Report),                   [i, w, c, s, f, e]),
+        ]
+    };
+    for (event, expected) in table {
+        for (mut rig, expected) in in_every_state().into_iter().zip(expected) {
+            let from = rig.session.state.name();
+            let mut cx = Context { now: rig.now, random: &mut rig.random, out: Vec::new() };
+            rig.session.step(event.clone(), &mut cx);
+            assert_eq!(rig.session.state.name(), expected, "{event:?} in {from}");
+            let closes = cx.out.iter().filter(|output| matches!(output, Output::Closed)).count();
+            assert_eq!(closes, usize::from(from == "established" && expected != "established"), "{event:?} in {from}");
+            let ours = matches!(event, Event::Lost(_));
+            let disconnects = cx.out.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+            let had_connection = !matches!(from, "idle" | "waiting");
+            let has_connection = !matches!(expected, "idle" | "waiting");
+            assert_eq!(disconnects, usize::from(had_connection && !has_connection && !ours), "{event:?} in {from}");
+        }
+    }
+}
+
+#[test]
+fn a_session_comes_up_and_says_so_in_order() {
+    let mut rig = Rig::new(spec());
+    let outputs = rig.input(Input::Start);
+    assert_eq!(outputs, [Output::Status(Status::Pending, None), Output::Connect(ConnectionNumber(1))]);
+    let outputs = rig.connected();
+    assert_eq!(sent(&outputs).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [MessageKind::Open]);
+    let outputs = rig.receive(&peer_open(3).encode());
+    assert_eq!(statuses(&outputs), [Status::Initializing]);
+    assert_eq!(sent(&outputs), [(MessageKind::Keepalive, vec![])]);
+    let outputs = rig.receive(&keepalive());
+    assert_eq!(statuses(&outputs), [Status::Up]);
+    let updates = sent(&outputs);
+    assert_eq!(updates.len(), 2, "our prefix, then End-of-RIB");
+    assert_eq!(Update::decode(&updates[0].1, true).unwrap().announced[0].prefix, net("10.1.2.3/32"));
+    assert!(Update::decode(&updates[1].1, true).unwrap().end_of_rib);
+    let report = rig.session.report();
+    assert_eq!(report.hold_time, Some(Duration::from_secs(3)));
+    assert_eq!(report.peer_router_id, Some([10, 0, 0, 2].into()));
+    assert_eq!((report.counters.messages_in, report.counters.messages_out), (2, 4));
+}
+
+#[test]
+fn an_open_that_we_cannot_accept_is_answered_with_the_reason_and_shown() {
+    let good = peer_open(90);
+    for (open, code) in [
+        (Open { four_octet_asn: Some(Asn(65_002)), ..good.clone() }, (2, 2)),
+        (Open { four_octet_asn: None, two_octet_asn: 65_002, ..good.clone() }, (2, 2)),
+        (Open { router_id: [0, 0, 0, 0].into(), ..good.clone() }, (2, 3)),
+        (Open { hold_time: 1, ..good.clone() }, (2, 6)),
+        (Open { hold_time: 2, ..good.clone() }, (2, 6)),
+        (Open { families: [crate::bgp::codec::open::Family { afi: 2, safi: 1 }].into(), ..good.clone() }, (2, 7)),
+    ] {
+        let mut rig = Rig::open_sent();
+        let outputs = rig.receive(&open.encode());
+        assert_eq!(notifications(&outputs), [code], "{open:?}");
+        let report = rig.session.report();
+        assert_eq!(report.state, "waiting");
+        assert!(report.detail.unwrap().starts_with("sent NOTIFICATION: OPEN Message Error / "), "{open:?}");
+    }
+    let mut rig = Rig::open_sent();
+    let open = Open { four_octet_asn: None, two_octet_asn: 65_001, hold_time: 0, families: BTreeSet::new(), ..good };
+    assert_eq!(statuses(&rig.receive(&open.encode())), [Status::Initializing], "a plain old speaker is fine");
+}
+
+#[test]
+fn the_lower_hold_time_holds_and_silence_ends_the_session_at_once() {
+    let mut rig = Rig::open_sent();
+    rig.receive(&peer_open(3).encode());
+    rig.receive(&keepalive());
+    let established = rig.now;
+    for _ in 0..20 {
+        let due = rig.session.poll_timeout().unwrap();
+        if due.name == "bgp-hold" {
+            break;
+        }
+        rig.next_deadline();
+    }
+    let (name, outputs) = rig.next_deadline();
+    assert_eq!((name, rig.now.since(established)), ("bgp-hold", Duration::from_secs(3)));
+    assert_eq!(notifications(&outputs), [(4, 0)]);
+    assert_eq!(statuses(&outputs), [Status::Down]);
+    assert!(outputs.contains(&Output::Closed));
+    assert_eq!(rig.session.report().last_sent.as_deref(), Some("Hold Timer Expired"));
+    let retry = rig.session.poll_timeout().unwrap();
+    assert!(retry.at.since(rig.now) <= Duration::from_millis(200), "even a session that was short-lived costs no more than that");
+}
+
+#[test]
+fn keepalives_go_out_within_a_third_of_the_hold_time_and_with_jitter() {
+    let mut rig = Rig::open_sent();
+    rig.receive(&peer_open(9).encode());
+    rig.receive(&keepalive());
+    let mut gaps = BTreeSet::new();
+    for _ in 0..20 {
+        rig.receive(&keepalive());
+        let before = rig.now;
+        let (name, outputs) = rig.next_deadline();
+        if name == "bgp-keepalive" {
+            assert_eq!(sent(&outputs), [(MessageKind::Keepalive, vec![])]);
+            gaps.insert(rig.now.since(before));
+        }
+    }
+    assert!(gaps.len() > 5, "{gaps:?}");
+    assert!(gaps.iter().all(|gap| *gap <= Duration::from_secs(3)), "{gaps:?}");
+}
+
+#[test]
+fn with_a_hold_time_of_zero_there_are_neither_keepalives_nor_silence() {
+    let mut rig = Rig::open_sent();
+    rig.receive(&peer_open(0).encode());
+    rig.receive(&keepalive());
+    assert_eq!(rig.next_deadline().0, "bgp-settle");
+    assert_eq!(rig.session.poll_timeout(), None);
+}
+
+#[test]
+fn a_stable_session_that_is_lost_is_sought_again_at_once_and_then_ever_more_slowly() {
+    let mut rig = Rig::established();
+    rig.receive(&keepalive());
+    rig.now = rig.now + Duration::from_secs(60);
+    let outputs = rig.lost();
+    assert_eq!(
+        outputs,
+        [Output::Status(Status::Down, Some("connection reset by peer".into())), Output::Closed, Output::Connect(ConnectionNumber(2)),]
+    );
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        rig.refused();
+        waits.push(rig.run_until_retry());
+    }
+    assert!(waits[0] <= Duration::from_millis(200), "{waits:?}");
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(5)), "{waits:?}");
+    assert!(waits[11] >= Duration::from_millis(2_500), "{waits:?}");
+}
+
+#[test]
+fn a_session_that_flaps_does_not_spin() {
+    let mut rig = Rig::established();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        rig.lost();
+        let before = rig.now;
+        rig.next_deadline();
+        waits.push(rig.now.since(before));
+        rig.connected();
+        rig.receive(&peer_open(90).encode());
+        rig.receive(&keepalive());
+    }
+    assert!(waits.iter().all(|wait| *wait >= Duration::from_millis(100)), "{waits:?}");
+    assert!(waits[5] >= Duration::from_secs(2), "{waits:?}");
+}
+
+#[test]
+fn after_an_error_that_only_configuration_mends_the_wait_grows_to_thirty_seconds() {
+    let mut rig = Rig::open_sent();
+    let wrong = Open { four_octet_asn: Some(Asn(1)), ..peer_open(90) };
+    let mut longest = Duration::ZERO;
+    for _ in 0..12 {
+        rig.receive(&wrong.encode());
+        let retry = rig.run_until_retry();
+        longest = longest.max(retry);
+        rig.connected();
+    }
+    assert!(longest > Duration::from_secs(15) && longest <= Duration::from_secs(30), "{longest:?}");
+}
+
+impl Rig {
+    /// Runs other timers until the retry; gives the wait.
+    fn run_until_retry(&mut self) -> Duration {
+        let before = self.now;
+        while self.session.state.name() == "waiting" {
+            self.next_deadline();
+        }
+        self.now.since(before)
+    }
+}
+
+#[test]
+fn thirty_seconds_without_tcp_are_unreachable_and_with_tcp_failed() {
+    let mut rig = Rig::started();
+    rig.refused();
+    let outputs = rig.run_for(Duration::from_secs(29), true);
+    assert!(!statuses(&outputs).contains(&Status::Unreachable));
+    rig.run_for(Duration::from_secs(2), true);
+    assert_eq!(rig.session.status(), Status::Unreachable);
+    assert_eq!(rig.session.report().detail.as_deref(), Some("connection refused"));
+
+    let mut rig = Rig::open_sent();
+    rig.run_for(Duration::from_secs(31), true);
+    assert_eq!(rig.session.status(), Status::Failed, "TCP was connected, the OPEN never came");
+}
+
+#[test]
+fn what_is_said_of_an_outage_rests_on_that_outage_alone() {
+    let mut rig = Rig::open_sent();
+    rig.run_for(Duration::from_secs(31), true);
+    assert_eq!(rig.session.status(), Status::Failed);
+    rig.run_for(Duration::from_secs(60), true);
+    assert_eq!(rig.session.status(), Status::Unreachable, "TCP has not been there for a while");
+
+    let mut rig = Rig::established();
+    rig.run_for(Duration::from_secs(5), false);
+    rig.lost();
+    let outputs = rig.run_for(Duration::from_secs(40), true);
+    assert_eq!(statuses(&outputs).into_iter().filter(|status| *status != Status::Down).collect::<Vec<_>>(), [Status::Unreachable]);
+}
+
+#[test]
+fn a_lost_session_stays_down_while_it_is_sought_and_does_not_flap_to_pending() {
+    let mut rig = Rig::established();
+    let mut seen = statuses(&rig.lost());
+    rig.next_deadline();
+    seen.extend(statuses(&rig.refused()));
+    rig.next_deadline();
+    seen.extend(statuses(&rig.connected()));
+    assert!(seen.iter().all(|status| *status == Status::Down), "{seen:?}");
+    assert_eq!(statuses(&rig.receive(&peer_open(90).encode())), [Status::Initializing]);
+    assert_eq!(statuses(&rig.lost()), [Status::Down], "an attempt that comes to nothing falls back");
+}
+
+#[test]
+fn routes_are_told_exactly_and_end_of_rib_is_told_once() {
+    let mut rig = Rig::established();
+    let (a, b, c) = (net("203.0.113.0/24"), net("203.0.114.0/24"), net("203.0.115.0/24"));
+    assert_eq!(rig.announce(&[a, b]), [Output::Routes { announced: vec![a, b], withdrawn: vec![] }]);
+    assert_eq!(rig.announce(&[a, c]), [Output::Routes { announced: vec![c], withdrawn: vec![] }], "a replacement changes nothing");
+    assert_eq!(
+        rig.receive_all(&update::encode_withdrawals(&[a, net("9.0.0.0/8")])),
+        [Output::Routes { announced: vec![], withdrawn: vec![a] }]
+    );
+    assert_eq!(rig.receive(&update::encode_end_of_rib()), [Output::Synced]);
+    assert_eq!(rig.receive(&update::encode_end_of_rib()), []);
+    assert_eq!(rig.session.report().prefixes, 2);
+    let self_hop = update::encode_announcements(&[b], Asn(65_001), crate::bgp::testing::LOCAL, true);
+    assert_eq!(
+        rig.receive_all(&self_hop),
+        [Output::Routes { announced: vec![], withdrawn: vec![b] }],
+        "what is refused replaces what was accepted"
+    );
+    assert_eq!(rig.session.report().counters.refused, [(Refusal::NextHop, 1)].into());
+}
+
+#[test]
+fn a_malformed_update_withdraws_its_prefixes_and_keeps_the_session() {
+    let mut rig = Rig::established();
+    let (a, b) = (net("203.0.113.0/24"), net("203.0.114.0/24"));
+    rig.announce(&[a, b]);
+    let mut message = update::encode_announcements(&[a], Asn(65_001), crate::bgp::testing::PEER, true).remove(0);
+    message[26] = 9; // the value of ORIGIN
+    assert_eq!(rig.receive(&message), [Output::Routes { announced: vec![], withdrawn: vec![a] }]);
+    let report = rig.session.report();
+    assert_eq!((report.state, report.prefixes), ("established", 1));
+    assert_eq!((report.counters.updates_treated_as_withdraw, report.counters.refused[&Refusal::Malformed]), (1, 1));
+}
+
+#[test]
+fn a_quiet_peer_without_end_of_rib_has_settled_after_two_seconds_and_a_busy_one_after_ten() {
+    let mut rig = Rig::established();
+    let start = rig.now;
+    rig.now = rig.now + Duration::from_secs(1);
+    rig.announce(&[net("203.0.113.0/24")]);
+    let (name, outputs) = rig.next_deadline();
+    assert_eq!((name, outputs, rig.now.since(start)), ("bgp-settle", vec![Output::Synced], Duration::from_secs(3)));
+
+    let mut rig = Rig::established();
+    let start = rig.now;
+    for prefix in many(30) {
+        if rig.session.poll_timeout().unwrap().at <= rig.now + Duration::from_secs(1) {
+            break;
+        }
+        rig.now = rig.now + Duration::from_secs(1);
+        rig.announce(&[prefix]);
+    }
+    assert_eq!(rig.next_deadline(), ("bgp-settle", vec![Output::Synced]));
+    assert_eq!(rig.now.since(start), Duration::from_secs(10));
+}
+
+#[test]
+fn too_many_prefixes_end_the_session_and_none_of_the_last_update_is_told() {
+    let mut spec = spec();
+    spec.policy.max_prefixes = 5;
+    let mut rig = Rig::established();
+    rig.session.config.spec = spec;
+    rig.announce(&many(5));
+    let outputs = rig.announce(&[net("203.0.113.0/24")]);
+    assert_eq!(notifications(&outputs), [(6, 1)]);
+    assert!(!outputs.iter().any(|output| matches!(output, Output::Routes { .. })));
+    assert_eq!(sent(&outputs)[0].1[2..], [0, 1, 1, 0, 0, 0, 5]);
+    let retry = rig.session.poll_timeout().unwrap();
+    assert!(retry.name == "bgp-connect-retry" && retry.at.since(rig.now) > Duration::from_millis(500), "{retry:?}");
+}
+
+#[test]
+fn ten_thousand_prefixes_are_taken_in_one_go() {
+    let mut rig = Rig::established();
+    let prefixes = many(10_000);
+    let mut table = BTreeSet::new();
+    fold_routes(&mut table, &rig.announce(&prefixes));
+    assert_eq!(table.len(), 10_000);
+    fold_routes(&mut table, &rig.receive_all(&update::encode_withdrawals(&prefixes)));
+    assert_eq!((table.len(), rig.session.report().prefixes), (0, 0));
+}
+
+#[test]
+fn only_the_difference_of_what_we_announce_is_sent() {
+    let mut rig = Rig::established();
+    let (kept, new, old) = (net("10.1.2.3/32"), net("10.1.2.4/32"), net("10.1.2.5/32"));
+    let changes = |outputs: &[Output]| {
+        let updates: Vec<Update> = sent(outputs).iter().map(|(_, body)| Update::decode(body, true).unwrap()).collect();
+        let announced: Vec<_> = updates.iter().flat_map(|update| &update.announced).map(|one| one.prefix).collect();
+        let withdrawn: Vec<_> = updates.iter().flat_map(|update| update.withdrawn.clone()).collect();
+        (announced, withdrawn)
+    };
+    let outputs = rig.input(Input::Advertise([kept, old].into()));
+    assert_eq!(changes(&outputs), (vec![old], vec![]));
+    let outputs = rig.input(Input::Advertise([kept, new].into()));
+    assert_eq!(changes(&outputs), (vec![new], vec![old]));
+    assert_eq!(rig.input(Input::Advertise([kept, new].into())), []);
+    rig.lost();
+    assert_eq!(rig.input(Input::Advertise([old].into())), [], "kept for the next time");
+    rig.next_deadline();
+    rig.connected();
+    rig.receive(&peer_open(90).encode());
+    assert_eq!(changes(&rig.receive(&keepalive())), (vec![old], vec![]));
+}
+
+#[test]
+fn a_stop_tells_the_peer_when_asked_to_and_nothing_follows() {
+    for (cease, expected) in [(true, vec![(6, 2)]), (false, vec![])] {
+        let mut rig = Rig::established();
+        let number = rig.number();
+        let outputs = rig.input(Input::Stop { cease });
+        assert_eq!(notifications(&outputs), expected);
+        let tail = [Output::Disconnect(number), Output::Status(Status::Down, Some("stopped".into())), Output::Closed, Output::Stopped];
+        assert_eq!(outputs[expected.len()..], tail);
+        assert_eq!(rig.session.poll_timeout(), None);
+        assert_eq!(rig.receive(&keepalive()), []);
+        assert_eq!(rig.input(Input::Timeout), []);
+    }
+}
+
+#[test]
+fn news_of_an_earlier_connection_changes_nothing() {
+    let mut rig = Rig::established();
+    let old = rig.number();
+    rig.now = rig.now + Duration::from_secs(60);
+    rig.lost();
+    rig.connected();
+    let before = rig.session.report();
+    for late in [
+        Input::Connected(old),
+        Input::ConnectFailed(old, "late".into()),
+        Input::Disconnected(old, "late".into()),
+        Input::Received(old, &keepalive()),
+    ] {
+        assert_eq!(rig.input(late), []);
+    }
+    assert_eq!(rig.session.report(), before);
+}
+
+#[test]
+fn what_follows_the_end_of_a_connection_in_the_stream_is_dropped() {
+    let mut rig = Rig::established();
+    rig.now = rig.now + Duration::from_secs(60);
+    let stream = [Notification::HOLD_TIMER_EXPIRED.encode(), keepalive(), vec![0; 19]].concat();
+    let outputs = rig.receive(&stream);
+    assert_eq!(notifications(&outputs), []);
+    assert_eq!(rig.session.report().last_received.as_deref(), Some("Hold Timer Expired"));
+    assert_eq!(rig.session.state.name(), "connecting");
+    assert_eq!(rig.session.framer, Framer::default());
+}
