@@ -23,12 +23,14 @@ pub mod session;
 pub mod spec;
 pub mod step;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod view;
 
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
-pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, RemovalReport, StepOutcome};
+pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::SessionStatus;
 pub use spec::{

@@ -1,11 +1,23 @@
 //! A kernel in memory, for property tests, the simulated backend and the simulated world.
+//!
+//! It holds the rules of the real one that planning depends on: a route needs a link that is up and a gateway that an
+//! address of the link reaches; routes go with the address that they prefer as source, with the up flag and with the
+//! link; two GRE links cannot have the same endpoints. What others do is in the methods that name no step.
 
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+mod others;
+#[cfg(test)]
+mod tests;
 
-use crate::{Address, LinkKind, LinkName, Observed, PlannedStep, RemovalReport, Route, Rule, StepOutcome, TunnelId};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A kernel in memory, with the rules of the real one that planning depends on.
+use ipnet::Ipv4Net;
+
+use crate::{
+    Action, Address, Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel, Owner,
+    PlannedStep, RemovalReport, Route, Rule, StepOutcome, TunnelId,
+};
+
+/// A kernel in memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Model {
     observed: Observed,
@@ -31,81 +43,176 @@ impl Model {
         &self.observed
     }
 
-    /// One link with its companions, and our rules.
+    /// One link with its companions when there is such a link, and our rules.
     #[must_use]
     pub fn observe_link(&self, link: &LinkName) -> Observed {
-        let _ = link;
-        self.observed.clone()
+        let links: BTreeMap<_, _> =
+            self.observed.links.get_key_value(link).map(|(name, tunnel)| (name.clone(), tunnel.clone())).into_iter().collect();
+        Observed { links, rules: self.observed.rules.clone() }
     }
 
     /// Takes one step.
     pub fn apply(&mut self, step: &PlannedStep) -> StepOutcome {
-        let _ = step;
-        StepOutcome::Done
+        let outcome = match &step.action {
+            Action::DeleteRule { rule } => Ok(self.observed.rules.remove(rule)),
+            Action::AddRule { rule } => Ok(self.observed.rules.insert(*rule)),
+            Action::DeleteLink => self.take_link(step.tunnel, &step.link),
+            Action::CreateLink { spec, incarnation } => self.create(step.tunnel, spec, *incarnation),
+            Action::ChangeLink { spec } => self.ours(step.tunnel, &step.link).map(|tunnel| change(tunnel, spec)),
+            Action::AddAddress { address } => self.ours(step.tunnel, &step.link).and_then(|tunnel| put_address(tunnel, *address)),
+            Action::DeleteAddress { address } => match self.ours(step.tunnel, &step.link) {
+                Ok(tunnel) => Ok(take_address(tunnel, address)),
+                Err(failure) => absent_is_fine(failure),
+            },
+            Action::PutRoute { route } => self.ours(step.tunnel, &step.link).and_then(|tunnel| put_route(tunnel, *route)),
+            Action::DeleteRoute { route } => match self.ours(step.tunnel, &step.link) {
+                Ok(tunnel) => Ok(tunnel.routes.remove(route)),
+                Err(failure) => absent_is_fine(failure),
+            },
+        };
+        match outcome {
+            Ok(true) => StepOutcome::Done,
+            Ok(false) => StepOutcome::AlreadySo,
+            Err((class, detail)) => StepOutcome::Failed(Fault { class, operation: step.to_string(), detail: detail.to_owned() }),
+        }
     }
 
-    /// Takes steps in order; stops at the first failure of each tunnel.
+    /// Takes steps in order; after a failure no later step of the same tunnel is tried.
     pub fn apply_all(&mut self, steps: &[PlannedStep]) -> Vec<(PlannedStep, StepOutcome)> {
-        steps.iter().map(|step| (step.clone(), self.apply(step))).collect()
+        let mut failed = BTreeSet::new();
+        let mut outcomes = Vec::new();
+        for step in steps {
+            if failed.contains(&step.tunnel) {
+                continue;
+            }
+            let outcome = self.apply(step);
+            if matches!(outcome, StepOutcome::Failed(_)) {
+                failed.insert(step.tunnel);
+            }
+            outcomes.push((step.clone(), outcome));
+        }
+        outcomes
     }
 
-    /// Removes a tunnel's link with all that is on it, and rules.
+    /// Removes a tunnel's link with all that is on it, and rules. Goes on past a failure.
     pub fn remove(&mut self, tunnel: TunnelId, link: &LinkName, rules: &BTreeSet<Rule>) -> RemovalReport {
-        let _ = (tunnel, link, rules);
-        RemovalReport::default()
+        let mut report = RemovalReport::default();
+        for rule in rules {
+            let there = self.observed.rules.remove(rule);
+            *(if there { &mut report.removed } else { &mut report.already_gone }) += 1;
+        }
+        let companions = self.observed.links.get(link).map_or(0, |have| have.addresses.len() + have.routes.len());
+        match self.take_link(tunnel, link) {
+            Ok(true) => report.removed += 1 + companions as u64,
+            Ok(false) => report.already_gone += 1,
+            Err((class, detail)) => {
+                report.failed.push(Fault { class, operation: format!("remove link {link}"), detail: detail.to_owned() });
+            }
+        }
+        report
     }
 
-    /// Somebody else makes a link that is up. False when the name or the GRE endpoints are taken.
-    pub fn add_foreign(&mut self, name: &LinkName, kind: LinkKind, ends: Option<(Ipv4Addr, Ipv4Addr)>) -> bool {
-        let _ = (name, kind, ends, self.next_index);
-        false
+    fn create(&mut self, tunnel: TunnelId, spec: &LinkSpec, incarnation: Incarnation) -> Attempt {
+        let owner = Owner::Ours { tunnel, incarnation };
+        if let Some(have) = self.observed.links.get(&spec.name) {
+            let same = have.link.owner == owner && have.link.local == Some(spec.local) && have.link.remote == Some(spec.remote);
+            return if same { Ok(false) } else { Err((FaultClass::Conflict, "the name is taken")) };
+        }
+        if self.ends_are_taken(spec.local, spec.remote) {
+            return Err((FaultClass::Conflict, "another link has these endpoints"));
+        }
+        self.insert(ObservedLink {
+            index: 0,
+            name: spec.name.clone(),
+            kind: LinkKind::Gre,
+            owner,
+            local: Some(spec.local),
+            remote: Some(spec.remote),
+            ttl: Some(spec.ttl),
+            mtu: u32::from(spec.mtu),
+            up: true,
+        });
+        Ok(true)
     }
 
-    /// Somebody deletes a link, ours or not. False when there is none.
-    pub fn delete_link(&mut self, link: &LinkName) -> bool {
-        let _ = link;
-        false
+    fn insert(&mut self, link: ObservedLink) {
+        let link = ObservedLink { index: self.next_index, ..link };
+        self.next_index += 1;
+        let name = link.name.clone();
+        self.observed.links.insert(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes: BTreeSet::new() });
     }
 
-    /// Somebody deletes an address from a link. False when it is not there.
-    pub fn delete_address(&mut self, link: &LinkName, address: &Address) -> bool {
-        let _ = (link, address);
-        false
+    fn take_link(&mut self, tunnel: TunnelId, link: &LinkName) -> Attempt {
+        match self.ours(tunnel, link) {
+            Ok(_) => Ok(self.observed.links.remove(link).is_some()),
+            Err(failure) => absent_is_fine(failure),
+        }
     }
 
-    /// Somebody puts an address on a link. False when there is no such link or the address is there.
-    pub fn add_address(&mut self, link: &LinkName, address: Address) -> bool {
-        let _ = (link, address);
-        false
+    fn ours(&mut self, tunnel: TunnelId, link: &LinkName) -> Result<&mut ObservedTunnel, Failure> {
+        let Some(have) = self.observed.links.get_mut(link) else { return Err((FaultClass::Gone, "no such link")) };
+        match have.link.owner {
+            Owner::Ours { tunnel: marked, .. } if marked == tunnel => Ok(have),
+            Owner::Ours { .. } => Err((FaultClass::Conflict, "the link belongs to another tunnel")),
+            Owner::Foreign => Err((FaultClass::Conflict, "the link is not ours")),
+        }
     }
 
-    /// Somebody deletes a route over a link. False when it is not there.
-    pub fn delete_route(&mut self, link: &LinkName, route: &Route) -> bool {
-        let _ = (link, route);
-        false
+    fn ends_are_taken(&self, local: std::net::Ipv4Addr, remote: std::net::Ipv4Addr) -> bool {
+        let mut gre = self.observed.links.values().filter(|have| have.link.kind == LinkKind::Gre);
+        gre.any(|have| have.link.local == Some(local) && have.link.remote == Some(remote))
     }
+}
 
-    /// Somebody deletes a rule. False when it is not there.
-    pub fn delete_rule(&mut self, rule: &Rule) -> bool {
-        let _ = rule;
-        false
-    }
+type Failure = (FaultClass, &'static str);
+/// Whether anything changed.
+type Attempt = Result<bool, Failure>;
 
-    /// Somebody sets a link up or down. False when there is no such link.
-    pub fn set_up(&mut self, link: &LinkName, up: bool) -> bool {
-        let _ = (link, up);
-        false
+fn absent_is_fine(failure: Failure) -> Attempt {
+    match failure.0 {
+        FaultClass::Gone => Ok(false),
+        FaultClass::Transient | FaultClass::Conflict | FaultClass::Permanent | FaultClass::Unsupported => Err(failure),
     }
+}
 
-    /// Somebody sets a link's MTU. False when there is no such link.
-    pub fn set_mtu(&mut self, link: &LinkName, mtu: u32) -> bool {
-        let _ = (link, mtu);
-        false
-    }
+fn change(tunnel: &mut ObservedTunnel, spec: &LinkSpec) -> bool {
+    let before = tunnel.link.clone();
+    tunnel.link.ttl = Some(spec.ttl);
+    tunnel.link.mtu = u32::from(spec.mtu);
+    tunnel.link.up = true;
+    tunnel.link != before
+}
 
-    /// Somebody sets a link's endpoints. False when there is no such link.
-    pub fn set_ends(&mut self, link: &LinkName, local: Ipv4Addr, remote: Ipv4Addr) -> bool {
-        let _ = (link, local, remote);
-        false
+fn put_address(tunnel: &mut ObservedTunnel, address: Address) -> Attempt {
+    let same = |have: &&Address| (have.address, have.prefix_len) == (address.address, address.prefix_len);
+    match tunnel.addresses.iter().find(same) {
+        Some(have) if *have == address => Ok(false),
+        Some(_) => Err((FaultClass::Conflict, "the address is there with another scope")),
+        None => Ok(tunnel.addresses.insert(address)),
     }
+}
+
+fn take_address(tunnel: &mut ObservedTunnel, address: &Address) -> bool {
+    let there = tunnel.addresses.remove(address);
+    if there && !tunnel.addresses.iter().any(|other| other.address == address.address) {
+        tunnel.routes.retain(|route| route.source != Some(address.address));
+    }
+    there
+}
+
+fn put_route(tunnel: &mut ObservedTunnel, route: Route) -> Attempt {
+    if !tunnel.link.up {
+        return Err((FaultClass::Transient, "the link is down"));
+    }
+    let reaches = |address: &Address| {
+        address.address != route.via && Ipv4Net::new(address.address, address.prefix_len).is_ok_and(|net| net.contains(&route.via))
+    };
+    if !tunnel.addresses.iter().any(reaches) {
+        return Err((FaultClass::Gone, "no address of the link reaches the gateway"));
+    }
+    if tunnel.routes.contains(&route) {
+        return Ok(false);
+    }
+    tunnel.routes.retain(|other| (other.table, other.dst) != (route.table, route.dst));
+    Ok(tunnel.routes.insert(route))
 }

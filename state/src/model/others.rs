@@ -1,0 +1,114 @@
+//! What others do to the kernel: operators, other daemons, accidents. No mark is asked for.
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use super::{Model, put_address, put_route, take_address};
+use crate::{Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule};
+
+impl Model {
+    /// A host as it was observed.
+    #[must_use]
+    pub fn with(observed: Observed) -> Self {
+        let next_index = observed.links.values().map(|have| have.link.index).max().unwrap_or(0) + 1;
+        Self { observed, next_index }
+    }
+
+    /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
+    pub fn add_foreign(&mut self, name: &LinkName, kind: LinkKind, ends: Option<(Ipv4Addr, Ipv4Addr)>) -> bool {
+        let clash = kind == LinkKind::Gre && ends.is_some_and(|(local, remote)| self.ends_are_taken(local, remote));
+        if clash || self.observed.links.contains_key(name) {
+            return false;
+        }
+        let (local, remote) = ends.unzip();
+        self.insert(ObservedLink {
+            index: 0,
+            name: name.clone(),
+            kind,
+            owner: Owner::Foreign,
+            local,
+            remote,
+            ttl: None,
+            mtu: 1500,
+            up: true,
+        });
+        true
+    }
+
+    /// Deletes a link, ours or not. False when there is none.
+    pub fn delete_link(&mut self, link: &LinkName) -> bool {
+        self.observed.links.remove(link).is_some()
+    }
+
+    /// Renames a link. False when there is no such link or the new name is taken.
+    pub fn rename(&mut self, link: &LinkName, to: &LinkName) -> bool {
+        if self.observed.links.contains_key(to) {
+            return false;
+        }
+        let Some(mut tunnel) = self.observed.links.remove(link) else { return false };
+        tunnel.link.name = to.clone();
+        self.observed.links.insert(to.clone(), tunnel);
+        true
+    }
+
+    /// Sets a link up or down; down takes the routes along. False when there is no such link.
+    pub fn set_up(&mut self, link: &LinkName, up: bool) -> bool {
+        self.edit(link, |tunnel| {
+            tunnel.link.up = up;
+            if !up {
+                tunnel.routes = BTreeSet::new();
+            }
+            true
+        })
+    }
+
+    /// Sets a link's MTU. False when there is no such link.
+    pub fn set_mtu(&mut self, link: &LinkName, mtu: u32) -> bool {
+        self.edit(link, |tunnel| {
+            tunnel.link.mtu = mtu;
+            true
+        })
+    }
+
+    /// Sets a link's endpoints. False when there is no such link.
+    pub fn set_ends(&mut self, link: &LinkName, local: Ipv4Addr, remote: Ipv4Addr) -> bool {
+        self.edit(link, |tunnel| {
+            tunnel.link.local = Some(local);
+            tunnel.link.remote = Some(remote);
+            true
+        })
+    }
+
+    /// Puts an address on a link. False when there is no such link or the address is there.
+    pub fn add_address(&mut self, link: &LinkName, address: Address) -> bool {
+        self.edit(link, |tunnel| put_address(tunnel, address).unwrap_or(false))
+    }
+
+    /// Deletes an address from a link. False when it is not there.
+    pub fn delete_address(&mut self, link: &LinkName, address: &Address) -> bool {
+        self.edit(link, |tunnel| take_address(tunnel, address))
+    }
+
+    /// Puts a route with one of our protocol numbers over a link. False when the kernel would refuse it or it is there.
+    pub fn add_route(&mut self, link: &LinkName, route: Route) -> bool {
+        self.edit(link, |tunnel| put_route(tunnel, route).unwrap_or(false))
+    }
+
+    /// Deletes a route over a link. False when it is not there.
+    pub fn delete_route(&mut self, link: &LinkName, route: &Route) -> bool {
+        self.edit(link, |tunnel| tunnel.routes.remove(route))
+    }
+
+    /// Puts a rule with our mark. False when it is there.
+    pub fn add_rule(&mut self, rule: Rule) -> bool {
+        self.observed.rules.insert(rule)
+    }
+
+    /// Deletes a rule. False when it is not there.
+    pub fn delete_rule(&mut self, rule: &Rule) -> bool {
+        self.observed.rules.remove(rule)
+    }
+
+    fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut ObservedTunnel) -> bool) -> bool {
+        self.observed.links.get_mut(link).is_some_and(edit)
+    }
+}

@@ -1,0 +1,211 @@
+//! A plan that is being written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    net::Ipv4Addr,
+};
+
+use super::{Limits, rule_owner, step};
+use crate::{
+    Action, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel, Owner, Plan,
+    PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
+};
+
+#[derive(Default)]
+pub(super) struct Draft {
+    removals: Vec<PlannedStep>,
+    changes: Vec<PlannedStep>,
+    additions: Vec<PlannedStep>,
+    conflicts: Vec<PlanConflict>,
+}
+
+impl Draft {
+    pub(super) fn finish(self, limits: &Limits) -> Plan {
+        let mut steps = self.removals;
+        steps.extend(self.changes);
+        steps.extend(self.additions);
+        let truncated = steps.len() > limits.steps;
+        steps.truncate(limits.steps);
+        Plan { generation: Generation::default(), steps, conflicts: self.conflicts, truncated }
+    }
+
+    pub(super) fn conflict(&mut self, want: &TunnelWant, link: &LinkName, reason: String) {
+        self.conflicts.push(PlanConflict { tunnel: want.spec.id, link: link.clone(), reason });
+    }
+
+    /// The step names the tunnel in the link's mark, so that a backend can hold the two against each other.
+    pub(super) fn delete_link(&mut self, marked: TunnelId, link: &LinkName) {
+        self.removals.push(step(marked, link, Action::DeleteLink));
+    }
+
+    pub(super) fn create(&mut self, want: &TunnelWant, observed: &Observed) {
+        let TunnelWant { spec, incarnation, .. } = want;
+        let mut add = |action| self.additions.push(step(spec.id, &spec.link.name, action));
+        add(Action::CreateLink { spec: spec.link.clone(), incarnation: *incarnation });
+        spec.addresses.iter().for_each(|address| add(Action::AddAddress { address: *address }));
+        wanted_routes(want).for_each(|route| add(Action::PutRoute { route: *route }));
+        self.add_rules(want, observed);
+    }
+
+    /// Makes a link that is right between the right endpoints right in all else.
+    pub(super) fn mend(&mut self, want: &TunnelWant, have: &ObservedTunnel, observed: &Observed) {
+        let TunnelWant { spec, .. } = want;
+        if !is_set_as(&have.link, &spec.link) {
+            self.changes.push(step(spec.id, &spec.link.name, Action::ChangeLink { spec: spec.link.clone() }));
+        }
+        let lost_sources = if have.addresses == spec.addresses { BTreeSet::new() } else { self.lost_sources(spec, have) };
+        for route in have.routes.iter().filter(|route| !stays(want, route) && !is_replaced(want, route)) {
+            self.removals.push(step(spec.id, &spec.link.name, Action::DeleteRoute { route: *route }));
+        }
+        if have.addresses != spec.addresses {
+            for address in have.addresses.difference(&spec.addresses) {
+                self.removals.push(step(spec.id, &spec.link.name, Action::DeleteAddress { address: *address }));
+            }
+            for address in spec.addresses.difference(&have.addresses) {
+                self.additions.push(step(spec.id, &spec.link.name, Action::AddAddress { address: *address }));
+            }
+        }
+        let is_lost = |route: &Route| route.source.is_some_and(|source| lost_sources.contains(&source));
+        for route in wanted_routes(want).filter(|route| !have.routes.contains(route) || is_lost(route)) {
+            self.additions.push(step(spec.id, &spec.link.name, Action::PutRoute { route: *route }));
+        }
+        let known: BTreeSet<&Route> = if lost_sources.is_empty() { BTreeSet::new() } else { wanted_routes(want).collect() };
+        for route in have.routes.iter().filter(|route| is_lost(route) && stays(want, route) && !known.contains(route)) {
+            if !is_replaced(want, route) {
+                self.additions.push(step(spec.id, &spec.link.name, Action::PutRoute { route: *route }));
+            }
+        }
+        self.add_rules(want, observed);
+    }
+
+    /// Addresses that leave the link, if only for a moment: the kernel drops the routes that prefer them as source.
+    fn lost_sources(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> BTreeSet<Ipv4Addr> {
+        let remaining: BTreeSet<Ipv4Addr> = have.addresses.intersection(&spec.addresses).map(|address| address.address).collect();
+        have.addresses.difference(&spec.addresses).map(|address| address.address).filter(|address| !remaining.contains(address)).collect()
+    }
+
+    /// Removes rules that look into this tunnel's tables and that nobody wants.
+    pub(super) fn remove_rules(&mut self, want: &TunnelWant, observed: &Observed, wanted: &BTreeSet<Rule>) {
+        if observed.rules.is_empty() {
+            return;
+        }
+        let tables = tables(&want.spec);
+        for rule in observed.rules.iter().filter(|rule| tables.contains(&rule.table) && !wanted.contains(rule)) {
+            self.removals.push(step(want.spec.id, &want.spec.link.name, Action::DeleteRule { rule: *rule }));
+        }
+    }
+
+    /// Removes rules of ours that look into no desired tunnel's tables.
+    pub(super) fn remove_stray_rules(&mut self, desired: &Desired, observed: &Observed, wanted: &BTreeSet<Rule>) {
+        if observed.rules.is_empty() {
+            return;
+        }
+        let in_use: BTreeSet<TableId> = desired.tunnels.values().flat_map(|want| tables(&want.spec)).collect();
+        let owners = table_owners(observed);
+        let stray = observed.rules.iter().filter(|rule| !wanted.contains(rule) && !in_use.contains(&rule.table));
+        let steps: Vec<_> = stray
+            .filter_map(|rule| rule_owner(rule, &owners).map(|(id, link)| step(id, &link, Action::DeleteRule { rule: *rule })))
+            .collect();
+        self.removals.splice(0..0, steps);
+    }
+
+    fn add_rules(&mut self, want: &TunnelWant, observed: &Observed) {
+        for rule in want.spec.rules.difference(&observed.rules) {
+            self.additions.push(step(want.spec.id, &want.spec.link.name, Action::AddRule { rule: *rule }));
+        }
+    }
+}
+
+/// Which links are between which endpoints: there can be one for each pair.
+pub(super) struct Endpoints(BTreeMap<(Ipv4Addr, Ipv4Addr), LinkName>);
+
+impl Endpoints {
+    pub(super) fn taken(observed: &Observed, leaving: &BTreeSet<&LinkName>) -> Self {
+        let staying = observed.links.values().map(|tunnel| &tunnel.link).filter(|link| !leaving.contains(&link.name));
+        let ends = staying.filter(|link| link.kind == LinkKind::Gre || link.owner != Owner::Foreign);
+        Self(ends.filter_map(|link| Some(((link.local?, link.remote?), link.name.clone()))).collect())
+    }
+
+    pub(super) fn claim(&mut self, spec: &LinkSpec) -> Result<(), LinkName> {
+        match self.0.entry((spec.local, spec.remote)) {
+            Entry::Occupied(holder) => Err(holder.get().clone()),
+            Entry::Vacant(free) => {
+                free.insert(spec.name.clone());
+                Ok(())
+            }
+        }
+    }
+}
+
+pub(super) fn may_carry(kind: &LinkKind) -> bool {
+    match kind {
+        LinkKind::Gre | LinkKind::Tun => true,
+        LinkKind::Other(_) => false,
+    }
+}
+
+fn is_set_as(have: &ObservedLink, spec: &LinkSpec) -> bool {
+    have.up && have.mtu == u32::from(spec.mtu) && have.ttl.is_none_or(|ttl| ttl == spec.ttl)
+}
+
+/// Routes that must be there: those of the spec, then those that the session taught us. To one destination the spec's
+/// route wins.
+fn wanted_routes(want: &TunnelWant) -> impl Iterator<Item = &Route> {
+    let learned = match &want.learned {
+        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) if installs(&want.spec) => Some(routes),
+        LearnedRoutes::Known(_) | LearnedRoutes::AtLeast(_) | LearnedRoutes::Unknown => None,
+    };
+    let learned = learned.into_iter().flatten().filter(|route| !has_other(&want.spec.routes, route));
+    want.spec.routes.iter().chain(learned)
+}
+
+/// Whether a route that is there may be there.
+fn stays(want: &TunnelWant, route: &Route) -> bool {
+    let learned = match (route.protocol, &want.learned) {
+        (RouteProtocol::Static, _) => false,
+        (RouteProtocol::Bgp, LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_)) => installs(&want.spec),
+        (RouteProtocol::Bgp, LearnedRoutes::Known(routes)) => installs(&want.spec) && routes.contains(route),
+    };
+    learned || want.spec.routes.contains(route)
+}
+
+/// Whether another route to the same destination takes its place: putting that one is enough, and loses no packet.
+fn is_replaced(want: &TunnelWant, route: &Route) -> bool {
+    let learned = match &want.learned {
+        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => installs(&want.spec) && has_other(routes, route),
+        LearnedRoutes::Unknown => false,
+    };
+    learned || has_other(&want.spec.routes, route)
+}
+
+/// Whether there is another route to the same destination in the same table.
+fn has_other(routes: &BTreeSet<Route>, route: &Route) -> bool {
+    if routes.is_empty() {
+        return false;
+    }
+    let lowest = Route { via: Ipv4Addr::UNSPECIFIED, source: None, protocol: RouteProtocol::Static, ..*route };
+    let same = routes.range(lowest..).take_while(|other| (other.table, other.dst) == (route.table, route.dst));
+    same.into_iter().any(|other| other != route)
+}
+
+fn installs(spec: &TunnelSpec) -> bool {
+    spec.bgp.as_ref().is_some_and(|bgp| bgp.install.is_some())
+}
+
+/// The routing tables that are this tunnel's own.
+fn tables(spec: &TunnelSpec) -> BTreeSet<TableId> {
+    let routes = spec.routes.iter().map(|route| route.table);
+    let installed = spec.bgp.iter().filter_map(|bgp| bgp.install.map(|install| install.table));
+    let rules = spec.rules.iter().map(|rule| rule.table);
+    routes.chain(installed).chain(rules).filter(|table| *table != TableId::MAIN).collect()
+}
+
+fn table_owners(observed: &Observed) -> BTreeMap<TableId, (TunnelId, LinkName)> {
+    let mut owners = BTreeMap::new();
+    for (id, _, tunnel) in observed.ours() {
+        for route in tunnel.routes.iter().filter(|route| route.table != TableId::MAIN) {
+            owners.entry(route.table).or_insert_with(|| (id, tunnel.link.name.clone()));
+        }
+    }
+    owners
+}

@@ -1,0 +1,180 @@
+//! Random hosts and random wishes.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    Address, AddressScope, Incarnation, LearnedRoutes, LinkKind, Route, RuleSelector, StepOutcome,
+    model::Model,
+    testing::{address, learned, link, name, net, route, spec, tunnel},
+};
+
+/// One tunnel, as numbers.
+#[derive(Clone, Debug)]
+struct Recipe {
+    present: bool,
+    name: u8,
+    ends: u8,
+    mtu: u16,
+    wide: bool,
+    statics: u8,
+    learned: u8,
+    certainty: u8,
+    rules: u8,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let numbers = (any::<bool>(), 0..4u8, 0..5u8, prop_oneof![Just(1476u16), Just(1400)], any::<bool>());
+    (numbers, 0..8u8, 0..8u8, 0..3u8, 0..8u8).prop_map(|((present, name, ends, mtu, wide), statics, learned, certainty, rules)| Recipe {
+        present,
+        name,
+        ends,
+        mtu,
+        wide,
+        statics,
+        learned,
+        certainty,
+        rules,
+    })
+}
+
+/// What somebody else does to the host.
+#[derive(Clone, Debug)]
+struct Deed {
+    what: u8,
+    link: u8,
+    with: u8,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    (0..11u8, 0..5u8, 0..5u8).prop_map(|(what, link, with)| Deed { what, link, with })
+}
+
+fn bits(mask: u8) -> impl Iterator<Item = u8> {
+    (0..3).filter(move |bit| mask & (1 << bit) != 0)
+}
+
+fn dst(n: u8, bit: u8) -> String {
+    format!("198.18.{}.0/24", n * 8 + bit)
+}
+
+fn rule(n: u8, bit: u8) -> Rule {
+    Rule { priority: 100, selector: RuleSelector::To(net(&dst(n, bit))), table: TableId(100 + u32::from(n)) }
+}
+
+fn scoped(n: u8, wide: bool) -> Address {
+    Address { scope: if wide { AddressScope::Universe } else { AddressScope::Link }, ..address(n) }
+}
+
+fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
+    let mut spec = spec(n, &format!("t{}", recipe.name));
+    let ends = link("x", recipe.ends);
+    (spec.link.local, spec.link.remote, spec.link.mtu) = (ends.local, ends.remote, recipe.mtu);
+    spec.addresses = BTreeSet::from([scoped(n, recipe.wide)]);
+    spec.routes = bits(recipe.statics).map(|bit| route(n, &dst(n, bit))).collect();
+    spec.rules = bits(recipe.rules).map(|bit| rule(n, bit)).collect();
+    let routes: BTreeSet<Route> = bits(recipe.learned)
+        .map(|bit| Route { source: (bit == 2).then(|| address(n).address), ..learned(n, &dst(n, bit + u8::from(recipe.wide))) })
+        .collect();
+    let learned = match recipe.certainty {
+        0 => LearnedRoutes::Unknown,
+        1 => LearnedRoutes::Known(routes),
+        _ => LearnedRoutes::AtLeast(routes),
+    };
+    TunnelWant { spec, incarnation: Incarnation(incarnation), learned }
+}
+
+/// Names are given out once; endpoints may clash.
+fn desire(recipes: &[Recipe], incarnation: u64) -> Desired {
+    let mut names = BTreeSet::new();
+    let present = (1u8..).zip(recipes).filter(|(_, recipe)| recipe.present && names.insert(recipe.name));
+    Desired { tunnels: present.map(|(n, recipe)| (tunnel(n), wish(n, recipe, incarnation))).collect() }
+}
+
+fn host(recipes: &[Recipe], deeds: &[Deed]) -> Model {
+    let mut model = Model::new();
+    let steps = plan(&desire(recipes, 1), model.observed(), &Limits::default()).steps;
+    model.apply_all(&steps);
+    for Deed { what, link: at, with } in deeds {
+        let on = name(&format!("t{at}"));
+        let ends = link("x", *with);
+        match what {
+            0 => model.delete_link(&on),
+            1 => model.add_foreign(&on, LinkKind::Other("veth".into()), None),
+            2 => model.add_foreign(&name(&format!("f{at}")), LinkKind::Gre, Some((ends.local, ends.remote))),
+            3 => model.set_up(&on, false),
+            4 => model.set_mtu(&on, 1300),
+            5 => model.set_ends(&on, ends.local, ends.remote),
+            6 => model.add_address(&on, scoped(*with, true)),
+            7 => model.delete_address(&on, &scoped(*with, false)),
+            8 => model.add_route(&on, learned(*with, &dst(*with, 2))),
+            9 => model.add_rule(rule(*with, 1)),
+            _ => model.rename(&on, &name(&format!("t{with}"))),
+        };
+    }
+    model
+}
+
+fn foreign(model: &Model) -> Vec<&ObservedTunnel> {
+    model.observed().links.values().filter(|tunnel| tunnel.link.owner == Owner::Foreign).collect()
+}
+
+fn scene() -> impl Strategy<Value = (Desired, Model)> {
+    let recipes = || proptest::collection::vec(recipe(), 4);
+    (recipes(), recipes(), proptest::collection::vec(deed(), 0..8))
+        .prop_map(|(wishes, before, deeds)| (desire(&wishes, 2), host(&before, &deeds)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn carrying_out_a_plan_leaves_nothing_to_plan_and_foreign_objects_alone((desired, mut model) in scene()) {
+        let before = model.clone();
+        let planned = plan(&desired, model.observed(), &Limits::default());
+        prop_assert_eq!(&planned, &plan(&desired, model.observed(), &Limits::default()));
+        for (step, outcome) in model.apply_all(&planned.steps) {
+            prop_assert!(!matches!(outcome, StepOutcome::Failed(_)), "{}: {:?}", step, outcome);
+        }
+        let again = plan(&desired, model.observed(), &Limits::default());
+        prop_assert!(again.is_empty(), "first\n{}then\n{}", planned, again);
+        prop_assert_eq!(foreign(&before), foreign(&model));
+    }
+
+    #[test]
+    fn a_plan_in_small_pieces_arrives_too((desired, mut model) in scene(), steps in 1..5usize) {
+        let limits = Limits { steps };
+        for _ in 0..200 {
+            let planned = plan(&desired, model.observed(), &limits);
+            model.apply_all(&planned.steps);
+        }
+        prop_assert!(plan(&desired, model.observed(), &limits).is_empty());
+    }
+
+    #[test]
+    fn one_tunnels_plan_realises_that_tunnel_and_touches_no_foreign_object((desired, mut model) in scene()) {
+        let before = model.clone();
+        for want in desired.tunnels.values() {
+            let planned = plan_tunnel(want, model.observed());
+            for (step, outcome) in model.apply_all(&planned.steps) {
+                prop_assert!(!matches!(outcome, StepOutcome::Failed(_)), "{}: {:?}", step, outcome);
+            }
+            let again = plan_tunnel(want, model.observed());
+            prop_assert!(again.is_empty(), "first\n{}then\n{}", planned, again);
+        }
+        prop_assert_eq!(foreign(&before), foreign(&model));
+    }
+
+    #[test]
+    fn removals_precede_changes_and_changes_precede_additions((desired, model) in scene()) {
+        let planned = plan(&desired, model.observed(), &Limits::default());
+        let stage = |step: &PlannedStep| match (&step.action, step.action.is_removal()) {
+            (_, true) => 0,
+            (Action::ChangeLink { .. }, false) => 1,
+            (_, false) => 2,
+        };
+        prop_assert!(planned.steps.iter().map(stage).is_sorted());
+    }
+}

@@ -1,0 +1,339 @@
+use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use super::*;
+use crate::{
+    AddressScope, LearnedRoutes, LinkKind, Route, Rule, RuleSelector, StepOutcome, TableId,
+    model::Model,
+    testing::{address, learned, link, name, net, route, spec, tunnel, want},
+};
+
+fn desired(wants: impl IntoIterator<Item = TunnelWant>) -> Desired {
+    Desired { tunnels: wants.into_iter().map(|want| (want.spec.id, want)).collect() }
+}
+
+fn full(wants: impl IntoIterator<Item = TunnelWant>, model: &Model) -> Plan {
+    plan(&desired(wants), model.observed(), &Limits::default())
+}
+
+fn carry_out(plan: &Plan, model: &mut Model) {
+    for (step, outcome) in model.apply_all(&plan.steps) {
+        assert!(!matches!(outcome, StepOutcome::Failed(_)), "{step}: {outcome:?}");
+    }
+}
+
+fn host_with(wants: impl IntoIterator<Item = TunnelWant>) -> Model {
+    let mut model = Model::new();
+    let plan = full(wants, &model);
+    carry_out(&plan, &mut model);
+    model
+}
+
+fn text(plan: &Plan) -> Vec<String> {
+    plan.to_string().lines().map(str::to_owned).collect()
+}
+
+fn rule(priority: u32, table: u32) -> Rule {
+    Rule { priority, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(table) }
+}
+
+fn with_rules(n: u8, rules: &[Rule]) -> TunnelWant {
+    let mut want = want(n, &format!("t{n}"));
+    want.spec.rules = rules.iter().copied().collect();
+    want
+}
+
+fn learning(n: u8, learned: LearnedRoutes) -> TunnelWant {
+    TunnelWant { learned, ..want(n, "t0") }
+}
+
+#[test]
+fn a_missing_tunnel_is_made_link_first_then_addresses_routes_and_rules() {
+    let mut wanted = with_rules(1, &[rule(100, 100)]);
+    wanted.spec.routes.insert(route(1, "198.18.0.0/24"));
+    wanted.learned = LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")]));
+    let plan = full([wanted], &Model::new());
+    assert_eq!(
+        text(&plan),
+        [
+            "+ link t1 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476 (incarnation 1)",
+            "+ address 169.254.1.1/31 dev t1",
+            "+ route 198.18.0.0/24 via 169.254.1.0 proto 4 table 254 dev t1",
+            "+ route 198.18.1.0/24 via 169.254.1.0 src 192.0.2.1 proto 186 table 254 dev t1",
+            "+ rule 100: to 198.18.0.0/15 lookup 100",
+        ]
+    );
+}
+
+#[test]
+fn what_is_as_desired_gives_an_empty_plan() {
+    let wants = || [with_rules(1, &[rule(100, 100)]), want(2, "t2")];
+    assert!(full(wants(), &host_with(wants())).is_empty());
+}
+
+#[test]
+fn a_link_with_the_wrong_endpoints_is_never_adopted() {
+    let mut model = host_with([want(1, "t0")]);
+    model.set_ends(&name("t0"), Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(203, 0, 113, 99));
+    let plan = full([want(1, "t0")], &model);
+    assert_eq!(text(&plan)[0], "- link t0");
+    assert!(text(&plan)[1].starts_with("+ link t0 gre 192.0.2.1 -> 203.0.113.1"));
+    assert_eq!(plan.steps, plan_tunnel(&want(1, "t0"), model.observed()).steps);
+}
+
+#[test]
+fn a_foreign_link_under_the_wanted_name_is_a_conflict_and_not_touched() {
+    let mut model = Model::new();
+    model.add_foreign(&name("t0"), LinkKind::Other("veth".into()), None);
+    let plan = full([want(1, "t0")], &model);
+    assert!(plan.is_empty());
+    assert_eq!(plan.conflicts[0].reason, "t0 exists and was not made by warren");
+    assert_eq!(plan, plan_tunnel(&want(1, "t0"), model.observed()));
+}
+
+#[test]
+fn a_foreign_gre_link_with_the_wanted_endpoints_is_a_conflict() {
+    let mut model = Model::new();
+    let ends = link("x", 1);
+    model.add_foreign(&name("gre7"), LinkKind::Gre, Some((ends.local, ends.remote)));
+    let plan = full([want(1, "t0")], &model);
+    assert!(plan.is_empty());
+    assert_eq!(plan.conflicts[0].link, name("gre7"));
+    assert_eq!(plan, plan_tunnel(&want(1, "t0"), model.observed()));
+}
+
+#[test]
+fn a_foreign_link_that_is_not_gre_is_not_in_the_way_of_its_endpoints() {
+    let mut model = Model::new();
+    let ends = link("x", 1);
+    model.add_foreign(&name("ipip7"), LinkKind::Other("ipip".into()), Some((ends.local, ends.remote)));
+    assert_eq!(full([want(1, "t0")], &model).conflicts, []);
+}
+
+#[test]
+fn a_link_of_another_tunnel_under_the_wanted_name_is_replaced_once_nobody_wants_it() {
+    let mut model = host_with([want(2, "t0")]);
+    let plan = full([want(1, "t0")], &model);
+    assert_eq!(plan.steps[0], step(tunnel(2), &name("t0"), Action::DeleteLink));
+    assert_eq!(plan.steps, plan_tunnel(&want(1, "t0"), model.observed()).steps);
+    carry_out(&plan, &mut model);
+    assert!(full([want(1, "t0")], &model).is_empty());
+}
+
+#[test]
+fn the_link_of_a_desired_tunnel_is_not_taken_by_another_that_wants_its_name() {
+    let model = host_with([want(2, "t0")]);
+    let plan = full([want(1, "t0"), want(2, "t0")], &model);
+    assert!(plan.is_empty());
+    assert_eq!(plan.conflicts[0].tunnel, tunnel(1));
+}
+
+#[test]
+fn two_tunnels_that_want_the_same_endpoints_get_one_link_and_one_conflict() {
+    let twin = || {
+        let mut twin = want(2, "t2");
+        (twin.spec.link.local, twin.spec.link.remote) = (link("x", 1).local, link("x", 1).remote);
+        twin
+    };
+    let mut model = Model::new();
+    let plan = full([want(1, "t1"), twin()], &model);
+    assert_eq!(plan.conflicts.len(), 1);
+    carry_out(&plan, &mut model);
+    let again = full([want(1, "t1"), twin()], &model);
+    assert!(again.is_empty());
+    assert_eq!(again.conflicts[0].link, name("t1"));
+}
+
+#[test]
+fn two_tunnels_that_swap_names_are_both_made_anew() {
+    let mut model = host_with([want(1, "t1"), want(2, "t2")]);
+    let plan = full([want(1, "t2"), want(2, "t1")], &model);
+    carry_out(&plan, &mut model);
+    assert!(full([want(1, "t2"), want(2, "t1")], &model).is_empty());
+    assert_eq!(model.observed().links.len(), 2);
+}
+
+#[test]
+fn a_link_of_ours_of_a_kind_that_carries_nothing_is_replaced() {
+    let mut observed = host_with([want(1, "t0")]).observed().clone();
+    observed.links.get_mut(&name("t0")).unwrap().link.kind = LinkKind::Other("dummy".into());
+    assert_eq!(text(&full([want(1, "t0")], &Model::with(observed)))[0], "- link t0");
+}
+
+#[test]
+fn mtu_ttl_and_the_up_flag_are_set_on_the_link_that_is_there() {
+    let mut model = host_with([want(1, "t0")]);
+    model.set_mtu(&name("t0"), 1400);
+    assert_eq!(text(&full([want(1, "t0")], &model)), ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]);
+    let mut model = host_with([want(1, "t0")]);
+    model.set_up(&name("t0"), false);
+    assert!(matches!(full([want(1, "t0")], &model).steps[..], [PlannedStep { action: Action::ChangeLink { .. }, .. }]));
+}
+
+#[test]
+fn a_ttl_that_cannot_be_read_is_not_drift() {
+    let mut observed = host_with([want(1, "t0")]).observed().clone();
+    observed.links.get_mut(&name("t0")).unwrap().link.ttl = None;
+    assert!(full([want(1, "t0")], &Model::with(observed.clone())).is_empty());
+    observed.links.get_mut(&name("t0")).unwrap().link.ttl = Some(1);
+    assert_eq!(full([want(1, "t0")], &Model::with(observed)).steps.len(), 1);
+}
+
+#[test]
+fn a_stray_link_of_ours_goes_in_the_full_plan_only() {
+    let model = host_with([want(1, "t1"), want(2, "t2")]);
+    assert_eq!(text(&full([want(1, "t1")], &model)), ["- link t2"]);
+    assert!(plan_tunnel(&want(1, "t1"), model.observed()).is_empty());
+}
+
+#[test]
+fn a_second_link_with_the_tunnels_own_mark_goes() {
+    let mut model = host_with([want(1, "t1")]);
+    model.rename(&name("t1"), &name("moved"));
+    let plan = full([want(1, "t1")], &model);
+    assert_eq!(plan.steps, plan_tunnel(&want(1, "t1"), model.observed()).steps);
+    carry_out(&plan, &mut model);
+    assert_eq!(model.observed().links.keys().collect::<Vec<_>>(), [&name("t1")]);
+}
+
+#[test]
+fn a_kept_tunnel_of_unknown_spec_is_not_a_stray() {
+    let model = host_with([want(1, "t1"), want(2, "t2")]);
+    let keep = BTreeSet::from([tunnel(2)]);
+    assert!(plan_keeping(&desired([want(1, "t1")]), &keep, model.observed(), &Limits::default()).is_empty());
+}
+
+#[test]
+fn missing_companions_are_put_back_and_others_go() {
+    let mut model = host_with([want(1, "t0")]);
+    model.add_address(&name("t0"), address(9));
+    model.add_route(&name("t0"), route(1, "198.18.7.0/24"));
+    model.delete_address(&name("t0"), &address(1));
+    let plan = full([want(1, "t0")], &model);
+    assert_eq!(
+        text(&plan),
+        [
+            "- route 198.18.7.0/24 via 169.254.1.0 proto 4 table 254 dev t0",
+            "- address 169.254.9.1/31 dev t0",
+            "+ address 169.254.1.1/31 dev t0",
+        ]
+    );
+}
+
+#[test]
+fn routes_of_a_session_stay_while_it_is_not_known_what_it_teaches() {
+    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    assert!(full([learning(1, LearnedRoutes::Unknown)], &model).is_empty());
+}
+
+#[test]
+fn routes_of_a_session_are_exact_once_known() {
+    let mut model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    let plan = full([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")])))], &model);
+    assert_eq!(plan.steps.iter().map(|step| step.action.is_removal()).collect::<Vec<_>>(), [true, false]);
+    carry_out(&plan, &mut model);
+    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([learned(1, "198.18.1.0/24")]));
+}
+
+#[test]
+fn routes_of_a_session_that_still_sends_its_table_are_only_added() {
+    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    let plan = full([learning(1, LearnedRoutes::AtLeast(BTreeSet::from([learned(1, "198.18.1.0/24")])))], &model);
+    assert_eq!(text(&plan), ["+ route 198.18.1.0/24 via 169.254.1.0 src 192.0.2.1 proto 186 table 254 dev t0"]);
+}
+
+#[test]
+fn routes_of_a_session_go_when_the_tunnel_no_longer_has_one() {
+    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    let mut wanted = want(1, "t0");
+    wanted.spec.bgp = None;
+    assert_eq!(full([wanted], &model).steps.len(), 1);
+}
+
+#[test]
+fn a_link_that_is_made_anew_gets_the_learned_routes_too() {
+    let wanted = || learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])));
+    let mut model = host_with([wanted()]);
+    model.delete_link(&name("t0"));
+    let plan = full([wanted()], &model);
+    assert!(text(&plan)[2].starts_with("+ route 198.18.0.0/24"));
+}
+
+#[test]
+fn a_route_that_changes_is_replaced_and_never_removed_first() {
+    let old = Route { source: None, ..learned(1, "198.18.0.0/24") };
+    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([old])))]);
+    let plan = full([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))], &model);
+    assert!(matches!(plan.steps[..], [PlannedStep { action: Action::PutRoute { .. }, .. }]), "{plan}");
+}
+
+#[test]
+fn the_specs_route_wins_over_a_learned_one_to_the_same_destination() {
+    let mut wanted = learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])));
+    wanted.spec.routes.insert(route(1, "198.18.0.0/24"));
+    let mut model = host_with([wanted.clone()]);
+    model.add_route(&name("t0"), learned(1, "198.18.0.0/24"));
+    carry_out(&full([wanted.clone()], &model), &mut model);
+    assert!(full([wanted], &model).is_empty());
+    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([route(1, "198.18.0.0/24")]));
+}
+
+#[test]
+fn routes_that_go_with_an_address_in_passing_are_put_back() {
+    let through = Route { source: Some(address(1).address), ..learned(1, "198.18.0.0/24") };
+    let model = &mut host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([through])))]);
+    model.delete_address(&name("t0"), &address(1));
+    model.add_address(&name("t0"), crate::Address { scope: AddressScope::Universe, ..address(1) });
+    model.add_route(&name("t0"), through);
+    carry_out(&full([learning(1, LearnedRoutes::Unknown)], model), model);
+    assert_eq!(model.observed().links[&name("t0")].addresses, BTreeSet::from([address(1)]));
+    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([through]));
+}
+
+#[test]
+fn rules_in_a_tunnels_own_tables_are_exact() {
+    let model = host_with([with_rules(1, &[rule(100, 100), rule(101, 100)])]);
+    let plan = full([with_rules(1, &[rule(101, 100), rule(102, 100)])], &model);
+    assert_eq!(text(&plan), ["- rule 100: to 198.18.0.0/15 lookup 100", "+ rule 102: to 198.18.0.0/15 lookup 100"]);
+}
+
+#[test]
+fn one_tunnels_plan_leaves_the_rules_of_another_alone() {
+    let model = host_with([with_rules(1, &[rule(100, 100)]), with_rules(2, &[rule(100, 200)])]);
+    assert!(plan_tunnel(&with_rules(1, &[rule(100, 100)]), model.observed()).is_empty());
+}
+
+#[test]
+fn a_rule_of_ours_that_nobody_wants_goes_in_the_full_plan() {
+    let mut model = host_with([want(1, "t1")]);
+    model.add_rule(rule(100, 300));
+    assert_eq!(text(&full([want(1, "t1")], &model)), ["- rule 100: to 198.18.0.0/15 lookup 300"]);
+}
+
+#[test]
+fn removals_come_before_changes_and_changes_before_additions_over_all_tunnels() {
+    let mut model = host_with([want(1, "t1"), want(2, "t2"), want(3, "t3")]);
+    model.set_mtu(&name("t1"), 1000);
+    model.add_address(&name("t2"), address(9));
+    let plan = full([want(1, "t1"), want(2, "t2"), want(4, "t4")], &model);
+    assert_eq!(text(&plan).iter().map(|line| &line[..1]).collect::<String>(), "--~++");
+}
+
+#[test]
+fn a_plan_is_cut_at_the_limit_and_says_so() {
+    let desired = desired([want(1, "t1"), want(2, "t2")]);
+    let cut = plan(&desired, &Observed::default(), &Limits { steps: 3 });
+    assert!(cut.truncated);
+    assert_eq!(cut.steps.len(), 3);
+    assert!(!plan(&desired, &Observed::default(), &Limits { steps: 4 }).truncated);
+}
+
+#[test]
+fn a_spec_that_differs_in_the_endpoint_only_moves_the_link() {
+    let mut model = host_with([want(1, "t0")]);
+    let mut moved = want(1, "t0");
+    moved.spec = spec(1, "t0");
+    moved.spec.link.remote = Ipv4Addr::new(203, 0, 113, 200);
+    let plan = full([moved.clone()], &model);
+    carry_out(&plan, &mut model);
+    assert!(full([moved], &model).is_empty());
+}
