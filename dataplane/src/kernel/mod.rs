@@ -1,16 +1,67 @@
 //! What the backends that use the kernel share: everything but the making of the link itself is rtnetlink.
+//!
+//! Ownership is written on the objects: an alias and a group on links ([`Mark`]), protocol 4 or 186 on routes over links
+//! that are ours, protocol 2 and priority 100–101 on rules. What does not carry a mark is never changed.
 
+mod apply;
+mod companion;
+mod fault;
+mod link;
 mod maker;
 mod mark;
+mod monitor;
+mod notices;
+mod numbers;
+mod objects;
+mod observe;
+mod pool;
+mod remove;
+mod requests;
+mod socket;
+mod wire;
 
+use std::{net::Ipv4Addr, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use warren_state::{
+    Capabilities, Fault, FaultClass, Incarnation, LinkName, LinkSpec, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
+};
+
+pub(crate) use fault::{fault, refused};
 pub use maker::LinkMaker;
 pub use mark::{Endpoints, LINK_GROUP, Mark, NotAMark};
+pub(crate) use observe::find;
+pub(crate) use pool::Pool;
+pub(crate) use requests::{change_gre, create_gre, probe_gre};
+pub(crate) use socket::RouteSocket;
 
-use warren_state::Fault;
+use crate::contract::{Counters, Dataplane, Notice, Rate, Removal, Scope};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
 pub struct KernelDataplane<M: LinkMaker> {
+    core: Arc<Core<M>>,
+    settings: KernelSettings,
+}
+
+/// How the shared part behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KernelSettings {
+    /// The receive buffer of a subscription to notices, in bytes. What does not fit is lost, which is noticed.
+    pub notice_buffer: usize,
+}
+
+impl Default for KernelSettings {
+    fn default() -> Self {
+        Self { notice_buffer: 16 << 20 }
+    }
+}
+
+/// What calls share that may outlive their callers.
+pub(crate) struct Core<M> {
     maker: M,
+    pool: Pool,
+    remover: remove::Remover,
 }
 
 impl<M: LinkMaker> KernelDataplane<M> {
@@ -19,11 +70,104 @@ impl<M: LinkMaker> KernelDataplane<M> {
     /// # Errors
     /// When the process may not have them.
     pub fn new(maker: M) -> Result<Self, Fault> {
-        Ok(Self { maker })
+        Self::with_settings(maker, KernelSettings::default())
+    }
+
+    /// As [`Self::new`], with settings other than the default.
+    ///
+    /// # Errors
+    /// When the process may not have the sockets.
+    pub fn with_settings(maker: M, settings: KernelSettings) -> Result<Self, Fault> {
+        let core = Core { maker, pool: Pool::open()?, remover: remove::Remover::default() };
+        Ok(Self { core: Arc::new(core), settings })
     }
 
     /// What makes the links.
+    #[must_use]
     pub fn maker(&self) -> &M {
-        &self.maker
+        &self.core.maker
     }
+}
+
+impl<M: LinkMaker> Core<M> {
+    /// What the alias of this link should be.
+    fn mark(&self, tunnel: TunnelId, incarnation: Incarnation, spec: &LinkSpec) -> Mark {
+        let endpoints = self.maker.alias_carries_endpoints().then(|| Endpoints::from(spec));
+        Mark { tunnel, incarnation, endpoints }
+    }
+
+    /// Deletes the tunnel's link, and has the maker let go of it.
+    async fn delete_link(&self, tunnel: TunnelId, link: LinkName) -> remove::Removed {
+        let removed = self.remover.delete(&self.pool, tunnel, link.clone()).await;
+        if removed.is_ok() {
+            self.maker.release(&link).await;
+        }
+        removed
+    }
+
+    async fn remove(&self, removal: Removal) -> RemovalReport {
+        let mut report = RemovalReport::default();
+        for rule in removal.rules.into_iter().rev() {
+            let outcome = self.pool.run(move |socket| companion::delete_rule(socket, &rule)).await;
+            match outcome.and_then(|outcome| outcome) {
+                Ok(StepOutcome::Done) => report.removed += 1,
+                Ok(StepOutcome::AlreadySo) => report.already_gone += 1,
+                Ok(StepOutcome::Failed(fault)) | Err(fault) => report.failed.push(fault),
+            }
+        }
+        match self.delete_link(removal.tunnel, removal.link).await {
+            Ok(Some(companions)) => report.removed += 1 + companions,
+            Ok(None) => report.already_gone += 1,
+            Err(fault) => report.failed.push(fault),
+        }
+        report
+    }
+}
+
+#[async_trait]
+impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
+    fn capabilities(&self) -> Capabilities {
+        self.core.maker.capabilities()
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        self.core.pool.run(move |socket| observe::observe(socket, &scope)).await?
+    }
+
+    async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        let first = steps.first().map(ToString::to_string).unwrap_or_default();
+        let work = tokio::spawn(apply::apply(Arc::clone(&self.core), steps));
+        work.await.unwrap_or_else(|error| vec![StepOutcome::Failed(fault(FaultClass::Transient, first, cut_short(&error)))])
+    }
+
+    async fn remove(&self, removal: Removal) -> RemovalReport {
+        let operation = format!("remove {}", removal.link);
+        let core = Arc::clone(&self.core);
+        let work = tokio::spawn(async move { core.remove(removal).await });
+        work.await.unwrap_or_else(|error| RemovalReport {
+            failed: vec![fault(FaultClass::Transient, operation, cut_short(&error))],
+            ..RemovalReport::default()
+        })
+    }
+
+    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
+        let link = link.clone();
+        self.core.pool.run(move |socket| observe::counters(socket, &link)).await?
+    }
+
+    async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
+        Err(fault(FaultClass::Unsupported, format!("shape {link}"), "not_built"))
+    }
+
+    async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
+        monitor::subscribe(self.settings.notice_buffer)
+    }
+
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        self.core.pool.run(move |socket| observe::resolve_source(socket, dst)).await?
+    }
+}
+
+fn cut_short(error: &tokio::task::JoinError) -> String {
+    format!("the work was cut short: {error}")
 }

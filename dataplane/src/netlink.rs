@@ -1,0 +1,95 @@
+//! The production backend: GRE links of the kernel.
+
+use async_trait::async_trait;
+use warren_state::{
+    Capabilities, Fault, FaultClass, LinkName, LinkSpec,
+    outcome::{Feature, MissingFeature},
+};
+
+use crate::kernel::{KernelDataplane, LinkMaker, Pool, RouteSocket, change_gre, create_gre, fault, find, probe_gre, refused};
+
+/// Kernel GRE (`ip link add … type gre`). The links outlive the process.
+pub struct NetlinkLinks {
+    pool: Pool,
+    reason: Option<String>,
+}
+
+/// Whether this kernel makes GRE links.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GreSupport {
+    /// It does.
+    Present,
+    /// It does not; in the kernel's words.
+    Absent(String),
+}
+
+/// Opens the backend in the network namespace of the calling thread.
+///
+/// # Errors
+/// When the process may not have rtnetlink sockets.
+pub fn open(reason: Option<String>) -> Result<KernelDataplane<NetlinkLinks>, Fault> {
+    KernelDataplane::new(NetlinkLinks::open(reason)?)
+}
+
+impl NetlinkLinks {
+    /// Opens the maker's sockets; `reason` says why this backend was chosen, when it was chosen for us.
+    ///
+    /// # Errors
+    /// When the process may not have rtnetlink sockets.
+    pub fn open(reason: Option<String>) -> Result<Self, Fault> {
+        Ok(Self { pool: Pool::open()?, reason })
+    }
+}
+
+/// Asks the kernel for a GRE link that it can only refuse; the way it does so tells. Loads the kernel's module where
+/// there is one, and makes nothing.
+///
+/// # Errors
+/// When the process may not make links at all, or rtnetlink does not work.
+pub fn probe() -> Result<GreSupport, Fault> {
+    const OPERATION: &str = "probe the kernel for GRE";
+    let name = LinkName::new("warren-probe").map_err(|error| fault(FaultClass::Permanent, OPERATION, error.to_string()))?;
+    let mut socket = RouteSocket::open().map_err(|error| refused(OPERATION, &error.into()))?;
+    match socket.change(probe_gre(&name)) {
+        Err(refusal) if refusal.errno == libc::EOPNOTSUPP => Ok(GreSupport::Absent(refusal.to_string())),
+        Err(refusal) if matches!(refusal.errno, libc::EINVAL | libc::EEXIST) => Ok(GreSupport::Present),
+        Err(refusal) => Err(refused(OPERATION, &refusal)),
+        Ok(()) => Err(fault(FaultClass::Permanent, OPERATION, "the kernel made a link that it should have refused")),
+    }
+}
+
+#[async_trait]
+impl LinkMaker for NetlinkLinks {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            backend: "netlink".to_owned(),
+            reason: self.reason.clone(),
+            features: [Feature::Rules, Feature::Events, Feature::GroupDelete, Feature::Counters, Feature::SurvivesRestart].into(),
+            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+        }
+    }
+
+    async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
+        let request = create_gre(spec);
+        let operation = format!("create link {spec}");
+        self.pool.run(move |socket| socket.change(request).map_err(|refusal| refused(operation, &refusal))).await?
+    }
+
+    async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
+        let spec = spec.clone();
+        let operation = format!("change link {spec}");
+        self.pool
+            .run(move |socket| match find(socket, &spec.name) {
+                Ok(Some(link)) => socket.change(change_gre(link.index, &spec)).map_err(|refusal| refused(&operation, &refusal)),
+                Ok(None) => Err(fault(FaultClass::Gone, &operation, format!("there is no link {}", spec.name))),
+                Err(refusal) => Err(refused(&operation, &refusal)),
+            })
+            .await?
+    }
+
+    async fn release(&self, _link: &LinkName) {}
+
+    fn alias_carries_endpoints(&self) -> bool {
+        false
+    }
+}

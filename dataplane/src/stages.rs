@@ -1,0 +1,119 @@
+//! A plan's way into the dataplane, in three stages held by types: [`Prepared`] may be dropped and has changed nothing;
+//! [`Prepared::commit`] runs to its end; the [`Committed`] result must be published.
+
+use std::collections::BTreeSet;
+
+use warren_state::{
+    Action, ApplyReport, Capabilities, Fault, FaultClass, Generation, LinkName, LinkSpec, PlannedStep, StepOutcome, outcome::Feature,
+};
+
+use crate::contract::Dataplane;
+
+/// A valid plan that this dataplane can carry out.
+#[must_use = "a prepared plan changes nothing until it is committed"]
+pub struct Prepared<'a> {
+    dataplane: &'a dyn Dataplane,
+    steps: Vec<PlannedStep>,
+    generation: Generation,
+}
+
+impl<'a> Prepared<'a> {
+    /// Checks every step against the dataplane's capabilities and against what no dataplane takes.
+    ///
+    /// # Errors
+    /// `Unsupported` or `Permanent`, for the first step that cannot be.
+    pub fn new(dataplane: &'a dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> Result<Self, Fault> {
+        let capabilities = dataplane.capabilities();
+        for step in &steps {
+            check(step, &capabilities)?;
+        }
+        Ok(Self { dataplane, steps, generation })
+    }
+
+    /// Takes the steps. It cannot be cancelled: a caller that goes away while it runs only misses the result.
+    pub async fn commit(self) -> Committed {
+        let outcomes = self.dataplane.apply(self.steps.clone()).await;
+        Committed { report: report(self.generation, self.steps, outcomes) }
+    }
+}
+
+/// What came of a plan, not yet told to anybody.
+#[must_use = "a committed plan must be published"]
+pub struct Committed {
+    report: ApplyReport,
+}
+
+impl Committed {
+    /// Tells it; gives it back for the caller's own use.
+    pub fn publish(self, tell: impl FnOnce(&ApplyReport)) -> ApplyReport {
+        tell(&self.report);
+        self.report
+    }
+}
+
+/// Puts each outcome beside its step: after a failure no later step of the same tunnel was tried.
+fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOutcome>) -> ApplyReport {
+    let mut failed = BTreeSet::new();
+    let mut outcomes = outcomes.into_iter();
+    let mut tried = Vec::with_capacity(outcomes.len());
+    for step in steps {
+        if failed.contains(&step.tunnel) {
+            continue;
+        }
+        let Some(outcome) = outcomes.next() else { break };
+        if matches!(outcome, StepOutcome::Failed(_)) {
+            failed.insert(step.tunnel);
+        }
+        tried.push((step, outcome));
+    }
+    let managed = tried.iter().filter_map(managed_link).collect();
+    ApplyReport { generation, steps: tried, managed }
+}
+
+fn managed_link((step, outcome): &(PlannedStep, StepOutcome)) -> Option<LinkName> {
+    match (outcome, &step.action) {
+        (StepOutcome::Done, Action::CreateLink { .. } | Action::ChangeLink { .. }) => Some(step.link.clone()),
+        (StepOutcome::Done | StepOutcome::AlreadySo | StepOutcome::Failed(_), _) => None,
+    }
+}
+
+fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
+    let refuse = |class, detail: String| Err(Fault { class, operation: step.to_string(), detail });
+    match &step.action {
+        Action::CreateLink { spec, .. } | Action::ChangeLink { spec } => {
+            check_link(step, spec).or_else(|detail| refuse(FaultClass::Permanent, detail))
+        }
+        Action::AddAddress { address } | Action::DeleteAddress { address } if address.prefix_len > 32 => {
+            refuse(FaultClass::Permanent, format!("the prefix length {} is more than 32", address.prefix_len))
+        }
+        Action::AddRule { .. } | Action::DeleteRule { .. } if !capabilities.features.contains(&Feature::Rules) => {
+            let missing = capabilities.missing.iter().find(|missing| missing.feature == Feature::Rules);
+            refuse(FaultClass::Unsupported, missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()))
+        }
+        Action::PutRoute { route } if route.table.0 == 0 => refuse(FaultClass::Permanent, "there is no table 0".to_owned()),
+        Action::AddAddress { .. }
+        | Action::DeleteAddress { .. }
+        | Action::AddRule { .. }
+        | Action::DeleteRule { .. }
+        | Action::PutRoute { .. }
+        | Action::DeleteRoute { .. }
+        | Action::DeleteLink => Ok(()),
+    }
+}
+
+fn check_link(step: &PlannedStep, spec: &LinkSpec) -> Result<(), String> {
+    if step.link != spec.name {
+        return Err(format!("the step is about {} and its link is {}", step.link, spec.name));
+    }
+    if [spec.local, spec.remote].iter().any(|end| end.is_unspecified() || end.is_multicast() || end.is_broadcast()) {
+        return Err("an endpoint is not the address of a host".to_owned());
+    }
+    if spec.local == spec.remote {
+        return Err("both endpoints are the same".to_owned());
+    }
+    // RFC 791: every host takes 68 bytes.
+    if spec.mtu < 68 || spec.ttl == 0 {
+        return Err(format!("no link can have MTU {} and TTL {}", spec.mtu, spec.ttl));
+    }
+    Ok(())
+}
