@@ -1,5 +1,53 @@
 //! Supervised actors: thin shells around the pure machines.
+//!
+//! [`start`] builds the tree and gives a [`Handle`] to it.
+//!
+//! ```text
+//! root ─┬─ keeper            the enable switch on disk
+//!       ├─ status            the published snapshot and the log
+//!       ├─ kernel_monitor    notices of the dataplane
+//!       ├─ tunnels ── provisioner × N ── bgp_session
+//!       ├─ reconciler        which tunnels there should be
+//!       ├─ client_ip         this host's public address
+//!       ├─ ledger_watcher    reads the ledger
+//!       └─ service × N       listeners of the shell
+//! ```
+//!
+//! State travels on a board that outlives every actor; a mailbox holds at most one trigger for it. Restarts follow
+//! [`policy::RestartPolicies`].
 
+mod board;
+mod client_ip;
+mod clock;
+mod connection;
+mod directory;
+mod driver;
+mod exit;
+mod handle;
+mod keeper;
+mod monitor;
+mod news;
+mod poke;
+pub mod policy;
+mod polling;
+mod preview;
+mod provisioner;
+mod pulse;
+mod reconciler;
+mod root;
+mod service;
+mod session;
+pub mod settings;
 pub mod snapshot;
+mod status;
+mod sys;
+mod tree;
+mod tunnels;
+mod watcher;
 
+pub use clock::Clock;
+pub use exit::{ExitReason, PlanError, StartError, StopMode, SwitchError};
+pub use handle::{Handle, ServiceFactory};
+pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};
 pub use snapshot::Snapshot;
+pub use tree::start;

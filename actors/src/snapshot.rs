@@ -1,13 +1,16 @@
 //! The state of the daemon as it is published: readers take the latest and never wait for an actor.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
     Capabilities, Epoch, Generation, Monotonic, Pubkey, Sequence, TunnelId, View, guard::HoldReason, lifecycle::TunnelReport,
     reconcile::Role,
 };
+
+/// Every tunnel, by identity; sharing makes a new snapshot cheap.
+pub type Tunnels = BTreeMap<TunnelId, Arc<TunnelReport>>;
 
 /// Everything that status, metrics and the event stream show.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -18,6 +21,9 @@ pub struct Snapshot {
     pub sequence: Sequence,
     /// When this was published, on the daemon's clock.
     pub at: Monotonic,
+    /// Wall-clock time of the same moment, in milliseconds since 1970: the difference of `at` and another point of the
+    /// daemon's clock gives that point's wall-clock time.
+    pub unix_ms: u64,
     /// The enable switch, as it is on disk.
     pub enabled: bool,
     /// Which users are ours; `None` until the client IP is known.
@@ -34,19 +40,50 @@ pub struct Snapshot {
     /// How reading the ledger goes.
     pub ledger: LedgerHealth,
     /// Every tunnel, by identity.
-    pub tunnels: BTreeMap<TunnelId, TunnelReport>,
+    #[serde(serialize_with = "tunnels")]
+    pub tunnels: Tunnels,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
     pub refused: BTreeMap<Pubkey, (String, String)>,
     /// The last plan handed out.
     pub generation: Generation,
     /// What the dataplane can do.
     pub capabilities: Capabilities,
-    /// Restarts of supervised actors since the start, by name.
+    /// Restarts of supervised actors since the start, by kind.
     pub restarts: BTreeMap<String, u64>,
     /// Broken invariants since the start, by name.
     pub invariants_broken: BTreeMap<String, u64>,
+    /// Events since the start, by name.
+    pub events: BTreeMap<String, u64>,
     /// Whether desired and observed agree: nothing to do and nothing under way.
     pub converged: bool,
+    /// The last change of the inputs (switch, view, client IP, notices) that the reconciler has taken into account.
+    pub revision: u64,
     /// Why the client IP is not known yet.
     pub client_ip_error: Option<String>,
+    /// Whether the daemon is stopping.
+    pub stopping: bool,
+}
+
+impl Snapshot {
+    /// This host's public address, in the client role and once it is known.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<Ipv4Addr> {
+        match self.role {
+            Some(Role::Client { client_ip }) => Some(client_ip),
+            Some(Role::Gateway { .. }) | None => None,
+        }
+    }
+
+    /// The wall-clock time of a point on the daemon's clock, in milliseconds since 1970.
+    #[must_use]
+    pub fn unix_ms_of(&self, at: Monotonic) -> u64 {
+        let milliseconds = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let before = milliseconds(self.at.since(at));
+        let after = milliseconds(at.since(self.at));
+        self.unix_ms.saturating_sub(before).saturating_add(after)
+    }
+}
+
+fn tunnels<S: Serializer>(tunnels: &Tunnels, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(tunnels.iter().map(|(id, report)| (id, report.as_ref())))
 }

@@ -1,0 +1,258 @@
+//! What the actors share: state travels here, the latest wins; a [`Poke`] says that there is something to read. It
+//! outlives every actor, so that a restart loses nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::Ipv4Addr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{oneshot, watch};
+use warren_dataplane::{Dataplane, Notice};
+use warren_ledger::{LedgerSource, Query};
+use warren_state::{
+    Epoch, Generation, LinkName, Pubkey, Sequence,
+    event::Event,
+    guard::{AcceptedView, HoldReason, ViewGuard},
+    journal::{Gap, Journal, JournalEntry},
+    reconcile::Role,
+    store::Store,
+};
+
+use crate::{Clock, ExitReason, Settings, Snapshot, SwitchError, directory::Directory, news::TunnelNews, poke::Poke, pulse::Pulses};
+
+/// Shared by all actors of one tree.
+pub(crate) struct Board {
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    pub(crate) epoch: Epoch,
+    store: Mutex<Option<Arc<Store>>>,
+    pub(crate) ledger: Arc<dyn LedgerSource>,
+    pub(crate) dataplane: Arc<dyn Dataplane>,
+    pub(crate) keeper: Requests,
+    pub(crate) enabled: AtomicBool,
+    pub(crate) view: ArcSwapOption<AcceptedView>,
+    pub(crate) held: Mutex<VecDeque<HoldReason>>,
+    pub(crate) last_held: ArcSwapOption<HoldReason>,
+    pub(crate) guard: Mutex<ViewGuard>,
+    /// What the guard's views answer.
+    pub(crate) queried: ArcSwapOption<Query>,
+    pub(crate) client_ip: ArcSwap<ClientIp>,
+    pub(crate) notices: Mutex<Notices>,
+    pub(crate) tunnels: TunnelNews,
+    pub(crate) reconciled: ArcSwap<Reconciled>,
+    /// How many times a reconciler was started.
+    pub(crate) reconciler_starts: AtomicU64,
+    pub(crate) restarts: Mutex<BTreeMap<String, u64>>,
+    pub(crate) stopping: AtomicBool,
+    pub(crate) pulses: Arc<Pulses>,
+    pub(crate) directory: Directory,
+    pub(crate) pokes: Pokes,
+    pub(crate) published: watch::Sender<Arc<Snapshot>>,
+    pub(crate) exit: watch::Sender<Option<ExitReason>>,
+    revision: AtomicU64,
+    journal: Mutex<Journal>,
+}
+
+/// Who is woken.
+#[derive(Default)]
+pub(crate) struct Pokes {
+    pub(crate) reconciler: Poke,
+    pub(crate) watcher: Poke,
+    pub(crate) status: Poke,
+}
+
+/// This host's address, or why it is not known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClientIp {
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) error: Option<String>,
+}
+
+/// What the reconciler says about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reconciled {
+    pub(crate) revision: u64,
+    pub(crate) converged: bool,
+    pub(crate) generation: Generation,
+    pub(crate) refused: BTreeMap<Pubkey, (String, String)>,
+}
+
+/// The kernel's notices that the reconciler has not read yet. Past the bound they become one overrun.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    links: BTreeSet<LinkName>,
+    everything: bool,
+}
+
+/// Requests to the keeper; they outlive its restarts.
+#[derive(Default)]
+pub(crate) struct Requests {
+    queue: Mutex<VecDeque<(bool, oneshot::Sender<Result<(), SwitchError>>)>>,
+    pub(crate) poke: Poke,
+}
+
+impl Board {
+    pub(crate) fn new(
+        settings: Settings,
+        clock: Clock,
+        epoch: Epoch,
+        store: Arc<Store>,
+        ledger: Arc<dyn LedgerSource>,
+        dataplane: Arc<dyn Dataplane>,
+    ) -> Self {
+        let guard = ViewGuard::new(settings.guard, None);
+        let journal = Journal::new(epoch, settings.journal_capacity);
+        let snapshot = Snapshot { epoch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
+        Self {
+            settings,
+            clock,
+            epoch,
+            store: Mutex::new(Some(store)),
+            ledger,
+            dataplane,
+            keeper: Requests::default(),
+            enabled: AtomicBool::new(false),
+            view: ArcSwapOption::empty(),
+            held: Mutex::default(),
+            last_held: ArcSwapOption::empty(),
+            guard: Mutex::new(guard),
+            queried: ArcSwapOption::empty(),
+            client_ip: ArcSwap::default(),
+            notices: Mutex::default(),
+            tunnels: TunnelNews::default(),
+            reconciled: ArcSwap::default(),
+            reconciler_starts: AtomicU64::new(0),
+            restarts: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            pulses: Arc::default(),
+            directory: Directory::default(),
+            pokes: Pokes::default(),
+            published: watch::Sender::new(Arc::new(snapshot)),
+            exit: watch::Sender::new(None),
+            revision: AtomicU64::new(0),
+            journal: Mutex::new(journal),
+        }
+    }
+
+    /// The store, until the tree has ended.
+    pub(crate) fn store(&self) -> Option<Arc<Store>> {
+        lock(&self.store).clone()
+    }
+
+    /// Lets go of the store and its lock.
+    pub(crate) fn close_store(&self) {
+        *lock(&self.store) = None;
+    }
+
+    /// Appends to the journal; status logs it and folds it in.
+    pub(crate) fn record(&self, event: Event) {
+        lock(&self.journal).append(Clock::unix_ms(), event);
+        self.pokes.status.ring();
+    }
+
+    pub(crate) fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
+        lock(&self.journal).after(position).map(|entries| entries.cloned().collect())
+    }
+
+    /// The number of the last change of the inputs.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::SeqCst)
+    }
+
+    /// An input of the reconciler changed.
+    pub(crate) fn changed(&self) {
+        self.revision.fetch_add(1, Ordering::SeqCst);
+        self.pokes.reconciler.ring();
+        self.pokes.status.ring();
+    }
+
+    /// Which users are ours, once it is known.
+    pub(crate) fn role(&self) -> Option<Role> {
+        match &self.settings.role {
+            crate::RoleSettings::Client(_) => self.client_ip.load().address.map(|client_ip| Role::Client { client_ip }),
+            crate::RoleSettings::Gateway { device } => Some(Role::Gateway { device: *device }),
+        }
+    }
+
+    /// Takes a notice of the kernel.
+    pub(crate) fn notice(&self, notice: Notice) {
+        lock(&self.notices).add(notice);
+        self.changed();
+    }
+
+    pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {
+        *lock(&self.restarts).entry(kind.name().to_owned()).or_default() += 1;
+    }
+}
+
+impl Notices {
+    const MOST: usize = 4_096;
+
+    fn add(&mut self, notice: Notice) {
+        match notice {
+            Notice::Changed(Some(link)) if !self.everything => {
+                self.links.insert(link);
+                if self.links.len() > Self::MOST {
+                    self.add(Notice::Overrun);
+                }
+            }
+            Notice::Changed(Some(_)) => {}
+            Notice::Changed(None) | Notice::Overrun => {
+                self.everything = true;
+                self.links.clear();
+            }
+        }
+    }
+
+    /// What to tell the reconciler; `None` stands for everything.
+    pub(crate) fn take(&mut self) -> Vec<Option<LinkName>> {
+        let everything = std::mem::take(&mut self.everything).then_some(None);
+        let links = std::mem::take(&mut self.links);
+        everything.into_iter().chain(links.into_iter().map(Some)).collect()
+    }
+}
+
+impl Requests {
+    pub(crate) fn request(&self, enabled: bool, reply: oneshot::Sender<Result<(), SwitchError>>) {
+        lock(&self.queue).push_back((enabled, reply));
+        self.poke.ring();
+    }
+
+    pub(crate) fn next(&self) -> Option<(bool, oneshot::Sender<Result<(), SwitchError>>)> {
+        lock(&self.queue).pop_front()
+    }
+
+    /// Gives up what waits; each caller is told.
+    pub(crate) fn close(&self) {
+        lock(&self.queue).clear();
+    }
+}
+
+/// Locks; a panic of another holder is no reason to stop.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_of_one_link_coalesce_and_an_overrun_swallows_them_all() {
+        let mut notices = Notices::default();
+        let link = || LinkName::new("doublezero0").unwrap();
+        notices.add(Notice::Changed(Some(link())));
+        notices.add(Notice::Changed(Some(link())));
+        assert_eq!(notices.take(), [Some(link())]);
+        notices.add(Notice::Changed(Some(link())));
+        notices.add(Notice::Overrun);
+        notices.add(Notice::Changed(Some(link())));
+        assert_eq!(notices.take(), [None]);
+        assert!(notices.take().is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! One driver for every machine without I/O: it tells the machine the time, arms one timer for the next deadline, and
+//! shows the progress watchdog what is due.
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+use warren_state::{
+    Deadline, Monotonic,
+    random::{Random, SplitMix64},
+};
+
+use crate::{Clock, pulse::Watch};
+
+/// A machine: inputs go in, effects come out, and it says when it wants to be called again.
+pub(crate) trait Core: Send + 'static {
+    /// What happens to it.
+    type Input<'a>;
+    /// What the shell is to do.
+    type Effect;
+    /// The input that says that the deadline has passed.
+    const TIMEOUT: fn() -> Self::Input<'static>;
+
+    fn handle(&mut self, now: Monotonic, input: Self::Input<'_>, random: &mut dyn Random) -> Vec<Self::Effect>;
+    fn poll_timeout(&self) -> Option<Deadline>;
+}
+
+/// Drives one machine on behalf of one actor.
+pub(crate) struct Driver<C: Core> {
+    core: C,
+    clock: Clock,
+    random: SplitMix64,
+    watch: Watch,
+    alarm: Alarm,
+}
+
+/// One timer: rings by putting a message into the actor's own mailbox.
+struct Alarm {
+    ring: Arc<dyn Fn() + Send + Sync>,
+    armed: Option<(Monotonic, AbortOnDrop)>,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
+
+impl<C: Core> Driver<C> {
+    /// `ring` puts the message into the mailbox on which the actor calls [`Driver::ring`].
+    pub(crate) fn new(core: C, clock: Clock, seed: u64, watch: Watch, ring: impl Fn() + Send + Sync + 'static) -> Self {
+        let alarm = Alarm { ring: Arc::new(ring), armed: None };
+        Self { core, clock, random: SplitMix64::new(seed), watch, alarm }
+    }
+
+    /// Gives the machine an input and returns what is to be done.
+    pub(crate) fn handle(&mut self, input: C::Input<'_>) -> Vec<C::Effect> {
+        let now = self.clock.now();
+        self.watch.pulse.busy(Some(now));
+        let effects = self.core.handle(now, input, &mut self.random);
+        self.watch.pulse.busy(None);
+        self.arm(now);
+        effects
+    }
+
+    /// The timer's message has arrived.
+    pub(crate) fn ring(&mut self) -> Vec<C::Effect> {
+        self.alarm.armed = None;
+        let now = self.clock.now();
+        if self.core.poll_timeout().is_some_and(|deadline| deadline.at <= now) {
+            return self.handle((C::TIMEOUT)());
+        }
+        self.arm(now);
+        Vec::new()
+    }
+
+    pub(crate) fn core(&self) -> &C {
+        &self.core
+    }
+
+    fn arm(&mut self, now: Monotonic) {
+        let deadline = self.core.poll_timeout();
+        self.watch.pulse.due(deadline.map(|deadline| deadline.at));
+        // A deadline that has passed already must not keep the actor from its mailbox.
+        let at = deadline.map(|deadline| deadline.at.max(now + std::time::Duration::from_millis(1)));
+        self.alarm.arm(&self.clock, at);
+    }
+}
+
+impl Alarm {
+    fn arm(&mut self, clock: &Clock, at: Option<Monotonic>) {
+        let Some(at) = at else {
+            self.armed = None;
+            return;
+        };
+        if self.armed.as_ref().is_some_and(|(armed, _)| *armed <= at) {
+            return;
+        }
+        let (ring, instant) = (self.ring.clone(), clock.instant(at));
+        let task = tokio::spawn(async move {
+            tokio::time::sleep_until(instant).await;
+            ring();
+        });
+        self.armed = Some((at, AbortOnDrop(task)));
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,98 @@
+//! How a tree starts, stops and fails.
+
+use std::fmt;
+
+use serde::Serialize;
+use warren_state::Fault;
+
+/// What becomes of the tunnels when the daemon stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopMode {
+    /// They stay; sessions are closed without a Cease.
+    Detach,
+    /// They are taken down.
+    Remove,
+}
+
+/// Why the tree ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum ExitReason {
+    /// It was asked to.
+    Stopped {
+        /// How.
+        mode: StopMode,
+        /// Whether everything was let go or taken down within the time allowed.
+        complete: bool,
+    },
+    /// An actor failed too often, or none was left to look after it.
+    Escalated {
+        /// Which.
+        actor: String,
+        /// Its last failure.
+        detail: String,
+    },
+}
+
+/// The tree could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store did not begin an epoch.
+    #[error("cannot begin an epoch in the state directory: {0}")]
+    Store(String),
+    /// An actor did not start.
+    #[error("cannot start {actor}: {detail}")]
+    Actor {
+        /// Which.
+        actor: String,
+        /// Why.
+        detail: String,
+    },
+}
+
+/// The enable switch was not set, neither on disk nor live.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// The store refused.
+    #[error("cannot store the switch: {0}")]
+    Store(String),
+    /// The keeper ended before it answered: the daemon is stopping, or restarts it. The old or the new value holds.
+    #[error("the keeper of the switch did not answer")]
+    Unanswered,
+}
+
+/// There is no plan to show.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The dataplane cannot be observed.
+    #[error("cannot observe the dataplane: {0}")]
+    Observe(#[source] Fault),
+    /// What is to be is not known yet.
+    #[error("nothing to plan yet: {0}")]
+    NotReady(String),
+    /// The daemon is stopping.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+impl ExitReason {
+    /// The process's exit code: 0 after a stop that was asked for and complete, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stopped { complete: true, .. } => 0,
+            Self::Stopped { complete: false, .. } | Self::Escalated { .. } => 1,
+        }
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped { complete: true, .. } => f.write_str("stopped"),
+            Self::Stopped { complete: false, .. } => f.write_str("stopped, but not everything could be let go in time"),
+            Self::Escalated { actor, detail } => write!(f, "{actor} failed too often: {detail}"),
+        }
+    }
+}

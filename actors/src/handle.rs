@@ -1,0 +1,141 @@
+//! What the daemon's shell may ask of the tree.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{oneshot, watch},
+    time::{Instant, timeout},
+};
+use warren_dataplane::Dataplane;
+use warren_state::{
+    Epoch, Plan, Sequence,
+    journal::{Gap, JournalEntry},
+};
+
+use crate::{
+    Clock, ExitReason, PlanError, Snapshot, StopMode, SwitchError,
+    board::Board,
+    root::{RootMessage, RootRef},
+};
+
+/// A service that the tree supervises for the shell: called for each start. It runs until it ends or is dropped;
+/// `Ok` means that it is done, an error or a panic that it is to be started again.
+pub type ServiceFactory = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// The running tree. Cloning it gives another handle to the same tree.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) board: Arc<Board>,
+    pub(crate) root: RootRef,
+}
+
+impl Handle {
+    /// The state as it was published last. Never waits.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.board.published.borrow().clone()
+    }
+
+    /// Follows the published state; the latest wins.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.board.published.subscribe()
+    }
+
+    /// Sets the enable switch. On return it is on disk and handed to the reconciler. A level: of several calls the last
+    /// one that was acknowledged holds, on disk and live alike.
+    ///
+    /// # Errors
+    /// When the store refuses, or the daemon stops.
+    pub async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
+        let (reply, answer) = oneshot::channel();
+        self.board.keeper.request(enabled, reply);
+        answer.await.unwrap_or(Err(SwitchError::Unanswered))
+    }
+
+    /// Observes now, and plans towards what is desired with the routes that the sessions taught us. Changes nothing.
+    ///
+    /// # Errors
+    /// When the dataplane cannot be observed, or there is no view or role yet.
+    pub async fn plan(&self) -> Result<Plan, PlanError> {
+        crate::preview::plan(&self.board).await
+    }
+
+    /// Waits until every input that came before the call is taken into account, and desired and observed agree. Gives
+    /// whether that came about within the time.
+    pub async fn wait_converged(&self, within: Duration) -> bool {
+        let wanted = self.board.revision();
+        let mut published = self.subscribe();
+        let converged = published.wait_for(|snapshot| snapshot.revision >= wanted && snapshot.converged);
+        timeout(within, converged).await.is_ok_and(|outcome| outcome.is_ok())
+    }
+
+    /// Whether the tree is alive and the reconciler makes progress: only then may the watchdog be fed.
+    #[must_use]
+    pub fn progress(&self) -> bool {
+        self.board.pulses.reconciler_makes_progress(self.board.clock.now(), self.board.settings.stuck_after)
+            && self.board.exit.borrow().is_none()
+    }
+
+    /// Stops the tree in the reverse order of its start, and returns why it ended.
+    pub async fn stop(self, mode: StopMode) -> ExitReason {
+        if self.root.cast(RootMessage::Stop(mode)).is_err() && self.board.exit.borrow().is_none() {
+            return ExitReason::Escalated { actor: "root".to_owned(), detail: "it is gone".to_owned() };
+        }
+        self.ended().await
+    }
+
+    /// Waits for the end of the tree and tells why it ended.
+    pub async fn ended(&self) -> ExitReason {
+        let mut exit = self.board.exit.subscribe();
+        match exit.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone(),
+            Err(_closed) => None,
+        }
+        .unwrap_or_else(|| ExitReason::Escalated { actor: "root".to_owned(), detail: "it is gone".to_owned() })
+    }
+
+    /// The dataplane, for reads such as counters and source addresses.
+    #[must_use]
+    pub fn dataplane(&self) -> &Arc<dyn Dataplane> {
+        &self.board.dataplane
+    }
+
+    /// This start of the daemon.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.board.epoch
+    }
+
+    /// The daemon's clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.board.clock
+    }
+
+    /// All journal entries after a position of this epoch.
+    ///
+    /// # Errors
+    /// When some of them are no longer kept: take a snapshot instead.
+    pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
+        self.board.journal_after(position)
+    }
+
+    /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it
+    /// fails, and stopped first when the tree stops.
+    pub fn spawn_supervised(&self, name: impl Into<String>, factory: ServiceFactory) {
+        let _gone = self.root.cast(RootMessage::Supervise { name: name.into(), factory: Arc::new(factory) });
+    }
+
+    /// When the tree was started, on tokio's clock.
+    #[must_use]
+    pub fn started_at(&self) -> Instant {
+        self.board.clock.instant(warren_state::Monotonic::ZERO)
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("epoch", &self.board.epoch).finish_non_exhaustive()
+    }
+}

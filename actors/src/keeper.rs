@@ -1,0 +1,98 @@
+//! The keeper of the durable store.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{task::spawn_blocking, time::timeout};
+use warren_state::{event::Event, store::Store};
+
+use crate::{SwitchError, board::Board, policy::Kind, pulse::Watch};
+
+/// Puts the enable switch on disk, then makes it the one in force, then acknowledges: one request after the other, so
+/// that the last one acknowledged holds, on disk and live.
+pub(crate) struct Keeper;
+
+/// There are requests.
+pub(crate) struct Poked;
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    store: Arc<Store>,
+    watch: Watch,
+}
+
+impl Actor for Keeper {
+    type Msg = Poked;
+    type State = State;
+    type Arguments = Arc<Board>;
+
+    async fn pre_start(&self, myself: ActorRef<Poked>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let store = board.store().ok_or("the store is closed")?;
+        let watch = board.pulses.watch(Kind::Keeper, myself.get_cell());
+        let read = store.clone();
+        let enabled = spawn_blocking(move || read.enabled()).await??;
+        // An earlier keeper may have ended between the disk and the switch in force.
+        if board.enabled.swap(enabled, Ordering::SeqCst) != enabled {
+            board.changed();
+        }
+        board.keeper.poke.attach(move || {
+            let _gone = myself.cast(Poked);
+        });
+        Ok(State { board, store, watch })
+    }
+
+    async fn handle(&self, _myself: ActorRef<Poked>, _poked: Poked, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.board.keeper.poke.answer();
+        while let Some((enabled, reply)) = state.board.keeper.next() {
+            let _nobody_waits = reply.send(state.switch(enabled).await);
+        }
+        Ok(())
+    }
+
+    async fn post_stop(&self, _myself: ActorRef<Poked>, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.board.keeper.close();
+        Ok(())
+    }
+}
+
+impl State {
+    async fn switch(&self, enabled: bool) -> Result<(), SwitchError> {
+        self.watch.pulse.busy(Some(self.board.clock.now()));
+        let store = self.store.clone();
+        let written = spawn_blocking(move || store.set_enabled(enabled)).await;
+        self.watch.pulse.busy(None);
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
+            Err(error) => return Err(SwitchError::Store(error.to_string())),
+        }
+        if self.board.enabled.swap(enabled, Ordering::SeqCst) != enabled {
+            self.board.record(Event::Switched { enabled });
+        }
+        self.board.changed();
+        self.published(enabled).await;
+        Ok(())
+    }
+
+    /// A client that reads status after the acknowledgement sees the switch that it set. Not worth a long wait.
+    async fn published(&self, enabled: bool) {
+        let mut published = self.board.published.subscribe();
+        let seen = published.wait_for(|snapshot| snapshot.enabled == enabled);
+        let _late = timeout(Duration::from_millis(100), seen).await;
+    }
+}
+
+/// An error with its sources.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,84 @@
+//! The kernel monitor: subscribes to the dataplane's notices, and subscribes again when they end.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc;
+use tracing::debug;
+use warren_dataplane::Notice;
+use warren_state::FaultClass;
+
+use crate::{board::Board, driver::AbortOnDrop};
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+pub(crate) struct KernelMonitor;
+
+pub(crate) enum MonitorMessage {
+    /// Try to subscribe.
+    Subscribe,
+    /// The subscription ended.
+    Ended,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    retry: Duration,
+    pump: Option<AbortOnDrop>,
+}
+
+impl Actor for KernelMonitor {
+    type Msg = MonitorMessage;
+    type State = State;
+    type Arguments = Arc<Board>;
+
+    /// Subscribed on return where that is possible, so that whoever starts afterwards observes what changes from then on.
+    async fn pre_start(&self, myself: ActorRef<MonitorMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let mut state = State { board, retry: FIRST_RETRY, pump: None };
+        state.subscribe(&myself).await;
+        Ok(state)
+    }
+
+    async fn handle(&self, myself: ActorRef<MonitorMessage>, message: MonitorMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match message {
+            MonitorMessage::Subscribe => state.subscribe(&myself).await,
+            MonitorMessage::Ended => {
+                state.pump = None;
+                state.retry_later(&myself);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn subscribe(&mut self, myself: &ActorRef<MonitorMessage>) {
+        match self.board.dataplane.events().await {
+            Ok(notices) => {
+                self.retry = FIRST_RETRY;
+                let (board, myself) = (self.board.clone(), myself.clone());
+                self.pump = Some(AbortOnDrop(tokio::spawn(pump(board, notices, myself))));
+                // What changed while nobody listened is not known.
+                self.board.notice(Notice::Overrun);
+            }
+            Err(fault) if fault.class == FaultClass::Unsupported => debug!(%fault, "changes are found by looking only"),
+            Err(fault) => {
+                debug!(%fault, "cannot subscribe to the dataplane's notices");
+                self.retry_later(myself);
+            }
+        }
+    }
+
+    fn retry_later(&mut self, myself: &ActorRef<MonitorMessage>) {
+        myself.send_after(self.retry, || MonitorMessage::Subscribe);
+        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+    }
+}
+
+async fn pump(board: Arc<Board>, mut notices: mpsc::Receiver<Notice>, myself: ActorRef<MonitorMessage>) {
+    while let Some(notice) = notices.recv().await {
+        board.notice(notice);
+    }
+    let _gone = myself.cast(MonitorMessage::Ended);
+}

@@ -1,0 +1,95 @@
+//! News of the tunnels, from their provisioners to the reconciler and to status: at most a few entries for each tunnel.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use warren_state::{TunnelId, lifecycle::TunnelReport};
+
+use crate::board::lock;
+
+/// What is told of a tunnel.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum News {
+    /// How it is.
+    Report(Arc<TunnelReport>),
+    /// Its provisioner ended; whether it had nothing left to do.
+    Ended {
+        /// See above.
+        finished: bool,
+    },
+}
+
+/// The latest of every tunnel, and what each reader has not seen.
+#[derive(Default)]
+pub(crate) struct TunnelNews(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    latest: BTreeMap<TunnelId, Arc<TunnelReport>>,
+    for_reconciler: BTreeMap<TunnelId, Vec<News>>,
+    for_status: BTreeSet<TunnelId>,
+}
+
+impl TunnelNews {
+    /// A report; one that the reconciler has not read yet is replaced.
+    pub(crate) fn report(&self, report: TunnelReport) {
+        let mut inner = lock(&self.0);
+        let (id, report) = (report.tunnel, Arc::new(report));
+        inner.latest.insert(id, report.clone());
+        inner.for_status.insert(id);
+        let pending = inner.for_reconciler.entry(id).or_default();
+        match pending.last_mut() {
+            Some(last @ News::Report(_)) => *last = News::Report(report),
+            Some(News::Ended { .. }) | None => pending.push(News::Report(report)),
+        }
+    }
+
+    /// A provisioner ended.
+    pub(crate) fn ended(&self, id: TunnelId, finished: bool) {
+        let mut inner = lock(&self.0);
+        if finished {
+            inner.latest.remove(&id);
+        }
+        inner.for_status.insert(id);
+        let pending = inner.for_reconciler.entry(id).or_default();
+        pending.push(News::Ended { finished });
+        // Only the last end matters, and what came after it.
+        if let Some(last) = pending.iter().rposition(|news| matches!(news, News::Ended { .. })) {
+            pending.drain(..last);
+        }
+    }
+
+    /// What the reconciler has not seen.
+    pub(crate) fn take_for_reconciler(&self) -> Vec<(TunnelId, News)> {
+        let pending = std::mem::take(&mut lock(&self.0).for_reconciler);
+        pending.into_iter().flat_map(|(id, news)| news.into_iter().map(move |news| (id, news))).collect()
+    }
+
+    /// All that a reconciler that starts anew must know.
+    pub(crate) fn all_for_reconciler(&self) -> Vec<(TunnelId, News)> {
+        let mut inner = lock(&self.0);
+        inner.for_reconciler.clear();
+        inner.latest.iter().map(|(id, report)| (*id, News::Report(report.clone()))).collect()
+    }
+
+    /// What status has not seen: the latest report, or none when the tunnel is gone.
+    pub(crate) fn take_for_status(&self) -> Vec<(TunnelId, Option<Arc<TunnelReport>>)> {
+        let mut inner = lock(&self.0);
+        let changed = std::mem::take(&mut inner.for_status);
+        changed.into_iter().map(|id| (id, inner.latest.get(&id).cloned())).collect()
+    }
+
+    /// Everything, for a status that starts anew.
+    pub(crate) fn all_for_status(&self) -> BTreeMap<TunnelId, Arc<TunnelReport>> {
+        let mut inner = lock(&self.0);
+        inner.for_status.clear();
+        inner.latest.clone()
+    }
+
+    /// The tunnels that there are reports of.
+    pub(crate) fn known(&self) -> Vec<TunnelId> {
+        lock(&self.0).latest.keys().copied().collect()
+    }
+}

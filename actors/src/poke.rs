@@ -1,0 +1,73 @@
+//! A coalescing trigger: however often it is rung, at most one message waits in the mailbox.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+type Bell = Box<dyn Fn() + Send + Sync>;
+
+/// Wakes one actor, across its restarts. State travels beside it: the actor re-reads what it needs.
+#[derive(Default)]
+pub(crate) struct Poke {
+    rung: AtomicBool,
+    bell: Mutex<Option<Bell>>,
+}
+
+impl Poke {
+    /// Wakes `bell` from now on, and once at once, for what happened before.
+    pub(crate) fn attach(&self, bell: impl Fn() + Send + Sync + 'static) {
+        let mut slot = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rung.store(true, Ordering::SeqCst);
+        bell();
+        *slot = Some(Box::new(bell));
+    }
+
+    /// Something changed.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::SeqCst)
+            && let Some(bell) = self.bell.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+        {
+            bell();
+        }
+    }
+
+    /// The message has arrived; call this before reading the state.
+    pub(crate) fn answer(&self) {
+        self.rung.store(false, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::AtomicUsize};
+
+    use super::*;
+
+    #[test]
+    fn rings_coalesce_until_they_are_answered() {
+        let poke = Poke::default();
+        let messages = Arc::new(AtomicUsize::new(0));
+        let counted = messages.clone();
+        poke.attach(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        (0..10).for_each(|_| poke.ring());
+        assert_eq!(messages.load(Ordering::SeqCst), 1, "attaching rings once, the others wait behind it");
+        poke.answer();
+        (0..10).for_each(|_| poke.ring());
+        assert_eq!(messages.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_ring_while_nobody_listens_reaches_the_next_listener() {
+        let poke = Poke::default();
+        poke.ring();
+        let messages = Arc::new(AtomicUsize::new(0));
+        let counted = messages.clone();
+        poke.attach(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(messages.load(Ordering::SeqCst), 1);
+    }
+}

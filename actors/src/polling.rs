@@ -1,0 +1,200 @@
+//! When to read the ledger: a machine without I/O.
+
+use std::time::Duration;
+
+use warren_state::{Deadline, Monotonic, random::Random};
+
+/// The machine's numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PollSettings {
+    /// From the end of a good read to the next.
+    pub(crate) interval: Duration,
+    /// How soon after a read that must be confirmed the next one starts.
+    pub(crate) confirm_after: Duration,
+}
+
+/// After the first failed read in a row; doubles with each further one.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// Wake-ups do not start reads in closer succession than this.
+const LEAST_GAP: Duration = Duration::from_millis(100);
+
+/// What happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    /// There is something to read, from now on: read at once.
+    Start,
+    /// The ledger says that something may have changed.
+    WakeUp,
+    /// The read gave a view, in force or held for good.
+    Good,
+    /// The read must be confirmed by another.
+    Unconfirmed,
+    /// The read failed.
+    Failed,
+    /// The deadline has passed.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    /// Read now.
+    Read,
+}
+
+/// At most one read is under way; wake-ups during it lead to one more.
+#[derive(Debug)]
+pub(crate) struct Polling {
+    settings: PollSettings,
+    state: State,
+    failures: u32,
+    ended_at: Option<Monotonic>,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Waiting { until: Monotonic, why: &'static str },
+    Reading { again: bool },
+}
+
+impl Polling {
+    pub(crate) fn new(settings: PollSettings) -> Self {
+        Self { settings, state: State::Idle, failures: 0, ended_at: None }
+    }
+
+    pub(crate) fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+        match (input, &self.state) {
+            (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => self.read(),
+            (Input::WakeUp, State::Idle) => Vec::new(),
+            (Input::WakeUp, State::Waiting { until, .. }) => {
+                let earliest = self.ended_at.map_or(now, |ended| ended + LEAST_GAP);
+                if earliest <= now {
+                    return self.read();
+                }
+                self.state = State::Waiting { until: earliest.min(*until), why: "wake-up" };
+                Vec::new()
+            }
+            (Input::WakeUp, State::Reading { .. }) => {
+                self.state = State::Reading { again: true };
+                Vec::new()
+            }
+            (Input::Good | Input::Unconfirmed | Input::Failed, State::Reading { again }) => {
+                let again = *again;
+                self.ended(now, input, again, random);
+                Vec::new()
+            }
+            (Input::Timeout, State::Waiting { until, .. }) if *until <= now => self.read(),
+            // An answer to a read that was given up, or a timer that was too early.
+            (Input::Good | Input::Unconfirmed | Input::Failed | Input::Timeout, State::Idle | State::Waiting { .. })
+            | (Input::Timeout, State::Reading { .. }) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+        match self.state {
+            State::Waiting { until, why } => Some(Deadline { at: until, name: why }),
+            State::Idle | State::Reading { .. } => None,
+        }
+    }
+
+    fn read(&mut self) -> Vec<Effect> {
+        self.state = State::Reading { again: false };
+        vec![Effect::Read]
+    }
+
+    fn ended(&mut self, now: Monotonic, input: Input, again: bool, random: &mut dyn Random) {
+        self.ended_at = Some(now);
+        self.failures = if input == Input::Failed { self.failures.saturating_add(1) } else { 0 };
+        let (wait, why) = match input {
+            Input::Failed => (jittered(FIRST_RETRY.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_RETRY), random), "retry"),
+            Input::Unconfirmed => (self.settings.confirm_after, "confirm"),
+            Input::Start | Input::WakeUp | Input::Good | Input::Timeout => (self.settings.interval, "poll"),
+        };
+        let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), "wake-up") } else { (wait, why) };
+        self.state = State::Waiting { until: now + wait, why };
+    }
+}
+
+/// Half of the span, plus up to as much again.
+pub(crate) fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
+    span.mul_f64(0.5 + random.fraction())
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_state::random::SplitMix64;
+
+    use super::*;
+
+    const SETTINGS: PollSettings = PollSettings { interval: Duration::from_secs(10), confirm_after: Duration::from_millis(250) };
+
+    fn at(milliseconds: u64) -> Monotonic {
+        Monotonic::from_elapsed(Duration::from_millis(milliseconds))
+    }
+
+    fn feed(polling: &mut Polling, now: u64, input: Input) -> Vec<Effect> {
+        polling.handle(at(now), input, &mut SplitMix64::new(1))
+    }
+
+    fn due(polling: &Polling) -> u64 {
+        u64::try_from(polling.poll_timeout().unwrap().at.elapsed().as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_wake_up_reads_at_once_and_one_during_a_read_leads_to_one_more() {
+        let mut polling = Polling::new(SETTINGS);
+        assert_eq!(feed(&mut polling, 0, Input::Start), [Effect::Read]);
+        assert_eq!(feed(&mut polling, 1, Input::WakeUp), []);
+        assert_eq!(feed(&mut polling, 2, Input::WakeUp), []);
+        assert_eq!(feed(&mut polling, 10, Input::Good), []);
+        assert_eq!(due(&polling), 110);
+        assert_eq!(feed(&mut polling, 110, Input::Timeout), [Effect::Read]);
+        assert_eq!(feed(&mut polling, 120, Input::Good), []);
+        assert_eq!(due(&polling), 10_120);
+        assert_eq!(feed(&mut polling, 5_000, Input::WakeUp), [Effect::Read]);
+    }
+
+    #[test]
+    fn a_storm_of_wake_ups_reads_no_more_than_ten_times_a_second() {
+        let mut polling = Polling::new(SETTINGS);
+        feed(&mut polling, 0, Input::Start);
+        feed(&mut polling, 0, Input::Good);
+        let mut reads = 0;
+        for now in 1..=1_000 {
+            let mut effects = feed(&mut polling, now, Input::WakeUp);
+            effects.extend(feed(&mut polling, now, Input::Timeout));
+            if !effects.is_empty() {
+                reads += 1;
+                feed(&mut polling, now, Input::Good);
+            }
+        }
+        assert_eq!(reads, 10);
+    }
+
+    #[test]
+    fn failures_back_off_with_jitter_and_a_good_read_ends_that() {
+        let mut polling = Polling::new(SETTINGS);
+        feed(&mut polling, 0, Input::Start);
+        for (failure, longest) in [(1, 1_500), (2, 3_000), (3, 6_000), (4, 12_000), (5, 24_000), (6, 45_000), (7, 45_000)] {
+            feed(&mut polling, 0, Input::Failed);
+            let wait = due(&polling);
+            assert!(wait <= longest && wait >= longest / 3, "after failure {failure}: {wait} ms");
+            feed(&mut polling, wait, Input::Timeout);
+            feed(&mut polling, 0, Input::WakeUp);
+        }
+        feed(&mut polling, 0, Input::Good);
+        feed(&mut polling, 100, Input::Timeout);
+        feed(&mut polling, 100, Input::Good);
+        assert_eq!(due(&polling), 10_100);
+    }
+
+    #[test]
+    fn what_must_be_confirmed_is_read_again_soon() {
+        let mut polling = Polling::new(SETTINGS);
+        feed(&mut polling, 0, Input::Start);
+        feed(&mut polling, 0, Input::Unconfirmed);
+        assert_eq!(due(&polling), 250);
+    }
+}

@@ -1,0 +1,42 @@
+//! The plan as it would be made now, for people to read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout, timeout_at},
+};
+use warren_dataplane::Scope;
+use warren_state::{LearnedRoutes, Plan, TunnelId};
+
+use crate::{PlanError, board::Board, provisioner::late, reconciler::ReconcilerMessage, tunnels::TunnelsMessage};
+
+/// A provisioner that does not answer in time is one whose session has not told us yet.
+const ANSWER: Duration = Duration::from_secs(2);
+const OBSERVE: Duration = Duration::from_secs(30);
+
+pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
+    if board.role().is_none() {
+        let reason = board.client_ip.load().error.clone().unwrap_or_else(|| "it is being looked for".to_owned());
+        return Err(PlanError::NotReady(format!("this host's public address is not known: {reason}")));
+    }
+    if board.view.load().is_none() {
+        return Err(PlanError::NotReady("the ledger has not been read yet".to_owned()));
+    }
+    let learned = learned(board).await;
+    let observed = timeout(OBSERVE, board.dataplane.observe(Scope::All)).await;
+    let observed = observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map_err(PlanError::Observe)?;
+    let (reply, answer) = oneshot::channel();
+    let _gone = board.directory.reconciler.send(ReconcilerMessage::Plan { observed: Box::new(observed), learned, reply });
+    timeout(OBSERVE, answer).await.ok().and_then(Result::ok).ok_or(PlanError::Stopping)
+}
+
+async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
+    let (reply, mut answers) = mpsc::channel(board.tunnels.known().len() + 16);
+    let _gone = board.directory.tunnels.send(TunnelsMessage::Learned(reply));
+    let (mut learned, until) = (BTreeMap::new(), Instant::now() + ANSWER);
+    while let Ok(Some((tunnel, routes))) = timeout_at(until, answers.recv()).await {
+        learned.insert(tunnel, routes);
+    }
+    learned
+}

@@ -1,0 +1,324 @@
+//! The actor that owns one tunnel: its lifecycle machine, and the tunnel's BGP session.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
+use warren_dataplane::{Removal, Scope};
+use warren_state::{
+    ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, SessionStatus,
+    TunnelId,
+    event::Event,
+    lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, SessionNumber, SessionUpdate, TunnelReport},
+    random::Random,
+};
+
+use crate::{
+    board::Board,
+    driver::{Core, Driver},
+    policy::{Decision, History, Kind},
+    session::{self, BgpSession, SessionMessage},
+};
+
+/// How long the end of a session may hold up what follows it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long an observation may take.
+const OBSERVE: Duration = Duration::from_secs(30);
+
+/// The reason of a stop after [`Effect::Finished`].
+pub(crate) const FINISHED: &str = "finished";
+
+pub(crate) struct Provisioner;
+
+pub(crate) struct Arguments {
+    pub(crate) board: Arc<Board>,
+    pub(crate) tunnel: TunnelId,
+    /// Held during an operation on the dataplane, across restarts of the provisioner: at most one at a time.
+    pub(crate) gate: Arc<Mutex<()>>,
+}
+
+pub(crate) enum ProvisionerMessage {
+    Input(Box<Input>),
+    /// An operation panicked.
+    OperationFailed(String),
+    RestartSession(SessionNumber),
+    /// What the session taught us.
+    Learned(mpsc::Sender<(TunnelId, LearnedRoutes)>),
+    Alarm,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    tunnel: TunnelId,
+    gate: Arc<Mutex<()>>,
+    driver: Driver<Lifecycle>,
+    session: Option<Session>,
+    /// Resolves once the session that is ending has said its last words.
+    ending: Option<oneshot::Receiver<()>>,
+    reported: Option<TunnelReport>,
+}
+
+struct Session {
+    number: SessionNumber,
+    spec: BgpSpec,
+    actor: Option<ActorRef<SessionMessage>>,
+    history: History,
+}
+
+impl ProvisionerMessage {
+    pub(crate) fn session(number: SessionNumber, update: SessionUpdate) -> Self {
+        Self::Input(Box::new(Input::Session(number, update)))
+    }
+}
+
+impl Core for Lifecycle {
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for Provisioner {
+    type Msg = ProvisionerMessage;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let Arguments { board, tunnel, gate } = arguments;
+        let watch = board.pulses.watch(Kind::Provisioner, myself.get_cell());
+        let seed = tunnel.0.0.iter().fold(board.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
+        let core = Lifecycle::new(tunnel, LifecycleSettings::default());
+        let driver = Driver::new(core, board.clock, seed, watch, move || {
+            let _gone = myself.cast(ProvisionerMessage::Alarm);
+        });
+        Ok(State { board, tunnel, gate, driver, session: None, ending: None, reported: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ProvisionerMessage>,
+        message: ProvisionerMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let effects = match message {
+            ProvisionerMessage::Input(input) => state.driver.handle(*input),
+            ProvisionerMessage::Alarm => state.driver.ring(),
+            ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
+            ProvisionerMessage::RestartSession(number) => return state.restart_session(&myself, number).await,
+            ProvisionerMessage::Learned(reply) => {
+                let _nobody_waits = reply.try_send((state.tunnel, state.driver.core().learned().clone()));
+                return Ok(());
+            }
+        };
+        state.carry_out(&myself, effects).await
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<ProvisionerMessage>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(cell, error) => state.session_failed(&myself, &cell, &error.to_string()).await,
+            SupervisionEvent::ActorTerminated(cell, None, reason) => {
+                state.session_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())).await
+            }
+            SupervisionEvent::ActorTerminated(_, Some(_), _)
+            | SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl State {
+    async fn carry_out(&mut self, myself: &ActorRef<ProvisionerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
+        let mut finished = false;
+        for effect in effects {
+            match effect {
+                Effect::Observe { link } => self.observe(myself, link),
+                Effect::Apply { steps, generation } => self.apply(myself, steps, generation),
+                Effect::Remove { link, rules } => self.remove(myself, link, rules),
+                Effect::StartSession { session, spec } => self.start_session(myself, session, *spec).await?,
+                Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
+                Effect::StopSession { session, cease } => self.stop_session(session, cease),
+                Effect::Record(event) => self.board.record(event),
+                Effect::Finished => finished = true,
+            }
+        }
+        self.report();
+        if finished {
+            self.last_words().await;
+            myself.stop(Some(FINISHED.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Publishes what changed.
+    fn report(&mut self) {
+        let report = self.driver.core().report();
+        if self.reported.as_ref() != Some(&report) {
+            self.reported = Some(report.clone());
+            self.board.tunnels.report(report);
+            self.board.pokes.reconciler.ring();
+            self.board.pokes.status.ring();
+        }
+    }
+
+    fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {
+        let (board, gate) = (self.board.clone(), self.gate.clone());
+        operate(myself, async move {
+            let _one_at_a_time = gate.lock().await;
+            let observed = timeout(OBSERVE, board.dataplane.observe(Scope::Link(link.clone()))).await;
+            Input::Observed(observed.unwrap_or_else(|_late| Err(late(format!("observe {link}")))))
+        });
+    }
+
+    fn apply(&mut self, myself: &ActorRef<ProvisionerMessage>, steps: Vec<PlannedStep>, generation: Generation) {
+        let (board, gate, ending) = (self.board.clone(), self.gate.clone(), self.ending.take());
+        operate(myself, async move {
+            wait_for(ending).await;
+            let _one_at_a_time = gate.lock().await;
+            let outcomes = board.dataplane.apply(steps.clone()).await;
+            let managed = steps.iter().map(|step| step.link.clone()).collect();
+            Input::Applied(ApplyReport { generation, steps: steps.into_iter().zip(outcomes).collect(), managed })
+        });
+    }
+
+    fn remove(&mut self, myself: &ActorRef<ProvisionerMessage>, link: LinkName, rules: Vec<Rule>) {
+        let (board, gate, ending, tunnel) = (self.board.clone(), self.gate.clone(), self.ending.take(), self.tunnel);
+        operate(myself, async move {
+            wait_for(ending).await;
+            let _one_at_a_time = gate.lock().await;
+            let removal = Removal { tunnel, link, rules: rules.into_iter().collect() };
+            Input::Removed(board.dataplane.remove(removal).await)
+        });
+    }
+
+    async fn start_session(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        number: SessionNumber,
+        spec: BgpSpec,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(earlier) = self.session.take() {
+            self.end(earlier, false);
+        }
+        // The next session has the addresses of the one that is ending.
+        self.last_words().await;
+        let actor = self.spawn_session(myself, number, &spec).await?;
+        self.session = Some(Session { number, spec, actor: Some(actor), history: History::default() });
+        Ok(())
+    }
+
+    async fn spawn_session(
+        &self,
+        myself: &ActorRef<ProvisionerMessage>,
+        number: SessionNumber,
+        spec: &BgpSpec,
+    ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
+        let arguments = session::Arguments { board: self.board.clone(), number, spec: spec.clone(), provisioner: myself.clone() };
+        let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
+        Ok(actor)
+    }
+
+    fn advertise(&mut self, number: SessionNumber, prefixes: Vec<ipnet::Ipv4Net>) {
+        if let Some(session) = self.session.as_mut().filter(|session| session.number == number) {
+            session.spec.advertise = prefixes.iter().copied().collect();
+            if let Some(actor) = &session.actor {
+                let _gone = actor.cast(SessionMessage::Advertise(prefixes));
+            }
+        }
+    }
+
+    fn stop_session(&mut self, number: SessionNumber, cease: bool) {
+        if let Some(session) = self.session.take_if(|session| session.number == number) {
+            self.end(session, cease);
+        }
+    }
+
+    fn end(&mut self, session: Session, cease: bool) {
+        let (done, ending) = oneshot::channel();
+        if session.actor.is_some_and(|actor| actor.cast(SessionMessage::Stop { cease, done }).is_ok()) {
+            self.ending = Some(ending);
+        }
+    }
+
+    async fn last_words(&mut self) {
+        wait_for(self.ending.take()).await;
+    }
+
+    async fn session_failed(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        cell: &ActorCell,
+        reason: &str,
+    ) -> Result<(), ActorProcessingErr> {
+        let is_it = |session: &Session| session.actor.as_ref().is_some_and(|actor| actor.get_id() == cell.get_id());
+        let Some(session) = self.session.as_mut().filter(|session| is_it(session)) else { return Ok(()) };
+        session.actor = None;
+        let number = session.number;
+        self.board.count_restart(Kind::BgpSession);
+        match session.history.failed(self.board.clock.now(), &self.board.settings.policies.session) {
+            Decision::Escalate { .. } => return Err(format!("its BGP session failed too often: {reason}").into()),
+            Decision::Restart { after, count } => {
+                self.board.record(restarted(Kind::BgpSession, self.tunnel, reason, count));
+                myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
+            }
+        }
+        for update in [SessionUpdate::Closed, SessionUpdate::Status(SessionStatus::Down, Some(reason.to_owned()))] {
+            let effects = self.driver.handle(Input::Session(number, update));
+            self.carry_out(myself, effects).await?;
+        }
+        Ok(())
+    }
+
+    async fn restart_session(&mut self, myself: &ActorRef<ProvisionerMessage>, number: SessionNumber) -> Result<(), ActorProcessingErr> {
+        let Some(spec) = self.session.as_ref().filter(|session| session.number == number).map(|session| session.spec.clone()) else {
+            return Ok(());
+        };
+        let actor = self.spawn_session(myself, number, &spec).await?;
+        if let Some(session) = &mut self.session {
+            session.actor = Some(actor);
+        }
+        Ok(())
+    }
+}
+
+/// The event of an actor of a tunnel that is started again.
+pub(crate) fn restarted(kind: Kind, tunnel: TunnelId, reason: &str, count: u32) -> Event {
+    Event::ActorRestarted { actor: format!("{} of {tunnel}", kind.name()), reason: reason.to_owned(), count }
+}
+
+/// Runs an operation beside the actor and gives its answer to it. It is not cancelled when the actor ends.
+fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output = Input> + Send + 'static) {
+    let myself = myself.clone();
+    let running = tokio::spawn(operation);
+    tokio::spawn(async move {
+        let message = match running.await {
+            Ok(answer) => ProvisionerMessage::Input(Box::new(answer)),
+            Err(error) => ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {error}")),
+        };
+        let _gone = myself.cast(message);
+    });
+}
+
+async fn wait_for(ending: Option<oneshot::Receiver<()>>) {
+    if let Some(ending) = ending {
+        let _late_or_gone = timeout(LAST_WORDS, ending).await;
+    }
+}
+
+pub(crate) fn late(operation: String) -> Fault {
+    Fault { class: FaultClass::Transient, operation, detail: "it took too long".to_owned() }
+}

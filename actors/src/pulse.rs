@@ -1,0 +1,153 @@
+//! The progress watchdog's view of an actor: what is due, and since when it is busy.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use ractor::ActorCell;
+use warren_state::Monotonic;
+
+use crate::policy::Kind;
+
+const NEVER: u64 = u64::MAX;
+
+/// What one actor tells about its progress.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// When the core's next deadline is due, in nanoseconds.
+    due: AtomicU64,
+    /// Since when a message is being handled.
+    busy: AtomicU64,
+}
+
+/// Everyone who is watched.
+#[derive(Default)]
+pub(crate) struct Pulses {
+    watched: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    next: u64,
+    entries: BTreeMap<u64, Entry>,
+}
+
+struct Entry {
+    kind: Kind,
+    pulse: Arc<Pulse>,
+    cell: ActorCell,
+}
+
+/// Ends the watch when the actor's state goes.
+pub(crate) struct Watch {
+    pulses: Arc<Pulses>,
+    number: u64,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self { due: AtomicU64::new(NEVER), busy: AtomicU64::new(NEVER) }
+    }
+}
+
+impl Pulse {
+    pub(crate) fn due(&self, at: Option<Monotonic>) {
+        self.due.store(at.map_or(NEVER, nanoseconds), Ordering::Relaxed);
+    }
+
+    pub(crate) fn busy(&self, since: Option<Monotonic>) {
+        self.busy.store(since.map_or(NEVER, nanoseconds), Ordering::Relaxed);
+    }
+
+    /// What is overdue by more than `allowed`.
+    pub(crate) fn stuck(&self, now: Monotonic, allowed: Duration) -> Option<&'static str> {
+        let overdue = |mark: &AtomicU64| {
+            let since = mark.load(Ordering::Relaxed);
+            since != NEVER && nanoseconds(now).saturating_sub(since) > u64::try_from(allowed.as_nanos()).unwrap_or(NEVER)
+        };
+        if overdue(&self.busy) {
+            Some("it handles one message all the time")
+        } else if overdue(&self.due) {
+            Some("its deadline has passed")
+        } else {
+            None
+        }
+    }
+}
+
+impl Pulses {
+    /// Watches an actor until the result is dropped.
+    pub(crate) fn watch(self: &Arc<Self>, kind: Kind, cell: ActorCell) -> Watch {
+        let pulse = Arc::new(Pulse::default());
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.next += 1;
+        let number = watched.next;
+        watched.entries.insert(number, Entry { kind, pulse: pulse.clone(), cell });
+        Watch { pulses: self.clone(), number, pulse }
+    }
+
+    /// Kills whoever is stuck; the supervisors do the rest.
+    pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(Kind, &'static str)> {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = watched.entries.values().filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
+        stuck
+            .map(|(entry, why)| {
+                entry.cell.kill();
+                (entry.kind, why)
+            })
+            .collect()
+    }
+
+    /// Whether there is a reconciler, and it is not stuck.
+    pub(crate) fn reconciler_makes_progress(&self, now: Monotonic, allowed: Duration) -> bool {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reconcilers = watched.entries.values().filter(|entry| entry.kind == Kind::Reconciler).peekable();
+        reconcilers.peek().is_some() && reconcilers.all(|entry| entry.pulse.stuck(now, allowed).is_none())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.pulses.watched.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(&self.number);
+    }
+}
+
+fn nanoseconds(at: Monotonic) -> u64 {
+    u64::try_from(at.elapsed().as_nanos()).unwrap_or(NEVER - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic::from_elapsed(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_deadline_that_passed_long_ago_is_stuck_and_one_that_is_met_is_not() {
+        let pulse = Pulse::default();
+        let allowed = Duration::from_secs(30);
+        assert_eq!(pulse.stuck(at(1_000), allowed), None);
+        pulse.due(Some(at(10)));
+        assert_eq!(pulse.stuck(at(40), allowed), None);
+        assert!(pulse.stuck(at(41), allowed).is_some());
+        pulse.due(Some(at(45)));
+        assert_eq!(pulse.stuck(at(41), allowed), None);
+    }
+
+    #[test]
+    fn a_message_that_is_handled_for_ever_is_stuck() {
+        let pulse = Pulse::default();
+        pulse.busy(Some(at(0)));
+        assert!(pulse.stuck(at(31), Duration::from_secs(30)).is_some());
+        pulse.busy(None);
+        assert_eq!(pulse.stuck(at(31), Duration::from_secs(30)), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! The actor around the reconciler's core.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::oneshot, time::timeout};
+use warren_dataplane::Scope;
+use warren_state::{
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Plan, TunnelId,
+    guard::AcceptedView,
+    lifecycle,
+    random::Random,
+    reconcile::{self, Effect, Input, ReconcilerSettings, Role},
+};
+
+use crate::{
+    board::{Board, Reconciled, lock},
+    driver::{Core, Driver},
+    news::News,
+    policy::Kind,
+    provisioner::late,
+    tunnels::TunnelsMessage,
+};
+
+/// How long a full observation may take.
+const OBSERVE: Duration = Duration::from_secs(30);
+/// Each start of the reconciler in one epoch has this many incarnations to itself.
+const INCARNATIONS_PER_START: u64 = 1 << 20;
+
+pub(crate) struct Reconciler;
+
+pub(crate) enum ReconcilerMessage {
+    /// Something on the board changed.
+    Poked,
+    Observed(Result<Arc<Observed>, Fault>),
+    Sources(BTreeMap<Ipv4Addr, Ipv4Addr>),
+    /// Plan, from this observation and what the sessions taught us.
+    Plan {
+        observed: Box<Observed>,
+        learned: BTreeMap<TunnelId, LearnedRoutes>,
+        reply: oneshot::Sender<Plan>,
+    },
+    /// Let go of all tunnels, or take them down; the actor ends when that is done.
+    Shutdown {
+        remove: bool,
+    },
+    /// A task of ours panicked.
+    Failed(String),
+    Alarm,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    driver: Driver<reconcile::Reconciler>,
+    enabled: Option<bool>,
+    role: Option<Role>,
+    view: Option<Arc<AcceptedView>>,
+    published: Reconciled,
+}
+
+impl Core for reconcile::Reconciler {
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for Reconciler {
+    type Msg = ReconcilerMessage;
+    type State = State;
+    type Arguments = Arc<Board>;
+
+    async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        board.directory.reconciler.set(myself.clone());
+        let mut state = State::new(&myself, board);
+        // Provisioners that an earlier reconciler left go on: this one learns of them, and plans from what is observed.
+        for (tunnel, news) in state.board.tunnels.all_for_reconciler() {
+            let effects = state.driver.handle(told(tunnel, news));
+            state.carry_out(&myself, effects);
+        }
+        let poked = myself.clone();
+        state.board.pokes.reconciler.attach(move || {
+            let _gone = poked.cast(ReconcilerMessage::Poked);
+        });
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ReconcilerMessage>,
+        message: ReconcilerMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let effects = match message {
+            ReconcilerMessage::Poked => return state.read_board(&myself),
+            ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
+            ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
+            ReconcilerMessage::Plan { observed, learned, reply } => {
+                let _nobody_waits = reply.send(state.driver.core().plan(&observed, &learned));
+                return Ok(());
+            }
+            ReconcilerMessage::Shutdown { remove } => state.driver.handle(Input::Shutdown { remove }),
+            ReconcilerMessage::Failed(reason) => return Err(reason.into()),
+            ReconcilerMessage::Alarm => state.driver.ring(),
+        };
+        state.carry_out(&myself, effects);
+        state.publish();
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(myself: &ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Self {
+        let watch = board.pulses.watch(Kind::Reconciler, myself.get_cell());
+        let settings = ReconcilerSettings { resync: board.settings.resync_interval, ..ReconcilerSettings::default() };
+        let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);
+        let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
+        let role = board.role();
+        let core = reconcile::Reconciler::new(role, settings, first);
+        let ring = myself.clone();
+        let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
+            let _gone = ring.cast(ReconcilerMessage::Alarm);
+        });
+        Self { board, driver, enabled: None, role, view: None, published: Reconciled::default() }
+    }
+
+    /// Tells the core what changed on the board.
+    fn read_board(&mut self, myself: &ActorRef<ReconcilerMessage>) -> Result<(), ActorProcessingErr> {
+        let board = self.board.clone();
+        board.pokes.reconciler.answer();
+        let revision = board.revision();
+        for input in self.changes(&board) {
+            let effects = self.driver.handle(input);
+            self.carry_out(myself, effects);
+        }
+        self.published.revision = revision;
+        self.publish();
+        Ok(())
+    }
+
+    fn changes(&mut self, board: &Board) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        let enabled = board.enabled.load(Ordering::SeqCst);
+        if self.enabled.replace(enabled) != Some(enabled) {
+            inputs.push(Input::Switch(enabled));
+        }
+        let role = board.role();
+        if let Some(Role::Client { client_ip }) = role
+            && self.role != role
+        {
+            inputs.push(Input::ClientIp(client_ip));
+        }
+        self.role = role;
+        inputs.extend(board.tunnels.take_for_reconciler().into_iter().map(|(tunnel, news)| told(tunnel, news)));
+        let view = board.view.load_full();
+        if let Some(accepted) = &view
+            && !self.view.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, accepted))
+        {
+            inputs.push(Input::View(accepted.as_ref().clone()));
+        }
+        self.view = view;
+        inputs.extend(std::mem::take(&mut *lock(&board.held)).into_iter().map(Input::Held));
+        inputs.extend(lock(&board.notices).take().into_iter().map(Input::Notice));
+        inputs
+    }
+
+    fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Observe => ask(myself, observe(self.board.clone())),
+                Effect::ResolveSources(destinations) => ask(myself, resolve(self.board.clone(), destinations)),
+                Effect::Assign { spec, incarnation, generation } => {
+                    let tunnel = spec.id;
+                    self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation });
+                }
+                Effect::Retire { tunnel, link, rules, reason } => {
+                    self.deliver(tunnel, lifecycle::Input::Retire { link, rules, reason });
+                }
+                Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck),
+                Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach),
+                Effect::Record(event) => self.board.record(event),
+                Effect::Finished => myself.stop(Some("finished".to_owned())),
+            }
+        }
+    }
+
+    fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) {
+        // Without a supervisor nothing is lost: when it is back it tells that every provisioner ended.
+        let _gone = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+    }
+
+    fn publish(&mut self) {
+        let core = self.driver.core();
+        let refused = core.refused();
+        let same = refused.len() == self.published.refused.len()
+            && refused
+                .iter()
+                .zip(&self.published.refused)
+                .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code == code && refusal.reason == *reason);
+        let (converged, generation) = (core.converged(), core.generation());
+        let last = self.board.reconciled.load();
+        let revision = self.published.revision;
+        if same && last.converged == converged && last.generation == generation && last.revision == revision {
+            return;
+        }
+        if !same {
+            let told = refused.iter().map(|(user, refusal)| (*user, (refusal.code.to_owned(), refusal.reason.clone())));
+            self.published.refused = told.collect();
+        }
+        self.published.converged = converged;
+        self.published.generation = generation;
+        self.board.reconciled.store(Arc::new(self.published.clone()));
+        self.board.pokes.status.ring();
+    }
+}
+
+fn told(tunnel: TunnelId, news: News) -> Input {
+    match news {
+        News::Report(report) => Input::Tunnel(Box::new(report.as_ref().clone())),
+        News::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
+    }
+}
+
+async fn observe(board: Arc<Board>) -> ReconcilerMessage {
+    let observed = timeout(OBSERVE, board.dataplane.observe(Scope::All)).await;
+    ReconcilerMessage::Observed(observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map(Arc::new))
+}
+
+async fn resolve(board: Arc<Board>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
+    let mut sources = BTreeMap::new();
+    for destination in destinations {
+        match timeout(OBSERVE, board.dataplane.resolve_source(destination)).await {
+            Ok(Ok(Some(source))) => {
+                sources.insert(destination, source);
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(fault)) => tracing::debug!(%destination, %fault, "cannot tell the source address"),
+            Err(_late) => tracing::debug!(%destination, "cannot tell the source address in time"),
+        }
+    }
+    ReconcilerMessage::Sources(sources)
+}
+
+/// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.
+fn ask(myself: &ActorRef<ReconcilerMessage>, question: impl Future<Output = ReconcilerMessage> + Send + 'static) {
+    let myself = myself.clone();
+    let running = tokio::spawn(question);
+    tokio::spawn(async move {
+        let message = match running.await {
+            Ok(answer) => answer,
+            Err(error) => ReconcilerMessage::Failed(format!("a question to the dataplane failed: {error}")),
+        };
+        let _gone = myself.cast(message);
+    });
+}

@@ -1,0 +1,214 @@
+//! The actor of one BGP session: a TCP connection around the protocol's machine.
+
+use std::{net::SocketAddrV4, sync::Arc};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{net::TcpStream, sync::oneshot};
+use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
+use warren_state::{
+    BgpSpec, Deadline, Monotonic,
+    lifecycle::{SessionNumber, SessionUpdate},
+    random::Random,
+};
+
+use crate::{
+    board::Board,
+    connection::{self, Connection, Heard},
+    driver::{AbortOnDrop, Core, Driver},
+    policy::Kind,
+    provisioner::ProvisionerMessage,
+};
+
+pub(crate) struct BgpSession;
+
+pub(crate) struct Arguments {
+    pub(crate) board: Arc<Board>,
+    pub(crate) number: SessionNumber,
+    pub(crate) spec: BgpSpec,
+    pub(crate) provisioner: ActorRef<ProvisionerMessage>,
+}
+
+pub(crate) enum SessionMessage {
+    Start,
+    Connected(ConnectionNumber, Result<TcpStream, String>),
+    Heard(ConnectionNumber, Heard),
+    Advertise(Vec<ipnet::Ipv4Net>),
+    /// End; the last words are out when the reply is sent.
+    Stop {
+        cease: bool,
+        done: oneshot::Sender<()>,
+    },
+    Alarm,
+}
+
+pub(crate) struct State {
+    driver: Driver<bgp::Session>,
+    board: Arc<Board>,
+    number: SessionNumber,
+    provisioner: ActorRef<ProvisionerMessage>,
+    local: SocketAddrV4,
+    peer: SocketAddrV4,
+    link: Link,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// The TCP side; there is one connection at a time at most.
+enum Link {
+    None,
+    Connecting(ConnectionNumber, #[expect(dead_code, reason = "dropping it ends the attempt")] AbortOnDrop),
+    Open(ConnectionNumber, Connection),
+}
+
+impl Core for bgp::Session {
+    type Input<'a> = bgp::Input<'a>;
+    type Effect = bgp::Output;
+    const TIMEOUT: fn() -> bgp::Input<'static> = || bgp::Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: bgp::Input<'_>, random: &mut dyn Random) -> Vec<bgp::Output> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for BgpSession {
+    type Msg = SessionMessage;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<SessionMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        myself.cast(SessionMessage::Start)?;
+        Ok(State::new(&myself, arguments))
+    }
+
+    async fn handle(&self, myself: ActorRef<SessionMessage>, message: SessionMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let outputs = match message {
+            SessionMessage::Start => state.driver.handle(bgp::Input::Start),
+            SessionMessage::Connected(number, Ok(stream)) => state.connected(&myself, number, stream),
+            SessionMessage::Connected(number, Err(reason)) => state.driver.handle(bgp::Input::ConnectFailed(number, reason)),
+            SessionMessage::Heard(number, heard) => state.heard(number, heard),
+            SessionMessage::Advertise(prefixes) => state.driver.handle(bgp::Input::Advertise(prefixes.into_iter().collect())),
+            SessionMessage::Stop { cease, done } => {
+                state.done = Some(done);
+                state.driver.handle(bgp::Input::Stop { cease })
+            }
+            SessionMessage::Alarm => state.driver.ring(),
+        };
+        state.carry_out(&myself, outputs).await;
+        Ok(())
+    }
+}
+
+impl State {
+    fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
+        let Arguments { board, number, spec, provisioner } = arguments;
+        let (local, peer) = (spec.local_address, spec.peer_address);
+        let mut config = SessionConfig::new(spec);
+        config.timers.hold = board.settings.bgp.hold_time;
+        config.password = board.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
+        let watch = board.pulses.watch(Kind::BgpSession, myself.get_cell());
+        let ring = myself.clone();
+        let seed = board.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
+        let driver = Driver::new(bgp::Session::new(config), board.clock, seed, watch, move || {
+            let _gone = ring.cast(SessionMessage::Alarm);
+        });
+        let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));
+        Self { driver, board, number, provisioner, local, peer, link: Link::None, done: None }
+    }
+
+    fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: TcpStream) -> Vec<bgp::Output> {
+        if !matches!(&self.link, Link::Connecting(current, _) if *current == number) {
+            return Vec::new();
+        }
+        let myself = myself.clone();
+        let hear = move |heard| {
+            let _gone = myself.cast(SessionMessage::Heard(number, heard));
+        };
+        self.link = Link::Open(number, Connection::open(stream, hear));
+        self.driver.handle(bgp::Input::Connected(number))
+    }
+
+    fn heard(&mut self, number: ConnectionNumber, heard: Heard) -> Vec<bgp::Output> {
+        match heard {
+            Heard::Bytes(bytes) => {
+                let outputs = self.driver.handle(bgp::Input::Received(number, &bytes));
+                if let Link::Open(current, connection) = &self.link
+                    && *current == number
+                {
+                    connection.handled();
+                }
+                outputs
+            }
+            Heard::End(reason) => self.driver.handle(bgp::Input::Disconnected(number, reason)),
+        }
+    }
+
+    async fn carry_out(&mut self, myself: &ActorRef<SessionMessage>, mut outputs: Vec<bgp::Output>) {
+        let mut closing = None;
+        while !outputs.is_empty() {
+            let mut further = Vec::new();
+            for output in std::mem::take(&mut outputs) {
+                match output {
+                    bgp::Output::Connect(number) => self.connect(myself, number),
+                    bgp::Output::Send(bytes) => further.extend(self.send(bytes)),
+                    bgp::Output::Disconnect(number) => closing = self.disconnect(number).or(closing),
+                    bgp::Output::Status(status, detail) => self.tell(SessionUpdate::Status(status, detail)),
+                    bgp::Output::Routes { announced, withdrawn } => self.tell(SessionUpdate::Routes { announced, withdrawn }),
+                    bgp::Output::Synced => self.tell(SessionUpdate::Synced),
+                    bgp::Output::Closed => self.tell(SessionUpdate::Closed),
+                    bgp::Output::Stopped => self.stopped(myself, closing.take()).await,
+                }
+            }
+            outputs = further;
+        }
+    }
+
+    fn connect(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber) {
+        let (local, peer, myself) = (self.local, self.peer, myself.clone());
+        let key = self.board.settings.bgp.password.clone();
+        let attempt = tokio::spawn(async move {
+            let outcome = connection::connect(local, peer, key.as_ref().map(crate::Password::reveal)).await;
+            let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| error.to_string())));
+        });
+        self.link = Link::Connecting(number, AbortOnDrop(attempt));
+    }
+
+    fn send(&mut self, bytes: Vec<u8>) -> Vec<bgp::Output> {
+        let Link::Open(number, connection) = &self.link else { return Vec::new() };
+        if connection.send(bytes) {
+            return Vec::new();
+        }
+        let number = *number;
+        self.link = Link::None;
+        self.driver.handle(bgp::Input::Disconnected(number, "the connection takes no more bytes".to_owned()))
+    }
+
+    fn disconnect(&mut self, number: ConnectionNumber) -> Option<oneshot::Receiver<()>> {
+        match std::mem::replace(&mut self.link, Link::None) {
+            Link::Open(current, connection) if current == number => Some(connection.close()),
+            Link::Connecting(current, _) if current == number => None,
+            Link::None => None,
+            other @ (Link::Open(..) | Link::Connecting(..)) => {
+                self.link = other;
+                None
+            }
+        }
+    }
+
+    fn tell(&self, update: SessionUpdate) {
+        let _gone = self.provisioner.cast(ProvisionerMessage::session(self.number, update));
+    }
+
+    async fn stopped(&mut self, myself: &ActorRef<SessionMessage>, closing: Option<oneshot::Receiver<()>>) {
+        self.link = Link::None;
+        if let Some(closing) = closing {
+            let _closed = closing.await;
+        }
+        if let Some(done) = self.done.take() {
+            let _nobody_waits = done.send(());
+        }
+        myself.stop(None);
+    }
+}

@@ -1,0 +1,135 @@
+//! What the tree of actors is told at its start. Everything has a default but the role.
+
+use std::{fmt, net::Ipv4Addr, time::Duration};
+
+use warren_state::{Pubkey, guard::GuardSettings};
+
+use crate::policy::RestartPolicies;
+
+/// What the tree of actors is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which users are ours.
+    pub role: RoleSettings,
+    /// From the end of one read of the ledger to the next.
+    pub poll_interval: Duration,
+    /// How long one read of the ledger may take, retries included.
+    pub fetch_timeout: Duration,
+    /// The view guard's numbers.
+    pub guard: GuardSettings,
+    /// From one full observation of the dataplane to the next when all is quiet.
+    pub resync_interval: Duration,
+    /// BGP.
+    pub bgp: BgpSettings,
+    /// How often failing actors are restarted before the daemon gives up.
+    pub policies: RestartPolicies,
+    /// An actor that is overdue by more than this is killed and restarted.
+    pub stuck_after: Duration,
+    /// The least time between two published snapshots.
+    pub publish_interval: Duration,
+    /// Events that the journal keeps in memory.
+    pub journal_capacity: usize,
+    /// How long an ordered stop may take before what is left is abandoned.
+    pub stop_timeout: Duration,
+    /// Seeds the jitter; the daemon takes it from the operating system.
+    pub seed: u64,
+}
+
+/// Which users are ours.
+#[derive(Clone, Debug)]
+pub enum RoleSettings {
+    /// The client's end.
+    Client(ClientSettings),
+    /// The device's end.
+    Gateway {
+        /// This device's account.
+        device: Pubkey,
+    },
+}
+
+/// How this host's public address is found: as configured, else the kernel's source address towards a public address,
+/// else what a web service says.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// The address, when an operator says it. It is taken as it is.
+    pub client_ip: Option<Ipv4Addr>,
+    /// Public addresses: the kernel's source towards the first that has a usable one is ours.
+    pub probes: Vec<Ipv4Addr>,
+    /// `http://` or `https://` service that answers with the caller's address as text.
+    pub service_url: Option<String>,
+    /// From one look at the kernel's source address to the next once an address is known.
+    pub recheck_interval: Duration,
+}
+
+/// BGP.
+#[derive(Clone, Debug)]
+pub struct BgpSettings {
+    /// The peer's TCP port.
+    pub peer_port: u16,
+    /// Proposed in OPEN; the lower one of both sides holds (RFC 4271 section 4.2).
+    pub hold_time: Duration,
+    /// TCP-MD5 (RFC 2385), the same for every peer.
+    pub password: Option<Password>,
+}
+
+/// A secret that does not show in debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Settings {
+    /// The defaults for a role.
+    #[must_use]
+    pub fn new(role: RoleSettings) -> Self {
+        Self {
+            role,
+            poll_interval: Duration::from_secs(10),
+            fetch_timeout: Duration::from_secs(30),
+            guard: GuardSettings::default(),
+            resync_interval: Duration::from_secs(60),
+            bgp: BgpSettings::default(),
+            policies: RestartPolicies::default(),
+            stuck_after: Duration::from_secs(30),
+            publish_interval: Duration::from_millis(20),
+            journal_capacity: 16_384,
+            stop_timeout: Duration::from_secs(30),
+            seed: 0x5741_5252_454e,
+        }
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            client_ip: None,
+            probes: vec![Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(1, 1, 1, 1)],
+            service_url: None,
+            recheck_interval: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for BgpSettings {
+    fn default() -> Self {
+        Self { peer_port: 179, hold_time: Duration::from_secs(90), password: None }
+    }
+}
+
+impl Password {
+    /// Takes the secret.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}

@@ -1,0 +1,200 @@
+//! Status: folds what happens into the published snapshot, and writes the log.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::oneshot, time::Instant};
+use warren_state::{
+    Sequence,
+    event::{Event, Level},
+    journal::JournalEntry,
+};
+
+use crate::{
+    Clock, Snapshot,
+    board::{Board, lock},
+    driver::AbortOnDrop,
+    policy::Kind,
+    pulse::Watch,
+};
+
+/// The age of the view and the ledger's health change without an event.
+const REFRESH: Duration = Duration::from_secs(1);
+
+pub(crate) struct Status;
+
+pub(crate) enum StatusMessage {
+    /// Something changed.
+    Poked,
+    /// The snapshot is due.
+    Publish,
+    /// Log and publish everything now.
+    Flush(oneshot::Sender<()>),
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    watch: Watch,
+    working: Snapshot,
+    published_at: Option<Instant>,
+    due: Option<(Instant, AbortOnDrop)>,
+}
+
+impl Actor for Status {
+    type Msg = StatusMessage;
+    type State = State;
+    type Arguments = Arc<Board>;
+
+    async fn pre_start(&self, myself: ActorRef<StatusMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let watch = board.pulses.watch(Kind::Status, myself.get_cell());
+        board.directory.status.set(myself.clone());
+        // What an earlier status has published holds; what it has not folded in yet follows from there.
+        let mut working = board.published.borrow().as_ref().clone();
+        working.tunnels = board.tunnels.all_for_status();
+        let poked = myself.clone();
+        board.pokes.status.attach(move || {
+            let _gone = poked.cast(StatusMessage::Poked);
+        });
+        Ok(State { board, watch, working, published_at: None, due: None })
+    }
+
+    async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        state.watch.pulse.busy(Some(state.board.clock.now()));
+        match message {
+            StatusMessage::Poked => {
+                state.board.pokes.status.answer();
+                state.fold();
+                state.publish_soon(&myself);
+            }
+            StatusMessage::Publish => {
+                state.due = None;
+                state.fold();
+                state.publish(&myself);
+            }
+            StatusMessage::Flush(done) => {
+                state.fold();
+                state.publish(&myself);
+                let _nobody_waits = done.send(());
+            }
+        }
+        state.watch.pulse.busy(None);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes in what is new since the last time.
+    fn fold(&mut self) {
+        match self.board.journal_after(self.working.sequence) {
+            Ok(entries) => entries.iter().for_each(|entry| self.fold_entry(entry)),
+            Err(gap) => {
+                tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the journal holds; log lines are missing");
+                self.working.sequence = Sequence(gap.oldest.0.saturating_sub(1));
+                if let Ok(entries) = self.board.journal_after(self.working.sequence) {
+                    entries.iter().for_each(|entry| self.fold_entry(entry));
+                }
+            }
+        }
+        for (id, report) in self.board.tunnels.take_for_status() {
+            match report {
+                Some(report) => self.working.tunnels.insert(id, report),
+                None => self.working.tunnels.remove(&id),
+            };
+        }
+    }
+
+    fn fold_entry(&mut self, entry: &JournalEntry) {
+        self.working.sequence = entry.sequence;
+        count(&mut self.working.events, entry.event.name());
+        if let Event::InvariantBroken { name, .. } = &entry.event {
+            count(&mut self.working.invariants_broken, name);
+        }
+        log(entry);
+    }
+
+    fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
+        let now = Instant::now();
+        let earliest = self.published_at.map_or(now, |at| at + self.board.settings.publish_interval);
+        if earliest <= now {
+            self.publish(myself);
+        } else {
+            self.wake(myself, earliest);
+        }
+    }
+
+    fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
+        self.read_board();
+        self.board.published.send_replace(Arc::new(self.working.clone()));
+        let now = Instant::now();
+        self.published_at = Some(now);
+        self.due = None;
+        self.wake(myself, now + REFRESH);
+    }
+
+    fn read_board(&mut self) {
+        let board = &self.board;
+        let now = board.clock.now();
+        let accepted = board.view.load();
+        let reconciled = board.reconciled.load();
+        self.working = Snapshot {
+            epoch: board.epoch,
+            at: now,
+            unix_ms: Clock::unix_ms(),
+            enabled: board.enabled.load(Ordering::SeqCst),
+            role: board.role(),
+            view: accepted.as_ref().map(|accepted| accepted.view.clone()),
+            view_read_at: accepted.as_ref().map(|accepted| accepted.read_at),
+            stale: lock(&board.guard).is_stale(now),
+            held: board.last_held.load().as_deref().cloned(),
+            ledger: board.ledger.health(),
+            refused: reconciled.refused.clone(),
+            generation: reconciled.generation,
+            capabilities: board.dataplane.capabilities(),
+            restarts: lock(&board.restarts).clone(),
+            converged: reconciled.converged,
+            revision: reconciled.revision,
+            client_ip_error: board.client_ip.load().error.clone(),
+            stopping: board.stopping.load(Ordering::SeqCst),
+            sequence: self.working.sequence,
+            tunnels: std::mem::take(&mut self.working.tunnels),
+            invariants_broken: std::mem::take(&mut self.working.invariants_broken),
+            events: std::mem::take(&mut self.working.events),
+        };
+    }
+
+    fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {
+        if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
+            return;
+        }
+        let myself = myself.clone();
+        let task = tokio::spawn(async move {
+            tokio::time::sleep_until(at).await;
+            let _gone = myself.cast(StatusMessage::Publish);
+        });
+        self.due = Some((at, AbortOnDrop(task)));
+    }
+}
+
+fn count(counters: &mut BTreeMap<String, u64>, name: &str) {
+    match counters.get_mut(name) {
+        Some(counter) => *counter += 1,
+        None => {
+            counters.insert(name.to_owned(), 1);
+        }
+    }
+}
+
+/// The one place where events become log lines.
+fn log(entry: &JournalEntry) {
+    let (event, sequence) = (&entry.event, entry.sequence.0);
+    match event.level() {
+        Level::Debug => tracing::debug!(target: "warren::event", event = event.name(), sequence, "{event}"),
+        Level::Info => tracing::info!(target: "warren::event", event = event.name(), sequence, "{event}"),
+        Level::Warn => tracing::warn!(target: "warren::event", event = event.name(), sequence, "{event}"),
+        Level::Error => tracing::error!(target: "warren::event", event = event.name(), sequence, "{event}"),
+    }
+}

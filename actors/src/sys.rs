@@ -1,0 +1,74 @@
+//! The one place with unsafe code: a socket option that no crate here offers.
+#![allow(unsafe_code)]
+
+use std::{io, mem, net::Ipv4Addr, os::fd::AsRawFd};
+
+use tokio::net::TcpSocket;
+
+/// linux/tcp.h `TCP_MD5SIG`.
+const TCP_MD5SIG: libc::c_int = 14;
+/// linux/tcp.h `TCP_MD5SIG_MAXKEYLEN`.
+const MAX_KEY: usize = 80;
+
+/// linux/tcp.h `struct tcp_md5sig`.
+#[repr(C)]
+struct TcpMd5Sig {
+    address: libc::sockaddr_storage,
+    flags: u8,
+    prefix_len: u8,
+    key_len: u16,
+    interface: libc::c_int,
+    key: [u8; MAX_KEY],
+}
+
+/// Signs this socket's segments to and from the peer with the key (RFC 2385).
+///
+/// # Errors
+/// When the key is empty or longer than 80 bytes, or the kernel refuses.
+pub(crate) fn set_tcp_md5(socket: &TcpSocket, peer: Ipv4Addr, key: &[u8]) -> io::Result<()> {
+    if key.is_empty() || key.len() > MAX_KEY {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a TCP-MD5 key has 1 to 80 bytes"));
+    }
+    // SAFETY: all-zero bytes are a valid value of both structures: they hold integers and byte arrays only.
+    let mut option: TcpMd5Sig = unsafe { mem::zeroed() };
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: 0,
+        sin_addr: libc::in_addr { s_addr: u32::from(peer).to_be() },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: sockaddr_storage is at least as large as sockaddr_in and as strictly aligned; both are plain data.
+    unsafe { (&raw mut option.address).cast::<libc::sockaddr_in>().write(address) };
+    option.key_len = key.len() as u16;
+    option.key[..key.len()].copy_from_slice(key);
+    // SAFETY: the descriptor is open for the call's duration, and the pointer and length describe `option`.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            TCP_MD5SIG,
+            (&raw const option).cast(),
+            mem::size_of::<TcpMd5Sig>() as libc::socklen_t,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_has_the_size_that_the_kernel_expects() {
+        assert_eq!(mem::size_of::<TcpMd5Sig>(), 128 + 1 + 1 + 2 + 4 + 80);
+    }
+
+    #[test]
+    fn keys_that_the_kernel_would_refuse_are_refused_before() {
+        let socket = TcpSocket::new_v4();
+        let Ok(socket) = socket else { return };
+        for key in [&[][..], &[0; 81][..]] {
+            assert_eq!(set_tcp_md5(&socket, Ipv4Addr::LOCALHOST, key).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+    }
+}
