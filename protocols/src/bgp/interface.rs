@@ -108,7 +108,9 @@ pub enum Output {
     Connect(ConnectionNumber),
     /// Write these bytes to the current connection.
     Send(Vec<u8>),
-    /// Close this connection, or stop trying to open it, after what was sent has been written. Needs no answer.
+    /// Close this connection, or stop trying to open it. Needs no answer. The last message sent may say why: end our
+    /// direction first and read off what the peer still sends (a second is enough), because closing with bytes unread
+    /// makes the kernel send a reset, at which the peer may drop that message. A new connection need not wait for this.
     Disconnect(ConnectionNumber),
     /// The status or its detail changed.
     Status(SessionStatus, Option<String>),
