@@ -1,0 +1,152 @@
+//! The forwarder's side of the control socket.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream, unix::UCred},
+    sync::Notify,
+    time::Instant,
+};
+use warren_state::FaultClass;
+
+use super::{
+    protocol::{LINE_MAX, Refusal, Request, Response, VERSION},
+    tunnels::Tunnels,
+};
+
+/// More connections than this at once are closed at once.
+const CLIENTS_MAX: usize = 16;
+
+/// How often it is looked whether anybody still needs the forwarder.
+const IDLE_CHECK: Duration = Duration::from_millis(500);
+
+/// Serves clients until there have been neither clients nor tunnels for `linger`, or one asks for the end.
+pub async fn serve(listener: UnixListener, tunnels: Arc<Tunnels>, linger: Duration) {
+    let shared = Arc::new(Shared { tunnels, clients: AtomicUsize::new(0), shutdown: Notify::new() });
+    let mut check = tokio::time::interval(IDLE_CHECK.min(linger.max(Duration::from_millis(10))));
+    let mut needed = Instant::now();
+    loop {
+        tokio::select! {
+            () = shared.shutdown.notified() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => shared.welcome(stream),
+                Err(error) => tracing::warn!(%error, "control connection not accepted"),
+            },
+            _ = check.tick() => {}
+        }
+        if shared.clients.load(Relaxed) > 0 || shared.tunnels.len() > 0 {
+            needed = Instant::now();
+        } else if needed.elapsed() >= linger {
+            tracing::info!("no tunnels and no clients");
+            return;
+        }
+    }
+}
+
+struct Shared {
+    tunnels: Arc<Tunnels>,
+    clients: AtomicUsize,
+    shutdown: Notify,
+}
+
+/// Counts a client for as long as it is served.
+struct Guest(Arc<Shared>);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Shared {
+    fn welcome(self: &Arc<Self>, stream: UnixStream) {
+        match stream.peer_cred() {
+            Ok(peer) if may_command(peer) => {}
+            Ok(peer) => return tracing::warn!(uid = peer.uid(), "control connection of another user refused"),
+            Err(error) => return tracing::warn!(%error, "control connection without credentials refused"),
+        }
+        if self.clients.fetch_add(1, Relaxed) >= CLIENTS_MAX {
+            self.clients.fetch_sub(1, Relaxed);
+            return tracing::warn!("too many control connections");
+        }
+        let guest = Guest(Arc::clone(self));
+        tokio::spawn(async move {
+            if let Err(error) = guest.0.converse(stream).await {
+                tracing::debug!(%error, "control connection ended");
+            }
+        });
+    }
+
+    async fn converse(&self, stream: UnixStream) -> io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = (&mut reader).take(LINE_MAX).read_until(b'\n', &mut line).await?;
+            if length == 0 || line.last() != Some(&b'\n') {
+                return Ok(());
+            }
+            let (response, then) = match serde_json::from_slice(&line) {
+                Ok(request) => self.answer(request),
+                Err(error) => (Refusal::new(FaultClass::Permanent, format!("not a request: {error}")).into(), Then::Go),
+            };
+            let mut bytes = serde_json::to_vec(&response)?;
+            bytes.push(b'\n');
+            writer.write_all(&bytes).await?;
+            match then {
+                Then::Go => {}
+                Then::HangUp => return Ok(()),
+                Then::End => {
+                    self.shutdown.notify_one();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn answer(&self, request: Request) -> (Response, Then) {
+        let tunnels = &self.tunnels;
+        let outcome = match request {
+            Request::Hello { version: VERSION } => {
+                Ok(Response::Hello { version: VERSION, pid: std::process::id(), tunnels: tunnels.len() })
+            }
+            Request::Hello { version } => {
+                let detail = format!("the forwarder speaks version {VERSION} of the protocol, not {version}");
+                return (Refusal::new(FaultClass::Conflict, detail).into(), Then::HangUp);
+            }
+            Request::Add(spec) => tunnels.add(&spec).map(|()| Response::Done),
+            Request::Change(spec) => tunnels.change(&spec).map(|()| Response::Done),
+            Request::Remove { name } => {
+                tunnels.remove(&name);
+                Ok(Response::Done)
+            }
+            Request::Release { name } => {
+                tunnels.release(&name);
+                Ok(Response::Done)
+            }
+            Request::List => Ok(Response::Tunnels(tunnels.list())),
+            Request::Counters => Ok(Response::Counters(tunnels.counters())),
+            Request::Shutdown => return (Response::Done, Then::End),
+        };
+        (outcome.unwrap_or_else(Response::from), Then::Go)
+    }
+}
+
+enum Then {
+    Go,
+    HangUp,
+    End,
+}
+
+fn may_command(peer: UCred) -> bool {
+    peer.uid() == 0 || peer.uid() == nix::unistd::geteuid().as_raw()
+}

@@ -1,0 +1,131 @@
+//! The backend's side of the daemon: makes links through the forwarder.
+
+use std::{fs::OpenOptions, io};
+
+use async_trait::async_trait;
+use warren_state::{Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, MissingFeature};
+
+use super::{
+    client::{Absent, Client, UserspaceSettings},
+    protocol::{CounterReport, Refusal, Request, Response},
+    receive,
+};
+use crate::kernel::LinkMaker;
+
+/// Links of TUN devices that a forwarder holds.
+///
+/// Tunnels of an earlier daemon are adopted by nothing more than that they are there: the forwarder goes on carrying
+/// their packets, and takes orders from whoever of the right user connects.
+pub struct UserspaceLinks {
+    client: Client,
+}
+
+/// Prepares the backend. Starts nothing: a forwarder is started with the first link, unless one runs.
+///
+/// # Errors
+/// `Unsupported` without TUN devices, `Permanent` without the right to use them or raw sockets.
+pub fn open(settings: UserspaceSettings) -> Result<UserspaceLinks, Fault> {
+    let tun = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    tun.map_err(|error| not_possible("open /dev/net/tun", &error))?;
+    receive::open_socket().map_err(|error| not_possible("open a raw GRE socket", &error))?;
+    Ok(UserspaceLinks { client: Client::new(settings) })
+}
+
+impl UserspaceLinks {
+    /// The tunnels that the forwarder holds; none when there is no forwarder.
+    ///
+    /// # Errors
+    /// `Transient` when it does not answer.
+    pub async fn list(&self) -> Result<Vec<LinkSpec>, Fault> {
+        match self.ask(&Request::List, Absent::Fine, "list tunnels").await? {
+            Some(Response::Tunnels(tunnels)) => Ok(tunnels),
+            None => Ok(Vec::new()),
+            Some(other) => Err(unexpected("list tunnels", &other)),
+        }
+    }
+
+    /// What the forwarder has carried and dropped; nothing when there is no forwarder.
+    ///
+    /// # Errors
+    /// `Transient` when it does not answer.
+    pub async fn forwarder_counters(&self) -> Result<CounterReport, Fault> {
+        match self.ask(&Request::Counters, Absent::Fine, "read counters").await? {
+            Some(Response::Counters(report)) => Ok(report),
+            None => Ok(CounterReport::default()),
+            Some(other) => Err(unexpected("read counters", &other)),
+        }
+    }
+
+    /// Closes the tunnel's device, which deletes its link; it may be gone already.
+    ///
+    /// # Errors
+    /// `Transient` when the forwarder does not answer.
+    pub async fn remove(&self, link: &LinkName) -> Result<(), Fault> {
+        let operation = format!("remove link {link}");
+        self.ask(&Request::Remove { name: link.clone() }, Absent::Fine, &operation).await.map(drop)
+    }
+
+    /// Ends the forwarder and all its tunnels, if there is one.
+    ///
+    /// # Errors
+    /// `Transient` when it does not answer.
+    pub async fn shutdown(&self) -> Result<(), Fault> {
+        self.ask(&Request::Shutdown, Absent::Fine, "end the forwarder").await.map(drop)
+    }
+
+    async fn ask(&self, request: &Request, absent: Absent, operation: &str) -> Result<Option<Response>, Fault> {
+        self.client.ask(request, absent).await.map_err(|refusal| refusal.during(operation))
+    }
+}
+
+#[async_trait]
+impl LinkMaker for UserspaceLinks {
+    fn capabilities(&self) -> Capabilities {
+        let features =
+            [Feature::Rules, Feature::Events, Feature::GroupDelete, Feature::Counters, Feature::Offload, Feature::SurvivesRestart];
+        Capabilities {
+            backend: "userspace".to_owned(),
+            reason: None,
+            features: features.into(),
+            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+        }
+    }
+
+    async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
+        let operation = format!("create link {}", spec.name);
+        self.ask(&Request::Add(spec.clone()), Absent::Start, &operation).await.map(drop)
+    }
+
+    async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
+        let operation = format!("change link {}", spec.name);
+        match self.ask(&Request::Change(spec.clone()), Absent::Fine, &operation).await? {
+            Some(_) => Ok(()),
+            None => Err(Refusal::new(FaultClass::Gone, "there is no forwarder").during(operation)),
+        }
+    }
+
+    async fn release(&self, link: &LinkName) {
+        let request = Request::Release { name: link.clone() };
+        if let Err(fault) = self.ask(&request, Absent::Fine, "release link").await {
+            // The forwarder notices by itself that a device was deleted.
+            tracing::debug!(%link, %fault, "forwarder not told");
+        }
+    }
+
+    fn alias_carries_endpoints(&self) -> bool {
+        true
+    }
+}
+
+fn not_possible(operation: &str, error: &io::Error) -> Fault {
+    let class = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => FaultClass::Permanent,
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => FaultClass::Unsupported,
+        Some(_) | None => FaultClass::Transient,
+    };
+    Refusal::new(class, error.to_string()).during(operation)
+}
+
+fn unexpected(operation: &str, response: &Response) -> Fault {
+    Refusal::new(FaultClass::Transient, format!("the forwarder answered something else: {response:?}")).during(operation)
+}

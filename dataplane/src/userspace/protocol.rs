@@ -1,0 +1,132 @@
+//! What the daemon and the forwarder say to each other: one JSON object per line, a response for each request, in order.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+use warren_state::{Fault, FaultClass, LinkName, LinkSpec};
+
+use super::drops::DropReason;
+
+/// The version of this protocol. A forwarder outlives the daemon that started it, so a change that an older side
+/// would misunderstand needs another number.
+pub const VERSION: u32 = 1;
+
+/// The longest line that either side takes, in bytes: room for a list of many thousand tunnels.
+pub const LINE_MAX: u64 = 16 << 20;
+
+/// From the daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Request {
+    /// First on every connection.
+    Hello {
+        /// The daemon's [`VERSION`].
+        version: u32,
+    },
+    /// Makes a TUN device and carries its packets.
+    Add(LinkSpec),
+    /// Gives a tunnel another TTL or MTU.
+    Change(LinkSpec),
+    /// Closes the tunnel's TUN device, which deletes the link.
+    Remove {
+        /// Which.
+        name: LinkName,
+    },
+    /// Lets go of the tunnel if its TUN device was deleted; a tunnel that lives is not touched.
+    Release {
+        /// Which.
+        name: LinkName,
+    },
+    /// Asks for all tunnels.
+    List,
+    /// Asks for the counters of all tunnels.
+    Counters,
+    /// Ends the forwarder, and with it all tunnels.
+    Shutdown,
+}
+
+/// From the forwarder.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// To `Hello`.
+    Hello {
+        /// The forwarder's [`VERSION`].
+        version: u32,
+        /// Its process.
+        pid: u32,
+        /// How many tunnels it holds.
+        tunnels: usize,
+    },
+    /// It is so.
+    Done,
+    /// To `List`: in the order of names.
+    Tunnels(Vec<LinkSpec>),
+    /// To `Counters`.
+    Counters(CounterReport),
+    /// It is not so, and why.
+    Refused {
+        /// What the caller may do.
+        class: FaultClass,
+        /// For people.
+        detail: String,
+    },
+}
+
+/// What the forwarder has carried since it holds the tunnels.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CounterReport {
+    /// By link.
+    pub tunnels: BTreeMap<String, TunnelCounters>,
+    /// Packets that belong to no tunnel of ours, by reason.
+    pub strangers: BTreeMap<DropReason, u64>,
+    /// Errors that the socket reported to the receiver, mostly ICMP errors about earlier packets.
+    pub socket_errors: u64,
+}
+
+/// One tunnel's part of it. Bytes are those of inner packets.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TunnelCounters {
+    /// Our end.
+    pub local: Ipv4Addr,
+    /// The other end.
+    pub remote: Ipv4Addr,
+    /// Packets from the peer that the host took.
+    pub rx_packets: u64,
+    /// Their bytes.
+    pub rx_bytes: u64,
+    /// Packets sent to the peer.
+    pub tx_packets: u64,
+    /// Their bytes.
+    pub tx_bytes: u64,
+    /// Packets dropped, by reason.
+    pub drops: BTreeMap<DropReason, u64>,
+}
+
+/// A refusal, before it is known what was attempted.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct Refusal {
+    /// What the caller may do.
+    pub class: FaultClass,
+    /// For people.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// With what the caller may do, and the reason.
+    pub fn new(class: FaultClass, detail: impl Into<String>) -> Self {
+        Self { class, detail: detail.into() }
+    }
+
+    /// With what was attempted.
+    pub fn during(self, operation: impl Into<String>) -> Fault {
+        Fault { class: self.class, operation: operation.into(), detail: self.detail }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { class: refusal.class, detail: refusal.detail }
+    }
+}

@@ -1,0 +1,198 @@
+//! From the TUN devices to the underlay.
+
+use std::{convert::Infallible, io, io::Read, ops::Range, sync::Arc};
+
+use socket2::Socket;
+
+use super::{
+    drops::DropReason,
+    gre::{self, ENCAP_LEN, Inner},
+    inet,
+    offload::{HEADER_LEN, HEADERS_MAX, Instructions, Splitter},
+    sys::{BATCH, Message, Sender},
+    tunnels::{Tunnel, Tunnels},
+};
+
+/// The largest thing that one read of a TUN device gives.
+const READ_MAX: usize = HEADER_LEN + 65_536;
+
+/// Small packets of several reads share one `sendmmsg`.
+const ARENA: usize = 4 * READ_MAX;
+
+/// So many batches of one tunnel, then it is another tunnel's turn.
+const TURNS: usize = 16;
+
+/// Carries packets until an error that no other packet would escape.
+pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
+    let mut transmitter = Transmitter {
+        socket,
+        sender: Sender::new(),
+        arena: vec![0; ARENA],
+        used: 0,
+        headers: Vec::new(),
+        queue: Vec::with_capacity(BATCH),
+    };
+    let mut ready = Vec::new();
+    loop {
+        tunnels.readable.wait(&mut ready)?;
+        for number in &ready {
+            let Some(tunnel) = tunnels.get(*number) else { continue };
+            if transmitter.drain(&tunnel)? == Link::Deleted {
+                tracing::info!(link = %tunnel.name, "link was deleted");
+                tunnels.drop_tunnel(&tunnel);
+            }
+        }
+    }
+}
+
+struct Transmitter<'a> {
+    socket: &'a Socket,
+    sender: Sender,
+    /// What was read since the last flush.
+    arena: Vec<u8>,
+    used: usize,
+    /// The headers of the queued packets.
+    headers: Vec<u8>,
+    queue: Vec<Queued>,
+}
+
+struct Queued {
+    header: Range<usize>,
+    payload: Range<usize>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Link {
+    Idle,
+    Busy,
+    Deleted,
+}
+
+impl Transmitter<'_> {
+    fn drain(&mut self, tunnel: &Arc<Tunnel>) -> io::Result<Link> {
+        for _ in 0..TURNS {
+            let link = self.fill(tunnel);
+            self.flush(tunnel)?;
+            match link {
+                Link::Busy => {}
+                Link::Idle | Link::Deleted => return Ok(link),
+            }
+        }
+        Ok(Link::Busy)
+    }
+
+    fn fill(&mut self, tunnel: &Tunnel) -> Link {
+        while self.queue.len() < BATCH / 2 && self.arena.len() - self.used >= READ_MAX {
+            match (&tunnel.tun).read(&mut self.arena[self.used..]) {
+                Ok(length) => self.take(tunnel, length),
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => return Link::Idle,
+                    Some(libc::EINTR) => {}
+                    Some(libc::EBADFD | libc::EIO | libc::ENODEV | libc::ENXIO | libc::EBADF) => return Link::Deleted,
+                    Some(_) | None => {
+                        tunnel.traffic.drops.add(DropReason::Unreadable, 1);
+                        return Link::Busy;
+                    }
+                },
+            }
+        }
+        Link::Busy
+    }
+
+    /// Queues what was just read.
+    fn take(&mut self, tunnel: &Tunnel, length: usize) {
+        let queued = self.queue.len();
+        let range = self.used + HEADER_LEN..self.used + length;
+        if let Err(reason) = self.enqueue(tunnel, range) {
+            self.queue.truncate(queued);
+            tunnel.traffic.drops.add(reason, 1);
+        }
+        self.used = (self.used + length).next_multiple_of(64).min(self.arena.len());
+    }
+
+    fn enqueue(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<(), DropReason> {
+        let before = self.arena[..range.start.min(range.end)].last_chunk().ok_or(DropReason::Unreadable)?;
+        let instructions = Instructions::parse(*before).map_err(|_| DropReason::Unreadable)?;
+        let packet = self.arena.get_mut(range.clone()).ok_or(DropReason::Unreadable)?;
+        let inner = Inner::of(packet).ok_or(DropReason::Unreadable)?;
+        if is_own_carrier(packet, tunnel) {
+            return Err(DropReason::Recursion);
+        }
+        let segment = match instructions {
+            Instructions::Plain => return self.enqueue_whole(tunnel, inner, range),
+            Instructions::Checksum { start, offset } if inet::complete_checksum(packet, start, offset) => {
+                return self.enqueue_whole(tunnel, inner, range);
+            }
+            Instructions::Checksum { .. } => return Err(DropReason::Unreadable),
+            Instructions::Tcp4 { segment } => segment,
+        };
+        for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
+            let outer = gre::encapsulate(tunnel.outer, tunnel.ttl(), inner, piece.headers_len + piece.payload_len);
+            let from = self.headers.len();
+            self.headers.extend_from_slice(&outer.ok_or(DropReason::TooBig)?);
+            self.headers.extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
+            let payload = range.start + piece.payload;
+            self.queue.push(Queued { header: from..self.headers.len(), payload: payload..payload + piece.payload_len });
+        }
+        Ok(())
+    }
+
+    fn enqueue_whole(&mut self, tunnel: &Tunnel, inner: Inner, payload: Range<usize>) -> Result<(), DropReason> {
+        let outer = gre::encapsulate(tunnel.outer, tunnel.ttl(), inner, payload.len()).ok_or(DropReason::TooBig)?;
+        let from = self.headers.len();
+        self.headers.extend_from_slice(&outer);
+        self.queue.push(Queued { header: from..self.headers.len(), payload });
+        Ok(())
+    }
+
+    fn flush(&mut self, tunnel: &Tunnel) -> io::Result<()> {
+        let mut done = 0;
+        let mut retried = None;
+        while done < self.queue.len() {
+            let messages = self.queue[done..].iter().map(|queued| Message {
+                from: tunnel.outer.source,
+                to: tunnel.outer.destination,
+                parts: [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]],
+            });
+            match self.sender.send(self.socket, messages) {
+                Ok(sent) => {
+                    let bytes: usize = self.queue[done..done + sent].iter().map(Queued::inner_len).sum();
+                    tunnel.traffic.tx.add(sent as u64, bytes as u64);
+                    done += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_fatal(&error) => return Err(error),
+                // An ICMP error about an earlier packet is told to the next sender, whose packet is not sent.
+                Err(error) if DropReason::of_send_error(&error) == DropReason::Unreachable && retried != Some(done) => {
+                    retried = Some(done);
+                }
+                Err(error) => {
+                    tunnel.traffic.drops.add(DropReason::of_send_error(&error), 1);
+                    done += 1;
+                }
+            }
+        }
+        self.queue.clear();
+        self.headers.clear();
+        self.used = 0;
+        Ok(())
+    }
+}
+
+impl Queued {
+    fn inner_len(&self) -> usize {
+        self.header.len() + self.payload.len() - ENCAP_LEN
+    }
+}
+
+/// Whether the packet is the tunnel's own outer packet: the route to the peer leads into the tunnel.
+fn is_own_carrier(packet: &[u8], tunnel: &Tunnel) -> bool {
+    inet::Ipv4::parse(packet).is_some_and(|header| {
+        header.protocol == gre::PROTOCOL && header.source == tunnel.outer.source && header.destination == tunnel.outer.destination
+    })
+}
+
+/// Whether the socket itself is unusable.
+pub fn is_fatal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EOPNOTSUPP))
+}

@@ -1,0 +1,276 @@
+//! The tunnels that a forwarder holds.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use warren_state::{FaultClass, LinkName, LinkSpec};
+
+use super::{
+    drops::{Drops, Traffic},
+    gre::Outer,
+    group,
+    protocol::{CounterReport, Refusal, TunnelCounters},
+    sys::{self, Epoll},
+};
+
+/// What both directions and the control side share.
+pub struct Tunnels {
+    table: RwLock<Table>,
+    /// Held while a tunnel is added. Making a link may take long, and the table must not be locked meanwhile.
+    adding: Mutex<()>,
+    /// Reports tunnels with packets to send, by [`Tunnel::number`].
+    pub readable: Epoll,
+    /// Packets received that belong to no tunnel.
+    pub strangers: Drops,
+    /// Errors reported by the socket on receive.
+    pub socket_errors: AtomicU64,
+}
+
+/// By every key that is looked up.
+#[derive(Default)]
+pub struct Table {
+    by_name: BTreeMap<LinkName, Arc<Tunnel>>,
+    by_number: HashMap<u64, Arc<Tunnel>>,
+    /// The outer addresses are as the peer writes them.
+    by_peer: HashMap<Outer, Arc<Tunnel>>,
+    last_number: u64,
+}
+
+/// One tunnel. Dropping it deletes its link.
+pub struct Tunnel {
+    /// Never used twice by one forwarder.
+    pub number: u64,
+    /// The link's name when it was made.
+    pub name: LinkName,
+    /// The outer addresses of packets that we send.
+    pub outer: Outer,
+    /// The device.
+    pub tun: File,
+    /// What was carried.
+    pub traffic: Traffic,
+    ttl: AtomicU8,
+    mtu: AtomicU16,
+}
+
+impl Tunnel {
+    /// The outer TTL; 64 where none was asked for.
+    #[must_use]
+    pub fn ttl(&self) -> u8 {
+        match self.ttl.load(Relaxed) {
+            0 => 64,
+            ttl => ttl,
+        }
+    }
+
+    /// The link's MTU, as the daemon has said.
+    #[must_use]
+    pub fn mtu(&self) -> u16 {
+        self.mtu.load(Relaxed)
+    }
+
+    fn spec(&self) -> LinkSpec {
+        LinkSpec {
+            name: self.name.clone(),
+            local: self.outer.source,
+            remote: self.outer.destination,
+            ttl: self.ttl.load(Relaxed),
+            mtu: self.mtu(),
+        }
+    }
+
+    fn from_peer(&self) -> Outer {
+        Outer { source: self.outer.destination, destination: self.outer.source }
+    }
+}
+
+impl Table {
+    /// The tunnel that a received packet belongs to.
+    #[must_use]
+    pub fn of_peer(&self, outer: Outer) -> Option<&Arc<Tunnel>> {
+        self.by_peer.get(&outer)
+    }
+
+    fn refuse_taken(&self, spec: &LinkSpec, from_peer: Outer) -> Result<(), Refusal> {
+        if self.by_name.contains_key(&spec.name) {
+            return Err(Refusal::new(FaultClass::Conflict, format!("the forwarder has a tunnel {} already", spec.name)));
+        }
+        if let Some(other) = self.by_peer.get(&from_peer) {
+            let detail = format!("{} is between {} and {} already", other.name, spec.local, spec.remote);
+            return Err(Refusal::new(FaultClass::Conflict, detail));
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, tunnel: &Tunnel) -> bool {
+        if self.by_number.remove(&tunnel.number).is_none() {
+            return false;
+        }
+        self.by_name.remove(&tunnel.name);
+        self.by_peer.remove(&tunnel.from_peer());
+        true
+    }
+}
+
+impl Tunnels {
+    /// None yet.
+    ///
+    /// # Errors
+    /// When the process may not have more files open.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            table: RwLock::default(),
+            adding: Mutex::default(),
+            readable: Epoll::new()?,
+            strangers: Drops::default(),
+            socket_errors: AtomicU64::new(0),
+        })
+    }
+
+    /// The table, for as short as possible: adding and removing wait meanwhile.
+    pub fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.read().by_name.len()
+    }
+
+    /// By number.
+    pub fn get(&self, number: u64) -> Option<Arc<Tunnel>> {
+        self.read().by_number.get(&number).cloned()
+    }
+
+    /// Makes the link and starts to carry its packets.
+    ///
+    /// # Errors
+    /// `Conflict` when the name or the pair of endpoints is taken; otherwise by the kernel's answer.
+    pub fn add(&self, spec: &LinkSpec) -> Result<(), Refusal> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let from_peer = Outer { source: spec.remote, destination: spec.local };
+        self.drop_if_detached(|table| table.by_name.get(&spec.name).cloned());
+        self.drop_if_detached(|table| table.by_peer.get(&from_peer).cloned());
+        self.read().refuse_taken(spec, from_peer)?;
+        let tun = sys::open_tun(spec.name.as_str()).map_err(|error| open_refusal(&spec.name, &error))?;
+        group::mark_as_ours(&spec.name).map_err(|error| Refusal::new(FaultClass::Transient, format!("link group: {error}")))?;
+        self.insert(spec, from_peer, tun).map_err(|error| Refusal::new(FaultClass::Transient, format!("epoll: {error}")))
+    }
+
+    fn insert(&self, spec: &LinkSpec, from_peer: Outer, tun: File) -> io::Result<()> {
+        let mut table = self.write();
+        table.last_number += 1;
+        let tunnel = Arc::new(Tunnel {
+            number: table.last_number,
+            name: spec.name.clone(),
+            outer: Outer { source: spec.local, destination: spec.remote },
+            tun,
+            traffic: Traffic::default(),
+            ttl: AtomicU8::new(spec.ttl),
+            mtu: AtomicU16::new(spec.mtu),
+        });
+        self.readable.add(&tunnel.tun, tunnel.number)?;
+        table.by_name.insert(tunnel.name.clone(), Arc::clone(&tunnel));
+        table.by_peer.insert(from_peer, Arc::clone(&tunnel));
+        table.by_number.insert(tunnel.number, tunnel);
+        Ok(())
+    }
+
+    /// Gives a tunnel the TTL and the MTU of the spec.
+    ///
+    /// # Errors
+    /// `Gone` when there is none of that name, `Conflict` when it has other endpoints.
+    pub fn change(&self, spec: &LinkSpec) -> Result<(), Refusal> {
+        let table = self.read();
+        let tunnel = table.by_name.get(&spec.name).filter(|tunnel| sys::tun_is_attached(&tunnel.tun));
+        let tunnel = tunnel.ok_or_else(|| Refusal::new(FaultClass::Gone, format!("the forwarder has no tunnel {}", spec.name)))?;
+        if tunnel.outer != (Outer { source: spec.local, destination: spec.remote }) {
+            let detail = format!("{} is between {} and {}", spec.name, tunnel.outer.source, tunnel.outer.destination);
+            return Err(Refusal::new(FaultClass::Conflict, detail));
+        }
+        tunnel.ttl.store(spec.ttl, Relaxed);
+        tunnel.mtu.store(spec.mtu, Relaxed);
+        Ok(())
+    }
+
+    /// Deletes the tunnel of that name with its link; it may be gone already.
+    pub fn remove(&self, name: &LinkName) {
+        let tunnel = self.read().by_name.get(name).cloned();
+        if let Some(tunnel) = tunnel {
+            self.drop_tunnel(&tunnel);
+        }
+    }
+
+    /// Drops the tunnel of that name if somebody deleted its link.
+    pub fn release(&self, name: &LinkName) {
+        self.drop_if_detached(|table| table.by_name.get(name).cloned());
+    }
+
+    /// Drops a tunnel. Its link goes when nobody carries a packet of it any more.
+    pub fn drop_tunnel(&self, tunnel: &Arc<Tunnel>) {
+        // A file that another thread still holds would be reported for ever.
+        let _ = self.readable.remove(&tunnel.tun);
+        let dropped = self.write().forget(tunnel);
+        if dropped {
+            tracing::debug!(link = %tunnel.name, "tunnel dropped");
+        }
+    }
+
+    fn drop_if_detached(&self, find: impl FnOnce(&Table) -> Option<Arc<Tunnel>>) {
+        let found = find(&self.read());
+        if let Some(tunnel) = found.filter(|tunnel| !sys::tun_is_attached(&tunnel.tun)) {
+            self.drop_tunnel(&tunnel);
+        }
+    }
+
+    /// All of them, in the order of names. Links that were deleted behind our back are not among them.
+    pub fn list(&self) -> Vec<LinkSpec> {
+        let table = self.read();
+        table.by_name.values().filter(|tunnel| sys::tun_is_attached(&tunnel.tun)).map(|tunnel| tunnel.spec()).collect()
+    }
+
+    /// What was carried and dropped.
+    pub fn counters(&self) -> CounterReport {
+        let table = self.read();
+        CounterReport {
+            tunnels: table.by_name.values().map(|tunnel| (tunnel.name.to_string(), counters_of(tunnel))).collect(),
+            strangers: self.strangers.read(),
+            socket_errors: self.socket_errors.load(Relaxed),
+        }
+    }
+}
+
+fn counters_of(tunnel: &Tunnel) -> TunnelCounters {
+    let (rx_packets, rx_bytes) = tunnel.traffic.rx.read();
+    let (tx_packets, tx_bytes) = tunnel.traffic.tx.read();
+    TunnelCounters {
+        local: tunnel.outer.source,
+        remote: tunnel.outer.destination,
+        rx_packets,
+        rx_bytes,
+        tx_packets,
+        tx_bytes,
+        drops: tunnel.traffic.drops.read(),
+    }
+}
+
+fn open_refusal(name: &LinkName, error: &io::Error) -> Refusal {
+    let class = match error.raw_os_error() {
+        // The name was free when the daemon looked, so somebody else has it now.
+        Some(libc::EBUSY | libc::EEXIST | libc::EINVAL) => FaultClass::Conflict,
+        Some(libc::EPERM | libc::EACCES) => FaultClass::Permanent,
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => FaultClass::Unsupported,
+        Some(_) | None => FaultClass::Transient,
+    };
+    Refusal::new(class, format!("TUN device {name}: {error}"))
+}
