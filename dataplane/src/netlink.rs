@@ -11,7 +11,6 @@ use crate::kernel::{KernelDataplane, LinkMaker, Pool, RouteSocket, change_gre, c
 /// Kernel GRE (`ip link add … type gre`). The links outlive the process.
 pub struct NetlinkLinks {
     pool: Pool,
-    reason: Option<String>,
 }
 
 /// Whether this kernel makes GRE links.
@@ -27,17 +26,17 @@ pub enum GreSupport {
 ///
 /// # Errors
 /// When the process may not have rtnetlink sockets.
-pub fn open(reason: Option<String>) -> Result<KernelDataplane<NetlinkLinks>, Fault> {
-    KernelDataplane::new(NetlinkLinks::open(reason)?)
+pub fn open() -> Result<KernelDataplane<NetlinkLinks>, Fault> {
+    KernelDataplane::new(NetlinkLinks::open()?)
 }
 
 impl NetlinkLinks {
-    /// Opens the maker's sockets; `reason` says why this backend was chosen, when it was chosen for us.
+    /// Opens the maker's sockets.
     ///
     /// # Errors
     /// When the process may not have rtnetlink sockets.
-    pub fn open(reason: Option<String>) -> Result<Self, Fault> {
-        Ok(Self { pool: Pool::open()?, reason })
+    pub fn open() -> Result<Self, Fault> {
+        Ok(Self { pool: Pool::open()? })
     }
 }
 
@@ -63,7 +62,7 @@ impl LinkMaker for NetlinkLinks {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             backend: "netlink".to_owned(),
-            reason: self.reason.clone(),
+            reason: None,
             features: [Feature::Rules, Feature::Events, Feature::GroupDelete, Feature::Counters, Feature::SurvivesRestart].into(),
             missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
         }

@@ -10,7 +10,7 @@ mod link;
 mod maker;
 mod mark;
 mod monitor;
-mod notices;
+pub(crate) mod notices;
 mod numbers;
 mod objects;
 mod observe;
@@ -42,6 +42,7 @@ use crate::contract::{Counters, Dataplane, Notice, Rate, Removal, Scope};
 pub struct KernelDataplane<M: LinkMaker> {
     core: Arc<Core<M>>,
     settings: KernelSettings,
+    reason: Option<String>,
 }
 
 /// How the shared part behaves.
@@ -79,7 +80,13 @@ impl<M: LinkMaker> KernelDataplane<M> {
     /// When the process may not have the sockets.
     pub fn with_settings(maker: M, settings: KernelSettings) -> Result<Self, Fault> {
         let core = Core { maker, pool: Pool::open()?, remover: remove::Remover::default() };
-        Ok(Self { core: Arc::new(core), settings })
+        Ok(Self { core: Arc::new(core), settings, reason: None })
+    }
+
+    /// Says why this backend was chosen, when it was chosen for us.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
     }
 
     /// What makes the links.
@@ -127,7 +134,8 @@ impl<M: LinkMaker> Core<M> {
 #[async_trait]
 impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     fn capabilities(&self) -> Capabilities {
-        self.core.maker.capabilities()
+        let capabilities = self.core.maker.capabilities();
+        Capabilities { reason: self.reason.clone().or(capabilities.reason), ..capabilities }
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {

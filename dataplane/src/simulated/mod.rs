@@ -1,0 +1,292 @@
+//! The backend in memory: a model kernel with a virtual clock and a fault script, for tests and dry runs.
+
+mod script;
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, mpsc};
+use warren_state::{
+    Action, Capabilities, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, RemovalReport, StepOutcome,
+    model::Model,
+    outcome::{Feature, MissingFeature},
+};
+
+pub use script::{Script, Trouble};
+
+use crate::{
+    contract::{Counters, Dataplane, Notice, Rate, Removal, Scope},
+    kernel::{fault, notices::Notices},
+};
+
+const QUEUE: usize = 64;
+const WAITING: usize = 4096;
+
+/// One daemon's handle on a simulated kernel. A [restart](Self::restart) gives another one on the same kernel.
+pub struct Simulated {
+    world: Arc<Mutex<World>>,
+    /// Which life of the daemon this is; a crash ends it.
+    life: u64,
+}
+
+/// The kernel, and what the script says about it.
+#[derive(Debug)]
+struct World {
+    model: Model,
+    script: Script,
+    operations: u64,
+    life: u64,
+    crashed: bool,
+    hung: bool,
+    now: Monotonic,
+    counters: BTreeMap<LinkName, Counters>,
+    source: Option<Ipv4Addr>,
+    subscribers: Vec<Arc<Subscriber>>,
+}
+
+#[derive(Debug)]
+struct Subscriber {
+    notices: Mutex<Notices>,
+    wake: Notify,
+}
+
+impl Default for Simulated {
+    fn default() -> Self {
+        Self::new(Script::default())
+    }
+}
+
+impl Simulated {
+    /// An empty host that behaves as `script` says.
+    #[must_use]
+    pub fn new(script: Script) -> Self {
+        let world = World {
+            model: Model::new(),
+            script,
+            operations: 0,
+            life: 0,
+            crashed: false,
+            hung: false,
+            now: Monotonic::ZERO,
+            counters: BTreeMap::new(),
+            source: None,
+            subscribers: Vec::new(),
+        };
+        Self { world: Arc::new(Mutex::new(world)), life: 0 }
+    }
+
+    /// The daemon starts again on the same kernel: this handle answers no more, subscriptions are gone.
+    #[must_use]
+    pub fn restart(&self) -> Self {
+        let mut world = self.world();
+        world.life += 1;
+        (world.crashed, world.hung) = (false, false);
+        world.subscribers.clear();
+        Self { world: Arc::clone(&self.world), life: world.life }
+    }
+
+    /// Somebody does something to the kernel behind the daemon's back; a change of `link` is noticed.
+    pub fn meddle<T>(&self, link: Option<LinkName>, with: impl FnOnce(&mut Model) -> T) -> T {
+        let mut world = self.world();
+        let result = with(&mut world.model);
+        world.tell(link);
+        result
+    }
+
+    /// How many operations there were: steps taken and removals.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.world().operations
+    }
+
+    /// Moves the virtual clock.
+    pub fn advance(&self, by: Duration) {
+        let mut world = self.world();
+        world.now = world.now + by;
+        world.subscribers.iter().for_each(|subscriber| subscriber.wake.notify_one());
+    }
+
+    /// Sets what the link has carried.
+    pub fn set_counters(&self, link: LinkName, counters: Counters) {
+        self.world().counters.insert(link, counters);
+    }
+
+    /// Sets the source address that every destination resolves to.
+    pub fn set_source(&self, source: Option<Ipv4Addr>) {
+        self.world().source = source;
+    }
+
+    /// Loses notices, as a full receive buffer does.
+    pub fn overrun(&self) {
+        for subscriber in &self.world().subscribers {
+            subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).overrun();
+            subscriber.wake.notify_one();
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The kernel, for this life of the daemon.
+    fn alive(&self, operation: &str) -> Result<MutexGuard<'_, World>, Fault> {
+        let world = self.world();
+        if world.life != self.life || world.crashed {
+            return Err(fault(FaultClass::Transient, operation, "the daemon has crashed"));
+        }
+        Ok(world)
+    }
+
+    /// Takes one operation through the script. `None`: it hangs for good.
+    fn operate<T>(
+        &self,
+        operation: &str,
+        link: &LinkName,
+        work: impl FnOnce(&mut Model) -> T,
+        failed: impl FnOnce(Fault) -> T,
+    ) -> Option<T> {
+        let mut world = match self.alive(operation) {
+            Ok(world) => world,
+            Err(fault) => return Some(failed(fault)),
+        };
+        if world.hung {
+            return None;
+        }
+        world.operations += 1;
+        let number = world.operations;
+        let trouble = world.script.take(number);
+        if let Some(Trouble::Fail(fault)) = trouble {
+            return Some(failed(fault));
+        }
+        let result = work(&mut world.model);
+        match trouble {
+            Some(Trouble::LoseNotice) => {}
+            Some(Trouble::Fail(_) | Trouble::Crash | Trouble::Hang | Trouble::DeleteLink(_)) | None => world.tell(Some(link.clone())),
+        }
+        match trouble {
+            Some(Trouble::Crash) => {
+                world.crashed = true;
+                let detail = format!("the daemon crashed after operation {number}");
+                return Some(failed(fault(FaultClass::Transient, operation, detail)));
+            }
+            Some(Trouble::Hang) => {
+                world.hung = true;
+                return None;
+            }
+            Some(Trouble::DeleteLink(name)) => {
+                world.model.delete_link(&name);
+                world.tell(Some(name));
+            }
+            Some(Trouble::Fail(_) | Trouble::LoseNotice) | None => {}
+        }
+        Some(result)
+    }
+}
+
+impl World {
+    fn tell(&mut self, link: Option<LinkName>) {
+        // A subscriber that only the world holds has gone away.
+        self.subscribers.retain(|subscriber| Arc::strong_count(subscriber) > 1);
+        for subscriber in &self.subscribers {
+            subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).changed(link.clone());
+            subscriber.wake.notify_one();
+        }
+    }
+}
+
+#[async_trait]
+impl Dataplane for Simulated {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            backend: "simulated".to_owned(),
+            reason: None,
+            features: [Feature::Rules, Feature::Events, Feature::Counters, Feature::SurvivesRestart].into(),
+            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+        }
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        let world = self.alive("observe")?;
+        Ok(match scope {
+            Scope::All => world.model.observed().clone(),
+            Scope::Link(link) => world.model.observe_link(&link),
+        })
+    }
+
+    async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        let mut failed = std::collections::BTreeSet::new();
+        let mut outcomes = Vec::with_capacity(steps.len());
+        for step in steps {
+            if failed.contains(&step.tunnel) {
+                continue;
+            }
+            let taken = self.operate(&step.to_string(), &step.link, |model| model.apply(&step), StepOutcome::Failed);
+            let Some(outcome) = taken else { return std::future::pending().await };
+            if matches!(outcome, StepOutcome::Failed(_)) {
+                failed.insert(step.tunnel);
+            } else if matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink) && outcome == StepOutcome::Done {
+                self.world().counters.remove(&step.link);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    async fn remove(&self, removal: Removal) -> RemovalReport {
+        let Removal { tunnel, link, rules } = removal;
+        let failed = |fault| RemovalReport { failed: vec![fault], ..RemovalReport::default() };
+        match self.operate(&format!("remove {link}"), &link, |model| model.remove(tunnel, &link, &rules), failed) {
+            Some(report) => report,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
+        let operation = format!("read counters of {link}");
+        let world = self.alive(&operation)?;
+        if !world.model.observed().links.contains_key(link) {
+            return Err(fault(FaultClass::Gone, operation, format!("there is no link {link}")));
+        }
+        Ok(world.counters.get(link).copied().unwrap_or_default())
+    }
+
+    async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
+        Err(fault(FaultClass::Unsupported, format!("shape {link}"), "not_built"))
+    }
+
+    async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let subscriber = Arc::new(Subscriber { notices: Mutex::new(Notices::new(WAITING)), wake: Notify::new() });
+        self.alive("subscribe to notices")?.subscribers.push(Arc::clone(&subscriber));
+        tokio::spawn(forward(Arc::downgrade(&self.world), subscriber, sender));
+        Ok(receiver)
+    }
+
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        Ok(self.alive(&format!("resolve the source towards {dst}"))?.source)
+    }
+}
+
+/// Hands notices on until the subscriber or the kernel goes away.
+async fn forward(world: std::sync::Weak<Mutex<World>>, subscriber: Arc<Subscriber>, sender: mpsc::Sender<Notice>) {
+    loop {
+        let Some(now) = world.upgrade().map(|world| world.lock().unwrap_or_else(PoisonError::into_inner).now) else { return };
+        let notice = subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        match notice {
+            Some(notice) => {
+                if sender.send(notice).await.is_err() {
+                    return;
+                }
+            }
+            None => tokio::select! {
+                () = subscriber.wake.notified() => {}
+                () = sender.closed() => return,
+            },
+        }
+    }
+}
