@@ -1,0 +1,306 @@
+//! A world to try things in: one ledger and one internet, and on them sites, each a network of its own with a device
+//! and client hosts.
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use warren_ledger::accounts::{User, UserStatus, UserType};
+use warren_state::Pubkey;
+
+use crate::{
+    bgp::Flavour,
+    daemon::{Daemon, DaemonConfig, sibling},
+    device::{Device, DeviceConfig, TunnelEnd},
+    isolate::{Registry, isolate},
+    ledger::{RPC_PORT, start_surfpool},
+    netns::Namespace,
+    network::{DEVICE_ASN, Network, USER_ASN},
+    proxy::Proxy,
+    rpc::Rpc,
+    underlay::{Host, Internet, LEDGER_ADDRESS},
+};
+
+/// Addresses on the loopback of every site's device.
+pub const TEST_ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(45, 33, 200, 1)];
+/// The link that unicast users get.
+pub const LINK: &str = "doublezero0";
+/// The time between slots of the ledger.
+pub const SLOT_TIME: Duration = Duration::from_millis(50);
+
+/// How a world is set up.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// The dataplane of client hosts and devices.
+    pub dataplane: String,
+    /// The BGP daemon of devices.
+    pub flavour: Flavour,
+    /// Who sees the namespaces.
+    pub registry: Registry,
+}
+
+impl Default for WorldConfig {
+    fn default() -> Self {
+        Self { dataplane: "auto".into(), flavour: Flavour::Bird, registry: Registry::Private }
+    }
+}
+
+/// One internet with one ledger.
+#[derive(Debug)]
+pub struct World {
+    /// The internet.
+    pub internet: Internet,
+    /// The ledger, as hosts reach it.
+    pub ledger: Rpc,
+    config: WorldConfig,
+    directory: TempDir,
+    devnet: PathBuf,
+    warrend: PathBuf,
+    sites: AtomicU32,
+    ports: AtomicU16,
+}
+
+impl World {
+    /// Takes this process off the machine's network and starts internet and ledger. The process must have one thread.
+    ///
+    /// # Errors
+    /// When the system does not allow it, or programs are missing.
+    pub fn start(config: WorldConfig) -> Result<Self> {
+        let (devnet, warrend) = (sibling("warren-devnet")?, sibling("warrend")?);
+        isolate(config.registry)?;
+        let internet = Internet::start()?;
+        let ledger = Rpc::at(LEDGER_ADDRESS, RPC_PORT);
+        start_surfpool(Ipv4Addr::UNSPECIFIED, ledger, SLOT_TIME)?;
+        let directory = tempfile::Builder::new().prefix("warren-devnet-").tempdir().context("no temporary folder")?;
+        let (sites, ports) = (AtomicU32::new(0), AtomicU16::new(20_000));
+        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports })
+    }
+
+    /// Makes a site: a network of its own, with one device and one client host.
+    ///
+    /// # Errors
+    /// When something of it does not start.
+    pub fn site(&self) -> Result<Site<'_>> {
+        let number = self.sites.fetch_add(1, Ordering::Relaxed);
+        let network = Network { rpc: self.ledger, program_id: program_id(number) };
+        let directory = self.directory.path().join(format!("site{number}"));
+        fs::create_dir_all(&directory)?;
+        network.found()?;
+        let mut site = Site { world: self, number, network, directory, devices: Vec::new(), clients: Vec::new() };
+        site.add_device()?;
+        site.add_client()?;
+        Ok(site)
+    }
+
+    /// A proxy before the ledger, on ports of its own.
+    ///
+    /// # Errors
+    /// When no port is to be had.
+    pub fn proxy(&self) -> Result<Proxy> {
+        Proxy::start(self.ledger, LEDGER_ADDRESS, self.ports.fetch_add(2, Ordering::Relaxed))
+    }
+
+    /// Where the files of everything are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Leaves the files in place, and says where they are.
+    pub fn keep_files(&mut self) -> PathBuf {
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
+    }
+}
+
+/// A network of its own on the shared ledger, with hosts.
+#[derive(Debug)]
+pub struct Site<'w> {
+    /// The network's accounts.
+    pub network: Network,
+    /// The devices, with the addresses of their accounts.
+    pub devices: Vec<(Pubkey, Device)>,
+    /// The client hosts.
+    pub clients: Vec<Client>,
+    world: &'w World,
+    number: u32,
+    directory: PathBuf,
+}
+
+/// A client host.
+#[derive(Debug)]
+pub struct Client {
+    /// Its network.
+    pub namespace: Arc<Namespace>,
+    /// Its public address.
+    pub address: Ipv4Addr,
+    /// The internet's end of its cable.
+    pub cable: String,
+    directory: PathBuf,
+}
+
+impl<'w> Site<'w> {
+    /// The world that the site is in.
+    #[must_use]
+    pub fn world(&self) -> &'w World {
+        self.world
+    }
+
+    /// The first device.
+    pub fn device(&mut self) -> &mut Device {
+        &mut self.devices[0].1
+    }
+
+    /// The first device's account.
+    #[must_use]
+    pub fn device_key(&self) -> Pubkey {
+        self.devices[0].0
+    }
+
+    /// The first client host.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.clients[0]
+    }
+
+    /// Starts another device and puts its account on the ledger.
+    ///
+    /// # Errors
+    /// When something of it does not start.
+    pub fn add_device(&mut self) -> Result<()> {
+        let index = self.devices.len() + 1;
+        let role = format!("s{}d{index}", self.number);
+        let config = DeviceConfig {
+            role,
+            flavour: self.world.config.flavour,
+            backend: self.world.config.dataplane.clone(),
+            local_asn: DEVICE_ASN,
+            user_asn: USER_ASN,
+            test_addresses: TEST_ADDRESSES.to_vec(),
+        };
+        let device = Device::start(&self.world.internet, &self.world.devnet, &self.directory, &config)?;
+        let (pubkey, account) = self.network.new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
+        self.network.put(pubkey, account)?;
+        self.devices.push((pubkey, device));
+        Ok(())
+    }
+
+    /// Connects another client host.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn add_client(&mut self) -> Result<()> {
+        let role = format!("s{}c{}", self.number, self.clients.len() + 1);
+        let Host { namespace, address, cable, .. } = self.world.internet.host(&role)?;
+        let directory = self.directory.join(&role);
+        self.clients.push(Client { namespace: Arc::new(namespace), address, cable, directory });
+        Ok(())
+    }
+
+    /// A user of the first device for the first client host, not yet on the ledger. With an allocated address for those
+    /// kinds that have one.
+    #[must_use]
+    pub fn new_user(&self, number: u16, kind: UserType) -> (Pubkey, User) {
+        let client = self.client().address;
+        let dz_ip = if kind == UserType::IBRL { client } else { Ipv4Addr::new(45, 33, 100, 10) };
+        self.network.new_user(number, kind, self.device_key(), client, dz_ip)
+    }
+
+    /// Makes the first device's end of a user's tunnel, so that only the host's end is missing.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn prepare_device(&mut self, user: &User) -> Result<TunnelEnd> {
+        let local = self.device().address;
+        let end = tunnel_end(user, local);
+        self.device().add_tunnel(end.clone())?;
+        Ok(end)
+    }
+
+    /// Prepares the device and puts an activated user on the ledger.
+    ///
+    /// # Errors
+    /// When the device or the ledger refuse.
+    pub fn connect(&mut self, number: u16, kind: UserType) -> Result<Connection> {
+        let (pubkey, user) = self.new_user(number, kind);
+        let end = self.prepare_device(&user)?;
+        self.network.put(pubkey, user.clone())?;
+        Ok(Connection { pubkey, user, end })
+    }
+
+    /// How `warrend` is started on the first client host.
+    #[must_use]
+    pub fn daemon_config(&self) -> DaemonConfig {
+        DaemonConfig {
+            warrend: self.world.warrend.clone(),
+            rpc: self.network.rpc,
+            program_id: self.network.program_id,
+            client_ip: self.client().address,
+            dataplane: self.world.config.dataplane.clone(),
+            poll_interval: Duration::from_secs(2),
+            more: Vec::new(),
+        }
+    }
+
+    /// Starts `warrend` on the first client host and enables it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start_daemon(&self) -> Result<Daemon> {
+        let daemon = self.start_daemon_with(self.daemon_config())?;
+        daemon.post("/enable")?;
+        Ok(daemon)
+    }
+
+    /// Starts `warrend` on the first client host, as it was left there.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start_daemon_with(&self, config: DaemonConfig) -> Result<Daemon> {
+        Daemon::start(Arc::clone(&self.client().namespace), self.client().directory.clone(), config)
+    }
+}
+
+/// A user with both ends of its tunnel.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The user's account.
+    pub pubkey: Pubkey,
+    /// As it was put on the ledger.
+    pub user: User,
+    /// The device's end.
+    pub end: TunnelEnd,
+}
+
+impl Connection {
+    /// Another status for the user.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub fn set_status(&self, network: &Network, status: UserStatus) -> Result<()> {
+        network.edit_user(self.pubkey, |user| user.status = status).map(drop)
+    }
+}
+
+/// The device's end of a user's tunnel; `device` is the device's public address.
+#[must_use]
+pub fn tunnel_end(user: &User, device: Ipv4Addr) -> TunnelEnd {
+    let local = if user.tunnel_endpoint.is_unspecified() { device } else { user.tunnel_endpoint };
+    let name = format!("tun{}", user.tunnel_id);
+    TunnelEnd { name, local, remote: user.client_ip, overlay: user.tunnel_net.address, dz_ip: user.dz_ip }
+}
+
+fn program_id(number: u32) -> Pubkey {
+    let mut bytes = [0x5e; 32];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    Pubkey(bytes)
+}

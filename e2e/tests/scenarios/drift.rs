@@ -1,0 +1,110 @@
+//! What others do to the tunnel behind the daemon's back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use warren_e2e::{
+    observe::{addresses, await_routes, bgp_routes, link_index},
+    site::{LINK, Site},
+    wait::{Ask, scaled, until},
+};
+use warren_ledger::accounts::UserType;
+
+use crate::{
+    Scenario,
+    support::{SOON, connected},
+};
+
+/// A repair that follows a notice is far quicker than the slowest timer.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+pub const ALL: &[Scenario] = &[
+    ("a_deleted_link_is_put_back_at_once", deleted_link),
+    ("a_deleted_address_is_put_back_at_once", deleted_address),
+    ("a_deleted_route_is_put_back_at_once", deleted_route),
+    ("a_link_set_down_is_set_up_again", link_down),
+    ("a_device_that_moves_takes_its_tunnels_along", device_moves),
+    ("a_link_that_is_not_ours_is_a_conflict_and_stays", foreign_link),
+];
+
+fn deleted_link(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let before = link_index(&host.client, LINK)?;
+    host.client.ip(&format!("link del {LINK}\n"))?;
+    let begun = Instant::now();
+    until("another link is there", AT_ONCE, || {
+        Ok(Ask::holds(link_index(&host.client, LINK).is_ok_and(|index| index != before), || "no new link".into()))
+    })?;
+    println!("     deleted link repaired after {:.1?}", begun.elapsed());
+    host.await_working(site)
+}
+
+fn deleted_address(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = addresses(&host.client, LINK)?;
+    ensure!(before.len() == 2, "{before:?}");
+    for address in ["45.33.100.10/32", "169.254.0.1/31"] {
+        host.client.ip(&format!("addr del {address} dev {LINK}\n"))?;
+        until("the address is back", AT_ONCE, || {
+            let now = addresses(&host.client, LINK)?;
+            Ok(Ask::holds(now == before, || format!("{now:?}")))
+        })?;
+    }
+    host.await_working(site)
+}
+
+fn deleted_route(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let before = host.fingerprint(site)?;
+    for route in bgp_routes(&host.client)? {
+        host.client.ip(&format!("route del {} dev {LINK}\n", route["dst"].as_str().unwrap_or_default()))?;
+    }
+    await_routes(&host.client, AT_ONCE)?;
+    host.await_working(site)?;
+    ensure!(host.fingerprint(site)? == before, "a lost route cost the link or the session");
+    Ok(())
+}
+
+fn link_down(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let before = link_index(&host.client, LINK)?;
+    host.client.ip(&format!("link set {LINK} down\n"))?;
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again instead of set up");
+    Ok(())
+}
+
+/// The device's account names another address: the host's end follows, with nothing left of the old one.
+fn device_moves(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL)?;
+    let spare = site.device().spare_address;
+    let mut moved = host.connection.end.clone();
+    site.device().remove_tunnel(&moved.name)?;
+    moved.local = spare;
+    site.device().add_tunnel(moved.clone())?;
+    site.network.edit_device(site.device_key(), |device| device.public_ip = spare)?;
+    host.connection.end = moved;
+    until("the tunnel goes to the new address", SOON, || {
+        let service = warren_e2e::observe::service(&host.daemon)?.unwrap_or_default();
+        Ok(Ask::holds(service["tunnel_dst"] == spare.to_string(), || service.to_string()))
+    })?;
+    host.await_working(site)
+}
+
+fn foreign_link(site: &mut Site<'_>) -> Result<()> {
+    let client = std::sync::Arc::clone(&site.client().namespace);
+    client.ip(&format!("link add {LINK} type veth peer name elsewhere\n"))?;
+    let foreign = link_index(&client, LINK)?;
+    let connection = site.connect(0, UserType::IBRL)?;
+    let daemon = site.start_daemon()?;
+    until("the conflict is shown", SOON, || {
+        let status = daemon.json("/v3/status")?.to_string();
+        Ok(Ask::holds(status.contains("conflict"), || status))
+    })?;
+    ensure!(link_index(&client, LINK)? == foreign, "a link that is not ours was replaced");
+    client.ip(&format!("link del {LINK}\n"))?;
+    let begun = Instant::now();
+    warren_e2e::observe::await_working(site, &daemon, &connection, SOON)?;
+    ensure!(begun.elapsed() < scaled(SOON), "the tunnel came late");
+    Ok(())
+}

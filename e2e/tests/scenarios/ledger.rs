@@ -1,0 +1,113 @@
+//! A ledger that misbehaves: stale is safe.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use warren_e2e::{
+    observe::await_gone,
+    proxy::{Fault, Proxy},
+    site::Site,
+    wait::{Ask, scaled, until},
+};
+use warren_ledger::accounts::{UserStatus, UserType};
+
+use crate::{
+    Scenario,
+    support::{Connected, SOON, without_loss},
+};
+
+pub const ALL: &[Scenario] = &[
+    ("a_ledger_that_is_down_costs_no_tunnel", |site| survives(site, Fault::Down)),
+    ("a_silent_ledger_costs_no_tunnel", |site| survives(site, Fault::Silent)),
+    ("a_ledger_that_answers_garbage_costs_no_tunnel", |site| survives(site, Fault::Garbage)),
+    ("a_truncated_answer_costs_no_tunnel", |site| survives(site, Fault::Truncated)),
+    ("a_rate_limit_costs_no_tunnel", |site| survives(site, Fault::Status(429, Some(1)))),
+    ("a_ledger_that_is_overloaded_costs_no_tunnel", |site| survives(site, Fault::Status(503, None))),
+    ("an_older_slot_without_the_user_costs_no_tunnel", |site| survives(site, Fault::SlotBack(1_000_000))),
+    ("accounts_of_another_owner_cost_no_tunnel", |site| survives(site, Fault::WrongOwner)),
+    ("a_single_empty_list_costs_no_tunnel", empty_once),
+    ("a_slow_ledger_still_connects", slow),
+    ("without_websocket_a_change_is_found_by_reading", no_websocket),
+    ("a_daemon_started_before_the_ledger_connects_when_it_comes", ledger_later),
+];
+
+fn connected_by(site: &mut Site<'_>, proxy: &Proxy) -> Result<Connected> {
+    site.network.rpc = proxy.rpc;
+    let host = crate::support::connected(site, UserType::IBRL);
+    site.network.rpc = site.world().ledger;
+    host
+}
+
+/// While the fault lasts no packet is lost and the tunnel is the same; afterwards a change takes effect.
+fn survives(site: &mut Site<'_>, fault: Fault) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    let host = connected_by(site, &proxy)?;
+    let before = host.fingerprint(site)?;
+    let pings = host.pings()?;
+    let requests = proxy.traffic().requests;
+    proxy.set(fault.clone());
+    proxy.cut_websockets();
+    let begun = Instant::now();
+    until("reads have failed", SOON, || {
+        let tried = proxy.traffic().requests.saturating_sub(requests);
+        let enough = tried >= 3 || (matches!(fault, Fault::Down | Fault::Silent) && begun.elapsed() > scaled(Duration::from_secs(4)));
+        Ok(Ask::holds(enough, || format!("{tried} requests")))
+    })?;
+    without_loss(pings)?;
+    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    proxy.set(Fault::None);
+    await_gone(&host.client, &host.daemon, SOON)?;
+    Ok(())
+}
+
+fn empty_once(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    let host = connected_by(site, &proxy)?;
+    let before = host.fingerprint(site)?;
+    let pings = host.pings()?;
+    for _ in 0..3 {
+        let requests = proxy.traffic().requests;
+        proxy.next(1, Fault::Empty);
+        until("the ledger was read again", SOON, || {
+            let since = proxy.traffic().requests - requests;
+            Ok(Ask::holds(since >= 3, || format!("{since} requests")))
+        })?;
+    }
+    without_loss(pings)?;
+    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    Ok(())
+}
+
+fn slow(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    proxy.set(Fault::Slow(Duration::from_millis(700)));
+    let host = connected_by(site, &proxy)?;
+    let begun = Instant::now();
+    host.daemon.json("/v2/status")?;
+    ensure!(begun.elapsed() < scaled(Duration::from_millis(500)), "status waited for the ledger");
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&host.client, &host.daemon, SOON)?;
+    Ok(())
+}
+
+fn no_websocket(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    proxy.refuse_websockets(true);
+    let host = connected_by(site, &proxy)?;
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&host.client, &host.daemon, SOON)?;
+    Ok(())
+}
+
+fn ledger_later(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    proxy.set(Fault::Down);
+    let connection = site.connect(0, UserType::IBRL)?;
+    let mut config = site.daemon_config();
+    config.rpc = proxy.rpc;
+    let daemon = site.start_daemon_with(config)?;
+    daemon.post("/enable")?;
+    proxy.set(Fault::None);
+    warren_e2e::observe::await_working(site, &daemon, &connection, SOON)
+}

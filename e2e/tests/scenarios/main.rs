@@ -1,0 +1,84 @@
+//! Scenarios: a real ledger, real BGP daemons, `warrend` as a process, hosts in network namespaces. Each has a site of its
+//! own, on one shared ledger. `WARREN_E2E_DATAPLANE` chooses the dataplane (default `auto`).
+
+mod connect;
+mod drift;
+mod ledger;
+mod lifecycle;
+mod speaker;
+mod support;
+
+use std::{
+    process::{Command, ExitCode},
+    sync::Arc,
+    time::Instant,
+};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::unistd::Uid;
+use warren_e2e::site::{Site, World, WorldConfig};
+
+/// A scenario: what it proves, and how.
+type Scenario = (&'static str, fn(&mut Site<'_>) -> anyhow::Result<()>);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each scenario mostly waits.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, ledger::ALL, speaker::ALL].concat();
+    if let Some(reason) = cannot_run() {
+        let skip = |(name, _): &Scenario| {
+            Trial::ignorable_test(*name, {
+                let reason = reason.clone();
+                move || Ok(Completion::ignored_with(reason))
+            })
+        };
+        return libtest_mimic::run(&arguments, scenarios.iter().map(skip).collect()).exit_code();
+    }
+    if arguments.list {
+        return libtest_mimic::run(&arguments, scenarios.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
+    }
+    let config =
+        WorldConfig { dataplane: std::env::var("WARREN_E2E_DATAPLANE").unwrap_or_else(|_| "auto".into()), ..WorldConfig::default() };
+    let begun = Instant::now();
+    let world = match World::start(config) {
+        Ok(world) => Arc::new(world),
+        Err(error) => {
+            eprintln!("the world of the scenarios did not start: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("ledger and internet ready after {:.2?}; files in {}", begun.elapsed(), world.directory().display());
+    let trials = scenarios.into_iter().map(|scenario| trial(&world, scenario)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    println!("all scenarios took {:.1?}", begun.elapsed());
+    if conclusion.has_failed() && std::env::var_os("WARREN_E2E_KEEP").is_some() {
+        std::mem::forget(Arc::clone(&world));
+    }
+    conclusion.exit_code()
+}
+
+fn trial(world: &Arc<World>, (name, scenario): Scenario) -> Trial {
+    let world = Arc::clone(world);
+    Trial::test(name, move || {
+        let begun = Instant::now();
+        let outcome = world.site().and_then(|mut site| scenario(&mut site));
+        println!("     {name}: {:.2?}", begun.elapsed());
+        outcome.map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
+/// Why no scenario can run on this system; each is then skipped by name.
+fn cannot_run() -> Option<String> {
+    for (program, argument, package) in [("ip", "-V", "iproute2"), ("bird", "--version", "bird2")] {
+        if Command::new(program).arg(argument).output().is_err() {
+            return Some(format!("{program} is not installed (package {package}; scripts/setup installs it)"));
+        }
+    }
+    if Uid::effective().is_root() || std::fs::read_to_string("/proc/sys/kernel/unprivileged_userns_clone").is_ok_and(|on| on.trim() == "1")
+    {
+        return None;
+    }
+    let unshares = Command::new("unshare").args(["-Urn", "true"]).output().is_ok_and(|output| output.status.success());
+    if unshares { None } else { Some("neither root nor user namespaces".into()) }
+}

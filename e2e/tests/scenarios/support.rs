@@ -1,0 +1,57 @@
+//! What scenarios share.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, ensure};
+use warren_e2e::{
+    bgp::SessionReport,
+    daemon::Daemon,
+    netns::Namespace,
+    observe::{await_working, link_index},
+    ping::Stream,
+    site::{Connection, LINK, Site, TEST_ADDRESSES},
+};
+use warren_ledger::accounts::UserType;
+
+/// The deadline of one step.
+pub const SOON: Duration = Duration::from_secs(15);
+
+/// A host whose tunnel works.
+pub struct Connected {
+    pub daemon: Daemon,
+    pub connection: Connection,
+    pub client: Arc<Namespace>,
+}
+
+/// `warrend` runs, is enabled, and the user's tunnel works.
+pub fn connected(site: &mut Site<'_>, kind: UserType) -> Result<Connected> {
+    let connection = site.connect(0, kind)?;
+    let daemon = site.start_daemon()?;
+    await_working(site, &daemon, &connection, SOON)?;
+    Ok(Connected { daemon, connection, client: Arc::clone(&site.client().namespace) })
+}
+
+impl Connected {
+    /// The tunnel works (again).
+    pub fn await_working(&self, site: &mut Site<'_>) -> Result<()> {
+        await_working(site, &self.daemon, &self.connection, SOON)
+    }
+
+    /// A running ping to a test address.
+    pub fn pings(&self) -> Result<Stream> {
+        Stream::start(&self.client, self.connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(20))
+    }
+
+    /// What changes when the tunnel flaps: the link's number, and the session as the device knows it.
+    pub fn fingerprint(&self, site: &mut Site<'_>) -> Result<(u64, SessionReport)> {
+        Ok((link_index(&self.client, LINK)?, site.device().session(&self.connection.end)?))
+    }
+}
+
+/// Ends the stream; no request may have been lost.
+pub fn without_loss(stream: Stream) -> Result<()> {
+    let report = stream.finish()?;
+    ensure!(report.sent > 0, "no ping was sent");
+    ensure!(report.lost.is_empty(), "{} of {} pings lost: {:?}", report.lost.len(), report.sent, report.lost);
+    Ok(())
+}
