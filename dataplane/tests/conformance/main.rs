@@ -1,0 +1,137 @@
+//! One suite for all backends of the dataplane: what [`warren_dataplane::Dataplane`] promises, shown on each.
+//!
+//! The kernel backends run for real, each trial in a network namespace of its own; what this host cannot run is listed as
+//! ignored.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
+
+mod companions;
+mod links;
+mod notices;
+mod ownership;
+mod removal;
+mod world;
+
+use std::{sync::Arc, thread, time::Duration};
+
+use futures_util::future::BoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+use world::{Backend, World};
+
+/// One promise, and the backends that can be asked to keep it.
+struct Promise {
+    name: &'static str,
+    backends: &'static [Backend],
+    show: fn(Arc<World>) -> BoxFuture<'static, ()>,
+}
+
+const ALL: &[Backend] = &[Backend::Simulated, Backend::Netlink, Backend::Userspace];
+const KERNEL: &[Backend] = &[Backend::Netlink, Backend::Userspace];
+const NETLINK: &[Backend] = &[Backend::Netlink];
+
+macro_rules! promises {
+    ($($backends:ident $module:ident::$name:ident),+ $(,)?) => {
+        &[$(Promise { name: stringify!($name), backends: $backends, show: |world| Box::pin($module::$name(world)) }),+]
+    };
+}
+
+const PROMISES: &[Promise] = promises![
+    ALL links::a_tunnel_is_observed_as_it_was_built,
+    ALL links::the_same_steps_again_change_nothing,
+    ALL links::a_restart_observes_the_same_and_adopts_the_link,
+    ALL links::a_link_with_other_endpoints_is_never_adopted,
+    ALL links::drift_of_the_link_is_mended_in_place,
+    ALL links::a_change_of_a_link_that_is_gone_is_gone,
+    ALL links::one_link_is_observed_as_in_a_full_observation,
+    ALL links::counters_are_those_of_the_link,
+    ALL links::a_missing_capability_is_a_typed_fault,
+    KERNEL links::steps_run_to_their_end_when_the_caller_goes_away,
+    NETLINK links::a_link_whose_making_was_cut_short_gives_way,
+    NETLINK links::the_kernel_shows_the_link_that_the_reference_makes,
+    ALL ownership::a_foreign_link_of_the_name_is_a_conflict_and_stays_as_it_is,
+    NETLINK ownership::a_foreign_link_with_the_endpoints_is_a_conflict_and_is_named,
+    ALL ownership::another_tunnels_link_is_not_touched,
+    ALL ownership::a_foreign_link_is_never_removed,
+    KERNEL ownership::foreign_addresses_and_routes_survive_a_whole_life,
+    KERNEL ownership::a_foreign_route_to_the_destination_is_a_conflict_and_stays,
+    KERNEL ownership::a_foreign_route_over_our_link_is_neither_reported_nor_replaced,
+    KERNEL ownership::a_foreign_rule_of_the_same_content_stays,
+    ALL companions::addresses_are_put_and_deleted,
+    ALL companions::routes_are_put_replaced_and_withdrawn,
+    ALL companions::a_failure_stops_its_tunnel_and_no_other,
+    ALL companions::companions_of_a_link_that_is_gone,
+    ALL companions::rules_are_put_and_deleted,
+    ALL companions::ten_thousand_routes_are_put_and_observed,
+    KERNEL companions::the_source_towards_a_destination_is_resolved,
+    ALL removal::a_removal_counts_exactly,
+    ALL removal::a_removal_of_what_is_gone_is_done,
+    ALL removal::fifty_removals_at_once_leave_the_neighbour_alone,
+    ALL notices::a_deleted_link_is_noticed,
+    ALL notices::a_deleted_address_is_noticed,
+    ALL notices::a_deleted_route_is_noticed,
+    KERNEL notices::a_deleted_rule_is_noticed,
+    ALL notices::lost_notices_are_an_overrun,
+    ALL notices::a_burst_of_changes_is_few_notices,
+];
+
+fn main() {
+    // The userspace backend starts its forwarder from the program that uses it.
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some("forwarder") {
+        if let Err(error) = warren_dataplane::userspace::run_forwarder(args) {
+            eprintln!("{error}");
+            std::process::exit(1);
+        }
+        return;
+    }
+    let arguments = Arguments::from_args();
+    let obstacles: Vec<_> = [Backend::Simulated, Backend::Netlink, Backend::Userspace].map(|backend| (backend, world::obstacle(backend))).into();
+    for (backend, obstacle) in &obstacles {
+        if let Some(obstacle) = obstacle {
+            eprintln!("ignored: {}: {obstacle}", backend.name());
+        }
+    }
+    let mut trials = Vec::new();
+    for (backend, obstacle) in obstacles {
+        for promise in PROMISES.iter().filter(|promise| promise.backends.contains(&backend)) {
+            let name = format!("{}::{}", backend.name(), promise.name);
+            let show = promise.show;
+            trials.push(Trial::test(name, move || in_its_own_world(backend, show)).with_ignored_flag(obstacle.is_some()));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// A thread, for the kernel backends in a new network namespace, with a runtime of its own. What the trial leaves behind
+/// is taken down even when it fails.
+fn in_its_own_world(backend: Backend, show: fn(Arc<World>) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
+    let life = thread::spawn(move || {
+        world::isolate(backend).map_err(|error| format!("no network namespace: {error}"))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let shown = runtime.block_on(async {
+            let world = Arc::new(World::open(backend));
+            let trial = tokio::spawn(show(Arc::clone(&world)));
+            let shown = tokio::time::timeout(world::patience() * 6, trial).await;
+            world.close().await;
+            match shown {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(failed)) => Err(reason(failed)),
+                Err(_) => Err("the trial did not end".to_owned()),
+            }
+        });
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        shown
+    });
+    life.join().unwrap_or_else(|panic| Err(message(panic))).map_err(Failed::from)
+}
+
+fn reason(failed: tokio::task::JoinError) -> String {
+    if failed.is_panic() { message(failed.into_panic()) } else { failed.to_string() }
+}
+
+fn message(panic: Box<dyn std::any::Any + Send>) -> String {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text.clone(),
+        (None, Some(text)) => (*text).to_owned(),
+        (None, None) => "panicked".to_owned(),
+    }
+}

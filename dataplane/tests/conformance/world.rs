@@ -1,0 +1,299 @@
+//! A host with one backend on it, and a second pair of hands that works behind the backend's back.
+
+use std::{
+    io::Write,
+    net::Ipv4Addr,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use nix::sched::{CloneFlags, unshare};
+use warren_dataplane::{
+    Dataplane, Removal, Scope,
+    kernel::{KernelDataplane, KernelSettings},
+    netlink::{self, GreSupport, NetlinkLinks},
+    simulated::Simulated,
+    userspace::{self, UserspaceLinks, UserspaceSettings},
+};
+use warren_state::{
+    Action, Address, AddressScope, Fault, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedTunnel, PlannedStep, Pubkey, Route,
+    RouteProtocol, StepOutcome, TableId, TunnelId,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Backend {
+    Simulated,
+    Netlink,
+    Userspace,
+}
+
+impl Backend {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Netlink => "netlink",
+            Self::Userspace => "userspace",
+        }
+    }
+}
+
+/// Why this host cannot run the backend.
+pub fn obstacle(backend: Backend) -> Option<String> {
+    let probe = std::thread::spawn(move || -> Result<(), String> {
+        isolate(backend).map_err(|error| format!("no network namespace: {error}"))?;
+        match backend {
+            Backend::Simulated => Ok(()),
+            Backend::Netlink => match netlink::probe() {
+                Ok(GreSupport::Present) => Ok(()),
+                Ok(GreSupport::Absent(words)) => Err(format!("the kernel has no GRE: {words}")),
+                Err(fault) => Err(fault.to_string()),
+            },
+            Backend::Userspace => {
+                let settings = UserspaceSettings::own_program("unused").map_err(|error| error.to_string())?;
+                userspace::open(settings).map(drop).map_err(|fault| fault.to_string())
+            }
+        }
+    });
+    probe.join().unwrap_or_else(|_| Err("the probe panicked".to_owned())).err()
+}
+
+/// Moves the calling thread into a network namespace of its own, with a loopback and an underlay link.
+pub fn isolate(backend: Backend) -> Result<(), String> {
+    if backend == Backend::Simulated {
+        return Ok(());
+    }
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|error| error.to_string())?;
+    ip("link set lo up\nlink add u0 type veth peer name u1\naddr add 192.0.2.1/24 dev u0\nlink set u0 up\nlink set u1 up");
+    Ok(())
+}
+
+/// How long a trial waits for what must come.
+pub fn patience() -> Duration {
+    let emulated = std::env::var_os("E2E_IN_VM").is_some();
+    Duration::from_secs(if emulated { 100 } else { 10 })
+}
+
+enum Host {
+    Simulated(Arc<Simulated>),
+    Netlink(Arc<KernelDataplane<NetlinkLinks>>),
+    Userspace(Arc<KernelDataplane<UserspaceLinks>>),
+}
+
+/// The host, the handle on it, and the second pair of hands.
+pub struct World {
+    pub backend: Backend,
+    host: Mutex<Host>,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    pub fn open(backend: Backend) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Self::host(backend, &dir, KernelSettings::default());
+        Self { backend, host: Mutex::new(host), dir }
+    }
+
+    fn host(backend: Backend, dir: &tempfile::TempDir, settings: KernelSettings) -> Host {
+        match backend {
+            Backend::Simulated => Host::Simulated(Arc::default()),
+            Backend::Netlink => {
+                Host::Netlink(Arc::new(KernelDataplane::with_settings(NetlinkLinks::open().unwrap(), settings).unwrap()))
+            }
+            Backend::Userspace => {
+                let own = UserspaceSettings::own_program(dir.path().join("forwarder.sock")).unwrap();
+                Host::Userspace(Arc::new(KernelDataplane::with_settings(userspace::open(own).unwrap(), settings).unwrap()))
+            }
+        }
+    }
+
+    pub fn dataplane(&self) -> Arc<dyn Dataplane> {
+        match &*self.host.lock().unwrap() {
+            Host::Simulated(simulated) => simulated.clone(),
+            Host::Netlink(kernel) => kernel.clone(),
+            Host::Userspace(kernel) => kernel.clone(),
+        }
+    }
+
+    /// The daemon starts again: a new handle on the same host.
+    pub fn restart(&self, settings: KernelSettings) {
+        let mut host = self.host.lock().unwrap();
+        let next = match &*host {
+            Host::Simulated(simulated) => Host::Simulated(Arc::new(simulated.restart())),
+            Host::Netlink(_) | Host::Userspace(_) => Self::host(self.backend, &self.dir, settings),
+        };
+        *host = next;
+    }
+
+    pub fn simulated(&self) -> Option<Arc<Simulated>> {
+        match &*self.host.lock().unwrap() {
+            Host::Simulated(simulated) => Some(simulated.clone()),
+            Host::Netlink(_) | Host::Userspace(_) => None,
+        }
+    }
+
+    /// Takes down what outlives the namespace's threads.
+    pub async fn close(&self) {
+        let kernel = match &*self.host.lock().unwrap() {
+            Host::Userspace(kernel) => kernel.clone(),
+            Host::Simulated(_) | Host::Netlink(_) => return,
+        };
+        let _ = kernel.maker().shutdown().await;
+    }
+
+    /// The backend's own kind of link.
+    pub fn link_kind(&self) -> LinkKind {
+        match self.backend {
+            Backend::Simulated | Backend::Netlink => LinkKind::Gre,
+            Backend::Userspace => LinkKind::Tun,
+        }
+    }
+
+    pub async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        self.dataplane().apply(steps).await
+    }
+
+    /// Takes steps that must all be done.
+    pub async fn build(&self, steps: Vec<PlannedStep>) {
+        let outcomes = self.apply(steps.clone()).await;
+        for (step, outcome) in steps.iter().zip(&outcomes) {
+            assert_eq!(*outcome, StepOutcome::Done, "{step}");
+        }
+        assert_eq!(outcomes.len(), steps.len(), "one outcome for each step");
+    }
+
+    pub async fn one(&self, step: PlannedStep) -> StepOutcome {
+        let outcomes = self.apply(vec![step]).await;
+        let [outcome] = outcomes.as_slice() else { panic!("one outcome for one step, not {outcomes:?}") };
+        outcome.clone()
+    }
+
+    pub async fn fault(&self, step: PlannedStep) -> Fault {
+        match self.one(step.clone()).await {
+            StepOutcome::Failed(fault) => fault,
+            other => panic!("{step} must fail and gave {other:?}"),
+        }
+    }
+
+    pub async fn all(&self) -> Observed {
+        self.dataplane().observe(Scope::All).await.unwrap()
+    }
+
+    pub async fn link(&self, n: u8) -> Option<ObservedTunnel> {
+        self.dataplane().observe(Scope::Link(name(n))).await.unwrap().links.remove(&name(n))
+    }
+
+    pub async fn remove(&self, n: u8) -> warren_state::RemovalReport {
+        self.dataplane().remove(Removal { tunnel: tunnel(n), link: name(n), rules: Default::default() }).await
+    }
+
+    // Behind the backend's back.
+
+    pub fn foreign_link(&self, name: &LinkName) {
+        match self.simulated() {
+            Some(simulated) => {
+                let made = simulated.meddle(Some(name.clone()), |model| model.add_foreign(name, LinkKind::Other("veth".to_owned()), None));
+                assert!(made);
+            }
+            None => ip(&format!("link add {name} type veth peer name {name}p\nlink set {name} up")),
+        }
+    }
+
+    pub fn delete_link(&self, n: u8) {
+        match self.simulated() {
+            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_link(&name(n)))),
+            None => ip(&format!("link del {}", name(n))),
+        }
+    }
+
+    pub fn delete_address(&self, n: u8, address: &Address) {
+        match self.simulated() {
+            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_address(&name(n), address))),
+            None => ip(&format!("addr del {address} dev {}", name(n))),
+        }
+    }
+
+    pub fn delete_route(&self, n: u8, route: &Route) {
+        match self.simulated() {
+            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_route(&name(n), route))),
+            None => ip(&format!("route del {} table {} dev {}", route.dst, route.table.0, name(n))),
+        }
+    }
+
+    pub fn disturb(&self, n: u8, mtu: u32) {
+        match self.simulated() {
+            Some(simulated) => {
+                assert!(simulated.meddle(Some(name(n)), |model| model.set_mtu(&name(n), mtu) && model.set_up(&name(n), false)));
+            }
+            None => ip(&format!("link set {} mtu {mtu} down", name(n))),
+        }
+    }
+}
+
+pub fn tunnel(n: u8) -> TunnelId {
+    TunnelId(Pubkey([n + 1; 32]))
+}
+
+pub fn name(n: u8) -> LinkName {
+    LinkName::new(format!("wrn{n}")).unwrap()
+}
+
+pub fn spec(n: u8) -> LinkSpec {
+    LinkSpec { name: name(n), local: Ipv4Addr::new(192, 0, 2, 1), remote: Ipv4Addr::new(198, 51, 100, n), ttl: 64, mtu: 1476 }
+}
+
+pub fn step(n: u8, action: Action) -> PlannedStep {
+    PlannedStep { tunnel: tunnel(n), link: name(n), action }
+}
+
+pub fn create(n: u8) -> PlannedStep {
+    step(n, Action::CreateLink { spec: spec(n), incarnation: Incarnation(1) })
+}
+
+/// Our address on the /31 of the tunnel.
+pub fn overlay(n: u8) -> Address {
+    Address { address: Ipv4Addr::new(169, 254, n, 1), prefix_len: 31, scope: AddressScope::Link }
+}
+
+pub fn peer(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(169, 254, n, 0)
+}
+
+/// The user's own address in the overlay.
+pub fn dz_ip(n: u8) -> Address {
+    Address { address: Ipv4Addr::new(203, 0, 113, n), prefix_len: 32, scope: AddressScope::Universe }
+}
+
+pub fn route(n: u8, dst: &str) -> Route {
+    Route {
+        table: TableId::MAIN,
+        dst: dst.parse().unwrap(),
+        via: peer(n),
+        source: Some(dz_ip(n).address),
+        protocol: RouteProtocol::Bgp,
+    }
+}
+
+/// A link with both addresses and one route.
+pub fn whole(n: u8) -> Vec<PlannedStep> {
+    vec![
+        create(n),
+        step(n, Action::AddAddress { address: overlay(n) }),
+        step(n, Action::AddAddress { address: dz_ip(n) }),
+        step(n, Action::PutRoute { route: route(n, &format!("10.{n}.0.0/16")) }),
+    ]
+}
+
+/// Runs `ip` in the calling thread's network namespace, one command for each line.
+pub fn ip(commands: &str) {
+    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{commands}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "ip: {commands}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What `ip` prints.
+pub fn ip_shows(arguments: &str) -> String {
+    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
