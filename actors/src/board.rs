@@ -92,9 +92,13 @@ pub(crate) struct Notices {
 /// Requests to the keeper; they outlive its restarts.
 #[derive(Default)]
 pub(crate) struct Requests {
-    queue: Mutex<VecDeque<(bool, oneshot::Sender<Result<(), SwitchError>>)>>,
+    queue: Mutex<VecDeque<Request>>,
+    closed: AtomicBool,
     pub(crate) poke: Poke,
 }
+
+/// A level for the switch, and whom to tell when it is on disk.
+type Request = (bool, oneshot::Sender<Result<(), SwitchError>>);
 
 impl Board {
     pub(crate) fn new(
@@ -220,15 +224,19 @@ impl Notices {
 impl Requests {
     pub(crate) fn request(&self, enabled: bool, reply: oneshot::Sender<Result<(), SwitchError>>) {
         lock(&self.queue).push_back((enabled, reply));
+        if self.closed.load(Ordering::SeqCst) {
+            lock(&self.queue).clear();
+        }
         self.poke.ring();
     }
 
-    pub(crate) fn next(&self) -> Option<(bool, oneshot::Sender<Result<(), SwitchError>>)> {
+    pub(crate) fn next(&self) -> Option<Request> {
         lock(&self.queue).pop_front()
     }
 
-    /// Gives up what waits; each caller is told.
+    /// Gives up what waits and what comes later; each caller is told.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         lock(&self.queue).clear();
     }
 }

@@ -4,17 +4,20 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::time::timeout;
 use warren_dataplane::Scope;
-use warren_state::random::SplitMix64;
+use warren_state::{Fault, random::SplitMix64};
 
 use crate::{
     ClientSettings,
     board::{Board, ClientIp},
     polling::jittered,
+    provisioner::late,
 };
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+const DATAPLANE_TIMEOUT: Duration = Duration::from_secs(10);
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer answers are no addresses.
 const LONGEST_ANSWER: usize = 256;
@@ -113,7 +116,7 @@ impl State {
         let ours = self.overlay_addresses().await?;
         let mut reasons = Vec::new();
         for probe in &self.settings.probes {
-            match self.board.dataplane.resolve_source(*probe).await {
+            match in_time(self.board.dataplane.resolve_source(*probe)).await {
                 Ok(Some(source)) if is_martian(source) => {
                     reasons.push(format!("the source towards {probe} is {source}, which is not public"))
                 }
@@ -130,7 +133,7 @@ impl State {
 
     /// A route of the overlay may capture the probe: an address on a tunnel of ours is not the host's own.
     async fn overlay_addresses(&self) -> Result<Vec<Ipv4Addr>, String> {
-        let observed = self.board.dataplane.observe(Scope::All).await.map_err(|fault| fault.to_string())?;
+        let observed = in_time(self.board.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
         let addresses = observed.ours().flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address));
         Ok(addresses.collect())
     }
@@ -141,6 +144,10 @@ impl State {
         let address: Ipv4Addr = answer.trim().parse().map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;
         if is_martian(address) { Err(format!("the address service says {address}, which is not public")) } else { Ok(address) }
     }
+}
+
+async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(DATAPLANE_TIMEOUT, question).await.unwrap_or_else(|_late| Err(late("ask the dataplane".to_owned())))
 }
 
 async fn ask(url: &str) -> Result<String, reqwest::Error> {

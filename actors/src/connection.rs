@@ -1,18 +1,16 @@
-//! One TCP connection of a BGP session: pumps between the socket and the session's mailbox.
+//! One connection of a BGP session: pumps between the stream and the session's mailbox.
 
-use std::{io, net::SocketAddrV4, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddrV4, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpSocket, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    net::TcpSocket,
     sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
 
-use crate::{driver::AbortOnDrop, sys};
+use crate::{Password, driver::AbortOnDrop, sys};
 
 /// A peer that does not read for this many messages of ours is as good as gone.
 const WRITE_QUEUE: usize = 1_024;
@@ -38,22 +36,40 @@ pub(crate) struct Connection {
     closed: oneshot::Receiver<()>,
 }
 
-/// Connects from the local address, signed when there is a key.
-pub(crate) async fn connect(local: SocketAddrV4, peer: SocketAddrV4, key: Option<&str>) -> io::Result<TcpStream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind(local.into())?;
-    if let Some(key) = key {
-        sys::set_tcp_md5(&socket, *peer.ip(), key.as_bytes())?;
+/// What a session talks over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
+
+/// Opens the connections of BGP sessions. The daemon's is [`TcpDialer`]; tests have others.
+#[async_trait]
+pub trait Dialer: fmt::Debug + Send + Sync + 'static {
+    /// Connects from the local address to the peer, signed when there is a password. Dropping the future gives up.
+    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, password: Option<&Password>) -> io::Result<Box<dyn Stream>>;
+}
+
+/// Connects by TCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpDialer;
+
+#[async_trait]
+impl Dialer for TcpDialer {
+    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, password: Option<&Password>) -> io::Result<Box<dyn Stream>> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(local.into())?;
+        if let Some(password) = password {
+            sys::set_tcp_md5(&socket, *peer.ip(), password.reveal().as_bytes())?;
+        }
+        let stream = socket.connect(peer.into()).await?;
+        stream.set_nodelay(true)?;
+        Ok(Box::new(stream))
     }
-    let stream = socket.connect(peer.into()).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 impl Connection {
     /// Takes the stream over; `hear` puts what the peer says into the session's mailbox.
-    pub(crate) fn open(stream: TcpStream, hear: impl Fn(Heard) + Send + 'static) -> Self {
-        let (read, write) = stream.into_split();
+    pub(crate) fn open(stream: Box<dyn Stream>, hear: impl Fn(Heard) + Send + 'static) -> Self {
+        let (read, write) = tokio::io::split(stream);
         let (writer, queue) = mpsc::channel(WRITE_QUEUE);
         let (done, closed) = oneshot::channel();
         let handled = Arc::new(Semaphore::new(READ_AHEAD));
@@ -78,7 +94,7 @@ impl Connection {
     }
 }
 
-async fn read_all(mut read: OwnedReadHalf, handled: Arc<Semaphore>, hear: impl Fn(Heard)) {
+async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, hear: impl Fn(Heard)) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let Ok(permit) = handled.acquire().await else { return };
@@ -91,7 +107,7 @@ async fn read_all(mut read: OwnedReadHalf, handled: Arc<Semaphore>, hear: impl F
     }
 }
 
-async fn write_all(mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>, done: oneshot::Sender<()>) {
+async fn write_all(mut write: WriteHalf<Box<dyn Stream>>, mut queue: mpsc::Receiver<Vec<u8>>, done: oneshot::Sender<()>) {
     while let Some(bytes) = queue.recv().await {
         if !matches!(timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) {
             break;

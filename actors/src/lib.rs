@@ -46,6 +46,7 @@ mod tunnels;
 mod watcher;
 
 pub use clock::Clock;
+pub use connection::{Dialer, Stream, TcpDialer};
 pub use exit::{ExitReason, PlanError, StartError, StopMode, SwitchError};
 pub use handle::{Handle, ServiceFactory};
 pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};

@@ -1,16 +1,16 @@
 //! The actor that owns one tunnel: its lifecycle machine, and the tunnel's BGP session.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::timeout,
 };
-use warren_dataplane::{Removal, Scope};
+use warren_dataplane::{Dataplane, Prepared, Removal, Scope};
 use warren_state::{
     ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, SessionStatus,
-    TunnelId,
+    StepOutcome, TunnelId,
     event::Event,
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, SessionNumber, SessionUpdate, TunnelReport},
     random::Random,
@@ -189,9 +189,7 @@ impl State {
         operate(myself, async move {
             wait_for(ending).await;
             let _one_at_a_time = gate.lock().await;
-            let outcomes = board.dataplane.apply(steps.clone()).await;
-            let managed = steps.iter().map(|step| step.link.clone()).collect();
-            Input::Applied(ApplyReport { generation, steps: steps.into_iter().zip(outcomes).collect(), managed })
+            Input::Applied(apply(&*board.dataplane, steps, generation).await)
         });
     }
 
@@ -311,6 +309,19 @@ fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output 
         };
         let _gone = myself.cast(message);
     });
+}
+
+async fn apply(dataplane: &dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> ApplyReport {
+    match Prepared::new(dataplane, steps.clone(), generation) {
+        Ok(prepared) => prepared.commit().await.publish(|report| {
+            tracing::trace!(%generation, steps = report.steps.len(), failed = report.failure().is_some(), "applied");
+        }),
+        // Nothing was changed.
+        Err(fault) => {
+            let refused = steps.into_iter().take(1).map(|step| (step, StepOutcome::Failed(fault.clone())));
+            ApplyReport { generation, steps: refused.collect(), managed: BTreeSet::new() }
+        }
+    }
 }
 
 async fn wait_for(ending: Option<oneshot::Receiver<()>>) {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddrV4, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
     BgpSpec, Deadline, Monotonic,
@@ -13,7 +13,7 @@ use warren_state::{
 
 use crate::{
     board::Board,
-    connection::{self, Connection, Heard},
+    connection::{Connection, Heard, Stream},
     driver::{AbortOnDrop, Core, Driver},
     policy::Kind,
     provisioner::ProvisionerMessage,
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 
 pub(crate) enum SessionMessage {
     Start,
-    Connected(ConnectionNumber, Result<TcpStream, String>),
+    Connected(ConnectionNumber, Result<Box<dyn Stream>, String>),
     Heard(ConnectionNumber, Heard),
     Advertise(Vec<ipnet::Ipv4Net>),
     /// End; the last words are out when the reply is sent.
@@ -118,7 +118,7 @@ impl State {
         Self { driver, board, number, provisioner, local, peer, link: Link::None, done: None }
     }
 
-    fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: TcpStream) -> Vec<bgp::Output> {
+    fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
         if !matches!(&self.link, Link::Connecting(current, _) if *current == number) {
             return Vec::new();
         }
@@ -167,9 +167,9 @@ impl State {
 
     fn connect(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber) {
         let (local, peer, myself) = (self.local, self.peer, myself.clone());
-        let key = self.board.settings.bgp.password.clone();
+        let settings = self.board.settings.bgp.clone();
         let attempt = tokio::spawn(async move {
-            let outcome = connection::connect(local, peer, key.as_ref().map(crate::Password::reveal)).await;
+            let outcome = settings.dialer.dial(local, peer, settings.password.as_ref()).await;
             let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| error.to_string())));
         });
         self.link = Link::Connecting(number, AbortOnDrop(attempt));

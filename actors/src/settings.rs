@@ -1,10 +1,10 @@
 //! What the tree of actors is told at its start. Everything has a default but the role.
 
-use std::{fmt, net::Ipv4Addr, time::Duration};
+use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{Pubkey, guard::GuardSettings};
 
-use crate::policy::RestartPolicies;
+use crate::{Dialer, TcpDialer, policy::RestartPolicies};
 
 /// What the tree of actors is told at its start.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub struct BgpSettings {
     pub hold_time: Duration,
     /// TCP-MD5 (RFC 2385), the same for every peer.
     pub password: Option<Password>,
+    /// Opens the connections.
+    pub dialer: Arc<dyn Dialer>,
 }
 
 /// A secret that does not show in debug output.
@@ -110,7 +112,7 @@ impl Default for ClientSettings {
 
 impl Default for BgpSettings {
     fn default() -> Self {
-        Self { peer_port: 179, hold_time: Duration::from_secs(90), password: None }
+        Self { peer_port: 179, hold_time: Duration::from_secs(90), password: None, dialer: Arc::new(TcpDialer) }
     }
 }
 

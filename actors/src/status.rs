@@ -16,7 +16,7 @@ use warren_state::{
 
 use crate::{
     Clock, Snapshot,
-    board::{Board, lock},
+    board::{Board, Reconciled, lock},
     driver::AbortOnDrop,
     policy::Kind,
     pulse::Watch,
@@ -40,6 +40,7 @@ pub(crate) struct State {
     board: Arc<Board>,
     watch: Watch,
     working: Snapshot,
+    reconciled: Arc<Reconciled>,
     published_at: Option<Instant>,
     due: Option<(Instant, AbortOnDrop)>,
 }
@@ -59,7 +60,7 @@ impl Actor for Status {
         board.pokes.status.attach(move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
-        Ok(State { board, watch, working, published_at: None, due: None })
+        Ok(State { board, watch, working, reconciled: Arc::default(), published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -89,6 +90,8 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
+        // Before the tunnels: what the reconciler says must not be newer than they are.
+        self.reconciled = self.board.reconciled.load_full();
         match self.board.journal_after(self.working.sequence) {
             Ok(entries) => entries.iter().for_each(|entry| self.fold_entry(entry)),
             Err(gap) => {
@@ -139,7 +142,7 @@ impl State {
         let board = &self.board;
         let now = board.clock.now();
         let accepted = board.view.load();
-        let reconciled = board.reconciled.load();
+        let reconciled = &self.reconciled;
         self.working = Snapshot {
             epoch: board.epoch,
             at: now,

@@ -1,0 +1,175 @@
+//! A dataplane on the model kernel, with faults that the test asks for.
+
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use warren_dataplane::{
+    Dataplane, Notice, Removal, Scope,
+    contract::{Counters, Rate},
+};
+use warren_state::{
+    Capabilities, Fault, FaultClass, LinkName, Observed, Owner, PlannedStep, RemovalReport, StepOutcome, TunnelId, model::Model,
+    outcome::Feature,
+};
+
+/// How many of the next operations go wrong.
+#[derive(Default)]
+pub struct Faults {
+    /// Panic in an observation of one link with this name.
+    pub panic_on_link: Option<(LinkName, u32)>,
+    /// Panic in a full observation.
+    pub panic_on_all: u32,
+    /// Fail applying.
+    pub fail_apply: u32,
+    /// Each operation takes this long.
+    pub latency: Duration,
+    /// Removals never end.
+    pub hang_removals: bool,
+}
+
+#[derive(Default)]
+pub struct Kernel {
+    model: Mutex<Model>,
+    pub faults: Mutex<Faults>,
+    listeners: Mutex<Vec<mpsc::Sender<Notice>>>,
+    /// Every change, as text.
+    pub changes: Mutex<Vec<String>>,
+    pub sources: Mutex<Option<Ipv4Addr>>,
+}
+
+impl Kernel {
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap()
+    }
+
+    /// Somebody else changes something on a link.
+    pub fn meddle(&self, link: &LinkName, change: impl FnOnce(&mut Model) -> bool) {
+        assert!(change(&mut self.model()), "the change is possible");
+        self.notify(link);
+    }
+
+    /// Loses the subscriptions.
+    pub fn drop_listeners(&self) {
+        self.listeners.lock().unwrap().clear();
+    }
+
+    pub fn ours(&self) -> usize {
+        self.model().observed().ours().count()
+    }
+
+    pub fn has(&self, link: &LinkName) -> bool {
+        self.model().observed().links.contains_key(link)
+    }
+
+    /// The kernel's number of a link: another one after it was made anew.
+    pub fn index(&self, link: &LinkName) -> Option<u32> {
+        self.model().observed().links.get(link).map(|tunnel| tunnel.link.index)
+    }
+
+    pub fn routes(&self, link: &LinkName) -> usize {
+        self.model().observed().links.get(link).map_or(0, |tunnel| tunnel.routes.len())
+    }
+
+    pub fn owner(&self, link: &LinkName) -> Option<TunnelId> {
+        match self.model().observed().links.get(link)?.link.owner {
+            Owner::Ours { tunnel, .. } => Some(tunnel),
+            Owner::Foreign => None,
+        }
+    }
+
+    fn notify(&self, link: &LinkName) {
+        self.listeners.lock().unwrap().retain(|listener| match listener.try_send(Notice::Changed(Some(link.clone()))) {
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        });
+    }
+
+    async fn delay(&self) {
+        let latency = self.faults.lock().unwrap().latency;
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Dataplane for Kernel {
+    fn capabilities(&self) -> Capabilities {
+        let features = BTreeSet::from([Feature::Rules, Feature::Events, Feature::SurvivesRestart]);
+        Capabilities { backend: "model".to_owned(), reason: None, features, missing: Vec::new() }
+    }
+
+    async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
+        self.delay().await;
+        let panics = {
+            let mut faults = self.faults.lock().unwrap();
+            match (&scope, &mut faults.panic_on_link) {
+                (Scope::All, _) => take(&mut faults.panic_on_all),
+                (Scope::Link(link), Some((of, left))) if link == of => take(left),
+                (Scope::Link(_), _) => false,
+            }
+        };
+        assert!(!panics, "the test asked for this");
+        Ok(match scope {
+            Scope::All => self.model().observed().clone(),
+            Scope::Link(link) => self.model().observe_link(&link),
+        })
+    }
+
+    async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
+        self.delay().await;
+        if take(&mut self.faults.lock().unwrap().fail_apply) {
+            let fault = Fault { class: FaultClass::Transient, operation: "apply".to_owned(), detail: "the test asked for this".to_owned() };
+            return vec![StepOutcome::Failed(fault)];
+        }
+        let outcomes = self.model().apply_all(&steps);
+        for (step, outcome) in &outcomes {
+            if *outcome == StepOutcome::Done {
+                self.changes.lock().unwrap().push(step.to_string());
+                self.notify(&step.link);
+            }
+        }
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    async fn remove(&self, removal: Removal) -> RemovalReport {
+        self.delay().await;
+        if self.faults.lock().unwrap().hang_removals {
+            return std::future::pending().await;
+        }
+        let report = self.model().remove(removal.tunnel, &removal.link, &removal.rules);
+        self.changes.lock().unwrap().push(format!("remove {}", removal.link));
+        self.notify(&removal.link);
+        report
+    }
+
+    async fn counters(&self, _link: &LinkName) -> Result<Counters, Fault> {
+        Ok(Counters::default())
+    }
+
+    async fn shape(&self, _link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
+        let (listener, notices) = mpsc::channel(1_024);
+        self.listeners.lock().unwrap().push(listener);
+        Ok(notices)
+    }
+
+    async fn resolve_source(&self, _dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        Ok(*self.sources.lock().unwrap())
+    }
+}
+
+fn take(left: &mut u32) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
+}

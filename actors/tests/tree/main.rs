@@ -1,0 +1,12 @@
+//! The whole tree with the real machines, on a kernel in memory, a scripted ledger and BGP peers over in-memory streams.
+
+mod connect;
+mod kernel;
+mod ledger;
+mod log;
+mod peers;
+mod restart;
+mod scale;
+mod stop;
+mod switch;
+mod world;

@@ -1,0 +1,134 @@
+//! BGP peers: the protocol's own machine plays the device's end, over in-memory streams.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::SocketAddrV4,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use ipnet::Ipv4Net;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::watch,
+    time::Instant,
+};
+use warren_actors::{Clock, Dialer, Password, Stream};
+use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig};
+use warren_state::{Asn, BgpSpec, ImportPolicy, SessionStatus, random::SplitMix64};
+
+#[derive(Debug)]
+pub struct Peers {
+    routes: Mutex<BTreeSet<Ipv4Net>>,
+    pub down: AtomicBool,
+    kill: watch::Sender<u64>,
+    pub dials: AtomicUsize,
+    /// Sessions that ended with a Cease of the other end, as the peer sees it.
+    pub ceased: std::sync::Arc<AtomicUsize>,
+    /// Connections that are open.
+    pub open: std::sync::Arc<AtomicUsize>,
+}
+
+impl Peers {
+    pub fn new(routes: &[&str]) -> Self {
+        Self {
+            routes: Mutex::new(routes.iter().map(|route| route.parse().unwrap()).collect()),
+            down: AtomicBool::new(false),
+            kill: watch::Sender::new(0),
+            dials: AtomicUsize::new(0),
+            ceased: std::sync::Arc::default(),
+            open: std::sync::Arc::default(),
+        }
+    }
+
+    /// Breaks all connections.
+    pub fn kill(&self) {
+        self.kill.send_modify(|kills| *kills += 1);
+    }
+}
+
+#[async_trait]
+impl Dialer for Peers {
+    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, _password: Option<&Password>) -> io::Result<Box<dyn Stream>> {
+        self.dials.fetch_add(1, Ordering::SeqCst);
+        if self.down.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let (ours, theirs) = tokio::io::duplex(64 * 1_024);
+        let spec = BgpSpec {
+            local_address: *peer.ip(),
+            peer_address: *local.ip(),
+            local_asn: Asn(65_001),
+            peer_asn: Asn(65_000),
+            advertise: self.routes.lock().unwrap().clone(),
+            install: None,
+            policy: ImportPolicy { max_prefixes: 10, protected: BTreeSet::new() },
+        };
+        let (kill, ceased, open) = (self.kill.subscribe(), self.ceased.clone(), self.open.clone());
+        tokio::spawn(async move {
+            open.fetch_add(1, Ordering::SeqCst);
+            let saw_cease = play(theirs, spec, kill).await;
+            open.fetch_sub(1, Ordering::SeqCst);
+            if saw_cease {
+                ceased.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Ok(Box::new(ours))
+    }
+}
+
+/// Plays until the connection ends; gives whether the other end said goodbye with a Cease.
+async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver<u64>) -> bool {
+    kill.mark_unchanged();
+    let (clock, mut random) = (Clock::start(), SplitMix64::new(3));
+    let mut session = Session::new(SessionConfig::new(spec));
+    let mut buffer = vec![0; 16 * 1_024];
+    let mut outputs = session.handle(clock.now(), Input::Start, &mut random);
+    let mut number = ConnectionNumber::default();
+    loop {
+        let mut further = Vec::new();
+        for output in outputs {
+            match output {
+                Output::Connect(next) => {
+                    number = next;
+                    further.extend(session.handle(clock.now(), Input::Connected(number), &mut random));
+                }
+                Output::Send(bytes) => {
+                    if stream.write_all(&bytes).await.is_err() {
+                        return saw_cease(&session);
+                    }
+                }
+                Output::Disconnect(_) | Output::Stopped => return saw_cease(&session),
+                Output::Status(SessionStatus::Down, _) => {}
+                Output::Status(..) | Output::Routes { .. } | Output::Synced | Output::Closed => {}
+            }
+        }
+        outputs = further;
+        if !outputs.is_empty() {
+            continue;
+        }
+        let due = session.poll_timeout().map(|deadline| clock.instant(deadline.at));
+        let timer = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at.max(Instant::now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = stream.read(&mut buffer) => match read {
+                Ok(0) | Err(_) => return saw_cease(&session),
+                Ok(length) => outputs = session.handle(clock.now(), Input::Received(number, &buffer[..length]), &mut random),
+            },
+            () = timer => outputs = session.handle(clock.now(), Input::Timeout, &mut random),
+            _ = kill.changed() => return false,
+        }
+    }
+}
+
+fn saw_cease(session: &Session) -> bool {
+    session.report().last_received.is_some_and(|text| text.to_lowercase().contains("cease"))
+}

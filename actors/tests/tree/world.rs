@@ -1,0 +1,141 @@
+//! A tree in its world.
+
+use std::{sync::Arc, time::Duration};
+
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+use warren_actors::{ClientSettings, ExitReason, Handle, RoleSettings, Settings, Snapshot, StopMode, start};
+use warren_state::{LinkName, Phase, TunnelId, store::Store};
+
+use crate::{
+    kernel::Kernel,
+    ledger::{CLIENT_IP, DEVICE, ScriptedLedger, user_key},
+    peers::Peers,
+};
+
+/// What is awaited happens within this time, or the test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub kernel: Arc<Kernel>,
+    pub ledger: Arc<ScriptedLedger>,
+    pub peers: Arc<Peers>,
+    pub directory: TempDir,
+    pub settings: Settings,
+    handle: Option<Handle>,
+}
+
+impl World {
+    /// The client's end, with its address configured, not started yet.
+    pub fn client() -> Self {
+        let settings = ClientSettings { client_ip: Some(CLIENT_IP), ..ClientSettings::default() };
+        Self::new(RoleSettings::Client(settings))
+    }
+
+    /// The device's end.
+    pub fn gateway() -> Self {
+        Self::new(RoleSettings::Gateway { device: DEVICE })
+    }
+
+    pub fn new(role: RoleSettings) -> Self {
+        let peers = Arc::new(Peers::new(&["10.10.0.0/16", "10.20.0.0/16"]));
+        let mut settings = Settings::new(role);
+        settings.bgp.dialer = peers.clone();
+        settings.stop_timeout = Duration::from_secs(5);
+        Self {
+            kernel: Arc::default(),
+            ledger: Arc::new(ScriptedLedger::new()),
+            peers,
+            directory: tempfile::tempdir().unwrap(),
+            settings,
+            handle: None,
+        }
+    }
+
+    /// Starts, enabled.
+    pub async fn enabled(mut self) -> Self {
+        self.start().await;
+        self.handle().set_enabled(true).await.unwrap();
+        self
+    }
+
+    pub async fn start(&mut self) {
+        let (store, _opened) = self.open_store().await;
+        let handle = start(self.settings.clone(), store, self.ledger.clone(), self.kernel.clone()).await.unwrap();
+        self.handle = Some(handle);
+    }
+
+    /// The store of a tree that has ended is free a moment later.
+    pub async fn open_store(&self) -> (Store, warren_state::store::Opened) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match Store::open(self.directory.path()) {
+                Ok(opened) => return opened,
+                Err(error) if Instant::now() > until => panic!("{error}"),
+                Err(_) => sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    pub fn handle(&self) -> &Handle {
+        self.handle.as_ref().expect("it is started")
+    }
+
+    pub async fn stop(&mut self, mode: StopMode) -> ExitReason {
+        let handle = self.handle.take().expect("it is started");
+        timeout(PATIENCE, handle.stop(mode)).await.expect("it stops")
+    }
+
+    pub async fn ended(&self) -> ExitReason {
+        timeout(PATIENCE, self.handle().ended()).await.expect("it ends")
+    }
+
+    /// Waits for a published snapshot.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+        let mut published = self.handle().subscribe();
+        let seen = timeout(PATIENCE, published.wait_for(|snapshot| condition(snapshot))).await;
+        match seen {
+            Ok(Ok(snapshot)) => snapshot.clone(),
+            Ok(Err(_)) | Err(_) => panic!("{what}: never; the last snapshot is {:#?}", self.handle().snapshot()),
+        }
+    }
+
+    /// Waits for something that no snapshot tells.
+    pub async fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < until, "{what}: never; the last snapshot is {:#?}", self.handle().snapshot());
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    pub async fn active(&self, number: u16) -> Arc<Snapshot> {
+        self.until("the tunnel is active", |snapshot| phase(snapshot, number) == Some(Phase::Active)).await
+    }
+
+    pub async fn gone(&self, number: u16) -> Arc<Snapshot> {
+        self.until("the tunnel is gone", |snapshot| phase(snapshot, number).is_none()).await
+    }
+
+    pub async fn converged(&self) {
+        assert!(self.handle().wait_converged(PATIENCE).await, "it converges; the last snapshot is {:#?}", self.handle().snapshot());
+    }
+}
+
+pub fn id(number: u16) -> TunnelId {
+    TunnelId(user_key(number))
+}
+
+pub fn phase(snapshot: &Snapshot, number: u16) -> Option<Phase> {
+    snapshot.tunnels.get(&id(number)).map(|report| report.phase)
+}
+
+/// The client's link.
+pub fn link() -> LinkName {
+    LinkName::new("doublezero0").unwrap()
+}
+
+/// A link of the device's end.
+pub fn gateway_link(number: u16) -> LinkName {
+    LinkName::new(format!("dzt{}", 500 + number)).unwrap()
+}
