@@ -1,4 +1,13 @@
 //! From a view of the ledger to the tunnels that it asks for.
+//!
+//! Every account is held against what a tunnel needs before anything is touched. A user that asks for nothing possible
+//! is refused with a reason; where the view does not say what the tunnel should be (an account is missing, does not
+//! decode or makes no sense), a tunnel that is in place stays as it is.
+
+mod choose;
+mod service;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +16,17 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Pubkey, TunnelId, TunnelSpec, View, reconcile::Role};
+use crate::{
+    Asn, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
+    reconcile::Role,
+    view::{Device, User, UserStatus},
+};
+use service::Ends;
+
+/// The users' AS where the ledger's configuration says 0 (facts 3.1).
+pub const DEFAULT_LOCAL_ASN: Asn = Asn(65000);
+/// The devices' AS where the ledger's configuration says 0 (facts 3.1).
+pub const DEFAULT_REMOTE_ASN: Asn = Asn(65001);
 
 /// What [`build`] works from.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +70,182 @@ pub struct Refusal {
 /// Works out the tunnels that the view asks for. The same request gives the same answer.
 #[must_use]
 pub fn build(request: &Request<'_>) -> Built {
-    let _ = request;
-    Built::default()
+    let mut built = Built::default();
+    for (key, quarantine) in &request.view.quarantined {
+        built.keep.insert(*key);
+        built.refused.insert(*key, Refusal { code: "quarantined", reason: format!("the account does not decode: {}", quarantine.reason) });
+    }
+    let mut candidates = BTreeMap::new();
+    for (key, user) in &request.view.users {
+        if built.refused.contains_key(key) {
+            continue;
+        }
+        match consider(request, *key, user) {
+            Verdict::Build(spec) => {
+                candidates.insert(*key, (user.client_ip, *spec));
+            }
+            Verdict::Refuse(refusal) => {
+                built.refused.insert(*key, refusal);
+            }
+            Verdict::Keep(refusal) => {
+                built.keep.insert(*key);
+                built.refused.insert(*key, refusal);
+            }
+            Verdict::NeedsSource(endpoint) => {
+                built.keep.insert(*key);
+                built.needs_source.insert(endpoint);
+            }
+        }
+        built.uses_source.extend(source_towards(request, user));
+    }
+    choose::choose(request, candidates, &mut built);
+    built
+}
+
+enum Verdict {
+    Build(Box<TunnelSpec>),
+    /// The view says that there should be no such tunnel.
+    Refuse(Refusal),
+    /// The view does not say what the tunnel should be.
+    Keep(Refusal),
+    NeedsSource(Ipv4Addr),
+}
+
+fn refusal(code: &'static str, reason: impl Into<String>) -> Refusal {
+    Refusal { code, reason: reason.into() }
+}
+
+fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
+    if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
+        return Verdict::Refuse(refusal);
+    }
+    let kind = match supported(user.kind) {
+        Ok(kind) => kind,
+        Err(refusal) => return Verdict::Refuse(refusal),
+    };
+    let endpoint = match endpoint(request.view, user) {
+        Ok(endpoint) => endpoint,
+        Err(refusal) => return Verdict::Keep(refusal),
+    };
+    let source = match source(request, kind, endpoint, user) {
+        Some(source) => source,
+        None => return Verdict::NeedsSource(endpoint),
+    };
+    let ends = match ends(request, user, endpoint, source) {
+        Ok(ends) => ends,
+        Err(refusal) => return Verdict::Keep(refusal),
+    };
+    match service::spec(request, TunnelId(key), kind, user, ends) {
+        Ok(spec) => Verdict::Build(Box::new(spec)),
+        Err(refusal) => Verdict::Keep(refusal),
+    }
+}
+
+fn is_ours(role: Role, user: &User) -> Result<(), Refusal> {
+    let ours = match role {
+        Role::Client { client_ip } => user.client_ip == client_ip,
+        Role::Gateway { device } => user.device == device,
+    };
+    if ours { Ok(()) } else { Err(refusal("not_ours", "the user belongs to another host")) }
+}
+
+fn is_activated(status: UserStatus) -> Result<(), Refusal> {
+    let (code, reason) = match status {
+        UserStatus::Activated => return Ok(()),
+        UserStatus::Deleting => ("not_activated", "the user is being deleted".to_owned()),
+        UserStatus::Banned => ("not_activated", "the user is banned".to_owned()),
+        UserStatus::OutOfCredits => ("not_activated", "the user is out of credits".to_owned()),
+        UserStatus::Deprecated(number) => ("not_activated", format!("the user has the deprecated status {number}")),
+        UserStatus::Unknown(number) => ("unknown_status", format!("the user has the unknown status {number}")),
+    };
+    Err(Refusal { code, reason })
+}
+
+fn supported(kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
+    match kind {
+        Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp)) => Ok(kind),
+        Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast)) => {
+            Err(refusal("not_supported_yet", format!("this version does not build {kind} tunnels")))
+        }
+        Err(number) => Err(refusal("unknown_kind", format!("the user asks for the unknown service {number}"))),
+    }
+}
+
+/// The device's end of the tunnel.
+fn endpoint(view: &View, user: &User) -> Result<Ipv4Addr, Refusal> {
+    let endpoint = if user.tunnel_endpoint.is_unspecified() { device(view, user)?.public_ip } else { user.tunnel_endpoint };
+    if is_host(endpoint) {
+        Ok(endpoint)
+    } else {
+        Err(refusal("bad_endpoint", format!("{endpoint} cannot be the device's end of a tunnel")))
+    }
+}
+
+fn device<'a>(view: &'a View, user: &User) -> Result<&'a Device, Refusal> {
+    view.devices.get(&user.device).ok_or_else(|| match view.quarantined.get(&user.device) {
+        Some(quarantine) => refusal("no_device", format!("the account of device {} does not decode: {}", user.device, quarantine.reason)),
+        None => refusal("no_device", format!("there is no account of device {}", user.device)),
+    })
+}
+
+/// The outer address of our end; `None` when it must be asked for first.
+fn source(request: &Request<'_>, kind: ServiceKind, endpoint: Ipv4Addr, user: &User) -> Option<Ipv4Addr> {
+    match request.role {
+        Role::Gateway { .. } => Some(endpoint),
+        Role::Client { client_ip } if takes_route_source(kind) => request.sources.get(&endpoint).map(|source| source.unwrap_or(client_ip)),
+        Role::Client { .. } => Some(user.client_ip),
+    }
+}
+
+/// Facts 3.1: these two send from the address of the route to the endpoint, the others from the client IP.
+fn takes_route_source(kind: ServiceKind) -> bool {
+    match kind {
+        ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast => true,
+        ServiceKind::Ibrl | ServiceKind::EdgeFiltering => false,
+    }
+}
+
+/// The endpoint towards which this user's tunnel takes the host's source address.
+fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
+    let kind = supported(user.kind).ok()?;
+    match request.role {
+        Role::Client { .. } if takes_route_source(kind) => {}
+        Role::Client { .. } | Role::Gateway { .. } => return None,
+    }
+    is_ours(request.role, user).and_then(|()| is_activated(user.status)).and_then(|()| endpoint(request.view, user)).ok()
+}
+
+/// Both ends, as this side sees them.
+fn ends(request: &Request<'_>, user: &User, endpoint: Ipv4Addr, source: Ipv4Addr) -> Result<Ends, Refusal> {
+    let net = user.tunnel_net;
+    let overlay = net.network().ok_or_else(|| refusal("bad_tunnel_net", format!("{net} is not a network")))?;
+    if overlay.prefix_len() != 31 || !is_host(overlay.network()) {
+        return Err(refusal("bad_tunnel_net", format!("the tunnel network {net} is not a usable /31")));
+    }
+    let (device_overlay, user_overlay) = (overlay.network(), overlay.broadcast());
+    let ends = match request.role {
+        Role::Client { .. } => Ends { local: source, remote: endpoint, local_overlay: user_overlay, remote_overlay: device_overlay },
+        Role::Gateway { .. } => {
+            Ends { local: endpoint, remote: user.client_ip, local_overlay: device_overlay, remote_overlay: user_overlay }
+        }
+    };
+    if !is_host(user.client_ip) {
+        return Err(refusal("bad_client_ip", format!("{} cannot be the user's end of a tunnel", user.client_ip)));
+    }
+    if ends.local == ends.remote {
+        return Err(refusal("bad_endpoint", format!("both ends of the tunnel are {}", ends.local)));
+    }
+    if overlay.contains(&ends.local) || overlay.contains(&ends.remote) {
+        return Err(refusal("bad_tunnel_net", format!("the tunnel network {net} contains an end of the tunnel itself")));
+    }
+    if !is_host(user.dz_ip) || overlay.contains(&user.dz_ip) {
+        return Err(refusal("bad_dz_ip", format!("{} cannot be the user's overlay address", user.dz_ip)));
+    }
+    Ok(ends)
+}
+
+/// Whether the address can be a host's own. Loopback, group and broadcast addresses cannot.
+fn is_host(address: Ipv4Addr) -> bool {
+    let in_range = (1..224).contains(&address.octets()[0]);
+    in_range && !address.is_loopback()
 }

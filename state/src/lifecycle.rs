@@ -2,7 +2,13 @@
 //!
 //! See [`Lifecycle`]. Status, events, `warren explain` and the metrics all read this one machine.
 
+mod build;
+mod fault;
+mod hear;
 mod machine;
+mod removal;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -1,66 +1,427 @@
-//! The lifecycle machine.
+//! The lifecycle machine: its states, and the one table of what each input does in each of them.
 
+use std::{
+    collections::{BTreeSet, VecDeque},
+    mem,
+};
+
+use ipnet::Ipv4Net;
+
+use super::{Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport};
 use crate::{
-    Deadline, Incarnation, LearnedRoutes, Monotonic, Phase, SessionStatus, TunnelId,
-    lifecycle::{Effect, Input, LifecycleSettings, TunnelReport},
-    random::Random,
+    BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionStatus, TunnelId,
+    TunnelSpec, TunnelWant, event::Event, random::Random,
 };
 
 /// The life of one tunnel.
+///
+/// ```text
+///            Assign          steps left            all steps done
+///  Pending ─────────▶ Looking ─────────▶ Applying ──────────────▶ Settled ──┐ session up: Active
+///                      ▲ ▲ │  nothing to do  │ │                  ▲  │      │ else:       Peering
+///                      │ │ └─────────────────┼─┼──────────────────┘  │◀─────┘
+///                      │ │                   │ └─ more routes ───────┤
+///                      │ └───────────────────┼─ Recheck, Assign ─────┘
+///                retry │          step fails │
+///                   Waiting ◀────────────────┴──▶ Compensating (Remove what was half-built) ──▶ Waiting
+///
+///  any ── Retire ──▶ Draining ◀──retry──▶ DrainWaiting      Draining ── all gone ──▶ Ended, or Looking when assigned again
+///  any ── Detach ──▶ Ended
+/// ```
+///
+/// `Looking`, `Applying`, `Compensating` and `Draining` have exactly one operation of the dataplane under way. What
+/// arrives meanwhile is kept in mind and handled with the answer. The phase that is shown follows the work:
+/// `Linking`, `Addressing` and `Routing` while such steps are applied, `Failed` while waiting.
 #[derive(Debug)]
 pub struct Lifecycle {
-    tunnel: TunnelId,
-    settings: LifecycleSettings,
-    learned: LearnedRoutes,
+    pub(super) tunnel: TunnelId,
+    pub(super) settings: LifecycleSettings,
+    pub(super) state: State,
+    pub(super) phase: Phase,
+    pub(super) since: Monotonic,
+    /// What the tunnel should be. Its incarnation is that of the next link.
+    pub(super) want: Option<TunnelWant>,
+    /// The link's name, for events; outlives the spec.
+    pub(super) name: Option<LinkName>,
+    /// No link that we made carries this or a higher one.
+    pub(super) next_incarnation: Incarnation,
+    pub(super) generation: Generation,
+    /// Of the link that is there, or was last.
+    pub(super) incarnation: Incarnation,
+    /// Rules of an earlier spec that may still be there.
+    pub(super) old_rules: BTreeSet<Rule>,
+    pub(super) session: Option<Session>,
+    pub(super) sessions_started: u64,
+    /// Destinations whose routes changed since the kernel was told.
+    pub(super) dirty: BTreeSet<Ipv4Net>,
+    pub(super) todo: Todo,
+    /// Whether the spec was fully realised once.
+    pub(super) built: bool,
+    /// Whether the link was made by us and the tunnel was not usable since.
+    pub(super) half_built: bool,
+    /// Whether a fault `Gone` led to another look already.
+    pub(super) looked_again: bool,
+    pub(super) attempts: u32,
+    pub(super) healthy_since: Option<Monotonic>,
+    pub(super) repairs: u64,
+    /// When routes of an earlier run must go.
+    pub(super) stale_routes_at: Option<Monotonic>,
+    /// When the operation under way is reported as overdue.
+    pub(super) progress_at: Option<Monotonic>,
+}
+
+/// What the machine waits for.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nothing was asked for yet.
+    Pending,
+    /// `Observe` is under way.
+    Looking(Look),
+    /// `Apply` is under way.
+    Applying(Work),
+    /// The kernel is as wanted.
+    Settled,
+    /// Something failed.
+    Waiting { failure: FailureReport, earliest: Monotonic },
+    /// `Remove` of what was half-built is under way.
+    Compensating { phase: Phase, fault: Fault },
+    /// `Remove` is under way.
+    Draining(Removal),
+    /// A removal failed.
+    DrainWaiting { removal: Removal, failure: FailureReport },
+    /// Nothing is left to do.
+    Ended,
+}
+
+/// Why the machine looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Look {
+    /// To build or go on building.
+    Build,
+    /// Something else may have changed the tunnel.
+    Check,
+    /// Routes of the session are to be held against those in place.
+    Routes,
+}
+
+/// Steps that are being taken, phase by phase.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) phase: Phase,
+    pub(super) count: usize,
+    pub(super) rest: VecDeque<(Phase, Vec<PlannedStep>)>,
+    /// Steps that put back what something else changed.
+    pub(super) repaired: Vec<String>,
+}
+
+/// What is being taken down.
+#[derive(Clone, Debug)]
+pub(super) struct Removal {
+    pub(super) links: VecDeque<LinkName>,
+    pub(super) rules: Vec<Rule>,
+}
+
+/// What arrived while an operation was under way, to be done with the answer.
+#[derive(Debug, Default)]
+pub(super) struct Todo {
+    pub(super) recheck: bool,
+    pub(super) compare_routes: bool,
+    pub(super) rebuild: bool,
+    pub(super) retire: Option<Retirement>,
+    /// To be built once the removal is done.
+    pub(super) assign: Option<Assignment>,
+}
+
+#[derive(Debug)]
+pub(super) struct Retirement {
+    pub(super) links: BTreeSet<LinkName>,
+    pub(super) rules: BTreeSet<Rule>,
+    pub(super) reason: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Assignment {
+    pub(super) spec: TunnelSpec,
+    pub(super) incarnation: Incarnation,
+    pub(super) generation: Generation,
+}
+
+/// The session that runs.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) number: SessionNumber,
+    pub(super) spec: BgpSpec,
+    pub(super) status: SessionStatus,
+    pub(super) detail: Option<String>,
+    pub(super) since: Option<Monotonic>,
+}
+
+/// One call of [`Lifecycle::handle`].
+pub(super) struct Turn<'a> {
+    pub(super) now: Monotonic,
+    pub(super) random: &'a mut dyn Random,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    pub(super) fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(super) fn record(&mut self, event: Event) {
+        self.emit(Effect::Record(event));
+    }
 }
 
 impl Lifecycle {
     /// A tunnel of which nothing is known yet.
     #[must_use]
     pub fn new(tunnel: TunnelId, settings: LifecycleSettings) -> Self {
-        Self { tunnel, settings, learned: LearnedRoutes::Unknown }
+        Self {
+            tunnel,
+            settings,
+            state: State::Pending,
+            phase: Phase::Pending,
+            since: Monotonic::ZERO,
+            want: None,
+            name: None,
+            next_incarnation: Incarnation::default(),
+            generation: Generation::default(),
+            incarnation: Incarnation::default(),
+            old_rules: BTreeSet::new(),
+            session: None,
+            sessions_started: 0,
+            dirty: BTreeSet::new(),
+            todo: Todo::default(),
+            built: false,
+            half_built: false,
+            looked_again: false,
+            attempts: 0,
+            healthy_since: None,
+            repairs: 0,
+            stale_routes_at: None,
+            progress_at: None,
+        }
     }
 
     /// Takes an input and returns what the shell is to do, in order.
     pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let _ = (now, input, random, &self.settings);
-        Vec::new()
-    }
-
-    /// When [`Input::Timeout`] is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
-        None
+        let mut turn = Turn { now, random, effects: Vec::new() };
+        let state = mem::replace(&mut self.state, State::Ended);
+        self.state = self.next(state, input, &mut turn);
+        turn.effects
     }
 
     /// Everything that can be said about the tunnel.
     #[must_use]
     pub fn report(&self) -> TunnelReport {
+        let session = self.session.as_ref();
         TunnelReport {
             tunnel: self.tunnel,
-            spec: None,
-            incarnation: Incarnation(0),
-            phase: Phase::Pending,
-            since: Monotonic::ZERO,
-            failure: None,
-            session: SessionStatus::Pending,
-            session_detail: None,
-            session_since: None,
-            learned_routes: 0,
-            repairs: 0,
-            attempts: 0,
+            spec: self.want.as_ref().map(|want| want.spec.clone()),
+            incarnation: self.incarnation,
+            phase: self.phase,
+            since: self.since,
+            failure: self.failure().cloned(),
+            session: session.map_or(SessionStatus::Pending, |session| session.status),
+            session_detail: session.and_then(|session| session.detail.clone()),
+            session_since: session.and_then(|session| session.since),
+            learned_routes: match self.learned() {
+                LearnedRoutes::Unknown => 0,
+                LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => routes.len(),
+            },
+            repairs: self.repairs,
+            attempts: self.attempts,
         }
     }
 
     /// The phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        Phase::Pending
+        self.phase
     }
 
     /// The routes that the session taught us.
     #[must_use]
     pub fn learned(&self) -> &LearnedRoutes {
-        &self.learned
+        self.want.as_ref().map_or(&LearnedRoutes::Unknown, |want| &want.learned)
+    }
+
+    fn failure(&self) -> Option<&FailureReport> {
+        match &self.state {
+            State::Waiting { failure, .. } | State::DrainWaiting { failure, .. } => Some(failure),
+            State::Pending
+            | State::Looking(_)
+            | State::Applying(_)
+            | State::Settled
+            | State::Compensating { .. }
+            | State::Draining(_)
+            | State::Ended => None,
+        }
+    }
+
+    /// The table.
+    fn next(&mut self, state: State, input: Input, turn: &mut Turn<'_>) -> State {
+        match (state, input) {
+            (
+                State::Ended,
+                Input::Assign { .. }
+                | Input::Observed(_)
+                | Input::Applied(_)
+                | Input::Removed(_)
+                | Input::Session(..)
+                | Input::Recheck
+                | Input::Retire { .. }
+                | Input::Detach
+                | Input::Timeout,
+            ) => State::Ended,
+
+            (
+                State::Pending
+                | State::Looking(_)
+                | State::Applying(_)
+                | State::Settled
+                | State::Waiting { .. }
+                | State::Compensating { .. }
+                | State::Draining(_)
+                | State::DrainWaiting { .. },
+                Input::Detach,
+            ) => self.detach(turn),
+
+            (State::Pending | State::Settled | State::Waiting { .. }, Input::Assign { spec, incarnation, generation }) => {
+                self.reassign(Assignment { spec: *spec, incarnation, generation }, turn)
+            }
+            (
+                state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }),
+                Input::Assign { spec, incarnation, generation },
+            ) => {
+                self.assign_later(Assignment { spec: *spec, incarnation, generation }, turn);
+                state
+            }
+            (state @ (State::Draining(_) | State::DrainWaiting { .. }), Input::Assign { spec, incarnation, generation }) => {
+                self.todo.assign = Some(Assignment { spec: *spec, incarnation, generation });
+                state
+            }
+
+            (State::Pending | State::Settled | State::Waiting { .. }, Input::Retire { link, rules, reason }) => {
+                self.note_retirement(link, rules, reason, turn);
+                self.drain(turn)
+            }
+            (state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }), Input::Retire { link, rules, reason }) => {
+                self.note_retirement(link, rules, reason, turn);
+                state
+            }
+            (State::Draining(removal), Input::Retire { link, rules, .. }) => State::Draining(self.drain_too(removal, link, rules)),
+            (State::DrainWaiting { removal, failure }, Input::Retire { link, rules, .. }) => {
+                State::DrainWaiting { removal: self.drain_too(removal, link, rules), failure }
+            }
+
+            (State::Looking(look), Input::Observed(answer)) => {
+                self.progress_at = None;
+                match answer {
+                    Ok(observed) => self.seen(look, &observed, turn),
+                    Err(fault) => self.fail(Phase::Linking, fault, turn),
+                }
+            }
+            (State::Applying(work), Input::Applied(report)) => {
+                self.progress_at = None;
+                self.applied(work, &report, turn)
+            }
+            (State::Compensating { phase, fault }, Input::Removed(_)) => {
+                self.progress_at = None;
+                self.compensated(phase, fault, turn)
+            }
+            (State::Draining(removal), Input::Removed(report)) => {
+                self.progress_at = None;
+                self.removed(removal, report, turn)
+            }
+
+            (State::Settled, Input::Recheck) => self.look(Look::Check, turn),
+            (state @ (State::Looking(_) | State::Applying(_)), Input::Recheck) => {
+                self.todo.recheck = true;
+                state
+            }
+            (State::Waiting { failure, earliest }, Input::Recheck) => self.recheck_failed(failure, earliest, turn),
+            (state @ (State::Pending | State::Compensating { .. } | State::Draining(_) | State::DrainWaiting { .. }), Input::Recheck) => {
+                state
+            }
+
+            (State::Settled, Input::Session(number, update)) => {
+                self.hear(number, update, turn);
+                self.settle(turn)
+            }
+            (
+                state @ (State::Looking(_) | State::Applying(_) | State::Waiting { .. } | State::Compensating { .. }),
+                Input::Session(number, update),
+            ) => {
+                self.hear(number, update, turn);
+                state
+            }
+            (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Session(..)) => state,
+
+            (State::Settled, Input::Timeout) => {
+                self.pass_time(turn);
+                self.settle(turn)
+            }
+            (state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. } | State::Draining(_)), Input::Timeout) => {
+                self.pass_time(turn);
+                self.report_overdue(turn);
+                state
+            }
+            (State::Waiting { failure, earliest }, Input::Timeout) => {
+                self.pass_time(turn);
+                if turn.now >= failure.retry_at { self.look(Look::Build, turn) } else { State::Waiting { failure, earliest } }
+            }
+            (State::DrainWaiting { removal, failure }, Input::Timeout) => {
+                if turn.now >= failure.retry_at {
+                    self.remove(removal, turn)
+                } else {
+                    State::DrainWaiting { removal, failure }
+                }
+            }
+            (State::Pending, Input::Timeout) => State::Pending,
+
+            // Answers that nothing waits for.
+            (
+                state @ (State::Pending
+                | State::Applying(_)
+                | State::Settled
+                | State::Waiting { .. }
+                | State::Compensating { .. }
+                | State::Draining(_)
+                | State::DrainWaiting { .. }),
+                Input::Observed(_),
+            )
+            | (
+                state @ (State::Pending
+                | State::Looking(_)
+                | State::Settled
+                | State::Waiting { .. }
+                | State::Compensating { .. }
+                | State::Draining(_)
+                | State::DrainWaiting { .. }),
+                Input::Applied(_),
+            )
+            | (
+                state @ (State::Pending
+                | State::Looking(_)
+                | State::Applying(_)
+                | State::Settled
+                | State::Waiting { .. }
+                | State::DrainWaiting { .. }),
+                Input::Removed(_),
+            ) => state,
+        }
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase, reason: Option<String>, turn: &mut Turn<'_>) {
+        if self.phase == phase {
+            return;
+        }
+        let from = mem::replace(&mut self.phase, phase);
+        self.since = turn.now;
+        if let Some(link) = self.name.clone() {
+            turn.record(Event::PhaseChanged { tunnel: self.tunnel, link, incarnation: self.incarnation, from, to: phase, reason });
+        }
     }
 }

@@ -1,0 +1,149 @@
+//! What the session says, and what follows for the tunnel's routes.
+
+use std::{collections::BTreeSet, mem};
+
+use ipnet::Ipv4Net;
+
+use super::{
+    Effect, SessionNumber, SessionUpdate,
+    machine::{Lifecycle, Turn},
+};
+use crate::{BgpSpec, InstallSpec, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionStatus, TunnelSpec, event::Event};
+
+impl Lifecycle {
+    /// News of the running session; those of an earlier one change nothing.
+    pub(super) fn hear(&mut self, number: SessionNumber, update: SessionUpdate, turn: &mut Turn<'_>) {
+        if self.session.as_ref().is_none_or(|session| session.number != number) {
+            return;
+        }
+        match update {
+            SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
+            SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn),
+            SessionUpdate::Synced => self.note_synced(),
+            SessionUpdate::Closed => self.note_closed(),
+        }
+    }
+
+    /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
+    /// is built).
+    pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+        let Some(session) = &mut self.session else { return };
+        match &spec.bgp {
+            Some(bgp) if *bgp == session.spec => {}
+            Some(bgp) if differs_in_advertise_only(bgp, &session.spec) => {
+                session.spec = bgp.clone();
+                let prefixes = bgp.advertise.iter().copied().collect();
+                turn.emit(Effect::Advertise { session: session.number, prefixes });
+            }
+            Some(_) | None => {
+                self.stop_session(true, turn);
+                self.forget_routes();
+                self.expect_routes(spec, turn.now);
+            }
+        }
+    }
+
+    pub(super) fn stop_session(&mut self, cease: bool, turn: &mut Turn<'_>) {
+        if let Some(session) = self.session.take() {
+            turn.emit(Effect::StopSession { session: session.number, cease });
+        }
+    }
+
+    pub(super) fn forget_routes(&mut self) {
+        self.dirty.clear();
+        self.stale_routes_at = None;
+        if let Some(want) = &mut self.want {
+            want.learned = LearnedRoutes::Unknown;
+        }
+    }
+
+    /// Routes that are in place may stay for a while without a session that vouches for them.
+    pub(super) fn expect_routes(&mut self, spec: &TunnelSpec, now: Monotonic) {
+        let install = spec.bgp.as_ref().and_then(|bgp| bgp.install);
+        self.stale_routes_at = install.filter(|install| !install.retain).map(|_| now + self.settings.stale_routes);
+    }
+
+    /// No session has vouched for the routes of an earlier run: only those that one has sent since stay.
+    pub(super) fn drop_stale_routes(&mut self) {
+        self.stale_routes_at = None;
+        self.learn_exactly();
+    }
+
+    /// The route that the session's prefix becomes.
+    pub(super) fn route_to(&self, dst: Ipv4Net) -> Option<Route> {
+        let bgp = self.want.as_ref()?.spec.bgp.as_ref()?;
+        let InstallSpec { table, source, .. } = bgp.install?;
+        Some(Route { table, dst, via: bgp.peer_address, source: Some(source), protocol: RouteProtocol::Bgp })
+    }
+
+    fn note_status(&mut self, status: SessionStatus, detail: Option<String>, turn: &mut Turn<'_>) {
+        let Some(session) = &mut self.session else { return };
+        session.detail.clone_from(&detail);
+        let from = mem::replace(&mut session.status, status);
+        if from != status {
+            session.since = Some(turn.now);
+            let peer_asn = session.spec.peer_asn;
+            turn.record(Event::SessionChanged { tunnel: self.tunnel, peer_asn, from, to: status, detail });
+        }
+    }
+
+    fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>) {
+        let retains = self.retains();
+        for (dst, is_there) in withdrawn.into_iter().map(|dst| (dst, false)).chain(announced.into_iter().map(|dst| (dst, true))) {
+            let Some(route) = self.route_to(dst) else { return };
+            let Some(routes) = self.learned_mut() else { return };
+            let changed = if is_there { routes.insert(route) } else { routes.remove(&route) };
+            if changed && (is_there || !retains) {
+                self.dirty.insert(dst);
+            }
+        }
+    }
+
+    fn note_synced(&mut self) {
+        self.stale_routes_at = None;
+        if self.retains() {
+            self.learned_mut();
+        } else {
+            self.learn_exactly();
+        }
+    }
+
+    /// Routes of an earlier run are not this session's to flush: a session that never came up taught us nothing.
+    fn note_closed(&mut self) {
+        let taught = *self.learned() != LearnedRoutes::Unknown;
+        if taught && !self.retains() {
+            self.learned_mut().map(mem::take);
+            self.learn_exactly();
+        }
+    }
+
+    fn learn_exactly(&mut self) {
+        if let Some(want) = &mut self.want {
+            want.learned = match mem::replace(&mut want.learned, LearnedRoutes::Unknown) {
+                LearnedRoutes::Unknown => LearnedRoutes::Known(BTreeSet::new()),
+                LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => LearnedRoutes::Known(routes),
+            };
+            self.todo.compare_routes = true;
+        }
+    }
+
+    fn learned_mut(&mut self) -> Option<&mut BTreeSet<Route>> {
+        let learned = &mut self.want.as_mut()?.learned;
+        if *learned == LearnedRoutes::Unknown {
+            *learned = LearnedRoutes::AtLeast(BTreeSet::new());
+        }
+        match learned {
+            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
+            LearnedRoutes::Unknown => None,
+        }
+    }
+
+    fn retains(&self) -> bool {
+        let bgp = self.want.as_ref().and_then(|want| want.spec.bgp.as_ref());
+        bgp.and_then(|bgp| bgp.install).is_some_and(|install| install.retain)
+    }
+}
+
+fn differs_in_advertise_only(a: &BgpSpec, b: &BgpSpec) -> bool {
+    BgpSpec { advertise: BTreeSet::new(), ..a.clone() } == BgpSpec { advertise: BTreeSet::new(), ..b.clone() }
+}

@@ -1,0 +1,224 @@
+use super::*;
+use crate::{Asn, InstallSpec, LearnedRoutes, LinkKind, testing::learned};
+
+fn retaining() -> TunnelSpec {
+    let mut retaining = spec(1, "t0");
+    let bgp = retaining.bgp.as_mut().unwrap();
+    bgp.install = bgp.install.map(|install| InstallSpec { retain: true, ..install });
+    retaining
+}
+
+/// A machine that starts over on what an earlier one has built.
+fn restarted(spec: TunnelSpec) -> Bench {
+    let mut before = Bench::new();
+    before.assign(spec.clone());
+    before.run();
+    before.session(SessionUpdate::Status(SessionStatus::Up, None));
+    before.routes(&["198.18.0.0/24", "198.18.1.0/24"], &[]);
+    before.run();
+    let mut bench = Bench::on(before.model);
+    bench.assign(spec);
+    bench.run();
+    bench
+}
+
+fn up(bench: &mut Bench) {
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+}
+
+#[test]
+fn the_phase_follows_the_session() {
+    let mut bench = Bench::active();
+    bench.session(SessionUpdate::Status(SessionStatus::Down, Some("hold timer".into())));
+    assert_eq!(bench.phase(), Phase::Peering);
+    let report = bench.machine.report();
+    assert_eq!((report.session, report.session_detail.as_deref()), (SessionStatus::Down, Some("hold timer")));
+    assert_eq!(report.session_since, Some(bench.now));
+    up(&mut bench);
+    assert_eq!(bench.phase(), Phase::Active);
+}
+
+#[test]
+fn news_of_an_earlier_session_change_nothing() {
+    let mut bench = Bench::active();
+    let late = bench.give(Input::Session(SessionNumber(0), SessionUpdate::Closed));
+    assert_eq!(late, []);
+    assert_eq!(bench.machine.report().learned_routes, 2);
+}
+
+#[test]
+fn announced_and_withdrawn_routes_reach_the_kernel_without_a_look() {
+    let mut bench = Bench::active();
+    bench.routes(&["198.18.2.0/24"], &["198.18.0.0/24"]);
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["apply"]);
+    assert_eq!(bench.routes_in_kernel(), ["198.18.1.0/24", "198.18.2.0/24"]);
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn updates_during_an_apply_become_one_more_apply() {
+    let mut bench = Bench::active();
+    bench.routes(&["198.18.2.0/24"], &[]);
+    bench.routes(&["198.18.3.0/24"], &[]);
+    bench.routes(&["198.18.4.0/24"], &["198.18.3.0/24"]);
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["apply", "apply"]);
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24", "198.18.4.0/24"]);
+}
+
+#[test]
+fn the_same_route_again_is_no_work() {
+    let mut bench = Bench::active();
+    assert_eq!(bench.routes(&["198.18.0.0/24"], &["198.18.77.0/24"]), []);
+}
+
+#[test]
+fn a_route_that_is_just_being_announced_is_not_counted_as_a_repair() {
+    let mut bench = Bench::active();
+    bench.give(Input::Recheck);
+    bench.routes(&["198.18.2.0/24"], &[]);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel().len(), 3);
+    assert_eq!(bench.machine.report().repairs, 0);
+}
+
+#[test]
+fn a_closed_session_flushes_its_routes() {
+    let mut bench = Bench::active();
+    bench.session(SessionUpdate::Closed);
+    bench.run();
+    assert!(bench.routes_in_kernel().is_empty());
+    assert_eq!((bench.machine.report().learned_routes, bench.machine.report().repairs), (0, 0));
+    bench.routes(&["198.18.5.0/24"], &[]);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), ["198.18.5.0/24"]);
+}
+
+#[test]
+fn a_service_that_retains_routes_keeps_them_on_withdrawal_and_close() {
+    let mut bench = restarted(retaining());
+    up(&mut bench);
+    bench.routes(&["198.18.2.0/24"], &["198.18.0.0/24"]);
+    bench.session(SessionUpdate::Synced);
+    bench.routes(&[], &["198.18.2.0/24"]);
+    bench.session(SessionUpdate::Closed);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]);
+    bench.give(Input::Recheck);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel().len(), 3);
+}
+
+#[test]
+fn routes_of_an_earlier_run_stay_until_the_new_session_has_sent_its_table() {
+    let mut bench = restarted(spec(1, "t0"));
+    assert_eq!(*bench.machine.learned(), LearnedRoutes::Unknown);
+    up(&mut bench);
+    bench.routes(&["198.18.1.0/24", "198.18.2.0/24"], &[]);
+    bench.run();
+    assert!(matches!(bench.machine.learned(), LearnedRoutes::AtLeast(_)));
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), ["198.18.1.0/24", "198.18.2.0/24"]);
+    assert_eq!(bench.machine.report().repairs, 0);
+}
+
+#[test]
+fn a_session_that_never_came_up_does_not_flush_routes_of_an_earlier_run() {
+    let mut bench = restarted(spec(1, "t0"));
+    bench.session(SessionUpdate::Closed);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel().len(), 2);
+}
+
+#[test]
+fn routes_of_an_earlier_run_go_when_no_session_vouches_for_them_in_two_minutes() {
+    let mut bench = restarted(spec(1, "t0"));
+    assert_eq!(bench.pass("stale-routes"), Duration::from_secs(120));
+    assert!(bench.routes_in_kernel().is_empty());
+    assert_eq!(bench.machine.poll_timeout(), None);
+}
+
+#[test]
+fn retained_routes_have_no_such_deadline() {
+    assert_eq!(restarted(retaining()).machine.poll_timeout(), None);
+}
+
+#[test]
+fn another_set_of_announced_prefixes_is_announced_by_the_running_session() {
+    let mut bench = Bench::active();
+    let mut changed = spec(1, "t0");
+    changed.bgp.as_mut().unwrap().advertise.insert(net("198.51.100.0/24"));
+    bench.assign(changed);
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["advertise", "observe"]);
+    assert_eq!(bench.routes_in_kernel().len(), 2);
+}
+
+#[test]
+fn a_session_that_differs_otherwise_is_replaced_and_its_routes_stay_meanwhile() {
+    let mut bench = Bench::active();
+    let mut changed = spec(1, "t0");
+    changed.bgp.as_mut().unwrap().peer_asn = Asn(65123);
+    bench.assign(changed);
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["stop", "observe", "start"]);
+    assert_eq!(bench.routes_in_kernel().len(), 2);
+    assert_eq!(bench.machine.report().session, SessionStatus::Pending);
+    assert_eq!(bench.machine.poll_timeout().unwrap().name, "stale-routes");
+}
+
+#[test]
+fn a_session_that_is_no_longer_wanted_stops_and_its_routes_go() {
+    let mut bench = Bench::active();
+    bench.assign(TunnelSpec { bgp: None, ..spec(1, "t0") });
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["stop", "observe", "apply"]);
+    assert_eq!((bench.routes_in_kernel().len(), bench.phase()), (0, Phase::Active));
+}
+
+#[test]
+fn news_while_a_fault_waits_are_kept_in_mind() {
+    let mut bench = Bench::active();
+    bench.step_faults.push_back(Some(FaultClass::Transient));
+    bench.routes(&["198.18.2.0/24"], &[]);
+    bench.run();
+    assert_eq!(bench.phase(), Phase::Failed);
+    bench.session(SessionUpdate::Closed);
+    bench.pass("retry");
+    assert!(bench.routes_in_kernel().is_empty());
+}
+
+#[test]
+fn learned_routes_never_include_what_was_withdrawn_before_the_table_was_complete() {
+    let mut bench = restarted(spec(1, "t0"));
+    up(&mut bench);
+    bench.routes(&["198.18.2.0/24"], &[]);
+    bench.run();
+    bench.routes(&[], &["198.18.2.0/24"]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    assert_eq!(*bench.machine.learned(), LearnedRoutes::Known(Default::default()));
+    assert!(bench.routes_in_kernel().is_empty());
+}
+
+#[test]
+fn ten_thousand_routes_take_one_apply_per_batch() {
+    let mut bench = Bench::active();
+    let nets: Vec<Ipv4Net> = (0..10_000u32).map(|n| Ipv4Net::from(std::net::Ipv4Addr::from(0x0b00_0000 + n))).collect();
+    for batch in nets.chunks(500) {
+        bench.session(SessionUpdate::Routes { announced: batch.to_vec(), withdrawn: vec![] });
+    }
+    bench.run();
+    assert_eq!(kinds(&bench.log), ["apply", "apply"]);
+    assert_eq!(bench.routes_in_kernel().len(), 10_002);
+}
+
+#[test]
+fn a_route_of_the_session_goes_over_the_peer_with_the_installed_source() {
+    let bench = Bench::active();
+    assert!(bench.model.observed().links[&name("t0")].routes.contains(&learned(1, "198.18.0.0/24")));
+    assert_eq!(bench.model.observed().links[&name("t0")].link.kind, LinkKind::Gre);
+}
