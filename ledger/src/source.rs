@@ -62,4 +62,12 @@ pub struct LedgerHealth {
     pub retries: u64,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
+    /// Subscriptions made; more than one means reconnects.
+    pub subscriptions: u64,
+    /// Notices that asked for a read.
+    pub wakes: u64,
+    /// Notices of changes that no tunnel could be affected by (telemetry, counters).
+    pub notices_ignored: u64,
+    /// Why the subscription last ended or could not be made.
+    pub last_watch_error: Option<String>,
 }

@@ -1,0 +1,142 @@
+//! Puts the accounts of a read together into a view. An account that does not decode is set aside alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+use warren_state::{Pubkey, Slot, View};
+
+use super::{
+    failure::Failure,
+    prefixes,
+    read::{Raw, ReadOut, matches, quarantine},
+};
+use crate::{
+    Query,
+    accounts::{Account, decode},
+    project,
+};
+
+/// A view in the making.
+pub(super) struct Assembly {
+    program: Pubkey,
+    query: Query,
+    pub(super) view: View,
+    digests: BTreeMap<Pubkey, u64>,
+    asked: BTreeSet<Pubkey>,
+}
+
+impl Assembly {
+    pub(super) fn new(program: Pubkey, query: Query, slot: Slot) -> Self {
+        Self { program, query, view: View { slot, ..View::default() }, digests: BTreeMap::new(), asked: BTreeSet::new() }
+    }
+
+    /// Takes one account of the list of users.
+    ///
+    /// # Errors
+    /// When another program owns it: then the whole answer is about something else.
+    pub(super) fn add_user(&mut self, raw: Raw) -> Result<(), Failure> {
+        let Raw { pubkey, owner, data } = raw;
+        if owner != self.program {
+            let program = self.program;
+            return Err(Failure::Wrong(format!("wrong program: account {pubkey} is owned by {owner}, not by {program}")));
+        }
+        match data.and_then(|data| self.decode(pubkey, &data)) {
+            Ok(Account::User(user)) => {
+                if matches(&self.query, user.client_ip, user.device_pk) {
+                    self.view.users.insert(pubkey, project::user(&user));
+                }
+            }
+            Ok(other) => self.unexpected(pubkey, &other),
+            Err(reason) => self.quarantine(pubkey, reason),
+        }
+        Ok(())
+    }
+
+    /// The accounts that the users name.
+    pub(super) fn named(&self) -> BTreeSet<Pubkey> {
+        let of = |user: &warren_state::view::User| {
+            let groups = user.publishers.iter().chain(&user.subscribers).copied();
+            groups.chain([user.device, user.tenant]).collect::<Vec<_>>()
+        };
+        self.view.users.values().flat_map(of).collect()
+    }
+
+    /// The exchanges that devices name and that have not been asked for yet.
+    pub(super) fn exchanges_not_asked_for(&self) -> BTreeSet<Pubkey> {
+        self.view.devices.values().map(|device| device.exchange).filter(|exchange| !self.asked.contains(exchange)).collect()
+    }
+
+    pub(super) fn asked_for(&mut self, pubkeys: &[Pubkey]) {
+        self.asked.extend(pubkeys);
+    }
+
+    pub(super) fn saw_slot(&mut self, slot: Slot) {
+        self.view.slot = self.view.slot.min(slot);
+    }
+
+    /// Takes one account that was asked for by name. One of another program is set aside: anybody may write any key into
+    /// an account, so it says nothing about the rest.
+    pub(super) fn add_named(&mut self, raw: Raw) {
+        let Raw { pubkey, owner, data } = raw;
+        if owner != self.program {
+            return self.quarantine(pubkey, format!("wrong program: it is owned by {owner}"));
+        }
+        match data.and_then(|data| self.decode(pubkey, &data)) {
+            Ok(Account::Device(device)) => {
+                self.view.devices.insert(pubkey, project::device(&device));
+            }
+            Ok(Account::Exchange(exchange)) => {
+                self.view.exchanges.insert(pubkey, project::exchange(&exchange));
+            }
+            Ok(Account::MulticastGroup(group)) => {
+                self.view.groups.insert(pubkey, project::group(&group));
+            }
+            Ok(Account::Tenant(tenant)) => {
+                self.view.tenants.insert(pubkey, project::tenant(&tenant));
+            }
+            Ok(Account::GlobalConfig(config)) => self.view.config = Some(project::config(&config)),
+            Ok(other) => self.unexpected(pubkey, &other),
+            Err(reason) => self.quarantine(pubkey, reason),
+        }
+    }
+
+    /// The prefixes of a device that was read for them alone.
+    pub(super) fn prefixes_of(&mut self, raw: Raw) -> Vec<Ipv4Net> {
+        match raw.data.and_then(|data| prefixes::from_account(&data)) {
+            Ok(nets) => nets,
+            Err(reason) => {
+                self.quarantine(raw.pubkey, reason);
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn quarantine(&mut self, pubkey: Pubkey, reason: String) {
+        self.view.quarantined.insert(pubkey, quarantine(reason));
+    }
+
+    /// # Errors
+    /// When nothing at all was found: that is a ledger or a program that knows nothing of this network, and no proof that
+    /// the users are gone.
+    pub(super) fn finish(mut self, config: &Pubkey) -> Result<ReadOut, Failure> {
+        let View { users, config: found, quarantined, .. } = &self.view;
+        if users.is_empty() && found.is_none() && quarantined.is_empty() {
+            let program = self.program;
+            let reason = format!("program {program} has neither a configuration ({config}) nor users here: wrong program or ledger?");
+            return Err(Failure::Wrong(reason));
+        }
+        // Exchanges asked for because of the last read that no device names any more.
+        let named: BTreeSet<Pubkey> = self.view.devices.values().map(|device| device.exchange).collect();
+        self.view.exchanges.retain(|exchange, _| named.contains(exchange));
+        Ok(ReadOut { view: self.view, digests: self.digests })
+    }
+
+    fn decode(&mut self, pubkey: Pubkey, data: &[u8]) -> Result<Account, String> {
+        self.digests.insert(pubkey, project::relevant_digest(data));
+        decode(data).map_err(|error| error.to_string())
+    }
+
+    fn unexpected(&mut self, pubkey: Pubkey, account: &Account) {
+        self.quarantine(pubkey, format!("it is a {}, which does not belong there", account.account_type().name()));
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a request failed, and whether trying again can help.
+
+use std::time::Duration;
+
+/// Why a request gave no result. Texts are free of secrets.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// No connection, or one that broke.
+    #[error("cannot reach the ledger: {0}")]
+    Connection(String),
+    /// No answer in time.
+    #[error("the ledger did not answer within {0:?}")]
+    Timeout(Duration),
+    /// An HTTP status other than success.
+    #[error("the ledger answered with HTTP status {status}")]
+    Http { status: u16, retry_after: Option<Duration> },
+    /// A JSON-RPC error.
+    #[error("the ledger answered with error {code}: {message}")]
+    Rpc { code: i64, message: String },
+    /// A body that is not the JSON that it should be.
+    #[error("the ledger's answer is not usable: {0}")]
+    Garbled(String),
+    /// More than we read.
+    #[error("the ledger's answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// An answer that is well-formed but about something else.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Retry {
+    /// Yes, and not before this time where the ledger named one.
+    After(Option<Duration>),
+    /// The same request will fail the same way.
+    No,
+}
+
+impl Failure {
+    /// The reference's classes (connection errors, HTTP 429 500 502 503 504, JSON-RPC -32005 -32004 -32429, truncated
+    /// bodies, "service unavailable", "rate limited"), and -32016: a node behind a balancer that is not at the slot yet.
+    pub(crate) fn retry(&self) -> Retry {
+        match self {
+            Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) => Retry::After(None),
+            Self::Http { status: 429 | 500 | 502 | 503 | 504, retry_after } => Retry::After(*retry_after),
+            Self::Rpc { code: 429 | 500 | 502 | 503 | 504 | -32005 | -32004 | -32429 | -32016, .. } => Retry::After(None),
+            Self::Rpc { code: _, message } if is_overload(message) => Retry::After(None),
+            Self::Http { .. } | Self::Rpc { .. } | Self::TooLarge { .. } | Self::Wrong(_) => Retry::No,
+        }
+    }
+
+    /// Whether the answer, rather than the way to it, is at fault.
+    pub(crate) fn is_malformed(&self) -> bool {
+        match self {
+            Self::Garbled(_) | Self::TooLarge { .. } | Self::Wrong(_) => true,
+            Self::Connection(_) | Self::Timeout(_) | Self::Http { .. } | Self::Rpc { .. } => false,
+        }
+    }
+}
+
+fn is_overload(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["service unavailable", "rate limit", "too many requests"].iter().any(|phrase| message.contains(phrase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http(status: u16) -> Failure {
+        Failure::Http { status, retry_after: None }
+    }
+
+    fn rpc(code: i64, message: &str) -> Failure {
+        Failure::Rpc { code, message: message.into() }
+    }
+
+    #[test]
+    fn the_classes_of_the_reference_are_retried_and_nothing_else_is() {
+        let yes = [429, 500, 502, 503, 504].map(http).into_iter();
+        let yes = yes.chain([-32005, -32004, -32429, -32016, 503].map(|code| rpc(code, "")));
+        let yes = yes.chain([rpc(-32000, "Service Unavailable, please"), rpc(1, "you are rate limited")]);
+        let yes = yes.chain([Failure::Connection(String::new()), Failure::Garbled(String::new()), Failure::Timeout(Duration::ZERO)]);
+        for failure in yes {
+            assert_eq!(failure.retry(), Retry::After(None), "{failure}");
+        }
+        let no = [400, 401, 403, 404, 405, 413, 501].map(http).into_iter();
+        let no = no.chain([-32602, -32601, -32600, -32700, -32010].map(|code| rpc(code, "invalid params")));
+        for failure in no.chain([Failure::TooLarge { limit: 1 }, Failure::Wrong(String::new())]) {
+            assert_eq!(failure.retry(), Retry::No, "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_time_that_the_ledger_names_is_kept() {
+        let failure = Failure::Http { status: 429, retry_after: Some(Duration::from_secs(7)) };
+        assert_eq!(failure.retry(), Retry::After(Some(Duration::from_secs(7))));
+    }
+}

@@ -1,0 +1,337 @@
+//! Reading against a ledger that misbehaves.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use tokio::{net::TcpListener, time::Instant};
+use warren_state::{Pubkey, ServiceKind, Slot, View};
+
+use super::*;
+use crate::{
+    accounts::{Account, Device, MulticastGroup, Net, User, UserType, encode, samples, samples::key},
+    testing::{CLIENT_IP, FakeLedger, Fault, PROGRAM, config, config_key, device, user},
+};
+
+const QUERY: Query = Query::Client(CLIENT_IP);
+
+fn source_of(urls: &[String]) -> RpcSource {
+    let endpoints = urls.iter().map(|url| Endpoint::http(url).unwrap()).collect();
+    let mut settings = RpcSettings::new(endpoints, PROGRAM);
+    settings.first_backoff = Duration::from_millis(2);
+    settings.request_timeout = Duration::from_secs(5);
+    settings.max_response = 256 * 1024;
+    RpcSource::new(settings).unwrap()
+}
+
+fn source(ledger: &FakeLedger) -> RpcSource {
+    source_of(&[ledger.url()])
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+async fn read(source: &RpcSource) -> Result<View, ReadError> {
+    source.read(&QUERY, soon()).await
+}
+
+/// A unicast user of this host with all that it names.
+async fn connected() -> FakeLedger {
+    let ledger = FakeLedger::start().await;
+    ledger.put(key(9), &user(UserType::IBRL).into());
+    ledger.put(key(50), &device().into());
+    ledger.put(device().exchange_pk, &samples::exchange().into());
+    ledger.put(samples::user().tenant_pk, &samples::tenant().into());
+    ledger
+}
+
+#[tokio::test]
+async fn a_clients_view_holds_its_users_and_exactly_what_they_name() {
+    let ledger = connected().await;
+    let stranger = User { client_ip: Ipv4Addr::new(192, 0, 2, 77), device_pk: key(51), ..samples::user() };
+    ledger.put(key(10), &stranger.into());
+    ledger.put(key(51), &device().into());
+    let multicast = User { publishers: vec![key(80)], subscribers: vec![key(81)], ..user(UserType::MULTICAST) };
+    ledger.put(key(11), &multicast.into());
+    ledger.put(key(80), &samples::multicast_group().into());
+    ledger.put(key(81), &MulticastGroup { code: "other".into(), ..samples::multicast_group() }.into());
+    ledger.put(key(82), &samples::multicast_group().into());
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9), key(11)]);
+    assert_eq!(view.users[&key(9)].kind, Ok(ServiceKind::Ibrl));
+    assert_eq!(view.devices.keys().copied().collect::<Vec<_>>(), [key(50)]);
+    assert_eq!(view.groups.keys().copied().collect::<Vec<_>>(), [key(80), key(81)]);
+    assert_eq!(view.exchanges[&device().exchange_pk].code, "xfra");
+    assert_eq!(view.tenants.len(), 1);
+    assert_eq!(view.config.map(|config| config.remote_asn.0), Some(65342));
+    assert_eq!((view.slot, view.device_prefixes, view.quarantined.len()), (Slot(1000), None, 0));
+}
+
+#[tokio::test]
+async fn from_the_second_read_on_a_client_needs_two_requests_and_their_size_does_not_grow_with_the_network() {
+    let ledger = connected().await;
+    let source = source(&ledger);
+    read(&source).await.unwrap();
+    assert_eq!(ledger.methods(), ["getProgramAccounts", "getMultipleAccounts", "getMultipleAccounts"]);
+    let (requests, bytes) = (source.health().requests, source.health().bytes_received);
+    for n in 0..200 {
+        let other = User { client_ip: Ipv4Addr::new(198, 18, 0, n), ..samples::user() };
+        ledger.put(Pubkey([n.max(100); 32]), &other.into());
+        ledger.put(Pubkey([n; 32]), &Device { code: format!("d{n}"), ..device() }.into());
+    }
+    read(&source).await.unwrap();
+    assert_eq!(source.health().requests - requests, 2);
+    assert!(source.health().bytes_received - bytes < 20_000, "{} bytes", source.health().bytes_received - bytes);
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_not_there_is_not_asked_for_again_and_again_within_a_read() {
+    let ledger = connected().await;
+    ledger.state().accounts.remove(&device().exchange_pk);
+    let source = source(&ledger);
+    read(&source).await.unwrap();
+    ledger.state().requests.clear();
+    assert!(read(&source).await.unwrap().exchanges.is_empty());
+    assert_eq!(ledger.methods().len(), 2);
+}
+
+#[tokio::test]
+async fn a_gateways_view_holds_the_users_of_its_device() {
+    let ledger = connected().await;
+    ledger.put(key(10), &User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() }.into());
+    ledger.put(key(11), &User { device_pk: key(51), ..samples::user() }.into());
+    let view = source(&ledger).read(&Query::Gateway(key(50)), soon()).await.unwrap();
+    assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9), key(10)]);
+    assert_eq!(view.devices.keys().copied().collect::<Vec<_>>(), [key(50)]);
+}
+
+#[tokio::test]
+async fn the_prefixes_of_all_devices_are_read_only_when_an_edge_filtering_user_asks() {
+    let ledger = connected().await;
+    ledger.put(key(51), &Device { dz_prefixes: vec![Net::new([10, 9, 0, 0].into(), 16)], ..device() }.into());
+    let many: Vec<Net> = (0..100).map(|n| Net::new([10, 10, n, 0].into(), 24)).collect();
+    ledger.put(key(52), &Device { dz_prefixes: many, ..device() }.into());
+    assert_eq!(read(&source(&ledger)).await.unwrap().device_prefixes, None);
+    ledger.put(key(9), &user(UserType::EDGE_FILTERING).into());
+    let prefixes = read(&source(&ledger)).await.unwrap().device_prefixes.unwrap();
+    assert_eq!(prefixes.len(), 2 + 1 + 100);
+    assert!(prefixes.contains(&"10.10.99.0/24".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn later_requests_ask_for_the_slot_of_the_first_and_the_views_slot_is_the_lowest() {
+    let ledger = connected().await;
+    ledger.state().slot_step = 3;
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!(view.slot, Slot(1003));
+    let state = ledger.state();
+    assert_eq!(state.requests[1]["params"][1]["minContextSlot"], 1003);
+    assert_eq!(state.requests[0]["params"][1]["commitment"], "confirmed");
+    assert_eq!(state.requests[1]["params"][1]["commitment"], "confirmed");
+}
+
+#[tokio::test]
+async fn a_node_that_falls_behind_between_two_requests_never_gives_a_mixed_view() {
+    let ledger = connected().await;
+    ledger.state().slot_step = -1;
+    let error = read(&source(&ledger)).await.unwrap_err();
+    assert!(error.to_string().contains("-32016"), "{error}");
+}
+
+#[tokio::test]
+async fn one_account_that_does_not_decode_is_set_aside_alone_with_its_reason() {
+    let ledger = connected().await;
+    let mut broken = encode(&user(UserType::MULTICAST).into());
+    broken[132..136].copy_from_slice(&u32::MAX.to_le_bytes());
+    ledger.put_raw(key(11), PROGRAM, broken);
+    ledger.put_raw(samples::user().tenant_pk, PROGRAM, vec![13, 1, 2]);
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9)]);
+    assert!(view.quarantined[&key(11)].reason.contains("publishers"), "{:?}", view.quarantined);
+    assert!(view.quarantined[&samples::user().tenant_pk].reason.contains("ends in owner"), "{:?}", view.quarantined);
+    assert_eq!(view.devices.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_list_of_another_program_is_refused_as_a_whole() {
+    let ledger = connected().await;
+    ledger.put_raw(key(11), Pubkey([1; 32]), encode(&user(UserType::MULTICAST).into()));
+    match read(&source(&ledger)).await.unwrap_err() {
+        ReadError::Malformed(reason) => assert!(reason.contains("wrong program"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(ledger.methods().len(), 1, "not retried");
+}
+
+#[tokio::test]
+async fn a_named_account_of_another_program_or_type_is_set_aside_alone() {
+    let ledger = connected().await;
+    ledger.put_raw(key(50), Pubkey([1; 32]), encode(&device().into()));
+    ledger.put(samples::user().tenant_pk, &Account::from(samples::user()));
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!((view.users.len(), view.devices.len(), view.tenants.len()), (1, 0, 0));
+    assert!(view.quarantined[&key(50)].reason.contains("wrong program"));
+    assert!(view.quarantined[&samples::user().tenant_pk].reason.contains("it is a user"));
+}
+
+#[tokio::test]
+async fn a_ledger_that_knows_nothing_of_the_program_is_no_proof_that_the_users_are_gone() {
+    let ledger = FakeLedger::start().await;
+    ledger.state().accounts.clear();
+    assert!(matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(reason)) if reason.contains("wrong program or ledger")));
+}
+
+#[tokio::test]
+async fn a_missing_configuration_or_device_is_no_error_here() {
+    let ledger = connected().await;
+    ledger.state().accounts.remove(&config_key());
+    ledger.state().accounts.remove(&key(50));
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!((view.users.len(), view.config, view.devices.len()), (1, None, 0));
+}
+
+#[tokio::test]
+async fn an_answer_that_ignores_the_filters_brings_no_foreign_user_in() {
+    let ledger = connected().await;
+    ledger.put(key(10), &User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() }.into());
+    ledger.state().ignore_filters = true;
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9)]);
+}
+
+#[tokio::test]
+async fn passing_faults_are_ridden_out_within_one_read() {
+    let faults = [
+        Fault::Status(503, None),
+        Fault::Status(500, None),
+        Fault::Status(504, None),
+        Fault::Status(429, Some(0)),
+        Fault::Rpc(-32005, "Node is behind by 42 slots"),
+        Fault::Rpc(-32004, "Block not available for slot"),
+        Fault::Rpc(-32429, "slow down"),
+        Fault::Rpc(-32000, "You are being Rate Limited"),
+        Fault::Body("<html>Bad gateway</html>"),
+        Fault::Body("{\"jsonrpc\":\"2.0\",\"id\":1}"),
+        Fault::Body("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[{\"pubkey\":1}]}"),
+        Fault::Body(""),
+        Fault::CutOff,
+        Fault::HalfJson,
+        Fault::Close,
+    ];
+    for fault in faults {
+        let ledger = connected().await;
+        ledger.faults([fault.clone(), Fault::None, fault.clone()]);
+        let source = source(&ledger);
+        let view = read(&source).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(view.users.len(), 1, "{fault:?}");
+        assert_eq!((source.health().retries, source.health().reads_ok), (2, 1), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_trying_again_cannot_help_is_not_tried_again() {
+    for fault in [Fault::Rpc(-32602, "Invalid params"), Fault::Status(401, None), Fault::Status(404, None), Fault::Oversize(300_000)] {
+        let ledger = connected().await;
+        ledger.faults([fault.clone()]);
+        let source = source(&ledger);
+        assert!(read(&source).await.is_err(), "{fault:?}");
+        let health = source.health();
+        assert_eq!((health.requests, health.retries, health.reads_failed), (1, 0, 1), "{fault:?}");
+        assert!(health.last_error.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_read_gives_up_after_its_attempts() {
+    let ledger = connected().await;
+    ledger.faults(vec![Fault::Status(503, None); 10]);
+    let source = source(&ledger);
+    assert!(matches!(read(&source).await, Err(ReadError::Unavailable(reason)) if reason.contains("503")));
+    assert_eq!((source.health().requests, source.health().retries), (4, 3));
+}
+
+#[tokio::test]
+async fn a_time_to_wait_that_is_past_the_deadline_ends_the_read_at_once() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Status(429, Some(3000))]);
+    let source = source(&ledger);
+    assert!(matches!(read(&source).await, Err(ReadError::Unavailable(reason)) if reason.contains("429")));
+    assert_eq!(source.health().requests, 1);
+}
+
+#[tokio::test]
+async fn the_time_that_the_only_endpoint_names_is_waited_for() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Status(429, Some(1))]);
+    let before = Instant::now();
+    read(&source(&ledger)).await.unwrap();
+    assert!(before.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn large_answers_are_cut_off_packed_and_unpacked_alike() {
+    for fault in [Fault::Oversize(300_000), Fault::Bomb(64 * 1024 * 1024)] {
+        let ledger = connected().await;
+        ledger.faults([fault.clone()]);
+        match read(&source(&ledger)).await.unwrap_err() {
+            ReadError::Malformed(reason) => assert!(reason.contains("larger than"), "{reason}"),
+            other => panic!("{fault:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_unpacks_to_too_much_is_not_taken() {
+    let ledger = connected().await;
+    ledger.put_raw(key(50), PROGRAM, vec![0; 11 * 1024 * 1024]);
+    let view = read(&source(&ledger)).await.unwrap();
+    assert!(view.quarantined[&key(50)].reason.contains("larger than any account"));
+    ledger.put_raw(key(50), PROGRAM, vec![0; 1024 * 1024]);
+    assert!(matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(_))));
+}
+
+#[tokio::test]
+async fn the_callers_deadline_holds_against_a_ledger_that_never_answers() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Hang, Fault::Hang]);
+    let source = source(&ledger);
+    let error = source.read(&QUERY, Instant::now() + Duration::from_millis(100)).await.unwrap_err();
+    assert_eq!(error, ReadError::Deadline);
+    assert_eq!(source.health().reads_failed, 1);
+}
+
+#[tokio::test]
+async fn a_failing_endpoint_is_left_for_the_next_and_every_read_comes_from_one_endpoint() {
+    let (first, second) = (connected().await, connected().await);
+    second.put(config_key(), &config(4242).into());
+    first.faults([Fault::None, Fault::Status(503, Some(60))]);
+    let source = source_of(&[first.url(), second.url()]);
+    let view = read(&source).await.unwrap();
+    assert_eq!(view.config.map(|config| config.remote_asn.0), Some(4242));
+    assert_eq!(first.methods(), ["getProgramAccounts", "getMultipleAccounts"]);
+    assert_eq!(second.methods().first().map(String::as_str), Some("getProgramAccounts"));
+    assert_eq!(source.health().endpoint, format!("http://{}", second.address));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_is_an_error_without_secrets() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let source = source_of(&[format!("http://bob:hunter2@127.0.0.1:{port}/tok3n?api-key=s3cret")]);
+    let error = read(&source).await.unwrap_err();
+    assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("cannot reach the ledger")), "{error:?}");
+    let all = format!("{error:?} {error} {:?}", source.health());
+    for secret in ["hunter2", "tok3n", "s3cret"] {
+        assert!(!all.contains(secret), "{all}");
+    }
+    assert_eq!(source.health().requests, 4);
+}
+
+#[tokio::test]
+async fn a_secret_that_the_ledger_repeats_in_its_error_is_taken_out() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Rpc(-32602, "unknown token tok3n")]);
+    let source = source_of(&[format!("http://{}/tok3n", ledger.address)]);
+    let error = read(&source).await.unwrap_err().to_string();
+    assert!(error.contains("unknown token ***"), "{error}");
+}
