@@ -35,12 +35,10 @@ pub(crate) struct Board {
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
     pub(crate) enabled: AtomicBool,
-    pub(crate) view: ArcSwapOption<AcceptedView>,
+    pub(crate) view: ArcSwapOption<InForce>,
     pub(crate) held: Mutex<VecDeque<HoldReason>>,
     pub(crate) last_held: ArcSwapOption<HoldReason>,
     pub(crate) guard: Mutex<ViewGuard>,
-    /// What the guard's views answer.
-    pub(crate) queried: ArcSwapOption<Query>,
     pub(crate) client_ip: ArcSwap<ClientIp>,
     pub(crate) notices: Mutex<Notices>,
     pub(crate) tunnels: TunnelNews,
@@ -71,6 +69,13 @@ pub(crate) struct Pokes {
 pub(crate) struct ClientIp {
     pub(crate) address: Option<Ipv4Addr>,
     pub(crate) error: Option<String>,
+}
+
+/// The view in force, and the question that it answers: it proves nothing about another.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce {
+    pub(crate) query: Query,
+    pub(crate) accepted: AcceptedView,
 }
 
 /// What the reconciler says about itself.
@@ -125,7 +130,6 @@ impl Board {
             held: Mutex::default(),
             last_held: ArcSwapOption::empty(),
             guard: Mutex::new(guard),
-            queried: ArcSwapOption::empty(),
             client_ip: ArcSwap::default(),
             notices: Mutex::default(),
             tunnels: TunnelNews::default(),
@@ -181,6 +185,14 @@ impl Board {
             crate::RoleSettings::Client(_) => self.client_ip.load().address.map(|client_ip| Role::Client { client_ip }),
             crate::RoleSettings::Gateway { device } => Some(Role::Gateway { device: *device }),
         }
+    }
+
+    /// What to read, once the role is known.
+    pub(crate) fn query(&self) -> Option<Query> {
+        self.role().map(|role| match role {
+            Role::Client { client_ip } => Query::Client(client_ip),
+            Role::Gateway { device } => Query::Gateway(device),
+        })
     }
 
     /// Takes a notice of the kernel.

@@ -116,3 +116,71 @@ async fn write_all(mut write: WriteHalf<Box<dyn Stream>>, mut queue: mpsc::Recei
     let _peer_gone = write.shutdown().await;
     let _nobody_waits = done.send(());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LOCAL: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 2), 0);
+
+    async fn listener() -> (TcpListener, SocketAddrV4) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    }
+
+    #[tokio::test]
+    async fn a_connection_comes_from_the_local_address_and_its_last_words_arrive() {
+        let (listener, peer) = listener().await;
+        let stream = TcpDialer.dial(LOCAL, peer, None).await.unwrap();
+        let (mut accepted, from) = listener.accept().await.unwrap();
+        assert_eq!(from.ip(), *LOCAL.ip());
+        let (heard, mut hears) = mpsc::unbounded_channel();
+        let connection = Connection::open(stream, move |what| heard.send(what).unwrap_or_default());
+        accepted.write_all(b"hello").await.unwrap();
+        let Some(Heard::Bytes(bytes)) = hears.recv().await else { panic!("bytes come first") };
+        assert_eq!(bytes, b"hello");
+        connection.handled();
+        assert!(connection.send(b"last ".to_vec()) && connection.send(b"words".to_vec()));
+        connection.close().await.unwrap();
+        let mut received = Vec::new();
+        accepted.read_to_end(&mut received).await.unwrap();
+        assert_eq!(received, b"last words");
+    }
+
+    #[tokio::test]
+    async fn the_peers_end_is_told_and_reading_waits_for_the_session() {
+        let (listener, peer) = listener().await;
+        let stream = TcpDialer.dial(LOCAL, peer, None).await.unwrap();
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        let (heard, mut hears) = mpsc::unbounded_channel();
+        let connection = Connection::open(stream, move |what| heard.send(what).unwrap_or_default());
+        tokio::spawn(async move { accepted.write_all(&vec![7; 4 << 20]).await });
+        let mut chunks = 0;
+        let mut bytes = 0;
+        while let Some(what) = hears.recv().await {
+            match what {
+                Heard::Bytes(chunk) => {
+                    chunks += 1;
+                    bytes += chunk.len();
+                    assert!(hears.len() <= READ_AHEAD, "no more than that is read ahead");
+                    connection.handled();
+                }
+                Heard::End(_) => break,
+            }
+        }
+        assert_eq!(bytes, 4 << 20);
+        assert!(chunks >= bytes / CHUNK);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_an_error() {
+        let (listener, peer) = listener().await;
+        drop(listener);
+        assert!(TcpDialer.dial(LOCAL, peer, None).await.is_err());
+    }
+}

@@ -88,8 +88,16 @@ impl TunnelNews {
         inner.latest.clone()
     }
 
-    /// The tunnels that there are reports of.
-    pub(crate) fn known(&self) -> Vec<TunnelId> {
-        lock(&self.0).latest.keys().copied().collect()
+    /// The latest report of every tunnel.
+    pub(crate) fn latest(&self) -> Vec<Arc<TunnelReport>> {
+        lock(&self.0).latest.values().cloned().collect()
+    }
+
+    /// There are no provisioners any more.
+    pub(crate) fn clear(&self) {
+        let mut inner = lock(&self.0);
+        let known = std::mem::take(&mut inner.latest);
+        inner.for_status.extend(known.into_keys());
+        inner.for_reconciler.clear();
     }
 }

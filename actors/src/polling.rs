@@ -68,6 +68,8 @@ impl Polling {
         match (input, &self.state) {
             (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => self.read(),
             (Input::WakeUp, State::Idle) => Vec::new(),
+            // The ledger fails: the next try sees what the wake-up is about.
+            (Input::WakeUp, State::Waiting { .. }) if self.failures > 0 => Vec::new(),
             (Input::WakeUp, State::Waiting { until, .. }) => {
                 let earliest = self.ended_at.map_or(now, |ended| ended + LEAST_GAP);
                 if earliest <= now {
@@ -181,7 +183,8 @@ mod tests {
             feed(&mut polling, 0, Input::Failed);
             let wait = due(&polling);
             assert!(wait <= longest && wait >= longest / 3, "after failure {failure}: {wait} ms");
-            feed(&mut polling, wait, Input::Timeout);
+            assert_eq!(feed(&mut polling, 0, Input::WakeUp), [], "a wake-up does not cut the backoff short");
+            assert_eq!(feed(&mut polling, wait + 1, Input::Timeout), [Effect::Read]);
             feed(&mut polling, 0, Input::WakeUp);
         }
         feed(&mut polling, 0, Input::Good);

@@ -32,7 +32,7 @@ pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
 }
 
 async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
-    let (reply, mut answers) = mpsc::channel(board.tunnels.known().len() + 16);
+    let (reply, mut answers) = mpsc::channel(board.tunnels.latest().len() + 16);
     let _gone = board.directory.tunnels.send(TunnelsMessage::Learned(reply));
     let (mut learned, until) = (BTreeMap::new(), Instant::now() + ANSWER);
     while let Ok(Some((tunnel, routes))) = timeout_at(until, answers.recv()).await {

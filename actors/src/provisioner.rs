@@ -111,7 +111,13 @@ impl Actor for Provisioner {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
-            ProvisionerMessage::Input(input) => state.driver.handle(*input),
+            ProvisionerMessage::Input(input) => {
+                if matches!(*input, Input::Assign { .. }) {
+                    // A reconciler that was started again hears of the tunnel in any case.
+                    state.reported = None;
+                }
+                state.driver.handle(*input)
+            }
             ProvisionerMessage::Alarm => state.driver.ring(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
             ProvisionerMessage::RestartSession(number) => return state.restart_session(&myself, number).await,

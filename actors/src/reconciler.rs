@@ -11,15 +11,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Plan, TunnelId,
-    guard::AcceptedView,
-    lifecycle,
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, TunnelId, lifecycle,
     random::Random,
     reconcile::{self, Effect, Input, ReconcilerSettings, Role},
 };
 
 use crate::{
-    board::{Board, Reconciled, lock},
+    board::{Board, InForce, Reconciled, lock},
     driver::{Core, Driver},
     news::News,
     policy::Kind,
@@ -59,8 +57,9 @@ pub(crate) struct State {
     driver: Driver<reconcile::Reconciler>,
     enabled: Option<bool>,
     role: Option<Role>,
-    view: Option<Arc<AcceptedView>>,
+    view: Option<Arc<InForce>>,
     published: Reconciled,
+    orphans_dismissed: bool,
 }
 
 impl Core for reconcile::Reconciler {
@@ -88,7 +87,7 @@ impl Actor for Reconciler {
         // Provisioners that an earlier reconciler left go on: this one learns of them, and plans from what is observed.
         for (tunnel, news) in state.board.tunnels.all_for_reconciler() {
             let effects = state.driver.handle(told(tunnel, news));
-            state.carry_out(&myself, effects);
+            state.carry_out(&myself, effects)?;
         }
         let poked = myself.clone();
         state.board.pokes.reconciler.attach(move || {
@@ -115,7 +114,7 @@ impl Actor for Reconciler {
             ReconcilerMessage::Failed(reason) => return Err(reason.into()),
             ReconcilerMessage::Alarm => state.driver.ring(),
         };
-        state.carry_out(&myself, effects);
+        state.carry_out(&myself, effects)?;
         state.publish();
         Ok(())
     }
@@ -124,7 +123,11 @@ impl Actor for Reconciler {
 impl State {
     fn new(myself: &ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Self {
         let watch = board.pulses.watch(Kind::Reconciler, myself.get_cell());
-        let settings = ReconcilerSettings { resync: board.settings.resync_interval, ..ReconcilerSettings::default() };
+        let settings = ReconcilerSettings {
+            resync: board.settings.resync_interval,
+            max_prefixes: board.settings.bgp.max_prefixes,
+            ..ReconcilerSettings::default()
+        };
         let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);
         let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
         let role = board.role();
@@ -133,7 +136,7 @@ impl State {
         let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
         });
-        Self { board, driver, enabled: None, role, view: None, published: Reconciled::default() }
+        Self { board, driver, enabled: None, role, view: None, published: Reconciled::default(), orphans_dismissed: start == 0 }
     }
 
     /// Tells the core what changed on the board.
@@ -143,11 +146,11 @@ impl State {
         let revision = board.revision();
         for input in self.changes(&board) {
             let effects = self.driver.handle(input);
-            self.carry_out(myself, effects);
+            self.carry_out(myself, effects)?;
         }
         self.published.revision = revision;
         self.publish();
-        Ok(())
+        self.dismiss_orphans()
     }
 
     fn changes(&mut self, board: &Board) -> Vec<Input> {
@@ -164,11 +167,12 @@ impl State {
         }
         self.role = role;
         inputs.extend(board.tunnels.take_for_reconciler().into_iter().map(|(tunnel, news)| told(tunnel, news)));
-        let view = board.view.load_full();
-        if let Some(accepted) = &view
-            && !self.view.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, accepted))
+        // After an address was replaced, the view in force is of another client for a moment.
+        let view = board.view.load_full().filter(|in_force| board.query() == Some(in_force.query));
+        if let Some(in_force) = &view
+            && !self.view.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, in_force))
         {
-            inputs.push(Input::View(accepted.as_ref().clone()));
+            inputs.push(Input::View(in_force.accepted.clone()));
         }
         self.view = view;
         inputs.extend(std::mem::take(&mut *lock(&board.held)).into_iter().map(Input::Held));
@@ -176,29 +180,45 @@ impl State {
         inputs
     }
 
-    fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) {
+    fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
         for effect in effects {
             match effect {
                 Effect::Observe => ask(myself, observe(self.board.clone())),
                 Effect::ResolveSources(destinations) => ask(myself, resolve(self.board.clone(), destinations)),
                 Effect::Assign { spec, incarnation, generation } => {
                     let tunnel = spec.id;
-                    self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation });
+                    self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation })?;
                 }
                 Effect::Retire { tunnel, link, rules, reason } => {
-                    self.deliver(tunnel, lifecycle::Input::Retire { link, rules, reason });
+                    self.deliver(tunnel, lifecycle::Input::Retire { link, rules, reason })?;
                 }
-                Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck),
-                Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach),
+                Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
+                Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
                 Effect::Record(event) => self.board.record(event),
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
         }
+        Ok(())
     }
 
-    fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) {
-        // Without a supervisor nothing is lost: when it is back it tells that every provisioner ended.
-        let _gone = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+    fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) -> Result<(), ActorProcessingErr> {
+        let there = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+        if there { Ok(()) } else { Err("nobody holds the provisioners".into()) }
+    }
+
+    /// Provisioners of an earlier reconciler that this one has no use for, and that have no link that it could see, let
+    /// go.
+    fn dismiss_orphans(&mut self) -> Result<(), ActorProcessingErr> {
+        if !self.driver.core().converged() || std::mem::replace(&mut self.orphans_dismissed, true) {
+            return Ok(());
+        }
+        let in_use: BTreeSet<TunnelId> = self.driver.core().reports().map(|report| report.tunnel).collect();
+        for report in self.board.tunnels.latest() {
+            if !in_use.contains(&report.tunnel) && matches!(report.phase, Phase::Pending | Phase::Failed) {
+                self.deliver(report.tunnel, lifecycle::Input::Detach)?;
+            }
+        }
+        Ok(())
     }
 
     fn publish(&mut self) {

@@ -148,7 +148,17 @@ impl State {
     async fn failed(&mut self, myself: &RootRef, cell: &ActorCell, reason: String) {
         if let Some(index) = self.children.iter().position(|child| child.is(cell)) {
             self.children[index].cell = None;
+            if self.children[index].kind == Kind::Tunnels {
+                self.kill(Kind::Reconciler);
+            }
             self.again(myself, index, reason).await;
+        }
+    }
+
+    /// What it knew holds no longer: it starts afresh, as after any failure.
+    fn kill(&self, kind: Kind) {
+        for cell in self.children.iter().filter(|child| child.kind == kind).filter_map(|child| child.cell.as_ref()) {
+            cell.kill();
         }
     }
 

@@ -68,6 +68,8 @@ pub struct BgpSettings {
     pub peer_port: u16,
     /// Proposed in OPEN; the lower one of both sides holds (RFC 4271 section 4.2).
     pub hold_time: Duration,
+    /// The most routes that one session may teach us; more close it.
+    pub max_prefixes: u32,
     /// TCP-MD5 (RFC 2385), the same for every peer.
     pub password: Option<Password>,
     /// Opens the connections.
@@ -87,7 +89,7 @@ impl Settings {
             poll_interval: Duration::from_secs(10),
             fetch_timeout: Duration::from_secs(30),
             guard: GuardSettings::default(),
-            resync_interval: Duration::from_secs(60),
+            resync_interval: Duration::from_secs(30),
             bgp: BgpSettings::default(),
             policies: RestartPolicies::default(),
             stuck_after: Duration::from_secs(30),
@@ -112,7 +114,7 @@ impl Default for ClientSettings {
 
 impl Default for BgpSettings {
     fn default() -> Self {
-        Self { peer_port: 179, hold_time: Duration::from_secs(90), password: None, dialer: Arc::new(TcpDialer) }
+        Self { peer_port: 179, hold_time: Duration::from_secs(90), max_prefixes: 20_000, password: None, dialer: Arc::new(TcpDialer) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::Instant};
 use warren_state::{
-    Sequence,
+    Monotonic, Sequence,
     event::{Event, Level},
     journal::JournalEntry,
 };
@@ -141,7 +141,9 @@ impl State {
     fn read_board(&mut self) {
         let board = &self.board;
         let now = board.clock.now();
-        let accepted = board.view.load();
+        let in_force = board.view.load();
+        let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
+        let stale = self.stale(now);
         let reconciled = &self.reconciled;
         self.working = Snapshot {
             epoch: board.epoch,
@@ -149,9 +151,9 @@ impl State {
             unix_ms: Clock::unix_ms(),
             enabled: board.enabled.load(Ordering::SeqCst),
             role: board.role(),
-            view: accepted.as_ref().map(|accepted| accepted.view.clone()),
-            view_read_at: accepted.as_ref().map(|accepted| accepted.read_at),
-            stale: lock(&board.guard).is_stale(now),
+            view: accepted.map(|accepted| accepted.view.clone()),
+            view_read_at: accepted.map(|accepted| accepted.read_at),
+            stale,
             held: board.last_held.load().as_deref().cloned(),
             ledger: board.ledger.health(),
             refused: reconciled.refused.clone(),
@@ -167,6 +169,18 @@ impl State {
             invariants_broken: std::mem::take(&mut self.working.invariants_broken),
             events: std::mem::take(&mut self.working.events),
         };
+    }
+
+    /// Whether the view in force is older than allowed; when it becomes so, that is told.
+    fn stale(&self, now: Monotonic) -> bool {
+        let (stale, age) = {
+            let guard = lock(&self.board.guard);
+            (guard.is_stale(now), guard.age(now))
+        };
+        if stale && !self.working.stale {
+            self.board.record(Event::ViewStale { age_seconds: age.map_or(0, |age| age.as_secs()) });
+        }
+        stale
     }
 
     fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {

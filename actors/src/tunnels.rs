@@ -51,11 +51,9 @@ impl Actor for Tunnels {
 
     async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         board.directory.tunnels.set(myself);
-        // The provisioners of an earlier supervisor went with it.
-        for tunnel in board.tunnels.known() {
-            board.tunnels.ended(tunnel, false);
-        }
-        board.pokes.reconciler.ring();
+        // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
+        board.tunnels.clear();
+        board.pokes.status.ring();
         Ok(State { board, slots: BTreeMap::new(), running: HashMap::new(), storm: History::default() })
     }
 

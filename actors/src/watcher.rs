@@ -1,19 +1,19 @@
 //! The actor that reads the ledger: by timer, on wake-ups, and through the view guard.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{mem, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 use warren_ledger::{Query, ReadError};
 use warren_state::{
     Deadline, Monotonic, View,
-    guard::{HoldReason, Verdict, ViewGuard},
+    event::Event,
+    guard::{AcceptedView, HoldReason, Verdict, ViewGuard},
     random::Random,
-    reconcile::Role,
 };
 
 use crate::{
-    board::{Board, lock},
+    board::{Board, InForce, lock},
     driver::{AbortOnDrop, Core, Driver},
     policy::Kind,
     polling::{Effect, Input, PollSettings, Polling},
@@ -80,11 +80,13 @@ impl Actor for LedgerWatcher {
         let effects = match message {
             WatcherMessage::Poked => state.follow_role(&myself),
             WatcherMessage::WakeUp => state.driver.handle(Input::WakeUp),
-            WatcherMessage::Read(number, read) if number == state.reads => {
-                let outcome = judge(&state.board, read);
-                state.driver.handle(outcome)
-            }
-            WatcherMessage::Read(_, _) => Vec::new(),
+            WatcherMessage::Read(number, read) => match state.query.filter(|_| number == state.reads) {
+                Some(query) => {
+                    let outcome = judge(&state.board, query, read);
+                    state.driver.handle(outcome)
+                }
+                None => Vec::new(),
+            },
             WatcherMessage::Failed(reason) => return Err(reason.into()),
             WatcherMessage::Alarm => state.driver.ring(),
         };
@@ -101,16 +103,10 @@ impl State {
     /// Reads what the role needs. Views of another query prove nothing about this one.
     fn follow_role(&mut self, myself: &ActorRef<WatcherMessage>) -> Vec<Effect> {
         self.board.pokes.watcher.answer();
-        let query = self.board.role().map(|role| match role {
-            Role::Client { client_ip } => Query::Client(client_ip),
-            Role::Gateway { device } => Query::Gateway(device),
-        });
-        let Some(query) = query.filter(|query| self.query != Some(*query)) else { return Vec::new() };
-        let of_another = self.board.queried.swap(Some(Arc::new(query))).is_some_and(|earlier| *earlier != query);
-        if of_another {
-            *lock(&self.board.guard) = ViewGuard::new(self.board.settings.guard, None);
-            self.board.view.store(None);
-        }
+        let Some(query) = self.board.query().filter(|query| self.query != Some(*query)) else { return Vec::new() };
+        let in_force = self.board.view.load_full().filter(|in_force| in_force.query == query);
+        *lock(&self.board.guard) = ViewGuard::new(self.board.settings.guard, in_force.as_ref().map(|in_force| in_force.accepted.clone()));
+        self.board.view.store(in_force);
         self.query = Some(query);
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
@@ -151,33 +147,63 @@ impl<T> Drop for AbortOnDropResult<T> {
 }
 
 /// Takes a read to the guard, and puts what it says on the board.
-fn judge(board: &Board, read: Result<View, ReadError>) -> Input {
+fn judge(board: &Board, query: Query, read: Result<View, ReadError>) -> Input {
     let failed = read.is_err();
     let verdict = lock(&board.guard).offer(board.clock.now(), read.map_err(|error| error.to_string()));
-    let (reason, outcome) = match verdict {
+    match verdict {
         Verdict::Accept(accepted) => {
-            board.view.store(Some(Arc::new(accepted)));
-            board.last_held.store(None);
-            board.changed();
-            return Input::Good;
+            accept(board, query, accepted);
+            Input::Good
         }
-        Verdict::Hold(reason) => (reason, if failed { Input::Failed } else { Input::Good }),
-        Verdict::Confirm(reason) => (reason, Input::Unconfirmed),
-    };
-    hold(board, reason);
-    outcome
+        Verdict::Hold(reason) => {
+            hold(board, reason, true);
+            if failed { Input::Failed } else { Input::Good }
+        }
+        // The second read tells whether this is worth a word.
+        Verdict::Confirm(reason) => {
+            let twice = board.last_held.load().is_some();
+            hold(board, reason, twice);
+            Input::Unconfirmed
+        }
+    }
 }
 
-fn hold(board: &Board, reason: HoldReason) {
-    board.last_held.store(Some(Arc::new(reason.clone())));
+fn accept(board: &Board, query: Query, accepted: AcceptedView) {
+    let view = accepted.view.clone();
+    let before = board.view.swap(Some(Arc::new(InForce { query, accepted })));
+    if !before.is_some_and(|before| says_the_same(&before.accepted.view, &view)) {
+        board.record(Event::ViewAccepted { slot: view.slot, users: view.users.len(), quarantined: view.quarantined.len() });
+    }
+    board.last_held.store(None);
+    board.changed();
+}
+
+fn hold(board: &Board, reason: HoldReason, tell: bool) {
+    let before = board.last_held.swap(Some(Arc::new(reason.clone())));
+    let known = before.is_some_and(|before| mem::discriminant(&*before) == mem::discriminant(&reason));
+    if tell && !known {
+        board.record(Event::ViewHeld { reason: reason.to_string() });
+    }
     {
-        let mut held: std::sync::MutexGuard<'_, VecDeque<HoldReason>> = lock(&board.held);
+        let mut held = lock(&board.held);
         held.push_back(reason);
         while held.len() > HELD {
             held.pop_front();
         }
     }
     board.changed();
+}
+
+/// Whether two views differ in their slot at most.
+fn says_the_same(a: &View, b: &View) -> bool {
+    a.users == b.users
+        && a.devices == b.devices
+        && a.exchanges == b.exchanges
+        && a.groups == b.groups
+        && a.tenants == b.tenants
+        && a.config == b.config
+        && a.device_prefixes == b.device_prefixes
+        && a.quarantined == b.quarantined
 }
 
 async fn pump(mut wake_ups: mpsc::Receiver<()>, myself: ActorRef<WatcherMessage>) {

@@ -1,6 +1,7 @@
 //! The whole tree with the real machines, on a kernel in memory, a scripted ledger and BGP peers over in-memory streams.
 
 mod connect;
+mod crash;
 mod kernel;
 mod ledger;
 mod log;
