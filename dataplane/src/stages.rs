@@ -117,3 +117,57 @@ fn check_link(step: &PlannedStep, spec: &LinkSpec) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use warren_state::{Incarnation, Pubkey, TunnelId};
+
+    use super::*;
+    use crate::{
+        contract::Scope,
+        simulated::{Script, Simulated, Trouble},
+    };
+
+    fn create(n: u8, remote: Ipv4Addr) -> PlannedStep {
+        let name = LinkName::new(format!("doublezero{n}")).expect("a valid name");
+        let spec = LinkSpec { name: name.clone(), local: Ipv4Addr::new(192, 0, 2, 1), remote, ttl: 64, mtu: 1476 };
+        let action = Action::CreateLink { spec, incarnation: Incarnation(1) };
+        PlannedStep { tunnel: TunnelId(Pubkey([n + 1; 32])), link: name, action }
+    }
+
+    fn good(n: u8) -> PlannedStep {
+        create(n, Ipv4Addr::new(198, 51, 100, n))
+    }
+
+    #[tokio::test]
+    async fn a_plan_with_one_impossible_step_is_refused_as_a_whole() {
+        let dataplane = Simulated::default();
+        let refused = Prepared::new(&dataplane, vec![good(0), create(1, Ipv4Addr::UNSPECIFIED)], Generation(1)).err();
+        assert_eq!(refused.map(|fault| fault.class), Some(FaultClass::Permanent));
+        assert_eq!(dataplane.operations(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_prepared_plan_that_is_dropped_changes_nothing() {
+        let dataplane = Simulated::default();
+        drop(Prepared::new(&dataplane, vec![good(0)], Generation(1)));
+        assert!(dataplane.observe(Scope::All).await.expect("alive").links.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_report_puts_each_outcome_beside_its_step() {
+        let busy = Fault { class: FaultClass::Transient, operation: "x".to_owned(), detail: "busy".to_owned() };
+        let dataplane = Simulated::new(Script::default().at(1, Trouble::Fail(busy.clone())));
+        let delete = PlannedStep { action: Action::DeleteLink, ..good(0) };
+        let steps = vec![good(0), delete, good(1)];
+        let committed = Prepared::new(&dataplane, steps, Generation(7)).expect("a valid plan").commit().await;
+        let mut told = None;
+        let report = committed.publish(|report| told = Some(report.clone()));
+        assert_eq!(told.as_ref(), Some(&report));
+        assert_eq!(report.generation, Generation(7));
+        assert_eq!(report.steps, vec![(good(0), StepOutcome::Failed(busy)), (good(1), StepOutcome::Done)]);
+        assert_eq!(report.managed, [good(1).link].into());
+    }
+}

@@ -290,3 +290,6 @@ async fn forward(world: std::sync::Weak<Mutex<World>>, subscriber: Arc<Subscribe
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

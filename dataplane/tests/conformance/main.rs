@@ -84,7 +84,8 @@ fn main() {
         return;
     }
     let arguments = Arguments::from_args();
-    let obstacles: Vec<_> = [Backend::Simulated, Backend::Netlink, Backend::Userspace].map(|backend| (backend, world::obstacle(backend))).into();
+    let obstacles: Vec<_> =
+        [Backend::Simulated, Backend::Netlink, Backend::Userspace].map(|backend| (backend, world::obstacle(backend))).into();
     for (backend, obstacle) in &obstacles {
         if let Some(obstacle) = obstacle {
             eprintln!("ignored: {}: {obstacle}", backend.name());

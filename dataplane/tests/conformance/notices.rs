@@ -72,7 +72,8 @@ pub async fn lost_notices_are_an_overrun(world: Arc<World>) {
 
 pub async fn a_burst_of_changes_is_few_notices(world: Arc<World>) {
     let mut events = quiet(&world).await;
-    let put = |i: u8| step(1, Action::PutRoute { route: Route { dst: format!("12.0.{i}.0/24").parse().unwrap(), ..route(1, "12.0.0.0/24") } });
+    let put =
+        |i: u8| step(1, Action::PutRoute { route: Route { dst: format!("12.0.{i}.0/24").parse().unwrap(), ..route(1, "12.0.0.0/24") } });
     world.build((0..200).map(put).collect()).await;
     world.delete_link(9);
     let mut notices = 0;

@@ -61,7 +61,8 @@ pub async fn a_foreign_link_is_never_removed(world: Arc<World>) {
 }
 
 pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>) {
-    let theirs = "route add 198.18.0.0/15 via 192.0.2.9 dev u0 proto static\nroute add 198.51.100.0/24 via 192.0.2.9 dev u0 proto 186 table 100";
+    let theirs =
+        "route add 198.18.0.0/15 via 192.0.2.9 dev u0 proto static\nroute add 198.51.100.0/24 via 192.0.2.9 dev u0 proto 186 table 100";
     ip(theirs);
     ip("rule add to 10.9.0.0/16 lookup 100 priority 99\nrule add from 10.9.0.0/16 lookup 101 priority 101 protocol static");
     let show = || [ip_shows("-4 addr show dev u0"), ip_shows("route show table all dev u0"), ip_shows("rule show")];

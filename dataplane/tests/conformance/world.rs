@@ -97,9 +97,7 @@ impl World {
     fn host(backend: Backend, dir: &tempfile::TempDir, settings: KernelSettings) -> Host {
         match backend {
             Backend::Simulated => Host::Simulated(Arc::default()),
-            Backend::Netlink => {
-                Host::Netlink(Arc::new(KernelDataplane::with_settings(NetlinkLinks::open().unwrap(), settings).unwrap()))
-            }
+            Backend::Netlink => Host::Netlink(Arc::new(KernelDataplane::with_settings(NetlinkLinks::open().unwrap(), settings).unwrap())),
             Backend::Userspace => {
                 let own = UserspaceSettings::own_program(dir.path().join("forwarder.sock")).unwrap();
                 Host::Userspace(Arc::new(KernelDataplane::with_settings(userspace::open(own).unwrap(), settings).unwrap()))
@@ -265,13 +263,7 @@ pub fn dz_ip(n: u8) -> Address {
 }
 
 pub fn route(n: u8, dst: &str) -> Route {
-    Route {
-        table: TableId::MAIN,
-        dst: dst.parse().unwrap(),
-        via: peer(n),
-        source: Some(dz_ip(n).address),
-        protocol: RouteProtocol::Bgp,
-    }
+    Route { table: TableId::MAIN, dst: dst.parse().unwrap(), via: peer(n), source: Some(dz_ip(n).address), protocol: RouteProtocol::Bgp }
 }
 
 /// A link with both addresses and one route.
