@@ -7,7 +7,7 @@ use warren_state::{Pubkey, ServiceKind, Slot, View};
 
 use super::*;
 use crate::{
-    accounts::{Account, Device, MulticastGroup, Net, User, UserType, encode, samples, samples::key},
+    accounts::{Device, MulticastGroup, Net, User, UserType, encode, samples, samples::key},
     testing::{CLIENT_IP, FakeLedger, Fault, PROGRAM, config, config_key, device, user},
 };
 
@@ -166,7 +166,8 @@ async fn a_user_list_of_another_program_is_refused_as_a_whole() {
 async fn a_named_account_of_another_program_or_type_is_set_aside_alone() {
     let ledger = connected().await;
     ledger.put_raw(key(50), Pubkey([1; 32]), encode(&device().into()));
-    ledger.put(samples::user().tenant_pk, &Account::from(samples::user()));
+    let stranger = User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() };
+    ledger.put(samples::user().tenant_pk, &stranger.into());
     let view = read(&source(&ledger)).await.unwrap();
     assert_eq!((view.users.len(), view.devices.len(), view.tenants.len()), (1, 0, 0));
     assert!(view.quarantined[&key(50)].reason.contains("wrong program"));

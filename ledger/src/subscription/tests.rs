@@ -12,7 +12,7 @@ use super::*;
 use crate::{
     LedgerSource, RpcSettings, RpcSource,
     accounts::{BgpStatus, User, UserStatus, UserType, encode, samples, samples::key},
-    testing::{CLIENT_IP, FakeLedger, PROGRAM, device, user},
+    testing::{CLIENT_IP, FakeLedger, PROGRAM, config_key, device, user},
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -138,8 +138,8 @@ async fn woken(wakes: &mut mpsc::Receiver<()>) {
     timeout(LONG, wakes.recv()).await.expect("a wake-up").expect("a watcher");
 }
 
-fn all_of(user: Pubkey, device: Pubkey) -> [String; 4] {
-    ["programSubscribe".into(), "slotSubscribe".into(), user.to_string(), device.to_string()]
+fn all_of(user: Pubkey, device: Pubkey) -> [String; 5] {
+    ["programSubscribe".into(), "slotSubscribe".into(), config_key().to_string(), user.to_string(), device.to_string()]
 }
 
 async fn subscribed(world: &World, wakes: &mut mpsc::Receiver<()>) -> Connection {
