@@ -1,6 +1,10 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
 mod machine;
+mod pass;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,4 +1,4 @@
-//! The reconciler's machine.
+//! The reconciler's machine: its inputs, and what it can be asked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,25 +6,117 @@ use std::{
     sync::Arc,
 };
 
+use super::{Effect, Input, ReconcilerSettings, Role};
 use crate::{
-    Deadline, Generation, Incarnation, LearnedRoutes, Monotonic, Observed, Plan, Pubkey, TunnelId, View,
-    desired::Refusal,
-    guard::HoldReason,
+    Deadline, Desired, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, Phase, Plan, Pubkey, Rule, TunnelId,
+    TunnelSpec, TunnelWant, View,
+    desired::{Built, Refusal},
+    guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
+    plan::{Limits, plan_keeping},
     random::Random,
-    reconcile::{Effect, Input, ReconcilerSettings, Role},
 };
 
 /// Decides which tunnels there should be, and tells their provisioners.
+///
+/// * Nothing is removed before the first view of this run is in force, unless the switch is off. A view that did not
+///   come into force removes nothing.
+/// * The switch is a level: off takes everything of ours down and keeps doing so, on plans again; the last one wins.
+/// * A tunnel hears of a new spec when its own spec changes, and of nothing else.
+/// * A link name or a pair of endpoints is handed to the next tunnel once the one before is gone.
+///
+/// [`Incarnation`]s are numbers of one tunnel: each assignment carries one that is higher than any that was reported or
+/// seen on a mark, and the provisioner counts on from there.
 #[derive(Debug)]
 pub struct Reconciler {
-    role: Option<Role>,
-    settings: ReconcilerSettings,
-    next_incarnation: Incarnation,
-    refused: BTreeMap<Pubkey, Refusal>,
-    reports: BTreeMap<TunnelId, TunnelReport>,
-    waiting: BTreeSet<TunnelId>,
-    sources: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
+    pub(super) settings: ReconcilerSettings,
+    pub(super) role: Option<Role>,
+    pub(super) enabled: Option<bool>,
+    pub(super) view: Option<AcceptedView>,
+    pub(super) held: Option<HoldReason>,
+    pub(super) built: Built,
+    /// What `built` asks for, with nothing known of learned routes: what a full observation is held against.
+    pub(super) desired: Desired,
+    pub(super) slots: BTreeMap<TunnelId, Slot>,
+    /// Which slot's link has this name.
+    pub(super) names: BTreeMap<LinkName, TunnelId>,
+    /// Which slot's link is between these.
+    pub(super) endpoints: BTreeMap<(Ipv4Addr, Ipv4Addr), TunnelId>,
+    /// Desired tunnels whose name or endpoints another slot still holds.
+    pub(super) waiting: BTreeSet<TunnelId>,
+    /// Tunnels in a conflict: something that is not ours is in the way.
+    pub(super) conflicts: BTreeSet<TunnelId>,
+    /// Marks seen in the last full observation and not taken down since.
+    pub(super) marks: BTreeSet<TunnelId>,
+    /// Provisioners that ended since the observation under way began.
+    pub(super) ended: BTreeSet<TunnelId>,
+    pub(super) sources: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
+    pub(super) asked: BTreeSet<Ipv4Addr>,
+    pub(super) looking: Looking,
+    pub(super) next_incarnation: Incarnation,
+    pub(super) generation: Generation,
+    pub(super) shutdown: Option<Shutdown>,
+}
+
+/// One tunnel's provisioner, as far as the reconciler knows.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) stage: Stage,
+    pub(super) report: Option<TunnelReport>,
+    pub(super) recheck: Recheck,
+    /// What no other tunnel gets before this provisioner ended.
+    pub(super) names: BTreeSet<LinkName>,
+    pub(super) endpoints: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// It is to make the tunnel so.
+    Assigned(Box<TunnelSpec>),
+    /// It is to take the tunnel down.
+    Retiring { link: LinkName },
+    /// It is to let go.
+    Detaching,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Recheck {
+    pub(super) last: Option<Monotonic>,
+    pub(super) due: Option<Monotonic>,
+}
+
+/// Full observations.
+#[derive(Debug, Default)]
+pub(super) struct Looking {
+    /// One is under way.
+    pub(super) under_way: bool,
+    /// Something happened that the one under way may have missed.
+    pub(super) again: bool,
+    /// One succeeded in this run.
+    pub(super) done: bool,
+    /// When the last one was asked for because of a notice.
+    pub(super) noticed_at: Option<Monotonic>,
+    pub(super) resync_at: Option<Monotonic>,
+    pub(super) retry_at: Option<Monotonic>,
+    pub(super) notice_due: Option<Monotonic>,
+    pub(super) failures: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shutdown {
+    /// All provisioners let go.
+    Detach,
+    /// Everything of ours goes, also what no provisioner knows of; `looked` once that was looked for.
+    Remove { looked: bool },
+    /// Done.
+    Finished,
+}
+
+/// One call of [`Reconciler::handle`].
+pub(super) struct Turn<'a> {
+    pub(super) now: Monotonic,
+    pub(super) random: &'a mut dyn Random,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Reconciler {
@@ -33,39 +125,86 @@ impl Reconciler {
     #[must_use]
     pub fn new(role: Option<Role>, settings: ReconcilerSettings, first_incarnation: Incarnation) -> Self {
         Self {
-            role,
             settings,
-            next_incarnation: first_incarnation,
-            refused: BTreeMap::new(),
-            reports: BTreeMap::new(),
+            role,
+            enabled: None,
+            view: None,
+            held: None,
+            built: Built::default(),
+            desired: Desired::default(),
+            slots: BTreeMap::new(),
+            names: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
+            marks: BTreeSet::new(),
+            ended: BTreeSet::new(),
             sources: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            looking: Looking::default(),
+            next_incarnation: first_incarnation,
+            generation: Generation::default(),
+            shutdown: None,
         }
     }
 
     /// Takes an input and returns what the shell is to do, in order.
     pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let _ = (now, input, random, &self.settings, self.next_incarnation, &self.waiting, &self.sources);
-        Vec::new()
+        let mut turn = Turn { now, random, effects: Vec::new() };
+        match input {
+            Input::View(view) => self.take_view(view, &mut turn),
+            Input::Held(reason) => self.held = Some(reason),
+            Input::Switch(enabled) => self.switch(enabled, &mut turn),
+            Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
+            Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
+            Input::Observed(Err(_)) => self.observe_later(&mut turn),
+            Input::Sources(answers) => self.take_sources(&answers, &mut turn),
+            Input::Tunnel(report) => self.take_report(*report),
+            Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut turn),
+            Input::Notice(link) => self.notice(link, &mut turn),
+            Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
+            Input::Timeout => self.pass_time(&mut turn),
+        }
+        turn.effects
     }
 
     /// When [`Input::Timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        None
+        let recheck = self.slots.values().filter_map(|slot| slot.recheck.due).min();
+        let looking = &self.looking;
+        let named =
+            [(looking.resync_at, "resync"), (looking.retry_at, "observe-retry"), (looking.notice_due, "observe"), (recheck, "recheck")];
+        named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
 
-    /// The plan from what is observed to what is wanted now. Empty while no view is in force.
+    /// The plan from what is observed to what is wanted now; `learned` are the routes that the sessions taught us, by
+    /// tunnel. Empty until the switch is known, the host was looked at and, when the switch is on, a view is in force.
     #[must_use]
     pub fn plan(&self, observed: &Observed, learned: &BTreeMap<TunnelId, LearnedRoutes>) -> Plan {
-        let _ = (observed, learned);
-        Plan::default()
+        if !self.may_remove() || !self.looking.done {
+            return Plan::default();
+        }
+        let mut desired = self.desired.clone();
+        let mut keep = self.kept();
+        for id in keep.clone() {
+            if let Some(Slot { stage: Stage::Assigned(spec), .. }) = self.slots.get(&id) {
+                desired.tunnels.insert(id, self.want(spec));
+                keep.remove(&id);
+            }
+        }
+        for (id, want) in &mut desired.tunnels {
+            want.incarnation = self.next_incarnation;
+            want.learned = learned.get(id).cloned().unwrap_or(LearnedRoutes::Unknown);
+        }
+        let plan = plan_keeping(&desired, &keep, observed, &Limits::default());
+        Plan { generation: self.generation, ..plan }
     }
 
     /// The switch in force; `None` until it was told.
     #[must_use]
     pub fn enabled(&self) -> Option<bool> {
-        None
+        self.enabled
     }
 
     /// Which users are ours.
@@ -77,35 +216,92 @@ impl Reconciler {
     /// The view in force, and when it was read.
     #[must_use]
     pub fn view(&self) -> Option<(&Arc<View>, Monotonic)> {
-        None
+        self.view.as_ref().map(|accepted| (&accepted.view, accepted.read_at))
     }
 
-    /// Why the last read did not come into force.
+    /// Why the last read did not come into force; `None` after one that did.
     #[must_use]
     pub fn held(&self) -> Option<&HoldReason> {
-        None
+        self.held.as_ref()
     }
 
     /// Users whose tunnel is not built, and why.
     #[must_use]
     pub fn refused(&self) -> &BTreeMap<Pubkey, Refusal> {
-        &self.refused
+        &self.built.refused
     }
 
     /// The number of the last plan handed out.
     #[must_use]
     pub fn generation(&self) -> Generation {
-        Generation(0)
+        self.generation
     }
 
     /// The last report of every provisioner that runs.
     pub fn reports(&self) -> impl Iterator<Item = &TunnelReport> {
-        self.reports.values()
+        self.slots.values().filter_map(|slot| slot.report.as_ref())
     }
 
-    /// Whether desired and observed agree: nothing to do and nothing under way.
+    /// Whether desired and observed agree: the switch and, when it is on, a view are in force, nothing is to do and
+    /// nothing under way. A full observation that is under way does not count.
     #[must_use]
     pub fn converged(&self) -> bool {
-        false
+        let settled = |slot: &Slot| match (&slot.stage, &slot.report) {
+            (Stage::Assigned(spec), Some(report)) => report.phase == Phase::Active && report.spec.as_ref() == Some(&**spec),
+            (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
+        };
+        let decided = self.may_remove() && self.looking.done && self.waiting.is_empty();
+        let complete = self.built.needs_source.is_empty() && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
+        decided && complete && self.slots.values().all(settled)
     }
+
+    /// Whether there is proof of what should not be there.
+    pub(super) fn may_remove(&self) -> bool {
+        match self.enabled {
+            Some(true) => self.view.is_some() && self.role.is_some(),
+            Some(false) => true,
+            None => false,
+        }
+    }
+
+    /// Tunnels that stay as they are.
+    pub(super) fn kept(&self) -> BTreeSet<TunnelId> {
+        self.built.keep.iter().copied().map(TunnelId).collect()
+    }
+
+    pub(super) fn want(&self, spec: &TunnelSpec) -> TunnelWant {
+        TunnelWant { spec: spec.clone(), incarnation: self.next_incarnation, learned: LearnedRoutes::Unknown }
+    }
+
+    fn take_report(&mut self, report: TunnelReport) {
+        self.next_incarnation = self.next_incarnation.max(report.incarnation.next());
+        let in_conflict = report.failure.as_ref().is_some_and(|failure| is_conflict(&failure.fault));
+        if in_conflict {
+            self.conflicts.insert(report.tunnel);
+        } else {
+            self.conflicts.remove(&report.tunnel);
+        }
+        if let Some(slot) = self.slots.get_mut(&report.tunnel) {
+            slot.report = Some(report);
+        }
+    }
+}
+
+fn is_conflict(fault: &Fault) -> bool {
+    fault.class == crate::FaultClass::Conflict
+}
+
+impl Slot {
+    pub(super) fn new(stage: Stage) -> Self {
+        Self { stage, report: None, recheck: Recheck::default(), names: BTreeSet::new(), endpoints: BTreeSet::new() }
+    }
+}
+
+/// A stray: a link of ours that belongs to no desired tunnel.
+#[derive(Debug)]
+pub(super) struct Stray {
+    pub(super) tunnel: TunnelId,
+    pub(super) link: LinkName,
+    pub(super) endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
+    pub(super) rules: Vec<Rule>,
 }

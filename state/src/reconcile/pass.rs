@@ -1,0 +1,297 @@
+//! One pass: from what is wanted now to what the provisioners are told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::{
+    Effect, Role,
+    machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
+};
+use crate::{
+    Desired, Incarnation, LinkName, TunnelId, TunnelSpec,
+    desired::{Built, Refusal, Request, build},
+    event::Event,
+    guard::AcceptedView,
+};
+
+/// More links than a provisioner makes between two reports.
+const UNREPORTED: u64 = 1 << 16;
+
+impl Reconciler {
+    pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
+        let first = self.view.is_none();
+        self.view = Some(view);
+        self.held = None;
+        self.pass(turn);
+        if first {
+            self.observe(turn);
+        }
+    }
+
+    pub(super) fn switch(&mut self, enabled: bool, turn: &mut Turn<'_>) {
+        if self.enabled != Some(enabled) {
+            self.enabled = Some(enabled);
+            self.pass(turn);
+            self.observe(turn);
+        }
+    }
+
+    /// Another address makes us another client: the view in force speaks of the one before.
+    pub(super) fn take_client_ip(&mut self, client_ip: Ipv4Addr, turn: &mut Turn<'_>) {
+        let role = Role::Client { client_ip };
+        match self.role {
+            Some(Role::Gateway { .. }) => return,
+            Some(before @ Role::Client { .. }) if before != role => self.view = None,
+            Some(Role::Client { .. }) | None => {}
+        }
+        self.role = Some(role);
+        self.pass(turn);
+    }
+
+    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Ipv4Addr>, turn: &mut Turn<'_>) {
+        for endpoint in std::mem::take(&mut self.asked) {
+            let answer = answers.get(&endpoint).copied();
+            let known = self.sources.entry(endpoint).or_insert(answer);
+            // A route that is missing for a moment is no reason to move a tunnel.
+            *known = answer.or(*known);
+        }
+        self.pass(turn);
+    }
+
+    pub(super) fn provisioner_ended(&mut self, tunnel: TunnelId, finished: bool, turn: &mut Turn<'_>) {
+        let Some(slot) = self.slots.remove(&tunnel) else { return };
+        let before = turn.effects.len();
+        self.release(tunnel, &slot);
+        if !finished {
+            // Links that were made and not reported yet have numbers too.
+            self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
+        }
+        match slot.stage {
+            Stage::Retiring { link } if !finished => {
+                let stray = Stray { tunnel, link, endpoints: slot.endpoints.first().copied(), rules: Vec::new() };
+                self.retire(stray, "its removal was interrupted", turn);
+            }
+            Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => self.assign(&spec, turn),
+            Stage::Retiring { .. } => {
+                self.marks.remove(&tunnel);
+                self.ended.insert(tunnel);
+            }
+            Stage::Assigned(_) | Stage::Detaching => {}
+        }
+        if self.shutdown.is_none() {
+            let mut next = std::mem::take(&mut self.waiting);
+            next.insert(tunnel);
+            self.assign_changed(next, turn);
+        }
+        self.commit(before, turn);
+        self.finish_shutdown(turn);
+    }
+
+    pub(super) fn shut_down(&mut self, remove: bool, turn: &mut Turn<'_>) {
+        if remove {
+            self.shutdown = Some(Shutdown::Remove { looked: false });
+            self.desired = Desired::default();
+            self.retire_others("the daemon stops for good", turn);
+            self.observe(turn);
+        } else {
+            self.shutdown = Some(Shutdown::Detach);
+            for (id, slot) in &mut self.slots {
+                slot.stage = Stage::Detaching;
+                slot.recheck.due = None;
+                turn.effects.push(Effect::Detach(*id));
+            }
+        }
+        self.finish_shutdown(turn);
+    }
+
+    pub(super) fn finish_shutdown(&mut self, turn: &mut Turn<'_>) {
+        let done = match self.shutdown {
+            Some(Shutdown::Detach | Shutdown::Remove { looked: true }) => self.slots.is_empty(),
+            Some(Shutdown::Remove { looked: false } | Shutdown::Finished) | None => false,
+        };
+        if done {
+            self.shutdown = Some(Shutdown::Finished);
+            turn.effects.push(Effect::Finished);
+        }
+    }
+
+    /// Builds what is wanted and tells every provisioner whose tunnel differs.
+    pub(super) fn pass(&mut self, turn: &mut Turn<'_>) {
+        if self.shutdown.is_some() {
+            self.finish_shutdown(turn);
+            return;
+        }
+        if !self.may_remove() || !self.looking.done {
+            return;
+        }
+        self.rebuild(turn);
+        let before = turn.effects.len();
+        let reason = if self.enabled == Some(true) { "the ledger no longer asks for it" } else { "disabled" };
+        self.retire_others(reason, turn);
+        let all = self.desired.tunnels.keys().copied().collect();
+        self.assign_changed(all, turn);
+        self.commit(before, turn);
+        self.ask_sources(turn);
+    }
+
+    fn rebuild(&mut self, turn: &mut Turn<'_>) {
+        let built = self.build();
+        for (user, refusal) in &built.refused {
+            if self.built.refused.get(user).map(|before| before.code) != Some(refusal.code) {
+                let Refusal { code, reason } = refusal.clone();
+                turn.effects.push(Effect::Record(Event::Refused { user: *user, code, reason }));
+            }
+        }
+        let wants = built.tunnels.iter().map(|(id, spec)| (*id, self.want(spec)));
+        self.desired = Desired { tunnels: wants.collect() };
+        self.built = built;
+    }
+
+    fn build(&self) -> Built {
+        let (Some(true), Some(view), Some(role)) = (self.enabled, &self.view, self.role) else { return Built::default() };
+        let assigned = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_))).map(|(id, _)| *id);
+        let provisioned = self.marks.iter().copied().chain(assigned).collect();
+        build(&Request {
+            view: &view.view,
+            role,
+            sources: &self.sources,
+            provisioned: &provisioned,
+            max_prefixes: self.settings.max_prefixes,
+        })
+    }
+
+    /// Retires every tunnel that is neither desired nor kept.
+    fn retire_others(&mut self, reason: &str, turn: &mut Turn<'_>) {
+        let leaving = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
+            Stage::Assigned(spec) if !self.keeps(*id) => Some(stray_of(*id, spec)),
+            Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
+        });
+        for stray in leaving.collect::<Vec<_>>() {
+            self.retire(stray, reason, turn);
+        }
+    }
+
+    fn keeps(&self, id: TunnelId) -> bool {
+        let kept = !matches!(self.shutdown, Some(Shutdown::Remove { .. })) && self.built.keep.contains(&id.0);
+        kept || self.desired.tunnels.contains_key(&id)
+    }
+
+    /// Assigns those of the tunnels that are desired other than they are assigned, as far as what they need is free.
+    fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, turn: &mut Turn<'_>) {
+        self.waiting.clear();
+        let mut free = Vec::new();
+        for id in tunnels {
+            let Some(want) = self.desired.tunnels.get(&id) else { continue };
+            let spec = &want.spec;
+            match self.slots.get(&id).map(|slot| &slot.stage) {
+                Some(Stage::Assigned(before)) if **before == *spec => {}
+                Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_held(spec) => {
+                    let stray = stray_of(id, before);
+                    self.retire(stray, "its link is to have another name or other ends", turn);
+                    self.waiting.insert(id);
+                }
+                Some(Stage::Retiring { .. } | Stage::Detaching) => {
+                    self.waiting.insert(id);
+                }
+                None if self.is_held(spec) => {
+                    self.waiting.insert(id);
+                }
+                Some(Stage::Assigned(_)) | None => free.push(spec.clone()),
+            }
+        }
+        for spec in free {
+            self.assign(&spec, turn);
+        }
+    }
+
+    /// Whether another slot has the link name or the endpoints.
+    fn is_held(&self, spec: &TunnelSpec) -> bool {
+        let other = |holder: Option<&TunnelId>| holder.is_some_and(|holder| *holder != spec.id);
+        other(self.names.get(&spec.link.name)) || other(self.endpoints.get(&(spec.link.local, spec.link.remote)))
+    }
+
+    fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
+        if let Some(slot) = self.slots.get_mut(&tunnel) {
+            self.names.entry(link.clone()).or_insert(tunnel);
+            slot.names.insert(link);
+            if let Some(endpoints) = endpoints {
+                self.endpoints.entry(endpoints).or_insert(tunnel);
+                slot.endpoints.insert(endpoints);
+            }
+        }
+    }
+
+    fn release(&mut self, tunnel: TunnelId, slot: &Slot) {
+        for name in &slot.names {
+            if self.names.get(name) == Some(&tunnel) {
+                self.names.remove(name);
+            }
+        }
+        for endpoints in &slot.endpoints {
+            if self.endpoints.get(endpoints) == Some(&tunnel) {
+                self.endpoints.remove(endpoints);
+            }
+        }
+        self.conflicts.remove(&tunnel);
+    }
+
+    fn assign(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+        let incarnation = self.next_incarnation;
+        self.next_incarnation = incarnation.next();
+        let mut slot = self.slots.remove(&spec.id).unwrap_or_else(|| Slot::new(Stage::Detaching));
+        self.release(spec.id, &slot);
+        slot.names.clear();
+        slot.endpoints.clear();
+        slot.stage = Stage::Assigned(Box::new(spec.clone()));
+        self.slots.insert(spec.id, slot);
+        self.hold(spec.id, spec.link.name.clone(), Some((spec.link.local, spec.link.remote)));
+        turn.effects.push(Effect::Assign { spec: Box::new(spec.clone()), incarnation, generation: self.generation.next() });
+    }
+
+    pub(super) fn retire(&mut self, stray: Stray, reason: &str, turn: &mut Turn<'_>) {
+        let Stray { tunnel, link, endpoints, rules } = stray;
+        self.conflicts.remove(&tunnel);
+        let stage = Stage::Retiring { link: link.clone() };
+        let slot = self.slots.entry(tunnel).or_insert_with(|| Slot::new(Stage::Detaching));
+        slot.stage = stage;
+        slot.recheck.due = None;
+        self.hold(tunnel, link.clone(), endpoints);
+        turn.effects.push(Effect::Retire { tunnel, link, rules, reason: reason.to_owned() });
+    }
+
+    /// Numbers what was handed out since `before`, if anything was.
+    pub(super) fn commit(&mut self, before: usize, turn: &mut Turn<'_>) {
+        let handed_out = turn.effects.iter().skip(before);
+        let (mut assigned, mut retired) = (0, 0);
+        for effect in handed_out {
+            match effect {
+                Effect::Assign { .. } => assigned += 1,
+                Effect::Retire { .. } => retired += 1,
+                Effect::Observe
+                | Effect::ResolveSources(_)
+                | Effect::Recheck(_)
+                | Effect::Detach(_)
+                | Effect::Record(_)
+                | Effect::Finished => {}
+            }
+        }
+        if assigned + retired > 0 {
+            self.generation = self.generation.next();
+            turn.effects.push(Effect::Record(Event::PlanCommitted { generation: self.generation, assigned, retired }));
+        }
+    }
+
+    fn ask_sources(&mut self, turn: &mut Turn<'_>) {
+        if !self.built.needs_source.is_empty() && !self.asked.is_superset(&self.built.needs_source) {
+            self.asked.extend(&self.built.needs_source);
+            turn.effects.push(Effect::ResolveSources(self.built.needs_source.clone()));
+        }
+    }
+}
+
+fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {
+    let link: LinkName = spec.link.name.clone();
+    Stray { tunnel, link, endpoints: Some((spec.link.local, spec.link.remote)), rules: Vec::new() }
+}

@@ -1,0 +1,163 @@
+//! The reconciler with scripted inputs on a virtual clock.
+
+mod shutdown;
+mod views;
+mod watching;
+
+use std::time::Duration;
+
+use super::{machine::*, *};
+use crate::{
+    Asn, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant, View,
+    model::Model,
+    plan::plan_tunnel,
+    random::SplitMix64,
+    testing::name,
+    view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
+};
+
+const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+const DEVICE: Pubkey = Pubkey([200; 32]);
+
+fn id(n: u8) -> TunnelId {
+    TunnelId(Pubkey([n; 32]))
+}
+
+/// A user of the gateway: each has a tunnel of its own.
+fn user(n: u8) -> User {
+    User {
+        owner: Pubkey([9; 32]),
+        kind: Ok(ServiceKind::Ibrl),
+        tenant: Pubkey::default(),
+        device: DEVICE,
+        client_ip: Ipv4Addr::new(198, 51, 100, n),
+        dz_ip: Ipv4Addr::new(198, 51, 100, n),
+        tunnel_number: 500 + u16::from(n),
+        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 },
+        status: UserStatus::Activated,
+        publishers: vec![],
+        subscribers: vec![],
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
+    }
+}
+
+/// A user of this host: at most one of them has a tunnel.
+fn own_user(n: u8) -> User {
+    User { client_ip: CLIENT, dz_ip: CLIENT, ..user(n) }
+}
+
+fn view(users: impl IntoIterator<Item = (u8, User)>) -> View {
+    let public_ip = Ipv4Addr::new(203, 0, 113, 1);
+    let device = Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip, status: 1, prefixes: vec![] };
+    View {
+        slot: LedgerSlot(1),
+        users: users.into_iter().map(|(n, user)| (id(n).0, user)).collect(),
+        devices: BTreeMap::from([(DEVICE, device)]),
+        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        ..View::default()
+    }
+}
+
+struct Bench {
+    machine: Reconciler,
+    model: Model,
+    now: Monotonic,
+    random: SplitMix64,
+}
+
+impl Bench {
+    fn new(role: Option<Role>) -> Self {
+        let machine = Reconciler::new(role, ReconcilerSettings::default(), Incarnation(1 << 32));
+        Self { machine, model: Model::new(), now: Monotonic::ZERO + Duration::from_secs(1000), random: SplitMix64::new(1) }
+    }
+
+    fn gateway() -> Self {
+        Self::new(Some(Role::Gateway { device: DEVICE }))
+    }
+
+    fn client() -> Self {
+        Self::new(Some(Role::Client { client_ip: CLIENT }))
+    }
+
+    /// On, with these users in force, and all tunnels active.
+    fn running(mut self, users: impl IntoIterator<Item = (u8, User)>) -> Self {
+        self.give(Input::Switch(true));
+        self.view(view(users));
+        for _ in 0..3 {
+            self.observe();
+        }
+        self.build_all();
+        self.observe();
+        self
+    }
+
+    fn give(&mut self, input: Input) -> Vec<String> {
+        let effects = self.machine.handle(self.now, input, &mut self.random);
+        effects.iter().map(text).filter(|line| !line.is_empty()).collect()
+    }
+
+    fn view(&mut self, view: View) -> Vec<String> {
+        self.give(Input::View(AcceptedView { view: Arc::new(view), read_at: self.now }))
+    }
+
+    /// Answers the observation that is under way.
+    fn observe(&mut self) -> Vec<String> {
+        let observed = Arc::new(self.model.observed().clone());
+        self.give(Input::Observed(Ok(observed)))
+    }
+
+    /// Does the provisioners' work: every assigned tunnel is in the kernel and active.
+    fn build_all(&mut self) {
+        let wants: Vec<TunnelWant> = self.machine.desired.tunnels.values().cloned().collect();
+        for want in wants {
+            self.model.apply_all(&plan_tunnel(&want, self.model.observed()).steps);
+            self.report(&want.spec, Phase::Active, None);
+        }
+    }
+
+    fn report(&mut self, spec: &TunnelSpec, phase: Phase, failure: Option<crate::lifecycle::FailureReport>) -> Vec<String> {
+        let report = TunnelReport {
+            tunnel: spec.id,
+            spec: Some(spec.clone()),
+            incarnation: Incarnation(0),
+            phase,
+            since: self.now,
+            failure,
+            session: SessionStatus::Up,
+            session_detail: None,
+            session_since: None,
+            learned_routes: 0,
+            repairs: 0,
+            attempts: 0,
+        };
+        self.give(Input::Tunnel(Box::new(report)))
+    }
+
+    fn ended(&mut self, n: u8) -> Vec<String> {
+        self.give(Input::ProvisionerEnded { tunnel: id(n), finished: true })
+    }
+
+    fn pass(&mut self, expected: &str) -> (Duration, Vec<String>) {
+        let deadline = self.machine.poll_timeout().expect("no deadline");
+        assert_eq!(deadline.name, expected);
+        let waited = deadline.at.since(self.now);
+        self.now = self.now.max(deadline.at);
+        let effects = self.give(Input::Timeout);
+        assert!(self.machine.poll_timeout().is_none_or(|next| next.at > self.now), "a deadline that passed stays due");
+        (waited, effects)
+    }
+}
+
+fn text(effect: &Effect) -> String {
+    let number = |tunnel: &TunnelId| tunnel.0.0[0];
+    match effect {
+        Effect::Observe => "observe".into(),
+        Effect::ResolveSources(endpoints) => format!("resolve {endpoints:?}"),
+        Effect::Assign { spec, .. } => format!("assign {} {}", number(&spec.id), spec.link.name),
+        Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),
+        Effect::Recheck(tunnel) => format!("recheck {}", number(tunnel)),
+        Effect::Detach(tunnel) => format!("detach {}", number(tunnel)),
+        Effect::Record(_) => String::new(),
+        Effect::Finished => "finished".into(),
+    }
+}

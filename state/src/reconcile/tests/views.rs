@@ -1,0 +1,251 @@
+use super::*;
+use crate::{LearnedRoutes, view::Quarantine};
+
+#[test]
+fn nothing_is_done_before_the_host_was_looked_at() {
+    let mut bench = Bench::gateway();
+    assert_eq!(bench.give(Input::Switch(true)), ["observe"]);
+    assert!(bench.view(view([(1, user(1))])).is_empty());
+    assert_eq!(bench.observe(), ["assign 1 dzt501", "observe"]);
+}
+
+#[test]
+fn nothing_is_removed_before_the_first_view() {
+    let before = Bench::gateway().running([(1, user(1))]);
+    let mut bench = Bench::gateway();
+    bench.model = before.model;
+    bench.give(Input::Switch(true));
+    assert!(bench.observe().is_empty());
+    assert!(bench.machine.plan(bench.model.observed(), &BTreeMap::new()).is_empty());
+    assert!(!bench.machine.converged());
+}
+
+#[test]
+fn what_an_earlier_run_left_behind_is_retired_after_the_first_view() {
+    let before = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    let mut bench = Bench::gateway();
+    bench.model = before.model;
+    bench.give(Input::Switch(true));
+    bench.observe();
+    assert_eq!(bench.view(view([(1, user(1))])), ["assign 1 dzt501", "observe"]);
+    assert_eq!(bench.observe(), ["retire 2 dzt502"]);
+}
+
+#[test]
+fn a_held_view_removes_nothing_and_its_reason_is_shown() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert!(bench.give(Input::Held(HoldReason::Emptied { before: 1 })).is_empty());
+    assert_eq!(bench.machine.held(), Some(&HoldReason::Emptied { before: 1 }));
+    bench.view(view([(1, user(1))]));
+    assert_eq!(bench.machine.held(), None);
+}
+
+#[test]
+fn a_user_that_is_no_longer_activated_is_retired() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    let banned = User { status: UserStatus::Banned, ..user(2) };
+    assert_eq!(bench.view(view([(1, user(1)), (2, banned)])), ["retire 2 dzt502"]);
+    assert_eq!(bench.machine.refused()[&id(2).0].code, "not_activated");
+}
+
+#[test]
+fn an_unrelated_change_never_touches_a_tunnel() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert_eq!(bench.view(view([(1, user(1)), (2, user(2))])), ["assign 2 dzt502"]);
+    assert_eq!(bench.view(view([(1, user(1))])), ["retire 2 dzt502"]);
+    let generation = bench.machine.generation();
+    assert!(bench.view(view([(1, user(1))])).is_empty());
+    assert_eq!(bench.machine.generation(), generation);
+}
+
+#[test]
+fn a_changed_spec_is_assigned_again() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let moved = User { tunnel_endpoint: Ipv4Addr::new(203, 0, 113, 9), ..user(1) };
+    assert_eq!(bench.view(view([(1, moved)])), ["assign 1 dzt501"]);
+}
+
+#[test]
+fn each_plan_that_changes_something_has_the_next_generation() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert_eq!(bench.machine.generation(), Generation(1));
+    let effects = bench.machine.handle(
+        bench.now,
+        Input::View(AcceptedView { view: Arc::new(view([(2, user(2))])), read_at: bench.now }),
+        &mut bench.random,
+    );
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Assign { generation: Generation(2), .. })));
+    let committed = Event::PlanCommitted { generation: Generation(2), assigned: 1, retired: 1 };
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(event) if *event == committed)));
+}
+
+#[test]
+fn a_missing_device_account_keeps_the_tunnel() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let mut without = view([(1, user(1))]);
+    without.devices.clear();
+    assert!(bench.view(without).is_empty());
+    assert!(bench.observe().is_empty());
+    assert!(bench.machine.plan(bench.model.observed(), &BTreeMap::new()).is_empty());
+}
+
+#[test]
+fn a_quarantined_user_keeps_a_tunnel_of_an_earlier_run() {
+    let before = Bench::gateway().running([(1, user(1))]);
+    let mut bench = Bench::gateway();
+    bench.model = before.model;
+    bench.give(Input::Switch(true));
+    let mut quarantined = view([]);
+    quarantined.quarantined.insert(id(1).0, Quarantine { reason: "short".into() });
+    bench.view(quarantined);
+    assert_eq!(bench.observe(), ["observe"]);
+    assert!(bench.observe().is_empty());
+}
+
+#[test]
+fn a_link_name_goes_to_the_next_tunnel_once_the_one_before_is_gone() {
+    let mut bench = Bench::client().running([(1, own_user(1))]);
+    assert_eq!(bench.view(view([(2, own_user(2))])), ["retire 1 doublezero0"]);
+    assert!(!bench.machine.converged());
+    assert_eq!(bench.ended(1), ["assign 2 doublezero0"]);
+}
+
+#[test]
+fn of_two_users_for_one_host_the_one_in_place_stays_over_restarts() {
+    let users = || [(1, own_user(1)), (2, own_user(2))];
+    let mut bench = Bench::client().running([(2, own_user(2))]);
+    assert!(bench.view(view(users())).is_empty());
+    assert_eq!(bench.machine.refused()[&id(1).0].code, "duplicate");
+    let mut again = Bench::client();
+    again.model = bench.model;
+    again.give(Input::Switch(true));
+    again.view(view(users()));
+    assert_eq!(again.observe(), ["assign 2 doublezero0", "observe"]);
+}
+
+#[test]
+fn a_tunnel_that_changes_its_name_is_retired_and_then_assigned() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let renamed = User { tunnel_number: 900, ..user(1) };
+    assert_eq!(bench.view(view([(1, renamed)])), ["retire 1 dzt501"]);
+    assert_eq!(bench.ended(1), ["assign 1 dzt900"]);
+}
+
+#[test]
+fn two_tunnels_that_swap_their_ends_both_come_back() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    let swapped = [(1, User { client_ip: user(2).client_ip, ..user(1) }), (2, User { client_ip: user(1).client_ip, ..user(2) })];
+    assert_eq!(bench.view(view(swapped)), ["retire 1 dzt501", "retire 2 dzt502"]);
+    let mut after = bench.ended(1);
+    after.extend(bench.ended(2));
+    after.sort();
+    assert_eq!(after, ["assign 1 dzt501", "assign 2 dzt502"]);
+}
+
+#[test]
+fn disabling_retires_everything_and_what_appears_later() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let model = bench.model.clone();
+    assert_eq!(bench.give(Input::Switch(false)), ["retire 1 dzt501", "observe"]);
+    assert!(bench.observe().is_empty());
+    bench.ended(1);
+    bench.model = Model::new();
+    bench.pass("resync");
+    assert!(bench.observe().is_empty());
+    assert!(bench.machine.converged());
+    bench.model = model;
+    bench.pass("resync");
+    assert_eq!(bench.observe(), ["retire 1 dzt501"]);
+}
+
+#[test]
+fn disabling_needs_no_view() {
+    let before = Bench::gateway().running([(1, user(1))]);
+    let mut bench = Bench::gateway();
+    bench.model = before.model;
+    bench.give(Input::Switch(false));
+    assert_eq!(bench.observe(), ["retire 1 dzt501"]);
+}
+
+#[test]
+fn the_last_switch_wins() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.give(Input::Switch(false));
+    assert!(bench.give(Input::Switch(true)).is_empty());
+    assert_eq!(bench.ended(1), ["assign 1 dzt501"]);
+    assert_eq!(bench.machine.enabled(), Some(true));
+}
+
+#[test]
+fn a_client_without_an_address_waits_for_it() {
+    let mut bench = Bench::new(None);
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, own_user(1))]));
+    bench.observe();
+    bench.observe();
+    assert_eq!(bench.give(Input::ClientIp(CLIENT)), ["assign 1 doublezero0"]);
+}
+
+#[test]
+fn another_client_address_removes_nothing_before_a_view_of_it() {
+    let mut bench = Bench::client().running([(1, own_user(1))]);
+    assert!(bench.give(Input::ClientIp(Ipv4Addr::new(198, 51, 100, 8))).is_empty());
+    assert_eq!(bench.view(view([])), ["retire 1 doublezero0", "observe"]);
+}
+
+#[test]
+fn a_source_is_asked_for_before_the_tunnel_is_built() {
+    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
+    let mut bench = Bench::client();
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, allocated)]));
+    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
+    let endpoint = Ipv4Addr::new(203, 0, 113, 1);
+    let answer = BTreeMap::from([(endpoint, Ipv4Addr::new(10, 0, 0, 5))]);
+    assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
+    bench.observe();
+    assert_eq!(bench.pass("resync").1, ["recheck 1", "resolve {203.0.113.1}", "observe"]);
+    assert!(bench.give(Input::Sources(BTreeMap::new())).is_empty(), "a missing route moves nothing");
+    bench.observe();
+    bench.pass("resync");
+    let answer = BTreeMap::from([(endpoint, Ipv4Addr::new(10, 0, 0, 6))]);
+    assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
+}
+
+#[test]
+fn a_refusal_is_recorded_once() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let count = |effects: Vec<Effect>| {
+        let refused = |effect: &&Effect| matches!(effect, Effect::Record(Event::Refused { code: "not_activated", .. }));
+        effects.iter().filter(refused).count()
+    };
+    let banned = || AcceptedView {
+        view: Arc::new(view([(1, user(1)), (2, User { status: UserStatus::Banned, ..user(2) })])),
+        read_at: Monotonic::ZERO,
+    };
+    assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 1);
+    assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 0);
+}
+
+#[test]
+fn the_plan_shows_what_is_to_be_done_now() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert!(bench.machine.plan(bench.model.observed(), &BTreeMap::new()).is_empty());
+    bench.model.delete_link(&name("dzt501"));
+    let learned = BTreeMap::from([(id(1), LearnedRoutes::Unknown)]);
+    assert_eq!(bench.machine.plan(bench.model.observed(), &learned).steps.len(), 2);
+    bench.give(Input::Switch(false));
+    assert!(bench.machine.plan(bench.model.observed(), &learned).is_empty());
+}
+
+#[test]
+fn it_has_converged_when_every_tunnel_is_active_as_wanted() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert!(bench.machine.converged());
+    let spec = bench.machine.desired.tunnels[&id(1)].spec.clone();
+    bench.report(&spec, Phase::Peering, None);
+    assert!(!bench.machine.converged());
+    bench.report(&spec, Phase::Active, None);
+    bench.view(view([(1, User { tunnel_endpoint: Ipv4Addr::new(203, 0, 113, 9), ..user(1) })]));
+    assert!(!bench.machine.converged());
+}

@@ -1,0 +1,185 @@
+use super::*;
+use crate::{LinkKind, RuleSelector, TableId, lifecycle::FailureReport, testing::net};
+
+fn fault(class: FaultClass) -> Fault {
+    Fault { class, operation: "try".into(), detail: "scripted".into() }
+}
+
+#[test]
+fn a_notice_on_a_tunnels_link_makes_that_tunnel_look_at_once() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    assert_eq!(bench.give(Input::Notice(Some(name("dzt502")))), ["recheck 2"]);
+}
+
+#[test]
+fn a_storm_of_notices_leads_to_one_more_look_per_gap() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let rechecks: usize = (0..100).map(|_| bench.give(Input::Notice(Some(name("dzt501")))).len()).sum();
+    assert_eq!(rechecks, 1);
+    let (waited, effects) = bench.pass("recheck");
+    assert_eq!((waited, effects), (Duration::from_millis(200), vec!["recheck 1".to_owned()]));
+    assert_eq!(bench.machine.poll_timeout().unwrap().name, "resync");
+}
+
+#[test]
+fn a_notice_on_a_foreign_link_is_for_tunnels_in_a_conflict_only() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
+    let spec = bench.machine.desired.tunnels[&id(2)].spec.clone();
+    let failure = FailureReport { phase: Phase::Linking, fault: fault(FaultClass::Conflict), retry_at: bench.now };
+    bench.report(&spec, Phase::Failed, Some(failure));
+    assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), ["recheck 2"]);
+}
+
+#[test]
+fn lost_notices_lead_to_a_full_look_at_once_and_then_at_most_once_per_gap() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    assert_eq!(bench.give(Input::Notice(None)), ["observe"]);
+    bench.observe();
+    assert!(bench.give(Input::Notice(None)).is_empty());
+    let (waited, effects) = bench.pass("observe");
+    assert_eq!((waited, effects), (Duration::from_secs(1), vec!["observe".to_owned()]));
+}
+
+#[test]
+fn a_full_look_that_is_under_way_is_followed_by_one_more() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.give(Input::Notice(None));
+    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(true));
+    assert_eq!(bench.observe(), ["observe"]);
+    assert!(bench.observe().is_empty());
+}
+
+#[test]
+fn a_full_look_happens_even_when_all_is_quiet() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    for _ in 0..3 {
+        assert_eq!(bench.pass("resync"), (Duration::from_secs(30), vec!["observe".to_owned()]));
+        assert!(bench.observe().is_empty());
+    }
+}
+
+#[test]
+fn a_full_look_finds_drift_and_tells_only_the_tunnels_that_have_it() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2)), (3, user(3))]);
+    bench.model.delete_link(&name("dzt501"));
+    bench.model.set_mtu(&name("dzt503"), 1200);
+    bench.pass("resync");
+    assert_eq!(bench.observe(), ["recheck 1", "recheck 3"]);
+}
+
+#[test]
+fn a_tunnel_that_is_still_being_built_is_not_told_to_look() {
+    let mut bench = Bench::gateway();
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, user(1))]));
+    assert_eq!(bench.observe(), ["assign 1 dzt501", "observe"]);
+    assert!(bench.observe().is_empty());
+}
+
+#[test]
+fn tunnels_with_learned_routes_look_for_themselves_at_each_resync() {
+    let mut bench = Bench::client().running([(1, own_user(1))]);
+    assert_eq!(bench.pass("resync").1, ["recheck 1", "observe"]);
+}
+
+#[test]
+fn a_failed_look_is_tried_again_with_doubling_waits() {
+    let mut bench = Bench::gateway();
+    bench.give(Input::Switch(true));
+    for expected in [0.25, 0.5, 1.0, 2.0] {
+        bench.give(Input::Observed(Err(fault(FaultClass::Transient))));
+        let (waited, effects) = bench.pass("observe-retry");
+        assert!((0.8..=1.2).contains(&(waited.as_secs_f64() / expected)), "{waited:?}");
+        assert_eq!(effects, ["observe"]);
+    }
+}
+
+#[test]
+fn a_provisioner_that_crashed_is_started_again_with_higher_incarnations() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let before = bench.machine.next_incarnation;
+    let effects = bench.give(Input::ProvisionerEnded { tunnel: id(1), finished: false });
+    assert_eq!(effects, ["assign 1 dzt501"]);
+    assert!(bench.machine.next_incarnation.0 > before.0 + 1000);
+}
+
+#[test]
+fn a_provisioner_that_crashed_while_removing_removes_again() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.view(view([]));
+    assert_eq!(bench.give(Input::ProvisionerEnded { tunnel: id(1), finished: false }), ["retire 1 dzt501"]);
+    assert!(bench.ended(1).is_empty());
+}
+
+#[test]
+fn a_tunnel_that_just_ended_is_not_taken_for_a_stray_by_a_look_that_began_before() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.give(Input::Notice(None));
+    bench.view(view([]));
+    bench.ended(1);
+    assert!(bench.observe().is_empty());
+}
+
+#[test]
+fn incarnations_are_higher_than_any_mark_or_report() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let mut spec = bench.machine.desired.tunnels[&id(1)].spec.clone();
+    spec.id = id(9);
+    spec.link = crate::testing::link("dzt999", 9);
+    let want = TunnelWant { spec, incarnation: Incarnation(1 << 40), learned: crate::LearnedRoutes::Unknown };
+    bench.model.apply_all(&plan_tunnel(&want, bench.model.observed()).steps);
+    bench.pass("resync");
+    assert_eq!(bench.observe(), ["retire 9 dzt999"]);
+    assert!(bench.machine.next_incarnation > Incarnation(1 << 40));
+}
+
+#[test]
+fn a_link_that_was_renamed_behind_our_back_is_taken_down_and_the_tunnel_built_anew() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.model.rename(&name("dzt501"), &name("moved"));
+    bench.pass("resync");
+    assert_eq!(bench.observe(), ["retire 1 moved"]);
+    assert_eq!(bench.ended(1), ["assign 1 dzt501"]);
+}
+
+#[test]
+fn foreign_links_are_never_retired() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.model.add_foreign(&name("doublezero0"), LinkKind::Gre, Some((CLIENT, Ipv4Addr::new(203, 0, 113, 50))));
+    bench.pass("resync");
+    assert!(bench.observe().is_empty());
+    bench.give(Input::Switch(false));
+    assert!(bench.observe().is_empty());
+}
+
+#[test]
+fn rules_of_ours_without_a_tunnel_are_removed() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.model.add_rule(Rule { priority: 100, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(100) });
+    bench.pass("resync");
+    assert_eq!(bench.observe(), ["retire 0 none"]);
+}
+
+#[test]
+fn many_tunnels_with_nothing_to_do_give_no_effect() {
+    let users = (0..500u32).map(|n| {
+        let mut key = [1; 32];
+        key[..4].copy_from_slice(&n.to_be_bytes());
+        let client_ip = Ipv4Addr::from(0x0b00_0000 + n);
+        let tunnel_net = RawNet { address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)), prefix_len: 31 };
+        (Pubkey(key), User { client_ip, dz_ip: client_ip, tunnel_number: n as u16, tunnel_net, ..user(1) })
+    });
+    let all = View { users: users.collect(), ..view([]) };
+    let mut bench = Bench::gateway();
+    bench.give(Input::Switch(true));
+    bench.view(all.clone());
+    assert_eq!(bench.observe().len(), 501);
+    bench.build_all();
+    assert!(bench.observe().is_empty());
+    assert!(bench.view(all).is_empty());
+    bench.pass("resync");
+    assert!(bench.observe().is_empty());
+    assert!(bench.machine.converged());
+}

@@ -1,0 +1,237 @@
+//! Looking at the host: full observations, notices and what they lead to.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Effect,
+    machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
+};
+use crate::{
+    Action, LinkName, Observed, Phase, TunnelId, TunnelSpec,
+    plan::{Limits, plan_keeping},
+};
+
+impl Reconciler {
+    /// Asks for a full observation; one that is under way is followed by another.
+    pub(super) fn observe(&mut self, turn: &mut Turn<'_>) {
+        if self.looking.under_way {
+            self.looking.again = true;
+            return;
+        }
+        self.looking.under_way = true;
+        self.looking.again = false;
+        self.looking.retry_at = None;
+        self.looking.notice_due = None;
+        self.ended.clear();
+        turn.effects.push(Effect::Observe);
+    }
+
+    pub(super) fn take_observed(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+        self.looking.under_way = false;
+        self.looking.failures = 0;
+        self.looking.resync_at = Some(turn.now + self.settings.resync);
+        let first = !std::mem::replace(&mut self.looking.done, true);
+        self.marks = observed.ours().map(|(id, _, _)| id).filter(|id| !self.ended.contains(id)).collect();
+        let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
+        self.next_incarnation = self.next_incarnation.max(highest);
+        if self.may_remove() || self.shutdown.is_some() {
+            if first {
+                self.pass(turn);
+            }
+            self.retire_strays(observed, turn);
+            self.recheck_drifted(observed, turn);
+        }
+        if let Some(Shutdown::Remove { looked: false }) = self.shutdown {
+            if !self.looking.again {
+                self.shutdown = Some(Shutdown::Remove { looked: true });
+            }
+        }
+        self.finish_shutdown(turn);
+        if self.looking.again {
+            self.observe(turn);
+        }
+    }
+
+    pub(super) fn observe_later(&mut self, turn: &mut Turn<'_>) {
+        self.looking.under_way = false;
+        self.looking.failures += 1;
+        if let Some(Shutdown::Remove { looked }) = &mut self.shutdown {
+            // What cannot be looked for is not waited for.
+            *looked = true;
+            self.finish_shutdown(turn);
+        }
+        let doublings = self.looking.failures.saturating_sub(1).min(30);
+        let wait = self.settings.observe_retry_min.saturating_mul(1 << doublings).min(self.settings.observe_retry_max);
+        self.looking.retry_at = Some(turn.now + wait.mul_f64(0.8 + 0.4 * turn.random.fraction()));
+        self.looking.resync_at = None;
+    }
+
+    /// A change on the link of one of our tunnels is for that tunnel. One elsewhere may end a conflict. Lost notices
+    /// mean that all must be looked at.
+    pub(super) fn notice(&mut self, link: Option<LinkName>, turn: &mut Turn<'_>) {
+        let Some(link) = link else {
+            let free_at = self.looking.noticed_at.map(|at| at + self.settings.notice_gap).filter(|at| *at > turn.now);
+            match free_at {
+                Some(at) => self.looking.notice_due = Some(at),
+                None => {
+                    self.looking.noticed_at = Some(turn.now);
+                    self.observe(turn);
+                }
+            }
+            return;
+        };
+        match self.names.get(&link).copied() {
+            Some(tunnel) => self.recheck(tunnel, turn),
+            None => {
+                for tunnel in self.conflicts.clone() {
+                    self.recheck(tunnel, turn);
+                }
+            }
+        }
+    }
+
+    pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
+        let is_due = |at: Option<crate::Monotonic>| at.is_some_and(|at| turn.now >= at);
+        let (resync, retry, noticed) = (is_due(self.looking.resync_at), is_due(self.looking.retry_at), is_due(self.looking.notice_due));
+        if resync {
+            self.looking.resync_at = None;
+            self.recheck_learned(turn);
+            self.ask_sources_again(turn);
+        }
+        if noticed {
+            self.looking.noticed_at = Some(turn.now);
+            self.looking.notice_due = None;
+        }
+        if retry {
+            self.looking.retry_at = None;
+        }
+        if resync || retry || noticed {
+            self.observe(turn);
+        }
+        let now = turn.now;
+        let due = |slot: &Slot| slot.recheck.due.is_some_and(|at| now >= at);
+        for tunnel in self.slots.iter().filter(|(_, slot)| due(slot)).map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.recheck(tunnel, turn);
+        }
+    }
+
+    /// Tells a tunnel to look again: at once, and then at most once in each gap.
+    fn recheck(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
+        let Some(slot) = self.slots.get_mut(&tunnel) else { return };
+        match slot.stage {
+            Stage::Assigned(_) => {}
+            Stage::Retiring { .. } | Stage::Detaching => return,
+        }
+        match slot.recheck.last.map(|at| at + self.settings.recheck_gap).filter(|at| *at > turn.now) {
+            Some(at) => slot.recheck.due = Some(at),
+            None => {
+                slot.recheck.last = Some(turn.now);
+                slot.recheck.due = None;
+                turn.effects.push(Effect::Recheck(tunnel));
+            }
+        }
+    }
+
+    /// Links of ours that belong to no desired tunnel and that no provisioner is at work on.
+    fn retire_strays(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+        let before = turn.effects.len();
+        let strays: Vec<Stray> = observed
+            .ours()
+            .filter_map(|(tunnel, _, seen)| {
+                let stray = self.is_stray(tunnel, &seen.link.name);
+                let endpoints = seen.link.local.zip(seen.link.remote);
+                stray.then(|| Stray { tunnel, link: seen.link.name.clone(), endpoints, rules: Vec::new() })
+            })
+            .collect();
+        let reason = if self.enabled == Some(true) { "an earlier run left it behind" } else { "disabled" };
+        let retired: BTreeSet<TunnelId> = strays.iter().map(|stray| stray.tunnel).collect();
+        let mut rules = self.stray_rules(observed);
+        for mut stray in strays {
+            stray.rules = std::mem::take(&mut rules);
+            self.retire(stray, reason, turn);
+        }
+        if retired.is_empty() && !rules.is_empty() && self.slots.values().all(|slot| !matches!(slot.stage, Stage::Retiring { .. })) {
+            self.retire_rules(rules, turn);
+        }
+        self.commit(before, turn);
+    }
+
+    fn is_stray(&self, tunnel: TunnelId, link: &LinkName) -> bool {
+        if self.ended.contains(&tunnel) {
+            return false;
+        }
+        match self.slots.get(&tunnel).map(|slot| &slot.stage) {
+            Some(Stage::Assigned(spec)) => spec.link.name != *link,
+            Some(Stage::Retiring { .. } | Stage::Detaching) => false,
+            None => {
+                let kept = self.built.keep.contains(&tunnel.0) && self.shutdown.is_none();
+                let wanted = self.desired.tunnels.get(&tunnel).is_some_and(|want| want.spec.link.name == *link);
+                !kept && !wanted
+            }
+        }
+    }
+
+    fn stray_rules(&self, observed: &Observed) -> Vec<crate::Rule> {
+        if observed.rules.is_empty() {
+            return Vec::new();
+        }
+        let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
+        let wanted = |id: &TunnelId| self.desired.tunnels.contains_key(id);
+        let rule = |action| match action {
+            Action::DeleteRule { rule } => Some(rule),
+            Action::DeleteRoute { .. }
+            | Action::DeleteAddress { .. }
+            | Action::DeleteLink
+            | Action::ChangeLink { .. }
+            | Action::CreateLink { .. }
+            | Action::AddAddress { .. }
+            | Action::PutRoute { .. }
+            | Action::AddRule { .. } => None,
+        };
+        plan.steps.into_iter().filter(|step| !wanted(&step.tunnel)).filter_map(|step| rule(step.action)).collect()
+    }
+
+    /// Rules of ours without any link: they go under a tunnel of no account.
+    fn retire_rules(&mut self, rules: Vec<crate::Rule>, turn: &mut Turn<'_>) {
+        if let Ok(link) = LinkName::new("none") {
+            let tunnel = TunnelId(crate::Pubkey::default());
+            self.retire(Stray { tunnel, link, endpoints: None, rules }, "rules without a tunnel", turn);
+        }
+    }
+
+    /// What routes a session taught is not known here, so those are not compared: see [`Self::recheck_learned`].
+    fn recheck_drifted(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+        let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
+        let drifted: BTreeSet<TunnelId> = plan.steps.iter().map(|step| step.tunnel).collect();
+        for tunnel in drifted.into_iter().filter(|tunnel| self.is_settled(tunnel)).collect::<Vec<_>>() {
+            self.recheck(tunnel, turn);
+        }
+    }
+
+    /// A tunnel that is still being built, or that failed, looks by itself.
+    fn is_settled(&self, tunnel: &TunnelId) -> bool {
+        let phase = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()).map(|report| report.phase);
+        matches!(phase, Some(Phase::Active | Phase::Peering))
+    }
+
+    /// Tunnels with routes from a session look for themselves.
+    fn recheck_learned(&mut self, turn: &mut Turn<'_>) {
+        let installs = |spec: &TunnelSpec| spec.bgp.as_ref().is_some_and(|bgp| bgp.install.is_some());
+        let learning = self.slots.iter().filter(|(_, slot)| match &slot.stage {
+            Stage::Assigned(spec) => installs(spec),
+            Stage::Retiring { .. } | Stage::Detaching => false,
+        });
+        for tunnel in learning.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.recheck(tunnel, turn);
+        }
+    }
+
+    /// Routes of the host change: sources that are in use are asked for again.
+    fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
+        let all: BTreeSet<_> = self.built.uses_source.union(&self.built.needs_source).copied().collect();
+        self.asked.clone_from(&all);
+        if !all.is_empty() {
+            turn.effects.push(Effect::ResolveSources(all));
+        }
+    }
+}
