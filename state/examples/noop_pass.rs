@@ -1,0 +1,114 @@
+//! Measures a reconcile pass with nothing to do over many tunnels of a gateway: a view that changes nothing, and a full
+//! observation that shows no drift.
+//!
+//! `cargo run --release -p warren-state --example noop_pass -- 10000`
+
+#![allow(clippy::print_stdout)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use warren_state::{
+    Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, TunnelSpec, View,
+    guard::AcceptedView,
+    random::SplitMix64,
+    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
+    view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
+};
+
+const DEVICE: Pubkey = Pubkey([200; 32]);
+
+fn main() {
+    let tunnels = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let view = Arc::new(view(tunnels));
+    let mut random = SplitMix64::new(1);
+    let mut machine = Reconciler::new(Some(Role::Gateway { device: DEVICE }), ReconcilerSettings::default(), Incarnation(1));
+    let now = Monotonic::ZERO;
+    let accepted = || Input::View(AcceptedView { view: Arc::clone(&view), read_at: now });
+    machine.handle(now, Input::Switch(true), &mut random);
+    machine.handle(now, accepted(), &mut random);
+    let effects = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);
+    let observed = Arc::new(realised(&effects));
+    machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random);
+    let by_view = measure(|| machine.handle(now, accepted(), &mut random).len());
+    let by_look = measure(|| machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random).len());
+    println!("{tunnels} tunnels, nothing to do: view {by_view:?}, full observation {by_look:?}");
+}
+
+fn measure(mut pass: impl FnMut() -> usize) -> Duration {
+    let mut spans: Vec<Duration> = (0..21)
+        .map(|_| {
+            let start = Instant::now();
+            assert_eq!(pass(), 0);
+            start.elapsed()
+        })
+        .collect();
+    spans.sort();
+    spans[spans.len() / 2]
+}
+
+fn realised(effects: &[Effect]) -> Observed {
+    let specs = effects.iter().filter_map(|effect| match effect {
+        Effect::Assign { spec, incarnation, .. } => Some((spec, *incarnation)),
+        Effect::Observe
+        | Effect::ResolveSources(_)
+        | Effect::Retire { .. }
+        | Effect::Recheck(_)
+        | Effect::Detach(_)
+        | Effect::Record(_)
+        | Effect::Finished => None,
+    });
+    let links = specs.map(|(spec, incarnation)| (spec.link.name.clone(), tunnel(spec, incarnation)));
+    Observed { links: links.collect(), rules: BTreeSet::new() }
+}
+
+fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
+    let link = ObservedLink {
+        index: 1,
+        name: spec.link.name.clone(),
+        kind: LinkKind::Gre,
+        owner: Owner::Ours { tunnel: spec.id, incarnation },
+        local: Some(spec.link.local),
+        remote: Some(spec.link.remote),
+        ttl: Some(spec.link.ttl),
+        mtu: u32::from(spec.link.mtu),
+        up: true,
+    };
+    ObservedTunnel { link, addresses: spec.addresses.clone(), routes: spec.routes.clone() }
+}
+
+fn view(users: u32) -> View {
+    let device =
+        Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip: Ipv4Addr::new(203, 0, 113, 1), status: 1, prefixes: vec![] };
+    View {
+        users: (0..users).map(user).collect(),
+        devices: BTreeMap::from([(DEVICE, device)]),
+        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        ..View::default()
+    }
+}
+
+fn user(n: u32) -> (Pubkey, User) {
+    let mut key = [1; 32];
+    key[..4].copy_from_slice(&n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    let client_ip = Ipv4Addr::from(0x0b00_0000 + n);
+    let user = User {
+        owner: Pubkey::default(),
+        kind: Ok(ServiceKind::Ibrl),
+        tenant: Pubkey::default(),
+        device: DEVICE,
+        client_ip,
+        dz_ip: client_ip,
+        tunnel_number: u16::try_from(n).unwrap_or(u16::MAX),
+        tunnel_net: RawNet { address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)), prefix_len: 31 },
+        status: UserStatus::Activated,
+        publishers: vec![],
+        subscribers: vec![],
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
+    };
+    (Pubkey(key), user)
+}
