@@ -114,6 +114,17 @@ pub async fn steps_run_to_their_end_when_the_caller_goes_away(world: Arc<World>)
     tokio::time::timeout(patience(), wait).await.expect("the last step was taken");
 }
 
+/// The kernel refuses the MTU when the bare link is there already.
+pub async fn a_link_that_cannot_be_finished_leaves_nothing_behind(world: Arc<World>) {
+    let before = world.all().await;
+    let impossible = LinkSpec { mtu: 20, ..spec(1) };
+    let fault = world.fault(step(1, Action::CreateLink { spec: impossible, incarnation: Incarnation(1) })).await;
+    assert_eq!(fault.class, FaultClass::Permanent, "{fault:?}");
+    assert_eq!(world.all().await, before);
+    assert!(!ip_shows("link").contains("wrn1"), "nor a half-made link, which an observation leaves out");
+    world.build(whole(1)).await;
+}
+
 pub async fn a_link_whose_making_was_cut_short_gives_way(world: Arc<World>) {
     ip("link add wrn1 group 30561 type gre local 192.0.2.1 remote 198.51.100.1 ttl 64");
     assert!(world.link(1).await.is_none() && !world.all().await.links.contains_key(&name(1)), "nobody's link is not reported");

@@ -45,6 +45,7 @@ const PROMISES: &[Promise] = promises![
     ALL links::counters_are_those_of_the_link,
     ALL links::a_missing_capability_is_a_typed_fault,
     KERNEL links::steps_run_to_their_end_when_the_caller_goes_away,
+    KERNEL links::a_link_that_cannot_be_finished_leaves_nothing_behind,
     NETLINK links::a_link_whose_making_was_cut_short_gives_way,
     NETLINK links::the_kernel_shows_the_link_that_the_reference_makes,
     ALL ownership::a_foreign_link_of_the_name_is_a_conflict_and_stays_as_it_is,

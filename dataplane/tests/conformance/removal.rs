@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use warren_dataplane::Removal;
-use warren_state::{Action, RemovalReport, Rule, RuleSelector, TableId};
+use warren_state::{Action, FaultClass, RemovalReport, Rule, RuleSelector, TableId};
 
 use crate::world::*;
 
@@ -42,7 +42,17 @@ pub async fn fifty_removals_at_once_leave_the_neighbour_alone(world: Arc<World>)
     let stranger = warren_state::LinkName::new("theirs").unwrap();
     world.foreign_link(&stranger);
     let before = world.all().await;
-    let reports = join_all((1..=50).map(|n| world.remove(n))).await;
+    let dataplane = world.dataplane();
+    let remove = |tunnel, link| dataplane.remove(Removal { tunnel, link, rules: Default::default() });
+    let mut removals: Vec<_> = (1..=50).map(|n| remove(tunnel(n), name(n))).collect();
+    // Among them two that must not be: another tunnel's link, and one that is not ours.
+    removals.push(remove(tunnel(1), name(51)));
+    removals.push(remove(tunnel(1), stranger.clone()));
+    let mut reports = join_all(removals).await;
+    for refused in reports.split_off(50) {
+        assert_eq!((refused.removed, refused.already_gone, refused.failed.len()), (0, 0, 1), "{refused:?}");
+        assert_eq!(refused.failed[0].class, FaultClass::Conflict);
+    }
     for report in reports {
         assert_eq!(report, RemovalReport { removed: 4, already_gone: 0, failed: Vec::new() });
     }
