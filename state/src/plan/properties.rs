@@ -76,7 +76,7 @@ fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
     spec.routes = bits(recipe.statics).map(|bit| route(n, &dst(n, bit))).collect();
     spec.rules = bits(recipe.rules).map(|bit| rule(n, bit)).collect();
     let routes: BTreeSet<Route> = bits(recipe.learned)
-        .map(|bit| Route { source: (bit == 2).then(|| address(n).address), ..learned(n, &dst(n, bit + u8::from(recipe.wide))) })
+        .map(|bit| Route { source: (bit == 2).then(|| address(n).address), ..learned(n, &dst(n, bit + u8::from(recipe.mtu == 1400))) })
         .collect();
     let learned = match recipe.certainty {
         0 => LearnedRoutes::Unknown,
