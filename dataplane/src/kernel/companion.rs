@@ -183,18 +183,16 @@ fn add_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
     }
 }
 
-/// Removes a rule that carries our marks. The kernel does not tell rules apart by protocol when it removes one, so that
-/// is looked at first.
+/// Removes a rule that carries our marks: the kernel matches the protocol too.
 pub fn delete_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
-    let operation = format!("delete rule {rule}");
-    let there = observe::rules(socket).map_err(|refusal| refused(&operation, &refusal))?;
-    if !there.iter().any(|entry| entry.as_ours() == Some(normal(rule))) {
+    if !RULE_PRIORITIES.contains(&rule.priority) || net_of(rule).prefix_len() == 0 {
+        // None of ours is like this.
         return Ok(StepOutcome::AlreadySo);
     }
     match socket.change(requests::delete_rule(rule)) {
         Ok(()) => Ok(StepOutcome::Done),
         Err(refusal) if is_absent(refusal.errno) => Ok(StepOutcome::AlreadySo),
-        Err(refusal) => Err(refused(operation, &refusal)),
+        Err(refusal) => Err(refused(format!("delete rule {rule}"), &refusal)),
     }
 }
 

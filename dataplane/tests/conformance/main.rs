@@ -69,6 +69,8 @@ const PROMISES: &[Promise] = promises![
     ALL notices::a_deleted_link_is_noticed,
     ALL notices::a_deleted_address_is_noticed,
     ALL notices::a_deleted_route_is_noticed,
+    KERNEL notices::a_route_that_somebody_replaced_is_noticed,
+    ALL notices::a_new_link_of_somebody_is_noticed_by_its_name,
     KERNEL notices::a_deleted_rule_is_noticed,
     ALL notices::lost_notices_are_an_overrun,
     ALL notices::a_burst_of_changes_is_few_notices,

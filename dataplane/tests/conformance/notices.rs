@@ -47,6 +47,21 @@ pub async fn a_deleted_route_is_noticed(world: Arc<World>) {
     until(&mut events, |notice| *notice == Notice::Changed(Some(name(1)))).await;
 }
 
+/// The kernel tells of the new route only, and that it took the place of another.
+pub async fn a_route_that_somebody_replaced_is_noticed(world: Arc<World>) {
+    let mut events = quiet(&world).await;
+    ip("route replace 10.1.0.0/16 via 192.0.2.9 dev u0 proto static");
+    until(&mut events, |notice| *notice == Notice::Changed(None)).await;
+    assert!(world.link(1).await.unwrap().routes.is_empty(), "ours is gone");
+}
+
+pub async fn a_new_link_of_somebody_is_noticed_by_its_name(world: Arc<World>) {
+    let mut events = quiet(&world).await;
+    let stranger = warren_state::LinkName::new("theirs").unwrap();
+    world.foreign_link(&stranger);
+    until(&mut events, |notice| *notice == Notice::Changed(Some(stranger.clone()))).await;
+}
+
 pub async fn a_deleted_rule_is_noticed(world: Arc<World>) {
     let rule = Rule { priority: 100, selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()), table: TableId(100) };
     world.build(vec![step(1, Action::AddRule { rule })]).await;
