@@ -124,9 +124,10 @@ impl Watcher {
         // What changed while nobody listened is only found by a read.
         self.wake_up();
         let mut last_slot = Instant::now();
+        let mut told = BTreeMap::new();
         loop {
             tokio::select! {
-                Some((_, notice)) = session.notices.next() => self.notice(notice),
+                Some((_, notice)) = session.notices.next() => self.notice(&mut told, notice),
                 slot = timeout_at(last_slot + self.settings.heartbeat, slots.next()) => match slot {
                     Ok(Some(_)) => last_slot = Instant::now(),
                     Ok(None) => return Err("the server closed the connection".into()),
@@ -142,10 +143,16 @@ impl Watcher {
         }
     }
 
-    fn notice(&self, (pubkey, data): Notice) {
-        let digest = data.map(|data| relevant_digest(&data));
-        let seen = self.seen.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&pubkey).copied();
-        if digest.is_some() && digest == seen {
+    /// Wakes, unless the last good read has seen this already, or the reader has been woken for it and has not read since
+    /// (both kinds of subscription tell of the same change).
+    fn notice(&self, told: &mut BTreeMap<Pubkey, (u64, u64)>, (pubkey, data): Notice) {
+        let Some(digest) = data.map(|data| relevant_digest(&data)) else { return self.wake_up() };
+        let (seen, read) = {
+            let accounts = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            (accounts.digests.get(&pubkey).copied(), accounts.read)
+        };
+        told.retain(|_, (_, told_at)| *told_at == read);
+        if seen == Some(digest) || told.insert(pubkey, (digest, read)) == Some((digest, read)) {
             self.counters.notices_ignored.fetch_add(1, Relaxed);
         } else {
             self.wake_up();

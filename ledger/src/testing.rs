@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     Hang,
     /// Send so many bytes.
     Oversize(usize),
+    /// Send so many bytes without saying so first.
+    Stream(usize),
     /// Send a small packed body that unpacks to so many bytes.
     Bomb(usize),
     /// The request is answered as it should be.
@@ -190,6 +192,7 @@ async fn respond(stream: &mut BufStream<TcpStream>, fault: Fault, answer: String
         Fault::Close => return false,
         Fault::Hang => return std::future::pending().await,
         Fault::Oversize(size) => (ok(&vec![b' '; size], ""), false),
+        Fault::Stream(size) => ([b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", &vec![b' '; size][..]].concat(), false),
         Fault::Bomb(size) => {
             let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
             packer.write_all(&vec![b' '; size]).unwrap();

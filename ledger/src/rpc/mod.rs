@@ -164,11 +164,17 @@ struct Lane {
 
 /// What the last good read saw: the subscription compares with it.
 pub(crate) struct Seen {
-    /// Digests of what matters in each account.
-    pub(crate) digests: Mutex<BTreeMap<Pubkey, u64>>,
+    pub(crate) accounts: Mutex<SeenAccounts>,
     /// Accounts that are worth a subscription of their own.
     pub(crate) named: watch::Sender<BTreeSet<Pubkey>>,
     exchanges: Mutex<BTreeSet<Pubkey>>,
+}
+
+/// Digests of what matters in each account, and which good read found them.
+#[derive(Default)]
+pub(crate) struct SeenAccounts {
+    pub(crate) digests: BTreeMap<Pubkey, u64>,
+    pub(crate) read: u64,
 }
 
 impl RpcSource {
@@ -182,7 +188,7 @@ impl RpcSource {
         }
         let counters = Arc::new(Counters::default());
         let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        let seen = Seen { digests: Mutex::default(), named: watch::Sender::new(BTreeSet::new()), exchanges: Mutex::default() };
+        let seen = Seen { accounts: Mutex::default(), named: watch::Sender::new(BTreeSet::new()), exchanges: Mutex::default() };
         Ok(Self { settings, lanes, current: AtomicUsize::new(0), counters, seen: Arc::new(seen) })
     }
 
@@ -228,7 +234,10 @@ impl RpcSource {
 
     fn remember(&self, query: &Query, out: ReadOut) -> View {
         let ReadOut { view, digests } = out;
-        *self.seen.digests.lock().unwrap_or_else(PoisonError::into_inner) = digests;
+        {
+            let mut seen = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = SeenAccounts { digests, read: seen.read + 1 };
+        }
         *self.seen.exchanges.lock().unwrap_or_else(PoisonError::into_inner) = view.devices.values().map(|device| device.exchange).collect();
         let named = subscription::worth_watching(self.settings.program_id, query, &view);
         self.seen.named.send_if_modified(|old| {

@@ -191,6 +191,22 @@ async fn a_device_that_moves_and_a_user_that_is_closed_wake_although_no_filter_m
 }
 
 #[tokio::test]
+async fn a_change_that_both_subscriptions_tell_of_wakes_once_and_again_only_after_a_read_that_missed_it() {
+    let world = world(LONG).await;
+    let mut wakes = world.watch();
+    let mut connection = subscribed(&world, &mut wakes).await;
+    let banned = User { status: UserStatus::BANNED, ..user(UserType::IBRL) };
+    connection.user_changed(key(9), &banned).await;
+    woken(&mut wakes).await;
+    connection.account_changed(key(9), &encode(&banned.clone().into())).await;
+    world.until("the second notice is through", |health| health.notices_ignored == 1).await;
+    assert!(wakes.try_recv().is_err());
+    world.read().await;
+    connection.account_changed(key(9), &encode(&banned.into())).await;
+    woken(&mut wakes).await;
+}
+
+#[tokio::test]
 async fn notices_that_nobody_has_taken_yet_coalesce() {
     let world = world(LONG).await;
     let mut wakes = world.watch();
