@@ -1,0 +1,265 @@
+//! The invariants, checked by rules of their own: none of them asks the code under test what is right, except that the
+//! desired state in the end is what the builder makes of the truth.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use ipnet::Ipv4Net;
+use warren_protocols::bgp;
+use warren_state::{
+    Action, BgpSpec, LinkName, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
+    desired::{Request, build},
+    invariant::Invariant,
+    lifecycle::{Input, SessionNumber, SessionUpdate},
+    model::Model,
+    reconcile::Role,
+    view::{User, UserStatus},
+};
+
+use crate::{provisioners::short, world::World};
+
+impl World {
+    /// What holds after every transition.
+    pub(crate) fn check_always(&mut self) {
+        let Some(daemon) = &self.daemon else { return };
+        let told = daemon.reconciler.enabled();
+        if told.is_some() && !self.switch_pending() && told != Some(self.disk.enabled) {
+            self.breach(Invariant::SwitchIsOnDisk, || format!("{told:?} is in force"));
+            return;
+        }
+        let disabled = told == Some(false) && !self.switch_pending() && daemon.reconciler.converged();
+        let left = self.kernel.observed().ours().next().map(|(tunnel, _, have)| format!("{} has {}", short(tunnel), have.link.name));
+        if disabled && let Some(detail) = left {
+            self.breach(Invariant::DisabledMeansGone, || detail);
+        }
+    }
+
+    /// A view came into force: was it entitled to?
+    pub(crate) fn check_accepted(&mut self, before: Option<&View>, after: &View) {
+        let confirmed = self.daemon.as_mut().is_some_and(|daemon| std::mem::take(&mut daemon.confirming));
+        let Some(before) = before else { return };
+        let active = |view: &View| -> BTreeSet<_> {
+            view.users.iter().filter(|(_, user)| user.status == UserStatus::Activated).map(|(key, _)| *key).collect()
+        };
+        let (had, has) = (active(before), active(after));
+        let gone = had.iter().filter(|key| !has.contains(key) && !after.quarantined.contains_key(key)).count();
+        self.require(Invariant::RemovalHasProof, after.slot >= before.slot, || "the slot went backwards".to_owned());
+        self.require(Invariant::RemovalHasProof, gone == 0 || after.slot > before.slot, || "users went without a newer slot".to_owned());
+        let all = after.users.is_empty() && after.quarantined.is_empty() && gone > 0;
+        let many = had.len() > 1 && gone * 2 > had.len();
+        self.require(Invariant::RemovalHasProof, confirmed || !(all || many), || {
+            format!("{gone} of {} users went by a single read", had.len())
+        });
+    }
+
+    pub(crate) fn check_assign(&mut self, spec: &TunnelSpec) {
+        let view = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.view()).map(|(view, _)| view.clone());
+        let user = view.as_ref().and_then(|view| view.users.get(&spec.id.0));
+        let active = user.is_some_and(|user| user.status == UserStatus::Activated && is_ours(self.script.role, user));
+        self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
+        let enabled = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.enabled());
+        self.require(Invariant::SwitchIsOnDisk, enabled == Some(true), || format!("{} is built while disabled", short(spec.id)));
+    }
+
+    pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &str) {
+        let Some(daemon) = &self.daemon else { return };
+        let disabled = daemon.reconciler.enabled() == Some(false);
+        let proved = daemon.reconciler.view().is_some_and(|(view, _)| may_go(view, self.script.role, tunnel));
+        // One that others renamed is in the way of the right one.
+        let misnamed = link.as_str() == "renamed0";
+        self.require(Invariant::RemovalHasProof, disabled || proved || misnamed, || format!("{} is retired: {reason}", short(tunnel)));
+    }
+
+    /// A plan is made for what was seen: nothing on a link that was seen not to be ours.
+    pub(crate) fn check_steps(&mut self, tunnel: TunnelId, steps: &[PlannedStep]) {
+        let seen = self.provisioner(tunnel).and_then(|provisioner| provisioner.seen.clone()).unwrap_or_default();
+        let foreign = |link: &LinkName| seen.links.get(link).is_some_and(|have| have.link.owner == Owner::Foreign);
+        let touches = steps.iter().find(|step| foreign(&step.link)).map(ToString::to_string);
+        self.require(Invariant::ForeignUntouched, touches.is_none(), || format!("{touches:?} is planned"));
+    }
+
+    /// After a step of ours in the kernel.
+    pub(crate) fn check_step(&mut self, step: &PlannedStep, before: &Model) {
+        let untouched = self.foreign.iter().all(|(name, have)| self.kernel.observed().links.get(name) == Some(have));
+        self.require(Invariant::ForeignUntouched, untouched, || format!("{step} changed what is not ours"));
+        self.check_creation(step, before);
+        self.check_removal(step, before);
+        if let Action::PutRoute { route } = &step.action
+            && route.protocol == RouteProtocol::Bgp
+            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.assigned.as_ref()?.bgp.clone())
+        {
+            let good = within_policy(&bgp, route.dst) && route.via == bgp.peer_address;
+            self.require(Invariant::RoutesWithinPolicy, good, || format!("{step}"));
+        }
+    }
+
+    fn check_creation(&mut self, step: &PlannedStep, before: &Model) {
+        let Action::CreateLink { spec, incarnation } = &step.action else { return };
+        let made = !before.observed().links.contains_key(&spec.name) && self.kernel.observed().links.contains_key(&spec.name);
+        if !made {
+            return;
+        }
+        let last = self.incarnations.insert(step.tunnel, *incarnation);
+        self.require(Invariant::IncarnationsGoUp, last.is_none_or(|last| last < *incarnation), || {
+            format!("{}: {incarnation} after {last:?}", short(step.tunnel))
+        });
+        let links = self.kernel.observed().ours().filter(|(tunnel, _, _)| *tunnel == step.tunnel).count();
+        // One that others renamed while we were about to make it is seen with the next look.
+        let renamed = self.kernel.observed().links.keys().any(|name| name.as_str() == "renamed0");
+        self.require(Invariant::OneLinkPerTunnel, links == 1 || renamed, || format!("{} has {links} links", short(step.tunnel)));
+    }
+
+    /// A link of ours went by our doing: the tunnel was retired, or the link is not what was assigned, or what was half
+    /// built is taken back.
+    fn check_removal(&mut self, step: &PlannedStep, before: &Model) {
+        let Some(was) = before.observed().links.get(&step.link) else { return };
+        if self.kernel.observed().links.contains_key(&step.link) {
+            return;
+        }
+        let Owner::Ours { tunnel, .. } = was.link.owner else { return };
+        let Some(provisioner) = self.provisioner(tunnel) else { return };
+        let mismatch = provisioner.assigned.as_ref().is_none_or(|spec| !is_as_assigned(was, spec));
+        let proved = provisioner.retired || provisioner.failed || mismatch;
+        self.require(Invariant::RemovalHasProof, proved, || format!("{}: {step} removes a good link", short(tunnel)));
+    }
+
+    /// A session is started only over a link that was not seen to have the wrong ends.
+    pub(crate) fn check_session_start(&mut self, tunnel: TunnelId) {
+        let Some(provisioner) = self.provisioner(tunnel) else { return };
+        let Some(spec) = &provisioner.assigned else { return };
+        let Some(have) = self.kernel.observed().links.get(&spec.link.name).cloned() else { return };
+        let ours = matches!(have.link.owner, Owner::Ours { tunnel: marked, .. } if marked == tunnel);
+        let meddled = have.link.local == Some(Ipv4Addr::new(10, 1, 1, 1));
+        let right = have.link.local == Some(spec.link.local) && have.link.remote == Some(spec.link.remote);
+        let stale = provisioner.retired;
+        self.require(Invariant::EndpointsAreRight, right || meddled || !ours || stale, || format!("{}: {:?}", short(tunnel), have.link));
+    }
+
+    pub(crate) fn check_announced(&mut self, tunnel: TunnelId, announced: &[Ipv4Net]) {
+        let Some(session) = self.provisioner(tunnel).and_then(|one| one.session.as_ref()) else { return };
+        let wrong = announced.iter().find(|prefix| !within_policy(&session.spec, **prefix)).copied();
+        self.require(Invariant::RoutesWithinPolicy, wrong.is_none(), || format!("{}: {wrong:?} was accepted", short(tunnel)));
+    }
+
+    /// News of earlier sessions, connections and operations changes nothing.
+    pub(crate) fn check_late_signals(&mut self) {
+        let now = self.now;
+        let mut broken = None;
+        let Some(daemon) = &mut self.daemon else { return };
+        for (tunnel, slot) in &mut daemon.slots {
+            let Some(provisioner) = &mut slot.provisioner else { continue };
+            let before = provisioner.machine.report();
+            let old = SessionNumber(0);
+            let updates = [
+                SessionUpdate::Status(SessionStatus::Up, None),
+                SessionUpdate::Routes { announced: vec![Ipv4Net::default()], withdrawn: Vec::new() },
+                SessionUpdate::Synced,
+                SessionUpdate::Closed,
+            ];
+            for update in updates {
+                let effects = provisioner.machine.handle(now, Input::Session(old, update.clone()), self.machine_chance.source());
+                if !effects.is_empty() || provisioner.machine.report() != before {
+                    broken = Some(format!("{}: {update:?}", short(*tunnel)));
+                }
+            }
+            if let Some(machine) = provisioner.session.as_mut().and_then(|session| session.machine.as_mut()) {
+                let before = machine.report();
+                let old = bgp::ConnectionNumber(0);
+                for input in [bgp::Input::Connected(old), bgp::Input::Received(old, &[0; 19]), bgp::Input::Disconnected(old, "late".into())]
+                {
+                    let outputs = machine.handle(now, input.clone(), self.machine_chance.source());
+                    if !outputs.is_empty() || machine.report() != before {
+                        broken = Some(format!("{}: {input:?}", short(*tunnel)));
+                    }
+                }
+            }
+        }
+        self.require(Invariant::LateSignalsIgnored, broken.is_none(), || format!("{broken:?}"));
+    }
+
+    /// Why the world is not yet as it should be.
+    pub(crate) fn difference(&self) -> Option<String> {
+        let Some(daemon) = &self.daemon else { return Some("the daemon is not running".to_owned()) };
+        let expected = if self.disk.enabled { self.expected() } else { BTreeMap::new() };
+        let ours: BTreeMap<TunnelId, &ObservedTunnel> = self.kernel.observed().ours().map(|(id, _, have)| (id, have)).collect();
+        if self.kernel.observed().ours().count() != expected.len() || !self.kernel.observed().rules.is_empty() {
+            let have: Vec<_> = self.kernel.observed().ours().map(|(id, _, have)| format!("{} {}", short(id), have.link.name)).collect();
+            return Some(format!("wanted {:?}, have {have:?}", expected.keys().map(|id| short(*id)).collect::<Vec<_>>()));
+        }
+        for (id, spec) in &expected {
+            let Some(have) = ours.get(id) else { return Some(format!("{} is missing", short(*id))) };
+            if let Some(difference) = self.tunnel_difference(spec, have) {
+                return Some(format!("{}: {difference}", short(*id)));
+            }
+        }
+        // Without its peer a tunnel is not active, and the reconciler says so.
+        let peers = expected.values().any(|spec| spec.bgp.is_some()) && self.script.ends_without_peers;
+        (!peers && !daemon.reconciler.converged()).then(|| "the reconciler does not know that all is well".to_owned())
+    }
+
+    fn expected(&self) -> BTreeMap<TunnelId, TunnelSpec> {
+        let mut view = self.ledger.truth.clone();
+        view.users.retain(|_, user| is_ours(self.script.role, user));
+        let sources = view.devices.values().map(|device| (device.public_ip, Some(self.source))).collect();
+        let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
+        let request = Request { view: &view, role: self.script.role, sources: &sources, provisioned: &provisioned, max_prefixes: 20_000 };
+        build(&request).tunnels
+    }
+
+    fn tunnel_difference(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> Option<String> {
+        if !is_as_assigned(have, spec) || !have.link.up || have.link.mtu != u32::from(spec.link.mtu) || have.link.ttl != Some(spec.link.ttl)
+        {
+            return Some(format!("the link is {:?}", have.link));
+        }
+        if have.addresses != spec.addresses {
+            return Some(format!("the addresses are {:?}", have.addresses));
+        }
+        let learned: BTreeSet<Ipv4Net> =
+            have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).map(|route| route.dst).collect();
+        let Some(bgp) = &spec.bgp else { return None };
+        let peer = self.peers.get(&bgp.peer_address)?;
+        let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && within_policy(bgp, *prefix)).collect();
+        let retain = bgp.install.is_some_and(|install| install.retain);
+        if if retain { !learned.is_superset(&told) } else { learned != told } {
+            return Some(format!("the routes are {learned:?}, the peer told {told:?}"));
+        }
+        if peer.alive && peer.heard() != bgp.advertise {
+            return Some(format!("the peer heard {:?}", peer.heard()));
+        }
+        let status = self.provisioner(spec.id)?.machine.report().session;
+        (peer.alive != (status == SessionStatus::Up)).then(|| format!("the session is {status}"))
+    }
+}
+
+/// Whether a view takes this tunnel away.
+fn may_go(view: &View, role: Role, tunnel: TunnelId) -> bool {
+    let key = tunnel.0;
+    let Some(user) = view.users.get(&key) else { return !view.quarantined.contains_key(&key) };
+    let class = |user: &User| user.kind.ok().map(|kind| kind.class());
+    let rival = view.users.iter().any(|(other, rival)| {
+        *other != key && rival.status == UserStatus::Activated && rival.client_ip == user.client_ip && class(rival) == class(user)
+    });
+    user.status != UserStatus::Activated || !is_ours(role, user) || user.kind.is_err() || rival
+}
+
+fn is_ours(role: Role, user: &User) -> bool {
+    match role {
+        Role::Client { client_ip } => user.client_ip == client_ip,
+        Role::Gateway { device } => user.device == device,
+    }
+}
+
+fn is_as_assigned(have: &ObservedTunnel, spec: &TunnelSpec) -> bool {
+    have.link.name == spec.link.name && have.link.local == Some(spec.link.local) && have.link.remote == Some(spec.link.remote)
+}
+
+/// The import policy, in other words than the speaker's.
+fn within_policy(bgp: &BgpSpec, prefix: Ipv4Net) -> bool {
+    let (first, last) = (u32::from(prefix.network()), u32::from(prefix.broadcast()));
+    let overlaps = |from: [u8; 4], to: [u8; 4]| first <= u32::from(Ipv4Addr::from(to)) && last >= u32::from(Ipv4Addr::from(from));
+    let martian =
+        overlaps([0; 4], [0, 255, 255, 255]) || overlaps([127, 0, 0, 0], [127, 255, 255, 255]) || overlaps([224, 0, 0, 0], [255; 4]);
+    !martian && bgp.policy.protected.iter().all(|address| !prefix.contains(address))
+}

@@ -1,0 +1,155 @@
+//! Operations on the simulated kernel: one step at a time, so that anything may come in between, and any may fail.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use warren_state::{
+    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId, lifecycle::Input,
+};
+
+use crate::world::{Happening, World};
+
+/// An operation under way.
+pub(crate) struct Op {
+    pub(crate) tunnel: TunnelId,
+    /// Who waits for the answer.
+    pub(crate) provisioner: u64,
+    pub(crate) work: Work,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    Observe(LinkName),
+    Apply { rest: VecDeque<PlannedStep>, report: ApplyReport },
+    Remove(LinkName, BTreeSet<Rule>),
+}
+
+impl Work {
+    pub(crate) fn apply(steps: Vec<PlannedStep>, generation: Generation) -> Self {
+        let report = ApplyReport { generation, steps: Vec::new(), managed: BTreeSet::new() };
+        Self::Apply { rest: steps.into(), report }
+    }
+}
+
+impl World {
+    /// Does the next part of an operation.
+    pub(crate) fn work(&mut self, id: u64) {
+        let Some(Op { tunnel, provisioner, work }) = self.ops.remove(&id) else { return };
+        match work {
+            Work::Observe(link) => {
+                let answer = match self.observation_fails() {
+                    Some(fault) => Err(fault),
+                    None => Ok(self.kernel.observe_link(&link)),
+                };
+                self.answer(id, tunnel, provisioner, Input::Observed(answer));
+            }
+            Work::Apply { mut rest, mut report } => {
+                if let Some(step) = rest.pop_front() {
+                    let outcome = self.step(&step);
+                    let failed = matches!(outcome, StepOutcome::Failed(_));
+                    if !failed {
+                        report.managed.insert(step.link.clone());
+                    }
+                    report.steps.push((step, outcome));
+                    if failed {
+                        rest.clear();
+                    }
+                }
+                if rest.is_empty() {
+                    self.answer(id, tunnel, provisioner, Input::Applied(report));
+                } else {
+                    self.ops.insert(id, Op { tunnel, provisioner, work: Work::Apply { rest, report } });
+                    let wait = self.operation_takes();
+                    let run = self.daemon.as_ref().map_or(0, |daemon| daemon.run);
+                    self.after(wait, Happening::Op(run, id));
+                }
+            }
+            Work::Remove(link, rules) => {
+                let report = self.remove(tunnel, &link, &rules);
+                self.answer(id, tunnel, provisioner, Input::Removed(report));
+            }
+        }
+        self.count_kernel_operation();
+    }
+
+    /// The tunnel's next operation may go on, and whoever asked hears of this one.
+    fn answer(&mut self, id: u64, tunnel: TunnelId, provisioner: u64, answer: Input) {
+        let wait = self.operation_takes();
+        let Some(daemon) = &mut self.daemon else { return };
+        let run = daemon.run;
+        let gate = daemon.gates.entry(tunnel).or_default();
+        gate.retain(|other| *other != id);
+        let next = gate.first().copied();
+        if let Some(next) = next {
+            self.after(wait, Happening::Op(run, next));
+        }
+        self.after(wait, Happening::Provisioner(run, tunnel, provisioner, Box::new(answer)));
+    }
+
+    fn count_kernel_operation(&mut self) {
+        if let Some(count) = self.crash_after {
+            self.crash_after = count.checked_sub(1);
+            if count == 0 {
+                self.crash("after an operation of the kernel");
+                return;
+            }
+        }
+        self.count_effect();
+    }
+
+    fn step(&mut self, step: &PlannedStep) -> StepOutcome {
+        let before = self.kernel.clone();
+        if let Some(fault) = self.injected(&step.to_string(), |world| {
+            let _lost = world.kernel.apply(step);
+        }) {
+            self.check_step(step, &before);
+            return StepOutcome::Failed(fault);
+        }
+        let outcome = self.kernel.apply(step);
+        self.note(|| format!("kernel: {step}: {}", outcome_name(&outcome)));
+        self.check_step(step, &before);
+        if outcome == StepOutcome::Done {
+            self.notice(step.link.clone());
+        }
+        outcome
+    }
+
+    fn remove(&mut self, tunnel: TunnelId, link: &LinkName, rules: &BTreeSet<Rule>) -> RemovalReport {
+        let before = self.kernel.clone();
+        let step = PlannedStep { tunnel, link: link.clone(), action: Action::DeleteLink };
+        let report = match self.injected(&format!("remove {link}"), |world| {
+            let _lost = world.kernel.remove(tunnel, link, rules);
+        }) {
+            Some(fault) => RemovalReport { failed: vec![fault], ..RemovalReport::default() },
+            None => self.kernel.remove(tunnel, link, rules),
+        };
+        self.note(|| format!("kernel: remove {link}: {report:?}"));
+        self.check_step(&step, &before);
+        self.notice(link.clone());
+        report
+    }
+
+    /// A fault that the script asked for. The change may have been made all the same.
+    fn injected(&mut self, operation: &str, apply: impl FnOnce(&mut Self)) -> Option<Fault> {
+        let (count, class, done_anyway) = self.kernel_fault?;
+        if count > 0 {
+            self.kernel_fault = Some((count - 1, class, done_anyway));
+            return None;
+        }
+        self.kernel_fault = None;
+        // What a real kernel did before it said "gone" or "conflict" is nothing.
+        let done = done_anyway && class == FaultClass::Transient;
+        if done {
+            apply(self);
+        }
+        self.note(|| format!("kernel: {operation}: fails as {class}{}", if done { ", yet it is done" } else { "" }));
+        Some(Fault { class, operation: operation.to_owned(), detail: "injected".to_owned() })
+    }
+}
+
+fn outcome_name(outcome: &StepOutcome) -> String {
+    match outcome {
+        StepOutcome::Done => "done".to_owned(),
+        StepOutcome::AlreadySo => "already so".to_owned(),
+        StepOutcome::Failed(fault) => fault.to_string(),
+    }
+}

@@ -1,0 +1,170 @@
+//! The simulated ledger: the truth, and what a read makes of it.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use warren_state::{
+    Asn, Monotonic, Pubkey, ServiceKind, Slot, View,
+    reconcile::Role,
+    view::{Device, GlobalConfig, Quarantine, RawIp, RawNet, User, UserStatus},
+};
+
+use crate::chance::Chance;
+
+pub(crate) const CLIENT_IP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+const SLOT: Duration = Duration::from_millis(400);
+
+/// What is wrong with reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LedgerFault {
+    /// No answer, an HTTP error, a body that does not decode: all are one error to us.
+    Error,
+    /// Answers take seconds.
+    Slow,
+    /// No users.
+    Empty,
+    /// Some of the users.
+    Truncated,
+    /// An earlier answer, with its slot.
+    Stale,
+    /// The truth, with a slot that went backwards.
+    SlotBack,
+    /// A user's account does not decode.
+    Quarantine,
+    /// The devices are missing.
+    NoDevices,
+    /// The configuration is missing.
+    NoConfig,
+    /// Each read is something else.
+    Mixed,
+}
+
+impl LedgerFault {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Error,
+        Self::Slow,
+        Self::Empty,
+        Self::Truncated,
+        Self::Stale,
+        Self::SlotBack,
+        Self::Quarantine,
+        Self::NoDevices,
+        Self::NoConfig,
+        Self::Mixed,
+    ];
+}
+
+pub(crate) struct Ledger {
+    /// As it is; the slot comes with the read.
+    pub(crate) truth: View,
+    pub(crate) fault: Option<(LedgerFault, Monotonic)>,
+    earlier: Vec<View>,
+}
+
+impl Ledger {
+    pub(crate) fn new(role: Role) -> Self {
+        let mut truth = View { config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }), ..View::default() };
+        for n in 1..=2 {
+            truth.devices.insert(device_key(n), device(n, 0));
+        }
+        if let Role::Gateway { device: key } = role {
+            truth.devices.insert(key, device(3, 0));
+        }
+        Self { truth, fault: None, earlier: Vec::new() }
+    }
+
+    /// How long a read takes and what it gives.
+    pub(crate) fn read(&mut self, now: Monotonic, chance: &mut Chance) -> (Duration, Result<View, String>) {
+        let slot = now.elapsed().as_millis() / SLOT.as_millis();
+        let mut view = View { slot: Slot(1_000 + u64::try_from(slot).unwrap_or(u64::MAX - 1_000)), ..self.truth.clone() };
+        let fault = self.fault.filter(|(_, until)| *until > now).map(|(fault, _)| fault);
+        let fault = match fault {
+            Some(LedgerFault::Mixed) => chance.pick(&LedgerFault::ALL[..9]).copied(),
+            other => other,
+        };
+        let latency = if fault == Some(LedgerFault::Slow) { chance.millis(1_000, 9_000) } else { chance.millis(5, 250) };
+        if fault.is_none() && (self.earlier.is_empty() || chance.one_in(8)) {
+            self.earlier.push(view.clone());
+        }
+        let read = match fault {
+            None | Some(LedgerFault::Slow | LedgerFault::Mixed) => Ok(view),
+            Some(LedgerFault::Error) => Err("the ledger could not be reached".to_owned()),
+            Some(LedgerFault::Empty) => {
+                view.users.clear();
+                Ok(view)
+            }
+            Some(LedgerFault::Truncated) => {
+                view.users.retain(|_, _| chance.one_in(2));
+                Ok(view)
+            }
+            Some(LedgerFault::Stale) => Ok(chance.pick(&self.earlier).cloned().unwrap_or(view)),
+            Some(LedgerFault::SlotBack) => {
+                view.slot = Slot(view.slot.0.saturating_sub(chance.below(200)));
+                Ok(view)
+            }
+            Some(LedgerFault::Quarantine) => {
+                let keys: Vec<Pubkey> = view.users.keys().copied().collect();
+                if let Some(key) = chance.pick(&keys) {
+                    view.users.remove(key);
+                    view.quarantined.insert(*key, Quarantine { reason: "it is cut short".to_owned() });
+                }
+                Ok(view)
+            }
+            Some(LedgerFault::NoDevices) => {
+                view.devices.clear();
+                Ok(view)
+            }
+            Some(LedgerFault::NoConfig) => {
+                view.config = None;
+                Ok(view)
+            }
+        };
+        (latency, read)
+    }
+}
+
+pub(crate) fn device_key(n: u8) -> Pubkey {
+    Pubkey([200 + n; 32])
+}
+
+pub(crate) fn user_key(n: u8) -> Pubkey {
+    Pubkey([n + 1; 32])
+}
+
+/// The n-th device as it stands after so many moves.
+pub(crate) fn device(n: u8, moves: u8) -> Device {
+    Device {
+        code: format!("dev{n}"),
+        exchange: Pubkey::default(),
+        public_ip: Ipv4Addr::new(203, 0, 113, n * 16 + moves % 16),
+        status: 1,
+        prefixes: Vec::new(),
+    }
+}
+
+/// The n-th user that this host may have.
+pub(crate) fn user(role: Role, n: u8) -> User {
+    let (kind, client_ip, device) = match role {
+        Role::Client { client_ip } if n == 2 => (ServiceKind::IbrlWithAllocatedIp, client_ip, device_key(2)),
+        Role::Client { client_ip } => (ServiceKind::Ibrl, client_ip, device_key(1)),
+        Role::Gateway { device } => (ServiceKind::Ibrl, Ipv4Addr::new(198, 51, 100, n + 1), device),
+    };
+    User {
+        owner: Pubkey([9; 32]),
+        kind: Ok(kind),
+        tenant: Pubkey::default(),
+        device,
+        client_ip,
+        dz_ip: if kind == ServiceKind::Ibrl { client_ip } else { Ipv4Addr::new(100, 64, 0, n + 1) },
+        tunnel_number: 500 + u16::from(n),
+        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 },
+        status: UserStatus::Activated,
+        publishers: Vec::new(),
+        subscribers: Vec::new(),
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
+    }
+}
+
+/// The overlay address of the device in the n-th user's tunnel.
+pub(crate) fn peer_address(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(169, 254, n, 0)
+}

@@ -1,0 +1,162 @@
+//! What a seed makes happen: a list of steps, so that a failure can be shrunk by leaving some out.
+
+use std::time::Duration;
+
+use warren_state::{FaultClass, reconcile::Role};
+
+use crate::{
+    chance::Chance,
+    ledger::{CLIENT_IP, LedgerFault, device_key},
+};
+
+/// Everything that decides a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) seed: u64,
+    pub(crate) role: Role,
+    pub(crate) steps: Vec<(Duration, Action)>,
+    /// Whether the peers are dead in the end.
+    pub(crate) ends_without_peers: bool,
+    /// Whether the switch is on in the end.
+    pub(crate) ends_enabled: bool,
+}
+
+/// Something that others do, or that goes wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Action {
+    /// Nothing but time.
+    Wait,
+    Switch(bool),
+
+    Activate(u8),
+    Ban(u8),
+    Delete(u8),
+    /// A field that does not matter to tunnels changes.
+    TouchTelemetry(u8),
+    ChangeKind(u8),
+    ChangeDzIp(u8),
+    /// A network that makes no sense, or the right one again.
+    SpoilNet(u8, bool),
+    MoveDevice(u8),
+    /// A device or a user that has nothing to do with us.
+    Unrelated,
+    LedgerFails(LedgerFault, Duration),
+
+    /// The kernel fails the n-th operation from now; the change may have been made all the same.
+    KernelFails {
+        after: u8,
+        class: FaultClass,
+        done_anyway: bool,
+    },
+    ObserveFails(u8),
+    KernelSlow(Duration),
+    LoseNotices(Duration),
+    Overrun,
+    DeleteLink,
+    DeleteAddress,
+    DeleteRoute,
+    StrayRoute,
+    LinkDown,
+    ChangeMtu,
+    ChangeEnds,
+    RenameLink,
+    ForeignName,
+    ForeignEnds,
+    RemoveForeign,
+    SourceChanges,
+
+    Crash,
+    CrashAfter(u8),
+    Restart,
+    ProvisionerFails(u8),
+    ReconcilerFails,
+    SessionFails(u8),
+
+    PeerDies(u8),
+    PeerSilent(u8),
+    PeerLives(u8),
+    PeerCloses(u8),
+    PeerRoutes(u8, u8),
+    PeerJunk(u8, u8),
+    /// News of earlier connections, sessions and operations arrive late.
+    LateSignals,
+}
+
+pub(crate) const USERS: u8 = 3;
+
+impl Script {
+    /// The script of a seed.
+    pub(crate) fn of(seed: u64, steps: usize) -> Self {
+        let mut chance = Chance::new(seed, 1);
+        let role = if chance.one_in(4) { Role::Gateway { device: device_key(3) } } else { Role::Client { client_ip: CLIENT_IP } };
+        let calm = chance.below(3);
+        let steps = (0..steps).map(|step| draw(&mut chance, step, calm)).collect();
+        Self { seed, role, steps, ends_without_peers: chance.one_in(4), ends_enabled: !chance.one_in(4) }
+    }
+}
+
+fn draw(chance: &mut Chance, step: usize, calm: u64) -> (Duration, Action) {
+    let pause = match chance.below(10) {
+        0..=5 => chance.millis(0, 60),
+        6..=8 => chance.millis(50, 700),
+        _ => chance.millis(500, 6_000),
+    };
+    let action = match step {
+        0 => Action::Activate(0),
+        1 => Action::Switch(true),
+        _ if chance.below(4) < calm => Action::Wait,
+        _ => action(chance),
+    };
+    (pause, action)
+}
+
+fn action(chance: &mut Chance) -> Action {
+    let user = u8::try_from(chance.below(u64::from(USERS))).unwrap_or(0);
+    let small = u8::try_from(chance.below(12)).unwrap_or(0);
+    let class = *chance
+        .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
+        .unwrap_or(&FaultClass::Transient);
+    match chance.below(68) {
+        0..=3 => Action::Switch(!chance.one_in(3)),
+        4..=8 => Action::Activate(user),
+        9 | 10 => Action::Ban(user),
+        11 | 12 => Action::Delete(user),
+        13 => Action::TouchTelemetry(user),
+        14 => Action::ChangeKind(user),
+        15 => Action::ChangeDzIp(user),
+        16 => Action::SpoilNet(user, chance.one_in(3)),
+        17 | 18 => Action::MoveDevice(1 + user),
+        19 => Action::Unrelated,
+        20..=25 => Action::LedgerFails(*chance.pick(&LedgerFault::ALL).unwrap_or(&LedgerFault::Error), chance.millis(100, 30_000)),
+        26..=29 => Action::KernelFails { after: small, class, done_anyway: chance.one_in(3) },
+        30 => Action::ObserveFails(small),
+        31 => Action::KernelSlow(chance.millis(500, 20_000)),
+        32 => Action::LoseNotices(chance.millis(100, 20_000)),
+        33 => Action::Overrun,
+        34..=36 => Action::DeleteLink,
+        37 => Action::DeleteAddress,
+        38 => Action::DeleteRoute,
+        39 => Action::StrayRoute,
+        40 => Action::LinkDown,
+        41 => Action::ChangeMtu,
+        42 => Action::ChangeEnds,
+        43 => Action::RenameLink,
+        44 => Action::ForeignName,
+        45 => Action::ForeignEnds,
+        46 | 47 => Action::RemoveForeign,
+        48 => Action::SourceChanges,
+        49 => Action::Crash,
+        50 | 51 => Action::CrashAfter(small),
+        52 => Action::Restart,
+        53 => Action::ProvisionerFails(user),
+        54 => Action::ReconcilerFails,
+        55 => Action::SessionFails(user),
+        56 => Action::PeerDies(user),
+        57 => Action::PeerSilent(user),
+        58..=60 => Action::PeerLives(user),
+        61 | 62 => Action::PeerCloses(user),
+        63 | 64 => Action::PeerRoutes(user, small),
+        65 | 66 => Action::PeerJunk(user, small),
+        _ => Action::LateSignals,
+    }
+}

@@ -1,0 +1,318 @@
+//! The world: everything around the daemon, and the loop that moves time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
+
+use warren_state::{
+    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, TunnelId, View, invariant::Invariant, lifecycle, model::Model, reconcile,
+};
+
+use crate::{
+    chance::Chance,
+    daemon::Daemon,
+    kernel::Op,
+    ledger::{CLIENT_IP, Ledger, peer_address},
+    network::Flow,
+    peer::Peer,
+    queue::Queue,
+    script::{Script, USERS},
+};
+
+/// What is on disk.
+pub(crate) struct Disk {
+    pub(crate) enabled: bool,
+    pub(crate) epoch: u64,
+}
+
+/// Something that happens at a time. What concerns a run of the daemon that is over is dropped.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    Step,
+    Start,
+    /// systemd's patience with a stop is over.
+    Kill(u64),
+    Read(u64, u64, Box<Result<View, String>>),
+    Switched(u64),
+    /// The reconciler reads the board.
+    Poked(u64),
+    Reconciler(u64, u64, Box<reconcile::Input>),
+    ReconcilerRestarts(u64),
+    Notice(u64, Option<LinkName>),
+    WakeUp(u64),
+    Observe(u64, u64),
+    Resolve(u64, u64, BTreeSet<Ipv4Addr>),
+    Deliver(u64, TunnelId, Box<lifecycle::Input>),
+    Provisioner(u64, TunnelId, u64, Box<lifecycle::Input>),
+    ProvisionerEnded(u64, TunnelId, u64),
+    ProvisionerRestarts(u64, TunnelId),
+    SessionRestarts(u64, TunnelId, u64),
+    Op(u64, u64),
+    Connecting(u64),
+    Flow(u64, Direction),
+    PeerStartsAfresh(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    ToPeer,
+    ToHost,
+}
+
+/// A timer of a machine that is due.
+#[derive(Clone, Debug)]
+pub(crate) enum Timer {
+    Poll,
+    Reconciler,
+    Lifecycle(TunnelId),
+    Session(TunnelId),
+    Peer(Ipv4Addr),
+}
+
+/// A broken invariant, a panic, or no convergence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Breach {
+    pub(crate) what: String,
+    pub(crate) detail: String,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Monotonic,
+    pub(crate) chance: Chance,
+    /// What the machines draw from.
+    pub(crate) machine_chance: Chance,
+    pub(crate) script: Script,
+    pub(crate) step: usize,
+    pub(crate) queue: Queue<Happening>,
+    pub(crate) ledger: Ledger,
+    pub(crate) disk: Disk,
+    pub(crate) kernel: Model,
+    pub(crate) foreign: BTreeMap<LinkName, ObservedTunnel>,
+    pub(crate) kernel_fault: Option<(u8, FaultClass, bool)>,
+    pub(crate) observe_fault: Option<u8>,
+    pub(crate) slow_until: Monotonic,
+    pub(crate) lose_notices_until: Monotonic,
+    pub(crate) source: Ipv4Addr,
+    pub(crate) ops: BTreeMap<u64, Op>,
+    pub(crate) peers: BTreeMap<Ipv4Addr, Peer>,
+    pub(crate) flows: BTreeMap<u64, Flow>,
+    pub(crate) daemon: Option<Daemon>,
+    pub(crate) crash_after: Option<u8>,
+    /// The campaign: the daemon is killed once so many effects were carried out.
+    pub(crate) kill_at: Option<u64>,
+    pub(crate) effects: u64,
+    pub(crate) incarnations: BTreeMap<TunnelId, Incarnation>,
+    pub(crate) ids: u64,
+    pub(crate) transitions: u64,
+    pub(crate) breach: Option<Breach>,
+    pub(crate) trace: Option<String>,
+    same_instant: (Monotonic, u32),
+}
+
+/// More than this at one instant is a machine whose timer does not move.
+const MOST_AT_ONCE: u32 = 5_000;
+
+impl World {
+    pub(crate) fn new(script: Script, traced: bool) -> Self {
+        let seed = script.seed;
+        let mut world = Self {
+            now: Monotonic::from_elapsed(Duration::from_secs(100)),
+            chance: Chance::new(seed, 2),
+            machine_chance: Chance::new(seed, 3),
+            ledger: Ledger::new(script.role),
+            script,
+            step: 0,
+            queue: Queue::new(),
+            disk: Disk { enabled: false, epoch: 0 },
+            kernel: Model::new(),
+            foreign: BTreeMap::new(),
+            kernel_fault: None,
+            observe_fault: None,
+            slow_until: Monotonic::ZERO,
+            lose_notices_until: Monotonic::ZERO,
+            source: CLIENT_IP,
+            ops: BTreeMap::new(),
+            peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
+            flows: BTreeMap::new(),
+            daemon: None,
+            crash_after: None,
+            kill_at: None,
+            effects: 0,
+            incarnations: BTreeMap::new(),
+            ids: 0,
+            transitions: 0,
+            breach: None,
+            trace: traced.then(String::new),
+            same_instant: (Monotonic::ZERO, 0),
+        };
+        world.queue.push(world.now, Happening::Start);
+        world.schedule_step();
+        world
+    }
+
+    pub(crate) fn id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    pub(crate) fn after(&mut self, wait: Duration, happening: Happening) {
+        self.queue.push(self.now + wait, happening);
+    }
+
+    pub(crate) fn soon(&mut self, happening: Happening) {
+        let wait = self.chance.millis(0, 12);
+        self.after(wait, happening);
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push_str(&format!("{} {}\n", self.now, line()));
+        }
+    }
+
+    pub(crate) fn breach(&mut self, invariant: Invariant, detail: impl FnOnce() -> String) {
+        self.fail(invariant.name(), detail());
+    }
+
+    pub(crate) fn require(&mut self, invariant: Invariant, holds: bool, detail: impl FnOnce() -> String) {
+        if !holds {
+            self.breach(invariant, detail);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, what: &str, detail: String) {
+        self.note(|| format!("BREACH {what}: {detail}"));
+        self.breach.get_or_insert(Breach { what: what.to_owned(), detail });
+    }
+
+    /// The next step of the script is due some time from now.
+    pub(crate) fn schedule_step(&mut self) {
+        if let Some((pause, _)) = self.script.steps.get(self.step) {
+            self.queue.push(self.now + *pause, Happening::Step);
+        }
+    }
+
+    pub(crate) fn script_is_over(&self) -> bool {
+        self.step >= self.script.steps.len()
+    }
+
+    /// Runs until the time has come, or something broke, or `done`.
+    pub(crate) fn run_until(&mut self, end: Monotonic, mut done: impl FnMut(&Self) -> bool) {
+        while self.breach.is_none() && !done(self) {
+            let timer = self.next_timer();
+            let event_at = self.queue.next_at();
+            let next = timer.as_ref().map(|(at, _)| *at).into_iter().chain(event_at).min();
+            let Some(at) = next.filter(|at| *at <= end) else {
+                self.now = end.max(self.now);
+                return;
+            };
+            self.now = self.now.max(at);
+            self.transitions += 1;
+            self.watch_for_spinning(&timer);
+            match timer {
+                Some((timer_at, timer)) if event_at.is_none_or(|event_at| timer_at < event_at) => self.ring(&timer),
+                Some(_) | None => {
+                    if let Some(happening) = self.queue.pop() {
+                        self.happen(happening);
+                    }
+                }
+            }
+            self.check_always();
+        }
+    }
+
+    fn watch_for_spinning(&mut self, timer: &Option<(Monotonic, Timer)>) {
+        let (at, count) = self.same_instant;
+        self.same_instant = if at == self.now { (at, count + 1) } else { (self.now, 0) };
+        if self.same_instant.1 > MOST_AT_ONCE {
+            self.fail("a timer that does not move", format!("{timer:?}"));
+        }
+    }
+
+    fn next_timer(&self) -> Option<(Monotonic, Timer)> {
+        let mut first: Option<(Monotonic, Timer)> = None;
+        let mut offer = |at: Option<Monotonic>, timer: Timer| {
+            if let Some(at) = at
+                && first.as_ref().is_none_or(|(earliest, _)| at < *earliest)
+            {
+                first = Some((at, timer));
+            }
+        };
+        for (address, peer) in self.peers.iter().filter(|(_, peer)| peer.alive) {
+            offer(peer.next_timer(), Timer::Peer(*address));
+        }
+        if let Some(daemon) = &self.daemon {
+            offer(daemon.poll_at(), Timer::Poll);
+            offer(daemon.reconciler.poll_timeout().map(|deadline| deadline.at), Timer::Reconciler);
+            for (tunnel, provisioner) in daemon.provisioners() {
+                offer(provisioner.machine.poll_timeout().map(|deadline| deadline.at), Timer::Lifecycle(*tunnel));
+                let session = provisioner.session.as_ref().and_then(|session| session.machine.as_ref());
+                offer(session.and_then(|machine| machine.poll_timeout()).map(|deadline| deadline.at), Timer::Session(*tunnel));
+            }
+        }
+        first
+    }
+
+    fn ring(&mut self, timer: &Timer) {
+        match timer {
+            Timer::Poll => self.read_ledger(),
+            Timer::Reconciler => self.tell_reconciler(reconcile::Input::Timeout),
+            Timer::Lifecycle(tunnel) => self.tell_provisioner(*tunnel, lifecycle::Input::Timeout),
+            Timer::Session(tunnel) => self.tell_session(*tunnel, warren_protocols::bgp::Input::Timeout),
+            Timer::Peer(address) => {
+                let acts = self.peers.get_mut(address).map(|peer| peer.run_timers(self.now)).unwrap_or_default();
+                self.carry_out_acts(acts);
+            }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let run = self.daemon.as_ref().map(|daemon| daemon.run);
+        let current = |of: u64| run == Some(of);
+        match happening {
+            Happening::Step => self.take_step(),
+            Happening::Start => self.start_daemon(),
+            Happening::Kill(of) if current(of) => self.crash("the stop took too long"),
+            Happening::Read(of, number, read) if current(of) => self.ledger_answered(number, *read),
+            Happening::Switched(of) if current(of) => self.switched(),
+            Happening::Poked(of) if current(of) => self.reconciler_reads_news(),
+            Happening::Reconciler(of, start, input) if current(of) && self.reconciler_start() == Some(start) => {
+                self.tell_reconciler(*input)
+            }
+            Happening::ReconcilerRestarts(of) if current(of) => self.restart_reconciler(),
+            Happening::Notice(of, link) if current(of) => self.tell_reconciler(reconcile::Input::Notice(link)),
+            Happening::WakeUp(of) if current(of) => self.wake_up(),
+            Happening::Observe(of, start) if current(of) => self.observe_all(start),
+            Happening::Resolve(of, start, destinations) if current(of) => self.resolve(start, destinations),
+            Happening::Deliver(of, tunnel, input) if current(of) => self.deliver(tunnel, input),
+            Happening::Provisioner(of, tunnel, id, input) if current(of) && self.is_provisioner(tunnel, id) => {
+                self.tell_provisioner(tunnel, *input);
+            }
+            Happening::ProvisionerEnded(of, tunnel, id) if current(of) => self.provisioner_ended(tunnel, id),
+            Happening::ProvisionerRestarts(of, tunnel) if current(of) => self.restart_provisioner(tunnel),
+            Happening::SessionRestarts(of, tunnel, id) if current(of) && self.is_provisioner(tunnel, id) => self.restart_session(tunnel),
+            Happening::Op(of, op) if current(of) => self.work(op),
+            Happening::Connecting(flow) => self.connecting(flow),
+            Happening::Flow(flow, direction) => self.flow(flow, direction),
+            Happening::PeerStartsAfresh(n) => self.start_peer_afresh(n),
+            Happening::Kill(_)
+            | Happening::Read(..)
+            | Happening::Switched(_)
+            | Happening::Poked(_)
+            | Happening::Reconciler(..)
+            | Happening::ReconcilerRestarts(_)
+            | Happening::Notice(..)
+            | Happening::WakeUp(_)
+            | Happening::Observe(..)
+            | Happening::Resolve(..)
+            | Happening::Deliver(..)
+            | Happening::Provisioner(..)
+            | Happening::ProvisionerEnded(..)
+            | Happening::ProvisionerRestarts(..)
+            | Happening::SessionRestarts(..)
+            | Happening::Op(..) => {}
+        }
+    }
+}
