@@ -21,8 +21,10 @@ use super::{
     socket::{Refusal, RouteSocket},
 };
 
-/// How long a removal waits for company.
+/// How long a removal waits for company; while more come, it waits again.
 const GATHERING: Duration = Duration::from_millis(3);
+/// It waits this often at most.
+const GATHERINGS: usize = 10;
 /// So few are deleted one by one.
 const FEW: usize = 2;
 /// The first of the link groups for one-off use: "wa" in the upper half.
@@ -62,10 +64,22 @@ impl Remover {
     /// Whoever finds nobody waiting does the work for all who come until it begins.
     async fn carry_out(&self, pool: &Pool) {
         let _turn = self.turn.lock().await;
-        tokio::time::sleep(GATHERING).await;
+        self.gather().await;
         let jobs = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         // A fault of the pool drops the jobs, which answers them.
         let _ = pool.run(move |socket| delete_all(socket, jobs)).await;
+    }
+
+    async fn gather(&self) {
+        let mut gathered = 1;
+        for _ in 0..GATHERINGS {
+            tokio::time::sleep(GATHERING).await;
+            let now = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len();
+            if now == gathered {
+                return;
+            }
+            gathered = now;
+        }
     }
 }
 
