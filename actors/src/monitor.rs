@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 use warren_dataplane::Notice;
 use warren_state::FaultClass;
 
-use crate::{board::Board, driver::AbortOnDrop};
+use crate::{board::Board, driver::AbortOnDrop, provisioner::late};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// How long subscribing may take.
+const SUBSCRIBE: Duration = Duration::from_secs(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 pub(crate) struct KernelMonitor;
@@ -54,7 +56,8 @@ impl Actor for KernelMonitor {
 
 impl State {
     async fn subscribe(&mut self, myself: &ActorRef<MonitorMessage>) {
-        match self.board.dataplane.events().await {
+        let subscribed = timeout(SUBSCRIBE, self.board.dataplane.events()).await;
+        match subscribed.unwrap_or_else(|_late| Err(late("subscribe to notices".to_owned()))) {
             Ok(notices) => {
                 self.retry = FIRST_RETRY;
                 let (board, myself) = (self.board.clone(), myself.clone());

@@ -150,4 +150,38 @@ mod tests {
         pulse.busy(None);
         assert_eq!(pulse.stuck(at(31), Duration::from_secs(30)), None);
     }
+
+    /// Handles its first message for ever.
+    struct Stuck;
+
+    impl ractor::Actor for Stuck {
+        type Msg = ();
+        type State = Watch;
+        type Arguments = Arc<Pulses>;
+
+        async fn pre_start(&self, myself: ractor::ActorRef<()>, pulses: Arc<Pulses>) -> Result<Watch, ractor::ActorProcessingErr> {
+            Ok(pulses.watch(Kind::Reconciler, myself.get_cell()))
+        }
+
+        async fn handle(&self, _: ractor::ActorRef<()>, (): (), watch: &mut Watch) -> Result<(), ractor::ActorProcessingErr> {
+            watch.pulse.busy(Some(at(0)));
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_stuck_is_killed_and_no_longer_watched_and_no_progress_is_reported_meanwhile() {
+        let (pulses, allowed) = (Arc::<Pulses>::default(), Duration::from_secs(30));
+        assert!(!pulses.reconciler_makes_progress(at(0), allowed), "there is no reconciler");
+        let (actor, ended) = ractor::Actor::spawn(None, Stuck, pulses.clone()).await.unwrap();
+        assert!(pulses.reconciler_makes_progress(at(100), allowed));
+        assert!(pulses.kill_stuck(at(100), allowed).is_empty());
+        actor.cast(()).unwrap();
+        while pulses.reconciler_makes_progress(at(100), allowed) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pulses.kill_stuck(at(100), allowed).len(), 1);
+        ended.await.unwrap();
+        assert!(pulses.kill_stuck(at(100), allowed).is_empty(), "it is not watched any more");
+    }
 }

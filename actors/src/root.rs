@@ -82,7 +82,7 @@ impl Actor for Root {
             child.cell = Some(started.map_err(|error| format!("{}: {}", child.name, spawn_error(error)))?);
             children.push(child);
         }
-        myself.send_interval(WATCHDOG, || RootMessage::Watchdog);
+        myself.send_interval(WATCHDOG.min(board.settings.stuck_after), || RootMessage::Watchdog);
         Ok(State { board, children, ended: false })
     }
 

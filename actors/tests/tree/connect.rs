@@ -140,7 +140,7 @@ async fn a_link_with_our_mark_and_the_wrong_endpoints_is_made_anew() {
     world.start().await;
     world.eventually("the link is another one", || world.kernel.index(&link()).is_some_and(|index| Some(index) != before)).await;
     let snapshot = world.active(0).await;
-    assert!(snapshot.tunnels[&id(0)].incarnation > Incarnation(2 << 32), "it is of this epoch");
+    assert!(snapshot.tunnels[&id(0)].incarnation >= Incarnation(2 << 32), "it is of this epoch: {snapshot:?}");
     let remote = world.kernel.model().observed().links[&link()].link.remote;
     assert_eq!(remote, Some(DEVICE_IP));
 }
@@ -202,15 +202,11 @@ async fn a_host_whose_address_cannot_be_found_says_why_and_goes_on_looking() {
     let snapshot = world.until("status says why", |snapshot| snapshot.client_ip_error.is_some()).await;
     assert!(snapshot.client_ip_error.as_ref().unwrap().contains("10.0.0.5"), "{snapshot:?}");
     assert!(world.handle().plan().await.is_err());
-    *world.kernel.sources.lock().unwrap() = Some(CLIENT_IP_IS_DOCUMENTATION);
-    // 198.51.100.0/24 is martian too: a public one is needed.
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 9));
     let snapshot = world.until("it is found", |snapshot| snapshot.client_ip().is_some()).await;
     assert_eq!(snapshot.client_ip(), Some(Ipv4Addr::new(20, 0, 0, 9)));
     assert_eq!(snapshot.client_ip_error, None);
 }
-
-const CLIENT_IP_IS_DOCUMENTATION: Ipv4Addr = CLIENT_IP;
 
 #[tokio::test]
 async fn a_gateway_builds_the_tunnels_of_its_users_and_takes_down_only_the_one_that_went() {
@@ -233,7 +229,7 @@ async fn a_gateway_builds_the_tunnels_of_its_users_and_takes_down_only_the_one_t
 
 #[tokio::test]
 async fn the_happy_path_logs_no_warning_and_every_event_once() {
-    let (lines, _guard) = Lines::collect(tracing::Level::DEBUG);
+    let lines = Lines::collect();
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
@@ -247,9 +243,10 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     let journal = world.handle().journal_after(warren_state::Sequence(0)).unwrap();
     world.stop(StopMode::Detach).await;
     let text = lines.text();
+    assert!(text.contains("active"), "something is logged at all");
     let loud: Vec<_> = text.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
-    // That a user of ours is not activated any more is told on purpose.
-    let loud: Vec<_> = loud.into_iter().filter(|line| !line.contains("is being deleted")).collect();
+    // A user of ours that may not connect any more is told on purpose.
+    let loud: Vec<_> = loud.into_iter().filter(|line| !line.contains("event=\"refused\"")).collect();
     assert!(loud.is_empty(), "{loud:#?}");
     for entry in &journal {
         let mark = format!("sequence={} ", entry.sequence.0);

@@ -13,7 +13,8 @@ use warren_state::Phase;
 
 use crate::world::{PATIENCE, World, id, link};
 
-const OPERATIONS: u64 = 8;
+/// A link, an address and two routes.
+const OPERATIONS: u64 = 4;
 
 #[tokio::test]
 async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_start_does_not_mend() {
@@ -24,12 +25,11 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
         let first = run(&world, crashes.clone()).await;
         first.set_enabled(true).await.unwrap();
         let crashed = timeout(PATIENCE, async {
-            // Either it crashes, and every call fails from then on, or connecting takes fewer operations.
-            while crashes.observe(Scope::All).await.is_ok() && !settled(&first) {
+            while crashes.observe(Scope::All).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
-        crashed.await.unwrap();
+        assert!(crashed.await.is_ok(), "there is an operation {operation}: {:#?}", first.snapshot());
         first.stop(StopMode::Detach).await;
         let again = Arc::new(crashes.restart());
         let second = run(&world, again.clone()).await;
@@ -45,11 +45,6 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
         assert_eq!(again.observe(Scope::All).await.unwrap().ours().count(), 0);
         second.stop(StopMode::Remove).await;
     }
-}
-
-fn settled(handle: &Handle) -> bool {
-    let snapshot = handle.snapshot();
-    snapshot.converged && snapshot.tunnels.get(&id(0)).is_some_and(|report| report.phase == Phase::Active && report.learned_routes == 2)
 }
 
 async fn run(world: &World, dataplane: Arc<dyn Dataplane>) -> Handle {
