@@ -182,7 +182,7 @@ impl Speaker {
         }
         let _ = writeln!(
             text,
-            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time 3;\n  keepalive time 1;\n  error wait time 1, 2;\n  graceful restart off;\n  \
+            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time 3;\n  keepalive time 1;\n  error wait time 1, 2;\n  graceful restart aware;\n  \
              ipv4 {{ import none; export where proto = \"announced\"; next hop self; import limit 1 action block; }};\n}}"
         );
         for Peer { local, neighbor, dz_ip } in peers {
@@ -231,11 +231,15 @@ impl Speaker {
     fn bird_session(&self, neighbor: Ipv4Addr) -> Result<SessionReport> {
         let name = bird_name(neighbor);
         let answer = self.bird_command(&format!("show protocols {name}"))?;
-        let line = answer.iter().find(|line| line.starts_with(&name)).with_context(|| format!("BIRD knows no {name}: {answer:?}"))?;
+        let line = answer
+            .iter()
+            .map(|line| line.trim())
+            .find(|line| line.starts_with(&name))
+            .with_context(|| format!("BIRD knows no {name}: {answer:?}"))?;
         let words: Vec<&str> = line.split_whitespace().collect();
         let since = words.get(4..6).map(|time| time.join(" ")).unwrap_or_default();
         let established = words.last() == Some(&"Established");
-        Ok(SessionReport { established, since, detail: line.clone() })
+        Ok(SessionReport { established, since, detail: line.to_owned() })
     }
 
     /// Speaks BIRD's control protocol: lines with a four-digit code, `-` after it for "more follows".
@@ -367,7 +371,7 @@ fn bird_answer(reader: &mut impl std::io::BufRead) -> Result<Vec<String>> {
         if reader.read_line(&mut line).context("BIRD does not answer")? == 0 {
             bail!("BIRD closed the connection");
         }
-        let line = line.trim_end();
+        let line = line.trim_end_matches(['\r', '\n']);
         let Some((code, text)) = line.split_at_checked(4).filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit())) else {
             lines.push(line.trim_start().to_owned());
             continue;

@@ -106,7 +106,11 @@ impl Daemon {
             "--dataplane".to_owned(),
             dataplane.clone(),
             "--reconciler-poll-interval".to_owned(),
-            format!("{}ms", poll_interval.as_millis()),
+            format!("{}s", poll_interval.as_secs()),
+            "--log-format".to_owned(),
+            "json".to_owned(),
+            "--log-level".to_owned(),
+            std::env::var("WARREN_E2E_LOG").unwrap_or_else(|_| "info".to_owned()),
         ];
         arguments.extend(more.iter().cloned());
         arguments
@@ -210,13 +214,7 @@ impl Daemon {
         }
         let output = fs::OpenOptions::new().create(true).append(true).open(self.log_path())?;
         let mut command = self.namespace.command(&self.config.warrend);
-        command
-            .args(self.arguments())
-            .env_remove("DZ_LEDGER_RPC_URL")
-            .env("RUST_LOG", std::env::var("WARREN_E2E_LOG").unwrap_or_else(|_| "info".into()))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+        command.args(self.arguments()).env_remove("DZ_LEDGER_RPC_URL").stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         self.child = Some(command.spawn().with_context(|| format!("cannot run {}", self.config.warrend.display()))?);
         Ok(())
     }

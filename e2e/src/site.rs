@@ -95,7 +95,8 @@ impl World {
         let directory = self.directory.path().join(format!("site{number}"));
         fs::create_dir_all(&directory)?;
         network.found()?;
-        let mut site = Site { world: self, number, network, directory, devices: Vec::new(), clients: Vec::new() };
+        let mut site =
+            Site { world: self, number, network, directory, devices: Vec::new(), clients: Vec::new(), daemon_arguments: Vec::new() };
         site.add_device()?;
         site.add_client()?;
         Ok(site)
@@ -131,6 +132,8 @@ pub struct Site<'w> {
     pub devices: Vec<(Pubkey, Device)>,
     /// The client hosts.
     pub clients: Vec<Client>,
+    /// More arguments for `warrend`.
+    pub daemon_arguments: Vec<String>,
     world: &'w World,
     number: u32,
     directory: PathBuf,
@@ -247,7 +250,7 @@ impl<'w> Site<'w> {
             client_ip: self.client().address,
             dataplane: self.world.config.dataplane.clone(),
             poll_interval: Duration::from_secs(2),
-            more: Vec::new(),
+            more: self.daemon_arguments.clone(),
         }
     }
 

@@ -49,6 +49,8 @@ impl Internet {
         for scope in ["all", "default"] {
             fs::write(format!("/proc/sys/net/ipv4/conf/{scope}/rp_filter"), "0").context("cannot relax the internet's source check")?;
         }
+        // Providers drop packets whose source is none of theirs (BCP 38): overlay traffic crosses in tunnels or not at all.
+        namespace.ip("rule add from 9.0.0.0/8 lookup main priority 100\nrule add to 9.0.0.0/8 blackhole priority 101\n")?;
         Ok(Self { namespace, prefix, hosts: AtomicU32::new(0) })
     }
 

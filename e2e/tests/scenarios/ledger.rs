@@ -41,6 +41,8 @@ fn connected_by(site: &mut Site<'_>, proxy: &Proxy) -> Result<Connected> {
 /// While the fault lasts no packet is lost and the tunnel is the same; afterwards a change takes effect.
 fn survives(site: &mut Site<'_>, fault: Fault) -> Result<()> {
     let proxy = site.world().proxy()?;
+    // A request that nobody answers is given up after this, by default after 30 s.
+    site.daemon_arguments = ["--request-timeout", "3s"].map(str::to_owned).to_vec();
     let host = connected_by(site, &proxy)?;
     let before = host.fingerprint(site)?;
     let pings = host.pings()?;

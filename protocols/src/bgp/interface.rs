@@ -32,6 +32,9 @@ impl SessionConfig {
 /// The times of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timers {
+    /// For how long the peer is asked to keep our routes when the session breaks off without a NOTIFICATION, as it does when
+    /// the daemon restarts: packets are forwarded without it. Zero asks for nothing. In whole seconds, up to 4095.
+    pub restart: Duration,
     /// The hold time that we propose, in whole seconds; the lower of both proposals holds. 0 or at least 3 s.
     pub hold: Duration,
     /// How long a TCP connection may take to come about.
@@ -57,6 +60,7 @@ pub struct Timers {
 impl Default for Timers {
     fn default() -> Self {
         Self {
+            restart: Duration::from_secs(120),
             hold: Duration::from_secs(90),
             connect: Duration::from_secs(5),
             open: Duration::from_secs(20),

@@ -291,7 +291,10 @@ impl Session {
         self.health.connected();
         let spec = &self.config.spec;
         let hold = u16::try_from(self.config.timers.hold.as_secs()).unwrap_or(u16::MAX);
-        let open = Open::new(spec.local_asn, hold, spec.local_address);
+        let mut open = Open::new(spec.local_asn, hold, spec.local_address);
+        if !self.config.timers.restart.is_zero() {
+            open = open.with_restart_time(u16::try_from(self.config.timers.restart.as_secs()).unwrap_or(u16::MAX));
+        }
         self.send(open.encode(), cx);
         State::OpenSent { give_up_at: cx.now + self.config.timers.open }
     }

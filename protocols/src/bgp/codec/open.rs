@@ -18,7 +18,12 @@ pub const IPV4_UNICAST: Family = Family { afi: 1, safi: 1 };
 const VERSION: u8 = 4;
 const CAPABILITIES: u8 = 2;
 const MULTIPROTOCOL: u8 = 1;
+const GRACEFUL_RESTART: u8 = 64;
 const FOUR_OCTET_AS: u8 = 65;
+/// The longest restart time that fits, in seconds.
+const LONGEST_RESTART: u16 = 0x0fff;
+/// A family whose forwarding goes on while the speaker restarts (RFC 4724 section 3, the bit F).
+const FORWARDING_PRESERVED: u8 = 0x80;
 const EXTENDED_LENGTH: u8 = 255;
 
 /// What is announced over a session.
@@ -43,10 +48,12 @@ pub struct Open {
     pub four_octet_asn: Option<Asn>,
     /// The multiprotocol capabilities; none means IPv4 unicast.
     pub families: BTreeSet<Family>,
+    /// For how many seconds the sender may be gone while its forwarding goes on (RFC 4724), when it says so.
+    pub restart_time: Option<u16>,
 }
 
 impl Open {
-    /// Ours: IPv4 unicast and four-octet AS.
+    /// Ours: IPv4 unicast, four-octet AS, no graceful restart.
     #[must_use]
     pub fn new(asn: Asn, hold_time: u16, router_id: Ipv4Addr) -> Self {
         Self {
@@ -55,7 +62,15 @@ impl Open {
             router_id,
             four_octet_asn: Some(asn),
             families: BTreeSet::from([IPV4_UNICAST]),
+            restart_time: None,
         }
+    }
+
+    /// With the promise that forwarding goes on for so many seconds (at most 4095) when the session breaks off without a
+    /// NOTIFICATION, so that the peer keeps our routes meanwhile.
+    #[must_use]
+    pub fn with_restart_time(self, seconds: u16) -> Self {
+        Self { restart_time: Some(seconds.min(LONGEST_RESTART)), ..self }
     }
 
     /// The sender's AS.
@@ -78,6 +93,12 @@ impl Open {
             capabilities.extend_from_slice(&[MULTIPROTOCOL, 4]);
             capabilities.extend_from_slice(&family.afi.to_be_bytes());
             capabilities.extend_from_slice(&[0, family.safi]);
+        }
+        if let Some(seconds) = self.restart_time {
+            capabilities.extend_from_slice(&[GRACEFUL_RESTART, 6]);
+            capabilities.extend_from_slice(&seconds.to_be_bytes());
+            capabilities.extend_from_slice(&IPV4_UNICAST.afi.to_be_bytes());
+            capabilities.extend_from_slice(&[IPV4_UNICAST.safi, FORWARDING_PRESERVED]);
         }
         if let Some(asn) = self.four_octet_asn {
             capabilities.extend_from_slice(&[FOUR_OCTET_AS, 4]);
@@ -112,6 +133,7 @@ impl Open {
             router_id: reader.address().ok_or_else(malformed)?,
             four_octet_asn: None,
             families: BTreeSet::new(),
+            restart_time: None,
         };
         let (mut parameters, extended) = optional_parameters(&mut reader).ok_or_else(malformed)?;
         while let Some(kind) = parameters.u8() {
@@ -135,6 +157,7 @@ impl Open {
                     let _reserved = value.u8()?;
                     self.families.insert(Family { afi, safi: value.u8()? });
                 }
+                (GRACEFUL_RESTART, 2..) => self.restart_time = Some(value.u16()? & LONGEST_RESTART),
                 (FOUR_OCTET_AS, 4) => self.four_octet_asn = Some(Asn(value.u32()?)),
                 (MULTIPROTOCOL | FOUR_OCTET_AS, _) => return None,
                 // RFC 5492 section 3: a capability that is not understood is ignored.
@@ -173,6 +196,16 @@ mod tests {
         assert_eq!(open.encode(), golden);
         assert_eq!(Open::decode(&golden[19..]).unwrap(), open);
         assert_eq!(Open::new(Asn(65_000), 90, Ipv4Addr::LOCALHOST).two_octet_asn, 65_000);
+    }
+
+    /// RFC 4724 section 3: flags and time, then for each family its numbers and flags.
+    #[test]
+    fn a_restart_time_is_announced_with_forwarding_preserved() {
+        let open = Open::new(Asn(65_000), 90, Ipv4Addr::new(169, 254, 0, 1)).with_restart_time(120);
+        let bytes = open.encode();
+        assert_eq!(bytes[28..], [22, 2, 20, 1, 4, 0, 1, 0, 1, 64, 6, 0, 120, 0, 1, 1, 0x80, 65, 4, 0, 0, 0xfd, 0xe8]);
+        assert_eq!(Open::decode(&bytes[19..]).unwrap(), open);
+        assert_eq!(open.with_restart_time(u16::MAX).restart_time, Some(4095), "four bits are flags");
     }
 
     #[test]
