@@ -7,7 +7,7 @@
 use std::io::IoSlice;
 
 use super::{
-    inet::{self, Sum},
+    inet::{self, Ipv4, Sum},
     offload::{self, HEADER_LEN, HEADERS_MAX, TcpLayout},
 };
 
@@ -28,6 +28,8 @@ struct Item<'a, T> {
 enum State<'a> {
     /// Goes out as it came.
     Whole { verified: bool },
+    /// Goes out as it came, for the kernel to finish its checksum at (start, offset).
+    Unfinished { checksum: (usize, usize) },
     /// The kernel has joined it before we got it, and has not finished its checksum.
     Joined { layout: TcpLayout, segment: Option<usize> },
     /// The first of a run that may grow.
@@ -56,12 +58,14 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
     /// Takes the next packet for a tunnel whose link has this MTU.
     pub fn push(&mut self, tunnel: T, mtu: u16, packet: &'a [u8]) {
         let Some(layout) = TcpLayout::of(packet) else {
-            return self.items.push(Item { tunnel, packet, state: State::Whole { verified: false } });
+            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| State::Unfinished { checksum });
+            return self.items.push(Item { tunnel, packet, state });
         };
         let packet = &packet[..layout.total];
         if layout.headers == layout.total {
             self.close_flow(tunnel, packet, layout);
-            return self.items.push(Item { tunnel, packet, state: State::Whole { verified: false } });
+            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| State::Unfinished { checksum });
+            return self.items.push(Item { tunnel, packet, state });
         }
         match verify(packet, layout) {
             Checksum::Valid => self.append(tunnel, packet, layout),
@@ -84,6 +88,10 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
                 State::Whole { verified } => {
                     let header = if *verified { &offload::VERIFIED } else { &offload::PLAIN };
                     write(item.tunnel, &[IoSlice::new(header), IoSlice::new(item.packet)], 1, item.packet.len() as u64);
+                }
+                State::Unfinished { checksum: (start, offset) } => {
+                    let header = offload::unfinished(*start, *offset);
+                    write(item.tunnel, &[IoSlice::new(&header), IoSlice::new(item.packet)], 1, item.packet.len() as u64);
                 }
                 State::Joined { layout, segment } => {
                     let header = offload::unfinished_tcp4(layout.ip, layout.headers, *segment);
@@ -132,7 +140,7 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
                     && item.packet[run.layout.ip..run.layout.ip + 4] == *ports
                     && item.packet[12..20] == *addresses
             }
-            State::Whole { .. } | State::Joined { .. } => false,
+            State::Whole { .. } | State::Unfinished { .. } | State::Joined { .. } => false,
         })
     }
 }
@@ -212,8 +220,9 @@ fn emit_run<T>(tunnel: T, first: &[u8], run: &Run<'_>, write: &mut impl FnMut(T,
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Checksum {
     Valid,
-    /// The field holds the sum of the pseudo header, as in packets that the kernel's own receive offload has joined
-    /// (net/ipv4/tcp_offload.c, `tcp4_gro_complete`) before the raw socket got them.
+    /// The field holds the sum of the pseudo header. So it is in packets that the kernel's own receive offload has joined
+    /// (net/ipv4/tcp_offload.c, `tcp4_gro_complete`) before the raw socket got them, and in packets from a kernel tunnel
+    /// on the same machine, which never were on a wire.
     Unfinished,
     Wrong,
 }
@@ -228,6 +237,21 @@ fn verify(packet: &[u8], layout: TcpLayout) -> Checksum {
     } else {
         Checksum::Wrong
     }
+}
+
+/// Where the checksum of a whole TCP or UDP packet is (start, offset), if the field holds the sum of the pseudo header only.
+fn left_unfinished(packet: &[u8]) -> Option<(usize, usize)> {
+    let ip = Ipv4::parse(packet).filter(|ip| !ip.is_fragment)?;
+    let offset = match ip.protocol {
+        inet::TCP => inet::TCP_CHECKSUM,
+        inet::UDP => inet::UDP_CHECKSUM,
+        _ => return None,
+    };
+    let covered = packet.get(ip.header_len..ip.total_len)?;
+    let pseudo = Sum::pseudo(packet.first_chunk()?, ip.protocol, covered.len() as u16);
+    // The field is compared first: it takes the whole packet to be sure, but hardly any needs that.
+    let is_unfinished = *covered.get(offset..offset + 2)? == pseudo.fold() && pseudo.add(covered).fold() != [0xff, 0xff];
+    is_unfinished.then_some((ip.header_len, offset))
 }
 
 #[cfg(test)]

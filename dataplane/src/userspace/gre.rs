@@ -41,15 +41,16 @@ pub struct Outer {
 }
 
 /// The headers for an inner packet of `inner_len` bytes: no key, no checksum, no sequence number; DF not set, TOS 0. The
-/// kernel fills in the checksum and the identification, which are left zero (`raw(7)`, IP_HDRINCL).
+/// kernel fills in the checksum (`raw(7)`, IP_HDRINCL).
 ///
 /// `None` when the packet would be longer than IPv4 allows.
 #[must_use]
-pub fn encapsulate(outer: Outer, ttl: u8, inner: Inner, inner_len: usize) -> Option<[u8; ENCAP_LEN]> {
+pub fn encapsulate(outer: Outer, ttl: u8, id: u16, inner: Inner, inner_len: usize) -> Option<[u8; ENCAP_LEN]> {
     let total = u16::try_from(inner_len + ENCAP_LEN).ok()?;
     let mut header = [0; ENCAP_LEN];
     header[0] = 0x45;
     header[2..4].copy_from_slice(&total.to_be_bytes());
+    header[4..6].copy_from_slice(&id.to_be_bytes());
     header[8] = ttl;
     header[9] = PROTOCOL;
     header[12..16].copy_from_slice(&outer.source.octets());
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn what_is_encapsulated_comes_out_again_with_its_addresses() {
         let inner = inner(84);
-        let header = encapsulate(OUTER, 64, Inner::Ipv4, inner.len()).unwrap();
+        let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, inner.len()).unwrap();
         let wire = [&header[..], &inner].concat();
         let (addresses, gre) = outer(&wire).unwrap();
         assert_eq!(addresses, OUTER);
@@ -178,8 +179,8 @@ mod tests {
 
     #[test]
     fn an_inner_packet_beyond_what_ipv4_can_carry_is_refused() {
-        assert!(encapsulate(OUTER, 64, Inner::Ipv4, 65_511).is_some());
-        assert_eq!(encapsulate(OUTER, 64, Inner::Ipv4, 65_512), None);
+        assert!(encapsulate(OUTER, 64, 7, Inner::Ipv4, 65_511).is_some());
+        assert_eq!(encapsulate(OUTER, 64, 7, Inner::Ipv4, 65_512), None);
     }
 
     proptest! {
@@ -196,7 +197,7 @@ mod tests {
 
         #[test]
         fn any_damage_to_a_good_packet_is_taken_without_panic(at in 0usize..108, value in any::<u8>(), cut in 0usize..109) {
-            let header = encapsulate(OUTER, 64, Inner::Ipv4, 84).unwrap();
+            let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, 84).unwrap();
             let mut wire = [&header[..], &inner(84)].concat();
             wire[at] = value;
             wire.truncate(cut);

@@ -10,6 +10,10 @@ pub const TCP_MIN: usize = 20;
 pub const TCP: u8 = 6;
 /// Where the checksum is in a TCP header.
 pub const TCP_CHECKSUM: usize = 16;
+/// IP protocol 17.
+pub const UDP: u8 = 17;
+/// Where the checksum is in a UDP header.
+pub const UDP_CHECKSUM: usize = 6;
 
 /// The fields of an IPv4 header that matter here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

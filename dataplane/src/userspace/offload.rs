@@ -63,21 +63,30 @@ pub const PLAIN: [u8; HEADER_LEN] = [0; HEADER_LEN];
 /// What goes before a packet whose checksums we have verified.
 pub const VERIFIED: [u8; HEADER_LEN] = [CHECKSUM_IS_VALID, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// What goes before a TCP packet whose checksum field holds the sum of the pseudo header only; with a segment size where
-/// it stands for several packets.
+/// What goes before a packet whose checksum field, at `start + offset`, holds the sum of the pseudo header only.
 #[must_use]
-pub fn unfinished_tcp4(ip_header_len: usize, headers_len: usize, segment: Option<usize>) -> [u8; HEADER_LEN] {
+pub fn unfinished(start: usize, offset: usize) -> [u8; HEADER_LEN] {
     let mut header = [0; HEADER_LEN];
     header[0] = NEEDS_CHECKSUM;
-    let mut put = |at: usize, value: usize| header[at..at + 2].copy_from_slice(&(value as u16).to_ne_bytes());
-    put(6, ip_header_len);
-    put(8, inet::TCP_CHECKSUM);
+    put(&mut header, 6, start);
+    put(&mut header, 8, offset);
+    header
+}
+
+/// The same for TCP; with a segment size where it stands for several packets.
+#[must_use]
+pub fn unfinished_tcp4(ip_header_len: usize, headers_len: usize, segment: Option<usize>) -> [u8; HEADER_LEN] {
+    let mut header = unfinished(ip_header_len, inet::TCP_CHECKSUM);
     if let Some(segment) = segment {
-        put(2, headers_len);
-        put(4, segment);
         header[1] = GSO_TCPV4;
+        put(&mut header, 2, headers_len);
+        put(&mut header, 4, segment);
     }
     header
+}
+
+fn put(header: &mut [u8; HEADER_LEN], at: usize, value: usize) {
+    header[at..at + 2].copy_from_slice(&(value as u16).to_ne_bytes());
 }
 
 /// Where the headers of a TCP packet over IPv4 end.

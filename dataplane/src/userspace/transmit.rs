@@ -31,6 +31,7 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
         used: 0,
         headers: Vec::new(),
         queue: Vec::with_capacity(BATCH),
+        last_id: 0,
     };
     let mut ready = Vec::new();
     loop {
@@ -54,6 +55,7 @@ struct Transmitter<'a> {
     /// The headers of the queued packets.
     headers: Vec<u8>,
     queue: Vec<Queued>,
+    last_id: u16,
 }
 
 struct Queued {
@@ -127,7 +129,8 @@ impl Transmitter<'_> {
             Instructions::Tcp4 { segment } => segment,
         };
         for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
-            let outer = gre::encapsulate(tunnel.outer, tunnel.ttl(), inner, piece.headers_len + piece.payload_len);
+            let outer =
+                gre::encapsulate(tunnel.outer, tunnel.ttl(), next_id(&mut self.last_id), inner, piece.headers_len + piece.payload_len);
             let from = self.headers.len();
             self.headers.extend_from_slice(&outer.ok_or(DropReason::TooBig)?);
             self.headers.extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
@@ -138,7 +141,8 @@ impl Transmitter<'_> {
     }
 
     fn enqueue_whole(&mut self, tunnel: &Tunnel, inner: Inner, payload: Range<usize>) -> Result<(), DropReason> {
-        let outer = gre::encapsulate(tunnel.outer, tunnel.ttl(), inner, payload.len()).ok_or(DropReason::TooBig)?;
+        let outer =
+            gre::encapsulate(tunnel.outer, tunnel.ttl(), next_id(&mut self.last_id), inner, payload.len()).ok_or(DropReason::TooBig)?;
         let from = self.headers.len();
         self.headers.extend_from_slice(&outer);
         self.queue.push(Queued { header: from..self.headers.len(), payload });
@@ -183,6 +187,13 @@ impl Queued {
     fn inner_len(&self) -> usize {
         self.header.len() + self.payload.len() - ENCAP_LEN
     }
+}
+
+/// The identification of an outer packet, which matters only if a router cuts it. Never zero: the kernel would then choose
+/// one, which costs more than all else that we do for a packet.
+fn next_id(last: &mut u16) -> u16 {
+    *last = last.wrapping_add(1).max(1);
+    *last
 }
 
 /// Whether the packet is the tunnel's own outer packet: the route to the peer leads into the tunnel.

@@ -191,9 +191,10 @@ impl Tunnels {
     /// # Errors
     /// `Gone` when there is none of that name, `Conflict` when it has other endpoints.
     pub fn change(&self, spec: &LinkSpec) -> Result<(), Refusal> {
-        let table = self.read();
-        let tunnel = table.by_name.get(&spec.name).filter(|tunnel| sys::tun_is_attached(&tunnel.tun));
-        let tunnel = tunnel.ok_or_else(|| Refusal::new(FaultClass::Gone, format!("the forwarder has no tunnel {}", spec.name)))?;
+        let tunnel = self.read().by_name.get(&spec.name).cloned();
+        let tunnel = tunnel
+            .filter(|tunnel| sys::tun_is_attached(&tunnel.tun))
+            .ok_or_else(|| Refusal::new(FaultClass::Gone, format!("the forwarder has no tunnel {}", spec.name)))?;
         if tunnel.outer != (Outer { source: spec.local, destination: spec.remote }) {
             let detail = format!("{} is between {} and {}", spec.name, tunnel.outer.source, tunnel.outer.destination);
             return Err(Refusal::new(FaultClass::Conflict, detail));
@@ -235,8 +236,9 @@ impl Tunnels {
 
     /// All of them, in the order of names. Links that were deleted behind our back are not among them.
     pub fn list(&self) -> Vec<LinkSpec> {
-        let table = self.read();
-        table.by_name.values().filter(|tunnel| sys::tun_is_attached(&tunnel.tun)).map(|tunnel| tunnel.spec()).collect()
+        // The question may have to wait for the kernel, so the table is left alone meanwhile.
+        let tunnels: Vec<_> = self.read().by_name.values().cloned().collect();
+        tunnels.iter().filter(|tunnel| sys::tun_is_attached(&tunnel.tun)).map(|tunnel| tunnel.spec()).collect()
     }
 
     /// What was carried and dropped.

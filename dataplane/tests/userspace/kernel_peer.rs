@@ -5,13 +5,14 @@ use std::net::Ipv4Addr;
 use libtest_mimic::Trial;
 
 use crate::{
-    lab::{A, B, Host, INNER_A, INNER_B, Lab, ip, transfer, try_ip},
+    lab::{A, B, Host, INNER_A, INNER_B, Lab, PATIENCE, ip, transfer, try_ip, within},
     trial,
 };
 
 pub fn trials() -> Vec<Trial> {
     let trials = [
         trial("pings_cross_to_a_kernel_tunnel_both_ways", pings),
+        trial("datagrams_cross_to_a_kernel_tunnel_both_ways", datagrams),
         trial("tcp_is_whole_to_and_from_a_kernel_tunnel_with_all_its_offloads", tcp),
     ];
     let can = kernel_has_gre();
@@ -24,10 +25,25 @@ pub fn trials() -> Vec<Trial> {
 fn pings() {
     let lab = Lab::routed();
     let (a, b) = pair(&lab);
-    a.must_ping("-c 5 -i 0.05 -W 10 192.168.9.2");
-    b.must_ping("-c 5 -i 0.05 -W 10 192.168.9.1");
-    a.must_ping("-c 3 -i 0.05 -W 10 -s 1448 -M do 192.168.9.2");
-    b.must_ping("-c 3 -i 0.05 -W 10 -s 1448 -M do 192.168.9.1");
+    a.must_ping("-c 5 -i 0.05 192.168.9.2");
+    b.must_ping("-c 5 -i 0.05 192.168.9.1");
+    a.must_ping("-c 3 -i 0.05 -s 1448 -M do 192.168.9.2");
+    b.must_ping("-c 3 -i 0.05 -s 1448 -M do 192.168.9.1");
+}
+
+fn datagrams() {
+    use std::net::UdpSocket;
+
+    let lab = Lab::routed();
+    let (a, b) = pair(&lab);
+    let open = |host: &Host, address| within(&host.namespace, || UdpSocket::bind((address, 0)).unwrap());
+    let (at_a, at_b) = (open(&a, INNER_A), open(&b, INNER_B));
+    for (from, to) in [(&at_a, &at_b), (&at_b, &at_a)] {
+        to.set_read_timeout(Some(PATIENCE)).unwrap();
+        from.send_to(b"hello", to.local_addr().unwrap()).unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(to.recv(&mut buffer).unwrap(), 5);
+    }
 }
 
 fn tcp() {

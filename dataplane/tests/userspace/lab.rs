@@ -56,14 +56,16 @@ impl Lab {
         lab
     }
 
-    /// A – B on one wire, with the same addresses.
+    /// A – B on one wire, each the other's gateway, with the same addresses.
     pub fn direct() -> Self {
         let lab = Self::empty(&["a", "b"]);
         let (a, b) = (lab.name("a"), lab.name("b"));
         ip(&format!("link add u0 netns {a} type veth peer name u0 netns {b}"));
-        for (namespace, address, peer) in [(&a, A, B), (&b, B, A)] {
-            ip(&format!("-n {namespace} addr add {address} peer {peer} dev u0"));
+        for (namespace, address, gateway, own) in [(&a, A, "10.3.0.2", "10.3.0.1"), (&b, B, "10.3.0.1", "10.3.0.2")] {
+            ip(&format!("-n {namespace} addr add {own}/24 dev u0"));
+            ip(&format!("-n {namespace} addr add {address}/32 dev u0"));
             ip(&format!("-n {namespace} link set u0 up"));
+            ip(&format!("-n {namespace} route add default via {gateway}"));
         }
         lab
     }
@@ -163,8 +165,9 @@ impl Host {
 
     #[track_caller]
     pub fn must_ping(&self, arguments: &str) {
-        let output = self.ping(arguments);
-        assert!(all_came_back(&output), "{}", String::from_utf8_lossy(&output.stdout));
+        let count = arguments.split(' ').skip_while(|word| *word != "-c").nth(1).and_then(|count| count.parse().ok()).unwrap();
+        let output = self.ping(&format!("-w 60 {arguments}"));
+        assert!(all_came_back(&output, count), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
 
@@ -176,8 +179,10 @@ impl Drop for Host {
     }
 }
 
-pub fn all_came_back(output: &Output) -> bool {
-    output.status.success() && String::from_utf8_lossy(&output.stdout).contains(" 0% packet loss")
+/// Whether the first so many were all answered, however late: ping's own count gives up on the last one too early.
+pub fn all_came_back(output: &Output, count: u32) -> bool {
+    let text = String::from_utf8_lossy(&output.stdout);
+    (1..=count).all(|sequence| text.contains(&format!("icmp_seq={sequence} ttl=")))
 }
 
 pub fn spec(name: &str, local: Ipv4Addr, remote: Ipv4Addr) -> LinkSpec {
@@ -233,14 +238,15 @@ pub fn transfer(from: &str, to: &str, address: Ipv4Addr, bytes: u64) {
 
     let listener = within(to, || TcpListener::bind(SocketAddrV4::new(address, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
+    // The kernel answers before anybody accepts.
+    let stream = within(from, || TcpStream::connect_timeout(&SocketAddrV4::new(address, port).into(), PATIENCE).unwrap());
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let (sent, received) = std::thread::scope(|scope| {
         let receiver = scope.spawn(|| {
             let (stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
             drain(stream)
         });
-        let stream = within(from, || TcpStream::connect_timeout(&SocketAddrV4::new(address, port).into(), PATIENCE).unwrap());
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         (fill(stream, bytes), receiver.join().unwrap())
     });
     assert_eq!(sent, received, "(bytes, hash)");

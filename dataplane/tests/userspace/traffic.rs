@@ -28,19 +28,20 @@ pub fn trials() -> Vec<Trial> {
 fn pings_cross() {
     let lab = Lab::routed();
     let (a, b) = lab.connected();
-    a.must_ping("-c 5 -i 0.05 -W 10 192.168.9.2");
-    b.must_ping("-c 5 -i 0.05 -W 10 192.168.9.1");
+    a.must_ping("-c 5 -i 0.05 192.168.9.2");
+    b.must_ping("-c 5 -i 0.05 192.168.9.1");
     let counters = &b.counters().tunnels["gt0"];
     // And what IPv6 has to say on a new link.
     assert!(counters.rx_packets >= 10 && counters.tx_packets >= 10, "{counters:?}");
     assert!(counters.rx_bytes >= 840 && counters.tx_bytes >= 840, "{counters:?}");
-    assert!(counters.drops.is_empty(), "{counters:?}");
+    // IPv6 may have spoken before this end was up.
+    assert!(counters.drops.keys().all(|reason| *reason == DropReason::LinkDown), "{counters:?}");
 }
 
 fn full_mtu() {
     let lab = Lab::routed();
     let (a, _b) = lab.connected();
-    a.must_ping("-c 3 -i 0.05 -W 10 -s 1448 -M do 192.168.9.2");
+    a.must_ping("-c 3 -i 0.05 -s 1448 -M do 192.168.9.2");
     assert!(!a.ping("-c 1 -W 1 -s 1449 -M do 192.168.9.2").status.success());
 }
 
@@ -59,7 +60,7 @@ fn tcp_with_kernel_gro() {
         assert!(ethtool.success());
     }
     transfer(&a.namespace, &b.namespace, INNER_B, 50 << 20);
-    a.must_ping("-c 5 -i 0.05 -W 10 192.168.9.2");
+    a.must_ping("-c 5 -i 0.05 192.168.9.2");
 }
 
 fn changed_ttl() {
@@ -73,7 +74,7 @@ fn changed_ttl() {
     assert_eq!(b.counters().tunnels["gt0"].rx_packets, 0);
     changed.ttl = 2;
     a.run(a.links.change(&changed)).unwrap();
-    a.must_ping("-c 2 -i 0.05 -W 10 192.168.9.2");
+    a.must_ping("-c 2 -i 0.05 192.168.9.2");
 }
 
 fn link_down() {
@@ -84,7 +85,7 @@ fn link_down() {
     assert!(!a.ping("-c 3 -i 0.05 -W 1 192.168.9.2").status.success());
     assert_eq!(b.counters().tunnels["gt0"].drops[&DropReason::LinkDown], 3);
     ip(&format!("-n {} link set gt0 up", b.namespace));
-    a.must_ping("-c 3 -i 0.05 -W 10 192.168.9.2");
+    a.must_ping("-c 3 -i 0.05 192.168.9.2");
     assert_eq!((a.forwarder(), b.forwarder()), (before_a, before_b));
 }
 
@@ -95,7 +96,7 @@ fn underlay_unreachable() {
     assert!(!a.ping("-c 3 -i 0.05 -W 1 192.168.9.2").status.success());
     assert_eq!(a.counters().tunnels["gt0"].drops[&DropReason::Unreachable], 3);
     ip(&format!("-n {} route add default via 10.1.0.254", a.namespace));
-    a.must_ping("-c 3 -i 0.05 -W 10 192.168.9.2");
+    a.must_ping("-c 3 -i 0.05 192.168.9.2");
 }
 
 fn underlay_too_small() {
@@ -104,7 +105,7 @@ fn underlay_too_small() {
     ip(&format!("-n {} link set u0 mtu 1400", a.namespace));
     assert!(!a.ping("-c 2 -i 0.05 -W 1 -s 1448 192.168.9.2").status.success());
     assert_eq!(a.counters().tunnels["gt0"].drops[&DropReason::TooBig], 2);
-    a.must_ping("-c 2 -i 0.05 -W 10 -s 1000 192.168.9.2");
+    a.must_ping("-c 2 -i 0.05 -s 1000 192.168.9.2");
 }
 
 fn recursion() {
@@ -114,7 +115,7 @@ fn recursion() {
     assert!(!a.ping("-c 1 -W 1 192.168.9.2").status.success());
     eventually("counted", || a.counters().tunnels["gt0"].drops.contains_key(&DropReason::Recursion));
     ip(&format!("-n {} route del {B} dev gt0", a.namespace));
-    a.must_ping("-c 2 -i 0.05 -W 10 192.168.9.2");
+    a.must_ping("-c 2 -i 0.05 192.168.9.2");
 }
 
 fn ipv6() {
@@ -122,5 +123,5 @@ fn ipv6() {
     let (a, b) = lab.connected();
     ip(&format!("-n {} -6 addr add fd00:9::1/64 dev gt0 nodad", a.namespace));
     ip(&format!("-n {} -6 addr add fd00:9::2/64 dev gt0 nodad", b.namespace));
-    a.must_ping("-6 -c 3 -i 0.05 -W 10 fd00:9::2");
+    a.must_ping("-6 -c 3 -i 0.05 fd00:9::2");
 }

@@ -134,6 +134,29 @@ fn what_the_kernel_has_joined_already_gets_its_checksum_finished() {
 }
 
 #[test]
+fn a_bare_acknowledgement_and_a_datagram_that_were_never_on_a_wire_get_their_checksums_finished() {
+    let bare = tcp_packet(3, &[], 2000, ACK);
+    let datagram = datagram();
+    let frames = frames(&on(1, vec![bare.clone(), datagram.clone(), finished(bare.clone())]));
+    assert_eq!(as_sent(frames[0].header, &frames[0].packet), [finished(bare.clone())]);
+    let mut whole = datagram;
+    assert!(inet::complete_checksum(&mut whole, 20, 6));
+    assert_eq!(as_sent(frames[1].header, &frames[1].packet), [whole]);
+    assert_eq!((frames[2].header, &frames[2].packet), (offload::PLAIN, &finished(bare)));
+}
+
+/// UDP, with only the sum of the pseudo header in the checksum field.
+fn datagram() -> Vec<u8> {
+    let mut packet = tcp_packet(0, &[3; 8], 0, 0);
+    packet[9] = inet::UDP;
+    inet::seal_ipv4(&mut packet[..20]);
+    packet[24..26].copy_from_slice(&28u16.to_be_bytes());
+    let pseudo = Sum::pseudo(packet.first_chunk().unwrap(), inet::UDP, 28).fold();
+    packet[26..28].copy_from_slice(&pseudo);
+    packet
+}
+
+#[test]
 fn a_run_never_outgrows_an_ipv4_packet() {
     let packets: Vec<_> = (0..100).map(|i| finished(tcp_packet(3, &[1; 1000], 1000 * i, ACK))).collect();
     let sizes: Vec<_> = frames(&on(1, packets)).iter().map(|frame| frame.packets).collect();
