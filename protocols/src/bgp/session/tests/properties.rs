@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn an_open_decodes_to_what_was_encoded(
         asn in any::<u32>(), two in any::<u16>(), hold in any::<u16>(), id in any::<u32>(), four in any::<bool>(),
-        families in prop::collection::btree_set((any::<u16>(), any::<u8>()), 0..5),
+        families in prop::collection::btree_set((any::<u16>(), any::<u8>()), 0..5), restart_time in prop::option::of(0_u16..4096),
     ) {
         let open = Open {
             two_octet_asn: two,
@@ -101,6 +101,7 @@ proptest! {
             router_id: id.into(),
             four_octet_asn: four.then_some(Asn(asn)),
             families: families.into_iter().map(|(afi, safi)| Family { afi, safi }).collect(),
+            restart_time,
         };
         prop_assert_eq!(Open::decode(&open.encode()[19..]).unwrap(), open);
     }
