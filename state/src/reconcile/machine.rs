@@ -94,6 +94,8 @@ pub(super) struct Looking {
     pub(super) again: bool,
     /// One succeeded in this run.
     pub(super) done: bool,
+    /// Something was taken down and not looked for since.
+    pub(super) unverified: bool,
     /// When the last one was asked for because of a notice.
     pub(super) noticed_at: Option<Monotonic>,
     pub(super) resync_at: Option<Monotonic>,
@@ -252,7 +254,9 @@ impl Reconciler {
         };
         let decided = self.may_remove() && self.looking.done && self.waiting.is_empty();
         let complete = self.built.needs_source.is_empty() && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
-        decided && complete && self.slots.values().all(settled)
+        // Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
+        let no_strays = self.marks.iter().all(|id| self.slots.contains_key(id) || self.built.keep.contains(&id.0));
+        decided && complete && no_strays && !self.looking.unverified && self.slots.values().all(settled)
     }
 
     /// Whether there is proof of what should not be there.
@@ -281,9 +285,26 @@ impl Reconciler {
         } else {
             self.conflicts.remove(&report.tunnel);
         }
-        if let Some(slot) = self.slots.get_mut(&report.tunnel) {
-            slot.report = Some(report);
+        match self.slots.get_mut(&report.tunnel) {
+            Some(slot) => slot.report = Some(report),
+            None => self.take_over(report),
         }
+    }
+
+    /// A provisioner that an earlier reconciler of this run started goes on with what that one told it.
+    fn take_over(&mut self, report: TunnelReport) {
+        let Some(spec) = report.spec.clone() else { return };
+        let (tunnel, link, endpoints) = (report.tunnel, spec.link.name.clone(), (spec.link.local, spec.link.remote));
+        let stage = match report.phase {
+            // Its end is being told.
+            Phase::Removed => return,
+            Phase::Draining => Stage::Retiring { link: link.clone() },
+            Phase::Pending | Phase::Linking | Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Failed => {
+                Stage::Assigned(Box::new(spec))
+            }
+        };
+        self.slots.insert(tunnel, Slot { report: Some(report), ..Slot::new(stage) });
+        self.hold(tunnel, link, Some(endpoints));
     }
 }
 

@@ -77,6 +77,7 @@ impl Reconciler {
             Stage::Retiring { .. } => {
                 self.marks.remove(&tunnel);
                 self.ended.insert(tunnel);
+                self.looking.unverified = true;
             }
             Stage::Assigned(_) | Stage::Detaching => {}
         }
@@ -86,7 +87,17 @@ impl Reconciler {
             self.assign_changed(next, turn);
         }
         self.commit(before, turn);
+        self.verify_removals(turn);
         self.finish_shutdown(turn);
+    }
+
+    /// Once nothing more is being taken down, the host is looked at: whatever is still there goes too. No more often than
+    /// after lost notices, should the same thing be there again and again.
+    fn verify_removals(&mut self, turn: &mut Turn<'_>) {
+        let removing = self.slots.values().any(|slot| matches!(slot.stage, Stage::Retiring { .. }));
+        if self.looking.unverified && !removing && self.shutdown.is_none() {
+            self.notice(None, turn);
+        }
     }
 
     pub(super) fn shut_down(&mut self, remove: bool, turn: &mut Turn<'_>) {
@@ -212,7 +223,7 @@ impl Reconciler {
         other(self.names.get(&spec.link.name)) || other(self.endpoints.get(&(spec.link.local, spec.link.remote)))
     }
 
-    fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
+    pub(super) fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
         if let Some(slot) = self.slots.get_mut(&tunnel) {
             self.names.entry(link.clone()).or_insert(tunnel);
             slot.names.insert(link);

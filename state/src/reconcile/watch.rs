@@ -30,6 +30,7 @@ impl Reconciler {
         self.looking.under_way = false;
         self.looking.failures = 0;
         self.looking.resync_at = Some(turn.now + self.settings.resync);
+        self.looking.unverified &= self.looking.again || self.looking.notice_due.is_some();
         let first = !std::mem::replace(&mut self.looking.done, true);
         self.marks = observed.ours().map(|(id, _, _)| id).filter(|id| !self.ended.contains(id)).collect();
         let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();

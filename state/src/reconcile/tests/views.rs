@@ -107,7 +107,7 @@ fn a_link_name_goes_to_the_next_tunnel_once_the_one_before_is_gone() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
     assert_eq!(bench.view(view([(2, own_user(2))])), ["retire 1 doublezero0"]);
     assert!(!bench.machine.converged());
-    assert_eq!(bench.ended(1), ["assign 2 doublezero0"]);
+    assert_eq!(bench.ended(1), ["assign 2 doublezero0", "observe"]);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_tunnel_that_changes_its_name_is_retired_and_then_assigned() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let renamed = User { tunnel_number: 900, ..user(1) };
     assert_eq!(bench.view(view([(1, renamed)])), ["retire 1 dzt501"]);
-    assert_eq!(bench.ended(1), ["assign 1 dzt900"]);
+    assert_eq!(bench.ended(1), ["assign 1 dzt900", "observe"]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn two_tunnels_that_swap_their_ends_both_come_back() {
     let mut after = bench.ended(1);
     after.extend(bench.ended(2));
     after.sort();
-    assert_eq!(after, ["assign 1 dzt501", "assign 2 dzt502"]);
+    assert_eq!(after, ["assign 1 dzt501", "assign 2 dzt502", "observe"]);
 }
 
 #[test]
@@ -148,9 +148,9 @@ fn disabling_retires_everything_and_what_appears_later() {
     let model = bench.model.clone();
     assert_eq!(bench.give(Input::Switch(false)), ["retire 1 dzt501", "observe"]);
     assert!(bench.observe().is_empty());
-    bench.ended(1);
     bench.model = Model::new();
-    bench.pass("resync");
+    assert_eq!(bench.ended(1), ["observe"]);
+    assert!(!bench.machine.converged(), "it was not looked at yet");
     assert!(bench.observe().is_empty());
     assert!(bench.machine.converged());
     bench.model = model;
@@ -248,4 +248,63 @@ fn it_has_converged_when_every_tunnel_is_active_as_wanted() {
     bench.report(&spec, Phase::Active, None);
     bench.view(view([(1, User { tunnel_endpoint: Ipv4Addr::new(203, 0, 113, 9), ..user(1) })]));
     assert!(!bench.machine.converged());
+}
+
+#[test]
+fn it_has_not_converged_while_a_link_that_was_seen_before_the_switch_went_off_is_there() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.machine = Reconciler::new(bench.machine.role(), ReconcilerSettings::default(), Incarnation(1 << 33));
+    bench.give(Input::Switch(true));
+    bench.observe();
+    bench.give(Input::Switch(false));
+    assert!(!bench.machine.converged(), "nothing was retired yet");
+    assert_eq!(bench.observe(), ["retire 1 dzt501"]);
+    bench.model.delete_link(&name("dzt501"));
+    bench.ended(1);
+    bench.observe();
+    assert!(bench.machine.converged());
+}
+
+#[test]
+fn what_a_removal_left_behind_is_seen_at_once_and_removed_too() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    bench.model.rename(&name("dzt501"), &name("moved"));
+    bench.give(Input::Switch(false));
+    bench.observe();
+    bench.ended(1);
+    assert!(!bench.machine.converged());
+    assert_eq!(bench.observe(), ["retire 1 moved"]);
+}
+
+#[test]
+fn the_reconciler_after_a_failed_one_goes_on_with_the_provisioners_that_run() {
+    let failed = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    let specs = [1, 2].map(|n| failed.machine.desired.tunnels[&id(n)].spec.clone());
+    let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
+    for spec in &specs {
+        bench.report(spec, Phase::Active, None);
+    }
+    bench.give(Input::Switch(true));
+    bench.observe();
+    assert_eq!(
+        bench.view(view([(1, user(1))])),
+        ["retire 2 dzt502", "observe"],
+        "the first goes on untouched, the second is not left alone"
+    );
+    bench.model.delete_link(&name("dzt502"));
+    bench.ended(2);
+    bench.observe();
+    bench.observe();
+    assert!(bench.machine.converged());
+}
+
+#[test]
+fn a_switch_that_went_off_while_the_reconciler_was_down_stops_the_provisioners_that_run() {
+    let failed = Bench::gateway().running([(1, user(1))]);
+    let spec = failed.machine.desired.tunnels[&id(1)].spec.clone();
+    let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
+    bench.report(&spec, Phase::Active, None);
+    bench.model.delete_link(&name("dzt501"));
+    bench.give(Input::Switch(false));
+    assert_eq!(bench.observe(), ["retire 1 dzt501"], "its provisioner would put the link back");
 }
