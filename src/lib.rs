@@ -1,1 +1,7 @@
-//! Warren.
+//! Warren: `warrend` keeps a host's tunnels equal to what a ledger says, and `warren` is its command line.
+
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod http;
+pub mod version;

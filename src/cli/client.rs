@@ -1,0 +1,200 @@
+//! HTTP over the daemon's socket.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::{net::UnixStream, time::timeout};
+
+/// No answer of the daemon is near this.
+const BODY_LIMIT: usize = 64 << 20;
+/// A daemon that is alive answers a read within this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to be made for each request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+    patience: Duration,
+}
+
+/// What the daemon answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No socket is there.
+    #[error("{0} is not there: is warrend running? Start it with `systemctl start warrend`, or name its socket with --sock-file")]
+    Missing(PathBuf),
+    /// Nobody listens on the socket.
+    #[error("nobody answers on {0}: warrend ended without removing it. Start it with `systemctl start warrend`")]
+    Refused(PathBuf),
+    /// We may not connect.
+    #[error("no permission to connect to {0}: the socket and its folders must be accessible to you")]
+    Forbidden(PathBuf),
+    /// Anything else on the way there.
+    #[error("cannot reach warrend on {path}")]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The daemon did not answer.
+    #[error("warrend on {path} did not answer within {}", humantime::format_duration(*.within))]
+    Slow {
+        /// The socket.
+        path: PathBuf,
+        /// How long we waited.
+        within: Duration,
+    },
+    /// The daemon answered with an error.
+    #[error("{description}")]
+    Answer {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What the daemon said.
+        description: String,
+    },
+    /// The answer is not what it should be: the socket is another program's, or of another version.
+    #[error("the answer on {path} to {target} is not what warrend answers: {problem}")]
+    Unexpected {
+        /// The socket.
+        path: PathBuf,
+        /// What was asked.
+        target: String,
+        /// Why.
+        problem: String,
+    },
+}
+
+impl Client {
+    /// For the daemon that listens there.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned(), patience: PATIENCE }
+    }
+
+    /// Waits longer, or less long.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The daemon's socket.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Reads, whatever the answer's status is.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, target: &str) -> Result<Reply, ClientError> {
+        self.send(Method::GET, target).await
+    }
+
+    /// Reads and decodes.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error, or not what was expected.
+    pub async fn read<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        let reply = self.get(target).await?.good()?;
+        serde_json::from_slice(&reply.body).map_err(|error| ClientError::Unexpected {
+            path: self.socket.clone(),
+            target: target.to_owned(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// Asks for a change.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error.
+    pub async fn post(&self, target: &str) -> Result<Reply, ClientError> {
+        self.send(Method::POST, target).await?.good()
+    }
+
+    async fn send(&self, method: Method, target: &str) -> Result<Reply, ClientError> {
+        let exchange = timeout(self.patience, self.exchange(method, target));
+        exchange.await.unwrap_or_else(|_elapsed| Err(ClientError::Slow { path: self.socket.clone(), within: self.patience }))
+    }
+
+    async fn exchange(&self, method: Method, target: &str) -> Result<Reply, ClientError> {
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
+        let connection = tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(target).header(header::HOST, "warrend").body(Full::<Bytes>::default());
+        let request = request.map_err(|error| self.broken(error))?;
+        let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|source| self.broken(source))?.to_bytes();
+        connection.abort();
+        Ok(Reply { status, body })
+    }
+
+    fn unreachable(&self, error: io::Error) -> ClientError {
+        let path = self.socket.clone();
+        if error.kind() == io::ErrorKind::NotFound {
+            ClientError::Missing(path)
+        } else if error.kind() == io::ErrorKind::ConnectionRefused {
+            ClientError::Refused(path)
+        } else if error.kind() == io::ErrorKind::PermissionDenied {
+            ClientError::Forbidden(path)
+        } else {
+            self.broken(error)
+        }
+    }
+
+    fn broken(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        ClientError::Broken { path: self.socket.clone(), source: source.into() }
+    }
+}
+
+impl Reply {
+    /// The answer, unless it is an error.
+    ///
+    /// # Errors
+    /// With what the daemon said.
+    pub fn good(self) -> Result<Self, ClientError> {
+        if self.status.is_success() { Ok(self) } else { Err(ClientError::Answer { status: self.status, description: self.description() }) }
+    }
+
+    fn description(&self) -> String {
+        let said = serde_json::from_slice::<serde_json::Value>(&self.body).ok();
+        let said = said.and_then(|body| body.get("description").and_then(|text| text.as_str().map(str::to_owned)));
+        said.unwrap_or_else(|| {
+            let text = String::from_utf8_lossy(&self.body);
+            format!("warrend answered {}: {}", self.status, text.trim().chars().take(200).collect::<String>())
+        })
+    }
+}
+
+impl ClientError {
+    /// Whether there is no daemon to talk to.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Missing(_) | Self::Refused(_) | Self::Forbidden(_) | Self::Broken { .. } | Self::Slow { .. } => true,
+            Self::Answer { .. } | Self::Unexpected { .. } => false,
+        }
+    }
+}

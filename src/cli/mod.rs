@@ -1,0 +1,78 @@
+//! `warren`: the command line.
+
+pub mod client;
+mod command;
+mod doctor;
+mod explain;
+mod ledger;
+mod output;
+mod plan;
+mod routes;
+mod status;
+mod switch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use client::{Client, ClientError};
+use command::{Command, Line};
+
+/// Everything went well.
+pub const OK: u8 = 0;
+/// Something went wrong.
+pub const ERROR: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
+/// The daemon is not reachable.
+pub const UNREACHABLE: u8 = 3;
+/// The tunnels do not agree with the switch yet.
+pub const NOT_CONVERGED: u8 = 4;
+
+/// Runs the command line and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { OK };
+            let _unwritable = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&error.to_string());
+            return ExitCode::from(ERROR);
+        }
+    };
+    let code = runtime.block_on(run(line)).unwrap_or_else(|error| {
+        output::complain(&format!("{error:#}"));
+        code_of(&error)
+    });
+    ExitCode::from(code)
+}
+
+async fn run(line: Line) -> anyhow::Result<u8> {
+    let client = Client::new(&line.sock_file);
+    match line.command {
+        Command::Status => status::run(&client, line.json).await,
+        Command::Enable { wait } => switch::run(&client, true, wait, line.json).await,
+        Command::Disable { wait } => switch::run(&client, false, wait, line.json).await,
+        Command::Plan => plan::run(&client, line.json).await,
+        Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), line.json).await,
+        Command::Doctor => doctor::run(&client, line.json).await,
+        Command::Routes => routes::run(&client, line.json).await,
+        Command::Ledger { command } => ledger::run(&client, command, line.json).await,
+        Command::Completions { shell } => output::text(&command::completions(shell)),
+        Command::Version => status::version(&client, line.json).await,
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<ClientError>() {
+        Some(error) if error.is_unreachable() => UNREACHABLE,
+        Some(_) | None => ERROR,
+    }
+}

@@ -1,0 +1,101 @@
+//! What is printed, and where: results on standard output, everything else on standard error. There is no colour.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Prints text as it is.
+///
+/// # Errors
+/// When standard output cannot be written; a reader that closed it is none.
+pub fn text(text: &str) -> anyhow::Result<u8> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(super::OK),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(super::OK),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Prints JSON.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn json(value: &impl Serialize) -> anyhow::Result<u8> {
+    text(&(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// Tells of an error.
+pub fn complain(error: &str) {
+    let _unwritable = writeln!(io::stderr().lock(), "warren: {error}");
+}
+
+/// A table of text: columns as wide as they need to be, control characters of foreign text made harmless.
+#[must_use]
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| tame(cell)).collect()).collect();
+    let width = |column: usize, title: &str| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).fold(title.chars().count(), usize::max)
+    };
+    let widths: Vec<usize> = head.iter().enumerate().map(|(column, title)| width(column, title)).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!(" {cell:width$} ")).collect();
+        cells.join("|").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut head.iter().copied());
+    text.push_str(&widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>().join("+"));
+    text.push('\n');
+    for row in &rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}
+
+/// Text from elsewhere without what would steer a terminal.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Unix time in seconds as `2025-10-14 17:59:41 UTC`.
+#[must_use]
+pub fn date(unix_seconds: u64) -> String {
+    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_seconds));
+    // Year 10000 and later are more than humantime writes.
+    match time.filter(|_| unix_seconds < 253_402_300_800) {
+        Some(time) => humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC"),
+        None => format!("{unix_seconds}"),
+    }
+}
+
+/// A span for people: whole seconds from a second on.
+#[must_use]
+pub fn span(seconds: f64) -> String {
+    let bounded = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let rounded = if bounded.as_secs() > 0 { bounded.as_secs() * 1000 } else { u64::from(bounded.subsec_millis()) };
+    humantime::format_duration(std::time::Duration::from_millis(rounded)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_lines_up_and_keeps_escapes_out_of_the_terminal() {
+        let text = table(&["A", "Long head"], &[vec!["x\u{1b}[31m".into(), "1".into()], vec!["y".into(), String::new()]]);
+        assert_eq!(text, " A      | Long head\n--------+-----------\n x\u{fffd}[31m | 1\n y      |\n");
+    }
+
+    #[test]
+    fn dates_are_written_as_the_reference_writes_them() {
+        assert_eq!(date(1_760_464_781), "2025-10-14 17:59:41 UTC");
+        assert_eq!(date(u64::MAX), u64::MAX.to_string());
+    }
+
+    #[test]
+    fn spans_are_whole_seconds_from_a_second_on() {
+        assert_eq!(span(65.7), "1m 5s");
+        assert_eq!(span(0.25), "250ms");
+        assert_eq!(span(f64::NAN), "0s");
+    }
+}

@@ -1,0 +1,53 @@
+//! `warren enable` and `warren disable`.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde_json::json;
+
+use super::{
+    NOT_CONVERGED, OK,
+    client::{Client, ClientError},
+    output,
+    status::Seen,
+};
+use crate::http::v3;
+
+/// The daemon is given this much longer than it was asked to wait.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Sets the switch, prints what the reference prints, and says with its exit code whether tunnels converged.
+///
+/// # Errors
+/// When the daemon does not answer, or refuses.
+pub async fn run(client: &Client, enabled: bool, wait: Option<Duration>, as_json: bool) -> anyhow::Result<u8> {
+    let client = client.clone().with_patience(wait.unwrap_or_default() + MARGIN);
+    let before: Seen = client.read("/v2/status").await?;
+    let state = if enabled { "enabled" } else { "disabled" };
+    let mut lines = Vec::new();
+    if before.reconciler_enabled == enabled {
+        lines.push(format!("Reconciler already {state}"));
+    } else {
+        if !enabled && !before.services.is_empty() {
+            lines.push("Active tunnel(s) will be torn down".to_owned());
+        }
+        lines.push(format!("Reconciler {state}"));
+    }
+    let verb = if enabled { "enable" } else { "disable" };
+    let query = wait.map_or_else(String::new, |wait| format!("?wait={}ms", wait.as_millis()));
+    let converged = match client.post(&format!("/{verb}{query}")).await {
+        Ok(_) => wait.map(|_| true),
+        Err(ClientError::Answer { status: StatusCode::GATEWAY_TIMEOUT, description }) => {
+            output::complain(&description);
+            Some(false)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if as_json {
+        let changed = before.reconciler_enabled != enabled;
+        output::json(&json!({ "schema": v3::SCHEMA, "enabled": enabled, "changed": changed, "converged": converged }))?;
+    } else {
+        output::text(&(lines.join("\n") + "\n"))?;
+    }
+    Ok(if converged == Some(false) { NOT_CONVERGED } else { OK })
+}

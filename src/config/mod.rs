@@ -1,0 +1,382 @@
+//! The configuration of `warrend`: defaults < file < environment < flags.
+
+pub mod flags;
+pub mod values;
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+pub use warren_ledger::{Commitment, Environment};
+use warren_state::Pubkey;
+
+pub use values::{DataplaneChoice, LogFormat, RoleChoice, SecretUrl, Span, StopMode};
+
+/// Read when it is there and no other is named.
+pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
+/// Where the API listens unless told otherwise; the command line looks here too.
+pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
+/// Holds the ledger's RPC URL, as for the reference.
+pub const URL_VARIABLE: &str = "DZ_LEDGER_RPC_URL";
+
+/// What one source sets: the file as a whole, or the command line.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// Which end of the tunnels this host is.
+    pub role: Option<RoleChoice>,
+    /// Gateway: this device's account.
+    pub device: Option<Pubkey>,
+    /// Client: this host's public address.
+    pub client_ip: Option<Ipv4Addr>,
+    /// What makes tunnels real.
+    pub dataplane: Option<DataplaneChoice>,
+    /// What a stop does to the tunnels.
+    pub stop_mode: Option<StopMode>,
+    /// Durable state.
+    pub state_dir: Option<PathBuf>,
+    /// The ledger.
+    pub ledger: LedgerLayer,
+    /// The API.
+    pub api: ApiLayer,
+    /// The log.
+    pub log: LogLayer,
+    /// Flag only: the file to read.
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Flag only: print the configuration and exit.
+    #[serde(skip)]
+    pub check_config: bool,
+    /// Flag only: print the version and exit.
+    #[serde(skip)]
+    pub version: bool,
+    /// Flag only: log level debug.
+    #[serde(skip)]
+    pub verbose: bool,
+    /// Flags that ask for something that is not built yet, with the part that they belong to.
+    #[serde(skip)]
+    pub not_built: BTreeMap<String, String>,
+}
+
+/// What one source sets about the ledger.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LedgerLayer {
+    /// The environment's name.
+    pub env: Option<String>,
+    /// The serviceability program.
+    pub program_id: Option<Pubkey>,
+    /// RPC endpoints; the first one that answers is used.
+    pub urls: Option<Vec<SecretUrl>>,
+    /// The websocket endpoint.
+    pub ws_url: Option<SecretUrl>,
+    /// How settled a read must be.
+    pub commitment: Option<Commitment>,
+    /// Time between reads.
+    pub poll_interval: Option<Span>,
+    /// For one read with its retries.
+    pub fetch_timeout: Option<Span>,
+    /// For one request.
+    pub request_timeout: Option<Span>,
+    /// Past it status is stale.
+    pub max_view_age: Option<Span>,
+}
+
+/// What one source sets about the API.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiLayer {
+    /// The socket.
+    pub sock_file: Option<PathBuf>,
+    /// Metrics on TCP as well.
+    pub metrics_enable: Option<bool>,
+    /// Where.
+    pub metrics_addr: Option<String>,
+}
+
+/// What one source sets about the log.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogLayer {
+    /// Text or JSON.
+    pub format: Option<LogFormat>,
+    /// A level or a filter.
+    pub level: Option<String>,
+}
+
+/// The configuration in force. Serialised, it is a file that gives this configuration, but for redacted secrets.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Config {
+    /// Which end of the tunnels this host is.
+    pub role: RoleChoice,
+    /// Gateway: this device's account.
+    pub device: Option<Pubkey>,
+    /// Client: this host's public address, when it is not to be found.
+    pub client_ip: Option<Ipv4Addr>,
+    /// What makes tunnels real.
+    pub dataplane: DataplaneChoice,
+    /// What a stop does to the tunnels.
+    pub stop_mode: StopMode,
+    /// Durable state.
+    pub state_dir: PathBuf,
+    /// The ledger.
+    pub ledger: LedgerConfig,
+    /// The API.
+    pub api: ApiConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// Flags that ask for something that is not built yet, with the part that they belong to.
+    #[serde(skip)]
+    pub not_built: BTreeMap<String, String>,
+}
+
+/// How the ledger is reached.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LedgerConfig {
+    /// The environment's name.
+    pub env: Environment,
+    /// The serviceability program.
+    pub program_id: Pubkey,
+    /// At least one.
+    pub urls: Vec<SecretUrl>,
+    /// When it does not follow from the RPC endpoint.
+    pub ws_url: Option<SecretUrl>,
+    /// How settled a read must be.
+    pub commitment: Commitment,
+    /// Time between reads.
+    pub poll_interval: Span,
+    /// For one read with its retries.
+    pub fetch_timeout: Span,
+    /// For one request.
+    pub request_timeout: Span,
+    /// Past it status is stale.
+    pub max_view_age: Span,
+}
+
+/// Where the API listens.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ApiConfig {
+    /// The socket.
+    pub sock_file: PathBuf,
+    /// Metrics on TCP as well.
+    pub metrics_enable: bool,
+    /// Where.
+    pub metrics_addr: String,
+}
+
+/// How we log.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LogConfig {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// A level or a filter.
+    pub level: String,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file does not parse. The message never quotes the file, which may hold secrets.
+    #[error("configuration file {path}, line {line}: {message}")]
+    BadFile {
+        /// Which.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// Why.
+        message: String,
+    },
+    /// A setting is wrong, or one is missing.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Puts the layers together: defaults, the file, the environment, the flags.
+///
+/// # Errors
+/// When the file cannot be used, or the whole is not a configuration.
+pub fn load(flags: Layer, variable: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    let file = read_file(flags.config.as_deref())?;
+    let environment = environment_layer(&variable)?;
+    resolve(over(over(file, environment), flags))
+}
+
+fn read_file(named: Option<&Path>) -> Result<Layer, ConfigError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(Layer::default()),
+        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    };
+    parse_file(path, &text)
+}
+
+fn parse_file(path: &Path, text: &str) -> Result<Layer, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start).min(text.len());
+        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        ConfigError::BadFile { path: path.to_owned(), line, message: error.message().to_owned() }
+    })
+}
+
+fn environment_layer(variable: &impl Fn(&str) -> Option<String>) -> Result<Layer, ConfigError> {
+    let mut layer = Layer::default();
+    if let Some(url) = variable(URL_VARIABLE).filter(|url| !url.is_empty()) {
+        let url = url.parse().map_err(|error| ConfigError::Invalid(format!("{URL_VARIABLE}: {error}")))?;
+        layer.ledger.urls = Some(vec![url]);
+    }
+    Ok(layer)
+}
+
+/// `upper` wins wherever it says something.
+fn over(lower: Layer, upper: Layer) -> Layer {
+    Layer {
+        role: upper.role.or(lower.role),
+        device: upper.device.or(lower.device),
+        client_ip: upper.client_ip.or(lower.client_ip),
+        dataplane: upper.dataplane.or(lower.dataplane),
+        stop_mode: upper.stop_mode.or(lower.stop_mode),
+        state_dir: upper.state_dir.or(lower.state_dir),
+        ledger: LedgerLayer {
+            env: upper.ledger.env.or(lower.ledger.env),
+            program_id: upper.ledger.program_id.or(lower.ledger.program_id),
+            urls: upper.ledger.urls.or(lower.ledger.urls),
+            ws_url: upper.ledger.ws_url.or(lower.ledger.ws_url),
+            commitment: upper.ledger.commitment.or(lower.ledger.commitment),
+            poll_interval: upper.ledger.poll_interval.or(lower.ledger.poll_interval),
+            fetch_timeout: upper.ledger.fetch_timeout.or(lower.ledger.fetch_timeout),
+            request_timeout: upper.ledger.request_timeout.or(lower.ledger.request_timeout),
+            max_view_age: upper.ledger.max_view_age.or(lower.ledger.max_view_age),
+        },
+        api: ApiLayer {
+            sock_file: upper.api.sock_file.or(lower.api.sock_file),
+            metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
+            metrics_addr: upper.api.metrics_addr.or(lower.api.metrics_addr),
+        },
+        log: LogLayer { format: upper.log.format.or(lower.log.format), level: upper.log.level.or(lower.log.level) },
+        config: upper.config.or(lower.config),
+        check_config: upper.check_config || lower.check_config,
+        version: upper.version || lower.version,
+        verbose: upper.verbose || lower.verbose,
+        not_built: lower.not_built.into_iter().chain(upper.not_built).collect(),
+    }
+}
+
+fn resolve(layer: Layer) -> Result<Config, ConfigError> {
+    let role = layer.role.unwrap_or_default();
+    check_role(role, &layer)?;
+    Ok(Config {
+        role,
+        device: layer.device,
+        client_ip: layer.client_ip,
+        dataplane: layer.dataplane.unwrap_or_default(),
+        stop_mode: layer.stop_mode.unwrap_or_default(),
+        state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
+        ledger: resolve_ledger(layer.ledger)?,
+        api: ApiConfig {
+            sock_file: absolute("sock-file", layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()))?,
+            metrics_enable: layer.api.metrics_enable.unwrap_or(false),
+            metrics_addr: address(layer.api.metrics_addr.unwrap_or_else(|| "localhost:0".into()))?,
+        },
+        log: LogConfig {
+            format: layer.log.format.unwrap_or_default(),
+            level: filter(if layer.verbose { "debug".into() } else { layer.log.level.unwrap_or_else(|| "info".into()) })?,
+        },
+        not_built: layer.not_built,
+    })
+}
+
+fn check_role(role: RoleChoice, layer: &Layer) -> Result<(), ConfigError> {
+    let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
+    match role {
+        RoleChoice::Client if layer.device.is_some() => invalid("device is set, but role is client: only a gateway has a device"),
+        RoleChoice::Gateway if layer.device.is_none() => invalid("role is gateway: device must name this device's account"),
+        RoleChoice::Gateway if layer.client_ip.is_some() => invalid("client-ip is set, but role is gateway: only a client has one"),
+        RoleChoice::Client | RoleChoice::Gateway => match layer.client_ip {
+            Some(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
+                Err(ConfigError::Invalid(format!("client-ip {ip} cannot be a host's address")))
+            }
+            Some(_) | None => Ok(()),
+        },
+    }
+}
+
+fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
+    let env: Environment = values::text(layer.env.as_deref().unwrap_or("testnet")).map_err(|error| ConfigError::Invalid(error.0))?;
+    let urls = match (layer.urls.filter(|urls| !urls.is_empty()), env.default_rpc_url()) {
+        (Some(urls), _) => urls,
+        (None, Some(url)) => vec![url.parse().map_err(|error: values::BadValue| ConfigError::Invalid(error.0))?],
+        (None, None) => {
+            return Err(ConfigError::Invalid(format!(
+                "no ledger endpoint for {env}: give -ledger-url, {URL_VARIABLE} or [ledger] urls (the reference's built-in endpoints carry a token that is not ours to ship)"
+            )));
+        }
+    };
+    if let Some(url) = urls.iter().find(|url| !url.is_http()) {
+        return Err(ConfigError::Invalid(format!("ledger endpoint {}: expected http or https", url.redacted())));
+    }
+    if let Some(url) = layer.ws_url.iter().find(|url| url.is_http()) {
+        return Err(ConfigError::Invalid(format!("ledger websocket endpoint {}: expected ws or wss", url.redacted())));
+    }
+    Ok(LedgerConfig {
+        env,
+        program_id: layer.program_id.unwrap_or(env.program_id()),
+        urls,
+        ws_url: layer.ws_url,
+        commitment: layer.commitment.unwrap_or_default(),
+        poll_interval: at_least("poll-interval", layer.poll_interval, 10, Duration::from_secs(1))?,
+        fetch_timeout: at_least("fetch-timeout", layer.fetch_timeout, 60, Duration::from_millis(100))?,
+        request_timeout: at_least("request-timeout", layer.request_timeout, 30, Duration::from_millis(100))?,
+        max_view_age: at_least("max-view-age", layer.max_view_age, 300, Duration::from_secs(1))?,
+    })
+}
+
+/// A day is more than any of them can mean, and keeps sums of spans far from overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn at_least(name: &str, span: Option<Span>, usual_seconds: u64, least: Duration) -> Result<Span, ConfigError> {
+    let span = span.unwrap_or(Span(Duration::from_secs(usual_seconds)));
+    if (least..=LONGEST).contains(&span.0) {
+        return Ok(span);
+    }
+    let [span, least, longest] = [span.0, least, LONGEST].map(humantime::format_duration);
+    Err(ConfigError::Invalid(format!("{name} is {span}: it must be from {least} to {longest}")))
+}
+
+fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
+    if path.as_os_str().is_empty() {
+        return Err(ConfigError::Invalid(format!("{name} is empty")));
+    }
+    std::path::absolute(&path).map_err(|error| ConfigError::Invalid(format!("{name} {}: {error}", path.display())))
+}
+
+fn address(text: String) -> Result<String, ConfigError> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text),
+        Some(Err(_)) | None => Err(ConfigError::Invalid(format!("metrics-addr {text:?}: expected HOST:PORT"))),
+    }
+}
+
+fn filter(text: String) -> Result<String, ConfigError> {
+    match text.parse::<tracing_subscriber::filter::Targets>() {
+        Ok(_) => Ok(text),
+        Err(error) => Err(ConfigError::Invalid(format!("log-level {text:?}: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

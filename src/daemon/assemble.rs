@@ -1,0 +1,139 @@
+//! The parts of the daemon, put together from the configuration.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context, bail};
+use warren_actors::{ClientSettings, Handle, RoleSettings, Settings};
+use warren_dataplane::{
+    Dataplane,
+    select::{self, Choice},
+    userspace::{UserspaceSettings, run_forwarder},
+};
+use warren_ledger::{LedgerSource, RpcSettings, RpcSource};
+use warren_state::{
+    guard::GuardSettings,
+    random::{Random, SplitMix64},
+    store::{Opened, Origin, Store},
+};
+
+use crate::config::{Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, StopMode};
+
+/// Says where this host's public address can be asked for, as for the reference.
+const ADDRESS_SERVICE: &str = "https://ifconfig.me/ip";
+
+/// What must be there before the actors start.
+pub struct Parts {
+    store: Store,
+    dataplane: Arc<dyn Dataplane>,
+    ledger: Arc<dyn LedgerSource>,
+}
+
+/// Opens the store, which locks the state directory, and then the dataplane.
+///
+/// # Errors
+/// When another daemon has the state directory, or a part cannot be had.
+pub async fn open(config: &Config) -> anyhow::Result<Parts> {
+    let directory = config.state_dir.clone();
+    let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&directory)).await.context("opening the store")??;
+    tell(&opened);
+    let dataplane = dataplane(config)?;
+    let capabilities = dataplane.capabilities();
+    tracing::info!(backend = capabilities.backend, reason = capabilities.reason.as_deref().unwrap_or("as configured"), "dataplane");
+    Ok(Parts { store, dataplane, ledger: ledger_source(&config.ledger)? })
+}
+
+/// Starts the actors.
+///
+/// # Errors
+/// When one does not start.
+pub async fn start(parts: Parts, config: &Config) -> anyhow::Result<Handle> {
+    let settings = settings(config)?;
+    Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
+}
+
+/// The actors' word for it.
+pub fn stop_mode(mode: StopMode) -> warren_actors::StopMode {
+    match mode {
+        StopMode::Detach => warren_actors::StopMode::Detach,
+        StopMode::Remove => warren_actors::StopMode::Remove,
+    }
+}
+
+fn settings(config: &Config) -> anyhow::Result<Settings> {
+    let role = match (config.role, config.device) {
+        (RoleChoice::Client, _) => RoleSettings::Client(ClientSettings {
+            client_ip: config.client_ip,
+            service_url: Some(ADDRESS_SERVICE.to_owned()),
+            ..ClientSettings::default()
+        }),
+        (RoleChoice::Gateway, Some(device)) => RoleSettings::Gateway { device },
+        (RoleChoice::Gateway, None) => bail!("a gateway needs its device"),
+    };
+    let ledger = &config.ledger;
+    Ok(Settings {
+        poll_interval: ledger.poll_interval.0,
+        fetch_timeout: ledger.fetch_timeout.0,
+        guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
+        seed: seed(),
+        ..Settings::new(role)
+    })
+}
+
+/// Different for each start: it only spreads retries.
+fn seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let nanoseconds = u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or_default();
+    SplitMix64::new(nanoseconds ^ u64::from(std::process::id()).rotate_left(32)).next_u64()
+}
+
+fn tell(opened: &Opened) {
+    if let Some(aside) = &opened.set_aside {
+        tracing::error!(path = %aside.path.display(), reason = aside.reason, "the store was damaged and is set aside; the switch is off");
+    }
+    match &opened.origin {
+        Origin::Store | Origin::SetAside => tracing::info!(enabled = opened.enabled, "state opened"),
+        Origin::Fresh => tracing::info!(enabled = opened.enabled, "first start: nothing to take over"),
+        Origin::StateFile => tracing::info!(enabled = opened.enabled, "the switch was taken over from state.json"),
+        Origin::ProvisionFile => tracing::info!(enabled = opened.enabled, "the switch was taken over from doublezerod.json"),
+        Origin::UnreadableFile(reason) => tracing::warn!(reason, "the old state cannot be read: the switch is off"),
+    }
+}
+
+/// A ledger to read, as configured. Connects to nothing yet.
+///
+/// # Errors
+/// When the HTTP client cannot be set up.
+pub fn ledger_source(config: &LedgerConfig) -> anyhow::Result<Arc<dyn LedgerSource>> {
+    let endpoints = config.urls.iter().map(|url| url.endpoint().clone()).collect();
+    let settings = RpcSettings {
+        watch_endpoint: config.ws_url.as_ref().map(|url| url.endpoint().clone()),
+        commitment: config.commitment,
+        request_timeout: config.request_timeout.0,
+        ..RpcSettings::new(endpoints, config.program_id)
+    };
+    Ok(Arc::new(RpcSource::new(settings)?))
+}
+
+fn dataplane(config: &Config) -> anyhow::Result<Arc<dyn Dataplane>> {
+    let mut userspace = UserspaceSettings::own_program(config.state_dir.join("forwarder.sock")).context("finding our own program")?;
+    userspace.log = Some(config.state_dir.join("forwarder.log"));
+    Ok(select::open(choice(config.dataplane), select::Settings { userspace })?)
+}
+
+fn choice(choice: DataplaneChoice) -> Choice {
+    match choice {
+        DataplaneChoice::Auto => Choice::Auto,
+        DataplaneChoice::Netlink => Choice::Netlink,
+        DataplaneChoice::Userspace => Choice::Userspace,
+        DataplaneChoice::Simulated => Choice::Simulated,
+    }
+}
+
+/// Carries packets of the userspace dataplane, until there are none to carry.
+pub fn forwarder(arguments: &[String]) -> ExitCode {
+    super::logging::init(&LogConfig { format: LogFormat::Text, level: "info".to_owned() });
+    match run_forwarder(arguments.iter().cloned()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::complain(1, &error.into()),
+    }
+}

@@ -1,0 +1,97 @@
+//! Where the API is served.
+
+use std::{
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use axum::Router;
+use warren_actors::Handle;
+
+use crate::{
+    cli::client::Client,
+    config::Config,
+    http::{self, Api, Peer, socket},
+};
+
+/// The API must answer within this after its start.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
+
+/// Open listeners. The socket file lives as long as this.
+pub struct Listening {
+    socket: Arc<UnixListener>,
+    metrics: Option<Arc<std::net::TcpListener>>,
+    path: PathBuf,
+    _file: socket::SocketFile,
+}
+
+/// Opens the socket and, when configured, the TCP port for metrics. Nothing is answered yet.
+///
+/// # Errors
+/// When one of them cannot be had.
+pub async fn open(config: &Config) -> anyhow::Result<Listening> {
+    let path = config.api.sock_file.clone();
+    let (listener, file) = socket::bind(&path)?;
+    let metrics = match config.api.metrics_enable {
+        true => Some(Arc::new(metrics_listener(&config.api.metrics_addr).await?)),
+        false => None,
+    };
+    Ok(Listening { socket: Arc::new(listener), metrics, path, _file: file })
+}
+
+impl Listening {
+    /// Serves under the tree's supervision, and returns when the API answers.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub async fn serve(&self, handle: &Handle, api: Api) -> anyhow::Result<()> {
+        if let Some(listener) = &self.metrics {
+            tracing::info!(address = %listener.local_addr().context("metrics listener")?, "metrics are served");
+            supervise_tcp(handle, Arc::clone(listener), http::metrics_router(api.clone()));
+        }
+        supervise_socket(handle, Arc::clone(&self.socket), http::router(api));
+        let client = Client::new(&self.path);
+        let started = Instant::now();
+        while let Err(error) = client.get("/healthz").await {
+            if started.elapsed() > FIRST_ANSWER {
+                return Err(error).context("the API does not answer");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tracing::info!(socket = %self.path.display(), "the API answers");
+        Ok(())
+    }
+}
+
+async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener> {
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for metrics"))?;
+    listener.into_std().context("metrics listener")
+}
+
+fn supervise_socket(handle: &Handle, listener: Arc<UnixListener>, router: Router) {
+    let serve = move || {
+        let (listener, router) = (listener.try_clone().and_then(tokio::net::UnixListener::from_std), router.clone());
+        let service = async move {
+            let listener = listener.map_err(|error| error.to_string())?;
+            let served = axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await;
+            served.map_err(|error| error.to_string())
+        };
+        Box::pin(service) as std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
+    };
+    handle.spawn_supervised("api", Box::new(serve));
+}
+
+fn supervise_tcp(handle: &Handle, listener: Arc<std::net::TcpListener>, router: Router) {
+    let serve = move || {
+        let (listener, router) = (listener.try_clone().and_then(tokio::net::TcpListener::from_std), router.clone());
+        let service = async move {
+            let listener = listener.map_err(|error| error.to_string())?;
+            axum::serve(listener, router.into_make_service()).await.map_err(|error| error.to_string())
+        };
+        Box::pin(service) as std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
+    };
+    handle.spawn_supervised("metrics", Box::new(serve));
+}

@@ -1,0 +1,139 @@
+//! `warrend`: from the command line to the running daemon and its ordered stop.
+
+mod assemble;
+mod listeners;
+mod logging;
+mod notify;
+mod process;
+mod signals;
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use warren_actors::Handle;
+
+pub use assemble::ledger_source;
+
+use crate::{
+    config::{self, Config, flags},
+    http::Api,
+    version,
+};
+
+/// The command line, the configuration or the flags are wrong.
+const USAGE: u8 = 2;
+
+/// Runs the daemon with these arguments, without the program's name, and returns when it has ended.
+#[must_use]
+pub fn main(arguments: Vec<String>) -> ExitCode {
+    if arguments.first().is_some_and(|word| word == "forwarder") {
+        return assemble::forwarder(&arguments[1..]);
+    }
+    let parsed = match flags::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => return complain(USAGE, &error.into()),
+    };
+    if parsed.help {
+        return say(&flags::help());
+    }
+    if parsed.layer.version {
+        return say(&format!("{}\n", version::lines()));
+    }
+    let check_only = parsed.layer.check_config;
+    let config = match config::load(parsed.layer, |name| std::env::var(name).ok()) {
+        Ok(config) => config,
+        Err(error) if check_only => return complain(1, &error.into()),
+        Err(error) => return complain(USAGE, &error.into()),
+    };
+    if check_only {
+        return match toml::to_string(&config) {
+            Ok(text) => say(&text),
+            Err(error) => complain(1, &error.into()),
+        };
+    }
+    logging::init(&config.log);
+    match run(config) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> anyhow::Result<u8> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warrend").build().context("cannot start the runtime")?;
+    let code = runtime.block_on(serve(config));
+    // Whatever still blocks a thread must not keep a stopped daemon alive.
+    runtime.shutdown_background();
+    code
+}
+
+/// Starts everything in order, waits for the end, and stops in the reverse order.
+async fn serve(config: Config) -> anyhow::Result<u8> {
+    tracing::info!(version = version::VERSION, commit = version::COMMIT, env = %config.ledger.env, "warrend starts");
+    announce_not_built(&config);
+    let mut signals = signals::Signals::listen().context("cannot listen for signals")?;
+    let config = Arc::new(config);
+    let parts = assemble::open(&config).await?;
+    let listening = listeners::open(&config).await?;
+    let handle = assemble::start(parts, &config).await?;
+    let api = Api {
+        engine: Arc::new(handle.clone()),
+        guard: Arc::new(crate::http::peer::Guard::new(nix::unistd::geteuid().as_raw())),
+        process: Arc::new(process::describe()),
+        config: Arc::clone(&config),
+    };
+    if let Err(error) = listening.serve(&handle, api).await {
+        handle.stop(warren_actors::StopMode::Detach).await;
+        return Err(error);
+    }
+    let watchdog = notify::ready(&handle);
+    let code = until_the_end(&handle, &mut signals, &config).await;
+    watchdog.abort();
+    drop(listening);
+    Ok(code)
+}
+
+async fn until_the_end(handle: &Handle, signals: &mut signals::Signals, config: &Config) -> u8 {
+    let reason = tokio::select! {
+        reason = handle.ended() => reason,
+        name = signals.next() => {
+            tracing::info!(signal = name, mode = ?config.stop_mode, "stopping");
+            notify::stopping();
+            tokio::select! {
+                reason = handle.clone().stop(assemble::stop_mode(config.stop_mode)) => reason,
+                name = signals.next() => {
+                    tracing::warn!(signal = name, "second signal: leaving at once");
+                    return 1;
+                }
+            }
+        }
+    };
+    match reason.exit_code() {
+        0 => tracing::info!("{reason}"),
+        1.. => tracing::error!("{reason}"),
+    }
+    reason.exit_code()
+}
+
+fn announce_not_built(config: &Config) {
+    if config.not_built.is_empty() {
+        return;
+    }
+    let flags = config.not_built.iter().map(|(flag, part)| format!("-{flag} ({part})")).collect::<Vec<_>>().join(", ");
+    tracing::info!("these flags ask for what this version does not do, and have no effect: {flags}");
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_closed) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(code: u8, error: &anyhow::Error) -> ExitCode {
+    let _unwritable = writeln!(std::io::stderr().lock(), "warrend: {error:#}");
+    ExitCode::from(code)
+}

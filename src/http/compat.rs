@@ -1,0 +1,218 @@
+//! The reference's JSON, field by field and in its order, from a snapshot.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use warren_actors::Snapshot;
+use warren_state::{Phase, Pubkey, ServiceClass, TunnelSpec, View, lifecycle::TunnelReport, view};
+
+/// `/status` when nothing is provisioned: these very bytes, without a line feed.
+pub const DISCONNECTED: &str = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
+
+/// The outcome of a change.
+#[derive(Serialize, ToSchema)]
+pub struct Outcome {
+    /// `ok` or `error`.
+    pub status: &'static str,
+    /// What went wrong, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// One provisioned service.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct Service {
+    /// The interface's name.
+    pub tunnel_name: String,
+    /// The outer source address.
+    pub tunnel_src: String,
+    /// The outer destination address.
+    pub tunnel_dst: String,
+    /// The address in the overlay; empty when there is none.
+    pub doublezero_ip: String,
+    /// The session.
+    pub doublezero_status: SessionState,
+    /// `IBRL`, `IBRLWithAllocatedIP`, `EdgeFiltering` or `Multicast`.
+    pub user_type: &'static str,
+}
+
+/// The session of a service.
+#[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct SessionState {
+    /// One of six texts.
+    pub session_status: &'static str,
+    /// Unix time in seconds; 0 when there was no session yet.
+    pub last_session_update: i64,
+}
+
+/// `/v2/status`.
+#[derive(Serialize, ToSchema)]
+pub struct V2Status {
+    /// The enable switch.
+    pub reconciler_enabled: bool,
+    /// This host's public address; empty while it is not known.
+    pub client_ip: String,
+    /// The environment's name.
+    pub network: &'static str,
+    /// Every provisioned service.
+    pub services: Vec<V2Service>,
+}
+
+/// One provisioned service with what the ledger says about it.
+#[derive(Serialize, ToSchema)]
+pub struct V2Service {
+    /// As in `/status`.
+    #[serde(flatten)]
+    pub service: Service,
+    /// The device's code; empty when it is not known.
+    pub current_device: String,
+    /// Latency is not measured yet: always empty.
+    pub lowest_latency_device: String,
+    /// The name of the device's exchange.
+    pub metro: String,
+    /// The tenant's code.
+    pub tenant: String,
+    /// Codes of the user's groups.
+    pub multicast_groups: Groups,
+    /// The user's groups, those published to first.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// Codes of multicast groups.
+#[derive(Serialize, ToSchema, Default)]
+pub struct Groups {
+    /// Published to.
+    pub publisher: Vec<String>,
+    /// Subscribed to.
+    pub subscriber: Vec<String>,
+}
+
+/// A multicast group of a user.
+#[derive(Serialize, ToSchema)]
+pub struct Subscription {
+    /// The group's account.
+    pub pubkey: String,
+    /// The group's code.
+    pub code: String,
+    /// The group's address.
+    pub multicast_ip: String,
+    /// In bits per second.
+    pub max_bandwidth: u64,
+    /// Whether the user publishes to it.
+    pub publisher: bool,
+    /// Whether the user subscribes to it.
+    pub subscriber: bool,
+}
+
+/// The body of `/status`.
+#[must_use]
+pub fn status(snapshot: &Snapshot) -> String {
+    let services: Vec<Service> = provisioned(snapshot).into_iter().map(|(report, spec)| service(snapshot, report, spec)).collect();
+    if services.is_empty() {
+        return DISCONNECTED.to_owned();
+    }
+    serde_json::to_string(&services).map_or_else(|_| DISCONNECTED.to_owned(), |text| text + "\n")
+}
+
+/// The body of `/v2/status`. Nothing but the snapshot is asked: it answers at once, also when the ledger does not.
+#[must_use]
+pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
+    let empty = View::default();
+    let view = snapshot.view.as_deref().unwrap_or(&empty);
+    V2Status {
+        reconciler_enabled: snapshot.enabled,
+        client_ip: snapshot.client_ip().map_or_else(String::new, |ip| ip.to_string()),
+        network,
+        services: provisioned(snapshot)
+            .into_iter()
+            .map(|(report, spec)| enrich(service(snapshot, report, spec), view, view.users.get(&report.tunnel.0)))
+            .collect(),
+    }
+}
+
+/// The tunnels that the reference would call provisioned: those that have a link, unicast first.
+#[must_use]
+pub fn provisioned(snapshot: &Snapshot) -> Vec<(&TunnelReport, &TunnelSpec)> {
+    let mut services: Vec<_> = snapshot
+        .tunnels
+        .values()
+        .filter(|report| has_link(report))
+        .filter_map(|report| report.spec.as_ref().map(|spec| (report.as_ref(), spec)))
+        .collect();
+    services.sort_by_key(|(_, spec)| match spec.kind.class() {
+        ServiceClass::Unicast => 0,
+        ServiceClass::Multicast => 1,
+    });
+    services
+}
+
+/// The address in the overlay: a user without one of its own has the ledger's, which is its host's.
+#[must_use]
+pub fn overlay_address(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Option<Ipv4Addr> {
+    let user = snapshot.view.as_deref().and_then(|view| view.users.get(&report.tunnel.0));
+    spec.dz_ip.or_else(|| user.map(|user| user.dz_ip).filter(|ip| !ip.is_unspecified()))
+}
+
+fn has_link(report: &TunnelReport) -> bool {
+    let phase = report.failure.as_ref().map_or(report.phase, |failure| failure.phase);
+    match phase {
+        Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Draining => true,
+        Phase::Pending | Phase::Linking | Phase::Removed | Phase::Failed => false,
+    }
+}
+
+fn service(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Service {
+    Service {
+        tunnel_name: spec.link.name.to_string(),
+        tunnel_src: spec.link.local.to_string(),
+        tunnel_dst: spec.link.remote.to_string(),
+        doublezero_ip: overlay_address(snapshot, report, spec).map_or_else(String::new, |ip| ip.to_string()),
+        doublezero_status: SessionState {
+            session_status: report.session.name(),
+            last_session_update: report
+                .session_since
+                .map_or(0, |since| i64::try_from(snapshot.unix_ms_of(since) / 1000).unwrap_or(i64::MAX)),
+        },
+        user_type: spec.kind.name(),
+    }
+}
+
+fn enrich(service: Service, view: &View, user: Option<&view::User>) -> V2Service {
+    let device = user.and_then(|user| view.devices.get(&user.device));
+    let exchange = device.and_then(|device| view.exchanges.get(&device.exchange));
+    let tenant = user.and_then(|user| view.tenants.get(&user.tenant));
+    let subscriptions = user.map_or_else(Vec::new, |user| subscriptions(view, user));
+    let codes =
+        |wanted: fn(&Subscription) -> bool| subscriptions.iter().filter(|entry| wanted(entry)).map(|entry| entry.code.clone()).collect();
+    V2Service {
+        service,
+        current_device: device.map_or_else(String::new, |device| device.code.clone()),
+        lowest_latency_device: String::new(),
+        metro: exchange.map_or_else(String::new, |exchange| exchange.name.clone()),
+        tenant: tenant.map_or_else(String::new, |tenant| tenant.code.clone()),
+        multicast_groups: Groups { publisher: codes(|entry| entry.publisher), subscriber: codes(|entry| entry.subscriber) },
+        subscriptions,
+    }
+}
+
+fn subscriptions(view: &View, user: &view::User) -> Vec<Subscription> {
+    let mut seen: BTreeMap<Pubkey, ()> = BTreeMap::new();
+    user.publishers
+        .iter()
+        .chain(&user.subscribers)
+        .filter(|key| seen.insert(**key, ()).is_none())
+        .filter_map(|key| view.groups.get(key).map(|group| (key, group)))
+        .map(|(key, group)| Subscription {
+            pubkey: key.to_string(),
+            code: group.code.clone(),
+            multicast_ip: group.multicast_ip.to_string(),
+            max_bandwidth: group.max_bandwidth,
+            publisher: user.publishers.contains(key),
+            subscriber: user.subscribers.contains(key),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

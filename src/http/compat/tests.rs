@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use warren_state::{Fault, FaultClass, Monotonic, TunnelId, lifecycle::FailureReport};
+
+use super::*;
+use crate::http::testing::{connected, key};
+
+const UNICAST: &str = concat!(
+    r#"{"tunnel_name":"doublezero0","tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","doublezero_ip":"192.0.2.1","#,
+    r#""doublezero_status":{"session_status":"BGP Session Up","last_session_update":1760464781},"user_type":"IBRL"}"#
+);
+const MULTICAST: &str = concat!(
+    r#"{"tunnel_name":"doublezero1","tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","doublezero_ip":"","#,
+    r#""doublezero_status":{"session_status":"BGP Session Up","last_session_update":1760464781},"user_type":"Multicast"}"#
+);
+
+#[test]
+fn an_idle_daemon_answers_the_references_very_bytes() {
+    assert_eq!(status(&Snapshot::default()), r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#);
+}
+
+#[test]
+fn services_have_the_references_fields_in_its_order_unicast_first_with_a_line_feed() {
+    assert_eq!(status(&connected()), format!("[{UNICAST},{MULTICAST}]\n"));
+}
+
+#[test]
+fn v2_status_has_what_the_ledger_says_from_the_view_alone() {
+    let text = serde_json::to_string(&v2_status(&connected(), "testnet")).unwrap();
+    let place = r#","current_device":"ams1","lowest_latency_device":"","metro":"Amsterdam","tenant":"acme","#;
+    let unicast =
+        format!(r#"{}{place}"multicast_groups":{{"publisher":[],"subscriber":[]}},"subscriptions":[]}}"#, UNICAST.trim_end_matches('}'));
+    assert!(text.starts_with(r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":["#), "{text}");
+    assert!(text.contains(&unicast), "{text}\nlacks\n{unicast}");
+    let groups = concat!(
+        r#""multicast_groups":{"publisher":["b"],"subscriber":["b","a"]},"subscriptions":["#,
+        r#"{"pubkey":"PUB","code":"b","multicast_ip":"233.84.178.2","max_bandwidth":1000000,"publisher":true,"subscriber":true},"#,
+        r#"{"pubkey":"SUB","code":"a","multicast_ip":"233.84.178.1","max_bandwidth":1000000,"publisher":false,"subscriber":true}]}]}"#
+    );
+    let groups = groups.replace("PUB", &key(6).to_string()).replace("SUB", &key(5).to_string());
+    assert!(text.ends_with(&groups), "{text}\nlacks\n{groups}");
+}
+
+#[test]
+fn v2_status_of_an_idle_daemon_has_an_empty_list_and_no_address() {
+    let text = serde_json::to_string(&v2_status(&Snapshot::default(), "localnet")).unwrap();
+    assert_eq!(text, r#"{"reconciler_enabled":false,"client_ip":"","network":"localnet","services":[]}"#);
+}
+
+#[test]
+fn a_tunnel_without_a_link_is_not_provisioned_and_one_being_taken_down_still_is() {
+    for (phase, failed_in, shown) in [
+        (Phase::Pending, None, false),
+        (Phase::Linking, None, false),
+        (Phase::Peering, None, true),
+        (Phase::Draining, None, true),
+        (Phase::Removed, None, false),
+        (Phase::Failed, Some(Phase::Linking), false),
+        (Phase::Failed, Some(Phase::Routing), true),
+    ] {
+        let snapshot = with(|report| {
+            report.phase = phase;
+            report.failure = failed_in.map(failure);
+        });
+        assert_eq!(provisioned(&snapshot).iter().any(|(report, _)| report.tunnel == TunnelId(key(1))), shown, "{phase} {failed_in:?}");
+    }
+}
+
+#[test]
+fn a_session_that_never_was_has_no_time() {
+    let snapshot = with(|report| {
+        report.session = warren_state::SessionStatus::Pending;
+        report.session_since = None;
+    });
+    assert!(status(&snapshot).contains(r#"{"session_status":"Pending BGP Session","last_session_update":0}"#));
+}
+
+fn with(change: impl FnOnce(&mut TunnelReport)) -> Snapshot {
+    let mut snapshot = connected();
+    let report = snapshot.tunnels.get_mut(&TunnelId(key(1))).unwrap();
+    change(Arc::make_mut(report));
+    snapshot
+}
+
+fn failure(phase: Phase) -> FailureReport {
+    let fault = Fault { class: FaultClass::Transient, operation: "op".into(), detail: "detail".into() };
+    FailureReport { phase, fault, retry_at: Monotonic::ZERO }
+}

@@ -1,0 +1,75 @@
+//! What the API needs of the daemon.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use warren_actors::{Handle, PlanError, Snapshot, SwitchError};
+use warren_dataplane::Scope;
+use warren_state::{Fault, Observed, Plan, Sequence, journal::JournalEntry};
+
+/// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
+/// they never wait.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// The state as it was published last.
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// The journal's entries after a position, as far as they are kept.
+    fn journal(&self, after: Sequence) -> Vec<JournalEntry>;
+
+    /// Whether the daemon makes progress.
+    fn progress(&self) -> bool;
+
+    /// Sets the enable switch, on disk.
+    async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError>;
+
+    /// What would be done now.
+    async fn plan(&self) -> Result<Plan, PlanError>;
+
+    /// Waits until desired and observed agree.
+    async fn wait_converged(&self, within: Duration) -> bool;
+
+    /// What is there right now.
+    async fn observe(&self) -> Result<Observed, Fault>;
+
+    /// The source address that the host would use.
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
+}
+
+#[async_trait]
+impl Engine for Handle {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Handle::snapshot(self)
+    }
+
+    fn journal(&self, after: Sequence) -> Vec<JournalEntry> {
+        match self.journal_after(after) {
+            Ok(entries) => entries,
+            Err(gap) => self.journal_after(Sequence(gap.oldest.0.saturating_sub(1))).unwrap_or_default(),
+        }
+    }
+
+    fn progress(&self) -> bool {
+        Handle::progress(self)
+    }
+
+    async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
+        Handle::set_enabled(self, enabled).await
+    }
+
+    async fn plan(&self) -> Result<Plan, PlanError> {
+        Handle::plan(self).await
+    }
+
+    async fn wait_converged(&self, within: Duration) -> bool {
+        Handle::wait_converged(self, within).await
+    }
+
+    async fn observe(&self) -> Result<Observed, Fault> {
+        self.dataplane().observe(Scope::All).await
+    }
+
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        self.dataplane().resolve_source(dst).await
+    }
+}

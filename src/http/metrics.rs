@@ -1,0 +1,181 @@
+//! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
+
+use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
+use warren_actors::Snapshot;
+use warren_state::{ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus};
+
+use super::{Api, compat};
+use crate::version;
+
+/// The exposition in Prometheus's text format.
+///
+/// # Errors
+/// When two metrics contradict each other, which a test rules out.
+pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Error> {
+    let page = Page(Registry::new());
+    build(&page)?;
+    reference(&page, snapshot, api)?;
+    ledger(&page, snapshot)?;
+    tunnels(&page, snapshot)?;
+    daemon(&page, snapshot)?;
+    let mut bytes = Vec::new();
+    TextEncoder::new().encode(&page.0.gather(), &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn build(page: &Page) -> Result<(), prometheus::Error> {
+    page.gauge(
+        "doublezero_build_info",
+        "What was built.",
+        &["version", "commit", "date"],
+        [(vec![version::VERSION.to_owned(), version::COMMIT.to_owned(), version::DATE.to_owned()], 1.0)],
+    )
+}
+
+/// What the reference has under these names, with a label more where its tunnels shared one series.
+fn reference(page: &Page, snapshot: &Snapshot, api: &Api) -> Result<(), prometheus::Error> {
+    let services = compat::provisioned(snapshot);
+    page.gauge(
+        "doublezero_session_is_up",
+        "Whether the tunnel's BGP session is up.",
+        &["tunnel_name"],
+        services.iter().map(|(report, spec)| (vec![spec.link.name.to_string()], flag(report.session == SessionStatus::Up))),
+    )?;
+    page.gauge(
+        "doublezero_bgp_routes_installed",
+        "Routes learned from the session and installed into the main table.",
+        &["src", "next_hop"],
+        services.iter().filter_map(|(report, spec)| installed(report, spec)),
+    )?;
+    page.gauge(
+        "doublezero_reconciler_matched_users",
+        "Activated users of this host on the ledger.",
+        &["service_type"],
+        [ServiceClass::Unicast, ServiceClass::Multicast].map(|class| (vec![class.name().to_owned()], matched(snapshot, class))),
+    )?;
+    let network = api.config.ledger.env.moniker();
+    let view = compat::v2_status(snapshot, network);
+    page.gauge(
+        "doublezero_connection_info",
+        "Where the tunnel goes.",
+        &["user_type", "network", "current_device", "metro", "tunnel_name", "tunnel_src", "tunnel_dst"],
+        view.services.into_iter().map(|entry| {
+            let service = entry.service;
+            let user_type = service.user_type.to_owned();
+            let place = [user_type, network.to_owned(), entry.current_device, entry.metro];
+            let tunnel = [service.tunnel_name, service.tunnel_src, service.tunnel_dst];
+            (place.into_iter().chain(tunnel).collect(), 1.0)
+        }),
+    )
+}
+
+fn ledger(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+    let health = &snapshot.ledger;
+    let outcomes = |good: &str, bad: &str| [(vec![good.to_owned()], health.reads_ok), (vec![bad.to_owned()], health.reads_failed)];
+    page.counter("doublezero_reconciler_polls_total", "Reads of the ledger.", &["status"], outcomes("success", "error"))?;
+    page.counter("doublezero_onchain_fetch_total", "Reads of the ledger.", &["result"], outcomes("success", "error"))?;
+    let age = snapshot.view_read_at.map(|read_at| snapshot.at.since(read_at).as_secs_f64());
+    let failing = snapshot.held.is_some();
+    page.number(
+        "doublezero_onchain_stale_cache_age_seconds",
+        "Age of the view in force while reads fail, else 0.",
+        age.filter(|_| failing).unwrap_or(0.0),
+    )?;
+    page.total("warren_ledger_requests_total", "Requests sent to the ledger, retries included.", health.requests)?;
+    page.total("warren_ledger_response_bytes_total", "Bytes of response bodies as they came over the wire.", health.bytes_received)?;
+    page.total("warren_ledger_retries_total", "Requests that were sent again.", health.retries)?;
+    page.number("warren_ledger_subscribed", "Whether the ledger pushes changes to us.", flag(health.subscribed))?;
+    page.number("warren_view_stale", "Whether the view in force is older than allowed.", flag(snapshot.stale))?;
+    page.number("warren_view_held", "Whether the last read did not come into force.", flag(failing))?;
+    page.gauge("warren_view_age_seconds", "Age of the view in force.", &[], age.map(|age| (vec![], age)))?;
+    let view = snapshot.view.as_deref();
+    page.gauge("warren_view_slot", "Slot of the view in force.", &[], view.map(|view| (vec![], view.slot.0 as f64)))?;
+    page.number("warren_quarantined_accounts", "Accounts that do not decode.", view.map_or(0.0, |view| view.quarantined.len() as f64))
+}
+
+fn tunnels(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+    let reports = || snapshot.tunnels.values().map(|report| (name(report), report));
+    let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
+    page.gauge("warren_tunnel_phase", "The phase that the tunnel is in.", &["tunnel", "phase"], phases)?;
+    let learned = reports().map(|(name, report)| (vec![name], report.learned_routes as f64));
+    page.gauge("warren_tunnel_learned_routes", "Routes that the session taught us.", &["tunnel"], learned)?;
+    let attempts = reports().map(|(name, report)| (vec![name], f64::from(report.attempts)));
+    page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;
+    let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
+    page.counter("warren_tunnel_repairs_total", "How often the tunnel was mended.", &["tunnel"], repairs)?;
+    page.number("warren_refused_users", "Users whose tunnel is not built.", snapshot.refused.len() as f64)
+}
+
+fn daemon(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+    let by_name = |map: &std::collections::BTreeMap<String, u64>| map.iter().map(|(name, n)| (vec![name.clone()], *n)).collect::<Vec<_>>();
+    page.number("warren_enabled", "The enable switch.", flag(snapshot.enabled))?;
+    page.number("warren_converged", "Whether desired and observed agree.", flag(snapshot.converged))?;
+    page.number("warren_generation", "The last plan handed out.", snapshot.generation.0 as f64)?;
+    page.number("warren_uptime_seconds", "For how long the daemon has run.", snapshot.at.elapsed().as_secs_f64())?;
+    page.counter("warren_actor_restarts_total", "Restarts of actors.", &["actor"], by_name(&snapshot.restarts))?;
+    page.counter("warren_invariant_broken_total", "Broken invariants: defects of ours.", &["name"], by_name(&snapshot.invariants_broken))?;
+    page.counter("warren_events_total", "Events since the start.", &["event"], by_name(&snapshot.events))?;
+    let backend = vec![snapshot.capabilities.backend.clone()];
+    page.gauge("warren_dataplane_info", "What makes tunnels real.", &["backend"], [(backend, 1.0)])
+}
+
+fn installed(report: &TunnelReport, spec: &TunnelSpec) -> Option<(Vec<String>, f64)> {
+    let bgp = spec.bgp.as_ref()?;
+    let install = bgp.install.filter(|install| install.table == TableId::MAIN)?;
+    Some((vec![install.source.to_string(), bgp.peer_address.to_string()], report.learned_routes as f64))
+}
+
+fn matched(snapshot: &Snapshot, class: ServiceClass) -> f64 {
+    let users = snapshot.view.iter().flat_map(|view| view.users.values());
+    let activated = users.filter(|user| user.status == UserStatus::Activated);
+    activated.filter(|user| user.kind.map(ServiceKind::class) == Ok(class)).count() as f64
+}
+
+fn name(report: &TunnelReport) -> String {
+    report.spec.as_ref().map_or_else(|| report.tunnel.to_string(), |spec| spec.link.name.to_string())
+}
+
+fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
+/// One exposition in the making.
+struct Page(Registry);
+
+impl Page {
+    fn gauge(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<String>, f64)>,
+    ) -> Result<(), prometheus::Error> {
+        let family = GaugeVec::new(Opts::new(name, help), labels)?;
+        for (labels, value) in values {
+            family.get_metric_with_label_values(&labels)?.set(value);
+        }
+        self.0.register(Box::new(family))
+    }
+
+    fn counter(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<String>, u64)>,
+    ) -> Result<(), prometheus::Error> {
+        let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+        for (labels, value) in values {
+            family.get_metric_with_label_values(&labels)?.inc_by(value);
+        }
+        self.0.register(Box::new(family))
+    }
+
+    fn number(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
+        self.gauge(name, help, &[], [(vec![], value)])
+    }
+
+    fn total(&self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
+        self.counter(name, help, &[], [(vec![], value)])
+    }
+}

@@ -1,0 +1,104 @@
+//! The HTTP API.
+
+pub mod compat;
+pub mod control;
+pub mod engine;
+pub mod metrics;
+pub mod openapi;
+pub mod peer;
+pub mod reads;
+pub mod routes;
+pub mod socket;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod v3;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Serialize;
+
+use crate::config::Config;
+pub use engine::Engine;
+pub use peer::Peer;
+
+/// No request of ours has a body near this.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Api {
+    /// The daemon behind the API.
+    pub engine: Arc<dyn Engine>,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// Who may change things.
+    pub guard: Arc<peer::Guard>,
+    /// What this process is.
+    pub process: Arc<v3::Process>,
+}
+
+/// Everything that is served on the socket.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/status", get(reads::status))
+        .route("/v2/status", get(reads::v2_status))
+        .route("/enable", post(control::enable))
+        .route("/disable", post(control::disable))
+        .route("/config", get(reads::config))
+        .route("/routes", get(routes::routes))
+        .route("/resolve-route", post(routes::resolve_route))
+        .route("/metrics", get(reads::metrics))
+        .route("/healthz", get(reads::healthz))
+        .route("/readyz", get(reads::readyz))
+        .route("/openapi.json", get(openapi::serve))
+        .route("/v3/status", get(reads::v3_status))
+        .route("/v3/plan", get(reads::v3_plan))
+        .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(api)
+}
+
+/// What is served on TCP: metrics only.
+pub fn metrics_router(api: Api) -> Router {
+    Router::new().route("/metrics", get(reads::metrics)).with_state(api)
+}
+
+async fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
+async fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n").into_response()
+}
+
+/// JSON as Go's encoder writes it for the reference: compact, with a line feed at the end.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(mut text) => {
+            text.push('\n');
+            raw_json(status, text)
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write JSON: {error}\n")).into_response(),
+    }
+}
+
+/// JSON that is text already.
+pub(crate) fn raw_json(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], text.into()).into_response()
+}
+
+/// An error in the reference's form, always valid JSON.
+pub(crate) fn error(status: StatusCode, description: impl Into<String>) -> Response {
+    json(status, &compat::Outcome { status: "error", description: Some(description.into()) })
+}

@@ -1,0 +1,55 @@
+//! The API's own description, generated from the handlers and the types.
+
+use axum::{http::StatusCode, response::Response};
+use utoipa::OpenApi;
+
+use super::{control, raw_json, reads, routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "warrend", description = "The API on warrend's Unix socket.", license(name = "Apache-2.0")),
+    paths(
+        reads::status,
+        reads::v2_status,
+        control::enable,
+        control::disable,
+        reads::config,
+        routes::routes,
+        routes::resolve_route,
+        reads::metrics,
+        reads::healthz,
+        reads::readyz,
+        serve,
+        reads::v3_status,
+        reads::v3_plan,
+        reads::v3_tunnel,
+    )
+)]
+struct Description;
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object)))]
+pub async fn serve() -> Response {
+    raw_json(StatusCode::OK, document())
+}
+
+/// The description as JSON. `src/openapi.json` is a copy; a test holds it to this.
+#[must_use]
+pub fn document() -> String {
+    Description::openapi().to_pretty_json().unwrap_or_default() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_description_is_what_the_code_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/openapi.json");
+        if std::env::var_os("WARREN_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(committed == document(), "{path} is not what the code says: run the test with WARREN_WRITE_OPENAPI=1 to write it anew");
+    }
+}

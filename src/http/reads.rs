@@ -1,0 +1,102 @@
+//! The reads. They look at the published snapshot and never wait for an actor; only the plan observes the dataplane.
+
+use std::time::Duration;
+
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+use warren_actors::PlanError;
+
+use super::{Api, compat, error, json, metrics as exposition, raw_json, v3};
+
+/// Past this the dataplane is not waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the daemon was told to watch.
+#[derive(Serialize, ToSchema)]
+pub struct ConfigReply {
+    /// The serviceability program.
+    pub program_id: String,
+    /// The ledger's endpoint, secrets redacted.
+    pub rpc_url: String,
+}
+
+/// Provisioned services, as the reference reports them.
+#[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::Service>)))]
+pub async fn status(State(api): State<Api>) -> Response {
+    raw_json(StatusCode::OK, compat::status(&api.engine.snapshot()))
+}
+
+/// Provisioned services with what the ledger says about them.
+#[utoipa::path(get, path = "/v2/status", responses((status = 200, body = compat::V2Status)))]
+pub async fn v2_status(State(api): State<Api>) -> Response {
+    json(StatusCode::OK, &compat::v2_status(&api.engine.snapshot(), api.config.ledger.env.moniker()))
+}
+
+/// Which ledger and program are watched.
+#[utoipa::path(get, path = "/config", responses((status = 200, body = ConfigReply)))]
+pub async fn config(State(api): State<Api>) -> Response {
+    let ledger = &api.config.ledger;
+    let rpc_url = ledger.urls.first().map(|url| url.redacted()).unwrap_or_default();
+    json(StatusCode::OK, &ConfigReply { program_id: ledger.program_id.to_string(), rpc_url })
+}
+
+/// Metrics in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn metrics(State(api): State<Api>) -> Response {
+    match exposition::render(&api.engine.snapshot(), &api) {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write metrics: {failure}\n")).into_response(),
+    }
+}
+
+/// Whether the daemon makes progress.
+#[utoipa::path(get, path = "/healthz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
+pub async fn healthz(State(api): State<Api>) -> Response {
+    let ok = api.engine.progress();
+    health(ok, if ok { vec![] } else { vec!["the reconciler makes no progress".to_owned()] })
+}
+
+/// Whether the daemon knows what it should do: its role, and a view that is not stale.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
+pub async fn readyz(State(api): State<Api>) -> Response {
+    let missing = v3::not_ready(&api.engine.snapshot());
+    health(missing.is_empty(), missing)
+}
+
+/// Everything.
+#[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
+pub async fn v3_status(State(api): State<Api>) -> Response {
+    json(StatusCode::OK, &v3::status(&api.engine.snapshot(), &api))
+}
+
+/// What would be done now: observes, plans, and changes nothing.
+#[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
+pub async fn v3_plan(State(api): State<Api>) -> Response {
+    match tokio::time::timeout(PATIENCE, api.engine.plan()).await {
+        Ok(Ok(plan)) => json(StatusCode::OK, &v3::plan(&plan, &api.engine.snapshot())),
+        Ok(Err(failure @ (PlanError::Observe(_) | PlanError::NotReady(_) | PlanError::Stopping))) => {
+            error(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
+        }
+        Err(_elapsed) => error(StatusCode::SERVICE_UNAVAILABLE, "the dataplane did not answer in time"),
+    }
+}
+
+/// One tunnel, by the account that asks for it or by the interface's name, with what happened to it last.
+#[utoipa::path(get, path = "/v3/tunnels/{id}", params(("id" = String, Path, description = "account or interface name")),
+    responses((status = 200, body = v3::TunnelReply), (status = 404, body = compat::Outcome)))]
+pub async fn v3_tunnel(State(api): State<Api>, Path(id): Path<String>) -> Response {
+    match v3::tunnel(&api, &id) {
+        Some(reply) => json(StatusCode::OK, &reply),
+        None => error(StatusCode::NOT_FOUND, "no such tunnel"),
+    }
+}
+
+fn health(ok: bool, reasons: Vec<String>) -> Response {
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &v3::Health { ok, reasons })
+}

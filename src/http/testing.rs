@@ -1,0 +1,256 @@
+//! A daemon of cardboard for tests of the API.
+
+use std::{
+    collections::BTreeSet,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use warren_actors::{PlanError, Snapshot, SwitchError};
+use warren_state::{
+    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LinkKind, LinkName, LinkSpec, Monotonic, Observed, ObservedLink,
+    ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId, TunnelId,
+    TunnelSpec, View,
+    event::Event,
+    journal::JournalEntry,
+    lifecycle::TunnelReport,
+    reconcile::Role,
+    view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
+};
+
+use super::{Api, Engine, Peer, peer, router, socket, v3};
+use crate::{cli::client::Client, config};
+
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const DEVICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+
+/// What a test decides.
+pub struct Cardboard {
+    pub snapshot: Mutex<Arc<Snapshot>>,
+    pub observed: Observed,
+    pub converges: bool,
+    pub switch_fails: bool,
+}
+
+impl Cardboard {
+    pub fn new(snapshot: Snapshot) -> Self {
+        Self { snapshot: Mutex::new(Arc::new(snapshot)), observed: Observed::default(), converges: true, switch_fails: false }
+    }
+}
+
+#[async_trait]
+impl Engine for Cardboard {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap())
+    }
+
+    fn journal(&self, after: Sequence) -> Vec<JournalEntry> {
+        let tunnel = TunnelId(key(1));
+        let event = |session| Event::SessionChanged { tunnel, peer_asn: Asn(1), from: SessionStatus::Pending, to: session, detail: None };
+        let entry = |n, event| JournalEntry { epoch: warren_state::Epoch(1), sequence: Sequence(n), unix_ms: n, event };
+        let all =
+            [entry(1, event(SessionStatus::Initializing)), entry(2, Event::Switched { enabled: true }), entry(3, event(SessionStatus::Up))];
+        all.into_iter().filter(|entry| entry.sequence > after).collect()
+    }
+
+    fn progress(&self) -> bool {
+        true
+    }
+
+    async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
+        if self.switch_fails {
+            return Err(SwitchError::Store("disk \"full\"\nnow".into()));
+        }
+        let mut snapshot = self.snapshot.lock().unwrap();
+        Arc::make_mut(&mut snapshot).enabled = enabled;
+        Ok(())
+    }
+
+    async fn plan(&self) -> Result<Plan, PlanError> {
+        Ok(Plan::default())
+    }
+
+    async fn wait_converged(&self, _within: Duration) -> bool {
+        self.converges
+    }
+
+    async fn observe(&self) -> Result<Observed, Fault> {
+        Ok(self.observed.clone())
+    }
+
+    async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+        Ok((dst != Ipv4Addr::new(203, 0, 113, 1)).then_some(CLIENT))
+    }
+}
+
+/// A served API; the socket goes with it.
+pub struct Served {
+    pub client: Client,
+    pub path: PathBuf,
+    _directory: tempfile::TempDir,
+    _file: socket::SocketFile,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+pub async fn serve(engine: Cardboard) -> Served {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("w.sock");
+    let (listener, file) = socket::bind(&path).unwrap();
+    let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+    let router = router(api(Arc::new(engine)));
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await.unwrap();
+    });
+    Served { client: Client::new(&path), path, _directory: directory, _file: file, server }
+}
+
+pub fn api(engine: Arc<dyn Engine>) -> Api {
+    let words = ["-env=localnet", "-ledger-url=https://rpc.example.com/s3cr3t"].map(str::to_owned);
+    let mut layer = config::flags::parse(words).unwrap().layer;
+    layer.config = Some(Path::new("/dev/null").to_owned());
+    Api {
+        engine,
+        config: Arc::new(config::load(layer, |_| None).unwrap()),
+        guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
+        process: Arc::new(v3::Process::default()),
+    }
+}
+
+pub fn key(byte: u8) -> Pubkey {
+    Pubkey([byte; 32])
+}
+
+/// One unicast and one multicast tunnel, both up for 5 s, at Unix time 1,760,464,786.
+pub fn connected() -> Snapshot {
+    let users = [(key(1), user(ServiceKind::Ibrl, CLIENT)), (key(0), multicast_user())];
+    let view = View {
+        slot: Slot(7),
+        users: users.into(),
+        devices: [(key(2), Device { code: "ams1".into(), exchange: key(3), public_ip: DEVICE, status: 1, prefixes: vec![] })].into(),
+        exchanges: [(key(3), Exchange { code: "xams".into(), name: "Amsterdam".into() })].into(),
+        groups: [(key(5), group("a", 1)), (key(6), group("b", 2))].into(),
+        tenants: [(key(4), Tenant { code: "acme".into() })].into(),
+        ..View::default()
+    };
+    Snapshot {
+        at: at(65),
+        unix_ms: 1_760_464_786_000,
+        enabled: true,
+        role: Some(Role::Client { client_ip: CLIENT }),
+        view: Some(Arc::new(view)),
+        view_read_at: Some(at(64)),
+        tunnels: [report(0, ServiceKind::Multicast, "doublezero1"), report(1, ServiceKind::Ibrl, "doublezero0")].into(),
+        converged: true,
+        ..Snapshot::default()
+    }
+}
+
+pub fn observed() -> Observed {
+    let name = LinkName::new("doublezero0").unwrap();
+    let ours = route("203.0.113.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]);
+    let routes = BTreeSet::from([
+        ours,
+        route("203.0.113.7/32", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]),
+        route("203.0.114.0/24", RouteProtocol::Static, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]),
+        route("203.0.115.0/24", RouteProtocol::Bgp, TableId(100), Some(CLIENT), [169, 254, 0, 0]),
+        route("203.0.116.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(DEVICE), [169, 254, 0, 0]),
+        route("203.0.117.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 9]),
+    ]);
+    let owner = Owner::Ours { tunnel: TunnelId(key(1)), incarnation: Incarnation(1) };
+    let link = ObservedLink {
+        index: 5,
+        name: name.clone(),
+        kind: LinkKind::Gre,
+        owner,
+        local: None,
+        remote: None,
+        ttl: None,
+        mtu: 1476,
+        up: true,
+    };
+    Observed { links: [(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes })].into(), rules: BTreeSet::new() }
+}
+
+fn route(dst: &str, protocol: RouteProtocol, table: TableId, source: Option<Ipv4Addr>, via: [u8; 4]) -> Route {
+    Route { table, dst: dst.parse().unwrap(), via: via.into(), source, protocol }
+}
+
+fn at(seconds: u64) -> Monotonic {
+    Monotonic::from_elapsed(Duration::from_secs(seconds))
+}
+
+fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelReport>) {
+    let tunnel = TunnelId(key(number));
+    let report = TunnelReport {
+        tunnel,
+        spec: Some(spec(tunnel, kind, name)),
+        incarnation: Incarnation(1),
+        phase: Phase::Active,
+        since: at(60),
+        failure: None,
+        session: SessionStatus::Up,
+        session_detail: None,
+        session_since: Some(at(60)),
+        learned_routes: 2,
+        repairs: 1,
+        attempts: 0,
+    };
+    (tunnel, Arc::new(report))
+}
+
+fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
+    let install = InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false };
+    TunnelSpec {
+        id,
+        kind,
+        link: LinkSpec { name: LinkName::new(name).unwrap(), local: CLIENT, remote: DEVICE, ttl: 64, mtu: 1476 },
+        dz_ip: None,
+        addresses: BTreeSet::new(),
+        routes: BTreeSet::new(),
+        rules: BTreeSet::new(),
+        bgp: Some(BgpSpec {
+            local_address: Ipv4Addr::new(169, 254, 0, 1),
+            peer_address: Ipv4Addr::new(169, 254, 0, 0),
+            local_asn: Asn(65000),
+            peer_asn: Asn(65342),
+            advertise: BTreeSet::new(),
+            install: Some(install),
+            policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::new() },
+        }),
+    }
+}
+
+fn user(kind: ServiceKind, dz_ip: Ipv4Addr) -> User {
+    User {
+        owner: key(9),
+        kind: Ok(kind),
+        tenant: key(4),
+        device: key(2),
+        client_ip: CLIENT,
+        dz_ip,
+        tunnel_number: 500,
+        tunnel_net: RawNet::default(),
+        status: UserStatus::Activated,
+        publishers: vec![],
+        subscribers: vec![],
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
+    }
+}
+
+fn multicast_user() -> User {
+    let groups = (vec![key(6)], vec![key(5), key(6), key(7)]);
+    User { publishers: groups.0, subscribers: groups.1, ..user(ServiceKind::Multicast, Ipv4Addr::UNSPECIFIED) }
+}
+
+fn group(code: &str, last: u8) -> MulticastGroup {
+    MulticastGroup { code: code.into(), multicast_ip: Ipv4Addr::new(233, 84, 178, last), max_bandwidth: 1_000_000, status: 1 }
+}

@@ -1,0 +1,174 @@
+use std::io::{Read, Write};
+
+use axum::http::StatusCode;
+use warren_actors::Snapshot;
+
+use super::testing::{Cardboard, connected, observed, serve};
+use crate::http::{metrics, testing::api, v3};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_answer_with_the_references_content_types_and_bytes() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    for (target, body) in [
+        ("/status", r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
+        ("/v2/status", "{\"reconciler_enabled\":false,\"client_ip\":\"\",\"network\":\"localnet\",\"services\":[]}\n"),
+        ("/routes", "[]\n"),
+        ("/config", "{\"program_id\":\"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX\",\"rpc_url\":\"https://rpc.example.com/***\"}\n"),
+    ] {
+        let answer = raw(&served.path, &format!("GET {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"));
+        let (head, said) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: application/json"), "{target}: {head}");
+        assert_eq!(said, body, "{target}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_paths_are_404_and_wrong_methods_405() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    for (request, status) in [
+        ("GET /nope", 404),
+        ("GET /provision", 404),
+        ("GET /latency", 404),
+        ("POST /status", 405),
+        ("GET /enable", 405),
+        ("PUT /disable", 405),
+        ("GET /resolve-route", 405),
+        ("DELETE /v3/status", 405),
+    ] {
+        let answer = raw(&served.path, &format!("{request} HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_switch_is_set_by_post_and_shows_at_once() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let reply = served.client.post("/enable").await.unwrap();
+    assert_eq!(reply.body, "{\"status\":\"ok\"}\n");
+    assert!(body(&served, "/v2/status").await.contains("\"reconciler_enabled\":true"));
+    served.client.post("/disable?wait=30s").await.unwrap();
+    assert!(body(&served, "/v2/status").await.contains("\"reconciler_enabled\":false"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_is_in_vain_is_504_and_one_that_makes_no_sense_400() {
+    let served = serve(Cardboard { converges: false, ..Cardboard::new(Snapshot::default()) }).await;
+    for (query, status) in [("wait=1s", 504), ("wait=soon", 400), ("wait=3h", 400), ("weight=1s", 400)] {
+        let answer = raw(&served.path, &format!("POST /enable?{query} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{query}: {answer}");
+        let said: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(said["status"], "error");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_error_with_quotes_in_it_is_still_valid_json() {
+    let served = serve(Cardboard { switch_fails: true, ..Cardboard::new(Snapshot::default()) }).await;
+    let reply = raw(&served.path, "POST /enable HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
+    assert!(reply.starts_with("HTTP/1.1 500 "), "{reply}");
+    let said: serde_json::Value = serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(said["description"], "cannot store the switch: disk \"full\"\nnow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_are_those_of_the_session_in_the_main_table() {
+    let served = serve(Cardboard { observed: observed(), ..Cardboard::new(connected()) }).await;
+    let entry = |network: &str, length: u8| {
+        format!(
+            r#"{{"network":"{network}","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"present","prefix_length":{length}}}"#
+        )
+    };
+    assert_eq!(body(&served, "/routes").await, format!("[{},{}]\n", entry("203.0.113.0", 24), entry("203.0.113.7", 32)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let large = "x".repeat(70_000);
+    for (sent, status, said) in [
+        (r#"{"dst":"8.8.8.8"}"#, 200, "{\"src\":\"192.0.2.1\"}\n"),
+        (r#"{"dst":"203.0.113.1"}"#, 404, "route not found\n"),
+        ("nonsense", 400, "malformed request: "),
+        (r#"{"dst":"::1"}"#, 400, "invalid request: "),
+        (r#"{"dst":5}"#, 400, "invalid request: "),
+        ("\u{0}\u{1}", 400, "malformed request: "),
+        (&large, 413, ""),
+    ] {
+        let request =
+            format!("POST /resolve-route HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{sent}", sent.len());
+        let answer = raw(&served.path, &request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.split_once("\r\n\r\n").unwrap().1.starts_with(said), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only() {
+    let served = serve(Cardboard::new(connected())).await;
+    for name in [super::testing::key(1).to_string(), "doublezero0".to_owned()] {
+        let reply: v3::TunnelReply = served.client.read(&format!("/v3/tunnels/{name}")).await.unwrap();
+        assert_eq!((reply.tunnel.phase.as_str(), reply.events.len()), ("active", 2));
+        assert_eq!(reply.events[1]["to"], "BGP Session Up");
+    }
+    assert_eq!(served.client.get("/v3/tunnels/doublezero9").await.unwrap().status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_says_what_is_missing() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let reply = served.client.get("/readyz").await.unwrap();
+    let said: v3::Health = serde_json::from_slice(&reply.body).unwrap();
+    assert_eq!((reply.status, said.ok, said.reasons.len()), (StatusCode::SERVICE_UNAVAILABLE, false, 2));
+    let served = serve(Cardboard::new(connected())).await;
+    assert_eq!(served.client.get("/readyz").await.unwrap().status, StatusCode::OK);
+    assert_eq!(served.client.get("/healthz").await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_can_be_read_shows_the_secret_of_the_endpoint() {
+    let served = serve(Cardboard::new(connected())).await;
+    for target in ["/config", "/v3/status", "/v3/plan", "/metrics", "/openapi.json", "/status", "/v2/status"] {
+        let said = body(&served, target).await;
+        assert!(!said.contains("s3cr3t"), "{target}: {said}");
+    }
+}
+
+#[test]
+fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
+    let engine = std::sync::Arc::new(Cardboard::new(connected()));
+    let text = metrics::render(&connected(), &api(engine)).unwrap();
+    for line in [
+        "doublezero_session_is_up{tunnel_name=\"doublezero0\"} 1",
+        "doublezero_session_is_up{tunnel_name=\"doublezero1\"} 1",
+        "doublezero_bgp_routes_installed{next_hop=\"169.254.0.0\",src=\"192.0.2.1\"} 2",
+        "doublezero_reconciler_matched_users{service_type=\"unicast\"} 1",
+        "doublezero_reconciler_polls_total{status=\"success\"} 0",
+        "doublezero_onchain_fetch_total{result=\"error\"} 0",
+        "doublezero_onchain_stale_cache_age_seconds 0",
+        "warren_tunnel_phase{phase=\"active\",tunnel=\"doublezero0\"} 1",
+        "warren_tunnel_repairs_total{tunnel=\"doublezero1\"} 1",
+        "warren_view_slot 7",
+        "warren_view_age_seconds 1",
+        "warren_enabled 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("doublezero_build_info{commit=") && text.contains("doublezero_connection_info{current_device=\"ams1\""));
+}
+
+async fn body(served: &super::testing::Served, target: &str) -> String {
+    String::from_utf8(served.client.get(target).await.unwrap().body.to_vec()).unwrap()
+}
+
+/// Sends bytes as they are and reads to the end.
+fn raw(path: &std::path::Path, request: &str) -> String {
+    let (path, request) = (path.to_owned(), request.to_owned());
+    tokio::task::block_in_place(move || {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let _refused_early = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _reset = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    })
+}

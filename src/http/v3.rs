@@ -1,0 +1,470 @@
+//! Our own JSON: everything that there is to say, under a schema version.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warren_actors::Snapshot;
+use warren_state::{LinkName, Monotonic, Plan, Sequence, TunnelId, event::Event, journal::JournalEntry, lifecycle::TunnelReport};
+
+use super::{Api, compat};
+
+/// Goes up when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+/// The journal's newest entries that are shown for one tunnel.
+const RECENT: usize = 32;
+
+/// What this process is; fixed for its life.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// The version.
+    pub version: String,
+    /// The commit that it was built from.
+    pub commit: String,
+    /// When it was built.
+    pub date: String,
+    /// Its effective capabilities, as Linux numbers them (linux/capability.h).
+    pub capabilities: u64,
+}
+
+/// Everything.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Status {
+    /// Of this document.
+    pub schema: u32,
+    /// This start of the daemon.
+    pub epoch: u64,
+    /// The last journal entry that is folded in.
+    pub sequence: u64,
+    /// When this was published: Unix time in milliseconds.
+    pub unix_ms: u64,
+    /// For how long the daemon has run.
+    pub uptime_seconds: f64,
+    /// The enable switch.
+    pub enabled: bool,
+    /// Whether desired and observed agree.
+    pub converged: bool,
+    /// Whether the daemon is stopping.
+    pub stopping: bool,
+    /// `client` or `gateway`.
+    pub role: String,
+    /// Client: this host's public address.
+    pub client_ip: Option<String>,
+    /// Client: why the address is not known.
+    pub client_ip_error: Option<String>,
+    /// Gateway: this device's account.
+    pub device: Option<String>,
+    /// The environment's name.
+    pub network: String,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The view in force.
+    pub view: ViewState,
+    /// The last plan handed out.
+    pub generation: u64,
+    /// Every tunnel.
+    pub tunnels: Vec<Tunnel>,
+    /// Users whose tunnel is not built.
+    pub refused: Vec<Refused>,
+    /// What makes tunnels real.
+    pub dataplane: DataplaneState,
+    /// Restarts of actors, by name.
+    pub restarts: BTreeMap<String, u64>,
+    /// Broken invariants, by name.
+    pub invariants_broken: BTreeMap<String, u64>,
+    /// The process.
+    pub process: Process,
+}
+
+/// How reading the ledger goes.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Ledger {
+    /// In use, secrets redacted.
+    pub endpoint: String,
+    /// The serviceability program.
+    pub program_id: String,
+    /// Whether changes are pushed to us.
+    pub subscribed: bool,
+    /// Requests sent.
+    pub requests: u64,
+    /// Bytes of responses.
+    pub bytes_received: u64,
+    /// Reads that gave a view.
+    pub reads_ok: u64,
+    /// Reads that did not.
+    pub reads_failed: u64,
+    /// Retries.
+    pub retries: u64,
+    /// Why the last failed read failed.
+    pub last_error: Option<String>,
+}
+
+/// The view in force.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
+pub struct ViewState {
+    /// Its slot; absent when there is no view yet.
+    pub slot: Option<u64>,
+    /// How long ago it was read.
+    pub age_seconds: Option<f64>,
+    /// Older than allowed; tunnels stay.
+    pub stale: bool,
+    /// Why the last read did not come into force.
+    pub held: Option<String>,
+    /// How many users it has.
+    pub users: usize,
+    /// Accounts that do not decode, with the reason.
+    pub quarantined: BTreeMap<String, String>,
+}
+
+/// One tunnel.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Tunnel {
+    /// The account that asks for it.
+    pub id: String,
+    /// The interface's name.
+    pub name: Option<String>,
+    /// The service.
+    pub user_type: Option<String>,
+    /// Where it is in its life.
+    pub phase: String,
+    /// Since when: Unix time in milliseconds.
+    pub since_unix_ms: u64,
+    /// For how long.
+    pub since_seconds: f64,
+    /// The n-th (re)creation.
+    pub incarnation: u64,
+    /// The outer source address.
+    pub local: Option<String>,
+    /// The outer destination address.
+    pub remote: Option<String>,
+    /// The address in the overlay.
+    pub doublezero_ip: Option<String>,
+    /// The session's status.
+    pub session: String,
+    /// Why it has that status.
+    pub session_detail: Option<String>,
+    /// When it changed last: Unix time in milliseconds.
+    pub session_since_unix_ms: Option<u64>,
+    /// Routes that the session taught us.
+    pub learned_routes: usize,
+    /// How often it was mended.
+    pub repairs: u64,
+    /// Failed attempts in a row.
+    pub attempts: u32,
+    /// Why it failed, when it did.
+    pub failure: Option<Failure>,
+}
+
+/// Why a tunnel failed.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Failure {
+    /// Where.
+    pub phase: String,
+    /// `transient`, `conflict`, `permanent`, `gone` or `unsupported`.
+    pub class: String,
+    /// What was attempted.
+    pub operation: String,
+    /// What went wrong.
+    pub detail: String,
+    /// In how many seconds it is tried again; 0 when that is due.
+    pub retry_in_seconds: f64,
+}
+
+/// A user whose tunnel is not built.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Refused {
+    /// The account.
+    pub user: String,
+    /// For machines.
+    pub code: String,
+    /// For people.
+    pub reason: String,
+}
+
+/// What makes tunnels real.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct DataplaneState {
+    /// `netlink`, `userspace` or `simulated`.
+    pub backend: String,
+    /// Why this one, when it was chosen for us.
+    pub reason: Option<String>,
+    /// What it can do.
+    #[schema(value_type = Vec<String>)]
+    pub features: serde_json::Value,
+    /// What it cannot do.
+    #[schema(value_type = Vec<Object>)]
+    pub missing: serde_json::Value,
+}
+
+/// What would be done now.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct PlanReply {
+    /// Of this document.
+    pub schema: u32,
+    /// The last plan that was handed out.
+    pub generation: u64,
+    /// In order.
+    pub steps: Vec<Step>,
+    /// Tunnels that cannot be built as things are.
+    pub conflicts: Vec<Conflict>,
+    /// Whether a limit cut it short.
+    pub truncated: bool,
+}
+
+/// A step of a plan.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Step {
+    /// Whose.
+    pub tunnel: String,
+    /// The interface.
+    pub link: String,
+    /// For people.
+    pub text: String,
+    /// For machines.
+    #[schema(value_type = Object)]
+    pub step: serde_json::Value,
+}
+
+/// A tunnel that cannot be built as things are.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Conflict {
+    /// Whose.
+    pub tunnel: String,
+    /// The interface in the way.
+    pub link: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One tunnel with what happened to it last.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct TunnelReply {
+    /// Of this document.
+    pub schema: u32,
+    /// As in status.
+    pub tunnel: Tunnel,
+    /// What it should be.
+    #[schema(value_type = Object)]
+    pub spec: serde_json::Value,
+    /// Its newest events, oldest first, at most 32.
+    #[schema(value_type = Vec<Object>)]
+    pub events: Vec<serde_json::Value>,
+}
+
+/// Whether all is well.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Health {
+    /// The answer.
+    pub ok: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// The body of `/v3/status`.
+#[must_use]
+pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
+    Status {
+        schema: SCHEMA,
+        epoch: snapshot.epoch.0,
+        sequence: snapshot.sequence.0,
+        unix_ms: snapshot.unix_ms,
+        uptime_seconds: snapshot.at.elapsed().as_secs_f64(),
+        enabled: snapshot.enabled,
+        converged: snapshot.converged,
+        stopping: snapshot.stopping,
+        role: role(api),
+        client_ip: snapshot.client_ip().map(|ip| ip.to_string()),
+        client_ip_error: snapshot.client_ip_error.clone(),
+        device: api.config.device.map(|device| device.to_string()),
+        network: api.config.ledger.env.moniker().to_owned(),
+        ledger: ledger(snapshot, api),
+        view: view(snapshot),
+        generation: snapshot.generation.0,
+        tunnels: snapshot.tunnels.values().map(|report| tunnel_state(snapshot, report)).collect(),
+        refused: refused(snapshot),
+        dataplane: dataplane(snapshot),
+        restarts: snapshot.restarts.clone(),
+        invariants_broken: snapshot.invariants_broken.clone(),
+        process: Process::clone(&api.process),
+    }
+}
+
+/// The body of `/v3/plan`.
+#[must_use]
+pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
+    let steps = plan.steps.iter().map(|step| Step {
+        tunnel: step.tunnel.to_string(),
+        link: step.link.to_string(),
+        text: step.to_string(),
+        step: value(step),
+    });
+    let conflicts = plan.conflicts.iter().map(|conflict| Conflict {
+        tunnel: conflict.tunnel.to_string(),
+        link: conflict.link.to_string(),
+        reason: conflict.reason.clone(),
+    });
+    PlanReply {
+        schema: SCHEMA,
+        generation: snapshot.generation.0,
+        steps: steps.collect(),
+        conflicts: conflicts.collect(),
+        truncated: plan.truncated,
+    }
+}
+
+/// The body of `/v3/tunnels/{id}`, when there is such a tunnel.
+#[must_use]
+pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
+    let snapshot = api.engine.snapshot();
+    let report = find(&snapshot, name)?;
+    let link = report.spec.as_ref().map(|spec| &spec.link.name);
+    let mut events: Vec<serde_json::Value> =
+        api.engine.journal(Sequence(0)).iter().rev().filter(|entry| concerns(entry, report.tunnel, link)).take(RECENT).map(value).collect();
+    events.reverse();
+    Some(TunnelReply { schema: SCHEMA, tunnel: tunnel_state(&snapshot, report), spec: value(&report.spec), events })
+}
+
+/// What keeps the daemon from knowing what it should do.
+#[must_use]
+pub fn not_ready(snapshot: &Snapshot) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if snapshot.stopping {
+        reasons.push("the daemon is stopping".to_owned());
+    }
+    if snapshot.role.is_none() {
+        let detail = snapshot.client_ip_error.as_deref().unwrap_or("still looking");
+        reasons.push(format!("this host's public address is not known: {detail}"));
+    }
+    if snapshot.view.is_none() {
+        let detail = snapshot.ledger.last_error.as_deref().unwrap_or("still reading");
+        reasons.push(format!("the ledger was not read yet: {detail}"));
+    }
+    if snapshot.stale {
+        reasons.push("the view is stale".to_owned());
+    }
+    reasons
+}
+
+fn role(api: &Api) -> String {
+    match api.config.role {
+        crate::config::RoleChoice::Client => "client".to_owned(),
+        crate::config::RoleChoice::Gateway => "gateway".to_owned(),
+    }
+}
+
+fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
+    let by_id = name.parse::<TunnelId>().ok().and_then(|id| snapshot.tunnels.get(&id));
+    let named = |report: &&std::sync::Arc<TunnelReport>| report.spec.as_ref().is_some_and(|spec| spec.link.name.as_str() == name);
+    by_id.or_else(|| snapshot.tunnels.values().find(named)).map(AsRef::as_ref)
+}
+
+fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool {
+    match &entry.event {
+        Event::PhaseChanged { tunnel, .. }
+        | Event::StepFailed { tunnel, .. }
+        | Event::Repaired { tunnel, .. }
+        | Event::Adopted { tunnel, .. }
+        | Event::SessionChanged { tunnel, .. } => *tunnel == id,
+        Event::Refused { user, .. } => *user == id.0,
+        Event::ActorRestarted { actor, .. } => {
+            actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()))
+        }
+        Event::ViewAccepted { .. }
+        | Event::ViewHeld { .. }
+        | Event::ViewStale { .. }
+        | Event::Switched { .. }
+        | Event::PlanCommitted { .. }
+        | Event::InvariantBroken { .. } => false,
+        // The enum is open to later issues; an event that is not known here concerns no tunnel.
+        _ => false,
+    }
+}
+
+fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
+    let spec = report.spec.as_ref();
+    Tunnel {
+        id: report.tunnel.to_string(),
+        name: spec.map(|spec| spec.link.name.to_string()),
+        user_type: spec.map(|spec| spec.kind.name().to_owned()),
+        phase: report.phase.name().to_owned(),
+        since_unix_ms: snapshot.unix_ms_of(report.since),
+        since_seconds: age(snapshot, report.since),
+        incarnation: report.incarnation.0,
+        local: spec.map(|spec| spec.link.local.to_string()),
+        remote: spec.map(|spec| spec.link.remote.to_string()),
+        doublezero_ip: spec.and_then(|spec| compat::overlay_address(snapshot, report, spec)).map(|ip| ip.to_string()),
+        session: report.session.name().to_owned(),
+        session_detail: report.session_detail.clone(),
+        session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
+        learned_routes: report.learned_routes,
+        repairs: report.repairs,
+        attempts: report.attempts,
+        failure: report.failure.as_ref().map(|failure| Failure {
+            phase: failure.phase.name().to_owned(),
+            class: failure.fault.class.to_string(),
+            operation: failure.fault.operation.clone(),
+            detail: failure.fault.detail.clone(),
+            retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
+        }),
+    }
+}
+
+fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
+    let health = &snapshot.ledger;
+    Ledger {
+        endpoint: health.endpoint.clone(),
+        program_id: api.config.ledger.program_id.to_string(),
+        subscribed: health.subscribed,
+        requests: health.requests,
+        bytes_received: health.bytes_received,
+        reads_ok: health.reads_ok,
+        reads_failed: health.reads_failed,
+        retries: health.retries,
+        last_error: health.last_error.clone(),
+    }
+}
+
+fn view(snapshot: &Snapshot) -> ViewState {
+    let view = snapshot.view.as_deref();
+    ViewState {
+        slot: view.map(|view| view.slot.0),
+        age_seconds: snapshot.view_read_at.map(|read_at| age(snapshot, read_at)),
+        stale: snapshot.stale,
+        held: snapshot.held.as_ref().map(ToString::to_string),
+        users: view.map_or(0, |view| view.users.len()),
+        quarantined: view.map_or_else(BTreeMap::new, |view| {
+            view.quarantined.iter().map(|(key, quarantine)| (key.to_string(), quarantine.reason.clone())).collect()
+        }),
+    }
+}
+
+fn refused(snapshot: &Snapshot) -> Vec<Refused> {
+    let entry = |(user, (code, reason)): (&warren_state::Pubkey, &(String, String))| Refused {
+        user: user.to_string(),
+        code: code.clone(),
+        reason: reason.clone(),
+    };
+    snapshot.refused.iter().map(entry).collect()
+}
+
+fn dataplane(snapshot: &Snapshot) -> DataplaneState {
+    let capabilities = &snapshot.capabilities;
+    DataplaneState {
+        backend: capabilities.backend.clone(),
+        reason: capabilities.reason.clone(),
+        features: value(&capabilities.features),
+        missing: value(&capabilities.missing),
+    }
+}
+
+fn age(snapshot: &Snapshot, at: Monotonic) -> f64 {
+    snapshot.at.since(at).as_secs_f64()
+}
+
+fn value(of: &(impl Serialize + ?Sized)) -> serde_json::Value {
+    serde_json::to_value(of).unwrap_or(serde_json::Value::Null)
+}

@@ -1,0 +1,59 @@
+//! The systemd unit, as systemd itself sees it. Without `systemd-analyze` on the machine these tests say so and pass.
+#![allow(missing_docs)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd/warrend.service");
+
+#[test]
+fn systemd_has_nothing_to_say_about_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(output) = analyze(&["verify", installed(dir.path()).to_str().unwrap()]) else { return };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn the_exposure_of_the_unit_is_below_two() {
+    let Some(output) = analyze(&["security", "--offline=true", "--threshold=19", "--no-pager", UNIT]) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_unit_grants_what_tunnels_need_and_no_other_capability() {
+    let unit = std::fs::read_to_string(UNIT).unwrap();
+    for line in [
+        "Type=notify",
+        "Restart=on-failure",
+        "KillMode=process",
+        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW",
+        "AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW",
+        "DeviceAllow=/dev/net/tun rw",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
+        "User=warren",
+    ] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+/// A copy of the unit that starts the program of this build, because the packaged one may not be installed here.
+fn installed(directory: &Path) -> PathBuf {
+    let unit = std::fs::read_to_string(UNIT).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
+    let path = directory.join("warrend.service");
+    std::fs::write(&path, unit).unwrap();
+    path
+}
+
+fn analyze(words: &[&str]) -> Option<Output> {
+    match Command::new("systemd-analyze").args(words).output() {
+        Ok(output) => Some(output),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no systemd-analyze here");
+            None
+        }
+        Err(error) => panic!("systemd-analyze: {error}"),
+    }
+}

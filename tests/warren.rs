@@ -1,0 +1,173 @@
+//! The command line as a process: its output and its exit codes.
+#![allow(missing_docs)]
+
+#[allow(dead_code)]
+mod support;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixListener,
+    path::Path,
+    process::Command,
+};
+
+use support::{Daemon, stderr, stdout, warren};
+
+const IDLE: &str = r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":[]}"#;
+const UP: &str = concat!(
+    r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":[{"tunnel_name":"doublezero0","#,
+    r#""tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","doublezero_ip":"192.0.2.1","#,
+    r#""doublezero_status":{"session_status":"BGP Session Up","last_session_update":1760464781},"user_type":"IBRL","#,
+    r#""current_device":"ams1","lowest_latency_device":"","metro":"Amsterdam","tenant":"","#,
+    r#""multicast_groups":{"publisher":[],"subscriber":[]},"subscriptions":[]}]}"#
+);
+
+#[test]
+fn without_a_daemon_every_verb_that_needs_one_exits_with_3_and_a_helpful_line() {
+    let dir = tempfile::tempdir().unwrap();
+    for verb in [&["status"][..], &["enable"], &["disable"], &["plan"], &["explain"], &["routes"], &["status", "--json"]] {
+        let output = warren(dir.path(), verb);
+        assert_eq!(output.status.code(), Some(3), "{verb:?}");
+        assert!(stderr(&output).contains("systemctl start warrend"), "{verb:?}: {}", stderr(&output));
+        assert!(stdout(&output).is_empty());
+    }
+    assert_eq!(warren(dir.path(), &["doctor"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_socket_that_nobody_serves_is_told_from_one_that_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(UnixListener::bind(dir.path().join("w.sock")).unwrap());
+    let output = warren(dir.path(), &["status"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("nobody answers on"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    for words in [&["nope"][..], &[], &["status", "--nope"], &["enable", "--wait", "soon"]] {
+        assert_eq!(warren(dir.path(), words).status.code(), Some(2), "{words:?}");
+    }
+    assert_eq!(warren(dir.path(), &["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn status_shows_the_references_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    let _server = serve(dir.path(), vec![("/v2/status", 200, UP), ("/v2/status", 200, IDLE), ("/v2/status", 200, UP)]);
+    let table = stdout(&warren(dir.path(), &["status"]));
+    let head: Vec<&str> = table.lines().next().unwrap().split('|').map(str::trim).collect();
+    assert_eq!(
+        head.join("|"),
+        "Tunnel Status|Last Session Update|Tunnel Name|Tunnel Src|Tunnel Dst|Doublezero IP|User Type|Reconciler|Tenant|Current Device|Lowest Latency Device|Metro|Network|Multicast Groups"
+    );
+    let row: Vec<&str> = table.lines().nth(2).unwrap().split('|').map(str::trim).collect();
+    assert_eq!(
+        row.join("|"),
+        "BGP Session Up|2025-10-14 17:59:41 UTC|doublezero0|192.0.2.1|198.51.100.9|192.0.2.1|IBRL|true||ams1|N/A|Amsterdam|testnet"
+    );
+    assert!(!table.contains('\u{1b}'), "no colour when piped");
+    assert!(stdout(&warren(dir.path(), &["status"])).contains("disconnected"));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&warren(dir.path(), &["status", "--json"]))).unwrap();
+    assert_eq!(document["schema"], 1);
+    assert_eq!(document["services"][0]["response"]["doublezero_status"]["session_status"], "BGP Session Up");
+}
+
+#[test]
+fn a_switch_says_what_the_reference_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let ok = "{\"status\":\"ok\"}\n";
+    let script = vec![("/v2/status", 200, IDLE), ("/enable", 200, ok), ("/v2/status", 200, UP), ("/disable?wait=30000ms", 200, ok)];
+    let _server = serve(dir.path(), script);
+    assert_eq!(stdout(&warren(dir.path(), &["enable"])), "Reconciler already enabled\n");
+    assert_eq!(stdout(&warren(dir.path(), &["disable", "--wait", "30s"])), "Active tunnel(s) will be torn down\nReconciler disabled\n");
+}
+
+#[test]
+fn tunnels_that_do_not_converge_exit_with_4_and_a_refusal_with_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let late = r#"{"status":"error","description":"not converged within 1s","converged":false}"#;
+    let refusal = r#"{"status":"error","description":"permission denied"}"#;
+    let script = vec![("/v2/status", 200, IDLE), ("/enable?wait=1000ms", 504, late), ("/v2/status", 200, IDLE), ("/disable", 403, refusal)];
+    let _server = serve(dir.path(), script);
+    let output = warren(dir.path(), &["enable", "--wait=1s"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("not converged within 1s"));
+    let output = warren(dir.path(), &["disable"]);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), "warren: permission denied\n"));
+}
+
+#[test]
+fn an_answer_that_is_not_the_daemons_is_an_error_and_no_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        vec![("/v2/status", 200, "<html>"), ("/v2/status", 200, "{}"), ("/v2/status", 500, "boom \u{1b}[31m"), ("/routes", 200, "[]")];
+    let _server = serve(dir.path(), script);
+    for said in ["not what warrend answers", "not what warrend answers", "boom"] {
+        let output = warren(dir.path(), &["status"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+    let output = warren(dir.path(), &["routes"]);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), "warren: No routes found\n"));
+}
+
+#[test]
+fn every_read_of_a_real_daemon_has_json_with_a_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    for words in [&["status"][..], &["explain"], &["doctor"], &["routes"], &["version"]] {
+        let output = warren(dir.path(), &[words, &["--json"]].concat());
+        let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        assert_eq!(document["schema"], 1, "{words:?}");
+    }
+    let output = warren(dir.path(), &["explain"]);
+    assert_eq!(stdout(&output), "No tunnels: the daemon is disabled: `warren enable` turns it on.\n");
+    let output = warren(dir.path(), &["doctor"]);
+    assert_eq!(output.status.code(), Some(1), "the ledger does not answer");
+    assert!(stdout(&output).contains("FAIL  ledger"), "{}", stdout(&output));
+    let output = warren(dir.path(), &["plan"]);
+    assert_eq!(output.status.code(), Some(1), "there is no view to plan from");
+    assert_eq!(warren(dir.path(), &["explain", "doublezero7"]).status.code(), Some(1));
+}
+
+#[test]
+fn an_account_is_decoded_from_a_file_raw_or_in_base64() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = warren_ledger::encode(&warren_ledger::accounts::samples::user().into());
+    std::fs::write(dir.path().join("raw"), &bytes).unwrap();
+    let output = warren(dir.path(), &["ledger", "decode", dir.path().join("raw").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(document["tag"]["name"], "user");
+    let output = warren(dir.path(), &["ledger", "decode", "--base64", dir.path().join("raw").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("not base64"), "{}", stderr(&output));
+    assert_eq!(warren(dir.path(), &["ledger", "decode", "/nonexistent"]).status.code(), Some(1));
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_warren")).args(["completions", shell]).output().unwrap();
+        assert!(output.status.success() && stdout(&output).contains("explain"), "{shell}");
+    }
+}
+
+/// Answers a script of requests in order, and panics in its own thread when another one comes.
+fn serve(directory: &Path, script: Vec<(&'static str, u16, &'static str)>) -> std::thread::JoinHandle<()> {
+    let listener = UnixListener::bind(directory.join("w.sock")).unwrap();
+    std::thread::spawn(move || {
+        for (target, status, body) in script {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let line = request.next().unwrap();
+            let (status, body) = if line.split(' ').nth(1) == Some(target) { (status, body) } else { (599, "unexpected request") };
+            request.for_each(drop);
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).unwrap();
+        }
+    })
+}

@@ -1,0 +1,187 @@
+//! The daemon as a process: its flags, its start, its stop.
+#![allow(missing_docs)]
+
+#[allow(dead_code)]
+mod support;
+
+use std::{os::unix::fs::PermissionsExt, os::unix::net::UnixListener, process::Command};
+
+use nix::sys::signal::Signal;
+use support::{Daemon, ask, stderr, stdout, warren, warrend};
+
+#[test]
+fn it_starts_without_a_ledger_answers_and_stops_cleanly() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    let socket = dir.path().join("w.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o666);
+    let (head, body) = ask(&socket, "GET /status");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body, r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#);
+    let (head, _) = ask(&socket, "GET /readyz");
+    assert!(head.starts_with("HTTP/1.1 503"), "there is no view: {head}");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end(), Some(0));
+    assert!(!socket.exists(), "the socket is removed");
+}
+
+#[test]
+fn the_switch_survives_a_restart_and_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    let output = warren(dir.path(), &["enable"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "Reconciler enabled\n"));
+    daemon.signal(Signal::SIGKILL);
+    daemon.end();
+
+    let socket = dir.path().join("w.sock");
+    assert!(socket.exists(), "the kill left the socket");
+    let mut daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("replacing a socket that nobody answers on");
+    daemon.line_with("the API answers");
+    assert!(ask(&socket, "GET /v2/status").1.contains("\"reconciler_enabled\":true"));
+    daemon.signal(Signal::SIGINT);
+    assert_eq!(daemon.end(), Some(0));
+}
+
+#[test]
+fn a_second_daemon_on_the_state_directory_is_refused_and_the_first_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &[]);
+    daemon.line_with("the API answers");
+    let second = warrend(dir.path()).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(
+        stderr(&second).contains("in use by another warrend") && stderr(&second).contains(&daemon.pid().to_string()),
+        "{}",
+        stderr(&second)
+    );
+    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_socket_that_another_program_serves_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let _other = UnixListener::bind(dir.path().join("w.sock")).unwrap();
+    let refused = warrend(dir.path()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("another daemon answers on it"), "{}", stderr(&refused));
+    assert!(dir.path().join("w.sock").exists());
+}
+
+#[test]
+fn metrics_are_served_on_tcp_when_that_is_asked_for() {
+    use std::io::{Read, Write};
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &["-metrics-enable", "-metrics-addr=127.0.0.1:0"]);
+    let line = daemon.line_with("metrics are served");
+    let address = line.split("address=").nth(1).unwrap().trim();
+    daemon.line_with("the API answers");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(support::LONG)).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\ndoublezero_build_info{"), "{answer}");
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(support::LONG)).unwrap();
+    stream.write_all(b"POST /enable HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "metrics only: {answer}");
+}
+
+#[test]
+fn flags_for_what_is_not_built_are_named_in_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon =
+        Daemon::start(dir.path(), &["-probe-interval=5", "-route-liveness-enable-active", "-latency-probing=false", "-log-format=json"]);
+    let line = daemon.line_with("these flags ask for what this version does not do");
+    assert!(
+        line.contains("-probe-interval (latency probing)") && line.contains("-route-liveness-enable-active (route liveness)"),
+        "{line}"
+    );
+    assert!(!line.contains("-latency-probing"), "{line}");
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(record["level"], "INFO");
+}
+
+#[test]
+fn the_configuration_is_printed_without_secrets_and_what_is_printed_is_a_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = warrend(dir.path()).args(["-check-config", "-ledger-url=http://127.0.0.1:2/s3cr3t", "-v"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let printed = stdout(&output);
+    assert!(!printed.contains("s3cr3t") && printed.contains("level = \"debug\""), "{printed}");
+    assert!(!dir.path().join("state").exists(), "nothing is touched");
+
+    let file = dir.path().join("warren.toml");
+    std::fs::write(&file, &printed).unwrap();
+    let again = Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().arg("--check-config").arg("--config").arg(&file).output().unwrap();
+    assert_eq!(stdout(&again), printed);
+}
+
+#[test]
+fn the_packaged_configuration_file_is_one() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/warren.toml");
+    let output = Command::new(env!("CARGO_BIN_EXE_warrend"))
+        .env_clear()
+        .env("DZ_LEDGER_RPC_URL", "https://rpc.example.com/s3cr3t")
+        .args(["--check-config", "--config", file])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("https://rpc.example.com/***"));
+}
+
+#[test]
+fn a_wrong_command_line_is_an_error_that_names_the_word_with_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    for (word, named) in
+        [("-nope", "-nope"), ("-client-ip=nowhere", "-client-ip"), ("-env=moon", "moon"), ("-reconciler-poll-interval=0", "poll-interval")]
+    {
+        let output = warrend(dir.path()).arg(word).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{word}");
+        assert!(stderr(&output).contains(named) && stderr(&output).starts_with("warrend: "), "{}", stderr(&output));
+        assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+    }
+    let output = warrend(dir.path()).args(["-check-config", "-env=moon"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_version_has_the_references_three_lines() {
+    let output = Command::new(env!("CARGO_BIN_EXE_warrend")).arg("-version").output().unwrap();
+    let names: Vec<String> = stdout(&output).lines().map(|line| line.split(": ").next().unwrap().to_owned()).collect();
+    assert_eq!((output.status.code(), names), (Some(0), ["build", "version", "date"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn systemd_is_told_of_the_start_the_stop_and_the_progress() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let notices = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    notices.set_read_timeout(Some(support::LONG)).unwrap();
+    let mut command = warrend(dir.path());
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000").stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let told = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        for _ in 0..1000 {
+            let length = notices.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            if String::from_utf8_lossy(&buffer[..length]).contains(wanted) {
+                return;
+            }
+        }
+        panic!("{wanted} was not told");
+    };
+    told("READY=1");
+    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"), "ready means that it answers");
+    told("WATCHDOG=1");
+    told("WATCHDOG=1");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    told("STOPPING=1");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
