@@ -49,12 +49,12 @@ fn datagrams() {
 fn tcp() {
     let lab = Lab::routed();
     let (a, b) = pair(&lab);
-    transfer(&a.namespace, &b.namespace, INNER_B, 10 << 20);
-    transfer(&b.namespace, &a.namespace, INNER_A, 10 << 20);
+    transfer(&a.namespace, &b.namespace, INNER_B, 2 << 20);
+    transfer(&b.namespace, &a.namespace, INNER_A, 2 << 20);
     let lab = Lab::direct();
     let (a, b) = pair(&lab);
-    transfer(&a.namespace, &b.namespace, INNER_B, 10 << 20);
-    transfer(&b.namespace, &a.namespace, INNER_A, 10 << 20);
+    transfer(&a.namespace, &b.namespace, INNER_B, 2 << 20);
+    transfer(&b.namespace, &a.namespace, INNER_A, 2 << 20);
 }
 
 /// Host A with a userspace tunnel, host B with the kernel's.
