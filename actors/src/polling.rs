@@ -183,7 +183,8 @@ mod tests {
             feed(&mut polling, 0, Input::Failed);
             let wait = due(&polling);
             assert!(wait <= longest && wait >= longest / 3, "after failure {failure}: {wait} ms");
-            assert_eq!(feed(&mut polling, 0, Input::WakeUp), [], "a wake-up does not cut the backoff short");
+            assert_eq!(feed(&mut polling, 0, Input::WakeUp), [], "it reads no sooner");
+            assert_eq!(due(&polling), wait, "a wake-up does not cut the backoff short");
             assert_eq!(feed(&mut polling, wait + 1, Input::Timeout), [Effect::Read]);
             feed(&mut polling, 0, Input::WakeUp);
         }

@@ -67,7 +67,8 @@ async fn notices_are_subscribed_to_again_when_they_end() {
     world.ledger.add_user(0);
     world.active(0).await;
     world.kernel.drop_listeners();
-    assert!(world.kernel.model().delete_link(&link()));
+    world.eventually("there is a second subscription", || world.kernel.subscriptions.load(Ordering::SeqCst) == 2).await;
+    world.kernel.meddle(&link(), |model| model.delete_link(&link()));
     world.eventually("the link is back", || world.kernel.has(&link())).await;
 }
 

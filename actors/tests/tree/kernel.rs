@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     net::Ipv4Addr,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,6 +44,7 @@ pub struct Kernel {
     /// Every change, as text.
     pub changes: Mutex<Vec<String>>,
     pub sources: Mutex<Option<Ipv4Addr>>,
+    pub subscriptions: AtomicUsize,
 }
 
 impl Kernel {
@@ -158,6 +162,7 @@ impl Dataplane for Kernel {
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
+        self.subscriptions.fetch_add(1, Ordering::SeqCst);
         let (listener, notices) = mpsc::channel(1_024);
         self.listeners.lock().unwrap().push(listener);
         Ok(notices)
