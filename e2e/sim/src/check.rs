@@ -56,8 +56,15 @@ impl World {
 
     pub(crate) fn check_assign(&mut self, spec: &TunnelSpec) {
         let view = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.view()).map(|(view, _)| view.clone());
-        let user = view.as_ref().and_then(|view| view.users.get(&spec.id.0));
-        let active = user.is_some_and(|user| user.status == UserStatus::Activated && is_ours(self.script.role, user));
+        // One whose account does not decode keeps what it has.
+        let active = view.is_some_and(|view| {
+            let user = view.users.get(&spec.id.0);
+            let active = user.is_some_and(|user| user.status == UserStatus::Activated && is_ours(self.script.role, user));
+            active || view.quarantined.contains_key(&spec.id.0)
+        });
+        if let Some(daemon) = &mut self.daemon {
+            daemon.leaving.remove(&spec.id);
+        }
         self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
         let enabled = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.enabled());
         self.require(Invariant::SwitchIsOnDisk, enabled == Some(true), || format!("{} is built while disabled", short(spec.id)));
@@ -69,7 +76,11 @@ impl World {
         let proved = daemon.reconciler.view().is_some_and(|(view, _)| may_go(view, self.script.role, tunnel));
         // One that others renamed is in the way of the right one.
         let misnamed = link.as_str() == "renamed0";
-        self.require(Invariant::RemovalHasProof, disabled || proved || misnamed, || format!("{} is retired: {reason}", short(tunnel)));
+        let proved = disabled || proved || misnamed || daemon.leaving.contains(&tunnel);
+        if let Some(daemon) = &mut self.daemon {
+            daemon.leaving.insert(tunnel);
+        }
+        self.require(Invariant::RemovalHasProof, proved, || format!("{} is retired: {reason}", short(tunnel)));
     }
 
     /// A plan is made for what was seen: nothing on a link that was seen not to be ours.

@@ -40,6 +40,8 @@ pub(crate) struct Daemon {
     pub(crate) news: BTreeMap<TunnelId, News>,
     pub(crate) poked: bool,
     pub(crate) stopping: bool,
+    /// Tunnels whose removal was proved and begun.
+    pub(crate) leaving: BTreeSet<TunnelId>,
     /// The last read that was not a failure asked for a second one.
     pub(crate) confirming: bool,
     /// When the last message to the provisioners arrives.
@@ -90,6 +92,7 @@ impl World {
             news: BTreeMap::new(),
             poked: false,
             stopping: false,
+            leaving: BTreeSet::new(),
             confirming: false,
             mailbox_at: self.now,
             poll: Poll::Waiting(self.now),

@@ -44,6 +44,8 @@ pub type Outcome = Result<Stats, Box<Failure>>;
 
 /// After the faults the world must be as it should be within this; routes of an earlier run alone may stay for 120 s.
 const CONVERGENCE: Duration = Duration::from_secs(300);
+/// What is right by chance before the daemon knows the truth does not count: a slow read and a poll take this long.
+const STEADY: Duration = Duration::from_secs(20);
 /// And then nothing may change for this long.
 const CALM: Duration = Duration::from_secs(15);
 /// No script takes longer.
@@ -182,7 +184,12 @@ fn live(world: &mut World) -> Result<Stats, Breach> {
 /// The world becomes as it should be, and stays so without anything being done to the kernel.
 pub(crate) fn settle(world: &mut World) -> Result<(), Breach> {
     let end = world.now + CONVERGENCE;
-    while world.breach.is_none() && world.now < end && world.difference().is_some() {
+    let mut right_since = None;
+    while world.breach.is_none() && world.now < end {
+        right_since = world.difference().is_none().then(|| right_since.unwrap_or(world.now));
+        if right_since.is_some_and(|since| world.now.since(since) >= STEADY) {
+            break;
+        }
         let next = world.now + Duration::from_millis(500);
         world.run_until(next, |_| false);
     }
