@@ -28,6 +28,8 @@ pub(crate) struct TunnelNews(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     latest: BTreeMap<TunnelId, Arc<TunnelReport>>,
+    /// Those whose provisioner failed and has not reported since.
+    down: BTreeSet<TunnelId>,
     for_reconciler: BTreeMap<TunnelId, Vec<News>>,
     for_status: BTreeSet<TunnelId>,
 }
@@ -38,6 +40,7 @@ impl TunnelNews {
         let mut inner = lock(&self.0);
         let (id, report) = (report.tunnel, Arc::new(report));
         inner.latest.insert(id, report.clone());
+        inner.down.remove(&id);
         inner.for_status.insert(id);
         let pending = inner.for_reconciler.entry(id).or_default();
         match pending.last_mut() {
@@ -51,6 +54,8 @@ impl TunnelNews {
         let mut inner = lock(&self.0);
         if finished {
             inner.latest.remove(&id);
+        } else {
+            inner.down.insert(id);
         }
         inner.for_status.insert(id);
         let pending = inner.for_reconciler.entry(id).or_default();
@@ -67,11 +72,12 @@ impl TunnelNews {
         pending.into_iter().flat_map(|(id, news)| news.into_iter().map(move |news| (id, news))).collect()
     }
 
-    /// All that a reconciler that starts anew must know.
+    /// All that a reconciler that starts anew must know: the provisioners that run.
     pub(crate) fn all_for_reconciler(&self) -> Vec<(TunnelId, News)> {
         let mut inner = lock(&self.0);
         inner.for_reconciler.clear();
-        inner.latest.iter().map(|(id, report)| (*id, News::Report(report.clone()))).collect()
+        let runs = inner.latest.iter().filter(|(id, _)| !inner.down.contains(id));
+        runs.map(|(id, report)| (*id, News::Report(report.clone()))).collect()
     }
 
     /// What status has not seen: the latest report, or none when the tunnel is gone.

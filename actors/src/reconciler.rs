@@ -28,7 +28,7 @@ use crate::{
 /// How long a full observation may take.
 const OBSERVE: Duration = Duration::from_secs(30);
 /// Each start of the reconciler in one epoch has this many incarnations to itself.
-const INCARNATIONS_PER_START: u64 = 1 << 20;
+const INCARNATIONS_PER_START: u64 = 1 << 24;
 
 pub(crate) struct Reconciler;
 

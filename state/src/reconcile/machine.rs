@@ -161,7 +161,7 @@ impl Reconciler {
             Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
             Input::Observed(Err(_)) => self.observe_later(&mut turn),
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),
-            Input::Tunnel(report) => self.take_report(*report),
+            Input::Tunnel(report) => self.take_report(*report, &mut turn),
             Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut turn),
             Input::Notice(link) => self.notice(link, &mut turn),
             Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
@@ -277,7 +277,7 @@ impl Reconciler {
         TunnelWant { spec: spec.clone(), incarnation: self.next_incarnation, learned: LearnedRoutes::Unknown }
     }
 
-    fn take_report(&mut self, report: TunnelReport) {
+    fn take_report(&mut self, report: TunnelReport, turn: &mut Turn<'_>) {
         self.next_incarnation = self.next_incarnation.max(report.incarnation.next());
         let in_conflict = report.failure.as_ref().is_some_and(|failure| is_conflict(&failure.fault));
         if in_conflict {
@@ -287,12 +287,12 @@ impl Reconciler {
         }
         match self.slots.get_mut(&report.tunnel) {
             Some(slot) => slot.report = Some(report),
-            None => self.take_over(report),
+            None => self.take_over(report, turn),
         }
     }
 
     /// A provisioner that an earlier reconciler of this run started goes on with what that one told it.
-    fn take_over(&mut self, report: TunnelReport) {
+    fn take_over(&mut self, report: TunnelReport, turn: &mut Turn<'_>) {
         let Some(spec) = report.spec.clone() else { return };
         let (tunnel, link, endpoints) = (report.tunnel, spec.link.name.clone(), (spec.link.local, spec.link.remote));
         let stage = match report.phase {
@@ -305,6 +305,11 @@ impl Reconciler {
         };
         self.slots.insert(tunnel, Slot { report: Some(report), ..Slot::new(stage) });
         self.hold(tunnel, link, Some(endpoints));
+        match self.shutdown {
+            Some(Shutdown::Detach) => self.detach(tunnel, turn),
+            Some(Shutdown::Remove { .. }) => self.retire_others("the daemon stops for good", turn),
+            Some(Shutdown::Finished) | None => self.pass(turn),
+        }
     }
 }
 

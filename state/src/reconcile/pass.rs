@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// More links than a provisioner makes between two reports.
-const UNREPORTED: u64 = 1 << 16;
+const UNREPORTED: u64 = 1 << 10;
 
 impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
@@ -64,10 +64,8 @@ impl Reconciler {
         let Some(slot) = self.slots.remove(&tunnel) else { return };
         let before = turn.effects.len();
         self.release(tunnel, &slot);
-        if !finished {
-            // Links that were made and not reported yet have numbers too.
-            self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
-        }
+        // Links that were made and not reported yet have numbers too: an end overtakes the report before it.
+        self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
         match slot.stage {
             Stage::Retiring { link } if !finished => {
                 let stray = Stray { tunnel, link, endpoints: slot.endpoints.first().copied(), rules: Vec::new() };
@@ -108,13 +106,19 @@ impl Reconciler {
             self.observe(turn);
         } else {
             self.shutdown = Some(Shutdown::Detach);
-            for (id, slot) in &mut self.slots {
-                slot.stage = Stage::Detaching;
-                slot.recheck.due = None;
-                turn.effects.push(Effect::Detach(*id));
+            for id in self.slots.keys().copied().collect::<Vec<_>>() {
+                self.detach(id, turn);
             }
         }
         self.finish_shutdown(turn);
+    }
+
+    pub(super) fn detach(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
+        if let Some(slot) = self.slots.get_mut(&tunnel) {
+            slot.stage = Stage::Detaching;
+            slot.recheck.due = None;
+            turn.effects.push(Effect::Detach(tunnel));
+        }
     }
 
     pub(super) fn finish_shutdown(&mut self, turn: &mut Turn<'_>) {
@@ -174,7 +178,7 @@ impl Reconciler {
     }
 
     /// Retires every tunnel that is neither desired nor kept.
-    fn retire_others(&mut self, reason: &str, turn: &mut Turn<'_>) {
+    pub(super) fn retire_others(&mut self, reason: &str, turn: &mut Turn<'_>) {
         let leaving = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
             Stage::Assigned(spec) if !self.keeps(*id) => Some(stray_of(*id, spec)),
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,

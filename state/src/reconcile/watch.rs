@@ -35,7 +35,13 @@ impl Reconciler {
         self.marks = observed.ours().map(|(id, _, _)| id).filter(|id| !self.ended.contains(id)).collect();
         let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
-        if self.may_remove() || self.shutdown.is_some() {
+        let may_act = match self.shutdown {
+            None => self.may_remove(),
+            Some(Shutdown::Remove { .. }) => true,
+            // The tunnels stay.
+            Some(Shutdown::Detach | Shutdown::Finished) => false,
+        };
+        if may_act {
             if first {
                 self.pass(turn);
             }

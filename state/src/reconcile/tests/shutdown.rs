@@ -48,3 +48,19 @@ fn finished_is_said_once() {
     bench.give(Input::Shutdown { remove: false });
     assert!(bench.view(view([])).iter().all(|effect| effect != "finished"));
 }
+
+#[test]
+fn a_look_that_ends_while_the_tunnels_are_let_go_takes_none_of_them_down() {
+    let failed = Bench::gateway().running([(1, user(1)), (2, user(2))]);
+    let specs = [1, 2].map(|n| failed.machine.desired.tunnels[&id(n)].spec.clone());
+    let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
+    for spec in &specs {
+        bench.report(spec, Phase::Active, None);
+    }
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, user(1)), (2, user(2))]));
+    assert_eq!(bench.give(Input::Shutdown { remove: false }), ["detach 1", "detach 2"]);
+    bench.ended(1);
+    assert!(bench.observe().iter().all(|effect| effect == "observe"), "nothing is taken down");
+    assert_eq!(bench.ended(2), ["finished"]);
+}

@@ -308,3 +308,14 @@ fn a_switch_that_went_off_while_the_reconciler_was_down_stops_the_provisioners_t
     bench.give(Input::Switch(false));
     assert_eq!(bench.observe(), ["retire 1 dzt501"], "its provisioner would put the link back");
 }
+
+#[test]
+fn a_provisioner_that_is_heard_of_late_is_taken_over_too() {
+    let failed = Bench::gateway().running([(1, user(1))]);
+    let spec = failed.machine.desired.tunnels[&id(1)].spec.clone();
+    let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
+    bench.model.delete_link(&name("dzt501"));
+    bench.give(Input::Switch(false));
+    bench.observe();
+    assert_eq!(bench.report(&spec, Phase::Failed, None), ["retire 1 dzt501"], "it would build the tunnel though the switch is off");
+}

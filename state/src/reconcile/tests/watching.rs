@@ -183,3 +183,12 @@ fn many_tunnels_with_nothing_to_do_give_no_effect() {
     assert!(bench.observe().is_empty());
     assert!(bench.machine.converged());
 }
+
+#[test]
+fn a_tunnel_that_is_built_again_has_higher_incarnations_than_one_whose_last_report_was_overtaken() {
+    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let before = bench.machine.next_incarnation;
+    bench.view(view([]));
+    bench.ended(1);
+    assert!(bench.machine.next_incarnation.0 >= before.0 + 100, "its provisioner may have made links since");
+}
