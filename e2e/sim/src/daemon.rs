@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_secs(10);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// As the real one numbers them.
 const INCARNATIONS_PER_EPOCH: u32 = 32;
-const INCARNATIONS_PER_START: u64 = 1 << 20;
+const INCARNATIONS_PER_START: u64 = 1 << 24;
 
 pub(crate) struct Daemon {
     pub(crate) run: u64,
@@ -37,7 +37,9 @@ pub(crate) struct Daemon {
     pub(crate) slots: BTreeMap<TunnelId, Slot>,
     /// One operation of a tunnel at a time, across restarts of its provisioner.
     pub(crate) gates: BTreeMap<TunnelId, Vec<u64>>,
-    pub(crate) news: BTreeMap<TunnelId, News>,
+    news: BTreeMap<TunnelId, Vec<News>>,
+    /// The reconciler failed and is not started again yet.
+    reconciler_is_down: bool,
     pub(crate) poked: bool,
     pub(crate) stopping: bool,
     /// Tunnels whose removal was proved and begun.
@@ -71,6 +73,16 @@ impl Daemon {
         }
     }
 
+    /// A report replaces one that was not read; an end overtakes all before it.
+    pub(crate) fn tell(&mut self, tunnel: TunnelId, news: News) {
+        let pending = self.news.entry(tunnel).or_default();
+        match (&news, pending.last_mut()) {
+            (News::Report(_), Some(last @ News::Report(_))) => *last = news,
+            (News::Report(_), Some(News::Ended { .. }) | None) => pending.push(news),
+            (News::Ended { .. }, _) => *pending = vec![news],
+        }
+    }
+
     pub(crate) fn provisioners(&self) -> impl Iterator<Item = (&TunnelId, &Provisioner)> {
         self.slots.iter().filter_map(|(tunnel, slot)| slot.provisioner.as_ref().map(|provisioner| (tunnel, provisioner)))
     }
@@ -90,6 +102,7 @@ impl World {
             slots: BTreeMap::new(),
             gates: BTreeMap::new(),
             news: BTreeMap::new(),
+            reconciler_is_down: false,
             poked: false,
             stopping: false,
             leaving: BTreeSet::new(),
@@ -151,9 +164,8 @@ impl World {
             let reconciler = self.new_reconciler(start);
             if let Some(daemon) = &mut self.daemon {
                 daemon.reconciler = reconciler;
+                daemon.reconciler_is_down = true;
                 daemon.told_switch = None;
-                let reports: Vec<_> = daemon.provisioners().map(|(tunnel, one)| (*tunnel, one.machine.report())).collect();
-                daemon.news.extend(reports.into_iter().map(|(tunnel, report)| (tunnel, News::Report(Box::new(report)))));
             }
             let wait = self.chance.millis(1, 300);
             self.after(wait, Happening::ReconcilerRestarts(run));
@@ -161,6 +173,15 @@ impl World {
     }
 
     pub(crate) fn restart_reconciler(&mut self) {
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.stopping) else { return };
+        daemon.reconciler_is_down = false;
+        daemon.news.clear();
+        let reports: Vec<_> = daemon.provisioners().map(|(tunnel, one)| (*tunnel, one.reported())).collect();
+        for (tunnel, report) in reports {
+            if let (Some(daemon), Some(report)) = (&mut self.daemon, report) {
+                daemon.tell(tunnel, News::Report(Box::new(report)));
+            }
+        }
         self.reconciler_reads_news();
         self.switched();
         self.tell_view();
@@ -169,7 +190,7 @@ impl World {
     /// The switch on disk is told, and at the first time who we are.
     pub(crate) fn switched(&mut self) {
         let enabled = self.disk.enabled;
-        let Some(daemon) = &mut self.daemon else { return };
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
         let first = daemon.told_switch.is_none();
         if daemon.told_switch.replace(enabled) != Some(enabled) {
             self.tell_reconciler(Input::Switch(enabled));
@@ -255,8 +276,11 @@ impl World {
 
     pub(crate) fn tell_reconciler(&mut self, input: Input) {
         let now = self.now;
-        self.note(|| format!("reconciler < {}", brief(&input)));
         let held = matches!(input, Input::Held(_));
+        if self.daemon.as_ref().is_none_or(|daemon| daemon.reconciler_is_down) {
+            return;
+        }
+        self.note(|| format!("reconciler < {}", brief(&input)));
         let Some(daemon) = &mut self.daemon else { return };
         let effects = daemon.reconciler.handle(now, input, self.machine_chance.source());
         let retires = effects.iter().any(|effect| matches!(effect, Effect::Retire { .. }));
@@ -368,9 +392,13 @@ impl World {
     }
 
     pub(crate) fn reconciler_reads_news(&mut self) {
-        let Some(daemon) = &mut self.daemon else { return };
+        let Some(daemon) = self.daemon.as_mut() else { return };
         daemon.poked = false;
-        for (tunnel, news) in std::mem::take(&mut daemon.news) {
+        if daemon.reconciler_is_down {
+            return;
+        }
+        for (tunnel, news) in std::mem::take(&mut daemon.news).into_iter().flat_map(|(id, news)| news.into_iter().map(move |one| (id, one)))
+        {
             self.tell_reconciler(match news {
                 News::Report(report) => Input::Tunnel(report),
                 News::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },

@@ -70,7 +70,7 @@ impl World {
             Some(_) | None => {
                 if matches!(*input, Input::Detach) {
                     daemon.slots.remove(&tunnel);
-                    daemon.news.insert(tunnel, News::Ended { finished: true });
+                    daemon.tell(tunnel, News::Ended { finished: true });
                     self.poke();
                 }
             }
@@ -122,7 +122,7 @@ impl World {
         if provisioner.reported.as_ref() != Some(&report) {
             provisioner.reported = Some(report.clone());
             if let Some(daemon) = &mut self.daemon {
-                daemon.news.insert(tunnel, News::Report(Box::new(report)));
+                daemon.tell(tunnel, News::Report(Box::new(report)));
             }
             self.poke();
         }
@@ -169,7 +169,7 @@ impl World {
             && let Some(daemon) = &mut self.daemon
         {
             daemon.slots.remove(&tunnel);
-            daemon.news.insert(tunnel, News::Ended { finished: true });
+            daemon.tell(tunnel, News::Ended { finished: true });
             self.poke();
         }
     }
@@ -182,7 +182,7 @@ impl World {
         let run = daemon.run;
         let Some(slot) = daemon.slots.get_mut(&tunnel).filter(|slot| slot.provisioner.is_some()) else { return };
         slot.provisioner = None;
-        daemon.news.insert(tunnel, News::Ended { finished: false });
+        daemon.tell(tunnel, News::Ended { finished: false });
         self.note(|| format!("failure: the provisioner of {}", short(tunnel)));
         self.after(wait, Happening::ProvisionerRestarts(run, tunnel));
         self.poke();
@@ -301,6 +301,10 @@ impl World {
 }
 
 impl Provisioner {
+    pub(crate) fn reported(&self) -> Option<TunnelReport> {
+        self.reported.clone()
+    }
+
     /// Keeps in mind what the checks need.
     fn remember(&mut self, input: &Input) {
         match input {

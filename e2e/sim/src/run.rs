@@ -200,7 +200,8 @@ pub(crate) fn settle(world: &mut World) -> Result<(), Breach> {
     }
     let (kernel, calm) = (world.kernel.clone(), world.now + CALM);
     world.run_until(calm, |_| false);
-    if world.breach.is_none() && world.kernel != kernel {
+    // Without a peer it is not known which of the routes that a service retains are missing.
+    if world.breach.is_none() && !world.script.ends_without_peers && world.kernel != kernel {
         world.fail("no calm", "the kernel was changed after all was well".to_owned());
     }
     match world.breach.take() {
