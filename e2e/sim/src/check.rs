@@ -229,7 +229,7 @@ impl World {
         }
         let learned: BTreeSet<Ipv4Net> =
             have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).map(|route| route.dst).collect();
-        let Some(bgp) = &spec.bgp else { return None };
+        let Some(bgp) = &spec.bgp else { return (!learned.is_empty()).then(|| format!("routes of no session: {learned:?}")) };
         let peer = self.peers.get(&bgp.peer_address)?;
         let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && within_policy(bgp, *prefix)).collect();
         let retain = bgp.install.is_some_and(|install| install.retain);

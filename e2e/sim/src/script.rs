@@ -90,12 +90,14 @@ impl Script {
         let mut chance = Chance::new(seed, 1);
         let role = if chance.one_in(4) { Role::Gateway { device: device_key(3) } } else { Role::Client { client_ip: CLIENT_IP } };
         let calm = chance.below(3);
-        let steps = (0..steps).map(|step| draw(&mut chance, step, calm)).collect();
+        let tempo = if chance.one_in(8) { 12 } else { 1 };
+        let steps = (0..steps).map(|step| draw(&mut chance, step, calm, tempo)).collect();
         Self { seed, role, steps, ends_without_peers: chance.one_in(4), ends_enabled: !chance.one_in(4) }
     }
 }
 
-fn draw(chance: &mut Chance, step: usize, calm: u64) -> (Duration, Action) {
+/// A script that is calm waits more, and a slow one longer.
+fn draw(chance: &mut Chance, step: usize, calm: u64, tempo: u32) -> (Duration, Action) {
     let pause = match chance.below(10) {
         0..=5 => chance.millis(0, 60),
         6..=8 => chance.millis(50, 700),
@@ -107,7 +109,7 @@ fn draw(chance: &mut Chance, step: usize, calm: u64) -> (Duration, Action) {
         _ if chance.below(4) < calm => Action::Wait,
         _ => action(chance),
     };
-    (pause, action)
+    (pause * tempo, action)
 }
 
 fn action(chance: &mut Chance) -> Action {
