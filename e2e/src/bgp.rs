@@ -77,7 +77,7 @@ pub struct Speaker {
 }
 
 /// Where Debian keeps FRR's daemons.
-const FRR_DAEMONS: &str = "/usr/lib/frr";
+pub const FRR_DAEMONS: &str = "/usr/lib/frr";
 
 impl Speaker {
     /// Starts the daemon in the namespace; its files are in the directory, which must exist.

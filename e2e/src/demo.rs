@@ -1,7 +1,31 @@
-//! `warren-devnet demo`.
+//! The whole story, told step by step: a user on the ledger becomes a working tunnel, and stays one.
 
-use anyhow::Result;
+use std::{
+    net::Ipv4Addr,
+    path::PathBuf,
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
 use clap::Args;
+use warren_ledger::accounts::{UserStatus, UserType};
+
+use crate::{
+    bgp::Flavour,
+    cli::{LedgerKind, print},
+    daemon::{Daemon, sibling},
+    netns::Namespace,
+    observe::{await_gone, await_routes, await_session_up, bgp_routes, link_index, service},
+    ping,
+    preflight::preflight,
+    site::{Connection, LINK, Site, TEST_ADDRESSES, World, WorldConfig},
+    wait::{Ask, until},
+};
+
+/// The deadline of one step.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Tell the whole story.
 #[derive(Args, Debug)]
@@ -9,11 +33,197 @@ pub struct Demo {
     /// `auto`, `netlink` or `userspace`.
     #[arg(long, default_value = "auto")]
     dataplane: String,
+    /// The device's BGP daemon.
+    #[arg(long, value_enum, default_value = "bird")]
+    bgp: Flavour,
+    /// The ledger: with the real validator the user is there from the first block, and stays.
+    #[arg(long, value_enum, default_value = "surfpool")]
+    ledger: LedgerKind,
+    /// The program of the real validator.
+    #[arg(long, default_value = "e2e/agave/target/debug/warren-agave")]
+    agave: PathBuf,
+}
+
+/// Prints steps with the time since the beginning.
+struct Story {
+    begun: Instant,
+}
+
+impl Story {
+    fn tell(&self, text: &str) {
+        print(&format!("[{:7.3} s] {text}", self.begun.elapsed().as_secs_f64()));
+    }
 }
 
 impl Demo {
-    /// Runs it.
+    /// Runs it; the last line says that all went well.
     pub fn run(self) -> Result<()> {
+        let story = Story { begun: Instant::now() };
+        preflight(self.bgp)?;
+        let config = WorldConfig { dataplane: self.dataplane.clone(), flavour: self.bgp, ..WorldConfig::default() };
+        match self.ledger {
+            LedgerKind::Surfpool => self.with_surfpool(&story, config)?,
+            LedgerKind::Agave => self.with_agave(&story, config)?,
+            LedgerKind::None => anyhow::bail!("there is no story without a ledger"),
+        }
+        print("demo: ok");
         Ok(())
     }
+
+    fn with_surfpool(&self, story: &Story, config: WorldConfig) -> Result<()> {
+        let world = World::start(config)?;
+        story.tell(&format!("the ledger is ready: {} in a network of its own, slot {}", world.ledger.url(), world.ledger.slot()?));
+        let mut site = world.site()?;
+        introduce(story, &mut site, self.bgp);
+        let (mut daemon, client) = start_daemon(story, &site)?;
+        let connection = activate(story, &mut site, &daemon)?;
+        show_status(story, &daemon)?;
+        delete_link(story, &mut site, &daemon, &connection)?;
+        kill_daemon(story, &client, &mut daemon, &connection)?;
+        ban(story, &site, &daemon, &connection, &client)
+    }
+
+    fn with_agave(&self, story: &Story, config: WorldConfig) -> Result<()> {
+        let world = World::without_ledger(config)?;
+        let mut site = world.site()?;
+        let connection = site.connect(0, UserType::IBRL)?;
+        world.start_agave(&self.agave)?;
+        story.tell(&format!("the real validator is ready: {}, slot {}", world.ledger.url(), world.ledger.slot()?));
+        introduce(story, &mut site, self.bgp);
+        let activated = Instant::now();
+        let (mut daemon, client) = start_daemon(story, &site)?;
+        working(story, &mut site, &daemon, &connection, activated, "daemon started")?;
+        show_status(story, &daemon)?;
+        kill_daemon(story, &client, &mut daemon, &connection)?;
+        daemon.post("/disable?wait=30s")?;
+        await_gone(&client, &daemon, SOON)?;
+        story.tell("disabled: the tunnel is gone");
+        Ok(())
+    }
+}
+
+fn introduce(story: &Story, site: &mut Site<'_>, flavour: Flavour) {
+    let (device, client) = (site.device().address, site.client().address);
+    let addresses = TEST_ADDRESSES.map(|address| address.to_string()).join(" and ");
+    story.tell(&format!("a device host at {device}, with {flavour:?} and {addresses} behind it, and a client host at {client}"));
+}
+
+fn start_daemon(story: &Story, site: &Site<'_>) -> Result<(Daemon, Arc<Namespace>)> {
+    let begun = Instant::now();
+    let daemon = site.start_daemon()?;
+    let capabilities = daemon.json("/v3/status")?["dataplane"].clone();
+    let (backend, reason) = (capabilities["backend"].as_str().unwrap_or("?"), capabilities["reason"].as_str().unwrap_or(""));
+    story.tell(&format!("warrend runs on the client host and is enabled, after {:.0?}; dataplane: {backend} {reason}", begun.elapsed()));
+    Ok((daemon, Arc::clone(&site.client().namespace)))
+}
+
+fn activate(story: &Story, site: &mut Site<'_>, daemon: &Daemon) -> Result<Connection> {
+    ensure!(service(daemon)?.is_none(), "there is a tunnel before there is a user");
+    let (pubkey, user) = site.new_user(0, UserType::IBRL);
+    let end = site.prepare_device(&user)?;
+    story.tell("the device has its end of the tunnel; the ledger has no user yet");
+    let activated = Instant::now();
+    site.network.put(pubkey, user.clone())?;
+    story.tell(&format!("user {pubkey} is activated on the ledger"));
+    let connection = Connection { pubkey, user, end };
+    working(story, site, daemon, &connection, activated, "activated")?;
+    Ok(connection)
+}
+
+fn working(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Connection, since: Instant, from: &str) -> Result<()> {
+    let client = Arc::clone(&site.client().namespace);
+    await_session_up(daemon, SOON)?;
+    story.tell(&format!("the tunnel is active: {} ms after \"{from}\"", since.elapsed().as_millis()));
+    let dz_ip = connection.user.dz_ip;
+    await_routes(&client, SOON)?;
+    ping::first_reply(&client, dz_ip, TEST_ADDRESSES[0], SOON)?;
+    story.tell(&format!("the first ping crosses: {} ms after \"{from}\"", since.elapsed().as_millis()));
+    let end = connection.end.clone();
+    until("the device has the session", SOON, || {
+        let session = site.device().session(&end)?;
+        Ok(Ask::holds(session.established, || session.detail))
+    })?;
+    story.tell(&format!("BGP is established with the device: {}", site.device().session(&end)?.detail));
+    for route in bgp_routes(&client)? {
+        let text = |field: &str| route[field].as_str().unwrap_or("?").to_owned();
+        story.tell(&format!(
+            "in the kernel: {} via {} dev {} src {} proto bgp",
+            text("dst"),
+            text("gateway"),
+            text("dev"),
+            text("prefsrc")
+        ));
+    }
+    let device = Arc::clone(&site.device().namespace);
+    for address in TEST_ADDRESSES {
+        let out = ping::first_reply(&client, dz_ip, address, SOON)?;
+        let back = ping::first_reply(&device, address, dz_ip, SOON)?;
+        story.tell(&format!("ping {dz_ip} -> {address}: {out:.1?}, and back: {back:.1?}"));
+    }
+    Ok(())
+}
+
+fn show_status(story: &Story, daemon: &Daemon) -> Result<()> {
+    story.tell("warren status:");
+    let output = std::process::Command::new(sibling("warren")?)
+        .arg("--sock-file")
+        .arg(daemon.socket())
+        .arg("status")
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run warren")?;
+    ensure!(output.status.success(), "warren status failed: {}", String::from_utf8_lossy(&output.stderr));
+    print(String::from_utf8_lossy(&output.stdout).trim_end());
+    story.tell("GET /v2/status:");
+    print(daemon.get("/v2/status")?.text().trim_end());
+    Ok(())
+}
+
+fn delete_link(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Connection) -> Result<()> {
+    let client = Arc::clone(&site.client().namespace);
+    let before = link_index(&client, LINK)?;
+    client.ip(&format!("link del {LINK}\n"))?;
+    let deleted = Instant::now();
+    story.tell(&format!("somebody deletes {LINK} behind warrend's back"));
+    until("the link is back", SOON, || {
+        Ok(Ask::holds(link_index(&client, LINK).is_ok_and(|index| index != before), || "it is not".into()))
+    })?;
+    story.tell(&format!("{LINK} is back: {} ms after it was deleted", deleted.elapsed().as_millis()));
+    await_session_up(daemon, SOON)?;
+    ping::first_reply(&client, connection.user.dz_ip, TEST_ADDRESSES[0], SOON)?;
+    story.tell(&format!("pings cross again: {} ms after it was deleted", deleted.elapsed().as_millis()));
+    Ok(())
+}
+
+fn kill_daemon(story: &Story, client: &Namespace, daemon: &mut Daemon, connection: &Connection) -> Result<()> {
+    // The session must be back before the next step, and the route to ping with it.
+    await_session_up(daemon, SOON)?;
+    await_routes(client, SOON)?;
+    let pings = ping::Stream::start(client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(10))?;
+    daemon.kill()?;
+    story.tell("warrend is killed (SIGKILL), while a ping runs every 10 ms");
+    let ready = daemon.resume()?;
+    await_session_up(daemon, SOON)?;
+    let report = pings.finish()?;
+    story.tell(&format!(
+        "warrend is back after {ready:.0?} and has adopted its tunnel: {} pings sent, {} lost",
+        report.sent,
+        report.lost.len()
+    ));
+    ensure!(report.lost.is_empty(), "the crash cost packets: {:?}", report.lost);
+    Ok(())
+}
+
+fn ban(story: &Story, site: &Site<'_>, daemon: &Daemon, connection: &Connection, client: &Namespace) -> Result<()> {
+    let banned = Instant::now();
+    site.network.edit_user(connection.pubkey, |user| {
+        user.status = UserStatus::BANNED;
+        user.tunnel_net = warren_ledger::accounts::Net::NONE;
+        user.dz_ip = Ipv4Addr::UNSPECIFIED;
+    })?;
+    story.tell("the user is banned on the ledger");
+    await_gone(client, daemon, SOON)?;
+    story.tell(&format!("the tunnel is gone, with its routes: {} ms after the ban", banned.elapsed().as_millis()));
+    ping::no_reply(client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(200))?;
+    Ok(())
 }

@@ -28,6 +28,9 @@ use crate::{
     wait::{Ask, scaled, until},
 };
 
+/// How long the real validator may take, on a machine that is busy with other things.
+const START: Duration = Duration::from_secs(120);
+
 /// The usual port of JSON-RPC; the websocket is on the next one.
 pub const RPC_PORT: u16 = 8899;
 
@@ -132,11 +135,12 @@ impl AgaveLedger {
         let ledger = Self { child };
         let (said, line) = crossbeam_channel::bounded(1);
         thread::spawn(move || {
-            let mut text = String::new();
-            let _ = BufReader::new(output).read_line(&mut text);
-            let _ = said.send(text);
+            // The validator's library prints lines of its own before ours, which is JSON.
+            let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+            let _ = said.send(lines.find(|line| line.starts_with('{')).unwrap_or_default());
+            lines.for_each(drop);
         });
-        let ready = line.recv_timeout(scaled(Duration::from_secs(60))).context("the validator did not start within a minute")?;
+        let ready = line.recv_timeout(scaled(START)).context("the validator did not start in time")?;
         if ready.is_empty() {
             bail!("the validator ended: {}", fs::read_to_string(directory.join("agave.log")).unwrap_or_default());
         }

@@ -15,6 +15,7 @@ pub mod netns;
 pub mod network;
 pub mod observe;
 pub mod ping;
+pub mod preflight;
 pub mod proxy;
 pub mod rpc;
 pub mod site;

@@ -89,7 +89,7 @@ impl Namespace {
     /// # Errors
     /// With what `ip` said, when a line fails.
     pub fn ip(&self, lines: &str) -> Result<()> {
-        ip_batch(self.command("ip"), lines).with_context(|| format!("in namespace {}", self.name))
+        ip_batch(self.ip_command(), lines).with_context(|| format!("in namespace {}", self.name))
     }
 
     /// What `ip` prints for these arguments in the namespace.
@@ -97,11 +97,18 @@ impl Namespace {
     /// # Errors
     /// With what `ip` said, when it fails.
     pub fn ip_output(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command("ip").args(arguments).output().context("cannot run ip")?;
+        let output = self.ip_command().args(arguments).output().context("cannot run ip")?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())
+    }
+
+    /// `ip` enters the namespace by itself, so that starting it needs no copy of this process.
+    fn ip_command(&self) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["-n", &self.name]);
+        command
     }
 
     /// Writes a setting under `/proc/sys/net` of the namespace.

@@ -49,14 +49,6 @@ impl Network {
         ]
     }
 
-    /// Puts the foundation on the ledger.
-    ///
-    /// # Errors
-    /// When the ledger refuses.
-    pub fn found(&self) -> Result<()> {
-        self.foundation().iter().try_for_each(|account| self.rpc.set_account(account))
-    }
-
     /// The addresses of the program's accounts.
     #[must_use]
     pub fn pda(&self) -> Pda {

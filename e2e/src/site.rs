@@ -6,8 +6,8 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{
-        Arc,
-        atomic::{AtomicU16, AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -22,19 +22,20 @@ use crate::{
     daemon::{Daemon, DaemonConfig, sibling},
     device::{Device, DeviceConfig, TunnelEnd},
     isolate::{Registry, isolate},
-    ledger::{RPC_PORT, start_surfpool},
+    ledger::{AgaveLedger, RPC_PORT, start_surfpool},
     netns::Namespace,
     network::{DEVICE_ASN, Network, USER_ASN},
     proxy::Proxy,
-    rpc::Rpc,
+    rpc::{RawAccount, Rpc},
     underlay::{Host, Internet, LEDGER_ADDRESS},
+    wait::scaled,
 };
 
 /// Addresses on the loopback of every site's device.
 pub const TEST_ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(45, 33, 200, 1)];
 /// The link that unicast users get.
 pub const LINK: &str = "doublezero0";
-/// The time between slots of the ledger.
+/// The time between slots of the ledger. Each costs a millisecond of a processor.
 pub const SLOT_TIME: Duration = Duration::from_millis(50);
 
 /// How a world is set up.
@@ -67,6 +68,9 @@ pub struct World {
     warrend: PathBuf,
     sites: AtomicU32,
     ports: AtomicU16,
+    runs_ledger: AtomicBool,
+    genesis: Mutex<Vec<RawAccount>>,
+    agave: Mutex<Option<AgaveLedger>>,
 }
 
 impl World {
@@ -75,14 +79,48 @@ impl World {
     /// # Errors
     /// When the system does not allow it, or programs are missing.
     pub fn start(config: WorldConfig) -> Result<Self> {
+        let world = Self::without_ledger(config)?;
+        start_surfpool(Ipv4Addr::UNSPECIFIED, world.ledger, scaled(SLOT_TIME))?;
+        world.runs_ledger.store(true, Ordering::Relaxed);
+        Ok(world)
+    }
+
+    /// The same without ledger: what sites put on it is kept for [`World::start_agave`].
+    ///
+    /// # Errors
+    /// As for [`World::start`].
+    pub fn without_ledger(config: WorldConfig) -> Result<Self> {
         let (devnet, warrend) = (sibling("warren-devnet")?, sibling("warrend")?);
         isolate(config.registry)?;
         let internet = Internet::start()?;
         let ledger = Rpc::at(LEDGER_ADDRESS, RPC_PORT);
-        start_surfpool(Ipv4Addr::UNSPECIFIED, ledger, SLOT_TIME)?;
         let directory = tempfile::Builder::new().prefix("warren-devnet-").tempdir().context("no temporary folder")?;
         let (sites, ports) = (AtomicU32::new(0), AtomicU16::new(20_000));
-        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports })
+        let (runs_ledger, genesis, agave) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports, runs_ledger, genesis, agave })
+    }
+
+    /// Starts the real validator, with everything that sites have put on the ledger so far. It takes no more later.
+    ///
+    /// # Errors
+    /// When it is not built or does not start.
+    pub fn start_agave(&self, program: &Path) -> Result<()> {
+        let accounts = lock(&self.genesis).clone();
+        let directory = self.directory.path().join("agave");
+        fs::create_dir_all(&directory)?;
+        let agave = AgaveLedger::start(program, self.ledger, &accounts, &directory)?;
+        *lock(&self.agave) = Some(agave);
+        self.runs_ledger.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts an account on the ledger, or keeps it for the ledger's start.
+    fn put(&self, account: RawAccount) -> Result<()> {
+        if self.runs_ledger.load(Ordering::Relaxed) {
+            return self.ledger.set_account(&account);
+        }
+        lock(&self.genesis).push(account);
+        Ok(())
     }
 
     /// Makes a site: a network of its own, with one device and one client host.
@@ -94,7 +132,7 @@ impl World {
         let network = Network { rpc: self.ledger, program_id: program_id(number) };
         let directory = self.directory.path().join(format!("site{number}"));
         fs::create_dir_all(&directory)?;
-        network.found()?;
+        network.foundation().into_iter().try_for_each(|account| self.put(account))?;
         let mut site =
             Site { world: self, number, network, directory, devices: Vec::new(), clients: Vec::new(), daemon_arguments: Vec::new() };
         site.add_device()?;
@@ -192,7 +230,7 @@ impl<'w> Site<'w> {
         };
         let device = Device::start(&self.world.internet, &self.world.devnet, &self.directory, &config)?;
         let (pubkey, account) = self.network.new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
-        self.network.put(pubkey, account)?;
+        self.world.put(self.network.raw(pubkey, account.into()))?;
         self.devices.push((pubkey, device));
         Ok(())
     }
@@ -236,7 +274,7 @@ impl<'w> Site<'w> {
     pub fn connect(&mut self, number: u16, kind: UserType) -> Result<Connection> {
         let (pubkey, user) = self.new_user(number, kind);
         let end = self.prepare_device(&user)?;
-        self.network.put(pubkey, user.clone())?;
+        self.world.put(self.network.raw(pubkey, user.clone().into()))?;
         Ok(Connection { pubkey, user, end })
     }
 
@@ -306,4 +344,8 @@ fn program_id(number: u32) -> Pubkey {
     let mut bytes = [0x5e; 32];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     Pubkey(bytes)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,10 +13,16 @@ const PERIOD: Duration = Duration::from_millis(10);
 /// Deadlines in a machine that emulates its processor are this many times longer.
 const EMULATED: u32 = 10;
 
-/// The deadline as it is meant for this machine: `E2E_IN_VM` in the environment says that the processor is emulated.
+/// A time as it is meant for this machine: longer where the processor is emulated.
 #[must_use]
-pub fn scaled(deadline: Duration) -> Duration {
-    if std::env::var_os("E2E_IN_VM").is_some() { deadline * EMULATED } else { deadline }
+pub fn scaled(time: Duration) -> Duration {
+    if is_emulated() { time * EMULATED } else { time }
+}
+
+/// Whether the processor is emulated: `E2E_IN_VM` in the environment says so.
+#[must_use]
+pub fn is_emulated() -> bool {
+    std::env::var_os("E2E_IN_VM").is_some()
 }
 
 /// Looks until the condition gives a value, and says how long that took.
@@ -30,7 +36,7 @@ pub fn until<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> R
         match condition().with_context(|| what.to_owned())? {
             Ask::Yes(value) => return Ok((value, begun.elapsed())),
             Ask::NotYet(state) if begun.elapsed() > deadline => bail!("{what}: not within {deadline:?}; last seen: {state}"),
-            Ask::NotYet(_) => thread::sleep(PERIOD),
+            Ask::NotYet(_) => thread::sleep(scaled(PERIOD)),
         }
     }
 }
@@ -43,7 +49,7 @@ pub fn stays(what: &str, time: Duration, mut condition: impl FnMut() -> Result<(
     let begun = Instant::now();
     while begun.elapsed() < time {
         condition().with_context(|| format!("{what}: no longer so after {:?}", begun.elapsed()))?;
-        thread::sleep(PERIOD);
+        thread::sleep(scaled(PERIOD));
     }
     Ok(())
 }

@@ -8,15 +8,14 @@ mod lifecycle;
 mod speaker;
 mod support;
 
-use std::{
-    process::{Command, ExitCode},
-    sync::Arc,
-    time::Instant,
-};
+use std::{process::ExitCode, sync::Arc, time::Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use nix::unistd::Uid;
-use warren_e2e::site::{Site, World, WorldConfig};
+use warren_e2e::{
+    bgp::Flavour,
+    preflight::missing,
+    site::{Site, World, WorldConfig},
+};
 
 /// A scenario: what it proves, and how.
 type Scenario = (&'static str, fn(&mut Site<'_>) -> anyhow::Result<()>);
@@ -26,7 +25,9 @@ fn main() -> ExitCode {
     // Each scenario mostly waits.
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, ledger::ALL, speaker::ALL].concat();
-    if let Some(reason) = cannot_run() {
+    let missing = missing(Flavour::Bird);
+    if !missing.is_empty() {
+        let reason = missing.join("; ");
         let skip = |(name, _): &Scenario| {
             Trial::ignorable_test(*name, {
                 let reason = reason.clone();
@@ -66,19 +67,4 @@ fn trial(world: &Arc<World>, (name, scenario): Scenario) -> Trial {
         println!("     {name}: {:.2?}", begun.elapsed());
         outcome.map_err(|error| Failed::from(format!("{error:#}")))
     })
-}
-
-/// Why no scenario can run on this system; each is then skipped by name.
-fn cannot_run() -> Option<String> {
-    for (program, argument, package) in [("ip", "-V", "iproute2"), ("bird", "--version", "bird2")] {
-        if Command::new(program).arg(argument).output().is_err() {
-            return Some(format!("{program} is not installed (package {package}; scripts/setup installs it)"));
-        }
-    }
-    if Uid::effective().is_root() || std::fs::read_to_string("/proc/sys/kernel/unprivileged_userns_clone").is_ok_and(|on| on.trim() == "1")
-    {
-        return None;
-    }
-    let unshares = Command::new("unshare").args(["-Urn", "true"]).output().is_ok_and(|output| output.status.success());
-    if unshares { None } else { Some("neither root nor user namespaces".into()) }
 }
