@@ -65,7 +65,7 @@ fn status_shows_the_references_columns() {
     let row: Vec<&str> = table.lines().nth(2).unwrap().split('|').map(str::trim).collect();
     assert_eq!(
         row.join("|"),
-        "BGP Session Up|2025-10-14 17:59:41 UTC|doublezero0|192.0.2.1|198.51.100.9|192.0.2.1|IBRL|true||ams1|N/A|Amsterdam|testnet"
+        "BGP Session Up|2025-10-14 17:59:41 UTC|doublezero0|192.0.2.1|198.51.100.9|192.0.2.1|IBRL|true||ams1|N/A|Amsterdam|testnet|"
     );
     assert!(!table.contains('\u{1b}'), "no colour when piped");
     assert!(stdout(&warren(dir.path(), &["status"])).contains("disconnected"));
