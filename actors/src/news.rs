@@ -107,3 +107,29 @@ impl TunnelNews {
         inner.for_reconciler.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use warren_state::{
+        Pubkey,
+        lifecycle::{Lifecycle, LifecycleSettings},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_reconciler_that_starts_anew_is_told_of_the_provisioners_that_run_and_of_no_others() {
+        let news = TunnelNews::default();
+        let ids = [1, 2, 3].map(|n| TunnelId(Pubkey([n; 32])));
+        for id in ids {
+            news.report(Lifecycle::new(id, LifecycleSettings::default()).report());
+        }
+        news.ended(ids[0], false);
+        news.ended(ids[1], true);
+        let told: Vec<_> = news.all_for_reconciler().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(told, [ids[2]]);
+        assert!(news.latest().iter().any(|report| report.tunnel == ids[0]), "status still shows the one that failed");
+        news.report(Lifecycle::new(ids[0], LifecycleSettings::default()).report());
+        assert_eq!(news.all_for_reconciler().len(), 2, "it runs again");
+    }
+}

@@ -12,7 +12,7 @@ use warren_state::{
 
 use crate::{
     ledger::{CLIENT_IP, device, device_key, peer_address, user, user_key},
-    script::{Action, USERS},
+    script::{Action, Conduct, Meddling, USERS},
     world::{Happening, World},
 };
 
@@ -37,7 +37,7 @@ impl World {
         self.act(&Action::RemoveForeign);
         for n in 0..USERS {
             self.act(&Action::SpoilNet(n, false));
-            self.act(&if self.script.ends_without_peers { Action::PeerDies(n) } else { Action::PeerLives(n) });
+            self.act_on_peer(n, if self.script.ends_without_peers { Conduct::Dies } else { Conduct::Lives });
         }
         self.act(&Action::Switch(self.script.ends_enabled));
     }
@@ -82,14 +82,7 @@ impl World {
                     self.soon(Happening::Notice(run, None));
                 }
             }
-            Action::DeleteLink
-            | Action::DeleteAddress
-            | Action::DeleteRoute
-            | Action::StrayRoute
-            | Action::LinkDown
-            | Action::ChangeMtu
-            | Action::ChangeEnds
-            | Action::RenameLink => self.meddle(action),
+            Action::Meddle(meddling) => self.meddle(*meddling),
             Action::ForeignName => self.put_foreign_name(),
             Action::ForeignEnds => self.put_foreign_ends(),
             Action::RemoveForeign => self.remove_foreign(),
@@ -102,7 +95,7 @@ impl World {
             Action::ProvisionerFails(n) => self.fail_provisioner(TunnelId(user_key(*n))),
             Action::ReconcilerFails => self.fail_reconciler(),
             Action::SessionFails(n) => self.fail_session(TunnelId(user_key(*n))),
-            Action::PeerDies(_) | Action::PeerSilent(_) | Action::PeerLives(_) | Action::PeerCloses(_) => self.act_on_peer(action),
+            Action::Peer(n, conduct) => self.act_on_peer(*n, *conduct),
             Action::PeerRoutes(n, which) => self.change_routes(*n, *which),
             Action::PeerJunk(n, which) => self.send_junk(*n, *which),
             Action::LateSignals => self.check_late_signals(),
@@ -151,25 +144,24 @@ impl World {
     }
 
     /// Others change what is ours.
-    fn meddle(&mut self, action: &Action) {
+    fn meddle(&mut self, meddling: Meddling) {
         let names: Vec<LinkName> = self.kernel.observed().ours().map(|(_, _, have)| have.link.name.clone()).collect();
         let Some(name) = self.chance.pick(&names).cloned() else { return };
         let Some(have) = self.kernel.observed().links.get(&name).cloned() else { return };
         let addresses: Vec<_> = have.addresses.iter().copied().collect();
         let routes: Vec<_> = have.routes.iter().copied().collect();
-        let changed = match action {
-            Action::DeleteLink => self.kernel.delete_link(&name),
-            Action::DeleteAddress => self.chance.pick(&addresses).is_some_and(|address| self.kernel.delete_address(&name, address)),
-            Action::DeleteRoute => self.chance.pick(&routes).is_some_and(|route| self.kernel.delete_route(&name, route)),
-            Action::StrayRoute => stray_route(&addresses).is_some_and(|route| self.kernel.add_route(&name, route)),
-            Action::LinkDown => self.kernel.set_up(&name, false),
-            Action::ChangeMtu => self.kernel.set_mtu(&name, 1300),
-            Action::ChangeEnds => self.kernel.set_ends(&name, Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(10, 1, 1, 2)),
-            Action::RenameLink => LinkName::new("renamed0").is_ok_and(|to| self.kernel.rename(&name, &to)),
-            _ => false,
+        let changed = match meddling {
+            Meddling::DeleteLink => self.kernel.delete_link(&name),
+            Meddling::DeleteAddress => self.chance.pick(&addresses).is_some_and(|address| self.kernel.delete_address(&name, address)),
+            Meddling::DeleteRoute => self.chance.pick(&routes).is_some_and(|route| self.kernel.delete_route(&name, route)),
+            Meddling::StrayRoute => stray_route(&addresses).is_some_and(|route| self.kernel.add_route(&name, route)),
+            Meddling::LinkDown => self.kernel.set_up(&name, false),
+            Meddling::ChangeMtu => self.kernel.set_mtu(&name, 1300),
+            Meddling::ChangeEnds => self.kernel.set_ends(&name, Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(10, 1, 1, 2)),
+            Meddling::RenameLink => LinkName::new("renamed0").is_ok_and(|to| self.kernel.rename(&name, &to)),
         };
         if changed {
-            self.note(|| format!("others: {action:?} {name}"));
+            self.note(|| format!("others: {meddling:?} {name}"));
             self.notice(name);
         }
     }
@@ -217,21 +209,20 @@ impl World {
         }
     }
 
-    fn act_on_peer(&mut self, action: &Action) {
-        let (Action::PeerDies(n) | Action::PeerSilent(n) | Action::PeerLives(n) | Action::PeerCloses(n)) = action else { return };
-        let Some(peer) = self.peers.get_mut(&peer_address(*n)) else { return };
+    fn act_on_peer(&mut self, n: u8, conduct: Conduct) {
+        let Some(peer) = self.peers.get_mut(&peer_address(n)) else { return };
         let mut closed = Vec::new();
-        match action {
-            Action::PeerSilent(_) => peer.silent = true,
-            Action::PeerLives(_) => (peer.alive, peer.silent) = (true, false),
-            Action::PeerDies(_) => {
+        match conduct {
+            Conduct::IsSilent => peer.silent = true,
+            Conduct::Lives => (peer.alive, peer.silent) = (true, false),
+            Conduct::Dies => {
                 peer.alive = false;
                 closed = peer.connections();
             }
-            _ => closed = peer.connections(),
+            Conduct::Closes => closed = peer.connections(),
         }
         for id in closed {
-            if let Some(peer) = self.peers.get_mut(&peer_address(*n)) {
+            if let Some(peer) = self.peers.get_mut(&peer_address(n)) {
                 peer.gone(id);
             }
             self.peer_closes(id);
@@ -284,7 +275,7 @@ impl World {
     }
 
     pub(crate) fn start_peer_afresh(&mut self, n: u8) {
-        self.act_on_peer(&Action::PeerCloses(n));
+        self.act_on_peer(n, Conduct::Closes);
     }
 }
 

@@ -52,14 +52,7 @@ pub(crate) enum Action {
     KernelSlow(Duration),
     LoseNotices(Duration),
     Overrun,
-    DeleteLink,
-    DeleteAddress,
-    DeleteRoute,
-    StrayRoute,
-    LinkDown,
-    ChangeMtu,
-    ChangeEnds,
-    RenameLink,
+    Meddle(Meddling),
     ForeignName,
     ForeignEnds,
     RemoveForeign,
@@ -72,14 +65,37 @@ pub(crate) enum Action {
     ReconcilerFails,
     SessionFails(u8),
 
-    PeerDies(u8),
-    PeerSilent(u8),
-    PeerLives(u8),
-    PeerCloses(u8),
+    Peer(u8, Conduct),
     PeerRoutes(u8, u8),
     PeerJunk(u8, u8),
     /// News of earlier connections, sessions and operations arrive late.
     LateSignals,
+}
+
+/// What others do to a link of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Meddling {
+    DeleteLink,
+    DeleteAddress,
+    DeleteRoute,
+    StrayRoute,
+    LinkDown,
+    ChangeMtu,
+    ChangeEnds,
+    RenameLink,
+}
+
+/// What becomes of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Conduct {
+    /// Its process is gone.
+    Dies,
+    /// It accepts connections and says nothing.
+    IsSilent,
+    /// It is as it should be.
+    Lives,
+    /// It closes its connections.
+    Closes,
 }
 
 pub(crate) const USERS: u8 = 3;
@@ -135,14 +151,14 @@ fn action(chance: &mut Chance) -> Action {
         31 => Action::KernelSlow(chance.millis(500, 20_000)),
         32 => Action::LoseNotices(chance.millis(100, 20_000)),
         33 => Action::Overrun,
-        34..=36 => Action::DeleteLink,
-        37 => Action::DeleteAddress,
-        38 => Action::DeleteRoute,
-        39 => Action::StrayRoute,
-        40 => Action::LinkDown,
-        41 => Action::ChangeMtu,
-        42 => Action::ChangeEnds,
-        43 => Action::RenameLink,
+        34..=36 => Action::Meddle(Meddling::DeleteLink),
+        37 => Action::Meddle(Meddling::DeleteAddress),
+        38 => Action::Meddle(Meddling::DeleteRoute),
+        39 => Action::Meddle(Meddling::StrayRoute),
+        40 => Action::Meddle(Meddling::LinkDown),
+        41 => Action::Meddle(Meddling::ChangeMtu),
+        42 => Action::Meddle(Meddling::ChangeEnds),
+        43 => Action::Meddle(Meddling::RenameLink),
         44 => Action::ForeignName,
         45 => Action::ForeignEnds,
         46 | 47 => Action::RemoveForeign,
@@ -153,10 +169,10 @@ fn action(chance: &mut Chance) -> Action {
         53 => Action::ProvisionerFails(user),
         54 => Action::ReconcilerFails,
         55 => Action::SessionFails(user),
-        56 => Action::PeerDies(user),
-        57 => Action::PeerSilent(user),
-        58..=60 => Action::PeerLives(user),
-        61 | 62 => Action::PeerCloses(user),
+        56 => Action::Peer(user, Conduct::Dies),
+        57 => Action::Peer(user, Conduct::IsSilent),
+        58..=60 => Action::Peer(user, Conduct::Lives),
+        61 | 62 => Action::Peer(user, Conduct::Closes),
         63 | 64 => Action::PeerRoutes(user, small),
         65 | 66 => Action::PeerJunk(user, small),
         _ => Action::LateSignals,

@@ -139,24 +139,14 @@ pub(crate) fn peer_open(hold: u16) -> Open {
 }
 
 pub(crate) fn statuses(outputs: &[Output]) -> Vec<SessionStatus> {
-    outputs
-        .iter()
-        .filter_map(|output| match output {
-            Output::Status(status, _) => Some(*status),
-            _ => None,
-        })
-        .collect()
+    let status = |output: &Output| if let Output::Status(status, _) = output { Some(*status) } else { None };
+    outputs.iter().filter_map(status).collect()
 }
 
 /// The messages sent, by kind and body.
 pub(crate) fn sent(outputs: &[Output]) -> Vec<(MessageKind, Vec<u8>)> {
-    let stream: Vec<u8> = outputs
-        .iter()
-        .flat_map(|output| match output {
-            Output::Send(bytes) => bytes.clone(),
-            _ => Vec::new(),
-        })
-        .collect();
+    let bytes = |output: &Output| if let Output::Send(bytes) = output { Some(bytes.clone()) } else { None };
+    let stream: Vec<u8> = outputs.iter().filter_map(bytes).flatten().collect();
     let (mut stream, mut framer) = (stream.as_slice(), Framer::default());
     std::iter::from_fn(|| framer.next(&mut stream).unwrap()).map(|frame| (frame.kind, frame.body)).collect()
 }
@@ -173,18 +163,17 @@ pub(crate) fn notifications(outputs: &[Output]) -> Vec<(u8, u8)> {
 /// Folds routes as the shell would; fails when they are not exactly the difference.
 pub(crate) fn fold_routes(table: &mut BTreeSet<Ipv4Net>, outputs: &[Output]) {
     for output in outputs {
-        match output {
-            Output::Routes { announced, withdrawn } => {
-                assert!(!announced.is_empty() || !withdrawn.is_empty());
-                for prefix in withdrawn {
-                    assert!(table.remove(prefix), "{prefix} was never announced");
-                }
-                for prefix in announced {
-                    assert!(table.insert(*prefix), "{prefix} was announced already");
-                }
+        if let Output::Routes { announced, withdrawn } = output {
+            assert!(!announced.is_empty() || !withdrawn.is_empty());
+            for prefix in withdrawn {
+                assert!(table.remove(prefix), "{prefix} was never announced");
             }
-            Output::Closed => table.clear(),
-            _ => {}
+            for prefix in announced {
+                assert!(table.insert(*prefix), "{prefix} was announced already");
+            }
+        }
+        if *output == Output::Closed {
+            table.clear();
         }
     }
 }
