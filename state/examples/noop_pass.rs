@@ -36,7 +36,8 @@ fn main() {
     machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random);
     let by_view = measure(|| machine.handle(now, accepted(), &mut random).len());
     let by_look = measure(|| machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random).len());
-    println!("{tunnels} tunnels, nothing to do: view {by_view:?}, full observation {by_look:?}");
+    let ms = |span: Duration| span.as_secs_f64() * 1_000.0;
+    println!(r#"{{"tunnels": {tunnels}, "view_ms": {:.3}, "observation_ms": {:.3}}}"#, ms(by_view), ms(by_look));
 }
 
 fn measure(mut pass: impl FnMut() -> usize) -> Duration {
