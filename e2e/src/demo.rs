@@ -3,7 +3,7 @@
 use std::{
     net::Ipv4Addr,
     path::PathBuf,
-    process::Stdio,
+    process::{ExitCode, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use crate::{
     bgp::Flavour,
     cli::{LedgerKind, print},
     daemon::{Daemon, sibling},
+    isolate::contain,
     netns::Namespace,
     observe::{await_gone, await_routes, await_session_up, bgp_routes, link_index, service},
     ping,
@@ -57,9 +58,12 @@ impl Story {
 
 impl Demo {
     /// Runs it; the last line says that all went well.
-    pub fn run(self) -> Result<()> {
-        let story = Story { begun: Instant::now() };
+    pub fn run(self) -> Result<ExitCode> {
         preflight(self.bgp)?;
+        if let Some(code) = contain()? {
+            return Ok(code);
+        }
+        let story = Story { begun: Instant::now() };
         let config = WorldConfig { dataplane: self.dataplane.clone(), flavour: self.bgp, ..WorldConfig::default() };
         match self.ledger {
             LedgerKind::Surfpool => self.with_surfpool(&story, config)?,
@@ -67,7 +71,7 @@ impl Demo {
             LedgerKind::None => anyhow::bail!("there is no story without a ledger"),
         }
         print("demo: ok");
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
 
     fn with_surfpool(&self, story: &Story, config: WorldConfig) -> Result<()> {

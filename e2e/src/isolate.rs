@@ -1,6 +1,10 @@
 //! Takes this process off the machine's own network, before it has threads.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use anyhow::{Context, Result, bail};
 use nix::{
@@ -8,6 +12,8 @@ use nix::{
     sched::{CloneFlags, unshare},
     unistd::{Gid, Uid},
 };
+
+use crate::sys::Placement as _;
 
 /// Where the names of network namespaces are kept, for `ip netns` and for us.
 pub const REGISTRY: &str = "/run/netns";
@@ -19,6 +25,30 @@ pub enum Registry {
     Shared,
     /// This process and its children; the kernel forgets them with the last of these.
     Private,
+}
+
+/// Says to a program that it runs contained already.
+const CONTAINED: &str = "WARREN_DEVNET_CONTAINED";
+
+/// Runs this program again in a process namespace of its own, and gives its exit code; the program that runs there gets
+/// `None` and goes on. However it ends, the kernel ends every process that it left, and so does the end of the caller.
+/// Without root it runs as the root of a user namespace. To be called first, before there are threads.
+///
+/// # Errors
+/// When the system does not allow it.
+pub fn contain() -> Result<Option<ExitCode>> {
+    if std::env::var_os(CONTAINED).is_some() {
+        return Ok(None);
+    }
+    only_thread()?;
+    if !Uid::effective().is_root() {
+        become_root_in_a_user_namespace()?;
+    }
+    unshare(CloneFlags::CLONE_NEWPID).context("cannot make a process namespace")?;
+    let mut again = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
+    let status =
+        again.args(std::env::args_os().skip(1)).env(CONTAINED, "1").dies_with_its_starter().status().context("cannot run again")?;
+    Ok(Some(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
 /// Moves the calling process into a network namespace of its own. Without root it first enters a user namespace in

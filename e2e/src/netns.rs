@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     thread,
@@ -124,10 +124,12 @@ impl Namespace {
     fn kill_inhabitants(&self) {
         let Ok(own) = self.handle.metadata().map(|metadata| metadata.ino()) else { return };
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
             let inside = fs::metadata(entry.path().join("ns/net")).is_ok_and(|metadata| metadata.ino() == own);
-            if inside && pid.cast_unsigned() != std::process::id() {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            if inside
+                && let Some(pid) = own_pid_of(&entry.path())
+                && pid != Pid::this()
+            {
+                let _ = kill(pid, Signal::SIGKILL);
             }
         }
     }
@@ -165,6 +167,13 @@ pub fn sweep() -> Result<Vec<String>> {
         }
     }
     Ok(swept)
+}
+
+/// The id by which we know a process: `/proc` may be that of an outer process namespace.
+fn own_pid_of(entry: &Path) -> Option<Pid> {
+    let status = fs::read_to_string(entry.join("status")).ok()?;
+    let innermost = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().next_back()?;
+    innermost.parse().ok().map(Pid::from_raw)
 }
 
 fn register(name: &str, is_ours: bool) -> Result<Namespace> {

@@ -21,6 +21,9 @@ pub trait Placement {
 
     /// The kernel kills the child when the thread that started it ends, however it ends.
     fn dies_with_us(&mut self) -> &mut Self;
+
+    /// The same for a child that cannot see its starter, because it is in another process namespace.
+    fn dies_with_its_starter(&mut self) -> &mut Self;
 }
 
 impl Placement for Command {
@@ -38,5 +41,10 @@ impl Placement for Command {
         };
         // SAFETY: the closure makes two system calls on plain values; it neither allocates nor locks.
         unsafe { self.pre_exec(bind_to_parent) }
+    }
+
+    fn dies_with_its_starter(&mut self) -> &mut Self {
+        // SAFETY: the closure makes one system call on a plain value; it neither allocates nor locks.
+        unsafe { self.pre_exec(|| set_pdeathsig(Signal::SIGKILL).map_err(Into::into)) }
     }
 }

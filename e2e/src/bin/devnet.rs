@@ -8,7 +8,7 @@ use warren_e2e::cli::{Arguments, run};
 #[allow(clippy::print_stderr)]
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("warren-devnet: {error:#}");
             ExitCode::FAILURE

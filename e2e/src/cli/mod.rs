@@ -6,6 +6,7 @@ mod up;
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result};
@@ -67,17 +68,18 @@ pub enum LedgerKind {
 ///
 /// # Errors
 /// With what went wrong, for people.
-pub fn run(arguments: Arguments) -> Result<()> {
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
-        Command::Up(up) => up.run(),
-        Command::Set(set) => set.run(),
-        Command::Get(get) => get.run(),
-        Command::Delete(delete) => delete.run(),
-        Command::Put(put) => put.run(),
-        Command::Demo(demo) => demo.run(),
-        Command::DeviceEnd { dataplane, socket } => device_end(&dataplane, &socket),
-        Command::Forwarder { arguments } => crate::device_end::forward(&arguments),
+        Command::Demo(demo) => return demo.run(),
+        Command::Up(up) => up.run()?,
+        Command::Set(set) => set.run()?,
+        Command::Get(get) => get.run()?,
+        Command::Delete(delete) => delete.run()?,
+        Command::Put(put) => put.run()?,
+        Command::DeviceEnd { dataplane, socket } => device_end(&dataplane, &socket)?,
+        Command::Forwarder { arguments } => crate::device_end::forward(&arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn device_end(dataplane: &str, socket: &Path) -> Result<()> {

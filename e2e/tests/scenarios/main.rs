@@ -13,6 +13,7 @@ use std::{process::ExitCode, sync::Arc, time::Instant};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use warren_e2e::{
     bgp::Flavour,
+    isolate::contain,
     preflight::missing,
     site::{Site, World, WorldConfig},
 };
@@ -38,6 +39,14 @@ fn main() -> ExitCode {
     }
     if arguments.list {
         return libtest_mimic::run(&arguments, scenarios.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
+    }
+    match contain() {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
     }
     let config =
         WorldConfig { dataplane: std::env::var("WARREN_E2E_DATAPLANE").unwrap_or_else(|_| "auto".into()), ..WorldConfig::default() };
