@@ -24,7 +24,7 @@ bench: setup
 
 lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --lib --bins -- -D warnings
 	cargo deny check
 
 fixtures:

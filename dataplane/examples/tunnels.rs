@@ -68,7 +68,7 @@ async fn measure(options: &Options) -> ExitCode {
     if !up.is_ok_and(|status| status.success()) {
         return fail("the loopback does not come up");
     }
-    let directory = PathBuf::from(std::env::temp_dir()).join(format!("warren-tunnels-{}", std::process::id()));
+    let directory = std::env::temp_dir().join(format!("warren-tunnels-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let settings = Settings { userspace: UserspaceSettings::own_program(directory.join("forwarder.sock")).unwrap() };
     let dataplane = match select::open(options.backend, settings) {

@@ -164,11 +164,11 @@ impl Client {
         for variable in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
             command.env_remove(variable);
         }
-        let child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
-                Refusal::new(FaultClass::Permanent, format!("start {}: {error}", self.how()))
+        let child = command.spawn().map_err(|error| {
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) {
+                return Refusal::new(FaultClass::Permanent, format!("start {}: {error}", self.how()));
             }
-            _ => transient("start the forwarder", &error),
+            transient("start the forwarder", &error)
         })?;
         tracing::debug!(pid = child.id(), "forwarder started");
         Ok(child)

@@ -201,10 +201,8 @@ mod tests {
             let mut wire = [&header[..], &inner(84)].concat();
             wire[at] = value;
             wire.truncate(cut);
-            if let Ok((_, gre)) = outer(&wire) {
-                if let Ok(inner) = decapsulate(gre) {
-                    prop_assert!(inner.len() <= 84);
-                }
+            if let Ok(inner) = outer(&wire).and_then(|(_, gre)| decapsulate(gre)) {
+                prop_assert!(inner.len() <= 84);
             }
         }
     }

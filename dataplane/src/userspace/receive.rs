@@ -67,16 +67,21 @@ fn deliver(tunnels: &Tunnels, receiver: &Receiver, count: usize) {
     frames.emit(|ByIdentity(tunnel), parts, packets, bytes| write(tunnel, parts, packets, bytes));
 }
 
-fn accept<'t, 'p>(table: &'t Table, packet: &'p [u8]) -> Result<(&'t Tunnel, &'p [u8]), (Option<&'t Tunnel>, DropReason)> {
+/// Why a packet is dropped, and whose it is, where that is known.
+type Dropped<'t> = (Option<&'t Tunnel>, DropReason);
+
+fn accept<'t, 'p>(table: &'t Table, packet: &'p [u8]) -> Result<(&'t Tunnel, &'p [u8]), Dropped<'t>> {
     let (outer, gre) = gre::outer(packet).map_err(|reason| (None, reason))?;
     let tunnel = table.of_peer(outer).ok_or((None, DropReason::UnknownPeer))?;
     let inner = gre::decapsulate(gre).map_err(|reason| (Some(&**tunnel), reason))?;
     Ok((tunnel, inner))
 }
 
+#[allow(clippy::unused_io_amount)]
 fn write(tunnel: &Tunnel, parts: &[IoSlice<'_>], packets: u64, bytes: u64) {
     match (&tunnel.tun).write_vectored(parts) {
-        Ok(_) => tunnel.traffic.rx.add(packets, bytes),
+        // A TUN device takes a packet whole or not at all.
+        Ok(_whole) => tunnel.traffic.rx.add(packets, bytes),
         Err(error) => {
             let reason = match error.raw_os_error() {
                 Some(libc::EIO) => DropReason::LinkDown,

@@ -85,7 +85,7 @@ impl Tunnel {
         }
     }
 
-    fn from_peer(&self) -> Outer {
+    fn peers_outer(&self) -> Outer {
         Outer { source: self.outer.destination, destination: self.outer.source }
     }
 }
@@ -113,7 +113,7 @@ impl Table {
             return false;
         }
         self.by_name.remove(&tunnel.name);
-        self.by_peer.remove(&tunnel.from_peer());
+        self.by_peer.remove(&tunnel.peers_outer());
         true
     }
 }

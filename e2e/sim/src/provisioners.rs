@@ -66,7 +66,7 @@ impl World {
         match daemon.slots.get_mut(&tunnel) {
             Some(Slot { provisioner: Some(_), .. }) => self.tell_provisioner(tunnel, *input),
             Some(slot) if starts => slot.pending = Some(input),
-            None if starts => self.start_provisioner(tunnel, input),
+            None if starts => self.start_provisioner(tunnel, *input),
             Some(_) | None => {
                 if matches!(*input, Input::Detach) {
                     daemon.slots.remove(&tunnel);
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    fn start_provisioner(&mut self, tunnel: TunnelId, input: Box<Input>) {
+    fn start_provisioner(&mut self, tunnel: TunnelId, input: Input) {
         let provisioner = Provisioner {
             id: self.id(),
             machine: Lifecycle::new(tunnel, LifecycleSettings::default()),
@@ -92,7 +92,7 @@ impl World {
         if let Some(daemon) = &mut self.daemon {
             daemon.slots.entry(tunnel).or_default().provisioner = Some(provisioner);
         }
-        self.tell_provisioner(tunnel, *input);
+        self.tell_provisioner(tunnel, input);
     }
 
     pub(crate) fn tell_provisioner(&mut self, tunnel: TunnelId, input: Input) {
@@ -192,7 +192,7 @@ impl World {
         let Some(daemon) = &mut self.daemon else { return };
         let Some(slot) = daemon.slots.get_mut(&tunnel).filter(|slot| slot.provisioner.is_none()) else { return };
         match slot.pending.take() {
-            Some(input) => self.start_provisioner(tunnel, input),
+            Some(input) => self.start_provisioner(tunnel, *input),
             None => {
                 daemon.slots.remove(&tunnel);
             }

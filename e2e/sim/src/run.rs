@@ -58,7 +58,7 @@ const MOST_SHRINKS: u32 = 600;
 /// What broke, with the trace.
 pub fn run_seed(seed: u64, steps: usize) -> Outcome {
     let script = Script::of(seed, steps);
-    run_script(&script, false).or_else(|_| Err(Box::new(failure(&script))))
+    run_script(&script, false).map_err(|_unshrunk| Box::new(failure(&script)))
 }
 
 /// Everything that happens in a run, for comparison.

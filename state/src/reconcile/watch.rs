@@ -48,10 +48,10 @@ impl Reconciler {
             self.retire_strays(observed, turn);
             self.recheck_drifted(observed, turn);
         }
-        if let Some(Shutdown::Remove { looked: false }) = self.shutdown {
-            if !self.looking.again {
-                self.shutdown = Some(Shutdown::Remove { looked: true });
-            }
+        if let Some(Shutdown::Remove { looked: false }) = self.shutdown
+            && !self.looking.again
+        {
+            self.shutdown = Some(Shutdown::Remove { looked: true });
         }
         self.finish_shutdown(turn);
         if self.looking.again {
