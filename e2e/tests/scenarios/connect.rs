@@ -135,7 +135,7 @@ fn two_users(site: &mut Site<'_>) -> Result<()> {
     without_loss(pings)?;
     let chosen = service(&host.daemon)?.context("no service")?["user_type"].clone();
     ensure!(chosen == "IBRL", "the choice changed to {chosen}");
-    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    host.is_still(site, &before)?;
     host.daemon.kill()?;
     host.daemon.resume()?;
     host.await_working(site)?;
@@ -163,7 +163,7 @@ fn unrelated(site: &mut Site<'_>) -> Result<()> {
         Ok(Ask::holds(now > reads + 1, || format!("{now} reads")))
     })?;
     without_loss(pings)?;
-    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    host.is_still(site, &before)?;
     Ok(())
 }
 

@@ -61,7 +61,7 @@ fn deleted_route(site: &mut Site<'_>) -> Result<()> {
     }
     await_routes(&host.client, AT_ONCE)?;
     host.await_working(site)?;
-    ensure!(host.fingerprint(site)? == before, "a lost route cost the link or the session");
+    host.is_still(site, &before)?;
     Ok(())
 }
 

@@ -56,7 +56,7 @@ fn survives(site: &mut Site<'_>, fault: Fault) -> Result<()> {
         Ok(Ask::holds(enough, || format!("{tried} requests")))
     })?;
     without_loss(pings)?;
-    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    host.is_still(site, &before)?;
     host.connection.set_status(&site.network, UserStatus::BANNED)?;
     proxy.set(Fault::None);
     await_gone(&host.client, &host.daemon, SOON)?;
@@ -77,7 +77,7 @@ fn empty_once(site: &mut Site<'_>) -> Result<()> {
         })?;
     }
     without_loss(pings)?;
-    ensure!(host.fingerprint(site)? == before, "the tunnel flapped");
+    host.is_still(site, &before)?;
     Ok(())
 }
 

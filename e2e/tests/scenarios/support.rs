@@ -42,6 +42,13 @@ impl Connected {
         Stream::start(&self.client, self.connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(20))
     }
 
+    /// Checks that the tunnel has not flapped.
+    pub fn is_still(&self, site: &mut Site<'_>, before: &(u64, SessionReport)) -> Result<()> {
+        let now = self.fingerprint(site)?;
+        ensure!(now == *before, "the tunnel flapped: it was {before:?} and is {now:?}; {}", self.daemon.log_tail());
+        Ok(())
+    }
+
     /// What changes when the tunnel flaps: the link's number, and the session as the device knows it.
     pub fn fingerprint(&self, site: &mut Site<'_>) -> Result<(u64, SessionReport)> {
         Ok((link_index(&self.client, LINK)?, site.device().session(&self.connection.end)?))
