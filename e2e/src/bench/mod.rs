@@ -13,13 +13,14 @@ mod status;
 use std::{
     env,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use report::{Row, note, print};
 use stage::Stage;
+use warren_e2e::{isolate::contain, sys::Placement as _};
 
 /// Measures Warren and prints the figures beside their budgets.
 #[derive(Parser, Debug)]
@@ -81,7 +82,12 @@ enum Figure {
 ///
 /// # Errors
 /// When something cannot be measured. A budget that is missed is no error: the table says so.
-pub fn run(arguments: Arguments) -> Result<()> {
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    if arguments.figure != Figure::All
+        && let Some(code) = contain()?
+    {
+        return Ok(code);
+    }
     let stage = Stage::new(arguments.release.clone(), arguments.runs)?;
     let (rows, failed) = match arguments.figure {
         Figure::All => all(&arguments),
@@ -92,7 +98,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Format::Markdown => print(&report::markdown(&rows)),
         Format::Json => rows.iter().try_for_each(|row| Ok::<_, serde_json::Error>(print(&serde_json::to_string(row)?)))?,
     }
-    if failed.is_empty() { Ok(()) } else { bail!("could not be measured: {}", failed.join(", ")) }
+    if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { bail!("could not be measured: {}", failed.join(", ")) }
 }
 
 fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
@@ -136,7 +142,7 @@ fn apart(figure: Figure, arguments: &Arguments) -> Result<Vec<Row>> {
     if let Some(release) = &arguments.release {
         command.arg("--release").arg(release);
     }
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run this program again")?;
+    let output = command.dies_with_us().stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run this program again")?;
     if !output.status.success() {
         bail!("it ended with {}", output.status);
     }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::Ipv4Addr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use warren_e2e::{daemon::Daemon, netns::Namespace, observe::bgp_routes, site::Si
 use super::{
     report::Row,
     samples::Samples,
-    stage::{Stage, watch},
+    stage::{Stage, process, watch},
 };
 
 /// How many routes.
@@ -30,15 +30,16 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let world = stage.world()?;
     let mut site = world.site()?;
     let (daemon, _connection) = stage.connected(&mut site, Duration::from_secs(600))?;
+    let host = process(daemon.pid()?)?;
     let few = announce(&mut site, &daemon)?;
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begun = Instant::now();
         tell(&site, "disable")?;
-        down.push(watch("the routes leave the kernel", begun, || Ok(prefixes(&daemon)? <= few))?);
+        down.push(watch("the routes leave the kernel", begun, || Ok(prefixes(&host)? <= few))?);
         let begun = Instant::now();
         tell(&site, "enable")?;
-        up.push(watch("the routes come into the kernel", begun, || Ok(prefixes(&daemon)? >= few + ROUTES))?);
+        up.push(watch("the routes come into the kernel", begun, || Ok(prefixes(&host)? >= few + ROUTES))?);
     }
     let routes = bgp_routes(&site.client().namespace)?.len();
     ensure!(routes >= ROUTES, "{routes} routes of BGP in the kernel");
@@ -52,21 +53,22 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
 
 /// Makes the device announce them for the first time; how many prefixes the host had before.
 pub(super) fn announce(site: &mut Site<'_>, daemon: &Daemon) -> Result<usize> {
-    let own = prefixes(daemon)?;
+    let host = process(daemon.pid()?)?;
+    let own = prefixes(&host)?;
     site.device().speaker.announce(Vec::new())?;
     watch("the device's few routes leave", Instant::now(), || Ok(bgp_routes(&site.client().namespace)?.is_empty()))?;
-    let few = prefixes(daemon)?;
+    let few = prefixes(&host)?;
     ensure!(few < own, "the routes to the device's addresses were not in the kernel");
     let base = u32::from(Ipv4Addr::new(20, 0, 0, 0));
     let prefix = |n: u32| Ipv4Net::new(Ipv4Addr::from(base + (n << 8)), 24);
     let announced = (0..u32::try_from(ROUTES)?).map(prefix).collect::<Result<Vec<_>, _>>()?;
     site.device().speaker.announce(announced)?;
-    watch("the routes are in the kernel", Instant::now(), || Ok(prefixes(daemon)? >= few + ROUTES))?;
+    watch("the routes are in the kernel", Instant::now(), || Ok(prefixes(&host)? >= few + ROUTES))?;
     Ok(few)
 }
 
 /// `enable` or `disable` what the device announces.
-pub(super) fn tell(site: &Site<'_>, what: &str) -> Result<()> {
+fn tell(site: &Site<'_>, what: &str) -> Result<()> {
     let (_, device) = site.devices.first().context("the site has no device")?;
     let output = device.namespace.command("birdc").arg("-s").arg(control(&device.namespace, site)?).args([what, "announced"]).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -74,9 +76,9 @@ pub(super) fn tell(site: &Site<'_>, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// How many prefixes the main table of the daemon's namespace holds, without taking the lock of routing.
-pub(super) fn prefixes(daemon: &Daemon) -> Result<usize> {
-    let text = fs::read_to_string(format!("/proc/{}/net/fib_triestat", daemon.pid()?)).context("the kernel does not tell its routes")?;
+/// How many prefixes the main table of the process's namespace holds, without taking the lock of routing.
+fn prefixes(process: &Path) -> Result<usize> {
+    let text = fs::read_to_string(process.join("net/fib_triestat")).context("the kernel does not tell its routes")?;
     let main = text.split_once("Main:").map_or(text.as_str(), |(_, main)| main);
     let line = main.lines().find_map(|line| line.trim().strip_prefix("Prefixes:")).context("the kernel does not count its routes")?;
     Ok(line.trim().parse()?)

@@ -3,7 +3,8 @@
 use std::{
     env, fs,
     net::Ipv4Addr,
-    path::PathBuf,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     process::Child,
     thread,
     time::{Duration, Instant},
@@ -91,9 +92,22 @@ pub(super) fn metric(daemon: &Daemon, name: &str, label: &str) -> Result<f64> {
     if values.is_empty() { bail!("there is no metric {name}") } else { Ok(values.iter().sum()) }
 }
 
-/// A process's resident memory in MiB.
-pub(super) fn resident(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+/// Where the kernel tells about a process of ours; `/proc` may be that of an outer process namespace.
+pub(super) fn process(pid: u32) -> Result<PathBuf> {
+    let namespace = |entry: &Path| fs::metadata(entry.join("ns/pid")).ok().map(|metadata| metadata.ino());
+    let ours = namespace(Path::new("/proc/self"));
+    let is_it = |entry: &PathBuf| {
+        let status = fs::read_to_string(entry.join("status")).unwrap_or_default();
+        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        ids.split_whitespace().next_back() == Some(&pid.to_string()) && namespace(entry) == ours
+    };
+    let found = fs::read_dir("/proc")?.filter_map(Result::ok).map(|entry| entry.path()).find(is_it);
+    found.with_context(|| format!("there is no process {pid}"))
+}
+
+/// A process's resident memory in MiB; the path is that of [`process`].
+pub(super) fn resident(process: &Path) -> Result<f64> {
+    let status = fs::read_to_string(process.join("status")).context("the process is gone")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes / 1_024.0)

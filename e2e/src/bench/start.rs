@@ -1,7 +1,9 @@
 //! From exec to ready, and what an idle daemon holds in memory.
 
 use std::{
+    fs,
     os::unix::net::UnixDatagram,
+    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -21,7 +23,7 @@ use warren_e2e::{
 use super::{
     report::Row,
     samples::Samples,
-    stage::{Mortal, SOON, Stage, resident, rest, watch},
+    stage::{Mortal, SOON, Stage, process, resident, rest, watch},
 };
 
 /// In milliseconds, to where the first read of the ledger counts.
@@ -36,8 +38,8 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let mut site = world.site()?;
     let (mut daemon, _connection) = stage.connected(&mut site, Duration::from_secs(10))?;
     rest("connected and idle", IDLE);
-    let memory = resident(daemon.pid()?)?;
-    let forwarder = forwarder(&site.client().namespace, daemon.pid()?)?;
+    let memory = resident(&process(daemon.pid()?)?)?;
+    let forwarder = forwarder(&site.client().namespace)?;
     daemon.terminate()?;
     let mut starts = Starts { notified: Vec::new(), ready: Vec::new() };
     for _ in 0..stage.runs.min(20) {
@@ -68,7 +70,7 @@ struct Starts {
 impl Starts {
     fn one(&mut self, stage: &Stage, site: &Site<'_>, daemon: &Daemon) -> Result<()> {
         let path = site.world().directory().join("notify.sock");
-        let _ = std::fs::remove_file(&path);
+        let _ = fs::remove_file(&path);
         let systemd = UnixDatagram::bind(&path).context("cannot listen as systemd does")?;
         systemd.set_read_timeout(Some(SOON))?;
         let mut command = site.client().namespace.command(stage.program("warrend")?);
@@ -90,13 +92,12 @@ impl Starts {
 }
 
 /// The memory of the process that carries the packets, if the dataplane has one.
-fn forwarder(namespace: &Namespace, daemon: u32) -> Result<Option<f64>> {
+fn forwarder(namespace: &Namespace) -> Result<Option<f64>> {
     let listed = namespace.ip_output(&["netns", "pids", namespace.name()])?;
-    for pid in listed.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(|pid| *pid != daemon) {
-        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if line.split('\0').nth(1) == Some("forwarder") {
-            return resident(pid).map(Some);
-        }
-    }
-    Ok(None)
+    let mut inhabitants = listed.split_whitespace().map(|pid| PathBuf::from("/proc").join(pid));
+    let carries = |process: &PathBuf| {
+        let line = fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        line.split('\0').nth(1) == Some("forwarder")
+    };
+    inhabitants.find(carries).map(|process| resident(&process)).transpose()
 }

@@ -10,7 +10,7 @@ use clap::Parser as _;
 #[allow(clippy::print_stderr)]
 fn main() -> ExitCode {
     match bench::run(bench::Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("warren-bench: {error:#}");
             ExitCode::FAILURE
