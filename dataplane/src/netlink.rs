@@ -6,7 +6,7 @@ use warren_state::{
     outcome::{Feature, MissingFeature},
 };
 
-use crate::kernel::{KernelDataplane, LinkMaker, Pool, RouteSocket, change_gre, create_gre, fault, find, probe_gre, refused};
+use crate::kernel::{KernelDataplane, LinkMaker, Pool, change_gre, create_gre, fault, find, once, probe_gre, refused};
 
 /// Kernel GRE (`ip link add … type gre`). The links outlive the process.
 pub struct NetlinkLinks {
@@ -48,8 +48,8 @@ impl NetlinkLinks {
 pub fn probe() -> Result<GreSupport, Fault> {
     const OPERATION: &str = "probe the kernel for GRE";
     let name = LinkName::new("warren-probe").map_err(|error| fault(FaultClass::Permanent, OPERATION, error.to_string()))?;
-    let mut socket = RouteSocket::open().map_err(|error| refused(OPERATION, &error.into()))?;
-    match socket.change(probe_gre(&name)) {
+    let answer = once(async |netlink| netlink.change(probe_gre(&name)).await).map_err(|refusal| refused(OPERATION, &refusal))?;
+    match answer {
         Err(refusal) if refusal.errno == libc::EOPNOTSUPP => Ok(GreSupport::Absent(refusal.to_string())),
         Err(refusal) if matches!(refusal.errno, libc::EINVAL | libc::EEXIST) => Ok(GreSupport::Present),
         Err(refusal) => Err(refused(OPERATION, &refusal)),
@@ -71,15 +71,15 @@ impl LinkMaker for NetlinkLinks {
     async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let request = create_gre(spec);
         let operation = format!("create link {spec}");
-        self.pool.run(move |socket| socket.change(request).map_err(|refusal| refused(operation, &refusal))).await?
+        self.pool.run(async move |netlink| netlink.change(request).await.map_err(|refusal| refused(operation, &refusal))).await?
     }
 
     async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let spec = spec.clone();
         let operation = format!("change link {spec}");
         self.pool
-            .run(move |socket| match find(socket, &spec.name) {
-                Ok(Some(link)) => socket.change(change_gre(link.index, &spec)).map_err(|refusal| refused(&operation, &refusal)),
+            .run(async move |netlink| match find(netlink, &spec.name).await {
+                Ok(Some(link)) => netlink.change(change_gre(link.index, &spec)).await.map_err(|refusal| refused(&operation, &refusal)),
                 Ok(None) => Err(fault(FaultClass::Gone, &operation, format!("there is no link {}", spec.name))),
                 Err(refusal) => Err(refused(&operation, &refusal)),
             })

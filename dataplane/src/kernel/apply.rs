@@ -52,8 +52,8 @@ async fn about_companions<M: LinkMaker>(
 ) {
     let mut failing = std::mem::take(failed);
     let (batch, before) = (steps.to_vec(), failing.clone());
-    let taken = core.pool.run(move |socket| {
-        let taken = companion::take(socket, &batch, &mut failing);
+    let taken = core.pool.run(async move |netlink| {
+        let taken = companion::take(netlink, &batch, &mut failing).await;
         (taken, failing)
     });
     match taken.await {

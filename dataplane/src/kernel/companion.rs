@@ -6,35 +6,54 @@ use ipnet::Ipv4Net;
 use warren_state::{Action, Address, Fault, FaultClass, LinkName, PlannedStep, Route, Rule, RuleSelector, StepOutcome, TunnelId};
 
 use super::{
+    connection::{Netlink, Refusal, TOGETHER},
     fault::{fault, is_absent, refused},
     objects::{RULE_PRIORITIES, RouteEntry},
-    observe, requests,
-    socket::{Refusal, RouteSocket},
-    wire::Request,
+    observe,
+    requests::{self, Request},
 };
 
 type Outcome = Result<StepOutcome, Fault>;
 
 /// Takes steps that are about companions, in order; those of a tunnel in `failed` are passed over, and a tunnel whose
 /// step fails joins it.
-pub fn take(socket: &mut RouteSocket, steps: &[PlannedStep], failed: &mut BTreeSet<TunnelId>) -> Vec<StepOutcome> {
-    let mut batch = Batch { socket, links: BTreeMap::new(), over: BTreeMap::new(), tables: BTreeMap::new() };
+pub async fn take(netlink: &mut Netlink, steps: &[PlannedStep], failed: &mut BTreeSet<TunnelId>) -> Vec<StepOutcome> {
+    let mut batch = Batch { netlink, links: BTreeMap::new(), over: BTreeMap::new(), tables: BTreeMap::new() };
     let mut outcomes = Vec::with_capacity(steps.len());
-    for step in steps {
+    let mut rest = steps;
+    while let [step, others @ ..] = rest {
         if failed.contains(&step.tunnel) {
+            rest = others;
             continue;
         }
-        outcomes.push(batch.step(step).unwrap_or_else(|fault| {
+        let puts = puts_together(rest);
+        let taken = match puts.as_slice() {
+            [] | [_] => vec![batch.step(step).await.unwrap_or_else(StepOutcome::Failed)],
+            [_, _, ..] => batch.put_routes(&puts).await,
+        };
+        if let Some(StepOutcome::Failed(_)) = taken.last() {
             failed.insert(step.tunnel);
-            StepOutcome::Failed(fault)
-        }));
+        }
+        outcomes.extend(taken);
+        rest = &rest[puts.len().max(1)..];
     }
     outcomes
 }
 
+/// The first steps, as far as they put routes to different destinations over one link: none depends on another.
+fn puts_together(steps: &[PlannedStep]) -> Vec<(&PlannedStep, &Route)> {
+    let mut destinations = BTreeSet::new();
+    let puts = steps.iter().map_while(|step| {
+        let Action::PutRoute { route } = &step.action else { return None };
+        let alike = step.tunnel == steps[0].tunnel && step.link == steps[0].link;
+        (alike && destinations.insert((route.table, route.dst.trunc()))).then_some((step, route))
+    });
+    puts.take(TOGETHER).collect()
+}
+
 /// What was learned while taking one run of steps.
 struct Batch<'a> {
-    socket: &'a mut RouteSocket,
+    netlink: &'a mut Netlink,
     links: BTreeMap<(TunnelId, LinkName), u32>,
     /// Routes over a link as they were at the first collision.
     over: BTreeMap<u32, BTreeMap<(u32, Ipv4Net), RouteEntry>>,
@@ -43,14 +62,14 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn step(&mut self, step: &PlannedStep) -> Outcome {
+    async fn step(&mut self, step: &PlannedStep) -> Outcome {
         match &step.action {
-            Action::AddAddress { address } => self.add_address(step, address),
-            Action::DeleteAddress { address } => self.delete(step, |index| requests::delete_address(index, address)),
-            Action::PutRoute { route } => self.put_route(step, route),
-            Action::DeleteRoute { route } => self.delete(step, |index| requests::delete_route(index, route)),
-            Action::AddRule { rule } => add_rule(self.socket, rule),
-            Action::DeleteRule { rule } => delete_rule(self.socket, rule),
+            Action::AddAddress { address } => self.add_address(step, address).await,
+            Action::DeleteAddress { address } => self.delete(step, |index| requests::delete_address(index, address)).await,
+            Action::PutRoute { route } => self.put_route(step, route).await,
+            Action::DeleteRoute { route } => self.delete(step, |index| requests::delete_route(index, route)).await,
+            Action::AddRule { rule } => add_rule(self.netlink, rule).await,
+            Action::DeleteRule { rule } => delete_rule(self.netlink, rule).await,
             Action::DeleteLink | Action::ChangeLink { .. } | Action::CreateLink { .. } => {
                 Err(fault(FaultClass::Permanent, step, "not a step about a companion"))
             }
@@ -58,12 +77,12 @@ impl Batch<'_> {
     }
 
     /// The number of the step's link, verified to be the tunnel's; `None` when there is no such link.
-    fn link(&mut self, step: &PlannedStep) -> Result<Option<u32>, Fault> {
+    async fn link(&mut self, step: &PlannedStep) -> Result<Option<u32>, Fault> {
         let key = (step.tunnel, step.link.clone());
         if let Some(index) = self.links.get(&key) {
             return Ok(Some(*index));
         }
-        let Some(link) = observe::find(self.socket, &step.link).map_err(|refusal| refused(step, &refusal))? else { return Ok(None) };
+        let Some(link) = observe::find(self.netlink, &step.link).await.map_err(|refusal| refused(step, &refusal))? else { return Ok(None) };
         match link.mark() {
             Some(mark) if mark.tunnel == step.tunnel => {
                 self.links.insert(key, link.index);
@@ -74,16 +93,15 @@ impl Batch<'_> {
         }
     }
 
-    fn needed_link(&mut self, step: &PlannedStep) -> Result<u32, Fault> {
-        self.link(step)?.ok_or_else(|| fault(FaultClass::Gone, step, format!("there is no link {}", step.link)))
+    async fn needed_link(&mut self, step: &PlannedStep) -> Result<u32, Fault> {
+        self.link(step).await?.ok_or_else(|| fault(FaultClass::Gone, step, format!("there is no link {}", step.link)))
     }
 
-    fn delete(&mut self, step: &PlannedStep, request: impl Fn(u32) -> Request) -> Outcome {
-        let Some(index) = self.link(step)? else { return Ok(StepOutcome::AlreadySo) };
-        match self.socket.change(request(index)) {
+    async fn delete(&mut self, step: &PlannedStep, request: impl Fn(u32) -> Request) -> Outcome {
+        let Some(index) = self.link(step).await? else { return Ok(StepOutcome::AlreadySo) };
+        match self.netlink.change(request(index)).await {
             Ok(()) => {
-                self.over.clear();
-                self.tables.clear();
+                self.forget_routes();
                 Ok(StepOutcome::Done)
             }
             Err(refusal) if is_absent(refusal.errno) => Ok(StepOutcome::AlreadySo),
@@ -91,12 +109,17 @@ impl Batch<'_> {
         }
     }
 
-    fn add_address(&mut self, step: &PlannedStep, address: &Address) -> Outcome {
-        let index = self.needed_link(step)?;
-        match self.socket.change(requests::add_address(index, address)) {
+    fn forget_routes(&mut self) {
+        self.over.clear();
+        self.tables.clear();
+    }
+
+    async fn add_address(&mut self, step: &PlannedStep, address: &Address) -> Outcome {
+        let index = self.needed_link(step).await?;
+        match self.netlink.change(requests::add_address(index, address)).await {
             Ok(()) => Ok(StepOutcome::Done),
             Err(refusal) if refusal.errno == libc::EEXIST => {
-                let there = observe::addresses_on(self.socket, index).map_err(|refusal| refused(step, &refusal))?;
+                let there = observe::addresses_on(self.netlink, index).await.map_err(|refusal| refused(step, &refusal))?;
                 if there.contains(address) {
                     return Ok(StepOutcome::AlreadySo);
                 }
@@ -106,23 +129,65 @@ impl Batch<'_> {
         }
     }
 
-    fn put_route(&mut self, step: &PlannedStep, route: &Route) -> Outcome {
-        let index = self.needed_link(step)?;
-        match self.socket.change(requests::add_route(index, route)) {
+    async fn put_route(&mut self, step: &PlannedStep, route: &Route) -> Outcome {
+        let index = self.needed_link(step).await?;
+        let answer = self.netlink.change(requests::add_route(index, route)).await;
+        self.put_answered(step, index, route, answer).await
+    }
+
+    /// Puts the routes of steps over one link in one request. Ends with the first failure: what was put after it is taken
+    /// back.
+    async fn put_routes(&mut self, puts: &[(&PlannedStep, &Route)]) -> Vec<StepOutcome> {
+        let index = match self.needed_link(puts[0].0).await {
+            Ok(index) => index,
+            Err(fault) => return vec![StepOutcome::Failed(fault)],
+        };
+        let requests: Vec<_> = puts.iter().map(|(_, route)| requests::add_route(index, route)).collect();
+        let answers = self.netlink.change_all(&requests).await;
+        let mut outcomes = Vec::with_capacity(puts.len());
+        let mut answered = puts.iter().zip(answers);
+        for ((step, route), answer) in answered.by_ref() {
+            match self.put_answered(step, index, route, answer).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(fault) => {
+                    outcomes.push(StepOutcome::Failed(fault));
+                    break;
+                }
+            }
+        }
+        for ((step, route), answer) in answered {
+            if answer.is_ok() {
+                self.take_back(step, index, route).await;
+            }
+        }
+        outcomes
+    }
+
+    /// Deletes a route that was not there until now.
+    async fn take_back(&mut self, step: &PlannedStep, index: u32, route: &Route) {
+        self.forget_routes();
+        match self.netlink.change(requests::delete_route(index, route)).await {
+            Err(refusal) if !is_absent(refusal.errno) => tracing::warn!(%step, %refusal, "a route that came too early stays"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    async fn put_answered(&mut self, step: &PlannedStep, index: u32, route: &Route, answer: Result<(), Refusal>) -> Outcome {
+        match answer {
             Ok(()) => Ok(StepOutcome::Done),
-            Err(refusal) if refusal.errno == libc::EEXIST => self.put_over(step, index, route),
+            Err(refusal) if refusal.errno == libc::EEXIST => self.put_over(step, index, route).await,
             Err(refusal) => Err(refused(step, &refusal)),
         }
     }
 
     /// The table has a route to the destination: only one of ours over this very link may give way.
-    fn put_over(&mut self, step: &PlannedStep, index: u32, route: &Route) -> Outcome {
+    async fn put_over(&mut self, step: &PlannedStep, index: u32, route: &Route) -> Outcome {
         let to_fault = |refusal: Refusal| refused(step, &refusal);
         let wanted = Route { dst: route.dst.trunc(), ..*route };
         let over = match self.over.entry(index) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(unknown) => {
-                let entries = observe::routes_over(self.socket, index).map_err(to_fault)?;
+                let entries = observe::routes_over(self.netlink, index).await.map_err(to_fault)?;
                 let plain = entries.into_iter().filter(|entry| entry.metric == 0 && entry.tos == 0);
                 unknown.insert(plain.map(|entry| ((entry.table, entry.dst), entry)).collect())
             }
@@ -132,14 +197,14 @@ impl Batch<'_> {
         if ours == Some(wanted) {
             return Ok(StepOutcome::AlreadySo);
         }
-        if let Some(stranger) = self.stranger(index, &wanted).map_err(to_fault)? {
+        if let Some(stranger) = self.stranger(index, &wanted).await.map_err(to_fault)? {
             return Err(fault(FaultClass::Conflict, step, format!("the route {stranger} is in the way and is not ours")));
         }
         if ours.is_none() {
             // It went away since the refusal.
-            return self.socket.change(requests::add_route(index, route)).map(|()| StepOutcome::Done).map_err(to_fault);
+            return self.netlink.change(requests::add_route(index, route)).await.map(|()| StepOutcome::Done).map_err(to_fault);
         }
-        self.socket.change(requests::replace_route(index, route)).map_err(to_fault)?;
+        self.netlink.change(requests::replace_route(index, route)).await.map_err(to_fault)?;
         if let Some(entry) = self.over.get_mut(&index).and_then(|over| over.get_mut(&key)) {
             (entry.via, entry.source, entry.protocol) = (Some(wanted.via), wanted.source, wanted.protocol.number());
         }
@@ -148,10 +213,10 @@ impl Batch<'_> {
 
     /// A route in the place of `wanted` that is not ours over this link. The kernel keeps several with the same key when
     /// they were appended, and would replace the first.
-    fn stranger(&mut self, index: u32, wanted: &Route) -> Result<Option<RouteEntry>, Refusal> {
+    async fn stranger(&mut self, index: u32, wanted: &Route) -> Result<Option<RouteEntry>, Refusal> {
         let entries = match self.tables.entry(wanted.table.0) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(unknown) => unknown.insert(observe::routes_in(self.socket, wanted.table.0)?),
+            std::collections::btree_map::Entry::Vacant(unknown) => unknown.insert(observe::routes_in(self.netlink, wanted.table.0).await?),
         };
         let strange = |entry: &&RouteEntry| entry.is_in_place_of(wanted) && (entry.oif != Some(index) || entry.as_ours().is_none());
         Ok(entries.iter().find(strange).cloned())
@@ -159,7 +224,7 @@ impl Batch<'_> {
 }
 
 /// Puts a rule with our marks.
-fn add_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
+async fn add_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
     let operation = format!("add rule {rule}");
     if !RULE_PRIORITIES.contains(&rule.priority) {
         let (first, last) = (RULE_PRIORITIES.start(), RULE_PRIORITIES.end());
@@ -168,10 +233,10 @@ fn add_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
     if net_of(rule).prefix_len() == 0 {
         return Err(fault(FaultClass::Permanent, operation, "a rule of ours never takes all traffic"));
     }
-    match socket.change(requests::add_rule(rule)) {
+    match netlink.change(requests::add_rule(rule)).await {
         Ok(()) => Ok(StepOutcome::Done),
         Err(refusal) if refusal.errno == libc::EEXIST => {
-            let there = observe::rules(socket).map_err(|refusal| refused(&operation, &refusal))?;
+            let there = observe::rules(netlink).await.map_err(|refusal| refused(&operation, &refusal))?;
             let same = there.iter().filter(|entry| entry.rule == normal(rule));
             if same.clone().any(|entry| entry.as_ours().is_some()) {
                 return Ok(StepOutcome::AlreadySo);
@@ -184,12 +249,12 @@ fn add_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
 }
 
 /// Removes a rule that carries our marks: the kernel matches the protocol too.
-pub fn delete_rule(socket: &mut RouteSocket, rule: &Rule) -> Outcome {
+pub async fn delete_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
     if !RULE_PRIORITIES.contains(&rule.priority) || net_of(rule).prefix_len() == 0 {
         // None of ours is like this.
         return Ok(StepOutcome::AlreadySo);
     }
-    match socket.change(requests::delete_rule(rule)) {
+    match netlink.change(requests::delete_rule(rule)).await {
         Ok(()) => Ok(StepOutcome::Done),
         Err(refusal) if is_absent(refusal.errno) => Ok(StepOutcome::AlreadySo),
         Err(refusal) => Err(refused(format!("delete rule {rule}"), &refusal)),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use warren_state::{Fault, FaultClass};
 
-use super::socket::Refusal;
+use super::connection::Refusal;
 
 /// A fault in our own words.
 pub fn fault(class: FaultClass, operation: impl Display, detail: impl Into<String>) -> Fault {

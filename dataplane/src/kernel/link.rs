@@ -4,12 +4,12 @@ use warren_state::{Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec,
 
 use super::{
     Core, LinkMaker,
+    connection::Netlink,
     fault::{fault, refused},
     mark::{Endpoints, LINK_GROUP, Mark},
     objects::Link,
     observe,
     requests::{self, LinkSettings},
-    socket::RouteSocket,
 };
 
 /// Makes the link, marks it, then brings it up. What is there already is taken over only when it is this tunnel's with
@@ -24,7 +24,7 @@ pub async fn create<M: LinkMaker>(
     let mark = core.mark(tunnel, incarnation, spec);
     let adopted = {
         let (spec, mark, operation) = (spec.clone(), mark.clone(), operation.clone());
-        core.pool.run(move |socket| adopt(socket, &spec, &mark, &operation)).await??
+        core.pool.run(async move |netlink| adopt(netlink, &spec, &mark, &operation).await).await??
     };
     if let Some(outcome) = adopted {
         return Ok(outcome);
@@ -34,7 +34,7 @@ pub async fn create<M: LinkMaker>(
     }
     let finished = {
         let (spec, operation) = (spec.clone(), operation);
-        core.pool.run(move |socket| finish(socket, &spec, &mark, &operation)).await.and_then(|finished| finished)
+        core.pool.run(async move |netlink| finish(netlink, &spec, &mark, &operation).await).await.and_then(|finished| finished)
     };
     if finished.is_err() {
         core.maker.release(&spec.name).await;
@@ -43,11 +43,11 @@ pub async fn create<M: LinkMaker>(
 }
 
 /// `None` when the name is free, or has been made free of a link whose making was cut short.
-fn adopt(socket: &mut RouteSocket, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<Option<StepOutcome>, Fault> {
-    let Some(link) = observe::find(socket, &spec.name).map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
+async fn adopt(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<Option<StepOutcome>, Fault> {
+    let Some(link) = observe::find(netlink, &spec.name).await.map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
     let Some(found) = link.mark() else {
         if link.is_half_made() {
-            socket.change(requests::delete_link(link.index)).map_err(|refusal| refused(operation, &refusal))?;
+            netlink.change(requests::delete_link(link.index)).await.map_err(|refusal| refused(operation, &refusal))?;
             return Ok(None);
         }
         return Err(fault(FaultClass::Conflict, operation, format!("{link} is in the way and is not ours")));
@@ -58,37 +58,35 @@ fn adopt(socket: &mut RouteSocket, spec: &LinkSpec, mark: &Mark, operation: &str
     if link.endpoints() != Some(Endpoints::from(spec)) {
         return Err(fault(FaultClass::Transient, operation, format!("{link} of this tunnel has other endpoints and must go first")));
     }
-    settle(socket, &link, spec, mark, operation).map(Some)
+    settle(netlink, &link, spec, mark, operation).await.map(Some)
 }
 
 /// Gives a link of ours the MTU, the mark and the up flag where they differ.
-fn settle(socket: &mut RouteSocket, link: &Link, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<StepOutcome, Fault> {
+async fn settle(netlink: &mut Netlink, link: &Link, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<StepOutcome, Fault> {
     let alias = mark.to_string();
     if link.up && link.mtu == u32::from(spec.mtu) && link.alias == alias {
         return Ok(StepOutcome::AlreadySo);
     }
     let settings = LinkSettings { mtu: Some(spec.mtu), group: None, alias: Some(&alias), up: true };
-    socket.change(requests::set_link(link.index, &settings)).map_err(|refusal| refused(operation, &refusal))?;
+    netlink.change(requests::set_link(link.index, &settings)).await.map_err(|refusal| refused(operation, &refusal))?;
     Ok(StepOutcome::Done)
 }
 
 /// Marks the new link before it brings it up; deletes it when that fails.
-fn finish(socket: &mut RouteSocket, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<(), Fault> {
-    let link = observe::find(socket, &spec.name).map_err(|refusal| refused(operation, &refusal))?;
+async fn finish(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<(), Fault> {
+    let link = observe::find(netlink, &spec.name).await.map_err(|refusal| refused(operation, &refusal))?;
     let Some(link) = link else { return Err(fault(FaultClass::Transient, operation, "the new link went away at once")) };
     if !link.alias.is_empty() || link.up {
         return Err(fault(FaultClass::Conflict, operation, format!("{link} took the place of the new link and is not ours")));
     }
     let alias = mark.to_string();
     let settings = LinkSettings { mtu: Some(spec.mtu), group: Some(LINK_GROUP), alias: Some(&alias), up: true };
-    socket.change(requests::set_link(link.index, &settings)).map_err(|refusal| {
-        let compensated = socket.change(requests::delete_link(link.index));
-        let mut fault = refused(operation, &refusal);
-        if let Err(refusal) = compensated {
-            fault.detail.push_str(&format!("; the new link could not be deleted again: {refusal}"));
-        }
-        fault
-    })
+    let Err(refusal) = netlink.change(requests::set_link(link.index, &settings)).await else { return Ok(()) };
+    let mut fault = refused(operation, &refusal);
+    if let Err(refusal) = netlink.change(requests::delete_link(link.index)).await {
+        fault.detail.push_str(&format!("; the new link could not be deleted again: {refusal}"));
+    }
+    Err(fault)
 }
 
 /// Says what is in the way, when the maker met something.
@@ -97,7 +95,7 @@ async fn explain<M: LinkMaker>(core: &Core<M>, spec: &LinkSpec, mut fault: Fault
         return fault;
     }
     let wanted = spec.clone();
-    let in_the_way = core.pool.run(move |socket| in_the_way(socket, &wanted)).await.ok().flatten();
+    let in_the_way = core.pool.run(async move |netlink| in_the_way(netlink, &wanted).await).await.ok().flatten();
     if let Some(link) = in_the_way {
         match link.mark() {
             Some(mark) => {
@@ -111,8 +109,8 @@ async fn explain<M: LinkMaker>(core: &Core<M>, spec: &LinkSpec, mut fault: Fault
 }
 
 /// The kernel allows one GRE link for each name, and one for each pair of endpoints without a key.
-fn in_the_way(socket: &mut RouteSocket, spec: &LinkSpec) -> Option<Link> {
-    let links = socket.dump(requests::links(), Link::decode).ok()?;
+async fn in_the_way(netlink: &mut Netlink, spec: &LinkSpec) -> Option<Link> {
+    let links = netlink.dump(requests::links(), Link::decode).await.ok()?;
     let same_ends = |link: &Link| {
         link.kind == LinkKind::Gre && link.endpoints().is_some_and(|ends| ends.local == spec.local && ends.remote == spec.remote)
     };
@@ -124,7 +122,7 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
     let operation = format!("change link {spec}");
     let link = {
         let (name, operation) = (spec.name.clone(), operation.clone());
-        core.pool.run(move |socket| ours(socket, tunnel, &name, &operation)).await??
+        core.pool.run(async move |netlink| ours(netlink, tunnel, &name, &operation).await).await??
     };
     let Some((link, found)) = link else {
         return Err(fault(FaultClass::Gone, operation, format!("there is no link {}", spec.name)));
@@ -139,7 +137,7 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
     }
     let mark = core.mark(tunnel, found.incarnation, spec);
     let spec = spec.clone();
-    let settled = core.pool.run(move |socket| settle(socket, &link, &spec, &mark, &operation)).await??;
+    let settled = core.pool.run(async move |netlink| settle(netlink, &link, &spec, &mark, &operation).await).await??;
     Ok(if ttl_differs { StepOutcome::Done } else { settled })
 }
 
@@ -147,8 +145,8 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
 ///
 /// # Errors
 /// When the link is another tunnel's, or not ours.
-pub fn ours(socket: &mut RouteSocket, tunnel: TunnelId, name: &LinkName, operation: &str) -> Result<Option<(Link, Mark)>, Fault> {
-    let Some(link) = observe::find(socket, name).map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
+pub async fn ours(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName, operation: &str) -> Result<Option<(Link, Mark)>, Fault> {
+    let Some(link) = observe::find(netlink, name).await.map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
     match link.mark() {
         Some(mark) if mark.tunnel == tunnel => Ok(Some((link, mark))),
         Some(mark) => Err(fault(FaultClass::Conflict, operation, format!("{link} belongs to the tunnel {}", mark.tunnel))),

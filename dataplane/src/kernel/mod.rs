@@ -5,20 +5,18 @@
 
 mod apply;
 mod companion;
+mod connection;
 mod fault;
 mod link;
 mod maker;
 mod mark;
 mod monitor;
 pub(crate) mod notices;
-mod numbers;
 mod objects;
 mod observe;
 mod pool;
 mod remove;
 mod requests;
-mod socket;
-mod wire;
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -32,9 +30,8 @@ pub(crate) use fault::{fault, refused};
 pub use maker::LinkMaker;
 pub use mark::{Endpoints, LINK_GROUP, Mark, NotAMark};
 pub(crate) use observe::find;
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
-pub(crate) use socket::RouteSocket;
 
 use crate::contract::{Counters, Dataplane, Notice, Rate, Removal, Scope};
 
@@ -115,7 +112,7 @@ impl<M: LinkMaker> Core<M> {
     async fn remove(&self, removal: Removal) -> RemovalReport {
         let mut report = RemovalReport::default();
         for rule in removal.rules.into_iter().rev() {
-            let outcome = self.pool.run(move |socket| companion::delete_rule(socket, &rule)).await;
+            let outcome = self.pool.run(async move |netlink| companion::delete_rule(netlink, &rule).await).await;
             match outcome.and_then(|outcome| outcome) {
                 Ok(StepOutcome::Done) => report.removed += 1,
                 Ok(StepOutcome::AlreadySo) => report.already_gone += 1,
@@ -139,7 +136,7 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
-        self.core.pool.run(move |socket| observe::observe(socket, &scope)).await?
+        self.core.pool.run(async move |netlink| observe::observe(netlink, &scope).await).await?
     }
 
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
@@ -160,7 +157,7 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
 
     async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
         let link = link.clone();
-        self.core.pool.run(move |socket| observe::counters(socket, &link)).await?
+        self.core.pool.run(async move |netlink| observe::counters(netlink, &link).await).await?
     }
 
     async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
@@ -168,11 +165,11 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
-        monitor::subscribe(self.settings.notice_buffer)
+        monitor::subscribe(&self.core.pool, self.settings.notice_buffer).await
     }
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        self.core.pool.run(move |socket| observe::resolve_source(socket, dst)).await?
+        self.core.pool.run(async move |netlink| observe::resolve_source(netlink, dst).await).await?
     }
 }
 

@@ -2,57 +2,80 @@
 
 use std::{
     collections::BTreeMap,
-    future::poll_fn,
     io,
     os::fd::AsFd,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
-use netlink_sys::{AsyncSocket, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use futures_util::{Stream, StreamExt};
+use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{AsyncSocket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
+use rtnetlink::MulticastGroup;
 use tokio::sync::mpsc;
 use warren_state::{Fault, LinkName, Monotonic};
 
 use super::{
+    connection::Refusal,
     fault::refused,
     notices::Notices,
-    numbers::*,
     objects::{AddressEntry, Link, RouteEntry},
+    pool::Pool,
     requests,
-    socket::{Refusal, RouteSocket},
-    wire::{Message, Messages},
 };
 use crate::contract::Notice;
 
-const GROUPS: u32 = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE;
+const GROUPS: [MulticastGroup; 4] = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
 /// The queue to the subscriber.
 const QUEUE: usize = 64;
 /// So many links may wait for a slow subscriber.
 const WAITING: usize = 4096;
 
 /// Subscribes first, then learns the links' names, so that no change falls in between.
-pub fn subscribe(buffer: usize) -> Result<mpsc::Receiver<Notice>, Fault> {
-    let open = || -> Result<_, Refusal> { Ok((multicast_socket(buffer)?, Names::learn()?)) };
-    let (socket, names) = open().map_err(|refusal| refused("subscribe to notices", &refusal))?;
+pub async fn subscribe(pool: &Pool, buffer: usize) -> Result<mpsc::Receiver<Notice>, Fault> {
+    const OPERATION: &str = "subscribe to notices";
+    let kernel = Kernel::subscribe(buffer).map_err(|error| refused(OPERATION, &Refusal::from(error)))?;
+    let names = Names::learn(pool).await?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let monitor = Monitor { socket, names, notices: Notices::new(WAITING), started: Instant::now() };
-    tokio::spawn(monitor.run(sender));
+    let monitor = Monitor { pool: pool.clone(), names, notices: Notices::new(WAITING), started: Instant::now() };
+    tokio::spawn(monitor.run(kernel, sender));
     Ok(receiver)
 }
 
-fn multicast_socket(buffer: usize) -> io::Result<TokioSocket> {
-    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-    let bytes = buffer;
-    if setsockopt(&socket.socket_ref().as_fd(), sockopt::RcvBufForce, &bytes).is_err() {
-        // Without CAP_NET_ADMIN in the first user namespace: as much as net.core.rmem_max allows.
-        setsockopt(&socket.socket_ref().as_fd(), sockopt::RcvBuf, &bytes)?;
+type Message = NetlinkMessage<RouteNetlinkMessage>;
+
+/// The kernel's multicast groups.
+struct Kernel {
+    connection: Pin<Box<dyn Future<Output = ()> + Send>>,
+    messages: Pin<Box<dyn Stream<Item = (Message, SocketAddr)> + Send>>,
+}
+
+impl Kernel {
+    fn subscribe(buffer: usize) -> io::Result<Self> {
+        let (mut connection, _handle, messages) = rtnetlink::new_multicast_connection(&GROUPS)?;
+        let socket = connection.socket_mut().socket_ref().as_fd();
+        if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
+            // Without CAP_NET_ADMIN in the first user namespace: as much as net.core.rmem_max allows.
+            setsockopt(&socket, sockopt::RcvBuf, &buffer)?;
+        }
+        Ok(Self { connection: Box::pin(connection), messages: Box::pin(messages) })
     }
-    socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
-    Ok(socket)
+
+    /// The next message; `None` when there will be none. The queue between connection and us has no bound of its own: the
+    /// connection reads on only when the queue is empty, so that what is too much is lost in the kernel, and told.
+    async fn next(&mut self) -> Option<Message> {
+        tokio::select! {
+            biased;
+            message = self.messages.next() => message.map(|(message, _)| message),
+            () = &mut self.connection => None,
+        }
+    }
 }
 
 struct Monitor {
-    socket: TokioSocket,
+    pool: Pool,
     names: Names,
     notices: Notices,
     started: Instant,
@@ -60,18 +83,15 @@ struct Monitor {
 
 impl Monitor {
     /// Until the subscriber goes away.
-    async fn run(mut self, sender: mpsc::Sender<Notice>) {
-        let mut buffer = Vec::with_capacity(64 * 1024);
+    async fn run(mut self, mut kernel: Kernel, sender: mpsc::Sender<Notice>) {
         loop {
             let wait = self.notices.poll_timeout().map(|due| due.since(self.now()));
             tokio::select! {
                 () = sender.closed() => return,
-                received = receive(&self.socket, &mut buffer) => match received {
-                    Ok(()) => Messages(&buffer).for_each(|message| self.hear(&message)),
-                    Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => self.overrun(),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "no more notices of changes in the kernel");
+                message = kernel.next() => match message {
+                    Some(message) => self.hear(message).await,
+                    None => {
+                        tracing::warn!("no more notices of changes in the kernel");
                         return;
                     }
                 },
@@ -90,42 +110,37 @@ impl Monitor {
         Monotonic::from_elapsed(self.started.elapsed())
     }
 
-    fn overrun(&mut self) {
+    async fn overrun(&mut self) {
         self.notices.overrun();
         // Names of links may be among what was lost. A dump is short, and overruns are rare.
-        match Names::learn() {
+        match Names::learn(&self.pool).await {
             Ok(names) => self.names = names,
-            Err(refusal) => tracing::debug!(%refusal, "the names of the links are not known after an overrun"),
+            Err(fault) => tracing::debug!(%fault, "the names of the links are not known after an overrun"),
         }
     }
 
-    fn hear(&mut self, message: &Message<'_>) {
-        match message.kind {
-            RTM_NEWLINK | RTM_DELLINK => {
-                if let Some(link) = Link::decode(message) {
-                    self.hear_link(message.kind, &link);
-                }
-            }
-            RTM_NEWADDR | RTM_DELADDR => {
-                if let Some(entry) = AddressEntry::decode(message) {
-                    self.notices.changed(self.names.of(entry.index));
-                }
-            }
-            RTM_NEWROUTE | RTM_DELROUTE => {
-                if let Some(route) = RouteEntry::decode(message) {
-                    self.hear_route(message, &route);
-                }
-            }
-            RTM_NEWRULE | RTM_DELRULE => self.notices.changed(None),
-            _ => {}
+    async fn hear(&mut self, message: Message) {
+        match message.payload {
+            NetlinkPayload::InnerMessage(change) => self.hear_change(&change, message.header.flags),
+            NetlinkPayload::Overrun(_) => self.overrun().await,
+            NetlinkPayload::Noop | NetlinkPayload::Done(_) | NetlinkPayload::Error(_) | _ => {}
         }
     }
 
-    fn hear_link(&mut self, kind: u16, link: &Link) {
-        let before = match kind {
-            RTM_DELLINK => self.names.forget(link.index),
-            _ => self.names.remember(link),
-        };
+    fn hear_change(&mut self, change: &RouteNetlinkMessage, flags: u16) {
+        if let Some(link) = Link::decode(change) {
+            self.hear_link(change.is_del_link(), &link);
+        } else if let Some(entry) = AddressEntry::decode(change) {
+            self.notices.changed(self.names.of(entry.index));
+        } else if let Some(route) = RouteEntry::decode(change) {
+            self.hear_route(change.is_new_route() && flags & NLM_F_REPLACE != 0, &route);
+        } else if change.is_new_rule() || change.is_del_rule() {
+            self.notices.changed(None);
+        }
+    }
+
+    fn hear_link(&mut self, deleted: bool, link: &Link) {
+        let before = if deleted { self.names.forget(link.index) } else { self.names.remember(link) };
         if let Some(before) = before.filter(|before| *before != link.name) {
             self.notices.changed(Some(before));
         }
@@ -134,11 +149,11 @@ impl Monitor {
 
     /// Routes over links of others matter only where they change what a lookup gives for us: the default route, and a
     /// route that took the place of another, maybe ours, of which the kernel tells nothing more.
-    fn hear_route(&mut self, message: &Message<'_>, route: &RouteEntry) {
+    fn hear_route(&mut self, replaced: bool, route: &RouteEntry) {
         let index = route.oif.unwrap_or(0);
         if self.names.is_ours(index) || route.dst.prefix_len() == 0 {
             self.notices.changed(self.names.of(index));
-        } else if message.kind == RTM_NEWROUTE && message.flags & NLM_F_REPLACE != 0 {
+        } else if replaced {
             self.notices.changed(None);
         }
     }
@@ -153,17 +168,13 @@ async fn ready(sender: &mpsc::Sender<Notice>, wait: Option<Duration>) -> Option<
     sender.reserve().await.ok()
 }
 
-async fn receive(socket: &TokioSocket, buffer: &mut Vec<u8>) -> io::Result<()> {
-    buffer.clear();
-    poll_fn(|cx| socket.poll_recv(cx, buffer)).await
-}
-
 /// The names of the links by number, and which are ours.
 struct Names(BTreeMap<u32, (LinkName, bool)>);
 
 impl Names {
-    fn learn() -> Result<Self, Refusal> {
-        let links = RouteSocket::open()?.dump(requests::links(), Link::decode)?;
+    async fn learn(pool: &Pool) -> Result<Self, Fault> {
+        let links = pool.run(async |netlink| netlink.dump(requests::links(), Link::decode).await).await?;
+        let links = links.map_err(|refusal| refused("read the names of the links", &refusal))?;
         Ok(Self(links.into_iter().map(|link| (link.index, (link.name.clone(), link.mark().is_some()))).collect()))
     }
 

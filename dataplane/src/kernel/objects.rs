@@ -1,20 +1,31 @@
 //! Kernel objects as rtnetlink writes them, decoded as far as we need them. What does not decode is not ours and is
 //! left out.
 
-use std::{fmt, net::Ipv4Addr, ops::RangeInclusive};
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are an open set")]
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+};
 
 use ipnet::Ipv4Net;
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{self, AddressAttribute},
+    link::{InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo, Stats64},
+    route::{RouteAddress, RouteAttribute, RouteType},
+    rule::{RuleAction, RuleAttribute, RuleFlags},
+};
 use warren_state::{Address, AddressScope, LinkKind, LinkName, ObservedLink, Owner, Route, RouteProtocol, Rule, RuleSelector, TableId};
 
-use super::{
-    mark::{Endpoints, LINK_GROUP, Mark},
-    numbers::*,
-    wire::{Attributes, Message, read_text, read_u32, read_u64},
-};
+use super::mark::{Endpoints, LINK_GROUP, Mark};
 use crate::contract::Counters;
 
-/// The priorities of our rules; with [`RTPROT_KERNEL`] they are the mark of ownership on rules.
+/// The priorities of our rules; with [`RULE_PROTOCOL`] they are the mark of ownership on rules.
 pub const RULE_PRIORITIES: RangeInclusive<u32> = 100..=101;
+/// linux/rtnetlink.h `RTPROT_KERNEL`, as the reference marks its rules.
+pub const RULE_PROTOCOL: u8 = 2;
 
 /// A network interface.
 #[derive(Clone, Debug)]
@@ -31,30 +42,27 @@ pub struct Link {
 }
 
 impl Link {
-    /// linux/rtnetlink.h `struct ifinfomsg`.
-    pub const HEADER: usize = 16;
-
-    pub fn decode(message: &Message<'_>) -> Option<Self> {
+    pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
+        let (RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)) = message else { return None };
         // A bridge tells of its ports in the same messages with its own family.
-        let unspecified = message.payload.first().copied().map(i32::from) == Some(libc::AF_UNSPEC);
-        if (message.kind != RTM_NEWLINK && message.kind != RTM_DELLINK) || !unspecified {
+        if message.header.interface_family != AddressFamily::Unspec {
             return None;
         }
         let (mut name, mut kind, mut alias, mut group, mut mtu) = (None, None, String::new(), 0, 0);
         let (mut gre, mut counters) = (None, None);
-        for (attribute, value) in Attributes(message.payload.get(Self::HEADER..)?) {
+        for attribute in &message.attributes {
             match attribute {
-                IFLA_IFNAME => name = LinkName::new(read_text(value)).ok(),
-                IFLA_IFALIAS => alias = read_text(value),
-                IFLA_GROUP => group = read_u32(value, 0)?,
-                IFLA_MTU => mtu = read_u32(value, 0)?,
-                IFLA_LINKINFO => (kind, gre) = decode_info(value),
-                IFLA_STATS64 => counters = decode_counters(value),
+                LinkAttribute::IfName(text) => name = LinkName::new(text.clone()).ok(),
+                LinkAttribute::IfAlias(text) => alias.clone_from(text),
+                LinkAttribute::Group(number) => group = *number,
+                LinkAttribute::Mtu(octets) => mtu = *octets,
+                LinkAttribute::LinkInfo(info) => (kind, gre) = decode_info(info),
+                LinkAttribute::Stats64(stats) => counters = Some(decode_counters(stats)),
                 _ => {}
             }
         }
-        let up = read_u32(message.payload, 8)? & IFF_UP != 0;
-        Some(Self { index: read_u32(message.payload, 4)?, name: name?, kind: link_kind(kind), alias, group, mtu, up, gre, counters })
+        let (index, up) = (message.header.index, message.header.flags.contains(LinkFlags::Up));
+        Some(Self { index, name: name?, kind: link_kind(kind), alias, group, mtu, up, gre, counters })
     }
 
     /// What the alias says, when it is ours.
@@ -104,43 +112,44 @@ impl fmt::Display for Link {
     }
 }
 
-fn link_kind(kind: Option<String>) -> LinkKind {
-    match kind.as_deref() {
-        Some("gre") => LinkKind::Gre,
-        Some("tun") => LinkKind::Tun,
-        Some(other) => LinkKind::Other(other.to_owned()),
+fn link_kind(kind: Option<&InfoKind>) -> LinkKind {
+    match kind {
+        Some(InfoKind::GreTun) => LinkKind::Gre,
+        Some(InfoKind::Tun) => LinkKind::Tun,
+        Some(other) => LinkKind::Other(other.to_string()),
         None => LinkKind::Other("device".to_owned()),
     }
 }
 
-fn decode_info(info: &[u8]) -> (Option<String>, Option<Endpoints>) {
-    let kind = Attributes(info).find(|(attribute, _)| *attribute == IFLA_INFO_KIND).map(|(_, value)| read_text(value));
-    let data = Attributes(info).find(|(attribute, _)| *attribute == IFLA_INFO_DATA).map(|(_, value)| value);
-    let gre = (kind.as_deref() == Some("gre")).then(|| decode_gre(data.unwrap_or_default()));
+fn decode_info(info: &[LinkInfo]) -> (Option<&InfoKind>, Option<Endpoints>) {
+    let (mut kind, mut data) = (None, None);
+    for part in info {
+        match part {
+            LinkInfo::Kind(named) => kind = Some(named),
+            LinkInfo::Data(InfoData::GreTun(gre)) => data = Some(gre.as_slice()),
+            _ => {}
+        }
+    }
+    let gre = (kind == Some(&InfoKind::GreTun)).then(|| decode_gre(data.unwrap_or_default()));
     (kind, gre)
 }
 
-fn decode_gre(data: &[u8]) -> Endpoints {
+fn decode_gre(data: &[InfoGre]) -> Endpoints {
     let mut ends = Endpoints { local: Ipv4Addr::UNSPECIFIED, remote: Ipv4Addr::UNSPECIFIED, ttl: 0 };
-    for (attribute, value) in Attributes(data) {
-        match attribute {
-            IFLA_GRE_LOCAL => ends.local = read_ipv4(value).unwrap_or(ends.local),
-            IFLA_GRE_REMOTE => ends.remote = read_ipv4(value).unwrap_or(ends.remote),
-            IFLA_GRE_TTL => ends.ttl = value.first().copied().unwrap_or(0),
+    for part in data {
+        match part {
+            InfoGre::Local(address) => ends.local = *address,
+            InfoGre::Remote(address) => ends.remote = *address,
+            InfoGre::Ttl(ttl) => ends.ttl = *ttl,
             _ => {}
         }
     }
     ends
 }
 
-/// linux/if_link.h `struct rtnl_link_stats64`.
-fn decode_counters(stats: &[u8]) -> Option<Counters> {
-    Some(Counters {
-        rx_packets: read_u64(stats, 0)?,
-        tx_packets: read_u64(stats, 8)?,
-        rx_bytes: read_u64(stats, 16)?,
-        tx_bytes: read_u64(stats, 24)?,
-    })
+fn decode_counters(stats: &Stats64) -> Counters {
+    let Stats64 { rx_packets, tx_packets, rx_bytes, tx_bytes, .. } = *stats;
+    Counters { rx_bytes, rx_packets, tx_bytes, tx_packets }
 }
 
 /// An IPv4 address on an interface.
@@ -151,18 +160,18 @@ pub struct AddressEntry {
 }
 
 impl AddressEntry {
-    /// linux/if_addr.h `struct ifaddrmsg`.
-    pub const HEADER: usize = 8;
-
-    pub fn decode(message: &Message<'_>) -> Option<Self> {
-        let header = message.payload.get(..Self::HEADER)?;
-        if (message.kind != RTM_NEWADDR && message.kind != RTM_DELADDR) || i32::from(header[0]) != libc::AF_INET {
+    pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
+        let (RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message)) = message else { return None };
+        if message.header.family != AddressFamily::Inet {
             return None;
         }
-        let local = Attributes(&message.payload[Self::HEADER..]).find(|(attribute, _)| *attribute == IFA_LOCAL);
-        let address = read_ipv4(local?.1)?;
-        let scope = if header[3] == RT_SCOPE_LINK { AddressScope::Link } else { AddressScope::Universe };
-        Some(Self { index: read_u32(header, 4)?, address: Address { address, prefix_len: header[1], scope } })
+        let address = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        })?;
+        let link_only = message.header.scope == address::AddressScope::Link;
+        let scope = if link_only { AddressScope::Link } else { AddressScope::Universe };
+        Some(Self { index: message.header.index, address: Address { address, prefix_len: message.header.prefix_len, scope } })
     }
 }
 
@@ -177,44 +186,40 @@ pub struct RouteEntry {
     pub protocol: u8,
     pub metric: u32,
     pub tos: u8,
-    pub kind: u8,
-    pub scope: u8,
+    pub kind: RouteType,
 }
 
 impl RouteEntry {
-    /// linux/rtnetlink.h `struct rtmsg`.
-    pub const HEADER: usize = 12;
-
-    pub fn decode(message: &Message<'_>) -> Option<Self> {
-        let header = message.payload.get(..Self::HEADER)?;
-        if (message.kind != RTM_NEWROUTE && message.kind != RTM_DELROUTE) || i32::from(header[0]) != libc::AF_INET {
+    pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
+        let (RouteNetlinkMessage::NewRoute(message) | RouteNetlinkMessage::DelRoute(message)) = message else { return None };
+        let header = &message.header;
+        if header.address_family != AddressFamily::Inet {
             return None;
         }
         let mut entry = Self {
-            table: u32::from(header[4]),
+            table: u32::from(header.table),
             dst: Ipv4Net::default(),
             oif: None,
             via: None,
             source: None,
-            protocol: header[5],
+            protocol: header.protocol.into(),
             metric: 0,
-            tos: header[3],
-            kind: header[7],
-            scope: header[6],
+            tos: header.tos,
+            kind: header.kind,
         };
         let mut dst = Ipv4Addr::UNSPECIFIED;
-        for (attribute, value) in Attributes(&message.payload[Self::HEADER..]) {
+        for attribute in &message.attributes {
             match attribute {
-                RTA_DST => dst = read_ipv4(value)?,
-                RTA_OIF => entry.oif = read_u32(value, 0),
-                RTA_GATEWAY => entry.via = read_ipv4(value),
-                RTA_PREFSRC => entry.source = read_ipv4(value),
-                RTA_PRIORITY => entry.metric = read_u32(value, 0)?,
-                RTA_TABLE => entry.table = read_u32(value, 0)?,
+                RouteAttribute::Destination(RouteAddress::Inet(address)) => dst = *address,
+                RouteAttribute::Oif(index) => entry.oif = Some(*index),
+                RouteAttribute::Gateway(RouteAddress::Inet(address)) => entry.via = Some(*address),
+                RouteAttribute::PrefSource(RouteAddress::Inet(address)) => entry.source = Some(*address),
+                RouteAttribute::Priority(metric) => entry.metric = *metric,
+                RouteAttribute::Table(table) => entry.table = *table,
                 _ => {}
             }
         }
-        entry.dst = Ipv4Net::new(dst, header[1]).ok()?;
+        entry.dst = Ipv4Net::new(dst, header.destination_prefix_length).ok()?;
         Some(entry)
     }
 
@@ -226,7 +231,7 @@ impl RouteEntry {
     /// The route as one of ours: our protocol, a next hop, no metric.
     pub fn as_ours(&self) -> Option<Route> {
         let protocol = [RouteProtocol::Static, RouteProtocol::Bgp].into_iter().find(|ours| ours.number() == self.protocol)?;
-        let plain = self.kind == RTN_UNICAST && self.metric == 0 && self.tos == 0;
+        let plain = self.kind == RouteType::Unicast && self.metric == 0 && self.tos == 0;
         let via = self.via.filter(|_| plain)?;
         Some(Route { table: TableId(self.table), dst: self.dst, via, source: self.source, protocol })
     }
@@ -251,25 +256,23 @@ pub struct RuleEntry {
 }
 
 impl RuleEntry {
-    /// linux/fib_rules.h `struct fib_rule_hdr`.
-    pub const HEADER: usize = 12;
-
     /// `None` for rules that no [`Rule`] can express.
-    pub fn decode(message: &Message<'_>) -> Option<Self> {
-        let header = message.payload.get(..Self::HEADER)?;
-        let inet = i32::from(header[0]) == libc::AF_INET && header[7] == FR_ACT_TO_TBL && header[3] == 0;
-        if message.kind != RTM_NEWRULE || !inet {
+    pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
+        let RouteNetlinkMessage::NewRule(message) = message else { return None };
+        let header = &message.header;
+        let plain = header.action == RuleAction::ToTable && header.tos == 0 && !header.flags.contains(RuleFlags::Invert);
+        if header.family != AddressFamily::Inet || !plain {
             return None;
         }
-        let (mut to, mut from, mut priority, mut table, mut protocol) = (None, None, 0, u32::from(header[4]), 0);
-        for (attribute, value) in Attributes(&message.payload[Self::HEADER..]) {
+        let (mut to, mut from, mut priority, mut table, mut protocol) = (None, None, 0, u32::from(header.table), 0);
+        for attribute in &message.attributes {
             match attribute {
-                FRA_DST => to = Ipv4Net::new(read_ipv4(value)?, header[1]).ok(),
-                FRA_SRC => from = Ipv4Net::new(read_ipv4(value)?, header[2]).ok(),
-                FRA_PRIORITY => priority = read_u32(value, 0)?,
-                FRA_TABLE => table = read_u32(value, 0)?,
-                FRA_PROTOCOL => protocol = value.first().copied()?,
-                FRA_SUPPRESS_PREFIXLEN if value == u32::MAX.to_ne_bytes() => {}
+                RuleAttribute::Destination(IpAddr::V4(address)) => to = Ipv4Net::new(*address, header.dst_len).ok(),
+                RuleAttribute::Source(IpAddr::V4(address)) => from = Ipv4Net::new(*address, header.src_len).ok(),
+                RuleAttribute::Priority(number) => priority = *number,
+                RuleAttribute::Table(number) => table = *number,
+                RuleAttribute::Protocol(number) => protocol = u8::from(*number),
+                RuleAttribute::SuppressPrefixLen(u32::MAX) => {}
                 _ => return None,
             }
         }
@@ -283,10 +286,6 @@ impl RuleEntry {
 
     /// The rule, when it carries our marks.
     pub fn as_ours(&self) -> Option<Rule> {
-        (self.protocol == RTPROT_KERNEL && RULE_PRIORITIES.contains(&self.rule.priority)).then_some(self.rule)
+        (self.protocol == RULE_PROTOCOL && RULE_PRIORITIES.contains(&self.rule.priority)).then_some(self.rule)
     }
-}
-
-pub fn read_ipv4(bytes: &[u8]) -> Option<Ipv4Addr> {
-    bytes.first_chunk::<4>().copied().map(Ipv4Addr::from)
 }

@@ -6,29 +6,29 @@ use std::{
     net::Ipv4Addr,
 };
 
+use netlink_packet_route::RouteNetlinkMessage;
 use warren_state::{Address, Fault, LinkName, Observed, ObservedTunnel, Route, RouteProtocol};
 
 use super::{
+    connection::{Netlink, Refusal},
     fault::{is_absent, refused},
     objects::{AddressEntry, Link, RouteEntry, RuleEntry},
-    requests,
-    socket::{Refusal, RouteSocket},
-    wire::{Message, Request},
+    requests::{self, Request},
 };
 use crate::contract::{Counters, Scope};
 
 /// What is there right now.
-pub fn observe(socket: &mut RouteSocket, scope: &Scope) -> Result<Observed, Fault> {
+pub async fn observe(netlink: &mut Netlink, scope: &Scope) -> Result<Observed, Fault> {
     let observed = match scope {
-        Scope::All => observe_all(socket),
-        Scope::Link(name) => observe_link(socket, name),
+        Scope::All => observe_all(netlink).await,
+        Scope::Link(name) => observe_link(netlink, name).await,
     };
     observed.map_err(|refusal| refused("observe", &refusal))
 }
 
-fn observe_all(socket: &mut RouteSocket) -> Result<Observed, Refusal> {
-    let everything = Everything::read(socket)?;
-    let mut observed = Observed { rules: our_rules(socket)?, ..Observed::default() };
+async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
+    let everything = Everything::read(netlink).await?;
+    let mut observed = Observed { rules: our_rules(netlink).await?, ..Observed::default() };
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
         let (addresses, routes) = match link.mark() {
             Some(_) => (everything.addresses_on(link.index), everything.routes_over(link.index)),
@@ -39,11 +39,14 @@ fn observe_all(socket: &mut RouteSocket) -> Result<Observed, Refusal> {
     Ok(observed)
 }
 
-fn observe_link(socket: &mut RouteSocket, name: &LinkName) -> Result<Observed, Refusal> {
-    let mut observed = Observed { rules: our_rules(socket)?, ..Observed::default() };
-    let Some(link) = find(socket, name)?.filter(|link| !link.is_half_made()) else { return Ok(observed) };
+async fn observe_link(netlink: &mut Netlink, name: &LinkName) -> Result<Observed, Refusal> {
+    let mut observed = Observed { rules: our_rules(netlink).await?, ..Observed::default() };
+    let Some(link) = find(netlink, name).await?.filter(|link| !link.is_half_made()) else { return Ok(observed) };
     let (addresses, routes) = match link.mark() {
-        Some(_) => (addresses_on(socket, link.index)?, routes_over(socket, link.index)?.iter().filter_map(RouteEntry::as_ours).collect()),
+        Some(_) => (
+            addresses_on(netlink, link.index).await?,
+            routes_over(netlink, link.index).await?.iter().filter_map(RouteEntry::as_ours).collect(),
+        ),
         None => (BTreeSet::new(), BTreeSet::new()),
     };
     observed.links.insert(name.clone(), ObservedTunnel { link: link.observed(), addresses, routes });
@@ -58,15 +61,15 @@ pub struct Everything {
 }
 
 impl Everything {
-    pub fn read(socket: &mut RouteSocket) -> Result<Self, Refusal> {
+    pub async fn read(netlink: &mut Netlink) -> Result<Self, Refusal> {
         let mut everything =
-            Self { links: socket.dump(requests::links(), Link::decode)?, addresses: BTreeMap::new(), routes: BTreeMap::new() };
-        for entry in socket.dump(requests::addresses(0), AddressEntry::decode)? {
+            Self { links: netlink.dump(requests::links(), Link::decode).await?, addresses: BTreeMap::new(), routes: BTreeMap::new() };
+        for entry in netlink.dump(requests::addresses(0), AddressEntry::decode).await? {
             everything.addresses.entry(entry.index).or_default().insert(entry.address);
         }
         // By protocol, so that the kernel keeps a full table of somebody else's to itself.
         for protocol in [RouteProtocol::Static, RouteProtocol::Bgp] {
-            for entry in socket.dump(requests::routes_of_protocol(protocol.number()), RouteEntry::decode)? {
+            for entry in netlink.dump(requests::routes_of_protocol(protocol.number()), RouteEntry::decode).await? {
                 if let (Some(index), Some(route)) = (entry.oif, entry.as_ours()) {
                     everything.routes.entry(index).or_default().insert(route);
                 }
@@ -91,49 +94,49 @@ impl Everything {
 }
 
 /// The link of that name.
-pub fn find(socket: &mut RouteSocket, name: &LinkName) -> Result<Option<Link>, Refusal> {
-    absent_is_none(socket.read(requests::link_by_name(name), Link::decode))
+pub async fn find(netlink: &mut Netlink, name: &LinkName) -> Result<Option<Link>, Refusal> {
+    absent_is_none(netlink.read(requests::link_by_name(name), Link::decode).await)
 }
 
 /// The addresses of one link; none when the link is not there.
-pub fn addresses_on(socket: &mut RouteSocket, index: u32) -> Result<BTreeSet<Address>, Refusal> {
-    let entries = absent_is_empty(socket, requests::addresses(index), AddressEntry::decode)?;
+pub async fn addresses_on(netlink: &mut Netlink, index: u32) -> Result<BTreeSet<Address>, Refusal> {
+    let entries = absent_is_empty(netlink, requests::addresses(index), AddressEntry::decode).await?;
     Ok(entries.into_iter().filter(|entry| entry.index == index).map(|entry| entry.address).collect())
 }
 
 /// The routes over one link in all tables, whoever put them; none when the link is not there.
-pub fn routes_over(socket: &mut RouteSocket, index: u32) -> Result<Vec<RouteEntry>, Refusal> {
-    let mut entries = absent_is_empty(socket, requests::routes_over(index), RouteEntry::decode)?;
+pub async fn routes_over(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteEntry>, Refusal> {
+    let mut entries = absent_is_empty(netlink, requests::routes_over(index), RouteEntry::decode).await?;
     entries.retain(|entry| entry.oif == Some(index));
     Ok(entries)
 }
 
 /// The routes of one table; none when there is no such table.
-pub fn routes_in(socket: &mut RouteSocket, table: u32) -> Result<Vec<RouteEntry>, Refusal> {
-    let mut entries = absent_is_empty(socket, requests::routes_in(table), RouteEntry::decode)?;
+pub async fn routes_in(netlink: &mut Netlink, table: u32) -> Result<Vec<RouteEntry>, Refusal> {
+    let mut entries = absent_is_empty(netlink, requests::routes_in(table), RouteEntry::decode).await?;
     entries.retain(|entry| entry.table == table);
     Ok(entries)
 }
 
 /// The rules that a [`warren_state::Rule`] can express, whoever put them.
-pub fn rules(socket: &mut RouteSocket) -> Result<Vec<RuleEntry>, Refusal> {
-    socket.dump(requests::rules(), RuleEntry::decode)
+pub async fn rules(netlink: &mut Netlink) -> Result<Vec<RuleEntry>, Refusal> {
+    netlink.dump(requests::rules(), RuleEntry::decode).await
 }
 
-fn our_rules(socket: &mut RouteSocket) -> Result<BTreeSet<warren_state::Rule>, Refusal> {
-    Ok(rules(socket)?.iter().filter_map(RuleEntry::as_ours).collect())
+async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>, Refusal> {
+    Ok(rules(netlink).await?.iter().filter_map(RuleEntry::as_ours).collect())
 }
 
 /// The counters of a link.
-pub fn counters(socket: &mut RouteSocket, name: &LinkName) -> Result<Counters, Fault> {
+pub async fn counters(netlink: &mut Netlink, name: &LinkName) -> Result<Counters, Fault> {
     let operation = format!("read counters of {name}");
-    let link = socket.read(requests::link_with_counters(name), Link::decode).map_err(|refusal| refused(&operation, &refusal))?;
+    let link = netlink.read(requests::link_with_counters(name), Link::decode).await.map_err(|refusal| refused(&operation, &refusal))?;
     link.and_then(|link| link.counters).ok_or_else(|| refused(operation, &Refusal { errno: libc::ENODEV, message: None }))
 }
 
 /// The source address that a packet to `dst` would carry.
-pub fn resolve_source(socket: &mut RouteSocket, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-    match socket.read(requests::route_to(dst), RouteEntry::decode) {
+pub async fn resolve_source(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
+    match netlink.read(requests::route_to(dst), RouteEntry::decode).await {
         Ok(route) => Ok(route.and_then(|route| route.source)),
         // A host without a route, or with one that says no (net/ipv4/fib_semantics.c `fib_props`).
         Err(refusal) if matches!(refusal.errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL) => Ok(None),
@@ -148,8 +151,12 @@ fn absent_is_none<T>(result: Result<Option<T>, Refusal>) -> Result<Option<T>, Re
     }
 }
 
-fn absent_is_empty<T>(socket: &mut RouteSocket, request: Request, decode: impl Fn(&Message<'_>) -> Option<T>) -> Result<Vec<T>, Refusal> {
-    match socket.dump(request, decode) {
+async fn absent_is_empty<T>(
+    netlink: &mut Netlink,
+    request: Request,
+    decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+) -> Result<Vec<T>, Refusal> {
+    match netlink.dump(request, decode).await {
         Err(refusal) if is_absent(refusal.errno) => Ok(Vec::new()),
         other => other,
     }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use warren_state::{Fault, FaultClass, LinkName, TunnelId};
 
 use super::{
+    connection::{Netlink, Refusal},
     fault::{fault, is_absent, refused},
     link,
     mark::LINK_GROUP,
@@ -18,7 +19,6 @@ use super::{
     observe::{self, Everything},
     pool::Pool,
     requests::{self, LinkSettings},
-    socket::{Refusal, RouteSocket},
 };
 
 /// How long a removal waits for company; while more come, it waits again.
@@ -67,7 +67,7 @@ impl Remover {
         self.gather().await;
         let jobs = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         // A fault of the pool drops the jobs, which answers them.
-        let _ = pool.run(move |socket| delete_all(socket, jobs)).await;
+        let _ = pool.run(async move |netlink| delete_all(netlink, jobs).await).await;
     }
 
     async fn gather(&self) {
@@ -83,23 +83,23 @@ impl Remover {
     }
 }
 
-fn delete_all(socket: &mut RouteSocket, mut jobs: Vec<Job>) {
+async fn delete_all(netlink: &mut Netlink, mut jobs: Vec<Job>) {
     if jobs.len() > FEW {
-        jobs = delete_by_group(socket, jobs);
+        jobs = delete_by_group(netlink, jobs).await;
     }
     for job in jobs {
-        let removed = delete_one(socket, job.tunnel, &job.link);
+        let removed = delete_one(netlink, job.tunnel, &job.link).await;
         let _ = job.reply.send(removed);
     }
 }
 
-fn delete_one(socket: &mut RouteSocket, tunnel: TunnelId, name: &LinkName) -> Removed {
+async fn delete_one(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) -> Removed {
     let operation = format!("delete link {name}");
     let to_fault = |refusal: Refusal| refused(&operation, &refusal);
-    let Some((link, _)) = link::ours(socket, tunnel, name, &operation)? else { return Ok(None) };
-    let addresses = observe::addresses_on(socket, link.index).map_err(to_fault)?.len();
-    let routes = observe::routes_over(socket, link.index).map_err(to_fault)?.iter().filter_map(|entry| entry.as_ours()).count();
-    match socket.change(requests::delete_link(link.index)) {
+    let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? else { return Ok(None) };
+    let addresses = observe::addresses_on(netlink, link.index).await.map_err(to_fault)?.len();
+    let routes = observe::routes_over(netlink, link.index).await.map_err(to_fault)?.iter().filter_map(|entry| entry.as_ours()).count();
+    match netlink.change(requests::delete_link(link.index)).await {
         Ok(()) => Ok(Some((addresses + routes) as u64)),
         Err(refusal) if is_absent(refusal.errno) => Ok(None),
         Err(refusal) => Err(to_fault(refusal)),
@@ -107,24 +107,32 @@ fn delete_one(socket: &mut RouteSocket, tunnel: TunnelId, name: &LinkName) -> Re
 }
 
 /// Answers the jobs that it could do by group; gives back the others.
-fn delete_by_group(socket: &mut RouteSocket, jobs: Vec<Job>) -> Vec<Job> {
-    let Ok(everything) = Everything::read(socket) else { return jobs };
+async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
+    let Ok(everything) = Everything::read(netlink).await else { return jobs };
     let Some(group) = unused_group(&everything.links) else { return jobs };
     let links: BTreeMap<&LinkName, &Link> = everything.links.iter().map(|link| (&link.name, link)).collect();
-    let (mut moved, mut left) = (Vec::new(), Vec::new());
+    let (mut found, mut moves, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
-        // By number, not by name: a link that took the name since is not touched.
-        let ours = links.get(&job.link).filter(|link| link.mark().is_some_and(|mark| mark.tunnel == job.tunnel));
-        let settings = LinkSettings { group: Some(group), ..LinkSettings::default() };
-        match ours.map(|link| (link, socket.change(requests::set_link(link.index, &settings)))) {
-            Some((link, Ok(()))) => moved.push((job, everything.companions_of(link.index))),
-            Some((_, Err(_))) | None => left.push(job),
+        match links.get(&job.link).filter(|link| link.mark().is_some_and(|mark| mark.tunnel == job.tunnel)) {
+            Some(link) => {
+                // By number, not by name: a link that took the name since is not touched.
+                moves.push(requests::set_link(link.index, &LinkSettings { group: Some(group), ..LinkSettings::default() }));
+                found.push((job, everything.companions_of(link.index)));
+            }
+            None => left.push(job),
+        }
+    }
+    let mut moved = Vec::new();
+    for ((job, companions), answer) in found.into_iter().zip(netlink.change_all(&moves).await) {
+        match answer {
+            Ok(()) => moved.push((job, companions)),
+            Err(_) => left.push(job),
         }
     }
     if moved.is_empty() {
         return left;
     }
-    match socket.change(requests::delete_link_group(group)) {
+    match netlink.change(requests::delete_link_group(group)).await {
         Ok(()) => {
             for (job, companions) in moved {
                 let _ = job.reply.send(Ok(Some(companions)));

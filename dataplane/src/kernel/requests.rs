@@ -1,19 +1,22 @@
 //! The requests that we make, one function each.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkMessage};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::{self, AddressAttribute, AddressMessage},
+    link::{GreIOFlags, InfoData, InfoGre, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType},
+    rule::{RuleAction, RuleAttribute, RuleMessage},
+};
 use warren_state::{Address, AddressScope, LinkName, LinkSpec, Route, Rule, RuleSelector};
 
-use super::{
-    mark::LINK_GROUP,
-    numbers::*,
-    objects::{AddressEntry, Link, RouteEntry, RuleEntry},
-    wire::Request,
-};
+use super::mark::LINK_GROUP;
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-const INET: u8 = libc::AF_INET as u8;
+/// A message with the flags that are particular to it; the connection adds those of its way of asking.
+pub type Request = NetlinkMessage<RouteNetlinkMessage>;
 
 /// What to give a link in one request; the kernel takes the parts in this order (net/core/rtnetlink.c `do_setlink`).
 #[derive(Default)]
@@ -24,184 +27,214 @@ pub struct LinkSettings<'a> {
     pub up: bool,
 }
 
-pub fn link_by_name(name: &LinkName) -> Request {
-    link(RTM_GETLINK, 0, 0, false).text(IFLA_IFNAME, name.as_str()).number(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-}
-
-pub fn link_with_counters(name: &LinkName) -> Request {
-    link(RTM_GETLINK, 0, 0, false).text(IFLA_IFNAME, name.as_str())
-}
-
-pub fn links() -> Request {
-    link(RTM_GETLINK, 0, 0, false).number(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-}
-
-pub fn set_link(index: u32, settings: &LinkSettings<'_>) -> Request {
-    let mut request = link(RTM_NEWLINK, 0, index, settings.up);
-    if let Some(mtu) = settings.mtu {
-        request = request.number(IFLA_MTU, u32::from(mtu));
-    }
-    if let Some(group) = settings.group {
-        request = request.number(IFLA_GROUP, group);
-    }
-    if let Some(alias) = settings.alias {
-        request = request.attribute(IFLA_IFALIAS, alias.as_bytes());
-    }
+fn request(message: RouteNetlinkMessage, flags: u16) -> Request {
+    let mut request = NetlinkMessage::from(message);
+    request.header.flags = flags;
     request
 }
 
+pub fn link_by_name(name: &LinkName) -> Request {
+    let attributes = vec![LinkAttribute::IfName(name.to_string()), without_stats()];
+    request(RouteNetlinkMessage::GetLink(link(0, attributes)), 0)
+}
+
+pub fn link_with_counters(name: &LinkName) -> Request {
+    request(RouteNetlinkMessage::GetLink(link(0, vec![LinkAttribute::IfName(name.to_string())])), 0)
+}
+
+pub fn links() -> Request {
+    request(RouteNetlinkMessage::GetLink(link(0, vec![without_stats()])), 0)
+}
+
+fn without_stats() -> LinkAttribute {
+    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
+}
+
+pub fn set_link(index: u32, settings: &LinkSettings<'_>) -> Request {
+    let mut attributes = Vec::new();
+    attributes.extend(settings.mtu.map(|mtu| LinkAttribute::Mtu(u32::from(mtu))));
+    attributes.extend(settings.group.map(LinkAttribute::Group));
+    attributes.extend(settings.alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())));
+    let mut message = link(index, attributes);
+    if settings.up {
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+    }
+    request(RouteNetlinkMessage::NewLink(message), 0)
+}
+
 pub fn delete_link(index: u32) -> Request {
-    link(RTM_DELLINK, 0, index, false)
+    request(RouteNetlinkMessage::DelLink(link(index, Vec::new())), 0)
 }
 
 pub fn delete_link_group(group: u32) -> Request {
-    link(RTM_DELLINK, 0, 0, false).number(IFLA_GROUP, group)
+    request(RouteNetlinkMessage::DelLink(link(0, vec![LinkAttribute::Group(group)])), 0)
 }
 
 /// A GRE link as the reference makes it: no key, no checksum, no sequence numbers, TOS 0, no path MTU discovery.
 pub fn create_gre(spec: &LinkSpec) -> Request {
-    link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, false)
-        .text(IFLA_IFNAME, spec.name.as_str())
-        .number(IFLA_GROUP, LINK_GROUP)
-        .nest(IFLA_LINKINFO, |info| info.text(IFLA_INFO_KIND, "gre").nest(IFLA_INFO_DATA, |data| gre_data(data, spec)))
+    let attributes = vec![LinkAttribute::IfName(spec.name.to_string()), LinkAttribute::Group(LINK_GROUP), gre(gre_data(spec))];
+    request(RouteNetlinkMessage::NewLink(link(0, attributes)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// All parameters are given again: what a change leaves out the kernel resets (net/ipv4/ip_gre.c `ipgre_changelink`).
 pub fn change_gre(index: u32, spec: &LinkSpec) -> Request {
-    link(RTM_NEWLINK, 0, index, false)
-        .nest(IFLA_LINKINFO, |info| info.text(IFLA_INFO_KIND, "gre").nest(IFLA_INFO_DATA, |data| gre_data(data, spec)))
+    request(RouteNetlinkMessage::NewLink(link(index, vec![gre(gre_data(spec))])), 0)
 }
 
 /// A creation that no kernel carries out: one that knows GRE refuses the header's version bits as invalid
 /// (net/ipv4/ip_gre.c `ipgre_tunnel_validate`), one that does not says that the kind is not supported.
 pub fn probe_gre(name: &LinkName) -> Request {
-    link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, false).text(IFLA_IFNAME, name.as_str()).nest(IFLA_LINKINFO, |info| {
-        info.text(IFLA_INFO_KIND, "gre").nest(IFLA_INFO_DATA, |data| data.attribute(IFLA_GRE_IFLAGS, &GRE_VERSION.to_be_bytes()))
-    })
+    let attributes = vec![LinkAttribute::IfName(name.to_string()), gre(vec![InfoGre::IFlags(GreIOFlags::Version)])];
+    request(RouteNetlinkMessage::NewLink(link(0, attributes)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
-fn gre_data(data: Request, spec: &LinkSpec) -> Request {
-    data.attribute(IFLA_GRE_LOCAL, &spec.local.octets())
-        .attribute(IFLA_GRE_REMOTE, &spec.remote.octets())
-        .attribute(IFLA_GRE_TTL, &[spec.ttl])
-        .attribute(IFLA_GRE_TOS, &[0])
-        .attribute(IFLA_GRE_PMTUDISC, &[0])
+fn gre(data: Vec<InfoGre>) -> LinkAttribute {
+    LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::GreTun), LinkInfo::Data(InfoData::GreTun(data))])
 }
 
-fn link(kind: u16, flags: u16, index: u32, up: bool) -> Request {
-    let mut header = [0; Link::HEADER];
-    header[4..8].copy_from_slice(&index.to_ne_bytes());
-    if up {
-        header[8..12].copy_from_slice(&IFF_UP.to_ne_bytes());
-        header[12..16].copy_from_slice(&IFF_UP.to_ne_bytes());
-    }
-    Request::new(kind, flags, &header)
+fn gre_data(spec: &LinkSpec) -> Vec<InfoGre> {
+    let LinkSpec { local, remote, ttl, .. } = spec;
+    vec![InfoGre::Local(*local), InfoGre::Remote(*remote), InfoGre::Ttl(*ttl), InfoGre::Tos(0), InfoGre::PathMTUDiscovery(false)]
+}
+
+fn link(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes = attributes;
+    message
 }
 
 /// All addresses, or those of one link (0: all).
 pub fn addresses(index: u32) -> Request {
-    address_header(RTM_GETADDR, 0, [INET, 0, 0, 0], index)
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = index;
+    request(RouteNetlinkMessage::GetAddress(message), 0)
 }
 
 pub fn add_address(index: u32, address: &Address) -> Request {
-    address_change(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, index, address)
+    request(RouteNetlinkMessage::NewAddress(address_message(index, address)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 pub fn delete_address(index: u32, address: &Address) -> Request {
-    address_change(RTM_DELADDR, 0, index, address)
+    request(RouteNetlinkMessage::DelAddress(address_message(index, address)), 0)
 }
 
-fn address_change(kind: u16, flags: u16, index: u32, address: &Address) -> Request {
-    let scope = match address.scope {
-        AddressScope::Universe => RT_SCOPE_UNIVERSE,
-        AddressScope::Link => RT_SCOPE_LINK,
+fn address_message(index: u32, address: &Address) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.index = index;
+    message.header.prefix_len = address.prefix_len;
+    message.header.scope = match address.scope {
+        AddressScope::Universe => address::AddressScope::Universe,
+        AddressScope::Link => address::AddressScope::Link,
     };
-    let octets = address.address.octets();
-    address_header(kind, flags, [INET, address.prefix_len, 0, scope], index).attribute(IFA_LOCAL, &octets).attribute(IFA_ADDRESS, &octets)
-}
-
-fn address_header(kind: u16, flags: u16, head: [u8; 4], index: u32) -> Request {
-    let mut header = [0; AddressEntry::HEADER];
-    header[..4].copy_from_slice(&head);
-    header[4..8].copy_from_slice(&index.to_ne_bytes());
-    Request::new(kind, flags, &header)
+    let own = IpAddr::V4(address.address);
+    message.attributes = vec![AddressAttribute::Local(own), AddressAttribute::Address(own)];
+    message
 }
 
 /// Routes of one protocol, in all tables and over all links.
 pub fn routes_of_protocol(protocol: u8) -> Request {
-    let mut header = [0; RouteEntry::HEADER];
-    (header[0], header[5]) = (INET, protocol);
-    Request::new(RTM_GETROUTE, 0, &header)
+    let mut message = routes();
+    message.header.protocol = RouteProtocol::from(protocol);
+    request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
 /// Routes over one link, in all tables.
 pub fn routes_over(index: u32) -> Request {
-    routes_of_protocol(0).number(RTA_OIF, index)
+    let mut message = routes();
+    message.attributes.push(RouteAttribute::Oif(index));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
 /// Routes of one table.
 pub fn routes_in(table: u32) -> Request {
-    routes_of_protocol(0).number(RTA_TABLE, table)
+    let mut message = routes();
+    message.attributes.push(RouteAttribute::Table(table));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
+}
+
+fn routes() -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message
 }
 
 /// Fails with `EEXIST` when the table has a route to the destination.
 pub fn add_route(index: u32, route: &Route) -> Request {
-    route_change(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, RT_SCOPE_UNIVERSE, index, route)
+    request(RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 pub fn replace_route(index: u32, route: &Route) -> Request {
-    route_change(RTM_NEWROUTE, NLM_F_REPLACE, RT_SCOPE_UNIVERSE, index, route)
+    request(RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)), NLM_F_REPLACE)
 }
 
 /// Names every part, so that it matches no route but this.
 pub fn delete_route(index: u32, route: &Route) -> Request {
-    route_change(RTM_DELROUTE, 0, RT_SCOPE_NOWHERE, index, route)
+    request(RouteNetlinkMessage::DelRoute(route_message(RouteScope::NoWhere, index, route)), 0)
 }
 
-fn route_change(kind: u16, flags: u16, scope: u8, index: u32, route: &Route) -> Request {
+fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
     let dst = route.dst.trunc();
-    let header = [INET, dst.prefix_len(), 0, 0, 0, route.protocol.number(), scope, RTN_UNICAST, 0, 0, 0, 0];
-    let mut request = Request::new(kind, flags, &header)
-        .attribute(RTA_DST, &dst.addr().octets())
-        .number(RTA_TABLE, route.table.0)
-        .number(RTA_OIF, index)
-        .attribute(RTA_GATEWAY, &route.via.octets());
-    if let Some(source) = route.source {
-        request = request.attribute(RTA_PREFSRC, &source.octets());
-    }
-    request
+    let mut message = routes();
+    message.header.destination_prefix_length = dst.prefix_len();
+    message.header.protocol = RouteProtocol::from(route.protocol.number());
+    message.header.scope = scope;
+    message.header.kind = RouteType::Unicast;
+    message.attributes = vec![
+        RouteAttribute::Destination(RouteAddress::Inet(dst.addr())),
+        RouteAttribute::Table(route.table.0),
+        RouteAttribute::Oif(index),
+        RouteAttribute::Gateway(RouteAddress::Inet(route.via)),
+    ];
+    message.attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(RouteAddress::Inet(source))));
+    message
 }
 
 /// The route that a packet to `dst` would take.
 pub fn route_to(dst: Ipv4Addr) -> Request {
-    let mut header = [0; RouteEntry::HEADER];
-    (header[0], header[1]) = (INET, 32);
-    Request::new(RTM_GETROUTE, 0, &header).attribute(RTA_DST, &dst.octets())
+    let mut message = routes();
+    message.header.destination_prefix_length = 32;
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
 pub fn rules() -> Request {
-    let mut header = [0; RuleEntry::HEADER];
-    header[0] = INET;
-    Request::new(RTM_GETRULE, 0, &header)
+    let mut message = RuleMessage::default();
+    message.header.family = AddressFamily::Inet;
+    request(RouteNetlinkMessage::GetRule(message), 0)
 }
 
 pub fn add_rule(rule: &Rule) -> Request {
-    rule_change(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule)
+    request(RouteNetlinkMessage::NewRule(rule_message(rule)), NLM_F_CREATE | NLM_F_EXCL)
 }
 
 pub fn delete_rule(rule: &Rule) -> Request {
-    rule_change(RTM_DELRULE, 0, rule)
+    request(RouteNetlinkMessage::DelRule(rule_message(rule)), 0)
 }
 
-fn rule_change(kind: u16, flags: u16, rule: &Rule) -> Request {
-    let (net, attribute, dst_len, src_len): (Ipv4Net, u16, u8, u8) = match rule.selector {
-        RuleSelector::To(net) => (net.trunc(), FRA_DST, net.prefix_len(), 0),
-        RuleSelector::From(net) => (net.trunc(), FRA_SRC, 0, net.prefix_len()),
+fn rule_message(rule: &Rule) -> RuleMessage {
+    let address = |net: Ipv4Net| IpAddr::V4(net.trunc().addr());
+    let mut message = RuleMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.action = RuleAction::ToTable;
+    let selector = match rule.selector {
+        RuleSelector::To(net) => {
+            message.header.dst_len = net.prefix_len();
+            RuleAttribute::Destination(address(net))
+        }
+        RuleSelector::From(net) => {
+            message.header.src_len = net.prefix_len();
+            RuleAttribute::Source(address(net))
+        }
     };
-    let header = [INET, dst_len, src_len, 0, 0, 0, 0, FR_ACT_TO_TBL, 0, 0, 0, 0];
-    Request::new(kind, flags, &header)
-        .attribute(attribute, &net.addr().octets())
-        .number(FRA_PRIORITY, rule.priority)
-        .number(FRA_TABLE, rule.table.0)
-        .attribute(FRA_PROTOCOL, &[RTPROT_KERNEL])
+    message.attributes = vec![
+        selector,
+        RuleAttribute::Priority(rule.priority),
+        RuleAttribute::Table(rule.table.0),
+        RuleAttribute::Protocol(RouteProtocol::Kernel),
+    ];
+    message
 }

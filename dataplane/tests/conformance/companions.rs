@@ -55,6 +55,17 @@ pub async fn a_failure_stops_its_tunnel_and_no_other(world: Arc<World>) {
     assert_eq!(world.link(2).await.unwrap().addresses, [overlay(2)].into());
 }
 
+pub async fn routes_after_one_that_fails_are_not_put(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let put = |dst: &str, via| step(1, Action::PutRoute { route: Route { via, ..route(1, dst) } });
+    let nowhere = Ipv4Addr::new(192, 0, 3, 1);
+    let steps = vec![put("11.0.0.0/24", peer(1)), put("11.0.1.0/24", nowhere), put("11.0.2.0/24", peer(1)), put("11.0.3.0/24", nowhere)];
+    let outcomes = world.apply(steps).await;
+    assert!(matches!(outcomes.as_slice(), [StepOutcome::Done, StepOutcome::Failed(_)]), "{outcomes:?}");
+    let routes = world.link(1).await.unwrap().routes;
+    assert_eq!(routes, [route(1, "10.1.0.0/16"), route(1, "11.0.0.0/24")].into());
+}
+
 pub async fn companions_of_a_link_that_is_gone(world: Arc<World>) {
     for action in [Action::AddAddress { address: overlay(1) }, Action::PutRoute { route: route(1, "10.1.0.0/16") }] {
         let fault = world.fault(step(1, action)).await;

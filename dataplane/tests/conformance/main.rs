@@ -59,6 +59,7 @@ const PROMISES: &[Promise] = promises![
     ALL companions::addresses_are_put_and_deleted,
     ALL companions::routes_are_put_replaced_and_withdrawn,
     ALL companions::a_failure_stops_its_tunnel_and_no_other,
+    ALL companions::routes_after_one_that_fails_are_not_put,
     ALL companions::companions_of_a_link_that_is_gone,
     ALL companions::rules_are_put_and_deleted,
     ALL companions::ten_thousand_routes_are_put_and_observed,

@@ -65,7 +65,7 @@ pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>
         "route add 198.18.0.0/15 via 192.0.2.9 dev u0 proto static\nroute add 198.51.100.0/24 via 192.0.2.9 dev u0 proto 186 table 100";
     ip(theirs);
     ip("rule add to 10.9.0.0/16 lookup 100 priority 99\nrule add from 10.9.0.0/16 lookup 101 priority 101 protocol static");
-    let show = || [ip_shows("-4 addr show dev u0"), ip_shows("route show table all dev u0"), ip_shows("rule show")];
+    let show = || [ip_shows("-4 addr show dev u0"), ip_shows("-4 route show table all dev u0"), ip_shows("rule show")];
     let before = show();
     world.build(whole(1)).await;
     let observed = world.all().await;
@@ -79,12 +79,12 @@ pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>
 pub async fn a_foreign_route_to_the_destination_is_a_conflict_and_stays(world: Arc<World>) {
     world.build(whole(1)).await;
     ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static");
-    let before = ip_shows("route show table all dev u0");
+    let before = ip_shows("-4 route show table all dev u0");
     let fault = world.fault(step(1, Action::PutRoute { route: route(1, "10.77.0.0/16") })).await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
     assert!(fault.detail.contains("10.77.0.0/16 via 192.0.2.9"), "{fault}");
     assert_eq!(world.one(step(1, Action::DeleteRoute { route: route(1, "10.77.0.0/16") })).await, StepOutcome::AlreadySo);
-    assert_eq!(ip_shows("route show table all dev u0"), before);
+    assert_eq!(ip_shows("-4 route show table all dev u0"), before);
 }
 
 pub async fn a_foreign_route_over_our_link_is_neither_reported_nor_replaced(world: Arc<World>) {
@@ -98,7 +98,10 @@ pub async fn a_foreign_route_over_our_link_is_neither_reported_nor_replaced(worl
 }
 
 pub async fn a_foreign_rule_of_the_same_content_stays(world: Arc<World>) {
-    ip("rule add to 10.9.0.0/16 lookup 100 priority 100 protocol static");
+    ip(
+        "rule add to 10.9.0.0/16 lookup 100 priority 100 protocol static\nrule add not to 10.8.0.0/16 lookup 100 priority 100 protocol kernel",
+    );
+    assert!(world.all().await.rules.is_empty());
     let before = ip_shows("rule show");
     let rule = Rule { priority: 100, selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()), table: TableId(100) };
     assert_eq!(world.one(step(1, Action::DeleteRule { rule })).await, StepOutcome::AlreadySo);
