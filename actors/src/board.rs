@@ -23,7 +23,9 @@ use warren_state::{
     store::Store,
 };
 
-use crate::{Clock, ExitReason, Settings, Snapshot, SwitchError, directory::Directory, news::TunnelNews, poke::Poke, pulse::Pulses};
+use crate::{
+    Clock, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, news::TunnelNews, poke::Poke, pulse::Pulses,
+};
 
 /// Shared by all actors of one tree.
 pub(crate) struct Board {
@@ -46,6 +48,7 @@ pub(crate) struct Board {
     /// How many times a reconciler was started.
     pub(crate) reconciler_starts: AtomicU64,
     pub(crate) restarts: Mutex<BTreeMap<String, u64>>,
+    figures: Mutex<Arc<Figures>>,
     pub(crate) stopping: AtomicBool,
     pub(crate) pulses: Arc<Pulses>,
     pub(crate) directory: Directory,
@@ -136,6 +139,7 @@ impl Board {
             reconciled: ArcSwap::default(),
             reconciler_starts: AtomicU64::new(0),
             restarts: Mutex::default(),
+            figures: Mutex::default(),
             stopping: AtomicBool::new(false),
             pulses: Arc::default(),
             directory: Directory::default(),
@@ -199,6 +203,16 @@ impl Board {
     pub(crate) fn notice(&self, notice: Notice) {
         lock(&self.notices).add(notice);
         self.changed();
+    }
+
+    /// Counts. Status publishes it with the next snapshot.
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Figures)) {
+        count(Arc::make_mut(&mut lock(&self.figures)));
+    }
+
+    /// What was counted so far.
+    pub(crate) fn figures(&self) -> Arc<Figures> {
+        lock(&self.figures).clone()
     }
 
     pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {

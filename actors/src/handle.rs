@@ -1,6 +1,6 @@
 //! What the daemon's shell may ask of the tree.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
@@ -8,7 +8,7 @@ use tokio::{
 };
 use warren_dataplane::Dataplane;
 use warren_state::{
-    Epoch, Plan, Sequence,
+    Epoch, LearnedRoutes, Plan, Sequence, TunnelId,
     journal::{Gap, JournalEntry},
 };
 
@@ -65,6 +65,11 @@ impl Handle {
     /// When the dataplane cannot be observed, or there is no view or role yet.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
         crate::preview::plan(&self.board).await
+    }
+
+    /// What the sessions taught us, by tunnel. One whose provisioner does not answer within two seconds is absent.
+    pub async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes> {
+        crate::preview::learned(&self.board).await
     }
 
     /// Waits until every input that came before the call is taken into account, and desired and observed agree. Gives

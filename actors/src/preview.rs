@@ -31,7 +31,8 @@ pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
     timeout(OBSERVE, answer).await.ok().and_then(Result::ok).ok_or(PlanError::Stopping)
 }
 
-async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
+/// What the sessions taught us.
+pub(crate) async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
     let (reply, mut answers) = mpsc::channel(board.tunnels.latest().len() + 16);
     let _gone = board.directory.tunnels.send(TunnelsMessage::Learned(reply));
     let (mut learned, until) = (BTreeMap::new(), Instant::now() + ANSWER);

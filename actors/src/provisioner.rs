@@ -1,6 +1,6 @@
 //! The actor that owns one tunnel: its lifecycle machine, and the tunnel's BGP session.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
@@ -9,8 +9,8 @@ use tokio::{
 };
 use warren_dataplane::{Dataplane, Prepared, Removal, Scope};
 use warren_state::{
-    ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, SessionStatus,
-    StepOutcome, TunnelId,
+    ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass,
+    SessionStatus, StepOutcome, TunnelId,
     event::Event,
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, SessionNumber, SessionUpdate, TunnelReport},
     random::Random,
@@ -19,6 +19,7 @@ use warren_state::{
 use crate::{
     board::Board,
     driver::{Core, Driver},
+    figures::{Operation, Tally},
     policy::{Decision, History, Kind},
     session::{self, BgpSession, SessionMessage},
 };
@@ -59,6 +60,11 @@ pub(crate) struct State {
     /// Resolves once the session that is ending has said its last words.
     ending: Option<oneshot::Receiver<()>>,
     reported: Option<TunnelReport>,
+    tally: Tally,
+    /// Of the service; kept past the spec, for what is counted at the end.
+    class: Option<ServiceClass>,
+    /// The peer of the last session.
+    peer: Option<Ipv4Addr>,
 }
 
 struct Session {
@@ -66,6 +72,8 @@ struct Session {
     spec: BgpSpec,
     actor: Option<ActorRef<SessionMessage>>,
     history: History,
+    /// Since when it is asked for and not there.
+    awaited_since: Option<Monotonic>,
 }
 
 impl ProvisionerMessage {
@@ -101,7 +109,18 @@ impl Actor for Provisioner {
         let driver = Driver::new(core, board.clock, seed, watch, move || {
             let _gone = myself.cast(ProvisionerMessage::Alarm);
         });
-        Ok(State { board, tunnel, gate, driver, session: None, ending: None, reported: None })
+        Ok(State {
+            board,
+            tunnel,
+            gate,
+            driver,
+            session: None,
+            ending: None,
+            reported: None,
+            tally: Tally::default(),
+            class: None,
+            peer: None,
+        })
     }
 
     async fn handle(
@@ -115,6 +134,9 @@ impl Actor for Provisioner {
                 if matches!(*input, Input::Assign { .. }) {
                     // A reconciler that was started again hears of the tunnel in any case.
                     state.reported = None;
+                }
+                if let Input::Session(number, SessionUpdate::Status(status, _)) = &*input {
+                    state.time_session(*number, *status);
                 }
                 state.driver.handle(*input)
             }
@@ -158,7 +180,10 @@ impl State {
                 Effect::StartSession { session, spec } => self.start_session(myself, session, *spec).await?,
                 Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
-                Effect::Record(event) => self.board.record(event),
+                Effect::Record(event) => {
+                    self.count(&event);
+                    self.board.record(event);
+                }
                 Effect::Finished => finished = true,
             }
         }
@@ -170,9 +195,42 @@ impl State {
         Ok(())
     }
 
+    fn count(&mut self, event: &Event) {
+        let Some((operation, success)) = self.tally.hear(event) else { return };
+        let gone = if (operation, success) == (Operation::Removal, true) { self.peer.take() } else { None };
+        self.board.count(|figures| {
+            figures.operation(operation, self.class, success);
+            if let Some(peer) = gone {
+                figures.established_seconds.remove(&peer);
+            }
+        });
+    }
+
+    /// How long a session was waited for.
+    fn time_session(&mut self, number: SessionNumber, status: SessionStatus) {
+        let now = self.board.clock.now();
+        let Some(session) = self.session.as_mut().filter(|session| session.number == number) else { return };
+        match status {
+            SessionStatus::Up => {
+                if let Some(since) = session.awaited_since.take() {
+                    let peer = session.spec.peer_address;
+                    self.board.count(|figures| figures.established(peer, now.since(since)));
+                }
+            }
+            SessionStatus::Pending
+            | SessionStatus::Initializing
+            | SessionStatus::Down
+            | SessionStatus::Failed
+            | SessionStatus::Unreachable => {
+                session.awaited_since.get_or_insert(now);
+            }
+        }
+    }
+
     /// Publishes what changed.
     fn report(&mut self) {
         let report = self.driver.core().report();
+        self.class = report.spec.as_ref().map(|spec| spec.kind.class()).or(self.class);
         if self.reported.as_ref() != Some(&report) {
             self.reported = Some(report.clone());
             self.board.tunnels.report(report);
@@ -221,7 +279,9 @@ impl State {
         // The next session has the addresses of the one that is ending.
         self.last_words().await;
         let actor = self.spawn_session(myself, number, &spec).await?;
-        self.session = Some(Session { number, spec, actor: Some(actor), history: History::default() });
+        let awaited_since = Some(self.board.clock.now());
+        self.peer = Some(spec.peer_address);
+        self.session = Some(Session { number, spec, actor: Some(actor), history: History::default(), awaited_since });
         Ok(())
     }
 

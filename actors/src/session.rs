@@ -84,6 +84,7 @@ impl Actor for BgpSession {
     }
 
     async fn handle(&self, myself: ActorRef<SessionMessage>, message: SessionMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let began = state.board.clock.now();
         let outputs = match message {
             SessionMessage::Start => state.driver.handle(bgp::Input::Start),
             SessionMessage::Connected(number, Ok(stream)) => state.connected(&myself, number, stream),
@@ -96,7 +97,12 @@ impl Actor for BgpSession {
             }
             SessionMessage::Alarm => state.driver.ring(),
         };
+        let update = outputs.iter().any(|output| matches!(output, bgp::Output::Routes { .. }));
         state.carry_out(&myself, outputs).await;
+        if update {
+            let took = state.board.clock.now().since(began);
+            state.board.count(|figures| figures.update_seconds.observe(took));
+        }
         Ok(())
     }
 }

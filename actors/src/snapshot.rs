@@ -9,6 +9,8 @@ use warren_state::{
     reconcile::Role,
 };
 
+use crate::Figures;
+
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
 pub type Tunnels = BTreeMap<TunnelId, Arc<TunnelReport>>;
 
@@ -54,6 +56,9 @@ pub struct Snapshot {
     pub invariants_broken: BTreeMap<String, u64>,
     /// Events since the start, by name.
     pub events: BTreeMap<String, u64>,
+    /// Counts and durations for the metrics.
+    #[serde(skip)]
+    pub figures: Arc<Figures>,
     /// Whether desired and observed agree: nothing to do and nothing under way.
     pub converged: bool,
     /// The last change of the inputs (switch, view, client IP, notices) that the reconciler has taken into account.

@@ -160,6 +160,7 @@ impl State {
             generation: reconciled.generation,
             capabilities: board.dataplane.capabilities(),
             restarts: lock(&board.restarts).clone(),
+            figures: board.figures(),
             converged: reconciled.converged,
             revision: reconciled.revision,
             client_ip_error: board.client_ip.load().error.clone(),

@@ -15,6 +15,7 @@ use warren_state::{
 use crate::{
     board::{Board, InForce, lock},
     driver::{AbortOnDrop, Core, Driver},
+    figures::Fetch,
     policy::Kind,
     polling::{Effect, Input, PollSettings, Polling},
 };
@@ -119,8 +120,11 @@ impl State {
         let deadline = Instant::now() + self.board.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
             let read = AbortOnDropResult(tokio::spawn(async move {
+                let began = Instant::now();
                 let reading = board.ledger.read(&query, deadline);
-                tokio::time::timeout_at(deadline, reading).await.unwrap_or(Err(ReadError::Deadline))
+                let read = tokio::time::timeout_at(deadline, reading).await.unwrap_or(Err(ReadError::Deadline));
+                board.count(|figures| figures.fetched(fetch(&board, &read), began.elapsed()));
+                read
             }));
             let message = match read.wait().await {
                 Ok(read) => WatcherMessage::Read(number, read),
@@ -143,6 +147,14 @@ impl<T> AbortOnDropResult<T> {
 impl<T> Drop for AbortOnDropResult<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+fn fetch(board: &Board, read: &Result<View, ReadError>) -> Fetch {
+    match read {
+        Ok(_) => Fetch::Success,
+        Err(_) if board.view.load().is_some() => Fetch::ErrorStale,
+        Err(_) => Fetch::ErrorNoCache,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where views come from.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
@@ -60,6 +60,10 @@ pub struct LedgerHealth {
     pub reads_failed: u64,
     /// Retries made.
     pub retries: u64,
+    /// The same, by the RPC method whose failure led to them.
+    pub retries_by_method: BTreeMap<String, u64>,
+    /// Reads given up although another try might have helped, by the RPC method that failed last.
+    pub retries_exhausted_by_method: BTreeMap<String, u64>,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
     /// Subscriptions made; more than one means reconnects.

@@ -2,6 +2,7 @@
 
 mod connect;
 mod crash;
+mod figures;
 mod kernel;
 mod ledger;
 mod log;

@@ -1,8 +1,11 @@
 //! What status and metrics show of reading the ledger.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use crate::LedgerHealth;
@@ -19,22 +22,54 @@ pub(crate) struct Counters {
     pub(crate) subscriptions: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) notices_ignored: AtomicU64,
+    methods: Mutex<Methods>,
     last_error: Mutex<Option<String>>,
     last_watch_error: Mutex<Option<String>>,
 }
 
+/// Which method was to blame.
+#[derive(Default)]
+struct Methods {
+    /// The method of the request that was sent last.
+    sent: String,
+    retries: BTreeMap<String, u64>,
+    exhausted: BTreeMap<String, u64>,
+}
+
 impl Counters {
+    pub(crate) fn sent(&self, method: String) {
+        self.requests.fetch_add(1, Relaxed);
+        lock(&self.methods).sent = method;
+    }
+
+    /// The request that was sent last failed, and its read is made anew.
+    pub(crate) fn retried(&self) {
+        self.retries.fetch_add(1, Relaxed);
+        let methods = &mut *lock(&self.methods);
+        *methods.retries.entry(methods.sent.clone()).or_default() += 1;
+    }
+
+    /// The request that was sent last failed, and its read is given up although another try might have helped.
+    pub(crate) fn exhausted(&self) {
+        let methods = &mut *lock(&self.methods);
+        *methods.exhausted.entry(methods.sent.clone()).or_default() += 1;
+    }
+
     pub(crate) fn read_failed(&self, error: String) {
         self.reads_failed.fetch_add(1, Relaxed);
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *lock(&self.last_error) = Some(error);
     }
 
     pub(crate) fn watch_failed(&self, error: String) {
         self.subscribed.store(false, Relaxed);
-        *self.last_watch_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        *lock(&self.last_watch_error) = Some(error);
     }
 
     pub(crate) fn health(&self, endpoint: String) -> LedgerHealth {
+        let (retries_by_method, retries_exhausted_by_method) = {
+            let methods = lock(&self.methods);
+            (methods.retries.clone(), methods.exhausted.clone())
+        };
         LedgerHealth {
             endpoint,
             subscribed: self.subscribed.load(Relaxed),
@@ -43,11 +78,17 @@ impl Counters {
             reads_ok: self.reads_ok.load(Relaxed),
             reads_failed: self.reads_failed.load(Relaxed),
             retries: self.retries.load(Relaxed),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            retries_by_method,
+            retries_exhausted_by_method,
+            last_error: lock(&self.last_error).clone(),
             subscriptions: self.subscriptions.load(Relaxed),
             wakes: self.wakes.load(Relaxed),
             notices_ignored: self.notices_ignored.load(Relaxed),
-            last_watch_error: self.last_watch_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_watch_error: lock(&self.last_watch_error).clone(),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

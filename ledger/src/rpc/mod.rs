@@ -210,10 +210,11 @@ impl RpcSource {
                         Retry::After(_) => backoff.next(),
                     };
                     if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
+                        self.counters.exhausted();
                         return Err(failure);
                     }
                     attempt += 1;
-                    self.counters.retries.fetch_add(1, Relaxed);
+                    self.counters.retried();
                     tokio::time::sleep(wait).await;
                 }
             }

@@ -49,7 +49,7 @@ impl Sender {
     async fn exchange(&self, request: RpcRequest, params: Value) -> Result<Value, Failure> {
         let id = self.next_id.fetch_add(1, Relaxed);
         let body = request.build_request_json(id, params).to_string();
-        self.counters.requests.fetch_add(1, Relaxed);
+        self.counters.sent(request.to_string());
         let response = self
             .client
             .post(self.endpoint.secret_url().clone())

@@ -224,7 +224,11 @@ async fn passing_faults_are_ridden_out_within_one_read() {
         let source = source(&ledger);
         let view = read(&source).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(view.users.len(), 1, "{fault:?}");
-        assert_eq!((source.health().retries, source.health().reads_ok), (2, 1), "{fault:?}");
+        let health = source.health();
+        assert_eq!((health.retries, health.reads_ok), (2, 1), "{fault:?}");
+        let once_each = ["getMultipleAccounts", "getProgramAccounts"].map(|method| (method.to_owned(), 1));
+        assert_eq!(health.retries_by_method, once_each.into(), "{fault:?}");
+        assert!(health.retries_exhausted_by_method.is_empty(), "{fault:?}");
     }
 }
 
@@ -247,7 +251,10 @@ async fn a_read_gives_up_after_its_attempts() {
     ledger.faults(vec![Fault::Status(503, None); 10]);
     let source = source(&ledger);
     assert!(matches!(read(&source).await, Err(ReadError::Unavailable(reason)) if reason.contains("503")));
-    assert_eq!((source.health().requests, source.health().retries), (4, 3));
+    let health = source.health();
+    assert_eq!((health.requests, health.retries), (4, 3));
+    assert_eq!(health.retries_by_method, [("getProgramAccounts".to_owned(), 3)].into());
+    assert_eq!(health.retries_exhausted_by_method, [("getProgramAccounts".to_owned(), 1)].into());
 }
 
 #[tokio::test]

@@ -1,0 +1,297 @@
+//! Figures for metrics that no state tells: how often something was done, and how long it took.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use warren_state::{Incarnation, Phase, ServiceClass, event::Event};
+
+/// Upper bounds in seconds, as the reference has them.
+const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
+const UPDATE: &[f64] = &exponential::<15>(0.0001, 2.0);
+const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
+
+/// Counts and durations since the start of the daemon.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Figures {
+    /// Operations on tunnels, by the class of their service (`None`: not known, a tunnel that an earlier run left) and by
+    /// whether they succeeded.
+    pub operations: BTreeMap<(Operation, Option<ServiceClass>, bool), u64>,
+    /// Reads of the ledger that ended.
+    pub fetches: BTreeMap<Fetch, u64>,
+    /// How long they took, retries included.
+    pub fetch_seconds: Histogram,
+    /// How long it took to handle what a peer sent, when it changed routes: up to handing the routes on.
+    pub update_seconds: Histogram,
+    /// From asking for a session, or losing it, to having it; by the peer's address.
+    pub established_seconds: BTreeMap<Ipv4Addr, Arc<Histogram>>,
+}
+
+/// What is done to a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Operation {
+    /// A new incarnation is built, up to the session.
+    Provision,
+    /// A tunnel that is there is changed because it should be another. Mending what others changed does not count.
+    Update,
+    /// It is taken down.
+    Removal,
+}
+
+/// How a read of the ledger ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fetch {
+    /// With a view.
+    Success,
+    /// Without; the view in force holds.
+    ErrorStale,
+    /// Without, and there is no view in force.
+    ErrorNoCache,
+}
+
+/// Durations, sorted into buckets.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Histogram {
+    bounds: &'static [f64],
+    /// One for each bound, not cumulative; what is above the last bound is only in `count`.
+    buckets: Vec<u64>,
+    count: u64,
+    sum: f64,
+}
+
+impl Figures {
+    pub(crate) fn operation(&mut self, operation: Operation, class: Option<ServiceClass>, success: bool) {
+        *self.operations.entry((operation, class, success)).or_default() += 1;
+    }
+
+    pub(crate) fn fetched(&mut self, fetch: Fetch, took: Duration) {
+        *self.fetches.entry(fetch).or_default() += 1;
+        self.fetch_seconds.observe(took);
+    }
+
+    pub(crate) fn established(&mut self, peer: Ipv4Addr, took: Duration) {
+        let histogram = self.established_seconds.entry(peer).or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
+        Arc::make_mut(histogram).observe(took);
+    }
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            operations: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            fetch_seconds: Histogram::new(FETCH),
+            update_seconds: Histogram::new(UPDATE),
+            established_seconds: BTreeMap::new(),
+        }
+    }
+}
+
+impl Operation {
+    /// All operations.
+    pub const ALL: [Self; 3] = [Self::Provision, Self::Update, Self::Removal];
+}
+
+impl Fetch {
+    /// All ends.
+    pub const ALL: [Self; 3] = [Self::Success, Self::ErrorStale, Self::ErrorNoCache];
+
+    /// The label that metrics use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::ErrorStale => "error_stale",
+            Self::ErrorNoCache => "error_no_cache",
+        }
+    }
+}
+
+impl Histogram {
+    /// An empty one. Bounds are in seconds and ascend.
+    #[must_use]
+    pub fn new(bounds: &'static [f64]) -> Self {
+        Self { bounds, buckets: vec![0; bounds.len()], count: 0, sum: 0.0 }
+    }
+
+    /// Takes a duration in.
+    pub fn observe(&mut self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        if let Some(bucket) = self.bounds.iter().position(|bound| seconds <= *bound) {
+            self.buckets[bucket] += 1;
+        }
+        self.count += 1;
+        self.sum += seconds;
+    }
+
+    /// For each upper bound in seconds: how many were at most that.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.bounds.iter().zip(&self.buckets).scan(0, |below, (bound, count)| {
+            *below += count;
+            Some((*bound, *below))
+        })
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// All of them together, in seconds.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+}
+
+/// Tells from the events of one tunnel which operations they complete.
+#[derive(Default, Debug)]
+pub(crate) struct Tally {
+    /// The incarnation that was complete, and still is there.
+    built: Option<Incarnation>,
+    /// Something of the tunnel was built or changed since it was complete.
+    worked: bool,
+    /// It was so because something else had changed it.
+    mended: bool,
+}
+
+impl Tally {
+    /// The operation that this event ends, and whether it succeeded.
+    pub(crate) fn hear(&mut self, event: &Event) -> Option<(Operation, bool)> {
+        match event {
+            Event::Adopted { incarnation, .. } => self.built = Some(*incarnation),
+            // Routes are put back without a change of phase.
+            Event::Repaired { .. } => self.mended = self.worked,
+            Event::PhaseChanged { to, incarnation, .. } => return self.entered(*to, *incarnation),
+            Event::StepFailed { phase: Phase::Draining, .. } => return Some((Operation::Removal, false)),
+            Event::StepFailed { .. } if self.built.is_some() => return Some((Operation::Update, false)),
+            Event::StepFailed { .. } => return Some((Operation::Provision, false)),
+            Event::ViewAccepted { .. }
+            | Event::ViewHeld { .. }
+            | Event::ViewStale { .. }
+            | Event::Switched { .. }
+            | Event::PlanCommitted { .. }
+            | Event::Refused { .. }
+            | Event::SessionChanged { .. }
+            | Event::ActorRestarted { .. }
+            | Event::InvariantBroken { .. } => {}
+            // The enum is open to later issues; an event that is not known here ends no operation.
+            _ => {}
+        }
+        None
+    }
+
+    fn entered(&mut self, phase: Phase, incarnation: Incarnation) -> Option<(Operation, bool)> {
+        match phase {
+            Phase::Linking | Phase::Addressing | Phase::Routing => self.worked = true,
+            Phase::Peering | Phase::Active => {
+                let (worked, mended) = (std::mem::take(&mut self.worked), std::mem::take(&mut self.mended));
+                let new = self.built.replace(incarnation) != Some(incarnation);
+                return match (mended, new, worked) {
+                    (true, _, _) | (false, false, false) => None,
+                    (false, true, _) => Some((Operation::Provision, true)),
+                    (false, false, true) => Some((Operation::Update, true)),
+                };
+            }
+            Phase::Removed => {
+                *self = Self::default();
+                return Some((Operation::Removal, true));
+            }
+            Phase::Pending | Phase::Draining | Phase::Failed => {}
+        }
+        None
+    }
+}
+
+/// `N` bounds, each `factor` times the one before.
+const fn exponential<const N: usize>(first: f64, factor: f64) -> [f64; N] {
+    let mut bounds = [first; N];
+    let mut index = 1;
+    while index < N {
+        bounds[index] = bounds[index - 1] * factor;
+        index += 1;
+    }
+    bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_state::{FaultClass, LinkName, Pubkey, TunnelId};
+
+    use super::*;
+
+    fn entered(to: Phase, incarnation: u64) -> Event {
+        let link = LinkName::new("doublezero0").unwrap();
+        Event::PhaseChanged { tunnel: id(), link, incarnation: Incarnation(incarnation), from: Phase::Pending, to, reason: None }
+    }
+
+    fn failed(phase: Phase) -> Event {
+        Event::StepFailed { tunnel: id(), phase, class: FaultClass::Transient, reason: String::new(), retry_in_ms: 1 }
+    }
+
+    fn id() -> TunnelId {
+        TunnelId(Pubkey([1; 32]))
+    }
+
+    fn told(tally: &mut Tally, events: &[Event]) -> Vec<(Operation, bool)> {
+        events.iter().filter_map(|event| tally.hear(event)).collect()
+    }
+
+    #[test]
+    fn building_counts_once_and_a_flap_of_the_session_does_not_count() {
+        let mut tally = Tally::default();
+        let built = [Phase::Linking, Phase::Addressing, Phase::Routing, Phase::Peering, Phase::Active].map(|phase| entered(phase, 1));
+        assert_eq!(told(&mut tally, &built), [(Operation::Provision, true)]);
+        let flap = [Phase::Peering, Phase::Active].map(|phase| entered(phase, 1));
+        assert_eq!(told(&mut tally, &flap), []);
+    }
+
+    #[test]
+    fn a_change_in_place_is_an_update_a_new_link_a_provision_and_mending_neither() {
+        let mut tally = Tally::default();
+        told(&mut tally, &[entered(Phase::Linking, 1), entered(Phase::Active, 1)]);
+        let changed = [entered(Phase::Routing, 1), entered(Phase::Active, 1)];
+        assert_eq!(told(&mut tally, &changed), [(Operation::Update, true)]);
+        let replaced = [entered(Phase::Linking, 1), entered(Phase::Active, 2)];
+        assert_eq!(told(&mut tally, &replaced), [(Operation::Provision, true)]);
+        let quietly = Event::Repaired { tunnel: id(), steps: vec![] };
+        assert_eq!(told(&mut tally, &[quietly, entered(Phase::Routing, 2), entered(Phase::Active, 2)]), [(Operation::Update, true)]);
+        let mended = [entered(Phase::Linking, 2), Event::Repaired { tunnel: id(), steps: vec![] }, entered(Phase::Peering, 3)];
+        assert_eq!(told(&mut tally, &mended), []);
+    }
+
+    #[test]
+    fn failures_count_for_what_was_attempted() {
+        let mut tally = Tally::default();
+        assert_eq!(told(&mut tally, &[failed(Phase::Linking)]), [(Operation::Provision, false)]);
+        told(&mut tally, &[entered(Phase::Active, 1)]);
+        assert_eq!(told(&mut tally, &[failed(Phase::Routing)]), [(Operation::Update, false)]);
+        assert_eq!(told(&mut tally, &[failed(Phase::Draining)]), [(Operation::Removal, false)]);
+        assert_eq!(told(&mut tally, &[entered(Phase::Removed, 1)]), [(Operation::Removal, true)]);
+        assert_eq!(told(&mut tally, &[failed(Phase::Linking)]), [(Operation::Provision, false)]);
+    }
+
+    #[test]
+    fn what_was_taken_over_is_not_provisioned() {
+        let mut tally = Tally::default();
+        let adopted = Event::Adopted { tunnel: id(), link: LinkName::new("doublezero0").unwrap(), incarnation: Incarnation(7) };
+        assert_eq!(told(&mut tally, &[adopted, entered(Phase::Peering, 7)]), []);
+    }
+
+    #[test]
+    fn buckets_are_cumulative_include_their_bound_and_leave_out_what_is_above_the_last() {
+        let mut histogram = Histogram::new(FETCH);
+        for milliseconds in [50, 100, 400, 500_000] {
+            histogram.observe(Duration::from_millis(milliseconds));
+        }
+        let cumulative: Vec<_> = histogram.cumulative().collect();
+        assert_eq!(cumulative[..2], [(0.1, 2), (0.5, 3)]);
+        assert_eq!(cumulative.last(), Some(&(120.0, 3)));
+        assert_eq!((histogram.count(), histogram.sum()), (4, 500.55));
+    }
+
+    #[test]
+    fn the_exponential_bounds_are_the_references() {
+        assert_eq!((ESTABLISHED.len(), ESTABLISHED[1], ESTABLISHED[11]), (12, 1.5, 86.497_558_593_75));
+        assert_eq!((UPDATE.len(), UPDATE[0], UPDATE[14]), (15, 0.0001, 1.6384));
+    }
+}
