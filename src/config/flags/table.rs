@@ -1,0 +1,260 @@
+//! The table of flags.
+
+use std::path::PathBuf;
+
+use super::{AsksFor, Flag, Set, Value};
+use crate::config::values;
+
+macro_rules! text {
+    ($field:ident . $name:ident) => {
+        Set::Text(|layer, text| {
+            layer.$field.$name = Some(values::text(text)?);
+            Ok(())
+        })
+    };
+    ($name:ident) => {
+        Set::Text(|layer, text| {
+            layer.$name = Some(values::text(text)?);
+            Ok(())
+        })
+    };
+}
+
+const LATENCY: &str = "latency probing";
+const LIVENESS: &str = "route liveness";
+
+/// Every flag, ours first in each group.
+pub static FLAGS: &[Flag] = &[
+    Flag {
+        names: &["config"],
+        value: Value::Text(" FILE"),
+        help: "configuration file (default /etc/warren/warren.toml, if there is one)",
+        set: Set::Text(|layer, text| {
+            layer.config = Some(PathBuf::from(values::text::<String>(text)?));
+            Ok(())
+        }),
+    },
+    Flag {
+        names: &["check-config"],
+        value: Value::Switch,
+        help: "print the configuration in force and exit",
+        set: Set::Switch(|layer, on| layer.check_config = on),
+    },
+    Flag {
+        names: &["version"],
+        value: Value::Switch,
+        help: "print build, version and date and exit",
+        set: Set::Switch(|layer, on| layer.version = on),
+    },
+    Flag {
+        names: &["env"],
+        value: Value::Text(" NAME"),
+        help: "mainnet-beta (or mainnet), testnet, devnet or localnet (default testnet)",
+        set: text!(ledger.env),
+    },
+    Flag {
+        names: &["program-id"],
+        value: Value::Text(" KEY"),
+        help: "the serviceability program, instead of the environment's",
+        set: text!(ledger.program_id),
+    },
+    Flag {
+        names: &["ledger-url", "solana-rpc-endpoint"],
+        value: Value::Text(" URL"),
+        help: "ledger RPC endpoint; given several times: several endpoints",
+        set: Set::Text(|layer, text| {
+            layer.ledger.urls.get_or_insert_default().push(values::text(text)?);
+            Ok(())
+        }),
+    },
+    Flag {
+        names: &["ledger-ws-url"],
+        value: Value::Text(" URL"),
+        help: "ledger websocket endpoint, instead of the one that follows from the RPC endpoint",
+        set: text!(ledger.ws_url),
+    },
+    Flag {
+        names: &["commitment"],
+        value: Value::Text(" LEVEL"),
+        help: "processed, confirmed (default) or finalized",
+        set: text!(ledger.commitment),
+    },
+    Flag {
+        names: &["poll-interval", "reconciler-poll-interval"],
+        value: Value::Seconds,
+        help: "how often the ledger is read (default 10s, at least 1s)",
+        set: Set::Span(|layer, span| layer.ledger.poll_interval = Some(span.into())),
+    },
+    Flag {
+        names: &["fetch-timeout", "reconciler-fetch-timeout"],
+        value: Value::Seconds,
+        help: "how long one read may take with its retries (default 60s)",
+        set: Set::Span(|layer, span| layer.ledger.fetch_timeout = Some(span.into())),
+    },
+    Flag {
+        names: &["request-timeout", "onchain-rpc-timeout"],
+        value: Value::Span,
+        help: "how long one request may take (default 30s)",
+        set: Set::Span(|layer, span| layer.ledger.request_timeout = Some(span.into())),
+    },
+    Flag {
+        names: &["max-view-age"],
+        value: Value::Span,
+        help: "status is stale past this age of the last good read; tunnels stay (default 5m)",
+        set: Set::Span(|layer, span| layer.ledger.max_view_age = Some(span.into())),
+    },
+    Flag {
+        names: &["role"],
+        value: Value::Text(" client|gateway"),
+        help: "which end of the tunnels this host is (default client)",
+        set: text!(role),
+    },
+    Flag { names: &["device"], value: Value::Text(" KEY"), help: "gateway: this device's account", set: text!(device) },
+    Flag {
+        names: &["client-ip"],
+        value: Value::Text(" IP"),
+        help: "client: this host's public IPv4 address, instead of finding it",
+        set: text!(client_ip),
+    },
+    Flag {
+        names: &["dataplane"],
+        value: Value::Text(" auto|netlink|userspace|simulated"),
+        help: "what makes tunnels real (default auto)",
+        set: text!(dataplane),
+    },
+    Flag {
+        names: &["stop-mode"],
+        value: Value::Text(" detach|remove"),
+        help: "what a stop does to the tunnels (default detach: they stay)",
+        set: text!(stop_mode),
+    },
+    Flag { names: &["state-dir"], value: Value::Text(" DIR"), help: "durable state (default /var/lib/doublezerod)", set: text!(state_dir) },
+    Flag {
+        names: &["sock-file"],
+        value: Value::Text(" FILE"),
+        help: "the API's socket (default /var/run/doublezerod/doublezerod.sock)",
+        set: text!(api.sock_file),
+    },
+    Flag {
+        names: &["metrics-enable"],
+        value: Value::Switch,
+        help: "serve metrics on TCP as well",
+        set: Set::Switch(|layer, on| layer.api.metrics_enable = Some(on)),
+    },
+    Flag {
+        names: &["metrics-addr"],
+        value: Value::Text(" HOST:PORT"),
+        help: "where (default localhost:0; the port is in the log)",
+        set: text!(api.metrics_addr),
+    },
+    Flag {
+        names: &["log-format"],
+        value: Value::Text(" text|json"),
+        help: "format of the log, which goes to stderr (default text)",
+        set: text!(log.format),
+    },
+    Flag {
+        names: &["log-level"],
+        value: Value::Text(" LEVEL"),
+        help: "error, warn, info (default), debug, trace, or a filter such as warren_actors=debug",
+        set: text!(log.level),
+    },
+    Flag { names: &["v"], value: Value::Switch, help: "the same as -log-level debug", set: Set::Switch(|layer, on| layer.verbose = on) },
+    Flag {
+        names: &["latency-probing"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+    },
+    Flag { names: &["probe-interval"], value: Value::Seconds, help: "not built yet", set: Set::Later(LATENCY, AsksFor::OtherThan("300")) },
+    Flag {
+        names: &["cache-update-interval"],
+        value: Value::Seconds,
+        help: "not built yet",
+        set: Set::Later(LATENCY, AsksFor::OtherThan("30")),
+    },
+    Flag {
+        names: &["enable-latency-metrics"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["latency-probe-tunnel-endpoints"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["latency-single-socket"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["route-config"],
+        value: Value::Text(" FILE"),
+        help: "not built yet",
+        set: Set::Later("route exclusion", AsksFor::Something),
+    },
+    Flag {
+        names: &["route-liveness-tx-min"],
+        value: Value::Span,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("1s")),
+    },
+    Flag {
+        names: &["route-liveness-rx-min"],
+        value: Value::Span,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("1s")),
+    },
+    Flag {
+        names: &["route-liveness-detect-mult"],
+        value: Value::Count,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("3")),
+    },
+    Flag {
+        names: &["route-liveness-min-tx-floor"],
+        value: Value::Span,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("50ms")),
+    },
+    Flag {
+        names: &["route-liveness-max-tx-ceil"],
+        value: Value::Span,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("3s")),
+    },
+    Flag {
+        names: &["route-liveness-backoff-max"],
+        value: Value::Span,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("1m")),
+    },
+    Flag {
+        names: &["route-liveness-peer-metrics"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["route-liveness-debug"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["route-liveness-enable-passive"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+    },
+    Flag {
+        names: &["route-liveness-enable-active"],
+        value: Value::Switch,
+        help: "not built yet",
+        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+    },
+];

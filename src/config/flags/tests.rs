@@ -1,0 +1,104 @@
+use super::*;
+
+fn line(words: &[&str]) -> Result<Parsed, FlagError> {
+    parse(words.iter().map(|word| (*word).to_owned()))
+}
+
+#[test]
+fn every_flag_of_the_reference_is_accepted_with_one_dash_and_with_two() {
+    for (name, value) in REFERENCE {
+        for dashes in ["-", "--"] {
+            line(&[&format!("{dashes}{name}={value}")]).unwrap_or_else(|error| panic!("{dashes}{name}: {error}"));
+            if !matches!(*value, "true" | "false") {
+                line(&[&format!("{dashes}{name}"), value]).unwrap_or_else(|error| panic!("{dashes}{name}: {error}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_flags_share_a_name() {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in FLAGS.iter().flat_map(|flag| flag.names) {
+        assert!(seen.insert(name), "{name} twice");
+    }
+}
+
+#[test]
+fn a_bare_number_is_seconds_where_the_reference_has_seconds_and_an_error_elsewhere() {
+    assert_eq!(line(&["-reconciler-poll-interval", "3"]).unwrap().layer.ledger.poll_interval.unwrap().0, Duration::from_secs(3));
+    assert_eq!(line(&["--poll-interval=1m30s"]).unwrap().layer.ledger.poll_interval.unwrap().0, Duration::from_secs(90));
+    assert_eq!(line(&["-onchain-rpc-timeout", "1500ms"]).unwrap().layer.ledger.request_timeout.unwrap().0, Duration::from_millis(1500));
+    assert!(matches!(line(&["-onchain-rpc-timeout", "30"]), Err(FlagError::Bad { .. })));
+}
+
+#[test]
+fn a_switch_takes_its_value_only_after_an_equals_sign() {
+    for (text, on) in [("1", true), ("t", true), ("TRUE", true), ("True", true), ("0", false), ("F", false), ("false", false)] {
+        assert_eq!(line(&[&format!("-metrics-enable={text}")]).unwrap().layer.api.metrics_enable, Some(on), "{text}");
+    }
+    assert_eq!(line(&["-metrics-enable"]).unwrap().layer.api.metrics_enable, Some(true));
+    assert_eq!(line(&["-metrics-enable", "false"]), Err(FlagError::Positional("false".into())));
+    assert!(matches!(line(&["-metrics-enable=yes"]), Err(FlagError::Bad { .. })));
+}
+
+#[test]
+fn what_is_not_built_is_noted_only_when_it_is_asked_for() {
+    let asked = line(&["-latency-probing=true", "-route-liveness-enable-active", "-route-liveness-tx-min=2s"]).unwrap().layer.not_built;
+    assert_eq!(asked.keys().collect::<Vec<_>>(), ["latency-probing", "route-liveness-enable-active", "route-liveness-tx-min"]);
+    let silent =
+        line(&["-latency-probing=false", "-probe-interval=300", "-route-liveness-enable-passive=false", "-route-liveness-tx-min=1000ms"]);
+    assert!(silent.unwrap().layer.not_built.is_empty());
+}
+
+#[test]
+fn words_that_are_not_understood_are_named() {
+    assert_eq!(line(&["-nope"]), Err(FlagError::Unknown("-nope".into())));
+    assert_eq!(line(&["status"]), Err(FlagError::Positional("status".into())));
+    assert_eq!(line(&["---env=x"]), Err(FlagError::Positional("---env=x".into())));
+    assert_eq!(line(&["-"]), Err(FlagError::Positional("-".into())));
+    assert_eq!(line(&["-env"]), Err(FlagError::NoValue("env".into())));
+    assert!(matches!(line(&["-route-liveness-detect-mult=-1"]), Err(FlagError::Bad { .. })));
+}
+
+#[test]
+fn the_help_names_every_flag() {
+    let text = help();
+    for name in FLAGS.iter().flat_map(|flag| flag.names) {
+        assert!(text.contains(&format!("-{name}")), "{name}");
+    }
+}
+
+/// The flags of the reference daemon with a value each.
+const REFERENCE: &[(&str, &str)] = &[
+    ("sock-file", "/run/x.sock"),
+    ("latency-probing", "false"),
+    ("version", "true"),
+    ("env", "devnet"),
+    ("program-id", "7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX"),
+    ("solana-rpc-endpoint", "http://localhost:8899"),
+    ("probe-interval", "300"),
+    ("cache-update-interval", "30"),
+    ("v", "true"),
+    ("enable-latency-metrics", "true"),
+    ("latency-probe-tunnel-endpoints", "false"),
+    ("latency-single-socket", "true"),
+    ("metrics-enable", "true"),
+    ("metrics-addr", "localhost:0"),
+    ("route-config", "/var/lib/doublezero/route-config.json"),
+    ("client-ip", "192.0.2.1"),
+    ("reconciler-poll-interval", "10"),
+    ("reconciler-fetch-timeout", "60"),
+    ("onchain-rpc-timeout", "30s"),
+    ("state-dir", "/var/lib/doublezerod"),
+    ("route-liveness-tx-min", "1s"),
+    ("route-liveness-rx-min", "1s"),
+    ("route-liveness-detect-mult", "3"),
+    ("route-liveness-min-tx-floor", "50ms"),
+    ("route-liveness-max-tx-ceil", "3s"),
+    ("route-liveness-backoff-max", "1m"),
+    ("route-liveness-peer-metrics", "true"),
+    ("route-liveness-debug", "true"),
+    ("route-liveness-enable-passive", "true"),
+    ("route-liveness-enable-active", "false"),
+];
