@@ -1,8 +1,10 @@
 //! Where the API is served.
 
 use std::{
+    io,
     os::unix::net::UnixListener,
     path::PathBuf,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,7 +16,7 @@ use warren_actors::Handle;
 use crate::{
     cli::client::Client,
     config::Config,
-    http::{self, Api, Peer, socket},
+    http::{self, Api, server, socket},
 };
 
 /// The API must answer within this after its start.
@@ -48,11 +50,16 @@ impl Listening {
     /// # Errors
     /// When it does not answer in time.
     pub async fn serve(&self, handle: &Handle, api: Api) -> anyhow::Result<()> {
+        let limits = server::Limits::default();
         if let Some(listener) = &self.metrics {
             tracing::info!(address = %listener.local_addr().context("metrics listener")?, "metrics are served");
-            supervise_tcp(handle, Arc::clone(listener), http::metrics_router(api.clone()));
+            let (listener, router) = (Arc::clone(listener), http::metrics_router(api.clone()));
+            let door = move || listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+            supervise(handle, "metrics", door, router, limits);
         }
-        supervise_socket(handle, Arc::clone(&self.socket), http::router(api));
+        let listener = Arc::clone(&self.socket);
+        let door = move || listener.try_clone().and_then(tokio::net::UnixListener::from_std);
+        supervise(handle, "api", door, http::router(api), limits);
         let client = Client::new(&self.path);
         let started = Instant::now();
         while let Err(error) = client.get("/healthz").await {
@@ -71,27 +78,22 @@ async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener
     listener.into_std().context("metrics listener")
 }
 
-fn supervise_socket(handle: &Handle, listener: Arc<UnixListener>, router: Router) {
+/// Serves at a door, which is opened anew for each start. Connections of an earlier start count on.
+fn supervise<D: server::Door>(
+    handle: &Handle,
+    name: &str,
+    door: impl Fn() -> io::Result<D> + Send + Sync + 'static,
+    router: Router,
+    limits: server::Limits,
+) {
+    let slots = server::Slots::new(limits, nix::unistd::geteuid().as_raw());
     let serve = move || {
-        let (listener, router) = (listener.try_clone().and_then(tokio::net::UnixListener::from_std), router.clone());
+        let (door, router, slots) = (door(), router.clone(), slots.clone());
         let service = async move {
-            let listener = listener.map_err(|error| error.to_string())?;
-            let served = axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await;
-            served.map_err(|error| error.to_string())
+            server::serve(door.map_err(|error| error.to_string())?, router, slots).await;
+            Ok(())
         };
-        Box::pin(service) as std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
+        Box::pin(service) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
     };
-    handle.spawn_supervised("api", Box::new(serve));
-}
-
-fn supervise_tcp(handle: &Handle, listener: Arc<std::net::TcpListener>, router: Router) {
-    let serve = move || {
-        let (listener, router) = (listener.try_clone().and_then(tokio::net::TcpListener::from_std), router.clone());
-        let service = async move {
-            let listener = listener.map_err(|error| error.to_string())?;
-            axum::serve(listener, router.into_make_service()).await.map_err(|error| error.to_string())
-        };
-        Box::pin(service) as std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
-    };
-    handle.spawn_supervised("metrics", Box::new(serve));
+    handle.spawn_supervised(name, Box::new(serve));
 }

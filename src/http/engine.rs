@@ -1,11 +1,11 @@
 //! What the API needs of the daemon.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use warren_actors::{Handle, PlanError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
-use warren_state::{Fault, Observed, Plan, Sequence, journal::JournalEntry};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, TunnelId, journal::JournalEntry};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
 /// they never wait.
@@ -31,6 +31,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// What is there right now.
     async fn observe(&self) -> Result<Observed, Fault>;
+
+    /// What the sessions taught us.
+    async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes>;
 
     /// The source address that the host would use.
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
@@ -67,6 +70,10 @@ impl Engine for Handle {
 
     async fn observe(&self) -> Result<Observed, Fault> {
         self.dataplane().observe(Scope::All).await
+    }
+
+    async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes> {
+        Handle::learned(self).await
     }
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {

@@ -1,29 +1,31 @@
 //! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
 
-use prometheus::{Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder};
+mod figures;
+mod page;
+
 use warren_actors::Snapshot;
 use warren_state::{ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus};
 
 use super::{Api, compat};
 use crate::version;
+use page::Page;
 
 /// The exposition in Prometheus's text format.
 ///
 /// # Errors
 /// When two metrics contradict each other, which a test rules out.
 pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Error> {
-    let page = Page(Registry::new());
-    build(&page)?;
-    reference(&page, snapshot, api)?;
-    ledger(&page, snapshot)?;
-    tunnels(&page, snapshot)?;
-    daemon(&page, snapshot)?;
-    let mut bytes = Vec::new();
-    TextEncoder::new().encode(&page.0.gather(), &mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut page = Page::default();
+    build(&mut page)?;
+    reference(&mut page, snapshot, api)?;
+    figures::write(&mut page, &snapshot.figures, &snapshot.ledger)?;
+    ledger(&mut page, snapshot)?;
+    tunnels(&mut page, snapshot)?;
+    daemon(&mut page, snapshot)?;
+    page.text()
 }
 
-fn build(page: &Page) -> Result<(), prometheus::Error> {
+fn build(page: &mut Page) -> Result<(), prometheus::Error> {
     page.gauge(
         "doublezero_build_info",
         "What was built.",
@@ -33,7 +35,7 @@ fn build(page: &Page) -> Result<(), prometheus::Error> {
 }
 
 /// What the reference has under these names, with a label more where its tunnels shared one series.
-fn reference(page: &Page, snapshot: &Snapshot, api: &Api) -> Result<(), prometheus::Error> {
+fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prometheus::Error> {
     let services = compat::provisioned(snapshot);
     page.gauge(
         "doublezero_session_is_up",
@@ -69,11 +71,10 @@ fn reference(page: &Page, snapshot: &Snapshot, api: &Api) -> Result<(), promethe
     )
 }
 
-fn ledger(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let health = &snapshot.ledger;
-    let outcomes = |good: &str, bad: &str| [(vec![good.to_owned()], health.reads_ok), (vec![bad.to_owned()], health.reads_failed)];
-    page.counter("doublezero_reconciler_polls_total", "Reads of the ledger.", &["status"], outcomes("success", "error"))?;
-    page.counter("doublezero_onchain_fetch_total", "Reads of the ledger.", &["result"], outcomes("success", "error"))?;
+    let outcomes = [("success", health.reads_ok), ("error", health.reads_failed)].map(|(status, count)| (vec![status.to_owned()], count));
+    page.counter("doublezero_reconciler_polls_total", "Reads of the ledger.", &["status"], outcomes)?;
     let age = snapshot.view_read_at.map(|read_at| snapshot.at.since(read_at).as_secs_f64());
     let failing = snapshot.held.is_some();
     page.number(
@@ -93,7 +94,7 @@ fn ledger(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     page.number("warren_quarantined_accounts", "Accounts that do not decode.", view.map_or(0.0, |view| view.quarantined.len() as f64))
 }
 
-fn tunnels(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let reports = || snapshot.tunnels.values().map(|report| (name(report), report));
     let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
     page.gauge("warren_tunnel_phase", "The phase that the tunnel is in.", &["tunnel", "phase"], phases)?;
@@ -106,7 +107,7 @@ fn tunnels(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     page.number("warren_refused_users", "Users whose tunnel is not built.", snapshot.refused.len() as f64)
 }
 
-fn daemon(page: &Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let by_name = |map: &std::collections::BTreeMap<String, u64>| map.iter().map(|(name, n)| (vec![name.clone()], *n)).collect::<Vec<_>>();
     page.number("warren_enabled", "The enable switch.", flag(snapshot.enabled))?;
     page.number("warren_converged", "Whether desired and observed agree.", flag(snapshot.converged))?;
@@ -137,45 +138,4 @@ fn name(report: &TunnelReport) -> String {
 
 fn flag(on: bool) -> f64 {
     f64::from(u8::from(on))
-}
-
-/// One exposition in the making.
-struct Page(Registry);
-
-impl Page {
-    fn gauge(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        values: impl IntoIterator<Item = (Vec<String>, f64)>,
-    ) -> Result<(), prometheus::Error> {
-        let family = GaugeVec::new(Opts::new(name, help), labels)?;
-        for (labels, value) in values {
-            family.get_metric_with_label_values(&labels)?.set(value);
-        }
-        self.0.register(Box::new(family))
-    }
-
-    fn counter(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-        values: impl IntoIterator<Item = (Vec<String>, u64)>,
-    ) -> Result<(), prometheus::Error> {
-        let family = IntCounterVec::new(Opts::new(name, help), labels)?;
-        for (labels, value) in values {
-            family.get_metric_with_label_values(&labels)?.inc_by(value);
-        }
-        self.0.register(Box::new(family))
-    }
-
-    fn number(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
-        self.gauge(name, help, &[], [(vec![], value)])
-    }
-
-    fn total(&self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
-        self.counter(name, help, &[], [(vec![], value)])
-    }
 }

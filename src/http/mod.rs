@@ -8,6 +8,7 @@ pub mod openapi;
 pub mod peer;
 pub mod reads;
 pub mod routes;
+pub mod server;
 pub mod socket;
 #[cfg(test)]
 pub(crate) mod testing;

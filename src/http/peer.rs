@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, ffi::CString, sync::Arc};
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 /// Members of these groups may change things.
 pub const GROUPS: [&str; 2] = ["warren", "doublezero"];
@@ -72,9 +71,11 @@ fn memberships(uid: u32, gid: u32) -> Vec<u32> {
     name.and_then(|name| getgrouplist(&name, Gid::from_raw(gid)).ok()).unwrap_or_default().into_iter().map(Gid::as_raw).collect()
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let credentials = stream.io().peer_cred().ok();
+impl Peer {
+    /// As the kernel reports it.
+    #[must_use]
+    pub fn of(stream: &UnixStream) -> Self {
+        let credentials = stream.peer_cred().ok();
         Self { uid: credentials.as_ref().map(|peer| peer.uid()), gid: credentials.as_ref().map(|peer| peer.gid()) }
     }
 }

@@ -1,10 +1,14 @@
 //! `/routes` and `/resolve-route`.
 
-use std::net::Ipv4Addr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use axum::{
     body::Bytes,
-    extract::State,
+    extract::{FromRequest, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -12,11 +16,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
-use warren_state::{Observed, RouteProtocol, TableId};
+use warren_state::{Fault, LearnedRoutes, Observed, Route, RouteProtocol, TableId, TunnelId};
 
 use super::{Api, compat, json, reads::PATIENCE};
 
-/// A route that a session taught us and that is in the kernel.
+/// A route that a session taught us.
 #[derive(Serialize, ToSchema, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RouteEntry {
     /// The destination's address. The reference leaves the prefix length out; it is in `prefix_length`.
@@ -25,7 +29,7 @@ pub struct RouteEntry {
     pub local_ip: String,
     /// The next hop.
     pub peer_ip: String,
-    /// Always `present`.
+    /// Whether the kernel has it: `present` or `absent`.
     pub kernel_state: &'static str,
     /// The destination's prefix length.
     pub prefix_length: u8,
@@ -46,11 +50,16 @@ pub struct ResolveReply {
     src: String,
 }
 
-/// Routes that the sessions taught us, as the kernel has them.
+/// Routes that the sessions taught us, and whether the kernel has them.
 #[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn routes(State(api): State<Api>) -> Response {
-    match timeout(PATIENCE, api.engine.observe()).await {
-        Ok(Ok(observed)) => json(StatusCode::OK, &learned(&api.engine.snapshot(), &observed)),
+    let asked = async {
+        // In this order: a route that is being installed meanwhile does not count as absent.
+        let learned = api.engine.learned().await;
+        Ok::<_, Fault>((learned, api.engine.observe().await?))
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok((learned, observed))) => json(StatusCode::OK, &entries(&api.engine.snapshot(), &learned, &observed)),
         Ok(Err(fault)) => {
             tracing::warn!(%fault, "cannot observe the dataplane for /routes");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes")
@@ -63,8 +72,13 @@ pub async fn routes(State(api): State<Api>) -> Response {
 #[utoipa::path(post, path = "/resolve-route", request_body = ResolveRequest, responses(
     (status = 200, body = ResolveReply),
     (status = 400, content_type = "text/plain", body = String),
-    (status = 404, content_type = "text/plain", body = String)))]
-pub async fn resolve_route(State(api): State<Api>, body: Bytes) -> Response {
+    (status = 404, content_type = "text/plain", body = String),
+    (status = 408, content_type = "text/plain", body = String)))]
+pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response {
+    let body = match body_within(request, PATIENCE).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
     let request: ResolveRequest = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(problem) if problem.is_data() => return plain(StatusCode::BAD_REQUEST, &format!("invalid request: {problem}")),
@@ -81,30 +95,84 @@ pub async fn resolve_route(State(api): State<Api>, body: Bytes) -> Response {
     }
 }
 
-/// Main-table BGP routes whose source is a service's address and whose next hop is its peer.
-fn learned(snapshot: &Snapshot, observed: &Observed) -> Vec<RouteEntry> {
+/// The body of a request, when it comes in time and is not too large.
+async fn body_within(request: Request, patience: Duration) -> Result<Bytes, Response> {
+    match timeout(patience, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(rejection)) => Err(rejection.into_response()),
+        Err(_elapsed) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time")),
+    }
+}
+
+/// Main-table BGP routes whose source is a service's address and whose next hop is its peer: those that the kernel has,
+/// and those that the session taught us and the kernel lacks.
+fn entries(snapshot: &Snapshot, learned: &BTreeMap<TunnelId, LearnedRoutes>, observed: &Observed) -> Vec<RouteEntry> {
     let mut entries = Vec::new();
-    for (_, spec) in compat::provisioned(snapshot) {
-        let (Some(link), Some(bgp)) = (observed.links.get(&spec.link.name), &spec.bgp) else { continue };
-        let source = bgp.install.map(|install| install.source);
-        entries.extend(
-            link.routes
-                .iter()
-                .filter(|route| route.protocol == RouteProtocol::Bgp && route.table == TableId::MAIN)
-                .filter(|route| route.via == bgp.peer_address && route.source.is_some() && route.source == source)
-                .map(|route| RouteEntry {
-                    network: route.dst.addr().to_string(),
-                    local_ip: route.source.map_or_else(String::new, |ip| ip.to_string()),
-                    peer_ip: route.via.to_string(),
-                    kernel_state: "present",
-                    prefix_length: route.dst.prefix_len(),
-                }),
-        );
+    for (report, spec) in compat::provisioned(snapshot) {
+        let Some((bgp, install)) = spec.bgp.as_ref().and_then(|bgp| Some((bgp, bgp.install?))) else { continue };
+        let counts = |route: &&Route| {
+            let ours = route.protocol == RouteProtocol::Bgp && route.table == TableId::MAIN;
+            ours && route.via == bgp.peer_address && route.source == Some(install.source)
+        };
+        let link = observed.links.get(&spec.link.name);
+        let present: BTreeSet<&Route> = link.iter().flat_map(|link| &link.routes).filter(counts).collect();
+        let taught: BTreeSet<&Route> = learned.get(&report.tunnel).into_iter().flat_map(taught).filter(counts).collect();
+        entries.extend(taught.difference(&present).map(|route| entry(route, "absent")));
+        entries.extend(present.into_iter().map(|route| entry(route, "present")));
     }
     entries.sort();
     entries
 }
 
+fn taught(learned: &LearnedRoutes) -> impl Iterator<Item = &Route> {
+    let routes = match learned {
+        LearnedRoutes::Unknown => None,
+        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
+    };
+    routes.into_iter().flatten()
+}
+
+fn entry(route: &Route, kernel_state: &'static str) -> RouteEntry {
+    RouteEntry {
+        network: route.dst.addr().to_string(),
+        local_ip: route.source.map_or_else(String::new, |ip| ip.to_string()),
+        peer_ip: route.via.to_string(),
+        kernel_state,
+        prefix_length: route.dst.prefix_len(),
+    }
+}
+
 fn plain(status: StatusCode, text: &str) -> Response {
     (status, format!("{text}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use axum::body::Body;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    /// A body that was announced and never comes.
+    struct Silent;
+
+    impl hyper::body::Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let refusal = body_within(Request::new(Body::new(Silent)), Duration::from_millis(10)).await.unwrap_err();
+        assert_eq!(refusal.status(), StatusCode::REQUEST_TIMEOUT);
+    }
 }

@@ -1,7 +1,7 @@
 //! A daemon of cardboard for tests of the API.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -11,9 +11,9 @@ use std::{
 use async_trait::async_trait;
 use warren_actors::{PlanError, Snapshot, SwitchError};
 use warren_state::{
-    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LinkKind, LinkName, LinkSpec, Monotonic, Observed, ObservedLink,
-    ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId, TunnelId,
-    TunnelSpec, View,
+    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
+    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId,
+    TunnelId, TunnelSpec, View,
     event::Event,
     journal::JournalEntry,
     lifecycle::TunnelReport,
@@ -21,7 +21,7 @@ use warren_state::{
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
 
-use super::{Api, Engine, Peer, peer, router, socket, v3};
+use super::{Api, Engine, peer, router, server, socket, v3};
 use crate::{cli::client::Client, config};
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -31,13 +31,22 @@ pub const DEVICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
 pub struct Cardboard {
     pub snapshot: Mutex<Arc<Snapshot>>,
     pub observed: Observed,
+    pub learned: BTreeMap<TunnelId, LearnedRoutes>,
+    pub limits: server::Limits,
     pub converges: bool,
     pub switch_fails: bool,
 }
 
 impl Cardboard {
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot: Mutex::new(Arc::new(snapshot)), observed: Observed::default(), converges: true, switch_fails: false }
+        Self {
+            snapshot: Mutex::new(Arc::new(snapshot)),
+            observed: Observed::default(),
+            learned: BTreeMap::new(),
+            limits: server::Limits::default(),
+            converges: true,
+            switch_fails: false,
+        }
     }
 }
 
@@ -81,6 +90,10 @@ impl Engine for Cardboard {
         Ok(self.observed.clone())
     }
 
+    async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes> {
+        self.learned.clone()
+    }
+
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
         Ok((dst != Ipv4Addr::new(203, 0, 113, 1)).then_some(CLIENT))
     }
@@ -106,10 +119,8 @@ pub async fn serve(engine: Cardboard) -> Served {
     let path = directory.path().join("w.sock");
     let (listener, file) = socket::bind(&path).unwrap();
     let listener = tokio::net::UnixListener::from_std(listener).unwrap();
-    let router = router(api(Arc::new(engine)));
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await.unwrap();
-    });
+    let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw());
+    let server = tokio::spawn(server::serve(listener, router(api(Arc::new(engine))), slots));
     Served { client: Client::new(&path), path, _directory: directory, _file: file, server }
 }
 
@@ -180,7 +191,7 @@ pub fn observed() -> Observed {
     Observed { links: [(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes })].into(), rules: BTreeSet::new() }
 }
 
-fn route(dst: &str, protocol: RouteProtocol, table: TableId, source: Option<Ipv4Addr>, via: [u8; 4]) -> Route {
+pub fn route(dst: &str, protocol: RouteProtocol, table: TableId, source: Option<Ipv4Addr>, via: [u8; 4]) -> Route {
     Route { table, dst: dst.parse().unwrap(), via: via.into(), source, protocol }
 }
 

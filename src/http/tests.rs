@@ -1,10 +1,17 @@
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
-use warren_actors::Snapshot;
+use warren_actors::{
+    Figures, Snapshot,
+    figures::{Fetch, Histogram, Operation},
+};
+use warren_state::{LearnedRoutes, RouteProtocol, ServiceClass, TableId, TunnelId};
 
-use super::testing::{Cardboard, connected, observed, serve};
-use crate::http::{metrics, testing::api, v3};
+use super::testing::{CLIENT, Cardboard, connected, key, observed, route, serve};
+use crate::http::{metrics, server::Limits, testing::api, v3};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_answer_with_the_references_content_types_and_bytes() {
@@ -73,12 +80,23 @@ async fn an_error_with_quotes_in_it_is_still_valid_json() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_are_those_of_the_session_in_the_main_table() {
     let served = serve(Cardboard { observed: observed(), ..Cardboard::new(connected()) }).await;
-    let entry = |network: &str, length: u8| {
-        format!(
-            r#"{{"network":"{network}","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"present","prefix_length":{length}}}"#
-        )
-    };
-    assert_eq!(body(&served, "/routes").await, format!("[{},{}]\n", entry("203.0.113.0", 24), entry("203.0.113.7", 32)));
+    let (first, second) = (route_entry("203.0.113.0", 24, "present"), route_entry("203.0.113.7", 32, "present"));
+    assert_eq!(body(&served, "/routes").await, format!("[{first},{second}]\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_that_the_session_taught_us_and_the_kernel_lacks_are_absent() {
+    let taught = |dst, table| route(dst, RouteProtocol::Bgp, table, Some(CLIENT), [169, 254, 0, 0]);
+    let routes = [taught("203.0.113.0/24", TableId::MAIN), taught("203.0.112.0/24", TableId::MAIN), taught("203.0.111.0/24", TableId(100))];
+    let learned = [(TunnelId(key(1)), LearnedRoutes::Known(routes.into()))].into();
+    let served = serve(Cardboard { observed: observed(), learned, ..Cardboard::new(connected()) }).await;
+    let entries = [("203.0.112.0", 24, "absent"), ("203.0.113.0", 24, "present"), ("203.0.113.7", 32, "present")];
+    let expected = entries.map(|(network, length, state)| route_entry(network, length, state)).join(",");
+    assert_eq!(body(&served, "/routes").await, format!("[{expected}]\n"));
+}
+
+fn route_entry(network: &str, length: u8, state: &str) -> String {
+    format!(r#"{{"network":"{network}","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"{state}","prefix_length":{length}}}"#)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,14 +154,39 @@ async fn nothing_that_can_be_read_shows_the_secret_of_the_endpoint() {
 #[test]
 fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
     let engine = std::sync::Arc::new(Cardboard::new(connected()));
-    let text = metrics::render(&connected(), &api(engine)).unwrap();
+    let mut snapshot = connected();
+    snapshot.figures = std::sync::Arc::new(counted());
+    snapshot.ledger.retries_by_method = [("getProgramAccounts".to_owned(), 3)].into();
+    snapshot.ledger.retries_exhausted_by_method = [("getProgramAccounts".to_owned(), 1)].into();
+    let text = metrics::render(&snapshot, &api(engine)).unwrap();
     for line in [
         "doublezero_session_is_up{tunnel_name=\"doublezero0\"} 1",
         "doublezero_session_is_up{tunnel_name=\"doublezero1\"} 1",
         "doublezero_bgp_routes_installed{next_hop=\"169.254.0.0\",src=\"192.0.2.1\"} 2",
         "doublezero_reconciler_matched_users{service_type=\"unicast\"} 1",
         "doublezero_reconciler_polls_total{status=\"success\"} 0",
-        "doublezero_onchain_fetch_total{result=\"error\"} 0",
+        "doublezero_onchain_fetch_total{result=\"success\"} 2",
+        "doublezero_onchain_fetch_total{result=\"error_stale\"} 1",
+        "doublezero_onchain_fetch_total{result=\"error_no_cache\"} 0",
+        "doublezero_onchain_fetch_duration_seconds_bucket{le=\"0.1\"} 1",
+        "doublezero_onchain_fetch_duration_seconds_bucket{le=\"0.5\"} 2",
+        "doublezero_onchain_fetch_duration_seconds_bucket{le=\"120\"} 2",
+        "doublezero_onchain_fetch_duration_seconds_bucket{le=\"+Inf\"} 3",
+        "doublezero_onchain_fetch_duration_seconds_sum 200.55",
+        "doublezero_onchain_fetch_duration_seconds_count 3",
+        "doublezero_solana_rpc_retries_total{method=\"getProgramAccounts\"} 3",
+        "doublezero_solana_rpc_retries_total{method=\"getMultipleAccounts\"} 0",
+        "doublezero_solana_rpc_retries_exhausted_total{method=\"getProgramAccounts\"} 1",
+        "doublezero_reconciler_provisions_total{service_type=\"unicast\",status=\"success\"} 2",
+        "doublezero_reconciler_provisions_total{service_type=\"unicast\",status=\"error\"} 0",
+        "doublezero_reconciler_updates_total{service_type=\"multicast\",status=\"error\"} 1",
+        "doublezero_reconciler_removals_total{service_type=\"unknown\",status=\"success\"} 1",
+        "# TYPE doublezero_session_established_duration_seconds histogram",
+        "doublezero_session_established_duration_seconds_bucket{peer_ip=\"169.254.0.0\",le=\"1.5\"} 0",
+        "doublezero_session_established_duration_seconds_bucket{peer_ip=\"169.254.0.0\",le=\"2.25\"} 1",
+        "doublezero_session_established_duration_seconds_count{peer_ip=\"169.254.0.0\"} 1",
+        "doublezero_bgp_handle_update_duration_seconds_bucket{le=\"0.0001\"} 0",
+        "doublezero_bgp_handle_update_duration_seconds_bucket{le=\"1.6384\"} 1",
         "doublezero_onchain_stale_cache_age_seconds 0",
         "warren_tunnel_phase{phase=\"active\",tunnel=\"doublezero0\"} 1",
         "warren_tunnel_repairs_total{tunnel=\"doublezero1\"} 1",
@@ -154,6 +197,50 @@ fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     assert!(text.contains("doublezero_build_info{commit=") && text.contains("doublezero_connection_info{current_device=\"ams1\""));
+}
+
+fn counted() -> Figures {
+    let mut figures = Figures::default();
+    figures.operations.insert((Operation::Provision, Some(ServiceClass::Unicast), true), 2);
+    figures.operations.insert((Operation::Update, Some(ServiceClass::Multicast), false), 1);
+    figures.operations.insert((Operation::Removal, None, true), 1);
+    figures.fetches = [(Fetch::Success, 2), (Fetch::ErrorStale, 1)].into();
+    for milliseconds in [50, 500, 200_000] {
+        figures.fetch_seconds.observe(Duration::from_millis(milliseconds));
+    }
+    figures.update_seconds.observe(Duration::from_micros(300));
+    let mut established = Histogram::new(&[1.0, 1.5, 2.25]);
+    established.observe(Duration::from_secs(2));
+    figures.established_seconds.insert(std::net::Ipv4Addr::new(169, 254, 0, 0), std::sync::Arc::new(established));
+    figures
+}
+
+#[test]
+fn what_was_never_counted_is_zero_where_a_series_is_waited_for_and_absent_elsewhere() {
+    let text = metrics::render(&Snapshot::default(), &api(std::sync::Arc::new(Cardboard::new(Snapshot::default())))).unwrap();
+    assert!(text.contains("doublezero_reconciler_removals_total{service_type=\"multicast\",status=\"error\"} 0\n"), "{text}");
+    assert!(text.contains("doublezero_onchain_fetch_duration_seconds_count 0\n"), "{text}");
+    assert!(!text.contains("service_type=\"unknown\"") && !text.contains("doublezero_session_established_duration_seconds"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_say_nothing_are_turned_away_past_the_limit_and_closed_after_a_while() {
+    let limits = Limits { connections: 2, head: Duration::from_millis(300), ..Limits::default() };
+    let served = serve(Cardboard { limits, ..Cardboard::new(Snapshot::default()) }).await;
+    let connect = || std::os::unix::net::UnixStream::connect(&served.path).unwrap();
+    let (mut silent, mut slow) = (connect(), connect());
+    slow.write_all(b"GET /status HTTP/1.1\r\nHost").unwrap();
+    let answer = raw(&served.path, "");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("too many connections\n"), "{answer}");
+    // Each of the two is closed by the daemon, without a byte from its caller.
+    for stream in [&mut silent, &mut slow] {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        tokio::task::block_in_place(|| stream.read_to_end(&mut Vec::new())).unwrap();
+    }
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while !served.client.get("/healthz").await.is_ok_and(|reply| reply.status == StatusCode::OK) {
+        assert!(std::time::Instant::now() < until, "there is room again");
+    }
 }
 
 async fn body(served: &super::testing::Served, target: &str) -> String {

@@ -1,0 +1,234 @@
+//! Serving, with bounds: no caller can keep others from being answered, by opening connections, by sending slowly, or by
+//! sending much.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::{Extension, Router, extract::ConnectInfo};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+};
+
+use super::Peer;
+
+/// One connection keeps at most this of what is not yet understood. It bounds the head of a request, too.
+const BUFFER: usize = 64 * 1024;
+/// After a failure to accept: there may be no file descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Refusals are told in the log at most this often.
+const TELL: Duration = Duration::from_secs(60);
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
+
+/// How much is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Of those: of all users together who are neither root nor the daemon's own. The rest stays free for an operator.
+    pub unprivileged: usize,
+    /// Of those: of one such user. On TCP all callers together are one.
+    pub per_user: usize,
+    /// How long a caller may take to send the head of a request; a connection that is idle for so long is closed.
+    pub head: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 256, unprivileged: 192, per_user: 64, head: Duration::from_secs(10) }
+    }
+}
+
+/// Hands out the connections that are allowed. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    limits: Limits,
+    own_uid: u32,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    connections: usize,
+    unprivileged: BTreeMap<Option<u32>, usize>,
+    told: Option<Instant>,
+}
+
+/// One connection; dropping it makes room for another.
+#[derive(Debug)]
+pub struct Slot {
+    taken: Arc<Mutex<Taken>>,
+    /// The user it counts for; none for root and the daemon's own.
+    user: Option<Option<u32>>,
+}
+
+impl Slots {
+    /// For a daemon that runs as this user.
+    #[must_use]
+    pub fn new(limits: Limits, own_uid: u32) -> Self {
+        Self { limits, own_uid, taken: Arc::default() }
+    }
+
+    /// Room for one more connection of this caller, when there is any.
+    #[must_use]
+    pub fn take(&self, peer: Peer) -> Option<Slot> {
+        let user = Some(peer.uid).filter(|uid| *uid != Some(0) && *uid != Some(self.own_uid));
+        let mut taken = lock(&self.taken);
+        let room = taken.connections < self.limits.connections
+            && user.is_none_or(|user| {
+                taken.unprivileged.values().sum::<usize>() < self.limits.unprivileged
+                    && taken.unprivileged.get(&user).is_none_or(|own| *own < self.limits.per_user)
+            });
+        if !room {
+            taken.tell(peer);
+            return None;
+        }
+        taken.connections += 1;
+        if let Some(user) = user {
+            *taken.unprivileged.entry(user).or_default() += 1;
+        }
+        Some(Slot { taken: Arc::clone(&self.taken), user })
+    }
+}
+
+impl Taken {
+    fn tell(&mut self, peer: Peer) {
+        if self.told.is_none_or(|at| at.elapsed() > TELL) {
+            self.told = Some(Instant::now());
+            tracing::warn!(uid = ?peer.uid, connections = self.connections, "too many connections: callers are turned away");
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.taken);
+        taken.connections = taken.connections.saturating_sub(1);
+        let Some(user) = self.user else { return };
+        if let Some(own) = taken.unprivileged.get_mut(&user) {
+            *own -= 1;
+            if *own == 0 {
+                taken.unprivileged.remove(&user);
+            }
+        }
+    }
+}
+
+/// Where callers come from.
+pub trait Door: Send + 'static {
+    /// A caller's connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next caller.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
+
+    /// Says no. Best effort: the caller may have gone.
+    fn refuse(stream: Self::Stream);
+}
+
+impl Door for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<(UnixStream, Peer)> {
+        let (stream, _unnamed) = UnixListener::accept(self).await?;
+        let peer = Peer::of(&stream);
+        Ok((stream, peer))
+    }
+
+    fn refuse(stream: UnixStream) {
+        let _best_effort = stream.into_std().and_then(|mut stream| stream.write_all(REFUSAL));
+    }
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Peer)> {
+        let (stream, _address) = TcpListener::accept(self).await?;
+        Ok((stream, Peer { uid: None, gid: None }))
+    }
+
+    fn refuse(stream: TcpStream) {
+        let _best_effort = stream.into_std().and_then(|mut stream| stream.write_all(REFUSAL));
+    }
+}
+
+/// Answers callers until it is dropped; connections that are open then go on to their end.
+pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
+    loop {
+        match door.accept().await {
+            Ok((stream, peer)) => match slots.take(peer) {
+                Some(slot) => attend(stream, router.clone().layer(Extension(ConnectInfo(peer))), slot, slots.limits.head),
+                None => D::refuse(stream),
+            },
+            Err(error) => {
+                tracing::debug!(%error, "cannot accept a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+fn attend(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, slot: Slot, head: Duration) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::spawn(async move {
+        let _until_the_end = slot;
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}
+
+fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: u32 = 990;
+
+    fn slots() -> Slots {
+        Slots::new(Limits { connections: 5, unprivileged: 3, per_user: 2, ..Limits::default() }, OWN)
+    }
+
+    fn of(uid: u32) -> Peer {
+        Peer { uid: Some(uid), gid: Some(uid) }
+    }
+
+    #[test]
+    fn one_user_cannot_take_everything_nor_can_several_and_root_still_gets_in() {
+        let slots = slots();
+        let _first = slots.take(of(1000)).unwrap();
+        let second = slots.take(of(1000)).unwrap();
+        assert!(slots.take(of(1000)).is_none(), "two for one user");
+        let _other = slots.take(of(1001)).unwrap();
+        assert!(slots.take(of(1001)).is_none(), "three for all");
+        let _root = slots.take(of(0)).unwrap();
+        let _own = slots.take(of(OWN)).unwrap();
+        assert!(slots.take(of(0)).is_none(), "five in all");
+        drop(second);
+        assert!(slots.take(of(1000)).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn callers_that_the_kernel_does_not_name_are_one_user() {
+        let slots = slots();
+        let nobody = Peer { uid: None, gid: None };
+        let _taken = [slots.take(nobody).unwrap(), slots.take(nobody).unwrap()];
+        assert!(slots.take(nobody).is_none());
+    }
+}
