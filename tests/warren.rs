@@ -124,7 +124,12 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
         assert_eq!(document["schema"], 1, "{words:?}");
     }
     let output = warren(dir.path(), &["explain"]);
-    assert_eq!(stdout(&output), "No tunnels: the daemon is disabled: `warren enable` turns it on.\n");
+    let said = stdout(&output);
+    assert!(said.starts_with("Attention: the daemon is disabled: no tunnels are built until `warren enable`.\n"), "{said}");
+    assert!(said.ends_with("No tunnels.\n"), "{said}");
+    let output = warren(dir.path(), &["status"]);
+    assert!(stderr(&output).contains("note: the daemon is disabled"), "{}", stderr(&output));
+    assert!(!stdout(&output).contains("note"), "the table is alone on standard output");
     let output = warren(dir.path(), &["doctor"]);
     assert_eq!(output.status.code(), Some(1), "the ledger does not answer");
     assert!(stdout(&output).contains("FAIL  ledger"), "{}", stdout(&output));
@@ -160,11 +165,19 @@ fn completions_are_printed_for_every_shell() {
 fn serve(directory: &Path, script: Vec<(&'static str, u16, &'static str)>) -> std::thread::JoinHandle<()> {
     let listener = UnixListener::bind(directory.join("w.sock")).unwrap();
     std::thread::spawn(move || {
-        for (target, status, body) in script {
+        let mut script = script.into_iter().peekable();
+        while let Some((target, status, body)) = script.peek().copied() {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
             let line = request.next().unwrap();
-            let (status, body) = if line.split(' ').nth(1) == Some(target) { (status, body) } else { (599, "unexpected request") };
+            // Like the reference's daemon: what `status` asks beside the table is not known.
+            let (status, body) = match line.split(' ').nth(1) {
+                Some("/v3/status") if target != "/v3/status" => (404, "404 page not found\n"),
+                asked => {
+                    script.next();
+                    if asked == Some(target) { (status, body) } else { (599, "unexpected request") }
+                }
+            };
             request.for_each(drop);
             let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             stream.write_all((head + body).as_bytes()).unwrap();

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::{client::Client, output};
+use super::{client::Client, notes, output};
 use crate::http::v3;
 
 /// Events that are shown for one tunnel.
@@ -27,9 +27,11 @@ pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow
     if as_json {
         return output::json(&json!({ "schema": v3::SCHEMA, "tunnels": replies, "refused": refused, "enabled": status.enabled }));
     }
-    let mut paragraphs: Vec<String> = replies.iter().map(tell).collect();
+    let mut paragraphs: Vec<String> = notes::general(&status).iter().map(|note| format!("Attention: {}.\n", output::tame(note))).collect();
+    let general = paragraphs.len();
+    paragraphs.extend(replies.iter().map(|reply| tell(&status, reply)));
     paragraphs.extend(refused.iter().map(tell_refused));
-    if paragraphs.is_empty() {
+    if paragraphs.len() == general {
         paragraphs.push(tell_idle(&status));
     }
     output::text(&paragraphs.join("\n"))
@@ -56,7 +58,7 @@ fn meant(status: &v3::Status, wanted: &str) -> Vec<v3::Refused> {
     status.refused.iter().filter(|refused| refused.user.starts_with(wanted)).cloned().collect()
 }
 
-fn tell(reply: &v3::TunnelReply) -> String {
+fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let tunnel = &reply.tunnel;
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
     let mut lines = vec![format!("{name}: {} for {}, account {}", tunnel.phase, output::span(tunnel.since_seconds), tunnel.id)];
@@ -67,12 +69,13 @@ fn tell(reply: &v3::TunnelReply) -> String {
     }
     if let Some(failure) = &tunnel.failure {
         lines.push(format!("  failed while {}: {}: {}", failure.phase, failure.operation, failure.detail));
-        lines.push(format!("  {}; {}", advice(&failure.class), retry(tunnel.attempts, failure.retry_in_seconds)));
+        lines.push(format!("  {}; {}", advice(&failure.class), notes::retry(tunnel.attempts, failure.retry_in_seconds)));
     }
-    let detail = tunnel.session_detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    lines.push(format!("  session: {}{detail}, {} routes learned", tunnel.session, tunnel.learned_routes));
+    lines.push(format!("  {}", notes::session(status, tunnel)));
+    lines.push(format!("  {} learned", output::count(tunnel.learned_routes, "route", "routes")));
     if tunnel.repairs > 0 {
-        lines.push(format!("  mended {} times after something else changed it", tunnel.repairs));
+        let times = output::count(usize::try_from(tunnel.repairs).unwrap_or(usize::MAX), "time", "times");
+        lines.push(format!("  mended {times} after something else on this host changed it"));
     }
     if !reply.events.is_empty() {
         lines.push("  last events:".to_owned());
@@ -87,32 +90,23 @@ fn tell_refused(refused: &v3::Refused) -> String {
 }
 
 fn tell_idle(status: &v3::Status) -> String {
-    let why = if !status.enabled {
-        "the daemon is disabled: `warren enable` turns it on".to_owned()
-    } else if let (None, Some(error)) = (&status.client_ip, &status.client_ip_error) {
-        format!("this host's public address is not known: {error}")
-    } else if status.view.slot.is_none() {
-        format!("the ledger was not read yet: {}", status.ledger.last_error.as_deref().unwrap_or("still reading"))
-    } else {
-        match &status.client_ip {
-            Some(ip) => format!("the ledger has no activated user for {ip}"),
-            None => "the ledger asks for none".to_owned(),
-        }
-    };
-    format!("No tunnels: {}.\n", output::tame(&why))
+    match notes::no_user(status).filter(|_| status.enabled) {
+        Some(why) => format!("No tunnels: {}.\n", output::tame(&why)),
+        None => "No tunnels.\n".to_owned(),
+    }
 }
 
 fn meaning(phase: &str) -> &'static str {
     match phase {
-        "pending" => "known, nothing done yet",
-        "linking" => "the interface is being made or mended",
-        "addressing" => "addresses are being put on the interface",
-        "routing" => "routes and rules are being put",
-        "peering" => "everything is in place; the BGP session is being established",
+        "pending" => "known, nothing done yet; the interface comes next",
+        "linking" => "the interface is being made or mended; addresses come next",
+        "addressing" => "addresses are being put on the interface; routes and rules come next",
+        "routing" => "routes and rules are being put; the BGP session comes next",
+        "peering" => "everything is in place but the BGP session; traffic flows once that is up and has taught us routes",
         "active" => "everything is as it should be",
-        "draining" => "it is being taken down",
+        "draining" => "it is being taken down, because the daemon is disabled or the ledger asks for it no longer",
         "removed" => "it is gone",
-        "failed" => "a step failed; it is tried again later",
+        "failed" => "a step failed",
         _ => "a phase that this version of warren does not know",
     }
 }
@@ -120,17 +114,12 @@ fn meaning(phase: &str) -> &'static str {
 fn advice(class: &str) -> &'static str {
     match class {
         "transient" => "the same attempt may succeed later",
-        "conflict" => "something that is not warren's is in the way: an operator must decide",
-        "permanent" => "the request itself is wrong, or the daemon may not make it",
+        "conflict" => "something that is not warren's is in the way and is not touched: an operator must remove or rename it",
+        "permanent" => "the request itself is wrong, or the daemon may not make it: see `warren doctor`",
         "gone" => "what it was working on went away",
         "unsupported" => "this dataplane cannot do it",
         _ => "this version of warren does not know this class of failure",
     }
-}
-
-fn retry(attempts: u32, seconds: f64) -> String {
-    let when = if seconds > 0.0 { format!("tried again in {}", output::span(seconds)) } else { "tried again now".to_owned() };
-    format!("{attempts} failed attempts in a row, {when}")
 }
 
 fn tell_event(event: &Value) -> String {
@@ -147,6 +136,7 @@ fn tell_event(event: &Value) -> String {
             format!("mended: {}", steps.collect::<Vec<_>>().join("; "))
         }
         "adopted" => format!("taken over from an earlier run, incarnation {}", text("incarnation")),
+        "actor_restarted" => format!("{} ended and was started again{}", text("actor"), because("reason")),
         "refused" => format!("refused ({}){}", text("code"), because("reason")),
         other => other.to_owned(),
     };
@@ -156,27 +146,23 @@ fn tell_event(event: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::samples;
 
     #[test]
     fn a_failed_tunnel_is_explained_with_its_reason_its_retry_and_its_last_events() {
         let reply: v3::TunnelReply = serde_json::from_value(json!({
             "schema": 1,
-            "tunnel": {
-                "id": "11111111111111111111111111111111", "name": "doublezero0", "user_type": "IBRL", "phase": "failed",
-                "since_unix_ms": 0, "since_seconds": 65.2, "incarnation": 3, "local": "192.0.2.1", "remote": "192.0.2.2",
-                "doublezero_ip": null, "session": "Pending BGP Session", "session_detail": null, "session_since_unix_ms": null,
-                "learned_routes": 0, "repairs": 0, "attempts": 2,
-                "failure": {"phase": "linking", "class": "conflict", "operation": "create link doublezero0", "detail": "not ours", "retry_in_seconds": 8.0},
-            },
+            "tunnel": samples::failed(),
             "spec": null,
             "events": [{"unix_ms": 1760464781000u64, "event": "phase_changed", "from": "linking", "to": "failed", "reason": "not ours"}],
         }))
         .unwrap();
-        let text = tell(&reply);
+        let text = tell(&samples::status(|_| {}), &reply);
         for part in [
             "doublezero0: failed for 1m 5s",
             "create link doublezero0: not ours",
-            "operator must decide",
+            "operator must remove or rename it",
+            "its session is \"Pending BGP Session\"; the device has not answered yet",
             "tried again in 8s",
             "2 failed attempts",
             "2025-10-14 17:59:41 UTC  linking -> failed: not ours",

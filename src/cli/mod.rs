@@ -5,9 +5,12 @@ mod command;
 mod doctor;
 mod explain;
 mod ledger;
+mod notes;
 mod output;
 mod plan;
 mod routes;
+#[cfg(test)]
+mod samples;
 mod status;
 mod switch;
 

@@ -30,6 +30,17 @@ pub fn complain(error: &str) {
     let _unwritable = writeln!(io::stderr().lock(), "warren: {error}");
 }
 
+/// Tells, beside the result, of something that is not as it should be.
+pub fn note(text: &str) {
+    let _unwritable = writeln!(io::stderr().lock(), "note: {}", tame(text));
+}
+
+/// A number with the word that goes with it.
+#[must_use]
+pub fn count(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// A table of text: columns as wide as they need to be, control characters of foreign text made harmless.
 #[must_use]
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{client::Client, output};
+use super::{client::Client, notes, output};
 use crate::{http::v3, version};
 
 const HEAD: [&str; 14] = [
@@ -83,7 +83,7 @@ struct Groups {
     subscriber: Vec<String>,
 }
 
-/// Prints the services.
+/// Prints the services; what is wrong goes to standard error, where it disturbs no script.
 ///
 /// # Errors
 /// When the daemon does not answer.
@@ -92,7 +92,15 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     if as_json {
         return output::json(&document(&seen));
     }
-    output::text(&output::table(&HEAD, &rows(&seen)))
+    let code = output::text(&output::table(&HEAD, &rows(&seen)))?;
+    // The reference's daemon cannot tell.
+    if let Ok(status) = client.read::<v3::Status>("/v3/status").await {
+        notes::all(&status).iter().for_each(|note| output::note(note));
+        if seen.services.is_empty() && status.enabled && status.tunnels.is_empty() && status.refused.is_empty() {
+            notes::no_user(&status).iter().for_each(|note| output::note(note));
+        }
+    }
+    Ok(code)
 }
 
 /// Prints the versions of both programs.

@@ -2,8 +2,8 @@
 
 use super::Check;
 use crate::{
-    cli::{client::ClientError, output},
-    http::v3::{PlanReply, Status},
+    cli::{client::ClientError, notes, output},
+    http::v3::{PlanReply, Status, Tunnel},
 };
 
 /// linux/capability.h
@@ -75,23 +75,20 @@ fn dataplane(status: &Status) -> Check {
 }
 
 fn ledger(status: &Status) -> Check {
-    let error = status.ledger.last_error.as_deref().unwrap_or("no error was reported");
     let fix = "check the endpoint (`warrend -check-config`), its token and the network";
-    let Some(age) = status.view.age_seconds else {
-        return Check::fail("ledger", format!("{} was not read yet: {error}", status.ledger.endpoint), fix);
-    };
-    let age = output::span(age);
-    if status.view.stale {
-        return Check::fail("ledger", format!("the view is stale ({age} old), tunnels stay as they are: {error}"), fix);
-    }
-    if let Some(held) = &status.view.held {
-        return Check::warn("ledger", format!("the view is {age} old, because the last read was not taken: {held}"), fix);
+    let well = status.view.age_seconds.filter(|_| !status.view.stale);
+    match (notes::ledger(status), well) {
+        (Some(note), None) => return Check::fail("ledger", format!("{}: {note}", status.ledger.endpoint), fix),
+        (Some(note), Some(_)) => return Check::warn("ledger", note, fix),
+        (None, None) => return Check::fail("ledger", "it is read once this host's public address is known", "see client address"),
+        (None, Some(_)) => {}
     }
     if !status.view.quarantined.is_empty() {
         let count = status.view.quarantined.len();
         return Check::warn("ledger", format!("{count} accounts do not decode and are set aside"), "an update of warrend may know them");
     }
     let pushed = if status.ledger.subscribed { "changes are pushed" } else { "changes are polled for" };
+    let age = output::span(well.unwrap_or_default());
     Check::pass("ledger", format!("{}, view {age} old, {pushed}", status.ledger.endpoint))
 }
 
@@ -125,29 +122,37 @@ fn conflicts(status: &Status, plan: Result<PlanReply, String>) -> Check {
 }
 
 fn tunnels(status: &Status) -> Check {
-    let name = |tunnel: &crate::http::v3::Tunnel| tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
-    if let Some(tunnel) = status.tunnels.iter().find(|tunnel| tunnel.failure.is_some()) {
-        let detail = tunnel.failure.as_ref().map_or("", |failure| failure.detail.as_str());
-        return Check::fail("tunnels", format!("{} failed: {detail}", name(tunnel)), format!("warren explain {}", name(tunnel)));
-    }
-    if let Some(tunnel) = status.tunnels.iter().find(|tunnel| tunnel.phase != "active") {
-        return Check::warn(
-            "tunnels",
-            format!("{} is {}, session: {}", name(tunnel), tunnel.phase, tunnel.session),
-            format!("warren explain {}", name(tunnel)),
-        );
-    }
-    match status.tunnels.len() {
-        0 => Check::skip("tunnels", "there are none"),
-        count => Check::pass("tunnels", format!("{count} active")),
+    let name = |tunnel: &Tunnel| tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
+    let wrong: Vec<(&Tunnel, String)> =
+        status.tunnels.iter().filter_map(|tunnel| notes::of_tunnel(status, tunnel).map(|note| (tunnel, note))).collect();
+    // A failure matters more than a session that is not up yet.
+    let worst = wrong.iter().find(|(tunnel, _)| tunnel.failure.is_some()).or_else(|| wrong.first());
+    let Some((tunnel, note)) = worst else {
+        return match status.tunnels.len() {
+            0 => Check::skip("tunnels", notes::no_user(status).unwrap_or_else(|| "there are none".to_owned())),
+            count => Check::pass("tunnels", format!("{count} active")),
+        };
+    };
+    let others = match wrong.len() {
+        1 => String::new(),
+        several => format!(" ({} of {} tunnels are not well)", several, status.tunnels.len()),
+    };
+    let fix = format!("warren explain {}", name(tunnel));
+    if tunnel.failure.is_some() {
+        Check::fail("tunnels", format!("{note}{others}"), fix)
+    } else {
+        Check::warn("tunnels", format!("{note}{others}"), fix)
     }
 }
 
 fn refused(status: &Status) -> Check {
-    match status.refused.first() {
-        None => Check::pass("users", "none is refused"),
-        Some(refused) => Check::warn("users", format!("{} gets no tunnel: {}", refused.user, refused.reason), "warren explain"),
-    }
+    let Some(refused) = status.refused.first() else { return Check::pass("users", "none is refused") };
+    let others = match status.refused.len() {
+        1 => String::new(),
+        several => format!(" (and {} more)", several - 1),
+    };
+    let detail = format!("{} gets no tunnel: {}{others}", refused.user, refused.reason);
+    Check::warn("users", detail, "correct the account on the ledger; `warren explain` lists them all")
 }
 
 fn health(status: &Status) -> Check {
@@ -167,22 +172,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::doctor::Outcome;
-
-    fn status(change: impl FnOnce(&mut serde_json::Value)) -> Status {
-        let mut status = json!({
-            "schema": 1, "epoch": 1, "sequence": 1, "unix_ms": 0, "uptime_seconds": 3.0, "enabled": true, "converged": true, "stopping": false,
-            "role": "client", "client_ip": "192.0.2.1", "client_ip_error": null, "device": null, "network": "localnet", "generation": 0,
-            "ledger": {"endpoint": "http://l", "program_id": "p", "subscribed": true, "requests": 1, "bytes_received": 1, "reads_ok": 1,
-                       "reads_failed": 0, "retries": 0, "last_error": null},
-            "view": {"slot": 5, "age_seconds": 1.0, "stale": false, "held": null, "users": 1, "quarantined": {}},
-            "tunnels": [], "refused": [], "dataplane": {"backend": "netlink", "reason": null, "features": [], "missing": []},
-            "restarts": {}, "invariants_broken": {},
-            "process": {"pid": 1, "uid": 0, "version": "0", "commit": "none", "date": "unknown", "capabilities": 12288},
-        });
-        change(&mut status);
-        serde_json::from_value(status).unwrap()
-    }
+    use crate::cli::{
+        doctor::Outcome,
+        samples::{failed, status, tunnel},
+    };
 
     fn outcome(status: &Status, name: &str) -> Outcome {
         let plan = Ok(PlanReply { schema: 1, generation: 0, steps: vec![], conflicts: vec![], truncated: false });
@@ -207,5 +200,17 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
+    }
+
+    #[test]
+    fn a_tunnel_that_failed_comes_before_one_whose_session_is_not_up() {
+        let mut peering = tunnel();
+        peering["phase"] = json!("peering");
+        let ill = status(|status| status["tunnels"] = json!([peering, failed(), tunnel()]));
+        let check = tunnels(&ill);
+        assert_eq!(check.outcome, Outcome::Fail);
+        assert!(check.detail.contains("create link doublezero0: not ours; tried again in 8s"), "{}", check.detail);
+        assert!(check.detail.ends_with("(2 of 3 tunnels are not well)"), "{}", check.detail);
+        assert_eq!(check.fix.as_deref(), Some("warren explain doublezero0"));
     }
 }

@@ -64,7 +64,7 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     if as_json {
         output::json(&json!({ "schema": v3::SCHEMA, "ok": !failed, "checks": checks }))?;
     } else {
-        output::text(&checks.iter().map(tell).collect::<String>())?;
+        output::text(&(checks.iter().map(tell).collect::<String>() + &summary(&checks)))?;
     }
     Ok(match (reachable, failed) {
         (false, _) => UNREACHABLE,
@@ -81,6 +81,19 @@ async fn look_at_daemon(client: &Client, reachable: &mut bool) -> Vec<Check> {
     *reachable = true;
     let plan = client.read::<v3::PlanReply>("/v3/plan").await.map_err(|error| error.to_string());
     daemon::checks(&status, plan)
+}
+
+fn summary(checks: &[Check]) -> String {
+    let of = |outcome: Outcome| checks.iter().filter(|check| check.outcome == outcome).count();
+    match (of(Outcome::Fail), of(Outcome::Warn)) {
+        (0, 0) => "all is well\n".to_owned(),
+        (0, warnings) => format!("nothing is broken, {}\n", output::count(warnings, "warning", "warnings")),
+        (failures, warnings) => format!(
+            "{}, {}: begin with the first\n",
+            output::count(failures, "thing is broken", "things are broken"),
+            output::count(warnings, "warning", "warnings")
+        ),
+    }
 }
 
 fn tell(check: &Check) -> String {

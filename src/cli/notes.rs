@@ -1,0 +1,203 @@
+//! What is wrong right now, for an operator: what, why, since when, and what happens next.
+
+use super::output;
+use crate::http::v3::{Refused, Status, Tunnel};
+
+/// Of each kind of thing that may be wrong many times.
+const SHOWN: usize = 5;
+
+/// Everything that is wrong, the most general first. Empty when all is well.
+pub fn all(status: &Status) -> Vec<String> {
+    let mut notes = general(status);
+    notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
+    notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
+    notes
+}
+
+/// What is wrong with the daemon as a whole.
+pub fn general(status: &Status) -> Vec<String> {
+    let mut notes = Vec::new();
+    if status.stopping {
+        notes.push("the daemon is stopping".to_owned());
+    }
+    if !status.enabled {
+        notes.push(match status.tunnels.len() {
+            0 => "the daemon is disabled: no tunnels are built until `warren enable`".to_owned(),
+            count => format!("the daemon is disabled: {} being taken down", output::count(count, "tunnel is", "tunnels are")),
+        });
+    }
+    if status.role != "gateway" && status.client_ip.is_none() {
+        let error = status.client_ip_error.as_deref().unwrap_or("still looking");
+        notes.push(format!(
+            "this host's public address is not known: {error}; no tunnel is built or removed until it is found (-client-ip names it)"
+        ));
+    }
+    notes.extend(ledger(status));
+    let quarantined = &status.view.quarantined;
+    if let Some((account, reason)) = quarantined.first_key_value() {
+        let count = output::count(quarantined.len(), "account of the ledger does", "accounts of the ledger do");
+        notes.push(format!("{count} not decode and are as good as absent; {account}: {reason}"));
+    }
+    notes
+}
+
+/// What is wrong with reading the ledger.
+pub fn ledger(status: &Status) -> Option<String> {
+    let view = &status.view;
+    let error = || view.held.as_deref().or(status.ledger.last_error.as_deref()).unwrap_or("no reason is known").to_owned();
+    let Some(age) = view.age_seconds else {
+        if status.role != "gateway" && status.client_ip.is_none() {
+            return None;
+        }
+        let error = status.ledger.last_error.as_deref().unwrap_or("the first read is under way");
+        return Some(format!(
+            "the ledger was not read since the start of the daemon, {} ago: {error}; tunnels that are there stay, and reading goes on",
+            output::span(status.uptime_seconds)
+        ));
+    };
+    let age = output::span(age);
+    if view.stale {
+        let error = error();
+        return Some(format!("the ledger gave nothing usable for {age}: {error}; tunnels stay as they are, and reading goes on"));
+    }
+    let held = view.held.as_deref()?;
+    Some(format!("the last read of the ledger does not count: {held}; what it said {age} ago holds until a read does"))
+}
+
+/// What is wrong with a tunnel.
+pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
+    let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
+    let since = output::span(tunnel.since_seconds);
+    if let Some(failure) = &tunnel.failure {
+        let retry = retry(tunnel.attempts, failure.retry_in_seconds);
+        return Some(format!("{name} failed {since} ago while {}: {}: {}; {retry}", failure.phase, failure.operation, failure.detail));
+    }
+    match tunnel.phase.as_str() {
+        "active" => None,
+        "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
+        phase => Some(format!("{name} is {phase} for {since}")),
+    }
+}
+
+/// The session: how it is, since when, why, and what that means.
+pub fn session(status: &Status, tunnel: &Tunnel) -> String {
+    let since = tunnel.session_since_unix_ms.map_or_else(String::new, |ms| {
+        let milliseconds = std::time::Duration::from_millis(status.unix_ms.saturating_sub(ms));
+        format!(" for {}", output::span(milliseconds.as_secs_f64()))
+    });
+    let detail = tunnel.session_detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
+    let next = match tunnel.session.as_str() {
+        "BGP Session Up" => "",
+        "Pending BGP Session" => "; the device has not answered yet, it is called again and again",
+        "Initializing BGP Session" => "; the device answers, both sides are agreeing",
+        "BGP Session Down" => "; its routes are gone, the device is called again and again",
+        "BGP Session Failed" => "; the device takes the connection but no session comes about: do both sides have the same AS numbers?",
+        "Network Unreachable" => "; nothing comes back through the tunnel: does the device have its end, and do firewalls let GRE pass?",
+        _ => "",
+    };
+    format!("its session is \"{}\"{since}{detail}{next}", tunnel.session)
+}
+
+/// When a failed tunnel is tried again.
+pub fn retry(attempts: u32, seconds: f64) -> String {
+    let when = if seconds > 0.0 { format!("in {}", output::span(seconds)) } else { "now".to_owned() };
+    match attempts {
+        0 | 1 => format!("tried again {when}"),
+        several => format!("tried again {when}, after {several} failed attempts in a row"),
+    }
+}
+
+/// Why there is no tunnel although nothing is wrong.
+pub fn no_user(status: &Status) -> Option<String> {
+    status.view.slot?;
+    Some(match (&status.client_ip, status.role.as_str()) {
+        (_, "gateway") => "the ledger has no activated user for this device".to_owned(),
+        (Some(ip), _) => format!("the ledger has no activated user for {ip}: a tunnel is built as soon as it has one"),
+        (None, _) => return None,
+    })
+}
+
+fn of_refused(refused: &Refused) -> String {
+    format!("user {} gets no tunnel ({}): {}", refused.user, refused.code, refused.reason)
+}
+
+fn some(notes: impl Iterator<Item = String>, of: &str) -> Vec<String> {
+    let mut notes: Vec<String> = notes.collect();
+    let more = notes.len().saturating_sub(SHOWN);
+    if more > 0 {
+        notes.truncate(SHOWN);
+        notes.push(format!("and {more} more {of}: see `warren explain`"));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::samples::{failed, status, tunnel};
+
+    #[test]
+    fn there_is_nothing_to_say_when_all_is_well() {
+        assert_eq!(all(&status(|status| status["tunnels"] = json!([tunnel()]))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
+        type Change = fn(&mut serde_json::Value);
+        let cases: [(Change, &str); 8] = [
+            (|s| s["enabled"] = json!(false), "the daemon is disabled: no tunnels are built until `warren enable`"),
+            (
+                |s| s["client_ip"] = json!(null),
+                "this host's public address is not known: still looking; no tunnel is built or removed until it is found (-client-ip names it)",
+            ),
+            (
+                |s| {
+                    s["view"]["age_seconds"] = json!(null);
+                    s["ledger"]["last_error"] = json!("connection refused");
+                },
+                "the ledger was not read since the start of the daemon, 3s ago: connection refused; tunnels that are there stay, and reading goes on",
+            ),
+            (
+                |s| {
+                    s["view"] =
+                        json!({"slot": 5, "age_seconds": 420.0, "stale": true, "held": "HTTP status 503", "users": 1, "quarantined": {}});
+                },
+                "the ledger gave nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reading goes on",
+            ),
+            (
+                |s| s["view"]["held"] = json!("slot 4 is older"),
+                "the last read of the ledger does not count: slot 4 is older; what it said 1s ago holds until a read does",
+            ),
+            (
+                |s| s["tunnels"] = json!([failed()]),
+                "doublezero0 failed 1m 5s ago while linking: create link doublezero0: not ours; tried again in 8s, after 2 failed attempts in a row",
+            ),
+            (
+                |s| {
+                    s["unix_ms"] = json!(100_000);
+                    s["tunnels"] = json!([tunnel()]);
+                    s["tunnels"][0]["phase"] = json!("peering");
+                    s["tunnels"][0]["session"] = json!("BGP Session Down");
+                    s["tunnels"][0]["session_detail"] = json!("hold timer expired");
+                    s["tunnels"][0]["session_since_unix_ms"] = json!(60_000);
+                },
+                "doublezero0 is in place, but its session is \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, the device is called again and again",
+            ),
+            (
+                |s| s["refused"] = json!([{"user": "U", "code": "no_device", "reason": "its device is not on the ledger"}]),
+                "user U gets no tunnel (no_device): its device is not on the ledger",
+            ),
+        ];
+        for (change, note) in cases {
+            assert_eq!(all(&status(change)), [note]);
+        }
+    }
+
+    #[test]
+    fn many_of_a_kind_are_counted() {
+        let notes = all(&status(|status| status["tunnels"] = json!(vec![failed(); 9])));
+        assert_eq!((notes.len(), notes[5].as_str()), (6, "and 4 more tunnels: see `warren explain`"));
+    }
+}
