@@ -170,6 +170,7 @@ impl Speaker {
     }
 
     fn bird_config(&self) -> String {
+        let (keepalive, hold) = timers();
         let SpeakerConfig { router_id, local_asn, user_asn, announced, peers } = &self.config;
         let mut text = format!(
             "log \"{}\" all;\nrouter id {router_id};\ntimeformat protocol iso long ms;\nprotocol device {{ scan time 1; }}\n\
@@ -182,7 +183,7 @@ impl Speaker {
         }
         let _ = writeln!(
             text,
-            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time 3;\n  keepalive time 1;\n  error wait time 1, 2;\n  graceful restart aware;\n  \
+            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart aware;\n  \
              ipv4 {{ import none; export where proto = \"announced\"; next hop self; import limit 1 action block; }};\n}}"
         );
         for Peer { local, neighbor, dz_ip } in peers {
@@ -272,11 +273,12 @@ impl Speaker {
     }
 
     fn frr_peer(&self, peer: &Peer) -> [String; 4] {
+        let (keepalive, hold) = timers();
         let Peer { local, neighbor, .. } = peer;
         [
             format!("neighbor {neighbor} remote-as {}", self.config.user_asn),
             format!("neighbor {neighbor} passive"),
-            format!("neighbor {neighbor} timers 1 3"),
+            format!("neighbor {neighbor} timers {keepalive} {hold}"),
             format!("neighbor {neighbor} update-source {local}"),
         ]
     }
@@ -358,6 +360,11 @@ impl Drop for Speaker {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Keepalive and hold time in seconds: what the reference's devices ask for, where the processor is not emulated.
+fn timers() -> (u64, u64) {
+    (scaled(Duration::from_secs(1)).as_secs(), scaled(Duration::from_secs(3)).as_secs())
 }
 
 fn bird_name(neighbor: Ipv4Addr) -> String {

@@ -10,6 +10,7 @@ use warren_e2e::{
     observe::{await_working, link_index},
     ping::Stream,
     site::{Connection, LINK, Site, TEST_ADDRESSES},
+    wait::scaled,
 };
 use warren_ledger::accounts::UserType;
 
@@ -39,7 +40,7 @@ impl Connected {
 
     /// A running ping to a test address.
     pub fn pings(&self) -> Result<Stream> {
-        Stream::start(&self.client, self.connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(20))
+        Stream::start(&self.client, self.connection.user.dz_ip, TEST_ADDRESSES[0], scaled(Duration::from_millis(20)))
     }
 
     /// Checks that the tunnel has not flapped.
