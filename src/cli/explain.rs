@@ -27,12 +27,14 @@ pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow
     if as_json {
         return output::json(&json!({ "schema": v3::SCHEMA, "tunnels": replies, "refused": refused, "enabled": status.enabled }));
     }
-    let mut paragraphs: Vec<String> = notes::general(&status).iter().map(|note| format!("Attention: {}.\n", output::tame(note))).collect();
-    let general = paragraphs.len();
-    paragraphs.extend(replies.iter().map(|reply| tell(&status, reply)));
+    let mut paragraphs: Vec<String> = replies.iter().map(|reply| tell(&status, reply)).collect();
     paragraphs.extend(refused.iter().map(tell_refused));
-    if paragraphs.len() == general {
+    if paragraphs.is_empty() {
         paragraphs.push(tell_idle(&status));
+    }
+    let general: String = notes::general(&status).iter().map(|note| format!("Attention: {}.\n", output::tame(note))).collect();
+    if !general.is_empty() {
+        paragraphs.insert(0, general);
     }
     output::text(&paragraphs.join("\n"))
 }

@@ -43,25 +43,31 @@ pub fn general(status: &Status) -> Vec<String> {
 
 /// What is wrong with reading the ledger.
 pub fn ledger(status: &Status) -> Option<String> {
-    let view = &status.view;
-    let error = || view.held.as_deref().or(status.ledger.last_error.as_deref()).unwrap_or("no reason is known").to_owned();
-    let Some(age) = view.age_seconds else {
-        if status.role != "gateway" && status.client_ip.is_none() {
-            return None;
-        }
-        let error = status.ledger.last_error.as_deref().unwrap_or("the first read is under way");
-        return Some(format!(
-            "the ledger was not read since the start of the daemon, {} ago: {error}; tunnels that are there stay, and reading goes on",
-            output::span(status.uptime_seconds)
-        ));
-    };
-    let age = output::span(age);
+    let (view, endpoint, error) = (&status.view, &status.ledger.endpoint, status.ledger.last_error.as_deref());
+    let Some(age) = view.age_seconds.map(output::span) else { return never_read(status) };
     if view.stale {
-        let error = error();
-        return Some(format!("the ledger gave nothing usable for {age}: {error}; tunnels stay as they are, and reading goes on"));
+        let error = view.held.as_deref().or(error).unwrap_or("no reason is known");
+        return Some(format!(
+            "the ledger {endpoint} gave nothing usable for {age}: {error}; tunnels stay as they are, and reading goes on"
+        ));
     }
     let held = view.held.as_deref()?;
-    Some(format!("the last read of the ledger does not count: {held}; what it said {age} ago holds until a read does"))
+    Some(format!("the last read of the ledger {endpoint} does not count: {held}; what it said {age} ago holds until a read does"))
+}
+
+fn never_read(status: &Status) -> Option<String> {
+    if status.role != "gateway" && status.client_ip.is_none() {
+        return None;
+    }
+    let (endpoint, up) = (&status.ledger.endpoint, output::span(status.uptime_seconds));
+    Some(match &status.ledger.last_error {
+        Some(error) => format!(
+            "the ledger {endpoint} was never read since the daemon started {up} ago: {error}; tunnels that are there stay, and reading goes on"
+        ),
+        None => {
+            format!("the ledger {endpoint} is being read for the first time since the daemon started {up} ago; tunnels that are there stay")
+        }
+    })
 }
 
 /// What is wrong with a tunnel.
@@ -157,18 +163,18 @@ mod tests {
                     s["view"]["age_seconds"] = json!(null);
                     s["ledger"]["last_error"] = json!("connection refused");
                 },
-                "the ledger was not read since the start of the daemon, 3s ago: connection refused; tunnels that are there stay, and reading goes on",
+                "the ledger http://l was never read since the daemon started 3s ago: connection refused; tunnels that are there stay, and reading goes on",
             ),
             (
                 |s| {
                     s["view"] =
                         json!({"slot": 5, "age_seconds": 420.0, "stale": true, "held": "HTTP status 503", "users": 1, "quarantined": {}});
                 },
-                "the ledger gave nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reading goes on",
+                "the ledger http://l gave nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reading goes on",
             ),
             (
                 |s| s["view"]["held"] = json!("slot 4 is older"),
-                "the last read of the ledger does not count: slot 4 is older; what it said 1s ago holds until a read does",
+                "the last read of the ledger http://l does not count: slot 4 is older; what it said 1s ago holds until a read does",
             ),
             (
                 |s| s["tunnels"] = json!([failed()]),
@@ -193,6 +199,13 @@ mod tests {
         for (change, note) in cases {
             assert_eq!(all(&status(change)), [note]);
         }
+    }
+
+    #[test]
+    fn a_host_without_a_user_is_told_so_once_the_ledger_was_read() {
+        let said = no_user(&status(|_| {})).unwrap();
+        assert_eq!(said, "the ledger has no activated user for 192.0.2.1: a tunnel is built as soon as it has one");
+        assert_eq!(no_user(&status(|status| status["view"]["slot"] = json!(null))), None);
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn ledger(status: &Status) -> Check {
     let fix = "check the endpoint (`warrend -check-config`), its token and the network";
     let well = status.view.age_seconds.filter(|_| !status.view.stale);
     match (notes::ledger(status), well) {
-        (Some(note), None) => return Check::fail("ledger", format!("{}: {note}", status.ledger.endpoint), fix),
+        (Some(note), None) => return Check::fail("ledger", note, fix),
         (Some(note), Some(_)) => return Check::warn("ledger", note, fix),
         (None, None) => return Check::fail("ledger", "it is read once this host's public address is known", "see client address"),
         (None, Some(_)) => {}
