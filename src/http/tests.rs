@@ -8,7 +8,7 @@ use warren_actors::{
     Figures, Snapshot,
     figures::{Fetch, Histogram, Operation},
 };
-use warren_state::{LearnedRoutes, RouteProtocol, ServiceClass, TableId, TunnelId};
+use warren_state::{LearnedRoutes, RouteProtocol, ServiceClass, TableId, TunnelId, guard::HoldReason};
 
 use super::testing::{CLIENT, Cardboard, connected, key, observed, route, serve};
 use crate::http::{metrics, server::Limits, testing::api, v3};
@@ -213,6 +213,19 @@ fn counted() -> Figures {
     established.observe(Duration::from_secs(2));
     figures.established_seconds.insert(std::net::Ipv4Addr::new(169, 254, 0, 0), std::sync::Arc::new(established));
     figures
+}
+
+#[test]
+fn the_age_of_a_stale_view_shows_while_reads_do_not_count() {
+    let mut snapshot = connected();
+    let api = api(std::sync::Arc::new(Cardboard::new(connected())));
+    let line = |snapshot: &Snapshot| {
+        let text = metrics::render(snapshot, &api).unwrap();
+        text.lines().find(|line| line.starts_with("doublezero_onchain_stale_cache_age_seconds ")).unwrap().to_owned()
+    };
+    assert_eq!(line(&snapshot), "doublezero_onchain_stale_cache_age_seconds 0");
+    snapshot.held = Some(HoldReason::ReadFailed { detail: "connection refused".to_owned() });
+    assert_eq!(line(&snapshot), "doublezero_onchain_stale_cache_age_seconds 1");
 }
 
 #[test]
