@@ -66,6 +66,26 @@ pub struct SessionReport {
     pub detail: String,
 }
 
+impl SessionReport {
+    /// Whether both reports are of one session. Daemons work the time out anew for each report, so it varies a little.
+    #[must_use]
+    pub fn is_same_session(&self, other: &Self) -> bool {
+        const CLOSE: u64 = 500;
+        let apart = self.millis_of_day().zip(other.millis_of_day()).map(|(a, b)| a.abs_diff(b));
+        self.established && other.established && apart.map_or(self.since == other.since, |apart| apart < CLOSE)
+    }
+
+    /// From a time that ends in `HH:MM:SS.mmm`.
+    fn millis_of_day(&self) -> Option<u64> {
+        let (_, time) = self.since.rsplit_once(' ')?;
+        let mut parts = time.splitn(3, ':');
+        let (hours, minutes): (u64, u64) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let (seconds, millis) = parts.next()?.split_once('.')?;
+        let (seconds, millis): (u64, u64) = (seconds.parse().ok()?, millis.parse().ok()?);
+        Some(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis)
+    }
+}
+
 /// A running daemon.
 #[derive(Debug)]
 pub struct Speaker {
@@ -397,4 +417,23 @@ fn bird_answer(reader: &mut impl std::io::BufRead) -> Result<Vec<String>> {
 fn log(path: &Path) -> Result<Stdio> {
     let file = fs::OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn since(text: &str) -> SessionReport {
+        SessionReport { established: true, since: text.to_owned(), detail: String::new() }
+    }
+
+    #[test]
+    fn a_session_is_known_by_its_time_give_or_take_a_moment() {
+        let session = since("2026-11-21 01:05:56.706");
+        assert!(session.is_same_session(&since("2026-11-21 01:05:56.705")));
+        assert!(session.is_same_session(&since("2026-11-21 01:05:57.010")));
+        assert!(!session.is_same_session(&since("2026-11-21 01:05:58.010")));
+        assert!(!session.is_same_session(&SessionReport { established: false, ..session.clone() }));
+        assert!(since("1795221040").is_same_session(&since("1795221040")) && !since("1795221040").is_same_session(&since("1795221050")));
+    }
 }

@@ -46,7 +46,11 @@ impl Connected {
     /// Checks that the tunnel has not flapped.
     pub fn is_still(&self, site: &mut Site<'_>, before: &(u64, SessionReport)) -> Result<()> {
         let now = self.fingerprint(site)?;
-        ensure!(now == *before, "the tunnel flapped: it was {before:?} and is {now:?}; {}", self.daemon.log_tail());
+        ensure!(
+            now.0 == before.0 && now.1.is_same_session(&before.1),
+            "the tunnel flapped: it was {before:?} and is {now:?}; {}",
+            self.daemon.log_tail()
+        );
         Ok(())
     }
 
