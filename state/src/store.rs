@@ -99,24 +99,24 @@ impl Store {
         let lock = lock(directory)?;
         let marker = directory.join(INITIALISED);
         let had_state = exists(&marker)?;
-        let (mut database, mut set_aside) = match open_database(directory) {
+        let (mut database, mut set_aside) = match open_database(directory)? {
             Ok(database) => (database, None),
-            Err(reason) => {
-                let moved = move_aside(directory, reason)?;
-                (open_database(directory).map_err(|reason| database_error(directory, reason))?, Some(moved))
+            Err(damage) => {
+                let moved = move_aside(directory, damage)?;
+                (reopen_database(directory)?, Some(moved))
             }
         };
         let stored = read_switch(&database);
         if had_state && set_aside.is_none() && stored != Ok(Some(true)) && stored != Ok(Some(false)) {
             drop(database);
-            let reason = stored.err().unwrap_or_else(|| "the enable switch, which was stored once, is gone".to_owned());
-            set_aside = Some(move_aside(directory, reason)?);
-            database = open_database(directory).map_err(|reason| database_error(directory, reason))?;
+            let damage = stored.err().unwrap_or_else(|| "the enable switch, which was stored once, is gone".to_owned());
+            set_aside = Some(move_aside(directory, damage)?);
+            database = reopen_database(directory)?;
         }
         let (enabled, origin) = match (&set_aside, read_switch(&database)) {
             (Some(_), _) => (false, Origin::SetAside),
             (None, Ok(Some(enabled))) => (enabled, Origin::Store),
-            (None, Ok(None) | Err(_)) => migrate::legacy_state(directory),
+            (None, Ok(None) | Err(_)) => migrate::legacy_state(directory)?,
         };
         let store = Self { database, directory: directory.to_owned(), _lock: lock };
         if origin == Origin::SetAside {
@@ -184,13 +184,26 @@ fn read_switch(database: &sled::Db) -> Result<Option<bool>, String> {
     }
 }
 
-/// sled reports some damage as an error and panics on other: both are damage.
-fn open_database(directory: &Path) -> Result<sled::Db, String> {
+/// Opens the database. The inner error is damage: sled reports some as an error and panics on other. The outer error is
+/// everything else (a full disk, a missing permission, no file descriptor left): the database may be in good order, and is
+/// left as it is.
+fn open_database(directory: &Path) -> Result<Result<sled::Db, String>, StoreError> {
     let config = sled::Config::new().path(directory.join(STORE)).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(|error| error.to_string()),
-        Err(_panic) => Err("the database's own files contradict each other".to_owned()),
+        Ok(Ok(database)) => Ok(Ok(database)),
+        Ok(Err(sled::Error::Io(source))) if !is_damage(&source) => Err(io_error("open", &directory.join(STORE), source)),
+        Ok(Err(error)) => Ok(Err(error.to_string())),
+        Err(_panic) => Ok(Err("the database's own files contradict each other".to_owned())),
     }
+}
+
+fn is_damage(error: &io::Error) -> bool {
+    // sled makes errors of its own for what it cannot read; they carry no number of the system's.
+    error.raw_os_error().is_none() || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+fn reopen_database(directory: &Path) -> Result<sled::Db, StoreError> {
+    open_database(directory)?.map_err(|damage| database_error(directory, damage))
 }
 
 fn move_aside(directory: &Path, reason: String) -> Result<SetAside, StoreError> {

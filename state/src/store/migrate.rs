@@ -4,6 +4,8 @@ use std::{fs, io, path::Path};
 
 use serde::Deserialize;
 
+use super::{StoreError, io_error};
+
 /// Where the value of the enable switch comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -28,27 +30,35 @@ struct StateFile {
 
 /// `state.json` wins over `doublezerod.json`. Both are left as they are: once the store has the switch they are not
 /// read again, and going back to the reference finds them.
-pub(super) fn legacy_state(directory: &Path) -> (bool, Origin) {
-    match read(&directory.join("state.json"), |text| serde_json::from_str::<StateFile>(text).map(|file| file.reconciler_enabled)) {
-        Some(Ok(enabled)) => return (enabled, Origin::StateFile),
-        Some(Err(reason)) => return (false, Origin::UnreadableFile(reason)),
+///
+/// # Errors
+/// When one is there and the system does not let us read it: what it says is not known, so nothing is decided.
+pub(super) fn legacy_state(directory: &Path) -> Result<(bool, Origin), StoreError> {
+    match read(&directory.join("state.json"), |text| serde_json::from_str::<StateFile>(text).map(|file| file.reconciler_enabled))? {
+        Some(Ok(enabled)) => return Ok((enabled, Origin::StateFile)),
+        Some(Err(reason)) => return Ok((false, Origin::UnreadableFile(reason))),
         None => {}
     }
     let provisions = |text: &str| {
         let list: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(text)?;
         Ok(!list.is_empty())
     };
-    match read(&directory.join("doublezerod.json"), provisions) {
+    Ok(match read(&directory.join("doublezerod.json"), provisions)? {
         Some(Ok(enabled)) => (enabled, Origin::ProvisionFile),
         Some(Err(reason)) => (false, Origin::UnreadableFile(reason)),
         None => (false, Origin::Fresh),
-    }
+    })
 }
 
-fn read(path: &Path, parse: impl Fn(&str) -> serde_json::Result<bool>) -> Option<Result<bool, String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Some(parse(&text).map_err(|error| format!("{}: {error}", path.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => Some(Err(format!("{}: {error}", path.display()))),
+/// `None` when the file is not there; the inner error is a file that does not parse.
+fn read(path: &Path, parse: impl Fn(&str) -> serde_json::Result<bool>) -> Result<Option<Result<bool, String>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            let parsed =
+                str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(|text| parse(text).map_err(|error| error.to_string()));
+            Ok(Some(parsed.map_err(|reason| format!("{}: {reason}", path.display()))))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("read", path, error)),
     }
 }

@@ -131,3 +131,31 @@ fn a_crash_before_the_take_over_is_complete_only_takes_over_again() {
     let (_, opened) = Store::open(dir.path()).unwrap();
     assert_eq!((opened.enabled, opened.origin), (true, Origin::ProvisionFile));
 }
+
+#[test]
+fn a_store_that_cannot_be_opened_for_another_reason_than_damage_is_left_as_it_is() {
+    let dir = directory();
+    Store::open(dir.path()).unwrap().0.set_enabled(true).unwrap();
+    let database = dir.path().join("store/db");
+    let kept = dir.path().join("kept");
+    fs::rename(&database, &kept).unwrap();
+    // Opening a directory for writing is refused by the system, whoever asks.
+    fs::create_dir(&database).unwrap();
+    let refused = Store::open(dir.path());
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    fs::remove_dir(&database).unwrap();
+    fs::rename(&kept, &database).unwrap();
+    let (_, opened) = Store::open(dir.path()).unwrap();
+    assert_eq!((opened.enabled, opened.origin), (true, Origin::Store));
+}
+
+#[test]
+fn a_state_file_that_cannot_be_read_decides_nothing() {
+    let dir = directory();
+    fs::create_dir(dir.path().join("state.json")).unwrap();
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Io { .. })));
+    fs::remove_dir(dir.path().join("state.json")).unwrap();
+    fs::write(dir.path().join("state.json"), r#"{"reconciler_enabled":true}"#).unwrap();
+    let (_, opened) = Store::open(dir.path()).unwrap();
+    assert_eq!((opened.enabled, opened.origin), (true, Origin::StateFile));
+}
