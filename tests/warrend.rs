@@ -27,6 +27,21 @@ fn it_starts_without_a_ledger_answers_and_stops_cleanly() {
 }
 
 #[test]
+fn a_hangup_is_remarked_on_and_neither_ends_the_daemon_nor_counts_as_a_request_to_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(dir.path(), &["-log-format=json"]);
+    daemon.line_with("the API answers");
+    for _ in 0..2 {
+        daemon.signal(Signal::SIGHUP);
+        let line = daemon.line_with("nothing is reloaded; restart to take a changed configuration over");
+        assert!(line.contains(r#""level":"INFO""#), "{line}");
+    }
+    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"));
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end(), Some(0), "the first request to stop is an ordered one");
+}
+
+#[test]
 fn the_switch_survives_a_restart_and_a_kill() {
     let dir = tempfile::tempdir().unwrap();
     let mut daemon = Daemon::start(dir.path(), &[]);
