@@ -39,6 +39,15 @@ fn the_unit_grants_what_tunnels_need_and_no_other_capability() {
     }
 }
 
+#[test]
+fn systemd_never_gives_up_on_a_daemon_whose_start_fails_for_a_while() {
+    let unit = std::fs::read_to_string(UNIT).unwrap();
+    for line in ["StartLimitIntervalSec=0", "RestartSec=3s", "RestartPreventExitStatus=2"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+    assert!(!unit.contains("StartLimitBurst="), "a burst is what the limit counts");
+}
+
 /// A copy of the unit that starts the program of this build, because the packaged one may not be installed here.
 fn installed(directory: &Path) -> PathBuf {
     let unit = std::fs::read_to_string(UNIT).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
