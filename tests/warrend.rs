@@ -162,8 +162,10 @@ fn a_wrong_command_line_is_an_error_that_names_the_word_with_exit_code_2() {
         assert!(stderr(&output).contains(named) && stderr(&output).starts_with("warrend: "), "{}", stderr(&output));
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
-    let output = warrend(dir.path()).args(["-check-config", "-env=moon"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    for words in [["-check-config", "-env=moon"], ["-check-config", "-config=/nonexistent/warren.toml"]] {
+        let output = warrend(dir.path()).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "a check says what a start would: {}", stderr(&output));
+    }
 }
 
 #[test]

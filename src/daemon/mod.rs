@@ -42,7 +42,6 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     let check_only = parsed.layer.check_config;
     let config = match config::load(parsed.layer, |name| std::env::var(name).ok()) {
         Ok(config) => config,
-        Err(error) if check_only => return complain(1, &error.into()),
         Err(error) => return complain(USAGE, &error.into()),
     };
     if check_only {
