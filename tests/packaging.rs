@@ -48,6 +48,20 @@ fn systemd_never_gives_up_on_a_daemon_whose_start_fails_for_a_while() {
     assert!(!unit.contains("StartLimitBurst="), "a burst is what the limit counts");
 }
 
+#[test]
+fn the_configuration_that_the_readme_writes_is_one() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let line = readme.lines().find(|line| line.contains("/etc/warren/warren.toml") && line.contains("printf")).unwrap();
+    let text = line.split('\'').nth(1).unwrap().replace("\\n", "\n");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("warren.toml");
+    std::fs::write(&file, &text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().arg("--check-config").arg("--config").arg(&file).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("https://your-ledger-endpoint"), "{text}{printed}");
+}
+
 /// A copy of the unit that starts the program of this build, because the packaged one may not be installed here.
 fn installed(directory: &Path) -> PathBuf {
     let unit = std::fs::read_to_string(UNIT).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
