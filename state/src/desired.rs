@@ -23,9 +23,9 @@ use crate::{
 };
 use service::Ends;
 
-/// The users' AS where the ledger's configuration says 0 (facts 3.1).
+/// The users' AS where the ledger's configuration says 0, as in `doublezerod`.
 pub const DEFAULT_LOCAL_ASN: Asn = Asn(65000);
-/// The devices' AS where the ledger's configuration says 0 (facts 3.1).
+/// The devices' AS where the ledger's configuration says 0, as in `doublezerod`.
 pub const DEFAULT_REMOTE_ASN: Asn = Asn(65001);
 
 /// What [`build`] works from.

@@ -162,7 +162,7 @@ pub struct InstallSpec {
     /// The preferred source of the installed routes.
     pub source: Ipv4Addr,
     /// Routes stay in the kernel when they are withdrawn or the session closes, and go with the link only
-    /// (facts: IBRL with an allocated address).
+    /// (as a user of IBRL with an allocated address has it).
     pub retain: bool,
 }
 

@@ -11,7 +11,7 @@ use warren_protocols::bgp::codec::{Frame, Framer, MessageKind, Open, Update, kee
 use warren_state::{Asn, Monotonic};
 
 const ASN: Asn = Asn(65_001);
-/// What the device side of the network sets (facts 4): hold time 3 s, keepalive 1 s.
+/// What the device side of the live network sets: hold time 3 s, keepalive 1 s.
 const HOLD: Duration = Duration::from_secs(3);
 const KEEPALIVE: Duration = Duration::from_secs(1);
 

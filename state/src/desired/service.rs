@@ -1,4 +1,5 @@
-//! What each service consists of (facts 3.2 and 3.3).
+//! What each service consists of, as `doublezerod` builds it: which addresses, routes and rules, and what the session
+//! announces and installs.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
