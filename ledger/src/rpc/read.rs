@@ -34,6 +34,9 @@ use crate::{
 const AT_ONCE: usize = 100;
 /// The largest account that a ledger of this kind holds.
 const LARGEST_ACCOUNT: usize = 10 * 1024 * 1024;
+/// The largest window, as a power of two, that a packed account may ask for: 8 MiB. Nodes pack at zstd's default level,
+/// whose windows have 2 MiB at most.
+const LARGEST_WINDOW_LOG: u32 = 23;
 
 /// What one read needs to know.
 pub(super) struct Reading<'a> {
@@ -201,15 +204,22 @@ pub(crate) fn unpack(data: &UiAccountData, limit: usize) -> Result<Vec<u8>, Stri
     match encoding {
         UiAccountEncoding::Base64 => Ok(bytes),
         UiAccountEncoding::Base64Zstd => {
-            let mut unpacked = Vec::new();
-            let reader = zstd::stream::read::Decoder::new(bytes.as_slice()).map_err(|error| format!("its data is not zstd: {error}"))?;
-            reader.take(limit as u64 + 1).read_to_end(&mut unpacked).map_err(|error| format!("its data is not zstd: {error}"))?;
+            let unpacked = unpack_zstd(&bytes, limit as u64 + 1).map_err(|error| format!("its data is not zstd: {error}"))?;
             if unpacked.len() > limit { Err("its data is larger than any account".into()) } else { Ok(unpacked) }
         }
         UiAccountEncoding::Binary | UiAccountEncoding::Base58 | UiAccountEncoding::JsonParsed => {
             Err("its data is not in the encoding that was asked for".into())
         }
     }
+}
+
+/// The first `most` bytes of what is packed; memory is bounded by that and by the largest window.
+fn unpack_zstd(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::new(packed)?;
+    decoder.window_log_max(LARGEST_WINDOW_LOG)?;
+    let mut unpacked = Vec::new();
+    decoder.take(most).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
 }
 
 fn raw(pubkey: &str, account: &UiAccount, room: &mut usize) -> Result<Raw, Failure> {
@@ -231,4 +241,24 @@ fn asks_for_prefixes(user: &User) -> bool {
 /// A quarantine with its reason.
 pub(super) fn quarantine(reason: String) -> Quarantine {
     Quarantine { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A zstd frame (RFC 8878, 3.1.1) with a window of two to the power of `window_log` and one raw block of one byte.
+    fn frame(window_log: u8) -> UiAccountData {
+        let bytes = [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 0b1001, 0, 0, b'x'];
+        UiAccountData::Binary(BASE64_STANDARD.encode(bytes), UiAccountEncoding::Base64Zstd)
+    }
+
+    #[test]
+    fn a_packed_account_whose_header_asks_for_a_huge_window_is_refused() {
+        assert_eq!(unpack(&frame(23), 1), Ok(b"x".to_vec()));
+        for window_log in [24, 27, 41] {
+            let reason = unpack(&frame(window_log), 1).unwrap_err();
+            assert!(reason.contains("memory"), "2^{window_log}: {reason}");
+        }
+    }
 }
