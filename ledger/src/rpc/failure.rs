@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// An HTTP status other than success.
     #[error("the ledger answered with HTTP status {status}")]
     Http { status: u16, retry_after: Option<Duration> },
+    /// Nothing was sent: every endpoint has named a time before which it wants no request, and all are past the deadline.
+    #[error("the ledger asks for no requests within the next {} s", .0.as_secs())]
+    AskedToWait(Duration),
     /// A JSON-RPC error.
     #[error("the ledger answered with error {code}: {message}")]
     Rpc { code: i64, message: String },
@@ -44,6 +47,7 @@ impl Failure {
         match self {
             Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) => Retry::After(None),
             Self::Http { status: 429 | 500 | 502 | 503 | 504, retry_after } => Retry::After(*retry_after),
+            Self::AskedToWait(time) => Retry::After(Some(*time)),
             Self::Rpc { code: 429 | 500 | 502 | 503 | 504 | -32005 | -32004 | -32429 | -32016, .. } => Retry::After(None),
             Self::Rpc { code: _, message } if is_overload(message) => Retry::After(None),
             Self::Http { .. } | Self::Rpc { .. } | Self::TooLarge { .. } | Self::Wrong(_) => Retry::No,
@@ -54,7 +58,7 @@ impl Failure {
     pub(crate) fn is_malformed(&self) -> bool {
         match self {
             Self::Garbled(_) | Self::TooLarge { .. } | Self::Wrong(_) => true,
-            Self::Connection(_) | Self::Timeout(_) | Self::Http { .. } | Self::Rpc { .. } => false,
+            Self::Connection(_) | Self::Timeout(_) | Self::Http { .. } | Self::AskedToWait(_) | Self::Rpc { .. } => false,
         }
     }
 }

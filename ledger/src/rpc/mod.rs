@@ -3,7 +3,8 @@
 //! A client host's read is two requests, whatever the size of the network: the users with its address, then everything
 //! that they name. All requests of one read go to one endpoint, and the later ones ask for at least the slot of the first;
 //! the view's slot is the lowest of them. A read that fails in a way that trying again can help is made anew, as a whole,
-//! on the next endpoint.
+//! on the next endpoint. An endpoint that names a time (Retry-After) gets no request before it, in this read and in later
+//! ones.
 
 mod assemble;
 pub(crate) mod counters;
@@ -160,6 +161,8 @@ pub struct RpcSource {
 struct Lane {
     endpoint: Endpoint,
     client: RpcClient,
+    /// The endpoint wants no request before.
+    not_before: Mutex<Option<Instant>>,
 }
 
 /// What the last good read saw: the subscription compares with it.
@@ -197,18 +200,18 @@ impl RpcSource {
         let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let mut attempt = 1;
         loop {
-            let lane = self.lane();
+            let lane = self.allowed(deadline).await?;
             match self.read_once(lane, query).await {
                 Ok(out) => return Ok(self.remember(query, out)),
                 Err(failure) => {
                     tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
                     self.rotate(lane);
-                    let wait = match failure.retry() {
+                    match failure.retry() {
                         Retry::No => return Err(failure),
-                        // The time that an endpoint names binds that endpoint only.
-                        Retry::After(Some(named)) if self.lanes.len() == 1 => named.max(backoff.next()),
-                        Retry::After(_) => backoff.next(),
-                    };
+                        Retry::After(Some(named)) => lane.bar(Instant::now() + named),
+                        Retry::After(None) => {}
+                    }
+                    let wait = backoff.next().max(self.soonest(Instant::now()).1);
                     if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
                         self.counters.exhausted();
                         return Err(failure);
@@ -249,6 +252,30 @@ impl RpcSource {
         view
     }
 
+    /// The endpoint to ask, as soon as it wants to be asked.
+    async fn allowed(&self, deadline: Instant) -> Result<&Lane, Failure> {
+        loop {
+            let now = Instant::now();
+            let (index, wait) = self.soonest(now);
+            if wait.is_zero() {
+                self.current.store(index, Relaxed);
+                return Ok(&self.lanes[index]);
+            }
+            if now + wait >= deadline {
+                return Err(Failure::AskedToWait(wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The first endpoint, from the current one on, that may be asked soonest, and how long that is from now.
+    fn soonest(&self, now: Instant) -> (usize, Duration) {
+        let current = self.current.load(Relaxed);
+        let order = (0..self.lanes.len()).map(|step| (current + step) % self.lanes.len());
+        let waits = order.map(|index| (index, self.lanes[index].wait(now)));
+        waits.min_by_key(|(_, wait)| *wait).unwrap_or((current, Duration::ZERO))
+    }
+
     fn lane(&self) -> &Lane {
         &self.lanes[self.current.load(Relaxed) % self.lanes.len()]
     }
@@ -267,7 +294,20 @@ impl Lane {
     fn new(endpoint: &Endpoint, settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
         let sender = Sender::new(endpoint.clone(), settings.request_timeout, settings.max_response, Arc::clone(counters));
         let config = RpcClientConfig::with_commitment(settings.commitment.into());
-        Ok(Self { endpoint: endpoint.clone(), client: RpcClient::new_sender(sender.map_err(SetupError::Http)?, config) })
+        let client = RpcClient::new_sender(sender.map_err(SetupError::Http)?, config);
+        Ok(Self { endpoint: endpoint.clone(), client, not_before: Mutex::default() })
+    }
+
+    /// No request before this time, nor before an earlier call's.
+    fn bar(&self, until: Instant) {
+        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        *not_before = (*not_before).max(Some(until));
+    }
+
+    /// How long the endpoint wants no request yet.
+    fn wait(&self, now: Instant) -> Duration {
+        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 }
 

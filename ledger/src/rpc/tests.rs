@@ -276,6 +276,46 @@ async fn the_time_that_the_only_endpoint_names_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_time_past_the_deadline_that_the_only_endpoint_names_binds_the_next_reads() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Status(429, Some(3000))]);
+    let source = source(&ledger);
+    assert!(read(&source).await.is_err());
+    for _ in 0..3 {
+        let error = read(&source).await.unwrap_err();
+        assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("asks for no requests within the next 29")), "{error}");
+    }
+    let health = source.health();
+    assert_eq!((health.requests, health.reads_failed), (1, 4), "nothing more was sent");
+}
+
+#[tokio::test]
+async fn a_read_that_comes_too_early_waits_until_the_endpoint_may_be_asked_again() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Status(429, Some(1))]);
+    let source = source(&ledger);
+    let before = Instant::now();
+    assert!(source.read(&QUERY, before + Duration::from_millis(900)).await.is_err());
+    read(&source).await.unwrap();
+    assert!(before.elapsed() >= Duration::from_secs(1));
+    assert_eq!(source.health().retries, 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_has_named_a_time_is_passed_over_while_another_may_be_asked() {
+    let (first, second) = (connected().await, connected().await);
+    first.faults([Fault::Status(429, Some(60))]);
+    second.faults([Fault::None, Fault::None, Fault::None, Fault::Status(503, None), Fault::Status(503, None)]);
+    let source = source_of(&[first.url(), second.url()]);
+    for _ in 0..3 {
+        read(&source).await.unwrap();
+    }
+    assert_eq!(first.methods().len(), 1, "it is not asked again");
+    assert_eq!(source.health().retries, 3);
+    assert_eq!(source.health().endpoint, format!("http://{}", second.address));
+}
+
+#[tokio::test]
 async fn large_answers_are_cut_off_packed_and_unpacked_alike() {
     for fault in [Fault::Oversize(300_000), Fault::Stream(300_000), Fault::Bomb(2 * 1024 * 1024)] {
         let ledger = connected().await;
