@@ -7,6 +7,7 @@ use std::{
 
 use tokio::{
     sync::watch,
+    task::AbortHandle,
     time::{Instant, timeout_at},
 };
 use warren_state::View;
@@ -51,7 +52,8 @@ impl Fetched {
 
 /// Reads through a cache.
 ///
-/// * One read at a time; it goes on when the caller that began it gives up, and what it finds is kept.
+/// * One read at a time; it goes on when the caller that began it gives up, and what it finds is kept. It ends with the
+///   fetcher.
 /// * Every caller's own deadline holds: it gets [`ReadError::Deadline`] then, at the latest.
 /// * [`fresh`](Self::fresh) returns a read that began after the call.
 pub struct Fetcher {
@@ -72,6 +74,8 @@ struct State {
     begun: u64,
     /// The read under way.
     running: Option<u64>,
+    /// Its task, or an earlier one's.
+    task: Option<AbortHandle>,
     /// The last that ended, with its number and the time.
     last: Option<(u64, Instant, Result<Fetched, ReadError>)>,
     /// The last that gave a view.
@@ -158,6 +162,15 @@ impl Fetcher {
     }
 }
 
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        let task = self.shared.state().task.take();
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+}
+
 impl State {
     fn cached(&self, settings: &FetcherSettings) -> Option<Result<Fetched, ReadError>> {
         let (_, at, result) = self.last.as_ref()?;
@@ -177,12 +190,14 @@ impl Shared {
         let number = state.begun;
         state.running = Some(number);
         let landing = Landing { shared: Arc::clone(self), number, result: None };
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let asked_at = Instant::now();
             let shared = &landing.shared;
-            let read = shared.source.read(&shared.query, asked_at + shared.settings.read_timeout).await;
+            let deadline = asked_at + shared.settings.read_timeout;
+            let read = timeout_at(deadline, shared.source.read(&shared.query, deadline)).await.unwrap_or(Err(ReadError::Deadline));
             landing.touch_down(read.map(|view| Fetched { view: Arc::new(view), asked_at, read_at: Instant::now() }));
         });
+        state.task = Some(task.abort_handle());
         number
     }
 }
@@ -202,7 +217,9 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let result = self.result.take().unwrap_or_else(|| Err(ReadError::Unavailable("the read was cut off".into())));
+        let result = self.result.take().unwrap_or_else(|| {
+            Err(if std::thread::panicking() { ReadError::Panicked } else { ReadError::Unavailable("the read was cut off".into()) })
+        });
         {
             let mut state = self.shared.state();
             if let Ok(fetched) = &result {
@@ -342,8 +359,47 @@ mod tests {
     async fn a_read_that_panics_is_an_error_and_the_next_one_runs() {
         let (source, fetcher) = fetcher(Gated { panic: true, ..Gated::new() }, HOUR, HOUR);
         source.permits.add_permits(10);
-        assert!(matches!(fetcher.get(soon()).await, Err(ReadError::Unavailable(_))));
+        assert_eq!(fetcher.get(soon()).await.unwrap_err(), ReadError::Panicked);
         assert!(fetcher.fresh(soon()).await.is_err());
         assert_eq!(source.reads.load(SeqCst), 2);
+    }
+
+    /// A ledger that never answers, whatever the deadline, and says how many reads wait.
+    #[derive(Default)]
+    struct Deaf(Arc<()>);
+
+    #[async_trait]
+    impl LedgerSource for Deaf {
+        async fn read(&self, _: &Query, _: Instant) -> Result<View, ReadError> {
+            let _waits = Arc::clone(&self.0);
+            std::future::pending().await
+        }
+        fn watch(&self, _: Query) -> mpsc::Receiver<()> {
+            mpsc::channel(1).1
+        }
+        fn health(&self) -> LedgerHealth {
+            LedgerHealth::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_ignores_its_deadline_holds_up_neither_the_next_read_nor_the_end() {
+        let deaf = Arc::new(Deaf::default());
+        let waits = || Arc::strong_count(&deaf.0) - 1;
+        let settings = FetcherSettings { read_timeout: Duration::from_millis(10), ..FetcherSettings::default() };
+        let query = Query::Client(std::net::Ipv4Addr::new(192, 0, 2, 10));
+        let fetcher = Fetcher::new(Arc::clone(&deaf) as Arc<dyn LedgerSource>, query, settings);
+        assert_eq!(fetcher.fresh(soon()).await.unwrap_err(), ReadError::Deadline);
+        assert_eq!(fetcher.fresh(soon()).await.unwrap_err(), ReadError::Deadline);
+        let settings = FetcherSettings { read_timeout: HOUR, ..settings };
+        let fetcher = Fetcher::new(Arc::clone(&deaf) as Arc<dyn LedgerSource>, query, settings);
+        assert_eq!(fetcher.fresh(Instant::now() + Duration::from_millis(10)).await.unwrap_err(), ReadError::Deadline);
+        assert_eq!(waits(), 1, "the read goes on");
+        drop(fetcher);
+        let until = soon();
+        while waits() > 0 {
+            assert!(Instant::now() < until, "the read ends with its fetcher");
+            tokio::task::yield_now().await;
+        }
     }
 }

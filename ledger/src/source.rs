@@ -27,6 +27,9 @@ pub enum ReadError {
     /// The answer is not what was asked for: wrong program, too large, not decodable as a whole.
     #[error("{0}")]
     Malformed(String),
+    /// The reader itself panicked: a fault of this program.
+    #[error("reading the ledger panicked")]
+    Panicked,
 }
 
 /// A ledger that can be read and watched.
