@@ -28,7 +28,7 @@ use crate::{
     proxy::Proxy,
     rpc::{RawAccount, Rpc},
     underlay::{Host, Internet, LEDGER_ADDRESS},
-    wait::scaled,
+    wait::{is_emulated, scaled},
 };
 
 /// Addresses on the loopback of every site's device.
@@ -287,7 +287,7 @@ impl<'w> Site<'w> {
             program_id: self.network.program_id,
             client_ip: self.client().address,
             dataplane: self.world.config.dataplane.clone(),
-            poll_interval: Duration::from_secs(2),
+            poll_interval: Duration::from_secs(if is_emulated() { 5 } else { 2 }),
             more: self.daemon_arguments.clone(),
         }
     }

@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// How often a condition is looked at.
+/// How often a condition is looked at; less often where looking takes long.
 const PERIOD: Duration = Duration::from_millis(10);
+const PERIOD_EMULATED: Duration = Duration::from_millis(500);
 
 /// Deadlines in a machine that emulates its processor are this many times longer.
 const EMULATED: u32 = 10;
@@ -17,6 +18,10 @@ const EMULATED: u32 = 10;
 #[must_use]
 pub fn scaled(time: Duration) -> Duration {
     if is_emulated() { time * EMULATED } else { time }
+}
+
+fn period() -> Duration {
+    if is_emulated() { PERIOD_EMULATED } else { PERIOD }
 }
 
 /// Whether the processor is emulated: `E2E_IN_VM` in the environment says so.
@@ -36,7 +41,7 @@ pub fn until<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> R
         match condition().with_context(|| what.to_owned())? {
             Ask::Yes(value) => return Ok((value, begun.elapsed())),
             Ask::NotYet(state) if begun.elapsed() > deadline => bail!("{what}: not within {deadline:?}; last seen: {state}"),
-            Ask::NotYet(_) => thread::sleep(scaled(PERIOD)),
+            Ask::NotYet(_) => thread::sleep(period()),
         }
     }
 }
@@ -49,7 +54,7 @@ pub fn stays(what: &str, time: Duration, mut condition: impl FnMut() -> Result<(
     let begun = Instant::now();
     while begun.elapsed() < time {
         condition().with_context(|| format!("{what}: no longer so after {:?}", begun.elapsed()))?;
-        thread::sleep(scaled(PERIOD));
+        thread::sleep(period());
     }
     Ok(())
 }

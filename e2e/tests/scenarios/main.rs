@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each scenario mostly waits.
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, ledger::ALL, speaker::ALL].concat();
+    let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, &ledger::all(), speaker::ALL].concat();
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
         let reason = missing.join("; ");
