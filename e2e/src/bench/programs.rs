@@ -20,7 +20,7 @@ const ROUTES: u32 = 10_000;
 /// A pass of the reconciler's core with nothing to do.
 pub(super) fn no_op_pass(stage: &Stage) -> Result<Vec<Row>> {
     let answer = json(Command::new(stage.program("examples/noop_pass")?).arg(USERS.to_string()))?;
-    let how = "gateway role, median of 21 passes, one thread";
+    let how = "gateway role, processor time, mean of 40 passes";
     Ok(vec![
         Row::new("no-op pass over 10,000 users, after a view", field(&answer, "view_ms")?, "ms").at_most(25.0).note(how),
         Row::new("no-op pass over 10,000 users, after a full observation", field(&answer, "observation_ms")?, "ms").at_most(25.0).note(how),
