@@ -81,6 +81,7 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
     let api = Api {
         engine: Arc::new(handle.clone()),
         guard: Arc::new(crate::http::peer::Guard::new(nix::unistd::geteuid().as_raw())),
+        shared: Arc::default(),
         process: Arc::new(process::describe()),
         config: Arc::clone(&config),
     };

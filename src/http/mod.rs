@@ -9,6 +9,7 @@ pub mod peer;
 pub mod reads;
 pub mod routes;
 pub mod server;
+pub mod shared;
 pub mod socket;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -43,6 +44,8 @@ pub struct Api {
     pub config: Arc<Config>,
     /// Who may change things.
     pub guard: Arc<peer::Guard>,
+    /// Answers that several callers share.
+    pub shared: Arc<shared::Shared>,
     /// What this process is.
     pub process: Arc<v3::Process>,
 }

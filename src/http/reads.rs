@@ -77,12 +77,12 @@ pub async fn v3_status(State(api): State<Api>) -> Response {
 /// What would be done now: observes, plans, and changes nothing.
 #[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
 pub async fn v3_plan(State(api): State<Api>) -> Response {
-    match tokio::time::timeout(PATIENCE, api.engine.plan()).await {
-        Ok(Ok(plan)) => json(StatusCode::OK, &v3::plan(&plan, &api.engine.snapshot())),
-        Ok(Err(failure @ (PlanError::Observe(_) | PlanError::NotReady(_) | PlanError::Stopping))) => {
+    match tokio::time::timeout(PATIENCE, api.shared.plan(&api.engine)).await.ok().flatten().as_deref() {
+        Some(Ok(plan)) => json(StatusCode::OK, &v3::plan(plan, &api.engine.snapshot())),
+        Some(Err(failure @ (PlanError::Observe(_) | PlanError::NotReady(_) | PlanError::Stopping))) => {
             error(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
         }
-        Err(_elapsed) => error(StatusCode::SERVICE_UNAVAILABLE, "the dataplane did not answer in time"),
+        None => error(StatusCode::SERVICE_UNAVAILABLE, "the dataplane did not answer in time"),
     }
 }
 

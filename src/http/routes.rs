@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
-use warren_state::{Fault, LearnedRoutes, Observed, Route, RouteProtocol, TableId, TunnelId};
+use warren_state::{LearnedRoutes, Observed, Route, RouteProtocol, TableId, TunnelId};
 
 use super::{Api, compat, json, reads::PATIENCE};
 
@@ -53,18 +53,13 @@ pub struct ResolveReply {
 /// Routes that the sessions taught us, and whether the kernel has them.
 #[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn routes(State(api): State<Api>) -> Response {
-    let asked = async {
-        // In this order: a route that is being installed meanwhile does not count as absent.
-        let learned = api.engine.learned().await;
-        Ok::<_, Fault>((learned, api.engine.observe().await?))
-    };
-    match timeout(PATIENCE, asked).await {
-        Ok(Ok((learned, observed))) => json(StatusCode::OK, &entries(&api.engine.snapshot(), &learned, &observed)),
-        Ok(Err(fault)) => {
+    match timeout(PATIENCE, api.shared.routes(&api.engine)).await.ok().flatten().as_deref() {
+        Some(Ok((learned, observed))) => json(StatusCode::OK, &entries(&api.engine.snapshot(), learned, observed)),
+        Some(Err(fault)) => {
             tracing::warn!(%fault, "cannot observe the dataplane for /routes");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes")
         }
-        Err(_elapsed) => plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes"),
+        None => plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes"),
     }
 }
 

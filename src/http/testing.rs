@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,7 +24,7 @@ use warren_state::{
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
 
-use super::{Api, Engine, peer, router, server, socket, v3};
+use super::{Api, Engine, peer, router, server, shared, socket, v3};
 use crate::{cli::client::Client, config};
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -35,6 +38,8 @@ pub struct Cardboard {
     pub limits: server::Limits,
     pub converges: bool,
     pub switch_fails: bool,
+    /// How often the dataplane was observed, for a plan or for itself.
+    pub observations: Arc<AtomicU32>,
 }
 
 impl Cardboard {
@@ -46,6 +51,7 @@ impl Cardboard {
             limits: server::Limits::default(),
             converges: true,
             switch_fails: false,
+            observations: Arc::default(),
         }
     }
 }
@@ -79,6 +85,7 @@ impl Engine for Cardboard {
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {
+        self.observations.fetch_add(1, Ordering::SeqCst);
         Ok(Plan::default())
     }
 
@@ -87,6 +94,7 @@ impl Engine for Cardboard {
     }
 
     async fn observe(&self) -> Result<Observed, Fault> {
+        self.observations.fetch_add(1, Ordering::SeqCst);
         Ok(self.observed.clone())
     }
 
@@ -132,6 +140,7 @@ pub fn api(engine: Arc<dyn Engine>) -> Api {
         engine,
         config: Arc::new(config::load(layer, |_| None).unwrap()),
         guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
+        shared: Arc::new(shared::Shared::fresh_for(Duration::from_secs(3600))),
         process: Arc::new(v3::Process::default()),
     }
 }

@@ -1,5 +1,6 @@
 use std::{
     io::{Read, Write},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -93,6 +94,21 @@ async fn routes_that_the_session_taught_us_and_the_kernel_lacks_are_absent() {
     let entries = [("203.0.112.0", 24, "absent"), ("203.0.113.0", 24, "present"), ("203.0.113.7", 32, "present")];
     let expected = entries.map(|(network, length, state)| route_entry(network, length, state)).join(",");
     assert_eq!(body(&served, "/routes").await, format!("[{expected}]\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_plan_and_of_routes_share_one_observation_each() {
+    let engine = Cardboard { observed: observed(), ..Cardboard::new(connected()) };
+    let observations = Arc::clone(&engine.observations);
+    let served = serve(engine).await;
+    for (target, so_far) in [("/v3/plan", 1), ("/routes", 2), ("/v3/plan", 2), ("/routes", 2)] {
+        let first = body(&served, target).await;
+        assert_eq!(body(&served, target).await, first);
+        assert_eq!(observations.load(Ordering::SeqCst), so_far, "{target}");
+    }
+    served.client.post("/disable").await.unwrap();
+    body(&served, "/v3/plan").await;
+    assert_eq!(observations.load(Ordering::SeqCst), 3, "the switch makes another plan");
 }
 
 fn route_entry(network: &str, length: u8, state: &str) -> String {
