@@ -70,7 +70,9 @@ pub trait Dataplane: Send + Sync + 'static {
     /// What is there right now.
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault>;
 
-    /// Takes the steps in order and stops at the first failure of each tunnel; one outcome for each step tried.
+    /// Takes the steps in order; one outcome for each step tried. Each tunnel ends with the first failure that
+    /// [stops](StepOutcome::stops) it: a learned route whose place a route that is not ours has taken is a `Conflict` of
+    /// its own, and the steps after it are taken.
     /// Idempotent: what is so already gives `AlreadySo`. Never cancelled half-way: the future runs to its end even when
     /// the caller goes away.
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome>;

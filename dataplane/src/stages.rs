@@ -51,7 +51,7 @@ impl Committed {
     }
 }
 
-/// Puts each outcome beside its step: after a failure no later step of the same tunnel was tried.
+/// Puts each outcome beside its step: after a failure that stops a tunnel no later step of it was tried.
 fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOutcome>) -> ApplyReport {
     let mut failed = BTreeSet::new();
     let mut outcomes = outcomes.into_iter();
@@ -61,7 +61,7 @@ fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOut
             continue;
         }
         let Some(outcome) = outcomes.next() else { break };
-        if matches!(outcome, StepOutcome::Failed(_)) {
+        if outcome.stops(&step) {
             failed.insert(step.tunnel);
         }
         tried.push((step, outcome));

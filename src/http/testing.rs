@@ -221,6 +221,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         session_detail: None,
         session_since: Some(at(60)),
         learned_routes: 2,
+        blocked_routes: Default::default(),
         repairs: 1,
         attempts: 0,
     };

@@ -81,6 +81,16 @@ pub enum Event {
         /// When it is tried again, in milliseconds from now.
         retry_in_ms: u64,
     },
+    /// Learned routes could not be put, because others that are not ours are in their places. The tunnel works without
+    /// them; they are tried again whenever it is looked at.
+    RoutesBlocked {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// How many were found blocked at once that were not before.
+        count: usize,
+        /// What is in the way of the first of them, for people.
+        reason: String,
+    },
     /// What something else changed was put back.
     Repaired {
         /// Which tunnel.
@@ -153,6 +163,7 @@ impl Event {
             | Self::ViewStale { .. }
             | Self::Refused { .. }
             | Self::StepFailed { .. }
+            | Self::RoutesBlocked { .. }
             | Self::Repaired { .. }
             | Self::ActorRestarted { .. } => Level::Warn,
             Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
@@ -176,6 +187,7 @@ impl Event {
             Self::Refused { .. } => "refused",
             Self::PhaseChanged { .. } => "phase_changed",
             Self::StepFailed { .. } => "step_failed",
+            Self::RoutesBlocked { .. } => "routes_blocked",
             Self::Repaired { .. } => "repaired",
             Self::Adopted { .. } => "adopted",
             Self::SessionChanged { .. } => "session_changed",
@@ -205,6 +217,9 @@ impl fmt::Display for Event {
             }
             Self::StepFailed { tunnel, phase, class, reason, retry_in_ms } => {
                 write!(f, "tunnel {tunnel} failed in {phase}, {class}: {reason}; next try in {retry_in_ms} ms")
+            }
+            Self::RoutesBlocked { tunnel, count, reason } => {
+                write!(f, "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {reason}")
             }
             Self::Repaired { tunnel, steps } => write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps.join("; ")),
             Self::Adopted { link, incarnation, .. } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),

@@ -2,6 +2,7 @@
 //!
 //! See [`Lifecycle`]. Status, events, `warren explain` and the metrics all read this one machine.
 
+mod blocked;
 mod build;
 mod fault;
 mod hear;
@@ -192,10 +193,21 @@ pub struct TunnelReport {
     pub session_since: Option<Monotonic>,
     /// How many routes the session taught us.
     pub learned_routes: usize,
+    /// Those of them that are not in place, because routes that are not ours are.
+    pub blocked_routes: BlockedRoutes,
     /// How often the tunnel was mended after something else changed it.
     pub repairs: u64,
     /// Failed attempts in a row.
     pub attempts: u32,
+}
+
+/// Learned routes whose places are taken by routes that are not ours.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct BlockedRoutes {
+    /// How many there are.
+    pub count: usize,
+    /// The first of them, 16 at the most: the destination, and what is in the way, for people.
+    pub first: Vec<(Ipv4Net, String)>,
 }
 
 /// Why a tunnel is in `Failed`.

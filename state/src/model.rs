@@ -14,7 +14,7 @@ use ipnet::Ipv4Net;
 
 use crate::{
     Action, Address, Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel, Owner,
-    PlannedStep, RemovalReport, Route, Rule, StepOutcome, TunnelId,
+    PlannedStep, RemovalReport, Route, Rule, StepOutcome, TableId, TunnelId,
 };
 
 /// A kernel in memory.
@@ -22,6 +22,8 @@ use crate::{
 pub struct Model {
     observed: Observed,
     next_index: u32,
+    /// Places of routes that somebody else has taken.
+    taken: BTreeSet<(TableId, Ipv4Net)>,
 }
 
 impl Default for Model {
@@ -34,7 +36,7 @@ impl Model {
     /// A host without links.
     #[must_use]
     pub fn new() -> Self {
-        Self { observed: Observed::default(), next_index: 1 }
+        Self { observed: Observed::default(), next_index: 1, taken: BTreeSet::new() }
     }
 
     /// Everything, as a full observation gives it.
@@ -64,7 +66,10 @@ impl Model {
                 Ok(tunnel) => Ok(take_address(tunnel, address)),
                 Err(failure) => absent_is_fine(failure),
             },
-            Action::PutRoute { route } => self.ours(step.tunnel, &step.link).and_then(|tunnel| put_route(tunnel, *route)),
+            Action::PutRoute { route } => {
+                let taken = self.taken.contains(&(route.table, route.dst.trunc()));
+                self.ours(step.tunnel, &step.link).and_then(|tunnel| put_route(tunnel, *route, taken))
+            }
             Action::DeleteRoute { route } => match self.ours(step.tunnel, &step.link) {
                 Ok(tunnel) => Ok(tunnel.routes.remove(route)),
                 Err(failure) => absent_is_fine(failure),
@@ -77,7 +82,7 @@ impl Model {
         }
     }
 
-    /// Takes steps in order; after a failure no later step of the same tunnel is tried.
+    /// Takes steps in order; after a failure that [stops](StepOutcome::stops) a tunnel no later step of it is tried.
     pub fn apply_all(&mut self, steps: &[PlannedStep]) -> Vec<(PlannedStep, StepOutcome)> {
         let mut failed = BTreeSet::new();
         let mut outcomes = Vec::new();
@@ -86,7 +91,7 @@ impl Model {
                 continue;
             }
             let outcome = self.apply(step);
-            if matches!(outcome, StepOutcome::Failed(_)) {
+            if outcome.stops(step) {
                 failed.insert(step.tunnel);
             }
             outcomes.push((step.clone(), outcome));
@@ -200,7 +205,7 @@ fn take_address(tunnel: &mut ObservedTunnel, address: &Address) -> bool {
     there
 }
 
-fn put_route(tunnel: &mut ObservedTunnel, route: Route) -> Attempt {
+fn put_route(tunnel: &mut ObservedTunnel, route: Route, taken: bool) -> Attempt {
     if !tunnel.link.up {
         return Err((FaultClass::Transient, "the link is down"));
     }
@@ -212,6 +217,9 @@ fn put_route(tunnel: &mut ObservedTunnel, route: Route) -> Attempt {
     }
     if tunnel.routes.contains(&route) {
         return Ok(false);
+    }
+    if taken {
+        return Err((FaultClass::Conflict, "a route that is not ours is in the way"));
     }
     tunnel.routes.retain(|other| (other.table, other.dst) != (route.table, route.dst));
     Ok(tunnel.routes.insert(route))

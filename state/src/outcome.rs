@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, LinkName, PlannedStep};
+use crate::{Action, Generation, LinkName, PlannedStep, RouteProtocol};
 
 /// Why an operation on the dataplane failed, and what the caller may do about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -93,7 +93,8 @@ pub struct MissingFeature {
 pub struct ApplyReport {
     /// The plan's number.
     pub generation: Generation,
-    /// One for each step that was tried, in order. After a failure no later step of the same tunnel is tried.
+    /// One for each step that was tried, in order. After a failure that [stops](StepOutcome::stops) the tunnel no later
+    /// step of it is tried.
     pub steps: Vec<(PlannedStep, StepOutcome)>,
     /// The links that the applied steps made or changed.
     pub managed: BTreeSet<LinkName>,
@@ -111,13 +112,41 @@ pub enum StepOutcome {
     Failed(Fault),
 }
 
+impl StepOutcome {
+    /// Whether no later step of the same tunnel is tried after `step` came to this.
+    ///
+    /// Every failure stops the tunnel but one: a route that a session taught us and whose place is taken (`Conflict`) is
+    /// left out, and the others go on. A host may well have a route of its own to what a peer announces.
+    #[must_use]
+    pub fn stops(&self, step: &PlannedStep) -> bool {
+        match self {
+            Self::Failed(fault) => !(fault.class == FaultClass::Conflict && puts_learned_route(&step.action)),
+            Self::Done | Self::AlreadySo => false,
+        }
+    }
+}
+
+fn puts_learned_route(action: &Action) -> bool {
+    match action {
+        Action::PutRoute { route } => route.protocol == RouteProtocol::Bgp,
+        Action::DeleteRule { .. }
+        | Action::DeleteRoute { .. }
+        | Action::DeleteAddress { .. }
+        | Action::DeleteLink
+        | Action::ChangeLink { .. }
+        | Action::CreateLink { .. }
+        | Action::AddAddress { .. }
+        | Action::AddRule { .. } => false,
+    }
+}
+
 impl ApplyReport {
-    /// The first failure.
+    /// The first failure that [stops](StepOutcome::stops) a tunnel.
     #[must_use]
     pub fn failure(&self) -> Option<(&PlannedStep, &Fault)> {
         self.steps.iter().find_map(|(step, outcome)| match outcome {
-            StepOutcome::Failed(fault) => Some((step, fault)),
-            StepOutcome::Done | StepOutcome::AlreadySo => None,
+            StepOutcome::Failed(fault) if outcome.stops(step) => Some((step, fault)),
+            StepOutcome::Failed(_) | StepOutcome::Done | StepOutcome::AlreadySo => None,
         })
     }
 }

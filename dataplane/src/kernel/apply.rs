@@ -6,7 +6,7 @@ use warren_state::{Action, Fault, PlannedStep, StepOutcome, TunnelId};
 
 use super::{Core, LinkMaker, companion, link};
 
-/// Takes the steps in order and stops at the first failure of each tunnel.
+/// Takes the steps in order; each tunnel ends with the first failure that [stops](StepOutcome::stops) it.
 pub async fn apply<M: LinkMaker>(core: Arc<Core<M>>, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
     let mut outcomes = Vec::with_capacity(steps.len());
     let mut failed = BTreeSet::new();

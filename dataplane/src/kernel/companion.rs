@@ -15,8 +15,8 @@ use super::{
 
 type Outcome = Result<StepOutcome, Fault>;
 
-/// Takes steps that are about companions, in order; those of a tunnel in `failed` are passed over, and a tunnel whose
-/// step fails joins it.
+/// Takes steps that are about companions, in order; those of a tunnel in `failed` are passed over, and a tunnel that a
+/// failure stops joins it.
 pub async fn take(netlink: &mut Netlink, steps: &[PlannedStep], failed: &mut BTreeSet<TunnelId>) -> Vec<StepOutcome> {
     let mut batch = Batch { netlink, links: BTreeMap::new(), over: BTreeMap::new(), tables: BTreeMap::new() };
     let mut outcomes = Vec::with_capacity(steps.len());
@@ -31,7 +31,7 @@ pub async fn take(netlink: &mut Netlink, steps: &[PlannedStep], failed: &mut BTr
             [] | [_] => vec![batch.step(step).await.unwrap_or_else(StepOutcome::Failed)],
             [_, _, ..] => batch.put_routes(&puts).await,
         };
-        if let Some(StepOutcome::Failed(_)) = taken.last() {
+        if rest.iter().zip(&taken).any(|(step, outcome)| outcome.stops(step)) {
             failed.insert(step.tunnel);
         }
         outcomes.extend(taken);
@@ -135,8 +135,8 @@ impl Batch<'_> {
         self.put_answered(step, index, route, answer).await
     }
 
-    /// Puts the routes of steps over one link in one request. Ends with the first failure: what was put after it is taken
-    /// back.
+    /// Puts the routes of steps over one link in one request. Ends with the first failure that stops the tunnel: what was
+    /// put after it is taken back.
     async fn put_routes(&mut self, puts: &[(&PlannedStep, &Route)]) -> Vec<StepOutcome> {
         let index = match self.needed_link(puts[0].0).await {
             Ok(index) => index,
@@ -147,12 +147,11 @@ impl Batch<'_> {
         let mut outcomes = Vec::with_capacity(puts.len());
         let mut answered = puts.iter().zip(answers);
         for ((step, route), answer) in answered.by_ref() {
-            match self.put_answered(step, index, route, answer).await {
-                Ok(outcome) => outcomes.push(outcome),
-                Err(fault) => {
-                    outcomes.push(StepOutcome::Failed(fault));
-                    break;
-                }
+            let outcome = self.put_answered(step, index, route, answer).await.unwrap_or_else(StepOutcome::Failed);
+            let stops = outcome.stops(step);
+            outcomes.push(outcome);
+            if stops {
+                break;
             }
         }
         for ((step, route), answer) in answered {

@@ -227,7 +227,7 @@ impl Dataplane for Simulated {
             }
             let taken = self.operate(&step.to_string(), &step.link, |model| model.apply(&step), StepOutcome::Failed);
             let Some(outcome) = taken else { return std::future::pending().await };
-            if matches!(outcome, StepOutcome::Failed(_)) {
+            if outcome.stops(&step) {
                 failed.insert(step.tunnel);
             } else if matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink) && outcome == StepOutcome::Done {
                 self.world().counters.remove(&step.link);

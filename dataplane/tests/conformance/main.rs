@@ -54,6 +54,8 @@ const PROMISES: &[Promise] = promises![
     ALL ownership::a_foreign_link_is_never_removed,
     KERNEL ownership::foreign_addresses_and_routes_survive_a_whole_life,
     KERNEL ownership::a_foreign_route_to_the_destination_is_a_conflict_and_stays,
+    ALL ownership::a_learned_route_whose_place_is_taken_does_not_hold_up_the_others,
+    ALL ownership::a_static_route_whose_place_is_taken_ends_the_tunnels_steps,
     KERNEL ownership::a_foreign_route_over_our_link_is_neither_reported_nor_replaced,
     KERNEL ownership::a_foreign_rule_of_the_same_content_stays,
     ALL companions::addresses_are_put_and_deleted,

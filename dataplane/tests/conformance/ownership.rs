@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use warren_dataplane::Removal;
-use warren_state::{Action, FaultClass, Owner, Rule, RuleSelector, StepOutcome, TableId};
+use warren_state::{Action, FaultClass, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId};
 
 use crate::world::*;
 
@@ -85,6 +85,45 @@ pub async fn a_foreign_route_to_the_destination_is_a_conflict_and_stays(world: A
     assert!(fault.detail.contains("10.77.0.0/16 via 192.0.2.9"), "{fault}");
     assert_eq!(world.one(step(1, Action::DeleteRoute { route: route(1, "10.77.0.0/16") })).await, StepOutcome::AlreadySo);
     assert_eq!(ip_shows("-4 route show table all dev u0"), before);
+}
+
+pub async fn a_learned_route_whose_place_is_taken_does_not_hold_up_the_others(world: Arc<World>) {
+    let taken = "10.77.0.0/16";
+    world.build(whole(1)).await;
+    match world.simulated() {
+        Some(simulated) => assert!(simulated.meddle(None, |model| model.take_route(TableId::MAIN, taken.parse().unwrap()))),
+        None => ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static"),
+    }
+    let put = |dst: &str| step(1, Action::PutRoute { route: route(1, dst) });
+    // In one run of routes, and as the only one of a run.
+    let steps = vec![put("10.76.0.0/16"), put(taken), put("10.78.0.0/16"), step(1, Action::AddAddress { address: overlay(1) }), put(taken)];
+    let outcomes = world.apply([steps, vec![step(1, Action::AddAddress { address: overlay(1) })]].concat()).await;
+    let [
+        StepOutcome::Done,
+        StepOutcome::Failed(first),
+        StepOutcome::Done,
+        StepOutcome::AlreadySo,
+        StepOutcome::Failed(again),
+        StepOutcome::AlreadySo,
+    ] = outcomes.as_slice()
+    else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!((first.class, again.class), (FaultClass::Conflict, FaultClass::Conflict));
+    let put = world.link(1).await.unwrap().routes.into_iter().map(|route| route.dst.to_string()).collect::<Vec<_>>();
+    assert_eq!(put, ["10.1.0.0/16", "10.76.0.0/16", "10.78.0.0/16"]);
+}
+
+pub async fn a_static_route_whose_place_is_taken_ends_the_tunnels_steps(world: Arc<World>) {
+    world.build(whole(1)).await;
+    match world.simulated() {
+        Some(simulated) => assert!(simulated.meddle(None, |model| model.take_route(TableId::MAIN, "10.77.0.0/16".parse().unwrap()))),
+        None => ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static"),
+    }
+    let put = |dst: &str| step(1, Action::PutRoute { route: Route { protocol: RouteProtocol::Static, ..route(1, dst) } });
+    let outcomes = world.apply(vec![put("10.76.0.0/16"), put("10.77.0.0/16"), put("10.78.0.0/16")]).await;
+    assert!(matches!(outcomes.as_slice(), [StepOutcome::Done, StepOutcome::Failed(_)]), "{outcomes:?}");
+    assert_eq!(world.link(1).await.unwrap().routes.len(), 2, "what came after the failure is taken back");
 }
 
 pub async fn a_foreign_route_over_our_link_is_neither_reported_nor_replaced(world: Arc<World>) {

@@ -45,8 +45,8 @@ impl World {
             Work::Apply { mut rest, mut report } => {
                 if let Some(step) = rest.pop_front() {
                     let outcome = self.step(&step);
-                    let failed = matches!(outcome, StepOutcome::Failed(_));
-                    if !failed {
+                    let failed = outcome.stops(&step);
+                    if !matches!(outcome, StepOutcome::Failed(_)) {
                         report.managed.insert(step.link.clone());
                     }
                     report.steps.push((step, outcome));

@@ -86,6 +86,7 @@ impl Lifecycle {
             return self.fail(Phase::Linking, fault, turn);
         }
         self.adopt(mark, &plan, turn);
+        self.unblock_settled(&plan);
         let repaired = self.drift(look, &plan);
         self.dirty.clear();
         let stale = self.old_rules.intersection(&observed.rules).map(|rule| Action::DeleteRule { rule: *rule });
@@ -137,6 +138,8 @@ impl Lifecycle {
         if self.todo.retire.is_some() {
             return self.drain(turn);
         }
+        self.note_blocked(report, turn);
+        self.unblock_forgotten();
         if let Some((_, fault)) = report.failure() {
             return self.fail(work.phase, fault.clone(), turn);
         }
@@ -198,8 +201,8 @@ impl Lifecycle {
         }
     }
 
-    /// The steps that put back what something else changed: none while building, and no route that the session is
-    /// just changing.
+    /// The steps that put back what something else changed: none while building, no route that the session is just
+    /// changing, and none that was never put.
     fn drift(&self, look: Look, plan: &Plan) -> Vec<String> {
         let expected = |step: &&PlannedStep| match (look, learned_route(step)) {
             (Look::Build, _) => true,
@@ -207,7 +210,11 @@ impl Lifecycle {
             (Look::Routes, Some(_)) => true,
             (Look::Check | Look::Routes, None) => false,
         };
-        if self.built { plan.steps.iter().filter(|step| !expected(step)).map(ToString::to_string).collect() } else { Vec::new() }
+        if self.built {
+            plan.steps.iter().filter(|step| !expected(step) && !self.tries_blocked(step)).map(ToString::to_string).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Steps for the routes that the session changed since the kernel was told.

@@ -22,6 +22,7 @@ impl Lifecycle {
             SessionUpdate::Synced => self.note_synced(),
             SessionUpdate::Closed => self.note_closed(),
         }
+        self.unblock_forgotten();
     }
 
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
@@ -51,6 +52,7 @@ impl Lifecycle {
 
     pub(super) fn forget_routes(&mut self) {
         self.dirty.clear();
+        self.blocked.clear();
         self.stale_routes_at = None;
         if let Some(want) = &mut self.want {
             want.learned = LearnedRoutes::Unknown;

@@ -1,7 +1,7 @@
 //! The lifecycle machine: its states, and the one table of what each input does in each of them.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
 };
 
@@ -54,6 +54,8 @@ pub struct Lifecycle {
     pub(super) sessions_started: u64,
     /// Destinations whose routes changed since the kernel was told.
     pub(super) dirty: BTreeSet<Ipv4Net>,
+    /// Learned routes whose places are taken, and what is there, for people. Each of them is among the learned ones.
+    pub(super) blocked: BTreeMap<Ipv4Net, String>,
     pub(super) todo: Todo,
     /// Whether the spec was fully realised once.
     pub(super) built: bool,
@@ -192,6 +194,7 @@ impl Lifecycle {
             session: None,
             sessions_started: 0,
             dirty: BTreeSet::new(),
+            blocked: BTreeMap::new(),
             todo: Todo::default(),
             built: false,
             half_built: false,
@@ -230,6 +233,7 @@ impl Lifecycle {
                 LearnedRoutes::Unknown => 0,
                 LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => routes.len(),
             },
+            blocked_routes: self.blocked_routes(),
             repairs: self.repairs,
             attempts: self.attempts,
         }

@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use ipnet::Ipv4Net;
+
 use super::{Model, put_address, put_route, take_address};
-use crate::{Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule};
+use crate::{Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule, TableId};
 
 impl Model {
     /// A host as it was observed.
     #[must_use]
     pub fn with(observed: Observed) -> Self {
         let next_index = observed.links.values().map(|have| have.link.index).max().unwrap_or(0) + 1;
-        Self { observed, next_index }
+        Self { observed, next_index, taken: BTreeSet::new() }
     }
 
     /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
@@ -32,6 +34,16 @@ impl Model {
             up: true,
         });
         true
+    }
+
+    /// Puts a route that is not ours into this place, over a link that is not ours. False when it is taken so already.
+    pub fn take_route(&mut self, table: TableId, dst: Ipv4Net) -> bool {
+        self.taken.insert((table, dst.trunc()))
+    }
+
+    /// Deletes what [`Self::take_route`] put. False when there is no such route.
+    pub fn free_route(&mut self, table: TableId, dst: Ipv4Net) -> bool {
+        self.taken.remove(&(table, dst.trunc()))
     }
 
     /// Deletes a link, ours or not. False when there is none.
@@ -90,7 +102,7 @@ impl Model {
 
     /// Puts a route with one of our protocol numbers over a link. False when the kernel would refuse it or it is there.
     pub fn add_route(&mut self, link: &LinkName, route: Route) -> bool {
-        self.edit(link, |tunnel| put_route(tunnel, route).unwrap_or(false))
+        self.edit(link, |tunnel| put_route(tunnel, route, false).unwrap_or(false))
     }
 
     /// Deletes a route over a link. False when it is not there.

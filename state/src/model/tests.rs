@@ -1,5 +1,8 @@
 use super::*;
-use crate::testing::{address, link, name, route, tunnel};
+use crate::{
+    RouteProtocol,
+    testing::{address, link, name, route, tunnel},
+};
 
 fn built() -> Model {
     let mut model = Model::new();
@@ -84,4 +87,19 @@ fn a_route_goes_with_the_address_that_it_prefers_as_source() {
     model.delete_address(&name("t0"), &address(1));
     let routes = &model.observed().links[&name("t0")].routes;
     assert_eq!(routes.iter().copied().collect::<Vec<_>>(), [route(1, "198.18.0.0/24")]);
+}
+
+#[test]
+fn a_learned_route_whose_place_is_taken_stops_nothing_and_a_static_one_stops_the_tunnel() {
+    let put = |protocol, dst| {
+        let action = Action::PutRoute { route: Route { protocol, ..route(1, dst) } };
+        PlannedStep { tunnel: tunnel(1), link: name("t0"), action }
+    };
+    for (protocol, tried) in [(RouteProtocol::Bgp, 2), (RouteProtocol::Static, 1)] {
+        let mut model = built();
+        assert!(model.take_route(TableId::MAIN, "198.18.7.0/24".parse().unwrap()));
+        let outcomes = model.apply_all(&[put(protocol, "198.18.7.0/24"), put(protocol, "198.18.8.0/24")]);
+        assert_eq!(class(outcomes[0].1.clone()), FaultClass::Conflict);
+        assert_eq!((outcomes.len(), model.observed().links[&name("t0")].routes.len()), (tried, tried));
+    }
 }

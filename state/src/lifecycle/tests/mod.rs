@@ -1,5 +1,6 @@
 //! The machine against the model kernel on a virtual clock.
 
+mod blocked;
 mod building;
 mod failing;
 mod removing;
@@ -117,7 +118,7 @@ impl Bench {
                         Some(class) => StepOutcome::Failed(fault(class)),
                         None => self.model.apply(&step),
                     };
-                    let failed = matches!(outcome, StepOutcome::Failed(_));
+                    let failed = outcome.stops(&step);
                     outcomes.push((step, outcome));
                     if failed {
                         break;

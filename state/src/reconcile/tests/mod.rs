@@ -127,6 +127,7 @@ impl Bench {
             session_detail: None,
             session_since: None,
             learned_routes: 0,
+            blocked_routes: Default::default(),
             repairs: 0,
             attempts: 0,
         };
