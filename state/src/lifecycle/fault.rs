@@ -54,6 +54,18 @@ impl Lifecycle {
         }
     }
 
+    /// How far the tunnel had come when it was last seen: a look that fails takes nothing away from it.
+    pub(super) fn known_phase(&self) -> Phase {
+        let last = if self.phase == Phase::Failed { self.failed_phase } else { self.phase };
+        match last {
+            Phase::Peering | Phase::Active => last,
+            Phase::Addressing | Phase::Routing if self.built => last,
+            Phase::Addressing | Phase::Routing | Phase::Pending | Phase::Linking | Phase::Draining | Phase::Removed | Phase::Failed => {
+                Phase::Linking
+            }
+        }
+    }
+
     pub(super) fn compensated(&mut self, phase: Phase, fault: Fault, turn: &mut Turn<'_>) -> State {
         if self.todo.retire.is_some() {
             self.drain(turn)
@@ -111,6 +123,7 @@ impl Lifecycle {
         let wait = self.backoff(&fault, turn);
         self.record_failure(phase, &fault, wait, turn);
         self.enter(Phase::Failed, Some(fault.to_string()), turn);
+        self.failed_phase = phase;
         let earliest = turn.now + self.exponential();
         State::Waiting { failure: FailureReport { phase, fault, retry_at: turn.now + wait }, earliest }
     }

@@ -64,6 +64,8 @@ pub struct Lifecycle {
     /// Whether a fault `Gone` led to another look already.
     pub(super) looked_again: bool,
     pub(super) attempts: u32,
+    /// The phase that failed last.
+    pub(super) failed_phase: Phase,
     pub(super) healthy_since: Option<Monotonic>,
     pub(super) repairs: u64,
     /// When routes of an earlier run must go.
@@ -200,6 +202,7 @@ impl Lifecycle {
             half_built: false,
             looked_again: false,
             attempts: 0,
+            failed_phase: Phase::Pending,
             healthy_since: None,
             repairs: 0,
             stale_routes_at: None,
@@ -324,7 +327,7 @@ impl Lifecycle {
                 self.progress_at = None;
                 match answer {
                     Ok(observed) => self.seen(look, &observed, turn),
-                    Err(fault) => self.fail(Phase::Linking, fault, turn),
+                    Err(fault) => self.fail(self.known_phase(), fault, turn),
                 }
             }
             (State::Applying(work), Input::Applied(report)) => {

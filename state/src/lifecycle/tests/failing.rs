@@ -135,6 +135,48 @@ fn a_failed_observation_is_tried_again() {
     assert_eq!(bench.phase(), Phase::Peering);
 }
 
+fn failed_in(bench: &Bench) -> Phase {
+    bench.machine.report().failure.unwrap().phase
+}
+
+#[test]
+fn a_tunnel_that_cannot_be_looked_at_failed_in_the_phase_that_it_had() {
+    let mut bench = Bench::active();
+    bench.observe_faults.extend([FaultClass::Transient; 3]);
+    bench.give(Input::Recheck);
+    bench.run();
+    assert_eq!(failed_in(&bench), Phase::Active);
+    bench.pass("retry");
+    assert_eq!(failed_in(&bench), Phase::Active, "also when it fails again");
+    bench.assign(TunnelSpec { bgp: None, ..spec(1, "t0") });
+    bench.run();
+    assert_eq!(failed_in(&bench), Phase::Active, "and when it is to be another one");
+    bench.pass("retry");
+    assert_eq!(bench.phase(), Phase::Active);
+}
+
+#[test]
+fn a_tunnel_whose_link_could_not_be_made_again_still_failed_in_linking() {
+    let mut bench = Bench::active();
+    bench.model.delete_link(&name("t0"));
+    bench.step_faults.push_back(Some(FaultClass::Transient));
+    bench.give(Input::Recheck);
+    bench.run();
+    assert_eq!(failed_in(&bench), Phase::Linking);
+    bench.observe_faults.push_back(FaultClass::Transient);
+    bench.pass("retry");
+    assert_eq!(failed_in(&bench), Phase::Linking);
+}
+
+#[test]
+fn a_tunnel_that_was_never_seen_failed_in_linking() {
+    let mut bench = Bench::new();
+    bench.observe_faults.push_back(FaultClass::Transient);
+    bench.assign(spec(1, "t0"));
+    bench.run();
+    assert_eq!(failed_in(&bench), Phase::Linking);
+}
+
 #[test]
 fn attempts_are_forgotten_after_a_minute_of_health_and_not_sooner() {
     let mut bench = failing(FaultClass::Transient);
