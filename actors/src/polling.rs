@@ -9,11 +9,13 @@ use warren_state::{Deadline, Monotonic, random::Random};
 pub(crate) struct PollSettings {
     /// From the end of a good read to the next.
     pub(crate) interval: Duration,
-    /// How soon after a read that must be confirmed the next one starts.
+    /// How soon after a read that must be confirmed the next one starts; doubles, up to the interval, while reads go on to
+    /// be unconfirmed.
     pub(crate) confirm_after: Duration,
 }
 
-/// After the first failed read in a row; doubles with each further one.
+/// After the first failed read in a row; doubles with each further one, but no wait is longer than the interval. The time
+/// that an endpoint names binds below: the source sends it nothing before.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// Wake-ups do not start reads in closer succession than this.
@@ -49,6 +51,8 @@ pub(crate) struct Polling {
     settings: PollSettings,
     state: State,
     failures: u32,
+    /// Reads since the last good one that must be confirmed.
+    unconfirmed: u32,
     ended_at: Option<Monotonic>,
 }
 
@@ -61,12 +65,15 @@ enum State {
 
 impl Polling {
     pub(crate) fn new(settings: PollSettings) -> Self {
-        Self { settings, state: State::Idle, failures: 0, ended_at: None }
+        Self { settings, state: State::Idle, failures: 0, unconfirmed: 0, ended_at: None }
     }
 
     pub(crate) fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         match (input, &self.state) {
-            (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => self.read(),
+            (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => {
+                self.unconfirmed = 0;
+                self.read()
+            }
             (Input::WakeUp, State::Idle) => Vec::new(),
             // The ledger fails: the next try sees what the wake-up is about.
             (Input::WakeUp, State::Waiting { .. }) if self.failures > 0 => Vec::new(),
@@ -110,13 +117,35 @@ impl Polling {
         self.ended_at = Some(now);
         self.failures = if input == Input::Failed { self.failures.saturating_add(1) } else { 0 };
         let (wait, why) = match input {
-            Input::Failed => (jittered(FIRST_RETRY.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_RETRY), random), "retry"),
-            Input::Unconfirmed => (self.settings.confirm_after, "confirm"),
-            Input::Start | Input::WakeUp | Input::Good | Input::Timeout => (self.settings.interval, "poll"),
+            Input::Failed => (self.retry(random), "retry"),
+            Input::Unconfirmed => (self.confirm(), "confirm"),
+            Input::Start | Input::WakeUp | Input::Good | Input::Timeout => {
+                self.unconfirmed = 0;
+                (self.settings.interval, "poll")
+            }
         };
         let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), "wake-up") } else { (wait, why) };
         self.state = State::Waiting { until: now + wait, why };
     }
+}
+
+impl Polling {
+    /// The wait after a failure. Two thirds of the interval are, with the jitter, the whole of it at most.
+    fn retry(&self, random: &mut dyn Random) -> Duration {
+        let span = doubled(FIRST_RETRY, self.failures.saturating_sub(1));
+        jittered(span.min(LONGEST_RETRY).min(self.settings.interval * 2 / 3), random)
+    }
+
+    /// The wait for the read that is to confirm the last one. A node that is stuck at one slot confirms nothing.
+    fn confirm(&mut self) -> Duration {
+        let wait = doubled(self.settings.confirm_after, self.unconfirmed);
+        self.unconfirmed = self.unconfirmed.saturating_add(1);
+        wait.min(self.settings.interval)
+    }
+}
+
+fn doubled(span: Duration, times: u32) -> Duration {
+    span.saturating_mul(1 << times.min(10))
 }
 
 /// Half of the span, plus up to as much again.
@@ -176,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn failures_back_off_with_jitter_and_a_good_read_ends_that() {
+    fn failures_back_off_with_jitter_up_to_the_poll_interval_and_a_good_read_ends_that() {
         let mut polling = Polling::new(SETTINGS);
         feed(&mut polling, 0, Input::Start);
-        for (failure, longest) in [(1, 1_500), (2, 3_000), (3, 6_000), (4, 12_000), (5, 24_000), (6, 45_000), (7, 45_000)] {
+        for (failure, longest) in [(1, 1_500), (2, 3_000), (3, 6_000), (4, 10_000), (5, 10_000), (20, 10_000)] {
             feed(&mut polling, 0, Input::Failed);
             let wait = due(&polling);
             assert!(wait <= longest && wait >= longest / 3, "after failure {failure}: {wait} ms");
@@ -200,5 +229,26 @@ mod tests {
         feed(&mut polling, 0, Input::Start);
         feed(&mut polling, 0, Input::Unconfirmed);
         assert_eq!(due(&polling), 250);
+    }
+
+    #[test]
+    fn a_ledger_that_goes_on_confirming_nothing_is_asked_ever_more_seldom_until_a_good_read() {
+        let mut polling = Polling::new(SETTINGS);
+        feed(&mut polling, 0, Input::Start);
+        let mut now = 0;
+        for wait in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
+            feed(&mut polling, now, Input::Unconfirmed);
+            assert_eq!(due(&polling), now + wait);
+            now += wait;
+            assert_eq!(feed(&mut polling, now, Input::Timeout), [Effect::Read]);
+        }
+        feed(&mut polling, now, Input::Good);
+        now += 10_000;
+        feed(&mut polling, now, Input::Timeout);
+        feed(&mut polling, now, Input::Unconfirmed);
+        assert_eq!(due(&polling), now + 250, "as soon as the first time");
+        assert_eq!(feed(&mut polling, now + 1, Input::Start), [Effect::Read], "a wake-up, or another role, waits for no confirmation");
+        feed(&mut polling, now + 1, Input::Unconfirmed);
+        assert_eq!(due(&polling), now + 251);
     }
 }
