@@ -36,7 +36,7 @@ pub(crate) enum ReconcilerMessage {
     /// Something on the board changed.
     Poked,
     Observed(Result<Arc<Observed>, Fault>),
-    Sources(BTreeMap<Ipv4Addr, Ipv4Addr>),
+    Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     /// Plan, from this observation and what the sessions taught us.
     Plan {
         observed: Box<Observed>,
@@ -261,14 +261,18 @@ async fn observe(board: Arc<Board>) -> ReconcilerMessage {
 async fn resolve(board: Arc<Board>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
     let mut sources = BTreeMap::new();
     for destination in destinations {
-        match timeout(OBSERVE, board.dataplane.resolve_source(destination)).await {
-            Ok(Ok(Some(source))) => {
-                sources.insert(destination, source);
+        let source = match timeout(OBSERVE, board.dataplane.resolve_source(destination)).await {
+            Ok(Ok(source)) => source,
+            Ok(Err(fault)) => {
+                tracing::debug!(%destination, %fault, "cannot tell the source address");
+                None
             }
-            Ok(Ok(None)) => {}
-            Ok(Err(fault)) => tracing::debug!(%destination, %fault, "cannot tell the source address"),
-            Err(_late) => tracing::debug!(%destination, "cannot tell the source address in time"),
-        }
+            Err(_late) => {
+                tracing::debug!(%destination, "cannot tell the source address in time");
+                None
+            }
+        };
+        sources.insert(destination, source);
     }
     ReconcilerMessage::Sources(sources)
 }

@@ -83,8 +83,9 @@ pub enum Input {
     ClientIp(Ipv4Addr),
     /// The answer to [`Effect::Observe`]: a full observation.
     Observed(Result<Arc<Observed>, Fault>),
-    /// The answer to [`Effect::ResolveSources`]: by destination; one without a route is absent.
-    Sources(BTreeMap<Ipv4Addr, Ipv4Addr>),
+    /// The answer to [`Effect::ResolveSources`]: every destination that was asked for in that question; `None` where there
+    /// is no route.
+    Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     /// A provisioner's news.
     Tunnel(Box<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.

@@ -365,7 +365,7 @@ impl World {
     pub(crate) fn resolve(&mut self, start: u64, destinations: BTreeSet<Ipv4Addr>) {
         let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
         let source = self.source;
-        let sources = destinations.into_iter().map(|destination| (destination, source)).collect();
+        let sources = destinations.into_iter().map(|destination| (destination, Some(source))).collect();
         let wait = self.operation_takes();
         self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Sources(sources))));
     }

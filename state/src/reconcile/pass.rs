@@ -50,10 +50,11 @@ impl Reconciler {
         self.pass(turn);
     }
 
-    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Ipv4Addr>, turn: &mut Turn<'_>) {
-        for endpoint in std::mem::take(&mut self.asked) {
-            let answer = answers.get(&endpoint).copied();
-            let known = self.sources.entry(endpoint).or_insert(answer);
+    /// Several questions may be under way: an answer is about what its own question asked, and about nothing else.
+    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, turn: &mut Turn<'_>) {
+        for (endpoint, answer) in answers {
+            self.asked.remove(endpoint);
+            let known = self.sources.entry(*endpoint).or_insert(*answer);
             // A route that is missing for a moment is no reason to move a tunnel.
             *known = answer.or(*known);
         }
@@ -299,9 +300,10 @@ impl Reconciler {
     }
 
     fn ask_sources(&mut self, turn: &mut Turn<'_>) {
-        if !self.built.needs_source.is_empty() && !self.asked.is_superset(&self.built.needs_source) {
-            self.asked.extend(&self.built.needs_source);
-            turn.effects.push(Effect::ResolveSources(self.built.needs_source.clone()));
+        let new: BTreeSet<Ipv4Addr> = self.built.needs_source.difference(&self.asked).copied().collect();
+        if !new.is_empty() {
+            self.asked.extend(&new);
+            turn.effects.push(Effect::ResolveSources(new));
         }
     }
 }

@@ -236,7 +236,7 @@ impl Reconciler {
     /// Routes of the host change: sources that are in use are asked for again.
     fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
         let all: BTreeSet<_> = self.built.uses_source.union(&self.built.needs_source).copied().collect();
-        self.asked.clone_from(&all);
+        self.asked.extend(&all);
         if !all.is_empty() {
             turn.effects.push(Effect::ResolveSources(all));
         }

@@ -201,15 +201,45 @@ fn a_source_is_asked_for_before_the_tunnel_is_built() {
     bench.view(view([(1, allocated)]));
     assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
     let endpoint = Ipv4Addr::new(203, 0, 113, 1);
-    let answer = BTreeMap::from([(endpoint, Ipv4Addr::new(10, 0, 0, 5))]);
+    let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 5)))]);
     assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
     bench.observe();
     assert_eq!(bench.pass("resync").1, ["recheck 1", "resolve {203.0.113.1}", "observe"]);
-    assert!(bench.give(Input::Sources(BTreeMap::new())).is_empty(), "a missing route moves nothing");
+    assert!(bench.give(Input::Sources(BTreeMap::from([(endpoint, None)]))).is_empty(), "a missing route moves nothing");
     bench.observe();
     bench.pass("resync");
-    let answer = BTreeMap::from([(endpoint, Ipv4Addr::new(10, 0, 0, 6))]);
+    let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 6)))]);
     assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
+}
+
+#[test]
+fn the_answer_to_one_question_says_nothing_about_another_that_is_under_way() {
+    let allocated = |endpoint| User {
+        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
+        dz_ip: Ipv4Addr::new(100, 64, 0, 9),
+        tunnel_endpoint: endpoint,
+        ..own_user(1)
+    };
+    let (first, second) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 9));
+    let mut bench = Bench::client();
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, allocated(first))]));
+    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
+    assert_eq!(bench.view(view([(1, allocated(second))])), ["resolve {203.0.113.9}"]);
+    let towards = |endpoint, source| Input::Sources(BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, source)))]));
+    assert!(bench.give(towards(first, 5)).is_empty(), "nothing is known of the second");
+    assert_eq!(bench.give(towards(second, 6)), ["assign 1 doublezero0"]);
+    assert_eq!(bench.machine.desired.tunnels[&id(1)].spec.link.local, Ipv4Addr::new(10, 0, 0, 6));
+}
+
+#[test]
+fn what_is_asked_for_already_is_not_asked_for_again() {
+    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
+    let mut bench = Bench::client();
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, allocated.clone())]));
+    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
+    assert!(bench.view(view([(1, allocated)])).is_empty());
 }
 
 #[test]
