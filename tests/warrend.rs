@@ -144,11 +144,12 @@ fn the_packaged_configuration_file_is_one() {
     let output = Command::new(env!("CARGO_BIN_EXE_warrend"))
         .env_clear()
         .env("DZ_LEDGER_RPC_URL", "https://rpc.example.com/s3cr3t")
-        .args(["--check-config", "--config", file])
+        .args(["--check-config", "--config", file, "--bgp-hold-time=30", "--bgp-max-prefixes", "500"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("https://rpc.example.com/***"));
+    assert!(stdout(&output).contains("[bgp]\nhold_time = \"30s\"\nmax_prefixes = 500\n"), "{}", stdout(&output));
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
             parsed.help = true;
             continue;
         }
-        let flag = find(name).ok_or_else(|| FlagError::Unknown(word.clone()))?;
+        let flag = find(name).ok_or_else(|| FlagError::Unknown(word.split('=').next().unwrap_or_default().to_owned()))?;
         let value = match (inline, flag.value) {
             (Some(value), _) => value.to_owned(),
             (None, Value::Switch) => "true".to_owned(),

@@ -1,5 +1,6 @@
 //! The configuration of `warrend`: defaults < file < environment < flags.
 
+pub mod bgp;
 pub mod flags;
 pub mod values;
 
@@ -41,6 +42,8 @@ pub struct Layer {
     pub state_dir: Option<PathBuf>,
     /// The ledger.
     pub ledger: LedgerLayer,
+    /// The BGP sessions.
+    pub bgp: bgp::BgpLayer,
     /// The API.
     pub api: ApiLayer,
     /// The log.
@@ -125,6 +128,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// The ledger.
     pub ledger: LedgerConfig,
+    /// The BGP sessions.
+    pub bgp: bgp::BgpConfig,
     /// The API.
     pub api: ApiConfig,
     /// The log.
@@ -261,6 +266,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             request_timeout: upper.ledger.request_timeout.or(lower.ledger.request_timeout),
             max_view_age: upper.ledger.max_view_age.or(lower.ledger.max_view_age),
         },
+        bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -286,6 +292,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         stop_mode: layer.stop_mode.unwrap_or_default(),
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
         ledger: resolve_ledger(layer.ledger)?,
+        bgp: layer.bgp.resolve()?,
         api: ApiConfig {
             sock_file: absolute("sock-file", layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()))?,
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),

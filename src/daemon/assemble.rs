@@ -74,6 +74,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         poll_interval: ledger.poll_interval.0,
         fetch_timeout: ledger.fetch_timeout.0,
         guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
+        bgp: config.bgp.settings(),
         seed: seed(),
         ..Settings::new(role)
     })

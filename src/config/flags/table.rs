@@ -130,6 +130,27 @@ pub static FLAGS: &[Flag] = &[
     },
     Flag { names: &["state-dir"], value: Value::Text(" DIR"), help: "durable state (default /var/lib/doublezerod)", set: text!(state_dir) },
     Flag {
+        names: &["bgp-hold-time"],
+        value: Value::Seconds,
+        help: "proposed to BGP peers; the lower one of both sides holds (default 90s, at least 3s)",
+        set: Set::Span(|layer, span| layer.bgp.hold_time = Some(span.into())),
+    },
+    Flag {
+        names: &["bgp-max-prefixes"],
+        value: Value::Count,
+        help: "a BGP session that teaches us more routes is closed (default 20000)",
+        set: Set::Text(|layer, text| {
+            layer.bgp.max_prefixes = Some(values::count(text)?);
+            Ok(())
+        }),
+    },
+    Flag {
+        names: &["bgp-password-file"],
+        value: Value::Text(" FILE"),
+        help: "holds the TCP-MD5 password of the BGP sessions",
+        set: text!(bgp.password_file),
+    },
+    Flag {
         names: &["sock-file"],
         value: Value::Text(" FILE"),
         help: "the API's socket (default /var/run/doublezerod/doublezerod.sock)",

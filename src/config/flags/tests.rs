@@ -54,6 +54,7 @@ fn what_is_not_built_is_noted_only_when_it_is_asked_for() {
 #[test]
 fn words_that_are_not_understood_are_named() {
     assert_eq!(line(&["-nope"]), Err(FlagError::Unknown("-nope".into())));
+    assert_eq!(line(&["-bgp-password=s3cr3t"]), Err(FlagError::Unknown("-bgp-password".into())));
     assert_eq!(line(&["status"]), Err(FlagError::Positional("status".into())));
     assert_eq!(line(&["---env=x"]), Err(FlagError::Positional("---env=x".into())));
     assert_eq!(line(&["-"]), Err(FlagError::Positional("-".into())));
