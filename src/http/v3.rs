@@ -151,6 +151,12 @@ pub struct Tunnel {
     pub session_since_unix_ms: Option<u64>,
     /// Routes that the session taught us.
     pub learned_routes: usize,
+    /// Learned routes whose places are taken by routes that are not ours: the first 16, each with what is in the way.
+    #[serde(default)]
+    pub blocked_routes: Vec<String>,
+    /// How many learned routes are blocked so.
+    #[serde(default)]
+    pub blocked_routes_total: usize,
     /// How often it was mended.
     pub repairs: u64,
     /// Failed attempts in a row.
@@ -366,6 +372,7 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
     match &entry.event {
         Event::PhaseChanged { tunnel, .. }
         | Event::StepFailed { tunnel, .. }
+        | Event::RoutesBlocked { tunnel, .. }
         | Event::Repaired { tunnel, .. }
         | Event::Adopted { tunnel, .. }
         | Event::SessionChanged { tunnel, .. } => *tunnel == id,
@@ -401,6 +408,8 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         session_detail: report.session_detail.clone(),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
         learned_routes: report.learned_routes,
+        blocked_routes: report.blocked_routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect(),
+        blocked_routes_total: report.blocked_routes.count,
         repairs: report.repairs,
         attempts: report.attempts,
         failure: report.failure.as_ref().map(|failure| Failure {
