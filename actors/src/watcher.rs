@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
-use warren_ledger::{Query, ReadError};
+use warren_ledger::{Fetched, Fetcher, FetcherSettings, Query, ReadError};
 use warren_state::{
     Deadline, Monotonic, View,
     event::Event,
@@ -30,7 +30,7 @@ pub(crate) enum WatcherMessage {
     Poked,
     WakeUp,
     /// The answer to the read with this number.
-    Read(u64, Result<View, ReadError>),
+    Read(u64, Result<Fetched, ReadError>),
     /// A read panicked.
     Failed(String),
     Alarm,
@@ -40,6 +40,8 @@ pub(crate) struct State {
     board: Arc<Board>,
     driver: Driver<Polling>,
     query: Option<Query>,
+    /// Reads for this query, one at a time.
+    fetcher: Option<Arc<Fetcher>>,
     wake_ups: Option<AbortOnDrop>,
     reading: Option<AbortOnDrop>,
     reads: u64,
@@ -74,7 +76,7 @@ impl Actor for LedgerWatcher {
         board.pokes.watcher.attach(move || {
             let _gone = myself.cast(WatcherMessage::Poked);
         });
-        Ok(State { board, driver, query: None, wake_ups: None, reading: None, reads: 0 })
+        Ok(State { board, driver, query: None, fetcher: None, wake_ups: None, reading: None, reads: 0 })
     }
 
     async fn handle(&self, myself: ActorRef<WatcherMessage>, message: WatcherMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -109,24 +111,26 @@ impl State {
         *lock(&self.board.guard) = ViewGuard::new(self.board.settings.guard, in_force.as_ref().map(|in_force| in_force.accepted.clone()));
         self.board.view.store(in_force);
         self.query = Some(query);
+        let settings = FetcherSettings { read_timeout: self.board.settings.fetch_timeout, ..FetcherSettings::default() };
+        self.fetcher = Some(Arc::new(Fetcher::new(self.board.ledger.clone(), query, settings)));
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {
-        let Some(query) = self.query else { return };
+        let Some(fetcher) = self.fetcher.clone() else { return };
         self.reads += 1;
         let (number, board, myself) = (self.reads, self.board.clone(), myself.clone());
         let deadline = Instant::now() + self.board.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
             let read = AbortOnDropResult(tokio::spawn(async move {
                 let began = Instant::now();
-                let reading = board.ledger.read(&query, deadline);
-                let read = tokio::time::timeout_at(deadline, reading).await.unwrap_or(Err(ReadError::Deadline));
+                let read = fetcher.fresh(deadline).await;
                 board.count(|figures| figures.fetched(fetch(&board, &read), began.elapsed()));
                 read
             }));
             let message = match read.wait().await {
+                Ok(Err(error @ ReadError::Panicked)) => WatcherMessage::Failed(error.to_string()),
                 Ok(read) => WatcherMessage::Read(number, read),
                 Err(error) => WatcherMessage::Failed(format!("a read of the ledger failed: {error}")),
             };
@@ -150,7 +154,7 @@ impl<T> Drop for AbortOnDropResult<T> {
     }
 }
 
-fn fetch(board: &Board, read: &Result<View, ReadError>) -> Fetch {
+fn fetch(board: &Board, read: &Result<Fetched, ReadError>) -> Fetch {
     match read {
         Ok(_) => Fetch::Success,
         Err(_) if board.view.load().is_some() => Fetch::ErrorStale,
@@ -159,9 +163,12 @@ fn fetch(board: &Board, read: &Result<View, ReadError>) -> Fetch {
 }
 
 /// Takes a read to the guard, and puts what it says on the board.
-fn judge(board: &Board, query: Query, read: Result<View, ReadError>) -> Input {
+fn judge(board: &Board, query: Query, read: Result<Fetched, ReadError>) -> Input {
     let failed = read.is_err();
-    let verdict = lock(&board.guard).offer(board.clock.now(), read.map_err(|error| error.to_string()));
+    // The view is as old as its read, however long the message waited.
+    let age = read.as_ref().map(Fetched::age).unwrap_or_default();
+    let read = read.map(|fetched| View::clone(&fetched.view)).map_err(|error| error.to_string());
+    let verdict = lock(&board.guard).offer(board.clock.now() - age, read);
     match verdict {
         Verdict::Accept(accepted) => {
             accept(board, query, accepted);
