@@ -233,8 +233,17 @@ fn parse_file(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start).min(text.len());
         let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-        ConfigError::BadFile { path: path.to_owned(), line, message: error.message().to_owned() }
+        ConfigError::BadFile { path: path.to_owned(), line, message: unquoted(error.message()) }
     })
+}
+
+/// The parser's message without the value that it found, which may be a secret: `invalid type: string "…", expected a sequence`.
+fn unquoted(message: &str) -> String {
+    let found = message.starts_with("invalid type: ") || message.starts_with("invalid value: ");
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) if found => format!("expected {expected}"),
+        Some(_) | None => message.to_owned(),
+    }
 }
 
 fn environment_layer(variable: &impl Fn(&str) -> Option<String>) -> Result<Layer, ConfigError> {

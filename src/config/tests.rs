@@ -43,6 +43,8 @@ fn an_unknown_key_in_the_file_is_an_error_with_its_line_and_without_its_text() {
     assert!(!error.contains("s3cr3t"), "{error}");
     let error = parse_file(Path::new("w.toml"), "[ledger]\nurls = ['nonsense/s3cr3t']\n").unwrap_err().to_string();
     assert!(!error.contains("s3cr3t"), "{error}");
+    let error = parse_file(Path::new("w.toml"), "[ledger]\nurls = 'https://h/s3cr3t'\n").unwrap_err().to_string();
+    assert!(error.contains("line 2: expected a sequence") && !error.contains("s3cr3t"), "{error}");
 }
 
 #[test]
