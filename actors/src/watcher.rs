@@ -108,13 +108,25 @@ impl State {
         self.board.pokes.watcher.answer();
         let Some(query) = self.board.query().filter(|query| self.query != Some(*query)) else { return Vec::new() };
         let in_force = self.board.view.load_full().filter(|in_force| in_force.query == query);
-        *lock(&self.board.guard) = ViewGuard::new(self.board.settings.guard, in_force.as_ref().map(|in_force| in_force.accepted.clone()));
+        self.renew_guard(in_force.as_deref());
         self.board.view.store(in_force);
         self.query = Some(query);
         let settings = FetcherSettings { read_timeout: self.board.settings.fetch_timeout, ..FetcherSettings::default() };
         self.fetcher = Some(Arc::new(Fetcher::new(self.board.ledger.clone(), query, settings)));
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
+    }
+
+    /// After a change of the question a first empty answer is no proof; that outlives a restart of this actor.
+    fn renew_guard(&self, in_force: Option<&InForce>) {
+        let settings = self.board.settings.guard;
+        let mut guard = lock(&self.board.guard);
+        let asked_before = self.query.is_some() || self.board.view.load().is_some() || guard.is_wary();
+        *guard = match in_force {
+            Some(in_force) => ViewGuard::new(settings, Some(in_force.accepted.clone())),
+            None if asked_before => ViewGuard::wary(settings),
+            None => ViewGuard::new(settings, None),
+        };
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {

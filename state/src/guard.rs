@@ -73,6 +73,9 @@ pub enum HoldReason {
         /// How many there were.
         before: usize,
     },
+    /// No users in the first list, where there were tunnels before.
+    #[error("the first list of users for another address is empty; waiting for a second read to confirm it")]
+    EmptyAtFirst,
     /// More than half of more than one user are gone.
     #[error("{gone} of {before} users are gone; waiting for a second read to confirm it")]
     MassRemoval {
@@ -89,11 +92,14 @@ pub enum HoldReason {
 /// * A read that takes users away must have a newer slot; one that takes all of them, or more than half of more than
 ///   one, must be confirmed by a second read that takes away no others.
 /// * A user whose account does not decode is not taken away.
+/// * A wary guard's first view, when it is empty, must be confirmed by a second one at the same slot or a newer one.
 #[derive(Clone, Debug)]
 pub struct ViewGuard {
     settings: GuardSettings,
     in_force: Option<AcceptedView>,
     suspect: Option<Suspect>,
+    /// Nothing is in force, and there may be tunnels that an empty list would take away.
+    wary: bool,
 }
 
 /// A read that waits for another one to confirm it.
@@ -107,7 +113,20 @@ impl ViewGuard {
     /// Starts with the view that an earlier guard of this run left, if any.
     #[must_use]
     pub fn new(settings: GuardSettings, in_force: Option<AcceptedView>) -> Self {
-        Self { settings, in_force, suspect: None }
+        Self { settings, in_force, suspect: None, wary: false }
+    }
+
+    /// Starts with nothing in force where another question was asked before: tunnels of its answer may be up, and one empty
+    /// list does not prove that they may go.
+    #[must_use]
+    pub fn wary(settings: GuardSettings) -> Self {
+        Self { wary: true, ..Self::new(settings, None) }
+    }
+
+    /// Whether an empty list would have to be confirmed because the question was another one before.
+    #[must_use]
+    pub fn is_wary(&self) -> bool {
+        self.wary
     }
 
     /// Takes the outcome of a read that ended now.
@@ -117,7 +136,7 @@ impl ViewGuard {
             Err(detail) => return Verdict::Hold(HoldReason::ReadFailed { detail }),
         };
         match self.in_force.clone() {
-            None => self.accept(now, view),
+            None => self.first(now, view),
             Some(in_force) => self.compare(now, &in_force.view, view),
         }
     }
@@ -138,6 +157,15 @@ impl ViewGuard {
     #[must_use]
     pub fn is_stale(&self, now: Monotonic) -> bool {
         self.age(now).is_some_and(|age| age > self.settings.max_view_age)
+    }
+
+    fn first(&mut self, now: Monotonic, view: View) -> Verdict {
+        let confirmed = self.suspect.as_ref().is_some_and(|suspect| view.slot >= suspect.slot);
+        if !self.wary || confirmed || !is_empty(&view) {
+            return self.accept(now, view);
+        }
+        self.suspect = Some(Suspect { slot: view.slot, gone: BTreeSet::new() });
+        Verdict::Confirm(HoldReason::EmptyAtFirst)
     }
 
     fn compare(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
@@ -164,6 +192,7 @@ impl ViewGuard {
 
     fn accept(&mut self, now: Monotonic, view: View) -> Verdict {
         self.suspect = None;
+        self.wary = false;
         let accepted = AcceptedView { view: Arc::new(view), read_at: now };
         self.in_force = Some(accepted.clone());
         Verdict::Accept(accepted)
@@ -178,8 +207,12 @@ fn taken_away(before: &View, after: &View) -> (usize, BTreeSet<Pubkey>) {
     (held.len(), gone)
 }
 
+fn is_empty(view: &View) -> bool {
+    view.users.is_empty() && view.quarantined.is_empty()
+}
+
 fn suspicion(before: &View, after: &View, held: usize, gone: usize) -> Option<HoldReason> {
-    if after.users.is_empty() && after.quarantined.is_empty() {
+    if is_empty(after) {
         return Some(HoldReason::Emptied { before: before.users.len() });
     }
     (held > 1 && gone * 2 > held).then_some(HoldReason::MassRemoval { gone, before: held })

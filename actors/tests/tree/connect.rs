@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::atomic::Ordering, time::Duration};
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
-use warren_state::{Incarnation, LinkKind, Phase, Pubkey, SessionStatus, event::Event, step::Action, view::UserStatus};
+use warren_state::{Incarnation, LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus};
 
 use crate::{
     ledger::{Answer, CLIENT_IP, DEVICE_IP, user_key},
@@ -207,6 +207,47 @@ async fn a_host_whose_address_cannot_be_found_says_why_and_goes_on_looking() {
     let snapshot = world.until("it is found", |snapshot| snapshot.client_ip().is_some()).await;
     assert_eq!(snapshot.client_ip(), Some(Ipv4Addr::new(20, 0, 0, 9)));
     assert_eq!(snapshot.client_ip_error, None);
+}
+
+/// A client with this source towards the Internet, which is looked at often; the ledger is read on wake-ups only.
+fn client_at(source: Ipv4Addr) -> World {
+    let mut world =
+        World::new(RoleSettings::Client(ClientSettings { recheck_interval: Duration::from_millis(20), ..ClientSettings::default() }));
+    world.settings.poll_interval = Duration::from_secs(3_600);
+    world.settings.guard.confirm_after = Duration::from_secs(3_600);
+    *world.kernel.sources.lock().unwrap() = Some(source);
+    world
+}
+
+#[tokio::test]
+async fn after_a_change_of_address_one_empty_list_takes_no_tunnel_and_a_second_one_does() {
+    let world = client_at(Ipv4Addr::new(20, 0, 0, 5)).enabled().await;
+    world.ledger.add_user(5);
+    world.active(5).await;
+    *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
+    world.ledger.edit(|view| view.users.clear());
+    world.until("the view is held", |snapshot| snapshot.held == Some(HoldReason::EmptyAtFirst)).await;
+    assert_eq!(phase(&world.handle().snapshot(), 5), Some(Phase::Active));
+    assert!(world.kernel.has(&link()));
+    world.ledger.wake();
+    world.gone(5).await;
+}
+
+#[tokio::test]
+async fn another_address_that_only_one_look_in_a_row_finds_does_not_replace_the_known_one() {
+    let source = Ipv4Addr::new(20, 0, 0, 5);
+    let world = client_at(source);
+    world.ledger.add_user(5);
+    let world = world.enabled().await;
+    world.active(5).await;
+    let reads = world.ledger.reads.load(Ordering::SeqCst);
+    for _ in 0..3 {
+        *world.kernel.stray_source.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
+        let looks = world.kernel.looks.load(Ordering::SeqCst);
+        world.eventually("it looks on", || world.kernel.looks.load(Ordering::SeqCst) >= looks + 3).await;
+    }
+    assert_eq!(world.handle().snapshot().client_ip(), Some(source));
+    assert_eq!(world.ledger.reads.load(Ordering::SeqCst), reads, "nobody asked for the users of another address");
 }
 
 #[tokio::test]

@@ -44,6 +44,10 @@ pub struct Kernel {
     /// Every change, as text.
     pub changes: Mutex<Vec<String>>,
     pub sources: Mutex<Option<Ipv4Addr>>,
+    /// The next look finds this source instead.
+    pub stray_source: Mutex<Option<Ipv4Addr>>,
+    /// How often the source was asked for.
+    pub looks: AtomicUsize,
     pub subscriptions: AtomicUsize,
 }
 
@@ -169,7 +173,9 @@ impl Dataplane for Kernel {
     }
 
     async fn resolve_source(&self, _dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        Ok(*self.sources.lock().unwrap())
+        let stray = self.stray_source.lock().unwrap().take();
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        Ok(stray.or(*self.sources.lock().unwrap()))
     }
 }
 

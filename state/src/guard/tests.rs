@@ -179,3 +179,23 @@ fn a_guard_that_is_started_again_goes_on_from_the_view_in_force() {
     let mut next = ViewGuard::new(GuardSettings::default(), guard.in_force().cloned());
     assert!(matches!(next.offer(at(1), Ok(view(9, []))), Verdict::Hold(HoldReason::SlotWentBack { .. })));
 }
+
+#[test]
+fn a_wary_guards_empty_first_view_must_be_confirmed_by_a_second_one_that_is_not_older() {
+    let mut guard = ViewGuard::wary(GuardSettings::default());
+    let unconfirmed = |verdict| matches!(verdict, Verdict::Confirm(HoldReason::EmptyAtFirst));
+    assert!(unconfirmed(guard.offer(at(0), Ok(view(10, [])))));
+    assert!(matches!(guard.offer(at(1), Err("timed out".to_owned())), Verdict::Hold(HoldReason::ReadFailed { .. })));
+    assert!(unconfirmed(guard.offer(at(2), Ok(view(9, [])))), "an older view confirms nothing");
+    assert!(guard.is_wary() && guard.in_force().is_none());
+    assert!(matches!(guard.offer(at(3), Ok(view(10, []))), Verdict::Accept(_)));
+    assert!(!guard.is_wary());
+}
+
+#[test]
+fn a_wary_guard_takes_a_first_view_with_users_at_once() {
+    let mut guard = ViewGuard::wary(GuardSettings::default());
+    assert!(matches!(guard.offer(at(0), Ok(view(10, [1]))), Verdict::Accept(_)));
+    let mut guard = ViewGuard::new(GuardSettings::default(), None);
+    assert!(matches!(guard.offer(at(0), Ok(view(10, []))), Verdict::Accept(_)), "no other question was asked before");
+}
