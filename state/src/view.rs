@@ -34,6 +34,22 @@ pub struct View {
     pub quarantined: BTreeMap<Pubkey, Quarantine>,
 }
 
+impl View {
+    /// Whether both say the same, whatever their slots.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, quarantined } = self;
+        *users == other.users
+            && *devices == other.devices
+            && *exchanges == other.exchanges
+            && *groups == other.groups
+            && *tenants == other.tenants
+            && *config == other.config
+            && *device_prefixes == other.device_prefixes
+            && *quarantined == other.quarantined
+    }
+}
+
 /// An account that was set aside.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Quarantine {

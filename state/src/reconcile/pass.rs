@@ -22,8 +22,13 @@ const UNREPORTED: u64 = 1 << 10;
 impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
         let first = self.view.is_none();
+        // A pass is a function of what is known, and everything else that becomes known has its own pass.
+        let nothing_new = self.view.as_ref().is_some_and(|before| before.view.says_the_same_as(&view.view));
         self.view = Some(view);
         self.held = None;
+        if nothing_new {
+            return;
+        }
         self.pass(turn);
         if first {
             self.observe(turn);
