@@ -166,7 +166,7 @@ impl Daemon {
     /// # Errors
     /// When it does not answer 200.
     pub fn post(&self, path: &str) -> Result<Response> {
-        let answer = http::unix(&self.socket(), "POST", path, "", scaled(Duration::from_secs(40)))?;
+        let answer = http::unix(&self.socket(), "POST", path, "", scaled(Duration::from_secs(40))).with_context(|| self.log_tail())?;
         if answer.status != 200 {
             bail!("POST {path}: {} {}", answer.status, answer.text());
         }

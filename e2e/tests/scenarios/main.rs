@@ -16,6 +16,7 @@ use warren_e2e::{
     isolate::contain,
     preflight::missing,
     site::{Site, World, WorldConfig},
+    wait::is_emulated,
 };
 
 /// A scenario: what it proves, and how.
@@ -23,8 +24,8 @@ type Scenario = (&'static str, fn(&mut Site<'_>) -> anyhow::Result<()>);
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Each scenario mostly waits.
-    arguments.test_threads = arguments.test_threads.or(Some(4));
+    // Each scenario mostly waits; an emulated processor loses more by switching than it wins.
+    arguments.test_threads = arguments.test_threads.or(Some(if is_emulated() { 1 } else { 4 }));
     let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, &ledger::all(), speaker::ALL].concat();
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
