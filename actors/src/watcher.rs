@@ -117,15 +117,13 @@ impl State {
         self.driver.handle(Input::Start)
     }
 
-    /// After a change of the question a first empty answer is no proof; that outlives a restart of this actor.
+    /// An empty first answer to a question is no proof: tunnels of an earlier run, or of the question before, may be up.
     fn renew_guard(&self, in_force: Option<&InForce>) {
         let settings = self.board.settings.guard;
         let mut guard = lock(&self.board.guard);
-        let asked_before = self.query.is_some() || self.board.view.load().is_some() || guard.is_wary();
         *guard = match in_force {
             Some(in_force) => ViewGuard::new(settings, Some(in_force.accepted.clone())),
-            None if asked_before => ViewGuard::wary(settings),
-            None => ViewGuard::new(settings, None),
+            None => ViewGuard::wary(settings),
         };
     }
 

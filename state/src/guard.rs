@@ -73,8 +73,8 @@ pub enum HoldReason {
         /// How many there were.
         before: usize,
     },
-    /// No users in the first list, where there were tunnels before.
-    #[error("the first list of users for another address is empty; waiting for a second read to confirm it")]
+    /// No users in the first list, where tunnels may be up.
+    #[error("the first list of users is empty; waiting for a second read to confirm it")]
     EmptyAtFirst,
     /// More than half of more than one user are gone.
     #[error("{gone} of {before} users are gone; waiting for a second read to confirm it")]
@@ -116,14 +116,14 @@ impl ViewGuard {
         Self { settings, in_force, suspect: None, wary: false }
     }
 
-    /// Starts with nothing in force where another question was asked before: tunnels of its answer may be up, and one empty
-    /// list does not prove that they may go.
+    /// Starts with nothing in force where tunnels may be up, of an earlier run or of another question: one empty list does not
+    /// prove that they may go.
     #[must_use]
     pub fn wary(settings: GuardSettings) -> Self {
         Self { wary: true, ..Self::new(settings, None) }
     }
 
-    /// Whether an empty list would have to be confirmed because the question was another one before.
+    /// Whether an empty first list would have to be confirmed.
     #[must_use]
     pub fn is_wary(&self) -> bool {
         self.wary

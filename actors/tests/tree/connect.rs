@@ -180,6 +180,7 @@ async fn an_unrelated_user_and_device_change_nothing() {
 #[tokio::test]
 async fn the_plan_is_shown_with_the_learned_routes_and_changes_nothing() {
     let world = World::client().enabled().await;
+    world.converged().await;
     assert!(world.handle().plan().await.is_ok_and(|plan| plan.is_empty()));
     world.ledger.add_user(0);
     world.active(0).await;
