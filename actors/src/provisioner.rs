@@ -180,6 +180,7 @@ impl State {
                 Effect::StartSession { session, spec } => self.start_session(myself, session, *spec).await?,
                 Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
+                Effect::Multicast(_) | Effect::WatchRoutes { .. } => {}
                 Effect::Record(event) => {
                     self.count(&event);
                     self.board.record(event);

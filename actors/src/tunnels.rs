@@ -186,6 +186,7 @@ fn starts(input: &Input) -> bool {
         | Input::Applied(_)
         | Input::Removed(_)
         | Input::Session(..)
+        | Input::Liveness(_)
         | Input::Recheck
         | Input::Detach
         | Input::Timeout => false,

@@ -229,7 +229,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
 }
 
 fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
-    let install = InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false };
+    let install = InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false, liveness: None };
     TunnelSpec {
         id,
         kind,
@@ -247,6 +247,7 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
             install: Some(install),
             policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::new() },
         }),
+        multicast: None,
     }
 }
 

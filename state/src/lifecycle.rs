@@ -11,14 +11,14 @@ mod removal;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
-    ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, Monotonic, Observed, Phase, PlannedStep, RemovalReport, Rule,
-    SessionStatus, TunnelId, TunnelSpec, event::Event,
+    ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec, Observed, Phase, PlannedStep,
+    RemovalReport, Rule, SessionStatus, TunnelId, TunnelSpec, event::Event,
 };
 
 pub use machine::Lifecycle;
@@ -97,6 +97,8 @@ pub enum Input {
         /// Why, for people.
         reason: String,
     },
+    /// What the liveness sessions found out about the hosts behind learned routes; see [`Effect::WatchRoutes`].
+    Liveness(Vec<(Ipv4Net, Usability)>),
     /// The daemon goes away and the tunnel stays: close the session, touch nothing.
     Detach,
     /// The deadline of [`Lifecycle::poll_timeout`] has passed.
@@ -164,10 +166,55 @@ pub enum Effect {
         /// Whether to send a Cease; without it the connection is just closed.
         cease: bool,
     },
+    /// From now on, keep the multicast services as this says; `None` ends them. Emitted when it changes.
+    Multicast(Option<Box<MulticastRun>>),
+    /// Keep liveness sessions with the hosts behind these routes. Emitted with the difference whenever the learned routes
+    /// of a tunnel with liveness change; the answer is [`Input::Liveness`].
+    WatchRoutes {
+        /// New ones. One that is watched already is told again with its new facts.
+        added: Vec<WatchedRoute>,
+        /// Gone: their sessions end.
+        removed: Vec<Ipv4Net>,
+    },
     /// Put this into the journal.
     Record(Event),
     /// Nothing is left to do: the provisioner may stop. The tunnel is removed or detached.
     Finished,
+}
+
+/// What the multicast services of a tunnel are to do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct MulticastRun {
+    /// The tunnel's link.
+    pub link: LinkName,
+    /// The groups and addresses.
+    pub spec: MulticastSpec,
+    /// Whether the device accepts our source address by now (the session was established): heartbeat and Register
+    /// messages wait for it.
+    pub announce: bool,
+}
+
+/// A learned route whose host is probed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct WatchedRoute {
+    /// The destination; the host that is probed has its network address.
+    pub dst: Ipv4Net,
+    /// The tunnel's link.
+    pub link: LinkName,
+    /// Our address in the overlay, which probes come from.
+    pub source: Ipv4Addr,
+    /// Whether the route waits for the host.
+    pub mode: LivenessMode,
+}
+
+/// What a liveness session says of a route.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usability {
+    /// The route may be in place.
+    Usable,
+    /// The route may not be in place.
+    Unusable,
 }
 
 /// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.

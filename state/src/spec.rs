@@ -30,6 +30,35 @@ pub struct TunnelSpec {
     pub rules: BTreeSet<Rule>,
     /// The BGP session over the link.
     pub bgp: Option<BgpSpec>,
+    /// What is said to the device about multicast groups.
+    pub multicast: Option<MulticastSpec>,
+}
+
+/// The multicast part of a tunnel. The routes to the groups are among the tunnel's routes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MulticastSpec {
+    /// Groups that applications of this host send to.
+    pub publish: BTreeSet<Ipv4Addr>,
+    /// Groups that applications of this host receive.
+    pub subscribe: BTreeSet<Ipv4Addr>,
+    /// Our address on the link.
+    pub local_address: Ipv4Addr,
+    /// The device's address on the link: the upstream neighbour of PIM joins.
+    pub upstream: Ipv4Addr,
+    /// The source of what is published: the user's overlay address. A host that only subscribes has none.
+    pub source: Option<Ipv4Addr>,
+    /// The root of the shared trees, and where Register messages go.
+    pub rendezvous_point: Ipv4Addr,
+}
+
+/// Whether a route waits for its peer's liveness.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LivenessMode {
+    /// Sessions observe; routes do not depend on them.
+    Passive,
+    /// A route is in place while the host behind it answers.
+    Active,
 }
 
 /// A point-to-point GRE link (RFC 2784, no key, no checksum, no sequence numbers).
@@ -164,6 +193,8 @@ pub struct InstallSpec {
     /// Routes stay in the kernel when they are withdrawn or the session closes, and go with the link only
     /// (as a user of IBRL with an allocated address has it).
     pub retain: bool,
+    /// Whether the hosts behind the routes are probed, and what follows from it.
+    pub liveness: Option<LivenessMode>,
 }
 
 /// Import policy of a session. On top of it, a default route and a next hop other than the peer are never accepted.

@@ -61,9 +61,10 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
             local_asn: Asn(65000),
             peer_asn: Asn(65001),
             advertise: BTreeSet::from([Ipv4Net::from(link.local)]),
-            install: Some(InstallSpec { table: TableId::MAIN, source: link.local, retain: false }),
+            install: Some(InstallSpec { table: TableId::MAIN, source: link.local, retain: false, liveness: None }),
             policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::from([link.local, link.remote]) },
         }),
+        multicast: None,
         link,
     }
 }

@@ -147,7 +147,7 @@ impl World {
                 }
             }
             Effect::StopSession { session, cease } => self.stop_session(tunnel, session, cease),
-            Effect::Record(_) => return true,
+            Effect::Record(_) | Effect::Multicast(_) | Effect::WatchRoutes { .. } => return true,
             Effect::Finished => *finished = true,
         }
         self.count_effect()
@@ -323,7 +323,7 @@ impl Provisioner {
                 self.failed = report.failure().is_some();
             }
             Input::Removed(_) => self.op = None,
-            Input::Session(..) | Input::Recheck | Input::Detach | Input::Timeout => {}
+            Input::Session(..) | Input::Liveness(_) | Input::Recheck | Input::Detach | Input::Timeout => {}
         }
     }
 }
@@ -345,6 +345,7 @@ fn brief(input: &Input) -> String {
         Input::Observed(Err(_))
         | Input::Removed(_)
         | Input::Session(..)
+        | Input::Liveness(_)
         | Input::Recheck
         | Input::Retire { .. }
         | Input::Detach
@@ -363,6 +364,8 @@ fn brief_effect(effect: &Effect) -> String {
         | Effect::StartSession { .. }
         | Effect::Advertise { .. }
         | Effect::StopSession { .. }
+        | Effect::Multicast(_)
+        | Effect::WatchRoutes { .. }
         | Effect::Record(_)
         | Effect::Finished => format!("{effect:?}"),
     }

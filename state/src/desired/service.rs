@@ -35,6 +35,7 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
         routes: BTreeSet::new(),
         rules: BTreeSet::new(),
         bgp: session(request, kind, user, ends)?,
+        multicast: None,
     })
 }
 
@@ -80,7 +81,7 @@ fn session(request: &Request<'_>, kind: ServiceKind, user: &User, ends: Ends) ->
         local_asn: or_default(config.local_asn, DEFAULT_LOCAL_ASN),
         peer_asn: or_default(config.remote_asn, DEFAULT_REMOTE_ASN),
         advertise: BTreeSet::from([Ipv4Net::from(user.dz_ip)]),
-        install: Some(InstallSpec { table: TableId::MAIN, source: user.dz_ip, retain }),
+        install: Some(InstallSpec { table: TableId::MAIN, source: user.dz_ip, retain, liveness: None }),
         policy: ImportPolicy {
             max_prefixes: request.max_prefixes,
             protected: BTreeSet::from([ends.local, ends.remote, ends.local_overlay, ends.remote_overlay]),

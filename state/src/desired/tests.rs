@@ -87,7 +87,7 @@ fn an_ibrl_user_gets_a_link_an_overlay_address_and_a_session() {
     let bgp = spec.bgp.unwrap();
     assert_eq!((bgp.local_address, bgp.peer_address), (Ipv4Addr::new(169, 254, 0, 3), Ipv4Addr::new(169, 254, 0, 2)));
     assert_eq!(bgp.advertise, BTreeSet::from([net("198.51.100.7/32")]));
-    assert_eq!(bgp.install, Some(InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false }));
+    assert_eq!(bgp.install, Some(InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false, liveness: None }));
     assert_eq!(bgp.policy.max_prefixes, 20_000);
 }
 
@@ -99,7 +99,7 @@ fn a_user_with_an_allocated_address_has_it_on_the_link_and_retains_routes() {
     assert_eq!(spec.link.local, Ipv4Addr::new(10, 0, 0, 5));
     let own = crate::Address { address: DZ_IP, prefix_len: 32, scope: AddressScope::Universe };
     assert!(spec.addresses.contains(&own) && spec.addresses.len() == 2);
-    assert_eq!(spec.bgp.unwrap().install, Some(InstallSpec { table: TableId::MAIN, source: DZ_IP, retain: true }));
+    assert_eq!(spec.bgp.unwrap().install, Some(InstallSpec { table: TableId::MAIN, source: DZ_IP, retain: true, liveness: None }));
 }
 
 #[test]

@@ -277,6 +277,7 @@ impl Lifecycle {
                 | Input::Applied(_)
                 | Input::Removed(_)
                 | Input::Session(..)
+                | Input::Liveness(_)
                 | Input::Recheck
                 | Input::Retire { .. }
                 | Input::Detach
@@ -365,6 +366,18 @@ impl Lifecycle {
                 state
             }
             (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Session(..)) => state,
+
+            (
+                state @ (State::Pending
+                | State::Looking(_)
+                | State::Applying(_)
+                | State::Settled
+                | State::Waiting { .. }
+                | State::Compensating { .. }
+                | State::Draining(_)
+                | State::DrainWaiting { .. }),
+                Input::Liveness(_),
+            ) => state,
 
             (State::Settled, Input::Timeout) => {
                 self.pass_time(turn);
