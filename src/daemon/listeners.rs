@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The API must answer within this after its start.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
+const FIRST_ANSWER: Duration = Duration::from_secs(30);
 
 /// Open listeners. The socket file lives as long as this.
 pub struct Listening {
