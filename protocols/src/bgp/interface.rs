@@ -145,8 +145,8 @@ pub enum Refusal {
     Protected,
     /// Its next hop is not the peer.
     NextHop,
-    /// Our AS is in its path.
-    AsLoop,
+    /// We announce it ourselves.
+    Own,
     /// Its attributes are malformed (RFC 7606: treat-as-withdraw).
     Malformed,
 }

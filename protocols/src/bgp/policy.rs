@@ -1,7 +1,7 @@
 //! Import policy: which of the received prefixes may become routes.
 
 use ipnet::Ipv4Net;
-use warren_state::{Asn, BgpSpec};
+use warren_state::BgpSpec;
 
 use super::{codec::Announced, interface::Refusal};
 
@@ -15,11 +15,14 @@ const MARTIANS: [Ipv4Net; 3] = [
 /// The link's own network is at least this specific; a shorter prefix never takes its place.
 const LINK_PREFIX_LEN: u8 = 31;
 
-/// Whether this prefix with this path may become a route.
+/// Whether this prefix may become a route.
+///
+/// Its path is not looked at: all users share one AS, so every route to another user has our own AS in it. No loop can
+/// come of it, because nothing that is learned is announced again; our own routes that a peer sends back are refused.
 ///
 /// # Errors
 /// The first reason why not.
-pub(super) fn accept(spec: &BgpSpec, announced: &Announced, path: &[Asn]) -> Result<(), Refusal> {
+pub(super) fn accept(spec: &BgpSpec, announced: &Announced) -> Result<(), Refusal> {
     let prefix = announced.prefix;
     if prefix.prefix_len() == 0 {
         return Err(Refusal::DefaultRoute);
@@ -35,8 +38,8 @@ pub(super) fn accept(spec: &BgpSpec, announced: &Announced, path: &[Asn]) -> Res
     if announced.next_hop != spec.peer_address {
         return Err(Refusal::NextHop);
     }
-    if path.contains(&spec.local_asn) {
-        return Err(Refusal::AsLoop);
+    if spec.advertise.contains(&prefix) {
+        return Err(Refusal::Own);
     }
     Ok(())
 }
@@ -50,28 +53,27 @@ mod tests {
     fn policy_says_which_prefixes_may_become_routes_and_why_the_others_may_not() {
         let spec = spec();
         let peer = "169.254.0.0".parse().unwrap();
-        for (prefix, next_hop, path, verdict) in [
-            ("203.0.113.0/24", peer, &[65_001][..], Ok(())),
-            ("10.0.0.0/8", peer, &[], Ok(())),
-            ("169.254.0.0/16", peer, &[65_001], Ok(())),
-            ("0.0.0.0/0", peer, &[65_001], Err(Refusal::DefaultRoute)),
-            ("0.0.0.0/1", peer, &[65_001], Err(Refusal::Martian)),
-            ("128.0.0.0/1", peer, &[65_001], Err(Refusal::Martian)),
-            ("0.1.0.0/16", peer, &[65_001], Err(Refusal::Martian)),
-            ("126.0.0.0/7", peer, &[65_001], Err(Refusal::Martian)),
-            ("127.0.0.1/32", peer, &[65_001], Err(Refusal::Martian)),
-            ("224.0.0.0/4", peer, &[65_001], Err(Refusal::Martian)),
-            ("255.255.255.255/32", peer, &[65_001], Err(Refusal::Martian)),
-            ("198.51.100.7/32", peer, &[65_001], Err(Refusal::Protected)),
-            ("198.0.0.0/7", peer, &[65_001], Err(Refusal::Protected)),
-            ("169.254.0.0/31", peer, &[65_001], Err(Refusal::Protected)),
-            ("169.254.0.1/32", peer, &[65_001], Err(Refusal::Protected)),
-            ("203.0.113.0/24", "169.254.0.1".parse().unwrap(), &[65_001], Err(Refusal::NextHop)),
-            ("203.0.113.0/24", peer, &[65_001, 65_000], Err(Refusal::AsLoop)),
+        for (prefix, next_hop, verdict) in [
+            ("203.0.113.0/24", peer, Ok(())),
+            ("10.0.0.0/8", peer, Ok(())),
+            ("169.254.0.0/16", peer, Ok(())),
+            ("0.0.0.0/0", peer, Err(Refusal::DefaultRoute)),
+            ("0.0.0.0/1", peer, Err(Refusal::Martian)),
+            ("128.0.0.0/1", peer, Err(Refusal::Martian)),
+            ("0.1.0.0/16", peer, Err(Refusal::Martian)),
+            ("126.0.0.0/7", peer, Err(Refusal::Martian)),
+            ("127.0.0.1/32", peer, Err(Refusal::Martian)),
+            ("224.0.0.0/4", peer, Err(Refusal::Martian)),
+            ("255.255.255.255/32", peer, Err(Refusal::Martian)),
+            ("198.51.100.7/32", peer, Err(Refusal::Protected)),
+            ("198.0.0.0/7", peer, Err(Refusal::Protected)),
+            ("169.254.0.0/31", peer, Err(Refusal::Protected)),
+            ("169.254.0.1/32", peer, Err(Refusal::Protected)),
+            ("203.0.113.0/24", "169.254.0.1".parse().unwrap(), Err(Refusal::NextHop)),
+            ("10.1.2.3/32", peer, Err(Refusal::Own)),
         ] {
-            let path: Vec<Asn> = path.iter().copied().map(Asn).collect();
             let announced = Announced { prefix: prefix.parse().unwrap(), next_hop };
-            assert_eq!(accept(&spec, &announced, &path), verdict, "{prefix} via {next_hop} path {path:?}");
+            assert_eq!(accept(&spec, &announced), verdict, "{prefix} via {next_hop}");
         }
     }
 }

@@ -89,7 +89,7 @@ fn judge(update: &Update, spec: &BgpSpec, counters: &mut Counters) -> (BTreeSet<
         refused.push(prefix);
     };
     for announced in &update.announced {
-        match policy::accept(spec, announced, &update.path) {
+        match policy::accept(spec, announced) {
             Ok(()) => {
                 accepted.insert(announced.prefix);
             }

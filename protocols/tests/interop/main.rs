@@ -87,7 +87,7 @@ fn routes_are_exchanged_and_withdrawn_both_ways(world: &mut World) -> Result<(),
     assert_eq!(report.hold_time, Some(Duration::from_secs(3)));
     assert_eq!(report.peer_router_id, Some([10, 0, 0, 2].into()));
     // FRR tells us our own routes as well; BIRD does not.
-    assert!(report.counters.refused.keys().all(|reason| *reason == Refusal::AsLoop), "{report:?}");
+    assert!(report.counters.refused.keys().all(|reason| *reason == Refusal::Own), "{report:?}");
     shell.input(Input::Stop { cease: true });
     shell.run_until("the peer has forgotten our address", |_| !daemon.knows("10.1.2.4/32"))?;
     shell.run_until("the peer shows why", |_| daemon.shows("administrative shutdown"))
