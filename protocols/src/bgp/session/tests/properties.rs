@@ -59,7 +59,7 @@ fn within_policy(prefix: Ipv4Net) -> bool {
 }
 
 fn policy_of(prefix: Ipv4Net, next_hop: Ipv4Addr) -> bool {
-    crate::bgp::policy::accept(&spec(), &Announced { prefix, next_hop }, &[PEER_ASN]).is_ok()
+    crate::bgp::policy::accept(&spec(), &Announced { prefix, next_hop }).is_ok()
 }
 
 fn check(outputs: &[Output], table: &mut BTreeSet<Ipv4Net>) {
