@@ -204,7 +204,7 @@ impl Speaker {
         let _ = writeln!(
             text,
             "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart aware;\n  \
-             ipv4 {{ import none; export where proto = \"announced\"; next hop self; import limit 1 action block; }};\n}}"
+             ipv4 {{ import none; import table yes; export where proto = \"announced\" || source = RTS_BGP; next hop self; import limit 1 action block; }};\n}}"
         );
         for Peer { local, neighbor, dz_ip } in peers {
             let _ = writeln!(

@@ -5,7 +5,7 @@ use warren_ledger::accounts::{User, UserStatus};
 use warren_state::Pubkey;
 
 use crate::{
-    device::{Device, TunnelEnd},
+    device::{Device, Multicast, TunnelEnd},
     network::Network,
     site::tunnel_end,
 };
@@ -31,6 +31,12 @@ pub fn follow(network: &Network, pubkey: Pubkey, device: &mut Device) -> Result<
         .map(|(_, user)| tunnel_end(user, device.address))
         .collect();
     let mut changes = Changes::default();
+    for tunnel in device.tunnels().to_vec() {
+        let same_link = |want: &&TunnelEnd| TunnelEnd { multicast: tunnel.multicast, dz_ip: tunnel.dz_ip, ..(*want).clone() } == tunnel;
+        if let Some(want) = wanted.iter().filter(|want| tunnel.multicast != Multicast::None && **want != tunnel).find(same_link) {
+            device.set_role(&tunnel.name, want.multicast, want.dz_ip)?;
+        }
+    }
     for gone in device.tunnels().iter().filter(|tunnel| !wanted.contains(tunnel)).cloned().collect::<Vec<_>>() {
         device.remove_tunnel(&gone.name)?;
         changes.removed.push(gone.name);

@@ -15,6 +15,7 @@ use crate::{
     bgp::{Flavour, Peer, SessionReport, Speaker, SpeakerConfig},
     device_end::{DeviceEnd, Order},
     netns::Namespace,
+    pim::{PimRouter, RENDEZVOUS_POINT},
     underlay::{Host, Internet},
 };
 
@@ -34,6 +35,20 @@ pub struct TunnelEnd {
     pub overlay: Ipv4Addr,
     /// The user's address inside.
     pub dz_ip: Ipv4Addr,
+    /// What the user has to do with multicast.
+    pub multicast: Multicast,
+}
+
+/// What a user has to do with multicast.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Multicast {
+    /// Nothing: a unicast tunnel.
+    None,
+    /// It receives.
+    Subscriber,
+    /// It sends from its address inside; it may receive too.
+    Publisher,
 }
 
 impl TunnelEnd {
@@ -80,6 +95,8 @@ pub struct Device {
     pub namespace: Arc<Namespace>,
     end: DeviceEnd,
     tunnels: Vec<TunnelEnd>,
+    files: PathBuf,
+    pim: Option<PimRouter>,
 }
 
 impl Device {
@@ -111,16 +128,18 @@ impl Device {
             announced: config.test_addresses.iter().map(|&test| Ipv4Net::from(test)).collect(),
             peers: Vec::new(),
         };
-        let speaker = Speaker::start(config.flavour, Arc::clone(&namespace), files, speaker_config)?;
-        Ok(Self { speaker, test_addresses: config.test_addresses.clone(), address, spare_address, namespace, end, tunnels: Vec::new() })
+        let speaker = Speaker::start(config.flavour, Arc::clone(&namespace), files.clone(), speaker_config)?;
+        let test_addresses = config.test_addresses.clone();
+        Ok(Self { speaker, test_addresses, address, spare_address, namespace, end, tunnels: Vec::new(), files, pim: None })
     }
 
-    /// Makes the end of a tunnel, and expects its user's session.
+    /// Makes the end of a tunnel, and expects its user's session. The first multicast tunnel starts the PIM router.
     ///
     /// # Errors
-    /// When the dataplane or the BGP daemon refuse.
+    /// When the dataplane or the daemons refuse.
     pub fn add_tunnel(&mut self, tunnel: TunnelEnd) -> Result<()> {
         self.end.order(&Order::Add(tunnel.clone()))?;
+        self.set_up_multicast(&tunnel)?;
         self.tunnels.push(tunnel);
         self.speaker.set_peers(self.peers())
     }
@@ -134,6 +153,48 @@ impl Device {
         let tunnel = self.tunnels.remove(at);
         self.speaker.set_peers(self.peers())?;
         self.end.order(&Order::Remove(tunnel))
+    }
+
+    /// Gives a user another part in multicast, or another address inside; its link and its session stay.
+    ///
+    /// # Errors
+    /// When there is no such tunnel, or the system or the BGP daemon refuse.
+    pub fn set_role(&mut self, name: &str, multicast: Multicast, dz_ip: Ipv4Addr) -> Result<()> {
+        let tunnel = self.tunnels.iter_mut().find(|tunnel| tunnel.name == name).with_context(|| format!("the device has no {name}"))?;
+        let before = tunnel.clone();
+        (tunnel.multicast, tunnel.dz_ip) = (multicast, dz_ip);
+        let now = tunnel.clone();
+        if before.multicast == Multicast::Publisher {
+            self.namespace.ip(&format!("addr del {}\n", connected_source(&before)))?;
+        }
+        if now.multicast == Multicast::Publisher {
+            self.namespace.ip(&format!("addr add {}\n", connected_source(&now)))?;
+        }
+        self.speaker.set_peers(self.peers())
+    }
+
+    /// The PIM router.
+    ///
+    /// # Errors
+    /// When there was no multicast tunnel yet.
+    pub fn pim(&self) -> Result<&PimRouter> {
+        self.pim.as_ref().context("the device has no multicast tunnel, and so no PIM router")
+    }
+
+    fn set_up_multicast(&mut self, tunnel: &TunnelEnd) -> Result<()> {
+        if tunnel.multicast == Multicast::None {
+            return Ok(());
+        }
+        let mut lines = format!("link set {} multicast on\n", tunnel.name);
+        if tunnel.multicast == Multicast::Publisher {
+            lines += &format!("addr add {}\n", connected_source(tunnel));
+        }
+        self.namespace.ip(&lines)?;
+        if self.pim.is_none() {
+            self.namespace.ip(&format!("addr add {RENDEZVOUS_POINT}/32 dev lo\n"))?;
+            self.pim = Some(PimRouter::start(Arc::clone(&self.namespace), self.files.join("pim"))?);
+        }
+        self.pim()?.take_interface(&tunnel.name)
     }
 
     /// The session with the user of this tunnel.
@@ -153,6 +214,12 @@ impl Device {
     fn peers(&self) -> Vec<Peer> {
         self.tunnels.iter().map(TunnelEnd::peer).collect()
     }
+}
+
+/// FRR takes only packets from connected sources for those of its own publishers; the reference's devices have a border
+/// router's setting for that.
+fn connected_source(tunnel: &TunnelEnd) -> String {
+    format!("{RENDEZVOUS_POINT} peer {}/32 dev {}", tunnel.dz_ip, tunnel.name)
 }
 
 /// The daemon may give up root, so every folder above its own must be open to it.

@@ -1,13 +1,18 @@
 //! What a client host looks like from outside: the kernel asked by `ip`, `warrend` by its API. Nothing here goes through
 //! Warren's own view of the kernel.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
     daemon::Daemon,
+    device::{Device, TunnelEnd},
     netns::Namespace,
     ping,
     site::{Connection, LINK, Site, TEST_ADDRESSES},
@@ -59,6 +64,82 @@ pub fn bgp_routes(namespace: &Namespace) -> Result<Vec<Value>> {
     let text = namespace.ip_output(&["-j", "-N", "route", "show", "proto", "186"])?;
     let routes: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
     Ok(routes.as_array().cloned().unwrap_or_default())
+}
+
+/// The policy rules that the kernel does not have from the start, as `priority: selector lookup table`.
+///
+/// # Errors
+/// When `ip` does not run.
+pub fn rules(namespace: &Namespace) -> Result<BTreeSet<String>> {
+    let text = namespace.ip_output(&["-j", "-N", "rule", "show"])?;
+    let rules: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
+    let side = |rule: &Value, name: &str| {
+        let address = rule[name].as_str().filter(|address| *address != "all")?;
+        Some(format!("{address}/{}", rule[format!("{name}len")].as_u64().unwrap_or(32)))
+    };
+    let line = |rule: &Value| {
+        let selector = side(rule, "dst").map(|to| format!("to {to}")).or_else(|| side(rule, "src").map(|from| format!("from {from}")));
+        format!("{}: {} lookup {}", rule["priority"], selector.unwrap_or_else(|| "all".into()), rule["table"].as_str().unwrap_or("?"))
+    };
+    let ours = |rule: &&Value| !matches!(rule["priority"].as_u64(), Some(0 | 32_766 | 32_767));
+    Ok(rules.as_array().into_iter().flatten().filter(ours).map(line).collect())
+}
+
+/// The routes of a table.
+///
+/// # Errors
+/// When `ip` does not run.
+pub fn routes_of_table(namespace: &Namespace, table: u32) -> Result<Vec<Value>> {
+    // A table that never had a route is an error to `ip`.
+    let Ok(text) = namespace.ip_output(&["-j", "-N", "route", "show", "table", &table.to_string()]) else { return Ok(Vec::new()) };
+    let routes: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
+    Ok(routes.as_array().cloned().unwrap_or_default())
+}
+
+/// The routes of the main table over a link, but those that the kernel made itself: by destination.
+///
+/// # Errors
+/// When `ip` does not run.
+pub fn routes_over(namespace: &Namespace, link: &str) -> Result<BTreeMap<String, Value>> {
+    let text = namespace.ip_output(&["-j", "-N", "route", "show", "dev", link]).unwrap_or_else(|_| "[]".into());
+    let routes: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
+    let made = routes.as_array().into_iter().flatten().filter(|route| route["protocol"] != "2" && route["protocol"] != "kernel");
+    Ok(made.map(|route| (route["dst"].as_str().unwrap_or_default().to_owned(), route.clone())).collect())
+}
+
+/// The service of a kind in `/v2/status`; kinds have the reference's names.
+///
+/// # Errors
+/// When the API does not answer.
+pub fn service_of(daemon: &Daemon, kind: &str) -> Result<Option<Value>> {
+    let status = daemon.json("/v2/status")?;
+    let services = status["services"].as_array().context("no services in /v2/status")?;
+    Ok(services.iter().find(|service| service["user_type"] == kind).cloned())
+}
+
+/// Waits until `warrend` says that the session of this kind's tunnel is up.
+///
+/// # Errors
+/// When it does not come up in time.
+pub fn await_session_of(daemon: &Daemon, kind: &str, deadline: Duration) -> Result<Duration> {
+    let waited = until(&format!("the session of {kind} is up"), deadline, || {
+        let service = service_of(daemon, kind)?.unwrap_or_default();
+        let status = service["doublezero_status"]["session_status"].as_str().unwrap_or_default().to_owned();
+        Ok(Ask::holds(status == SESSION_UP, || format!("status {status:?}; {}", daemon.log_tail())))
+    })?;
+    Ok(waited.1)
+}
+
+/// Waits until the device's daemon has the session of this tunnel.
+///
+/// # Errors
+/// When it does not come up in time.
+pub fn await_device_session(device: &Device, end: &TunnelEnd, deadline: Duration) -> Result<()> {
+    until("the device has the session", deadline, || {
+        let session = device.session(end)?;
+        Ok(Ask::holds(session.established, || session.detail))
+    })?;
+    Ok(())
 }
 
 /// The only service in `/v2/status`.
@@ -130,11 +211,7 @@ pub fn await_working(site: &mut Site<'_>, daemon: &Daemon, connection: &Connecti
     await_session_up(daemon, deadline)?;
     let client = std::sync::Arc::clone(&site.client().namespace);
     await_routes(&client, deadline)?;
-    let end = connection.end.clone();
-    until("the device has the session", deadline, || {
-        let session = site.device().session(&end)?;
-        Ok(Ask::holds(session.established, || session.detail))
-    })?;
+    await_device_session(site.device(), &connection.end, deadline)?;
     let dz_ip = connection.user.dz_ip;
     for address in TEST_ADDRESSES {
         ping::first_reply(&client, dz_ip, address, deadline)?;

@@ -20,7 +20,7 @@ use warren_state::Pubkey;
 use crate::{
     bgp::Flavour,
     daemon::{Daemon, DaemonConfig, sibling},
-    device::{Device, DeviceConfig, TunnelEnd},
+    device::{Device, DeviceConfig, Multicast, TunnelEnd},
     isolate::{Registry, isolate},
     ledger::{AgaveLedger, RPC_PORT, start_surfpool},
     netns::Namespace,
@@ -35,8 +35,14 @@ use crate::{
 pub const TEST_ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(45, 33, 200, 1)];
 /// The link that unicast users get.
 pub const LINK: &str = "doublezero0";
+/// The link that multicast users get.
+pub const MULTICAST_LINK: &str = "doublezero1";
 /// The time between slots of the ledger. Each costs a millisecond of a processor.
 pub const SLOT_TIME: Duration = Duration::from_millis(50);
+
+/// What the devnet allocates to the first user with an address of its own, and to the first publisher.
+const FIRST_ALLOCATED: Ipv4Addr = Ipv4Addr::new(45, 33, 100, 10);
+const FIRST_PUBLISHER: Ipv4Addr = Ipv4Addr::new(148, 51, 120, 1);
 
 /// How a world is set up.
 #[derive(Clone, Debug)]
@@ -184,8 +190,14 @@ pub struct Client {
     pub namespace: Arc<Namespace>,
     /// Its public address.
     pub address: Ipv4Addr,
+    /// Another public address of it.
+    pub spare_address: Ipv4Addr,
+    /// The internet's address on its cable.
+    pub gateway: Ipv4Addr,
     /// The internet's end of its cable.
     pub cable: String,
+    /// More arguments for its `warrend`, after those of the site.
+    pub daemon_arguments: Vec<String>,
     directory: PathBuf,
 }
 
@@ -241,9 +253,9 @@ impl<'w> Site<'w> {
     /// When the system refuses.
     pub fn add_client(&mut self) -> Result<()> {
         let role = format!("s{}c{}", self.number, self.clients.len() + 1);
-        let Host { namespace, address, cable, .. } = self.world.internet.host(&role)?;
-        let directory = self.directory.join(&role);
-        self.clients.push(Client { namespace: Arc::new(namespace), address, cable, directory });
+        let Host { namespace, address, spare_address, gateway, cable } = self.world.internet.host(&role)?;
+        let (namespace, directory) = (Arc::new(namespace), self.directory.join(&role));
+        self.clients.push(Client { namespace, address, spare_address, gateway, cable, daemon_arguments: Vec::new(), directory });
         Ok(())
     }
 
@@ -251,9 +263,19 @@ impl<'w> Site<'w> {
     /// kinds that have one.
     #[must_use]
     pub fn new_user(&self, number: u16, kind: UserType) -> (Pubkey, User) {
-        let client = self.client().address;
-        let dz_ip = if kind == UserType::IBRL { client } else { Ipv4Addr::new(45, 33, 100, 10) };
-        self.network.new_user(number, kind, self.device_key(), client, dz_ip)
+        self.new_user_of(self.client(), number, kind)
+    }
+
+    /// The same for any client host. Numbers must differ on one device.
+    #[must_use]
+    pub fn new_user_of(&self, client: &Client, number: u16, kind: UserType) -> (Pubkey, User) {
+        let inside = |base: Ipv4Addr| Ipv4Addr::from(u32::from(base) + u32::from(number));
+        let dz_ip = match kind {
+            UserType::IBRL => client.address,
+            UserType::MULTICAST => inside(FIRST_PUBLISHER),
+            _ => inside(FIRST_ALLOCATED),
+        };
+        self.network.new_user(number, kind, self.device_key(), client.address, dz_ip)
     }
 
     /// Makes the first device's end of a user's tunnel, so that only the host's end is missing.
@@ -273,6 +295,14 @@ impl<'w> Site<'w> {
     /// When the device or the ledger refuse.
     pub fn connect(&mut self, number: u16, kind: UserType) -> Result<Connection> {
         let (pubkey, user) = self.new_user(number, kind);
+        self.connect_user(pubkey, user)
+    }
+
+    /// Prepares the device and puts this user on the ledger.
+    ///
+    /// # Errors
+    /// When the device or the ledger refuse.
+    pub fn connect_user(&mut self, pubkey: Pubkey, user: User) -> Result<Connection> {
         let end = self.prepare_device(&user)?;
         self.world.put(self.network.raw(pubkey, user.clone().into()))?;
         Ok(Connection { pubkey, user, end })
@@ -281,15 +311,29 @@ impl<'w> Site<'w> {
     /// How `warrend` is started on the first client host.
     #[must_use]
     pub fn daemon_config(&self) -> DaemonConfig {
+        self.daemon_config_of(self.client())
+    }
+
+    fn daemon_config_of(&self, client: &Client) -> DaemonConfig {
         DaemonConfig {
             warrend: self.world.warrend.clone(),
             rpc: self.network.rpc,
             program_id: self.network.program_id,
-            client_ip: self.client().address,
+            client_ip: client.address,
             dataplane: self.world.config.dataplane.clone(),
             poll_interval: Duration::from_secs(if is_emulated() { 5 } else { 2 }),
-            more: self.daemon_arguments.clone(),
+            more: self.daemon_arguments.iter().chain(&client.daemon_arguments).cloned().collect(),
         }
+    }
+
+    /// Starts `warrend` on a client host and enables it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start_daemon_of(&self, client: &Client) -> Result<Daemon> {
+        let daemon = Daemon::start(Arc::clone(&client.namespace), client.directory.clone(), self.daemon_config_of(client))?;
+        daemon.post("/enable")?;
+        Ok(daemon)
     }
 
     /// Starts `warrend` on the first client host and enables it.
@@ -337,7 +381,12 @@ impl Connection {
 pub fn tunnel_end(user: &User, device: Ipv4Addr) -> TunnelEnd {
     let local = if user.tunnel_endpoint.is_unspecified() { device } else { user.tunnel_endpoint };
     let name = format!("tun{}", user.tunnel_id);
-    TunnelEnd { name, local, remote: user.client_ip, overlay: user.tunnel_net.address, dz_ip: user.dz_ip }
+    let multicast = match (user.user_type, user.publishers.is_empty()) {
+        (UserType::MULTICAST, true) => Multicast::Subscriber,
+        (UserType::MULTICAST, false) => Multicast::Publisher,
+        _ => Multicast::None,
+    };
+    TunnelEnd { name, local, remote: user.client_ip, overlay: user.tunnel_net.address, dz_ip: user.dz_ip, multicast }
 }
 
 fn program_id(number: u32) -> Pubkey {

@@ -1,10 +1,14 @@
 //! Scenarios: a real ledger, real BGP daemons, `warrend` as a process, hosts in network namespaces. Each has a site of its
 //! own, on one shared ledger. `WARREN_E2E_DATAPLANE` chooses the dataplane (default `auto`).
 
+mod changes;
 mod connect;
 mod drift;
+mod edge;
 mod ledger;
 mod lifecycle;
+mod liveness;
+mod multicast;
 mod speaker;
 mod support;
 
@@ -26,20 +30,19 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each scenario mostly waits; an emulated processor loses more by switching than it wins.
     arguments.test_threads = arguments.test_threads.or(Some(if is_emulated() { 1 } else { 4 }));
-    let scenarios: Vec<Scenario> = [connect::ALL, lifecycle::ALL, drift::ALL, &ledger::all(), speaker::ALL].concat();
+    // The longest first, so that none of them is left over at the end.
+    let scenarios: Vec<Scenario> =
+        [changes::ALL, connect::ALL, lifecycle::ALL, drift::ALL, edge::ALL, &ledger::all(), speaker::ALL].concat();
+    let more = [(multicast::ALL, multicast::missing()), (liveness::ALL, liveness::missing())];
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
         let reason = missing.join("; ");
-        let skip = |(name, _): &Scenario| {
-            Trial::ignorable_test(*name, {
-                let reason = reason.clone();
-                move || Ok(Completion::ignored_with(reason))
-            })
-        };
-        return libtest_mimic::run(&arguments, scenarios.iter().map(skip).collect()).exit_code();
+        let all = more.iter().flat_map(|(scenarios, _)| scenarios.iter()).chain(&scenarios);
+        return libtest_mimic::run(&arguments, all.map(|scenario| skip(scenario, &reason)).collect()).exit_code();
     }
     if arguments.list {
-        return libtest_mimic::run(&arguments, scenarios.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
+        let all = more.iter().flat_map(|(scenarios, _)| scenarios.iter()).chain(&scenarios);
+        return libtest_mimic::run(&arguments, all.map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
     }
     match contain() {
         Ok(None) => {}
@@ -60,13 +63,23 @@ fn main() -> ExitCode {
         }
     };
     println!("ledger and internet ready after {:.2?}; files in {}", begun.elapsed(), world.directory().display());
-    let trials = scenarios.into_iter().map(|scenario| trial(&world, scenario)).collect();
+    let special = more.into_iter().flat_map(|(scenarios, missing)| scenarios.iter().map(move |scenario| (scenario, missing.clone())));
+    let special = special.map(|(scenario, missing)| match missing {
+        Some(reason) => skip(scenario, &reason),
+        None => trial(&world, *scenario),
+    });
+    let trials = special.chain(scenarios.iter().map(|scenario| trial(&world, *scenario))).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!("all scenarios took {:.1?}", begun.elapsed());
     if conclusion.has_failed() && std::env::var_os("WARREN_E2E_KEEP").is_some() {
         std::mem::forget(Arc::clone(&world));
     }
     conclusion.exit_code()
+}
+
+fn skip((name, _): &Scenario, reason: &str) -> Trial {
+    let reason = reason.to_owned();
+    Trial::ignorable_test(*name, move || Ok(Completion::ignored_with(reason)))
 }
 
 fn trial(world: &Arc<World>, (name, scenario): Scenario) -> Trial {

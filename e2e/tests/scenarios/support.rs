@@ -1,6 +1,6 @@
 //! What scenarios share.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use warren_e2e::{
@@ -40,7 +40,12 @@ impl Connected {
 
     /// A running ping to a test address.
     pub fn pings(&self) -> Result<Stream> {
-        Stream::start(&self.client, self.connection.user.dz_ip, TEST_ADDRESSES[0], scaled(Duration::from_millis(20)))
+        self.pings_to(TEST_ADDRESSES[0])
+    }
+
+    /// A running ping.
+    pub fn pings_to(&self, address: Ipv4Addr) -> Result<Stream> {
+        Stream::start(&self.client, self.connection.user.dz_ip, address, scaled(Duration::from_millis(20)))
     }
 
     /// Checks that the tunnel has not flapped.

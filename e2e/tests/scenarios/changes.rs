@@ -1,0 +1,157 @@
+//! Changes that do no damage: the ledger names other ends, or the host's own network moves.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use warren_e2e::{
+    device::TunnelEnd,
+    observe::{addresses, await_session_up, bgp_routes, link, link_index, service, session_status},
+    site::{LINK, Site, TEST_ADDRESSES},
+    wait::{Ask, stays, until},
+};
+use warren_ledger::accounts::{Net, UserType};
+
+use crate::{
+    Scenario,
+    support::{Connected, SOON, connected},
+};
+
+pub const ALL: &[Scenario] = &[
+    ("another_endpoint_keeps_the_link_and_its_learned_routes", endpoint),
+    ("another_source_address_keeps_the_link", source),
+    ("another_overlay_network_keeps_the_link", overlay),
+    ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
+    ("a_tunnel_follows_the_hosts_address", address_changes),
+    ("a_tunnel_works_again_after_the_interface_below_it_went_down_and_up", interface_flaps),
+];
+
+/// Another end on the device takes the place of this one.
+fn replace_end(site: &mut Site<'_>, host: &mut Connected, change: impl FnOnce(&mut TunnelEnd)) -> Result<()> {
+    site.device().remove_tunnel(&host.connection.end.name)?;
+    change(&mut host.connection.end);
+    site.device().add_tunnel(host.connection.end.clone())
+}
+
+fn await_ends(host: &Connected, source: Ipv4Addr, destination: Ipv4Addr) -> Result<()> {
+    until("the tunnel has the new ends", SOON, || {
+        let service = service(&host.daemon)?.unwrap_or_default();
+        let right = service["tunnel_src"] == source.to_string() && service["tunnel_dst"] == destination.to_string();
+        Ok(Ask::holds(right, || format!("{service}; {}", host.daemon.log_tail())))
+    })?;
+    kernel_has_ends(host, source, destination)
+}
+
+/// What the kernel says where the link is its own; a TUN device has no ends.
+fn kernel_has_ends(host: &Connected, source: Ipv4Addr, destination: Ipv4Addr) -> Result<()> {
+    let seen = link(&host.client, LINK)?.context("no link")?;
+    if seen["link_type"] == "gre" {
+        ensure!(seen["address"] == source.to_string() && seen["broadcast"] == destination.to_string(), "{seen}");
+    }
+    Ok(())
+}
+
+fn endpoint(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL)?;
+    let before = link_index(&host.client, LINK)?;
+    let (spare, client) = (site.device().spare_address, site.client().address);
+    replace_end(site, &mut host, |end| end.local = spare)?;
+    site.network.edit_user(host.connection.pubkey, |user| user.tunnel_endpoint = spare)?;
+    await_ends(&host, client, spare)?;
+    let routes = bgp_routes(&host.client)?;
+    ensure!(routes.len() == TEST_ADDRESSES.len(), "routes went with the old endpoint: {routes:?}");
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}
+
+fn source(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = link_index(&host.client, LINK)?;
+    let (device, spare, gateway) = (site.device().address, site.client().spare_address, site.client().gateway);
+    replace_end(site, &mut host, |end| end.remote = spare)?;
+    host.client.ip(&format!("route replace default via {gateway} src {spare}\n"))?;
+    await_ends(&host, spare, device)?;
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}
+
+fn overlay(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = link_index(&host.client, LINK)?;
+    let overlay = Ipv4Addr::new(169, 254, 7, 6);
+    replace_end(site, &mut host, |end| end.overlay = overlay)?;
+    site.network.edit_user(host.connection.pubkey, |user| user.tunnel_net = Net::new(overlay, 31))?;
+    until("the new overlay address is there, and the old one gone", SOON, || {
+        let found = addresses(&host.client, LINK)?;
+        Ok(Ask::holds(found == ["169.254.7.7/31 link", "45.33.100.10/32 global"], || format!("{found:?}; {}", host.daemon.log_tail())))
+    })?;
+    until("all routes go over the new next hop", SOON, || {
+        let routes = bgp_routes(&host.client)?;
+        let right = routes.len() == 2 && routes.iter().all(|route| route["gateway"] == "169.254.7.6");
+        Ok(Ask::holds(right, || format!("{routes:?}; {}", host.daemon.log_tail())))
+    })?;
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}
+
+fn dead_endpoint(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let before = link_index(&host.client, LINK)?;
+    let (device, client) = (site.device().address, site.client().address);
+    let nobody = Ipv4Addr::new(9, 250, 0, 9);
+    site.network.edit_user(host.connection.pubkey, |user| user.tunnel_endpoint = nobody)?;
+    await_ends(&host, client, nobody)?;
+    until("the tunnel goes back to the endpoint that works", SOON * 4, || {
+        let service = service(&host.daemon)?.unwrap_or_default();
+        Ok(Ask::holds(service["tunnel_dst"] == device.to_string(), || format!("{service}; {}", host.daemon.log_tail())))
+    })?;
+    kernel_has_ends(&host, client, device)?;
+    await_session_up(&host.daemon, SOON)?;
+    let status = host.daemon.json("/v3/status")?;
+    let failure = &status["tunnels"][0]["failure"];
+    ensure!(failure["detail"].as_str().is_some_and(|detail| detail.contains(&nobody.to_string())), "no reason is shown: {status}");
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    site.network.edit_user(host.connection.pubkey, |user| user.tunnel_endpoint = Ipv4Addr::UNSPECIFIED)?;
+    until("nothing is amiss any more", SOON, || {
+        let status = host.daemon.json("/v3/status")?;
+        Ok(Ask::holds(status["tunnels"][0]["failure"].is_null(), || status.to_string()))
+    })?;
+    host.await_working(site)
+}
+
+/// The first address of the host goes, the second one stays.
+fn address_changes(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = link_index(&host.client, LINK)?;
+    let (device, client, spare) = (site.device().address, site.client().address, site.client().spare_address);
+    replace_end(site, &mut host, |end| end.remote = spare)?;
+    // Without it the kernel would take the second address along.
+    host.client.sysctl("ipv4/conf/eth0/promote_secondaries", "1")?;
+    host.client.ip(&format!("addr del {client}/29 dev eth0\n"))?;
+    await_ends(&host, spare, device)?;
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}
+
+fn interface_flaps(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = link_index(&host.client, LINK)?;
+    let gateway = site.client().gateway;
+    host.client.ip("link set eth0 down\n")?;
+    until("the session is down", SOON, || {
+        let status = session_status(&host.daemon)?;
+        Ok(Ask::holds(status != "BGP Session Up", || status))
+    })?;
+    stays("the tunnel stays", Duration::from_millis(500), || {
+        ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+        Ok(())
+    })?;
+    host.client.ip(&format!("link set eth0 up\nroute add default via {gateway}\n"))?;
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}

@@ -1,0 +1,431 @@
+//! Multicast: applications with plain sockets, client hosts that speak PIM, and a device that runs FRR's pimd.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use warren_e2e::{
+    bgp::SessionReport,
+    capture::{self, Capture, decode, is_clean},
+    daemon::Daemon,
+    device::Multicast,
+    groups::{Receiver, Sender},
+    netns::Namespace,
+    observe::{addresses, await_device_session, await_session_of, link, link_index, routes_over, service_of},
+    pim, ping,
+    site::{Connection, LINK, MULTICAST_LINK, Site, TEST_ADDRESSES},
+    wait::{Ask, scaled, stays, until},
+};
+use warren_ledger::accounts::{User, UserStatus, UserType};
+use warren_state::Pubkey;
+
+use crate::{Scenario, support::SOON};
+
+pub const ALL: &[Scenario] = &[
+    ("what_a_publishers_application_sends_reaches_a_subscribers_over_a_real_pim_router", across),
+    ("groups_come_and_go_while_link_session_and_streams_stay", groups_change),
+    ("a_publisher_that_only_subscribes_from_now_on_keeps_link_routes_and_memberships", roles_change),
+    ("a_multicast_user_without_groups_idles_also_over_a_restart", no_groups),
+    ("a_unicast_and_a_multicast_tunnel_survive_each_others_deletion", side_by_side),
+    ("two_tunnels_with_the_same_ends_are_refused_with_a_reason", same_ends),
+    ("a_killed_or_restarted_subscriber_loses_nothing_of_a_running_stream", killed),
+];
+
+/// Why these cannot run here, if they cannot.
+pub fn missing() -> Option<String> {
+    pim::missing().or_else(capture::missing)
+}
+
+const KIND: &str = "Multicast";
+
+const fn group(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(233, 84, 178, n)
+}
+
+/// A client host with a multicast user.
+struct Party {
+    daemon: Daemon,
+    connection: Connection,
+    client: Arc<Namespace>,
+}
+
+impl Party {
+    /// Puts the user on the ledger with both ends of its tunnel, and waits until the tunnel works.
+    fn connect(site: &mut Site<'_>, at: usize, change: impl FnOnce(&mut User)) -> Result<Self> {
+        let (pubkey, mut user) = site.new_user_of(&site.clients[at], u16::try_from(at)?, UserType::MULTICAST);
+        change(&mut user);
+        let connection = site.connect_user(pubkey, user)?;
+        let daemon = site.start_daemon_of(&site.clients[at])?;
+        let party = Self { daemon, connection, client: Arc::clone(&site.clients[at].namespace) };
+        party.await_up(site)?;
+        Ok(party)
+    }
+
+    fn await_up(&self, site: &mut Site<'_>) -> Result<()> {
+        await_session_of(&self.daemon, KIND, SOON)?;
+        await_device_session(site.device(), &self.connection.end, SOON)
+    }
+
+    /// Changes the user on the ledger.
+    fn edit(&mut self, site: &Site<'_>, change: impl FnOnce(&mut User)) -> Result<()> {
+        self.connection.user = site.network.edit_user(self.connection.pubkey, change)?;
+        Ok(())
+    }
+
+    /// The groups that have a route over the link become these.
+    fn await_routes(&self, groups: &[u8]) -> Result<()> {
+        let expected: BTreeSet<String> = groups.iter().map(|&n| group(n).to_string()).collect();
+        until("the groups have their routes", SOON, || {
+            let found: BTreeSet<String> = routes_over(&self.client, MULTICAST_LINK)?.into_keys().collect();
+            Ok(Ask::holds(found == expected, || format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())))
+        })?;
+        Ok(())
+    }
+
+    /// The device knows that this host wants these groups.
+    fn await_joined(&self, site: &mut Site<'_>, groups: &[u8]) -> Result<()> {
+        let expected: BTreeSet<Ipv4Addr> = groups.iter().map(|&n| group(n)).collect();
+        let interface = &self.connection.end.name;
+        until("the device has the joins", SOON, || {
+            let found = site.device().pim()?.joined(interface)?;
+            Ok(Ask::holds(found == expected, || format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())))
+        })?;
+        Ok(())
+    }
+
+    /// What changes when the tunnel flaps.
+    fn fingerprint(&self, site: &mut Site<'_>) -> Result<(u64, SessionReport)> {
+        Ok((link_index(&self.client, MULTICAST_LINK)?, site.device().session(&self.connection.end)?))
+    }
+
+    fn is_still(&self, site: &mut Site<'_>, before: &(u64, SessionReport)) -> Result<()> {
+        let now = self.fingerprint(site)?;
+        let same = now.0 == before.0 && now.1.is_same_session(&before.1);
+        ensure!(same, "the tunnel flapped: it was {before:?} and is {now:?}; {}", self.daemon.log_tail());
+        Ok(())
+    }
+}
+
+/// A site with this many client hosts, and groups on the ledger.
+fn set_up(site: &mut Site<'_>, clients: usize) -> Result<[Pubkey; 3]> {
+    while site.clients.len() < clients {
+        site.add_client()?;
+    }
+    let mut keys = Vec::new();
+    for n in 1..=3 {
+        let (pubkey, account) = site.network.new_group(n.into(), &format!("mg{n:02}"), group(n));
+        site.network.put(pubkey, account)?;
+        keys.push(pubkey);
+    }
+    keys.try_into().ok().context("three groups")
+}
+
+fn stream(publisher: &Party, n: u8) -> Result<Sender> {
+    Sender::start(&publisher.client, group(n), scaled(Duration::from_millis(10)))
+}
+
+/// Messages arrive that were sent from now on.
+fn await_flow(sender: &Sender, receiver: &Receiver, about: &dyn Fn() -> String) -> Result<()> {
+    let from = sender.sent();
+    until("messages arrive", SOON, || {
+        let arrived = receiver.received().range(from..).count();
+        Ok(Ask::holds(arrived >= 3, || format!("{arrived} since number {from}; {}", about())))
+    })?;
+    Ok(())
+}
+
+/// Every message from this number on arrives, those under way included.
+fn without_loss(sender: &Sender, receiver: &Receiver, from: u32, about: &dyn Fn() -> String) -> Result<()> {
+    let to = sender.sent();
+    until("the last message arrives", SOON, || {
+        let arrived = receiver.received().range(to..).next().is_some();
+        Ok(Ask::holds(arrived, || format!("nothing after {to}; {}", about())))
+    })?;
+    let lost = receiver.lost(from, to);
+    ensure!(lost.is_empty(), "{} of {} messages lost: {lost:?}; {}", lost.len(), to - from, about());
+    Ok(())
+}
+
+fn across(site: &mut Site<'_>) -> Result<()> {
+    let [first, second, _] = set_up(site, 2)?;
+    // The device's ends are there before the hosts', so that their first packets are seen.
+    let users: Vec<_> = [vec![first], vec![]]
+        .into_iter()
+        .enumerate()
+        .map(|(at, publish)| -> Result<_> {
+            let number = u16::try_from(at)?;
+            let (pubkey, mut user) = site.new_user_of(&site.clients[at], number, UserType::MULTICAST);
+            user.subscribers = if publish.is_empty() { vec![first, second] } else { Vec::new() };
+            user.publishers = publish;
+            Ok((pubkey, user))
+        })
+        .collect::<Result<_>>()?;
+    for (_, user) in &users {
+        site.prepare_device(user)?;
+    }
+    let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
+    std::fs::create_dir_all(&files)?;
+    let device = Arc::clone(&site.device().namespace);
+    let captures =
+        ["tun500", "tun501"].map(|name| Capture::start(&device, name, "inbound or not outbound", files.join(format!("{name}.pcap"))));
+    let [from_publisher, from_subscriber] = captures;
+    let (from_publisher, from_subscriber) = (from_publisher?, from_subscriber?);
+    let mut parties = Vec::new();
+    for (at, (pubkey, user)) in users.into_iter().enumerate() {
+        site.network.put(pubkey, user.clone())?;
+        let end = site.device().tunnels().get(at).cloned().context("no end")?;
+        let daemon = site.start_daemon_of(&site.clients[at])?;
+        parties.push(Party { daemon, connection: Connection { pubkey, user, end }, client: Arc::clone(&site.clients[at].namespace) });
+    }
+    let [mut publisher, mut subscriber] = <[Party; 2]>::try_from(parties).ok().context("two parties")?;
+    publisher.await_up(site)?;
+    subscriber.await_up(site)?;
+    links_are_exact(&publisher, &subscriber)?;
+    subscriber.await_joined(site, &[1, 2])?;
+    let receiver = Receiver::join(&subscriber.client, group(1))?;
+    let sender = stream(&publisher, 1)?;
+    await_flow(&sender, &receiver, &|| subscriber.daemon.log_tail())?;
+    let source = publisher.connection.user.dz_ip;
+    ensure!(receiver.sources() == BTreeSet::from([source]), "messages came from {:?}", receiver.sources());
+    until("the device forwards from tunnel to tunnel", SOON, || {
+        let way = site.device().pim()?.forwarding(source, group(1))?;
+        let expected = Some(("tun500".to_owned(), BTreeSet::from(["tun501".to_owned()])));
+        Ok(Ask::holds(way == expected, || format!("{way:?}")))
+    })?;
+    ensure!(site.device().pim()?.neighbors("tun501")?.len() == 1, "the subscriber is no PIM neighbour of the device");
+    // A ban prunes at once; without it the device would go on for the two minutes of the joins' holdtime.
+    subscriber.edit(site, |user| user.status = UserStatus::BANNED)?;
+    subscriber.await_joined(site, &[])?;
+    publisher.edit(site, |user| user.status = UserStatus::BANNED)?;
+    for party in [&publisher, &subscriber] {
+        until("the tunnel is gone", SOON, || {
+            let (left, routes) = (link(&party.client, MULTICAST_LINK)?, routes_over(&party.client, MULTICAST_LINK)?);
+            Ok(Ask::holds(left.is_none() && routes.is_empty(), || format!("{left:?} {routes:?}")))
+        })?;
+    }
+    drop(sender);
+    packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, source)
+}
+
+fn links_are_exact(publisher: &Party, subscriber: &Party) -> Result<()> {
+    publisher.await_routes(&[1])?;
+    subscriber.await_routes(&[1, 2])?;
+    let source = publisher.connection.user.dz_ip.to_string();
+    let route = routes_over(&publisher.client, MULTICAST_LINK)?.remove(&group(1).to_string()).context("no route")?;
+    let right = route["gateway"] == "169.254.0.0" && route["prefsrc"] == source && route["protocol"] == "4";
+    ensure!(right, "the publisher's route {route}");
+    for (n, route) in routes_over(&subscriber.client, MULTICAST_LINK)? {
+        ensure!(
+            route["gateway"] == "169.254.0.2" && route["prefsrc"].is_null() && route["protocol"] == "4",
+            "the subscriber's route to {n}: {route}"
+        );
+    }
+    let on = |party: &Party| addresses(&party.client, MULTICAST_LINK);
+    ensure!(on(publisher)? == [format!("{source}/32 global"), "169.254.0.1/31 link".to_owned()], "{:?}", on(publisher)?);
+    ensure!(on(subscriber)? == ["169.254.0.3/31 link"], "{:?}", on(subscriber)?);
+    let status = service_of(&publisher.daemon, KIND)?.context("no service")?;
+    ensure!(status["doublezero_ip"] == source && status["tunnel_name"] == MULTICAST_LINK, "{status}");
+    let status = service_of(&subscriber.daemon, KIND)?.context("no service")?;
+    ensure!(status["doublezero_ip"] == "", "{status}");
+    for party in [publisher, subscriber] {
+        let warnings = party.daemon.log_lines_at(&["WARN", "ERROR"]);
+        ensure!(warnings.is_empty(), "the happy path warned:\n{}", warnings.join("\n"));
+    }
+    Ok(())
+}
+
+/// What tshark makes of the packets that the device got from the two hosts.
+fn packets_are_right(publisher: &std::path::Path, subscriber: &std::path::Path, source: Ipv4Addr) -> Result<()> {
+    is_clean(publisher)?;
+    is_clean(subscriber)?;
+    let hellos =
+        decode(subscriber, "pim.type == 0", &["ip.src", "ip.dst", "ip.ttl", "pim.holdtime", "pim.dr_priority", "pim.generation_id"])?;
+    let hello = hellos.first().context("no PIM hello")?;
+    ensure!(hello[..5] == ["169.254.0.3", "224.0.0.13", "1", "105", "1"].map(str::to_owned), "{hello:?}");
+    ensure!(!hello[5].is_empty() && hello[5] != "3614426332", "a generation id that everybody has: {hello:?}");
+    let fields = ["pim.upstream_neighbor", "pim.holdtime", "pim.group", "pim.numjoins", "pim.numprunes", "pim.join_ip", "pim.prune_ip"];
+    let messages = decode(subscriber, "pim.type == 3", &fields)?;
+    let first = messages.first().context("no PIM join")?;
+    ensure!(
+        *first == ["169.254.0.2", "120", "233.84.178.1,233.84.178.2", "1,1", "0,0", "10.0.0.0,10.0.0.0", ""].map(str::to_owned),
+        "{first:?}"
+    );
+    let last = messages.last().context("no PIM prune")?;
+    ensure!(last[3] == "0,0" && last[4] == "1,1" && last[6] == "10.0.0.0,10.0.0.0", "the last message prunes nothing: {last:?}");
+    let beats = decode(publisher, "udp.dstport == 5765 && !pim", &["ip.src", "ip.dst", "ip.ttl", "udp.payload"])?;
+    let beat = beats.first().context("no heartbeat")?;
+    ensure!(*beat == [source.to_string(), group(1).to_string(), "32".into(), "445a0001".into()], "{beat:?}");
+    // The first heartbeat comes after the device knows the source: it has acknowledged our OPEN by then.
+    let before = decode(publisher, "udp.dstport == 5765 || bgp.type == 4", &["frame.number", "_ws.col.Protocol"])?;
+    ensure!(before.first().is_some_and(|frame| frame[1].contains("BGP")), "a heartbeat before the session was up: {before:?}");
+    Ok(())
+}
+
+fn groups_change(site: &mut Site<'_>) -> Result<()> {
+    let [first, second, third] = set_up(site, 2)?;
+    let mut publisher = Party::connect(site, 0, |user| user.publishers = vec![first])?;
+    let mut subscriber = Party::connect(site, 1, |user| user.subscribers = vec![first])?;
+    subscriber.await_joined(site, &[1])?;
+    let before = (publisher.fingerprint(site)?, subscriber.fingerprint(site)?);
+    let receiver = Receiver::join(&subscriber.client, group(1))?;
+    let sender = stream(&publisher, 1)?;
+    let about = |party: &Party| party.daemon.log_tail();
+    await_flow(&sender, &receiver, &|| about(&subscriber))?;
+    let from = sender.sent();
+    publisher.edit(site, |user| user.publishers = vec![first, second, third])?;
+    subscriber.edit(site, |user| user.subscribers = vec![third, first, second])?;
+    publisher.await_routes(&[1, 2, 3])?;
+    subscriber.await_routes(&[1, 2, 3])?;
+    subscriber.await_joined(site, &[1, 2, 3])?;
+    {
+        let (other, more) = (Receiver::join(&subscriber.client, group(2))?, stream(&publisher, 2)?);
+        await_flow(&more, &other, &|| about(&subscriber))?;
+    }
+    publisher.edit(site, |user| user.publishers = vec![first])?;
+    subscriber.edit(site, |user| user.subscribers = vec![first, third])?;
+    publisher.await_routes(&[1])?;
+    subscriber.await_routes(&[1, 3])?;
+    subscriber.await_joined(site, &[1, 3])?;
+    without_loss(&sender, &receiver, from, &|| about(&subscriber))?;
+    publisher.is_still(site, &before.0)?;
+    subscriber.is_still(site, &before.1)
+}
+
+/// Facts 9.3.6, and the publisher's role gained and lost: applications lose their memberships with the link.
+fn roles_change(site: &mut Site<'_>) -> Result<()> {
+    let [first, second, _] = set_up(site, 2)?;
+    let mut both = Party::connect(site, 0, |user| (user.publishers, user.subscribers) = (vec![first, second], vec![first]))?;
+    let other = Party::connect(site, 1, |user| user.publishers = vec![first])?;
+    both.await_joined(site, &[1])?;
+    let before = both.fingerprint(site)?;
+    let receiver = Receiver::join(&both.client, group(1))?;
+    let sender = stream(&other, 1)?;
+    await_flow(&sender, &receiver, &|| both.daemon.log_tail())?;
+    let from = sender.sent();
+    let dz_ip = both.connection.user.dz_ip;
+    both.edit(site, |user| user.publishers = Vec::new())?;
+    let end = both.connection.end.name.clone();
+    site.device().set_role(&end, Multicast::Subscriber, dz_ip)?;
+    both.await_routes(&[1])?;
+    until("the address of the publisher is gone", SOON, || {
+        let found = addresses(&both.client, MULTICAST_LINK)?;
+        Ok(Ask::holds(found == ["169.254.0.1/31 link"], || format!("{found:?}")))
+    })?;
+    until("the route has no source any more", SOON, || {
+        let routes = routes_over(&both.client, MULTICAST_LINK)?;
+        Ok(Ask::holds(routes.values().all(|route| route["prefsrc"].is_null()), || format!("{routes:?}")))
+    })?;
+    both.await_joined(site, &[1])?;
+    both.is_still(site, &before)?;
+    site.device().set_role(&end, Multicast::Publisher, dz_ip)?;
+    both.edit(site, |user| user.publishers = vec![second])?;
+    both.await_routes(&[1, 2])?;
+    until("the address of the publisher is back", SOON, || {
+        let found = addresses(&both.client, MULTICAST_LINK)?;
+        Ok(Ask::holds(found.len() == 2, || format!("{found:?}")))
+    })?;
+    without_loss(&sender, &receiver, from, &|| both.daemon.log_tail())?;
+    let mine = stream(&both, 2)?;
+    until("the device takes what the publisher sends again", SOON, || {
+        let way = site.device().pim()?.forwarding(dz_ip, group(2))?;
+        Ok(Ask::holds(way.as_ref().is_some_and(|(from, _)| *from == end), || format!("{way:?}")))
+    })?;
+    drop(mine);
+    both.is_still(site, &before)
+}
+
+/// Facts 9.3.5.
+fn no_groups(site: &mut Site<'_>) -> Result<()> {
+    let [first, _, _] = set_up(site, 1)?;
+    let mut party = Party::connect(site, 0, |user| (user.publishers, user.subscribers) = (vec![first], vec![first]))?;
+    party.await_joined(site, &[1])?;
+    let before = party.fingerprint(site)?;
+    party.edit(site, |user| (user.publishers, user.subscribers) = (Vec::new(), Vec::new()))?;
+    party.await_routes(&[])?;
+    party.await_joined(site, &[])?;
+    party.is_still(site, &before)?;
+    party.daemon.terminate()?;
+    party.daemon.resume()?;
+    party.await_up(site)?;
+    ensure!(link_index(&party.client, MULTICAST_LINK)? == before.0, "the restart made another link");
+    let idle = party.fingerprint(site)?;
+    party.edit(site, |user| (user.publishers, user.subscribers) = (vec![first], vec![first]))?;
+    party.await_routes(&[1])?;
+    party.await_joined(site, &[1])?;
+    party.is_still(site, &idle)
+}
+
+/// A user of another class at the device's other address: GRE without keys needs different ends.
+fn multicast_elsewhere(site: &mut Site<'_>, subscribers: Vec<Pubkey>) -> Result<(Pubkey, User)> {
+    let (pubkey, mut user) = site.new_user(7, UserType::MULTICAST);
+    user.tunnel_endpoint = site.device().spare_address;
+    user.subscribers = subscribers;
+    Ok((pubkey, user))
+}
+
+fn side_by_side(site: &mut Site<'_>) -> Result<()> {
+    let [first, _, _] = set_up(site, 1)?;
+    let host = crate::support::connected(site, UserType::IBRL)?;
+    let unicast = host.fingerprint(site)?;
+    let pings = host.pings()?;
+    let (pubkey, user) = multicast_elsewhere(site, vec![first])?;
+    let connection = site.connect_user(pubkey, user)?;
+    await_session_of(&host.daemon, KIND, SOON)?;
+    await_device_session(site.device(), &connection.end, SOON)?;
+    connection.set_status(&site.network, UserStatus::BANNED)?;
+    until("the multicast tunnel is gone", SOON, || Ok(Ask::holds(link(&host.client, MULTICAST_LINK)?.is_none(), || "it is there".into())))?;
+    crate::support::without_loss(pings)?;
+    host.is_still(site, &unicast)?;
+    connection.set_status(&site.network, UserStatus::ACTIVATED)?;
+    await_session_of(&host.daemon, KIND, SOON)?;
+    await_device_session(site.device(), &connection.end, SOON)?;
+    let multicast = (link_index(&host.client, MULTICAST_LINK)?, site.device().session(&connection.end)?);
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    until("the unicast tunnel is gone", SOON, || Ok(Ask::holds(link(&host.client, LINK)?.is_none(), || "it is there".into())))?;
+    ping::no_reply(&host.client, host.connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(200))?;
+    stays("the multicast tunnel is the same", Duration::from_millis(300), || {
+        let now = (link_index(&host.client, MULTICAST_LINK)?, site.device().session(&connection.end)?);
+        ensure!(now.0 == multicast.0 && now.1.is_same_session(&multicast.1), "it was {multicast:?} and is {now:?}");
+        Ok(())
+    })
+}
+
+fn same_ends(site: &mut Site<'_>) -> Result<()> {
+    let [first, _, _] = set_up(site, 1)?;
+    let host = crate::support::connected(site, UserType::IBRL)?;
+    let before = host.fingerprint(site)?;
+    let pings = host.pings()?;
+    let (pubkey, mut user) = multicast_elsewhere(site, vec![first])?;
+    user.tunnel_endpoint = Ipv4Addr::UNSPECIFIED;
+    site.network.put(pubkey, user)?;
+    until("the second tunnel is refused with a reason", SOON, || {
+        let status = host.daemon.json("/v3/status")?;
+        let refused = status["refused"].as_array().into_iter().flatten().find(|refused| refused["user"] == pubkey.to_string());
+        let told = refused.is_some_and(|refused| refused["reason"].as_str().is_some_and(|reason| reason.contains("ends")));
+        Ok(Ask::holds(told, || status.to_string()))
+    })?;
+    ensure!(link(&host.client, MULTICAST_LINK)?.is_none(), "a link was made for a tunnel that cannot be");
+    crate::support::without_loss(pings)?;
+    host.is_still(site, &before)
+}
+
+fn killed(site: &mut Site<'_>) -> Result<()> {
+    let [first, _, _] = set_up(site, 2)?;
+    let publisher = Party::connect(site, 0, |user| user.publishers = vec![first])?;
+    let mut subscriber = Party::connect(site, 1, |user| user.subscribers = vec![first])?;
+    subscriber.await_joined(site, &[1])?;
+    let index = link_index(&subscriber.client, MULTICAST_LINK)?;
+    let receiver = Receiver::join(&subscriber.client, group(1))?;
+    let sender = stream(&publisher, 1)?;
+    await_flow(&sender, &receiver, &|| subscriber.daemon.log_tail())?;
+    let from = sender.sent();
+    subscriber.daemon.kill()?;
+    subscriber.daemon.resume()?;
+    subscriber.await_up(site)?;
+    subscriber.daemon.terminate()?;
+    subscriber.daemon.resume()?;
+    subscriber.await_up(site)?;
+    subscriber.await_joined(site, &[1])?;
+    without_loss(&sender, &receiver, from, &|| subscriber.daemon.log_tail())?;
+    ensure!(link_index(&subscriber.client, MULTICAST_LINK)? == index, "another link was made");
+    Ok(())
+}
