@@ -42,6 +42,8 @@ pub struct SpeakerConfig {
     pub announced: Vec<Ipv4Net>,
     /// The users.
     pub peers: Vec<Peer>,
+    /// Whether it keeps the routes of a user that restarts gracefully (RFC 4724).
+    pub is_graceful: bool,
 }
 
 /// A user's session, as the device sees it.
@@ -191,7 +193,8 @@ impl Speaker {
 
     fn bird_config(&self) -> String {
         let (keepalive, hold) = timers();
-        let SpeakerConfig { router_id, local_asn, user_asn, announced, peers } = &self.config;
+        let SpeakerConfig { router_id, local_asn, user_asn, announced, peers, is_graceful } = &self.config;
+        let graceful = if *is_graceful { "aware" } else { "off" };
         let mut text = format!(
             "log \"{}\" all;\nrouter id {router_id};\ntimeformat protocol iso long ms;\nprotocol device {{ scan time 1; }}\n\
              protocol kernel users {{ ipv4 {{ import none; export where source = RTS_BGP; }}; }}\n\
@@ -203,7 +206,7 @@ impl Speaker {
         }
         let _ = writeln!(
             text,
-            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart aware;\n  \
+            "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart {graceful};\n  \
              ipv4 {{ import none; import table yes; export where proto = \"announced\" || source = RTS_BGP; next hop self; import limit 1 action block; }};\n}}"
         );
         for Peer { local, neighbor, dz_ip } in peers {
@@ -274,11 +277,14 @@ impl Speaker {
     }
 
     fn frr_config(&self) -> String {
-        let SpeakerConfig { router_id, local_asn, announced, peers, .. } = &self.config;
+        let SpeakerConfig { router_id, local_asn, announced, peers, is_graceful, .. } = &self.config;
         let mut text = format!(
             "log file {}\nrouter bgp {local_asn}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n no bgp network import-check\n",
             self.directory.join("bgpd.log").display()
         );
+        if !is_graceful {
+            let _ = writeln!(text, " bgp graceful-restart-disable");
+        }
         for peer in peers {
             for line in self.frr_peer(peer) {
                 let _ = writeln!(text, " {line}");

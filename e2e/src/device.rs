@@ -78,6 +78,8 @@ pub struct DeviceConfig {
     pub user_asn: u32,
     /// Addresses on its loopback, announced to users as /32.
     pub test_addresses: Vec<Ipv4Addr>,
+    /// Whether its BGP daemon keeps the routes of a user that restarts gracefully.
+    pub is_graceful: bool,
 }
 
 /// A running device host.
@@ -127,6 +129,7 @@ impl Device {
             user_asn: config.user_asn,
             announced: config.test_addresses.iter().map(|&test| Ipv4Net::from(test)).collect(),
             peers: Vec::new(),
+            is_graceful: config.is_graceful,
         };
         let speaker = Speaker::start(config.flavour, Arc::clone(&namespace), files.clone(), speaker_config)?;
         let test_addresses = config.test_addresses.clone();
@@ -153,6 +156,35 @@ impl Device {
         let tunnel = self.tunnels.remove(at);
         self.speaker.set_peers(self.peers())?;
         self.end.order(&Order::Remove(tunnel))
+    }
+
+    /// A second end of this tunnel between other addresses, for the time of a change: what comes in over it is answered over it,
+    /// whatever the routes say.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn add_twin(&mut self, end: &TunnelEnd, local: Ipv4Addr, remote: Ipv4Addr) -> Result<()> {
+        const MARK: u32 = 2;
+        const TABLE: u32 = 202;
+        let name = format!("{}t", end.name);
+        self.end.order(&Order::Add(TunnelEnd { name: name.clone(), local, remote, ..end.clone() }))?;
+        for reflect in ["fwmark_reflect", "tcp_fwmark_accept"] {
+            self.namespace.sysctl(&format!("ipv4/{reflect}"), "1")?;
+        }
+        self.namespace.ip(&format!("rule add fwmark {MARK} lookup {TABLE} priority 90\nroute add default dev {name} table {TABLE}\n"))?;
+        self.namespace.nft(&format!(
+            "table ip twin {{ chain mark {{ type filter hook prerouting priority -150; iifname \"{name}\" meta mark set {MARK}; }}; }}\n"
+        ))
+    }
+
+    /// Another overlay network on the same link, with a session of its own.
+    ///
+    /// # Errors
+    /// When the system or the BGP daemon refuse.
+    pub fn add_overlay(&mut self, end: &TunnelEnd, overlay: Ipv4Addr) -> Result<()> {
+        self.namespace.ip(&format!("addr add {overlay}/31 dev {}\n", end.name))?;
+        let other = TunnelEnd { overlay, ..end.clone() };
+        self.speaker.set_peers(self.peers().into_iter().chain([other.peer()]).collect())
     }
 
     /// Gives a user another part in multicast, or another address inside; its link and its session stay.

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader, Write as _},
-    net::Ipv4Addr,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::Arc,
@@ -151,14 +150,10 @@ async fn add(dataplane: &dyn Dataplane, end: &TunnelEnd) -> Result<()> {
 
 fn identity(end: &TunnelEnd) -> TunnelId {
     let mut bytes = [0xde; 32];
-    for (at, byte) in bytes.iter_mut().zip(overlay_bytes(end.overlay)) {
+    for (at, byte) in bytes.iter_mut().zip(end.overlay.octets().into_iter().chain(end.name.bytes())) {
         *at = byte;
     }
     TunnelId(Pubkey(bytes))
-}
-
-fn overlay_bytes(overlay: Ipv4Addr) -> [u8; 4] {
-    overlay.octets()
 }
 
 fn say(answer: &Answer) -> Result<()> {

@@ -104,6 +104,29 @@ impl Namespace {
         bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())
     }
 
+    /// Hands rules to the namespace's packet filter.
+    ///
+    /// # Errors
+    /// With what `nft` said, when it fails.
+    pub fn nft(&self, rules: &str) -> Result<()> {
+        let mut child = self
+            .command("nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot run nft (package nftables)")?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(rules.as_bytes()).context("cannot write to nft")?;
+        }
+        let output = child.wait_with_output().context("nft did not end")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        bail!("nft: {}\n{rules}", String::from_utf8_lossy(&output.stderr).trim())
+    }
+
     /// `ip` enters the namespace by itself, so that starting it needs no copy of this process.
     fn ip_command(&self) -> Command {
         let mut command = Command::new("ip");

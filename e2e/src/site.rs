@@ -134,13 +134,21 @@ impl World {
     /// # Errors
     /// When something of it does not start.
     pub fn site(&self) -> Result<Site<'_>> {
+        self.site_with(self.config.flavour, true)
+    }
+
+    /// The same with a BGP daemon of this kind on its devices, which keeps routes of users that restart gracefully or not.
+    ///
+    /// # Errors
+    /// When something of it does not start.
+    pub fn site_with(&self, flavour: Flavour, is_graceful: bool) -> Result<Site<'_>> {
         let number = self.sites.fetch_add(1, Ordering::Relaxed);
         let network = Network { rpc: self.ledger, program_id: program_id(number) };
         let directory = self.directory.path().join(format!("site{number}"));
         fs::create_dir_all(&directory)?;
         network.foundation().into_iter().try_for_each(|account| self.put(account))?;
-        let mut site =
-            Site { world: self, number, network, directory, devices: Vec::new(), clients: Vec::new(), daemon_arguments: Vec::new() };
+        let (devices, clients, daemon_arguments) = (Vec::new(), Vec::new(), Vec::new());
+        let mut site = Site { network, devices, clients, daemon_arguments, world: self, number, directory, flavour, is_graceful };
         site.add_device()?;
         site.add_client()?;
         Ok(site)
@@ -181,6 +189,8 @@ pub struct Site<'w> {
     world: &'w World,
     number: u32,
     directory: PathBuf,
+    flavour: Flavour,
+    is_graceful: bool,
 }
 
 /// A client host.
@@ -234,11 +244,12 @@ impl<'w> Site<'w> {
         let role = format!("s{}d{index}", self.number);
         let config = DeviceConfig {
             role,
-            flavour: self.world.config.flavour,
+            flavour: self.flavour,
             backend: self.world.config.dataplane.clone(),
             local_asn: DEVICE_ASN,
             user_asn: USER_ASN,
             test_addresses: TEST_ADDRESSES.to_vec(),
+            is_graceful: self.is_graceful,
         };
         let device = Device::start(&self.world.internet, &self.world.devnet, &self.directory, &config)?;
         let (pubkey, account) = self.network.new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
@@ -331,7 +342,17 @@ impl<'w> Site<'w> {
     /// # Errors
     /// When it does not answer.
     pub fn start_daemon_of(&self, client: &Client) -> Result<Daemon> {
-        let daemon = Daemon::start(Arc::clone(&client.namespace), client.directory.clone(), self.daemon_config_of(client))?;
+        self.start_daemon_of_with(client, |_| {})
+    }
+
+    /// The same with a configuration that is changed first.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn start_daemon_of_with(&self, client: &Client, change: impl FnOnce(&mut DaemonConfig)) -> Result<Daemon> {
+        let mut config = self.daemon_config_of(client);
+        change(&mut config);
+        let daemon = Daemon::start(Arc::clone(&client.namespace), client.directory.clone(), config)?;
         daemon.post("/enable")?;
         Ok(daemon)
     }

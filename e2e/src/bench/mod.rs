@@ -1,6 +1,9 @@
 //! Figures about the daemon as it is shipped: release builds of what is measured, on a devnet where one is needed.
 
 mod activation;
+mod changes;
+mod edge;
+mod liveness;
 mod polls;
 mod programs;
 mod report;
@@ -76,6 +79,16 @@ enum Figure {
     StatusTunnels,
     /// One TCP stream over userspace GRE.
     Throughput,
+    /// Packets lost in changes of a unicast tunnel.
+    Changes,
+    /// Packets lost in changes of a multicast tunnel.
+    ChangesMulticast,
+    /// Packets lost in restarts of the daemon.
+    Restarts,
+    /// 300 prefixes of edge filtering, up and down.
+    Edge,
+    /// 2,000 sessions of route liveness.
+    Liveness,
 }
 
 /// Measures and prints.
@@ -115,6 +128,11 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::StatusRoutes => status::with_routes(stage),
         Figure::StatusTunnels => status::with_tunnels(stage),
         Figure::Throughput => programs::throughput(stage),
+        Figure::Changes => changes::unicast(stage),
+        Figure::ChangesMulticast => changes::multicast(stage),
+        Figure::Restarts => changes::restarts(stage),
+        Figure::Edge => edge::measure(stage),
+        Figure::Liveness => liveness::measure(stage),
     }?;
     let command = format!("warren-bench {}", figure.name());
     Ok(rows.into_iter().map(|row| Row { command: command.clone(), ..row }).collect())

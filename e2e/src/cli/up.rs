@@ -163,6 +163,7 @@ impl Up {
             local_asn: DEVICE_ASN,
             user_asn: USER_ASN,
             test_addresses: TEST_ADDRESSES.to_vec(),
+            is_graceful: true,
         };
         let device = Device::start(internet, &sibling("warren-devnet")?, directory, &config)?;
         Ok((network.new_device(1, "ams-dz01", device.address).0, device))

@@ -1,8 +1,8 @@
 //! Route liveness between client hosts, over a device that tells each of the others.
 
-use std::{io::Write as _, process::Stdio, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use warren_e2e::{
     capture::{self, Capture, decode, is_clean},
     daemon::Daemon,
@@ -65,10 +65,7 @@ impl Member {
         } else {
             "delete table inet test\n".to_owned()
         };
-        let mut nft = self.client.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().context("cannot run nft")?;
-        nft.stdin.take().context("no pipe to nft")?.write_all(rules.as_bytes())?;
-        ensure!(nft.wait()?.success(), "nft refuses {rules}");
-        Ok(())
+        self.client.nft(&rules)
     }
 }
 
