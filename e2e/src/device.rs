@@ -173,7 +173,7 @@ impl Device {
         }
         self.namespace.ip(&format!("rule add fwmark {MARK} lookup {TABLE} priority 90\nroute add default dev {name} table {TABLE}\n"))?;
         self.namespace.nft(&format!(
-            "table ip twin {{ chain mark {{ type filter hook prerouting priority -150; iifname \"{name}\" meta mark set {MARK}; }}; }}\n"
+            "table ip twin {{ chain inwards {{ type filter hook prerouting priority -150; iifname \"{name}\" meta mark set {MARK}; }}; }}\n"
         ))
     }
 

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
     os::fd::OwnedFd,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU16, Ordering},
     },
     thread::{self, JoinHandle},
@@ -159,26 +159,39 @@ impl Echo {
         ours.then(|| u16::from_be_bytes([sequence_high, sequence_low]))
     }
 
+    /// Sends by the clock and receives beside it: the timeout of a receive is coarser than a short period.
     fn stream(&self, period: Duration, stop: &AtomicBool) -> Result<Report> {
-        let mut lost = BTreeSet::new();
-        let mut sequence = 0;
-        while !stop.load(Ordering::Relaxed) && sequence < u16::MAX {
-            // A request that cannot leave counts as lost.
-            let _ = self.send(sequence);
-            lost.insert(sequence);
-            sequence += 1;
-            let next = Instant::now() + period;
-            while let Some(answered) = self.receive(next.saturating_duration_since(Instant::now()))? {
-                lost.remove(&answered);
+        let (done, answered) = (AtomicBool::new(false), Mutex::new(BTreeSet::new()));
+        let collect = || -> Result<()> {
+            while !done.load(Ordering::Relaxed) {
+                if let Some(sequence) = self.receive(Duration::from_millis(20))? {
+                    answered.lock().unwrap_or_else(PoisonError::into_inner).insert(sequence);
+                }
             }
-        }
-        let last = Instant::now() + Duration::from_secs(1);
-        while !lost.is_empty()
-            && let Some(answered) = self.receive(last.saturating_duration_since(Instant::now()))?
-        {
-            lost.remove(&answered);
-        }
-        Ok(Report { sent: sequence, lost })
+            Ok(())
+        };
+        let count = || answered.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let (sent, collected) = thread::scope(|scope| {
+            let collector = scope.spawn(collect);
+            let (mut sequence, mut next) = (0, Instant::now());
+            while !stop.load(Ordering::Relaxed) && sequence < u16::MAX {
+                // A request that cannot leave counts as lost.
+                let _ = self.send(sequence);
+                sequence += 1;
+                // One that comes late makes up for it, but not for more than a little.
+                next = (next + period).max(Instant::now() - period * 5);
+                thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+            let last = Instant::now() + Duration::from_secs(1);
+            while count() < usize::from(sequence) && Instant::now() < last {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done.store(true, Ordering::Relaxed);
+            (sequence, collector.join())
+        });
+        collected.map_err(|_| anyhow!("the receiver of replies panicked"))??;
+        let answered = answered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Report { sent, lost: (0..sent).filter(|sequence| !answered.contains(sequence)).collect() })
     }
 }
 

@@ -215,7 +215,7 @@ impl World {
         view.users.retain(|_, user| is_ours(self.script.role, user));
         let sources = view.devices.values().map(|device| (device.public_ip, Some(self.source))).collect();
         let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
-        let request = Request { view: &view, role: self.script.role, sources: &sources, provisioned: &provisioned, max_prefixes: 20_000 };
+        let request = Request { view: &view, role: self.script.role, sources: &sources, provisioned: &provisioned, max_prefixes: 20_000, liveness: None };
         build(&request).tunnels
     }
 
