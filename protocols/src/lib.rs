@@ -1,3 +1,4 @@
 //! Protocols as machines without I/O: packets in, packets and decisions out, time and randomness as arguments.
 
 pub mod bgp;
+pub mod multicast;

@@ -1,0 +1,126 @@
+//! What goes into the machine and what comes out of it.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use serde::Serialize;
+use warren_state::MulticastSpec;
+
+/// The times and bounds. The defaults are what the network expects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MulticastSettings {
+    /// Between two rounds of Hello and Join.
+    pub refresh: Duration,
+    /// For how long the device believes a Hello, in whole seconds.
+    pub hello_hold: Duration,
+    /// For how long the device keeps a Join, in whole seconds.
+    pub join_hold: Duration,
+    /// The hold time that goes with a Prune, in whole seconds.
+    pub prune_hold: Duration,
+    /// Between two heartbeats to one group.
+    pub heartbeat: Duration,
+    /// Between two Register messages for one group; the first comes after a random part of it.
+    pub register: Duration,
+    /// The largest packet on the link, IPv4 header included, in bytes.
+    pub mtu: u16,
+    /// Heartbeats and Register messages leave at most this many at a time …
+    pub burst: usize,
+    /// … with this pause until the next ones.
+    pub pause: Duration,
+}
+
+impl Default for MulticastSettings {
+    fn default() -> Self {
+        Self {
+            refresh: Duration::from_secs(30),
+            hello_hold: Duration::from_secs(105),
+            join_hold: Duration::from_secs(120),
+            prune_hold: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(10),
+            register: Duration::from_secs(60),
+            mtu: 1476,
+            burst: 32,
+            pause: Duration::from_millis(10),
+        }
+    }
+}
+
+/// What happens to the services.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// From now on, be this: what differs from before is said at once, the rest goes on undisturbed. The same again does
+    /// nothing.
+    Run {
+        /// The groups and addresses. A group that is no multicast address, or is in 224.0.0.0/24, is passed over.
+        spec: Box<MulticastSpec>,
+        /// Whether the device accepts our source address by now: without it there are no heartbeats and no Registers.
+        announce: bool,
+    },
+    /// End: the device is told that no group is wanted. To leave without a word, as on a restart, just drop the machine.
+    Stop,
+    /// The deadline of [`super::Multicast::poll_timeout`] has passed. Too early or too often does no harm.
+    Timeout,
+}
+
+/// What the shell is to do, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Send this over the tunnel's link. A failure needs no answer: everything is repeated.
+    Send(Datagram),
+    /// After a stop: nothing is left to do.
+    Stopped,
+}
+
+/// How a datagram is sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatagramKind {
+    /// IP protocol 103, to all PIM routers on the link.
+    Pim,
+    /// IP protocol 103, to the rendezvous point; it leaves over the tunnel's link whatever the routing table says.
+    Register,
+    /// UDP from any port to port 5765 ([`super::codec::HEARTBEAT_PORT`]) of a group; it leaves over the tunnel's link.
+    Heartbeat,
+}
+
+/// Something to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    /// How.
+    pub kind: DatagramKind,
+    /// The IPv4 source.
+    pub source: Ipv4Addr,
+    /// The IPv4 destination.
+    pub destination: Ipv4Addr,
+    /// The IPv4 time to live.
+    pub ttl: u8,
+    /// What follows the IPv4 header, or for a heartbeat the UDP header.
+    pub payload: Vec<u8>,
+}
+
+/// Totals since the machine was created.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Counters {
+    /// Hello messages.
+    pub hellos: u64,
+    /// Join messages; one carries many groups.
+    pub joins: u64,
+    /// Prune messages; one carries many groups.
+    pub prunes: u64,
+    /// Heartbeats.
+    pub heartbeats: u64,
+    /// Register messages.
+    pub registers: u64,
+}
+
+/// Everything that can be said about the services.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Report {
+    /// Groups that are joined.
+    pub joined: usize,
+    /// Groups that get heartbeats and Registers; none before `announce`.
+    pub announced: usize,
+    /// The generation id of our Hellos; none without a subscribed group.
+    pub generation_id: Option<u32>,
+    /// Totals.
+    pub counters: Counters,
+}
