@@ -1,0 +1,49 @@
+//! Holds the table of the reference's defects in this folder's README to tests that exist.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// How many defects there are.
+const DEFECTS: u32 = 28;
+
+#[test]
+fn each_defect_of_the_reference_has_a_test_that_exists_or_a_reason() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = fs::read_to_string(root.join("e2e/README.md")).unwrap();
+    let rows = rows(&readme);
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (1..=DEFECTS).collect::<Vec<_>>());
+    for (number, proof) in rows {
+        let tests = tests_of(proof);
+        let has_reason = ["does not apply", "is due in", "on purpose"].iter().any(|reason| proof.contains(reason));
+        assert!(!tests.is_empty() || has_reason, "defect {number} has neither a test nor a reason");
+        for (file, name) in tests {
+            let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("defect {number}: {file}: {error}"));
+            let (function, trial) = (format!("fn {name}("), format!("\"{name}\""));
+            assert!(source.contains(&function) || source.contains(&trial), "defect {number}: there is no test {name} in {file}");
+        }
+    }
+}
+
+/// The last cell of each row that begins with a number.
+fn rows(readme: &str) -> BTreeMap<u32, &str> {
+    readme
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix('|')?.trim_end().trim_end_matches('|').split('|');
+            Some((cells.next()?.trim().parse().ok()?, cells.nth(1)?.trim()))
+        })
+        .collect()
+}
+
+/// What stands in backquotes as `file::name`.
+fn tests_of(proof: &str) -> Vec<(&str, &str)> {
+    proof
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|quoted| quoted.split_once(".rs::").map(|(file, name)| (file_of(quoted, file), name)))
+        .collect()
+}
+
+fn file_of<'a>(quoted: &'a str, stem: &str) -> &'a str {
+    quoted.get(..stem.len() + ".rs".len()).unwrap_or_default()
+}
