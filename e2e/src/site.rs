@@ -280,12 +280,7 @@ impl<'w> Site<'w> {
     /// The same for any client host. Numbers must differ on one device.
     #[must_use]
     pub fn new_user_of(&self, client: &Client, number: u16, kind: UserType) -> (Pubkey, User) {
-        let inside = |base: Ipv4Addr| Ipv4Addr::from(u32::from(base) + u32::from(number));
-        let dz_ip = match kind {
-            UserType::IBRL => client.address,
-            UserType::MULTICAST => inside(FIRST_PUBLISHER),
-            _ => inside(FIRST_ALLOCATED),
-        };
+        let dz_ip = allocated(kind, number, client.address);
         self.network.new_user(number, kind, self.device_key(), client.address, dz_ip)
     }
 
@@ -394,6 +389,17 @@ impl Connection {
     /// When the ledger refuses.
     pub fn set_status(&self, network: &Network, status: UserStatus) -> Result<()> {
         network.edit_user(self.pubkey, |user| user.status = status).map(drop)
+    }
+}
+
+/// The address inside that a new user gets.
+#[must_use]
+pub fn allocated(kind: UserType, number: u16, client: Ipv4Addr) -> Ipv4Addr {
+    let inside = |base: Ipv4Addr| Ipv4Addr::from(u32::from(base) + u32::from(number));
+    match kind {
+        UserType::IBRL => client,
+        UserType::MULTICAST => inside(FIRST_PUBLISHER),
+        _ => inside(FIRST_ALLOCATED),
     }
 }
 

@@ -11,7 +11,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::print;
-use crate::{devnets::Running, network::Network, rpc::RawAccount};
+use crate::{devnets::Running, network::Network, rpc::RawAccount, site::allocated};
 
 /// Which devnet.
 #[derive(Args, Debug)]
@@ -268,11 +268,7 @@ impl SetUser {
         };
         let number = u16::try_from(network.users()?.len())?;
         let new = || {
-            let dz_ip = if self.kind == UserType::IBRL {
-                self.client_ip
-            } else {
-                Ipv4Addr::from(u32::from(Ipv4Addr::new(45, 33, 100, 10)) + u32::from(number))
-            };
+            let dz_ip = allocated(self.kind, number, self.client_ip);
             network.new_user(number, self.kind, device.unwrap_or_default(), self.client_ip, dz_ip).1
         };
         let mut user = existing.unwrap_or_else(new);

@@ -26,7 +26,7 @@ use crate::{
     netns::sweep,
     network::{DEVICE_ASN, Network, USER_ASN},
     rpc::{RawAccount, Rpc},
-    site::TEST_ADDRESSES,
+    site::{TEST_ADDRESSES, allocated},
     underlay::{Host, Internet, LEDGER_ADDRESS},
 };
 
@@ -60,7 +60,7 @@ pub struct Up {
     /// Time between slots.
     #[arg(long, default_value = "50ms", value_parser = crate::wait::parse_duration)]
     slot_time: Duration,
-    /// Put an activated user for the first client host on the ledger from the start: ibrl, ibrl-with-allocated-ip.
+    /// Put an activated user for the first client host on the ledger from the start: ibrl, ibrl-with-allocated-ip, edge-filtering, multicast.
     /// The real validator takes accounts only at its start.
     #[arg(long, value_parser = parse_kind, requires = "topology")]
     user: Option<UserType>,
@@ -147,8 +147,7 @@ impl Up {
             let (_, account) = network.new_device(1, "ams-dz01", device.address);
             accounts.push(network.raw(*pubkey, account.into()));
             if let (Some(kind), Some(client)) = (self.user, clients.first()) {
-                let dz_ip = if kind == UserType::IBRL { client.address } else { Ipv4Addr::new(45, 33, 100, 10) };
-                let (user_key, user) = network.new_user(0, kind, *pubkey, client.address, dz_ip);
+                let (user_key, user) = network.new_user(0, kind, *pubkey, client.address, allocated(kind, 0, client.address));
                 accounts.push(network.raw(user_key, user.into()));
             }
         }
