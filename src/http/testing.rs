@@ -222,6 +222,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         session_since: Some(at(60)),
         learned_routes: 2,
         blocked_routes: Default::default(),
+        withheld_routes: Default::default(),
         repairs: 1,
         attempts: 0,
     };

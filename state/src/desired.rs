@@ -17,7 +17,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Asn, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
+    Asn, LivenessMode, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,
     view::{Device, User, UserStatus},
 };
@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub provisioned: &'a BTreeSet<TunnelId>,
     /// The most routes that a session may teach us.
     pub max_prefixes: u32,
+    /// Whether the hosts behind learned routes are probed.
+    pub liveness: Option<LivenessMode>,
 }
 
 /// What the view asks for.
@@ -48,7 +50,7 @@ pub struct Request<'a> {
 pub struct Built {
     /// Tunnels to have.
     pub tunnels: BTreeMap<TunnelId, TunnelSpec>,
-    /// Users whose tunnel is not built, and why.
+    /// Users whose tunnel is not built, and why; and groups that a user names in vain.
     pub refused: BTreeMap<Pubkey, Refusal>,
     /// Endpoints whose source address must be known first.
     pub needs_source: BTreeSet<Ipv4Addr>,
@@ -83,6 +85,7 @@ pub fn build(request: &Request<'_>) -> Built {
         match consider(request, *key, user) {
             Verdict::Build(spec) => {
                 candidates.insert(*key, (user.client_ip, *spec));
+                built.refused.extend(service::idle_groups(request.view, *key, user));
             }
             Verdict::Refuse(refusal) => {
                 built.refused.insert(*key, refusal);
@@ -119,7 +122,7 @@ fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
     if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
         return Verdict::Refuse(refusal);
     }
-    let kind = match supported(user.kind) {
+    let kind = match supported(request.role, user.kind) {
         Ok(kind) => kind,
         Err(refusal) => return Verdict::Refuse(refusal),
     };
@@ -161,13 +164,14 @@ fn is_activated(status: UserStatus) -> Result<(), Refusal> {
     Err(Refusal { code, reason })
 }
 
-fn supported(kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
-    match kind {
-        Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp)) => Ok(kind),
-        Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast)) => {
-            Err(refusal("not_supported_yet", format!("this version does not build {kind} tunnels")))
+fn supported(role: Role, kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
+    match (role, kind) {
+        (_, Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp))) => Ok(kind),
+        (Role::Client { .. }, Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast))) => Ok(kind),
+        (Role::Gateway { .. }, Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast))) => {
+            Err(refusal("not_supported_yet", format!("this version does not build the device's end of {kind} tunnels")))
         }
-        Err(number) => Err(refusal("unknown_kind", format!("the user asks for the unknown service {number}"))),
+        (_, Err(number)) => Err(refusal("unknown_kind", format!("the user asks for the unknown service {number}"))),
     }
 }
 
@@ -207,7 +211,7 @@ fn takes_route_source(kind: ServiceKind) -> bool {
 
 /// The endpoint towards which this user's tunnel takes the host's source address.
 fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
-    let kind = supported(user.kind).ok()?;
+    let kind = supported(request.role, user.kind).ok()?;
     match request.role {
         Role::Client { .. } if takes_route_source(kind) => {}
         Role::Client { .. } | Role::Gateway { .. } => return None,
@@ -238,10 +242,15 @@ fn ends(request: &Request<'_>, user: &User, endpoint: Ipv4Addr, source: Ipv4Addr
     if overlay.contains(&ends.local) || overlay.contains(&ends.remote) {
         return Err(refusal("bad_tunnel_net", format!("the tunnel network {net} contains an end of the tunnel itself")));
     }
-    if !is_host(user.dz_ip) || overlay.contains(&user.dz_ip) {
+    if has_dz_ip(user) && (!is_host(user.dz_ip) || overlay.contains(&user.dz_ip)) {
         return Err(refusal("bad_dz_ip", format!("{} cannot be the user's overlay address", user.dz_ip)));
     }
     Ok(ends)
+}
+
+/// Hosts that only subscribe to groups have no address in the overlay.
+fn has_dz_ip(user: &User) -> bool {
+    user.kind != Ok(ServiceKind::Multicast) || !user.publishers.is_empty()
 }
 
 /// Whether the address can be a host's own. Loopback, group and broadcast addresses cannot.

@@ -8,6 +8,7 @@ mod fault;
 mod hear;
 mod machine;
 mod removal;
+mod services;
 #[cfg(test)]
 mod tests;
 
@@ -242,18 +243,20 @@ pub struct TunnelReport {
     pub learned_routes: usize,
     /// Those of them that are not in place, because routes that are not ours are.
     pub blocked_routes: BlockedRoutes,
+    /// Learned routes that are not in place, because they wait for the hosts behind them.
+    pub withheld_routes: BlockedRoutes,
     /// How often the tunnel was mended after something else changed it.
     pub repairs: u64,
     /// Failed attempts in a row.
     pub attempts: u32,
 }
 
-/// Learned routes whose places are taken by routes that are not ours.
+/// Learned routes that are not in place: because routes that are not ours are, or because they wait.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct BlockedRoutes {
     /// How many there are.
     pub count: usize,
-    /// The first of them, 16 at the most: the destination, and what is in the way, for people.
+    /// The first of them, 16 at the most: the destination, and why, for people.
     pub first: Vec<(Ipv4Net, String)>,
 }
 

@@ -16,7 +16,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Fault, Generation, Incarnation, LinkName, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
+    Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
     event::Event,
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
@@ -39,6 +39,8 @@ pub struct ReconcilerSettings {
     pub notice_gap: Duration,
     /// The most routes that a session may teach us.
     pub max_prefixes: u32,
+    /// Whether the hosts behind learned routes are probed, and what follows from it.
+    pub liveness: Option<LivenessMode>,
 }
 
 impl Default for ReconcilerSettings {
@@ -50,6 +52,7 @@ impl Default for ReconcilerSettings {
             recheck_gap: Duration::from_millis(200),
             notice_gap: Duration::from_secs(1),
             max_prefixes: 20_000,
+            liveness: None,
         }
     }
 }

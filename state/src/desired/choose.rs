@@ -29,7 +29,7 @@ pub(super) fn choose(request: &Request<'_>, candidates: BTreeMap<Pubkey, (Ipv4Ad
 struct Taken {
     hosts: BTreeMap<(Ipv4Addr, ServiceClass), Pubkey>,
     names: BTreeSet<LinkName>,
-    endpoints: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
+    endpoints: BTreeMap<(Ipv4Addr, Ipv4Addr), Pubkey>,
 }
 
 impl Taken {
@@ -42,12 +42,13 @@ impl Taken {
         if self.names.contains(&link.name) {
             return Err(refusal("link_name_in_use", format!("another user's tunnel is named {}", link.name)));
         }
-        if self.endpoints.contains(&(link.local, link.remote)) {
-            return Err(refusal("endpoints_in_use", format!("another user's tunnel is between {} and {}", link.local, link.remote)));
+        if let Some(holder) = self.endpoints.get(&(link.local, link.remote)) {
+            let reason = format!("the tunnel of user {holder} is between {} and {}, and there can be one only", link.local, link.remote);
+            return Err(refusal("endpoints_in_use", reason));
         }
         self.hosts.insert((client_ip, class), key);
         self.names.insert(link.name.clone());
-        self.endpoints.insert((link.local, link.remote));
+        self.endpoints.insert((link.local, link.remote), key);
         Ok(())
     }
 }

@@ -1,3 +1,5 @@
+mod services;
+
 use super::*;
 use crate::{
     AddressScope, InstallSpec, LinkName, TableId,
@@ -46,10 +48,17 @@ struct Scene {
     role: Role,
     sources: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
     provisioned: BTreeSet<TunnelId>,
+    liveness: Option<LivenessMode>,
 }
 
 fn client(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
-    Scene { view: view(users), role: Role::Client { client_ip: CLIENT }, sources: BTreeMap::new(), provisioned: BTreeSet::new() }
+    Scene {
+        view: view(users),
+        role: Role::Client { client_ip: CLIENT },
+        sources: BTreeMap::new(),
+        provisioned: BTreeSet::new(),
+        liveness: None,
+    }
 }
 
 fn gateway(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
@@ -58,7 +67,14 @@ fn gateway(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
 
 impl Scene {
     fn build(&self) -> Built {
-        build(&Request { view: &self.view, role: self.role, sources: &self.sources, provisioned: &self.provisioned, max_prefixes: 20_000 })
+        build(&Request {
+            view: &self.view,
+            role: self.role,
+            sources: &self.sources,
+            provisioned: &self.provisioned,
+            max_prefixes: 20_000,
+            liveness: self.liveness,
+        })
     }
 
     fn only(&self) -> TunnelSpec {
@@ -157,10 +173,10 @@ fn only_activated_users_have_a_tunnel() {
 }
 
 #[test]
-fn an_unknown_kind_is_refused_and_so_are_the_services_of_the_next_version() {
+fn an_unknown_kind_is_refused_and_so_is_the_devices_end_of_what_only_clients_have() {
     assert_eq!(client([(1, User { kind: Err(42), ..user() })]).code(1), "unknown_kind");
     for kind in [ServiceKind::EdgeFiltering, ServiceKind::Multicast] {
-        assert_eq!(client([(1, User { kind: Ok(kind), ..user() })]).code(1), "not_supported_yet");
+        assert_eq!(gateway([(1, User { kind: Ok(kind), ..user() })]).code(1), "not_supported_yet");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{Action, ApplyReport, LearnedRoutes, Plan, PlannedStep, StepOutcome, event::Event};
 
 /// The most that a report names.
-const NAMED: usize = 16;
+pub(super) const NAMED: usize = 16;
 
 impl Lifecycle {
     /// Notes which of the routes found their places taken, and which did not. They are tried again with the next look

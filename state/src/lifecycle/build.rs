@@ -38,6 +38,7 @@ impl Lifecycle {
         self.next_incarnation = self.next_incarnation.max(incarnation);
         self.name = Some(spec.link.name.clone());
         self.follow_session(&spec, turn);
+        self.services.watch_changed = true;
         match &mut self.want {
             Some(want) => {
                 self.built &= want.spec == spec;

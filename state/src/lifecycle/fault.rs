@@ -42,6 +42,9 @@ impl Lifecycle {
             return self.look(if self.built { Look::Check } else { Look::Build }, turn);
         }
         self.looked_again = false;
+        if self.half_built {
+            self.stop_multicast(turn);
+        }
         match self.want.as_ref().filter(|_| self.half_built) {
             Some(want) => {
                 turn.emit(Effect::Remove { link: want.spec.link.name.clone(), rules: want.spec.rules.iter().copied().collect() });

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::{
     Effect, SessionNumber, SessionUpdate,
     machine::{Lifecycle, Turn},
+    services::Held,
 };
 use crate::{BgpSpec, InstallSpec, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionStatus, TunnelSpec, event::Event};
 
@@ -53,6 +54,7 @@ impl Lifecycle {
     pub(super) fn forget_routes(&mut self) {
         self.dirty.clear();
         self.blocked.clear();
+        self.forget_held();
         self.stale_routes_at = None;
         if let Some(want) = &mut self.want {
             want.learned = LearnedRoutes::Unknown;
@@ -90,11 +92,19 @@ impl Lifecycle {
     }
 
     fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>) {
-        let retains = self.retains();
+        let (retains, withholds) = (self.retains(), self.withholds());
+        self.services.watch_changed = true;
         for (dst, is_there) in withdrawn.into_iter().map(|dst| (dst, false)).chain(announced.into_iter().map(|dst| (dst, true))) {
             let Some(route) = self.route_to(dst) else { return };
             let Some(routes) = self.learned_mut() else { return };
+            if is_there && withholds && !routes.contains(&route) {
+                self.held.entry(dst).or_insert(Held::Undecided);
+                continue;
+            }
             let changed = if is_there { routes.insert(route) } else { routes.remove(&route) };
+            if !is_there {
+                self.held.remove(&dst);
+            }
             if changed && (is_there || !retains) {
                 self.dirty.insert(dst);
             }
@@ -106,6 +116,15 @@ impl Lifecycle {
         if self.retains() {
             self.learned_mut();
         } else {
+            self.sync_due = true;
+            self.finish_sync();
+        }
+    }
+
+    /// Routes of an earlier run stay until the peer has sent its table and it is known of each route whether it may be
+    /// there.
+    pub(super) fn finish_sync(&mut self) {
+        if self.sync_due && !self.held.values().any(|held| *held == Held::Undecided) {
             self.learn_exactly();
         }
     }
@@ -113,13 +132,21 @@ impl Lifecycle {
     /// Routes of an earlier run are not this session's to flush: a session that never came up taught us nothing.
     fn note_closed(&mut self) {
         let taught = *self.learned() != LearnedRoutes::Unknown;
+        self.forget_held();
         if taught && !self.retains() {
             self.learned_mut().map(mem::take);
             self.learn_exactly();
         }
     }
 
+    fn forget_held(&mut self) {
+        self.held.clear();
+        self.sync_due = false;
+        self.services.watch_changed = true;
+    }
+
     fn learn_exactly(&mut self) {
+        self.sync_due = false;
         if let Some(want) = &mut self.want {
             want.learned = match mem::replace(&mut want.learned, LearnedRoutes::Unknown) {
                 LearnedRoutes::Unknown => LearnedRoutes::Known(BTreeSet::new()),
@@ -129,7 +156,7 @@ impl Lifecycle {
         }
     }
 
-    fn learned_mut(&mut self) -> Option<&mut BTreeSet<Route>> {
+    pub(super) fn learned_mut(&mut self) -> Option<&mut BTreeSet<Route>> {
         let learned = &mut self.want.as_mut()?.learned;
         if *learned == LearnedRoutes::Unknown {
             *learned = LearnedRoutes::AtLeast(BTreeSet::new());

@@ -7,7 +7,10 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport};
+use super::{
+    Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport,
+    services::{Held, Services},
+};
 use crate::{
     BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionStatus, TunnelId,
     TunnelSpec, TunnelWant, event::Event, random::Random,
@@ -56,6 +59,11 @@ pub struct Lifecycle {
     pub(super) dirty: BTreeSet<Ipv4Net>,
     /// Learned routes whose places are taken, and what is there, for people. Each of them is among the learned ones.
     pub(super) blocked: BTreeMap<Ipv4Net, String>,
+    /// Routes that the session taught us and that wait for the hosts behind them. They are not among the learned ones.
+    pub(super) held: BTreeMap<Ipv4Net, Held>,
+    /// Whether the peer has sent its whole table, and routes of it still wait for their first verdict.
+    pub(super) sync_due: bool,
+    pub(super) services: Services,
     pub(super) todo: Todo,
     /// Whether the spec was fully realised once.
     pub(super) built: bool,
@@ -197,6 +205,9 @@ impl Lifecycle {
             sessions_started: 0,
             dirty: BTreeSet::new(),
             blocked: BTreeMap::new(),
+            held: BTreeMap::new(),
+            sync_due: false,
+            services: Services::default(),
             todo: Todo::default(),
             built: false,
             half_built: false,
@@ -215,6 +226,7 @@ impl Lifecycle {
         let mut turn = Turn { now, random, effects: Vec::new() };
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = self.next(state, input, &mut turn);
+        self.follow_services(&mut turn);
         turn.effects
     }
 
@@ -237,6 +249,7 @@ impl Lifecycle {
                 LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => routes.len(),
             },
             blocked_routes: self.blocked_routes(),
+            withheld_routes: self.withheld_routes(),
             repairs: self.repairs,
             attempts: self.attempts,
         }
@@ -252,6 +265,19 @@ impl Lifecycle {
     #[must_use]
     pub fn learned(&self) -> &LearnedRoutes {
         self.want.as_ref().map_or(&LearnedRoutes::Unknown, |want| &want.learned)
+    }
+
+    /// Whether the tunnel is being taken down, or was.
+    pub(super) fn is_over(&self) -> bool {
+        match &self.state {
+            State::Draining(_) | State::DrainWaiting { .. } | State::Ended => true,
+            State::Pending
+            | State::Looking(_)
+            | State::Applying(_)
+            | State::Settled
+            | State::Waiting { .. }
+            | State::Compensating { .. } => false,
+        }
     }
 
     fn failure(&self) -> Option<&FailureReport> {
@@ -367,17 +393,18 @@ impl Lifecycle {
             }
             (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Session(..)) => state,
 
+            (State::Settled, Input::Liveness(verdicts)) => {
+                self.note_liveness(verdicts);
+                self.settle(turn)
+            }
             (
-                state @ (State::Pending
-                | State::Looking(_)
-                | State::Applying(_)
-                | State::Settled
-                | State::Waiting { .. }
-                | State::Compensating { .. }
-                | State::Draining(_)
-                | State::DrainWaiting { .. }),
-                Input::Liveness(_),
-            ) => state,
+                state @ (State::Looking(_) | State::Applying(_) | State::Waiting { .. } | State::Compensating { .. }),
+                Input::Liveness(verdicts),
+            ) => {
+                self.note_liveness(verdicts);
+                state
+            }
+            (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Liveness(_)) => state,
 
             (State::Settled, Input::Timeout) => {
                 self.pass_time(turn);

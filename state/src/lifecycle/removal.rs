@@ -9,7 +9,8 @@ use super::{
 use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, event::Event};
 
 impl Lifecycle {
-    /// The daemon goes away and the tunnel stays.
+    /// The daemon goes away and the tunnel stays. The multicast services end without a word: what they asked the device
+    /// for goes on.
     pub(super) fn detach(&mut self, turn: &mut Turn<'_>) -> State {
         self.stop_session(false, turn);
         self.end(turn)
@@ -17,6 +18,7 @@ impl Lifecycle {
 
     /// The tunnel is to go once nothing is under way; its session goes now.
     pub(super) fn note_retirement(&mut self, link: LinkName, rules: Vec<Rule>, reason: String, turn: &mut Turn<'_>) {
+        self.stop_multicast(turn);
         self.stop_session(true, turn);
         self.forget_routes();
         self.todo.assign = None;

@@ -180,6 +180,7 @@ impl Reconciler {
             sources: &self.sources,
             provisioned: &provisioned,
             max_prefixes: self.settings.max_prefixes,
+            liveness: self.settings.liveness,
         })
     }
 

@@ -4,6 +4,7 @@ mod blocked;
 mod building;
 mod failing;
 mod removing;
+mod services;
 mod sessions;
 mod table;
 
@@ -130,9 +131,13 @@ impl Bench {
                 Some(class) => RemovalReport { failed: vec![fault(class)], ..RemovalReport::default() },
                 None => self.model.remove(tunnel(1), &link, &rules.into_iter().collect()),
             })),
-            Effect::StartSession { .. } | Effect::Advertise { .. } | Effect::StopSession { .. } | Effect::Record(_) | Effect::Finished => {
-                None
-            }
+            Effect::StartSession { .. }
+            | Effect::Advertise { .. }
+            | Effect::StopSession { .. }
+            | Effect::Multicast(_)
+            | Effect::WatchRoutes { .. }
+            | Effect::Record(_)
+            | Effect::Finished => None,
         }
     }
 
@@ -190,6 +195,9 @@ fn kinds(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Advertise { .. } => "advertise",
         Effect::StopSession { cease: true, .. } => "stop",
         Effect::StopSession { cease: false, .. } => "close",
+        Effect::Multicast(Some(_)) => "multicast",
+        Effect::Multicast(None) => "prune",
+        Effect::WatchRoutes { .. } => "watch",
         Effect::Finished => "finished",
         Effect::Record(_) => "",
     };

@@ -3,8 +3,8 @@
 use super::{super::machine::State, *};
 
 const STATES: [&str; 9] = ["pending", "looking", "applying", "settled", "waiting", "compensating", "draining", "drain-waiting", "ended"];
-const INPUTS: [&str; 10] =
-    ["assign", "observed", "applied", "removed", "session", "recheck", "retire", "detach", "timeout", "late-session"];
+const INPUTS: [&str; 11] =
+    ["assign", "observed", "applied", "removed", "session", "liveness", "recheck", "retire", "detach", "timeout", "late-session"];
 
 fn state_of(bench: &Bench) -> &'static str {
     match bench.machine.state {
@@ -88,6 +88,7 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
         }
         "removed" => bench.give(Input::Removed(RemovalReport::default())),
         "session" => bench.session(SessionUpdate::Status(SessionStatus::Down, None)),
+        "liveness" => bench.give(Input::Liveness(vec![(net("198.18.0.0/24"), Usability::Unusable)])),
         "recheck" => bench.give(Input::Recheck),
         "retire" => bench.retire(),
         "detach" => bench.give(Input::Detach),

@@ -128,6 +128,7 @@ impl Bench {
             session_since: None,
             learned_routes: 0,
             blocked_routes: Default::default(),
+            withheld_routes: Default::default(),
             repairs: 0,
             attempts: 0,
         };

@@ -1,0 +1,214 @@
+//! Multicast services and liveness sessions as the machine asks for them.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{InstallSpec, LivenessMode, Route, RouteProtocol, ServiceKind, TableId};
+
+const GROUP: [&str; 2] = ["233.84.178.0/32", "233.84.178.1/32"];
+
+/// A tunnel that publishes to the first `published` groups and subscribes to the first `subscribed`.
+fn multicast(published: usize, subscribed: usize) -> TunnelSpec {
+    let mut spec = spec(1, "t0");
+    let bgp = spec.bgp.as_mut().unwrap();
+    let (upstream, source) = (bgp.peer_address, (published > 0).then_some(spec.link.local));
+    bgp.install = None;
+    let addresses = |count: usize| GROUP[..count].iter().map(|group| net(group).addr()).collect::<BTreeSet<_>>();
+    let route = |n: usize| Route {
+        table: TableId::MAIN,
+        dst: net(GROUP[n]),
+        via: upstream,
+        source: source.filter(|_| n < published),
+        protocol: RouteProtocol::Static,
+    };
+    spec.kind = ServiceKind::Multicast;
+    spec.routes = (0..published.max(subscribed)).map(route).collect();
+    spec.multicast = Some(MulticastSpec {
+        publish: addresses(published),
+        subscribe: addresses(subscribed),
+        local_address: bgp.local_address,
+        upstream,
+        source,
+        rendezvous_point: Ipv4Addr::new(10, 0, 0, 0),
+    });
+    spec
+}
+
+fn runs(effects: &[Effect]) -> Vec<Option<(usize, usize, bool)>> {
+    let run = |effect: &Effect| match effect {
+        Effect::Multicast(run) => Some(run.as_ref().map(|run| (run.spec.publish.len(), run.spec.subscribe.len(), run.announce))),
+        _ => None,
+    };
+    effects.iter().filter_map(run).collect()
+}
+
+fn running(published: usize, subscribed: usize) -> Bench {
+    let mut bench = Bench::new();
+    bench.assign(multicast(published, subscribed));
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.run();
+    assert_eq!(runs(&bench.log), [Some((published, subscribed, false)), Some((published, subscribed, true))]);
+    bench.log.clear();
+    bench
+}
+
+#[test]
+fn the_services_start_when_the_tunnel_is_built_and_announce_while_the_session_is_up() {
+    let mut bench = running(1, 1);
+    bench.session(SessionUpdate::Status(SessionStatus::Down, None));
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    assert_eq!(runs(&bench.log), [Some((1, 1, false)), Some((1, 1, true))]);
+}
+
+#[test]
+fn a_change_of_groups_touches_neither_link_nor_session() {
+    for (before, after) in [((1, 2), (1, 1)), ((1, 2), (0, 2)), ((0, 2), (1, 2)), ((2, 0), (0, 0)), ((0, 0), (1, 1)), ((1, 1), (0, 1))] {
+        let mut bench = running(before.0, before.1);
+        let mark = bench.mark();
+        bench.assign(multicast(after.0, after.1));
+        bench.run();
+        assert_eq!(runs(&bench.log), [Some((after.0, after.1, true))], "{before:?} -> {after:?}");
+        assert!(!kinds(&bench.log).contains(&"stop") && !bench.applied().iter().any(|step| step.contains("link")), "{:?}", bench.log);
+        assert_eq!((bench.mark(), bench.phase()), (mark, Phase::Active));
+        let routes: BTreeSet<Route> = bench.model.observed().links[&name("t0")].routes.clone();
+        assert_eq!(routes, multicast(after.0, after.1).routes, "{before:?} -> {after:?}");
+    }
+}
+
+#[test]
+fn the_services_end_before_the_link_goes() {
+    let mut bench = running(1, 1);
+    let effects = bench.retire();
+    assert_eq!(kinds(&effects), ["prune", "stop", "remove"]);
+}
+
+#[test]
+fn a_daemon_that_goes_away_leaves_its_joins_in_force() {
+    let mut bench = running(1, 1);
+    assert_eq!(kinds(&bench.give(Input::Detach)), ["close", "finished"]);
+}
+
+#[test]
+fn while_a_group_change_is_under_way_the_services_go_on_as_they_were() {
+    let mut bench = running(1, 1);
+    bench.assign(multicast(2, 2));
+    assert_eq!(runs(&bench.log), []);
+    bench.step_faults.push_back(Some(FaultClass::Transient));
+    bench.run();
+    assert_eq!((bench.phase(), runs(&bench.log)), (Phase::Failed, vec![]));
+    bench.pass("retry");
+    assert_eq!(runs(&bench.log), [Some((2, 2, true))]);
+}
+
+/// A tunnel with liveness whose session taught it two routes.
+fn probed(mode: LivenessMode, retain: bool) -> Bench {
+    let mut bench = Bench::new();
+    let mut spec = spec(1, "t0");
+    let bgp = spec.bgp.as_mut().unwrap();
+    bgp.install = bgp.install.map(|install| InstallSpec { liveness: Some(mode), retain, ..install });
+    bench.assign(spec);
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.routes(&["198.18.0.0/32", "198.18.1.0/32"], &[]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    bench
+}
+
+fn watched(bench: &Bench) -> Vec<(Vec<String>, Vec<String>)> {
+    let texts = |nets: Vec<Ipv4Net>| nets.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let watch = |effect: &Effect| match effect {
+        Effect::WatchRoutes { added, removed } => Some((texts(added.iter().map(|route| route.dst).collect()), texts(removed.clone()))),
+        _ => None,
+    };
+    bench.log.iter().filter_map(watch).collect()
+}
+
+fn verdict(bench: &mut Bench, dst: &str, usability: Usability) {
+    bench.give(Input::Liveness(vec![(net(dst), usability)]));
+    bench.run();
+}
+
+fn both() -> Vec<String> {
+    vec!["198.18.0.0/32".to_owned(), "198.18.1.0/32".to_owned()]
+}
+
+#[test]
+fn passive_sessions_watch_and_hold_nothing_back() {
+    let mut bench = probed(LivenessMode::Passive, false);
+    assert_eq!(watched(&bench), [(both(), vec![])]);
+    verdict(&mut bench, "198.18.0.0/32", Usability::Unusable);
+    assert_eq!(bench.routes_in_kernel(), both());
+}
+
+#[test]
+fn an_active_session_holds_a_route_back_until_its_host_answers() {
+    let mut bench = probed(LivenessMode::Active, false);
+    assert!(bench.routes_in_kernel().is_empty());
+    assert_eq!(bench.machine.report().withheld_routes.count, 2);
+    verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
+    verdict(&mut bench, "198.18.0.0/32", Usability::Unusable);
+    assert!(bench.routes_in_kernel().is_empty());
+    verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
+    assert_eq!(watched(&bench), [(both(), vec![])], "a verdict does not change what is watched");
+}
+
+#[test]
+fn a_repair_does_not_put_a_route_that_is_held_back() {
+    let mut bench = probed(LivenessMode::Active, false);
+    bench.give(Input::Recheck);
+    bench.run();
+    assert!(bench.routes_in_kernel().is_empty());
+    assert_eq!(bench.machine.report().repairs, 0);
+}
+
+#[test]
+fn the_routes_of_a_service_that_retains_them_are_never_held_back() {
+    let mut bench = probed(LivenessMode::Active, true);
+    verdict(&mut bench, "198.18.0.0/32", Usability::Unusable);
+    assert_eq!((bench.routes_in_kernel(), watched(&bench)), (both(), vec![(both(), vec![])]));
+}
+
+#[test]
+fn a_liveness_session_ends_with_its_route_and_with_the_bgp_session() {
+    let mut bench = probed(LivenessMode::Active, false);
+    bench.log.clear();
+    bench.routes(&[], &["198.18.0.0/32"]);
+    bench.session(SessionUpdate::Closed);
+    bench.run();
+    assert_eq!(watched(&bench), [(vec![], vec!["198.18.0.0/32".to_owned()]), (vec![], vec!["198.18.1.0/32".to_owned()])]);
+    bench.routes(&["198.18.0.0/32"], &[]);
+    bench.run();
+    assert!(bench.routes_in_kernel().is_empty(), "the verdict of an earlier session counts no more");
+}
+
+#[test]
+fn a_liveness_session_ends_when_the_tunnel_is_taken_down() {
+    let mut bench = probed(LivenessMode::Active, false);
+    bench.log.clear();
+    bench.retire();
+    assert_eq!(watched(&bench), [(vec![], both())]);
+}
+
+#[test]
+fn after_a_restart_a_route_in_place_stays_until_its_host_is_known_not_to_answer() {
+    let mut first = probed(LivenessMode::Active, false);
+    verdict(&mut first, "198.18.0.0/32", Usability::Usable);
+    verdict(&mut first, "198.18.1.0/32", Usability::Usable);
+    let spec = first.machine.report().spec.unwrap();
+    let mut bench = Bench::on(first.model);
+    bench.assign(spec);
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.routes(&["198.18.0.0/32", "198.18.1.0/32"], &[]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), both());
+    verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
+    assert_eq!(bench.routes_in_kernel(), both());
+    verdict(&mut bench, "198.18.1.0/32", Usability::Unusable);
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
+}
