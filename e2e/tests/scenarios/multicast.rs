@@ -400,7 +400,9 @@ fn same_ends(site: &mut Site<'_>) -> Result<()> {
     until("the second tunnel is refused with a reason", SOON, || {
         let status = host.daemon.json("/v3/status")?;
         let refused = status["refused"].as_array().into_iter().flatten().find(|refused| refused["user"] == pubkey.to_string());
-        let told = refused.is_some_and(|refused| refused["reason"].as_str().is_some_and(|reason| reason.contains("ends")));
+        let told = refused.is_some_and(|refused| {
+            refused["code"] == "endpoints_in_use" && refused["reason"].as_str().is_some_and(|reason| reason.contains("between"))
+        });
         Ok(Ask::holds(told, || status.to_string()))
     })?;
     ensure!(link(&host.client, MULTICAST_LINK)?.is_none(), "a link was made for a tunnel that cannot be");
