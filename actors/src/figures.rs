@@ -23,6 +23,8 @@ pub struct Figures {
     pub update_seconds: Histogram,
     /// From asking for a session, or losing it, to having it; by the peer's address.
     pub established_seconds: BTreeMap<Ipv4Addr, Arc<Histogram>>,
+    /// Datagrams of the multicast services, by kind (`pim`, `register`, `heartbeat`) and by whether they left.
+    pub datagrams: BTreeMap<(&'static str, bool), u64>,
 }
 
 /// What is done to a tunnel.
@@ -81,6 +83,7 @@ impl Default for Figures {
             fetch_seconds: Histogram::new(FETCH),
             update_seconds: Histogram::new(UPDATE),
             established_seconds: BTreeMap::new(),
+            datagrams: BTreeMap::new(),
         }
     }
 }

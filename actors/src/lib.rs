@@ -6,7 +6,7 @@
 //! root ─┬─ keeper            the enable switch on disk
 //!       ├─ status            the published snapshot and the log
 //!       ├─ kernel_monitor    notices of the dataplane
-//!       ├─ tunnels ── provisioner × N ── bgp_session
+//!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
 //!       ├─ reconciler        which tunnels there should be
 //!       ├─ client_ip         this host's public address
 //!       ├─ ledger_watcher    reads the ledger
@@ -27,6 +27,8 @@ pub mod figures;
 mod handle;
 mod keeper;
 mod monitor;
+mod multicast;
+mod multicast_socket;
 mod news;
 mod poke;
 pub mod policy;

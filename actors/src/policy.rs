@@ -27,6 +27,8 @@ pub enum Kind {
     Provisioner,
     /// Owns one BGP session.
     BgpSession,
+    /// Keeps one tunnel's multicast services.
+    Multicast,
     /// Supervised on behalf of the daemon's shell: the API's listeners.
     Service,
 }
@@ -51,7 +53,7 @@ pub struct RestartPolicies {
     pub singleton: RestartPolicy,
     /// The provisioners: delays count for each tunnel, restarts for all of them together.
     pub provisioner: RestartPolicy,
-    /// The session of one tunnel. Past it the tunnel's provisioner is restarted.
+    /// The session of one tunnel, and its multicast services. Past it the tunnel's provisioner is restarted.
     pub session: RestartPolicy,
     /// Services of the shell.
     pub service: RestartPolicy,
@@ -89,7 +91,7 @@ impl RestartPolicies {
                 self.singleton
             }
             Kind::Provisioner => self.provisioner,
-            Kind::BgpSession => self.session,
+            Kind::BgpSession | Kind::Multicast => self.session,
             Kind::Service => self.service,
         }
     }
@@ -141,6 +143,7 @@ impl Kind {
             Self::ClientIp => "client_ip",
             Self::Provisioner => "provisioner",
             Self::BgpSession => "bgp_session",
+            Self::Multicast => "multicast",
             Self::Service => "service",
         }
     }

@@ -12,7 +12,7 @@ use warren_state::{
     ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass,
     SessionStatus, StepOutcome, TunnelId,
     event::Event,
-    lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, SessionNumber, SessionUpdate, TunnelReport},
+    lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
     random::Random,
 };
 
@@ -20,6 +20,7 @@ use crate::{
     board::Board,
     driver::{Core, Driver},
     figures::{Operation, Tally},
+    multicast::{self, MulticastMessage, MulticastServices},
     policy::{Decision, History, Kind},
     session::{self, BgpSession, SessionMessage},
 };
@@ -46,6 +47,7 @@ pub(crate) enum ProvisionerMessage {
     /// An operation panicked.
     OperationFailed(String),
     RestartSession(SessionNumber),
+    RestartMulticast,
     /// What the session taught us.
     Learned(mpsc::Sender<(TunnelId, LearnedRoutes)>),
     Alarm,
@@ -59,6 +61,9 @@ pub(crate) struct State {
     session: Option<Session>,
     /// Resolves once the session that is ending has said its last words.
     ending: Option<oneshot::Receiver<()>>,
+    multicast: Option<Services>,
+    /// Resolves once the multicast services that are ending have said theirs.
+    pruning: Option<oneshot::Receiver<()>>,
     reported: Option<TunnelReport>,
     tally: Tally,
     /// Of the service; kept past the spec, for what is counted at the end.
@@ -74,6 +79,13 @@ struct Session {
     history: History,
     /// Since when it is asked for and not there.
     awaited_since: Option<Monotonic>,
+}
+
+/// The multicast services that should run.
+struct Services {
+    run: MulticastRun,
+    actor: Option<ActorRef<MulticastMessage>>,
+    history: History,
 }
 
 impl ProvisionerMessage {
@@ -116,6 +128,8 @@ impl Actor for Provisioner {
             driver,
             session: None,
             ending: None,
+            multicast: None,
+            pruning: None,
             reported: None,
             tally: Tally::default(),
             class: None,
@@ -143,6 +157,7 @@ impl Actor for Provisioner {
             ProvisionerMessage::Alarm => state.driver.ring(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
             ProvisionerMessage::RestartSession(number) => return state.restart_session(&myself, number).await,
+            ProvisionerMessage::RestartMulticast => return state.start_multicast(&myself).await,
             ProvisionerMessage::Learned(reply) => {
                 let _nobody_waits = reply.try_send((state.tunnel, state.driver.core().learned().clone()));
                 return Ok(());
@@ -158,9 +173,9 @@ impl Actor for Provisioner {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(cell, error) => state.session_failed(&myself, &cell, &error.to_string()).await,
+            SupervisionEvent::ActorFailed(cell, error) => state.child_failed(&myself, &cell, &error.to_string()).await,
             SupervisionEvent::ActorTerminated(cell, None, reason) => {
-                state.session_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())).await
+                state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())).await
             }
             SupervisionEvent::ActorTerminated(_, Some(_), _)
             | SupervisionEvent::ActorStarted(_)
@@ -180,7 +195,9 @@ impl State {
                 Effect::StartSession { session, spec } => self.start_session(myself, session, *spec).await?,
                 Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
-                Effect::Multicast(_) | Effect::WatchRoutes { .. } => {}
+                Effect::Multicast(Some(run)) => self.run_multicast(myself, *run).await?,
+                Effect::Multicast(None) => self.stop_multicast(),
+                Effect::WatchRoutes { .. } => {}
                 Effect::Record(event) => {
                     self.count(&event);
                     self.board.record(event);
@@ -259,9 +276,10 @@ impl State {
     }
 
     fn remove(&mut self, myself: &ActorRef<ProvisionerMessage>, link: LinkName, rules: Vec<Rule>) {
-        let (board, gate, ending, tunnel) = (self.board.clone(), self.gate.clone(), self.ending.take(), self.tunnel);
+        let (board, gate, tunnel) = (self.board.clone(), self.gate.clone(), self.tunnel);
+        let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
-            wait_for(ending).await;
+            tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
             let removal = Removal { tunnel, link, rules: rules.into_iter().collect() };
             Input::Removed(board.dataplane.remove(removal).await)
@@ -321,6 +339,60 @@ impl State {
 
     async fn last_words(&mut self) {
         wait_for(self.ending.take()).await;
+    }
+
+    async fn run_multicast(&mut self, myself: &ActorRef<ProvisionerMessage>, run: MulticastRun) -> Result<(), ActorProcessingErr> {
+        match &mut self.multicast {
+            Some(services) => {
+                services.run = run.clone();
+                if let Some(actor) = &services.actor {
+                    let _its_end_is_being_told = actor.cast(MulticastMessage::Run(Box::new(run)));
+                }
+                Ok(())
+            }
+            None => {
+                self.multicast = Some(Services { run, actor: None, history: History::default() });
+                self.start_multicast(myself).await
+            }
+        }
+    }
+
+    async fn start_multicast(&mut self, myself: &ActorRef<ProvisionerMessage>) -> Result<(), ActorProcessingErr> {
+        let Some(services) = self.multicast.as_mut().filter(|services| services.actor.is_none()) else { return Ok(()) };
+        let arguments = multicast::Arguments { board: self.board.clone(), tunnel: self.tunnel, run: services.run.clone() };
+        let (actor, _task) = Actor::spawn_linked(None, MulticastServices, arguments, myself.get_cell()).await?;
+        services.actor = Some(actor);
+        Ok(())
+    }
+
+    fn stop_multicast(&mut self) {
+        let (done, pruning) = oneshot::channel();
+        let actor = self.multicast.take().and_then(|services| services.actor);
+        if actor.is_some_and(|actor| actor.cast(MulticastMessage::Stop(done)).is_ok()) {
+            self.pruning = Some(pruning);
+        }
+    }
+
+    async fn child_failed(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        cell: &ActorCell,
+        reason: &str,
+    ) -> Result<(), ActorProcessingErr> {
+        let is_it = |services: &Services| services.actor.as_ref().is_some_and(|actor| actor.get_id() == cell.get_id());
+        let Some(services) = self.multicast.as_mut().filter(|services| is_it(services)) else {
+            return self.session_failed(myself, cell, reason).await;
+        };
+        services.actor = None;
+        self.board.count_restart(Kind::Multicast);
+        match services.history.failed(self.board.clock.now(), &self.board.settings.policies.of(Kind::Multicast)) {
+            Decision::Escalate { .. } => Err(format!("its multicast services failed too often: {reason}").into()),
+            Decision::Restart { after, count } => {
+                self.board.record(restarted(Kind::Multicast, self.tunnel, reason, count));
+                myself.send_after(after, || ProvisionerMessage::RestartMulticast);
+                Ok(())
+            }
+        }
     }
 
     async fn session_failed(

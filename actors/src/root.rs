@@ -226,7 +226,8 @@ impl State {
                 | Kind::ClientIp
                 | Kind::LedgerWatcher
                 | Kind::Provisioner
-                | Kind::BgpSession => {
+                | Kind::BgpSession
+                | Kind::Multicast => {
                     if cell.stop_and_wait(None, Some(STOP)).await.is_err() {
                         cell.kill();
                     }
@@ -287,7 +288,7 @@ impl Child {
                 Some(factory) => started(Actor::spawn_linked(None, Service, factory.clone(), parent).await),
                 None => Err(unknown("a service without a factory")),
             },
-            Kind::Provisioner | Kind::BgpSession => Err(unknown("not a child of the root")),
+            Kind::Provisioner | Kind::BgpSession | Kind::Multicast => Err(unknown("not a child of the root")),
         }
     }
 }

@@ -1,0 +1,139 @@
+//! The actor of one tunnel's multicast services: sockets around the protocol's machine.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
+use warren_state::{Deadline, Monotonic, TunnelId, lifecycle::MulticastRun, random::Random};
+
+use crate::{
+    board::Board,
+    driver::{Core, Driver},
+    multicast_socket::Sockets,
+    policy::Kind,
+};
+
+pub(crate) struct MulticastServices;
+
+pub(crate) struct Arguments {
+    pub(crate) board: Arc<Board>,
+    pub(crate) tunnel: TunnelId,
+    pub(crate) run: MulticastRun,
+}
+
+pub(crate) enum MulticastMessage {
+    Run(Box<MulticastRun>),
+    /// End; the last words are out when the reply is sent.
+    Stop(oneshot::Sender<()>),
+    Alarm,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    tunnel: TunnelId,
+    driver: Driver<Multicast>,
+    sockets: Sockets,
+    /// Whether the last send failed: a row of failures is told of once.
+    failing: bool,
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Core for Multicast {
+    type Input<'a> = multicast::Input;
+    type Effect = Output;
+    const TIMEOUT: fn() -> multicast::Input = || multicast::Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: multicast::Input, random: &mut dyn Random) -> Vec<Output> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for MulticastServices {
+    type Msg = MulticastMessage;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, myself: ActorRef<MulticastMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let Arguments { board, tunnel, run } = arguments;
+        let watch = board.pulses.watch(Kind::Multicast, myself.get_cell());
+        let local = u32::from(run.spec.local_address);
+        let seed = board.settings.seed ^ board.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
+        let ring = myself.clone();
+        let driver = Driver::new(Multicast::new(MulticastSettings::default()), board.clock, seed, watch, move || {
+            let _gone = ring.cast(MulticastMessage::Alarm);
+        });
+        let sockets = Sockets::new(run.link.clone());
+        myself.cast(MulticastMessage::Run(Box::new(run)))?;
+        Ok(State { board, tunnel, driver, sockets, failing: false, done: None })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<MulticastMessage>,
+        message: MulticastMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let outputs = match message {
+            MulticastMessage::Run(run) => {
+                let MulticastRun { link, spec, announce } = *run;
+                state.sockets.follow(link);
+                state.driver.handle(multicast::Input::Run { spec: Box::new(spec), announce })
+            }
+            MulticastMessage::Stop(done) => {
+                state.done = Some(done);
+                state.driver.handle(multicast::Input::Stop)
+            }
+            MulticastMessage::Alarm => state.driver.ring(),
+        };
+        for output in outputs {
+            match output {
+                Output::Send(datagram) => state.send(&datagram),
+                Output::Stopped => {
+                    if let Some(done) = state.done.take() {
+                        let _nobody_waits = done.send(());
+                    }
+                    myself.stop(None);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// What cannot be sent is lost: everything is said again in time.
+    fn send(&mut self, datagram: &Datagram) {
+        let outcome = self.sockets.send(datagram);
+        let success = outcome.is_ok();
+        self.board.count(|figures| *figures.datagrams.entry((datagram.kind.name(), success)).or_default() += 1);
+        match outcome {
+            Ok(()) if self.failing => tracing::info!(tunnel = %self.tunnel, "multicast messages leave again"),
+            Err(error) if !self.failing => {
+                let kind = datagram.kind.name();
+                tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "a multicast message cannot leave");
+            }
+            Ok(()) | Err(_) => {}
+        }
+        self.failing = !success;
+    }
+}
+
+/// The name in metrics and logs.
+trait Named {
+    fn name(self) -> &'static str;
+}
+
+impl Named for DatagramKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pim => "pim",
+            Self::Register => "register",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+}
