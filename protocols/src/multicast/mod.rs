@@ -12,6 +12,9 @@
 pub mod codec;
 mod interface;
 mod machine;
+mod publisher;
+mod sender;
+mod subscriber;
 
 pub use interface::{Counters, Datagram, DatagramKind, Input, MulticastSettings, Output, Report};
 pub use machine::Multicast;
