@@ -105,10 +105,9 @@ fn answer(socket: &UdpSocket) -> Result<bool> {
     let (length, from, to) = {
         let mut slices = [IoSliceMut::new(&mut packet)];
         let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::empty())?;
-        let information = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::Ipv4PacketInfo(information) => Some(information),
-            _ => None,
-        });
+        let information = message
+            .cmsgs()?
+            .find_map(|control| if let ControlMessageOwned::Ipv4PacketInfo(information) = control { Some(information) } else { None });
         (message.bytes, message.address.context("no sender")?, information.context("no destination")?)
     };
     ensure!(length == 40, "a packet of {length} bytes");

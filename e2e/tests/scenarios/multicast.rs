@@ -148,50 +148,26 @@ fn without_loss(sender: &Sender, receiver: &Receiver, from: u32, about: &dyn Fn(
 fn across(site: &mut Site<'_>) -> Result<()> {
     let [first, second, _] = set_up(site, 2)?;
     // The device's ends are there before the hosts', so that their first packets are seen.
-    let users: Vec<_> = [vec![first], vec![]]
-        .into_iter()
-        .enumerate()
-        .map(|(at, publish)| -> Result<_> {
-            let number = u16::try_from(at)?;
-            let (pubkey, mut user) = site.new_user_of(&site.clients[at], number, UserType::MULTICAST);
-            user.subscribers = if publish.is_empty() { vec![first, second] } else { Vec::new() };
-            user.publishers = publish;
-            Ok((pubkey, user))
-        })
-        .collect::<Result<_>>()?;
-    for (_, user) in &users {
-        site.prepare_device(user)?;
+    let mut users = Vec::new();
+    for (at, (publishers, subscribers)) in [(vec![first], Vec::new()), (Vec::new(), vec![first, second])].into_iter().enumerate() {
+        let (pubkey, user) = site.new_user_of(&site.clients[at], u16::try_from(at)?, UserType::MULTICAST);
+        let user = User { publishers, subscribers, ..user };
+        let end = site.prepare_device(&user)?;
+        users.push(Connection { pubkey, user, end });
     }
-    let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
-    std::fs::create_dir_all(&files)?;
-    let device = Arc::clone(&site.device().namespace);
-    let captures =
-        ["tun500", "tun501"].map(|name| Capture::start(&device, name, "inbound or not outbound", files.join(format!("{name}.pcap"))));
-    let [from_publisher, from_subscriber] = captures;
-    let (from_publisher, from_subscriber) = (from_publisher?, from_subscriber?);
+    let [from_publisher, from_subscriber] = captures(site)?;
     let mut parties = Vec::new();
-    for (at, (pubkey, user)) in users.into_iter().enumerate() {
-        site.network.put(pubkey, user.clone())?;
-        let end = site.device().tunnels().get(at).cloned().context("no end")?;
+    for (at, connection) in users.into_iter().enumerate() {
+        site.network.put(connection.pubkey, connection.user.clone())?;
         let daemon = site.start_daemon_of(&site.clients[at])?;
-        parties.push(Party { daemon, connection: Connection { pubkey, user, end }, client: Arc::clone(&site.clients[at].namespace) });
+        parties.push(Party { daemon, connection, client: Arc::clone(&site.clients[at].namespace) });
     }
     let [mut publisher, mut subscriber] = <[Party; 2]>::try_from(parties).ok().context("two parties")?;
     publisher.await_up(site)?;
     subscriber.await_up(site)?;
     links_are_exact(&publisher, &subscriber)?;
     subscriber.await_joined(site, &[1, 2])?;
-    let receiver = Receiver::join(&subscriber.client, group(1))?;
-    let sender = stream(&publisher, 1)?;
-    await_flow(&sender, &receiver, &|| subscriber.daemon.log_tail())?;
-    let source = publisher.connection.user.dz_ip;
-    ensure!(receiver.sources() == BTreeSet::from([source]), "messages came from {:?}", receiver.sources());
-    until("the device forwards from tunnel to tunnel", SOON, || {
-        let way = site.device().pim()?.forwarding(source, group(1))?;
-        let expected = Some(("tun500".to_owned(), BTreeSet::from(["tun501".to_owned()])));
-        Ok(Ask::holds(way == expected, || format!("{way:?}")))
-    })?;
-    ensure!(site.device().pim()?.neighbors("tun501")?.len() == 1, "the subscriber is no PIM neighbour of the device");
+    messages_cross(site, &publisher, &subscriber)?;
     // A ban prunes at once; without it the device would go on for the two minutes of the joins' holdtime.
     subscriber.edit(site, |user| user.status = UserStatus::BANNED)?;
     subscriber.await_joined(site, &[])?;
@@ -202,8 +178,31 @@ fn across(site: &mut Site<'_>) -> Result<()> {
             Ok(Ask::holds(left.is_none() && routes.is_empty(), || format!("{left:?} {routes:?}")))
         })?;
     }
-    drop(sender);
-    packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, source)
+    packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, publisher.connection.user.dz_ip)
+}
+
+/// What the device gets from the first two hosts.
+fn captures(site: &mut Site<'_>) -> Result<[Capture; 2]> {
+    let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
+    std::fs::create_dir_all(&files)?;
+    let device = Arc::clone(&site.device().namespace);
+    let start = |name: &str, peer: &str| Capture::start(&device, name, &format!("not src host {peer}"), files.join(format!("{name}.pcap")));
+    Ok([start("tun500", "169.254.0.0")?, start("tun501", "169.254.0.2")?])
+}
+
+fn messages_cross(site: &mut Site<'_>, publisher: &Party, subscriber: &Party) -> Result<()> {
+    let source = publisher.connection.user.dz_ip;
+    let receiver = Receiver::join(&subscriber.client, group(1))?;
+    let sender = stream(publisher, 1)?;
+    await_flow(&sender, &receiver, &|| subscriber.daemon.log_tail())?;
+    ensure!(receiver.sources() == BTreeSet::from([source]), "messages came from {:?}", receiver.sources());
+    until("the device forwards from tunnel to tunnel", SOON, || {
+        let way = site.device().pim()?.forwarding(source, group(1))?;
+        let expected = Some(("tun500".to_owned(), BTreeSet::from(["tun501".to_owned()])));
+        Ok(Ask::holds(way == expected, || format!("{way:?}")))
+    })?;
+    ensure!(site.device().pim()?.neighbors("tun501")?.len() == 1, "the subscriber is no PIM neighbour of the device");
+    sender.finish().map(drop)
 }
 
 fn links_are_exact(publisher: &Party, subscriber: &Party) -> Result<()> {
