@@ -147,11 +147,16 @@ pub fn provisioned(snapshot: &Snapshot) -> Vec<(&TunnelReport, &TunnelSpec)> {
     services
 }
 
-/// The address in the overlay: a user without one of its own has the ledger's, which is its host's.
+/// The address in the overlay: a user without one of its own has the ledger's, which is its host's. Hosts that only receive
+/// groups have none, whatever the ledger says.
 #[must_use]
 pub fn overlay_address(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Option<Ipv4Addr> {
     let user = snapshot.view.as_deref().and_then(|view| view.users.get(&report.tunnel.0));
-    spec.dz_ip.or_else(|| user.map(|user| user.dz_ip).filter(|ip| !ip.is_unspecified()))
+    let of_ledger = || user.map(|user| user.dz_ip).filter(|ip| !ip.is_unspecified());
+    match spec.kind.class() {
+        ServiceClass::Unicast => spec.dz_ip.or_else(of_ledger),
+        ServiceClass::Multicast => spec.dz_ip,
+    }
 }
 
 fn has_link(report: &TunnelReport) -> bool {
