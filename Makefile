@@ -29,3 +29,4 @@ lint:
 
 fixtures:
 	cargo run -p warren-ledger --example fixtures -- --write
+	cargo run -p warren-protocols --example wire -- --write

@@ -17,11 +17,15 @@ mod tests;
 /// The multicast services of one tunnel: two roles that come and go independently of each other.
 ///
 /// ```text
-///                first subscribed group                          first published group, with announce and a source
-///   (silent) ──────────────────────────▶ subscriber   (silent) ───────────────────────────────────────────▶ publisher
-///      ▲      Hello, Join                   │  │         ▲       heartbeats; Registers after a random wait     │
-///      └────────────────────────────────────┘  ...       └─────────────────────────────────────────────────────┘
-///        last group gone, or stop: Prune, Hello with hold time 0       last group or announce or source gone, or stop
+///          first subscribed group: Hello, Join
+///   silent ────────────────────────────────────────────────────▶ subscriber
+///          ◀────────────────────────────────────────────────────
+///          last group gone, or stop: Prune, Hello with hold time 0
+///
+///          first published group, with announce and a source: heartbeats, and Registers after a random wait
+///   silent ────────────────────────────────────────────────────▶ publisher
+///          ◀────────────────────────────────────────────────────
+///          last group, announce or source gone, or stop: nothing is said
 /// ```
 ///
 /// Guarantees: a change of groups says exactly the difference; every subscribed group is in exactly one Join of every

@@ -26,7 +26,7 @@ const ROOT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 const FIRST: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 5);
 const SECOND: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 6);
 
-/// All of them, always the same.
+/// All of them, always the same: each machine's in a function of its own.
 pub fn samples() -> Vec<Sample> {
     multicast()
 }
