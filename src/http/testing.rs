@@ -223,6 +223,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         learned_routes: 2,
         blocked_routes: Default::default(),
         withheld_routes: Default::default(),
+        postponed: None,
         repairs: 1,
         attempts: 0,
     };

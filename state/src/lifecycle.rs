@@ -7,6 +7,7 @@ mod build;
 mod fault;
 mod hear;
 mod machine;
+mod moving;
 mod removal;
 mod services;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::{
 };
 
 pub use machine::Lifecycle;
+pub use moving::PostponedMove;
 
 /// The machine's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +45,12 @@ pub struct LifecycleSettings {
     pub stale_routes: Duration,
     /// An operation of the dataplane that takes longer is reported.
     pub progress: Duration,
+    /// So long a tunnel that was moved waits for its session before it goes back to where it worked.
+    pub move_timeout: Duration,
+    /// The first wait before a move that failed is tried again. It doubles with each attempt.
+    pub move_retry_min: Duration,
+    /// The longest of these waits.
+    pub move_retry_max: Duration,
 }
 
 impl Default for LifecycleSettings {
@@ -56,6 +64,9 @@ impl Default for LifecycleSettings {
             healthy_after: Duration::from_secs(60),
             stale_routes: Duration::from_secs(120),
             progress: Duration::from_secs(30),
+            move_timeout: Duration::from_secs(30),
+            move_retry_min: Duration::from_secs(60),
+            move_retry_max: Duration::from_secs(960),
         }
     }
 }
@@ -245,6 +256,9 @@ pub struct TunnelReport {
     pub blocked_routes: BlockedRoutes,
     /// Learned routes that are not in place, because they wait for the hosts behind them.
     pub withheld_routes: BlockedRoutes,
+    /// Set while the tunnel stays at its old endpoints, because at the new ones nobody answers. The spec above is then the
+    /// old one.
+    pub postponed: Option<PostponedMove>,
     /// How often the tunnel was mended after something else changed it.
     pub repairs: u64,
     /// Failed attempts in a row.

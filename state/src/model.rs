@@ -60,7 +60,7 @@ impl Model {
             Action::AddRule { rule } => Ok(self.observed.rules.insert(*rule)),
             Action::DeleteLink => self.take_link(step.tunnel, &step.link),
             Action::CreateLink { spec, incarnation } => self.create(step.tunnel, spec, *incarnation),
-            Action::ChangeLink { spec } => self.ours(step.tunnel, &step.link).map(|tunnel| change(tunnel, spec)),
+            Action::ChangeLink { spec } => self.change(step.tunnel, spec),
             Action::AddAddress { address } => self.ours(step.tunnel, &step.link).and_then(|tunnel| put_address(tunnel, *address)),
             Action::DeleteAddress { address } => match self.ours(step.tunnel, &step.link) {
                 Ok(tunnel) => Ok(take_address(tunnel, address)),
@@ -140,6 +140,17 @@ impl Model {
         Ok(true)
     }
 
+    fn change(&mut self, tunnel: TunnelId, spec: &LinkSpec) -> Attempt {
+        let mut others = self.observed.links.values().filter(|have| have.link.name != spec.name && have.link.kind == LinkKind::Gre);
+        let taken = others.any(|have| have.link.local == Some(spec.local) && have.link.remote == Some(spec.remote));
+        let have = self.ours(tunnel, &spec.name)?;
+        let moves = have.link.local != Some(spec.local) || have.link.remote != Some(spec.remote);
+        if taken && moves {
+            return Err((FaultClass::Conflict, "another link has these endpoints"));
+        }
+        Ok(change(have, spec))
+    }
+
     fn insert(&mut self, link: ObservedLink) {
         let link = ObservedLink { index: self.next_index, ..link };
         self.next_index += 1;
@@ -182,6 +193,7 @@ fn absent_is_fine(failure: Failure) -> Attempt {
 
 fn change(tunnel: &mut ObservedTunnel, spec: &LinkSpec) -> bool {
     let before = tunnel.link.clone();
+    (tunnel.link.local, tunnel.link.remote) = (Some(spec.local), Some(spec.remote));
     tunnel.link.ttl = Some(spec.ttl);
     tunnel.link.mtu = u32::from(spec.mtu);
     tunnel.link.up = true;

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Action, Desired, LinkName, LinkSpec, Observed, ObservedTunnel, Owner, Plan, PlannedStep, Pubkey, Rule, TableId, TunnelId, TunnelWant,
 };
-use draft::{Draft, Endpoints, may_carry};
+use draft::{Draft, Endpoints, is_between, may_carry};
 
 /// Bounds of one plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,12 +57,13 @@ pub fn plan_keeping(desired: &Desired, keep: &BTreeSet<TunnelId>, observed: &Obs
         }
     }
     let wanted_rules = wanted_rules(desired);
-    let mut missing = Vec::new();
+    let (mut missing, mut moving) = (Vec::new(), Vec::new());
     for (id, want) in &desired.tunnels {
         let name = &want.spec.link.name;
         draft.remove_rules(want, observed, &wanted_rules);
         match fit(want, observed) {
             Fit::Right(have) => draft.mend(want, have, observed),
+            Fit::Elsewhere(have) => moving.push((want, have)),
             Fit::Wrong => {
                 draft.delete_link(*id, name);
                 leaving.insert(name);
@@ -77,7 +78,8 @@ pub fn plan_keeping(desired: &Desired, keep: &BTreeSet<TunnelId>, observed: &Obs
     if keep.is_empty() {
         draft.remove_stray_rules(desired, observed, &wanted_rules);
     }
-    create_all(&mut draft, &missing, observed, &leaving);
+    let endpoints = move_all(&mut draft, &moving, &mut missing, observed, &mut leaving);
+    create_all(&mut draft, &missing, observed, endpoints);
     draft.finish(limits)
 }
 
@@ -85,6 +87,16 @@ pub fn plan_keeping(desired: &Desired, keep: &BTreeSet<TunnelId>, observed: &Obs
 /// link of ours under the wanted name goes, so the caller makes sure that no other tunnel wants that name.
 #[must_use]
 pub fn plan_tunnel(want: &TunnelWant, observed: &Observed) -> Plan {
+    plan_one(want, observed, false)
+}
+
+/// As [`plan_tunnel`], for a dataplane that cannot move links: one between other endpoints goes, and another takes its place.
+#[must_use]
+pub fn plan_tunnel_anew(want: &TunnelWant, observed: &Observed) -> Plan {
+    plan_one(want, observed, true)
+}
+
+fn plan_one(want: &TunnelWant, observed: &Observed, anew: bool) -> Plan {
     let mut draft = Draft::default();
     let name = &want.spec.link.name;
     let mut leaving: BTreeSet<&LinkName> = BTreeSet::new();
@@ -95,10 +107,11 @@ pub fn plan_tunnel(want: &TunnelWant, observed: &Observed) -> Plan {
         }
     }
     draft.remove_rules(want, observed, &want.spec.rules);
-    let mut missing = Vec::new();
+    let (mut missing, mut moving) = (Vec::new(), Vec::new());
     match fit(want, observed) {
         Fit::Right(have) => draft.mend(want, have, observed),
-        Fit::Wrong => {
+        Fit::Elsewhere(have) if !anew => moving.push((want, have)),
+        Fit::Wrong | Fit::Elsewhere(_) => {
             draft.delete_link(want.spec.id, name);
             leaving.insert(name);
             missing.push(want);
@@ -111,7 +124,8 @@ pub fn plan_tunnel(want: &TunnelWant, observed: &Observed) -> Plan {
         Fit::Missing => missing.push(want),
         Fit::Foreign => draft.conflict(want, name, format!("{name} exists and was not made by warren")),
     }
-    create_all(&mut draft, &missing, observed, &leaving);
+    let endpoints = move_all(&mut draft, &moving, &mut missing, observed, &mut leaving);
+    create_all(&mut draft, &missing, observed, endpoints);
     draft.finish(&Limits::default())
 }
 
@@ -119,6 +133,8 @@ pub fn plan_tunnel(want: &TunnelWant, observed: &Observed) -> Plan {
 enum Fit<'a> {
     /// Ours, for this tunnel, between the right endpoints.
     Right(&'a ObservedTunnel),
+    /// Ours, for this tunnel, between other endpoints: it is moved, and stays the same link.
+    Elsewhere(&'a ObservedTunnel),
     /// Ours, for this tunnel, but it can never be what is wanted.
     Wrong,
     /// There is none.
@@ -134,20 +150,43 @@ fn fit<'a>(want: &TunnelWant, observed: &'a Observed) -> Fit<'a> {
     match have.link.owner {
         Owner::Foreign => Fit::Foreign,
         Owner::Ours { tunnel, .. } if tunnel != want.spec.id => Fit::Marked(tunnel),
-        Owner::Ours { .. } if is_between(have, &want.spec.link) => Fit::Right(have),
-        Owner::Ours { .. } => Fit::Wrong,
+        Owner::Ours { .. } if !may_carry(&have.link.kind) => Fit::Wrong,
+        Owner::Ours { .. } if is_between(&have.link, &want.spec.link) => Fit::Right(have),
+        Owner::Ours { .. } => Fit::Elsewhere(have),
     }
 }
 
-fn is_between(have: &ObservedTunnel, spec: &LinkSpec) -> bool {
-    may_carry(&have.link.kind) && have.link.local == Some(spec.local) && have.link.remote == Some(spec.remote)
-}
-
-fn create_all(draft: &mut Draft, missing: &[&TunnelWant], observed: &Observed, leaving: &BTreeSet<&LinkName>) {
-    if missing.is_empty() {
-        return;
-    }
+/// Moves links to their new endpoints. A link whose new endpoints are those of another one that moves too is made anew
+/// instead: it gives way first, so that two links can change places. Returns which endpoints are taken then.
+fn move_all<'a>(
+    draft: &mut Draft,
+    moving: &[(&'a TunnelWant, &'a ObservedTunnel)],
+    missing: &mut Vec<&'a TunnelWant>,
+    observed: &'a Observed,
+    leaving: &mut BTreeSet<&'a LinkName>,
+) -> Endpoints {
+    let movers: BTreeSet<&LinkName> = moving.iter().map(|(_, have)| &have.link.name).collect();
     let mut endpoints = Endpoints::taken(observed, leaving);
+    for (want, have) in moving {
+        let LinkSpec { name, local, remote, .. } = &want.spec.link;
+        match endpoints.claim(&want.spec.link) {
+            Ok(()) => {
+                endpoints.free(&have.link);
+                draft.mend(want, have, observed);
+            }
+            Err(holder) if movers.contains(&holder) => {
+                draft.delete_link(want.spec.id, name);
+                endpoints.free(&have.link);
+                leaving.insert(&have.link.name);
+                missing.push(want);
+            }
+            Err(holder) => draft.conflict(want, &holder, format!("{holder} already is a tunnel from {local} to {remote}")),
+        }
+    }
+    endpoints
+}
+
+fn create_all(draft: &mut Draft, missing: &[&TunnelWant], observed: &Observed, mut endpoints: Endpoints) {
     for want in missing {
         match endpoints.claim(&want.spec.link) {
             Ok(()) => draft.create(want, observed),

@@ -63,9 +63,9 @@ pub enum Action {
     },
     /// Remove the link, and with it all that is on it. Only ever a link of ours.
     DeleteLink,
-    /// Set TTL, MTU and the up flag of the link that is there.
+    /// Set endpoints, TTL, MTU and the up flag of the link that is there. It stays the same link, with all that is on it.
     ChangeLink {
-        /// As it should be; name and endpoints are as they are.
+        /// As it should be; the name is as it is.
         spec: LinkSpec,
     },
     /// Make the link, mark it as ours and bring it up.

@@ -114,10 +114,11 @@ async fn in_the_way(netlink: &mut Netlink, spec: &LinkSpec) -> Option<Link> {
     let same_ends = |link: &Link| {
         link.kind == LinkKind::Gre && link.endpoints().is_some_and(|ends| ends.local == spec.local && ends.remote == spec.remote)
     };
-    links.into_iter().find(|link| link.name == spec.name || same_ends(link))
+    let (same_name, other): (Vec<Link>, Vec<Link>) = links.into_iter().partition(|link| link.name == spec.name);
+    other.into_iter().find(same_ends).or(same_name.into_iter().next())
 }
 
-/// Sets TTL, MTU and the up flag of the tunnel's link.
+/// Sets endpoints, TTL, MTU and the up flag of the tunnel's link. Its index, and what is on it, stay.
 pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkSpec) -> Result<StepOutcome, Fault> {
     let operation = format!("change link {spec}");
     let link = {
@@ -127,18 +128,14 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
     let Some((link, found)) = link else {
         return Err(fault(FaultClass::Gone, operation, format!("there is no link {}", spec.name)));
     };
-    let ends = link.endpoints();
-    if ends.is_none_or(|ends| ends.local != spec.local || ends.remote != spec.remote) {
-        return Err(fault(FaultClass::Transient, operation, format!("{link} has other endpoints and must go first")));
-    }
-    let ttl_differs = ends != Some(Endpoints::from(spec));
-    if ttl_differs {
-        core.maker.change(spec).await?;
+    let differs = link.endpoints() != Some(Endpoints::from(spec));
+    if differs && let Err(fault) = core.maker.change(spec).await {
+        return Err(explain(core, spec, fault).await);
     }
     let mark = core.mark(tunnel, found.incarnation, spec);
     let spec = spec.clone();
     let settled = core.pool.run(async move |netlink| settle(netlink, &link, &spec, &mark, &operation).await).await??;
-    Ok(if ttl_differs { StepOutcome::Done } else { settled })
+    Ok(if differs { StepOutcome::Done } else { settled })
 }
 
 /// The tunnel's link with its mark; `None` when there is no link of that name.

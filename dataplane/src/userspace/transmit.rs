@@ -130,7 +130,7 @@ impl Transmitter<'_> {
         };
         for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
             let outer =
-                gre::encapsulate(tunnel.outer, tunnel.ttl(), next_id(&mut self.last_id), inner, piece.headers_len + piece.payload_len);
+                gre::encapsulate(tunnel.outer(), tunnel.ttl(), next_id(&mut self.last_id), inner, piece.headers_len + piece.payload_len);
             let from = self.headers.len();
             self.headers.extend_from_slice(&outer.ok_or(DropReason::TooBig)?);
             self.headers.extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
@@ -142,7 +142,7 @@ impl Transmitter<'_> {
 
     fn enqueue_whole(&mut self, tunnel: &Tunnel, inner: Inner, payload: Range<usize>) -> Result<(), DropReason> {
         let outer =
-            gre::encapsulate(tunnel.outer, tunnel.ttl(), next_id(&mut self.last_id), inner, payload.len()).ok_or(DropReason::TooBig)?;
+            gre::encapsulate(tunnel.outer(), tunnel.ttl(), next_id(&mut self.last_id), inner, payload.len()).ok_or(DropReason::TooBig)?;
         let from = self.headers.len();
         self.headers.extend_from_slice(&outer);
         self.queue.push(Queued { header: from..self.headers.len(), payload });
@@ -154,8 +154,8 @@ impl Transmitter<'_> {
         let mut retried = None;
         while done < self.queue.len() {
             let messages = self.queue[done..].iter().map(|queued| Message {
-                from: tunnel.outer.source,
-                to: tunnel.outer.destination,
+                from: tunnel.outer().source,
+                to: tunnel.outer().destination,
                 parts: [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]],
             });
             match self.sender.send(self.socket, messages) {
@@ -199,7 +199,7 @@ fn next_id(last: &mut u16) -> u16 {
 /// Whether the packet is the tunnel's own outer packet: the route to the peer leads into the tunnel.
 fn is_own_carrier(packet: &[u8], tunnel: &Tunnel) -> bool {
     inet::Ipv4::parse(packet).is_some_and(|header| {
-        header.protocol == gre::PROTOCOL && header.source == tunnel.outer.source && header.destination == tunnel.outer.destination
+        header.protocol == gre::PROTOCOL && header.source == tunnel.outer().source && header.destination == tunnel.outer().destination
     })
 }
 

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io,
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
@@ -49,8 +50,8 @@ pub struct Tunnel {
     pub number: u64,
     /// The link's name when it was made.
     pub name: LinkName,
-    /// The outer addresses of packets that we send.
-    pub outer: Outer,
+    /// The outer addresses of packets that we send: source, then destination.
+    outer: AtomicU64,
     /// The device.
     pub tun: File,
     /// What was carried.
@@ -75,18 +76,21 @@ impl Tunnel {
         self.mtu.load(Relaxed)
     }
 
+    /// The outer addresses of packets that we send.
+    #[must_use]
+    pub fn outer(&self) -> Outer {
+        let both = self.outer.load(Relaxed);
+        Outer { source: Ipv4Addr::from((both >> 32) as u32), destination: Ipv4Addr::from(both as u32) }
+    }
+
     fn spec(&self) -> LinkSpec {
-        LinkSpec {
-            name: self.name.clone(),
-            local: self.outer.source,
-            remote: self.outer.destination,
-            ttl: self.ttl.load(Relaxed),
-            mtu: self.mtu(),
-        }
+        let outer = self.outer();
+        LinkSpec { name: self.name.clone(), local: outer.source, remote: outer.destination, ttl: self.ttl.load(Relaxed), mtu: self.mtu() }
     }
 
     fn peers_outer(&self) -> Outer {
-        Outer { source: self.outer.destination, destination: self.outer.source }
+        let outer = self.outer();
+        Outer { source: outer.destination, destination: outer.source }
     }
 }
 
@@ -173,7 +177,7 @@ impl Tunnels {
         let tunnel = Arc::new(Tunnel {
             number: table.last_number,
             name: spec.name.clone(),
-            outer: Outer { source: spec.local, destination: spec.remote },
+            outer: AtomicU64::new(packed(spec)),
             tun,
             traffic: Traffic::default(),
             ttl: AtomicU8::new(spec.ttl),
@@ -186,19 +190,25 @@ impl Tunnels {
         Ok(())
     }
 
-    /// Gives a tunnel the TTL and the MTU of the spec.
+    /// Gives a tunnel the endpoints, the TTL and the MTU of the spec. From then on packets of the old peer are a stranger's.
     ///
     /// # Errors
-    /// `Gone` when there is none of that name, `Conflict` when it has other endpoints.
+    /// `Gone` when there is none of that name, `Conflict` when another tunnel has the endpoints.
     pub fn change(&self, spec: &LinkSpec) -> Result<(), Refusal> {
-        let tunnel = self.read().by_name.get(&spec.name).cloned();
+        let from_peer = Outer { source: spec.remote, destination: spec.local };
+        self.drop_if_detached(|table| table.by_peer.get(&from_peer).cloned());
+        let mut table = self.write();
+        let tunnel = table.by_name.get(&spec.name).cloned();
         let tunnel = tunnel
             .filter(|tunnel| sys::tun_is_attached(&tunnel.tun))
             .ok_or_else(|| Refusal::new(FaultClass::Gone, format!("the forwarder has no tunnel {}", spec.name)))?;
-        if tunnel.outer != (Outer { source: spec.local, destination: spec.remote }) {
-            let detail = format!("{} is between {} and {}", spec.name, tunnel.outer.source, tunnel.outer.destination);
+        if let Some(other) = table.by_peer.get(&from_peer).filter(|other| other.number != tunnel.number) {
+            let detail = format!("{} is between {} and {} already", other.name, spec.local, spec.remote);
             return Err(Refusal::new(FaultClass::Conflict, detail));
         }
+        table.by_peer.remove(&tunnel.peers_outer());
+        tunnel.outer.store(packed(spec), Relaxed);
+        table.by_peer.insert(from_peer, Arc::clone(&tunnel));
         tunnel.ttl.store(spec.ttl, Relaxed);
         tunnel.mtu.store(spec.mtu, Relaxed);
         Ok(())
@@ -252,12 +262,16 @@ impl Tunnels {
     }
 }
 
+fn packed(spec: &LinkSpec) -> u64 {
+    u64::from(u32::from(spec.local)) << 32 | u64::from(u32::from(spec.remote))
+}
+
 fn counters_of(tunnel: &Tunnel) -> TunnelCounters {
     let (rx_packets, rx_bytes) = tunnel.traffic.rx.read();
     let (tx_packets, tx_bytes) = tunnel.traffic.tx.read();
     TunnelCounters {
-        local: tunnel.outer.source,
-        remote: tunnel.outer.destination,
+        local: tunnel.outer().source,
+        remote: tunnel.outer().destination,
         rx_packets,
         rx_bytes,
         tx_packets,

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::{
     Action, ApplyReport, Fault, FaultClass, Incarnation, LearnedRoutes, Observed, Owner, Phase, Plan, PlannedStep, Route, RouteProtocol,
-    SessionStatus, StepOutcome, TunnelWant, event::Event, plan::plan_tunnel,
+    SessionStatus, StepOutcome, TunnelSpec, TunnelWant,
+    event::Event,
+    plan::{plan_tunnel, plan_tunnel_anew},
 };
 
 impl Lifecycle {
@@ -37,19 +39,28 @@ impl Lifecycle {
         self.generation = generation;
         self.next_incarnation = self.next_incarnation.max(incarnation);
         self.name = Some(spec.link.name.clone());
+        if self.want.is_some() {
+            if let Some(spec) = self.note_move(spec) {
+                self.change_spec(spec, turn);
+            }
+        } else {
+            self.services.watch_changed = true;
+            self.expect_routes(&spec, turn.now);
+            self.want = Some(TunnelWant { spec, incarnation, learned: LearnedRoutes::Unknown });
+        }
+    }
+
+    /// The tunnel is to be another one from now on; the next look makes it so.
+    pub(super) fn change_spec(&mut self, spec: TunnelSpec, turn: &mut Turn<'_>) {
+        self.todo.rebuild = true;
+        self.remake = false;
         self.follow_session(&spec, turn);
         self.services.watch_changed = true;
-        match &mut self.want {
-            Some(want) => {
-                self.built &= want.spec == spec;
-                self.old_rules.extend(want.spec.rules.difference(&spec.rules));
-                self.old_rules.retain(|rule| !spec.rules.contains(rule));
-                want.spec = spec;
-            }
-            None => {
-                self.expect_routes(&spec, turn.now);
-                self.want = Some(TunnelWant { spec, incarnation, learned: LearnedRoutes::Unknown });
-            }
+        if let Some(want) = &mut self.want {
+            self.built &= want.spec == spec;
+            self.old_rules.extend(want.spec.rules.difference(&spec.rules));
+            self.old_rules.retain(|rule| !spec.rules.contains(rule));
+            want.spec = spec;
         }
     }
 
@@ -80,7 +91,7 @@ impl Lifecycle {
         let mark = mark(want, observed);
         self.next_incarnation = self.next_incarnation.max(mark.map_or(Incarnation(0), Incarnation::next));
         want.incarnation = self.next_incarnation;
-        let plan = plan_tunnel(want, observed);
+        let plan = if self.remake { plan_tunnel_anew(want, observed) } else { plan_tunnel(want, observed) };
         if let Some(conflict) = plan.conflicts.first() {
             let operation = format!("make link {}", want.spec.link.name);
             let fault = Fault { class: FaultClass::Conflict, operation, detail: conflict.reason.clone() };
@@ -141,7 +152,9 @@ impl Lifecycle {
         }
         self.note_blocked(report, turn);
         self.unblock_forgotten();
-        if let Some((_, fault)) = report.failure() {
+        if let Some((step, fault)) = report.failure() {
+            self.remake_due = !self.remake && cannot_move(step, fault);
+            self.remake |= self.remake_due;
             return self.fail(work.phase, fault.clone(), turn);
         }
         if report.steps.len() < work.count {
@@ -158,7 +171,9 @@ impl Lifecycle {
             turn.record(Event::Repaired { tunnel: self.tunnel, steps: work.repaired });
         }
         self.built = true;
+        self.remake = false;
         self.half_built = false;
+        self.move_arrived(turn.now);
         self.looked_again = false;
         self.old_rules.clear();
         self.healthy_since = self.healthy_since.or(Some(turn.now));
@@ -169,6 +184,9 @@ impl Lifecycle {
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> State {
         self.start_session(turn);
         self.enter(self.settled_phase(), None, turn);
+        if self.todo.rebuild {
+            return self.look(Look::Build, turn);
+        }
         if self.todo.recheck {
             return self.look(Look::Check, turn);
         }
@@ -245,6 +263,12 @@ fn mark(want: &TunnelWant, observed: &Observed) -> Option<Incarnation> {
         Owner::Ours { tunnel, incarnation } if tunnel == want.spec.id => Some(incarnation),
         Owner::Ours { .. } | Owner::Foreign => None,
     }
+}
+
+/// The dataplane refuses to change a link for good: another one must take its place.
+fn cannot_move(step: &PlannedStep, fault: &Fault) -> bool {
+    let changes = matches!(step.action, Action::ChangeLink { .. });
+    changes && matches!(fault.class, FaultClass::Unsupported | FaultClass::Permanent)
 }
 
 fn has_static(want: &TunnelWant, route: &Route) -> bool {

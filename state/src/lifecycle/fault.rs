@@ -1,6 +1,6 @@
 //! What follows a failure, and everything else that has to do with time.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use super::{
     Effect, FailureReport,
@@ -22,8 +22,13 @@ impl Lifecycle {
             | State::Draining(_)
             | State::Ended => None,
         };
-        let named =
-            [(retry, "retry"), (self.progress_at, "progress"), (self.stale_routes_at, "stale-routes"), (self.healthy_at(), "healthy")];
+        let named = [
+            (retry, "retry"),
+            (self.progress_at, "progress"),
+            (self.stale_routes_at, "stale-routes"),
+            (self.healthy_at(), "healthy"),
+            (self.move_timeout(), "move"),
+        ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
 
@@ -42,6 +47,16 @@ impl Lifecycle {
             return self.look(if self.built { Look::Check } else { Look::Build }, turn);
         }
         self.looked_again = false;
+        if mem::take(&mut self.remake_due) {
+            self.record_failure(phase, &fault, Duration::ZERO, turn);
+            return self.look(Look::Build, turn);
+        }
+        if self.can_go_back() {
+            self.go_back(fault.to_string(), turn);
+            if !self.half_built {
+                return self.look(Look::Build, turn);
+            }
+        }
         if self.half_built {
             self.stop_multicast(turn);
         }
@@ -96,6 +111,7 @@ impl Lifecycle {
         if self.stale_routes_at.is_some_and(|at| turn.now >= at) {
             self.drop_stale_routes();
         }
+        self.pass_move(turn);
         if self.healthy_at().is_some_and(|at| turn.now >= at) {
             self.attempts = 0;
         }

@@ -89,6 +89,9 @@ impl Lifecycle {
             let peer_asn = session.spec.peer_asn;
             turn.record(Event::SessionChanged { tunnel: self.tunnel, peer_asn, from, to: status, detail });
         }
+        if status == SessionStatus::Up {
+            self.move_answered();
+        }
     }
 
     fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>) {

@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::{
     Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport,
+    moving::Move,
     services::{Held, Services},
 };
 use crate::{
@@ -64,6 +65,12 @@ pub struct Lifecycle {
     /// Whether the peer has sent its whole table, and routes of it still wait for their first verdict.
     pub(super) sync_due: bool,
     pub(super) services: Services,
+    /// The endpoints change.
+    pub(super) moving: Option<Move>,
+    /// The dataplane cannot move the link: it is deleted and made anew.
+    pub(super) remake: bool,
+    /// That was just found out.
+    pub(super) remake_due: bool,
     pub(super) todo: Todo,
     /// Whether the spec was fully realised once.
     pub(super) built: bool,
@@ -208,6 +215,9 @@ impl Lifecycle {
             held: BTreeMap::new(),
             sync_due: false,
             services: Services::default(),
+            moving: None,
+            remake: false,
+            remake_due: false,
             todo: Todo::default(),
             built: false,
             half_built: false,
@@ -250,6 +260,7 @@ impl Lifecycle {
             },
             blocked_routes: self.blocked_routes(),
             withheld_routes: self.withheld_routes(),
+            postponed: self.postponed_move(),
             repairs: self.repairs,
             attempts: self.attempts,
         }

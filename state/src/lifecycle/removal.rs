@@ -21,6 +21,7 @@ impl Lifecycle {
         self.stop_multicast(turn);
         self.stop_session(true, turn);
         self.forget_routes();
+        self.moving = None;
         self.todo.assign = None;
         self.name.get_or_insert_with(|| link.clone());
         let retire = self.todo.retire.get_or_insert_with(|| Retirement { links: BTreeSet::new(), rules: BTreeSet::new(), reason });

@@ -126,6 +126,12 @@ impl Endpoints {
         Self(ends.filter_map(|link| Some(((link.local?, link.remote?), link.name.clone()))).collect())
     }
 
+    pub(super) fn free(&mut self, link: &ObservedLink) {
+        if let (Some(local), Some(remote)) = (link.local, link.remote) {
+            self.0.retain(|ends, name| *ends != (local, remote) || *name != link.name);
+        }
+    }
+
     pub(super) fn claim(&mut self, spec: &LinkSpec) -> Result<(), LinkName> {
         match self.0.entry((spec.local, spec.remote)) {
             Entry::Occupied(holder) => Err(holder.get().clone()),
@@ -144,8 +150,12 @@ pub(super) fn may_carry(kind: &LinkKind) -> bool {
     }
 }
 
+pub(super) fn is_between(have: &ObservedLink, spec: &LinkSpec) -> bool {
+    have.local == Some(spec.local) && have.remote == Some(spec.remote)
+}
+
 fn is_set_as(have: &ObservedLink, spec: &LinkSpec) -> bool {
-    have.up && have.mtu == u32::from(spec.mtu) && have.ttl.is_none_or(|ttl| ttl == spec.ttl)
+    is_between(have, spec) && have.up && have.mtu == u32::from(spec.mtu) && have.ttl.is_none_or(|ttl| ttl == spec.ttl)
 }
 
 /// Routes that must be there: those of the spec, then those that the session taught us. To one destination the spec's

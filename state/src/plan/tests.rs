@@ -71,13 +71,15 @@ fn what_is_as_desired_gives_an_empty_plan() {
 }
 
 #[test]
-fn a_link_with_the_wrong_endpoints_is_never_adopted() {
+fn a_link_with_the_wrong_endpoints_is_moved_and_not_taken_for_right() {
     let mut model = host_with([want(1, "t0")]);
     model.set_ends(&name("t0"), Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(203, 0, 113, 99));
     let plan = full([want(1, "t0")], &model);
-    assert_eq!(text(&plan)[0], "- link t0");
-    assert!(text(&plan)[1].starts_with("+ link t0 gre 192.0.2.1 -> 203.0.113.1"));
+    assert_eq!(text(&plan), ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]);
     assert_eq!(plan.steps, plan_tunnel(&want(1, "t0"), model.observed()).steps);
+    let anew = plan_tunnel_anew(&want(1, "t0"), model.observed());
+    assert_eq!(text(&anew)[0], "- link t0");
+    assert!(text(&anew)[1].starts_with("+ link t0 gre 192.0.2.1 -> 203.0.113.1"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod blocked;
 mod building;
 mod failing;
+mod moving;
 mod removing;
 mod services;
 mod sessions;

@@ -129,6 +129,7 @@ impl Bench {
             learned_routes: 0,
             blocked_routes: Default::default(),
             withheld_routes: Default::default(),
+            postponed: None,
             repairs: 0,
             attempts: 0,
         };
