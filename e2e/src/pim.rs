@@ -1,7 +1,7 @@
 //! The PIM router of a device host: FRR's pimd over the kernel's multicast forwarding, with zebra beside it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     io::{Read as _, Write as _},
     net::Ipv4Addr,
@@ -120,16 +120,6 @@ impl PimRouter {
         let Some(from) = entry["iif"].as_str() else { return Ok(None) };
         let to = entry["oil"].as_object().into_iter().flatten().map(|(interface, _)| interface.clone()).collect();
         Ok(Some((from.to_owned(), to)))
-    }
-
-    /// How many messages of each kind pimd has received on an interface.
-    ///
-    /// # Errors
-    /// When pimd does not answer.
-    pub fn received(&self, interface: &str) -> Result<BTreeMap<String, u64>> {
-        let all = self.json("show ip pim interface traffic json")?;
-        let counters = all[interface].as_object().into_iter().flatten();
-        Ok(counters.filter(|(name, _)| name.ends_with("Rx")).filter_map(|(name, value)| Some((name.clone(), value.as_u64()?))).collect())
     }
 
     fn spawn(&mut self, namespace: &Namespace, daemon: &str) -> Result<()> {

@@ -11,7 +11,8 @@ use warren_e2e::{
     groups::{Receiver, Sender},
     netns::Namespace,
     observe::{addresses, await_device_session, await_session_of, link, link_index, routes_over, service_of},
-    pim, ping,
+    pim::{self, RENDEZVOUS_POINT},
+    ping,
     site::{Connection, LINK, MULTICAST_LINK, Site, TEST_ADDRESSES},
     wait::{Ask, scaled, stays, until},
 };
@@ -24,6 +25,7 @@ pub const ALL: &[Scenario] = &[
     ("what_a_publishers_application_sends_reaches_a_subscribers_over_a_real_pim_router", across),
     ("groups_come_and_go_while_link_session_and_streams_stay", groups_change),
     ("a_publisher_that_only_subscribes_from_now_on_keeps_link_routes_and_memberships", roles_change),
+    ("more_groups_than_one_message_holds_are_joined_and_registered_at_the_rendezvous_point", many_groups),
     ("a_multicast_user_without_groups_idles_also_over_a_restart", no_groups),
     ("a_unicast_and_a_multicast_tunnel_survive_each_others_deletion", side_by_side),
     ("two_tunnels_with_the_same_ends_are_refused_with_a_reason", same_ends),
@@ -36,6 +38,8 @@ pub fn missing() -> Option<String> {
 }
 
 const KIND: &str = "Multicast";
+/// The protocol's number in IPv4.
+const PIM: u8 = 103;
 
 const fn group(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(233, 84, 178, n)
@@ -155,7 +159,7 @@ fn across(site: &mut Site<'_>) -> Result<()> {
         let end = site.prepare_device(&user)?;
         users.push(Connection { pubkey, user, end });
     }
-    let [from_publisher, from_subscriber] = captures(site)?;
+    let [from_publisher, from_subscriber] = <[Capture; 2]>::try_from(captures(site)?).ok().context("two captures")?;
     let mut parties = Vec::new();
     for (at, connection) in users.into_iter().enumerate() {
         site.network.put(connection.pubkey, connection.user.clone())?;
@@ -181,13 +185,14 @@ fn across(site: &mut Site<'_>) -> Result<()> {
     packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, publisher.connection.user.dz_ip)
 }
 
-/// What the device gets from the first two hosts.
-fn captures(site: &mut Site<'_>) -> Result<[Capture; 2]> {
+/// What the device gets over each of its tunnels.
+fn captures(site: &mut Site<'_>) -> Result<Vec<Capture>> {
     let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
     std::fs::create_dir_all(&files)?;
     let device = Arc::clone(&site.device().namespace);
     let start = |name: &str, peer: &str| Capture::start(&device, name, &format!("not src host {peer}"), files.join(format!("{name}.pcap")));
-    Ok([start("tun500", "169.254.0.0")?, start("tun501", "169.254.0.2")?])
+    let names = site.device().tunnels().iter().map(|end| (end.name.clone(), end.overlay.to_string())).collect::<Vec<_>>();
+    names.iter().map(|(name, overlay)| start(name, overlay)).collect()
 }
 
 fn messages_cross(site: &mut Site<'_>, publisher: &Party, subscriber: &Party) -> Result<()> {
@@ -331,6 +336,47 @@ fn roles_change(site: &mut Site<'_>) -> Result<()> {
     })?;
     drop(mine);
     both.is_still(site, &before)
+}
+
+/// A group's first Register comes within a minute, so that of many groups one comes soon.
+fn many_groups(site: &mut Site<'_>) -> Result<()> {
+    const SUBSCRIBED: u16 = 260;
+    const PUBLISHED: usize = 80;
+    let address = |n: u16| Ipv4Addr::from(u32::from(Ipv4Addr::new(233, 85, 0, 1)) + u32::from(n));
+    let mut keys = Vec::new();
+    for n in 0..SUBSCRIBED {
+        let (pubkey, account) = site.network.new_group(n.into(), &format!("many{n:03}"), address(n));
+        site.network.put(pubkey, account)?;
+        keys.push(pubkey);
+    }
+    let (pubkey, user) = site.new_user(0, UserType::MULTICAST);
+    let user = User { publishers: keys[..PUBLISHED].to_vec(), subscribers: keys, ..user };
+    let end = site.prepare_device(&user)?;
+    let capture = captures(site)?.pop().context("no capture")?;
+    site.network.put(pubkey, user.clone())?;
+    let daemon = site.start_daemon()?;
+    let party = Party { daemon, connection: Connection { pubkey, user, end }, client: Arc::clone(&site.client().namespace) };
+    party.await_up(site)?;
+    until("the device has all joins", SOON, || {
+        let joined = site.device().pim()?.joined("tun500")?.len();
+        Ok(Ask::holds(joined == usize::from(SUBSCRIBED), || format!("{joined} of {SUBSCRIBED}; {}", party.daemon.log_tail())))
+    })?;
+    until("a Register has reached the device", SOON, || {
+        let arrived = capture.has_packet(PIM, RENDEZVOUS_POINT)?;
+        Ok(Ask::holds(arrived, || party.daemon.log_tail()))
+    })?;
+    let file = capture.finish()?;
+    is_clean(&file)?;
+    let fields = ["ip.src", "ip.dst", "ip.ttl", "pim.register_flag.null_register", "udp.srcport", "udp.dstport", "udp.payload"];
+    let registers = decode(&file, "pim.type == 1", &fields)?;
+    let register = registers.first().context("no Register was captured")?;
+    let source = party.connection.user.dz_ip;
+    ensure!(
+        register[0] == format!("169.254.0.1,{source}") && register[1].starts_with("10.0.0.0,233.85.") && register[2] == "32,32",
+        "{register:?}"
+    );
+    ensure!(register[3..] == ["0", "5765", "5765", "445a0001"].map(str::to_owned), "{register:?}");
+    Ok(())
 }
 
 /// Facts 9.3.5.
