@@ -60,6 +60,33 @@ pub async fn drift_of_the_link_is_mended_in_place(world: Arc<World>) {
     assert_eq!((link.local, link.remote), (before.link.local, before.link.remote));
 }
 
+pub async fn a_link_is_moved_to_other_endpoints_and_stays_the_same_link(world: Arc<World>) {
+    world.build(whole(1)).await;
+    world.build(whole(2)).await;
+    let before = world.link(1).await.unwrap();
+    let to = |n| step(1, Action::ChangeLink { spec: LinkSpec { local: spec(n).local, remote: spec(n).remote, ..spec(1) } });
+    assert_eq!(world.one(to(3)).await, StepOutcome::Done);
+    let moved = world.link(1).await.unwrap();
+    assert_eq!((moved.link.local, moved.link.remote), (Some(spec(3).local), Some(spec(3).remote)));
+    assert_eq!((moved.link.index, &moved.link.owner), (before.link.index, &before.link.owner));
+    assert_eq!((&moved.addresses, &moved.routes), (&before.addresses, &before.routes));
+    assert_eq!(world.one(to(3)).await, StepOutcome::AlreadySo);
+    world.restart(KernelSettings::default());
+    assert_eq!(world.link(1).await.unwrap(), moved);
+    assert_eq!(world.one(to(1)).await, StepOutcome::Done);
+    assert_eq!(world.link(1).await.unwrap(), before);
+}
+
+pub async fn a_link_is_not_moved_to_the_endpoints_of_another(world: Arc<World>) {
+    world.build(whole(1)).await;
+    world.build(whole(2)).await;
+    let before = world.all().await;
+    let moved = LinkSpec { local: spec(2).local, remote: spec(2).remote, ..spec(1) };
+    let fault = world.fault(step(1, Action::ChangeLink { spec: moved })).await;
+    assert!(matches!(fault.class, FaultClass::Transient | FaultClass::Conflict), "{fault:?}");
+    assert_eq!(world.all().await, before);
+}
+
 pub async fn a_change_of_a_link_that_is_gone_is_gone(world: Arc<World>) {
     let fault = world.fault(step(1, Action::ChangeLink { spec: spec(1) })).await;
     assert_eq!(fault.class, FaultClass::Gone, "{fault:?}");

@@ -40,6 +40,8 @@ const PROMISES: &[Promise] = promises![
     ALL links::a_restart_observes_the_same_and_adopts_the_link,
     ALL links::a_link_with_other_endpoints_is_never_adopted,
     ALL links::drift_of_the_link_is_mended_in_place,
+    ALL links::a_link_is_moved_to_other_endpoints_and_stays_the_same_link,
+    ALL links::a_link_is_not_moved_to_the_endpoints_of_another,
     ALL links::a_change_of_a_link_that_is_gone_is_gone,
     ALL links::one_link_is_observed_as_in_a_full_observation,
     ALL links::counters_are_those_of_the_link,

@@ -14,12 +14,12 @@ use nix::{
 };
 use warren_dataplane::{
     kernel::{LINK_GROUP, LinkMaker},
-    userspace::{self, Request, Response, UserspaceSettings},
+    userspace::{self, DropReason, Request, Response, UserspaceSettings},
 };
 use warren_state::FaultClass;
 
 use crate::{
-    lab::{self, A, B, INNER_A, INNER_B, Lab, all_came_back, eventually, ip, spec, tell, within},
+    lab::{self, A, B, Host, INNER_A, INNER_B, Lab, all_came_back, eventually, ip, spec, tell, within},
     trial,
 };
 
@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_forwarder_that_was_killed_is_replaced_with_the_next_link", forwarder_replaced),
         trial("a_device_deleted_behind_its_back_is_let_go_and_can_be_made_again", device_deleted),
         trial("names_and_endpoints_that_are_taken_are_a_conflict", conflicts),
+        trial("a_tunnel_that_is_moved_is_the_same_link_and_knows_its_old_peer_no_more", moved),
         trial("a_second_forwarder_on_the_same_socket_is_refused", second_forwarder),
         trial("a_forwarder_without_tunnels_and_clients_ends", idle_end),
         trial("a_daemon_that_speaks_another_version_is_turned_away", other_version),
@@ -142,10 +143,29 @@ fn conflicts() {
     assert_eq!(class("u0", elsewhere), FaultClass::Conflict, "the name of a foreign link");
     ip(&format!("-n {} tuntap add mode tun name foreign0", a.namespace));
     assert_eq!(class("foreign0", elsewhere), FaultClass::Conflict, "a persistent TUN device");
-    let mut moved = spec("gt0", A, elsewhere);
-    moved.ttl = 3;
-    assert_eq!(a.run(a.links.change(&moved)).unwrap_err().class, FaultClass::Conflict, "a change of endpoints");
-    assert_eq!(a.run(a.links.list()), Ok(vec![spec("gt0", A, B)]));
+    a.run(a.links.create(&spec("gt1", A, elsewhere))).unwrap();
+    let taken = a.run(a.links.change(&spec("gt0", A, elsewhere))).unwrap_err();
+    assert_eq!(taken.class, FaultClass::Conflict, "a move to the endpoints of another tunnel");
+    assert_eq!(a.run(a.links.list()), Ok(vec![spec("gt0", A, B), spec("gt1", A, elsewhere)]));
+}
+
+fn moved() {
+    let lab = Lab::direct();
+    let (a, b) = lab.connected();
+    let index = |host: &Host| within(&host.namespace, || nix::net::if_::if_nametoindex("gt0").unwrap());
+    let (elsewhere, before) = (std::net::Ipv4Addr::new(10, 9, 9, 9), index(&a));
+    ip(&format!("-n {} addr add {elsewhere}/32 dev lo", b.namespace));
+    ip(&format!("-n {} route add {elsewhere}/32 dev u0", a.namespace));
+    let strangers = |host: &Host| host.counters().strangers.get(&DropReason::UnknownPeer).copied().unwrap_or(0);
+    a.run(a.links.change(&spec("gt0", A, elsewhere))).unwrap();
+    assert!(!all_came_back(&a.ping("-c 1 -W 1 192.168.9.2"), 1), "nobody is there yet");
+    assert!(strangers(&b) > 0, "what is sent to the new end belongs to no tunnel of the old one");
+    assert!(!all_came_back(&b.ping("-c 1 -W 1 192.168.9.1"), 1));
+    assert!(strangers(&a) > 0, "the old peer is a stranger now");
+    b.run(b.links.change(&spec("gt0", elsewhere, A))).unwrap();
+    a.must_ping("-c 2 -i 0.05 192.168.9.2");
+    assert_eq!(a.run(a.links.list()), Ok(vec![spec("gt0", A, elsewhere)]));
+    assert_eq!(index(&a), before, "it is the same link");
 }
 
 fn second_forwarder() {
