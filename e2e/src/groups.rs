@@ -84,6 +84,7 @@ pub struct Receiver {
     stop: Arc<AtomicBool>,
     numbers: Arc<Mutex<BTreeSet<u32>>>,
     sources: Arc<Mutex<BTreeSet<Ipv4Addr>>>,
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Receiver {
@@ -98,9 +99,9 @@ impl Receiver {
             Ok(socket)
         })?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let receiver = Self { stop: Arc::default(), numbers: Arc::default(), sources: Arc::default() };
+        let mut receiver = Self { stop: Arc::default(), numbers: Arc::default(), sources: Arc::default(), worker: None };
         let (stop, numbers, sources) = (Arc::clone(&receiver.stop), Arc::clone(&receiver.numbers), Arc::clone(&receiver.sources));
-        thread::Builder::new().name("group-receiver".into()).spawn(move || {
+        receiver.worker = Some(thread::Builder::new().name("group-receiver".into()).spawn(move || {
             let mut message = [0; 4];
             while !stop.load(Ordering::Relaxed) {
                 match socket.recv_from(&mut message) {
@@ -113,7 +114,7 @@ impl Receiver {
                     Err(_) => return,
                 }
             }
-        })?;
+        })?);
         Ok(receiver)
     }
 
@@ -137,8 +138,12 @@ impl Receiver {
     }
 }
 
+/// The socket is closed, so that another application may take its place.
 impl Drop for Receiver {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
     }
 }
