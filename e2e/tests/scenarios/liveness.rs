@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 use warren_e2e::{
-    capture::{self, Capture, decode, is_clean},
+    capture::{self, Capture, complete_checksums, decode, is_clean},
     daemon::Daemon,
     netns::Namespace,
     observe::{await_device_session, await_session_up, bgp_routes},
@@ -39,6 +39,7 @@ impl Member {
         if site.clients.len() <= at {
             site.add_client()?;
         }
+        complete_checksums(&site.clients[at].namespace, "eth0")?;
         // Quick, so that a test need not wait; the defaults are for a packet a second.
         let quick = ["--route-liveness-tx-min=100ms", "--route-liveness-rx-min=100ms", "--route-liveness-backoff-max=500ms"];
         let slow = ["--route-liveness-backoff-max=2s"];

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use warren_e2e::{
     bgp::SessionReport,
-    capture::{self, Capture, decode, is_clean},
+    capture::{self, Capture, complete_checksums, decode, is_clean},
     daemon::Daemon,
     device::Multicast,
     groups::{Receiver, Sender},
@@ -187,6 +187,7 @@ fn across(site: &mut Site<'_>) -> Result<()> {
 
 /// What the device gets over each of its tunnels.
 fn captures(site: &mut Site<'_>) -> Result<Vec<Capture>> {
+    site.clients.iter().try_for_each(|client| complete_checksums(&client.namespace, "eth0"))?;
     let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
     std::fs::create_dir_all(&files)?;
     let device = Arc::clone(&site.device().namespace);
