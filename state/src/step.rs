@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Address, Generation, Incarnation, LinkName, LinkSpec, Route, Rule, TunnelId};
 
-/// The steps from observed to desired: removals, then changes, then additions.
+/// The steps from observed to desired: removals, then changes, then additions, then addresses that were replaced.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Plan {
     /// The plan's number once it is committed.

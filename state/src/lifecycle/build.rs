@@ -111,11 +111,17 @@ impl Lifecycle {
     fn work_through(&mut self, steps: Vec<PlannedStep>, repaired: Vec<String>, turn: &mut Turn<'_>) -> State {
         let quiet = self.built && steps.iter().all(|step| learned_route(step).is_some());
         let mut work = Work { phase: Phase::Routing, count: 0, rest: Default::default(), repaired };
+        let (early, late) = steps.split_at(departures(&steps));
         for phase in [Phase::Linking, Phase::Addressing, Phase::Routing] {
-            let part: Vec<_> = steps.iter().filter(|step| step.action.phase() == phase).cloned().collect();
+            let part: Vec<_> = early.iter().filter(|step| step.action.phase() == phase).cloned().collect();
             if !part.is_empty() {
                 work.rest.push_back((phase, part));
             }
+        }
+        match work.rest.back_mut() {
+            Some((_, last)) => last.extend_from_slice(late),
+            None if late.is_empty() => {}
+            None => work.rest.push_back((Phase::Addressing, late.to_vec())),
         }
         if !quiet {
             self.built = self.built && !work.repaired.is_empty();
@@ -263,6 +269,11 @@ fn mark(want: &TunnelWant, observed: &Observed) -> Option<Incarnation> {
         Owner::Ours { tunnel, incarnation } if tunnel == want.spec.id => Some(incarnation),
         Owner::Ours { .. } | Owner::Foreign => None,
     }
+}
+
+/// Where the addresses begin that go last, because others take their place.
+fn departures(steps: &[PlannedStep]) -> usize {
+    steps.iter().rposition(|step| !matches!(step.action, Action::DeleteAddress { .. })).map_or(0, |last| last + 1)
 }
 
 /// The dataplane refuses to change a link for good: another one must take its place.

@@ -5,10 +5,12 @@ use std::{
     net::Ipv4Addr,
 };
 
+use ipnet::Ipv4Net;
+
 use super::{Limits, rule_owner, step};
 use crate::{
-    Action, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel, Owner, Plan,
-    PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
+    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel,
+    Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
 };
 
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub(super) struct Draft {
     removals: Vec<PlannedStep>,
     changes: Vec<PlannedStep>,
     additions: Vec<PlannedStep>,
+    /// Addresses that others take the place of.
+    departures: Vec<PlannedStep>,
     conflicts: Vec<PlanConflict>,
 }
 
@@ -24,6 +28,7 @@ impl Draft {
         let mut steps = self.removals;
         steps.extend(self.changes);
         steps.extend(self.additions);
+        steps.extend(self.departures);
         let truncated = steps.len() > limits.steps;
         steps.truncate(limits.steps);
         Plan { generation: Generation::default(), steps, conflicts: self.conflicts, truncated }
@@ -47,41 +52,53 @@ impl Draft {
         self.add_rules(want, observed);
     }
 
-    /// Makes a link that is right between the right endpoints right in all else.
+    /// Makes a link that is there right in all that it is not.
     pub(super) fn mend(&mut self, want: &TunnelWant, have: &ObservedTunnel, observed: &Observed) {
         let TunnelWant { spec, .. } = want;
         if !is_set_as(&have.link, &spec.link) {
             self.changes.push(step(spec.id, &spec.link.name, Action::ChangeLink { spec: spec.link.clone() }));
         }
-        let lost_sources = if have.addresses == spec.addresses { BTreeSet::new() } else { self.lost_sources(spec, have) };
         for route in have.routes.iter().filter(|route| !stays(want, route) && !is_replaced(want, route)) {
             self.removals.push(step(spec.id, &spec.link.name, Action::DeleteRoute { route: *route }));
         }
-        if have.addresses != spec.addresses {
-            for address in have.addresses.difference(&spec.addresses) {
-                self.removals.push(step(spec.id, &spec.link.name, Action::DeleteAddress { address: *address }));
-            }
-            for address in spec.addresses.difference(&have.addresses) {
-                self.additions.push(step(spec.id, &spec.link.name, Action::AddAddress { address: *address }));
-            }
-        }
-        let is_lost = |route: &Route| route.source.is_some_and(|source| lost_sources.contains(&source));
-        for route in wanted_routes(want).filter(|route| !have.routes.contains(route) || is_lost(route)) {
-            self.additions.push(step(spec.id, &spec.link.name, Action::PutRoute { route: *route }));
-        }
-        let known: BTreeSet<&Route> = if lost_sources.is_empty() { BTreeSet::new() } else { wanted_routes(want).collect() };
-        for route in have.routes.iter().filter(|route| is_lost(route) && stays(want, route) && !known.contains(route)) {
-            if !is_replaced(want, route) {
-                self.additions.push(step(spec.id, &spec.link.name, Action::PutRoute { route: *route }));
-            }
-        }
+        let lost = if have.addresses == spec.addresses { BTreeSet::new() } else { self.mend_addresses(want, have) };
+        self.mend_routes(want, have, &lost);
         self.add_rules(want, observed);
     }
 
-    /// Addresses that leave the link, if only for a moment: the kernel drops the routes that prefer them as source.
-    fn lost_sources(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> BTreeSet<Ipv4Addr> {
-        let remaining: BTreeSet<Ipv4Addr> = have.addresses.intersection(&spec.addresses).map(|address| address.address).collect();
-        have.addresses.difference(&spec.addresses).map(|address| address.address).filter(|address| !remaining.contains(address)).collect()
+    /// New addresses come before old ones go, so that no route is without its source in between. Returns the addresses
+    /// that leave the link before: the kernel drops the routes that prefer them as source.
+    fn mend_addresses(&mut self, want: &TunnelWant, have: &ObservedTunnel) -> BTreeSet<Ipv4Addr> {
+        let TunnelWant { spec, .. } = want;
+        let at = |action| step(spec.id, &spec.link.name, action);
+        let (first, last): (BTreeSet<&Address>, BTreeSet<&Address>) =
+            have.addresses.difference(&spec.addresses).partition(|address| goes_first(address, want, have));
+        self.removals.extend(first.iter().map(|address| at(Action::DeleteAddress { address: **address })));
+        let added = spec.addresses.difference(&have.addresses);
+        self.additions.extend(added.map(|address| at(Action::AddAddress { address: *address })));
+        self.departures.extend(last.iter().map(|address| at(Action::DeleteAddress { address: **address })));
+        let remaining: BTreeSet<Ipv4Addr> =
+            have.addresses.iter().filter(|address| !first.contains(address)).map(|address| address.address).collect();
+        first.into_iter().map(|address| address.address).filter(|address| !remaining.contains(address)).collect()
+    }
+
+    /// A learned route that stays without a session that vouches for it follows the spec's next hop and source.
+    fn mend_routes(&mut self, want: &TunnelWant, have: &ObservedTunnel, lost: &BTreeSet<Ipv4Addr>) {
+        let TunnelWant { spec, .. } = want;
+        let at = |route| step(spec.id, &spec.link.name, Action::PutRoute { route });
+        let is_lost = |route: &Route| route.source.is_some_and(|source| lost.contains(&source));
+        for route in wanted_routes(want).filter(|route| !have.routes.contains(route) || is_lost(route)) {
+            self.additions.push(at(*route));
+        }
+        let all = have.routes.iter().map(|route| (route, renewed(spec, route)));
+        let mut changing = all.filter(|(route, renewed)| *route != renewed || is_lost(route)).peekable();
+        if changing.peek().is_none() {
+            return;
+        }
+        let known: BTreeSet<&Route> = wanted_routes(want).collect();
+        for (_, renewed) in changing.filter(|(route, _)| stays(want, route) && !known.contains(route) && !is_replaced(want, route)) {
+            self.additions.push(at(renewed));
+        }
     }
 
     /// Removes rules that look into this tunnel's tables and that nobody wants.
@@ -186,6 +203,27 @@ fn is_replaced(want: &TunnelWant, route: &Route) -> bool {
         LearnedRoutes::Unknown => false,
     };
     learned || has_other(&want.spec.routes, route)
+}
+
+/// Whether an address must go before others can come: the kernel makes an address that shares the network of another one
+/// its secondary, and takes it away with that one; and an address that routes prefer as source is not one to lose last.
+fn goes_first(address: &Address, want: &TunnelWant, have: &ObservedTunnel) -> bool {
+    let network = |address: &Address| Ipv4Net::new(address.address, address.prefix_len).ok().map(|net| net.trunc());
+    let mut coming = want.spec.addresses.difference(&have.addresses);
+    let install = want.spec.bgp.as_ref().and_then(|bgp| bgp.install);
+    coming.any(|new| network(new) == network(address))
+        || install.is_some_and(|install| install.source == address.address)
+        || wanted_routes(want).any(|route| route.source == Some(address.address))
+}
+
+/// The route as this tunnel's session would have it now, when it comes from a session.
+fn renewed(spec: &TunnelSpec, route: &Route) -> Route {
+    match (route.protocol, &spec.bgp) {
+        (RouteProtocol::Bgp, Some(BgpSpec { peer_address, install: Some(install), .. })) if install.table == route.table => {
+            Route { via: *peer_address, source: Some(install.source), ..*route }
+        }
+        (RouteProtocol::Bgp | RouteProtocol::Static, _) => *route,
+    }
 }
 
 /// Whether there is another route to the same destination in the same table.

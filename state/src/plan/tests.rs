@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     AddressScope, LearnedRoutes, LinkKind, Route, Rule, RuleSelector, StepOutcome, TableId,
     model::Model,
-    testing::{address, learned, link, name, net, route, spec, tunnel, want},
+    testing::{address, gateway, learned, link, name, net, route, spec, tunnel, want},
 };
 
 fn desired(wants: impl IntoIterator<Item = TunnelWant>) -> Desired {
@@ -215,8 +215,8 @@ fn missing_companions_are_put_back_and_others_go() {
         text(&plan),
         [
             "- route 198.18.7.0/24 via 169.254.1.0 proto 4 table 254 dev t0",
-            "- address 169.254.9.1/31 dev t0",
             "+ address 169.254.1.1/31 dev t0",
+            "- address 169.254.9.1/31 dev t0",
         ]
     );
 }
@@ -286,7 +286,10 @@ fn routes_that_go_with_an_address_in_passing_are_put_back() {
     model.delete_address(&name("t0"), &address(1));
     model.add_address(&name("t0"), crate::Address { scope: AddressScope::Universe, ..address(1) });
     model.add_route(&name("t0"), through);
-    carry_out(&full([learning(1, LearnedRoutes::Unknown)], model), model);
+    let mut wanted = learning(1, LearnedRoutes::Unknown);
+    let bgp = wanted.spec.bgp.as_mut().unwrap();
+    bgp.install = bgp.install.map(|install| crate::InstallSpec { source: address(1).address, ..install });
+    carry_out(&full([wanted], model), model);
     assert_eq!(model.observed().links[&name("t0")].addresses, BTreeSet::from([address(1)]));
     assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([through]));
 }
@@ -312,12 +315,12 @@ fn a_rule_of_ours_that_nobody_wants_goes_in_the_full_plan() {
 }
 
 #[test]
-fn removals_come_before_changes_and_changes_before_additions_over_all_tunnels() {
+fn removals_changes_additions_and_replaced_addresses_follow_each_other_over_all_tunnels() {
     let mut model = host_with([want(1, "t1"), want(2, "t2"), want(3, "t3")]);
     model.set_mtu(&name("t1"), 1000);
     model.add_address(&name("t2"), address(9));
     let plan = full([want(1, "t1"), want(2, "t2"), want(4, "t4")], &model);
-    assert_eq!(text(&plan).iter().map(|line| &line[..1]).collect::<String>(), "--~++");
+    assert_eq!(text(&plan).iter().map(|line| &line[..1]).collect::<String>(), "-~++-");
 }
 
 #[test]
@@ -338,4 +341,45 @@ fn a_spec_that_differs_in_the_endpoint_only_moves_the_link() {
     let plan = full([moved.clone()], &model);
     carry_out(&plan, &mut model);
     assert!(full([moved], &model).is_empty());
+}
+
+/// A tunnel with a /32 of its own, which its routes have as source.
+fn with_own(last: u8, overlay: u8, learned: LearnedRoutes) -> TunnelWant {
+    let mut wanted = learning(1, learned);
+    let own = crate::Address { address: Ipv4Addr::new(100, 64, 0, last), prefix_len: 32, scope: AddressScope::Universe };
+    wanted.spec.addresses = BTreeSet::from([own, address(overlay)]);
+    let bgp = wanted.spec.bgp.as_mut().unwrap();
+    (bgp.local_address, bgp.peer_address) = (address(overlay).address, gateway(overlay));
+    bgp.install = bgp.install.map(|install| crate::InstallSpec { source: own.address, ..install });
+    wanted
+}
+
+#[test]
+fn another_overlay_and_another_source_replace_routes_before_the_old_addresses_go() {
+    let old = Route { source: Some(Ipv4Addr::new(100, 64, 0, 7)), ..learned(1, "198.18.0.0/24") };
+    let mut model = host_with([with_own(7, 1, LearnedRoutes::Known(BTreeSet::from([old])))]);
+    let plan = full([with_own(8, 2, LearnedRoutes::Unknown)], &model);
+    assert_eq!(
+        text(&plan),
+        [
+            "+ address 100.64.0.8/32 dev t0",
+            "+ address 169.254.2.1/31 dev t0",
+            "+ route 198.18.0.0/24 via 169.254.2.0 src 100.64.0.8 proto 186 table 254 dev t0",
+            "- address 100.64.0.7/32 dev t0",
+            "- address 169.254.1.1/31 dev t0",
+        ]
+    );
+    for step in &plan.steps {
+        model.apply(step);
+        assert_eq!(model.observed().links[&name("t0")].routes.len(), 1, "after {step}");
+    }
+    assert!(full([with_own(8, 2, LearnedRoutes::Unknown)], &model).is_empty());
+}
+
+#[test]
+fn an_address_that_shares_its_network_with_a_new_one_goes_first() {
+    let model = host_with([want(1, "t0")]);
+    let mut wanted = want(1, "t0");
+    wanted.spec.addresses = BTreeSet::from([crate::Address { scope: AddressScope::Universe, ..address(1) }]);
+    assert_eq!(text(&full([wanted], &model)), ["- address 169.254.1.1/31 dev t0", "+ address 169.254.1.1/31 dev t0"]);
 }
