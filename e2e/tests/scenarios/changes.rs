@@ -17,10 +17,10 @@ use crate::{
 };
 
 pub const ALL: &[Scenario] = &[
+    ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
     ("another_endpoint_keeps_the_link_and_its_learned_routes", endpoint),
     ("another_source_address_keeps_the_link", source),
     ("another_overlay_network_keeps_the_link", overlay),
-    ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
     ("a_tunnel_follows_the_hosts_address", address_changes),
     ("a_tunnel_works_again_after_the_interface_below_it_went_down_and_up", interface_flaps),
 ];

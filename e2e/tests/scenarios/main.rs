@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Some(reason) => skip(scenario, &reason),
         None => trial(&world, *scenario),
     });
-    let trials = special.chain(scenarios.iter().map(|scenario| trial(&world, *scenario))).collect();
+    let trials = scenarios.iter().map(|scenario| trial(&world, *scenario)).chain(special).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!("all scenarios took {:.1?}", begun.elapsed());
     if conclusion.has_failed() && std::env::var_os("WARREN_E2E_KEEP").is_some() {
