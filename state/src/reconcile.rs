@@ -37,6 +37,9 @@ pub struct ReconcilerSettings {
     pub recheck_gap: Duration,
     /// Lost notices lead to a full look at once, and then at most this often.
     pub notice_gap: Duration,
+    /// After a change of the host's own network, source addresses that are in use are asked for at once, and then at most this
+    /// often.
+    pub source_gap: Duration,
     /// The most routes that a session may teach us.
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed, and what follows from it.
@@ -51,6 +54,7 @@ impl Default for ReconcilerSettings {
             observe_retry_max: Duration::from_secs(30),
             recheck_gap: Duration::from_millis(200),
             notice_gap: Duration::from_secs(1),
+            source_gap: Duration::from_millis(500),
             max_prefixes: 20_000,
             liveness: None,
         }

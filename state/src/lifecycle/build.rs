@@ -40,7 +40,7 @@ impl Lifecycle {
         self.next_incarnation = self.next_incarnation.max(incarnation);
         self.name = Some(spec.link.name.clone());
         if self.want.is_some() {
-            if let Some(spec) = self.note_move(spec) {
+            if let Some(spec) = self.note_move(spec, turn.now) {
                 self.change_spec(spec, turn);
             }
         } else {

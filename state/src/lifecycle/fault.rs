@@ -51,7 +51,7 @@ impl Lifecycle {
             self.record_failure(phase, &fault, Duration::ZERO, turn);
             return self.look(Look::Build, turn);
         }
-        if self.can_go_back() {
+        if self.move_failed(&fault) {
             self.go_back(fault.to_string(), turn);
             if !self.half_built {
                 return self.look(Look::Build, turn);

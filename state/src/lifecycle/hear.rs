@@ -20,14 +20,14 @@ impl Lifecycle {
         match update {
             SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
             SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn),
-            SessionUpdate::Synced => self.note_synced(),
+            SessionUpdate::Synced => self.note_synced(turn.now),
             SessionUpdate::Closed => self.note_closed(),
         }
         self.unblock_forgotten();
     }
 
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
-    /// is built).
+    /// is built). A peer that stays is not told that the session is over: it may keep our routes until the next one.
     pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
         let Some(session) = &mut self.session else { return };
         match &spec.bgp {
@@ -38,7 +38,8 @@ impl Lifecycle {
                 turn.emit(Effect::Advertise { session: session.number, prefixes });
             }
             Some(_) | None => {
-                self.stop_session(true, turn);
+                let stays = spec.bgp.is_some() && self.want.as_ref().is_some_and(|want| has_same_peer(&want.spec, spec));
+                self.stop_session(!stays, turn);
                 self.forget_routes();
                 self.expect_routes(spec, turn.now);
             }
@@ -69,7 +70,6 @@ impl Lifecycle {
 
     /// No session has vouched for the routes of an earlier run: only those that one has sent since stay.
     pub(super) fn drop_stale_routes(&mut self) {
-        self.stale_routes_at = None;
         self.learn_exactly();
     }
 
@@ -89,9 +89,7 @@ impl Lifecycle {
             let peer_asn = session.spec.peer_asn;
             turn.record(Event::SessionChanged { tunnel: self.tunnel, peer_asn, from, to: status, detail });
         }
-        if status == SessionStatus::Up {
-            self.move_answered();
-        }
+        self.move_heard(status == SessionStatus::Up, turn.now);
     }
 
     fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>) {
@@ -114,18 +112,19 @@ impl Lifecycle {
         }
     }
 
-    fn note_synced(&mut self) {
-        self.stale_routes_at = None;
+    fn note_synced(&mut self, now: Monotonic) {
         if self.retains() {
+            self.stale_routes_at = None;
             self.learned_mut();
         } else {
             self.sync_due = true;
+            self.stale_routes_at = self.stale_routes_at.or(Some(now + self.settings.stale_routes));
             self.finish_sync();
         }
     }
 
     /// Routes of an earlier run stay until the peer has sent its table and it is known of each route whether it may be
-    /// there.
+    /// there, or the time for stale routes is over.
     pub(super) fn finish_sync(&mut self) {
         if self.sync_due && !self.held.values().any(|held| *held == Held::Undecided) {
             self.learn_exactly();
@@ -150,6 +149,7 @@ impl Lifecycle {
 
     fn learn_exactly(&mut self) {
         self.sync_due = false;
+        self.stale_routes_at = None;
         if let Some(want) = &mut self.want {
             want.learned = match mem::replace(&mut want.learned, LearnedRoutes::Unknown) {
                 LearnedRoutes::Unknown => LearnedRoutes::Known(BTreeSet::new()),
@@ -178,4 +178,9 @@ impl Lifecycle {
 
 fn differs_in_advertise_only(a: &BgpSpec, b: &BgpSpec) -> bool {
     BgpSpec { advertise: BTreeSet::new(), ..a.clone() } == BgpSpec { advertise: BTreeSet::new(), ..b.clone() }
+}
+
+fn has_same_peer(a: &TunnelSpec, b: &TunnelSpec) -> bool {
+    let peer = |spec: &TunnelSpec| (spec.link.remote, spec.bgp.as_ref().map(|bgp| bgp.peer_address));
+    peer(a) == peer(b)
 }

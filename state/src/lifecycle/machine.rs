@@ -428,7 +428,8 @@ impl Lifecycle {
             }
             (State::Waiting { failure, earliest }, Input::Timeout) => {
                 self.pass_time(turn);
-                if turn.now >= failure.retry_at { self.look(Look::Build, turn) } else { State::Waiting { failure, earliest } }
+                let due = self.todo.rebuild || turn.now >= failure.retry_at;
+                if due { self.look(Look::Build, turn) } else { State::Waiting { failure, earliest } }
             }
             (State::DrainWaiting { removal, failure }, Input::Timeout) => {
                 if turn.now >= failure.retry_at {

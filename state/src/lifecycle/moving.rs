@@ -1,5 +1,5 @@
 //! Moving a tunnel to other endpoints. The link stays the same one; and where it worked before, it goes back when the new
-//! endpoint does not answer, and tries again later.
+//! endpoint does not answer, and tries again later. When nobody answers at the old one either, it stays at the new one.
 
 use std::time::Duration;
 
@@ -18,14 +18,16 @@ pub(super) struct Move {
     stage: Stage,
     /// How often the new endpoint did not answer.
     tries: u32,
+    /// What failed on the way there last.
+    fault: Option<String>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The tunnel is at the new endpoints, or on the way there. `until` is set once it is.
-    Trying { until: Option<Monotonic> },
-    /// The tunnel is back at the old ones.
-    Postponed { reason: String, retry_at: Monotonic },
+    /// The tunnel is at the new endpoints, or on the way there. Once it has arrived, the time starts anew.
+    Trying { until: Monotonic, arrived: bool },
+    /// The tunnel is back at the old ones. While they do not answer either, that is waited for until `until` only.
+    Postponed { reason: String, retry_at: Monotonic, until: Option<Monotonic> },
 }
 
 /// A tunnel that is where it was, because where it should be nobody answers.
@@ -42,21 +44,21 @@ pub struct PostponedMove {
 impl Lifecycle {
     /// Takes note of a new spec. `None` when the tunnel stays where it is for now: the spec asks for the move that is
     /// postponed.
-    pub(super) fn note_move(&mut self, spec: TunnelSpec) -> Option<TunnelSpec> {
+    pub(super) fn note_move(&mut self, spec: TunnelSpec, now: Monotonic) -> Option<TunnelSpec> {
         let Some(want) = &self.want else { return Some(spec) };
-        let works = self.is_up();
+        let stage = Stage::Trying { until: now + self.settings.move_timeout, arrived: false };
+        let to = |old: TunnelSpec, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
         self.moving = match self.moving.take() {
-            Some(Move { old, new, stage: stage @ Stage::Postponed { .. }, tries }) if new == spec => {
-                self.moving = Some(Move { old, new, stage, tries });
+            Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
+                self.moving = Some(one);
                 return None;
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
-            Some(Move { old, new, stage: Stage::Trying { .. }, tries }) => {
-                let tries = if is_between_same(&new, &spec) { tries } else { 0 };
-                Some(Move { old, new: spec.clone(), stage: Stage::Trying { until: None }, tries })
+            Some(Move { old, new, stage: Stage::Trying { .. }, tries, .. }) => {
+                to(old, if is_between_same(&new, &spec) { tries } else { 0 })
             }
-            Some(Move { stage: Stage::Postponed { .. }, .. }) | None if works && !is_between_same(&want.spec, &spec) => {
-                Some(Move { old: want.spec.clone(), new: spec.clone(), stage: Stage::Trying { until: None }, tries: 0 })
+            Some(Move { stage: Stage::Postponed { .. }, .. }) | None if self.is_up() && !is_between_same(&want.spec, &spec) => {
+                to(want.spec.clone(), 0)
             }
             Some(Move { stage: Stage::Postponed { .. }, .. }) | None => None,
         };
@@ -65,26 +67,31 @@ impl Lifecycle {
 
     /// The kernel is as wanted: from now on the new endpoint has time to answer.
     pub(super) fn move_arrived(&mut self, now: Monotonic) {
-        let Some(Move { stage: Stage::Trying { until: until @ None }, .. }) = &mut self.moving else { return };
+        let Some(Move { stage: Stage::Trying { until, arrived: arrived @ false }, .. }) = &mut self.moving else { return };
         if self.want.as_ref().is_some_and(|want| want.spec.bgp.is_some()) {
-            *until = Some(now + self.settings.move_timeout);
+            (*until, *arrived) = (now + self.settings.move_timeout, true);
         } else {
             self.moving = None;
         }
     }
 
-    /// The session is up: the tunnel is where it should be, unless it is back where it was.
-    pub(super) fn move_answered(&mut self) {
-        if let Some(Move { stage: Stage::Trying { .. }, .. }) = &self.moving {
-            self.moving = None;
+    /// The session came up or went down: at the new end that ends the move, back at the old one it says whether it is worth
+    /// staying there.
+    pub(super) fn move_heard(&mut self, is_up: bool, now: Monotonic) {
+        match &mut self.moving {
+            Some(Move { stage: Stage::Trying { .. }, .. }) if is_up => self.moving = None,
+            Some(Move { stage: Stage::Postponed { until, .. }, .. }) => {
+                *until = if is_up { None } else { until.or(Some(now + self.settings.move_timeout)) };
+            }
+            Some(Move { stage: Stage::Trying { .. }, .. }) | None => {}
         }
     }
 
     /// What is due of a move.
     pub(super) fn move_timeout(&self) -> Option<Monotonic> {
         match &self.moving.as_ref()?.stage {
-            Stage::Trying { until } => *until,
-            Stage::Postponed { retry_at, .. } => Some(*retry_at),
+            Stage::Trying { until, .. } => Some(*until),
+            Stage::Postponed { retry_at, until, .. } => Some(until.map_or(*retry_at, |until| until.min(*retry_at))),
         }
     }
 
@@ -93,25 +100,31 @@ impl Lifecycle {
         if self.move_timeout().is_none_or(|at| turn.now < at) {
             return;
         }
-        match &self.moving {
-            Some(Move { stage: Stage::Trying { .. }, new, .. }) => {
-                let reason = format!("{} does not answer at the tunnel's new end", new.link.remote);
-                self.go_back(reason, turn);
+        let Some(Move { new, stage, fault, .. }) = &mut self.moving else { return };
+        let spec = new.clone();
+        match stage {
+            Stage::Trying { arrived, .. } => {
+                let why = fault.clone().filter(|_| !*arrived).unwrap_or_else(|| "the new endpoint does not answer".to_owned());
+                self.go_back(why, turn);
             }
-            Some(Move { stage: Stage::Postponed { .. }, new, .. }) => {
-                let new = new.clone();
-                if let Some(moving) = &mut self.moving {
-                    moving.stage = Stage::Trying { until: None };
-                }
-                self.change_spec(new, turn);
+            Stage::Postponed { until: Some(_), .. } => {
+                self.moving = None;
+                self.change_spec(spec, turn);
             }
-            None => {}
+            Stage::Postponed { until: None, .. } => {
+                *stage = Stage::Trying { until: turn.now + self.settings.move_timeout, arrived: false };
+                *fault = None;
+                self.change_spec(spec, turn);
+            }
         }
     }
 
-    /// Whether the old link must be restored because the new one cannot be made.
-    pub(super) fn can_go_back(&self) -> bool {
-        self.remake && matches!(&self.moving, Some(Move { stage: Stage::Trying { .. }, .. }))
+    /// A failure on the way to the new endpoints. Says whether the tunnel must go back at once: the old link is gone and the
+    /// new one cannot be made, or somebody else has the new endpoints.
+    pub(super) fn move_failed(&mut self, fault: &Fault) -> bool {
+        let Some(Move { stage: Stage::Trying { arrived: false, .. }, fault: last, .. }) = &mut self.moving else { return false };
+        *last = Some(fault.to_string());
+        self.remake || fault.class == FaultClass::Conflict
     }
 
     pub(super) fn go_back(&mut self, reason: String, turn: &mut Turn<'_>) {
@@ -119,10 +132,14 @@ impl Lifecycle {
         let wait = self.move_backoff(moving.tries, turn);
         moving.tries = moving.tries.saturating_add(1);
         let old = moving.old.clone();
-        let detail = format!("{reason}: back at {}, and tried again later", old.link.remote);
-        let fault = Fault { class: FaultClass::Transient, operation: "move the tunnel".to_owned(), detail };
+        let reason = format!("{reason}; back at {} until the next try", old.link.remote);
+        let fault = Fault {
+            class: FaultClass::Transient,
+            operation: format!("move the tunnel to {}", moving.new.link.remote),
+            detail: reason.clone(),
+        };
         self.record_failure(Phase::Peering, &fault, wait, turn);
-        moving.stage = Stage::Postponed { reason, retry_at: turn.now + wait };
+        moving.stage = Stage::Postponed { reason, retry_at: turn.now + wait, until: Some(turn.now + self.settings.move_timeout) };
         self.moving = Some(moving);
         self.change_spec(old, turn);
     }
@@ -136,7 +153,7 @@ impl Lifecycle {
     /// For reports.
     pub(super) fn postponed_move(&self) -> Option<PostponedMove> {
         match self.moving.as_ref()? {
-            Move { new, stage: Stage::Postponed { reason, retry_at }, .. } => {
+            Move { new, stage: Stage::Postponed { reason, retry_at, .. }, .. } => {
                 Some(PostponedMove { link: new.link.clone(), reason: reason.clone(), retry_at: *retry_at })
             }
             Move { stage: Stage::Trying { .. }, .. } => None,

@@ -100,6 +100,7 @@ impl Lifecycle {
         self.progress_at = None;
         self.stale_routes_at = None;
         self.healthy_since = None;
+        self.moving = None;
         turn.emit(Effect::Finished);
         State::Ended
     }

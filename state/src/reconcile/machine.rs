@@ -101,6 +101,9 @@ pub(super) struct Looking {
     pub(super) resync_at: Option<Monotonic>,
     pub(super) retry_at: Option<Monotonic>,
     pub(super) notice_due: Option<Monotonic>,
+    /// When sources were asked for last because the host's network changed.
+    pub(super) sources_at: Option<Monotonic>,
+    pub(super) sources_due: Option<Monotonic>,
     pub(super) failures: u32,
 }
 
@@ -175,8 +178,13 @@ impl Reconciler {
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let recheck = self.slots.values().filter_map(|slot| slot.recheck.due).min();
         let looking = &self.looking;
-        let named =
-            [(looking.resync_at, "resync"), (looking.retry_at, "observe-retry"), (looking.notice_due, "observe"), (recheck, "recheck")];
+        let named = [
+            (looking.resync_at, "resync"),
+            (looking.retry_at, "observe-retry"),
+            (looking.notice_due, "observe"),
+            (looking.sources_due, "sources"),
+            (recheck, "recheck"),
+        ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
 

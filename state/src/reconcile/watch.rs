@@ -73,9 +73,12 @@ impl Reconciler {
         self.looking.resync_at = None;
     }
 
-    /// A change on the link of one of our tunnels is for that tunnel. One elsewhere may end a conflict. Lost notices
-    /// mean that all must be looked at.
+    /// A change on the link of one of our tunnels is for that tunnel. One elsewhere may end a conflict, and may mean another
+    /// source address. Lost notices mean that all must be looked at.
     pub(super) fn notice(&mut self, link: Option<LinkName>, turn: &mut Turn<'_>) {
+        if link.as_ref().is_none_or(|link| !self.names.contains_key(link)) {
+            self.ask_sources_soon(turn);
+        }
         let Some(link) = link else {
             let free_at = self.looking.noticed_at.map(|at| at + self.settings.notice_gap).filter(|at| *at > turn.now);
             match free_at {
@@ -104,6 +107,10 @@ impl Reconciler {
             self.looking.resync_at = None;
             self.recheck_learned(turn);
             self.ask_sources_again(turn);
+        }
+        if is_due(self.looking.sources_due) {
+            self.looking.sources_due = None;
+            self.ask_sources_soon(turn);
         }
         if noticed {
             self.looking.noticed_at = Some(turn.now);
@@ -230,6 +237,20 @@ impl Reconciler {
         });
         for tunnel in learning.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.recheck(tunnel, turn);
+        }
+    }
+
+    /// The host's own network changed. The last of many changes in a row is followed by a question too.
+    fn ask_sources_soon(&mut self, turn: &mut Turn<'_>) {
+        if self.built.uses_source.is_empty() {
+            return;
+        }
+        match self.looking.sources_at.map(|at| at + self.settings.source_gap).filter(|at| *at > turn.now) {
+            Some(at) => self.looking.sources_due = Some(at),
+            None => {
+                self.looking.sources_at = Some(turn.now);
+                self.ask_sources_again(turn);
+            }
         }
     }
 

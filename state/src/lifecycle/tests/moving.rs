@@ -109,3 +109,79 @@ fn a_link_that_can_neither_be_moved_nor_made_anew_is_restored() {
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
     assert!(bench.machine.report().postponed.unwrap().reason.contains("scripted"));
 }
+
+#[test]
+fn when_nobody_answers_at_the_old_end_either_the_tunnel_stays_at_the_new_one() {
+    let mut bench = moved();
+    bench.pass("move");
+    assert_eq!(remote(&bench), at(1));
+    let waited = bench.pass("move");
+    assert_eq!((remote(&bench), waited), (at(99), Duration::from_secs(30)));
+    assert!(bench.machine.report().postponed.is_none());
+    assert!(bench.machine.poll_timeout().is_none_or(|deadline| deadline.name != "move"));
+}
+
+#[test]
+fn when_the_old_end_stops_answering_the_new_one_is_not_waited_for_any_longer() {
+    let mut bench = moved();
+    bench.pass("move");
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Down, None));
+    bench.run();
+    assert_eq!(bench.pass("move"), Duration::from_secs(30));
+    assert_eq!(remote(&bench), at(99));
+}
+
+#[test]
+fn new_endpoints_that_another_link_has_send_the_tunnel_back_at_once() {
+    let mut bench = Bench::active();
+    let ends = elsewhere(99).link;
+    bench.model.add_foreign(&name("gre7"), crate::LinkKind::Gre, Some((ends.local, ends.remote)));
+    bench.assign(elsewhere(99));
+    bench.run();
+    assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
+    assert!(bench.machine.report().postponed.unwrap().reason.contains("another link has these endpoints"));
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    bench.model.delete_link(&name("gre7"));
+    bench.pass("move");
+    assert_eq!(remote(&bench), at(99));
+}
+
+#[test]
+fn a_move_that_keeps_failing_goes_back_in_time_and_says_what_failed() {
+    let mut bench = Bench::active();
+    bench.step_faults.extend(std::iter::repeat_n(Some(FaultClass::Transient), 100));
+    bench.assign(elsewhere(99));
+    bench.run();
+    for _ in 0..20 {
+        if bench.machine.report().postponed.is_some() {
+            break;
+        }
+        let name = bench.machine.poll_timeout().unwrap().name;
+        bench.pass(name);
+    }
+    assert!(bench.machine.report().postponed.unwrap().reason.starts_with("try: scripted"));
+    bench.step_faults.clear();
+    assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
+}
+
+#[test]
+fn only_a_peer_that_is_left_is_told_that_the_session_is_over() {
+    let mut bench = Bench::active();
+    assert!(kinds(&bench.assign(elsewhere(99))).contains(&"stop"));
+    let mut bench = Bench::active();
+    let mut other_source = elsewhere(1);
+    other_source.link.local = Ipv4Addr::new(192, 0, 2, 77);
+    other_source.bgp.as_mut().unwrap().policy.protected = [other_source.link.local, other_source.link.remote].into();
+    assert!(kinds(&bench.assign(other_source)).contains(&"close"));
+}
+
+#[test]
+fn a_tunnel_that_is_let_go_of_moves_no_more() {
+    let mut bench = moved();
+    bench.give(Input::Detach);
+    assert_eq!(bench.machine.poll_timeout(), None);
+}

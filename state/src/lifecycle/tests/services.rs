@@ -212,3 +212,20 @@ fn after_a_restart_a_route_in_place_stays_until_its_host_is_known_not_to_answer(
     verdict(&mut bench, "198.18.1.0/32", Usability::Unusable);
     assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
 }
+
+#[test]
+fn routes_of_an_earlier_run_go_when_nothing_is_found_out_about_their_hosts_for_long() {
+    let mut first = probed(LivenessMode::Active, false);
+    verdict(&mut first, "198.18.0.0/32", Usability::Usable);
+    let spec = first.machine.report().spec.unwrap();
+    let mut bench = Bench::on(first.model);
+    bench.assign(spec);
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    bench.routes(&["198.18.0.0/32"], &[]);
+    bench.session(SessionUpdate::Synced);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
+    bench.pass("stale-routes");
+    assert!(bench.routes_in_kernel().is_empty());
+}

@@ -164,7 +164,7 @@ fn a_session_that_differs_otherwise_is_replaced_and_its_routes_stay_meanwhile() 
     changed.bgp.as_mut().unwrap().peer_asn = Asn(65123);
     bench.assign(changed);
     bench.run();
-    assert_eq!(kinds(&bench.log), ["stop", "observe", "start"]);
+    assert_eq!(kinds(&bench.log), ["close", "observe", "start"]);
     assert_eq!(bench.routes_in_kernel().len(), 2);
     assert_eq!(bench.machine.report().session, SessionStatus::Pending);
     assert_eq!(bench.machine.poll_timeout().unwrap().name, "stale-routes");
