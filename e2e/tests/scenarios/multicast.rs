@@ -38,8 +38,9 @@ pub fn missing() -> Option<String> {
 }
 
 const KIND: &str = "Multicast";
-/// The protocol's number in IPv4.
+/// Protocols' numbers in IPv4.
 const PIM: u8 = 103;
+const UDP: u8 = 17;
 
 const fn group(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(233, 84, 178, n)
@@ -171,6 +172,15 @@ fn across(site: &mut Site<'_>) -> Result<()> {
     subscriber.await_up(site)?;
     links_are_exact(&publisher, &subscriber)?;
     subscriber.await_joined(site, &[1, 2])?;
+    let (_, waited) = until("the publisher's heartbeat arrives", SOON, || {
+        let arrived = from_publisher.has_packet(UDP, group(1))?;
+        Ok(Ask::holds(arrived, || publisher.daemon.log_tail()))
+    })?;
+    ensure!(
+        waited < scaled(Duration::from_secs(5)),
+        "the first heartbeat did not come at once but after {waited:?}; {}",
+        publisher.daemon.log_tail()
+    );
     messages_cross(site, &publisher, &subscriber)?;
     // A ban prunes at once; without it the device would go on for the two minutes of the joins' holdtime.
     subscriber.edit(site, |user| user.status = UserStatus::BANNED)?;
