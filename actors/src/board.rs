@@ -25,6 +25,7 @@ use warren_state::{
 
 use crate::{
     Clock, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, news::TunnelNews, poke::Poke, pulse::Pulses,
+    settings::RoleSettings,
 };
 
 /// Shared by all actors of one tree.
@@ -64,6 +65,8 @@ pub(crate) struct Board {
 pub(crate) struct Pokes {
     pub(crate) reconciler: Poke,
     pub(crate) watcher: Poke,
+    /// The host's own network changed.
+    pub(crate) finder: Poke,
     pub(crate) status: Poke,
 }
 
@@ -201,8 +204,18 @@ impl Board {
 
     /// Takes a notice of the kernel.
     pub(crate) fn notice(&self, notice: Notice) {
+        if matches!(self.settings.role, RoleSettings::Client(_)) && self.tells_of_the_host(&notice) {
+            self.pokes.finder.ring();
+        }
         lock(&self.notices).add(notice);
         self.changed();
+    }
+
+    fn tells_of_the_host(&self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Changed(Some(link)) => !self.tunnels.has_link(link),
+            Notice::Changed(None) | Notice::Overrun => true,
+        }
     }
 
     /// Counts. Status publishes it with the next snapshot.

@@ -17,6 +17,8 @@ use crate::{
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// From a change of the host's network to the look, and from one look to the one that confirms it.
+const SETTLE: Duration = Duration::from_secs(1);
 const DATAPLANE_TIMEOUT: Duration = Duration::from_secs(10);
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer answers are no addresses.
@@ -24,8 +26,15 @@ const LONGEST_ANSWER: usize = 256;
 
 pub(crate) struct Finder;
 
-/// Look.
-pub(crate) struct Look;
+/// When to look.
+pub(crate) enum Look {
+    /// It is time again.
+    Due,
+    /// The host's own network changed: once it is quiet.
+    Changed,
+    /// It is quiet, or another address is to be confirmed.
+    Settled,
+}
 
 pub(crate) struct Arguments {
     pub(crate) board: Arc<Board>,
@@ -48,14 +57,35 @@ impl Actor for Finder {
 
     async fn pre_start(&self, myself: ActorRef<Look>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let Arguments { board, settings } = arguments;
-        myself.cast(Look)?;
+        myself.cast(Look::Due)?;
+        let bell = myself.clone();
+        board.pokes.finder.attach(move || {
+            let _gone = bell.cast(Look::Changed);
+        });
         let random = SplitMix64::new(board.settings.seed.rotate_left(29));
         Ok(State { board, settings, retry: FIRST_RETRY, random, candidate: None })
     }
 
-    async fn handle(&self, myself: ActorRef<Look>, _look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
-        if let Some(next) = state.look().await {
-            myself.send_after(next, || Look);
+    async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match look {
+            Look::Due => {
+                if let Some(next) = state.look().await {
+                    myself.send_after(next, || Look::Due);
+                }
+            }
+            Look::Changed => {
+                myself.send_after(SETTLE, || Look::Settled);
+            }
+            Look::Settled => {
+                state.board.pokes.finder.answer();
+                // A first address is looked for with its own, growing waits.
+                if state.board.client_ip.load().address.is_some() {
+                    state.look().await;
+                }
+                if state.candidate.is_some() {
+                    myself.send_after(SETTLE, || Look::Settled);
+                }
+            }
         }
         Ok(())
     }
@@ -69,12 +99,12 @@ impl State {
             return None;
         }
         let in_force = self.board.client_ip.load().address;
-        match (self.from_kernel().await, in_force) {
+        match (self.ask_kernel().await, in_force) {
             (Ok(address), None) => self.found(address),
             (Ok(address), Some(in_force)) if address == in_force => self.candidate = None,
             (Ok(address), Some(_)) => self.confirm(address),
             (Err(_), Some(_)) => {}
-            (Err(reason), None) => match self.from_service().await {
+            (Err(reason), None) => match self.ask_service().await {
                 Ok(address) => self.found(address),
                 Err(service) => return Some(self.not_found(format!("{reason}; {service}"))),
             },
@@ -112,7 +142,7 @@ impl State {
         wait
     }
 
-    async fn from_kernel(&self) -> Result<Ipv4Addr, String> {
+    async fn ask_kernel(&self) -> Result<Ipv4Addr, String> {
         let ours = self.overlay_addresses().await?;
         let mut reasons = Vec::new();
         for probe in &self.settings.probes {
@@ -138,7 +168,7 @@ impl State {
         Ok(addresses.collect())
     }
 
-    async fn from_service(&self) -> Result<Ipv4Addr, String> {
+    async fn ask_service(&self) -> Result<Ipv4Addr, String> {
         let Some(url) = &self.settings.service_url else { return Err("no service to ask is configured".to_owned()) };
         let answer = ask(url).await.map_err(|error| format!("the address service does not answer: {}", error.without_url()))?;
         let address: Ipv4Addr = answer.trim().parse().map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;

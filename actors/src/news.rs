@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use warren_state::{TunnelId, lifecycle::TunnelReport};
+use warren_state::{LinkName, TunnelId, lifecycle::TunnelReport};
 
 use crate::board::lock;
 
@@ -97,6 +97,12 @@ impl TunnelNews {
     /// The latest report of every tunnel.
     pub(crate) fn latest(&self) -> Vec<Arc<TunnelReport>> {
         lock(&self.0).latest.values().cloned().collect()
+    }
+
+    /// Whether a tunnel's link has this name.
+    pub(crate) fn has_link(&self, name: &LinkName) -> bool {
+        let of = |report: &Arc<TunnelReport>| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name);
+        lock(&self.0).latest.values().any(of)
     }
 
     /// There are no provisioners any more.

@@ -235,6 +235,18 @@ async fn after_a_change_of_address_one_empty_list_takes_no_tunnel_and_a_second_o
 }
 
 #[tokio::test]
+async fn a_change_of_the_hosts_network_leads_to_its_new_address_without_waiting_for_the_next_look() {
+    let mut world = client_at(Ipv4Addr::new(20, 0, 0, 5));
+    world.settings.role =
+        RoleSettings::Client(ClientSettings { recheck_interval: Duration::from_secs(3_600), ..ClientSettings::default() });
+    let world = world.enabled().await;
+    world.until("it is found", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))).await;
+    *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
+    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    world.until("the new one is", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))).await;
+}
+
+#[tokio::test]
 async fn another_address_that_only_one_look_in_a_row_finds_does_not_replace_the_known_one() {
     let source = Ipv4Addr::new(20, 0, 0, 5);
     let world = client_at(source);

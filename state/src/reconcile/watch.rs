@@ -101,7 +101,8 @@ impl Reconciler {
     }
 
     pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        let is_due = |at: Option<crate::Monotonic>| at.is_some_and(|at| turn.now >= at);
+        let now = turn.now;
+        let is_due = |at: Option<crate::Monotonic>| at.is_some_and(|at| now >= at);
         let (resync, retry, noticed) = (is_due(self.looking.resync_at), is_due(self.looking.retry_at), is_due(self.looking.notice_due));
         if resync {
             self.looking.resync_at = None;
@@ -122,7 +123,6 @@ impl Reconciler {
         if resync || retry || noticed {
             self.observe(turn);
         }
-        let now = turn.now;
         let due = |slot: &Slot| slot.recheck.due.is_some_and(|at| now >= at);
         for tunnel in self.slots.iter().filter(|(_, slot)| due(slot)).map(|(id, _)| *id).collect::<Vec<_>>() {
             self.recheck(tunnel, turn);

@@ -349,3 +349,24 @@ fn a_provisioner_that_is_heard_of_late_is_taken_over_too() {
     bench.observe();
     assert_eq!(bench.report(&spec, Phase::Failed, None), ["retire 1 dzt501"], "it would build the tunnel though the switch is off");
 }
+
+#[test]
+fn a_change_of_the_hosts_network_asks_for_sources_again_and_at_most_once_per_gap() {
+    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
+    let mut bench = Bench::client();
+    bench.give(Input::Switch(true));
+    bench.view(view([(1, allocated)]));
+    bench.observe();
+    let endpoint = Ipv4Addr::new(203, 0, 113, 1);
+    let answer = |source| Input::Sources(BTreeMap::from([(endpoint, Some(source))]));
+    bench.give(answer(Ipv4Addr::new(10, 0, 0, 5)));
+    bench.observe();
+    let question = format!("resolve {{{endpoint}}}");
+    assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), [question.clone()]);
+    assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
+    let (waited, effects) = bench.pass("sources");
+    assert_eq!((waited, effects), (Duration::from_millis(500), vec![question]));
+    bench.give(answer(Ipv4Addr::new(10, 0, 0, 6)));
+    let local = bench.machine.desired.tunnels.values().next().unwrap().spec.link.local;
+    assert_eq!(local, Ipv4Addr::new(10, 0, 0, 6));
+}
