@@ -69,6 +69,7 @@ fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
         lines.push(format!("  {kind} over GRE {local} -> {remote}, incarnation {}", tunnel.incarnation));
     }
+    lines.extend(tunnel.postponed.as_ref().map(|postponed| format!("  not where it should be: {}", notes::move_to(postponed))));
     if let Some(failure) = &tunnel.failure {
         lines.push(format!("  failed while {}: {}: {}", failure.phase, failure.operation, failure.detail));
         lines.push(format!("  {}; {}", advice(&failure.class), notes::retry(tunnel.attempts, failure.retry_in_seconds)));

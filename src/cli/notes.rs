@@ -1,7 +1,7 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
 use super::output;
-use crate::http::v3::{Refused, Status, Tunnel};
+use crate::http::v3::{Postponed, Refused, Status, Tunnel};
 
 /// Of each kind of thing that may be wrong many times.
 const SHOWN: usize = 5;
@@ -78,11 +78,21 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
         let retry = retry(tunnel.attempts, failure.retry_in_seconds);
         return Some(format!("{name} failed {since} ago while {}: {}: {}; {retry}", failure.phase, failure.operation, failure.detail));
     }
+    if let Some(postponed) = &tunnel.postponed {
+        let ends = [&tunnel.local, &tunnel.remote].map(|end| end.as_deref().unwrap_or("?"));
+        return Some(format!("{name} stays between {} and {}: {}", ends[0], ends[1], move_to(postponed)));
+    }
     match tunnel.phase.as_str() {
         "active" => None,
         "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
         phase => Some(format!("{name} is {phase} for {since}")),
     }
+}
+
+/// Why a move is postponed, and when it is tried again.
+pub fn move_to(Postponed { local, remote, reason, retry_in_seconds }: &Postponed) -> String {
+    let when = if *retry_in_seconds > 0.0 { format!("in {}", output::span(*retry_in_seconds)) } else { "now".to_owned() };
+    format!("{reason}; the move to {local} and {remote} is tried again {when}")
 }
 
 /// The session: how it is, since when, why, and what that means.
@@ -152,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 9] = [
             (|s| s["enabled"] = json!(false), "the daemon is disabled: no tunnels are built until `warren enable`"),
             (
                 |s| s["client_ip"] = json!(null),
@@ -179,6 +189,18 @@ mod tests {
             (
                 |s| s["tunnels"] = json!([failed()]),
                 "doublezero0 failed 1m 5s ago while linking: create link doublezero0: not ours; tried again in 8s, after 2 failed attempts in a row",
+            ),
+            (
+                |s| {
+                    s["tunnels"] = json!([tunnel()]);
+                    s["tunnels"][0]["postponed"] = json!({
+                        "local": "192.0.2.1", "remote": "198.51.100.7", "reason": "nobody answers", "retry_in_seconds": 4.0
+                    });
+                    for (end, address) in [("local", "192.0.2.1"), ("remote", "198.51.100.9")] {
+                        s["tunnels"][0][end] = json!(address);
+                    }
+                },
+                "doublezero0 stays between 192.0.2.1 and 198.51.100.9: nobody answers; the move to 192.0.2.1 and 198.51.100.7 is tried again in 4s",
             ),
             (
                 |s| {

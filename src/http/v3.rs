@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
-use warren_state::{LinkName, Monotonic, Plan, Sequence, TunnelId, event::Event, journal::JournalEntry, lifecycle::TunnelReport};
+use warren_state::{
+    LinkName, Monotonic, Plan, Sequence, TunnelId,
+    event::Event,
+    journal::JournalEntry,
+    lifecycle::{BlockedRoutes, TunnelReport},
+};
 
 use super::{Api, compat};
 
@@ -157,12 +162,34 @@ pub struct Tunnel {
     /// How many learned routes are blocked so.
     #[serde(default)]
     pub blocked_routes_total: usize,
+    /// Learned routes that wait for the hosts behind them: the first 16, each with the reason.
+    #[serde(default)]
+    pub withheld_routes: Vec<String>,
+    /// How many learned routes wait so.
+    #[serde(default)]
+    pub withheld_routes_total: usize,
+    /// Set while the tunnel is where it was, because where it should be nobody answers.
+    #[serde(default)]
+    pub postponed: Option<Postponed>,
     /// How often it was mended.
     pub repairs: u64,
     /// Failed attempts in a row.
     pub attempts: u32,
     /// Why it failed, when it did.
     pub failure: Option<Failure>,
+}
+
+/// A move to other ends that is tried again later.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Postponed {
+    /// The outer source address that it should have.
+    pub local: String,
+    /// The outer destination address that it should have.
+    pub remote: String,
+    /// Why it has not.
+    pub reason: String,
+    /// In how many seconds it is tried again; 0 when that is due.
+    pub retry_in_seconds: f64,
 }
 
 /// Why a tunnel failed.
@@ -408,8 +435,16 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         session_detail: report.session_detail.clone(),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
         learned_routes: report.learned_routes,
-        blocked_routes: report.blocked_routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect(),
+        blocked_routes: first_of(&report.blocked_routes),
         blocked_routes_total: report.blocked_routes.count,
+        withheld_routes: first_of(&report.withheld_routes),
+        withheld_routes_total: report.withheld_routes.count,
+        postponed: report.postponed.as_ref().map(|postponed| Postponed {
+            local: postponed.link.local.to_string(),
+            remote: postponed.link.remote.to_string(),
+            reason: postponed.reason.clone(),
+            retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
+        }),
         repairs: report.repairs,
         attempts: report.attempts,
         failure: report.failure.as_ref().map(|failure| Failure {
@@ -420,6 +455,10 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
             retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
         }),
     }
+}
+
+fn first_of(routes: &BlockedRoutes) -> Vec<String> {
+    routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect()
 }
 
 fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
