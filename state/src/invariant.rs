@@ -33,11 +33,19 @@ pub enum Invariant {
     EndpointsAreRight,
     /// Incarnations only go up.
     IncarnationsGoUp,
+    /// A learned route that waits for the host behind it is not put into the kernel.
+    WithheldRoutesStayOut,
+    /// Once a tunnel is gone, none of its rules and routes is left, in whatever table.
+    NothingIsLeftBehind,
+    /// Multicast services run only over a link that is there, and announce only while the session is up.
+    ServicesNeedTheirTunnel,
+    /// A change of groups touches neither link nor session.
+    GroupChangesAreIncremental,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::ForeignUntouched,
         Self::RemovalHasProof,
         Self::OneLinkPerTunnel,
@@ -50,6 +58,10 @@ impl Invariant {
         Self::SwitchIsOnDisk,
         Self::EndpointsAreRight,
         Self::IncarnationsGoUp,
+        Self::WithheldRoutesStayOut,
+        Self::NothingIsLeftBehind,
+        Self::ServicesNeedTheirTunnel,
+        Self::GroupChangesAreIncremental,
     ];
 
     /// The stable name.
@@ -68,6 +80,10 @@ impl Invariant {
             Self::SwitchIsOnDisk => "INV-10-switch-is-on-disk",
             Self::EndpointsAreRight => "INV-11-endpoints-are-right",
             Self::IncarnationsGoUp => "INV-12-incarnations-go-up",
+            Self::WithheldRoutesStayOut => "INV-13-withheld-routes-stay-out",
+            Self::NothingIsLeftBehind => "INV-14-nothing-is-left-behind",
+            Self::ServicesNeedTheirTunnel => "INV-15-services-need-their-tunnel",
+            Self::GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
         }
     }
 

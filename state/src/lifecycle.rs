@@ -4,6 +4,7 @@
 
 mod blocked;
 mod build;
+mod checks;
 mod fault;
 mod hear;
 mod machine;

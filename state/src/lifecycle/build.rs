@@ -54,7 +54,9 @@ impl Lifecycle {
     pub(super) fn change_spec(&mut self, spec: TunnelSpec, turn: &mut Turn<'_>) {
         self.todo.rebuild = true;
         self.remake = false;
+        let session = self.session.as_ref().map(|session| session.number);
         self.follow_session(&spec, turn);
+        self.check_session_kept(&spec, session, turn);
         self.services.watch_changed = true;
         if let Some(want) = &mut self.want {
             self.built &= want.spec == spec;
@@ -97,6 +99,7 @@ impl Lifecycle {
             let fault = Fault { class: FaultClass::Conflict, operation, detail: conflict.reason.clone() };
             return self.fail(Phase::Linking, fault, turn);
         }
+        self.check_withheld(&plan, observed, turn);
         self.adopt(mark, &plan, turn);
         self.unblock_settled(&plan);
         let repaired = self.drift(look, &plan);
@@ -139,6 +142,10 @@ impl Lifecycle {
             self.half_built = false;
             self.next_incarnation = self.next_incarnation.next();
         }
+        if steps.iter().any(|step| matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink)) {
+            self.services.link_lost = true;
+            self.stop_multicast(turn);
+        }
         work.phase = phase;
         work.count = steps.len();
         self.progress_at = Some(turn.now + self.settings.progress);
@@ -177,6 +184,7 @@ impl Lifecycle {
             turn.record(Event::Repaired { tunnel: self.tunnel, steps: work.repaired });
         }
         self.built = true;
+        self.services.link_lost = false;
         self.remake = false;
         self.half_built = false;
         self.move_arrived(turn.now);

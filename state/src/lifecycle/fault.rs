@@ -62,6 +62,7 @@ impl Lifecycle {
         }
         match self.want.as_ref().filter(|_| self.half_built) {
             Some(want) => {
+                self.check_services_ended(&want.spec.link.name, turn);
                 turn.emit(Effect::Remove { link: want.spec.link.name.clone(), rules: want.spec.rules.iter().copied().collect() });
                 self.half_built = false;
                 self.built = false;

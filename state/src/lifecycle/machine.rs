@@ -237,6 +237,7 @@ impl Lifecycle {
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = self.next(state, input, &mut turn);
         self.follow_services(&mut turn);
+        self.check_announcing(&mut turn);
         turn.effects
     }
 

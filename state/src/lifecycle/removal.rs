@@ -13,6 +13,7 @@ impl Lifecycle {
     /// for goes on.
     pub(super) fn detach(&mut self, turn: &mut Turn<'_>) -> State {
         self.stop_session(false, turn);
+        self.services.multicast = None;
         self.end(turn)
     }
 
@@ -61,6 +62,7 @@ impl Lifecycle {
     pub(super) fn remove(&mut self, removal: Removal, turn: &mut Turn<'_>) -> State {
         let Some(link) = removal.links.front().cloned() else { return self.gone(turn) };
         self.progress_at = Some(turn.now + self.settings.progress);
+        self.check_services_ended(&link, turn);
         turn.emit(Effect::Remove { link, rules: removal.rules.clone() });
         State::Draining(removal)
     }

@@ -30,6 +30,8 @@ pub(super) struct Services {
     watched: BTreeMap<Ipv4Net, WatchedRoute>,
     /// Whether what is to be watched may have changed.
     pub(super) watch_changed: bool,
+    /// The link is another one than before, or will be: services start anew once the tunnel is built again.
+    pub(super) link_lost: bool,
 }
 
 impl Lifecycle {
@@ -53,7 +55,9 @@ impl Lifecycle {
         let Some(want) = self.want.as_ref().filter(|_| self.todo.retire.is_none() && !self.is_over()) else { return };
         let announce = self.session.as_ref().is_some_and(|session| session.status == SessionStatus::Up);
         let run = match (&want.spec.multicast, &self.services.multicast) {
-            (Some(spec), _) if self.built => Some(MulticastRun { link: want.spec.link.name.clone(), spec: spec.clone(), announce }),
+            (Some(spec), _) if self.built && !self.services.link_lost => {
+                Some(MulticastRun { link: want.spec.link.name.clone(), spec: spec.clone(), announce })
+            }
             (Some(_), Some(running)) => Some(MulticastRun { announce, ..running.clone() }),
             (Some(_), None) | (None, _) => None,
         };

@@ -16,6 +16,7 @@ use ipnet::Ipv4Net;
 use super::*;
 use crate::{
     FaultClass, StepOutcome,
+    invariant::Invariant,
     model::Model,
     random::SplitMix64,
     testing::{name, net, spec, tunnel},
@@ -101,10 +102,18 @@ impl Bench {
         for _ in 0..100 {
             let Some(effect) = self.pending.pop_front() else { return };
             if let Some(answer) = self.carry_out(effect) {
-                self.give(answer);
+                let removed = matches!(answer, Input::Removed(_));
+                let effects = self.give(answer);
+                self.check_left(removed && effects.contains(&Effect::Finished));
             }
         }
         panic!("the machine does not come to rest");
+    }
+
+    fn check_left(&self, is_gone: bool) {
+        let left = self.model.observed();
+        let holds = !is_gone || left.rules.is_empty() && left.ours().next().is_none();
+        assert_eq!(Invariant::NothingIsLeftBehind.check(holds, || format!("{left:?}")), None);
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {

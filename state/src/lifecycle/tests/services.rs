@@ -84,6 +84,33 @@ fn the_services_end_before_the_link_goes() {
 }
 
 #[test]
+fn over_a_link_that_is_made_anew_the_services_start_anew() {
+    let mut bench = running(1, 1);
+    bench.model.delete_link(&name("t0"));
+    bench.give(Input::Recheck);
+    bench.run();
+    assert_eq!(runs(&bench.log), [None, Some((1, 1, true))]);
+    assert_eq!(bench.machine.report().repairs, 1);
+    let mut bench = running(1, 1);
+    bench.step_faults.push_back(Some(FaultClass::Unsupported));
+    let mut moved = multicast(1, 1);
+    moved.link.remote = Ipv4Addr::new(203, 0, 113, 99);
+    bench.assign(moved);
+    bench.run();
+    assert_eq!(runs(&bench.log), [None, Some((1, 1, true))]);
+}
+
+#[test]
+fn the_services_go_on_over_a_link_that_moves() {
+    let mut bench = running(1, 1);
+    let mut moved = multicast(1, 1);
+    moved.link.remote = Ipv4Addr::new(203, 0, 113, 99);
+    bench.assign(moved);
+    bench.run();
+    assert_eq!(runs(&bench.log), []);
+}
+
+#[test]
 fn a_daemon_that_goes_away_leaves_its_joins_in_force() {
     let mut bench = running(1, 1);
     assert_eq!(kinds(&bench.give(Input::Detach)), ["close", "finished"]);
