@@ -99,7 +99,7 @@ impl World {
         self.check_removal(step, before);
         if let Action::PutRoute { route } = &step.action
             && route.protocol == RouteProtocol::Bgp
-            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.assigned.as_ref()?.bgp.clone())
+            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.in_force()?.bgp)
         {
             let good = within_policy(&bgp, route.dst) && route.via == bgp.peer_address;
             self.require(Invariant::RoutesWithinPolicy, good, || format!("{step}"));
@@ -139,7 +139,7 @@ impl World {
     /// A session is started only over a link that was not seen to have the wrong ends.
     pub(crate) fn check_session_start(&mut self, tunnel: TunnelId) {
         let Some(provisioner) = self.provisioner(tunnel) else { return };
-        let Some(spec) = &provisioner.assigned else { return };
+        let Some(spec) = &provisioner.in_force() else { return };
         let Some(have) = self.kernel.observed().links.get(&spec.link.name).cloned() else { return };
         let ours = matches!(have.link.owner, Owner::Ours { tunnel: marked, .. } if marked == tunnel);
         let meddled = have.link.local == Some(Ipv4Addr::new(10, 1, 1, 1));
@@ -215,7 +215,14 @@ impl World {
         view.users.retain(|_, user| is_ours(self.script.role, user));
         let sources = view.devices.values().map(|device| (device.public_ip, Some(self.source))).collect();
         let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
-        let request = Request { view: &view, role: self.script.role, sources: &sources, provisioned: &provisioned, max_prefixes: 20_000, liveness: None };
+        let request = Request {
+            view: &view,
+            role: self.script.role,
+            sources: &sources,
+            provisioned: &provisioned,
+            max_prefixes: 20_000,
+            liveness: None,
+        };
         build(&request).tunnels
     }
 

@@ -1,5 +1,7 @@
 //! The provisioners and their sessions, as the supervisor and the provisioners' actors run them.
 
+use std::time::Duration;
+
 use warren_protocols::bgp::{self, Output, Session, SessionConfig};
 use warren_state::{
     BgpSpec, Monotonic, Observed, TunnelId, TunnelSpec,
@@ -46,6 +48,13 @@ pub(crate) struct RunningSession {
     news_at: Monotonic,
 }
 
+impl Provisioner {
+    /// What the machine makes the tunnel now: what was assigned, or where a move has gone back to.
+    pub(crate) fn in_force(&self) -> Option<TunnelSpec> {
+        self.machine.report().spec
+    }
+}
+
 impl World {
     pub(crate) fn is_provisioner(&self, tunnel: TunnelId, id: u64) -> bool {
         self.provisioner(tunnel).is_some_and(|provisioner| provisioner.id == id)
@@ -80,7 +89,7 @@ impl World {
     fn start_provisioner(&mut self, tunnel: TunnelId, input: Input) {
         let provisioner = Provisioner {
             id: self.id(),
-            machine: Lifecycle::new(tunnel, LifecycleSettings::default()),
+            machine: Lifecycle::new(tunnel, settings()),
             session: None,
             reported: None,
             op: None,
@@ -326,6 +335,12 @@ impl Provisioner {
             Input::Session(..) | Input::Liveness(_) | Input::Recheck | Input::Detach | Input::Timeout => {}
         }
     }
+}
+
+/// A move that failed is tried again soon, so that a world converges in the time that it has for it.
+fn settings() -> LifecycleSettings {
+    let (move_retry_min, move_retry_max) = (Duration::from_secs(15), Duration::from_secs(60));
+    LifecycleSettings { move_retry_min, move_retry_max, ..LifecycleSettings::default() }
 }
 
 pub(crate) fn short(tunnel: TunnelId) -> String {

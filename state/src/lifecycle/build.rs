@@ -196,11 +196,11 @@ impl Lifecycle {
 
     /// The kernel is as wanted: what else is there to do?
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> State {
-        self.start_session(turn);
-        self.enter(self.settled_phase(), None, turn);
         if self.todo.rebuild {
             return self.look(Look::Build, turn);
         }
+        self.start_session(turn);
+        self.enter(self.settled_phase(), None, turn);
         if self.todo.recheck {
             return self.look(Look::Check, turn);
         }

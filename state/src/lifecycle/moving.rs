@@ -100,9 +100,11 @@ impl Lifecycle {
         if self.move_timeout().is_none_or(|at| turn.now < at) {
             return;
         }
-        let Some(Move { new, stage, fault, .. }) = &mut self.moving else { return };
+        let Some(Move { old, new, stage, fault, .. }) = &mut self.moving else { return };
         let spec = new.clone();
         match stage {
+            // Only our source changed: the old one is most likely no address of the host any more.
+            Stage::Trying { .. } if old.link.remote == new.link.remote => self.moving = None,
             Stage::Trying { arrived, .. } => {
                 let why = fault.clone().filter(|_| !*arrived).unwrap_or_else(|| "the new endpoint does not answer".to_owned());
                 self.go_back(why, turn);

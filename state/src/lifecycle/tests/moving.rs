@@ -185,3 +185,23 @@ fn a_tunnel_that_is_let_go_of_moves_no_more() {
     bench.give(Input::Detach);
     assert_eq!(bench.machine.poll_timeout(), None);
 }
+
+#[test]
+fn a_tunnel_does_not_go_back_to_a_source_that_the_host_has_left() {
+    let mut bench = Bench::active();
+    let mut other_source = spec(1, "t0");
+    other_source.link.local = Ipv4Addr::new(192, 0, 2, 77);
+    bench.assign(other_source);
+    bench.run();
+    bench.pass("move");
+    assert_eq!(bench.model.observed().links[&name("t0")].link.local, Some(Ipv4Addr::new(192, 0, 2, 77)));
+    assert!(bench.machine.report().postponed.is_none());
+}
+
+#[test]
+fn a_tunnel_that_goes_back_starts_its_session_once_the_link_is_there() {
+    let mut bench = moved();
+    let deadline = bench.machine.poll_timeout().unwrap();
+    bench.now = deadline.at;
+    assert_eq!(kinds(&bench.give(Input::Timeout)), ["stop", "observe"]);
+}
