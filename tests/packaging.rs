@@ -34,6 +34,7 @@ fn the_unit_grants_what_tunnels_need_and_no_other_capability() {
         "DeviceAllow=/dev/net/tun rw",
         "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK",
         "User=warren",
+        "ExecStop=+/usr/bin/warrend stopping %n",
     ] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }

@@ -6,6 +6,7 @@ mod logging;
 mod notify;
 mod process;
 mod signals;
+mod stopping;
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
@@ -15,7 +16,7 @@ use warren_actors::Handle;
 pub use assemble::ledger_source;
 
 use crate::{
-    config::{self, Config, flags},
+    config::{self, Config, StopMode, flags},
     http::Api,
     version,
 };
@@ -28,6 +29,9 @@ const USAGE: u8 = 2;
 pub fn main(arguments: Vec<String>) -> ExitCode {
     if arguments.first().is_some_and(|word| word == "forwarder") {
         return assemble::forwarder(&arguments[1..]);
+    }
+    if arguments.first().is_some_and(|word| word == "stopping") {
+        return stopping::main(&arguments[1..]);
     }
     let parsed = match flags::parse(arguments) {
         Ok(parsed) => parsed,
@@ -99,12 +103,13 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
 async fn until_the_end(handle: &Handle, signals: &mut signals::Signals, config: &Config) -> u8 {
     let reason = tokio::select! {
         reason = handle.ended() => reason,
-        name = signals.next() => {
-            tracing::info!(signal = name, mode = ?config.stop_mode, "stopping");
+        (name, for_good) = signals.next() => {
+            let mode = if for_good { StopMode::Remove } else { config.stop_mode };
+            tracing::info!(signal = name, ?mode, "stopping");
             notify::stopping();
             tokio::select! {
-                reason = handle.clone().stop(assemble::stop_mode(config.stop_mode)) => reason,
-                name = signals.next() => {
+                reason = handle.clone().stop(assemble::stop_mode(mode)) => reason,
+                (name, _) = signals.next() => {
                     tracing::warn!(signal = name, "second signal: leaving at once");
                     return 1;
                 }

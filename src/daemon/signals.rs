@@ -4,11 +4,12 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT ask for a stop. SIGHUP does not: without a handler it would end the process, and systemd would take
-/// that for a clean exit.
+/// SIGTERM and SIGINT ask for a stop as configured, SIGUSR1 for one that takes the tunnels down (rfcs/0007). SIGHUP asks for
+/// none: without a handler it would end the process, and systemd would take that for a clean exit.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    for_good: Signal,
     hangup: Signal,
 }
 
@@ -19,15 +20,17 @@ impl Signals {
     /// When the system refuses.
     pub fn listen() -> io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, hangup: signal(SignalKind::hangup())? })
+        let for_good = signal(SignalKind::user_defined1())?;
+        Ok(Self { terminate, interrupt, for_good, hangup: signal(SignalKind::hangup())? })
     }
 
-    /// Waits for the next one that asks for a stop and names it.
-    pub async fn next(&mut self) -> &'static str {
+    /// Waits for the next one that asks for a stop: its name, and whether the tunnels go whatever is configured.
+    pub async fn next(&mut self) -> (&'static str, bool) {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return ("SIGTERM", false),
+                _ = self.interrupt.recv() => return ("SIGINT", false),
+                _ = self.for_good.recv() => return ("SIGUSR1", true),
                 _ = self.hangup.recv() => {
                     tracing::info!(signal = "SIGHUP", "nothing is reloaded; restart to take a changed configuration over");
                 }
