@@ -29,16 +29,16 @@ impl Lifecycle {
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
     /// is built). A peer that stays is not told that the session is over: it may keep our routes until the next one.
     pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+        let stays = spec.bgp.is_some() && self.want.as_ref().is_some_and(|want| has_same_peer(&want.spec, spec));
         let Some(session) = &mut self.session else { return };
         match &spec.bgp {
-            Some(bgp) if *bgp == session.spec => {}
-            Some(bgp) if differs_in_advertise_only(bgp, &session.spec) => {
+            Some(bgp) if stays && *bgp == session.spec => {}
+            Some(bgp) if stays && differs_in_advertise_only(bgp, &session.spec) => {
                 session.spec = bgp.clone();
                 let prefixes = bgp.advertise.iter().copied().collect();
                 turn.emit(Effect::Advertise { session: session.number, prefixes });
             }
             Some(_) | None => {
-                let stays = spec.bgp.is_some() && self.want.as_ref().is_some_and(|want| has_same_peer(&want.spec, spec));
                 self.stop_session(!stays, turn);
                 self.forget_routes();
                 self.expect_routes(spec, turn.now);

@@ -90,6 +90,9 @@ fn over_a_link_that_is_made_anew_the_services_start_anew() {
     bench.give(Input::Recheck);
     bench.run();
     assert_eq!(runs(&bench.log), [None, Some((1, 1, true))]);
+    let kinds = kinds(&bench.log);
+    let at = |kind| kinds.iter().rposition(|other| *other == kind);
+    assert!(at("prune") < at("apply") && at("apply") < at("multicast"), "{kinds:?}");
     assert_eq!(bench.machine.report().repairs, 1);
     let mut bench = running(1, 1);
     bench.step_faults.push_back(Some(FaultClass::Unsupported));
@@ -97,17 +100,18 @@ fn over_a_link_that_is_made_anew_the_services_start_anew() {
     moved.link.remote = Ipv4Addr::new(203, 0, 113, 99);
     bench.assign(moved);
     bench.run();
-    assert_eq!(runs(&bench.log), [None, Some((1, 1, true))]);
+    assert_eq!(runs(&bench.log), [Some((1, 1, false)), None, Some((1, 1, false))]);
 }
 
 #[test]
-fn the_services_go_on_over_a_link_that_moves() {
+fn the_services_go_on_over_a_link_that_moves_and_announce_when_the_new_device_is_heard_of() {
     let mut bench = running(1, 1);
     let mut moved = multicast(1, 1);
     moved.link.remote = Ipv4Addr::new(203, 0, 113, 99);
     bench.assign(moved);
     bench.run();
-    assert_eq!(runs(&bench.log), []);
+    bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+    assert_eq!(runs(&bench.log), [Some((1, 1, false)), Some((1, 1, true))]);
 }
 
 #[test]
