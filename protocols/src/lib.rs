@@ -1,4 +1,5 @@
 //! Protocols as machines without I/O: packets in, packets and decisions out, time and randomness as arguments.
 
 pub mod bgp;
+pub mod liveness;
 pub mod multicast;
