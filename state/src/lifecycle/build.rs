@@ -54,6 +54,11 @@ impl Lifecycle {
     pub(super) fn change_spec(&mut self, spec: TunnelSpec, turn: &mut Turn<'_>) {
         self.todo.rebuild = true;
         self.remake = false;
+        if self.want.as_ref().is_some_and(|want| want.spec.link.remote != spec.link.remote) {
+            // The device that is left hears the prunes, and the next one hears of the groups as soon as it is reached.
+            self.services.link_lost = true;
+            self.stop_multicast(turn);
+        }
         let session = self.session.as_ref().map(|session| session.number);
         self.follow_session(&spec, turn);
         self.check_session_kept(&spec, session, turn);

@@ -30,7 +30,8 @@ pub(super) struct Services {
     watched: BTreeMap<Ipv4Net, WatchedRoute>,
     /// Whether what is to be watched may have changed.
     pub(super) watch_changed: bool,
-    /// The link is another one than before, or will be: services start anew once the tunnel is built again.
+    /// The link, or the device behind it, is another one than before, or will be: services start anew once the tunnel is
+    /// built again.
     pub(super) link_lost: bool,
 }
 

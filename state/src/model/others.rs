@@ -81,8 +81,11 @@ impl Model {
         })
     }
 
-    /// Sets a link's endpoints. False when there is no such link.
+    /// Sets a link's endpoints. False when there is no such link or a GRE link has them.
     pub fn set_ends(&mut self, link: &LinkName, local: Ipv4Addr, remote: Ipv4Addr) -> bool {
+        if self.ends_are_taken(local, remote) {
+            return false;
+        }
         self.edit(link, |tunnel| {
             tunnel.link.local = Some(local);
             tunnel.link.remote = Some(remote);
