@@ -1,6 +1,7 @@
 //! Packets on an interface, recorded by tcpdump and decoded by tshark.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -102,36 +103,89 @@ pub fn complete_checksums(namespace: &Namespace, interface: &str) -> Result<()> 
     Ok(())
 }
 
-/// These fields of every packet that matches the display filter, by tshark; a field that occurs more than once in a packet
-/// has its values joined by commas.
+/// What tshark says of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet(BTreeMap<String, String>);
+
+/// Fields by which a packet is judged.
+const JUDGED: [&str; 7] = [
+    "frame.number",
+    "_ws.malformed",
+    "_ws.expert.severity",
+    "_ws.expert.message",
+    "pim.cksum.status",
+    "udp.checksum.status",
+    "tcp.srcport",
+];
+
+impl Packet {
+    /// A field that was asked for; several values are joined by commas. Empty when the packet does not have it.
+    #[must_use]
+    pub fn field(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Several fields.
+    #[must_use]
+    pub fn fields<const N: usize>(&self, names: [&str; N]) -> [&str; N] {
+        names.map(|name| self.field(name))
+    }
+
+    /// Nothing is malformed, no dissector warns, no checksum is wrong. What tshark says of TCP's sequence numbers does not count:
+    /// a capture may begin or end within a connection.
+    fn is_clean(&self) -> bool {
+        const WARNING: u32 = 0x0060_0000;
+        const BAD: &str = "0";
+        let severities = self.field("_ws.expert.severity").split(',').filter_map(|severity| severity.parse::<u32>().ok());
+        let warned = self.field("tcp.srcport").is_empty() && severities.max().is_some_and(|severity| severity >= WARNING);
+        let checksums = [self.field("pim.cksum.status"), self.field("udp.checksum.status")];
+        let is_wrong = checksums.iter().any(|statuses| statuses.split(',').any(|status| status == BAD));
+        self.field("_ws.malformed").is_empty() && !warned && !is_wrong
+    }
+}
+
+/// Every packet of a capture with these fields, by one run of tshark. All of them must decode clean.
 ///
 /// # Errors
-/// When tshark does not run, or does not know the filter or a field.
-pub fn decode(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<Vec<String>>> {
+/// When tshark does not run or does not know a field; with packets that do not decode.
+pub fn decode(file: &Path, fields: &[&str]) -> Result<Vec<Packet>> {
+    let names: Vec<&str> = JUDGED.iter().chain(fields).copied().collect();
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-n", "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]);
-    command.args(["-Y", filter, "-T", "fields", "-E", "separator=;"]);
-    for field in fields {
-        command.args(["-e", field]);
+    command.args(["-T", "fields", "-E", "separator=;"]);
+    for name in &names {
+        command.args(["-e", name]);
     }
     let output = command.stdin(Stdio::null()).output().context("cannot run tshark")?;
     // tshark warns of running as root on its error output; what counts is its exit code.
     ensure!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().map(|line| line.split(';').map(str::to_owned).collect()).collect())
+    let packet = |line: &str| Packet(names.iter().map(|name| (*name).to_owned()).zip(line.split(';').map(str::to_owned)).collect());
+    let packets: Vec<Packet> = text.lines().map(packet).collect();
+    let wrong: Vec<&Packet> = packets.iter().filter(|packet| !packet.is_clean()).collect();
+    ensure!(wrong.is_empty(), "packets that do not decode: {wrong:?}");
+    Ok(packets)
 }
 
-/// Checks that every packet of a capture decodes: nothing malformed, no error or warning of a dissector, no wrong checksum.
-/// What tshark says of TCP's sequence numbers does not count: a capture may begin or end within a connection.
-///
-/// # Errors
-/// With what is wrong, and with captures of nothing.
-pub fn is_clean(file: &Path) -> Result<usize> {
-    let frames = decode(file, "frame", &["frame.number"])?.len();
-    ensure!(frames > 0, "nothing was captured");
-    let wrong =
-        "_ws.malformed || (_ws.expert.severity >= \"Warning\" && !tcp) || pim.cksum.status == \"Bad\" || udp.checksum.status == \"Bad\"";
-    let found = decode(file, wrong, &["frame.number", "_ws.col.Protocol", "_ws.col.Info", "_ws.expert.message"])?;
-    ensure!(found.is_empty(), "packets that do not decode: {found:?}");
-    Ok(frames)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(field: &str, value: &str) -> Packet {
+        Packet([(field.to_owned(), value.to_owned())].into())
+    }
+
+    #[test]
+    fn a_packet_that_does_not_decode_is_told_from_one_that_does() {
+        assert!(packet("udp.checksum.status", "1").is_clean());
+        assert!(packet("_ws.expert.severity", "2097152").is_clean(), "a chat is no warning");
+        for (field, value) in [
+            ("_ws.malformed", "Malformed Packet"),
+            ("_ws.expert.severity", "2097152,8388608"),
+            ("pim.cksum.status", "0"),
+            ("udp.checksum.status", "1,0"),
+        ] {
+            assert!(!packet(field, value).is_clean(), "{field} {value}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use warren_e2e::{
     bgp::SessionReport,
-    capture::{self, Capture, complete_checksums, decode, is_clean},
+    capture::{self, Capture, Packet, complete_checksums, decode},
     daemon::Daemon,
     device::Multicast,
     groups::{Receiver, Sender},
@@ -250,29 +250,29 @@ fn links_are_exact(publisher: &Party, subscriber: &Party) -> Result<()> {
 
 /// What tshark makes of the packets that the device got from the two hosts.
 fn packets_are_right(publisher: &std::path::Path, subscriber: &std::path::Path, source: Ipv4Addr) -> Result<()> {
-    is_clean(publisher)?;
-    is_clean(subscriber)?;
-    let hellos =
-        decode(subscriber, "pim.type == 0", &["ip.src", "ip.dst", "ip.ttl", "pim.holdtime", "pim.dr_priority", "pim.generation_id"])?;
-    let hello = hellos.first().context("no PIM hello")?;
-    ensure!(hello[..5] == ["169.254.0.3", "224.0.0.13", "1", "105", "1"].map(str::to_owned), "{hello:?}");
-    ensure!(!hello[5].is_empty() && hello[5] != "3614426332", "a generation id that everybody has: {hello:?}");
-    let fields = ["pim.upstream_neighbor", "pim.holdtime", "pim.group", "pim.numjoins", "pim.numprunes", "pim.join_ip", "pim.prune_ip"];
-    let messages = decode(subscriber, "pim.type == 3", &fields)?;
-    let first = messages.first().context("no PIM join")?;
+    const HELLO: [&str; 5] = ["ip.src", "ip.dst", "ip.ttl", "pim.holdtime", "pim.dr_priority"];
+    const JOIN: [&str; 6] = ["pim.upstream_neighbor", "pim.holdtime", "pim.numjoins", "pim.numprunes", "pim.join_ip", "pim.prune_ip"];
+    let packets = decode(subscriber, &[&HELLO[..], &JOIN, &["pim.type", "pim.generation_id", "pim.group"]].concat())?;
+    let of_type = |kind: &'static str| packets.iter().filter(move |packet| packet.field("pim.type") == kind);
+    let hello = of_type("0").next().context("no PIM hello")?;
+    ensure!(hello.fields(HELLO) == ["169.254.0.3", "224.0.0.13", "1", "105", "1"], "{hello:?}");
+    let generation = hello.field("pim.generation_id");
+    ensure!(!generation.is_empty() && generation != "3614426332", "a generation id that everybody has: {hello:?}");
+    let first = of_type("3").next().context("no PIM join")?;
     // tshark names each group twice.
-    let groups: BTreeSet<&str> = first[2].split(',').collect();
+    let groups: BTreeSet<&str> = first.field("pim.group").split(',').collect();
     ensure!(groups == BTreeSet::from(["233.84.178.1", "233.84.178.2"]), "{first:?}");
-    let joins = [&first[0], &first[1], &first[3], &first[4], &first[5], &first[6]].map(String::as_str);
-    ensure!(joins == ["169.254.0.2", "120", "1,1", "0,0", "10.0.0.0,10.0.0.0", ""], "{first:?}");
-    let last = messages.last().context("no PIM prune")?;
-    ensure!(last[3] == "0,0" && last[4] == "1,1" && last[6] == "10.0.0.0,10.0.0.0", "the last message prunes nothing: {last:?}");
-    let beats = decode(publisher, "udp.dstport == 5765 && !pim", &["ip.src", "ip.dst", "ip.ttl", "udp.payload"])?;
-    let beat = beats.first().context("no heartbeat")?;
-    ensure!(*beat == [source.to_string(), group(1).to_string(), "32".into(), "445a0001".into()], "{beat:?}");
-    // The first heartbeat comes after the device knows the source: it has acknowledged our OPEN by then.
-    let before = decode(publisher, "udp.dstport == 5765 || bgp.type == 4", &["frame.number", "_ws.col.Protocol"])?;
-    ensure!(before.first().is_some_and(|frame| frame[1].contains("BGP")), "a heartbeat before the session was up: {before:?}");
+    ensure!(first.fields(JOIN) == ["169.254.0.2", "120", "1,1", "0,0", "10.0.0.0,10.0.0.0", ""], "{first:?}");
+    let last = of_type("3").last().context("no PIM prune")?;
+    ensure!(last.fields(JOIN)[2..] == ["0,0", "1,1", "", "10.0.0.0,10.0.0.0"], "the last message prunes nothing: {last:?}");
+    let packets = decode(publisher, &["ip.src", "ip.dst", "ip.ttl", "udp.dstport", "udp.payload", "pim.type", "bgp.type"])?;
+    let is_beat = |packet: &&Packet| packet.field("udp.dstport") == "5765" && packet.field("pim.type").is_empty();
+    let beat = packets.iter().find(is_beat).context("no heartbeat")?;
+    let expected = [&source.to_string(), &group(1).to_string(), "32", "445a0001"];
+    ensure!(beat.fields(["ip.src", "ip.dst", "ip.ttl", "udp.payload"]) == expected, "{beat:?}");
+    // The first heartbeat comes after the device knows the source: our KEEPALIVE has answered its OPEN by then.
+    let order = packets.iter().find(|packet| is_beat(packet) || packet.field("bgp.type").contains('4'));
+    ensure!(order.is_some_and(|packet| !is_beat(&packet)), "a heartbeat before the session was up: {order:?}");
     Ok(())
 }
 
@@ -377,16 +377,12 @@ fn many_groups(site: &mut Site<'_>) -> Result<()> {
         Ok(Ask::holds(arrived, || party.daemon.log_tail()))
     })?;
     let file = capture.finish()?;
-    is_clean(&file)?;
     let fields = ["ip.src", "ip.dst", "ip.ttl", "pim.register_flag.null_register", "udp.srcport", "udp.dstport", "udp.payload"];
-    let registers = decode(&file, "pim.type == 1", &fields)?;
-    let register = registers.first().context("no Register was captured")?;
-    let source = party.connection.user.dz_ip;
-    ensure!(
-        register[0] == format!("169.254.0.1,{source}") && register[1].starts_with("10.0.0.0,233.85.") && register[2] == "32,32",
-        "{register:?}"
-    );
-    ensure!(register[3..] == ["0", "5765", "5765", "445a0001"].map(str::to_owned), "{register:?}");
+    let packets = decode(&file, &[&fields[..], &["pim.type"]].concat())?;
+    let register = packets.iter().find(|packet| packet.field("pim.type") == "1").context("no Register was captured")?;
+    let [from, to, rest @ ..] = register.fields(fields);
+    ensure!(from == format!("169.254.0.1,{}", party.connection.user.dz_ip) && to.starts_with("10.0.0.0,233.85."), "{register:?}");
+    ensure!(rest == ["32,32", "0", "5765", "5765", "445a0001"], "{register:?}");
     Ok(())
 }
 
