@@ -19,6 +19,7 @@ use crate::{
 pub const ALL: &[Scenario] = &[
     ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
     ("another_endpoint_keeps_the_link_and_its_learned_routes", endpoint),
+    ("another_device_keeps_the_link_and_the_old_device_is_left", device),
     ("another_source_address_keeps_the_link", source),
     ("another_overlay_network_keeps_the_link", overlay),
     ("a_tunnel_follows_the_hosts_address", address_changes),
@@ -61,6 +62,29 @@ fn endpoint(site: &mut Site<'_>) -> Result<()> {
     ensure!(routes.len() == TEST_ADDRESSES.len(), "routes went with the old endpoint: {routes:?}");
     host.await_working(site)?;
     ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    Ok(())
+}
+
+fn device(site: &mut Site<'_>) -> Result<()> {
+    let mut host = connected(site, UserType::IBRL)?;
+    let before = link_index(&host.client, LINK)?;
+    site.add_device()?;
+    let (key, address, client) = (site.devices[1].0, site.devices[1].1.address, site.client().address);
+    let old = host.connection.end.clone();
+    host.connection.end = TunnelEnd { local: address, ..old.clone() };
+    site.devices[1].1.add_tunnel(host.connection.end.clone())?;
+    host.connection.user = site.network.edit_user(host.connection.pubkey, |user| user.device_pk = key)?;
+    await_ends(&host, client, address)?;
+    let routes = bgp_routes(&host.client)?;
+    ensure!(routes.len() == TEST_ADDRESSES.len(), "routes went with the old device: {routes:?}");
+    // From now on the first device is the new one.
+    site.devices.swap(0, 1);
+    host.await_working(site)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    until("the old device has lost the session", SOON, || {
+        let session = site.devices[1].1.session(&old)?;
+        Ok(Ask::holds(!session.established, || session.detail))
+    })?;
     Ok(())
 }
 
