@@ -1,27 +1,17 @@
-//! Writes the golden accounts, or checks them: `cargo run -p warren-ledger --example fixtures -- --write|--check`.
+//! Writes the golden files, or checks them: `cargo run -p warren-ledger --example fixtures -- --write|--check`.
 #![allow(clippy::print_stderr)]
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
-use warren_ledger::fixtures::{check, directory, write};
+use warren_ledger::fixtures::{Golden, all};
 
 fn main() -> ExitCode {
     let mode = std::env::args().nth(1);
-    let result = match mode.as_deref() {
-        Some("--write") => write(&directory()).map_err(|error| vec![error.to_string()]),
-        Some("--check") => problems(&directory()),
-        Some(_) | None => Err(vec!["usage: fixtures --write | --check".into()]),
+    let problems: Vec<String> = match mode.as_deref() {
+        Some("--write") => all().iter().filter_map(|golden| golden.write().err()).map(|error| error.to_string()).collect(),
+        Some("--check") => all().iter().flat_map(Golden::check).collect(),
+        Some(_) | None => vec!["usage: fixtures --write | --check".into()],
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn problems(directory: &Path) -> Result<(), Vec<String>> {
-    let problems = check(directory);
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
+    problems.iter().for_each(|problem| eprintln!("{problem}"));
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

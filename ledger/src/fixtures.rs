@@ -1,6 +1,7 @@
-//! Golden bytes: every sample account as `NAME.hex` with its JSON form as `NAME.json`, under `fixtures/accounts`.
+//! Golden bytes: every sample account as `NAME.hex` with its JSON form as `NAME.json`, under `fixtures/accounts`; every
+//! sample instruction as `NAME.json` under `fixtures/instructions`.
 //!
-//! They pin the layout: a change of the code that changes them shows in review.
+//! They pin the layouts: a change of the code that changes them shows in review.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,20 +9,31 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::json;
+
 use crate::{
     accounts::{inspect, samples},
+    instructions::{self, AccountMeta, Instruction},
     to_json_text,
 };
 
-/// Where the repository keeps them.
-#[must_use]
-pub fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/accounts")
+/// One directory of golden files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Golden {
+    /// Where the repository keeps them.
+    pub directory: PathBuf,
+    /// Every file's name and content.
+    pub files: BTreeMap<String, String>,
 }
 
-/// Every file's name and content.
+/// All of them, as the code writes them.
 #[must_use]
-pub fn files() -> BTreeMap<String, String> {
+pub fn all() -> [Golden; 2] {
+    let of = |name: &str, files| Golden { directory: Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name), files };
+    [of("accounts", account_files()), of("instructions", instruction_files())]
+}
+
+fn account_files() -> BTreeMap<String, String> {
     let pair = |(name, bytes): &(&str, Vec<u8>)| {
         let json = inspect(bytes).map_or_else(|error| format!("error: {error}"), |decoded| to_json_text(&decoded.account));
         [(format!("{name}.hex"), hex_lines(bytes)), (format!("{name}.json"), json + "\n")]
@@ -29,31 +41,56 @@ pub fn files() -> BTreeMap<String, String> {
     samples::all().iter().flat_map(pair).collect()
 }
 
-/// Writes all of them, and removes files of the same kinds that are none of them.
-///
-/// # Errors
-/// When a file cannot be written or removed.
-pub fn write(directory: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    let files = files();
-    for stray in names_in(directory)?.iter().filter(|name| !files.contains_key(*name)) {
-        std::fs::remove_file(directory.join(stray))?;
-    }
-    files.iter().try_for_each(|(name, content)| std::fs::write(directory.join(name), content))
+fn instruction_files() -> BTreeMap<String, String> {
+    let samples = instructions::samples::all().unwrap_or_default();
+    samples.iter().map(|(name, instruction)| (format!("{name}.json"), instruction_text(instruction))).collect()
 }
 
-/// What differs from the code, for people; empty when nothing does.
-#[must_use]
-pub fn check(directory: &Path) -> Vec<String> {
-    let files = files();
-    let there = names_in(directory).unwrap_or_default();
-    let wrong = |(name, content): (&String, &String)| match std::fs::read_to_string(directory.join(name)) {
-        Ok(found) if found == *content => None,
-        Ok(_) => Some(format!("{name} differs from what the code writes")),
-        Err(error) => Some(format!("{name}: {error}")),
+/// Each account on a line of its own.
+fn instruction_text(instruction: &Instruction) -> String {
+    let account = |meta: &AccountMeta| {
+        let flags = match (meta.signer, meta.writable) {
+            (true, true) => "signer, writable",
+            (true, false) => "signer",
+            (false, true) => "writable",
+            (false, false) => "readonly",
+        };
+        json!({"pubkey": meta.pubkey.to_string(), "flags": flags})
     };
-    let strays = there.iter().filter(|name| !files.contains_key(*name)).map(|name| format!("{name} is no fixture"));
-    files.iter().filter_map(wrong).chain(strays).collect()
+    let accounts: Vec<_> = instruction.accounts.iter().map(account).collect();
+    let form = json!({
+        "program_id": instruction.program_id.to_string(),
+        "data": hex_lines(&instruction.data).lines().collect::<String>(),
+        "accounts": accounts,
+    });
+    serde_json::to_string_pretty(&form).unwrap_or_default() + "\n"
+}
+
+impl Golden {
+    /// Writes all of them, and removes files of the same kinds that are none of them.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed.
+    pub fn write(&self) -> io::Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        for stray in names_in(&self.directory)?.iter().filter(|name| !self.files.contains_key(*name)) {
+            std::fs::remove_file(self.directory.join(stray))?;
+        }
+        self.files.iter().try_for_each(|(name, content)| std::fs::write(self.directory.join(name), content))
+    }
+
+    /// What differs from the code, for people; empty when nothing does.
+    #[must_use]
+    pub fn check(&self) -> Vec<String> {
+        let there = names_in(&self.directory).unwrap_or_default();
+        let wrong = |(name, content): (&String, &String)| match std::fs::read_to_string(self.directory.join(name)) {
+            Ok(found) if found == *content => None,
+            Ok(_) => Some(format!("{name} differs from what the code writes")),
+            Err(error) => Some(format!("{name}: {error}")),
+        };
+        let strays = there.iter().filter(|name| !self.files.contains_key(*name)).map(|name| format!("{name} is no fixture"));
+        self.files.iter().filter_map(wrong).chain(strays).collect()
+    }
 }
 
 fn names_in(directory: &Path) -> io::Result<BTreeSet<String>> {
@@ -73,18 +110,22 @@ mod tests {
 
     #[test]
     fn the_committed_fixtures_are_what_the_code_writes() {
-        assert_eq!(check(&directory()), Vec::<String>::new());
+        for golden in all() {
+            assert_eq!(golden.check(), Vec::<String>::new(), "run make fixtures, and look at what changed");
+            assert!(!golden.files.is_empty());
+        }
     }
 
     #[test]
     fn the_committed_bytes_read_as_the_committed_json() {
-        for (name, hex) in files().iter().filter(|(name, _)| name.ends_with(".hex")) {
-            let committed = std::fs::read_to_string(directory().join(name)).unwrap();
+        let [Golden { directory, files }, _] = all();
+        for (name, hex) in files.iter().filter(|(name, _)| name.ends_with(".hex")) {
+            let committed = std::fs::read_to_string(directory.join(name)).unwrap();
             let digits: String = committed.split_whitespace().collect();
             let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
             let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
             assert_eq!(hex_lines(&bytes), *hex);
-            let json = std::fs::read_to_string(directory().join(name.replace(".hex", ".json"))).unwrap();
+            let json = std::fs::read_to_string(directory.join(name.replace(".hex", ".json"))).unwrap();
             assert_eq!(to_json_text(&crate::decode(&bytes).unwrap()) + "\n", json, "{name}");
         }
     }

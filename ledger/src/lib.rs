@@ -2,6 +2,9 @@
 //!
 //! * [`accounts`], [`pda`] and [`environment`] are pure: bytes to accounts and back, addresses, names.
 //! * [`rpc::RpcSource`] is the real [`LedgerSource`]; [`fetcher::Fetcher`] caches in front of any.
+//! * [`instructions`] are what a host asks the program to do, [`send`] brings them to the ledger once, and
+//!   [`program_error`] says what a refusal means. [`rpc::LedgerClient`] carries them, and looks accounts up.
+//! * [`keypair`] and [`user_config`] read what the operator keeps in files.
 //! * [`project`] reduces accounts to the domain records of `warren-state`, where the view guard judges them.
 
 pub mod accounts;
@@ -9,19 +12,26 @@ mod backoff;
 pub mod environment;
 pub mod fetcher;
 pub mod fixtures;
+pub mod instructions;
+pub mod keypair;
 pub mod pda;
+pub mod program_error;
 pub mod project;
 pub mod rpc;
+pub mod send;
 pub mod show;
 pub mod source;
 mod subscription;
 #[cfg(test)]
 mod testing;
+pub mod user_config;
 
 pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_json_text};
 pub use environment::Environment;
 pub use fetcher::{Fetched, Fetcher, FetcherSettings};
+pub use keypair::Keypair;
 pub use pda::Pda;
-pub use rpc::{Commitment, Endpoint, RpcSettings, RpcSource};
+pub use program_error::ProgramError;
+pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
 pub use source::{LedgerHealth, LedgerSource, Query, ReadError};

@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) requests: Vec<Value>,
     /// Answers ignore the filters, as a broken proxy would.
     pub(crate) ignore_filters: bool,
+    /// Results of the methods that are not about accounts.
+    pub(crate) results: BTreeMap<&'static str, Value>,
 }
 
 pub(crate) struct FakeLedger {
@@ -80,8 +82,15 @@ impl FakeLedger {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state =
-            State { accounts: BTreeMap::new(), slot: 1000, slot_step: 0, faults: VecDeque::new(), requests: vec![], ignore_filters: false };
+        let state = State {
+            accounts: BTreeMap::new(),
+            slot: 1000,
+            slot_step: 0,
+            faults: VecDeque::new(),
+            requests: vec![],
+            ignore_filters: false,
+            results: BTreeMap::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -221,6 +230,7 @@ fn answer(state: &State, request: &Value) -> Value {
             let found = |key: &Value| state.accounts.get(&key.as_str().unwrap().parse::<Pubkey>().unwrap());
             Value::Array(keys.iter().map(|key| found(key).map_or(Value::Null, |account| shown(account, slice))).collect())
         }
+        Some(method) if state.results.contains_key(method) => return json!({"jsonrpc": "2.0", "id": 1, "result": state.results[method]}),
         _ => return json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}),
     };
     json!({"jsonrpc": "2.0", "id": 1, "result": {"context": context, "value": value}})

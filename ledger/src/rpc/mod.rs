@@ -7,6 +7,7 @@
 //! ones.
 
 mod assemble;
+mod client;
 pub(crate) mod counters;
 mod endpoint;
 mod failure;
@@ -37,6 +38,7 @@ use tokio::{
 use warren_state::{Pubkey, View};
 
 use crate::{LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription};
+pub use client::{EpochInfo, LedgerClient, Listed, LookupError};
 use counters::Counters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};

@@ -128,7 +128,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    async fn program_accounts(
+    pub(super) async fn program_accounts(
         &self,
         filters: Vec<RpcFilterType>,
         slice: Option<UiDataSliceConfig>,
@@ -151,7 +151,7 @@ impl Reading<'_> {
         Ok((Slot(answer.context.slot), raw))
     }
 
-    async fn multiple_accounts(&self, pubkeys: &[Pubkey], at_least: Slot) -> Result<(Slot, Vec<Raw>), Failure> {
+    pub(super) async fn multiple_accounts(&self, pubkeys: &[Pubkey], at_least: Slot) -> Result<(Slot, Vec<Raw>), Failure> {
         let addresses: Vec<Address> = pubkeys.iter().map(|pubkey| Address::from(pubkey.0)).collect();
         let config = self.account_config(None, Some(at_least));
         let answer = self.client.get_multiple_ui_accounts_with_config(&addresses, config).await.map_err(|error| failure_of(&error))?;
@@ -230,7 +230,7 @@ fn raw(pubkey: &str, account: &UiAccount, room: &mut usize) -> Result<Raw, Failu
     Ok(Raw { pubkey: parse(pubkey)?, owner: parse(&account.owner)?, data })
 }
 
-fn type_filter(account_type: AccountType) -> RpcFilterType {
+pub(super) fn type_filter(account_type: AccountType) -> RpcFilterType {
     RpcFilterType::Memcmp(Memcmp::new_base58_encoded(0, &[account_type.0]))
 }
 

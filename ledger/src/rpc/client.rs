@@ -1,0 +1,394 @@
+//! One-off questions to the ledger, and sending to it: what the command line needs. Each request goes to one endpoint; the
+//! next one goes to the next endpoint when it fails.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use async_trait::async_trait;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use solana_client::{rpc_filter::Memcmp, rpc_filter::RpcFilterType, rpc_request::RpcRequest};
+use tokio::time::{Instant, timeout_at};
+use warren_state::{Pubkey, Slot};
+
+use super::{
+    Commitment, Lane, RpcSettings, SetupError,
+    counters::Counters,
+    failure::{Failure, Retry},
+    read::{Raw, Reading, type_filter},
+    sender::failure_of,
+};
+use crate::{
+    accounts::{AccessPass, Account, AccountType, USER_CLIENT_IP_OFFSET, decode},
+    backoff::Backoff,
+    pda::Pda,
+    send::{Blockhash, Fate, Lamports, Reply, Request, RetryAdvice, RpcFailure, Signed, TransactionRpc},
+};
+
+/// Where an account's owner is, for filters: after the type byte, in every kind that has one.
+const OWNER_OFFSET: usize = 1;
+
+/// Why a question has no answer. Texts are free of secrets.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LookupError {
+    /// The ledger could not be reached, or answered with an error.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The deadline passed.
+    #[error("the ledger did not answer in time")]
+    Deadline,
+    /// The account is another program's, so it is not what it should be.
+    #[error("account {0} belongs to another program")]
+    NotOurs(Pubkey),
+    /// The account does not read.
+    #[error("account {pubkey} cannot be read: {reason}")]
+    Undecodable {
+        /// Its address.
+        pubkey: Pubkey,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Accounts of one kind. Those that do not read are set aside, each with its reason.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listed {
+    /// When they were read.
+    pub slot: Slot,
+    /// Those that read.
+    pub accounts: BTreeMap<Pubkey, Account>,
+    /// Those that do not.
+    pub unreadable: BTreeMap<Pubkey, String>,
+}
+
+/// Where the ledger's clock is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EpochInfo {
+    /// The epoch that access passes are compared with.
+    pub epoch: u64,
+    /// The slot.
+    pub absolute_slot: u64,
+    /// Blocks so far: slots without a block do not count.
+    pub block_height: u64,
+}
+
+/// A client for questions and transactions. Every question tries up to the settings' attempts, within its deadline.
+pub struct LedgerClient {
+    settings: RpcSettings,
+    lanes: Vec<Lane>,
+    current: std::sync::atomic::AtomicUsize,
+}
+
+impl LedgerClient {
+    /// Sets up the clients; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When there is no endpoint, or TLS cannot be set up.
+    pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
+        if settings.endpoints.is_empty() {
+            return Err(SetupError::NoEndpoint);
+        }
+        let counters = Arc::new(Counters::default());
+        let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
+        Ok(Self { settings, lanes, current: std::sync::atomic::AtomicUsize::new(0) })
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program_id(&self) -> Pubkey {
+        self.settings.program_id
+    }
+
+    /// An account's balance; zero for one that does not exist.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn balance(&self, pubkey: &Pubkey, deadline: Instant) -> Result<Lamports, LookupError> {
+        let params = json!([pubkey.to_string(), {"commitment": self.commitment()}]);
+        let answer = self.ask(RpcRequest::GetBalance, &params, deadline).await?;
+        balance(&answer).map_err(unavailable)
+    }
+
+    /// The current epoch, slot and height.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn epoch(&self, deadline: Instant) -> Result<EpochInfo, LookupError> {
+        let answer = self.ask(RpcRequest::GetEpochInfo, &json!([{"commitment": self.commitment()}]), deadline).await?;
+        epoch(answer).map_err(unavailable)
+    }
+
+    /// The accounts at these addresses; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the ledger does not answer, or an account is another program's or does not read.
+    pub async fn accounts(&self, pubkeys: &[Pubkey], deadline: Instant) -> Result<Vec<Option<Account>>, LookupError> {
+        let mut found = BTreeMap::new();
+        for some in pubkeys.chunks(100) {
+            let read = async |lane: &Lane| self.reading(lane).multiple_accounts(some, Slot(0)).await;
+            let (_, raw) = self.try_each(deadline, read).await?;
+            for raw in raw {
+                found.insert(raw.pubkey, self.ours(raw)?);
+            }
+        }
+        Ok(pubkeys.iter().map(|pubkey| found.get(pubkey).cloned()).collect())
+    }
+
+    /// The account at this address.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    pub async fn account(&self, pubkey: &Pubkey, deadline: Instant) -> Result<Option<Account>, LookupError> {
+        Ok(self.accounts(&[*pubkey], deadline).await?.into_iter().next().flatten())
+    }
+
+    /// The access pass of this payer for this host: the one for exactly this address, else the one for any.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    pub async fn access_pass(
+        &self,
+        client_ip: Ipv4Addr,
+        payer: &Pubkey,
+        deadline: Instant,
+    ) -> Result<Option<(Pubkey, AccessPass)>, LookupError> {
+        let pda = Pda::new(self.settings.program_id);
+        let addresses = [client_ip, Ipv4Addr::UNSPECIFIED].map(|ip| pda.access_pass(ip, payer).address);
+        let found = self.accounts(&addresses, deadline).await?;
+        for (pubkey, account) in addresses.into_iter().zip(found) {
+            match account {
+                Some(Account::AccessPass(pass)) => return Ok(Some((pubkey, pass))),
+                Some(_) => return Err(LookupError::Undecodable { pubkey, reason: "it is not an access pass".into() }),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// All accounts of a kind: devices, groups, tenants, feeds and so on.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn list(&self, kind: AccountType, deadline: Instant) -> Result<Listed, LookupError> {
+        self.list_filtered(kind, None, deadline).await
+    }
+
+    /// All accounts of a kind that this key made.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn list_of_owner(&self, kind: AccountType, owner: &Pubkey, deadline: Instant) -> Result<Listed, LookupError> {
+        self.list_filtered(kind, Some((OWNER_OFFSET, &owner.0)), deadline).await
+    }
+
+    /// All users of a host, of the old kind too.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn users_at(&self, client_ip: Ipv4Addr, deadline: Instant) -> Result<Listed, LookupError> {
+        self.list_filtered(AccountType::USER, Some((USER_CLIENT_IP_OFFSET, &client_ip.octets())), deadline).await
+    }
+
+    async fn list_filtered(&self, kind: AccountType, more: Option<(usize, &[u8])>, deadline: Instant) -> Result<Listed, LookupError> {
+        let mut filters = vec![type_filter(kind)];
+        filters.extend(more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))));
+        let read = async |lane: &Lane| self.reading(lane).program_accounts(filters.clone(), None, None).await;
+        let (slot, raw) = self.try_each(deadline, read).await?;
+        let mut listed = Listed { slot, ..Listed::default() };
+        for raw in raw {
+            let pubkey = raw.pubkey;
+            match self.ours(raw) {
+                // The ledger's filters are not trusted: a proxy may ignore them.
+                Ok(account) if account.account_type() == kind && matches(&account, more) => {
+                    listed.accounts.insert(pubkey, account);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    listed.unreadable.insert(pubkey, error.to_string());
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    fn ours(&self, raw: Raw) -> Result<Account, LookupError> {
+        let pubkey = raw.pubkey;
+        if raw.owner != self.settings.program_id {
+            return Err(LookupError::NotOurs(pubkey));
+        }
+        let undecodable = |reason| LookupError::Undecodable { pubkey, reason };
+        decode(&raw.data.map_err(undecodable)?).map_err(|error| undecodable(error.to_string()))
+    }
+
+    fn commitment(&self) -> Commitment {
+        self.settings.commitment
+    }
+
+    fn reading<'a>(&'a self, lane: &'a Lane) -> Reading<'a> {
+        Reading {
+            client: &lane.client,
+            program: self.settings.program_id,
+            commitment: self.settings.commitment.into(),
+            limit: self.settings.max_response,
+            exchanges_hint: Default::default(),
+        }
+    }
+
+    async fn ask(&self, request: RpcRequest, params: &Value, deadline: Instant) -> Result<Value, LookupError> {
+        self.try_each(deadline, async |lane: &Lane| raw_request(lane, request, params.clone()).await).await
+    }
+
+    /// Tries until it succeeds, trying again cannot help, or the attempts or the time are used up.
+    async fn try_each<T>(&self, deadline: Instant, read: impl AsyncFn(&Lane) -> Result<T, Failure>) -> Result<T, LookupError> {
+        let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
+        let mut attempt = 1;
+        loop {
+            let lane = self.lane();
+            let failure = match timeout_at(deadline, read(lane)).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(failure)) => failure,
+                Err(_) => return Err(LookupError::Deadline),
+            };
+            tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "asking the ledger failed");
+            self.rotate();
+            let wait = match failure.retry() {
+                Retry::No => return Err(unavailable(failure)),
+                Retry::After(named) => backoff.next().max(named.unwrap_or_default()),
+            };
+            if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
+                return Err(unavailable(failure));
+            }
+            attempt += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn lane(&self) -> &Lane {
+        &self.lanes[self.current.load(std::sync::atomic::Ordering::Relaxed) % self.lanes.len()]
+    }
+
+    fn rotate(&self) {
+        self.current.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    async fn transact(&self, request: &Request) -> Result<Reply, Failure> {
+        let lane = self.lane();
+        match request {
+            Request::Balance(pubkey) => {
+                let params = json!([pubkey.to_string(), {"commitment": self.commitment()}]);
+                Ok(Reply::Balance(balance(&raw_request(lane, RpcRequest::GetBalance, params).await?)?))
+            }
+            Request::Blockhash => {
+                let params = json!([{"commitment": self.commitment()}]);
+                blockhash(&raw_request(lane, RpcRequest::GetLatestBlockhash, params).await?)
+            }
+            Request::Broadcast(Signed { signature, bytes }) => {
+                let config = json!({"skipPreflight": true, "preflightCommitment": self.commitment(), "encoding": "base64"});
+                let params = json!([BASE64_STANDARD.encode(bytes), config]);
+                let answer = raw_request(lane, RpcRequest::SendTransaction, params).await?;
+                if answer.as_str() == Some(&signature.to_string()) {
+                    Ok(Reply::Broadcast)
+                } else {
+                    Err(Failure::Garbled("it names another transaction than the one that was sent".into()))
+                }
+            }
+            Request::Status { signature, history } => {
+                let params = json!([[signature.to_string()], {"searchTransactionHistory": history}]);
+                status(&raw_request(lane, RpcRequest::GetSignatureStatuses, params).await?, self.commitment())
+            }
+            Request::Height => {
+                let params = json!([{"commitment": Commitment::Finalized}]);
+                let EpochInfo { absolute_slot, block_height, .. } = epoch(raw_request(lane, RpcRequest::GetEpochInfo, params).await?)?;
+                Ok(Reply::Height { block_height, slot: Slot(absolute_slot) })
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TransactionRpc for LedgerClient {
+    async fn call(&self, request: &Request) -> Result<Reply, RpcFailure> {
+        self.transact(request).await.map_err(|failure| {
+            self.rotate();
+            let retry = match failure.retry() {
+                Retry::No => RetryAdvice::No,
+                Retry::After(named) => RetryAdvice::After(named),
+            };
+            RpcFailure { message: failure.to_string(), retry, refused: is_refusal(&failure) }
+        })
+    }
+}
+
+/// Whether the answer proves that the request had no effect.
+fn is_refusal(failure: &Failure) -> bool {
+    match failure {
+        Failure::Rpc { code, .. } => matches!(code, -32002 | -32003 | -32005 | -32600 | -32601 | -32602),
+        Failure::Http { status, .. } => matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 429),
+        Failure::AskedToWait(_) => true,
+        Failure::Connection(_) | Failure::Timeout(_) | Failure::Garbled(_) | Failure::TooLarge { .. } | Failure::Wrong(_) => false,
+    }
+}
+
+async fn raw_request(lane: &Lane, request: RpcRequest, params: Value) -> Result<Value, Failure> {
+    lane.client.send(request, params).await.map_err(|error| failure_of(&error))
+}
+
+fn unavailable(failure: Failure) -> LookupError {
+    LookupError::Unavailable(failure.to_string())
+}
+
+fn garbled(what: &str) -> Failure {
+    Failure::Garbled(format!("no {what} in it"))
+}
+
+fn balance(answer: &Value) -> Result<Lamports, Failure> {
+    answer["value"].as_u64().map(Lamports).ok_or_else(|| garbled("balance"))
+}
+
+fn epoch(answer: Value) -> Result<EpochInfo, Failure> {
+    serde_json::from_value(answer).map_err(|error| Failure::Garbled(error.to_string()))
+}
+
+fn blockhash(answer: &Value) -> Result<Reply, Failure> {
+    let value = &answer["value"];
+    let text = value["blockhash"].as_str().ok_or_else(|| garbled("blockhash"))?;
+    // A hash is 32 bytes in base58, as an address is.
+    let Pubkey(hash) = text.parse().map_err(|_| garbled("blockhash"))?;
+    let last_valid_block_height = value["lastValidBlockHeight"].as_u64().ok_or_else(|| garbled("height"))?;
+    Ok(Reply::Blockhash { blockhash: Blockhash(hash), last_valid_block_height })
+}
+
+fn status(answer: &Value, wanted: Commitment) -> Result<Reply, Failure> {
+    let node_slot = answer["context"]["slot"].as_u64().map(Slot).ok_or_else(|| garbled("slot"))?;
+    let status = answer["value"].get(0).ok_or_else(|| garbled("status"))?;
+    if status.is_null() {
+        return Ok(Reply::Status { node_slot, fate: None });
+    }
+    let slot = status["slot"].as_u64().map(Slot).ok_or_else(|| garbled("slot"))?;
+    let err = Some(&status["err"]).filter(|err| !err.is_null()).cloned();
+    Ok(Reply::Status { node_slot, fate: Some(Fate { slot, settled: is_settled(status, wanted)?, err }) })
+}
+
+/// Old nodes leave `confirmationStatus` out: there, no number of confirmations means that the block is finalized.
+fn is_settled(status: &Value, wanted: Commitment) -> Result<bool, Failure> {
+    let reached = match status["confirmationStatus"].as_str() {
+        Some(text) => text.parse().map_err(|_| garbled("known status"))?,
+        None if status["confirmations"].is_null() => Commitment::Finalized,
+        None if status["confirmations"].as_u64() > Some(1) => Commitment::Confirmed,
+        None => Commitment::Processed,
+    };
+    let rank = |commitment| match commitment {
+        Commitment::Processed => 0,
+        Commitment::Confirmed => 1,
+        Commitment::Finalized => 2,
+    };
+    Ok(rank(reached) >= rank(wanted))
+}
+
+fn matches(account: &Account, filter: Option<(usize, &[u8])>) -> bool {
+    let bytes = crate::accounts::encode(account);
+    filter.is_none_or(|(offset, wanted)| bytes.get(offset..offset + wanted.len()) == Some(wanted))
+}
+
+#[cfg(test)]
+mod tests;
