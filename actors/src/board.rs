@@ -24,8 +24,8 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, news::TunnelNews, poke::Poke, pulse::Pulses,
-    settings::RoleSettings,
+    Clock, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, liveness::LivenessStatus, news::TunnelNews,
+    poke::Poke, pulse::Pulses, settings::RoleSettings, watched::Watched,
 };
 
 /// Shared by all actors of one tree.
@@ -45,6 +45,8 @@ pub(crate) struct Board {
     pub(crate) client_ip: ArcSwap<ClientIp>,
     pub(crate) notices: Mutex<Notices>,
     pub(crate) tunnels: TunnelNews,
+    pub(crate) watched: Watched,
+    pub(crate) liveness: ArcSwapOption<LivenessStatus>,
     pub(crate) reconciled: ArcSwap<Reconciled>,
     /// How many times a reconciler was started.
     pub(crate) reconciler_starts: AtomicU64,
@@ -67,6 +69,7 @@ pub(crate) struct Pokes {
     pub(crate) watcher: Poke,
     /// The host's own network changed.
     pub(crate) finder: Poke,
+    pub(crate) liveness: Poke,
     pub(crate) status: Poke,
 }
 
@@ -139,6 +142,8 @@ impl Board {
             client_ip: ArcSwap::default(),
             notices: Mutex::default(),
             tunnels: TunnelNews::default(),
+            watched: Watched::default(),
+            liveness: ArcSwapOption::empty(),
             reconciled: ArcSwap::default(),
             reconciler_starts: AtomicU64::new(0),
             restarts: Mutex::default(),

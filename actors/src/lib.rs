@@ -26,6 +26,8 @@ mod exit;
 pub mod figures;
 mod handle;
 mod keeper;
+pub mod liveness;
+mod liveness_socket;
 mod monitor;
 mod multicast;
 mod multicast_socket;
@@ -46,6 +48,7 @@ mod status;
 mod sys;
 mod tree;
 mod tunnels;
+mod watched;
 mod watcher;
 
 pub use clock::Clock;

@@ -27,6 +27,8 @@ pub enum Kind {
     Provisioner,
     /// Owns one BGP session.
     BgpSession,
+    /// Owns all liveness sessions.
+    Liveness,
     /// Keeps one tunnel's multicast services.
     Multicast,
     /// Supervised on behalf of the daemon's shell: the API's listeners.
@@ -87,9 +89,14 @@ impl RestartPolicies {
     #[must_use]
     pub fn of(&self, kind: Kind) -> RestartPolicy {
         match kind {
-            Kind::Keeper | Kind::Status | Kind::KernelMonitor | Kind::Tunnels | Kind::Reconciler | Kind::LedgerWatcher | Kind::ClientIp => {
-                self.singleton
-            }
+            Kind::Keeper
+            | Kind::Status
+            | Kind::KernelMonitor
+            | Kind::Tunnels
+            | Kind::Reconciler
+            | Kind::LedgerWatcher
+            | Kind::ClientIp
+            | Kind::Liveness => self.singleton,
             Kind::Provisioner => self.provisioner,
             Kind::BgpSession | Kind::Multicast => self.session,
             Kind::Service => self.service,
@@ -143,6 +150,7 @@ impl Kind {
             Self::ClientIp => "client_ip",
             Self::Provisioner => "provisioner",
             Self::BgpSession => "bgp_session",
+            Self::Liveness => "liveness",
             Self::Multicast => "multicast",
             Self::Service => "service",
         }

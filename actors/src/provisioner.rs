@@ -197,7 +197,10 @@ impl State {
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
                 Effect::Multicast(Some(run)) => self.run_multicast(myself, *run).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
-                Effect::WatchRoutes { .. } => {}
+                Effect::WatchRoutes { added, removed } => {
+                    self.board.watched.change(self.tunnel, added, removed);
+                    self.board.pokes.liveness.ring();
+                }
                 Effect::Record(event) => {
                     self.count(&event);
                     self.board.record(event);

@@ -126,6 +126,7 @@ impl State {
         let settings = ReconcilerSettings {
             resync: board.settings.resync_interval,
             max_prefixes: board.settings.bgp.max_prefixes,
+            liveness: board.settings.liveness.map(|options| options.mode),
             ..ReconcilerSettings::default()
         };
         let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);

@@ -14,6 +14,7 @@ use crate::{
     board::Board,
     client_ip::{self, Finder},
     keeper::Keeper,
+    liveness,
     monitor::KernelMonitor,
     policy::{Decision, History, Kind},
     reconciler::{Reconciler, ReconcilerMessage},
@@ -29,8 +30,8 @@ const STOP: Duration = Duration::from_secs(2);
 const WATCHDOG: Duration = Duration::from_secs(5);
 
 /// The actors that there is one of, in the order of their start.
-const ORDER: [Kind; 7] =
-    [Kind::Keeper, Kind::Status, Kind::KernelMonitor, Kind::Tunnels, Kind::Reconciler, Kind::ClientIp, Kind::LedgerWatcher];
+const ORDER: [Kind; 8] =
+    [Kind::Keeper, Kind::Status, Kind::KernelMonitor, Kind::Liveness, Kind::Tunnels, Kind::Reconciler, Kind::ClientIp, Kind::LedgerWatcher];
 
 pub(crate) type RootRef = ActorRef<RootMessage>;
 
@@ -224,6 +225,7 @@ impl State {
                 | Kind::KernelMonitor
                 | Kind::Tunnels
                 | Kind::ClientIp
+                | Kind::Liveness
                 | Kind::LedgerWatcher
                 | Kind::Provisioner
                 | Kind::BgpSession
@@ -284,6 +286,10 @@ impl Child {
                 }
                 RoleSettings::Gateway { .. } => Err(unknown("a gateway has no client IP to find")),
             },
+            Kind::Liveness => match board.settings.liveness {
+                Some(options) => started(Actor::spawn_linked(None, liveness::Sessions, (board, options), parent).await),
+                None => Err(unknown("route liveness is off")),
+            },
             Kind::Service => match &self.factory {
                 Some(factory) => started(Actor::spawn_linked(None, Service, factory.clone(), parent).await),
                 None => Err(unknown("a service without a factory")),
@@ -295,6 +301,7 @@ impl Child {
 
 fn exists(board: &Board, kind: Kind) -> bool {
     match (&board.settings.role, kind) {
+        (_, Kind::Liveness) => board.settings.liveness.is_some(),
         (RoleSettings::Gateway { .. }, Kind::ClientIp) => false,
         (RoleSettings::Gateway { .. } | RoleSettings::Client(_), _) => true,
     }

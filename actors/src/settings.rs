@@ -4,7 +4,7 @@ use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{Pubkey, guard::GuardSettings};
 
-use crate::{Dialer, TcpDialer, policy::RestartPolicies};
+use crate::{Dialer, TcpDialer, liveness::LivenessOptions, policy::RestartPolicies};
 
 /// What the tree of actors is told at its start.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Settings {
     pub resync_interval: Duration,
     /// BGP.
     pub bgp: BgpSettings,
+    /// Route liveness; none probes nobody.
+    pub liveness: Option<LivenessOptions>,
     /// How often failing actors are restarted before the daemon gives up.
     pub policies: RestartPolicies,
     /// An actor that is overdue by more than this is killed and restarted.
@@ -91,6 +93,7 @@ impl Settings {
             guard: GuardSettings::default(),
             resync_interval: Duration::from_secs(30),
             bgp: BgpSettings::default(),
+            liveness: None,
             policies: RestartPolicies::default(),
             stuck_after: Duration::from_secs(30),
             publish_interval: Duration::from_millis(20),

@@ -9,7 +9,7 @@ use warren_state::{
     reconcile::Role,
 };
 
-use crate::Figures;
+use crate::{Figures, liveness::LivenessStatus};
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
 pub type Tunnels = BTreeMap<TunnelId, Arc<TunnelReport>>;
@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub tunnels: Tunnels,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
     pub refused: BTreeMap<Pubkey, (String, String)>,
+    /// Route liveness, when it is on; as of the last second.
+    pub liveness: Option<Arc<LivenessStatus>>,
     /// The last plan handed out.
     pub generation: Generation,
     /// What the dataplane can do.

@@ -157,6 +157,7 @@ impl State {
             held: board.last_held.load().as_deref().cloned(),
             ledger: board.ledger.health(),
             refused: reconciled.refused.clone(),
+            liveness: board.liveness.load_full(),
             generation: reconciled.generation,
             capabilities: board.dataplane.capabilities(),
             restarts: lock(&board.restarts).clone(),

@@ -173,6 +173,9 @@ impl State {
 
     fn end(&self, tunnel: TunnelId, finished: bool) {
         self.board.tunnels.ended(tunnel, finished);
+        if self.board.watched.forget(tunnel) {
+            self.board.pokes.liveness.ring();
+        }
         self.board.pokes.reconciler.ring();
         self.board.pokes.status.ring();
     }

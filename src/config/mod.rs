@@ -2,6 +2,7 @@
 
 pub mod bgp;
 pub mod flags;
+pub mod liveness;
 pub mod values;
 
 use std::{
@@ -44,6 +45,8 @@ pub struct Layer {
     pub ledger: LedgerLayer,
     /// The BGP sessions.
     pub bgp: bgp::BgpLayer,
+    /// Route liveness.
+    pub liveness: liveness::LivenessLayer,
     /// The API.
     pub api: ApiLayer,
     /// The log.
@@ -130,6 +133,8 @@ pub struct Config {
     pub ledger: LedgerConfig,
     /// The BGP sessions.
     pub bgp: bgp::BgpConfig,
+    /// Route liveness.
+    pub liveness: liveness::LivenessConfig,
     /// The API.
     pub api: ApiConfig,
     /// The log.
@@ -276,6 +281,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             max_view_age: upper.ledger.max_view_age.or(lower.ledger.max_view_age),
         },
         bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
+        liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -302,6 +308,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
         ledger: resolve_ledger(layer.ledger)?,
         bgp: layer.bgp.resolve()?,
+        liveness: layer.liveness.resolve()?,
         api: ApiConfig {
             sock_file: absolute("sock-file", layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()))?,
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),

@@ -75,6 +75,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         fetch_timeout: ledger.fetch_timeout.0,
         guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
         bgp: config.bgp.settings(),
+        liveness: config.liveness.options(),
         seed: seed(),
         ..Settings::new(role)
     })

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use axum::{
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
-use warren_state::{LearnedRoutes, Observed, Route, RouteProtocol, TableId, TunnelId};
+use warren_protocols::liveness::{SessionReport, SessionState};
+use warren_state::{LearnedRoutes, LinkName, LivenessMode, Observed, Route, RouteProtocol, TableId, TunnelId, lifecycle::Usability};
 
 use super::{Api, compat, json, reads::PATIENCE};
 
@@ -31,6 +32,24 @@ pub struct RouteEntry {
     pub peer_ip: String,
     /// Whether the kernel has it: `present` or `absent`.
     pub kernel_state: &'static str,
+    /// When the liveness session's state changed last (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_last_updated: Option<String>,
+    /// `admin_down`, `down`, `init` or `up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_state: Option<&'static str>,
+    /// Why it is down: `none`, `timeout`, `remote_admin` or `remote_down`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_state_reason: Option<&'static str>,
+    /// What liveness wants of the kernel: `unknown`, `present` or `absent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_expected_kernel_state: Option<&'static str>,
+    /// What the peer does: `unknown`, `active` or `passive`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_peer_mode: Option<&'static str>,
+    /// The release that the peer runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_client_version: Option<String>,
     /// The destination's prefix length.
     pub prefix_length: u8,
 }
@@ -112,8 +131,16 @@ fn entries(snapshot: &Snapshot, learned: &BTreeMap<TunnelId, LearnedRoutes>, obs
         let link = observed.links.get(&spec.link.name);
         let present: BTreeSet<&Route> = link.iter().flat_map(|link| &link.routes).filter(counts).collect();
         let taught: BTreeSet<&Route> = learned.get(&report.tunnel).into_iter().flat_map(taught).filter(counts).collect();
-        entries.extend(taught.difference(&present).map(|route| entry(route, "absent")));
-        entries.extend(present.into_iter().map(|route| entry(route, "present")));
+        let probed = Probed::of(snapshot, &spec.link.name);
+        entries.extend(taught.difference(&present).map(|route| probed.entry(route, "absent")));
+        // Routes that wait for their hosts are not among those that the session counts as taught.
+        let waiting = probed.routes().map(|dst| {
+            let (table, via, source) = (install.table, bgp.peer_address, Some(install.source));
+            Route { table, dst, via, source, protocol: RouteProtocol::Bgp }
+        });
+        let waiting = waiting.filter(|route| !taught.contains(route) && !present.contains(route));
+        entries.extend(waiting.map(|route| probed.entry(&route, "absent")));
+        entries.extend(present.iter().map(|route| probed.entry(route, "present")));
     }
     entries.sort();
     entries
@@ -127,12 +154,58 @@ fn taught(learned: &LearnedRoutes) -> impl Iterator<Item = &Route> {
     routes.into_iter().flatten()
 }
 
+/// The liveness sessions over one link, by the routes that hang on them.
+struct Probed<'a> {
+    snapshot: &'a Snapshot,
+    sessions: BTreeMap<ipnet::Ipv4Net, &'a SessionReport>,
+}
+
+impl<'a> Probed<'a> {
+    fn of(snapshot: &'a Snapshot, link: &LinkName) -> Self {
+        let all = snapshot.liveness.iter().flat_map(|status| &status.sessions).filter(|session| session.link == *link);
+        Self { snapshot, sessions: all.flat_map(|session| session.routes.iter().map(move |dst| (*dst, session))).collect() }
+    }
+
+    fn routes(&self) -> impl Iterator<Item = ipnet::Ipv4Net> {
+        self.sessions.keys().copied()
+    }
+
+    fn entry(&self, route: &Route, kernel_state: &'static str) -> RouteEntry {
+        let plain = entry(route, kernel_state);
+        let Some(session) = self.sessions.get(&route.dst) else { return plain };
+        let since = UNIX_EPOCH + Duration::from_millis(self.snapshot.unix_ms_of(session.since));
+        let mode = session.peer_mode.map(|mode| match mode {
+            LivenessMode::Active => "active",
+            LivenessMode::Passive => "passive",
+        });
+        let expected = session.verdict.map(|verdict| match verdict {
+            Usability::Usable => "present",
+            Usability::Unusable => "absent",
+        });
+        RouteEntry {
+            liveness_last_updated: Some(humantime::format_rfc3339_seconds(since).to_string()),
+            liveness_state: Some(session.state.name()),
+            liveness_state_reason: Some(session.reason.name()).filter(|_| session.state == SessionState::Down),
+            liveness_expected_kernel_state: Some(expected.unwrap_or("unknown")),
+            liveness_peer_mode: Some(mode.unwrap_or("unknown")),
+            peer_client_version: session.peer_release.map(|release| release.to_string()),
+            ..plain
+        }
+    }
+}
+
 fn entry(route: &Route, kernel_state: &'static str) -> RouteEntry {
     RouteEntry {
         network: route.dst.addr().to_string(),
         local_ip: route.source.map_or_else(String::new, |ip| ip.to_string()),
         peer_ip: route.via.to_string(),
         kernel_state,
+        liveness_last_updated: None,
+        liveness_state: None,
+        liveness_state_reason: None,
+        liveness_expected_kernel_state: None,
+        liveness_peer_mode: None,
+        peer_client_version: None,
         prefix_length: route.dst.prefix_len(),
     }
 }

@@ -51,6 +51,8 @@ impl Member {
         let member = Self { daemon, connection, client: Arc::clone(&site.clients[at].namespace) };
         await_session_up(&member.daemon, SOON)?;
         await_device_session(site.device(), &member.connection.end, SOON)?;
+        // What is captured on the tunnel itself is whole too.
+        complete_checksums(&member.client, LINK)?;
         Ok(member)
     }
 

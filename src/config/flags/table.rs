@@ -21,7 +21,6 @@ macro_rules! text {
 }
 
 const LATENCY: &str = "latency probing";
-const LIVENESS: &str = "route liveness";
 
 /// Every flag, ours first in each group.
 pub static FLAGS: &[Flag] = &[
@@ -221,61 +220,64 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["route-liveness-tx-min"],
         value: Value::Span,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("1s")),
+        help: "from one liveness packet of ours to the next, at least (default 1s)",
+        set: Set::Span(|layer, span| layer.liveness.tx_min = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-rx-min"],
         value: Value::Span,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("1s")),
+        help: "from one liveness packet of a peer's to the next, at least (default 1s)",
+        set: Set::Span(|layer, span| layer.liveness.rx_min = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-detect-mult"],
         value: Value::Count,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("3")),
+        help: "liveness packets lost in a row after which a peer is lost (default 3)",
+        set: Set::Text(|layer, text| {
+            layer.liveness.detect_mult = Some(values::count(text)?);
+            Ok(())
+        }),
     },
     Flag {
         names: &["route-liveness-min-tx-floor"],
         value: Value::Span,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("50ms")),
+        help: "no liveness interval is shorter (default 50ms)",
+        set: Set::Span(|layer, span| layer.liveness.min_tx_floor = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-max-tx-ceil"],
         value: Value::Span,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("3s")),
+        help: "no liveness interval is longer (default 3s)",
+        set: Set::Span(|layer, span| layer.liveness.max_tx_ceil = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-backoff-max"],
         value: Value::Span,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("1m")),
+        help: "the longest interval towards a peer that says nothing (default 1m)",
+        set: Set::Span(|layer, span| layer.liveness.backoff_max = Some(span.into())),
     },
     Flag {
         names: &["route-liveness-peer-metrics"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+        help: "metrics of each liveness peer",
+        set: Set::Switch(|layer, on| layer.liveness.peer_metrics = Some(on)),
     },
     Flag {
         names: &["route-liveness-debug"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+        help: "log each change of a liveness session",
+        set: Set::Switch(|layer, on| layer.liveness.debug = Some(on)),
     },
     Flag {
         names: &["route-liveness-enable-passive"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+        help: "probe the hosts behind learned routes (default true)",
+        set: Set::Switch(|layer, on| layer.liveness.enable_passive = Some(on)),
     },
     Flag {
         names: &["route-liveness-enable-active"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LIVENESS, AsksFor::OtherThan("false")),
+        help: "probe them, and let their routes wait for them (default false)",
+        set: Set::Switch(|layer, on| layer.liveness.enable_active = Some(on)),
     },
 ];

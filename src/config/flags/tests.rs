@@ -44,11 +44,18 @@ fn a_switch_takes_its_value_only_after_an_equals_sign() {
 
 #[test]
 fn what_is_not_built_is_noted_only_when_it_is_asked_for() {
-    let asked = line(&["-latency-probing=true", "-route-liveness-enable-active", "-route-liveness-tx-min=2s"]).unwrap().layer.not_built;
-    assert_eq!(asked.keys().collect::<Vec<_>>(), ["latency-probing", "route-liveness-enable-active", "route-liveness-tx-min"]);
-    let silent =
-        line(&["-latency-probing=false", "-probe-interval=300", "-route-liveness-enable-passive=false", "-route-liveness-tx-min=1000ms"]);
+    let asked = line(&["-latency-probing=true", "-route-config=/etc/x", "-probe-interval=7"]).unwrap().layer.not_built;
+    assert_eq!(asked.keys().collect::<Vec<_>>(), ["latency-probing", "probe-interval", "route-config"]);
+    let silent = line(&["-latency-probing=false", "-probe-interval=300"]);
     assert!(silent.unwrap().layer.not_built.is_empty());
+}
+
+#[test]
+fn route_liveness_takes_the_references_flags() {
+    let layer = line(&["-route-liveness-enable-active", "-route-liveness-tx-min=2s", "--route-liveness-detect-mult", "5"]).unwrap().layer;
+    let liveness = layer.liveness;
+    assert_eq!((liveness.enable_active, liveness.enable_passive, liveness.detect_mult), (Some(true), None, Some(5)));
+    assert_eq!(liveness.tx_min.map(|span| span.0), Some(std::time::Duration::from_secs(2)));
 }
 
 #[test]

@@ -1,0 +1,269 @@
+//! The actor of all liveness sessions: one UDP socket around the protocol's machine.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use serde::Serialize;
+use warren_protocols::liveness::{self as protocol, Counters, DownReason, Liveness, LivenessSettings, Output, SessionReport, SessionState};
+use warren_state::{
+    Deadline, LinkName, LivenessMode, Monotonic, TunnelId,
+    lifecycle::{Input, Usability, WatchedRoute},
+    random::Random,
+};
+
+use crate::{
+    board::Board,
+    driver::{AbortOnDrop, Core, Driver},
+    liveness_socket::{Datagram, Socket},
+    policy::Kind,
+    tunnels::TunnelsMessage,
+};
+
+/// Packets taken in before other messages get their turn.
+const AT_ONCE: usize = 256;
+/// From one publication of the sessions to the next.
+const PUBLISH: Duration = Duration::from_secs(1);
+/// From one attempt to open the socket to the next.
+const REOPEN: Duration = Duration::from_secs(5);
+
+/// Route liveness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LivenessOptions {
+    /// Whether routes wait for their hosts.
+    pub mode: LivenessMode,
+    /// The machine's numbers.
+    pub settings: LivenessSettings,
+    /// The UDP port of both ends.
+    pub port: u16,
+}
+
+/// What status shows of route liveness.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct LivenessStatus {
+    /// The sessions, in the order of links and peers.
+    pub sessions: Vec<SessionReport>,
+    /// Packets.
+    pub counters: Counters,
+    /// Changes of sessions' states, by the states and the reason.
+    pub changes: BTreeMap<String, u64>,
+    /// Why there is no socket.
+    pub socket_error: Option<String>,
+}
+
+pub(crate) struct Sessions;
+
+pub(crate) enum LivenessMessage {
+    /// Routes came or went.
+    Poked,
+    Readable,
+    Reopen,
+    Publish,
+    Alarm,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    driver: Driver<Liveness>,
+    port: u16,
+    socket: Option<Arc<Socket>>,
+    reader: Option<AbortOnDrop>,
+    /// Whose link this is.
+    links: BTreeMap<LinkName, TunnelId>,
+    status: LivenessStatus,
+    publishing: bool,
+}
+
+impl Core for Liveness {
+    type Input<'a> = protocol::Input<'a>;
+    type Effect = Output;
+    const TIMEOUT: fn() -> protocol::Input<'static> = || protocol::Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: protocol::Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for Sessions {
+    type Msg = LivenessMessage;
+    type State = State;
+    type Arguments = (Arc<Board>, LivenessOptions);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LivenessMessage>,
+        (board, options): (Arc<Board>, LivenessOptions),
+    ) -> Result<State, ActorProcessingErr> {
+        let watch = board.pulses.watch(Kind::Liveness, myself.get_cell());
+        let ring = myself.clone();
+        let seed = board.settings.seed ^ board.epoch.0.rotate_left(11);
+        let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, watch, move || {
+            let _gone = ring.cast(LivenessMessage::Alarm);
+        });
+        board.watched.all_again();
+        let bell = myself.clone();
+        board.pokes.liveness.attach(move || {
+            let _gone = bell.cast(LivenessMessage::Poked);
+        });
+        myself.cast(LivenessMessage::Reopen)?;
+        Ok(State {
+            board,
+            driver,
+            port: options.port,
+            socket: None,
+            reader: None,
+            links: BTreeMap::new(),
+            status: LivenessStatus::default(),
+            publishing: false,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<LivenessMessage>,
+        message: LivenessMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            LivenessMessage::Poked => state.follow(),
+            LivenessMessage::Readable => state.read(&myself),
+            LivenessMessage::Reopen => state.open(&myself),
+            LivenessMessage::Publish => return Ok(state.publish()),
+            LivenessMessage::Alarm => {
+                let outputs = state.driver.ring();
+                state.carry_out(outputs);
+            }
+        }
+        if !std::mem::replace(&mut state.publishing, true) {
+            myself.send_after(PUBLISH, || LivenessMessage::Publish);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Routes that came and went since the last time.
+    fn follow(&mut self) {
+        self.board.pokes.liveness.answer();
+        for (tunnel, change) in self.board.watched.take() {
+            let input = match change {
+                Change::Watch { added, removed } => {
+                    let link = added.first().map(|route| route.link.clone()).or_else(|| self.link_of(tunnel));
+                    let Some(link) = link else { continue };
+                    self.links.insert(link.clone(), tunnel);
+                    let removed = removed.into_iter().map(|dst| (link.clone(), dst)).collect();
+                    protocol::Input::Watch { added, removed }
+                }
+                Change::Gone => {
+                    let Some(link) = self.link_of(tunnel) else { continue };
+                    self.links.remove(&link);
+                    protocol::Input::LinkGone(link)
+                }
+            };
+            let outputs = self.driver.handle(input);
+            self.carry_out(outputs);
+        }
+    }
+
+    fn link_of(&self, tunnel: TunnelId) -> Option<LinkName> {
+        self.links.iter().find(|(_, owner)| **owner == tunnel).map(|(link, _)| link.clone())
+    }
+
+    fn open(&mut self, myself: &ActorRef<LivenessMessage>) {
+        match Socket::open(self.port) {
+            Ok(socket) => {
+                self.status.socket_error = None;
+                self.socket = Some(Arc::new(socket));
+                self.listen(myself);
+            }
+            Err(error) => {
+                tracing::info!(%error, port = self.port, "no socket for route liveness");
+                self.status.socket_error = Some(error.to_string());
+                myself.send_after(REOPEN, || LivenessMessage::Reopen);
+            }
+        }
+    }
+
+    /// Rings when there is something to read.
+    fn listen(&mut self, myself: &ActorRef<LivenessMessage>) {
+        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else { return };
+        self.reader = Some(AbortOnDrop(tokio::spawn(async move {
+            let _asked_again_by_reading = socket.readable().await;
+            let _gone = myself.cast(LivenessMessage::Readable);
+        })));
+    }
+
+    fn read(&mut self, myself: &ActorRef<LivenessMessage>) {
+        let Some(socket) = self.socket.clone() else { return };
+        for _ in 0..AT_ONCE {
+            match socket.receive() {
+                Ok(Some(Datagram { link, source, destination, bytes })) => {
+                    let outputs = self.driver.handle(protocol::Input::Received { link: &link, source, destination, bytes: &bytes });
+                    self.carry_out(outputs);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::info!(%error, "the socket for route liveness is opened anew");
+                    self.socket = None;
+                    myself.send_after(REOPEN, || LivenessMessage::Reopen);
+                    return;
+                }
+            }
+        }
+        self.listen(myself);
+    }
+
+    fn carry_out(&mut self, outputs: Vec<Output>) {
+        let mut verdicts: BTreeMap<TunnelId, Vec<(ipnet::Ipv4Net, Usability)>> = BTreeMap::new();
+        for output in outputs {
+            match output {
+                // What cannot be sent is lost, as on the way: it is sent again.
+                Output::Send { link, source, destination, bytes } => {
+                    if let Some(socket) = &self.socket
+                        && let Err(error) = socket.send(&link, source, destination, &bytes)
+                    {
+                        tracing::debug!(%link, %destination, %error, "a liveness packet cannot leave");
+                    }
+                }
+                Output::Verdict { link, dst, usability } => {
+                    if let Some(tunnel) = self.links.get(&link) {
+                        verdicts.entry(*tunnel).or_default().push((dst, usability));
+                    }
+                }
+                Output::Changed { link, peer, from, to, reason } => self.note(&link, peer, (from, to), reason),
+            }
+        }
+        for (tunnel, verdicts) in verdicts {
+            let input = Box::new(Input::Liveness(verdicts));
+            let _restarting = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, input));
+        }
+    }
+
+    fn note(&mut self, link: &LinkName, peer: Ipv4Addr, (from, to): (SessionState, SessionState), reason: DownReason) {
+        tracing::debug!(%link, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
+        *self.status.changes.entry(format!("{},{},{}", from.name(), to.name(), reason.name())).or_default() += 1;
+    }
+
+    fn publish(&mut self) {
+        self.publishing = false;
+        let core = self.driver.core();
+        self.status.sessions = core.sessions().collect();
+        self.status.counters = core.counters().clone();
+        self.board.liveness.store(Some(Arc::new(self.status.clone())));
+        self.board.pokes.status.ring();
+    }
+}
+
+/// What became of a tunnel's watched routes.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Watch {
+        added: Vec<WatchedRoute>,
+        removed: Vec<ipnet::Ipv4Net>,
+    },
+    /// All of them went.
+    Gone,
+}
