@@ -1,5 +1,7 @@
 //! Keypairs in files as the ledger's tools write them: a JSON list of 64 numbers, the secret half first.
 
+mod find;
+
 use std::{
     fmt,
     io::{ErrorKind, Read, Write},
@@ -9,6 +11,8 @@ use std::{
 
 use solana_sdk::signer::{Signer as _, keypair::Keypair as Inner};
 use warren_state::Pubkey;
+
+pub use find::{FoundKeypair, KeypairPlace, NamedBy, find, places};
 
 use crate::send::Signature;
 

@@ -1,11 +1,10 @@
-//! The operator's settings and keypair: where the reference keeps them, and where this software does.
+//! The operator's settings: where the reference keeps them, and where this software does.
 //!
 //! The file is YAML. The first of these that is named or exists is used: `WARREN_CONFIG_FILE`, `DOUBLEZERO_CONFIG_FILE`,
 //! `~/.config/warren/config.yml`, `~/.config/doublezero/cli/config.yml`. A file that is named but absent, or the last one,
 //! reads as empty: so does the reference.
 //!
-//! The keypair is the first of: the command line's, `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input where one is
-//! piped in, the file's `keypair_path`, `~/.config/doublezero/id.json`.
+//! Where the keypair comes from stands at [`keypair::find`](crate::keypair::find).
 
 use std::{
     collections::BTreeMap,
@@ -82,15 +81,15 @@ fn place(line: Option<usize>) -> String {
 }
 
 /// What decides where files are: gathered once by the binary, so that this module reads no environment.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
     /// `--keypair`
     pub keypair_flag: Option<PathBuf>,
-    /// `WARREN_KEYPAIR`
+    /// `WARREN_KEYPAIR`: a file, or a keypair's text.
     pub warren_keypair: Option<OsString>,
-    /// `DOUBLEZERO_KEYPAIR`
+    /// `DOUBLEZERO_KEYPAIR`: a file, or a keypair's text.
     pub doublezero_keypair: Option<OsString>,
-    /// Whether standard input is piped and is where the keypair may come from.
+    /// Whether standard input is no terminal, so that a keypair may come from it.
     pub stdin_is_piped: bool,
     /// `WARREN_CONFIG_FILE`
     pub warren_config_file: Option<OsString>,
@@ -98,28 +97,6 @@ pub struct Surroundings {
     pub doublezero_config_file: Option<OsString>,
     /// `HOME`
     pub home: Option<PathBuf>,
-}
-
-/// Where the keypair is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum KeypairPlace {
-    /// A file, and who named it.
-    File(PathBuf, NamedBy),
-    /// Standard input.
-    Stdin,
-}
-
-/// Who named a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NamedBy {
-    /// The command line.
-    Flag,
-    /// A variable of the environment.
-    Environment,
-    /// The configuration file.
-    Config,
-    /// Nobody: it is the default.
-    Default,
 }
 
 impl Surroundings {
@@ -133,28 +110,9 @@ impl Surroundings {
             Some(if ours.exists() { ours } else { home.join(".config/doublezero/cli/config.yml") })
         })
     }
-
-    /// Where the keypair is; `None` when nobody names one and there is no home directory.
-    #[must_use]
-    pub fn keypair_place(&self, config: &UserConfig) -> Option<KeypairPlace> {
-        if let Some(path) = &self.keypair_flag {
-            return Some(KeypairPlace::File(path.clone(), NamedBy::Flag));
-        }
-        let environment = [&self.warren_keypair, &self.doublezero_keypair].into_iter().find_map(|name| non_empty(name.as_ref()));
-        if let Some(path) = environment {
-            return Some(KeypairPlace::File(path, NamedBy::Environment));
-        }
-        if self.stdin_is_piped {
-            return Some(KeypairPlace::Stdin);
-        }
-        if let Some(path) = &config.keypair_path {
-            return Some(KeypairPlace::File(path.clone(), NamedBy::Config));
-        }
-        self.home.as_ref().map(|home| KeypairPlace::File(home.join(".config/doublezero/id.json"), NamedBy::Default))
-    }
 }
 
-fn non_empty(name: Option<&OsString>) -> Option<PathBuf> {
+pub(crate) fn non_empty(name: Option<&OsString>) -> Option<PathBuf> {
     name.filter(|name| !name.is_empty()).map(PathBuf::from)
 }
 
@@ -268,32 +226,6 @@ mod tests {
             assert!(matches!(error, UserConfigError::Invalid { .. }) && !text.contains("t0ken"), "{text}");
         }
         assert!(matches!(UserConfig::read(&scratch.0), Err(UserConfigError::Unreadable { .. })), "a directory is no file");
-    }
-
-    #[test]
-    fn the_keypair_is_looked_for_in_the_references_order_with_ours_first() {
-        let config = UserConfig { keypair_path: Some("/config".into()), ..UserConfig::default() };
-        let file = |path: &str, by| Some(KeypairPlace::File(path.into(), by));
-        let mut all = Surroundings {
-            keypair_flag: Some("/flag".into()),
-            warren_keypair: Some("/warren".into()),
-            doublezero_keypair: Some("/doublezero".into()),
-            stdin_is_piped: true,
-            home: Some("/home/bob".into()),
-            ..Surroundings::default()
-        };
-        assert_eq!(all.keypair_place(&config), file("/flag", NamedBy::Flag));
-        all.keypair_flag = None;
-        assert_eq!(all.keypair_place(&config), file("/warren", NamedBy::Environment));
-        all.warren_keypair = Some("".into());
-        assert_eq!(all.keypair_place(&config), file("/doublezero", NamedBy::Environment));
-        all.doublezero_keypair = None;
-        assert_eq!(all.keypair_place(&config), Some(KeypairPlace::Stdin));
-        all.stdin_is_piped = false;
-        assert_eq!(all.keypair_place(&config), file("/config", NamedBy::Config));
-        assert_eq!(all.keypair_place(&UserConfig::default()), file("/home/bob/.config/doublezero/id.json", NamedBy::Default));
-        all.home = None;
-        assert_eq!(all.keypair_place(&UserConfig::default()), None);
     }
 
     #[test]
