@@ -112,12 +112,9 @@ fn metrics_are_served_on_tcp_when_that_is_asked_for() {
 fn flags_for_what_is_not_built_are_named_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let daemon =
-        Daemon::start(dir.path(), &["-probe-interval=5", "-route-liveness-enable-active", "-latency-probing=false", "-log-format=json"]);
+        Daemon::start(dir.path(), &["-probe-interval=5", "-route-config=/etc/routes.json", "-latency-probing=false", "-log-format=json"]);
     let line = daemon.line_with("these flags ask for what this version does not do");
-    assert!(
-        line.contains("-probe-interval (latency probing)") && line.contains("-route-liveness-enable-active (route liveness)"),
-        "{line}"
-    );
+    assert!(line.contains("-probe-interval (latency probing)") && line.contains("-route-config (route exclusion)"), "{line}");
     assert!(!line.contains("-latency-probing"), "{line}");
     let record: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(record["level"], "INFO");

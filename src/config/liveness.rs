@@ -38,8 +38,10 @@ pub struct LivenessLayer {
 /// Route liveness.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LivenessConfig {
-    /// `passive` or `active`; none when it is off.
-    pub mode: Option<LivenessMode>,
+    /// Probe the hosts behind learned routes.
+    pub enable_passive: bool,
+    /// Probe them, and let routes wait for them; wins.
+    pub enable_active: bool,
     /// From one packet of ours to the next, at least.
     pub tx_min: Span,
     /// From one packet of a peer's to the next, at least.
@@ -84,11 +86,8 @@ impl LivenessLayer {
         let usual = LivenessSettings::default();
         let span = |value: Option<Span>, usual: Duration| value.unwrap_or(Span(usual));
         let config = LivenessConfig {
-            mode: match (self.enable_active.unwrap_or(false), self.enable_passive.unwrap_or(true)) {
-                (true, _) => Some(LivenessMode::Active),
-                (false, true) => Some(LivenessMode::Passive),
-                (false, false) => None,
-            },
+            enable_passive: self.enable_passive.unwrap_or(true),
+            enable_active: self.enable_active.unwrap_or(false),
             tx_min: span(self.tx_min, usual.tx_min),
             rx_min: span(self.rx_min, usual.rx_min),
             detect_mult: detect_mult(self.detect_mult.unwrap_or(usual.detect_mult.into()))?,
@@ -128,6 +127,16 @@ impl LivenessConfig {
         Ok(self)
     }
 
+    /// What follows for routes; none when it is off.
+    #[must_use]
+    pub fn mode(&self) -> Option<LivenessMode> {
+        match (self.enable_active, self.enable_passive) {
+            (true, _) => Some(LivenessMode::Active),
+            (false, true) => Some(LivenessMode::Passive),
+            (false, false) => None,
+        }
+    }
+
     /// As the actors take it.
     #[must_use]
     pub fn options(&self) -> Option<LivenessOptions> {
@@ -141,7 +150,7 @@ impl LivenessConfig {
             release: release(env!("CARGO_PKG_VERSION")),
             ..LivenessSettings::default()
         };
-        self.mode.map(|mode| LivenessOptions { mode, settings, port: PORT })
+        self.mode().map(|mode| LivenessOptions { mode, settings, port: PORT })
     }
 }
 
@@ -170,7 +179,7 @@ mod tests {
 
     #[test]
     fn passive_is_usual_active_wins_and_both_can_be_off() {
-        let mode = |text| layer(text).resolve().unwrap().mode;
+        let mode = |text| layer(text).resolve().unwrap().mode();
         assert_eq!(mode(""), Some(LivenessMode::Passive));
         assert_eq!(mode("enable_active = true"), Some(LivenessMode::Active));
         assert_eq!(mode("enable_active = true\nenable_passive = false"), Some(LivenessMode::Active));

@@ -299,6 +299,10 @@ fn over(lower: Layer, upper: Layer) -> Layer {
 fn resolve(layer: Layer) -> Result<Config, ConfigError> {
     let role = layer.role.unwrap_or_default();
     check_role(role, &layer)?;
+    let mut level = if layer.verbose { "debug".to_owned() } else { layer.log.level.unwrap_or_else(|| "info".to_owned()) };
+    if layer.liveness.debug == Some(true) {
+        level.push_str(",warren_actors::liveness=debug");
+    }
     Ok(Config {
         role,
         device: layer.device,
@@ -314,10 +318,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),
             metrics_addr: address(layer.api.metrics_addr.unwrap_or_else(|| "localhost:0".into()))?,
         },
-        log: LogConfig {
-            format: layer.log.format.unwrap_or_default(),
-            level: filter(if layer.verbose { "debug".into() } else { layer.log.level.unwrap_or_else(|| "info".into()) })?,
-        },
+        log: LogConfig { format: layer.log.format.unwrap_or_default(), level: filter(level)? },
         not_built: layer.not_built,
     })
 }

@@ -1,6 +1,7 @@
 //! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
 
 mod figures;
+mod liveness;
 mod page;
 
 use warren_actors::Snapshot;
@@ -19,6 +20,10 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     build(&mut page)?;
     reference(&mut page, snapshot, api)?;
     figures::write(&mut page, &snapshot.figures, &snapshot.ledger)?;
+    liveness::datagrams(&mut page, &snapshot.figures)?;
+    if let Some(status) = &snapshot.liveness {
+        liveness::write(&mut page, status, api.config.liveness.peer_metrics)?;
+    }
     ledger(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     daemon(&mut page, snapshot)?;
@@ -99,6 +104,10 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
     page.gauge("warren_tunnel_phase", "The phase that the tunnel is in.", &["tunnel", "phase"], phases)?;
     let learned = reports().map(|(name, report)| (vec![name], report.learned_routes as f64));
+    let withheld = reports().map(|(name, report)| (vec![name], report.withheld_routes.count as f64));
+    page.gauge("warren_tunnel_withheld_routes", "Learned routes that wait for the hosts behind them.", &["tunnel"], withheld)?;
+    let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));
+    page.gauge("warren_tunnel_move_postponed", "Whether the tunnel stays at its old ends.", &["tunnel"], postponed)?;
     page.gauge("warren_tunnel_learned_routes", "Routes that the session taught us.", &["tunnel"], learned)?;
     let attempts = reports().map(|(name, report)| (vec![name], f64::from(report.attempts)));
     page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;

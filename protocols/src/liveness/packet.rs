@@ -144,6 +144,22 @@ impl Packet {
     }
 }
 
+impl Drop {
+    /// The name in metrics, the reference's where it has one.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Length => "bad_len",
+            Self::Version => "bad_version",
+            Self::DetectMult => "detect_mult",
+            Self::NoDiscriminator => "no_discriminator",
+            Self::UnknownPeer => "unknown_peer",
+            Self::WrongDiscriminator => "wrong_discriminator",
+        }
+    }
+}
+
 impl SessionState {
     /// The name in the API and in metrics.
     #[must_use]
