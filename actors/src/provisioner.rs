@@ -270,9 +270,10 @@ impl State {
     }
 
     fn apply(&mut self, myself: &ActorRef<ProvisionerMessage>, steps: Vec<PlannedStep>, generation: Generation) {
-        let (board, gate, ending) = (self.board.clone(), self.gate.clone(), self.ending.take());
+        let (board, gate) = (self.board.clone(), self.gate.clone());
+        let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
-            wait_for(ending).await;
+            tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
             Input::Applied(apply(&*board.dataplane, steps, generation).await)
         });

@@ -166,9 +166,9 @@ fn is_activated(status: UserStatus) -> Result<(), Refusal> {
 
 fn supported(role: Role, kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
     match (role, kind) {
-        (_, Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp))) => Ok(kind),
-        (Role::Client { .. }, Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast))) => Ok(kind),
-        (Role::Gateway { .. }, Ok(kind @ (ServiceKind::EdgeFiltering | ServiceKind::Multicast))) => {
+        (_, Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering))) => Ok(kind),
+        (Role::Client { .. }, Ok(kind @ ServiceKind::Multicast)) => Ok(kind),
+        (Role::Gateway { .. }, Ok(kind @ ServiceKind::Multicast)) => {
             Err(refusal("not_supported_yet", format!("this version does not build the device's end of {kind} tunnels")))
         }
         (_, Err(number)) => Err(refusal("unknown_kind", format!("the user asks for the unknown service {number}"))),

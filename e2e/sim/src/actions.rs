@@ -11,7 +11,7 @@ use warren_state::{
 };
 
 use crate::{
-    ledger::{CLIENT_IP, device, device_key, peer_address, user, user_key},
+    ledger::{CLIENT_IP, device, device_key, device_prefix, group_key, peer_address, user, user_key},
     script::{Action, Conduct, Meddling, USERS},
     world::{Happening, World},
 };
@@ -57,14 +57,45 @@ impl World {
             }
             Action::TouchTelemetry(n) => self.edit_user(*n, |user| user.owner = Pubkey([user.owner.0[0].wrapping_add(1); 32])),
             Action::ChangeKind(n) => self.edit_user(*n, |user| {
-                let allocated = user.kind == Ok(ServiceKind::Ibrl);
-                user.kind = Ok(if allocated { ServiceKind::IbrlWithAllocatedIp } else { ServiceKind::Ibrl });
-                user.dz_ip = if allocated { Ipv4Addr::new(100, 64, 7, 1) } else { user.client_ip };
+                let next = match user.kind {
+                    Ok(ServiceKind::Ibrl) => ServiceKind::IbrlWithAllocatedIp,
+                    Ok(ServiceKind::IbrlWithAllocatedIp) => ServiceKind::EdgeFiltering,
+                    Ok(ServiceKind::EdgeFiltering) => ServiceKind::Ibrl,
+                    Ok(ServiceKind::Multicast) | Err(_) => return,
+                };
+                user.kind = Ok(next);
+                user.dz_ip = if next == ServiceKind::Ibrl { user.client_ip } else { Ipv4Addr::new(100, 64, 7, 1) };
             }),
             Action::ChangeDzIp(n) => self.edit_user(*n, |user| {
                 let octets = user.dz_ip.octets();
                 user.dz_ip = Ipv4Addr::new(100, 64, octets[2].wrapping_add(1), 9);
             }),
+            Action::ChangeGroups(n, bits) => self.edit_user(*n, |user| {
+                let named = |shift: u8| (0..3).filter(|group| bits >> (shift + group) & 1 == 1).map(group_key).collect();
+                (user.publishers, user.subscribers) = (named(0), named(3));
+            }),
+            Action::ChangePrefixes(n) => {
+                let prefixes = self.ledger.truth.device_prefixes.get_or_insert_default();
+                let prefix = device_prefix(*n);
+                if !prefixes.remove(&prefix) {
+                    prefixes.insert(prefix);
+                }
+                self.ledger_changed();
+            }
+            Action::PurgeRules => {
+                let rules = self.kernel.observed().rules.clone();
+                for rule in &rules {
+                    self.kernel.delete_rule(rule);
+                }
+                if !rules.is_empty()
+                    && let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run)
+                    && self.lose_notices_until <= self.now
+                {
+                    self.soon(Happening::Notice(run, None));
+                }
+            }
+            Action::Host(which, silent) => self.change_host(*which, *silent),
+            Action::LivenessFails => self.judge_all_again(),
             Action::SpoilNet(n, spoil) => {
                 let prefix_len = if *spoil { 0 } else { 31 };
                 let net = RawNet { address: RawIp(peer_address(*n)), prefix_len };
@@ -168,7 +199,7 @@ impl World {
 
     fn put_foreign_name(&mut self) {
         let names = match self.script.role {
-            Role::Client { .. } => vec!["doublezero0".to_owned()],
+            Role::Client { .. } => vec!["doublezero0".to_owned(), "doublezero1".to_owned()],
             Role::Gateway { .. } => (0..USERS).map(|n| format!("dzt{}", 500 + u16::from(n))).collect(),
         };
         let name = self.chance.pick(&names).and_then(|name| LinkName::new(name.as_str()).ok());

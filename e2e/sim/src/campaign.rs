@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use warren_state::reconcile::Role;
+use warren_state::{LivenessMode, reconcile::Role};
 
 use crate::{
     ledger::CLIENT_IP,
@@ -21,6 +21,11 @@ fn stages() -> Vec<Vec<Action>> {
         vec![Action::Activate(0), Action::Switch(true)],
         vec![Action::MoveDevice(1)],
         vec![Action::ChangeKind(0)],
+        vec![Action::ChangeKind(0), Action::ChangePrefixes(0)],
+        vec![Action::Activate(3)],
+        vec![Action::ChangeGroups(3, 0b000_110)],
+        vec![Action::ChangeGroups(3, 0)],
+        vec![Action::Ban(3)],
         vec![Action::Ban(0)],
         vec![Action::Activate(2)],
         vec![Action::Switch(false)],
@@ -62,8 +67,14 @@ pub fn kill_at_every_effect(threads: usize) -> (u64, Stats, Vec<(u64, String)>) 
 }
 
 fn run(kill_at: Option<u64>) -> Result<(u64, Stats), Breach> {
-    let script =
-        Script { seed: 1, role: Role::Client { client_ip: CLIENT_IP }, steps: Vec::new(), ends_without_peers: false, ends_enabled: true };
+    let script = Script {
+        seed: 1,
+        role: Role::Client { client_ip: CLIENT_IP },
+        steps: Vec::new(),
+        liveness: Some(LivenessMode::Active),
+        ends_without_peers: false,
+        ends_enabled: true,
+    };
     let mut world = World::new(script, false);
     world.kill_at = kill_at;
     let begin = world.now;

@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, LinkName, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, SessionNumber, SessionUpdate},
@@ -195,7 +195,11 @@ impl World {
         let Some(daemon) = &self.daemon else { return Some("the daemon is not running".to_owned()) };
         let expected = if self.disk.enabled { self.expected() } else { BTreeMap::new() };
         let ours: BTreeMap<TunnelId, &ObservedTunnel> = self.kernel.observed().ours().map(|(id, _, have)| (id, have)).collect();
-        if self.kernel.observed().ours().count() != expected.len() || !self.kernel.observed().rules.is_empty() {
+        let rules: BTreeSet<_> = expected.values().flat_map(|spec| &spec.rules).copied().collect();
+        if self.kernel.observed().rules != rules {
+            return Some(format!("the rules are {:?}", self.kernel.observed().rules));
+        }
+        if self.kernel.observed().ours().count() != expected.len() {
             let have: Vec<_> = self.kernel.observed().ours().map(|(id, _, have)| format!("{} {}", short(id), have.link.name)).collect();
             return Some(format!("wanted {:?}, have {have:?}", expected.keys().map(|id| short(*id)).collect::<Vec<_>>()));
         }
@@ -213,7 +217,8 @@ impl World {
     fn expected(&self) -> BTreeMap<TunnelId, TunnelSpec> {
         let mut view = self.ledger.truth.clone();
         view.users.retain(|_, user| is_ours(self.script.role, user));
-        let sources = view.devices.values().map(|device| (device.public_ip, Some(self.source))).collect();
+        let ends = view.devices.values().map(|device| device.public_ip).chain(view.users.values().map(|user| user.tunnel_endpoint));
+        let sources = ends.map(|end| (end, Some(self.source))).collect();
         let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
         let request = Request {
             view: &view,
@@ -221,7 +226,7 @@ impl World {
             sources: &sources,
             provisioned: &provisioned,
             max_prefixes: 20_000,
-            liveness: None,
+            liveness: self.script.liveness,
         };
         build(&request).tunnels
     }
@@ -238,13 +243,19 @@ impl World {
             have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).map(|route| route.dst).collect();
         let Some(bgp) = &spec.bgp else { return (!learned.is_empty()).then(|| format!("routes of no session: {learned:?}")) };
         let peer = self.peers.get(&bgp.peer_address)?;
-        let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && within_policy(bgp, *prefix)).collect();
         let retain = bgp.install.is_some_and(|install| install.retain);
+        let waits = !retain && bgp.install.is_some_and(|install| install.liveness == Some(LivenessMode::Active));
+        let may_be =
+            |prefix: &Ipv4Net| bgp.install.is_some() && within_policy(bgp, *prefix) && !(waits && self.silent_hosts.contains(prefix));
+        let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && may_be(prefix)).collect();
         if if retain { !learned.is_superset(&told) } else { learned != told } {
             return Some(format!("the routes are {learned:?}, the peer told {told:?}"));
         }
         if peer.alive && peer.heard() != bgp.advertise {
             return Some(format!("the peer heard {:?}", peer.heard()));
+        }
+        if let Some(difference) = self.services_difference(spec, peer.alive) {
+            return Some(difference);
         }
         let status = self.provisioner(spec.id)?.machine.report().session;
         (peer.alive != (status == SessionStatus::Up)).then(|| format!("the session is {status}"))

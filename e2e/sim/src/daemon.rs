@@ -122,7 +122,7 @@ impl World {
             Role::Client { .. } if start == 0 => None,
             role @ (Role::Client { .. } | Role::Gateway { .. }) => Some(role),
         };
-        Reconciler::new(role, ReconcilerSettings::default(), first)
+        Reconciler::new(role, ReconcilerSettings { liveness: self.script.liveness, ..ReconcilerSettings::default() }, first)
     }
 
     pub(crate) fn reconciler_start(&self) -> Option<u64> {

@@ -2,10 +2,11 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use ipnet::Ipv4Net;
 use warren_state::{
     Asn, Monotonic, Pubkey, ServiceKind, Slot, View,
     reconcile::Role,
-    view::{Device, GlobalConfig, Quarantine, RawIp, RawNet, User, UserStatus},
+    view::{Device, GlobalConfig, MulticastGroup, Quarantine, RawIp, RawNet, User, UserStatus},
 };
 
 use crate::chance::Chance;
@@ -65,6 +66,11 @@ impl Ledger {
         let mut truth = View { config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }), ..View::default() };
         for n in 1..=2 {
             truth.devices.insert(device_key(n), device(n, 0));
+        }
+        truth.device_prefixes = Some([0, 1].map(device_prefix).into());
+        for n in 0..3 {
+            let multicast_ip = Ipv4Addr::new(233, 84, 178, n);
+            truth.groups.insert(group_key(n), MulticastGroup { code: format!("mg{n}"), multicast_ip, max_bandwidth: 0, status: 1 });
         }
         if let Role::Gateway { device: key } = role {
             truth.devices.insert(key, device(3, 0));
@@ -130,6 +136,15 @@ pub(crate) fn user_key(n: u8) -> Pubkey {
     Pubkey([n + 1; 32])
 }
 
+pub(crate) fn group_key(n: u8) -> Pubkey {
+    Pubkey([150 + n; 32])
+}
+
+/// A prefix that some device has.
+pub(crate) fn device_prefix(n: u8) -> Ipv4Net {
+    Ipv4Net::new(Ipv4Addr::new(45, 33, n, 0), 24).unwrap_or_default()
+}
+
 /// The n-th device as it stands after so many moves.
 pub(crate) fn device(n: u8, moves: u8) -> Device {
     Device {
@@ -145,9 +160,11 @@ pub(crate) fn device(n: u8, moves: u8) -> Device {
 pub(crate) fn user(role: Role, n: u8) -> User {
     let (kind, client_ip, device) = match role {
         Role::Client { client_ip } if n == 2 => (ServiceKind::IbrlWithAllocatedIp, client_ip, device_key(2)),
+        Role::Client { client_ip } if n == 3 => (ServiceKind::Multicast, client_ip, device_key(2)),
         Role::Client { client_ip } => (ServiceKind::Ibrl, client_ip, device_key(1)),
         Role::Gateway { device } => (ServiceKind::Ibrl, Ipv4Addr::new(198, 51, 100, n + 1), device),
     };
+    let multicast = kind == ServiceKind::Multicast;
     User {
         owner: Pubkey([9; 32]),
         kind: Ok(kind),
@@ -158,9 +175,10 @@ pub(crate) fn user(role: Role, n: u8) -> User {
         tunnel_number: 500 + u16::from(n),
         tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 },
         status: UserStatus::Activated,
-        publishers: Vec::new(),
-        subscribers: Vec::new(),
-        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
+        publishers: multicast.then(|| group_key(0)).into_iter().collect(),
+        subscribers: multicast.then(|| group_key(1)).into_iter().collect(),
+        // Not between the ends of a unicast tunnel.
+        tunnel_endpoint: if multicast { Ipv4Addr::new(203, 0, 113, 250) } else { Ipv4Addr::UNSPECIFIED },
     }
 }
 

@@ -18,6 +18,7 @@ mod provisioners;
 mod queue;
 pub mod run;
 mod script;
+mod services;
 mod world;
 
 pub use run::{Failure, Outcome, Stats, run_seed, run_seeds, shrink};

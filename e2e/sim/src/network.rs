@@ -222,7 +222,8 @@ impl World {
         let Some(flow) = self.flows.get(&id) else { return false };
         let served = (0..USERS).find(|n| peer_address(*n) == flow.peer).and_then(|n| {
             let user = self.ledger.truth.users.get(&user_key(n)).filter(|user| user.status == UserStatus::Activated)?;
-            self.ledger.truth.devices.get(&user.device).map(|device| device.public_ip)
+            let own = Some(user.tunnel_endpoint).filter(|endpoint| !endpoint.is_unspecified());
+            own.or_else(|| self.ledger.truth.devices.get(&user.device).map(|device| device.public_ip))
         });
         let Some(endpoint) = served else { return false };
         self.kernel.observed().ours().any(|(_, _, have)| {

@@ -12,6 +12,7 @@ use warren_state::{
 use crate::{
     daemon::News,
     kernel::{Op, Work},
+    services::Services,
     world::{Happening, World},
 };
 
@@ -34,6 +35,7 @@ pub(crate) struct Provisioner {
     pub(crate) seen: Option<Observed>,
     pub(crate) assigned: Option<TunnelSpec>,
     pub(crate) retired: bool,
+    pub(crate) services: Services,
     /// Its last operation failed, so it may compensate.
     pub(crate) failed: bool,
 }
@@ -96,6 +98,7 @@ impl World {
             seen: None,
             assigned: None,
             retired: false,
+            services: Services::default(),
             failed: false,
         };
         if let Some(daemon) = &mut self.daemon {
@@ -156,7 +159,9 @@ impl World {
                 }
             }
             Effect::StopSession { session, cease } => self.stop_session(tunnel, session, cease),
-            Effect::Record(_) | Effect::Multicast(_) | Effect::WatchRoutes { .. } => return true,
+            Effect::Multicast(run) => self.set_multicast(tunnel, run.map(|run| *run)),
+            Effect::WatchRoutes { added, removed } => self.watch(tunnel, added, &removed),
+            Effect::Record(_) => return true,
             Effect::Finished => *finished = true,
         }
         self.count_effect()

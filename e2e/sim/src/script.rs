@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_state::{FaultClass, reconcile::Role};
+use warren_state::{FaultClass, LivenessMode, reconcile::Role};
 
 use crate::{
     chance::Chance,
@@ -15,6 +15,8 @@ pub(crate) struct Script {
     pub(crate) seed: u64,
     pub(crate) role: Role,
     pub(crate) steps: Vec<(Duration, Action)>,
+    /// Whether hosts behind learned routes are probed.
+    pub(crate) liveness: Option<LivenessMode>,
     /// Whether the peers are dead in the end.
     pub(crate) ends_without_peers: bool,
     /// Whether the switch is on in the end.
@@ -35,6 +37,10 @@ pub(crate) enum Action {
     TouchTelemetry(u8),
     ChangeKind(u8),
     ChangeDzIp(u8),
+    /// Which groups a user publishes to and subscribes to, as bits.
+    ChangeGroups(u8, u8),
+    /// Another device's prefix comes or goes.
+    ChangePrefixes(u8),
     /// A network that makes no sense, or the right one again.
     SpoilNet(u8, bool),
     MoveDevice(u8),
@@ -57,6 +63,12 @@ pub(crate) enum Action {
     ForeignEnds,
     RemoveForeign,
     SourceChanges,
+    /// All policy rules go, as when systemd-networkd is started anew.
+    PurgeRules,
+    /// A host behind a learned route falls silent, or answers again.
+    Host(u8, bool),
+    /// The liveness actor is started anew.
+    LivenessFails,
 
     Crash,
     CrashAfter(u8),
@@ -98,7 +110,7 @@ pub(crate) enum Conduct {
     Closes,
 }
 
-pub(crate) const USERS: u8 = 3;
+pub(crate) const USERS: u8 = 4;
 
 impl Script {
     /// The script of a seed.
@@ -108,7 +120,8 @@ impl Script {
         let calm = chance.below(3);
         let tempo = if chance.one_in(8) { 12 } else { 1 };
         let steps = (0..steps).map(|step| draw(&mut chance, step, calm, tempo)).collect();
-        Self { seed, role, steps, ends_without_peers: chance.one_in(4), ends_enabled: !chance.one_in(4) }
+        let liveness = *chance.pick(&[None, Some(LivenessMode::Passive), Some(LivenessMode::Active)]).unwrap_or(&None);
+        Self { seed, role, steps, liveness, ends_without_peers: chance.one_in(4), ends_enabled: !chance.one_in(4) }
     }
 }
 
@@ -134,7 +147,7 @@ fn action(chance: &mut Chance) -> Action {
     let class = *chance
         .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
         .unwrap_or(&FaultClass::Transient);
-    match chance.below(68) {
+    match chance.below(78) {
         0..=3 => Action::Switch(!chance.one_in(3)),
         4..=8 => Action::Activate(user),
         9 | 10 => Action::Ban(user),
@@ -175,6 +188,11 @@ fn action(chance: &mut Chance) -> Action {
         61 | 62 => Action::Peer(user, Conduct::Closes),
         63 | 64 => Action::PeerRoutes(user, small),
         65 | 66 => Action::PeerJunk(user, small),
+        67..=70 => Action::ChangeGroups(3, u8::try_from(chance.below(64)).unwrap_or(0)),
+        71 | 72 => Action::ChangePrefixes(small),
+        73 => Action::PurgeRules,
+        74 | 75 => Action::Host(small, chance.one_in(2)),
+        76 => Action::LivenessFails,
         _ => Action::LateSignals,
     }
 }

@@ -52,6 +52,7 @@ pub(crate) enum Happening {
     Op(u64, u64),
     Connecting(u64),
     Flow(u64, Direction),
+    Verdicts(u64, TunnelId, Vec<ipnet::Ipv4Net>),
     PeerStartsAfresh(u8),
 }
 
@@ -95,6 +96,8 @@ pub(crate) struct World {
     pub(crate) slow_until: Monotonic,
     pub(crate) lose_notices_until: Monotonic,
     pub(crate) source: Ipv4Addr,
+    /// Hosts behind learned routes that answer no probe.
+    pub(crate) silent_hosts: BTreeSet<ipnet::Ipv4Net>,
     pub(crate) ops: BTreeMap<u64, Op>,
     pub(crate) peers: BTreeMap<Ipv4Addr, Peer>,
     pub(crate) flows: BTreeMap<u64, Flow>,
@@ -133,6 +136,7 @@ impl World {
             slow_until: Monotonic::ZERO,
             lose_notices_until: Monotonic::ZERO,
             source: CLIENT_IP,
+            silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
             flows: BTreeMap::new(),
@@ -293,6 +297,7 @@ impl World {
             Happening::ProvisionerEnded(of, tunnel, id) if current(of) => self.provisioner_ended(tunnel, id),
             Happening::ProvisionerRestarts(of, tunnel) if current(of) => self.restart_provisioner(tunnel),
             Happening::SessionRestarts(of, tunnel, id) if current(of) && self.is_provisioner(tunnel, id) => self.restart_session(tunnel),
+            Happening::Verdicts(of, tunnel, routes) if current(of) => self.tell_verdicts(tunnel, routes),
             Happening::Op(of, op) if current(of) => self.work(op),
             Happening::Connecting(flow) => self.connecting(flow),
             Happening::Flow(flow, direction) => self.flow(flow, direction),
@@ -312,6 +317,7 @@ impl World {
             | Happening::ProvisionerEnded(..)
             | Happening::ProvisionerRestarts(..)
             | Happening::SessionRestarts(..)
+            | Happening::Verdicts(..)
             | Happening::Op(..) => {}
         }
     }

@@ -33,10 +33,16 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
         ServiceKind::Multicast => Some(multicast(request.view, user, ends)?),
         ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering => None,
     };
-    let (routes, rules) = match (&multicast, kind) {
-        (Some(multicast), _) => (group_routes(multicast), BTreeSet::new()),
-        (None, ServiceKind::EdgeFiltering) => (BTreeSet::from([edge_default(user, ends)]), edge_rules(request.view, ends)?),
-        (None, ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast) => (BTreeSet::new(), BTreeSet::new()),
+    let (routes, rules) = match (&multicast, request.role, kind) {
+        (Some(multicast), _, _) => (group_routes(multicast), BTreeSet::new()),
+        (None, Role::Client { .. }, ServiceKind::EdgeFiltering) => {
+            (BTreeSet::from([edge_default(user, ends)]), edge_rules(request.view, ends)?)
+        }
+        // The device's end of a tunnel is the same for every unicast service.
+        (None, Role::Gateway { .. }, _)
+        | (None, Role::Client { .. }, ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast) => {
+            (BTreeSet::new(), BTreeSet::new())
+        }
     };
     Ok(TunnelSpec {
         id,

@@ -157,3 +157,11 @@ fn only_the_two_unicast_services_with_routes_in_the_main_table_are_probed() {
     assert_eq!(mode(edge()), None);
     assert_eq!(mode(multicast(&[], &[0])), None);
 }
+
+#[test]
+fn the_devices_end_of_an_edge_filtering_tunnel_is_that_of_any_unicast_tunnel() {
+    let scene = |kind| gateway([(1, User { kind: Ok(kind), dz_ip: DZ_IP, ..user() })]).only();
+    let edge = scene(ServiceKind::EdgeFiltering);
+    assert_eq!(TunnelSpec { kind: ServiceKind::Ibrl, ..edge.clone() }, scene(ServiceKind::Ibrl));
+    assert!(edge.rules.is_empty() && edge.routes.is_empty());
+}
