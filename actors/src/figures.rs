@@ -178,7 +178,7 @@ impl Tally {
             | Event::ActorRestarted { .. }
             | Event::InvariantBroken { .. } => {}
             // The enum is open to later issues; an event that is not known here ends no operation.
-            _ => {}
+            Event::RoutesBlocked { .. } | _ => {}
         }
         None
     }

@@ -131,7 +131,10 @@ impl Actor for Sessions {
             LivenessMessage::Poked => state.follow(),
             LivenessMessage::Readable => state.read(&myself),
             LivenessMessage::Reopen => state.open(&myself),
-            LivenessMessage::Publish => return Ok(state.publish()),
+            LivenessMessage::Publish => {
+                state.publish();
+                return Ok(());
+            }
             LivenessMessage::Alarm => {
                 let outputs = state.driver.ring();
                 state.carry_out(outputs);

@@ -75,10 +75,8 @@ impl Socket {
         let mut control = nix::cmsg_space!(libc::in_pktinfo);
         let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
         let (length, from) = (message.bytes, message.address);
-        let info = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(info),
-            _ => None,
-        });
+        let info =
+            message.cmsgs()?.find_map(|control| if let ControlMessageOwned::Ipv4PacketInfo(info) = control { Some(info) } else { None });
         let (Some(from), Some(info)) = (from, info) else { return Ok(None) };
         let number = u32::try_from(info.ipi_ifindex).unwrap_or(0);
         let Some(link) = self.name(number) else { return Ok(None) };

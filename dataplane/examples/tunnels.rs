@@ -6,7 +6,6 @@
 
 use std::{
     net::Ipv4Addr,
-    path::PathBuf,
     process::{Command, ExitCode},
     sync::Arc,
     time::{Duration, Instant},

@@ -83,7 +83,9 @@ impl Rpc {
         let answer = self.call("getAccountInfo", json!([pubkey, {"encoding": "base64", "commitment": "confirmed"}]))?;
         match &answer["value"] {
             Value::Null => Ok(None),
-            value => raw_account(pubkey, value).map(Some),
+            value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+                raw_account(pubkey, value).map(Some)
+            }
         }
     }
 

@@ -103,10 +103,8 @@ impl Keypair {
         };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-        let keypair = Self::read_from(file, &path.display().to_string()).map_err(|error| match error {
-            KeypairError::Unreadable { source, .. } => unreadable(source),
-            other => other,
-        })?;
+        let keypair = Self::read_from(file, &path.display().to_string())
+            .map_err(|error| if let KeypairError::Unreadable { source, .. } = error { unreadable(source) } else { error })?;
         let warning = (mode & 0o077 != 0).then(|| OpenToOthers { path: path.to_owned(), mode });
         Ok((keypair, warning))
     }

@@ -152,10 +152,10 @@ program_errors! {
 
 impl fmt::Display for ProgramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(code) => write!(f, "{} (error {code})", self.what()),
-            known => write!(f, "{} (error {}, {})", known.what(), known.code(), known.name()),
+        if let Self::Unknown(code) = self {
+            return write!(f, "{} (error {code})", self.what());
         }
+        write!(f, "{} (error {}, {})", self.what(), self.code(), self.name())
     }
 }
 

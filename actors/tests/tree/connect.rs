@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::atomic::Ordering, time::Duration};
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
-use warren_state::{Incarnation, LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus};
+use warren_state::{LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus};
 
 use crate::{
     ledger::{Answer, CLIENT_IP, DEVICE_IP, user_key},

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 use warren_e2e::{
     daemon::Daemon,
     observe::await_gone,
@@ -86,6 +85,6 @@ fn active(daemon: &Daemon, begun: Instant) -> Result<Duration> {
     super::stage::watch("the tunnel is active", begun, || {
         let status = daemon.json("/v3/status")?;
         let tunnels = status["tunnels"].as_array().into_iter().flatten();
-        Ok(tunnels.map(|tunnel| &tunnel["phase"]).any(|phase| *phase == Value::from("active")))
+        Ok(tunnels.map(|tunnel| &tunnel["phase"]).any(|phase| phase.as_str() == Some("active")))
     })
 }

@@ -102,14 +102,19 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         return Ok(code);
     }
     let stage = Stage::new(arguments.release.clone(), arguments.runs)?;
-    let (rows, failed) = match arguments.figure {
-        Figure::All => all(&arguments),
-        one => (measure(one, &stage).with_context(|| one.name())?, Vec::new()),
+    let (rows, failed) = if arguments.figure == Figure::All {
+        all(&arguments)
+    } else {
+        (measure(arguments.figure, &stage).with_context(|| arguments.figure.name())?, Vec::new())
     };
     match arguments.format {
         Format::Table => print(&report::table(&rows)),
         Format::Markdown => print(&report::markdown(&rows)),
-        Format::Json => rows.iter().try_for_each(|row| Ok::<_, serde_json::Error>(print(&serde_json::to_string(row)?)))?,
+        Format::Json => {
+            for row in &rows {
+                print(&serde_json::to_string(row)?);
+            }
+        }
     }
     if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { bail!("could not be measured: {}", failed.join(", ")) }
 }

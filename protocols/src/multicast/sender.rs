@@ -65,7 +65,7 @@ impl Sender<'_> {
     fn hello_with_hold(&mut self, local: Ipv4Addr, generation_id: u32, hold: u16) {
         self.counters.hellos += 1;
         let hello = Hello { hold, generation_id: Some(generation_id), dr_priority: Some(DR_PRIORITY) };
-        self.to_routers(local, &Message::Hello(hello));
+        self.say_to_routers(local, &Message::Hello(hello));
     }
 
     /// Gives the number of messages.
@@ -74,12 +74,12 @@ impl Sender<'_> {
         let messages = split(groups, largest, |groups| JoinPrune { upstream: neighbours.upstream, hold, groups });
         let count = messages.len() as u64;
         for message in messages {
-            self.to_routers(neighbours.local, &Message::JoinPrune(message));
+            self.say_to_routers(neighbours.local, &Message::JoinPrune(message));
         }
         count
     }
 
-    fn to_routers(&mut self, local: Ipv4Addr, message: &Message) {
+    fn say_to_routers(&mut self, local: Ipv4Addr, message: &Message) {
         self.send(Datagram { kind: DatagramKind::Pim, source: local, destination: ALL_PIM_ROUTERS, ttl: 1, payload: message.encode() });
     }
 

@@ -65,8 +65,8 @@ fn files(path: &Path) -> Vec<std::path::PathBuf> {
 
 /// Whether the setting, which is on unless it is turned off, is on.
 fn manages_foreign(text: &str, setting: &str) -> bool {
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix(setting)?.trim_start().strip_prefix('=')).map(str::trim);
-    values.last().is_none_or(|value| !matches!(value.to_ascii_lowercase().as_str(), "no" | "false" | "off" | "0" | "n" | "f"))
+    let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(setting)?.trim_start().strip_prefix('=')).map(str::trim);
+    values.next_back().is_none_or(|value| !matches!(value.to_ascii_lowercase().as_str(), "no" | "false" | "off" | "0" | "n" | "f"))
 }
 
 #[cfg(test)]
