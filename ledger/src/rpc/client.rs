@@ -322,7 +322,9 @@ impl TransactionRpc for LedgerClient {
 /// Whether the answer proves that the request had no effect.
 fn is_refusal(failure: &Failure) -> bool {
     match failure {
-        Failure::Rpc { code, .. } => matches!(code, -32002 | -32003 | -32005 | -32600 | -32601 | -32602),
+        // Some nodes answer with the same code when they do not know what became of it.
+        Failure::Rpc { code: -32002, message } => message.starts_with("Transaction simulation failed"),
+        Failure::Rpc { code, .. } => matches!(code, -32003 | -32005 | -32600 | -32601 | -32602),
         Failure::Http { status, .. } => matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 429),
         Failure::AskedToWait(_) => true,
         Failure::Connection(_) | Failure::Timeout(_) | Failure::Garbled(_) | Failure::TooLarge { .. } | Failure::Wrong(_) => false,

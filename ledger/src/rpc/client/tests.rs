@@ -146,7 +146,8 @@ async fn only_a_clear_refusal_counts_as_one_and_another_signature_in_the_answer_
     let failure = call().await;
     assert!(failure.refused);
     assert_eq!(failure.retry, RetryAdvice::After(Some(Duration::from_secs(7))));
-    for fault in [Fault::Rpc(-32603, "Internal error"), Fault::Status(502, None), Fault::CutOff, Fault::Close, Fault::None] {
+    let unclear = Fault::Rpc(-32002, "Failed to process transaction: receiving on a closed channel");
+    for fault in [unclear, Fault::Rpc(-32603, "Internal error"), Fault::Status(502, None), Fault::CutOff, Fault::Close, Fault::None] {
         ledger.faults([fault.clone()]);
         assert!(!call().await.refused, "{fault:?}");
     }
