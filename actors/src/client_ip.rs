@@ -19,6 +19,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// From a change of the host's network to the look, and from one look to the one that confirms it.
 const SETTLE: Duration = Duration::from_secs(1);
+/// Looks from one question to the address service to the next.
+const SERVICE_EVERY: u32 = 5;
 const DATAPLANE_TIMEOUT: Duration = Duration::from_secs(10);
 const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer answers are no addresses.
@@ -48,6 +50,8 @@ pub(crate) struct State {
     random: SplitMix64,
     /// Another address than the one in force was seen once.
     candidate: Option<Ipv4Addr>,
+    /// The address in force is what the service said, and looks since it was asked.
+    by_service: Option<u32>,
 }
 
 impl Actor for Finder {
@@ -63,7 +67,7 @@ impl Actor for Finder {
             let _gone = bell.cast(Look::Changed);
         });
         let random = SplitMix64::new(board.settings.seed.rotate_left(29));
-        Ok(State { board, settings, retry: FIRST_RETRY, random, candidate: None })
+        Ok(State { board, settings, retry: FIRST_RETRY, random, candidate: None, by_service: None })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -80,6 +84,7 @@ impl Actor for Finder {
                 state.board.pokes.finder.answer();
                 // A first address is looked for with its own, growing waits.
                 if state.board.client_ip.load().address.is_some() {
+                    state.by_service = state.by_service.map(|_| SERVICE_EVERY);
                     state.look().await;
                 }
                 if state.candidate.is_some() {
@@ -99,17 +104,40 @@ impl State {
             return None;
         }
         let in_force = self.board.client_ip.load().address;
-        match (self.ask_kernel().await, in_force) {
+        let kernel = self.ask_kernel().await;
+        if kernel.is_ok() {
+            self.by_service = None;
+        }
+        match (kernel, in_force) {
             (Ok(address), None) => self.found(address),
             (Ok(address), Some(in_force)) if address == in_force => self.candidate = None,
             (Ok(address), Some(_)) => self.confirm(address),
-            (Err(_), Some(_)) => {}
+            (Err(_), Some(in_force)) => self.ask_service_again(in_force).await,
             (Err(reason), None) => match self.ask_service().await {
-                Ok(address) => self.found(address),
+                Ok(address) => {
+                    self.by_service = Some(0);
+                    self.found(address);
+                }
                 Err(service) => return Some(self.not_found(format!("{reason}; {service}"))),
             },
         }
         Some(self.settings.recheck_interval)
+    }
+
+    /// The service is others', so it is asked less often than the kernel: after a change of the host's network, and in a while.
+    /// No answer changes nothing.
+    async fn ask_service_again(&mut self, in_force: Ipv4Addr) {
+        let Some(looks) = self.by_service.map(|looks| looks + 1) else { return };
+        self.by_service = Some(looks);
+        if looks < SERVICE_EVERY && self.candidate.is_none() {
+            return;
+        }
+        self.by_service = Some(0);
+        match self.ask_service().await {
+            Ok(address) if address == in_force => self.candidate = None,
+            Ok(address) => self.confirm(address),
+            Err(reason) => tracing::debug!(%reason, "the address service does not confirm this host's address"),
+        }
     }
 
     /// Another address must be seen twice in a row before it replaces the one in force.

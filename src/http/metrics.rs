@@ -104,6 +104,16 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
     page.gauge("warren_tunnel_phase", "The phase that the tunnel is in.", &["tunnel", "phase"], phases)?;
     let learned = reports().map(|(name, report)| (vec![name], report.learned_routes as f64));
+    let failing = reports().filter_map(|(name, report)| {
+        let failure = report.failure.as_ref()?;
+        Some((vec![name, failure.phase.name().to_owned(), failure.fault.class.to_string()], 1.0))
+    });
+    page.gauge(
+        "warren_tunnel_failure",
+        "Why the tunnel waits: the phase that failed, and the class of the fault.",
+        &["tunnel", "phase", "class"],
+        failing,
+    )?;
     let withheld = reports().map(|(name, report)| (vec![name], report.withheld_routes.count as f64));
     page.gauge("warren_tunnel_withheld_routes", "Learned routes that wait for the hosts behind them.", &["tunnel"], withheld)?;
     let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));

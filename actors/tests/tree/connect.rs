@@ -1,6 +1,16 @@
 //! From the ledger to the tunnel, and back; and what others do in between.
 
-use std::{net::Ipv4Addr, sync::atomic::Ordering, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::AbortHandle,
+};
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
 use warren_state::{LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus};
@@ -243,6 +253,40 @@ async fn a_change_of_the_hosts_network_leads_to_its_new_address_without_waiting_
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
     world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
     world.until("the new one is", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))).await;
+}
+
+/// A service on loopback that says this host's address, as text over HTTP.
+async fn address_service(says: Arc<Mutex<Ipv4Addr>>) -> (String, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serve = async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _request = stream.read(&mut [0; 1_024]).await;
+            let body = says.lock().unwrap().to_string();
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _gone = stream.write_all(answer.as_bytes()).await;
+        }
+    };
+    (url, tokio::spawn(serve).abort_handle())
+}
+
+#[tokio::test]
+async fn an_address_that_only_a_service_knows_is_asked_for_again_when_the_hosts_network_changes() {
+    let says = Arc::new(Mutex::new(Ipv4Addr::new(20, 0, 0, 5)));
+    let (url, service) = address_service(says.clone()).await;
+    let mut world = client_at(Ipv4Addr::new(10, 0, 0, 5));
+    let settings = ClientSettings { recheck_interval: Duration::from_secs(3_600), service_url: Some(url), ..ClientSettings::default() };
+    world.settings.role = RoleSettings::Client(settings);
+    let world = world.enabled().await;
+    world.until("the service tells it", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))).await;
+    *says.lock().unwrap() = Ipv4Addr::new(20, 0, 0, 6);
+    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    world.until("it tells the new one", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))).await;
+    service.abort();
+    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    let looks = world.kernel.looks.load(Ordering::SeqCst);
+    world.eventually("it looks on", || world.kernel.looks.load(Ordering::SeqCst) > looks).await;
+    assert_eq!(world.handle().snapshot().client_ip(), Some(Ipv4Addr::new(20, 0, 0, 6)), "no answer changes nothing");
 }
 
 #[tokio::test]
