@@ -1,0 +1,240 @@
+//! From a snapshot to the bodies of the answers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use warren_actors::Snapshot;
+use warren_state::{
+    LinkName, Monotonic, Plan, Sequence, TunnelId,
+    event::Event,
+    journal::JournalEntry,
+    lifecycle::{BlockedRoutes, TunnelReport},
+};
+
+use super::{
+    Conflict, DataplaneState, Failure, Ledger, PlanReply, Postponed, Process, Refused, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
+};
+use crate::http::{Api, compat};
+
+/// The journal's newest entries that are shown for one tunnel.
+const RECENT: usize = 32;
+
+/// The body of `/v3/status`.
+#[must_use]
+pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
+    Status {
+        schema: SCHEMA,
+        epoch: snapshot.epoch.0,
+        sequence: snapshot.sequence.0,
+        unix_ms: snapshot.unix_ms,
+        uptime_seconds: snapshot.at.elapsed().as_secs_f64(),
+        enabled: snapshot.enabled,
+        converged: snapshot.converged,
+        stopping: snapshot.stopping,
+        role: role(api),
+        client_ip: snapshot.client_ip().map(|ip| ip.to_string()),
+        client_ip_error: snapshot.client_ip_error.clone(),
+        device: api.config.device.map(|device| device.to_string()),
+        network: api.config.ledger.env.moniker().to_owned(),
+        ledger: ledger(snapshot, api),
+        view: view(snapshot),
+        generation: snapshot.generation.0,
+        tunnels: snapshot.tunnels.values().map(|report| tunnel_state(snapshot, report)).collect(),
+        refused: refused(snapshot),
+        dataplane: dataplane(snapshot),
+        restarts: snapshot.restarts.clone(),
+        invariants_broken: snapshot.invariants_broken.clone(),
+        process: Process::clone(&api.process),
+    }
+}
+
+/// The body of `/v3/plan`.
+#[must_use]
+pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
+    let steps = plan.steps.iter().map(|step| Step {
+        tunnel: step.tunnel.to_string(),
+        link: step.link.to_string(),
+        text: step.to_string(),
+        step: value(step),
+    });
+    let conflicts = plan.conflicts.iter().map(|conflict| Conflict {
+        tunnel: conflict.tunnel.to_string(),
+        link: conflict.link.to_string(),
+        reason: conflict.reason.clone(),
+    });
+    PlanReply {
+        schema: SCHEMA,
+        generation: snapshot.generation.0,
+        steps: steps.collect(),
+        conflicts: conflicts.collect(),
+        truncated: plan.truncated,
+    }
+}
+
+/// The body of `/v3/tunnels/{id}`, when there is such a tunnel.
+#[must_use]
+pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
+    let snapshot = api.engine.snapshot();
+    let report = find(&snapshot, name)?;
+    let link = report.spec.as_ref().map(|spec| &spec.link.name);
+    let mut events: Vec<serde_json::Value> =
+        api.engine.journal(Sequence(0)).iter().rev().filter(|entry| concerns(entry, report.tunnel, link)).take(RECENT).map(value).collect();
+    events.reverse();
+    Some(TunnelReply { schema: SCHEMA, tunnel: tunnel_state(&snapshot, report), spec: value(&report.spec), events })
+}
+
+/// What keeps the daemon from knowing what it should do.
+#[must_use]
+pub fn not_ready(snapshot: &Snapshot) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if snapshot.stopping {
+        reasons.push("the daemon is stopping".to_owned());
+    }
+    if snapshot.role.is_none() {
+        let detail = snapshot.client_ip_error.as_deref().unwrap_or("still looking");
+        reasons.push(format!("this host's public address is not known: {detail}"));
+    }
+    if snapshot.view.is_none() {
+        let detail = snapshot.ledger.last_error.as_deref().unwrap_or("still reading");
+        reasons.push(format!("the ledger was not read yet: {detail}"));
+    }
+    if snapshot.stale {
+        reasons.push("the view is stale".to_owned());
+    }
+    reasons
+}
+
+fn role(api: &Api) -> String {
+    match api.config.role {
+        crate::config::RoleChoice::Client => "client".to_owned(),
+        crate::config::RoleChoice::Gateway => "gateway".to_owned(),
+    }
+}
+
+fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
+    let by_id = name.parse::<TunnelId>().ok().and_then(|id| snapshot.tunnels.get(&id));
+    let named = |report: &&std::sync::Arc<TunnelReport>| report.spec.as_ref().is_some_and(|spec| spec.link.name.as_str() == name);
+    by_id.or_else(|| snapshot.tunnels.values().find(named)).map(AsRef::as_ref)
+}
+
+fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool {
+    match &entry.event {
+        Event::PhaseChanged { tunnel, .. }
+        | Event::StepFailed { tunnel, .. }
+        | Event::RoutesBlocked { tunnel, .. }
+        | Event::Repaired { tunnel, .. }
+        | Event::Adopted { tunnel, .. }
+        | Event::SessionChanged { tunnel, .. } => *tunnel == id,
+        Event::Refused { user, .. } => *user == id.0,
+        Event::ActorRestarted { actor, .. } => {
+            actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()))
+        }
+        Event::ViewAccepted { .. }
+        | Event::ViewHeld { .. }
+        | Event::ViewStale { .. }
+        | Event::Switched { .. }
+        | Event::PlanCommitted { .. }
+        | Event::InvariantBroken { .. } => false,
+        // The enum is open to later issues; an event that is not known here concerns no tunnel.
+        _ => false,
+    }
+}
+
+fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
+    let spec = report.spec.as_ref();
+    Tunnel {
+        id: report.tunnel.to_string(),
+        name: spec.map(|spec| spec.link.name.to_string()),
+        user_type: spec.map(|spec| spec.kind.name().to_owned()),
+        phase: report.phase.name().to_owned(),
+        since_unix_ms: snapshot.unix_ms_of(report.since),
+        since_seconds: age(snapshot, report.since),
+        incarnation: report.incarnation.0,
+        local: spec.map(|spec| spec.link.local.to_string()),
+        remote: spec.map(|spec| spec.link.remote.to_string()),
+        doublezero_ip: spec.and_then(|spec| compat::overlay_address(snapshot, report, spec)).map(|ip| ip.to_string()),
+        session: report.session.name().to_owned(),
+        session_detail: report.session_detail.clone(),
+        session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
+        learned_routes: report.learned_routes,
+        blocked_routes: first_of(&report.blocked_routes),
+        blocked_routes_total: report.blocked_routes.count,
+        withheld_routes: first_of(&report.withheld_routes),
+        withheld_routes_total: report.withheld_routes.count,
+        postponed: report.postponed.as_ref().map(|postponed| Postponed {
+            local: postponed.link.local.to_string(),
+            remote: postponed.link.remote.to_string(),
+            reason: postponed.reason.clone(),
+            retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
+        }),
+        repairs: report.repairs,
+        attempts: report.attempts,
+        failure: report.failure.as_ref().map(|failure| Failure {
+            phase: failure.phase.name().to_owned(),
+            class: failure.fault.class.to_string(),
+            operation: failure.fault.operation.clone(),
+            detail: failure.fault.detail.clone(),
+            retry_in_seconds: failure.retry_at.since(snapshot.at).as_secs_f64(),
+        }),
+    }
+}
+
+fn first_of(routes: &BlockedRoutes) -> Vec<String> {
+    routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect()
+}
+
+fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
+    let health = &snapshot.ledger;
+    Ledger {
+        endpoint: health.endpoint.clone(),
+        program_id: api.config.ledger.program_id.to_string(),
+        subscribed: health.subscribed,
+        requests: health.requests,
+        bytes_received: health.bytes_received,
+        reads_ok: health.reads_ok,
+        reads_failed: health.reads_failed,
+        retries: health.retries,
+        last_error: health.last_error.clone(),
+    }
+}
+
+fn view(snapshot: &Snapshot) -> ViewState {
+    let view = snapshot.view.as_deref();
+    ViewState {
+        slot: view.map(|view| view.slot.0),
+        age_seconds: snapshot.view_read_at.map(|read_at| age(snapshot, read_at)),
+        stale: snapshot.stale,
+        held: snapshot.held.as_ref().map(ToString::to_string),
+        users: view.map_or(0, |view| view.users.len()),
+        quarantined: view.map_or_else(BTreeMap::new, |view| {
+            view.quarantined.iter().map(|(key, quarantine)| (key.to_string(), quarantine.reason.clone())).collect()
+        }),
+    }
+}
+
+fn refused(snapshot: &Snapshot) -> Vec<Refused> {
+    let entry = |(user, (code, reason)): (&warren_state::Pubkey, &(String, String))| Refused {
+        user: user.to_string(),
+        code: code.clone(),
+        reason: reason.clone(),
+    };
+    snapshot.refused.iter().map(entry).collect()
+}
+
+fn dataplane(snapshot: &Snapshot) -> DataplaneState {
+    let capabilities = &snapshot.capabilities;
+    DataplaneState {
+        backend: capabilities.backend.clone(),
+        reason: capabilities.reason.clone(),
+        features: value(&capabilities.features),
+        missing: value(&capabilities.missing),
+    }
+}
+
+fn age(snapshot: &Snapshot, at: Monotonic) -> f64 {
+    snapshot.at.since(at).as_secs_f64()
+}
+
+fn value(of: &(impl Serialize + ?Sized)) -> serde_json::Value {
+    serde_json::to_value(of).unwrap_or(serde_json::Value::Null)
+}
