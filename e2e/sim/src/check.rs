@@ -89,6 +89,7 @@ impl World {
         let foreign = |link: &LinkName| seen.links.get(link).is_some_and(|have| have.link.owner == Owner::Foreign);
         let touches = steps.iter().find(|step| foreign(&step.link)).map(ToString::to_string);
         self.require(Invariant::ForeignUntouched, touches.is_none(), || format!("{touches:?} is planned"));
+        steps.iter().for_each(|step| self.check_withheld(step));
     }
 
     /// After a step of ours in the kernel.
@@ -238,6 +239,10 @@ impl World {
         }
         if have.addresses != spec.addresses {
             return Some(format!("the addresses are {:?}", have.addresses));
+        }
+        let fixed: BTreeSet<_> = have.routes.iter().copied().filter(|route| route.protocol == RouteProtocol::Static).collect();
+        if fixed != spec.routes {
+            return Some(format!("the routes of its own are {fixed:?}"));
         }
         let learned: BTreeSet<Ipv4Net> =
             have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).map(|route| route.dst).collect();

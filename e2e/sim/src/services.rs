@@ -1,11 +1,11 @@
 //! The services beside the sessions: what the multicast senders were asked for, and the hosts behind learned routes, which
 //! answer liveness probes or do not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use warren_state::{
-    TunnelId, TunnelSpec,
+    Action, LivenessMode, PlannedStep, RouteProtocol, TunnelId, TunnelSpec,
     invariant::Invariant,
     lifecycle::{Input, MulticastRun, Usability, WatchedRoute},
 };
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct Services {
     pub(crate) multicast: Option<MulticastRun>,
     watched: BTreeMap<Ipv4Net, WatchedRoute>,
+    /// Those that may be in the kernel, by the last verdict told.
+    usable: BTreeSet<Ipv4Net>,
 }
 
 impl World {
@@ -35,7 +37,10 @@ impl World {
     /// The first verdict on a route comes after a while, as from the liveness actor.
     pub(crate) fn watch(&mut self, tunnel: TunnelId, added: Vec<WatchedRoute>, removed: &[Ipv4Net]) {
         let Some(provisioner) = self.provisioner_mut(tunnel) else { return };
-        removed.iter().for_each(|dst| drop(provisioner.services.watched.remove(dst)));
+        for dst in removed {
+            provisioner.services.watched.remove(dst);
+            provisioner.services.usable.remove(dst);
+        }
         let fresh: Vec<Ipv4Net> = added.iter().map(|route| route.dst).collect();
         provisioner.services.watched.extend(added.into_iter().map(|route| (route.dst, route)));
         self.judge_later(tunnel, fresh);
@@ -70,9 +75,29 @@ impl World {
         let watched = routes.into_iter().filter(|dst| provisioner.services.watched.contains_key(dst));
         let usability = |dst: &Ipv4Net| if self.silent_hosts.contains(dst) { Usability::Unusable } else { Usability::Usable };
         let verdicts: Vec<_> = watched.map(|dst| (dst, usability(&dst))).collect();
+        if let Some(provisioner) = self.provisioner_mut(tunnel) {
+            for (dst, usability) in &verdicts {
+                match usability {
+                    Usability::Usable => provisioner.services.usable.insert(*dst),
+                    Usability::Unusable => provisioner.services.usable.remove(dst),
+                };
+            }
+        }
         if !verdicts.is_empty() {
             self.tell_provisioner(tunnel, Input::Liveness(verdicts));
         }
+    }
+
+    /// A route that waits for its host is to be put only once the host was found to answer; one that is there may be renewed.
+    pub(crate) fn check_withheld(&mut self, step: &PlannedStep) {
+        let Action::PutRoute { route } = &step.action else { return };
+        let Some(provisioner) = self.provisioner(step.tunnel) else { return };
+        let install = provisioner.in_force().and_then(|spec| spec.bgp?.install);
+        let waits = install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
+        let was_there =
+            self.kernel.observed().links.get(&step.link).is_some_and(|have| have.routes.iter().any(|other| other.dst == route.dst));
+        let good = !waits || route.protocol != RouteProtocol::Bgp || was_there || provisioner.services.usable.contains(&route.dst);
+        self.require(Invariant::WithheldRoutesStayOut, good, || format!("{step} before its host answered"));
     }
 
     /// Everything that watches is told again, as a liveness actor that was started anew does.

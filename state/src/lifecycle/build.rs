@@ -138,7 +138,11 @@ impl Lifecycle {
     }
 
     fn apply_next(&mut self, mut work: Work, turn: &mut Turn<'_>) -> State {
-        let Some((phase, steps)) = work.rest.pop_front() else { return self.finish(work, turn) };
+        let Some((phase, mut steps)) = work.rest.pop_front() else { return self.finish(work, turn) };
+        steps.retain(|step| !self.is_forgotten(step));
+        if steps.is_empty() {
+            return self.apply_next(work, turn);
+        }
         let quiet = steps.iter().all(|step| learned_route(step).is_some()) && matches!(self.phase, Phase::Active | Phase::Peering);
         if !quiet {
             self.enter(phase, None, turn);
@@ -156,6 +160,25 @@ impl Lifecycle {
         self.progress_at = Some(turn.now + self.settings.progress);
         turn.emit(Effect::Apply { steps, generation: self.generation });
         State::Applying(work)
+    }
+
+    /// Whether the session has taken a route back since it was planned to put it.
+    fn is_forgotten(&self, step: &PlannedStep) -> bool {
+        match (&step.action, self.learned()) {
+            (Action::PutRoute { route }, LearnedRoutes::Known(routes)) => route.protocol == RouteProtocol::Bgp && !routes.contains(route),
+            (Action::PutRoute { .. }, LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_))
+            | (
+                Action::DeleteRule { .. }
+                | Action::DeleteRoute { .. }
+                | Action::DeleteAddress { .. }
+                | Action::DeleteLink
+                | Action::ChangeLink { .. }
+                | Action::CreateLink { .. }
+                | Action::AddAddress { .. }
+                | Action::AddRule { .. },
+                _,
+            ) => false,
+        }
     }
 
     pub(super) fn applied(&mut self, work: Work, report: &ApplyReport, turn: &mut Turn<'_>) -> State {

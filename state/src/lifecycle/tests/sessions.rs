@@ -222,3 +222,20 @@ fn a_route_of_the_session_goes_over_the_peer_with_the_installed_source() {
     assert!(bench.model.observed().links[&name("t0")].routes.contains(&learned(1, "198.18.0.0/24")));
     assert_eq!(bench.model.observed().links[&name("t0")].link.kind, LinkKind::Gre);
 }
+
+#[test]
+fn routes_that_the_session_took_back_during_a_repair_are_not_put() {
+    let mut bench = Bench::active();
+    assert!(bench.model.delete_link(&name("t0")));
+    bench.give(Input::Recheck);
+    while !bench.log.iter().any(|effect| matches!(effect, Effect::Apply { steps, .. } if steps[0].to_string().starts_with("+ link"))) {
+        let effect = bench.pending.pop_front().unwrap();
+        if let Some(answer) = bench.carry_out(effect) {
+            bench.give(answer);
+        }
+    }
+    bench.session(SessionUpdate::Closed);
+    bench.run();
+    assert!(!bench.applied().iter().any(|step| step.starts_with("+ route")), "{:?}", bench.applied());
+    assert!(bench.routes_in_kernel().is_empty());
+}
