@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
+use warren_protocols::liveness::{self, Liveness, LivenessSettings, Packet, Release, SessionState};
 use warren_protocols::multicast::{
     Datagram, DatagramKind, Input, Multicast, MulticastSettings, Output,
     codec::{HEARTBEAT_PORT, Ipv4Packet, PIM_PROTOCOL, UDP_PROTOCOL, UdpDatagram},
 };
-use warren_state::{Monotonic, MulticastSpec, random::SplitMix64};
+use warren_state::{LinkName, LivenessMode, Monotonic, MulticastSpec, lifecycle::WatchedRoute, random::SplitMix64};
 
 /// A packet, and what tshark is to make of it.
 pub struct Sample {
@@ -28,7 +29,64 @@ const SECOND: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 6);
 
 /// All of them, always the same: each machine's in a function of its own.
 pub fn samples() -> Vec<Sample> {
-    multicast()
+    multicast().into_iter().chain(liveness()).collect()
+}
+
+const OURS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
+const PEERS: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 2);
+
+/// A session that finds its peer: what we send while nothing is heard, once the peer is heard, and once it hears us.
+fn liveness() -> Vec<Sample> {
+    let settings = LivenessSettings { release: Release { numbers: [0, 1, 0], channel: 4 }, ..LivenessSettings::default() };
+    let (mut machine, mut random, link) = (Liveness::new(settings), SplitMix64::new(1), LinkName::new("doublezero0").unwrap());
+    let route = WatchedRoute { dst: PEERS.into(), link: link.clone(), source: OURS, mode: LivenessMode::Active };
+    let mut sent = Vec::new();
+    let mut give = |at, input: liveness::Input<'_>| {
+        for output in machine.handle(Monotonic::ZERO + Duration::from_secs(at), input, &mut random) {
+            if let liveness::Output::Send { bytes, .. } = output {
+                sent.push(bytes);
+            }
+        }
+        sent.clone()
+    };
+    give(0, liveness::Input::Watch { added: vec![route], removed: vec![] });
+    let mut ours = 0;
+    for (at, state) in [(1, SessionState::Down), (3, SessionState::Init)] {
+        let all = give(at, liveness::Input::Timeout);
+        ours = all.last().map_or(ours, |bytes| Packet::decode(bytes).unwrap().my_discriminator);
+        let peers = Packet {
+            state,
+            detect_mult: 3,
+            my_discriminator: 0x0102_0304,
+            your_discriminator: if state == SessionState::Down { 0 } else { ours },
+            desired_min_tx: Duration::from_secs(1),
+            required_min_rx: Duration::from_secs(1),
+            passive: true,
+            release: Release::default(),
+        };
+        give(at, liveness::Input::Received { link: &link, source: PEERS, destination: OURS, bytes: &peers.encode() });
+        give(at + 1, liveness::Input::Timeout);
+    }
+    let all = give(9, liveness::Input::Timeout);
+    let of = |state| all.iter().find(|bytes| Packet::decode(bytes).unwrap().state == state).unwrap().clone();
+    let named = [("liveness_down", SessionState::Down), ("liveness_init", SessionState::Init), ("liveness_up", SessionState::Up)];
+    named.into_iter().map(|(name, state)| liveness_sample(name, of(state))).collect()
+}
+
+fn liveness_sample(name: &'static str, payload: Vec<u8>) -> Sample {
+    let hex = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+    let udp = UdpDatagram { source_port: liveness::PORT, destination_port: liveness::PORT, payload };
+    let (source, destination) = (OURS, PEERS);
+    let bytes = Ipv4Packet { source, destination, ttl: 64, protocol: UDP_PROTOCOL, payload: udp.encode(source, destination) }.encode();
+    let fields = vec![
+        ("ip.src", source.to_string()),
+        ("ip.dst", destination.to_string()),
+        ("udp.srcport", "44880".to_owned()),
+        ("udp.dstport", "44880".to_owned()),
+        ("udp.length", "48".to_owned()),
+        ("data.data", hex),
+    ];
+    Sample { name, bytes, fields }
 }
 
 /// One life of a tunnel's multicast services: two groups are subscribed, one is left, one is published, the tunnel stops.
