@@ -127,6 +127,7 @@ impl State {
             resync: board.settings.resync_interval,
             max_prefixes: board.settings.bgp.max_prefixes,
             liveness: board.settings.liveness.map(|options| options.mode),
+            owner: board.settings.owner,
             ..ReconcilerSettings::default()
         };
         let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);

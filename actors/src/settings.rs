@@ -19,6 +19,8 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// From one full observation of the dataplane to the next when all is quiet.
     pub resync_interval: Duration,
+    /// When set, accounts of other owners count for nothing.
+    pub owner: Option<Pubkey>,
     /// BGP.
     pub bgp: BgpSettings,
     /// Route liveness; none probes nobody.
@@ -92,6 +94,7 @@ impl Settings {
             fetch_timeout: Duration::from_secs(30),
             guard: GuardSettings::default(),
             resync_interval: Duration::from_secs(30),
+            owner: None,
             bgp: BgpSettings::default(),
             liveness: None,
             policies: RestartPolicies::default(),

@@ -35,6 +35,8 @@ pub struct Layer {
     pub device: Option<Pubkey>,
     /// Client: this host's public address.
     pub client_ip: Option<Ipv4Addr>,
+    /// Client: whose accounts count.
+    pub owner: Option<Pubkey>,
     /// What makes tunnels real.
     pub dataplane: Option<DataplaneChoice>,
     /// What a stop does to the tunnels.
@@ -123,6 +125,8 @@ pub struct Config {
     pub device: Option<Pubkey>,
     /// Client: this host's public address, when it is not to be found.
     pub client_ip: Option<Ipv4Addr>,
+    /// Client: whose accounts count, when not everybody's do.
+    pub owner: Option<Pubkey>,
     /// What makes tunnels real.
     pub dataplane: DataplaneChoice,
     /// What a stop does to the tunnels.
@@ -266,6 +270,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         role: upper.role.or(lower.role),
         device: upper.device.or(lower.device),
         client_ip: upper.client_ip.or(lower.client_ip),
+        owner: upper.owner.or(lower.owner),
         dataplane: upper.dataplane.or(lower.dataplane),
         stop_mode: upper.stop_mode.or(lower.stop_mode),
         state_dir: upper.state_dir.or(lower.state_dir),
@@ -307,6 +312,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         role,
         device: layer.device,
         client_ip: layer.client_ip,
+        owner: layer.owner,
         dataplane: layer.dataplane.unwrap_or_default(),
         stop_mode: layer.stop_mode.unwrap_or_default(),
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
@@ -329,6 +335,9 @@ fn check_role(role: RoleChoice, layer: &Layer) -> Result<(), ConfigError> {
         RoleChoice::Client if layer.device.is_some() => invalid("device is set, but role is client: only a gateway has a device"),
         RoleChoice::Gateway if layer.device.is_none() => invalid("role is gateway: device must name this device's account"),
         RoleChoice::Gateway if layer.client_ip.is_some() => invalid("client-ip is set, but role is gateway: only a client has one"),
+        RoleChoice::Gateway if layer.owner.is_some() => {
+            invalid("owner is set, but role is gateway: a device serves the users of many owners")
+        }
         RoleChoice::Client | RoleChoice::Gateway => match layer.client_ip {
             Some(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
                 Err(ConfigError::Invalid(format!("client-ip {ip} cannot be a host's address")))

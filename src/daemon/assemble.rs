@@ -74,6 +74,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         poll_interval: ledger.poll_interval.0,
         fetch_timeout: ledger.fetch_timeout.0,
         guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
+        owner: config.owner,
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),
         seed: seed(),

@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed.
     pub liveness: Option<LivenessMode>,
+    /// Accounts of other owners are not ours, whatever address they name.
+    pub owner: Option<Pubkey>,
 }
 
 /// What the view asks for.
@@ -119,7 +121,7 @@ fn refusal(code: &'static str, reason: impl Into<String>) -> Refusal {
 }
 
 fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
-    if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
+    if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_owned(request, user)).and_then(|()| is_activated(user.status)) {
         return Verdict::Refuse(refusal);
     }
     let kind = match supported(request.role, user.kind) {
@@ -150,6 +152,17 @@ fn is_ours(role: Role, user: &User) -> Result<(), Refusal> {
         Role::Gateway { device } => user.device == device,
     };
     if ours { Ok(()) } else { Err(refusal("not_ours", "the user belongs to another host")) }
+}
+
+/// Anybody with a pass for any address may name this host's in an account: an operator who says whose accounts count is
+/// safe from that.
+fn is_owned(request: &Request<'_>, user: &User) -> Result<(), Refusal> {
+    match request.owner {
+        Some(owner) if user.owner != owner => {
+            Err(refusal("other_owner", format!("the account belongs to {}, and only accounts of {owner} count here", user.owner)))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn is_activated(status: UserStatus) -> Result<(), Refusal> {
@@ -216,7 +229,11 @@ fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
         Role::Client { .. } if takes_route_source(kind) => {}
         Role::Client { .. } | Role::Gateway { .. } => return None,
     }
-    is_ours(request.role, user).and_then(|()| is_activated(user.status)).and_then(|()| endpoint(request.view, user)).ok()
+    is_ours(request.role, user)
+        .and_then(|()| is_owned(request, user))
+        .and_then(|()| is_activated(user.status))
+        .and_then(|()| endpoint(request.view, user))
+        .ok()
 }
 
 /// Both ends, as this side sees them.

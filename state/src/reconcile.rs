@@ -44,6 +44,8 @@ pub struct ReconcilerSettings {
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed, and what follows from it.
     pub liveness: Option<LivenessMode>,
+    /// When set, accounts of other owners count for nothing.
+    pub owner: Option<Pubkey>,
 }
 
 impl Default for ReconcilerSettings {
@@ -57,6 +59,7 @@ impl Default for ReconcilerSettings {
             source_gap: Duration::from_millis(500),
             max_prefixes: 20_000,
             liveness: None,
+            owner: None,
         }
     }
 }

@@ -228,6 +228,7 @@ impl World {
             provisioned: &provisioned,
             max_prefixes: 20_000,
             liveness: self.script.liveness,
+            owner: None,
         };
         build(&request).tunnels
     }

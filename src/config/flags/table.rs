@@ -116,6 +116,12 @@ pub static FLAGS: &[Flag] = &[
         set: text!(client_ip),
     },
     Flag {
+        names: &["owner"],
+        value: Value::Text(" KEY"),
+        help: "client: only accounts of this owner count, whatever others name this host's address",
+        set: text!(owner),
+    },
+    Flag {
         names: &["dataplane"],
         value: Value::Text(" auto|netlink|userspace|simulated"),
         help: "what makes tunnels real (default auto)",

@@ -49,6 +49,7 @@ struct Scene {
     sources: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
     provisioned: BTreeSet<TunnelId>,
     liveness: Option<LivenessMode>,
+    owner: Option<Pubkey>,
 }
 
 fn client(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
@@ -58,6 +59,7 @@ fn client(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
         sources: BTreeMap::new(),
         provisioned: BTreeSet::new(),
         liveness: None,
+        owner: None,
     }
 }
 
@@ -74,6 +76,7 @@ impl Scene {
             provisioned: &self.provisioned,
             max_prefixes: 20_000,
             liveness: self.liveness,
+            owner: self.owner,
         })
     }
 
@@ -293,4 +296,14 @@ fn two_users_with_one_tunnel_number_do_not_share_a_link() {
 
 fn link(text: &str, local: Ipv4Addr, remote: Ipv4Addr) -> crate::LinkSpec {
     crate::LinkSpec { name: name(text), local, remote, ttl: 64, mtu: 1476 }
+}
+
+#[test]
+fn an_account_of_another_owner_that_names_this_host_counts_for_nothing_where_the_owner_is_pinned() {
+    let mut scene = client([(1, User { owner: Pubkey([66; 32]), ..user() }), (2, user())]);
+    assert_eq!(scene.build().tunnels.len(), 1, "without a pin the first of the two has the tunnel");
+    assert_eq!(scene.code(2), "duplicate");
+    scene.owner = Some(user().owner);
+    assert!(scene.build().tunnels.contains_key(&TunnelId(Pubkey([2; 32]))));
+    assert_eq!((scene.code(1), scene.keeps(1)), ("other_owner", false));
 }
