@@ -177,7 +177,7 @@ impl Tally {
             | Event::SessionChanged { .. }
             | Event::ActorRestarted { .. }
             | Event::InvariantBroken { .. } => {}
-            // The enum is open to later issues; an event that is not known here ends no operation.
+            // The enum is open to later events; one that is not known here ends no operation.
             Event::RoutesBlocked { .. } | _ => {}
         }
         None

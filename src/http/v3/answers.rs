@@ -135,7 +135,7 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::Switched { .. }
         | Event::PlanCommitted { .. }
         | Event::InvariantBroken { .. } => false,
-        // The enum is open to later issues; an event that is not known here concerns no tunnel.
+        // The enum is open to later events; one that is not known here concerns no tunnel.
         _ => false,
     }
 }
