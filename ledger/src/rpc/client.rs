@@ -1,6 +1,8 @@
 //! One-off questions to the ledger, and sending to it: what the command line needs. Each request goes to one endpoint; the
 //! next one goes to the next endpoint when it fails.
 
+mod glance;
+
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use async_trait::async_trait;
@@ -23,6 +25,8 @@ use crate::{
     pda::Pda,
     send::{Blockhash, Fate, Lamports, Reply, Request, RetryAdvice, RpcFailure, Signed, TransactionRpc},
 };
+
+pub use glance::Glance;
 
 /// Where an account's owner is, for filters: after the type byte, in every kind that has one.
 const OWNER_OFFSET: usize = 1;

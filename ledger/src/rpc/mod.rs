@@ -38,7 +38,7 @@ use tokio::{
 use warren_state::{Pubkey, View};
 
 use crate::{LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription};
-pub use client::{EpochInfo, LedgerClient, Listed, LookupError};
+pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};

@@ -1,0 +1,101 @@
+//! One small question that tells how an endpoint is: its slot, its time, and the program's version.
+
+use tokio::time::Instant;
+use warren_state::{Pubkey, Slot};
+
+use super::{LedgerClient, LookupError};
+use crate::{
+    accounts::{Account, ProgramConfig, decode},
+    pda::Pda,
+    rpc::read::Raw,
+};
+
+/// `SysvarC1ock11111111111111111111111111111111`: the account that holds the ledger's own time.
+const CLOCK: Pubkey = Pubkey([
+    0x06, 0xa7, 0xd5, 0x17, 0x18, 0xc7, 0x74, 0xc9, 0x28, 0x56, 0x63, 0x98, 0x69, 0x1d, 0x5e, 0xb6, 0x8b, 0x5e, 0xb8, 0xa3, 0x9b, 0x4b,
+    0x6d, 0x5c, 0x73, 0x55, 0x5b, 0x21, 0x00, 0x00, 0x00, 0x00,
+]);
+/// The `unix_timestamp` of that account: after slot, start of the epoch, epoch and leader schedule's epoch.
+const UNIX_TIMESTAMP: std::ops::Range<usize> = 32..40;
+
+/// How an endpoint is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Glance {
+    /// The slot that it answers from.
+    pub slot: Slot,
+    /// The ledger's time at that slot: Unix time in seconds, agreed on by the validators to some seconds.
+    pub unix_seconds: Option<i64>,
+    /// The program's version and the oldest client that it takes.
+    pub program: Option<ProgramConfig>,
+}
+
+impl LedgerClient {
+    /// Looks at the ledger's clock and the program's version, in one request.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn glance(&self, deadline: Instant) -> Result<Glance, LookupError> {
+        let program_config = Pda::new(self.settings.program_id).program_config().address;
+        let wanted = [CLOCK, program_config];
+        let (slot, raw) = self.try_each(deadline, async |lane| self.reading(lane).multiple_accounts(&wanted, Slot(0)).await).await?;
+        let mut glance = Glance { slot, unix_seconds: None, program: None };
+        for raw in raw {
+            if raw.pubkey == CLOCK {
+                glance.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
+            } else if raw.owner == self.settings.program_id {
+                glance.program = program(raw);
+            }
+        }
+        Ok(glance)
+    }
+}
+
+fn unix_seconds(clock: &[u8]) -> Option<i64> {
+    Some(i64::from_le_bytes(clock.get(UNIX_TIMESTAMP)?.try_into().ok()?))
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "one kind of twenty is looked for")]
+fn program(raw: Raw) -> Option<ProgramConfig> {
+    match decode(&raw.data.ok()?).ok()? {
+        Account::ProgramConfig(program) => Some(program),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        accounts::Version,
+        rpc::{Endpoint, RpcSettings},
+        testing::{FakeLedger, PROGRAM},
+    };
+
+    #[test]
+    fn the_address_of_the_clock_is_the_one_that_is_written() {
+        assert_eq!(CLOCK.to_string(), "SysvarC1ock11111111111111111111111111111111");
+    }
+
+    #[tokio::test]
+    async fn a_glance_tells_slot_time_and_version_and_does_without_what_is_not_there() {
+        let ledger = FakeLedger::start().await;
+        let client = LedgerClient::new(RpcSettings::new(vec![Endpoint::http(&ledger.url()).unwrap()], PROGRAM)).unwrap();
+        let soon = || Instant::now() + Duration::from_secs(20);
+        let nothing = client.glance(soon()).await.unwrap();
+        assert_eq!((nothing.unix_seconds, nothing.program), (None, None));
+
+        let mut clock = vec![0; 32];
+        clock.extend(1_760_464_781_i64.to_le_bytes());
+        ledger.put_raw(CLOCK, Pubkey([7; 32]), clock);
+        let version = |minor| Version { major: 0, minor, patch: 1 };
+        let config = ProgramConfig { bump: 1, version: version(34), min_compatible: version(30) };
+        ledger.put(Pda::new(PROGRAM).program_config().address, &config.into());
+        let glance = client.glance(soon()).await.unwrap();
+        assert_eq!(glance.unix_seconds, Some(1_760_464_781));
+        let program = glance.program.unwrap();
+        assert_eq!((program.version, program.min_compatible), (version(34), version(30)));
+        assert!(glance.slot >= nothing.slot);
+    }
+}
