@@ -223,6 +223,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         learned_routes: 2,
         blocked_routes: Default::default(),
         withheld_routes: Default::default(),
+        excluded_routes: 0,
         postponed: None,
         repairs: 1,
         attempts: 0,
@@ -250,6 +251,7 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
             policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::new() },
         }),
         multicast: None,
+        exclude: Default::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! decode or makes no sense), a tunnel that is in place stays as it is.
 
 mod choose;
+mod manual;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,11 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Asn, LivenessMode, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
+    Asn, Exclusion, LivenessMode, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,
     view::{Device, User, UserStatus},
 };
+pub use manual::{ManualRequest, manual_id, manual_spec};
 use service::Ends;
 
 /// The users' AS where the ledger's configuration says 0, as in `doublezerod`.
@@ -45,6 +47,8 @@ pub struct Request<'a> {
     pub liveness: Option<LivenessMode>,
     /// Accounts of other owners are not ours, whatever address they name.
     pub owner: Option<Pubkey>,
+    /// What sessions may not teach us.
+    pub exclude: &'a Exclusion,
 }
 
 /// What the view asks for.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, SessionStatus, Slot, TunnelId};
+use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, ServiceClass, SessionStatus, Slot, TunnelId};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -51,6 +51,33 @@ pub enum Event {
         /// A machine-readable reason.
         code: &'static str,
         /// The reason for people.
+        reason: String,
+    },
+    /// An operator asked for a tunnel, past the ledger.
+    ManualAsked {
+        /// Which.
+        tunnel: TunnelId,
+        /// Its link.
+        link: LinkName,
+    },
+    /// An operator asked for a class's tunnel to go, whoever asks for it.
+    ManualRemoved {
+        /// Which class.
+        class: ServiceClass,
+    },
+    /// What an operator asked for past the ledger is over: from now on the ledger alone says which tunnels there are.
+    ManualOver {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The list of destinations that sessions may not teach us is another one now.
+    ExclusionChanged {
+        /// How many entries it has.
+        entries: usize,
+    },
+    /// The list of excluded destinations cannot be used; the one before holds.
+    ExclusionHeld {
+        /// Why, for people.
         reason: String,
     },
     /// A tunnel went from one phase to another.
@@ -165,11 +192,13 @@ impl Event {
             | Self::StepFailed { .. }
             | Self::RoutesBlocked { .. }
             | Self::Repaired { .. }
+            | Self::ExclusionHeld { .. }
             | Self::ActorRestarted { .. } => Level::Warn,
             Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
             Self::PhaseChanged { .. } => Level::Debug,
             Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. } => Level::Warn,
             Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
+            Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
             Self::InvariantBroken { .. } => Level::Error,
         }
@@ -185,6 +214,11 @@ impl Event {
             Self::Switched { .. } => "switched",
             Self::PlanCommitted { .. } => "plan_committed",
             Self::Refused { .. } => "refused",
+            Self::ManualAsked { .. } => "manual_asked",
+            Self::ManualRemoved { .. } => "manual_removed",
+            Self::ManualOver { .. } => "manual_over",
+            Self::ExclusionChanged { .. } => "exclusion_changed",
+            Self::ExclusionHeld { .. } => "exclusion_held",
             Self::PhaseChanged { .. } => "phase_changed",
             Self::StepFailed { .. } => "step_failed",
             Self::RoutesBlocked { .. } => "routes_blocked",
@@ -211,6 +245,11 @@ impl fmt::Display for Event {
                 write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
             }
             Self::Refused { user, reason, .. } => write!(f, "no tunnel for user {user}: {reason}"),
+            Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
+            Self::ManualRemoved { class } => write!(f, "the {class} tunnel is to go, as was asked through the API"),
+            Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
+            Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
+            Self::ExclusionHeld { reason } => write!(f, "routes: the list of excluded destinations stays as it was: {reason}"),
             Self::PhaseChanged { link, from, to, reason, .. } => {
                 write!(f, "{link}: {from} -> {to}")?;
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))

@@ -7,6 +7,7 @@
 
 pub mod desired;
 pub mod event;
+pub mod exclusion;
 pub mod guard;
 pub mod ids;
 pub mod invariant;
@@ -28,6 +29,7 @@ mod testing;
 pub mod time;
 pub mod view;
 
+pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
 pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};

@@ -257,6 +257,8 @@ pub struct TunnelReport {
     pub blocked_routes: BlockedRoutes,
     /// Learned routes that are not in place, because they wait for the hosts behind them.
     pub withheld_routes: BlockedRoutes,
+    /// How many routes the session taught us beside those, that an operator excludes.
+    pub excluded_routes: usize,
     /// Set while the tunnel stays at its old endpoints, because at the new ones nobody answers. The spec above is then the
     /// old one.
     pub postponed: Option<PostponedMove>,

@@ -1,6 +1,7 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
 mod machine;
+mod manual;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,15 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, ServiceClass, TunnelId, TunnelSpec,
+    desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
 };
 
 pub use machine::Reconciler;
+pub use manual::{Manual, ProvisionRefusal};
 
 /// The reconciler's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,6 +94,12 @@ pub enum Input {
     Switch(bool),
     /// The client IP was found, or is another one now.
     ClientIp(Ipv4Addr),
+    /// What sessions may not teach us is this.
+    Exclude(Exclusion),
+    /// An operator asks for a tunnel, past the ledger. Ask [`Reconciler::may_provision`] first.
+    Provision(Box<ManualRequest>),
+    /// An operator wants this class's tunnel gone, whoever asks for it.
+    Remove(ServiceClass),
     /// The answer to [`Effect::Observe`]: a full observation.
     Observed(Result<Arc<Observed>, Fault>),
     /// The answer to [`Effect::ResolveSources`]: every destination that was asked for in that question; `None` where there

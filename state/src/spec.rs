@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::{Asn, Incarnation, LinkName, ServiceKind, TunnelId};
+use crate::{Asn, Exclusion, Incarnation, LinkName, ServiceKind, TunnelId};
 
 /// Everything that one tunnel consists of. Two equal specs ask for the same tunnel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct TunnelSpec {
     pub bgp: Option<BgpSpec>,
     /// What is said to the device about multicast groups.
     pub multicast: Option<MulticastSpec>,
+    /// What the session may not teach us. Routes of the spec itself are not affected.
+    #[serde(default, skip_serializing_if = "Exclusion::is_empty")]
+    pub exclude: Exclusion,
 }
 
 /// The multicast part of a tunnel. The routes to the groups are among the tunnel's routes.

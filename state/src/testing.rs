@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::{
-    Address, AddressScope, Asn, BgpSpec, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkName, LinkSpec, Pubkey, Route,
-    RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
+    Address, AddressScope, Asn, BgpSpec, Exclusion, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkName, LinkSpec, Pubkey,
+    Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
 };
 
 pub fn tunnel(n: u8) -> TunnelId {
@@ -65,6 +65,7 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
             policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::from([link.local, link.remote]) },
         }),
         multicast: None,
+        exclude: Exclusion::default(),
         link,
     }
 }

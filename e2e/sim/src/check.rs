@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, SessionNumber, SessionUpdate},
@@ -229,6 +229,7 @@ impl World {
             max_prefixes: 20_000,
             liveness: self.script.liveness,
             owner: None,
+            exclude: &Exclusion::default(),
         };
         build(&request).tunnels
     }

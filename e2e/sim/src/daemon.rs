@@ -430,6 +430,9 @@ fn brief(input: &Input) -> String {
         Input::Held(_)
         | Input::Switch(_)
         | Input::ClientIp(_)
+        | Input::Exclude(_)
+        | Input::Provision(_)
+        | Input::Remove(_)
         | Input::Observed(Err(_))
         | Input::Sources(_)
         | Input::ProvisionerEnded { .. }

@@ -44,6 +44,9 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
             (BTreeSet::new(), BTreeSet::new())
         }
     };
+    let bgp = session(request, kind, user, ends)?;
+    // A tunnel without learned routes is not touched when the list changes.
+    let exclude = bgp.as_ref().and_then(|bgp| bgp.install).map(|_| request.exclude.clone()).unwrap_or_default();
     Ok(TunnelSpec {
         id,
         kind,
@@ -52,8 +55,9 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
         addresses: addresses(request.role, kind, user, ends),
         routes,
         rules,
-        bgp: session(request, kind, user, ends)?,
+        bgp,
         multicast,
+        exclude,
     })
 }
 

@@ -77,6 +77,7 @@ impl Scene {
             max_prefixes: 20_000,
             liveness: self.liveness,
             owner: self.owner,
+            exclude: &Exclusion::default(),
         })
     }
 

@@ -64,10 +64,15 @@ impl Lifecycle {
         self.check_session_kept(&spec, session, turn);
         self.services.watch_changed = true;
         if let Some(want) = &mut self.want {
-            self.built &= want.spec == spec;
+            // What is excluded says nothing of the tunnel itself.
+            self.built &= TunnelSpec { exclude: spec.exclude.clone(), ..want.spec.clone() } == spec;
             self.old_rules.extend(want.spec.rules.difference(&spec.rules));
             self.old_rules.retain(|rule| !spec.rules.contains(rule));
+            let excludes_the_same = want.spec.exclude == spec.exclude;
             want.spec = spec;
+            if !excludes_the_same {
+                self.follow_exclusion();
+            }
         }
     }
 

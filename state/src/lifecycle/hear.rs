@@ -97,6 +97,11 @@ impl Lifecycle {
         self.services.watch_changed = true;
         for (dst, is_there) in withdrawn.into_iter().map(|dst| (dst, false)).chain(announced.into_iter().map(|dst| (dst, true))) {
             let Some(route) = self.route_to(dst) else { return };
+            self.excluded.remove(&dst);
+            if is_there && self.excludes(&dst) {
+                self.excluded.insert(dst);
+                continue;
+            }
             let Some(routes) = self.learned_mut() else { return };
             if is_there && withholds && !routes.contains(&route) {
                 self.held.entry(dst).or_insert(Held::Undecided);
@@ -110,6 +115,40 @@ impl Lifecycle {
                 self.dirty.insert(dst);
             }
         }
+    }
+
+    fn excludes(&self, dst: &Ipv4Net) -> bool {
+        self.want.as_ref().is_some_and(|want| want.spec.exclude.covers(dst))
+    }
+
+    /// What the session taught us is sorted anew: the list of what is excluded is another one. The next look makes the kernel
+    /// so.
+    pub(super) fn follow_exclusion(&mut self) {
+        let back: Vec<Ipv4Net> = self.excluded.iter().filter(|dst| !self.excludes(dst)).copied().collect();
+        let waiting: Vec<Ipv4Net> = self.held.keys().filter(|dst| self.excludes(dst)).copied().collect();
+        let out: Vec<Ipv4Net> = self.learned_routes().map(|route| route.dst).filter(|dst| self.excludes(dst)).collect();
+        for dst in waiting {
+            self.held.remove(&dst);
+            self.excluded.insert(dst);
+        }
+        for dst in out {
+            let route = self.route_to(dst);
+            if let (Some(routes), Some(route)) = (self.learned_mut(), route) {
+                routes.remove(&route);
+                self.excluded.insert(dst);
+            }
+        }
+        self.note_routes(back, Vec::new());
+        self.unblock_forgotten();
+        self.finish_sync();
+    }
+
+    fn learned_routes(&self) -> impl Iterator<Item = &Route> {
+        let routes = match self.learned() {
+            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
+            LearnedRoutes::Unknown => None,
+        };
+        routes.into_iter().flatten()
     }
 
     fn note_synced(&mut self, now: Monotonic) {
@@ -143,6 +182,7 @@ impl Lifecycle {
 
     fn forget_held(&mut self) {
         self.held.clear();
+        self.excluded.clear();
         self.sync_due = false;
         self.services.watch_changed = true;
     }

@@ -62,6 +62,8 @@ pub struct Lifecycle {
     pub(super) blocked: BTreeMap<Ipv4Net, String>,
     /// Routes that the session taught us and that wait for the hosts behind them. They are not among the learned ones.
     pub(super) held: BTreeMap<Ipv4Net, Held>,
+    /// Routes that the session taught us and that are excluded. They are neither among the learned ones nor do they wait.
+    pub(super) excluded: BTreeSet<Ipv4Net>,
     /// Whether the peer has sent its whole table, and routes of it still wait for their first verdict.
     pub(super) sync_due: bool,
     pub(super) services: Services,
@@ -213,6 +215,7 @@ impl Lifecycle {
             dirty: BTreeSet::new(),
             blocked: BTreeMap::new(),
             held: BTreeMap::new(),
+            excluded: BTreeSet::new(),
             sync_due: false,
             services: Services::default(),
             moving: None,
@@ -261,6 +264,7 @@ impl Lifecycle {
             },
             blocked_routes: self.blocked_routes(),
             withheld_routes: self.withheld_routes(),
+            excluded_routes: self.excluded.len(),
             postponed: self.postponed_move(),
             repairs: self.repairs,
             attempts: self.attempts,

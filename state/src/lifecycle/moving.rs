@@ -46,12 +46,17 @@ impl Lifecycle {
     /// postponed.
     pub(super) fn note_move(&mut self, spec: TunnelSpec, now: Monotonic) -> Option<TunnelSpec> {
         let Some(want) = &self.want else { return Some(spec) };
+        if let Some(one) = &mut self.moving {
+            one.old.exclude.clone_from(&spec.exclude);
+            one.new.exclude.clone_from(&spec.exclude);
+        }
         let stage = Stage::Trying { until: now + self.settings.move_timeout, arrived: false };
         let to = |old: TunnelSpec, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
         self.moving = match self.moving.take() {
             Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
+                let stays = TunnelSpec { exclude: spec.exclude, ..want.spec.clone() };
                 self.moving = Some(one);
-                return None;
+                return Some(stays).filter(|stays| stays.exclude != want.spec.exclude);
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
             Some(Move { old, new, stage: Stage::Trying { .. }, tries, .. }) => {

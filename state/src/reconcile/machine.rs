@@ -6,10 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Effect, Input, ReconcilerSettings, Role};
+use super::{Effect, Input, Manual, ReconcilerSettings, Role};
 use crate::{
-    Deadline, Desired, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, Phase, Plan, Pubkey, Rule, TunnelId,
-    TunnelSpec, TunnelWant, View,
+    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, Phase, Plan, Pubkey, Rule,
+    TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
@@ -33,6 +33,8 @@ pub struct Reconciler {
     pub(super) role: Option<Role>,
     pub(super) enabled: Option<bool>,
     pub(super) view: Option<AcceptedView>,
+    pub(super) manual: Manual,
+    pub(super) exclude: Exclusion,
     pub(super) held: Option<HoldReason>,
     pub(super) built: Built,
     /// What `built` asks for, with nothing known of learned routes: what a full observation is held against.
@@ -134,6 +136,8 @@ impl Reconciler {
             role,
             enabled: None,
             view: None,
+            manual: Manual::default(),
+            exclude: Exclusion::default(),
             held: None,
             built: Built::default(),
             desired: Desired::default(),
@@ -161,6 +165,9 @@ impl Reconciler {
             Input::Held(reason) => self.held = Some(reason),
             Input::Switch(enabled) => self.switch(enabled, &mut turn),
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
+            Input::Exclude(exclude) => self.take_exclusion(exclude, &mut turn),
+            Input::Provision(request) => self.provision(*request, &mut turn),
+            Input::Remove(class) => self.remove(class, &mut turn),
             Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
             Input::Observed(Err(_)) => self.observe_later(&mut turn),
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),

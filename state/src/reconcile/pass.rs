@@ -26,7 +26,8 @@ impl Reconciler {
         let nothing_new = self.view.as_ref().is_some_and(|before| before.view.says_the_same_as(&view.view));
         self.view = Some(view);
         self.held = None;
-        if nothing_new {
+        let over = self.enabled == Some(true) && self.end_manual("the ledger was read", turn);
+        if nothing_new && !over {
             return;
         }
         self.pass(turn);
@@ -37,6 +38,9 @@ impl Reconciler {
 
     pub(super) fn switch(&mut self, enabled: bool, turn: &mut Turn<'_>) {
         if self.enabled != Some(enabled) {
+            if self.enabled.is_some() {
+                self.end_manual("the switch was set", turn);
+            }
             self.enabled = Some(enabled);
             self.pass(turn);
             self.observe(turn);
@@ -153,11 +157,12 @@ impl Reconciler {
         self.retire_others(reason, turn);
         let all = self.desired.tunnels.keys().copied().collect();
         self.assign_changed(all, turn);
+        self.exclude_on_kept(turn);
         self.commit(before, turn);
         self.ask_sources(turn);
     }
 
-    fn rebuild(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn rebuild(&mut self, turn: &mut Turn<'_>) {
         let built = self.build();
         for (user, refusal) in &built.refused {
             if self.built.refused.get(user).map(|before| before.code) != Some(refusal.code) {
@@ -171,6 +176,12 @@ impl Reconciler {
     }
 
     fn build(&self) -> Built {
+        let mut built = self.build_from_view();
+        self.put_manual(&mut built);
+        built
+    }
+
+    fn build_from_view(&self) -> Built {
         let (Some(true), Some(view), Some(role)) = (self.enabled, &self.view, self.role) else { return Built::default() };
         let assigned = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_))).map(|(id, _)| *id);
         let provisioned = self.marks.iter().copied().chain(assigned).collect();
@@ -182,6 +193,7 @@ impl Reconciler {
             max_prefixes: self.settings.max_prefixes,
             liveness: self.settings.liveness,
             owner: self.settings.owner,
+            exclude: &self.exclude,
         })
     }
 
@@ -202,7 +214,7 @@ impl Reconciler {
     }
 
     /// Assigns those of the tunnels that are desired other than they are assigned, as far as what they need is free.
-    fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, turn: &mut Turn<'_>) {
+    pub(super) fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, turn: &mut Turn<'_>) {
         self.waiting.clear();
         let mut free = Vec::new();
         for id in tunnels {
@@ -260,7 +272,7 @@ impl Reconciler {
         self.conflicts.remove(&tunnel);
     }
 
-    fn assign(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+    pub(super) fn assign(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
         let incarnation = self.next_incarnation;
         self.next_incarnation = incarnation.next();
         let mut slot = self.slots.remove(&spec.id).unwrap_or_else(|| Slot::new(Stage::Detaching));
@@ -315,7 +327,7 @@ impl Reconciler {
     }
 }
 
-fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {
+pub(super) fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {
     let link: LinkName = spec.link.name.clone();
     Stray { tunnel, link, endpoints: Some((spec.link.local, spec.link.remote)), rules: Vec::new() }
 }

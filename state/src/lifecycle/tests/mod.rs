@@ -2,6 +2,7 @@
 
 mod blocked;
 mod building;
+mod excluding;
 mod failing;
 mod moving;
 mod removing;

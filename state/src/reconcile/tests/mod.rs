@@ -1,5 +1,6 @@
 //! The reconciler with scripted inputs on a virtual clock.
 
+mod manual;
 mod shutdown;
 mod views;
 mod watching;
@@ -129,6 +130,7 @@ impl Bench {
             learned_routes: 0,
             blocked_routes: Default::default(),
             withheld_routes: Default::default(),
+            excluded_routes: 0,
             postponed: None,
             repairs: 0,
             attempts: 0,
