@@ -17,9 +17,46 @@ pub struct Line {
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Where the ledger is, and who asks.
+    #[command(flatten)]
+    pub ledger: LedgerFlags,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Where the ledger is, and who asks.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "The ledger")]
+pub struct LedgerFlags {
+    /// The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration's, then the daemon's.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The ledger's RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration's, then the daemon's.
+    #[arg(long, global = true, visible_alias = "ledger-url", value_name = "URL")]
+    pub url: Option<String>,
+    /// Where the ledger serves publish-subscribe.
+    #[arg(long, global = true, value_name = "URL")]
+    pub ws: Option<String>,
+    /// The serviceability program, instead of the environment's.
+    #[arg(long, global = true, value_name = "KEY")]
+    pub program_id: Option<String>,
+    /// The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the
+    /// configuration's, `~/.config/doublezero/id.json`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub keypair: Option<PathBuf>,
+    /// Do not tell of a program that is newer than this software.
+    #[arg(long, global = true)]
+    pub no_version_warning: bool,
+    /// What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins).
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Taken for the reference's sake: nothing here asks that ledger.
+    #[arg(long, global = true, hide = true, value_name = "URL")]
+    pub solana_url: Option<String>,
+    /// Taken for the reference's sake: nothing here asks that program.
+    #[arg(long, global = true, hide = true, value_name = "KEY")]
+    pub geo_program_id: Option<String>,
 }
 
 /// What to do.
@@ -27,6 +64,47 @@ pub struct Line {
 pub enum Command {
     /// Show the provisioned services.
     Status,
+    /// Get a user on the ledger and wait until its tunnel carries traffic.
+    Connect(Connect),
+    /// Give the users on the ledger back and wait until their tunnels are gone.
+    Disconnect(Disconnect),
+    /// Change which multicast groups this host sends to and receives from.
+    Multicast {
+        /// What to change.
+        #[command(subcommand)]
+        command: MulticastCommand,
+    },
+    /// Look at users on the ledger.
+    User {
+        /// What to look at.
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Look at access passes on the ledger.
+    AccessPass {
+        /// What to look at.
+        #[command(subcommand)]
+        command: PassCommand,
+    },
+    /// Print the balance of the keypair that signs and pays.
+    Balance,
+    /// Print the address of the keypair that signs and pays.
+    Address,
+    /// Make a keypair.
+    Keygen {
+        /// Where it is kept, instead of where it would be looked for.
+        #[arg(short, long, value_name = "FILE")]
+        outfile: Option<PathBuf>,
+        /// Replace one that is there: what it owns is lost without a copy.
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Show or change the command line's configuration.
+    Config {
+        /// Show or change.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Turn the daemon on: it builds the tunnels that the ledger asks for.
     Enable {
         /// Also wait until the tunnels are as they should be, at most this long (exit code 4 when they are not).
@@ -65,6 +143,199 @@ pub enum Command {
     Version,
 }
 
+/// `warren connect`.
+#[derive(clap::Args)]
+#[command(subcommand_precedence_over_arg = true)]
+pub struct Connect {
+    /// Which service.
+    #[command(subcommand)]
+    pub service: Service,
+    /// How and how long.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Which device, and how long to wait.
+#[derive(clap::Args, Clone, Debug)]
+pub struct How {
+    /// The device, by its code or account, instead of the nearest one that has room.
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// This host's public address, where the daemon does not tell it.
+    #[arg(long, global = true, value_name = "IP")]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// Do not wait for the tunnel: the daemon goes on by itself.
+    #[arg(long, global = true)]
+    pub no_wait: bool,
+    /// How long to wait for the tunnel at most.
+    #[arg(long, global = true, value_name = "SPAN", value_parser = span, default_value = "2m")]
+    pub timeout: Duration,
+    /// Tell more.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// A service to connect to.
+#[derive(Subcommand)]
+pub enum Service {
+    /// Unicast: the host's own address, or one of the device's with --allocate-addr.
+    #[command(alias = "unicast")]
+    Ibrl {
+        /// The tenant's code; without it the configuration's, then the first one that the access pass allows.
+        tenant: Option<String>,
+        /// Use an address of the device's instead of the host's own.
+        #[arg(short, long)]
+        allocate_addr: bool,
+    },
+    /// Multicast: all groups that the access pass allows, unless some are named.
+    Multicast {
+        /// `publisher` or `subscriber`, for the groups that follow.
+        #[arg(requires = "groups")]
+        role: Option<Role>,
+        /// The groups' codes.
+        #[arg(value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Groups to send to.
+        #[arg(long, value_name = "GROUP", num_args = 1.., conflicts_with = "role")]
+        publish: Vec<String>,
+        /// Groups to receive from.
+        #[arg(long, value_name = "GROUP", num_args = 1.., conflicts_with = "role")]
+        subscribe: Vec<String>,
+        /// Feeds to join.
+        #[arg(long, value_name = "FEED", num_args = 1..)]
+        subscribe_feed: Vec<String>,
+        /// Feeds to leave.
+        #[arg(long, value_name = "FEED", num_args = 1..)]
+        unsubscribe_feed: Vec<String>,
+    },
+}
+
+/// What a host does with a group.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Sends to it.
+    Publisher,
+    /// Receives from it.
+    Subscriber,
+}
+
+/// `warren disconnect`.
+#[derive(clap::Args)]
+pub struct Disconnect {
+    /// Only this service.
+    pub service: Option<ServiceName>,
+    /// Only users on this device, by its code or account.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// This host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP")]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// Do not wait until the tunnels are gone: the daemon goes on by itself.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait for the tunnels to go at most.
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "2m")]
+    pub timeout: Duration,
+    /// Tell more.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// A service by its name.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServiceName {
+    /// Every unicast kind.
+    Ibrl,
+    /// Multicast.
+    Multicast,
+}
+
+/// What to change about groups.
+#[derive(Subcommand)]
+pub enum MulticastCommand {
+    /// Receive from groups.
+    Subscribe(Groups),
+    /// Receive from groups no more.
+    Unsubscribe(Groups),
+    /// Send to groups.
+    Publish(Groups),
+    /// Send to groups no more.
+    Unpublish(Groups),
+}
+
+/// Groups, by their codes.
+#[derive(clap::Args)]
+pub struct Groups {
+    /// The groups' codes.
+    #[arg(required = true, value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// This host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP")]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// Do not wait until the daemon has taken the change over.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// How long to wait for the daemon at most.
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "2m")]
+    pub timeout: Duration,
+    /// Tell more.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// What to look at among users.
+#[derive(Subcommand)]
+pub enum UserCommand {
+    /// This host's users; all of the network with --all.
+    List {
+        /// The users of this address instead of this host's.
+        #[arg(long, value_name = "IP")]
+        client_ip: Option<std::net::Ipv4Addr>,
+        /// All users.
+        #[arg(long, conflicts_with = "client_ip")]
+        all: bool,
+    },
+    /// One user.
+    Get {
+        /// Its account.
+        #[arg(long)]
+        pubkey: String,
+    },
+}
+
+/// What to look at among access passes.
+#[derive(Subcommand)]
+pub enum PassCommand {
+    /// The passes of the keypair; all of the network with --all.
+    List {
+        /// All passes.
+        #[arg(long)]
+        all: bool,
+    },
+    /// The pass that holds for a host.
+    Get {
+        /// The host's address, instead of this one's.
+        #[arg(long, value_name = "IP")]
+        client_ip: Option<std::net::Ipv4Addr>,
+        /// The payer, instead of the keypair.
+        #[arg(long, value_name = "KEY")]
+        user_payer: Option<String>,
+    },
+}
+
+/// The command line's configuration.
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Show what is in force, and where it is from.
+    Get,
+    /// Change it: the flags for the ledger and the keypair, and the tenant.
+    Set {
+        /// The tenant that `connect` uses where none is named; an empty text for none.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+}
+
 /// What to look at on the ledger.
 #[derive(Subcommand)]
 pub enum LedgerCommand {
@@ -78,15 +349,6 @@ pub enum LedgerCommand {
     },
     /// Read the ledger and print the view that the daemon would work from.
     Show {
-        /// The environment, instead of the daemon's.
-        #[arg(long)]
-        env: Option<String>,
-        /// The ledger's RPC endpoint; without it DZ_LEDGER_RPC_URL, then the configuration file.
-        #[arg(long, visible_alias = "url", value_name = "URL")]
-        ledger_url: Option<String>,
-        /// The serviceability program, instead of the environment's.
-        #[arg(long, value_name = "KEY")]
-        program_id: Option<String>,
         /// The users of this address, instead of the daemon's own.
         #[arg(long, value_name = "IP", conflicts_with = "device")]
         client_ip: Option<std::net::Ipv4Addr>,

@@ -8,7 +8,11 @@ use tokio::time::Instant;
 use warren_ledger::Query;
 use warren_state::View;
 
-use super::{client::Client, command::LedgerCommand, output};
+use super::{
+    client::Client,
+    command::{LedgerCommand, LedgerFlags},
+    output,
+};
 use crate::{
     config::{self, Config, Layer, RoleChoice, values},
     daemon::ledger_source,
@@ -22,16 +26,16 @@ const FILE_LIMIT: u64 = 16 << 20;
 ///
 /// # Errors
 /// When the file does not decode, or the ledger does not answer.
-pub async fn run(client: &Client, command: LedgerCommand, as_json: bool) -> anyhow::Result<u8> {
+pub async fn run(client: &Client, command: LedgerCommand, flags: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
     match command {
         LedgerCommand::Decode { file, base64 } => decode(&file, base64),
-        LedgerCommand::Show { env, ledger_url, program_id, client_ip, device, config } => {
+        LedgerCommand::Show { client_ip, device, config } => {
             let mut layer = Layer { client_ip, config, ..Layer::default() };
             layer.device = device.as_deref().map(values::text).transpose().context("--device")?;
             layer.role = layer.device.map(|_| RoleChoice::Gateway);
-            layer.ledger.env = env;
-            layer.ledger.program_id = program_id.as_deref().map(values::text).transpose().context("--program-id")?;
-            layer.ledger.urls = ledger_url.as_deref().map(values::text).transpose().context("--ledger-url")?.map(|url| vec![url]);
+            layer.ledger.env.clone_from(&flags.env);
+            layer.ledger.program_id = flags.program_id.as_deref().map(values::text).transpose().context("--program-id")?;
+            layer.ledger.urls = flags.url.as_deref().map(values::text).transpose().context("--url")?.map(|url| vec![url]);
             let status = client.clone().with_patience(Duration::from_secs(2)).read::<v3::Status>("/v3/status").await.ok();
             show(complete(layer, status.as_ref())?, as_json).await
         }

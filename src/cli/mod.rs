@@ -2,10 +2,13 @@
 
 pub mod client;
 mod command;
+mod connect;
 mod doctor;
 mod explain;
+mod failure;
 mod ledger;
 mod notes;
+mod operator;
 mod output;
 mod plan;
 mod routes;
@@ -67,13 +70,25 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), line.json).await,
         Command::Doctor => doctor::run(&client, line.json).await,
         Command::Routes => routes::run(&client, line.json).await,
-        Command::Ledger { command } => ledger::run(&client, command, line.json).await,
+        Command::Ledger { command } => ledger::run(&client, command, &line.ledger, line.json).await,
+        Command::Connect(command) => connect::connect(&line.ledger, &client, command, line.json).await,
+        Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, line.json).await,
+        Command::Multicast { command } => connect::multicast(&line.ledger, &client, command, line.json).await,
+        Command::User { command } => operator::lists::users(&line.ledger, &client, command, line.json).await,
+        Command::AccessPass { command } => operator::lists::passes(&line.ledger, &client, command, line.json).await,
+        Command::Balance => operator::keys::balance(&line.ledger, &client, line.json).await,
+        Command::Address => operator::keys::address(&line.ledger, line.json),
+        Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, line.json),
+        Command::Config { command } => operator::settings::run(&line.ledger, &client, command, line.json).await,
         Command::Completions { shell } => output::text(&command::completions(shell)),
         Command::Version => status::version(&client, line.json).await,
     }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(failure) = error.downcast_ref::<failure::Failure>() {
+        return failure.code;
+    }
     match error.downcast_ref::<ClientError>() {
         Some(error) if error.is_unreachable() => UNREACHABLE,
         Some(_) | None => ERROR,

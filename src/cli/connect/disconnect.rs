@@ -1,0 +1,143 @@
+//! `warren disconnect`.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use serde_json::json;
+use warren_ledger::{
+    ProgramError,
+    accounts::{Device, User, UserType},
+    instructions::{DeleteUser, DzPrefixCount},
+};
+use warren_state::Pubkey;
+
+use super::{
+    host, multicast, no_device,
+    roles::{self, ByGroup},
+    select::{self, NoDevice},
+    session::Session,
+    steps::Steps,
+    wait,
+};
+use crate::cli::{
+    client::{Client, ClientError},
+    command::{Disconnect, LedgerFlags, ServiceName},
+    failure::Failure,
+};
+
+/// Deletes this host's users that are meant, and waits until the daemon has taken their tunnels down.
+///
+/// # Errors
+/// When the program refuses, or a tunnel is still there when the time is up. A daemon that does not answer is an error too
+/// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
+pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
+    let status = daemon.read("/v3/status").await;
+    if let (Err(error), None) = (&status, asked.client_ip) {
+        return Err(Failure {
+            code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },
+            what: error.to_string(),
+            advice: Some("Without the daemon name this host's public address with --client-ip.".to_owned()),
+        });
+    }
+    let session = Session::open(flags, daemon, steps).await?;
+    if status.is_ok() {
+        host::daemon(daemon, &session.operator).await?;
+    }
+    let client_ip = match (&status, asked.client_ip) {
+        (_, Some(ip)) => ip,
+        (Ok(status), None) => host::address_of(status)?,
+        (Err(error), None) => return Err(Failure::new(error.to_string(), "Name this host's address with --client-ip.")),
+    };
+    let devices = session.devices().await?;
+    let meant = meant(&session, client_ip, &devices, &asked).await?;
+    for (key, user) in &meant {
+        delete(&session, client_ip, &devices, key, user).await?;
+    }
+    let keys: Vec<Pubkey> = meant.into_keys().collect();
+    finish(&session, &status, &keys, &asked).await
+}
+
+/// The users that are meant and belong to the keypair; others are told of.
+async fn meant(
+    session: &Session<'_>,
+    client_ip: Ipv4Addr,
+    devices: &BTreeMap<Pubkey, Device>,
+    asked: &Disconnect,
+) -> Result<BTreeMap<Pubkey, User>, Failure> {
+    let device = match &asked.device {
+        Some(name) => Some(*select::find(devices, name).ok_or_else(|| no_device(&NoDevice::Unknown(name.clone())))?.0),
+        None => None,
+    };
+    let of_service = |user: &User| match asked.service {
+        None => true,
+        Some(ServiceName::Multicast) => user.user_type == UserType::MULTICAST,
+        Some(ServiceName::Ibrl) => user.user_type != UserType::MULTICAST,
+    };
+    let mut users = session.users(client_ip).await?;
+    users.retain(|_, user| of_service(user) && device.is_none_or(|device| user.device_pk == device));
+    let others: Vec<String> =
+        users.iter().filter(|(_, user)| user.owner != session.payer).map(|(key, user)| format!("{key} of {}", user.owner)).collect();
+    users.retain(|_, user| user.owner == session.payer);
+    if !others.is_empty() {
+        let text = format!("left alone, because they belong to others: {}", others.join(", "));
+        if users.is_empty() {
+            return Err(Failure::new(text, "Use the keypair that they belong to (--keypair)."));
+        }
+        session.steps.done("user", &text, json!({ "left_alone": others }));
+    }
+    Ok(users)
+}
+
+async fn delete(
+    session: &Session<'_>,
+    client_ip: Ipv4Addr,
+    devices: &BTreeMap<Pubkey, Device>,
+    key: &Pubkey,
+    user: &User,
+) -> Result<(), Failure> {
+    let found = session.operator.ledger.access_pass(client_ip, &user.owner, crate::cli::operator::soon()).await?;
+    let pass = found.map_or_else(|| session.operator.pda().access_pass(client_ip, &user.owner).address, |(key, _)| key);
+    // The program deletes only a user that is in no group.
+    multicast::change_with(session, client_ip, pass, key, &roles::of(user), &ByGroup::new()).await?;
+    let device = devices.get(&user.device_pk).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let delete = DeleteUser {
+        user: *key,
+        owner: user.owner,
+        device: user.device_pk,
+        dz_prefixes: DzPrefixCount::of(device).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
+        access_pass: pass,
+        tenant: Some(user.tenant_pk).filter(|tenant| !tenant.is_zero()),
+        permission: session.permission().await?,
+    };
+    let confirmed = session.send(delete.build(&session.caller()), &format!("the user {key} is deleted")).await?;
+    session.closed(key).await?;
+    let text = format!("{key} ({}) is deleted", host::service_name(user.user_type));
+    session.steps.done("user", &text, json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }));
+    Ok(())
+}
+
+async fn finish(
+    session: &Session<'_>,
+    status: &Result<crate::http::v3::Status, ClientError>,
+    keys: &[Pubkey],
+    asked: &Disconnect,
+) -> Result<(), Failure> {
+    let fields = json!({ "users": keys.iter().map(ToString::to_string).collect::<Vec<_>>() });
+    if keys.is_empty() {
+        session.steps.finish("Nothing to disconnect: this host has no such user", fields);
+        return Ok(());
+    }
+    session.steps.stands("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
+    if asked.no_wait {
+        session.steps.finish("Disconnected on the ledger (the daemon takes the tunnels down)", fields);
+        return Ok(());
+    }
+    if let Err(error) = status {
+        return Err(Failure::no_daemon(
+            format!("the users are gone from the ledger, but whether their tunnels are is not known: {error}"),
+            "Start the daemon: it takes the tunnels down once it has read the ledger.",
+        ));
+    }
+    wait::for_removal(session.daemon, session.steps, keys, asked.timeout).await?;
+    session.steps.finish("Disconnected: the users and their tunnels are gone", fields);
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Feeds: bundles of groups that a pass has seats at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use warren_ledger::{
+    Account,
+    accounts::{Feed, User},
+    instructions::{SubscribeFeed, UnsubscribeFeed},
+};
+use warren_state::Pubkey;
+
+use super::{Place, session::Session};
+use crate::cli::{failure::Failure, operator::soon};
+
+/// Feeds to join and to leave, by their codes.
+#[derive(Default)]
+pub struct Feeds {
+    /// To join.
+    pub join: Vec<String>,
+    /// To leave.
+    pub leave: Vec<String>,
+}
+
+/// The first group of the first feed: a user is made with one group.
+///
+/// # Errors
+/// When there is no such feed in the device's metro, or it has no groups.
+pub async fn first_group(session: &Session<'_>, feeds: &Feeds, exchange: &Pubkey) -> Result<(Pubkey, Pubkey), Failure> {
+    let Some(code) = feeds.join.first() else {
+        return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
+    };
+    let (key, feed) = find(session, code, exchange).await?;
+    let group = feed.groups.first().copied();
+    let group = group.ok_or_else(|| Failure::new(format!("the feed {code:?} has no groups"), "Choose another feed."))?;
+    Ok((group, key))
+}
+
+/// Joins and leaves.
+///
+/// # Errors
+/// When there is no such feed in the metro of the user's device, or the program refuses.
+pub async fn change(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, feeds: &Feeds) -> Result<(), Failure> {
+    if feeds.join.is_empty() && feeds.leave.is_empty() {
+        return Ok(());
+    }
+    let user = session.user(key).await.unwrap_or_else(|_| user.clone());
+    let exchange = match session.operator.ledger.account(&user.device_pk, soon()).await? {
+        Some(Account::Device(device)) => device.exchange_pk,
+        _ => {
+            return Err(Failure::new(format!("the device {} of the user {key} is not on the ledger", user.device_pk), "Disconnect first."));
+        }
+    };
+    let join = all(session, &feeds.join, &exchange).await?;
+    if let Some((feeds, groups)) = joined(&user, &join) {
+        let instruction = SubscribeFeed { access_pass: place.pass_key, user: *key, device: user.device_pk, feeds, groups };
+        send(session, instruction.build(&session.caller()), "joined", &join).await?;
+    }
+    let user = session.user(key).await?;
+    let leave = all(session, &feeds.leave, &exchange).await?;
+    let held = held(session, &user).await?;
+    if let Some(Left { feeds, retained, groups }) = left(&user, &leave, &held) {
+        let instruction = UnsubscribeFeed { access_pass: place.pass_key, user: *key, device: user.device_pk, feeds, retained, groups };
+        send(session, instruction.build(&session.caller()), "left", &leave).await?;
+    }
+    Ok(())
+}
+
+async fn send(
+    session: &Session<'_>,
+    instruction: Result<warren_ledger::instructions::Instruction, warren_ledger::instructions::BuildError>,
+    what: &str,
+    feeds: &BTreeMap<Pubkey, Feed>,
+) -> Result<(), Failure> {
+    let instruction = instruction.map_err(|error| Failure::new(error.to_string(), "Name fewer feeds."))?;
+    let codes: Vec<&str> = feeds.values().map(|feed| feed.code.as_str()).collect();
+    let confirmed = session.send(instruction, &format!("{what} {}", codes.join(", "))).await?;
+    let fields = json!({ "feeds": codes, "transaction": confirmed.signature.to_string() });
+    session.steps.done("feed", &format!("{what} {}", codes.join(", ")), fields);
+    Ok(())
+}
+
+async fn all(session: &Session<'_>, codes: &[String], exchange: &Pubkey) -> Result<BTreeMap<Pubkey, Feed>, Failure> {
+    let mut feeds = BTreeMap::new();
+    for code in codes {
+        let (key, feed) = find(session, code, exchange).await?;
+        feeds.insert(key, feed);
+    }
+    Ok(feeds)
+}
+
+async fn held(session: &Session<'_>, user: &User) -> Result<BTreeMap<Pubkey, Feed>, Failure> {
+    let accounts = session.operator.ledger.accounts(&user.feed_pks, soon()).await?;
+    let feed = |(key, account): (&Pubkey, Option<Account>)| if let Some(Account::Feed(feed)) = account { Some((*key, feed)) } else { None };
+    Ok(user.feed_pks.iter().zip(accounts).filter_map(feed).collect())
+}
+
+async fn find(session: &Session<'_>, code: &str, exchange: &Pubkey) -> Result<(Pubkey, Feed), Failure> {
+    let none = || Failure::new(format!("there is no feed {code:?} in the device's metro"), "Check its code, or choose another device.");
+    let key = session.operator.pda().feed(code, exchange).map_err(|_| none())?.address;
+    match session.operator.ledger.account(&key, soon()).await? {
+        Some(Account::Feed(feed)) => Ok((key, feed)),
+        _ => Err(none()),
+    }
+}
+
+/// The feeds that are new to the user and exactly the groups that they add.
+fn joined(user: &User, join: &BTreeMap<Pubkey, Feed>) -> Option<(Vec<Pubkey>, Vec<Pubkey>)> {
+    let new: Vec<Pubkey> = join.keys().filter(|key| !user.feed_pks.contains(key)).copied().collect();
+    let groups: BTreeSet<Pubkey> = new.iter().filter_map(|key| join.get(key)).flat_map(|feed| feed.groups.iter().copied()).collect();
+    let added = groups.into_iter().filter(|group| !user.subscribers.contains(group)).collect();
+    (!new.is_empty()).then_some((new, added))
+}
+
+#[derive(PartialEq, Eq, Debug)]
+struct Left {
+    feeds: Vec<Pubkey>,
+    retained: Vec<Pubkey>,
+    groups: Vec<Pubkey>,
+}
+
+/// The feeds that the user leaves, those that it keeps, and exactly the groups that no kept one carries.
+fn left(user: &User, leave: &BTreeMap<Pubkey, Feed>, held: &BTreeMap<Pubkey, Feed>) -> Option<Left> {
+    let feeds: Vec<Pubkey> = user.feed_pks.iter().filter(|key| leave.contains_key(key)).copied().collect();
+    let retained: Vec<Pubkey> = user.feed_pks.iter().filter(|key| !leave.contains_key(key)).copied().collect();
+    let kept: BTreeSet<&Pubkey> = retained.iter().filter_map(|key| held.get(key)).flat_map(|feed| &feed.groups).collect();
+    let carried: BTreeSet<&Pubkey> = feeds.iter().filter_map(|key| leave.get(key)).flat_map(|feed| &feed.groups).collect();
+    let groups = carried.into_iter().filter(|group| user.subscribers.contains(group) && !kept.contains(group)).copied().collect();
+    (!feeds.is_empty()).then_some(Left { feeds, retained, groups })
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_ledger::accounts::samples;
+
+    use super::*;
+
+    fn key(number: u8) -> Pubkey {
+        Pubkey([number; 32])
+    }
+
+    fn feeds(all: &[(u8, &[u8])]) -> BTreeMap<Pubkey, Feed> {
+        let sample = samples::full().into_iter().find_map(|(_, account)| if let Account::Feed(feed) = account { Some(feed) } else { None });
+        let feed = |groups: &[u8]| Feed { groups: groups.iter().map(|group| key(*group)).collect(), ..sample.clone().unwrap() };
+        all.iter().map(|(number, groups)| (key(*number), feed(groups))).collect()
+    }
+
+    fn user(held: &[u8], groups: &[u8]) -> User {
+        let sample = samples::full().into_iter().find_map(|(_, account)| if let Account::User(user) = account { Some(user) } else { None });
+        let keys = |numbers: &[u8]| numbers.iter().map(|number| key(*number)).collect();
+        User { feed_pks: keys(held), subscribers: keys(groups), ..sample.unwrap() }
+    }
+
+    #[test]
+    fn joining_names_exactly_the_groups_that_it_adds() {
+        let join = feeds(&[(1, &[10, 11]), (2, &[11, 12])]);
+        assert_eq!(joined(&user(&[], &[10]), &join), Some((vec![key(1), key(2)], vec![key(11), key(12)])));
+        assert_eq!(joined(&user(&[1], &[10, 11]), &join), Some((vec![key(2)], vec![key(12)])));
+        assert_eq!(joined(&user(&[1, 2], &[10, 11, 12]), &join), None);
+    }
+
+    #[test]
+    fn leaving_keeps_the_groups_that_another_feed_carries_too() {
+        let held = feeds(&[(1, &[10, 11]), (2, &[11, 12])]);
+        let leave = feeds(&[(1, &[10, 11])]);
+        let expected = Left { feeds: vec![key(1)], retained: vec![key(2)], groups: vec![key(10)] };
+        assert_eq!(left(&user(&[1, 2], &[10, 11, 12]), &leave, &held), Some(expected));
+        assert_eq!(left(&user(&[2], &[11, 12]), &leave, &held), None);
+    }
+}

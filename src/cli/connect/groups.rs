@@ -1,0 +1,80 @@
+//! `warren multicast publish`, `unpublish`, `subscribe` and `unsubscribe`.
+
+use serde_json::json;
+use warren_ledger::accounts::UserType;
+
+use super::{
+    host, multicast, reachable,
+    roles::{self, ByGroup, Roles},
+    session::Session,
+    steps::Steps,
+    wait,
+};
+use crate::cli::{
+    client::Client,
+    command::{Groups, LedgerFlags, MulticastCommand},
+    failure::Failure,
+};
+
+/// What to do with the groups that are named.
+#[derive(Clone, Copy)]
+pub enum Change {
+    /// Take these roles up.
+    Add(Roles),
+    /// Give these roles up.
+    Remove(Roles),
+}
+
+impl Change {
+    /// From the command line.
+    pub fn of(command: MulticastCommand) -> (Self, Groups) {
+        match command {
+            MulticastCommand::Publish(groups) => (Self::Add(Roles::PUBLISHER), groups),
+            MulticastCommand::Subscribe(groups) => (Self::Add(Roles::SUBSCRIBER), groups),
+            MulticastCommand::Unpublish(groups) => (Self::Remove(Roles::PUBLISHER), groups),
+            MulticastCommand::Unsubscribe(groups) => (Self::Remove(Roles::SUBSCRIBER), groups),
+        }
+    }
+}
+
+/// Changes what this host does with groups, and waits until the daemon has taken it over. The tunnel stays up.
+///
+/// # Errors
+/// When this host has no multicast user, a group is not known, the program refuses, or the daemon does not follow in time.
+pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Change, named: Groups) -> Result<(), Failure> {
+    let watched = if named.no_wait && named.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
+    let session = Session::open(flags, daemon, steps).await?;
+    if watched.is_some() {
+        host::daemon(daemon, &session.operator).await?;
+    }
+    let client_ip = host::client_ip(daemon, named.client_ip).await?;
+    let users = session.users(client_ip).await?;
+    let Some((key, user)) = users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST) else {
+        return Err(Failure::new(format!("this host ({client_ip}) has no multicast user"), "`warren connect multicast` first."));
+    };
+    if user.owner != session.payer {
+        return Err(Failure::new(format!("the user {key} belongs to {}", user.owner), "Use its keypair (--keypair)."));
+    }
+    let groups = session.groups().await?;
+    let mut asked = ByGroup::new();
+    let (Change::Add(roles) | Change::Remove(roles)) = change;
+    for code in &named.groups {
+        roles::add(&mut asked, &[*multicast::find(&groups, code)?.0], roles);
+    }
+    let now = roles::of(user);
+    let wanted = match change {
+        Change::Add(_) => roles::with(&now, &asked),
+        Change::Remove(_) => roles::less(&now, &asked),
+    };
+    let pass = session.pass(client_ip).await?.0;
+    multicast::change_with(&session, client_ip, pass, key, &now, &wanted).await?;
+    let fields = json!({ "user": key.to_string(), "changed": roles::changes(&now, &wanted).len() });
+    let wait = !named.no_wait && watched.is_some_and(|status| status.enabled);
+    if wait {
+        wait::for_groups(daemon, steps, &wanted, named.timeout).await?;
+    }
+    let text = if wait { "the daemon has taken it over" } else { "the daemon will take it over" };
+    let text = if now == wanted { "It is so already".to_owned() } else { format!("Changed, and {text}") };
+    steps.finish(&text, fields);
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! This host: its daemon, its address, its pass.
+
+use std::net::Ipv4Addr;
+
+use warren_ledger::accounts::{AccessPass, PassType, UserType};
+use warren_state::{Pubkey, ServiceKind};
+
+use crate::{
+    cli::{client::Client, failure::Failure, notes, operator::Operator},
+    http::v3,
+};
+
+/// Asks the daemon how it is, and makes sure that it watches the same program of the same ledger.
+///
+/// # Errors
+/// When it does not answer, or watches another program.
+pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, Failure> {
+    let status: v3::Status = daemon.read("/v3/status").await.map_err(Failure::from)?;
+    if status.ledger.program_id != operator.program_id.to_string() {
+        return Err(Failure::new(
+            format!("the daemon runs on {} (program {}), this command on {}", status.network, status.ledger.program_id, operator.network()),
+            "Give both the same environment: --env here (or `warren config set --env NAME`), -env for the daemon.",
+        ));
+    }
+    if status.stopping {
+        return Err(Failure::no_daemon("the daemon is stopping", "Start it with `systemctl start warrend`."));
+    }
+    Ok(status)
+}
+
+/// This host's public address: the one that was named, else the daemon's.
+///
+/// # Errors
+/// When neither is there.
+pub async fn client_ip(daemon: &Client, named: Option<Ipv4Addr>) -> Result<Ipv4Addr, Failure> {
+    match named {
+        Some(ip) => Ok(ip),
+        None => address_of(&daemon.read("/v3/status").await.map_err(Failure::from)?),
+    }
+}
+
+/// This host's public address, as the daemon knows it.
+///
+/// # Errors
+/// When it does not.
+pub fn address_of(status: &v3::Status) -> Result<Ipv4Addr, Failure> {
+    let known = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
+    known.ok_or_else(|| {
+        let why = notes::general(status).into_iter().find(|note| note.contains("public address"));
+        Failure::new(
+            why.unwrap_or_else(|| "the daemon does not know this host's public address".to_owned()),
+            "Start the daemon with -client-ip ADDRESS, or set client_ip in /etc/warren/warren.toml.",
+        )
+    })
+}
+
+/// There is no access pass.
+pub fn no_pass(payer: &Pubkey, client_ip: Ipv4Addr) -> Failure {
+    Failure::new(
+        format!("there is no access pass for {payer} at {client_ip}"),
+        format!("Ask the network's operators for an access pass for address {payer} and host {client_ip}, then run the command again."),
+    )
+}
+
+/// The name of a service, as status shows it.
+pub fn service_name(user_type: UserType) -> String {
+    ServiceKind::ALL.get(usize::from(user_type.0)).map_or_else(|| format!("unknown ({})", user_type.0), |kind| kind.name().to_owned())
+}
+
+/// The name of a pass's type.
+pub fn pass_name(pass: &AccessPass) -> String {
+    match &pass.pass_type {
+        PassType::Prepaid => "prepaid".to_owned(),
+        PassType::SolanaValidator(_) => "solana validator".to_owned(),
+        PassType::SolanaRpc(_) => "solana rpc".to_owned(),
+        PassType::Others { type_name, .. } => type_name.clone(),
+        PassType::EdgeSeat(seats) => format!("edge seat ({} feeds)", seats.len()),
+    }
+}

@@ -1,0 +1,163 @@
+//! What is told while somebody waits: a line for each step with its time, or an event for each as JSON.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    cli::{failure::Failure, output},
+    http::v3::SCHEMA,
+};
+
+/// Tells of steps, and remembers what stands so far.
+pub struct Steps {
+    style: Style,
+    verbose: bool,
+    start: Instant,
+    told: Mutex<Told>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// Lines, and the newest news in a line of its own that is written over.
+    Terminal,
+    /// Lines only.
+    Plain,
+    /// An object in each line.
+    Json,
+}
+
+#[derive(Default)]
+struct Told {
+    /// What stands if nothing more happens: half a sentence.
+    stands: String,
+    /// What is waited for right now.
+    waiting: Option<(&'static str, String)>,
+    /// The width of the line that is written over.
+    width: usize,
+}
+
+impl Steps {
+    /// Begins now.
+    pub fn new(as_json: bool, verbose: bool) -> Self {
+        let style = match (as_json, io::stdout().is_terminal()) {
+            (true, _) => Style::Json,
+            (false, true) => Style::Terminal,
+            (false, false) => Style::Plain,
+        };
+        let told = Mutex::new(Told { stands: "nothing was changed".to_owned(), ..Told::default() });
+        Self { style, verbose, start: Instant::now(), told }
+    }
+
+    /// A step is done; the fields are for programs.
+    pub fn done(&self, step: &'static str, text: &str, fields: Value) {
+        match self.style {
+            Style::Json => self.event("step", step, text, fields),
+            Style::Terminal | Style::Plain => {
+                self.clear();
+                line(&format!("[{:5.1} s] {step:<12} {}", self.seconds(), output::tame(text)));
+            }
+        }
+        self.told().waiting = None;
+    }
+
+    /// A step that only those who want to know more are told of.
+    pub fn detail(&self, step: &'static str, text: &str) {
+        if self.verbose {
+            self.done(step, text, Value::Null);
+        }
+    }
+
+    /// What is waited for; said once as long as it stays the same.
+    pub fn waiting(&self, step: &'static str, text: &str) {
+        let news = self.told().waiting.as_ref().is_none_or(|(for_step, said)| (*for_step, said.as_str()) != (step, text));
+        match self.style {
+            Style::Json if news => self.event("waiting", step, text, Value::Null),
+            Style::Plain if news && self.verbose => {
+                line(&format!("[{:5.1} s] {step:<12} waiting: {}", self.seconds(), output::tame(text)));
+            }
+            Style::Terminal => self.write_over(&format!("[{:5.1} s] {step:<12} waiting: {}", self.seconds(), output::tame(text))),
+            Style::Json | Style::Plain => {}
+        }
+        self.told().waiting = Some((step, text.to_owned()));
+    }
+
+    /// From now on this is how things stand if nothing more happens.
+    pub fn stands(&self, text: impl Into<String>) {
+        self.told().stands = text.into();
+    }
+
+    /// The end: all is as it was asked for.
+    pub fn finish(&self, text: &str, fields: Value) {
+        match self.style {
+            Style::Json => self.event("result", "done", text, with(fields, &[("ok", json!(true)), ("code", json!(0))])),
+            Style::Terminal | Style::Plain => {
+                self.clear();
+                line(&output::tame(text));
+            }
+        }
+    }
+
+    /// The end: it is not. Says how things stand.
+    pub fn fail(&self, failure: &Failure) {
+        let stands = self.told().stands.clone();
+        match self.style {
+            Style::Json => {
+                let fields = json!({ "ok": false, "code": failure.code, "advice": failure.advice, "stands": stands });
+                self.event("result", "failed", &failure.what, fields);
+            }
+            Style::Terminal | Style::Plain => {
+                self.clear();
+                output::complain(&format!("{failure}\n  So far: {stands}."));
+            }
+        }
+    }
+
+    fn event(&self, event: &str, step: &str, text: &str, fields: Value) {
+        let seconds = (self.seconds() * 1000.0).round() / 1000.0;
+        let own =
+            [("schema", json!(SCHEMA)), ("event", json!(event)), ("step", json!(step)), ("seconds", json!(seconds)), ("text", json!(text))];
+        line(&with(fields, &own).to_string());
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    fn clear(&self) {
+        self.write_over("");
+    }
+
+    fn write_over(&self, text: &str) {
+        let mut told = self.told();
+        if self.style != Style::Terminal || (told.width == 0 && text.is_empty()) {
+            return;
+        }
+        // One line of the terminal, whatever is said.
+        let text: String = text.chars().take(110).collect();
+        let mut out = io::stdout().lock();
+        let _unwritable = write!(out, "\r{:width$}\r{text}", "", width = told.width).and_then(|()| out.flush());
+        told.width = text.chars().count();
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with(fields: Value, own: &[(&str, Value)]) -> Value {
+    let mut all: Map<String, Value> = own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    if let Value::Object(fields) = fields {
+        all.extend(fields);
+    }
+    Value::Object(all)
+}
+
+fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _unwritable = writeln!(out, "{text}").and_then(|()| out.flush());
+}

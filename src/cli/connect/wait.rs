@@ -1,0 +1,154 @@
+//! Waiting for the daemon. It is asked again and again, so that a restart of it in between does no harm.
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use warren_state::Pubkey;
+
+use super::{
+    roles::{ByGroup, Roles},
+    steps::Steps,
+};
+use crate::{
+    cli::{client::Client, failure::Failure, notes, output},
+    http::v3::{Refused, Status, Tunnel},
+};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How far something is.
+enum State<T> {
+    /// There.
+    There(T),
+    /// Not yet: what it hangs on, and what to do about that.
+    Hangs { on: String, advice: String },
+}
+
+/// Waits until the user's tunnel carries traffic.
+///
+/// # Errors
+/// When the time is up: says in which phase it hangs, and why.
+pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64, within: Duration) -> Result<Tunnel, Failure> {
+    let user = user.to_string();
+    until(steps, "tunnel", within, || async { tunnel_state(&daemon.read("/v3/status").await?, &user, slot) }).await
+}
+
+/// Waits until these users' tunnels are gone.
+///
+/// # Errors
+/// When the time is up, or the daemon does not answer.
+pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[Pubkey], within: Duration) -> Result<(), Failure> {
+    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+    until(steps, "tunnel", within, || async { removal_state(&daemon.read("/v3/status").await?, &users) }).await
+}
+
+/// Waits until the daemon sees the user with these groups.
+///
+/// # Errors
+/// When the time is up.
+pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, within: Duration) -> Result<(), Failure> {
+    until(steps, "groups", within, || async { Ok(groups_state(&daemon.read("/v2/status").await?, wanted)) }).await
+}
+
+async fn until<T, L>(steps: &Steps, step: &'static str, within: Duration, look: impl Fn() -> L) -> Result<T, Failure>
+where
+    L: Future<Output = Result<State<T>, Failure>>,
+{
+    let deadline = Instant::now() + within;
+    loop {
+        let last = match look().await {
+            Ok(State::There(found)) => return Ok(found),
+            Ok(State::Hangs { on, advice }) => Failure::not_yet(on, advice),
+            Err(failure) if failure.code == crate::cli::UNREACHABLE => failure,
+            Err(failure) => return Err(failure),
+        };
+        if Instant::now() >= deadline {
+            return Err(Failure { what: format!("after {}: {}", humantime::format_duration(within), last.what), ..last });
+        }
+        steps.waiting(step, &last.what);
+        sleep(PAUSE).await;
+    }
+}
+
+fn tunnel_state(status: &Status, user: &str, slot: u64) -> Result<State<Tunnel>, Failure> {
+    if let Some(refused) = status.refused.iter().find(|refused| refused.user == user) {
+        return Ok(refused_state(refused));
+    }
+    let Some(tunnel) = status.tunnels.iter().find(|tunnel| tunnel.id == user) else { return Ok(unseen(status, slot)) };
+    if tunnel.phase == "active" {
+        return Ok(State::There(tunnel.clone()));
+    }
+    let on = notes::of_tunnel(status, tunnel).unwrap_or_else(|| format!("the tunnel is {}", tunnel.phase));
+    Ok(State::Hangs { on, advice: advice(tunnel) })
+}
+
+fn refused_state<T>(refused: &Refused) -> State<T> {
+    State::Hangs {
+        on: format!("the daemon does not build the tunnel ({}): {}", refused.code, refused.reason),
+        advice: "`warren explain` tells more; once the reason is gone, the daemon goes on by itself.".to_owned(),
+    }
+}
+
+/// The daemon has no such tunnel yet.
+fn unseen<T>(status: &Status, slot: u64) -> State<T> {
+    let trouble = notes::general(status).into_iter().next();
+    let behind = status.view.slot.is_none_or(|seen| seen < slot);
+    let on = match (trouble, behind) {
+        (Some(trouble), _) => trouble,
+        (None, true) => format!(
+            "the daemon has not read the user yet: it saw the ledger at slot {}, the user is of slot {slot}",
+            status.view.slot.map_or_else(|| "none".to_owned(), |slot| slot.to_string())
+        ),
+        (None, false) => "the daemon has read the user and has not begun with its tunnel yet".to_owned(),
+    };
+    State::Hangs { on, advice: "`warren doctor` finds what keeps the daemon from the ledger; it goes on by itself.".to_owned() }
+}
+
+fn advice(tunnel: &Tunnel) -> String {
+    let ends = || [&tunnel.local, &tunnel.remote].map(|end| end.clone().unwrap_or_else(|| "?".to_owned()));
+    let phase = tunnel.failure.as_ref().map_or(tunnel.phase.as_str(), |failure| failure.phase.as_str());
+    match phase {
+        "peering" => {
+            let [local, remote] = ends();
+            format!(
+                "Check that firewalls on the way let GRE (IP protocol 47) pass between {local} and {remote}; `warren doctor` tests the path. \
+                 The daemon goes on trying; `warren disconnect` gives up."
+            )
+        }
+        _ => "`warren explain` and `warren doctor` tell more. The daemon goes on trying; `warren disconnect` gives up.".to_owned(),
+    }
+}
+
+fn removal_state(status: &Status, users: &[String]) -> Result<State<()>, Failure> {
+    let left: Vec<&Tunnel> = status.tunnels.iter().filter(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed").collect();
+    let Some(tunnel) = left.first() else { return Ok(State::There(())) };
+    let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
+    let trouble = notes::ledger(status).map_or_else(String::new, |trouble| format!("; {trouble}"));
+    Ok(State::Hangs {
+        on: format!("{name} is still there ({} for {}){trouble}", tunnel.phase, output::span(tunnel.since_seconds)),
+        advice: "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more.".to_owned(),
+    })
+}
+
+fn groups_state(status: &serde_json::Value, wanted: &ByGroup) -> State<()> {
+    let services = status["services"].as_array().into_iter().flatten();
+    let multicast = services.filter(|service| service["user_type"] == "Multicast");
+    let seen: ByGroup = multicast
+        .flat_map(|service| service["subscriptions"].as_array().into_iter().flatten())
+        .filter_map(|entry| {
+            let roles = Roles { publisher: entry["publisher"] == true, subscriber: entry["subscriber"] == true };
+            Some((entry["pubkey"].as_str()?.parse().ok()?, roles))
+        })
+        .collect();
+    if seen == *wanted {
+        return State::There(());
+    }
+    State::Hangs {
+        on: format!("the daemon has {} of the user's groups so far, the ledger has {}", seen.len(), wanted.len()),
+        advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

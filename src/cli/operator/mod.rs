@@ -1,0 +1,238 @@
+//! The operator's side of the ledger: which ledger, who signs, and what stands there.
+
+pub mod keys;
+pub mod lists;
+pub mod settings;
+
+use std::{io::Read, path::PathBuf, sync::mpsc, time::Duration};
+
+use tokio::time::Instant;
+use warren_ledger::{
+    Account, Environment, LedgerClient, Pda, RpcSettings,
+    accounts::Version,
+    instructions::Caller,
+    keypair::{self, FoundKeypair},
+    user_config::{Surroundings, UserConfig},
+};
+use warren_state::Pubkey;
+
+use super::{client::Client, command::LedgerFlags, failure::Failure, output};
+use crate::config::{self, Layer, values};
+
+/// The version of the program that this software was written for (facts of the reference's release 0.32).
+const SPEAKS: Version = Version { major: 0, minor: 32, patch: 0 };
+/// For one question to the ledger, its retries included.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A keypair that is piped in is there within this.
+const STDIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Which ledger, and who asks it.
+pub struct Operator {
+    /// The environment, where the program belongs to one.
+    pub environment: Option<Environment>,
+    /// The serviceability program.
+    pub program_id: Pubkey,
+    /// The ledger.
+    pub ledger: LedgerClient,
+    /// Its endpoint, without secrets.
+    pub endpoint: String,
+    /// What the operator keeps in a file.
+    pub config: UserConfig,
+    surroundings: Surroundings,
+    quiet: bool,
+}
+
+impl Operator {
+    /// Finds out which ledger is meant; asks the daemon only for the environment, and only where nothing else tells it.
+    ///
+    /// # Errors
+    /// When a setting cannot be used, or no endpoint is known.
+    pub async fn new(flags: &LedgerFlags, daemon: &Client) -> Result<Self, Failure> {
+        let surroundings = surroundings(flags);
+        let config = read_config(&surroundings)?;
+        let program_id = match named_program(flags, &config)? {
+            Some(program_id) => program_id,
+            None => daemon_program(daemon).await.unwrap_or_else(|| Environment::Testnet.program_id()),
+        };
+        let environment = Environment::of_program(&program_id);
+        let settings = rpc(flags, &config, program_id, environment)?;
+        let endpoint = settings.endpoints.first().map(|endpoint| endpoint.shown()).unwrap_or_default();
+        let ledger = LedgerClient::new(settings).map_err(|error| no_endpoint(&error.to_string()))?;
+        Ok(Self { environment, program_id, ledger, endpoint, config, surroundings, quiet: flags.no_version_warning })
+    }
+
+    /// The environment's name, or the program where it has none.
+    pub fn network(&self) -> String {
+        self.environment.map_or_else(|| format!("program {}", self.program_id), |environment| environment.moniker().to_owned())
+    }
+
+    /// Addresses of the program's accounts.
+    pub fn pda(&self) -> Pda {
+        Pda::new(self.program_id)
+    }
+
+    /// Who calls the program.
+    pub fn caller(&self, payer: Pubkey) -> Caller {
+        Caller { program_id: self.program_id, payer }
+    }
+
+    /// The keypair that signs and pays. A file that others may read is told of.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn keypair(&self) -> Result<FoundKeypair, Failure> {
+        find_keypair(&self.surroundings, &self.config)
+    }
+
+    /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer.
+    ///
+    /// # Errors
+    /// When this software is too old, or the ledger does not answer.
+    pub async fn check_version(&self) -> Result<(), Failure> {
+        let account = self.ledger.account(&self.pda().program_config().address, soon()).await?;
+        let Some(Account::ProgramConfig(program)) = account else { return Ok(()) };
+        if program.min_compatible > SPEAKS {
+            let least = text(program.min_compatible);
+            return Err(Failure::new(
+                format!(
+                    "the program of {} asks for clients of version {least} or later, and this one is like {}",
+                    self.network(),
+                    text(SPEAKS)
+                ),
+                "Update this software.",
+            ));
+        }
+        if program.version > SPEAKS && !self.quiet {
+            output::note(&format!(
+                "the program of {} is of version {}, this software was written for {}: an update may be due",
+                self.network(),
+                text(program.version),
+                text(SPEAKS)
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The deadline of one question that is asked now.
+pub fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// What decides where files are, from flags and environment.
+pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
+    use std::io::IsTerminal as _;
+    let variable = |name| std::env::var_os(name);
+    Surroundings {
+        keypair_flag: flags.keypair.clone(),
+        warren_keypair: variable("WARREN_KEYPAIR"),
+        doublezero_keypair: variable("DOUBLEZERO_KEYPAIR"),
+        stdin_is_piped: !std::io::stdin().is_terminal(),
+        warren_config_file: variable("WARREN_CONFIG_FILE"),
+        doublezero_config_file: variable("DOUBLEZERO_CONFIG_FILE"),
+        home: variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+    }
+}
+
+/// The operator's configuration file; empty where there is none.
+pub fn read_config(surroundings: &Surroundings) -> Result<UserConfig, Failure> {
+    let Some(path) = surroundings.config_path() else { return Ok(UserConfig::default()) };
+    UserConfig::read(&path).map_err(|error| Failure::new(format!("{error:#}"), "Mend the file, or move it away."))
+}
+
+/// The keypair that the surroundings point to.
+pub fn find_keypair(surroundings: &Surroundings, config: &UserConfig) -> Result<FoundKeypair, Failure> {
+    let mut stdin = PatientStdin(None);
+    let found = keypair::find(surroundings, config, &mut stdin).map_err(|error| {
+        Failure::new(
+            error.to_string(),
+            "Name the keypair with --keypair, or make one with `warren keygen` and have an access pass issued to its address.",
+        )
+    })?;
+    if let Some(warning) = &found.warning {
+        output::note(&warning.to_string());
+    }
+    Ok(found)
+}
+
+/// The program that flags or configuration name.
+fn named_program(flags: &LedgerFlags, config: &UserConfig) -> Result<Option<Pubkey>, Failure> {
+    let parse = |text: &str, from: &str| {
+        text.parse().map_err(|_| Failure::new(format!("{from}: {text:?} is no account's address"), "Write it in base58."))
+    };
+    if let Some(program) = &flags.program_id {
+        return parse(program, "--program-id").map(Some);
+    }
+    if let Some(name) = &flags.env {
+        let environment: Environment =
+            name.parse().map_err(|error| Failure { code: super::USAGE, what: format!("--env: {error}"), advice: None })?;
+        return Ok(Some(environment.program_id()));
+    }
+    config
+        .program_id
+        .as_deref()
+        .filter(|program| !program.is_empty())
+        .map(|program| parse(program, "the configuration's program_id"))
+        .transpose()
+}
+
+async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
+    let told = daemon.clone().with_patience(Duration::from_secs(2)).read::<serde_json::Value>("/config").await.ok()?;
+    told["program_id"].as_str()?.parse().ok()
+}
+
+fn rpc(flags: &LedgerFlags, config: &UserConfig, program_id: Pubkey, environment: Option<Environment>) -> Result<RpcSettings, Failure> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let url = flags.url.clone().or_else(|| variable(config::URL_VARIABLE)).or_else(|| config.json_rpc_url.clone());
+    let url = url.or_else(|| environment.and_then(Environment::default_rpc_url).map(str::to_owned));
+    let endpoints = match url {
+        Some(url) => vec![parse_url(&url)?],
+        None => daemons_endpoints(program_id)?,
+    };
+    let ws = flags.ws.clone().or_else(|| variable("DZ_LEDGER_WS_RPC_URL")).or_else(|| config.websocket_url.clone());
+    let watch_endpoint = ws.map(|url| parse_url(&url)).transpose()?;
+    Ok(RpcSettings { watch_endpoint, ..RpcSettings::new(endpoints, program_id) })
+}
+
+fn parse_url(url: &str) -> Result<warren_ledger::Endpoint, Failure> {
+    let parsed: values::SecretUrl = url.parse().map_err(|error| Failure::new(format!("the ledger's URL: {error}"), "Check --url."))?;
+    Ok(parsed.endpoint().clone())
+}
+
+/// What the daemon's own configuration file says, where it may be read.
+fn daemons_endpoints(program_id: Pubkey) -> Result<Vec<warren_ledger::Endpoint>, Failure> {
+    let mut layer = Layer::default();
+    layer.ledger.program_id = Some(program_id);
+    let loaded = config::load(layer, |_| None).map_err(|error| no_endpoint(&error.to_string()))?;
+    Ok(loaded.ledger.urls.iter().map(|url| url.endpoint().clone()).collect())
+}
+
+fn no_endpoint(why: &str) -> Failure {
+    Failure::new(
+        format!("no endpoint of the ledger is known: {why}"),
+        "Name it with --url, in DZ_LEDGER_RPC_URL, or once and for all with `warren config set --url URL`.",
+    )
+}
+
+fn text(version: Version) -> String {
+    format!("{}.{}.{}", version.major, version.minor, version.patch)
+}
+
+/// Standard input, as far as it comes within [`STDIN_PATIENCE`]: an open pipe that nobody writes to holds up no script.
+struct PatientStdin(Option<std::io::Cursor<Vec<u8>>>);
+
+impl Read for PatientStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.get_or_insert_with(|| std::io::Cursor::new(read_stdin())).read(buffer)
+    }
+}
+
+fn read_stdin() -> Vec<u8> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _unreadable = std::io::stdin().lock().take(8192).read_to_end(&mut text);
+        let _nobody_waits = sender.send(text);
+    });
+    receiver.recv_timeout(STDIN_PATIENCE).unwrap_or_default()
+}

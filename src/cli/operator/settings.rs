@@ -1,0 +1,149 @@
+//! `warren config`.
+
+use serde_json::json;
+use warren_ledger::{Environment, keypair::places, user_config::UserConfig};
+
+use super::{Operator, named_program, read_config, surroundings};
+use crate::{
+    cli::{
+        client::Client,
+        command::{ConfigCommand, LedgerFlags},
+        failure::Failure,
+        output,
+    },
+    config::values::SecretUrl,
+    http::v3::SCHEMA,
+};
+
+/// Runs one of them.
+///
+/// # Errors
+/// When the file cannot be read or written, or a value cannot be used.
+pub async fn run(flags: &LedgerFlags, daemon: &Client, command: ConfigCommand, as_json: bool) -> anyhow::Result<u8> {
+    match command {
+        ConfigCommand::Get => get(flags, daemon, as_json).await,
+        ConfigCommand::Set { tenant } => set(flags, tenant, as_json),
+    }
+}
+
+async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Result<u8> {
+    let surroundings = surroundings(flags);
+    let config = read_config(&surroundings)?;
+    let operator = Operator::new(flags, daemon).await;
+    let file = surroundings.config_path().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let keypair = places(&surroundings, &config).last().map_or_else(|| "none".to_owned(), ToString::to_string);
+    let (network, program, url) = match &operator {
+        Ok(operator) => (operator.network(), operator.program_id.to_string(), operator.endpoint.clone()),
+        Err(failure) => ("not known".to_owned(), "not known".to_owned(), failure.what.clone()),
+    };
+    let websocket = config.websocket_url.as_deref().map_or_else(|| "follows from the RPC URL".to_owned(), redacted);
+    let tenant = config.tenant.clone().unwrap_or_default();
+    if as_json {
+        return output::json(&json!({
+            "schema": SCHEMA, "config_file": file, "network": network, "rpc_url": url, "websocket_url": websocket,
+            "keypair": keypair, "program_id": program, "tenant": tenant,
+        }));
+    }
+    let tenant = if tenant.is_empty() { "none".to_owned() } else { tenant };
+    output::text(&format!(
+        "Config File: {file}\nNetwork: {network}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\nTenant: {tenant}\n"
+    ))
+}
+
+fn set(flags: &LedgerFlags, tenant: Option<String>, as_json: bool) -> anyhow::Result<u8> {
+    // The keypair that is set is no place to look for the configuration.
+    let surroundings = surroundings(&LedgerFlags { keypair: None, ..flags.clone() });
+    let path = surroundings
+        .config_path()
+        .ok_or_else(|| Failure::new("there is no home directory to keep a configuration in", "Name the file in WARREN_CONFIG_FILE."))?;
+    let before = read_config(&surroundings)?;
+    let after = changed(before.clone(), flags, tenant)?;
+    if before == after && path.exists() {
+        return told(&path, false, as_json);
+    }
+    after.write(&path)?;
+    told(&path, true, as_json)
+}
+
+fn told(path: &std::path::Path, changed: bool, as_json: bool) -> anyhow::Result<u8> {
+    if as_json {
+        return output::json(&json!({ "schema": SCHEMA, "config_file": path, "changed": changed }));
+    }
+    output::text(&format!("{} {}\n", if changed { "wrote" } else { "nothing to change in" }, path.display()))
+}
+
+fn changed(mut config: UserConfig, flags: &LedgerFlags, tenant: Option<String>) -> Result<UserConfig, Failure> {
+    if flags.env.is_some() || flags.program_id.is_some() {
+        let program = named_program(flags, &UserConfig::default())?;
+        // Another network has other endpoints.
+        if flags.url.is_none() && config.program_id != program.map(|program| program.to_string()) {
+            config.json_rpc_url =
+                program.as_ref().and_then(Environment::of_program).and_then(Environment::default_rpc_url).map(str::to_owned);
+            config.websocket_url = None;
+        }
+        config.program_id = program.map(|program| program.to_string());
+    }
+    for (url, place) in [(&flags.url, &mut config.json_rpc_url), (&flags.ws, &mut config.websocket_url)] {
+        if let Some(url) = url {
+            let _usable: SecretUrl = url.parse().map_err(|error| Failure::new(format!("the URL: {error}"), "Check it."))?;
+            *place = Some(url.clone());
+        }
+    }
+    if let Some(keypair) = &flags.keypair {
+        config.keypair_path = Some(std::path::absolute(keypair).unwrap_or_else(|_| keypair.clone()));
+    }
+    if let Some(tenant) = tenant {
+        config.tenant = Some(tenant).filter(|tenant| !tenant.is_empty());
+    }
+    Ok(config)
+}
+
+fn redacted(url: &str) -> String {
+    url.parse::<SecretUrl>().map_or_else(|_| "not a URL".to_owned(), |url| url.redacted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(edit: impl FnOnce(&mut LedgerFlags)) -> LedgerFlags {
+        let mut flags = LedgerFlags::default();
+        edit(&mut flags);
+        flags
+    }
+
+    #[test]
+    fn what_is_not_named_stays_as_it_is() {
+        let before = UserConfig { json_rpc_url: Some("http://a/t".into()), tenant: Some("acme".into()), ..UserConfig::default() };
+        assert_eq!(changed(before.clone(), &LedgerFlags::default(), None).unwrap(), before);
+        assert_eq!(changed(before, &LedgerFlags::default(), Some(String::new())).unwrap().tenant, None);
+    }
+
+    #[test]
+    fn another_environment_takes_the_url_of_the_old_one_away() {
+        let before =
+            UserConfig { json_rpc_url: Some("http://old/t".into()), websocket_url: Some("ws://old".into()), ..UserConfig::default() };
+        let after = changed(before.clone(), &flags(|flags| flags.env = Some("testnet".into())), None).unwrap();
+        assert_eq!((after.json_rpc_url, after.websocket_url), (None, None));
+        assert_eq!(after.program_id, Some(Environment::Testnet.program_id().to_string()));
+        let local = changed(before.clone(), &flags(|flags| flags.env = Some("local".into())), None).unwrap();
+        assert_eq!(local.json_rpc_url.as_deref(), Some("http://localhost:8899"));
+        let named = flags(|flags| (flags.env, flags.url) = (Some("t".into()), Some("http://new".into())));
+        assert_eq!(changed(before, &named, None).unwrap().json_rpc_url.as_deref(), Some("http://new"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_used_change_nothing() {
+        for bad in
+            [flags(|f| f.env = Some("moon".into())), flags(|f| f.program_id = Some("x".into())), flags(|f| f.url = Some("h t".into()))]
+        {
+            assert!(changed(UserConfig::default(), &bad, None).is_err());
+        }
+    }
+
+    #[test]
+    fn a_secret_of_a_url_is_not_shown() {
+        assert!(!redacted("wss://host.example/0ddba11t0ken").contains("0ddba11"));
+        assert_eq!(redacted("::"), "not a URL");
+    }
+}
