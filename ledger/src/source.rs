@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
 use warren_state::{Pubkey, View};
 
+use crate::accounts::Device;
+
 /// What to read: only what the role needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Query {
@@ -41,6 +43,15 @@ pub trait LedgerSource: Send + Sync + 'static {
     /// Starts watching: a message says that something relevant may have changed and a read is worth while. Messages
     /// coalesce; the channel closes only when the receiver does. Reading by timer goes on regardless.
     fn watch(&self, query: Query) -> mpsc::Receiver<()>;
+
+    /// Reads every device, with all of its account. This grows with the network, and no view needs it: only who measures
+    /// latency asks, and seldom. Accounts that do not decode are left out.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read); also when this source keeps no list of devices.
+    async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, ReadError> {
+        Err(ReadError::Unavailable("this ledger does not list its devices".into()))
+    }
 
     /// For status and metrics.
     fn health(&self) -> LedgerHealth;

@@ -37,7 +37,7 @@ use tokio::{
 };
 use warren_state::{Pubkey, View};
 
-use crate::{LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription};
+use crate::{LedgerHealth, LedgerSource, Query, ReadError, accounts::Device, backoff::Backoff, subscription};
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
@@ -228,14 +228,32 @@ impl RpcSource {
 
     async fn read_once(&self, lane: &Lane, query: &Query) -> Result<ReadOut, Failure> {
         let exchanges_hint = self.seen.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let reading = Reading {
+        self.reading(lane, exchanges_hint).view(query).await
+    }
+
+    fn reading<'a>(&'a self, lane: &'a Lane, exchanges_hint: BTreeSet<Pubkey>) -> Reading<'a> {
+        Reading {
             client: &lane.client,
             program: self.settings.program_id,
             commitment: self.settings.commitment.into(),
             limit: self.settings.max_response,
             exchanges_hint,
-        };
-        reading.view(query).await
+        }
+    }
+
+    /// One attempt: whoever asks for the list asks again.
+    async fn try_devices(&self, deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, Failure> {
+        let lane = self.allowed(deadline).await?;
+        match self.reading(lane, BTreeSet::new()).devices().await {
+            Ok(devices) => Ok(devices),
+            Err(failure) => {
+                self.rotate(lane);
+                if let Retry::After(Some(named)) = failure.retry() {
+                    lane.bar(Instant::now() + named);
+                }
+                Err(failure)
+            }
+        }
     }
 
     fn remember(&self, query: &Query, out: ReadOut) -> View {
@@ -342,6 +360,15 @@ impl LedgerSource for RpcSource {
             heartbeat: self.settings.heartbeat,
         };
         subscription::start(settings, query, Arc::clone(&self.seen), Arc::clone(&self.counters))
+    }
+
+    async fn devices(&self, deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, ReadError> {
+        match timeout_at(deadline, self.try_devices(deadline)).await {
+            Ok(Ok(devices)) => Ok(devices),
+            Ok(Err(failure)) if failure.is_malformed() => Err(ReadError::Malformed(failure.to_string())),
+            Ok(Err(failure)) => Err(ReadError::Unavailable(failure.to_string())),
+            Err(_) => Err(ReadError::Deadline),
+        }
     }
 
     fn health(&self) -> LedgerHealth {

@@ -26,7 +26,7 @@ use warren_state::{
 use super::{assemble::Assembly, failure::Failure, prefixes, sender::failure_of};
 use crate::{
     Query,
-    accounts::{AccountType, USER_CLIENT_IP_OFFSET, USER_DEVICE_OFFSET},
+    accounts::{Account, AccountType, Device, USER_CLIENT_IP_OFFSET, USER_DEVICE_OFFSET, decode},
     pda::Pda,
 };
 
@@ -126,6 +126,16 @@ impl Reading<'_> {
         }
         assembly.view.device_prefixes = Some(nets);
         Ok(())
+    }
+
+    /// Every device that decodes and is our program's.
+    pub(super) async fn devices(&self) -> Result<BTreeMap<Pubkey, Device>, Failure> {
+        let (_, raw) = self.program_accounts(vec![type_filter(AccountType::DEVICE)], None, None).await?;
+        let ours = raw.into_iter().filter(|raw| raw.owner == self.program);
+        let decoded = ours.filter_map(|raw| Some((raw.pubkey, decode(&raw.data.ok()?).ok()?)));
+        // The ledger's filters are not trusted: a proxy may ignore them.
+        let device = |(pubkey, account)| if let Account::Device(device) = account { Some((pubkey, device)) } else { None };
+        Ok(decoded.filter_map(device).collect())
     }
 
     pub(super) async fn program_accounts(

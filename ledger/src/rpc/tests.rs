@@ -67,6 +67,24 @@ async fn a_clients_view_holds_its_users_and_exactly_what_they_name() {
 }
 
 #[tokio::test]
+async fn the_list_of_devices_holds_every_one_that_decodes_and_nothing_else_whatever_a_proxy_answers() {
+    let ledger = connected().await;
+    ledger.put(key(51), &Device { code: "other".into(), ..device() }.into());
+    ledger.put_raw(key(52), key(1), encode(&device().into()));
+    ledger.put_raw(key(53), PROGRAM, encode(&device().into())[..40].to_vec());
+    let source = source(&ledger);
+    for ignore_filters in [false, true] {
+        ledger.state().ignore_filters = ignore_filters;
+        let devices = source.devices(soon()).await.unwrap();
+        assert_eq!(devices.keys().copied().collect::<Vec<_>>(), [key(50), key(51)]);
+        assert_eq!((devices[&key(51)].code.as_str(), &devices[&key(50)].interfaces), ("other", &device().interfaces));
+    }
+    ledger.faults([Fault::Status(503, None)]);
+    assert!(matches!(source.devices(soon()).await, Err(ReadError::Unavailable(_))));
+    assert_eq!((source.health().reads_ok, source.health().reads_failed), (0, 0), "these are no views");
+}
+
+#[tokio::test]
 async fn from_the_second_read_on_a_client_needs_two_requests_and_their_size_does_not_grow_with_the_network() {
     let ledger = connected().await;
     let source = source(&ledger);

@@ -1,0 +1,333 @@
+//! All targets of a host.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
+
+use warren_state::{Deadline, Monotonic, Pubkey, random::Random};
+
+use super::{
+    history::TargetReport,
+    interface::{Counters, Input, LatencySettings, Output, PassReport, Target},
+    packet::{Drop, Echo, Nonce},
+    round::{Probe, Round},
+};
+
+/// A target's device and address.
+type Key = (Pubkey, Ipv4Addr);
+
+/// Packets that may follow each other at once where time was lost.
+const BURST: u32 = 8;
+/// Half of the sequence numbers: a free one is found at once.
+const MOST_UNDER_WAY: usize = 1 << 15;
+
+/// The prober of all targets. An input costs the logarithm of their number, but for lists and the beginnings of passes.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    settings: LatencySettings,
+    identifier: u16,
+    targets: BTreeMap<Key, Probe>,
+    /// When the next echo of each round is due.
+    due: BTreeSet<(Monotonic, Key)>,
+    /// Echoes under way, by their sequence numbers.
+    flying: BTreeMap<u16, Flying>,
+    /// When each of them is lost.
+    expiry: BTreeSet<(Monotonic, u16)>,
+    sequence: u16,
+    /// No packet before this.
+    next_packet: Monotonic,
+    /// Rounds that have begun and not ended.
+    running: usize,
+    /// When the pass under way began.
+    pass: Option<Monotonic>,
+    /// When the next pass begins; none before the first list.
+    next_pass: Option<Monotonic>,
+    last_pass: Option<PassReport>,
+    counters: Counters,
+}
+
+/// An echo under way.
+#[derive(Clone, Debug)]
+struct Flying {
+    key: Key,
+    sent_at: Monotonic,
+    expires: Monotonic,
+    nonce: Nonce,
+}
+
+/// One call of [`Prober::handle`].
+struct Turn<'a> {
+    now: Monotonic,
+    random: &'a mut dyn Random,
+    outputs: Vec<Output>,
+}
+
+impl Prober {
+    /// No targets yet.
+    #[must_use]
+    pub fn new(settings: LatencySettings) -> Self {
+        let under_way = settings.under_way.clamp(1, MOST_UNDER_WAY);
+        Self {
+            settings: LatencySettings { under_way, ..settings },
+            identifier: 0,
+            targets: BTreeMap::new(),
+            due: BTreeSet::new(),
+            flying: BTreeMap::new(),
+            expiry: BTreeSet::new(),
+            sequence: 0,
+            next_packet: Monotonic::ZERO,
+            running: 0,
+            pass: None,
+            next_pass: None,
+            last_pass: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one input and says what is to be done, in order.
+    pub fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+        let mut turn = Turn { now, random, outputs: Vec::new() };
+        match input {
+            Input::Targets(targets) => self.follow(targets, &mut turn),
+            Input::Identifier(identifier) => self.identifier = identifier,
+            Input::Received { source, at, bytes } => match self.receive(source, bytes) {
+                Ok(flying) => {
+                    self.counters.received += 1;
+                    // It may have waited for us longer than it was under way.
+                    let time = Some(at.since(flying.sent_at)).filter(|time| *time <= self.settings.timeout);
+                    self.resolve(flying.key, time, &mut turn);
+                }
+                Err(reason) => *self.counters.dropped.entry(reason).or_default() += 1,
+            },
+            Input::NotSent { sequence } => {
+                if let Some(flying) = self.land(sequence) {
+                    self.counters.not_sent += 1;
+                    self.resolve(flying.key, None, &mut turn);
+                }
+            }
+            Input::Timeout => self.pass_time(&mut turn),
+        }
+        self.end_pass(&mut turn);
+        turn.outputs
+    }
+
+    /// When to call with [`Input::Timeout`], and what is due then.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        let lost = self.expiry.first().map(|(at, _)| Deadline { at: *at, name: "latency_reply" });
+        let has_room = self.flying.len() < self.settings.under_way;
+        let echo = self.due.first().filter(|_| has_room);
+        let echo = echo.map(|(at, _)| Deadline { at: (*at).max(self.next_packet), name: "latency_echo" });
+        let pass = self.next_pass.filter(|_| self.pass.is_none()).map(|at| Deadline { at, name: "latency_pass" });
+        [lost, echo, pass].into_iter().flatten().min()
+    }
+
+    /// What is known of every target, in the order of devices and addresses.
+    pub fn reports(&self) -> impl Iterator<Item = &Arc<TargetReport>> {
+        self.targets.values().map(|probe| &probe.report)
+    }
+
+    /// Whether a pass has ended: from then on, a target without a report is new.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.last_pass.is_some()
+    }
+
+    /// The last pass that has ended.
+    #[must_use]
+    pub fn last_pass(&self) -> Option<&PassReport> {
+        self.last_pass.as_ref()
+    }
+
+    /// When the next pass begins, while none is under way.
+    #[must_use]
+    pub fn next_pass(&self) -> Option<Monotonic> {
+        self.next_pass.filter(|_| self.pass.is_none())
+    }
+
+    /// Echoes under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.flying.len()
+    }
+
+    /// Totals.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    fn follow(&mut self, targets: Vec<Target>, turn: &mut Turn<'_>) {
+        let wanted: BTreeMap<Key, Target> = targets.into_iter().map(|target| ((target.device, target.address), target)).collect();
+        let gone: Vec<Key> = self.targets.keys().filter(|key| !wanted.contains_key(*key)).copied().collect();
+        gone.into_iter().for_each(|key| self.forget(key));
+        let mut new = Vec::new();
+        for (key, target) in wanted {
+            match self.targets.get_mut(&key) {
+                Some(probe) => probe.follow(target),
+                None => {
+                    self.targets.insert(key, Probe::new(target));
+                    new.push(key);
+                }
+            }
+        }
+        match self.next_pass {
+            Some(_) => self.begin(new, turn),
+            None => self.begin_pass(turn),
+        }
+    }
+
+    fn forget(&mut self, key: Key) {
+        let Some(probe) = self.targets.remove(&key) else { return };
+        let Some(round) = probe.round else { return };
+        self.running -= 1;
+        if let Some(due) = round.due {
+            self.due.remove(&(due, key));
+        }
+        let flying: Vec<u16> = self.flying.iter().filter(|(_, flying)| flying.key == key).map(|(sequence, _)| *sequence).collect();
+        for sequence in flying {
+            self.land(sequence);
+        }
+    }
+
+    fn begin_pass(&mut self, turn: &mut Turn<'_>) {
+        self.pass = Some(turn.now);
+        self.next_pass = Some(turn.now);
+        turn.outputs.push(Output::PassBegins);
+        let idle = self.targets.iter().filter(|(_, probe)| probe.round.is_none());
+        let idle = idle.map(|(key, _)| *key).collect();
+        self.begin(idle, turn);
+    }
+
+    /// Begins rounds, one after the other, in a random order.
+    fn begin(&mut self, mut keys: Vec<Key>, turn: &mut Turn<'_>) {
+        shuffle(&mut keys, turn.random);
+        let mut at = turn.now;
+        for key in keys {
+            let Some(probe) = self.targets.get_mut(&key) else { continue };
+            let begins = at + self.settings.stagger.mul_f64(turn.random.fraction());
+            probe.round = Some(Round::due_at(begins));
+            self.due.insert((begins, key));
+            self.running += 1;
+            at = at + self.settings.stagger;
+        }
+    }
+
+    fn pass_time(&mut self, turn: &mut Turn<'_>) {
+        while let Some((at, sequence)) = self.expiry.first().copied().filter(|(at, _)| *at <= turn.now) {
+            self.expiry.remove(&(at, sequence));
+            if let Some(flying) = self.land(sequence) {
+                self.resolve(flying.key, None, turn);
+            }
+        }
+        if self.next_pass().is_some_and(|at| at <= turn.now) {
+            self.begin_pass(turn);
+        }
+        self.send_due(turn);
+    }
+
+    fn send_due(&mut self, turn: &mut Turn<'_>) {
+        self.next_packet = self.next_packet.max(turn.now - self.settings.gap * BURST);
+        while self.next_packet <= turn.now && self.flying.len() < self.settings.under_way {
+            let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= turn.now) else { return };
+            self.due.remove(&(at, key));
+            self.next_packet = self.next_packet + self.settings.gap;
+            self.send(key, turn);
+        }
+    }
+
+    fn send(&mut self, key: Key, turn: &mut Turn<'_>) {
+        let next = turn.now + about(self.settings.spacing, turn.random);
+        let sequence = self.free_sequence();
+        let Some(round) = self.targets.get_mut(&key).and_then(|probe| probe.round.as_mut()) else { return };
+        round.sent(self.settings.echoes.max(1), next);
+        if let Some(due) = round.due {
+            self.due.insert((due, key));
+        }
+        let nonce = nonce(turn.random);
+        let expires = turn.now + self.settings.timeout;
+        self.flying.insert(sequence, Flying { key, sent_at: turn.now, expires, nonce });
+        self.expiry.insert((expires, sequence));
+        self.counters.sent += 1;
+        let message = Echo { identifier: self.identifier, sequence, nonce }.request();
+        turn.outputs.push(Output::Send { destination: key.1, sequence, message });
+    }
+
+    /// The next number that no echo under way has: there are far fewer of those than numbers.
+    fn free_sequence(&mut self) -> u16 {
+        loop {
+            self.sequence = self.sequence.wrapping_add(1);
+            if !self.flying.contains_key(&self.sequence) {
+                return self.sequence;
+            }
+        }
+    }
+
+    fn receive(&mut self, source: Ipv4Addr, bytes: &[u8]) -> Result<Flying, Drop> {
+        let echo = Echo::from_reply(bytes)?;
+        if echo.identifier != self.identifier {
+            return Err(Drop::OtherIdentifier);
+        }
+        let flying = self.flying.get(&echo.sequence).ok_or(Drop::NotUnderWay)?;
+        if flying.key.1 != source {
+            return Err(Drop::OtherSource);
+        }
+        if flying.nonce != echo.nonce {
+            return Err(Drop::OtherPayload);
+        }
+        self.land(echo.sequence).ok_or(Drop::NotUnderWay)
+    }
+
+    /// An echo is no longer under way.
+    fn land(&mut self, sequence: u16) -> Option<Flying> {
+        let flying = self.flying.remove(&sequence)?;
+        self.expiry.remove(&(flying.expires, sequence));
+        Some(flying)
+    }
+
+    fn resolve(&mut self, key: Key, time: Option<Duration>, turn: &mut Turn<'_>) {
+        let Some(probe) = self.targets.get_mut(&key) else { return };
+        if let Some(round) = &mut probe.round {
+            round.resolved(time);
+        }
+        if probe.settle(turn.now, self.settings.history) {
+            self.running -= 1;
+            turn.outputs.push(Output::Measured);
+        }
+    }
+
+    fn end_pass(&mut self, turn: &mut Turn<'_>) {
+        let Some(begun) = self.pass.filter(|_| self.running == 0) else { return };
+        self.pass = None;
+        let reachable = self.targets.values().filter(|probe| probe.report.is_reachable()).count();
+        let number = self.last_pass.map_or(0, |pass| pass.number) + 1;
+        self.last_pass = Some(PassReport { number, begun, took: turn.now.since(begun), targets: self.targets.len(), reachable });
+        let LatencySettings { period, retry, .. } = self.settings;
+        let wait = if reachable > 0 { period } else { retry.min(period) };
+        self.next_pass = Some((begun + about(wait, turn.random)).max(turn.now));
+        turn.outputs.push(Output::PassEnded);
+    }
+}
+
+/// A span, give or take a tenth.
+fn about(span: Duration, random: &mut dyn Random) -> Duration {
+    span.mul_f64(0.9 + 0.2 * random.fraction())
+}
+
+fn nonce(random: &mut dyn Random) -> Nonce {
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&random.next_u64().to_be_bytes());
+    nonce[8..].copy_from_slice(&random.next_u64().to_be_bytes());
+    nonce
+}
+
+/// Fisher and Yates; the bias of a remainder of 64 bits does not matter here.
+fn shuffle(keys: &mut [Key], random: &mut dyn Random) {
+    for last in (1..keys.len()).rev() {
+        let other = usize::try_from(random.next_u64() % (last as u64 + 1)).unwrap_or(0);
+        keys.swap(last, other);
+    }
+}
