@@ -126,6 +126,12 @@ pub enum Command {
     },
     /// Look for what keeps tunnels from working, and tell how to fix it.
     Doctor,
+    /// Write what a report of a fault needs into one archive, without secrets.
+    Bugreport {
+        /// The archive, which must not exist yet; without it one in this folder, named after the time.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Show the routes that the sessions taught us.
     Routes,
     /// Look at the ledger.

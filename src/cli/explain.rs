@@ -60,7 +60,8 @@ fn meant(status: &v3::Status, wanted: &str) -> Vec<v3::Refused> {
     status.refused.iter().filter(|refused| refused.user.starts_with(wanted)).cloned().collect()
 }
 
-fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
+/// One tunnel in words.
+pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let tunnel = &reply.tunnel;
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
     let mut lines = vec![format!("{name}: {} for {}, account {}", tunnel.phase, output::span(tunnel.since_seconds), tunnel.id)];

@@ -1,5 +1,6 @@
 //! `warren`: the command line.
 
+mod bugreport;
 pub mod client;
 mod command;
 mod connect;
@@ -59,6 +60,8 @@ pub fn main() -> ExitCode {
     });
     ExitCode::from(code)
 }
+    // A name service or a file system that hangs holds up nobody: its threads end with the process.
+    runtime.shutdown_background();
 
 async fn run(line: Line) -> anyhow::Result<u8> {
     let client = Client::new(&line.sock_file);
@@ -68,7 +71,8 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Disable { wait } => switch::run(&client, false, wait, line.json).await,
         Command::Plan => plan::run(&client, line.json).await,
         Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), line.json).await,
-        Command::Doctor => doctor::run(&client, line.json).await,
+        Command::Doctor => doctor::run(&client, &line.ledger, line.json).await,
+        Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, line.json).await,
         Command::Routes => routes::run(&client, line.json).await,
         Command::Ledger { command } => ledger::run(&client, command, &line.ledger, line.json).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, line.json).await,

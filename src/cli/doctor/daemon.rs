@@ -1,13 +1,10 @@
 //! What the daemon's own status tells.
 
-use super::Check;
+use super::check::Check;
 use crate::{
     cli::{client::ClientError, notes, output},
-    http::v3::{PlanReply, Status, Tunnel},
+    http::v3::{Health, PlanReply, Status, Tunnel},
 };
-
-/// linux/capability.h
-const CAPABILITIES: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
 
 /// Without a daemon.
 pub fn without(error: &ClientError) -> Vec<Check> {
@@ -22,18 +19,22 @@ pub fn without(error: &ClientError) -> Vec<Check> {
     vec![Check::fail("daemon", error.to_string(), fix)]
 }
 
-/// With its status, and its plan when it could make one.
-pub fn checks(status: &Status, plan: Result<PlanReply, String>) -> Vec<Check> {
-    let mut checks = vec![daemon(status), switch(status), capabilities(status), dataplane(status), ledger(status), address(status)];
+/// With its status, what it says of its health, and its plan when it could make one.
+pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, String>) -> Vec<Check> {
+    let mut checks = vec![daemon(status, health), switch(status), dataplane(status), ledger(status), address(status)];
     checks.push(conflicts(status, plan));
     checks.push(tunnels(status));
     checks.push(refused(status));
-    checks.push(health(status));
+    checks.push(self_check(status));
     checks
 }
 
-fn daemon(status: &Status) -> Check {
+fn daemon(status: &Status, health: Option<&Health>) -> Check {
     let process = &status.process;
+    if let Some(ill) = health.filter(|health| !health.ok) {
+        let detail = format!("process {} answers, but {}", process.pid, ill.reasons.join("; "));
+        return Check::fail("daemon", detail, "systemctl restart warrend (its tunnels stay up), then look at `journalctl -u warrend`");
+    }
     Check::pass("daemon", format!("version {}, process {}, up for {}", process.version, process.pid, output::span(status.uptime_seconds)))
 }
 
@@ -42,22 +43,6 @@ fn switch(status: &Status) -> Check {
         true => Check::pass("switch", "enabled"),
         false => Check::warn("switch", "disabled: no tunnels are built", "warren enable"),
     }
-}
-
-fn capabilities(status: &Status) -> Check {
-    if status.dataplane.backend == "simulated" {
-        return Check::skip("capabilities", "a simulated dataplane needs none");
-    }
-    let held = status.process.capabilities;
-    let missing: Vec<&str> = CAPABILITIES.iter().filter(|(bit, _)| held & (1 << bit) == 0).map(|(_, name)| *name).collect();
-    if missing.is_empty() {
-        return Check::pass("capabilities", "CAP_NET_ADMIN and CAP_NET_RAW");
-    }
-    Check::fail(
-        "capabilities",
-        format!("the daemon lacks {}", missing.join(" and ")),
-        "start it by its unit, which grants them, or as root",
-    )
 }
 
 fn dataplane(status: &Status) -> Check {
@@ -155,7 +140,7 @@ fn refused(status: &Status) -> Check {
     Check::warn("users", detail, "correct the account on the ledger; `warren explain` lists them all")
 }
 
-fn health(status: &Status) -> Check {
+fn self_check(status: &Status) -> Check {
     if let Some((name, count)) = status.invariants_broken.iter().find(|(_, count)| **count > 0) {
         return Check::fail("self-check", format!("{name} was broken {count} times: a defect of warrend"), "please report it with the log");
     }
@@ -173,19 +158,19 @@ mod tests {
 
     use super::*;
     use crate::cli::{
-        doctor::Outcome,
+        doctor::check::Outcome,
         samples::{failed, status, tunnel},
     };
 
     fn outcome(status: &Status, name: &str) -> Outcome {
         let plan = Ok(PlanReply { schema: 1, generation: 0, steps: vec![], conflicts: vec![], truncated: false });
-        checks(status, plan).into_iter().find(|check| check.name == name).unwrap().outcome
+        checks(status, None, plan).into_iter().find(|check| check.name == name).unwrap().outcome
     }
 
     #[test]
     fn a_healthy_daemon_fails_nothing() {
         let healthy = status(|_| {});
-        for name in ["daemon", "switch", "capabilities", "dataplane", "ledger", "client address", "conflicts", "users", "self-check"] {
+        for name in ["daemon", "switch", "dataplane", "ledger", "client address", "conflicts", "users", "self-check"] {
             assert_eq!(outcome(&healthy, name), Outcome::Pass, "{name}");
         }
     }
@@ -193,13 +178,34 @@ mod tests {
     #[test]
     fn each_fault_is_found_by_its_own_check() {
         assert_eq!(outcome(&status(|s| s["enabled"] = json!(false)), "switch"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["process"]["capabilities"] = json!(4096)), "capabilities"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["dataplane"]["backend"] = json!("userspace")), "dataplane"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
+    }
+
+    #[test]
+    fn a_daemon_that_answers_and_makes_no_progress_fails() {
+        let ill = Health { ok: false, reasons: vec!["the reconciler makes no progress".into()] };
+        let check = daemon(&status(|_| {}), Some(&ill));
+        assert_eq!((check.outcome, check.detail.as_str()), (Outcome::Fail, "process 1 answers, but the reconciler makes no progress"));
+        assert_eq!(daemon(&status(|_| {}), Some(&Health { ok: true, reasons: vec![] })).outcome, Outcome::Pass);
+    }
+
+    #[test]
+    fn each_way_of_not_reaching_the_daemon_has_its_fix() {
+        let path = || "/run/w.sock".into();
+        let fix = |error| without(&error)[0].fix.clone().unwrap();
+        assert!(fix(ClientError::Missing(path())).starts_with("systemctl start warrend"));
+        assert!(fix(ClientError::Refused(path())).starts_with("systemctl start warrend"));
+        assert!(fix(ClientError::Forbidden(path())).starts_with("run this as root"));
+        assert!(
+            fix(ClientError::Slow { path: path(), within: std::time::Duration::from_secs(2) }).starts_with("systemctl restart warrend")
+        );
+        let strange = ClientError::Unexpected { path: path(), target: "/v3/status".into(), problem: "no JSON".into() };
+        assert!(fix(strange).contains("--sock-file"));
     }
 
     #[test]

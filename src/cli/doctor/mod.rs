@@ -1,126 +1,287 @@
 //! `warren doctor`: what keeps tunnels from working, and how to fix it.
+//!
+//! First the daemon is asked, then all else is looked at side by side: what gathers facts is thin, and what judges them is
+//! pure. Nothing is changed, and the daemon is asked for nothing that it does not know already.
 
+mod caller;
+pub mod check;
 mod daemon;
-mod host;
+mod icmp;
+mod jobs;
+mod ledger;
+mod net;
+mod networkd;
+mod path;
+mod process;
+pub mod root;
+pub mod settings;
+mod sys;
+mod underlay;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
-use serde::Serialize;
-use serde_json::json;
-use tokio::time::timeout;
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use super::{ERROR, OK, UNREACHABLE, client::Client, output};
+use super::{
+    ERROR, OK, UNREACHABLE,
+    client::{Client, ClientError},
+    command::LedgerFlags,
+    operator, output,
+};
 use crate::http::v3;
+use check::{Check, Outcome};
+use jobs::Job;
+use root::Root;
+use settings::Found;
 
-/// All of it together takes no longer.
-const BUDGET: Duration = Duration::from_secs(5);
-/// One answer of the daemon takes no longer; two are asked for.
+/// For the daemon's answers, which are asked for side by side.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// For all else after them, side by side: together within five seconds.
+const BUDGET: Duration = Duration::from_millis(2800);
 
-/// One thing that was looked at.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Check {
-    /// What.
-    pub name: &'static str,
-    /// How it is.
-    pub outcome: Outcome,
-    /// What was seen.
-    pub detail: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
+/// In which order they are shown: what others rest on comes first.
+const ORDER: [&str; 25] = [
+    "daemon",
+    "socket",
+    "permission",
+    "other daemons",
+    "switch",
+    "self-check",
+    "versions",
+    "capabilities",
+    "dataplane",
+    "ledger",
+    "ledger direct",
+    "clock",
+    "client address",
+    "nat",
+    "conflicts",
+    "foreign tunnels",
+    "users",
+    "tunnels",
+    "path",
+    "icmp",
+    "gre",
+    "bgp",
+    "mtu",
+    "rp_filter",
+    "networkd",
+];
 
-/// How something is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// As it should be.
-    Pass,
-    /// Tunnels work, but not as well as they could.
-    Warn,
-    /// Tunnels do not work.
-    Fail,
-    /// It cannot be looked at, or does not matter here.
-    Skip,
+/// Everything that was looked at.
+pub struct Report {
+    is_reachable: bool,
+    checks: Vec<Check>,
 }
 
 /// Looks at everything and prints what it sees. The exit code is 0 when nothing failed, 3 without a daemon, else 1.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
-    let client = client.clone().with_patience(PATIENCE);
-    let mut reachable = false;
-    let mut checks = timeout(BUDGET, look_at_daemon(&client, &mut reachable)).await.unwrap_or_else(|_elapsed| {
-        vec![Check::fail(
-            "daemon",
-            format!("no complete answer within {}", humantime::format_duration(BUDGET)),
-            "look at `journalctl -u warrend`",
-        )]
-    });
-    checks.extend(host::checks());
-    let failed = checks.iter().any(|check| check.outcome == Outcome::Fail);
+pub async fn run(client: &Client, overrides: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
+    let report = examine_on(Root::system(), client, overrides).await;
     if as_json {
-        output::json(&json!({ "schema": v3::SCHEMA, "ok": !failed, "checks": checks }))?;
+        output::json(&report.document())?;
     } else {
-        output::text(&(checks.iter().map(tell).collect::<String>() + &summary(&checks)))?;
+        output::text(&report.text())?;
     }
-    Ok(match (reachable, failed) {
-        (false, _) => UNREACHABLE,
-        (true, true) => ERROR,
-        (true, false) => OK,
-    })
+    Ok(report.code())
 }
 
-async fn look_at_daemon(client: &Client, reachable: &mut bool) -> Vec<Check> {
-    let status = match client.read::<v3::Status>("/v3/status").await {
-        Ok(status) => status,
-        Err(error) => return daemon::without(&error),
+/// Looks at everything on the host whose files are there, within five seconds.
+pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) -> Report {
+    let client = client.clone().with_patience(PATIENCE);
+    let answers = Answers::ask(&client).await;
+    let pid = answers.status.as_ref().ok().map(|status| status.process.pid);
+    let mut checks = match &answers.status {
+        Ok(status) => daemon::checks(status, answers.health.as_ref(), answers.plan.clone()),
+        Err(error) => daemon::without(error),
     };
-    *reachable = true;
-    let plan = client.read::<v3::PlanReply>("/v3/plan").await.map_err(|error| error.to_string());
-    daemon::checks(&status, plan)
+    let (socket, status) = (client.socket().to_owned(), answers.status.as_ref().ok().cloned());
+    let (for_processes, for_networkd) = (root.clone(), root.clone());
+    let jobs = vec![
+        Job::blocking("socket", BUDGET, move || vec![caller::judge_socket(&socket, &caller::look_at_socket(&socket))]),
+        Job::blocking("permission", BUDGET, || vec![caller::judge(&caller::look())]),
+        Job::blocking("other daemons", BUDGET, move || processes(&for_processes, status.as_ref())),
+        Job::blocking("networkd", BUDGET, move || vec![networkd::judge(&networkd::look(&for_networkd))]),
+        Job::new("ledger direct", BUDGET, look_at_ledger(&root, pid, overrides, &answers)),
+        Job::new("path", BUDGET, look_at_network(&root, &client, overrides, &answers)),
+    ];
+    checks.extend(jobs::all(jobs).await);
+    checks.sort_by_key(|check| ORDER.iter().position(|name| *name == check.name));
+    Report { is_reachable: answers.status.is_ok(), checks }
 }
 
-fn summary(checks: &[Check]) -> String {
-    let of = |outcome: Outcome| checks.iter().filter(|check| check.outcome == outcome).count();
-    match (of(Outcome::Fail), of(Outcome::Warn)) {
-        (0, 0) => "all is well\n".to_owned(),
-        (0, warnings) => format!("nothing is broken, {}\n", output::count(warnings, "warning", "warnings")),
-        (failures, warnings) => format!(
-            "{}, {}: begin with the first\n",
-            output::count(failures, "thing is broken", "things are broken"),
-            output::count(warnings, "warning", "warnings")
-        ),
+impl Report {
+    /// For machines.
+    pub fn document(&self) -> Value {
+        json!({ "schema": v3::SCHEMA, "ok": !self.has_failed(), "daemon_reachable": self.is_reachable, "checks": self.checks })
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        self.checks.iter().map(check::tell).collect::<String>() + &check::summary(&self.checks)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.checks.iter().any(|check| check.outcome == Outcome::Fail)
+    }
+
+    fn code(&self) -> u8 {
+        match (self.is_reachable, self.has_failed()) {
+            (false, _) => UNREACHABLE,
+            (true, true) => ERROR,
+            (true, false) => OK,
+        }
     }
 }
 
-fn tell(check: &Check) -> String {
-    let mark = match check.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Warn => "WARN",
-        Outcome::Fail => "FAIL",
-        Outcome::Skip => "skip",
+/// What the daemon knows already.
+struct Answers {
+    status: Result<v3::Status, ClientError>,
+    plan: Result<v3::PlanReply, String>,
+    health: Option<v3::Health>,
+    latency: Option<path::Latency>,
+}
+
+impl Answers {
+    async fn ask(client: &Client) -> Self {
+        let (status, plan, health, latency) = tokio::join!(
+            client.read::<v3::Status>("/v3/status"),
+            client.read::<v3::PlanReply>("/v3/plan"),
+            // A daemon that is not well answers with an error status, and says why.
+            body(client, "/healthz"),
+            body(client, "/v2/latency"),
+        );
+        Self { status, plan: plan.map_err(|error| error.to_string()), health, latency }
+    }
+}
+
+async fn body<T: DeserializeOwned>(client: &Client, target: &str) -> Option<T> {
+    serde_json::from_slice(&client.get(target).await.ok()?.body).ok()
+}
+
+fn processes(root: &Root, status: Option<&v3::Status>) -> Vec<Check> {
+    let mut checks = vec![process::judge_others(&process::look_for_daemons(root), status.map(|status| status.process.pid))];
+    if let Some(status) = status {
+        checks.push(process::judge_capabilities(status, process::capabilities_of(root, status)));
+    }
+    checks
+}
+
+async fn look_at_ledger(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, answers: &Answers) -> Vec<Check> {
+    let status = answers.status.as_ref().ok();
+    let version = status.map(|status| status.process.version.as_str());
+    match configuration(root, pid, overrides).await {
+        Ok(mut found) => {
+            // The daemon's arguments may not be ours to read; its status is.
+            if let Some(program) =
+                status.filter(|_| overrides.program_id.is_none()).and_then(|status| status.ledger.program_id.parse().ok())
+            {
+                found.config.ledger.program_id = program;
+            }
+            ledger::judge(&ledger::look(&found.config.ledger).await, status, version)
+        }
+        Err(reason) => ledger::unasked(&reason, version),
+    }
+}
+
+async fn configuration(root: &Root, pid: Option<u32>, overrides: &LedgerFlags) -> Result<Found, String> {
+    let (root, overrides) = (root.clone(), overrides.clone());
+    let found = tokio::task::spawn_blocking(move || {
+        let variable = |name: &str| std::env::var(name).ok();
+        settings::find(&root, pid, &overrides, variable).or_else(|reason| match operators_url(&overrides) {
+            Some(url) => settings::find(&root, pid, &LedgerFlags { url: Some(url), ..overrides.clone() }, variable),
+            None => Err(reason),
+        })
+    });
+    found.await.unwrap_or_else(|_panic| Err("looking for it failed: a defect of warren".to_owned()))
+}
+
+/// What the operator's own verbs would ask.
+fn operators_url(flags: &LedgerFlags) -> Option<String> {
+    let config = operator::read_config(&operator::surroundings(flags)).ok()?;
+    config.json_rpc_url.filter(|url| !url.is_empty() && flags.url.is_none())
+}
+
+async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, answers: &Answers) -> Vec<Check> {
+    let kernel = match net::Kernel::open() {
+        Ok(kernel) => kernel,
+        Err(error) => return vec![Check::skip("path", format!("the kernel cannot be asked: {error}"))],
     };
-    let fix = check.fix.as_deref().map_or_else(String::new, |fix| format!("      fix: {}\n", output::tame(fix)));
-    format!("{mark}  {}: {}\n{fix}", check.name, output::tame(&check.detail))
+    let links = match kernel.links().await {
+        Ok(links) => links,
+        Err(error) => return vec![Check::skip("path", format!("the kernel does not tell its interfaces: {error}"))],
+    };
+    let Ok(status) = &answers.status else {
+        let public = configuration(root, None, overrides).await.ok().and_then(|found| found.config.client_ip);
+        let remotes = links.iter().filter(|link| link.is_ours).filter_map(|link| Some(link.ends?.1)).collect();
+        let filters = underlay::filters(&filters(root, links.iter().filter(|link| link.is_ours)), &[], underlay::ways_out(&links));
+        return vec![underlay::nat(public, false, &links), underlay::foreign(&remotes, &links), filters];
+    };
+    let specs = specs(client, status).await;
+    let targets = path::targets(status, &specs, answers.latency.as_ref());
+    let remotes: BTreeSet<Ipv4Addr> = targets.iter().filter(|target| target.tunnel.is_some()).map(|target| target.address).collect();
+    let ways = join_all(targets.iter().map(|target| kernel.way(target.address))).await;
+    let uplinks: BTreeSet<u32> = ways.into_iter().flatten().map(|way| way.link).collect();
+    let uplinks = filters(root, links.iter().filter(|link| uplinks.contains(&link.index) && !link.is_ours));
+    let tunnels = filters(root, links.iter().filter(|link| link.is_ours));
+    let public = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
+    let needs_own = status.tunnels.iter().any(|tunnel| tunnel.user_type.as_deref() == Some("IBRL"));
+    let mut checks = path::look(&kernel, &links, &targets, status).await;
+    if status.role != "gateway" {
+        checks.push(underlay::nat(public, needs_own, &links));
+    }
+    checks.push(underlay::foreign(&remotes, &links));
+    checks.push(underlay::filters(&tunnels, &uplinks, underlay::ways_out(&links)));
+    checks
 }
 
-impl Check {
-    fn pass(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Pass, detail: detail.into(), fix: None }
+fn filters<'a>(root: &Root, links: impl Iterator<Item = &'a net::Link>) -> Vec<(String, Option<underlay::Filter>)> {
+    links.map(|link| (link.name.clone(), underlay::filter_of(root, &link.name))).collect()
+}
+
+async fn specs(client: &Client, status: &v3::Status) -> Vec<v3::TunnelReply> {
+    let asked = status.tunnels.iter().take(path::TARGETS).map(|tunnel| {
+        let target = format!("/v3/tunnels/{}", tunnel.id);
+        async move { client.read::<v3::TunnelReply>(&target).await.ok() }
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(is_reachable: bool, checks: Vec<Check>) -> Report {
+        Report { is_reachable, checks }
     }
 
-    fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Warn, detail: detail.into(), fix: Some(fix.into()) }
+    #[test]
+    fn the_exit_code_tells_of_failures_and_first_of_a_daemon_that_is_not_reachable() {
+        let (warn, fail) = (Check::warn("a", "b", "c"), Check::fail("a", "b", "c"));
+        assert_eq!(report(true, vec![warn]).code(), OK);
+        assert_eq!(report(true, vec![fail.clone()]).code(), ERROR);
+        assert_eq!(report(false, vec![fail.clone()]).code(), UNREACHABLE);
+        let document = report(true, vec![fail.of("x")]).document();
+        assert_eq!((&document["schema"], &document["ok"]), (&json!(1), &json!(false)));
+        let expected = json!({"name": "a", "subject": "x", "outcome": "fail", "detail": "b", "fix": "c"});
+        assert_eq!(document["checks"][0], expected);
     }
 
-    fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Fail, detail: detail.into(), fix: Some(fix.into()) }
-    }
-
-    fn skip(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Skip, detail: detail.into(), fix: None }
+    #[tokio::test]
+    async fn without_a_daemon_the_other_checks_are_made_all_the_same_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::of(directory.path());
+        let report = examine_on(root, &Client::new(&directory.path().join("w.sock")), &LedgerFlags::default()).await;
+        assert_eq!(report.code(), UNREACHABLE);
+        let names: Vec<_> = report.checks.iter().map(|check| check.name).collect();
+        assert_eq!(&names[..4], ["daemon", "socket", "permission", "other daemons"]);
+        for name in ["versions", "ledger direct", "clock", "nat", "foreign tunnels", "rp_filter", "networkd"] {
+            assert!(names.contains(&name), "{name} is not among {names:?}");
+        }
+        assert!(names.iter().all(|name| ORDER.contains(name)), "{names:?}");
     }
 }

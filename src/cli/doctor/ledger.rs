@@ -1,0 +1,253 @@
+//! The ledger, asked directly: whether it answers, how far the daemon's view is behind it, what time it is there, and which
+//! versions its program takes.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use warren_ledger::{
+    Endpoint, LedgerClient, RpcSettings,
+    accounts::{ProgramConfig, Version},
+    rpc::Glance,
+};
+
+use super::check::Check;
+use crate::{cli::output, config::LedgerConfig, http::v3::Status};
+
+const DIRECT: &str = "ledger direct";
+const CLOCK: &str = "clock";
+const VERSIONS: &str = "versions";
+/// More endpoints than these nobody configures.
+const ENDPOINTS: usize = 4;
+/// For the answer of one endpoint.
+pub const PATIENCE: Duration = Duration::from_millis(2500);
+/// A slot lasts about this long (Solana's target).
+const SLOT: f64 = 0.4;
+/// A view further behind than its age explains: its endpoint lags. About a minute.
+const LAG: f64 = 150.0;
+/// The ledger's time is agreed on to some seconds, and a finalized slot is 13 s old.
+const CLOCK_TOLERANCE: i64 = 30;
+/// The release of the program that this software was written for.
+const SPEAKS: Version = Version { major: 0, minor: 34, patch: 0 };
+
+/// What one endpoint said, and when by this host's clock.
+pub struct Answer {
+    /// Without secrets.
+    pub endpoint: String,
+    /// How long it took.
+    pub took: Duration,
+    /// Unix time in seconds.
+    pub local_seconds: i64,
+    /// The answer.
+    pub said: Result<Glance, String>,
+}
+
+/// Asks every endpoint, side by side.
+pub async fn look(config: &LedgerConfig) -> Vec<Answer> {
+    join_all(config.urls.iter().take(ENDPOINTS).map(|url| ask(url.endpoint(), config))).await
+}
+
+async fn ask(endpoint: &Endpoint, config: &LedgerConfig) -> Answer {
+    let settings = RpcSettings {
+        commitment: config.commitment,
+        request_timeout: PATIENCE,
+        attempts: 2,
+        first_backoff: Duration::from_millis(200),
+        ..RpcSettings::new(vec![endpoint.clone()], config.program_id)
+    };
+    let begun = Instant::now();
+    let said = match LedgerClient::new(settings) {
+        Ok(client) => client.glance(begun + PATIENCE).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let local_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    Answer { endpoint: endpoint.shown(), took: begun.elapsed(), local_seconds, said }
+}
+
+/// Judges all of it.
+pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option<&str>) -> Vec<Check> {
+    let mut checks: Vec<Check> = answers.iter().map(|answer| direct(answer, status, answers)).collect();
+    let newest = answers.iter().filter_map(|answer| Some((answer, answer.said.as_ref().ok()?))).max_by_key(|(_, glance)| glance.slot);
+    checks.push(match newest.and_then(|(answer, glance)| Some((answer.local_seconds, glance.unix_seconds?))) {
+        Some((local, ledger)) => clock(local, ledger),
+        None => Check::skip(CLOCK, "no ledger told its time"),
+    });
+    checks.push(versions(daemon_version, newest.and_then(|(_, glance)| glance.program.as_ref())));
+    checks
+}
+
+/// When the ledger could not even be asked.
+pub fn unasked(reason: &str, daemon_version: Option<&str>) -> Vec<Check> {
+    vec![
+        Check::skip(DIRECT, format!("which ledger it is cannot be told from here: {reason}")),
+        Check::skip(CLOCK, "no ledger told its time"),
+        versions(daemon_version, None),
+    ]
+}
+
+fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
+    let glance = match &answer.said {
+        Ok(glance) => glance,
+        Err(error) => {
+            let fix = format!("check the endpoint, its token, and the network to it: {}", hint(error));
+            let others = all.iter().any(|answer| answer.said.is_ok());
+            let judged = if others { Check::warn(DIRECT, error, fix) } else { Check::fail(DIRECT, error, fix) };
+            return judged.of(&answer.endpoint);
+        }
+    };
+    let detail = format!("slot {}, after {}", glance.slot, output::span(answer.took.as_secs_f64()));
+    let view = status.and_then(|status| Some((status.view.slot?, status.view.age_seconds?, &status.ledger.endpoint)));
+    let Some((slot, age, used)) = view else { return Check::pass(DIRECT, detail).of(&answer.endpoint) };
+    let behind = glance.slot.0.saturating_sub(slot);
+    let unexplained = f64::from(u32::try_from(behind).unwrap_or(u32::MAX)) - age / SLOT;
+    let detail = format!("{detail}; the daemon's view is {behind} slots older and was read {} ago", output::span(age));
+    if unexplained <= LAG {
+        return Check::pass(DIRECT, detail).of(&answer.endpoint);
+    }
+    let fix = format!("the endpoint that the daemon reads ({used}) lags: name a better one first in [ledger] urls");
+    Check::warn(DIRECT, detail, fix).of(&answer.endpoint)
+}
+
+fn hint(error: &str) -> &'static str {
+    let error = error.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if says(&["401", "403"]) {
+        "it refuses us, so the token is the first suspect"
+    } else if says(&["429"]) {
+        "it has too many requests of ours, so a plan with more of them, or a second endpoint, is due"
+    } else if says(&["dns", "lookup"]) {
+        "its name is not found, so resolv.conf is the first suspect"
+    } else if says(&["refused"]) {
+        "nobody listens there"
+    } else if says(&["in time", "timed out", "timeout"]) {
+        "a firewall may drop what is sent there"
+    } else {
+        "`warrend -check-config` shows what is configured"
+    }
+}
+
+fn clock(local: i64, ledger: i64) -> Check {
+    let off = local.saturating_sub(ledger);
+    if off.abs() <= CLOCK_TOLERANCE {
+        return Check::pass(CLOCK, format!("within {CLOCK_TOLERANCE} s of the ledger's ({off:+} s)"));
+    }
+    let apart = output::span(off.unsigned_abs() as f64);
+    let (detail, fix) = if off > 0 {
+        let detail =
+            format!("this host's clock is {apart} ahead of the ledger's newest block: the clock is wrong, or the ledger stands still");
+        (detail, "timedatectl set-ntp true; if the clock is right, the endpoint lags or the ledger has halted")
+    } else {
+        (format!("this host's clock is {apart} behind the ledger's"), "timedatectl set-ntp true")
+    };
+    Check::warn(CLOCK, detail, fix)
+}
+
+fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
+    let own = crate::version::VERSION;
+    if let Some(program) = program.filter(|program| program.min_compatible > SPEAKS) {
+        return Check::fail(
+            VERSIONS,
+            format!(
+                "the program on the ledger takes clients from {} on, and this software speaks {}",
+                text(program.min_compatible),
+                text(SPEAKS)
+            ),
+            "update warren",
+        );
+    }
+    if let Some(daemon) = daemon.filter(|daemon| *daemon != own) {
+        let detail = format!("warren is {own} and the daemon is {daemon}");
+        return Check::warn(VERSIONS, detail, "update both and restart the daemon (its tunnels stay up): systemctl restart warrend");
+    }
+    if let Some(program) = program.filter(|program| program.version > SPEAKS) {
+        let detail =
+            format!("the program on the ledger is {}, newer than what this software speaks ({})", text(program.version), text(SPEAKS));
+        return Check::warn(VERSIONS, detail, "look for an update of warren");
+    }
+    let daemon = daemon.map_or_else(|| ", the daemon's is not known".to_owned(), |_same| " and so is the daemon".to_owned());
+    let program = program.map_or_else(|| "does not tell its version".to_owned(), |program| format!("is {}", text(program.version)));
+    Check::pass(VERSIONS, format!("warren is {own}{daemon}; the program on the ledger {program}"))
+}
+
+fn text(version: Version) -> String {
+    format!("{}.{}.{}", version.major, version.minor, version.patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use warren_state::Slot;
+
+    use super::*;
+    use crate::{
+        cli::{doctor::check::Outcome, samples::status},
+        version::VERSION,
+    };
+
+    const NOW: i64 = 1_760_464_781;
+
+    fn answer(said: Result<Glance, String>) -> Answer {
+        Answer { endpoint: "http://l".into(), took: Duration::from_millis(20), local_seconds: NOW, said }
+    }
+
+    fn glance(slot: u64) -> Glance {
+        Glance { slot: Slot(slot), unix_seconds: Some(NOW - 2), program: None }
+    }
+
+    fn version(minor: u32) -> Version {
+        Version { major: 0, minor, patch: 0 }
+    }
+
+    fn of(checks: &[Check], name: &str) -> (Outcome, String, Option<String>) {
+        let check = checks.iter().find(|check| check.name == name).unwrap();
+        (check.outcome, check.detail.clone(), check.fix.clone())
+    }
+
+    #[test]
+    fn an_endpoint_that_answers_passes_and_one_that_does_not_fails_unless_another_does() {
+        let refused = || answer(Err("connection refused".into()));
+        let checks = judge(&[answer(Ok(glance(100)))], Some(&status(|_| {})), Some(VERSION));
+        assert_eq!(of(&checks, DIRECT).0, Outcome::Pass);
+        let checks = judge(&[refused()], None, None);
+        let (outcome, _, fix) = of(&checks, DIRECT);
+        assert_eq!(outcome, Outcome::Fail);
+        assert!(fix.unwrap().ends_with("nobody listens there"));
+        assert_eq!(of(&checks, CLOCK).0, Outcome::Skip);
+        let checks = judge(&[refused(), answer(Ok(glance(100)))], None, None);
+        assert_eq!(of(&checks, DIRECT).0, Outcome::Warn);
+        assert_eq!(of(&unasked("no endpoint", None), DIRECT).0, Outcome::Skip);
+    }
+
+    #[test]
+    fn a_view_that_its_age_does_not_explain_tells_of_an_endpoint_that_lags() {
+        let outcome = |slot, age: f64, newest| {
+            let status = status(|s| (s["view"]["slot"], s["view"]["age_seconds"]) = (json!(slot), json!(age)));
+            of(&judge(&[answer(Ok(glance(newest)))], Some(&status), None), DIRECT).0
+        };
+        assert_eq!(outcome(1000, 10.0, 1030), Outcome::Pass);
+        assert_eq!(outcome(1000, 100.0, 1250), Outcome::Pass, "an old view");
+        assert_eq!(outcome(1000, 1.0, 1250), Outcome::Warn);
+        assert_eq!(outcome(1000, 1.0, 900), Outcome::Pass, "the daemon knows more than this endpoint");
+    }
+
+    #[test]
+    fn a_clock_is_wrong_from_half_a_minute_on() {
+        assert_eq!(clock(NOW, NOW - 30).outcome, Outcome::Pass);
+        assert_eq!(clock(NOW, NOW + 30).outcome, Outcome::Pass);
+        let ahead = clock(NOW, NOW - 31);
+        assert!(ahead.outcome == Outcome::Warn && ahead.detail.contains("31s ahead"), "{}", ahead.detail);
+        let behind = clock(NOW, NOW + 3600);
+        assert!(behind.outcome == Outcome::Warn && behind.detail.contains("1h behind"), "{}", behind.detail);
+    }
+
+    #[test]
+    fn skew_of_versions_is_told_of_and_a_program_that_refuses_us_fails() {
+        let program = |minor, least| ProgramConfig { bump: 1, version: version(minor), min_compatible: version(least) };
+        assert_eq!(versions(Some(VERSION), Some(&program(34, 30))).outcome, Outcome::Pass);
+        assert_eq!(versions(None, None).outcome, Outcome::Pass);
+        assert_eq!(versions(Some("0.0.1"), None).outcome, Outcome::Warn);
+        assert_eq!(versions(Some(VERSION), Some(&program(35, 30))).outcome, Outcome::Warn);
+        assert_eq!(versions(Some(VERSION), Some(&program(36, 35))).outcome, Outcome::Fail);
+    }
+}

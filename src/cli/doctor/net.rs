@@ -1,0 +1,181 @@
+//! This host's interfaces and the ways that it knows, asked of the kernel.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are an open set")]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::{
+    AddressFamily,
+    address::{AddressAttribute, AddressMessage},
+    link::{InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    route::{RouteAttribute, RouteMetric},
+};
+use rtnetlink::{Handle, RouteMessageBuilder};
+use warren_dataplane::kernel::Mark;
+
+/// An interface.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Link {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// `gre`, `tun`, `veth` and so on; empty for hardware.
+    pub kind: String,
+    /// The largest packet, in bytes.
+    pub mtu: u32,
+    /// Whether it is up.
+    pub is_up: bool,
+    /// Whether it is the loopback.
+    pub is_loopback: bool,
+    /// Whether it carries warrend's mark.
+    pub is_ours: bool,
+    /// The outer addresses of a GRE link.
+    pub ends: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// Packets received.
+    pub received: u64,
+    /// Packets sent.
+    pub sent: u64,
+    /// Its IPv4 addresses.
+    pub addresses: Vec<Ipv4Addr>,
+}
+
+/// The way to an address.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Way {
+    /// The number of the interface that it leaves by.
+    pub link: u32,
+    /// The source address.
+    pub source: Option<Ipv4Addr>,
+    /// The largest packet that the route allows, where it says so.
+    pub mtu: Option<u32>,
+}
+
+/// Asks the kernel.
+pub struct Kernel {
+    handle: Handle,
+}
+
+impl Kernel {
+    /// Opens a netlink socket; no capability is needed.
+    pub fn open() -> std::io::Result<Self> {
+        let (connection, handle, _messages) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// Every interface with its addresses.
+    pub async fn links(&self) -> Result<Vec<Link>, String> {
+        let links: Vec<LinkMessage> = self.handle.link().get().execute().try_collect().await.map_err(|error| error.to_string())?;
+        let mut links: Vec<Link> = links.iter().map(link).collect();
+        let addresses: Vec<AddressMessage> =
+            self.handle.address().get().execute().try_collect().await.map_err(|error| error.to_string())?;
+        for message in addresses {
+            let Some(link) = links.iter_mut().find(|link| link.index == message.header.index) else { continue };
+            link.addresses.extend(address(&message));
+        }
+        Ok(links)
+    }
+
+    /// The way to an address; none where the kernel knows none.
+    pub async fn way(&self, target: Ipv4Addr) -> Option<Way> {
+        let mut message = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(target, 32).build();
+        message.header.address_family = AddressFamily::Inet;
+        let route = self.handle.route().get(message).execute().try_next().await.ok().flatten()?;
+        let mut way = Way::default();
+        for attribute in &route.attributes {
+            match attribute {
+                RouteAttribute::Oif(index) => way.link = *index,
+                RouteAttribute::PrefSource(netlink_packet_route::route::RouteAddress::Inet(source)) => way.source = Some(*source),
+                RouteAttribute::Metrics(metrics) => way.mtu = metrics.iter().find_map(mtu),
+                _ => {}
+            }
+        }
+        Some(way)
+    }
+}
+
+fn mtu(metric: &RouteMetric) -> Option<u32> {
+    match metric {
+        RouteMetric::Mtu(mtu) => Some(*mtu),
+        _ => None,
+    }
+}
+
+fn link(message: &LinkMessage) -> Link {
+    let flags = &message.header.flags;
+    let (is_up, is_loopback) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Loopback));
+    let mut link = Link { index: message.header.index, is_up, is_loopback, ..Link::default() };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            LinkAttribute::IfAlias(alias) => {
+                let mark: Option<Mark> = alias.parse().ok();
+                link.is_ours = mark.is_some();
+                if let Some(ends) = mark.and_then(|mark| mark.endpoints) {
+                    link.ends = Some((ends.local, ends.remote));
+                }
+            }
+            LinkAttribute::Stats64(stats) => (link.received, link.sent) = (stats.rx_packets, stats.tx_packets),
+            LinkAttribute::LinkInfo(info) => info.iter().for_each(|info| learn(&mut link, info)),
+            _ => {}
+        }
+    }
+    link
+}
+
+fn learn(link: &mut Link, info: &LinkInfo) {
+    match info {
+        LinkInfo::Kind(InfoKind::GreTun) => link.kind = "gre".to_owned(),
+        LinkInfo::Kind(InfoKind::GreTap) => link.kind = "gretap".to_owned(),
+        LinkInfo::Kind(kind) => link.kind = kind.to_string(),
+        LinkInfo::Data(InfoData::GreTun(parts) | InfoData::GreTap(parts)) => {
+            let (mut local, mut remote) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+            for part in parts {
+                match part {
+                    InfoGre::Local(address) => local = *address,
+                    InfoGre::Remote(address) => remote = *address,
+                    _ => {}
+                }
+            }
+            link.ends = Some((local, remote));
+        }
+        _ => {}
+    }
+}
+
+/// On a point-to-point link `Local` is this host's address and `Address` the other end's.
+fn address(message: &AddressMessage) -> Option<Ipv4Addr> {
+    let of = |wanted: fn(&AddressAttribute) -> Option<&IpAddr>| message.attributes.iter().find_map(wanted);
+    let local = of(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(address),
+        _ => None,
+    });
+    let any = of(|attribute| match attribute {
+        AddressAttribute::Address(address) => Some(address),
+        _ => None,
+    });
+    match local.or(any) {
+        Some(IpAddr::V4(address)) => Some(*address),
+        Some(IpAddr::V6(_)) | None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_loopback_is_seen_with_its_address_and_is_the_way_to_it() {
+        let kernel = Kernel::open().unwrap();
+        let links = kernel.links().await.unwrap();
+        let loopback = links.iter().find(|link| link.is_loopback).unwrap();
+        assert!(!loopback.is_ours && loopback.ends.is_none());
+        if loopback.is_up {
+            assert!(loopback.addresses.contains(&Ipv4Addr::LOCALHOST), "{loopback:?}");
+            assert_eq!(kernel.way(Ipv4Addr::LOCALHOST).await.unwrap().link, loopback.index);
+        }
+    }
+}

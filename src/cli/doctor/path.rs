@@ -1,0 +1,380 @@
+//! The way to each device: ICMP, GRE, BGP inside the tunnel, and how large packets may be.
+
+use std::net::Ipv4Addr;
+
+use futures_util::future::join_all;
+use serde::Deserialize;
+
+use super::{
+    check::Check,
+    icmp::{Echo, echo},
+    net::{Kernel, Link, Way},
+};
+use crate::{
+    cli::notes,
+    http::v3::{Status, Tunnel, TunnelReply},
+};
+
+const ICMP: &str = "icmp";
+const GRE: &str = "gre";
+const BGP: &str = "bgp";
+const MTU: &str = "mtu";
+const PATH: &str = "path";
+/// A host has two tunnels; a gateway has too many to look at.
+pub const TARGETS: usize = 4;
+/// Of devices without a tunnel.
+const NEAREST: usize = 3;
+/// A tunnel packet of 1476 bytes with its outer headers (20 of IP, 4 of GRE).
+const WHOLE: u32 = 1500;
+const SMALL: usize = 84;
+
+/// A device to look at.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The interface, or the device's code.
+    pub name: String,
+    /// Its address on the underlay.
+    pub address: Ipv4Addr,
+    /// The tunnel, where there is one.
+    pub tunnel: Option<Tunnel>,
+    /// The device's address inside the tunnel.
+    pub peer: Option<Ipv4Addr>,
+}
+
+/// One row of `/v2/latency`.
+#[derive(Clone, Deserialize, Debug)]
+pub struct Measured {
+    /// The device's code.
+    #[serde(default)]
+    pub device_code: String,
+    /// The address that was probed.
+    pub device_ip: Ipv4Addr,
+    /// The shortest round trip.
+    #[serde(default)]
+    pub min_latency_ns: i64,
+    /// Whether anything came back.
+    #[serde(default)]
+    pub reachable: bool,
+}
+
+/// `/v2/latency`, as far as it is needed.
+#[derive(Clone, Deserialize, Debug, Default)]
+pub struct Latency {
+    /// By device and endpoint.
+    #[serde(default)]
+    pub results: Vec<Measured>,
+}
+
+/// The devices of the tunnels that should be there, else the nearest ones.
+pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>) -> Vec<Target> {
+    let peer = |id: &str| {
+        let spec = &specs.iter().find(|reply| reply.tunnel.id == id)?.spec;
+        spec["bgp"]["peer_address"].as_str()?.parse().ok()
+    };
+    let desired = status.tunnels.iter().filter_map(|tunnel| {
+        let address = tunnel.remote.as_deref()?.parse().ok()?;
+        let name = tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
+        Some(Target { name, address, peer: peer(&tunnel.id), tunnel: Some(tunnel.clone()) })
+    });
+    let targets: Vec<Target> = desired.take(TARGETS).collect();
+    if !targets.is_empty() {
+        return targets;
+    }
+    let mut measured: Vec<Measured> = latency.map(|latency| latency.results.clone()).unwrap_or_default();
+    measured.sort_by_key(|measured| (!measured.reachable, measured.min_latency_ns, measured.device_ip));
+    let nearest = measured.into_iter().take(NEAREST);
+    nearest.map(|found| Target { name: found.device_code, address: found.device_ip, tunnel: None, peer: None }).collect()
+}
+
+/// What was seen of the way to one device.
+pub struct Seen {
+    /// The way that the kernel knows.
+    pub way: Option<Way>,
+    /// A small packet.
+    pub small: Echo,
+    /// One as large as a tunnel's largest, forbidden to be fragmented; asked for only when the small one was answered.
+    pub large: Option<Echo>,
+    /// One through the tunnel.
+    pub inside: Option<Echo>,
+}
+
+/// Looks at all of them, side by side, and judges.
+pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &Status) -> Vec<Check> {
+    if targets.is_empty() {
+        return vec![Check::skip(PATH, "there is no device to try: no tunnel is due, and no latencies are known")];
+    }
+    let looked = targets.iter().map(|target| async move { judge(target, links, &see(kernel, target).await, status) });
+    join_all(looked).await.into_iter().flatten().collect()
+}
+
+async fn see(kernel: &Kernel, target: &Target) -> Seen {
+    let outside = async {
+        let small = echo(target.address, SMALL, false).await;
+        let large = match small {
+            Echo::Reply(_) => Some(echo(target.address, WHOLE as usize, true).await),
+            Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) => None,
+        };
+        (small, large)
+    };
+    let inside = async {
+        match target.peer {
+            Some(peer) => Some(echo(peer, SMALL, false).await),
+            None => None,
+        }
+    };
+    let (way, (small, large), inside) = tokio::join!(kernel.way(target.address), outside, inside);
+    Seen { way, small, large, inside }
+}
+
+/// Judges.
+pub fn judge(target: &Target, links: &[Link], seen: &Seen, status: &Status) -> Vec<Check> {
+    let subject = format!("{} {}", target.name, target.address);
+    let uplink = seen.way.as_ref().and_then(|way| links.iter().find(|link| link.index == way.link));
+    let is_up = target.tunnel.as_ref().is_some_and(|tunnel| tunnel.session == "BGP Session Up");
+    let mut checks = vec![icmp(target, uplink, seen, is_up)];
+    if let Some(tunnel) = &target.tunnel {
+        let link = links.iter().find(|link| Some(&link.name) == tunnel.name.as_ref());
+        checks.push(gre(link, seen.inside.as_ref(), is_up));
+        checks.push(bgp(status, tunnel));
+    } else {
+        checks.push(Check::skip(GRE, "only a tunnel that is there can show whether GRE passes"));
+    }
+    checks.push(mtu(uplink, seen));
+    checks.into_iter().map(|check| check.of(subject.clone())).collect()
+}
+
+fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Check {
+    let address = target.address;
+    let by = uplink.map_or_else(String::new, |link| format!(" by {}", link.name));
+    if let Some(link) = uplink.filter(|link| link.is_ours || link.ends.is_some_and(|(_, remote)| remote == address)) {
+        let detail = format!("the way to {address} leads into {}: a tunnel cannot carry itself", link.name);
+        return Check::fail(ICMP, detail, format!("ip route add {address}/32 via YOUR-GATEWAY, so that it leaves by the underlay"));
+    }
+    match &seen.small {
+        Echo::Reply(after) => Check::pass(ICMP, format!("answered after {}{by}", humantime::format_duration(rounded(*after)))),
+        Echo::NoRoute(why) => Check::fail(
+            ICMP,
+            format!("this host knows no way to {address}: {why}"),
+            "look at `ip route get` for it: a default route may be missing",
+        ),
+        Echo::NotAllowed(why) => Check::skip(
+            ICMP,
+            format!("this user may open neither a ping nor a raw socket ({why}): run it as root, or widen net.ipv4.ping_group_range"),
+        ),
+        Echo::TooLarge => {
+            Check::warn(ICMP, "even a small packet is too large for the way", "look at the MTU of the interface that it leaves by")
+        }
+        Echo::Silence if is_up => Check::pass(ICMP, format!("no answer{by}, but the session through the tunnel is up: ICMP is filtered")),
+        Echo::Silence => Check::warn(
+            ICMP,
+            format!("no answer{by}: the device is down, or something on the way drops ICMP, and perhaps GRE with it"),
+            format!("try `traceroute {address}`, and look at the firewalls on the way"),
+        ),
+    }
+}
+
+fn gre(link: Option<&Link>, inside: Option<&Echo>, is_up: bool) -> Check {
+    let Some(link) = link else { return Check::skip(GRE, "the tunnel's link is not there yet") };
+    let counted = format!("{} packets came in and {} went out through {}", link.received, link.sent, link.name);
+    if let Some(Echo::Reply(after)) = inside {
+        return Check::pass(
+            GRE,
+            format!("the device answers through the tunnel after {}; {counted}", humantime::format_duration(rounded(*after))),
+        );
+    }
+    if is_up {
+        return Check::pass(GRE, format!("the session through it is up; {counted}"));
+    }
+    if link.received > 0 {
+        let fix = "the device may have taken its end away: compare `warren ledger show` with the device, and look at `warren explain`";
+        return Check::warn(GRE, format!("GRE does pass, but the device does not answer inside the tunnel now; {counted}"), fix);
+    }
+    if link.sent == 0 {
+        return Check::skip(GRE, format!("nothing was sent yet: {counted}"));
+    }
+    Check::fail(
+        GRE,
+        format!("nothing ever came back: {counted}"),
+        "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the way; and the device must have its end of the tunnel",
+    )
+}
+
+/// The daemon's own session tells what a connection of ours would: a second one to the device's port would disturb it.
+fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
+    let detail = notes::session(status, tunnel);
+    match tunnel.session.as_str() {
+        "BGP Session Up" => Check::pass(BGP, format!("TCP port 179 answers inside the tunnel: {detail}")),
+        "Network Unreachable" => Check::fail(
+            BGP,
+            format!("TCP port 179 does not answer inside the tunnel: {detail}"),
+            "when GRE passes, the device lacks this neighbour: ask its operator, or try another device",
+        ),
+        "BGP Session Failed" => Check::fail(
+            BGP,
+            format!("TCP port 179 answers inside the tunnel, but {detail}"),
+            "compare AS numbers and password with the device's; `warren explain` has the last reason",
+        ),
+        _ => Check::warn(BGP, detail, "wait a little; if it stays so, `warren explain` tells why"),
+    }
+}
+
+fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
+    let Some(link) = uplink else { return Check::skip(MTU, "no interface leads there") };
+    let of_route = seen.way.as_ref().and_then(|way| way.mtu).filter(|mtu| *mtu > 0);
+    let mtu = of_route.map_or(link.mtu, |of_route| of_route.min(link.mtu));
+    let fix =
+        format!("raise the MTU to {WHOLE} or more on the way; else large packets inside the tunnel travel in fragments, or not at all");
+    if mtu < WHOLE {
+        return Check::warn(MTU, format!("{} takes {mtu} bytes there, and a tunnel's largest packet has {WHOLE}", link.name), fix);
+    }
+    match &seen.large {
+        Some(Echo::Reply(_)) => {
+            Check::pass(MTU, format!("{} takes {mtu} bytes, and a packet of {WHOLE} reached the device in one piece", link.name))
+        }
+        Some(Echo::Silence | Echo::TooLarge) => Check::warn(
+            MTU,
+            format!("{} takes {mtu} bytes, but a packet of {WHOLE} does not reach the device in one piece", link.name),
+            fix,
+        ),
+        Some(Echo::NoRoute(_) | Echo::NotAllowed(_)) | None => {
+            Check::pass(MTU, format!("{} takes {mtu} bytes; the way beyond it could not be tried", link.name))
+        }
+    }
+}
+
+fn rounded(time: std::time::Duration) -> std::time::Duration {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    std::time::Duration::from_micros(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::{
+        doctor::check::Outcome,
+        samples::{self, status},
+    };
+
+    const DEVICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+    const REPLY: Echo = Echo::Reply(Duration::from_millis(3));
+
+    fn tunnel(session: &str) -> Tunnel {
+        let mut tunnel = samples::tunnel();
+        tunnel["session"] = json!(session);
+        serde_json::from_value(tunnel).unwrap()
+    }
+
+    fn target(session: Option<&str>) -> Target {
+        Target { name: "doublezero0".into(), address: DEVICE, tunnel: session.map(tunnel), peer: None }
+    }
+
+    fn links() -> Vec<Link> {
+        let eth0 = Link { index: 2, name: "eth0".into(), mtu: 1500, is_up: true, ..Link::default() };
+        let ours = Link { index: 3, name: "doublezero0".into(), mtu: 1476, is_ours: true, sent: 9, ..Link::default() };
+        vec![eth0, ours]
+    }
+
+    fn seen(small: Echo, large: Option<Echo>, inside: Option<Echo>) -> Seen {
+        Seen { way: Some(Way { link: 2, ..Way::default() }), small, large, inside }
+    }
+
+    fn outcome(target: &Target, links: &[Link], seen: &Seen, name: &str) -> Outcome {
+        let checks = judge(target, links, seen, &status(|_| {}));
+        checks.iter().find(|check| check.name == name).unwrap().outcome
+    }
+
+    #[test]
+    fn devices_of_tunnels_come_before_the_nearest_and_those_that_answer_before_those_that_do_not() {
+        let row = |code: &str, last, ns, reachable| Measured {
+            device_code: code.into(),
+            device_ip: Ipv4Addr::new(9, 9, 9, last),
+            min_latency_ns: ns,
+            reachable,
+        };
+        let rows = vec![row("dead", 1, 0, false), row("far", 2, 9, true), row("near", 3, 5, true), row("mid", 4, 7, true)];
+        let latency = Latency { results: rows };
+        let names = |status: &Status| targets(status, &[], Some(&latency)).into_iter().map(|target| target.name).collect::<Vec<_>>();
+        assert_eq!(names(&status(|_| {})), ["near", "mid", "far"]);
+        assert_eq!(names(&status(|s| s["tunnels"] = json!([samples::tunnel()]))), ["doublezero0"]);
+        assert!(targets(&status(|_| {}), &[], None).is_empty());
+    }
+
+    #[test]
+    fn the_peers_address_is_taken_from_the_tunnels_spec() {
+        let tunnel = samples::tunnel();
+        let spec = json!({"schema": 1, "tunnel": tunnel, "spec": {"bgp": {"peer_address": "169.254.0.0"}}, "events": []});
+        let with = status(|s| s["tunnels"] = json!([tunnel]));
+        let found = targets(&with, &[serde_json::from_value(spec).unwrap()], None);
+        assert_eq!(found[0].peer, Some(Ipv4Addr::new(169, 254, 0, 0)));
+    }
+
+    #[test]
+    fn every_answer_to_a_ping_has_its_verdict() {
+        let up = Some("BGP Session Up");
+        for (session, small, expected) in [
+            (None, REPLY, Outcome::Pass),
+            (None, Echo::Silence, Outcome::Warn),
+            (up, Echo::Silence, Outcome::Pass),
+            (up, Echo::NoRoute("network unreachable".into()), Outcome::Fail),
+            (None, Echo::NotAllowed("not permitted".into()), Outcome::Skip),
+            (None, Echo::TooLarge, Outcome::Warn),
+        ] {
+            assert_eq!(outcome(&target(session), &links(), &seen(small.clone(), None, None), ICMP), expected, "{session:?} {small:?}");
+        }
+        let looped = Seen { way: Some(Way { link: 3, ..Way::default() }), ..seen(REPLY, None, None) };
+        assert_eq!(outcome(&target(up), &links(), &looped, ICMP), Outcome::Fail, "a tunnel inside itself");
+    }
+
+    #[test]
+    fn gre_is_judged_by_what_came_through_the_tunnel() {
+        let down = target(Some("Network Unreachable"));
+        let counting = |received, sent| {
+            let mut links = links();
+            (links[1].received, links[1].sent) = (received, sent);
+            links
+        };
+        let silent = || seen(REPLY, None, Some(Echo::Silence));
+        assert_eq!(outcome(&down, &counting(0, 9), &silent(), GRE), Outcome::Fail);
+        assert_eq!(outcome(&down, &counting(0, 0), &silent(), GRE), Outcome::Skip);
+        assert_eq!(outcome(&down, &counting(4, 9), &silent(), GRE), Outcome::Warn);
+        assert_eq!(outcome(&down, &counting(0, 9), &seen(REPLY, None, Some(REPLY)), GRE), Outcome::Pass);
+        assert_eq!(outcome(&target(Some("BGP Session Up")), &counting(0, 9), &silent(), GRE), Outcome::Pass);
+        assert_eq!(outcome(&down, &links()[..1], &silent(), GRE), Outcome::Skip, "no link");
+        assert_eq!(outcome(&target(None), &links(), &silent(), GRE), Outcome::Skip, "no tunnel");
+    }
+
+    #[test]
+    fn the_session_tells_whether_the_port_answers() {
+        for (session, expected) in [
+            ("BGP Session Up", Outcome::Pass),
+            ("Network Unreachable", Outcome::Fail),
+            ("BGP Session Failed", Outcome::Fail),
+            ("Pending BGP Session", Outcome::Warn),
+            ("BGP Session Down", Outcome::Warn),
+        ] {
+            assert_eq!(outcome(&target(Some(session)), &links(), &seen(REPLY, None, None), BGP), expected, "{session}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_takes_less_than_a_whole_tunnel_packet_is_told_of() {
+        let judged = |mtu, of_route, large| {
+            let mut links = links();
+            links[0].mtu = mtu;
+            let way = Some(Way { link: 2, mtu: of_route, source: None });
+            outcome(&target(None), &links, &Seen { way, ..seen(REPLY, large, None) }, MTU)
+        };
+        assert_eq!(judged(1500, None, Some(REPLY)), Outcome::Pass);
+        assert_eq!(judged(9000, None, None), Outcome::Pass, "the way could not be tried");
+        assert_eq!(judged(1450, None, Some(REPLY)), Outcome::Warn);
+        assert_eq!(judged(1500, Some(1400), Some(REPLY)), Outcome::Warn);
+        assert_eq!(judged(1500, None, Some(Echo::Silence)), Outcome::Warn);
+        assert_eq!(judged(1500, None, Some(Echo::TooLarge)), Outcome::Warn);
+        let nowhere = Seen { way: None, ..seen(Echo::Silence, None, None) };
+        assert_eq!(outcome(&target(None), &links(), &nowhere, MTU), Outcome::Skip);
+    }
+}

@@ -1,0 +1,174 @@
+//! The daemon's process, and other daemons that would fight with it.
+
+use super::{check::Check, root::Root};
+use crate::http::v3::Status;
+
+const CAPABILITIES: &str = "capabilities";
+const OTHERS: &str = "other daemons";
+/// linux/capability.h
+const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
+/// The name of the reference's daemon; a package of ours may start warrend under this name too.
+const REFERENCE: &str = "doublezerod";
+const OURS: &str = "warrend";
+
+/// A daemon of either kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// What it was started as.
+    pub name: String,
+    /// What it is, where that may be seen.
+    pub program: Option<String>,
+    /// Whether it is known to live in another network, or is a helper that a daemon started.
+    pub is_apart: bool,
+}
+
+/// The effective capabilities of the daemon: as the kernel shows them where it does, else as the daemon says.
+pub fn capabilities_of(root: &Root, status: &Status) -> u64 {
+    let pid = status.process.pid;
+    let seen = root.text(&format!("/proc/{pid}/status")).filter(|_| is_daemon(root, pid));
+    seen.as_deref().and_then(effective).unwrap_or(status.process.capabilities)
+}
+
+/// Judges.
+pub fn judge_capabilities(status: &Status, held: u64) -> Check {
+    if status.dataplane.backend == "simulated" {
+        return Check::skip(CAPABILITIES, "a simulated dataplane needs none");
+    }
+    let missing: Vec<&str> = NEEDED.iter().filter(|(bit, _)| held & (1 << bit) == 0).map(|(_, name)| *name).collect();
+    if missing.is_empty() {
+        return Check::pass(CAPABILITIES, "CAP_NET_ADMIN and CAP_NET_RAW");
+    }
+    Check::fail(
+        CAPABILITIES,
+        format!("the daemon lacks {}", missing.join(" and ")),
+        "start it by its unit, which grants them (AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW), or as root",
+    )
+}
+
+/// Every daemon that may be seen.
+pub fn look_for_daemons(root: &Root) -> Vec<Process> {
+    let own_network = root.at("/proc/self/ns/net").read_link().ok();
+    let daemons = root.processes().into_iter().filter_map(|pid| {
+        let name = root.text(&format!("/proc/{pid}/comm"))?.trim().to_owned();
+        let program = root.at(&format!("/proc/{pid}/exe")).read_link().ok();
+        let program = program.and_then(|path| Some(path.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned()));
+        let network = root.at(&format!("/proc/{pid}/ns/net")).read_link().ok();
+        let is_elsewhere = network.is_some() && own_network.is_some() && network != own_network;
+        let is_helper = arguments(root, pid).first().is_some_and(|word| word == "forwarder");
+        Some(Process { pid, name, program, is_apart: is_elsewhere || is_helper })
+    });
+    daemons.filter(|process| process.name == REFERENCE || process.name == OURS).collect()
+}
+
+/// Judges: the reference's daemon, or a second one of ours, would fight with ours about the tunnels.
+pub fn judge_others(daemons: &[Process], our_pid: Option<u32>) -> Check {
+    let near = || daemons.iter().filter(|process| !process.is_apart && Some(process.pid) != our_pid);
+    if let Some(reference) = near().find(|process| process.is_reference()) {
+        return Check::fail(
+            OTHERS,
+            format!("{REFERENCE} runs as process {}: it and warrend would undo each other's work", reference.pid),
+            format!("systemctl disable --now {REFERENCE}, then systemctl restart warrend"),
+        );
+    }
+    // Without an answer of our daemon, one that runs is as likely to be ours as not.
+    match near().next().filter(|_| our_pid.is_some()) {
+        Some(second) => Check::warn(
+            OTHERS,
+            format!("another {} runs as process {}", second.name, second.pid),
+            format!("if it is not meant to be there: kill {}", second.pid),
+        ),
+        None => Check::pass(OTHERS, "none is seen"),
+    }
+}
+
+/// What a daemon was started with, as far as that may be seen.
+pub fn arguments(root: &Root, pid: u32) -> Vec<String> {
+    let line = root.text(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split_terminator('\0').skip(1).map(str::to_owned).collect()
+}
+
+/// Whether this is a daemon's process, and not another one of that number in another container.
+pub fn is_daemon(root: &Root, pid: u32) -> bool {
+    root.text(&format!("/proc/{pid}/comm")).is_some_and(|name| [OURS, REFERENCE].contains(&name.trim()))
+}
+
+impl Process {
+    /// By its name, unless it is warrend under that name.
+    fn is_reference(&self) -> bool {
+        self.name == REFERENCE && self.program.as_deref() != Some(OURS)
+    }
+}
+
+/// `CapEff` of proc_pid_status(5).
+fn effective(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::{
+        doctor::{check::Outcome, root},
+        samples::status,
+    };
+
+    #[test]
+    fn the_kernels_word_about_capabilities_counts_before_the_daemons_own() {
+        let status = status(|_| {});
+        let (_directory, root) = root::with(&[("/proc/1/comm", "warrend\n"), ("/proc/1/status", "CapEff:\t0000000000001000\n")]);
+        assert_eq!(capabilities_of(&root, &status), 1 << 12);
+        let (_directory, other) = root::with(&[("/proc/1/comm", "systemd\n"), ("/proc/1/status", "CapEff:\t0\n")]);
+        assert_eq!(capabilities_of(&other, &status), 12288, "another process of that number");
+        let (_directory, hidden) = root::with(&[]);
+        assert_eq!(capabilities_of(&hidden, &status), 12288);
+    }
+
+    #[test]
+    fn each_capability_that_is_missing_is_named() {
+        let real = status(|_| {});
+        assert_eq!(judge_capabilities(&real, 1 << 12 | 1 << 13).outcome, Outcome::Pass);
+        let lacking = judge_capabilities(&real, 1 << 12);
+        assert_eq!((lacking.outcome, lacking.detail.as_str()), (Outcome::Fail, "the daemon lacks CAP_NET_RAW"));
+        assert_eq!(judge_capabilities(&real, 0).detail, "the daemon lacks CAP_NET_ADMIN and CAP_NET_RAW");
+        assert_eq!(judge_capabilities(&status(|s| s["dataplane"]["backend"] = json!("simulated")), 0).outcome, Outcome::Skip);
+    }
+
+    fn process(pid: u32, name: &str, program: Option<&str>) -> Process {
+        Process { pid, name: name.into(), program: program.map(str::to_owned), is_apart: false }
+    }
+
+    #[test]
+    fn the_references_daemon_is_told_from_ours_under_its_name() {
+        let ours = process(7, "warrend", Some("warrend"));
+        let outcome = |others: &[Process], pid| judge_others(&[&[ours.clone()], others].concat(), pid).outcome;
+        assert_eq!(outcome(&[], Some(7)), Outcome::Pass);
+        assert_eq!(outcome(&[], None), Outcome::Pass, "it may be the daemon that does not answer");
+        assert_eq!(outcome(&[process(8, "doublezerod", None)], Some(7)), Outcome::Fail);
+        assert_eq!(outcome(&[process(8, "doublezerod", Some("doublezerod"))], None), Outcome::Fail);
+        assert_eq!(outcome(&[process(8, "doublezerod", Some("warrend"))], Some(7)), Outcome::Warn, "a second one of ours");
+        assert_eq!(outcome(&[process(8, "warrend", None)], Some(7)), Outcome::Warn);
+        assert_eq!(judge_others(&[process(7, "doublezerod", None)], Some(7)).outcome, Outcome::Pass, "it is the one that answered");
+        let apart = Process { is_apart: true, ..process(8, "doublezerod", None) };
+        assert_eq!(outcome(&[apart], Some(7)), Outcome::Pass);
+    }
+
+    #[test]
+    fn daemons_are_found_and_their_helpers_are_known() {
+        let (_directory, root) = root::with(&[
+            ("/proc/7/comm", "warrend\n"),
+            ("/proc/7/cmdline", "/usr/bin/warrend\0-env\0devnet\0"),
+            ("/proc/8/comm", "warrend\n"),
+            ("/proc/8/cmdline", "/usr/bin/warrend\0forwarder\0--socket\0/x\0"),
+            ("/proc/9/comm", "bash\n"),
+            ("/proc/self/comm", "warrend\n"),
+        ]);
+        let found = look_for_daemons(&root);
+        assert_eq!(found.iter().map(|process| (process.pid, process.is_apart)).collect::<Vec<_>>(), [(7, false), (8, true)]);
+        assert_eq!(arguments(&root, 7), ["-env", "devnet"]);
+    }
+}

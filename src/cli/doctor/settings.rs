@@ -1,0 +1,133 @@
+//! The daemon's configuration, as far as this process may read it.
+
+use std::path::PathBuf;
+
+use super::{
+    process,
+    root::{self, Root},
+};
+use crate::{
+    cli::command::LedgerFlags,
+    config::{self, Config, DEFAULT_FILE, Layer, URL_VARIABLE, flags},
+};
+
+/// Read by the unit, so that the ledger's URL need not stand where everybody may read it.
+const UNIT_ENVIRONMENT: &str = "/etc/warren/environment";
+
+/// A configuration, and where it is from.
+#[derive(Debug)]
+pub struct Found {
+    /// What is in force, or would be.
+    pub config: Config,
+    /// For people.
+    pub source: String,
+}
+
+/// The configuration of the running daemon, from its arguments and its environment; without one, what it would start with.
+///
+/// # Errors
+/// When there is no configuration: for people, without secrets.
+pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: impl Fn(&str) -> Option<String>) -> Result<Found, String> {
+    let running = pid.filter(|pid| process::is_daemon(root, *pid));
+    let mut layer = started_with(root, running)?;
+    if let Some(url) = &overrides.url {
+        layer.ledger.urls = Some(vec![url.parse().map_err(|error| format!("--url: {error}"))?]);
+    }
+    if let Some(program) = &overrides.program_id {
+        layer.ledger.program_id = Some(program.parse().map_err(|error| format!("--program-id: {error}"))?);
+    }
+    layer.ledger.env = overrides.env.clone().or(layer.ledger.env);
+    let environment = |name: &str| match running {
+        Some(pid) => of_environ(&root.text(&format!("/proc/{pid}/environ"))?, name),
+        None => None,
+    };
+    let unit = |name: &str| of_file(&root.text(UNIT_ENVIRONMENT)?, name);
+    let config = config::load(layer, |name| {
+        let own = variable(name).filter(|value| name == URL_VARIABLE && !value.is_empty());
+        environment(name).or_else(|| unit(name)).or(own)
+    });
+    let source = match running {
+        Some(pid) => format!("the arguments of process {pid}"),
+        None => "the configuration file and the environment".to_owned(),
+    };
+    config.map(|config| Found { config, source }).map_err(|error| error.to_string())
+}
+
+/// The configuration file, which may not be there.
+pub fn file(root: &Root, pid: Option<u32>) -> PathBuf {
+    started_with(root, pid).ok().and_then(|layer| layer.config).unwrap_or_else(|| root.at(DEFAULT_FILE))
+}
+
+/// The file that holds the password of the BGP sessions, where one is named.
+pub fn password_file(root: &Root, pid: Option<u32>) -> Option<PathBuf> {
+    let flag = started_with(root, pid).ok().and_then(|layer| layer.bgp.password_file);
+    flag.or_else(|| {
+        let text = root::bytes(&file(root, pid)).ok()?;
+        toml::from_str::<Layer>(&String::from_utf8_lossy(&text)).ok()?.bgp.password_file
+    })
+}
+
+/// What the daemon's own arguments say, and where its file is.
+fn started_with(root: &Root, running: Option<u32>) -> Result<Layer, String> {
+    let mut layer = match running {
+        Some(pid) => flags::parse(process::arguments(root, pid)).map_err(|error| error.to_string())?.layer,
+        None => Layer::default(),
+    };
+    let file = root.at(DEFAULT_FILE);
+    if layer.config.is_none() && file.exists() {
+        layer.config = Some(file);
+    }
+    Ok(layer)
+}
+
+fn of_environ(environ: &str, name: &str) -> Option<String> {
+    environ.split('\0').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+}
+
+/// systemd.exec(5) EnvironmentFile=.
+fn of_file(text: &str, name: &str) -> Option<String> {
+    let values = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+    values.last().map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(found: &Result<Found, String>) -> String {
+        found.as_ref().unwrap().config.ledger.urls[0].redacted()
+    }
+
+    #[test]
+    fn the_running_daemons_arguments_and_environment_count_before_files_and_our_own_environment() {
+        let files = [
+            ("/etc/warren/warren.toml", "[ledger]\nurls = [\"http://file\"]\n"),
+            ("/proc/7/comm", "warrend\n"),
+            ("/proc/7/cmdline", "warrend\0-env\0devnet\0-solana-rpc-endpoint\0http://flag\0"),
+        ];
+        let (_directory, root) = root::with(&files);
+        let own = |_: &str| Some("http://own".to_owned());
+        let none = LedgerFlags::default();
+        let found = find(&root, Some(7), &none, own);
+        assert_eq!((url(&found), found.unwrap().config.ledger.env), ("http://flag".to_owned(), config::Environment::Devnet));
+        assert_eq!(url(&find(&root, None, &none, |_| None)), "http://file");
+        assert_eq!(url(&find(&root, None, &none, own)), "http://own");
+        let (_directory, with_environ) = root::with(&[
+            ("/proc/7/comm", "warrend\n"),
+            ("/proc/7/cmdline", "warrend\0"),
+            ("/proc/7/environ", "A=b\0DZ_LEDGER_RPC_URL=http://environ\0"),
+        ]);
+        assert_eq!(url(&find(&with_environ, Some(7), &none, own)), "http://environ");
+        let (_directory, with_unit) = root::with(&[("/etc/warren/environment", "# x\nDZ_LEDGER_RPC_URL=\"http://unit\"\n")]);
+        assert_eq!(url(&find(&with_unit, None, &none, |_| None)), "http://unit");
+        let given = LedgerFlags { url: Some("http://given".into()), ..LedgerFlags::default() };
+        assert_eq!(url(&find(&root, Some(7), &given, own)), "http://given");
+    }
+
+    #[test]
+    fn without_an_endpoint_the_reason_is_told() {
+        let (_directory, root) = root::with(&[]);
+        let error = find(&root, None, &LedgerFlags::default(), |_| None).unwrap_err();
+        assert!(error.contains("no ledger endpoint for testnet"), "{error}");
+    }
+}
