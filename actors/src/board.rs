@@ -15,17 +15,17 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::{Dataplane, Notice};
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
-    Epoch, Generation, LinkName, Pubkey, Sequence,
+    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence,
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
     journal::{Gap, Journal, JournalEntry},
-    reconcile::Role,
+    reconcile::{Manual, Role},
     store::Store,
 };
 
 use crate::{
-    Clock, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, liveness::LivenessStatus, news::TunnelNews,
-    poke::Poke, pulse::Pulses, settings::RoleSettings, watched::Watched,
+    Clock, ExclusionStatus, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, liveness::LivenessStatus,
+    news::TunnelNews, poke::Poke, pulse::Pulses, settings::RoleSettings, watched::Watched,
 };
 
 /// Shared by all actors of one tree.
@@ -47,6 +47,9 @@ pub(crate) struct Board {
     pub(crate) tunnels: TunnelNews,
     pub(crate) watched: Watched,
     pub(crate) liveness: ArcSwapOption<LivenessStatus>,
+    /// What an operator asked for past the ledger, and holds.
+    pub(crate) manual: Mutex<Manual>,
+    pub(crate) exclusion: ArcSwap<ExclusionStatus>,
     pub(crate) reconciled: ArcSwap<Reconciled>,
     /// How many times a reconciler was started.
     pub(crate) reconciler_starts: AtomicU64,
@@ -124,6 +127,7 @@ impl Board {
         dataplane: Arc<dyn Dataplane>,
     ) -> Self {
         let guard = ViewGuard::new(settings.guard, None);
+        let exclusion = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let journal = Journal::new(epoch, settings.journal_capacity);
         let snapshot = Snapshot { epoch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
@@ -144,6 +148,8 @@ impl Board {
             tunnels: TunnelNews::default(),
             watched: Watched::default(),
             liveness: ArcSwapOption::empty(),
+            manual: Mutex::default(),
+            exclusion: ArcSwap::from_pointee(exclusion),
             reconciled: ArcSwap::default(),
             reconciler_starts: AtomicU64::new(0),
             restarts: Mutex::default(),
@@ -221,6 +227,26 @@ impl Board {
             Notice::Changed(Some(link)) => !self.tunnels.has_link(link),
             Notice::Changed(None) | Notice::Overrun => true,
         }
+    }
+
+    /// Takes another list of excluded destinations, or why there is none: then the one before holds.
+    pub(crate) fn exclude(&self, list: Result<Exclusion, String>) {
+        let before = self.exclusion.load_full();
+        let now = match list {
+            Ok(list) => ExclusionStatus { list, error: None },
+            Err(reason) => ExclusionStatus { list: before.list.clone(), error: Some(reason) },
+        };
+        if now == *before {
+            return;
+        }
+        if now.list != before.list {
+            self.record(Event::ExclusionChanged { entries: now.list.len() });
+        }
+        if let Some(reason) = now.error.clone().filter(|_| now.error != before.error) {
+            self.record(Event::ExclusionHeld { reason });
+        }
+        self.exclusion.store(Arc::new(now));
+        self.changed();
     }
 
     /// Counts. Status publishes it with the next snapshot.

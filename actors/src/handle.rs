@@ -8,7 +8,7 @@ use tokio::{
 };
 use warren_dataplane::Dataplane;
 use warren_state::{
-    Epoch, LearnedRoutes, Plan, Sequence, TunnelId,
+    Epoch, Exclusion, LearnedRoutes, Plan, Sequence, TunnelId,
     journal::{Gap, JournalEntry},
 };
 
@@ -51,6 +51,12 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.board.keeper.request(enabled, reply);
         answer.await.unwrap_or(Err(SwitchError::Unanswered))
+    }
+
+    /// What sessions may not teach us from now on, or why that cannot be said: then the list before holds, and status shows
+    /// the reason. Routes that are in place follow without a session flap.
+    pub fn exclude(&self, list: Result<Exclusion, String>) {
+        self.board.exclude(list);
     }
 
     /// The enable switch as it is on disk; `None` when it cannot be read or the tree has ended.

@@ -11,12 +11,15 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, TunnelId, lifecycle,
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, ServiceClass, TunnelId,
+    desired::ManualRequest,
+    lifecycle,
     random::Random,
-    reconcile::{self, Effect, Input, ReconcilerSettings, Role},
+    reconcile::{self, Effect, Input, ProvisionRefusal, ReconcilerSettings, Role},
 };
 
 use crate::{
+    ExclusionStatus,
     board::{Board, InForce, Reconciled, lock},
     driver::{Core, Driver},
     news::News,
@@ -47,6 +50,16 @@ pub(crate) enum ReconcilerMessage {
     Shutdown {
         remove: bool,
     },
+    /// Build a tunnel past the ledger.
+    Provision {
+        request: Box<ManualRequest>,
+        reply: oneshot::Sender<Result<(), ProvisionRefusal>>,
+    },
+    /// Take the tunnel of a class down, past the ledger.
+    Remove {
+        class: ServiceClass,
+        reply: oneshot::Sender<()>,
+    },
     /// A task of ours panicked.
     Failed(String),
     Alarm,
@@ -58,6 +71,7 @@ pub(crate) struct State {
     enabled: Option<bool>,
     role: Option<Role>,
     view: Option<Arc<InForce>>,
+    exclusion: Option<Arc<ExclusionStatus>>,
     published: Reconciled,
     orphans_dismissed: bool,
 }
@@ -110,6 +124,19 @@ impl Actor for Reconciler {
                 let _nobody_waits = reply.send(state.driver.core().plan(&observed, &learned));
                 return Ok(());
             }
+            ReconcilerMessage::Provision { request, reply } => {
+                let may = state.driver.core().may_provision(&request);
+                if may.is_ok() {
+                    state.take(&myself, Input::Provision(request))?;
+                }
+                let _nobody_waits = reply.send(may);
+                return Ok(());
+            }
+            ReconcilerMessage::Remove { class, reply } => {
+                state.take(&myself, Input::Remove(class))?;
+                let _nobody_waits = reply.send(());
+                return Ok(());
+            }
             ReconcilerMessage::Shutdown { remove } => state.driver.handle(Input::Shutdown { remove }),
             ReconcilerMessage::Failed(reason) => return Err(reason.into()),
             ReconcilerMessage::Alarm => state.driver.ring(),
@@ -133,12 +160,28 @@ impl State {
         let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);
         let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
         let role = board.role();
-        let core = reconcile::Reconciler::new(role, settings, first);
+        let core = reconcile::Reconciler::new(role, settings, first).with_manual(lock(&board.manual).clone());
         let ring = myself.clone();
         let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
         });
-        Self { board, driver, enabled: None, role, view: None, published: Reconciled::default(), orphans_dismissed: start == 0 }
+        Self {
+            board,
+            driver,
+            enabled: None,
+            role,
+            view: None,
+            exclusion: None,
+            published: Reconciled::default(),
+            orphans_dismissed: start == 0,
+        }
+    }
+
+    fn take(&mut self, myself: &ActorRef<ReconcilerMessage>, input: Input) -> Result<(), ActorProcessingErr> {
+        let effects = self.driver.handle(input);
+        self.carry_out(myself, effects)?;
+        self.publish();
+        Ok(())
     }
 
     /// Tells the core what changed on the board.
@@ -157,6 +200,10 @@ impl State {
 
     fn changes(&mut self, board: &Board) -> Vec<Input> {
         let mut inputs = Vec::new();
+        let exclusion = board.exclusion.load_full();
+        if self.exclusion.replace(exclusion.clone()).is_none_or(|before| before.list != exclusion.list) {
+            inputs.push(Input::Exclude(exclusion.list.clone()));
+        }
         let enabled = board.enabled.load(Ordering::SeqCst);
         if self.enabled.replace(enabled) != Some(enabled) {
             inputs.push(Input::Switch(enabled));
@@ -225,6 +272,7 @@ impl State {
 
     fn publish(&mut self) {
         let core = self.driver.core();
+        lock(&self.board.manual).clone_from(core.manual());
         let refused = core.refused();
         let same = refused.len() == self.published.refused.len()
             && refused

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use warren_state::{Pubkey, guard::GuardSettings};
+use warren_state::{Exclusion, Pubkey, guard::GuardSettings};
 
 use crate::{Dialer, TcpDialer, liveness::LivenessOptions, policy::RestartPolicies};
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub resync_interval: Duration,
     /// When set, accounts of other owners count for nothing.
     pub owner: Option<Pubkey>,
+    /// What sessions may not teach us, at first; see [`crate::Handle::exclude`].
+    pub exclusion: Exclusion,
     /// BGP.
     pub bgp: BgpSettings,
     /// Route liveness; none probes nobody.
@@ -95,6 +97,7 @@ impl Settings {
             guard: GuardSettings::default(),
             resync_interval: Duration::from_secs(30),
             owner: None,
+            exclusion: Exclusion::default(),
             bgp: BgpSettings::default(),
             liveness: None,
             policies: RestartPolicies::default(),

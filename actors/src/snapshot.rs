@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Generation, Monotonic, Pubkey, Sequence, TunnelId, View, guard::HoldReason, lifecycle::TunnelReport,
+    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, TunnelId, View, guard::HoldReason, lifecycle::TunnelReport,
     reconcile::Role,
 };
 
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub refused: BTreeMap<Pubkey, (String, String)>,
     /// Route liveness, when it is on; as of the last second.
     pub liveness: Option<Arc<LivenessStatus>>,
+    /// What sessions may not teach us.
+    pub exclusion: Arc<ExclusionStatus>,
     /// The last plan handed out.
     pub generation: Generation,
     /// What the dataplane can do.
@@ -69,6 +71,15 @@ pub struct Snapshot {
     pub client_ip_error: Option<String>,
     /// Whether the daemon is stopping.
     pub stopping: bool,
+}
+
+/// What sessions may not teach us.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ExclusionStatus {
+    /// The list in force.
+    pub list: Exclusion,
+    /// Why a later one is not.
+    pub error: Option<String>,
 }
 
 impl Snapshot {

@@ -6,6 +6,7 @@ mod figures;
 mod kernel;
 mod ledger;
 mod log;
+mod manual;
 mod peers;
 mod restart;
 mod scale;
