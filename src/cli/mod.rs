@@ -58,10 +58,10 @@ pub fn main() -> ExitCode {
         output::complain(&format!("{error:#}"));
         code_of(&error)
     });
-    ExitCode::from(code)
-}
     // A name service or a file system that hangs holds up nobody: its threads end with the process.
     runtime.shutdown_background();
+    ExitCode::from(code)
+}
 
 async fn run(line: Line) -> anyhow::Result<u8> {
     let client = Client::new(&line.sock_file);
