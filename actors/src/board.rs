@@ -24,8 +24,8 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, ExclusionStatus, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, liveness::LivenessStatus,
-    news::TunnelNews, poke::Poke, pulse::Pulses, settings::RoleSettings, watched::Watched,
+    Clock, ExclusionStatus, ExitReason, Figures, Settings, Snapshot, SwitchError, directory::Directory, latency::LatencyStatus,
+    liveness::LivenessStatus, news::TunnelNews, poke::Poke, pulse::Pulses, settings::RoleSettings, watched::Watched,
 };
 
 /// Shared by all actors of one tree.
@@ -50,6 +50,7 @@ pub(crate) struct Board {
     /// What an operator asked for past the ledger, and holds.
     pub(crate) manual: Mutex<Manual>,
     pub(crate) exclusion: ArcSwap<ExclusionStatus>,
+    pub(crate) latency: ArcSwapOption<LatencyStatus>,
     pub(crate) reconciled: ArcSwap<Reconciled>,
     /// How many times a reconciler was started.
     pub(crate) reconciler_starts: AtomicU64,
@@ -73,6 +74,8 @@ pub(crate) struct Pokes {
     /// The host's own network changed.
     pub(crate) finder: Poke,
     pub(crate) liveness: Poke,
+    /// There is another view.
+    pub(crate) latency: Poke,
     pub(crate) status: Poke,
 }
 
@@ -150,6 +153,7 @@ impl Board {
             liveness: ArcSwapOption::empty(),
             manual: Mutex::default(),
             exclusion: ArcSwap::from_pointee(exclusion),
+            latency: ArcSwapOption::empty(),
             reconciled: ArcSwap::default(),
             reconciler_starts: AtomicU64::new(0),
             restarts: Mutex::default(),

@@ -10,6 +10,7 @@
 //!       ├─ reconciler        which tunnels there should be
 //!       ├─ client_ip         this host's public address
 //!       ├─ ledger_watcher    reads the ledger
+//!       ├─ latency           measures how far devices are
 //!       └─ service × N       listeners of the shell
 //! ```
 //!
@@ -26,6 +27,10 @@ mod exit;
 pub mod figures;
 mod handle;
 mod keeper;
+pub mod latency;
+mod latency_paths;
+mod latency_socket;
+mod latency_targets;
 pub mod liveness;
 mod liveness_socket;
 mod manual;

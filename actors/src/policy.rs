@@ -31,6 +31,8 @@ pub enum Kind {
     Liveness,
     /// Keeps one tunnel's multicast services.
     Multicast,
+    /// Measures the latency of devices.
+    Latency,
     /// Supervised on behalf of the daemon's shell: the API's listeners.
     Service,
 }
@@ -96,7 +98,8 @@ impl RestartPolicies {
             | Kind::Reconciler
             | Kind::LedgerWatcher
             | Kind::ClientIp
-            | Kind::Liveness => self.singleton,
+            | Kind::Liveness
+            | Kind::Latency => self.singleton,
             Kind::Provisioner => self.provisioner,
             Kind::BgpSession | Kind::Multicast => self.session,
             Kind::Service => self.service,
@@ -152,6 +155,7 @@ impl Kind {
             Self::BgpSession => "bgp_session",
             Self::Liveness => "liveness",
             Self::Multicast => "multicast",
+            Self::Latency => "latency",
             Self::Service => "service",
         }
     }

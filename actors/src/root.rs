@@ -14,7 +14,7 @@ use crate::{
     board::Board,
     client_ip::{self, Finder},
     keeper::Keeper,
-    liveness,
+    latency, liveness,
     monitor::KernelMonitor,
     policy::{Decision, History, Kind},
     reconciler::{Reconciler, ReconcilerMessage},
@@ -30,8 +30,17 @@ const STOP: Duration = Duration::from_secs(2);
 const WATCHDOG: Duration = Duration::from_secs(5);
 
 /// The actors that there is one of, in the order of their start.
-const ORDER: [Kind; 8] =
-    [Kind::Keeper, Kind::Status, Kind::KernelMonitor, Kind::Liveness, Kind::Tunnels, Kind::Reconciler, Kind::ClientIp, Kind::LedgerWatcher];
+const ORDER: [Kind; 9] = [
+    Kind::Keeper,
+    Kind::Status,
+    Kind::KernelMonitor,
+    Kind::Liveness,
+    Kind::Tunnels,
+    Kind::Reconciler,
+    Kind::ClientIp,
+    Kind::LedgerWatcher,
+    Kind::Latency,
+];
 
 pub(crate) type RootRef = ActorRef<RootMessage>;
 
@@ -227,6 +236,7 @@ impl State {
                 | Kind::ClientIp
                 | Kind::Liveness
                 | Kind::LedgerWatcher
+                | Kind::Latency
                 | Kind::Provisioner
                 | Kind::BgpSession
                 | Kind::Multicast => {
@@ -290,6 +300,10 @@ impl Child {
                 Some(options) => started(Actor::spawn_linked(None, liveness::Sessions, (board, options), parent).await),
                 None => Err(unknown("route liveness is off")),
             },
+            Kind::Latency => match board.settings.latency {
+                Some(options) => started(Actor::spawn_linked(None, latency::Probing, (board, options), parent).await),
+                None => Err(unknown("latency probing is off")),
+            },
             Kind::Service => match &self.factory {
                 Some(factory) => started(Actor::spawn_linked(None, Service, factory.clone(), parent).await),
                 None => Err(unknown("a service without a factory")),
@@ -302,6 +316,7 @@ impl Child {
 fn exists(board: &Board, kind: Kind) -> bool {
     match (&board.settings.role, kind) {
         (_, Kind::Liveness) => board.settings.liveness.is_some(),
+        (_, Kind::Latency) => board.settings.latency.is_some(),
         (RoleSettings::Gateway { .. }, Kind::ClientIp) => false,
         (RoleSettings::Gateway { .. } | RoleSettings::Client(_), _) => true,
     }

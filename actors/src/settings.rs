@@ -4,7 +4,7 @@ use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{Exclusion, Pubkey, guard::GuardSettings};
 
-use crate::{Dialer, TcpDialer, liveness::LivenessOptions, policy::RestartPolicies};
+use crate::{Dialer, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
 
 /// What the tree of actors is told at its start.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub bgp: BgpSettings,
     /// Route liveness; none probes nobody.
     pub liveness: Option<LivenessOptions>,
+    /// Latency probing; none probes nobody.
+    pub latency: Option<LatencyOptions>,
     /// How often failing actors are restarted before the daemon gives up.
     pub policies: RestartPolicies,
     /// An actor that is overdue by more than this is killed and restarted.
@@ -100,6 +102,7 @@ impl Settings {
             exclusion: Exclusion::default(),
             bgp: BgpSettings::default(),
             liveness: None,
+            latency: None,
             policies: RestartPolicies::default(),
             stuck_after: Duration::from_secs(30),
             publish_interval: Duration::from_millis(20),

@@ -9,7 +9,7 @@ use warren_state::{
     reconcile::Role,
 };
 
-use crate::{Figures, liveness::LivenessStatus};
+use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
 pub type Tunnels = BTreeMap<TunnelId, Arc<TunnelReport>>;
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub refused: BTreeMap<Pubkey, (String, String)>,
     /// Route liveness, when it is on; as of the last second.
     pub liveness: Option<Arc<LivenessStatus>>,
+    /// How far devices are, when that is measured.
+    pub latency: Option<Arc<LatencyStatus>>,
     /// What sessions may not teach us.
     pub exclusion: Arc<ExclusionStatus>,
     /// The last plan handed out.

@@ -158,6 +158,7 @@ impl State {
             ledger: board.ledger.health(),
             refused: reconciled.refused.clone(),
             liveness: board.liveness.load_full(),
+            latency: board.latency.load_full(),
             exclusion: board.exclusion.load_full(),
             generation: reconciled.generation,
             capabilities: board.dataplane.capabilities(),

@@ -1,14 +1,21 @@
-//! The one place with unsafe code: a socket option that no crate here offers.
+//! The one place with unsafe code: socket options that no crate here offers, and a socket that the
+//! runtime watches.
 #![allow(unsafe_code)]
 
 use std::{io, mem, net::Ipv4Addr, os::fd::AsRawFd};
 
-use tokio::net::TcpSocket;
+use socket2::Socket;
+use tokio::{io::unix::AsyncFd, net::TcpSocket};
 
 /// linux/tcp.h `TCP_MD5SIG`.
 const TCP_MD5SIG: libc::c_int = 14;
 /// linux/tcp.h `TCP_MD5SIG_MAXKEYLEN`.
 const MAX_KEY: usize = 80;
+
+/// linux/icmp.h `ICMP_FILTER`, an option of raw sockets.
+const ICMP_FILTER: libc::c_int = 1;
+/// linux/icmp.h `ICMP_ECHOREPLY`.
+const ICMP_ECHOREPLY: u32 = 0;
 
 /// linux/tcp.h `struct tcp_md5sig`.
 #[repr(C)]
@@ -49,6 +56,35 @@ pub(crate) fn set_tcp_md5(socket: &TcpSocket, peer: Ipv4Addr, key: &[u8]) -> io:
             TCP_MD5SIG,
             (&raw const option).cast(),
             mem::size_of::<TcpMd5Sig>() as libc::socklen_t,
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the runtime watch a socket.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn watched(socket: Socket) -> io::Result<AsyncFd<Socket>> {
+    // SAFETY: a socket owns an open descriptor and always gives the same one; the result owns the socket and lends it only.
+    Ok(unsafe { AsyncFd::register(socket)? })
+}
+
+/// Keeps every ICMP message but echo replies away from a raw ICMP socket.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn receive_echo_replies_only(socket: &impl AsRawFd) -> io::Result<()> {
+    // linux/icmp.h `struct icmp_filter`: a bit for each of the first 32 types, set for those that are kept away.
+    let kept_away: u32 = !(1 << ICMP_ECHOREPLY);
+    // SAFETY: the descriptor is open for the call's duration, and the pointer and length describe `kept_away`.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_RAW,
+            ICMP_FILTER,
+            (&raw const kept_away).cast(),
+            mem::size_of::<u32>() as libc::socklen_t,
         )
     };
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }

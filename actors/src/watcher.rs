@@ -204,6 +204,7 @@ fn accept(board: &Board, query: Query, accepted: AcceptedView) {
         board.record(Event::ViewAccepted { slot: view.slot, users: view.users.len(), quarantined: view.quarantined.len() });
     }
     board.last_held.store(None);
+    board.pokes.latency.ring();
     board.changed();
 }
 

@@ -42,7 +42,7 @@ pub struct TargetReport {
 
 impl Measured {
     /// From the times of the replies.
-    pub(super) fn new(at: Monotonic, sent: u8, times: &[Duration]) -> Self {
+    fn new(at: Monotonic, sent: u8, times: &[Duration]) -> Self {
         let received = u8::try_from(times.len()).unwrap_or(u8::MAX);
         let total: Duration = times.iter().sum();
         Self {
@@ -69,7 +69,9 @@ impl Measured {
 }
 
 impl TargetReport {
-    pub(super) fn new(target: Target) -> Self {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
         Self { target, history: VecDeque::new(), smoothed: None, jitter: Duration::ZERO, last: None }
     }
 
@@ -85,11 +87,13 @@ impl TargetReport {
         self.latest().is_some_and(Measured::is_reachable)
     }
 
-    pub(super) fn take_in(&mut self, measured: Measured, times: &[Duration], most: usize) {
+    /// Takes in a round that ended: how many echoes were sent, and the times of those that were answered. So many rounds are
+    /// remembered at most.
+    pub fn take_in(&mut self, at: Monotonic, sent: u8, times: &[Duration], most: usize) {
         for time in times {
             self.smooth(*time);
         }
-        self.history.push_back(measured);
+        self.history.push_back(Measured::new(at, sent, times));
         while self.history.len() > most.max(1) {
             self.history.pop_front();
         }

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use warren_state::Monotonic;
 
-use super::{
-    history::{Measured, TargetReport},
-    interface::Target,
-};
+use super::{history::TargetReport, interface::Target};
 
 /// One target.
 #[derive(Clone, Debug)]
@@ -41,8 +38,7 @@ impl Probe {
     /// Ends the round when nothing of it is outstanding.
     pub(super) fn settle(&mut self, now: Monotonic, most: usize) -> bool {
         let Some(round) = self.round.take_if(|round| round.is_over()) else { return false };
-        let measured = Measured::new(now, round.sent, &round.times);
-        Arc::make_mut(&mut self.report).take_in(measured, &round.times, most);
+        Arc::make_mut(&mut self.report).take_in(now, round.sent, &round.times, most);
         true
     }
 }

@@ -1,0 +1,348 @@
+//! The actor that measures the latency of devices: one ICMP socket for all of them around the protocol's machine.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use serde::Serialize;
+use tokio::time::{Instant, timeout};
+use warren_dataplane::Scope;
+use warren_ledger::{ReadError, accounts::Device};
+use warren_protocols::latency::{self as protocol, Counters, LatencySettings, Output, PassReport, Prober, TargetReport};
+use warren_state::{
+    Deadline, Monotonic, Pubkey,
+    random::{Random, SplitMix64},
+};
+
+use crate::{
+    board::Board,
+    driver::{AbortOnDrop, Core, Driver},
+    latency_paths::Paths,
+    latency_socket::{Message, Socket},
+    latency_targets::targets,
+    policy::Kind,
+};
+
+/// Messages taken in before others get their turn.
+const AT_ONCE: usize = 256;
+/// From a change to its publication, but for the end of a pass, which is published at once.
+const PUBLISH: Duration = Duration::from_millis(200);
+/// From one attempt to open the socket to the next.
+const REOPEN: Duration = Duration::from_secs(30);
+/// The dataplane is asked for its routes before each pass, and not waited for longer than this.
+const OBSERVE: Duration = Duration::from_secs(1);
+/// Waits after failed reads of the list begin here and double.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// No list without targets is kept for longer than this, and no wait after a failure is longer.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Latency probing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LatencyOptions {
+    /// The machine's numbers.
+    pub settings: LatencySettings,
+    /// From one read of the list of devices to the next. Without it the list is read as often as devices are probed: it is
+    /// some 100 kB for 300 devices, more than all other reads of a client together, and what it tells changes by the day.
+    pub list_interval: Option<Duration>,
+    /// Probe the ends for tunnels that devices have beside their public addresses.
+    pub probe_tunnel_endpoints: bool,
+    /// Probe devices too that take no users.
+    pub probe_all_devices: bool,
+}
+
+/// What is shown of latency.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct LatencyStatus {
+    /// Whether a pass over all targets has ended.
+    pub is_ready: bool,
+    /// Every target, the nearest first; those without an answer last, and before their first round.
+    pub targets: Vec<Arc<TargetReport>>,
+    /// Packets.
+    pub counters: Counters,
+    /// The last pass that ended.
+    pub last_pass: Option<PassReport>,
+    /// When the next one begins, while none is under way.
+    pub next_pass: Option<Monotonic>,
+    /// `raw`, or `ping` where raw sockets are not allowed.
+    pub socket: Option<&'static str>,
+    /// Why there is no socket.
+    pub socket_error: Option<String>,
+    /// Devices on the ledger.
+    pub devices: usize,
+    /// When the list of devices was read last.
+    pub devices_read_at: Option<Monotonic>,
+    /// Why it could not be read the last time.
+    pub devices_error: Option<String>,
+}
+
+/// The actor.
+pub(crate) struct Probing;
+
+pub(crate) enum LatencyMessage {
+    /// There is another view: the device in use may be another one.
+    Poked,
+    /// Read the list of devices.
+    List,
+    Listed(Result<BTreeMap<Pubkey, Device>, ReadError>),
+    Readable,
+    Reopen,
+    Publish,
+    Alarm,
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    options: LatencyOptions,
+    driver: Driver<Prober>,
+    random: SplitMix64,
+    socket: Option<Arc<Socket>>,
+    reader: Option<AbortOnDrop>,
+    reading: Option<AbortOnDrop>,
+    retry: Duration,
+    devices: Option<BTreeMap<Pubkey, Device>>,
+    paths: Paths,
+    status: LatencyStatus,
+    is_publishing: bool,
+}
+
+impl Core for Prober {
+    type Input<'a> = protocol::Input<'a>;
+    type Effect = Output;
+    const TIMEOUT: fn() -> protocol::Input<'static> = || protocol::Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: protocol::Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+        Self::handle(self, now, input, random)
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+}
+
+impl Actor for Probing {
+    type Msg = LatencyMessage;
+    type State = State;
+    type Arguments = (Arc<Board>, LatencyOptions);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LatencyMessage>,
+        (board, options): (Arc<Board>, LatencyOptions),
+    ) -> Result<State, ActorProcessingErr> {
+        let watch = board.pulses.watch(Kind::Latency, myself.get_cell());
+        let ring = myself.clone();
+        let mut random = SplitMix64::new(board.settings.seed ^ board.epoch.0.rotate_left(17));
+        let driver = Driver::new(Prober::new(options.settings), board.clock, random.next_u64(), watch, move || {
+            let _gone = ring.cast(LatencyMessage::Alarm);
+        });
+        let bell = myself.clone();
+        board.pokes.latency.attach(move || {
+            let _gone = bell.cast(LatencyMessage::Poked);
+        });
+        myself.cast(LatencyMessage::Reopen)?;
+        myself.cast(LatencyMessage::List)?;
+        Ok(State {
+            board,
+            options,
+            driver,
+            random,
+            socket: None,
+            reader: None,
+            reading: None,
+            retry: FIRST_RETRY,
+            devices: None,
+            paths: Paths::default(),
+            status: LatencyStatus::default(),
+            is_publishing: false,
+        })
+    }
+
+    async fn handle(&self, myself: ActorRef<LatencyMessage>, message: LatencyMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match message {
+            LatencyMessage::Poked => {
+                state.board.pokes.latency.answer();
+                state.follow().await;
+            }
+            LatencyMessage::List => state.read_list(&myself),
+            LatencyMessage::Listed(list) => state.listed(&myself, list).await,
+            LatencyMessage::Readable => state.read(&myself).await,
+            LatencyMessage::Reopen => {
+                state.open(&myself);
+                state.follow().await;
+            }
+            LatencyMessage::Publish => {
+                state.publish();
+                return Ok(());
+            }
+            LatencyMessage::Alarm => {
+                let outputs = state.driver.ring();
+                state.carry_out(outputs).await;
+            }
+        }
+        if !std::mem::replace(&mut state.is_publishing, true) {
+            myself.send_after(PUBLISH, || LatencyMessage::Publish);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn read_list(&mut self, myself: &ActorRef<LatencyMessage>) {
+        let (ledger, myself) = (self.board.ledger.clone(), myself.clone());
+        let deadline = Instant::now() + self.board.settings.fetch_timeout;
+        self.reading = Some(AbortOnDrop(tokio::spawn(async move {
+            let read = tokio::spawn(async move { ledger.devices(deadline).await });
+            let list = read.await.unwrap_or(Err(ReadError::Panicked));
+            let _gone = myself.cast(LatencyMessage::Listed(list));
+        })));
+    }
+
+    async fn listed(&mut self, myself: &ActorRef<LatencyMessage>, list: Result<BTreeMap<Pubkey, Device>, ReadError>) {
+        let wait = match list {
+            Ok(devices) => {
+                self.retry = FIRST_RETRY;
+                self.status.devices = devices.len();
+                self.status.devices_read_at = Some(self.board.clock.now());
+                self.status.devices_error = None;
+                self.devices = Some(devices);
+                let targets = self.follow().await;
+                let interval = self.options.list_interval.unwrap_or(self.options.settings.period.max(SOON));
+                if targets == 0 { interval.min(SOON) } else { interval }
+            }
+            // The last list holds: nothing is forgotten because a read failed.
+            Err(error) => {
+                if self.status.devices_error.is_none() {
+                    tracing::info!(%error, "the list of devices to probe cannot be read");
+                }
+                self.status.devices_error = Some(error.to_string());
+                let wait = self.retry;
+                self.retry = (wait * 2).min(SOON);
+                wait
+            }
+        };
+        let wait = wait.mul_f64(0.9 + 0.2 * self.random.fraction());
+        myself.send_after(wait, || LatencyMessage::List);
+    }
+
+    /// Tells the machine the targets that follow from the list and the view; how many there are. Without a socket nothing
+    /// is probed, and nobody is called unreachable.
+    async fn follow(&mut self) -> usize {
+        let (Some(devices), Some(_)) = (&self.devices, &self.socket) else { return 0 };
+        let in_force = self.board.view.load_full();
+        let view = in_force.as_ref().map(|in_force| in_force.accepted.view.as_ref());
+        let targets = targets(devices, view, &self.options);
+        let count = targets.len();
+        let outputs = self.driver.handle(protocol::Input::Targets(targets));
+        self.carry_out(outputs).await;
+        count
+    }
+
+    fn open(&mut self, myself: &ActorRef<LatencyMessage>) {
+        match Socket::open(u16::try_from(self.random.next_u64() & 0xffff).unwrap_or(0)) {
+            Ok(socket) => {
+                // Nothing is under way yet that an answer would be to.
+                let _nothing = self.driver.handle(protocol::Input::Identifier(socket.identifier()));
+                self.status.socket = Some(socket.kind());
+                self.status.socket_error = None;
+                self.socket = Some(Arc::new(socket));
+                self.listen(myself);
+            }
+            Err(error) => {
+                if self.status.socket_error.is_none() {
+                    tracing::info!(%error, "no socket to measure latency with: CAP_NET_RAW is missing");
+                }
+                self.close(myself, format!("no ICMP socket: {error}"));
+            }
+        }
+    }
+
+    fn close(&mut self, myself: &ActorRef<LatencyMessage>, reason: String) {
+        (self.socket, self.reader) = (None, None);
+        self.status.socket = None;
+        self.status.socket_error = Some(reason);
+        myself.send_after(REOPEN, || LatencyMessage::Reopen);
+    }
+
+    /// Rings when there is something to read.
+    fn listen(&mut self, myself: &ActorRef<LatencyMessage>) {
+        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else { return };
+        self.reader = Some(AbortOnDrop(tokio::spawn(async move {
+            let _asked_again_by_reading = socket.readable().await;
+            let _gone = myself.cast(LatencyMessage::Readable);
+        })));
+    }
+
+    async fn read(&mut self, myself: &ActorRef<LatencyMessage>) {
+        let Some(socket) = self.socket.clone() else { return };
+        for _ in 0..AT_ONCE {
+            match socket.receive() {
+                Ok(Some(Message { source, waited, bytes })) => {
+                    let at = self.board.clock.now() - waited;
+                    let outputs = self.driver.handle(protocol::Input::Received { source, at, bytes: &bytes });
+                    self.carry_out(outputs).await;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::info!(%error, "the socket that measures latency is opened anew");
+                    self.close(myself, format!("the ICMP socket failed: {error}"));
+                    return;
+                }
+            }
+        }
+        self.listen(myself);
+    }
+
+    async fn carry_out(&mut self, outputs: Vec<Output>) {
+        let mut outputs = std::collections::VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                Output::Send { destination, sequence, message } => {
+                    if let Err(error) = self.send(destination, &message) {
+                        tracing::debug!(%destination, %error, "an echo cannot leave");
+                        outputs.extend(self.driver.handle(protocol::Input::NotSent { sequence }));
+                    }
+                }
+                Output::PassBegins => self.look_for_paths().await,
+                Output::Measured => {}
+                Output::PassEnded => {
+                    if let Some(PassReport { number, took, targets, reachable, .. }) = self.driver.core().last_pass() {
+                        tracing::debug!(number, ?took, targets, reachable, "latency measured");
+                    }
+                    self.publish();
+                }
+            }
+        }
+    }
+
+    fn send(&self, destination: Ipv4Addr, message: &[u8]) -> std::io::Result<()> {
+        let socket = self.socket.as_ref().ok_or(std::io::ErrorKind::NotConnected)?;
+        socket.send(destination, self.paths.around_tunnels(destination), message)
+    }
+
+    /// A tunnel may have taught us a route to a device: that is not the way to measure.
+    async fn look_for_paths(&mut self) {
+        match timeout(OBSERVE, self.board.dataplane.observe(Scope::All)).await {
+            Ok(Ok(observed)) => self.paths = Paths::of(&observed),
+            Ok(Err(fault)) => tracing::debug!(%fault, "the paths to devices are those of the last pass"),
+            Err(_late) => tracing::debug!("the dataplane does not answer: the paths to devices are those of the last pass"),
+        }
+    }
+
+    fn publish(&mut self) {
+        self.is_publishing = false;
+        let core = self.driver.core();
+        self.status.is_ready = core.is_ready();
+        self.status.targets = core.reports().cloned().collect();
+        self.status.targets.sort_by_cached_key(|report| nearness(report));
+        self.status.counters = core.counters().clone();
+        self.status.last_pass = core.last_pass().copied();
+        self.status.next_pass = core.next_pass();
+        self.board.latency.store(Some(Arc::new(self.status.clone())));
+        self.board.pokes.status.ring();
+    }
+}
+
+/// The order in which targets are shown, and chosen: those that answer first, then by the shortest and the mean time.
+fn nearness(report: &TargetReport) -> (bool, Duration, Duration, String, Ipv4Addr) {
+    let times = report.latest().map(|measured| (measured.min, measured.avg)).unwrap_or_default();
+    (!report.is_reachable(), times.0, times.1, report.target.code.clone(), report.target.address)
+}
