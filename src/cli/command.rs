@@ -134,6 +134,12 @@ pub enum Command {
     },
     /// Show the routes that the sessions taught us.
     Routes,
+    /// Show how far the devices are, the nearest first.
+    Latency {
+        /// How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short).
+        #[arg(long, value_name = "SPAN", value_parser = span, default_value = "10s")]
+        wait: Duration,
+    },
     /// Look at the ledger.
     Ledger {
         /// What to look at.

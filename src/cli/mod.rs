@@ -7,6 +7,7 @@ mod connect;
 mod doctor;
 mod explain;
 mod failure;
+mod latency;
 mod ledger;
 mod notes;
 mod operator;
@@ -74,6 +75,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Doctor => doctor::run(&client, &line.ledger, line.json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, line.json).await,
         Command::Routes => routes::run(&client, line.json).await,
+        Command::Latency { wait } => latency::run(&client, wait, line.json).await,
         Command::Ledger { command } => ledger::run(&client, command, &line.ledger, line.json).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, line.json).await,
         Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, line.json).await,

@@ -2,6 +2,7 @@
 
 pub mod bgp;
 pub mod flags;
+pub mod latency;
 pub mod liveness;
 pub mod values;
 
@@ -13,6 +14,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use warren_actors::latency::LatencyOptions;
 pub use warren_ledger::{Commitment, Environment};
 use warren_state::Pubkey;
 
@@ -49,6 +51,8 @@ pub struct Layer {
     pub bgp: bgp::BgpLayer,
     /// Route liveness.
     pub liveness: liveness::LivenessLayer,
+    /// Latency probing.
+    pub latency: latency::LatencyLayer,
     /// The API.
     pub api: ApiLayer,
     /// The log.
@@ -139,6 +143,8 @@ pub struct Config {
     pub bgp: bgp::BgpConfig,
     /// Route liveness.
     pub liveness: liveness::LivenessConfig,
+    /// Latency probing.
+    pub latency: latency::LatencyConfig,
     /// The API.
     pub api: ApiConfig,
     /// The log.
@@ -218,6 +224,15 @@ pub enum ConfigError {
     Invalid(String),
 }
 
+impl Config {
+    /// Latency probing as the actors take it. A gateway is a device itself, and what is simulated sends no packets.
+    #[must_use]
+    pub fn latency_options(&self) -> Option<LatencyOptions> {
+        let simulated = self.dataplane == DataplaneChoice::Simulated;
+        self.latency.options().filter(|_| self.role == RoleChoice::Client && !simulated)
+    }
+}
+
 /// Puts the layers together: defaults, the file, the environment, the flags.
 ///
 /// # Errors
@@ -287,6 +302,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         },
         bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
         liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
+        latency: latency::LatencyLayer::over(lower.latency, upper.latency),
         api: ApiLayer {
             sock_file: upper.api.sock_file.or(lower.api.sock_file),
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
@@ -319,6 +335,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         ledger: resolve_ledger(layer.ledger)?,
         bgp: layer.bgp.resolve()?,
         liveness: layer.liveness.resolve()?,
+        latency: layer.latency.resolve()?,
         api: ApiConfig {
             sock_file: absolute("sock-file", layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()))?,
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),

@@ -77,6 +77,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         owner: config.owner,
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),
+        latency: config.latency_options(),
         seed: seed(),
         ..Settings::new(role)
     })

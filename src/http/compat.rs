@@ -1,11 +1,15 @@
 //! The reference's JSON, field by field and in its order, from a snapshot.
 
+mod distance;
+
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
 use warren_state::{Phase, Pubkey, ServiceClass, TunnelSpec, View, lifecycle::TunnelReport, view};
+
+use distance::Distance;
 
 /// `/status` when nothing is provisioned: these very bytes, without a line feed.
 pub const DISCONNECTED: &str = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
@@ -67,7 +71,14 @@ pub struct V2Service {
     pub service: Service,
     /// The device's code; empty when it is not known.
     pub current_device: String,
-    /// Latency is not measured yet: always empty.
+    /// The mean round-trip time to the device; absent while it is not measured or does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_device_rtt_nanoseconds: Option<i64>,
+    /// Echoes to the device that were lost, from 0 to 100; absent while there is no time, and when none was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_device_loss_percentage: Option<f64>,
+    /// The code of the nearest device, or of the current one when no other is nearer by more than 5 ms; empty while latency is
+    /// not measured.
     pub lowest_latency_device: String,
     /// The name of the device's exchange.
     pub metro: String,
@@ -126,7 +137,11 @@ pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
         network,
         services: provisioned(snapshot)
             .into_iter()
-            .map(|(report, spec)| enrich(service(snapshot, report, spec), view, view.users.get(&report.tunnel.0)))
+            .map(|(report, spec)| {
+                let user = view.users.get(&report.tunnel.0);
+                let distance = Distance::of(snapshot.latency.as_deref(), user.map(|user| user.device), spec.link.remote);
+                enrich(service(snapshot, report, spec), view, user, distance)
+            })
             .collect(),
     }
 }
@@ -183,7 +198,7 @@ fn service(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Ser
     }
 }
 
-fn enrich(service: Service, view: &View, user: Option<&view::User>) -> V2Service {
+fn enrich(service: Service, view: &View, user: Option<&view::User>, distance: Distance) -> V2Service {
     let device = user.and_then(|user| view.devices.get(&user.device));
     let exchange = device.and_then(|device| view.exchanges.get(&device.exchange));
     let tenant = user.and_then(|user| view.tenants.get(&user.tenant));
@@ -193,7 +208,9 @@ fn enrich(service: Service, view: &View, user: Option<&view::User>) -> V2Service
     V2Service {
         service,
         current_device: device.map_or_else(String::new, |device| device.code.clone()),
-        lowest_latency_device: String::new(),
+        current_device_rtt_nanoseconds: distance.rtt_nanoseconds,
+        current_device_loss_percentage: distance.loss_percentage,
+        lowest_latency_device: distance.nearest,
         metro: exchange.map_or_else(String::new, |exchange| exchange.name.clone()),
         tenant: tenant.map_or_else(String::new, |tenant| tenant.code.clone()),
         multicast_groups: Groups { publisher: codes(|entry| entry.publisher), subscriber: codes(|entry| entry.subscriber) },

@@ -1,6 +1,7 @@
 //! Metrics, made from one snapshot at each scrape: no series outlives what it speaks of, and there are no gaps.
 
 mod figures;
+mod latency;
 mod liveness;
 mod page;
 
@@ -24,6 +25,10 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     if let Some(status) = &snapshot.liveness {
         liveness::write(&mut page, status, api.config.liveness.peer_metrics)?;
     }
+    if let Some(status) = snapshot.latency.as_ref().filter(|_| api.config.latency.metrics) {
+        latency::devices(&mut page, status)?;
+    }
+    latency::probing(&mut page, snapshot)?;
     ledger(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     daemon(&mut page, snapshot)?;
@@ -62,6 +67,7 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
     )?;
     let network = api.config.ledger.env.moniker();
     let view = compat::v2_status(snapshot, network);
+    latency::connections(page, &view.services, network)?;
     page.gauge(
         "doublezero_connection_info",
         "Where the tunnel goes.",

@@ -3,6 +3,7 @@
 pub mod compat;
 pub mod control;
 pub mod engine;
+pub mod latency;
 pub mod metrics;
 pub mod openapi;
 pub mod peer;
@@ -67,6 +68,7 @@ pub fn router(api: Api) -> Router {
         .route("/v3/status", get(reads::v3_status))
         .route("/v3/plan", get(reads::v3_plan))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
+        .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

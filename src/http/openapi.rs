@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use utoipa::OpenApi;
 
-use super::{control, raw_json, reads, routes};
+use super::{control, latency, raw_json, reads, routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,6 +23,9 @@ use super::{control, raw_json, reads, routes};
         reads::v3_status,
         reads::v3_plan,
         reads::v3_tunnel,
+        latency::latency,
+        latency::v2_latency,
+        latency::v3_latency,
     )
 )]
 struct Description;

@@ -123,18 +123,28 @@ impl Drop for Served {
 }
 
 pub async fn serve(engine: Cardboard) -> Served {
+    serve_with(engine, &[]).await
+}
+
+/// The same with more flags.
+pub async fn serve_with(engine: Cardboard, words: &[&str]) -> Served {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("w.sock");
     let (listener, file) = socket::bind(&path).unwrap();
     let listener = tokio::net::UnixListener::from_std(listener).unwrap();
     let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw());
-    let server = tokio::spawn(server::serve(listener, router(api(Arc::new(engine))), slots));
+    let server = tokio::spawn(server::serve(listener, router(api_with(Arc::new(engine), words)), slots));
     Served { client: Client::new(&path), path, _directory: directory, _file: file, server }
 }
 
 pub fn api(engine: Arc<dyn Engine>) -> Api {
-    let words = ["-env=localnet", "-ledger-url=https://rpc.example.com/s3cr3t"].map(str::to_owned);
-    let mut layer = config::flags::parse(words).unwrap().layer;
+    api_with(engine, &[])
+}
+
+/// The same with more flags.
+pub fn api_with(engine: Arc<dyn Engine>, words: &[&str]) -> Api {
+    let words = ["-env=localnet", "-ledger-url=https://rpc.example.com/s3cr3t"].iter().chain(words);
+    let mut layer = config::flags::parse(words.map(|word| (*word).to_owned())).unwrap().layer;
     layer.config = Some(Path::new("/dev/null").to_owned());
     Api {
         engine,

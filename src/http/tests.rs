@@ -21,6 +21,8 @@ async fn reads_answer_with_the_references_content_types_and_bytes() {
         ("/status", r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
         ("/v2/status", "{\"reconciler_enabled\":false,\"client_ip\":\"\",\"network\":\"localnet\",\"services\":[]}\n"),
         ("/routes", "[]\n"),
+        ("/latency", "[]\n"),
+        ("/v2/latency", "{\"ready\":false,\"results\":[]}\n"),
         ("/config", "{\"program_id\":\"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX\",\"rpc_url\":\"https://rpc.example.com/***\"}\n"),
     ] {
         let answer = raw(&served.path, &format!("GET {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"));
@@ -36,7 +38,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
     for (request, status) in [
         ("GET /nope", 404),
         ("GET /provision", 404),
-        ("GET /latency", 404),
+        ("POST /latency", 405),
         ("POST /status", 405),
         ("GET /enable", 405),
         ("PUT /disable", 405),

@@ -20,8 +20,6 @@ macro_rules! text {
     };
 }
 
-const LATENCY: &str = "latency probing";
-
 /// Every flag, ours first in each group.
 pub static FLAGS: &[Flag] = &[
     Flag {
@@ -189,33 +187,44 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["latency-probing"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+        help: "measure how far devices are (default true)",
+        set: Set::Switch(|layer, on| layer.latency.probing = Some(on)),
     },
-    Flag { names: &["probe-interval"], value: Value::Seconds, help: "not built yet", set: Set::Later(LATENCY, AsksFor::OtherThan("300")) },
+    Flag {
+        names: &["probe-interval"],
+        value: Value::Seconds,
+        help: "from one measurement of the devices to the next (default 5m)",
+        set: Set::Span(|layer, span| layer.latency.probe_interval = Some(span.into())),
+    },
     Flag {
         names: &["cache-update-interval"],
         value: Value::Seconds,
-        help: "not built yet",
-        set: Set::Later(LATENCY, AsksFor::OtherThan("30")),
+        help: "from one read of the list of devices to the next (default: as often as they are measured)",
+        set: Set::Span(|layer, span| layer.latency.cache_update_interval = Some(span.into())),
     },
     Flag {
         names: &["enable-latency-metrics"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+        help: "metrics of each measured device",
+        set: Set::Switch(|layer, on| layer.latency.metrics = Some(on)),
     },
     Flag {
         names: &["latency-probe-tunnel-endpoints"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+        help: "measure devices' ends for tunnels beside their public addresses (default true)",
+        set: Set::Switch(|layer, on| layer.latency.probe_tunnel_endpoints = Some(on)),
+    },
+    Flag {
+        names: &["latency-probe-all-devices"],
+        value: Value::Switch,
+        help: "measure devices too that take no users",
+        set: Set::Switch(|layer, on| layer.latency.probe_all_devices = Some(on)),
     },
     Flag {
         names: &["latency-single-socket"],
         value: Value::Switch,
-        help: "not built yet",
-        set: Set::Later(LATENCY, AsksFor::OtherThan("false")),
+        help: "of no effect: there is one socket for all devices anyway",
+        set: Set::Switch(|_layer, _on| {}),
     },
     Flag {
         names: &["route-config"],

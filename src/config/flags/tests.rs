@@ -44,10 +44,21 @@ fn a_switch_takes_its_value_only_after_an_equals_sign() {
 
 #[test]
 fn what_is_not_built_is_noted_only_when_it_is_asked_for() {
-    let asked = line(&["-latency-probing=true", "-route-config=/etc/x", "-probe-interval=7"]).unwrap().layer.not_built;
-    assert_eq!(asked.keys().collect::<Vec<_>>(), ["latency-probing", "probe-interval", "route-config"]);
-    let silent = line(&["-latency-probing=false", "-probe-interval=300"]);
-    assert!(silent.unwrap().layer.not_built.is_empty());
+    let asked = line(&["-route-config=/etc/x", "-probe-interval=7"]).unwrap().layer.not_built;
+    assert_eq!(asked.keys().collect::<Vec<_>>(), ["route-config"]);
+    assert!(line(&["-probe-interval=300"]).unwrap().layer.not_built.is_empty());
+}
+
+#[test]
+fn latency_probing_takes_the_references_flags() {
+    let words = ["-latency-probing=false", "-probe-interval", "5", "--cache-update-interval=3", "-enable-latency-metrics"];
+    let latency = line(&words).unwrap().layer.latency;
+    assert_eq!((latency.probing, latency.metrics, latency.probe_all_devices), (Some(false), Some(true), None));
+    let seconds = [latency.probe_interval, latency.cache_update_interval].map(|span| span.map(|span| span.0.as_secs()));
+    assert_eq!(seconds, [Some(5), Some(3)]);
+    let words = ["-latency-probe-tunnel-endpoints=false", "-latency-single-socket=true", "-latency-probe-all-devices"];
+    let latency = line(&words).unwrap().layer.latency;
+    assert_eq!((latency.probe_tunnel_endpoints, latency.probe_all_devices, latency.probing), (Some(false), Some(true), None));
 }
 
 #[test]

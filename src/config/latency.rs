@@ -1,0 +1,116 @@
+//! What is configured about latency probing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use warren_actors::latency::LatencyOptions;
+use warren_protocols::latency::LatencySettings;
+
+use super::{ConfigError, Span, at_least};
+
+/// What one source sets about latency probing.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LatencyLayer {
+    /// Measure how far devices are.
+    pub probing: Option<bool>,
+    /// From one pass over the devices to the next.
+    pub probe_interval: Option<Span>,
+    /// From one read of the list of devices to the next.
+    pub cache_update_interval: Option<Span>,
+    /// Metrics of each device.
+    pub metrics: Option<bool>,
+    /// Probe devices' ends for tunnels too.
+    pub probe_tunnel_endpoints: Option<bool>,
+    /// Probe devices too that take no users.
+    pub probe_all_devices: Option<bool>,
+}
+
+/// Latency probing.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LatencyConfig {
+    /// Measure how far devices are.
+    pub probing: bool,
+    /// From one pass over the devices to the next.
+    pub probe_interval: Span,
+    /// From one read of the list of devices to the next; without it, as often as they are probed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_update_interval: Option<Span>,
+    /// Metrics of each device.
+    pub metrics: bool,
+    /// Probe devices' ends for tunnels too.
+    pub probe_tunnel_endpoints: bool,
+    /// Probe devices too that take no users.
+    pub probe_all_devices: bool,
+}
+
+impl LatencyLayer {
+    /// `upper` wins wherever it says something.
+    #[must_use]
+    pub fn over(lower: Self, upper: Self) -> Self {
+        Self {
+            probing: upper.probing.or(lower.probing),
+            probe_interval: upper.probe_interval.or(lower.probe_interval),
+            cache_update_interval: upper.cache_update_interval.or(lower.cache_update_interval),
+            metrics: upper.metrics.or(lower.metrics),
+            probe_tunnel_endpoints: upper.probe_tunnel_endpoints.or(lower.probe_tunnel_endpoints),
+            probe_all_devices: upper.probe_all_devices.or(lower.probe_all_devices),
+        }
+    }
+
+    /// Checks it. What is not said is as in the reference, but for the list of devices.
+    ///
+    /// # Errors
+    /// When an interval makes no sense.
+    pub fn resolve(self) -> Result<LatencyConfig, ConfigError> {
+        let least = Duration::from_secs(1);
+        let list = self.cache_update_interval.map(|span| at_least("cache-update-interval", Some(span), 0, least)).transpose()?;
+        Ok(LatencyConfig {
+            probing: self.probing.unwrap_or(true),
+            probe_interval: at_least("probe-interval", self.probe_interval, LatencySettings::default().period.as_secs(), least)?,
+            cache_update_interval: list,
+            metrics: self.metrics.unwrap_or(false),
+            probe_tunnel_endpoints: self.probe_tunnel_endpoints.unwrap_or(true),
+            probe_all_devices: self.probe_all_devices.unwrap_or(false),
+        })
+    }
+}
+
+impl LatencyConfig {
+    /// As the actors take it; none when nothing is probed.
+    pub(super) fn options(&self) -> Option<LatencyOptions> {
+        self.probing.then(|| LatencyOptions {
+            settings: LatencySettings { period: self.probe_interval.0, ..LatencySettings::default() },
+            list_interval: self.cache_update_interval.map(|span| span.0),
+            probe_tunnel_endpoints: self.probe_tunnel_endpoints,
+            probe_all_devices: self.probe_all_devices,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(text: &str) -> LatencyLayer {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_in_the_reference_and_the_list_is_read_as_often_as_devices_are_probed() {
+        let options = layer("").resolve().unwrap().options().unwrap();
+        assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(300), None));
+        assert!(options.probe_tunnel_endpoints && !options.probe_all_devices);
+        assert!(layer("probing = false").resolve().unwrap().options().is_none());
+        let options = layer("probe_interval = '5s'\ncache_update_interval = '3s'").resolve().unwrap().options().unwrap();
+        assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(5), Some(Duration::from_secs(3))));
+    }
+
+    #[test]
+    fn intervals_that_make_no_sense_are_refused_by_name() {
+        for (text, name) in [("probe_interval = '0s'", "probe-interval"), ("cache_update_interval = '100h'", "cache-update-interval")] {
+            let error = layer(text).resolve().unwrap_err().to_string();
+            assert!(error.starts_with(name), "{text}: {error}");
+        }
+    }
+}
