@@ -3,6 +3,7 @@
 use std::{ffi::OsString, process::Stdio, time::Duration};
 
 use futures_util::future::join_all;
+use hyper::StatusCode;
 use serde::Serialize;
 use tokio::{process::Command, time::timeout};
 
@@ -57,8 +58,8 @@ pub async fn answers(client: &Client, targets: &[(&str, &str)]) -> Vec<(String, 
     let asked = targets.iter().map(|(path, target)| async move {
         let answer = client.get(target).await.map_err(|error| error.to_string()).and_then(|reply| {
             let text = String::from_utf8_lossy(&reply.body).into_owned();
-            // These two say with an error status what is not well.
-            let tells = reply.status.is_success() || ["/healthz", "/readyz"].contains(target);
+            // With this status the daemon says what is not well, or what it cannot plan.
+            let tells = reply.status.is_success() || reply.status == StatusCode::SERVICE_UNAVAILABLE;
             if tells { Ok(text) } else { Err(format!("the daemon answered {}: {}", reply.status, text.trim())) }
         });
         ((*path).to_owned(), answer)

@@ -123,7 +123,8 @@ fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
     let choice = Choice { device: key(1), endpoint: ip(1), min_latency_ns: None };
     assert_eq!(named("dz01").as_ref(), Ok(&choice));
     assert_eq!(named("DZ01").as_ref(), Ok(&choice));
-    assert_eq!(named(&key(1).to_string()).as_ref(), Ok(&choice));
+    let account = key(1).to_string();
+    assert_eq!(named(&account).as_ref(), Ok(&choice));
     assert_eq!(named("dz09"), Err(NoDevice::Unknown("dz09".into())));
 }
 
