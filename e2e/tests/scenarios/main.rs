@@ -5,6 +5,7 @@ mod changes;
 mod connect;
 mod drift;
 mod edge;
+mod latency;
 mod ledger;
 mod lifecycle;
 mod liveness;
@@ -32,8 +33,8 @@ fn main() -> ExitCode {
     arguments.test_threads = arguments.test_threads.or(Some(if is_emulated() { 1 } else { 4 }));
     // The longest first, so that none of them is left over at the end.
     let scenarios: Vec<Scenario> =
-        [changes::ALL, connect::ALL, lifecycle::ALL, drift::ALL, edge::ALL, &ledger::all(), speaker::ALL].concat();
-    let more = [(multicast::ALL, multicast::missing()), (liveness::ALL, liveness::missing())];
+        [changes::ALL, connect::ALL, lifecycle::ALL, drift::ALL, edge::ALL, latency::ALL, &ledger::all(), speaker::ALL].concat();
+    let more = [(multicast::ALL, multicast::missing()), (liveness::ALL, liveness::missing()), (latency::CAPTURED, latency::missing())];
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
         let reason = missing.join("; ");
