@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader},
     net::Ipv4Addr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -22,7 +22,10 @@ use surfpool_types::{BlockProductionMode, RpcConfig, SimnetConfig, SimnetEvent, 
 
 use serde_json::json;
 
+use warren_state::Pubkey;
+
 use crate::{
+    program::write_file,
     rpc::{RawAccount, Rpc},
     sys::Placement as _,
     wait::{Ask, scaled, until},
@@ -100,18 +103,21 @@ pub struct AgaveLedger {
 }
 
 impl AgaveLedger {
-    /// Starts the program, tries once more when the first start fails, and waits until it answers.
+    /// Starts the program, tries once more when the first start fails, and waits until it answers. The users' program is there
+    /// under each of these ids.
     ///
     /// # Errors
     /// When it is not built or does not come up.
-    pub fn start(program: &Path, rpc: Rpc, accounts: &[RawAccount], directory: &Path) -> Result<Self> {
-        Self::attempt(program, rpc, accounts, directory).or_else(|_| Self::attempt(program, rpc, accounts, directory))
+    pub fn start(program: &Path, rpc: Rpc, accounts: &[RawAccount], ids: &[Pubkey], directory: &Path) -> Result<Self> {
+        let attempt = || Self::attempt(program, rpc, accounts, ids, directory);
+        attempt().or_else(|_| attempt())
     }
 
-    fn attempt(program: &Path, rpc: Rpc, accounts: &[RawAccount], directory: &Path) -> Result<Self> {
+    fn attempt(program: &Path, rpc: Rpc, accounts: &[RawAccount], ids: &[Pubkey], directory: &Path) -> Result<Self> {
         let program = program.canonicalize().with_context(|| format!("{} is not built (make test-agave builds it)", program.display()))?;
         let file = directory.join("accounts.json");
         fs::write(&file, genesis(accounts).to_string()).context("cannot write the accounts")?;
+        let users_program = write_file(directory)?;
         let log = fs::File::create(directory.join("agave.log")).context("cannot write the ledger's log")?;
         // The validator keeps more than a core busy, so the rest of the devnet goes first.
         let mut child = Command::new("nice")
@@ -121,9 +127,10 @@ impl AgaveLedger {
             .arg("--dir")
             .arg(directory.join("ledger"))
             .arg("--faucet-keypair")
-            .arg(directory.join("faucet.json"))
+            .arg(faucet(directory))
             .arg("--accounts")
             .arg(&file)
+            .args(ids.iter().map(|id| format!("--program={id}={}", users_program.display())))
             .dies_with_us()
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -153,6 +160,12 @@ impl AgaveLedger {
         })?;
         Ok(ledger)
     }
+}
+
+/// The keypair that has all money, of a validator with its files in this directory.
+#[must_use]
+pub fn faucet(directory: &Path) -> PathBuf {
+    directory.join("faucet.json")
 }
 
 impl Drop for AgaveLedger {

@@ -19,6 +19,7 @@ pub mod observe;
 pub mod pim;
 pub mod ping;
 pub mod preflight;
+pub mod program;
 pub mod proxy;
 pub mod rpc;
 pub mod site;

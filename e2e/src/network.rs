@@ -35,18 +35,21 @@ pub struct Network {
 }
 
 impl Network {
-    /// The accounts that a network has before its first device: configuration, version, a location, an exchange.
+    /// The accounts that a network has before its first device: configuration, version, a location, an exchange, and what its
+    /// program needs.
     #[must_use]
     pub fn foundation(&self) -> Vec<RawAccount> {
         let pda = self.pda();
         let place = Place { index: 1, code: "ams", name: "Amsterdam", lat: 52.37, lng: 4.9 };
         let exchange = Place { code: EXCHANGE, ..place };
-        vec![
+        let mut accounts = vec![
             self.raw(pda.config().address, global_config(pda.config().bump).into()),
             self.raw(pda.program_config().address, program_config(pda.program_config().bump).into()),
             self.raw(pda.numbered(Numbered::Location, 1).address, place.location().into()),
             self.raw(pda.numbered(Numbered::Exchange, 1).address, exchange.exchange().into()),
-        ]
+        ];
+        accounts.extend(self.program_accounts());
+        accounts
     }
 
     /// The addresses of the program's accounts.
@@ -291,7 +294,7 @@ impl Place<'_> {
     }
 }
 
-fn global_config(bump: u8) -> GlobalConfig {
+pub(crate) fn global_config(bump: u8) -> GlobalConfig {
     GlobalConfig {
         owner: OWNER,
         bump,

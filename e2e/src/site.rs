@@ -14,7 +14,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-use warren_ledger::accounts::{User, UserStatus, UserType};
+use warren_ledger::{
+    Keypair,
+    accounts::{AccessPass, Account, User, UserStatus, UserType},
+};
 use warren_state::Pubkey;
 
 use crate::{
@@ -25,6 +28,7 @@ use crate::{
     ledger::{AgaveLedger, RPC_PORT, start_surfpool},
     netns::Namespace,
     network::{DEVICE_ASN, Network, USER_ASN},
+    program::funded,
     proxy::Proxy,
     rpc::{RawAccount, Rpc},
     underlay::{Host, Internet, LEDGER_ADDRESS},
@@ -76,6 +80,7 @@ pub struct World {
     ports: AtomicU16,
     runs_ledger: AtomicBool,
     genesis: Mutex<Vec<RawAccount>>,
+    programs: Mutex<Vec<Pubkey>>,
     agave: Mutex<Option<AgaveLedger>>,
 }
 
@@ -102,8 +107,9 @@ impl World {
         let ledger = Rpc::at(LEDGER_ADDRESS, RPC_PORT);
         let directory = tempfile::Builder::new().prefix("warren-devnet-").tempdir().context("no temporary folder")?;
         let (sites, ports) = (AtomicU32::new(0), AtomicU16::new(20_000));
-        let (runs_ledger, genesis, agave) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
-        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports, runs_ledger, genesis, agave })
+        let (genesis, programs, agave) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let runs_ledger = AtomicBool::new(false);
+        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports, runs_ledger, genesis, programs, agave })
     }
 
     /// Starts the real validator, with everything that sites have put on the ledger so far. It takes no more later.
@@ -114,7 +120,7 @@ impl World {
         let accounts = lock(&self.genesis).clone();
         let directory = self.directory.path().join("agave");
         fs::create_dir_all(&directory)?;
-        let agave = AgaveLedger::start(program, self.ledger, &accounts, &directory)?;
+        let agave = AgaveLedger::start(program, self.ledger, &accounts, &lock(&self.programs), &directory)?;
         *lock(&self.agave) = Some(agave);
         self.runs_ledger.store(true, Ordering::Relaxed);
         Ok(())
@@ -126,6 +132,15 @@ impl World {
             return self.ledger.set_account(&account);
         }
         lock(&self.genesis).push(account);
+        Ok(())
+    }
+
+    /// Puts the users' program on the ledger under this id, or keeps that for the ledger's start.
+    fn put_program(&self, id: Pubkey) -> Result<()> {
+        if self.runs_ledger.load(Ordering::Relaxed) {
+            return self.ledger.write_program(id);
+        }
+        lock(&self.programs).push(id);
         Ok(())
     }
 
@@ -146,6 +161,7 @@ impl World {
         let network = Network { rpc: self.ledger, program_id: program_id(number) };
         let directory = self.directory.path().join(format!("site{number}"));
         fs::create_dir_all(&directory)?;
+        self.put_program(network.program_id)?;
         network.foundation().into_iter().try_for_each(|account| self.put(account))?;
         let (devices, clients, daemon_arguments) = (Vec::new(), Vec::new(), Vec::new());
         let mut site = Site { network, devices, clients, daemon_arguments, world: self, number, directory, flavour, is_graceful };
@@ -253,6 +269,7 @@ impl<'w> Site<'w> {
         };
         let device = Device::start(&self.world.internet, &self.world.devnet, &self.directory, &config)?;
         let (pubkey, account) = self.network.new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
+        self.network.device_resources(pubkey, &account).into_iter().try_for_each(|resource| self.world.put(resource))?;
         self.world.put(self.network.raw(pubkey, account.into()))?;
         self.devices.push((pubkey, device));
         Ok(())
@@ -312,6 +329,37 @@ impl<'w> Site<'w> {
         let end = self.prepare_device(&user)?;
         self.world.put(self.network.raw(pubkey, user.clone().into()))?;
         Ok(Connection { pubkey, user, end })
+    }
+
+    /// A new key with a balance. Its file is in the site's directory, under this name.
+    ///
+    /// # Errors
+    /// When the ledger or the file system refuse.
+    pub fn add_payer(&self, name: &str) -> Result<(Keypair, PathBuf)> {
+        let keypair = Keypair::generate()?;
+        let path = self.directory.join(format!("{name}.json"));
+        keypair.write(&path, true)?;
+        self.world.put(funded(keypair.pubkey()))?;
+        Ok((keypair, path))
+    }
+
+    /// Gives a payer a pass, see [`Network::new_pass`], that is changed first; 0.0.0.0 is for any address.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub fn add_pass(&self, client_ip: Ipv4Addr, payer: Pubkey, change: impl FnOnce(&mut AccessPass)) -> Result<Pubkey> {
+        let (pubkey, mut pass) = self.network.new_pass(client_ip, payer);
+        change(&mut pass);
+        self.world.put(self.network.raw(pubkey, pass.into()))?;
+        Ok(pubkey)
+    }
+
+    /// Puts any account of the site's network on the ledger, also before the ledger runs.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub fn put(&self, pubkey: Pubkey, account: impl Into<Account>) -> Result<()> {
+        self.world.put(self.network.raw(pubkey, account.into()))
     }
 
     /// How `warrend` is started on the first client host.

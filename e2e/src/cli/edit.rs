@@ -10,15 +10,15 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::print;
+use super::{pass::SetPass, print};
 use crate::{devnets::Running, network::Network, rpc::RawAccount, site::allocated};
 
 /// Which devnet.
 #[derive(Args, Debug)]
-struct Target {
+pub(super) struct Target {
     /// The devnet's process id; not needed when only one is running.
     #[arg(long, global = true)]
-    devnet: Option<u32>,
+    pub(super) devnet: Option<u32>,
 }
 
 /// Make or change an account.
@@ -44,6 +44,8 @@ enum SetWhat {
     Tenant(SetTenant),
     /// An exchange, by its code.
     Exchange(SetExchange),
+    /// A payer's access pass.
+    Pass(SetPass),
 }
 
 #[derive(Args, Debug)]
@@ -101,6 +103,18 @@ struct SetDevice {
     /// The code of its exchange.
     #[arg(long)]
     exchange: Option<String>,
+    /// Most users.
+    #[arg(long)]
+    max_users: Option<u16>,
+    /// Most users without multicast; 0 is no limit.
+    #[arg(long)]
+    max_unicast_users: Option<u16>,
+    /// Most multicast users that were made without publishing; 0 is no limit.
+    #[arg(long)]
+    max_multicast_subscribers: Option<u16>,
+    /// Most multicast users that were made as publishers; 0 is no limit.
+    #[arg(long)]
+    max_multicast_publishers: Option<u16>,
 }
 
 #[derive(Args, Debug)]
@@ -187,6 +201,7 @@ enum Kind {
     Group,
     Tenant,
     Exchange,
+    Pass,
 }
 
 impl Kind {
@@ -198,6 +213,7 @@ impl Kind {
             Self::Group => AccountType::MULTICAST_GROUP,
             Self::Tenant => AccountType::TENANT,
             Self::Exchange => AccountType::EXCHANGE,
+            Self::Pass => AccountType::ACCESS_PASS,
         }
     }
 }
@@ -213,8 +229,13 @@ impl Set {
             SetWhat::Group(set) => set.account(&network)?,
             SetWhat::Tenant(set) => network.new_tenant(&set.code, set.vrf_id).map(|(pubkey, tenant)| (pubkey, tenant.into()))?,
             SetWhat::Exchange(set) => set.account(&network)?,
+            SetWhat::Pass(set) => set.account(&network)?,
         };
-        network.put(pubkey, account)?;
+        if let Account::Device(device) = account {
+            network.put_device(pubkey, device)?;
+        } else {
+            network.put(pubkey, account)?;
+        }
         print(&pubkey.to_string());
         Ok(())
     }
@@ -304,6 +325,10 @@ impl SetDevice {
         let exchange =
             self.exchange.map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::EXCHANGE)?, &code)?.0)).transpose()?;
         replace(&mut device.exchange_pk, exchange);
+        replace(&mut device.max_users, self.max_users);
+        replace(&mut device.max_unicast_users, self.max_unicast_users);
+        replace(&mut device.max_multicast_subscribers, self.max_multicast_subscribers);
+        replace(&mut device.max_multicast_publishers, self.max_multicast_publishers);
         Ok((pubkey, device.into()))
     }
 }
@@ -352,20 +377,20 @@ impl SetExchange {
     }
 }
 
-fn replace<T>(place: &mut T, value: Option<T>) {
+pub(super) fn replace<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
 }
 
-fn groups(network: &Network, codes: Option<Vec<String>>) -> Result<Option<Vec<Pubkey>>> {
+pub(super) fn groups(network: &Network, codes: Option<Vec<String>>) -> Result<Option<Vec<Pubkey>>> {
     let Some(codes) = codes else { return Ok(None) };
     let all = network.all(AccountType::MULTICAST_GROUP)?;
     let one = |code: &String| named(all.clone(), code).map(|(pubkey, _)| pubkey);
     codes.iter().filter(|code| !code.is_empty()).map(one).collect::<Result<_>>().map(Some)
 }
 
-fn named(accounts: Vec<(Pubkey, Account)>, name: &str) -> Result<(Pubkey, Account)> {
+pub(super) fn named(accounts: Vec<(Pubkey, Account)>, name: &str) -> Result<(Pubkey, Account)> {
     let known: Vec<String> = accounts.iter().map(|(pubkey, account)| name_of(*pubkey, account)).collect();
     find(accounts, name).with_context(|| format!("there is no {name}; there are: {}", known.join(", ")))
 }
@@ -377,7 +402,7 @@ fn find(accounts: Vec<(Pubkey, Account)>, name: &str) -> Option<(Pubkey, Account
 
 fn name_of(pubkey: Pubkey, account: &Account) -> String {
     let json = to_json(account);
-    let field = ["code", "client_ip"].iter().find_map(|field| json[field].as_str());
+    let field = ["code", "user_payer", "client_ip"].iter().find_map(|field| json[field].as_str());
     field.map_or_else(|| if json["local_asn"].is_number() { "config".into() } else { pubkey.to_string() }, str::to_ascii_lowercase)
 }
 

@@ -1,6 +1,7 @@
 //! The command line of `warren-devnet`.
 
 mod edit;
+mod pass;
 mod up;
 
 use std::{
@@ -32,6 +33,8 @@ enum Command {
     Delete(edit::Delete),
     /// Put raw bytes into an account of a running devnet.
     Put(edit::Put),
+    /// Give a key money on a running devnet.
+    Fund(pass::Fund),
     /// Tell the whole story: a user becomes a working tunnel, and stays one.
     Demo(crate::demo::Demo),
     /// The device's end of tunnels: takes orders on its input. Started by `up` in the device's namespace.
@@ -76,6 +79,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Get(get) => get.run()?,
         Command::Delete(delete) => delete.run()?,
         Command::Put(put) => put.run()?,
+        Command::Fund(fund) => fund.run()?,
         Command::DeviceEnd { dataplane, socket } => device_end(&dataplane, &socket)?,
         Command::Forwarder { arguments } => crate::device_end::forward(&arguments)?,
     }

@@ -22,9 +22,10 @@ use crate::{
     device::{Device, DeviceConfig},
     devnets,
     isolate::{Registry, isolate},
-    ledger::{AgaveLedger, RPC_PORT, start_surfpool},
+    ledger::{AgaveLedger, RPC_PORT, faucet, start_surfpool},
     netns::sweep,
     network::{DEVICE_ASN, Network, USER_ASN},
+    program::funded,
     rpc::{RawAccount, Rpc},
     site::{TEST_ADDRESSES, allocated},
     underlay::{Host, Internet, LEDGER_ADDRESS},
@@ -64,6 +65,10 @@ pub struct Up {
     /// The real validator takes accounts only at its start.
     #[arg(long, value_parser = parse_kind, requires = "topology")]
     user: Option<UserType>,
+    /// Give this key a balance and a pass for any address from the start, as the real validator takes neither later. May be given
+    /// several times.
+    #[arg(long = "payer", value_name = "KEY")]
+    payers: Vec<Pubkey>,
     /// The program of the real validator.
     #[arg(long, default_value = "e2e/agave/target/debug/warren-agave")]
     agave: PathBuf,
@@ -123,7 +128,11 @@ impl Up {
         let accounts = self.accounts(&network, device.as_ref(), &clients);
         let agave = self.ledger(rpc, &accounts, internet.is_some(), directory.path())?;
         let ledger = (self.ledger != LedgerKind::None).then_some(network);
-        let state = devnets::StateFile::write(describe(ledger.as_ref(), self.program_id, internet.as_ref(), device.as_ref(), &clients))?;
+        let mut description = describe(ledger.as_ref(), self.program_id, internet.as_ref(), device.as_ref(), &clients);
+        if agave.is_some() {
+            description["faucet"] = json!(faucet(directory.path()));
+        }
+        let state = devnets::StateFile::write(description)?;
         Ok(Devnet { state, network: ledger, device, _clients: clients, _agave: agave, _directory: directory, _internet: internet })
     }
 
@@ -132,19 +141,25 @@ impl Up {
             LedgerKind::Surfpool => {
                 let bind = if isolated { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
                 start_surfpool(bind, rpc, self.slot_time)?;
+                rpc.write_program(self.program_id)?;
                 accounts.iter().try_for_each(|account| rpc.set_account(account))?;
                 Ok(None)
             }
             LedgerKind::Agave if !isolated => bail!("the real validator listens on every address: --ledger agave needs --topology"),
-            LedgerKind::Agave => AgaveLedger::start(&self.agave, rpc, accounts, directory).map(Some),
+            LedgerKind::Agave => AgaveLedger::start(&self.agave, rpc, accounts, &[self.program_id], directory).map(Some),
             LedgerKind::None => Ok(None),
         }
     }
 
     fn accounts(&self, network: &Network, device: Option<&(Pubkey, Device)>, clients: &[Host]) -> Vec<RawAccount> {
         let mut accounts = network.foundation();
+        for payer in &self.payers {
+            let (pubkey, pass) = network.new_pass(Ipv4Addr::UNSPECIFIED, *payer);
+            accounts.extend([funded(*payer), network.raw(pubkey, pass.into())]);
+        }
         if let Some((pubkey, device)) = device {
             let (_, account) = network.new_device(1, "ams-dz01", device.address);
+            accounts.extend(network.device_resources(*pubkey, &account));
             accounts.push(network.raw(*pubkey, account.into()));
             if let (Some(kind), Some(client)) = (self.user, clients.first()) {
                 let (user_key, user) = network.new_user(0, kind, *pubkey, client.address, allocated(kind, 0, client.address));

@@ -1,0 +1,248 @@
+//! Making users: `CreateUser` (36) and `CreateSubscribeUser` (59).
+
+use crate::{
+    accounts::{Device, GlobalState, Group, Pass, Service, expect_derived, tenant_refcount, user_type},
+    bytes::{Walk, count_up, count_word, put},
+    refusal::{Refusal, Result, require},
+    resource::Block,
+    sys::{Account, Key, SYSTEM, epoch},
+    user::{self, Fields, Role, User},
+};
+
+/// The accounts that both name, by what they are.
+struct Places<'a> {
+    user: Account,
+    device: Account,
+    pass: Account,
+    state: Account,
+    tunnels: Account,
+    publishers: Account,
+    ids: Account,
+    prefixes: &'a [Account],
+    payer: Account,
+}
+
+/// What is to be made.
+struct Order<'a> {
+    user_type: u8,
+    cyoa: u8,
+    client_ip: &'a [u8; 4],
+    endpoint: u32,
+    owner: &'a Key,
+    tenant: Option<Account>,
+    group: Option<(Account, Group)>,
+    publisher: bool,
+    subscriber: bool,
+}
+
+/// Type, how the device is reached, the host's address, the tunnel's endpoint, the number of prefixes.
+pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
+    const BEFORE_PREFIXES: usize = 7;
+    let mut walk = Walk::from(arguments, 0);
+    let (user_type, cyoa) = (walk.byte()?, walk.byte()?);
+    let client_ip = walk.ip()?.to_be_bytes();
+    let endpoint = walk.ip()?;
+    let count = walk.byte()? as usize;
+    let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
+    // A tenant is told by the number of accounts.
+    let (tenant, payer) = match rest {
+        [payer, _system] => (None, payer),
+        [tenant, payer, _system] => (Some(*tenant), payer),
+        _ => return Err(Refusal::NOT_ENOUGH_ACCOUNTS),
+    };
+    let [user, device, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    let places = Places {
+        user: *user,
+        device: *device,
+        pass: *pass,
+        state: *state,
+        tunnels: *tunnels,
+        publishers: *publishers,
+        ids: *ids,
+        prefixes,
+        payer: *payer,
+    };
+    let owner = payer.key();
+    let (publisher, subscriber, group) = (false, false, None);
+    create(program, &places, &Order { user_type, cyoa, client_ip: &client_ip, endpoint, owner, tenant, group, publisher, subscriber })
+}
+
+/// Type, how the device is reached, the host's address, publisher, subscriber, the tunnel's endpoint, the number of
+/// prefixes, the owner where that is not the payer.
+pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
+    const BEFORE_PREFIXES: usize = 8;
+    let mut walk = Walk::from(arguments, 0);
+    let (user_type, cyoa) = (walk.byte()?, walk.byte()?);
+    let client_ip = walk.ip()?.to_be_bytes();
+    let (publisher, subscriber) = (walk.flag()?, walk.flag()?);
+    let endpoint = walk.ip()?;
+    let count = walk.byte()? as usize;
+    let owner = walk.key()?;
+    let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
+    // Seats at feeds are not built here, so a feed is not looked at.
+    let ([payer, _system] | [_, payer, _system]) = rest else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    let [user, device, group, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    require(user_type == user_type::MULTICAST && (publisher || subscriber), Refusal::INVALID_ARGUMENT)?;
+    let places = Places {
+        user: *user,
+        device: *device,
+        pass: *pass,
+        state: *state,
+        tunnels: *tunnels,
+        publishers: *publishers,
+        ids: *ids,
+        prefixes,
+        payer: *payer,
+    };
+    let owner = if *owner == SYSTEM { payer.key() } else { owner };
+    let group = Some((*group, Group::of(group, program)?));
+    let (client_ip, tenant) = (&client_ip, None);
+    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, publisher, subscriber })
+}
+
+/// The accounts before the prefixes' allocators, those, and the rest.
+#[inline(always)]
+pub fn split(accounts: &[Account], before: usize, count: usize) -> Result<(&[Account], &[Account], &[Account])> {
+    let first = accounts.get(..before).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
+    let prefixes = accounts.get(before..before + count).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
+    let rest = accounts.get(before + count..).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
+    Ok((first, prefixes, rest))
+}
+
+#[inline(never)]
+fn create(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
+    let device = check(program, places, order)?;
+    let service = Service::of(order.user_type, order.publisher);
+    let tunnel_net = Block::global(&places.tunnels, program, b"usertunnelblock")?.take(2)?;
+    let tunnel_id = Block::tunnel_ids(&places.ids, program, places.device.key())?.take(1)? as u16;
+    let dz_ip = address_inside(program, places, order, service)?;
+    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
+    let index = next_index(places.state)?;
+    let fields = Fields {
+        owner: order.owner,
+        index: &index,
+        user_type: order.user_type,
+        tenant: order.tenant.as_ref().map_or(&SYSTEM, Account::key),
+        device: places.device.key(),
+        cyoa: order.cyoa,
+        client_ip: order.client_ip,
+        dz_ip,
+        tunnel_id,
+        tunnel_net,
+        validator: pass.node.unwrap_or(&SYSTEM),
+        endpoint: order.endpoint,
+        is_publisher: order.publisher,
+    };
+    let mut user = places.user;
+    user::create(&mut user, &places.payer, program, &fields)?;
+    join(program, places, order)?;
+    count(program, places, order, &device, &pass)
+}
+
+/// Everything that can be refused before anything is changed.
+#[inline(never)]
+fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device> {
+    require(places.payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
+    let state = GlobalState::of(&places.state, program)?;
+    require(state.allocates(), Refusal::FEATURE_NOT_ENABLED)?;
+    let for_itself = order.owner == places.payer.key();
+    require(for_itself || state.may_act_for_others(places.payer.key()), Refusal::NOT_ALLOWED)?;
+    require(is_usable(order.client_ip), Refusal::INVALID_CLIENT_IP)?;
+    require(order.user_type <= user_type::MULTICAST, Refusal::INVALID_INSTRUCTION_DATA)?;
+    let name: [&[u8]; 4] = [crate::accounts::PREFIX, b"user", order.client_ip, &[order.user_type]];
+    expect_derived(&places.user, program, &name, Refusal::INVALID_SEEDS)?;
+    require(*places.user.owner() == SYSTEM && places.user.data().is_empty(), Refusal::ALREADY_EXISTS)?;
+
+    let service = Service::of(order.user_type, order.publisher);
+    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
+    if service == Service::Unicast {
+        require(!pass.has_seats(), Refusal::EDGE_SEAT_IS_MULTICAST_ONLY)?;
+        pass.expect_current(epoch())?;
+        pass.expect_tenant(order.tenant.as_ref().map(|tenant| tenant.key()))?;
+    } else {
+        require(!pass.has_seats(), Refusal::FEED_ACCOUNT_REQUIRED)?;
+    }
+    pass.expect_room(service)?;
+
+    let device = Device::of(&places.device, program)?;
+    require(device.is_activated() || state.may_use_any_device(places.payer.key()), Refusal::INVALID_STATUS)?;
+    require(!places.prefixes.is_empty(), Refusal::NO_DZ_PREFIXES)?;
+    require(places.prefixes.len() == device.prefixes, Refusal::INVALID_ARGUMENT)?;
+    device.expect_endpoint(order.endpoint)?;
+    device.expect_room(service)?;
+    if let Some((account, group)) = &order.group {
+        require(group.is_activated, Refusal::INVALID_STATUS)?;
+        pass.expect_group(account.key(), order.publisher, order.subscriber)?;
+    }
+    Ok(device)
+}
+
+#[inline(never)]
+fn address_inside(program: &Key, places: &Places<'_>, order: &Order<'_>, service: Service) -> Result<u32> {
+    if service == Service::Publisher {
+        return Block::global(&places.publishers, program, b"multicastpublisherblock")?.take(1);
+    }
+    if order.user_type == user_type::IBRL || order.user_type == user_type::MULTICAST {
+        return Ok(u32::from_be_bytes(*order.client_ip));
+    }
+    let device = places.device.key();
+    let mut number = 0;
+    while let Some(account) = places.prefixes.get(number) {
+        let taken = Block::prefix(account, program, device, number)?.take(1);
+        if taken.is_ok() {
+            return taken;
+        }
+        number += 1;
+    }
+    Err(Refusal::ALLOCATION_FAILED)
+}
+
+fn next_index(mut state: Account) -> Result<[u8; 16]> {
+    let low = crate::bytes::long(state.data(), GlobalState::INDEX)?.saturating_add(1);
+    put(state.data_mut(), GlobalState::INDEX, &low.to_le_bytes())?;
+    let mut index = [0; 16];
+    index[..8].copy_from_slice(&low.to_le_bytes());
+    Ok(index)
+}
+
+#[inline(never)]
+fn join(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
+    let Some((mut account, group)) = order.group.as_ref().map(|(account, group)| (*account, group)) else { return Ok(()) };
+    let mut user = User::of(&places.user, program)?;
+    let roles = [(order.publisher, Role::Publisher, 0), (order.subscriber, Role::Subscriber, 4)];
+    for (_, role, counter) in roles.into_iter().filter(|(wanted, ..)| *wanted) {
+        user.add(role, account.key(), &places.payer)?;
+        count_word(account.data_mut(), group.counters + counter, true)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn count(program: &Key, places: &Places<'_>, order: &Order<'_>, device: &Device, pass: &Pass) -> Result<()> {
+    const CONNECTED: u8 = 1;
+    let service = Service::of(order.user_type, order.publisher);
+    let (mut on_device, mut on_pass) = (places.device, places.pass);
+    let data = on_device.data_mut();
+    count_word(data, device.refcount, true)?;
+    for counter in device.counters(service) {
+        count_up(data, counter)?;
+    }
+    let data = on_pass.data_mut();
+    count_up(data, pass.connections)?;
+    put(data, pass.connections + 2, &[CONNECTED])?;
+    count_up(data, pass.counter(service))?;
+    if let Some(mut tenant) = order.tenant {
+        let refcount = tenant_refcount(&tenant, program)?;
+        count_word(tenant.data_mut(), refcount, true)?;
+    }
+    Ok(())
+}
+
+/// Whether a host may be reached at this address: not one of private or special use.
+fn is_usable(ip: &[u8; 4]) -> bool {
+    match ip {
+        [0 | 10 | 127 | 224..=255, ..] | [192, 168, ..] | [169, 254, ..] => false,
+        [172, second, ..] => *second < 16 || *second > 31,
+        _ => true,
+    }
+}

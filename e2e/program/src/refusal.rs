@@ -1,0 +1,78 @@
+//! Why the program refuses, by the numbers on the wire.
+
+use core::num::NonZeroU64;
+
+/// What the entry point returns: below 2^32 a number of the program's own, above it one of the ledger's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Refusal(NonZeroU64);
+
+impl Refusal {
+    /// What a call of another program gave.
+    #[inline(always)]
+    pub fn of_call(code: u64) -> Result<()> {
+        match NonZeroU64::new(code) {
+            None => Ok(()),
+            Some(code) => Err(Self(code)),
+        }
+    }
+
+    /// The number that the ledger reads.
+    #[inline(always)]
+    pub fn code(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// What everything here gives.
+pub type Result<T> = core::result::Result<T, Refusal>;
+
+macro_rules! refusals {
+    ($($name:ident = $code:expr;)*) => {
+        #[allow(missing_docs)]
+        impl Refusal {
+            $(pub const $name: Self = match NonZeroU64::new($code) {
+                Some(code) => Self(code),
+                None => panic!("a refusal is never zero"),
+            };)*
+        }
+    };
+}
+
+refusals! {
+    INVALID_ARGUMENT = 2 << 32;
+    INVALID_INSTRUCTION_DATA = 3 << 32;
+    INVALID_ACCOUNT_DATA = 4 << 32;
+    MISSING_SIGNATURE = 8 << 32;
+    ALREADY_EXISTS = 9 << 32;
+    NOT_ENOUGH_ACCOUNTS = 11 << 32;
+    INVALID_SEEDS = 14 << 32;
+    INVALID_OWNER_PUBKEY = 1;
+    INVALID_DEVICE_PUBKEY = 6;
+    INVALID_STATUS = 7;
+    NOT_ALLOWED = 8;
+    MAX_USERS_EXCEEDED = 20;
+    INVALID_LAST_ACCESS_EPOCH = 21;
+    ACCESS_PASS_UNAUTHORIZED = 25;
+    INVALID_CLIENT_IP = 26;
+    NO_DZ_PREFIXES = 35;
+    ACCESS_PASS_NOT_FOUND = 53;
+    USER_ACCOUNT_NOT_FOUND = 54;
+    ALLOCATION_FAILED = 63;
+    DEPRECATED = 67;
+    TENANT_NOT_IN_ALLOWLIST = 79;
+    INVALID_TUNNEL_ENDPOINT = 80;
+    MAX_UNICAST_USERS_EXCEEDED = 81;
+    MAX_MULTICAST_SUBSCRIBERS_EXCEEDED = 82;
+    FEATURE_NOT_ENABLED = 84;
+    MAX_MULTICAST_PUBLISHERS_EXCEEDED = 85;
+    PASS_MAX_UNICAST_EXCEEDED = 89;
+    PASS_MAX_MULTICAST_EXCEEDED = 90;
+    FEED_ACCOUNT_REQUIRED = 92;
+    EDGE_SEAT_IS_MULTICAST_ONLY = 104;
+}
+
+/// Refuses unless the condition holds.
+#[inline(always)]
+pub fn require(condition: bool, refusal: Refusal) -> Result<()> {
+    if condition { Ok(()) } else { Err(refusal) }
+}

@@ -1,0 +1,75 @@
+//! `UpdateMulticastGroupRoles` (58): a user's roles in one group are these from now on.
+
+use crate::{
+    accounts::{GlobalState, Group, Pass, is_permission, user_type},
+    bytes::{Walk, count_word},
+    refusal::{Refusal, Result, require},
+    resource::Block,
+    sys::{Account, Key},
+    user::{Role, User},
+};
+
+/// The host's address, publisher, subscriber, whether the program allocates.
+pub fn update(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
+    let mut walk = Walk::from(arguments, 0);
+    let client_ip = walk.ip()?;
+    let wanted = [(walk.flag()?, Role::Publisher, 0), (walk.flag()?, Role::Subscriber, 4)];
+    require(walk.flag()?, Refusal::FEATURE_NOT_ENABLED)?;
+    let [group, pass, user, state, publishers, payer, _system, rest @ ..] = accounts else {
+        return Err(Refusal::NOT_ENOUGH_ACCOUNTS);
+    };
+    require(payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
+    let state = GlobalState::of(state, program)?;
+    let mut member = User::of(user, program)?;
+    require(member.client_ip()? == client_ip, Refusal::INVALID_CLIENT_IP)?;
+    expect_right(program, &state, &member, payer, rest.first())?;
+    require(member.is_activated(), Refusal::INVALID_STATUS)?;
+    require(member.user_type()? == user_type::MULTICAST, Refusal::INVALID_ARGUMENT)?;
+    let fields = Group::of(group, program)?;
+    let added = |number: usize| -> Result<bool> {
+        let (wanted, role, _) = wanted[number & 1];
+        Ok(wanted && !member.has(role, group.key())?)
+    };
+    let (publishes, subscribes) = (added(0)?, added(1)?);
+    if publishes || subscribes {
+        let pass = Pass::of(pass, program, &client_ip.to_be_bytes(), member.owner()?)?;
+        require(fields.is_activated, Refusal::INVALID_STATUS)?;
+        pass.expect_group(group.key(), publishes, subscribes)?;
+    }
+    let published = member.list(Role::Publisher)?.count > 0;
+    let mut counted = *group;
+    for (wanted, role, counter) in wanted {
+        if wanted == member.has(role, group.key())? {
+            continue;
+        }
+        if wanted {
+            member.add(role, group.key(), payer)?;
+        } else {
+            member.remove(role, group.key())?;
+        }
+        count_word(counted.data_mut(), fields.counters + counter, wanted)?;
+    }
+    let publishes = member.list(Role::Publisher)?.count > 0;
+    if publishes == published {
+        return Ok(());
+    }
+    // The first role of a publisher brings an address of its own, and the last one takes it along.
+    let mut block = Block::global(publishers, program, b"multicastpublisherblock")?;
+    if publishes {
+        member.set_dz_ip(block.take(1)?)
+    } else {
+        block.give_back(member.dz_ip()?, 1)?;
+        member.set_dz_ip(client_ip)
+    }
+}
+
+/// Refuses a payer that is neither the user's owner nor of the foundation, and has no permission.
+#[inline(never)]
+pub fn expect_right(program: &Key, state: &GlobalState, user: &User, payer: &Account, permission: Option<&Account>) -> Result<()> {
+    let is_owner = user.owner()? == payer.key();
+    match permission {
+        // A permission that is named must exist.
+        Some(permission) => require(is_permission(permission, program, payer.key()), Refusal::NOT_ALLOWED),
+        None => require(is_owner || state.is_foundation(payer.key()), Refusal::NOT_ALLOWED),
+    }
+}

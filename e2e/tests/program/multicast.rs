@@ -1,0 +1,159 @@
+//! Users with multicast: their groups, and the address that a publisher has.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, ensure};
+use warren_ledger::{Keypair, ProgramError, accounts::UserType, instructions::CreateSubscribeUser};
+use warren_state::Pubkey;
+
+use crate::{
+    Case,
+    stand::{HOST, Plan, Run, Stand},
+};
+
+/// The first address that a publisher gets.
+const FIRST_PUBLISHER: Ipv4Addr = Ipv4Addr::new(148, 51, 120, 1);
+
+pub const ALL: &[Case] = &[
+    ("a_subscriber_keeps_its_hosts_address_and_a_publisher_gets_one", made),
+    ("the_first_publishing_brings_an_address_and_the_last_one_takes_it_along", first_and_last),
+    ("roles_are_what_is_wanted_afterwards_and_the_same_again_changes_nothing", desired),
+    ("a_user_in_a_group_is_not_deleted_before_it_has_left", in_a_group),
+    ("the_devices_count_goes_by_how_the_user_was_made", counted),
+    ("who_may_act_for_others_makes_a_user_for_its_owner", for_another),
+];
+
+/// A stand whose pass allows these groups for both roles.
+pub fn member(plan: &mut Plan, groups: &[Pubkey]) -> Result<Stand> {
+    plan.stand_with(
+        |_| {},
+        |pass| {
+            pass.mgroup_pub_allowlist = groups.to_vec();
+            pass.mgroup_sub_allowlist = groups.to_vec();
+        },
+    )
+}
+
+fn made(plan: &mut Plan) -> Result<Run> {
+    let (one, two) = (plan.group(1), plan.group(2));
+    let stand = member(plan, &[one, two])?;
+    Ok(Box::new(move || {
+        let before = stand.resources()?;
+        stand.done(stand.subscribe(one, false, true).build(&stand.caller()))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!((user.dz_ip, user.publishers.as_slice(), user.subscribers.as_slice()) == (HOST, &[][..], &[one][..]), "{user:?}");
+        let group = stand.group_account(one)?;
+        ensure!((group.publisher_count, group.subscriber_count) == (0, 1), "{group:?}");
+        leave_and_delete(&stand, &[one])?;
+        ensure!(stand.resources()? == before, "what was allocated was not given back");
+        stand.done(stand.subscribe(two, true, true).build(&stand.caller()))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!((user.dz_ip, user.tunnel_flags) == (FIRST_PUBLISHER, 1), "{user:?}");
+        ensure!((user.publishers.as_slice(), user.subscribers.as_slice()) == (&[two][..], &[two][..]), "{user:?}");
+        leave_and_delete(&stand, &[two])?;
+        ensure!(stand.resources()? == before, "what was allocated was not given back");
+        Ok(())
+    }))
+}
+
+fn first_and_last(plan: &mut Plan) -> Result<Run> {
+    let (one, two) = (plan.group(1), plan.group(2));
+    let stand = member(plan, &[one, two])?;
+    Ok(Box::new(move || {
+        // A user without any group, as the verbs of a reader may leave it.
+        let user = stand.made(UserType::MULTICAST)?;
+        ensure!(user.dz_ip == HOST, "{user:?}");
+        let before = stand.resources()?;
+        for (group, publisher, dz_ip) in
+            [(one, true, FIRST_PUBLISHER), (two, true, FIRST_PUBLISHER), (one, false, FIRST_PUBLISHER), (two, false, HOST)]
+        {
+            stand.done(stand.roles(group, publisher, true))?;
+            let user = stand.user(UserType::MULTICAST)?;
+            ensure!(user.dz_ip == dz_ip, "after {group} {publisher}: {user:?}");
+        }
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!((user.publishers.as_slice(), user.subscribers.as_slice()) == (&[][..], &[one, two][..]), "{user:?}");
+        ensure!(stand.resources()? == before, "the address was not given back");
+        Ok(())
+    }))
+}
+
+fn desired(plan: &mut Plan) -> Result<Run> {
+    let groups = [plan.group(1), plan.group(2), plan.group(3)];
+    let stand = member(plan, &groups)?;
+    let [one, two, three] = groups;
+    Ok(Box::new(move || {
+        stand.done(stand.subscribe(one, true, true).build(&stand.caller()))?;
+        for group in [two, three] {
+            stand.done(stand.roles(group, true, true))?;
+        }
+        // One from the middle of both lists.
+        stand.done(stand.roles(two, false, true))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!((user.publishers.as_slice(), user.subscribers.as_slice()) == (&[one, three][..], &[one, two, three][..]), "{user:?}");
+        stand.done(stand.roles(two, false, true))?;
+        ensure!(stand.user(UserType::MULTICAST)? == user, "the same roles changed the user");
+        let group = stand.group_account(two)?;
+        ensure!((group.publisher_count, group.subscriber_count) == (0, 1), "{group:?}");
+        stand.done(stand.roles(two, true, false))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!((user.publishers.as_slice(), user.subscribers.as_slice()) == (&[one, three, two][..], &[one, three][..]), "{user:?}");
+        Ok(())
+    }))
+}
+
+fn in_a_group(plan: &mut Plan) -> Result<Run> {
+    let group = plan.group(1);
+    let stand = member(plan, &[group])?;
+    Ok(Box::new(move || {
+        stand.done(stand.subscribe(group, false, true).build(&stand.caller()))?;
+        stand.refused(stand.delete(UserType::MULTICAST).build(&stand.caller()), ProgramError::InvalidStatus)?;
+        leave_and_delete(&stand, &[group])?;
+        ensure!(stand.group_account(group)?.subscriber_count == 0, "the group still counts its subscriber");
+        Ok(())
+    }))
+}
+
+fn counted(plan: &mut Plan) -> Result<Run> {
+    let group = plan.group(1);
+    let stand = member(plan, &[group])?;
+    Ok(Box::new(move || {
+        let counters = || {
+            let device = stand.device_account()?;
+            anyhow::Ok((device.users_count, device.multicast_subscribers_count, device.multicast_publishers_count))
+        };
+        stand.done(stand.subscribe(group, true, false).build(&stand.caller()))?;
+        ensure!(counters()? == (1, 0, 1), "{:?}", counters()?);
+        // It only subscribes from now on, and is counted as it was made.
+        stand.done(stand.roles(group, false, true))?;
+        ensure!(counters()? == (1, 0, 1), "{:?}", counters()?);
+        leave_and_delete(&stand, &[group])?;
+        ensure!(counters()? == (0, 0, 0), "{:?}", counters()?);
+        let pass = stand.pass_account()?;
+        ensure!((pass.connection_count, pass.multicast_user_count) == (0, 0), "{pass:?}");
+        Ok(())
+    }))
+}
+
+fn for_another(plan: &mut Plan) -> Result<Run> {
+    let group = plan.group(1);
+    let mut stand = plan.stand()?;
+    let (payer, owner) = (stand.payer.pubkey(), Keypair::generate()?.pubkey());
+    stand.pass = plan.pass(HOST, owner, |pass| pass.mgroup_sub_allowlist = vec![group]);
+    plan.state(|state| state.feed_authority = payer);
+    Ok(Box::new(move || {
+        let create = CreateSubscribeUser { owner: Some(owner), ..stand.subscribe(group, false, true) };
+        stand.done(create.build(&stand.caller()))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.owner == owner, "{user:?}");
+        // The payer made it, and yet it is not the payer's.
+        stand.refused(stand.roles(group, false, false), ProgramError::NotAllowed)
+    }))
+}
+
+fn leave_and_delete(stand: &Stand, groups: &[Pubkey]) -> Result<()> {
+    groups.iter().try_for_each(|group| stand.done(stand.roles(*group, false, false)))?;
+    stand.done(stand.delete(UserType::MULTICAST).build(&stand.caller()))?;
+    ensure!(stand.is_closed(UserType::MULTICAST)?, "the account is still there");
+    Ok(())
+}
