@@ -111,13 +111,41 @@ fn metrics_are_served_on_tcp_when_that_is_asked_for() {
 #[test]
 fn flags_for_what_is_not_built_are_named_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon =
-        Daemon::start(dir.path(), &["-probe-interval=5", "-route-config=/etc/routes.json", "-latency-probing=false", "-log-format=json"]);
+    let daemon = Daemon::start(dir.path(), &["-probe-interval=5", "-latency-probing=false", "-log-format=json"]);
     let line = daemon.line_with("these flags ask for what this version does not do");
-    assert!(line.contains("-probe-interval (latency probing)") && line.contains("-route-config (route exclusion)"), "{line}");
+    assert!(line.contains("-probe-interval (latency probing)"), "{line}");
     assert!(!line.contains("-latency-probing"), "{line}");
     let record: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(record["level"], "INFO");
+}
+
+#[test]
+fn a_route_config_that_makes_no_sense_ends_the_start_and_one_that_is_not_there_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("routes.json");
+    let flag = format!("-route-config={}", file.display());
+    std::fs::write(&file, r#"{"exclude": ["8.8.8.8", "nowhere"]}"#).unwrap();
+    let refused = warrend(dir.path()).arg(&flag).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("routes.json") && stderr(&refused).contains("nowhere"), "{}", stderr(&refused));
+    std::fs::remove_file(&file).unwrap();
+    let daemon = Daemon::start(dir.path(), &[&flag]);
+    daemon.line_with("the API answers");
+    let socket = dir.path().join("w.sock");
+    let until = std::time::Instant::now() + support::LONG;
+    let shows = |text: &str| {
+        while !ask(&socket, "GET /v3/status").1.contains(text) {
+            assert!(std::time::Instant::now() < until, "{text} does not show: {}", ask(&socket, "GET /v3/status").1);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    shows("\"entries\":0,\"error\":null");
+    std::fs::write(&file, r#"{"exclude": ["8.8.8.8", "10.0.0.0/8"]}"#).unwrap();
+    shows("\"entries\":2,\"error\":null");
+    std::fs::write(&file, "nonsense").unwrap();
+    shows("\"entries\":2,\"error\":\"route-config ");
+    std::fs::remove_file(&file).unwrap();
+    shows("\"entries\":0,\"error\":null");
 }
 
 #[test]

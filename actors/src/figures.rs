@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use warren_state::{Incarnation, Phase, ServiceClass, event::Event};
+use warren_state::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event};
 
 /// Upper bounds in seconds, as the reference has them.
 const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
+/// As the reference's metrics library has them where nothing else is said.
+pub(crate) const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const UPDATE: &[f64] = &exponential::<15>(0.0001, 2.0);
 const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
 
@@ -25,6 +27,8 @@ pub struct Figures {
     pub established_seconds: BTreeMap<Ipv4Addr, Arc<Histogram>>,
     /// Datagrams of the multicast services, by kind (`pim`, `register`, `heartbeat`) and by whether they left.
     pub datagrams: BTreeMap<(&'static str, bool), u64>,
+    /// Learned routes that the dataplane did not put (`true`) or did not take away (`false`), by link and preferred source.
+    pub route_failures: BTreeMap<(LinkName, Ipv4Addr, bool), u64>,
 }
 
 /// What is done to a tunnel.
@@ -69,6 +73,26 @@ impl Figures {
         self.fetch_seconds.observe(took);
     }
 
+    /// Learned routes that could not be put or taken away.
+    pub(crate) fn applied(&mut self, report: &ApplyReport) {
+        for (step, outcome) in &report.steps {
+            let (route, put) = match &step.action {
+                Action::PutRoute { route } => (route, true),
+                Action::DeleteRoute { route } => (route, false),
+                Action::DeleteRule { .. }
+                | Action::DeleteAddress { .. }
+                | Action::DeleteLink
+                | Action::ChangeLink { .. }
+                | Action::CreateLink { .. }
+                | Action::AddAddress { .. }
+                | Action::AddRule { .. } => continue,
+            };
+            if let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) = (outcome, route.protocol, route.source) {
+                *self.route_failures.entry((step.link.clone(), source, put)).or_default() += 1;
+            }
+        }
+    }
+
     pub(crate) fn established(&mut self, peer: Ipv4Addr, took: Duration) {
         let histogram = self.established_seconds.entry(peer).or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
         Arc::make_mut(histogram).observe(took);
@@ -84,6 +108,7 @@ impl Default for Figures {
             update_seconds: Histogram::new(UPDATE),
             established_seconds: BTreeMap::new(),
             datagrams: BTreeMap::new(),
+            route_failures: BTreeMap::new(),
         }
     }
 }

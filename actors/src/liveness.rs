@@ -14,6 +14,7 @@ use warren_state::{
 use crate::{
     board::Board,
     driver::{AbortOnDrop, Core, Driver},
+    figures::{Histogram, USUAL},
     liveness_socket::{Datagram, Socket},
     policy::Kind,
     tunnels::TunnelsMessage,
@@ -42,12 +43,38 @@ pub struct LivenessOptions {
 pub struct LivenessStatus {
     /// The sessions, in the order of links and peers.
     pub sessions: Vec<SessionReport>,
-    /// Packets.
+    /// Packets and verdicts.
+    #[serde(skip)]
     pub counters: Counters,
-    /// Changes of sessions' states, by the states and the reason.
-    pub changes: BTreeMap<String, u64>,
+    /// What else is counted, by the link and our address on it.
+    #[serde(skip)]
+    pub ends: BTreeMap<(LinkName, Ipv4Addr), EndFigures>,
+    /// How often the socket failed.
+    pub read_errors: u64,
     /// Why there is no socket.
     pub socket_error: Option<String>,
+}
+
+/// Figures of one link and address of ours.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EndFigures {
+    /// Changes of sessions' states, by the states and the reason.
+    pub changes: BTreeMap<(SessionState, SessionState, DownReason), u64>,
+    /// From the first packet of a peer to a session that is up.
+    pub to_up: Histogram,
+    /// From the last packet of a peer to a session that is down.
+    pub to_down: Histogram,
+    /// How long it took to handle a packet.
+    pub rx_seconds: Histogram,
+    /// Packets that could not leave.
+    pub write_errors: u64,
+}
+
+impl Default for EndFigures {
+    fn default() -> Self {
+        let empty = || Histogram::new(USUAL);
+        Self { changes: BTreeMap::new(), to_up: empty(), to_down: empty(), rx_seconds: empty(), write_errors: 0 }
+    }
 }
 
 pub(crate) struct Sessions;
@@ -204,12 +231,19 @@ impl State {
         for _ in 0..AT_ONCE {
             match socket.receive() {
                 Ok(Some(Datagram { link, source, destination, bytes })) => {
+                    let began = self.board.clock.now();
                     let outputs = self.driver.handle(protocol::Input::Received { link: &link, source, destination, bytes: &bytes });
+                    let took = self.board.clock.now().since(began);
+                    // What is not for one of our sessions has no end here.
+                    if let Some(end) = self.status.ends.get_mut(&(link, destination)) {
+                        end.rx_seconds.observe(took);
+                    }
                     self.carry_out(outputs);
                 }
                 Ok(None) => break,
                 Err(error) => {
                     tracing::info!(%error, "the socket for route liveness is opened anew");
+                    self.status.read_errors += 1;
                     self.socket = None;
                     myself.send_after(REOPEN, || LivenessMessage::Reopen);
                     return;
@@ -225,18 +259,18 @@ impl State {
             match output {
                 // What cannot be sent is lost, as on the way: it is sent again.
                 Output::Send { link, source, destination, bytes } => {
-                    if let Some(socket) = &self.socket
-                        && let Err(error) = socket.send(&link, source, destination, &bytes)
-                    {
+                    let sent = self.socket.as_ref().map_or(Ok(()), |socket| socket.send(&link, source, destination, &bytes));
+                    if let Err(error) = &sent {
                         tracing::debug!(%link, %destination, %error, "a liveness packet cannot leave");
                     }
+                    self.status.ends.entry((link, source)).or_default().write_errors += u64::from(sent.is_err());
                 }
                 Output::Verdict { link, dst, usability } => {
                     if let Some(tunnel) = self.links.get(&link) {
                         verdicts.entry(*tunnel).or_default().push((dst, usability));
                     }
                 }
-                Output::Changed { link, peer, from, to, reason } => self.note(&link, peer, (from, to), reason),
+                Output::Changed { link, peer, from, to, reason, source, took } => self.note((link, source), peer, (from, to), reason, took),
             }
         }
         for (tunnel, verdicts) in verdicts {
@@ -245,9 +279,22 @@ impl State {
         }
     }
 
-    fn note(&mut self, link: &LinkName, peer: Ipv4Addr, (from, to): (SessionState, SessionState), reason: DownReason) {
-        tracing::debug!(%link, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
-        *self.status.changes.entry(format!("{},{},{}", from.name(), to.name(), reason.name())).or_default() += 1;
+    fn note(
+        &mut self,
+        end: (LinkName, Ipv4Addr),
+        peer: Ipv4Addr,
+        (from, to): (SessionState, SessionState),
+        reason: DownReason,
+        took: Duration,
+    ) {
+        tracing::debug!(link = %end.0, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
+        let figures = self.status.ends.entry(end).or_default();
+        *figures.changes.entry((from, to, reason)).or_default() += 1;
+        match (from, to) {
+            (_, SessionState::Up) => figures.to_up.observe(took),
+            (SessionState::Up, SessionState::Down | SessionState::AdminDown) => figures.to_down.observe(took),
+            (_, SessionState::Down | SessionState::Init | SessionState::AdminDown) => {}
+        }
     }
 
     fn publish(&mut self) {

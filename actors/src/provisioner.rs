@@ -149,6 +149,11 @@ impl Actor for Provisioner {
                     // A reconciler that was started again hears of the tunnel in any case.
                     state.reported = None;
                 }
+                if let Input::Applied(report) = &*input
+                    && report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_)))
+                {
+                    state.board.count(|figures| figures.applied(report));
+                }
                 if let Input::Session(number, SessionUpdate::Status(status, _)) = &*input {
                     state.time_session(*number, *status);
                 }

@@ -70,6 +70,12 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
         lines.push(format!("  {kind} over GRE {local} -> {remote}, incarnation {}", tunnel.incarnation));
     }
+    if tunnel.source == "manual" {
+        lines.push(
+            "  manual: provisioned through the API, not asked for by the ledger; it goes when the daemon is enabled or the ledger is read"
+                .to_owned(),
+        );
+    }
     lines.extend(tunnel.postponed.as_ref().map(|postponed| format!("  not where it should be: {}", notes::move_to(postponed))));
     if let Some(failure) = &tunnel.failure {
         lines.push(format!("  failed while {}: {}: {}", failure.phase, failure.operation, failure.detail));
@@ -77,6 +83,10 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     }
     lines.push(format!("  {}", notes::session(status, tunnel)));
     lines.push(format!("  {} learned", output::count(tunnel.learned_routes, "route", "routes")));
+    if tunnel.excluded_routes_total > 0 {
+        let count = output::count(tunnel.excluded_routes_total, "route is", "routes are");
+        lines.push(format!("  {count} excluded by {}", status.route_exclusion.file));
+    }
     if tunnel.repairs > 0 {
         let times = output::count(usize::try_from(tunnel.repairs).unwrap_or(usize::MAX), "time", "times");
         lines.push(format!("  mended {times} after something else on this host changed it"));
@@ -141,6 +151,7 @@ fn tell_event(event: &Value) -> String {
         }
         "adopted" => format!("taken over from an earlier run, incarnation {}", text("incarnation")),
         "actor_restarted" => format!("{} ended and was started again{}", text("actor"), because("reason")),
+        "manual_asked" => "provisioned through the API".to_owned(),
         "refused" => format!("refused ({}){}", text("code"), because("reason")),
         other => other.to_owned(),
     };

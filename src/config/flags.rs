@@ -57,8 +57,6 @@ enum Set {
 enum AsksFor {
     /// When it differs from this, the value it has when it is not given.
     OtherThan(&'static str),
-    /// Always: it has no value that asks for nothing.
-    Something,
 }
 
 /// A command line that cannot be understood.
@@ -183,9 +181,7 @@ fn check(value: Value, text: &str) -> Result<(), BadValue> {
 }
 
 fn asks(value: Value, text: &str, asks_for: AsksFor) -> Result<bool, BadValue> {
-    let AsksFor::OtherThan(usual) = asks_for else {
-        return Ok(true);
-    };
+    let AsksFor::OtherThan(usual) = asks_for;
     Ok(match value {
         Value::Switch => values::switch(text)? != values::switch(usual)?,
         Value::Seconds | Value::Span => span(value, text)? != span(value, usual)?,

@@ -24,6 +24,8 @@ pub use values::{DataplaneChoice, LogFormat, RoleChoice, SecretUrl, Span, StopMo
 pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
 /// Where the API listens unless told otherwise; the command line looks here too.
 pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
+/// Destinations that no session may teach us, when the file is there and no other is named.
+pub const DEFAULT_ROUTE_CONFIG: &str = "/var/lib/doublezerod/route-config.json";
 /// Holds the ledger's RPC URL, as for the reference.
 pub const URL_VARIABLE: &str = "DZ_LEDGER_RPC_URL";
 
@@ -45,6 +47,8 @@ pub struct Layer {
     pub stop_mode: Option<StopMode>,
     /// Durable state.
     pub state_dir: Option<PathBuf>,
+    /// Destinations that no session may teach us.
+    pub route_config: Option<PathBuf>,
     /// The ledger.
     pub ledger: LedgerLayer,
     /// The BGP sessions.
@@ -137,6 +141,8 @@ pub struct Config {
     pub stop_mode: StopMode,
     /// Durable state.
     pub state_dir: PathBuf,
+    /// Destinations that no session may teach us, when the file is there.
+    pub route_config: PathBuf,
     /// The ledger.
     pub ledger: LedgerConfig,
     /// The BGP sessions.
@@ -289,6 +295,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         dataplane: upper.dataplane.or(lower.dataplane),
         stop_mode: upper.stop_mode.or(lower.stop_mode),
         state_dir: upper.state_dir.or(lower.state_dir),
+        route_config: upper.route_config.or(lower.route_config),
         ledger: LedgerLayer {
             env: upper.ledger.env.or(lower.ledger.env),
             program_id: upper.ledger.program_id.or(lower.ledger.program_id),
@@ -332,6 +339,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         dataplane: layer.dataplane.unwrap_or_default(),
         stop_mode: layer.stop_mode.unwrap_or_default(),
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
+        route_config: absolute("route-config", layer.route_config.unwrap_or_else(|| DEFAULT_ROUTE_CONFIG.into()))?,
         ledger: resolve_ledger(layer.ledger)?,
         bgp: layer.bgp.resolve()?,
         liveness: layer.liveness.resolve()?,

@@ -11,6 +11,7 @@ use warren_dataplane::{
 };
 use warren_ledger::{LedgerSource, RpcSettings, RpcSource};
 use warren_state::{
+    Exclusion,
     guard::GuardSettings,
     random::{Random, SplitMix64},
     store::{Opened, Origin, Store},
@@ -46,8 +47,8 @@ pub async fn open(config: &Config) -> anyhow::Result<Parts> {
 ///
 /// # Errors
 /// When one does not start.
-pub async fn start(parts: Parts, config: &Config) -> anyhow::Result<Handle> {
-    let settings = settings(config)?;
+pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyhow::Result<Handle> {
+    let settings = Settings { exclusion, ..settings(config)? };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
 }
 

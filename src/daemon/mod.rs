@@ -5,6 +5,7 @@ mod listeners;
 mod logging;
 mod notify;
 mod process;
+mod route_config;
 mod signals;
 mod stopping;
 
@@ -79,9 +80,10 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
     announce_not_built(&config);
     let mut signals = signals::Signals::listen().context("cannot listen for signals")?;
     let config = Arc::new(config);
+    let exclusion = route_config::read(&config.route_config).map_err(anyhow::Error::msg)?;
     let parts = assemble::open(&config).await?;
     let listening = listeners::open(&config).await?;
-    let handle = assemble::start(parts, &config).await?;
+    let handle = assemble::start(parts, &config, exclusion).await?;
     let api = Api {
         engine: Arc::new(handle.clone()),
         guard: Arc::new(crate::http::peer::Guard::new(nix::unistd::geteuid().as_raw())),
@@ -93,6 +95,7 @@ async fn serve(config: Config) -> anyhow::Result<u8> {
         handle.stop(warren_actors::StopMode::Detach).await;
         return Err(error);
     }
+    route_config::follow(&handle, &config.route_config);
     let watchdog = notify::ready(&handle);
     let code = until_the_end(&handle, &mut signals, &config).await;
     watchdog.abort();

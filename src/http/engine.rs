@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use warren_actors::{Handle, PlanError, Snapshot, SwitchError};
+use warren_actors::{Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, TunnelId, journal::JournalEntry};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, ServiceClass, TunnelId, desired::ManualRequest, journal::JournalEntry};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
 /// they never wait.
@@ -22,6 +22,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Sets the enable switch, on disk.
     async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError>;
+
+    /// Builds a tunnel past the ledger.
+    async fn provision(&self, request: ManualRequest) -> Result<(), ManualError>;
+
+    /// Takes the tunnel of this class down, past the ledger.
+    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError>;
 
     /// What would be done now.
     async fn plan(&self) -> Result<Plan, PlanError>;
@@ -58,6 +64,14 @@ impl Engine for Handle {
 
     async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
         Handle::set_enabled(self, enabled).await
+    }
+
+    async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
+        Handle::provision(self, request).await
+    }
+
+    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError> {
+        Handle::remove(self, class).await
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {

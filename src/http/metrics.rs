@@ -23,7 +23,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     figures::write(&mut page, &snapshot.figures, &snapshot.ledger)?;
     liveness::datagrams(&mut page, &snapshot.figures)?;
     if let Some(status) = &snapshot.liveness {
-        liveness::write(&mut page, status, api.config.liveness.peer_metrics)?;
+        liveness::write(&mut page, status, &snapshot.figures, api.config.liveness.peer_metrics)?;
     }
     if let Some(status) = snapshot.latency.as_ref().filter(|_| api.config.latency.metrics) {
         latency::devices(&mut page, status)?;
@@ -121,6 +121,8 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
         failing,
     )?;
     let withheld = reports().map(|(name, report)| (vec![name], report.withheld_routes.count as f64));
+    let excluded = reports().map(|(name, report)| (vec![name], report.excluded_routes as f64));
+    page.gauge("warren_tunnel_excluded_routes", "Routes that the session taught us and an operator excludes.", &["tunnel"], excluded)?;
     page.gauge("warren_tunnel_withheld_routes", "Learned routes that wait for the hosts behind them.", &["tunnel"], withheld)?;
     let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));
     page.gauge("warren_tunnel_move_postponed", "Whether the tunnel stays at its old ends.", &["tunnel"], postponed)?;
@@ -129,6 +131,15 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;
     let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
     page.counter("warren_tunnel_repairs_total", "How often the tunnel was mended.", &["tunnel"], repairs)?;
+    let manual = snapshot.tunnels.keys().filter(|id| id.is_manual()).count();
+    page.number("warren_manual_tunnels", "Tunnels that were provisioned through the API, past the ledger.", manual as f64)?;
+    let exclusion = &snapshot.exclusion;
+    page.number("warren_route_exclusion_entries", "Destinations that no session may teach us.", exclusion.list.len() as f64)?;
+    page.number(
+        "warren_route_exclusion_failed",
+        "Whether the file with the excluded destinations cannot be used: what it said before holds.",
+        flag(exclusion.error.is_some()),
+    )?;
     page.number("warren_refused_users", "Users whose tunnel is not built.", snapshot.refused.len() as f64)
 }
 

@@ -4,6 +4,7 @@ pub mod compat;
 pub mod control;
 pub mod engine;
 pub mod latency;
+pub mod manual;
 pub mod metrics;
 pub mod openapi;
 pub mod peer;
@@ -58,6 +59,8 @@ pub fn router(api: Api) -> Router {
         .route("/v2/status", get(reads::v2_status))
         .route("/enable", post(control::enable))
         .route("/disable", post(control::disable))
+        .route("/provision", post(manual::provision))
+        .route("/remove", post(manual::remove))
         .route("/config", get(reads::config))
         .route("/routes", get(routes::routes))
         .route("/resolve-route", post(routes::resolve_route))

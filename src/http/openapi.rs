@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use utoipa::OpenApi;
 
-use super::{control, latency, raw_json, reads, routes};
+use super::{control, latency, manual, raw_json, reads, routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -13,6 +13,8 @@ use super::{control, latency, raw_json, reads, routes};
         reads::v2_status,
         control::enable,
         control::disable,
+        manual::provision,
+        manual::remove,
         reads::config,
         routes::routes,
         routes::resolve_route,

@@ -93,10 +93,14 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
-    let request: ResolveRequest = match serde_json::from_slice(&body) {
-        Ok(request) => request,
-        Err(problem) if problem.is_data() => return plain(StatusCode::BAD_REQUEST, &format!("invalid request: {problem}")),
+    let value: serde_json::Value = match serde_json::from_slice(&body) {
+        Ok(value) => value,
         Err(problem) => return plain(StatusCode::BAD_REQUEST, &format!("malformed request: {problem}")),
+    };
+    let request: ResolveRequest = match serde_json::from_value(value.clone()) {
+        Ok(request) if value.is_object() => request,
+        Ok(_) => return plain(StatusCode::BAD_REQUEST, "invalid request: an object is expected"),
+        Err(problem) => return plain(StatusCode::BAD_REQUEST, &format!("invalid request: {problem}")),
     };
     match timeout(PATIENCE, api.engine.resolve_source(request.dst)).await {
         Ok(Ok(Some(src))) => json(StatusCode::OK, &ResolveReply { src: src.to_string() }),
@@ -110,7 +114,7 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
 }
 
 /// The body of a request, when it comes in time and is not too large.
-async fn body_within(request: Request, patience: Duration) -> Result<Bytes, Response> {
+pub(super) async fn body_within(request: Request, patience: Duration) -> Result<Bytes, Response> {
     match timeout(patience, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(rejection)) => Err(rejection.into_response()),

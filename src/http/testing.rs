@@ -12,11 +12,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use warren_actors::{PlanError, Snapshot, SwitchError};
+use warren_actors::{ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
-    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId,
-    TunnelId, TunnelSpec, View,
+    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceClass, ServiceKind, SessionStatus,
+    Slot, TableId, TunnelId, TunnelSpec, View,
+    desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
     lifecycle::TunnelReport,
@@ -40,6 +41,16 @@ pub struct Cardboard {
     pub switch_fails: bool,
     /// How often the dataplane was observed, for a plan or for itself.
     pub observations: Arc<AtomicU32>,
+    /// What was asked for past the ledger, and whether that fails.
+    pub manual: Arc<Mutex<Manual>>,
+}
+
+#[derive(Default, Debug)]
+pub struct Manual {
+    pub provisioned: Vec<ManualRequest>,
+    pub removed: Vec<ServiceClass>,
+    pub provision_fails: Option<ManualError>,
+    pub remove_fails: Option<RemoveError>,
 }
 
 impl Cardboard {
@@ -52,6 +63,7 @@ impl Cardboard {
             converges: true,
             switch_fails: false,
             observations: Arc::default(),
+            manual: Arc::default(),
         }
     }
 }
@@ -82,6 +94,18 @@ impl Engine for Cardboard {
         let mut snapshot = self.snapshot.lock().unwrap();
         Arc::make_mut(&mut snapshot).enabled = enabled;
         Ok(())
+    }
+
+    async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
+        let mut manual = self.manual.lock().unwrap();
+        manual.provisioned.push(request);
+        manual.provision_fails.clone().map_or(Ok(()), Err)
+    }
+
+    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError> {
+        let mut manual = self.manual.lock().unwrap();
+        manual.removed.push(class);
+        manual.remove_fails.clone().map_or(Ok(()), Err)
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {
@@ -289,4 +313,17 @@ fn multicast_user() -> User {
 
 fn group(code: &str, last: u8) -> MulticastGroup {
     MulticastGroup { code: code.into(), multicast_ip: Ipv4Addr::new(233, 84, 178, last), max_bandwidth: 1_000_000, status: 1 }
+}
+
+/// Sends bytes as they are and reads to the end.
+pub fn raw(path: &std::path::Path, request: &str) -> String {
+    let (path, request) = (path.to_owned(), request.to_owned());
+    tokio::task::block_in_place(move || {
+        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let _refused_early = std::io::Write::write_all(&mut stream, request.as_bytes());
+        let mut answer = Vec::new();
+        let _reset = std::io::Read::read_to_end(&mut stream, &mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    })
 }

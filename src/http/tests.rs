@@ -8,10 +8,15 @@ use axum::http::StatusCode;
 use warren_actors::{
     Figures, Snapshot,
     figures::{Fetch, Histogram, Operation},
+    liveness::{EndFigures, LivenessStatus},
 };
-use warren_state::{LearnedRoutes, RouteProtocol, ServiceClass, TableId, TunnelId, guard::HoldReason};
+use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
+use warren_state::{
+    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, TableId, TunnelId, guard::HoldReason,
+    lifecycle::Usability,
+};
 
-use super::testing::{CLIENT, Cardboard, connected, key, observed, route, serve};
+use super::testing::{CLIENT, Cardboard, connected, key, observed, raw, route, serve};
 use crate::http::{metrics, server::Limits, testing::api, v3};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +42,8 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
     let served = serve(Cardboard::new(Snapshot::default())).await;
     for (request, status) in [
         ("GET /nope", 404),
-        ("GET /provision", 404),
+        ("GET /provision", 405),
+        ("GET /remove", 405),
         ("POST /latency", 405),
         ("POST /status", 405),
         ("GET /enable", 405),
@@ -127,6 +133,7 @@ async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
         ("nonsense", 400, "malformed request: "),
         (r#"{"dst":"::1"}"#, 400, "invalid request: "),
         (r#"{"dst":5}"#, 400, "invalid request: "),
+        (r#"["8.8.8.8"]"#, 400, "invalid request: "),
         ("\u{0}\u{1}", 400, "malformed request: "),
         (&large, 413, ""),
     ] {
@@ -233,6 +240,89 @@ fn counted() -> Figures {
     figures
 }
 
+/// One liveness session that came up, was lost and came up again, with packets of all sorts.
+pub(crate) fn probed() -> LivenessStatus {
+    let (link, source) = (LinkName::new("doublezero0").unwrap(), CLIENT);
+    let mut status = LivenessStatus { read_errors: 1, ..LivenessStatus::default() };
+    status.sessions.push(SessionReport {
+        link: link.clone(),
+        source,
+        peer: std::net::Ipv4Addr::new(100, 64, 0, 9),
+        routes: vec!["100.64.0.9/32".parse().unwrap()],
+        mode: LivenessMode::Active,
+        state: SessionState::Up,
+        reason: DownReason::None,
+        since: Monotonic::ZERO,
+        peer_mode: Some(LivenessMode::Active),
+        peer_release: None,
+        verdict: Some(Usability::Usable),
+        detection_time: Duration::from_secs(3),
+    });
+    let mut figures = EndFigures { write_errors: 2, ..EndFigures::default() };
+    figures.changes.insert((SessionState::Up, SessionState::Down, DownReason::Timeout), 1);
+    figures.to_up.observe(Duration::from_millis(30));
+    figures.to_down.observe(Duration::from_secs(3));
+    figures.rx_seconds.observe(Duration::from_micros(20));
+    status.ends.insert((link.clone(), source), figures);
+    let counters = EndCounters {
+        sent: 7,
+        received: [(Release { numbers: [0, 34, 1], channel: 4 }, 5)].into(),
+        dropped: [(Drop::Short, 3), (Drop::UnknownPeer, 4)].into(),
+        installs: 2,
+        withdraws: 1,
+    };
+    status.counters.insert((link, source), counters);
+    status
+}
+
+#[test]
+fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
+    let engine = Arc::new(Cardboard::new(connected()));
+    let mut snapshot = connected();
+    let mut figures = Figures::default();
+    figures.route_failures.insert((LinkName::new("doublezero0").unwrap(), CLIENT, true), 6);
+    snapshot.figures = Arc::new(figures);
+    snapshot.liveness = Some(Arc::new(probed()));
+    let mut api = api(engine);
+    let text = |api: &crate::http::Api| metrics::render(&snapshot, api).unwrap();
+    assert!(!text(&api).contains("doublezero_liveness_peer_session"), "only on request");
+    let mut config = crate::config::Config::clone(&api.config);
+    config.liveness.peer_metrics = true;
+    api.config = Arc::new(config);
+    let text = text(&api);
+    let end = "iface=\"doublezero0\",local_ip=\"192.0.2.1\"";
+    for line in [
+        format!("doublezero_liveness_sessions{{{end},state=\"up\"}} 1"),
+        format!("doublezero_liveness_session_transitions_total{{{end},reason=\"timeout\",state_from=\"up\",state_to=\"down\"}} 1"),
+        format!("doublezero_liveness_route_installs_total{{{end}}} 2"),
+        format!("doublezero_liveness_route_withdraws_total{{{end}}} 1"),
+        format!("doublezero_liveness_convergence_to_up_seconds_bucket{{{end},le=\"0.025\"}} 0"),
+        format!("doublezero_liveness_convergence_to_up_seconds_bucket{{{end},le=\"0.05\"}} 1"),
+        format!("doublezero_liveness_convergence_to_down_seconds_bucket{{{end},le=\"5\"}} 1"),
+        format!("doublezero_liveness_convergence_to_down_seconds_bucket{{{end},le=\"10\"}} 1"),
+        format!("doublezero_liveness_handle_rx_duration_seconds_bucket{{{end},le=\"0.005\"}} 1"),
+        format!("doublezero_liveness_scheduler_service_queue_len{{{end}}} 1"),
+        format!("doublezero_liveness_scheduler_events_dropped_total{{{end},reason=\"stale\"}} 0"),
+        format!("doublezero_liveness_scheduler_events_dropped_total{{{end},reason=\"overflow\"}} 0"),
+        "doublezero_liveness_scheduler_total_queue_len 1".to_owned(),
+        format!("doublezero_liveness_route_install_failures_total{{{end}}} 6"),
+        format!("doublezero_liveness_route_uninstall_failures_total{{{end}}} 0"),
+        format!("doublezero_liveness_control_packets_tx_total{{{end}}} 7"),
+        format!("doublezero_liveness_control_packets_rx_total{{{end},peer_client_version=\"0.34.1-dev\"}} 5"),
+        format!("doublezero_liveness_control_packets_rx_invalid_total{{{end},reason=\"short\"}} 3"),
+        format!("doublezero_liveness_unknown_peer_packets_total{{{end}}} 4"),
+        "doublezero_liveness_read_socket_errors_total{iface=\"\",local_ip=\"\"} 1".to_owned(),
+        format!("doublezero_liveness_write_socket_errors_total{{{end}}} 2"),
+        "doublezero_liveness_sessions_map_size 1".to_owned(),
+        "doublezero_liveness_installed_map_size 1".to_owned(),
+        "doublezero_liveness_desired_map_size 1".to_owned(),
+        format!("doublezero_liveness_peer_sessions{{{end},peer_ip=\"100.64.0.9\",state=\"up\"}} 1"),
+        format!("doublezero_liveness_peer_session_detect_time_seconds{{{end},peer_ip=\"100.64.0.9\"}} 3"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
 #[test]
 fn the_age_of_a_stale_view_shows_while_reads_do_not_count() {
     let mut snapshot = connected();
@@ -276,17 +366,4 @@ async fn callers_that_say_nothing_are_turned_away_past_the_limit_and_closed_afte
 
 async fn body(served: &super::testing::Served, target: &str) -> String {
     String::from_utf8(served.client.get(target).await.unwrap().body.to_vec()).unwrap()
-}
-
-/// Sends bytes as they are and reads to the end.
-fn raw(path: &std::path::Path, request: &str) -> String {
-    let (path, request) = (path.to_owned(), request.to_owned());
-    tokio::task::block_in_place(move || {
-        let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-        let _refused_early = stream.write_all(request.as_bytes());
-        let mut answer = Vec::new();
-        let _reset = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
-    })
 }

@@ -67,6 +67,9 @@ pub struct Status {
     pub tunnels: Vec<Tunnel>,
     /// Users whose tunnel is not built.
     pub refused: Vec<Refused>,
+    /// Destinations that no session may teach us.
+    #[serde(default)]
+    pub route_exclusion: RouteExclusion,
     /// What makes tunnels real.
     pub dataplane: DataplaneState,
     /// Restarts of actors, by name.
@@ -117,11 +120,25 @@ pub struct ViewState {
     pub quarantined: BTreeMap<String, String>,
 }
 
+/// Destinations that no session may teach us.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
+pub struct RouteExclusion {
+    /// Where they are listed.
+    pub file: String,
+    /// How many there are.
+    pub entries: usize,
+    /// Why what the file says now does not hold; then what it said before does.
+    pub error: Option<String>,
+}
+
 /// One tunnel.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Tunnel {
-    /// The account that asks for it.
+    /// The account that asks for it; a manual tunnel has a name of ours here.
     pub id: String,
+    /// Who asks for it: `ledger`, or `manual` when it was provisioned through the API.
+    #[serde(default)]
+    pub source: String,
     /// The interface's name.
     pub name: Option<String>,
     /// The service.
@@ -160,6 +177,9 @@ pub struct Tunnel {
     /// How many learned routes wait so.
     #[serde(default)]
     pub withheld_routes_total: usize,
+    /// How many routes the session taught us beside those, that an operator excludes.
+    #[serde(default)]
+    pub excluded_routes_total: usize,
     /// Set while the tunnel is where it was, because where it should be nobody answers.
     #[serde(default)]
     pub postponed: Option<Postponed>,

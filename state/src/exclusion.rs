@@ -46,7 +46,11 @@ impl Exclusion {
     /// # Errors
     /// When it is anything else; nothing of it is taken then.
     pub fn parse(text: &str) -> Result<Self, ExclusionError> {
-        let file: File = serde_json::from_str(text).map_err(|error| ExclusionError::Json(error.to_string()))?;
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| ExclusionError::Json(error.to_string()))?;
+        if !value.is_object() {
+            return Err(ExclusionError::Json("it is no object".to_owned()));
+        }
+        let file: File = serde_json::from_value(value).map_err(|error| ExclusionError::Json(error.to_string()))?;
         Self::of(file.exclude.unwrap_or_default().iter().map(String::as_str))
     }
 
@@ -151,6 +155,7 @@ mod tests {
             (r#"{"exclude": [1]}"#, "expected"),
             (r#"{"exclude": "8.8.8.8"}"#, "expected"),
             (r#"["8.8.8.8"]"#, "expected"),
+            (r#"[["8.8.8.8"]]"#, "expected"),
             ("", "expected"),
             (r#"{"exclude": ["8.8.8.8""#, "expected"),
         ] {

@@ -109,6 +109,10 @@ pub enum Output {
         to: SessionState,
         /// Why it is down.
         reason: DownReason,
+        /// Our address.
+        source: Ipv4Addr,
+        /// How long it took since it began: for `Up` since the peer was heard first, else since it was heard last.
+        took: Duration,
     },
 }
 
@@ -152,17 +156,27 @@ pub struct SessionReport {
     pub peer_release: Option<Release>,
     /// Whether the routes may be there; none before the first verdict.
     pub verdict: Option<Usability>,
+    /// So long nothing may be heard before the peer counts as lost.
+    pub detection_time: Duration,
 }
 
-/// Totals since the machine was created.
+/// Totals since the machine was created, by the link and our address on it. Links and addresses are those of this host: there
+/// are as many as it has.
+pub type Counters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
+
+/// Totals of one link and address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Counters {
+pub struct EndCounters {
     /// Packets sent.
     pub sent: u64,
-    /// Packets taken.
-    pub received: u64,
+    /// Packets taken, by the release of their sender.
+    pub received: BTreeMap<Release, u64>,
     /// Packets dropped, by the reason.
     pub dropped: BTreeMap<Drop, u64>,
+    /// Verdicts by which a route may be there that might not before.
+    pub installs: u64,
+    /// Verdicts by which a route may not be there, and routes that went while they might be.
+    pub withdraws: u64,
 }
 
 impl DownReason {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    time::Duration,
 };
 
 use ipnet::Ipv4Net;
@@ -12,10 +13,16 @@ use warren_state::{
     random::Random,
 };
 
-use super::{Counters, Drop, Input, LivenessSettings, Output, Packet, SessionReport, SessionState, session::Session};
+use super::{Counters, Drop, EndCounters, Input, LivenessSettings, Output, Packet, Release, SessionReport, SessionState, session::Session};
 
 /// A session's link and peer.
 type Key = (LinkName, Ipv4Addr);
+
+/// Links and addresses that are counted apart.
+const MOST_ENDS: usize = 256;
+/// Releases that are counted apart for each of them.
+const MOST_RELEASES: usize = 64;
+const OTHER_RELEASE: Release = Release { numbers: [0; 3], channel: 5 };
 
 /// All liveness sessions of a host. An input costs the logarithm of their number.
 #[derive(Clone, Debug)]
@@ -50,9 +57,14 @@ impl Liveness {
                 added.into_iter().for_each(|route| self.watch(route, &mut turn));
             }
             Input::Received { link, source, destination, bytes } => {
-                match self.receive((link.clone(), source), destination, bytes, &mut turn) {
-                    Ok(()) => self.counters.received += 1,
-                    Err(reason) => *self.counters.dropped.entry(reason).or_default() += 1,
+                let outcome = self.receive((link.clone(), source), destination, bytes, &mut turn);
+                let counters = self.end(link, destination);
+                match outcome {
+                    Ok(release) => {
+                        let known = counters.received.contains_key(&release) || counters.received.len() < MOST_RELEASES;
+                        *counters.received.entry(if known { release } else { OTHER_RELEASE }).or_default() += 1;
+                    }
+                    Err(reason) => *counters.dropped.entry(reason).or_default() += 1,
                 }
             }
             Input::LinkGone(link) => self.forget_link(&link),
@@ -69,7 +81,7 @@ impl Liveness {
 
     /// Every session, in the order of links and peers.
     pub fn sessions(&self) -> impl Iterator<Item = SessionReport> {
-        self.sessions.values().map(Session::report)
+        self.sessions.values().map(|session| session.report(&self.settings))
     }
 
     /// How many sessions there are.
@@ -109,6 +121,7 @@ impl Liveness {
         if session.routes.insert(dst)
             && let Some(usability) = session.verdict
         {
+            self.judged(&session, usability, 1);
             turn.outputs.push(Output::Verdict { link: key.0.clone(), dst, usability });
         }
         self.settle(key, session, turn);
@@ -117,7 +130,9 @@ impl Liveness {
     fn forget(&mut self, link: &LinkName, dst: Ipv4Net) {
         let key = (link.clone(), dst.network());
         if let Some(mut session) = self.take(&key) {
-            session.routes.remove(&dst);
+            if session.routes.remove(&dst) && session.verdict == Some(Usability::Usable) {
+                self.judged(&session, Usability::Unusable, 1);
+            }
             if !session.routes.is_empty() {
                 self.put(key, session);
             }
@@ -127,22 +142,25 @@ impl Liveness {
     fn forget_link(&mut self, link: &LinkName) {
         let gone: Vec<Key> = self.sessions.keys().filter(|(other, _)| other == link).cloned().collect();
         for key in gone {
-            self.take(&key);
+            if let Some(session) = self.take(&key).filter(|session| session.verdict == Some(Usability::Usable)) {
+                self.judged(&session, Usability::Unusable, session.routes.len());
+            }
         }
     }
 
-    fn receive(&mut self, key: Key, destination: Ipv4Addr, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Drop> {
+    fn receive(&mut self, key: Key, destination: Ipv4Addr, bytes: &[u8], turn: &mut Turn<'_>) -> Result<Release, Drop> {
         let packet = Packet::decode(bytes)?;
         if self.sessions.get(&key).is_none_or(|session| session.source != destination) {
             return Err(Drop::UnknownPeer);
         }
         let Some(mut session) = self.take(&key) else { return Err(Drop::UnknownPeer) };
+        let heard_at = session.heard_at();
         let outcome = session.receive(&packet, turn.now, &self.settings);
         if let Ok(Some(change)) = outcome {
-            tell(&session, change, turn);
+            tell(&session, change, heard_at, turn);
         }
         self.settle(key, session, turn);
-        outcome.map(|_| ())
+        outcome.map(|_| packet.release)
     }
 
     fn pass_time(&mut self, turn: &mut Turn<'_>) {
@@ -151,8 +169,9 @@ impl Liveness {
                 return;
             }
             let Some(mut session) = self.take(&key) else { return };
+            let heard_at = session.heard_at();
             if let Some(change) = session.pass_time(turn.now, &self.settings) {
-                tell(&session, change, turn);
+                tell(&session, change, heard_at, turn);
             }
             self.settle(key, session, turn);
         }
@@ -161,17 +180,37 @@ impl Liveness {
     /// Sends what is due and tells a new verdict.
     fn settle(&mut self, key: Key, mut session: Session, turn: &mut Turn<'_>) {
         if let Some(packet) = session.transmit(turn.now, &self.settings, turn.random) {
-            self.counters.sent += 1;
+            self.end(&session.link, session.source).sent += 1;
             let Session { link, source, peer, .. } = &session;
             turn.outputs.push(Output::Send { link: link.clone(), source: *source, destination: *peer, bytes: packet.encode().to_vec() });
         }
         let verdict = session.judge(turn.now, &self.settings);
         if let Some(usability) = verdict.filter(|_| verdict != session.verdict) {
+            // The first word that a route may not be there takes nothing away.
+            if usability == Usability::Usable || session.verdict.is_some() {
+                self.judged(&session, usability, session.routes.len());
+            }
             session.verdict = verdict;
             let told = session.routes.iter().map(|dst| verdict_on(&session, *dst, usability));
             turn.outputs.extend(told.collect::<Vec<_>>());
         }
         self.put(key, session);
+    }
+
+    /// Whoever reaches our port can name many addresses of ours and many releases: past a bound they are counted together.
+    fn end(&mut self, link: &LinkName, address: Ipv4Addr) -> &mut EndCounters {
+        let key = (link.clone(), address);
+        let known = self.counters.len() < MOST_ENDS || self.counters.contains_key(&key);
+        self.counters.entry(if known { key } else { (link.clone(), Ipv4Addr::UNSPECIFIED) }).or_default()
+    }
+
+    fn judged(&mut self, session: &Session, usability: Usability, routes: usize) {
+        let counters = self.end(&session.link, session.source);
+        let counter = match usability {
+            Usability::Usable => &mut counters.installs,
+            Usability::Unusable => &mut counters.withdraws,
+        };
+        *counter += u64::try_from(routes).unwrap_or(u64::MAX);
     }
 
     fn take(&mut self, key: &Key) -> Option<Session> {
@@ -190,7 +229,9 @@ fn verdict_on(session: &Session, dst: Ipv4Net, usability: Usability) -> Output {
     Output::Verdict { link: session.link.clone(), dst, usability }
 }
 
-fn tell(session: &Session, (from, to): (SessionState, SessionState), turn: &mut Turn<'_>) {
-    let (link, peer, reason) = (session.link.clone(), session.peer, session.reason);
-    turn.outputs.push(Output::Changed { link, peer, from, to, reason });
+fn tell(session: &Session, (from, to): (SessionState, SessionState), heard_at: Option<Monotonic>, turn: &mut Turn<'_>) {
+    let (link, peer, reason, source) = (session.link.clone(), session.peer, session.reason, session.source);
+    let began = if to == SessionState::Up { session.first_heard() } else { heard_at };
+    let took = began.map_or(Duration::ZERO, |at| turn.now.since(at));
+    turn.outputs.push(Output::Changed { link, peer, from, to, reason, source, took });
 }

@@ -16,6 +16,6 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use interface::{Counters, DownReason, Input, LivenessSettings, Output, SessionReport};
+pub use interface::{Counters, DownReason, EndCounters, Input, LivenessSettings, Output, SessionReport};
 pub use machine::Liveness;
 pub use packet::{Drop, LENGTH, PORT, Packet, Release, SessionState};

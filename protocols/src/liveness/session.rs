@@ -22,6 +22,8 @@ pub(super) struct Session {
     /// As last heard; gone once nothing was heard for a detection time.
     peer_discriminator: u32,
     heard: Option<Heard>,
+    /// When the peer was heard first since the session was down.
+    first_heard: Option<Monotonic>,
     /// Doublings of the interval while nothing is heard.
     backoff: u32,
     next_tx: Monotonic,
@@ -68,6 +70,7 @@ impl Session {
             discriminator,
             peer_discriminator: 0,
             heard: None,
+            first_heard: None,
             backoff: 0,
             next_tx: now + first,
             last_tx: None,
@@ -94,6 +97,7 @@ impl Session {
         let Packet { passive, release, detect_mult, .. } = *packet;
         let heard = Heard { at: now, passive, release, tx: packet.desired_min_tx, rx: packet.required_min_rx, detect_mult };
         self.heard = Some(heard);
+        self.first_heard = self.first_heard.or(Some(now));
         self.peer_discriminator = packet.my_discriminator;
         if self.backoff > 0 {
             self.backoff = 0;
@@ -145,6 +149,7 @@ impl Session {
         self.reason = reason;
         if next == SessionState::Down {
             self.detect_at = None;
+            self.first_heard = None;
         }
         // The peer hears of it at once, and no more often than the shortest interval.
         let soonest = self.last_tx.map_or(now, |at| (at + settings.floor).max(now));
@@ -217,7 +222,17 @@ impl Session {
         }
     }
 
-    pub(super) fn report(&self) -> SessionReport {
+    /// When the peer was heard last.
+    pub(super) fn heard_at(&self) -> Option<Monotonic> {
+        self.heard.map(|heard| heard.at)
+    }
+
+    /// When the peer was heard first since the session was down.
+    pub(super) fn first_heard(&self) -> Option<Monotonic> {
+        self.first_heard
+    }
+
+    pub(super) fn report(&self, settings: &LivenessSettings) -> SessionReport {
         let mode = |heard: &Heard| if heard.passive { LivenessMode::Passive } else { LivenessMode::Active };
         SessionReport {
             link: self.link.clone(),
@@ -231,6 +246,7 @@ impl Session {
             peer_mode: self.heard.as_ref().map(mode),
             peer_release: self.heard.map(|heard| heard.release),
             verdict: self.verdict,
+            detection_time: self.detection_time(settings),
         }
     }
 }

@@ -130,6 +130,11 @@ impl Wire {
         self.now = end;
     }
 
+    /// At the first host, of all links and addresses.
+    fn dropped(&self, reason: Drop) -> u64 {
+        self.hosts[0].machine.counters().values().filter_map(|counters| counters.dropped.get(&reason)).sum()
+    }
+
     fn states(&self) -> [SessionState; 2] {
         [self.hosts[0].state(), self.hosts[1].state()]
     }
@@ -253,7 +258,7 @@ fn a_packet_that_names_no_session_cannot_take_one_down() {
             assert_eq!(wire.hosts[0].state(), SessionState::Up, "{state:?} {yours}");
         }
     }
-    assert_eq!(wire.hosts[0].machine.counters().dropped[&Drop::WrongDiscriminator], 8);
+    assert_eq!(wire.dropped(Drop::WrongDiscriminator), 8);
     wire.run(secs(10));
     assert_eq!(wire.states(), [SessionState::Up; 2]);
 }
@@ -269,7 +274,8 @@ fn a_packet_from_elsewhere_is_dropped() {
     for input in [from(&other, B, A), from(&doublezero, Ipv4Addr::new(100, 64, 0, 9), A), from(&doublezero, B, Ipv4Addr::new(9, 9, 9, 9))] {
         wire.give(0, input);
     }
-    assert_eq!(wire.hosts[0].machine.counters().dropped[&Drop::UnknownPeer], 3);
+    assert_eq!(wire.dropped(Drop::UnknownPeer), 3);
+    assert_eq!(wire.hosts[0].machine.counters()[&(other, A)].dropped[&Drop::UnknownPeer], 1, "by the link that it came in on");
 }
 
 #[test]
@@ -392,4 +398,23 @@ proptest! {
             prop_assert!(machine.sessions().all(|session| !session.routes.is_empty()));
         }
     }
+}
+
+#[test]
+fn what_is_counted_is_counted_for_each_link_and_address_and_bounded() {
+    let mut wire = Wire::new(9, [ACTIVE, ACTIVE]);
+    wire.run(secs(5));
+    let counters = &wire.hosts[0].machine.counters()[&(link(), A)];
+    let received: u64 = counters.received.values().sum();
+    assert!(counters.sent > 2 && received > 2 && counters.received.len() == 1, "{counters:?}");
+    assert_eq!((counters.installs, counters.withdraws), (1, 0));
+    wire.give(0, Input::LinkGone(link()));
+    assert_eq!(wire.hosts[0].machine.counters()[&(link(), A)].withdraws, 1);
+    let bytes = packet(SessionState::Down, 77, 0).encode();
+    let doublezero = link();
+    for n in 0..2_000_u32 {
+        wire.give(0, Input::Received { link: &doublezero, source: B, destination: Ipv4Addr::from(0x7f00_0000 + n), bytes: &bytes });
+    }
+    assert!(wire.hosts[0].machine.counters().len() <= 257);
+    assert_eq!(wire.dropped(Drop::UnknownPeer), 2_000);
 }

@@ -229,8 +229,8 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["route-config"],
         value: Value::Text(" FILE"),
-        help: "not built yet",
-        set: Set::Later("route exclusion", AsksFor::Something),
+        help: "destinations that no session may teach us, read again when it changes (default /var/lib/doublezerod/route-config.json, if there is one)",
+        set: text!(route_config),
     },
     Flag {
         names: &["route-liveness-tx-min"],

@@ -43,13 +43,6 @@ fn a_switch_takes_its_value_only_after_an_equals_sign() {
 }
 
 #[test]
-fn what_is_not_built_is_noted_only_when_it_is_asked_for() {
-    let asked = line(&["-route-config=/etc/x", "-probe-interval=7"]).unwrap().layer.not_built;
-    assert_eq!(asked.keys().collect::<Vec<_>>(), ["route-config"]);
-    assert!(line(&["-probe-interval=300"]).unwrap().layer.not_built.is_empty());
-}
-
-#[test]
 fn latency_probing_takes_the_references_flags() {
     let words = ["-latency-probing=false", "-probe-interval", "5", "--cache-update-interval=3", "-enable-latency-metrics"];
     let latency = line(&words).unwrap().layer.latency;

@@ -59,7 +59,20 @@ impl Page {
         label: Option<&str>,
         values: impl IntoIterator<Item = (String, &'a Histogram)>,
     ) {
-        let series: Vec<Metric> = values.into_iter().map(|(value, histogram)| series(label, value, histogram)).collect();
+        let labels: Vec<&str> = label.into_iter().collect();
+        let values = values.into_iter().map(|(value, histogram)| (label.map(|_| value).into_iter().collect(), histogram));
+        self.histograms(name, help, &labels, values);
+    }
+
+    /// A histogram for each set of the labels' values.
+    pub(super) fn histograms<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        values: impl IntoIterator<Item = (Vec<String>, &'a Histogram)>,
+    ) {
+        let series: Vec<Metric> = values.into_iter().map(|(values, histogram)| series(labels, values, histogram)).collect();
         if series.is_empty() {
             return;
         }
@@ -82,10 +95,10 @@ impl Page {
     }
 }
 
-fn series(label: Option<&str>, value: String, histogram: &Histogram) -> Metric {
-    let pair = label.map(|label| {
+fn series(labels: &[&str], values: Vec<String>, histogram: &Histogram) -> Metric {
+    let pairs = labels.iter().zip(values).map(|(label, value)| {
         let mut pair = LabelPair::default();
-        pair.set_name(label.to_owned());
+        pair.set_name((*label).to_owned());
         pair.set_value(value);
         pair
     });
@@ -99,7 +112,7 @@ fn series(label: Option<&str>, value: String, histogram: &Histogram) -> Metric {
     sampled.set_bucket(buckets.collect());
     sampled.set_sample_count(histogram.count());
     sampled.set_sample_sum(histogram.sum());
-    let mut metric = Metric::from_label(pair.into_iter().collect());
+    let mut metric = Metric::from_label(pairs.collect());
     metric.set_histogram(sampled);
     metric
 }

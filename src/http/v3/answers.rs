@@ -12,7 +12,8 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, DataplaneState, Failure, Ledger, PlanReply, Postponed, Process, Refused, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
+    Conflict, DataplaneState, Failure, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel,
+    TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
 
@@ -41,6 +42,11 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         generation: snapshot.generation.0,
         tunnels: snapshot.tunnels.values().map(|report| tunnel_state(snapshot, report)).collect(),
         refused: refused(snapshot),
+        route_exclusion: RouteExclusion {
+            file: api.config.route_config.display().to_string(),
+            entries: snapshot.exclusion.list.len(),
+            error: snapshot.exclusion.error.clone(),
+        },
         dataplane: dataplane(snapshot),
         restarts: snapshot.restarts.clone(),
         invariants_broken: snapshot.invariants_broken.clone(),
@@ -126,6 +132,7 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::Adopted { tunnel, .. }
         | Event::SessionChanged { tunnel, .. } => *tunnel == id,
         Event::Refused { user, .. } => *user == id.0,
+        Event::ManualAsked { tunnel, .. } => *tunnel == id,
         Event::ActorRestarted { actor, .. } => {
             actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()))
         }
@@ -134,6 +141,10 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::ViewStale { .. }
         | Event::Switched { .. }
         | Event::PlanCommitted { .. }
+        | Event::ManualRemoved { .. }
+        | Event::ManualOver { .. }
+        | Event::ExclusionChanged { .. }
+        | Event::ExclusionHeld { .. }
         | Event::InvariantBroken { .. } => false,
         // The enum is open to later events; one that is not known here concerns no tunnel.
         _ => false,
@@ -144,6 +155,7 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     let spec = report.spec.as_ref();
     Tunnel {
         id: report.tunnel.to_string(),
+        source: if report.tunnel.is_manual() { "manual" } else { "ledger" }.to_owned(),
         name: spec.map(|spec| spec.link.name.to_string()),
         user_type: spec.map(|spec| spec.kind.name().to_owned()),
         phase: report.phase.name().to_owned(),
@@ -161,6 +173,7 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         blocked_routes_total: report.blocked_routes.count,
         withheld_routes: first_of(&report.withheld_routes),
         withheld_routes_total: report.withheld_routes.count,
+        excluded_routes_total: report.excluded_routes,
         postponed: report.postponed.as_ref().map(|postponed| Postponed {
             local: postponed.link.local.to_string(),
             remote: postponed.link.remote.to_string(),
