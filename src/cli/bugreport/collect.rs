@@ -75,11 +75,13 @@ pub fn files(root: &Root, files: &[(&str, &str)]) -> Vec<(String, Result<String,
 
 /// The outputs of programs, which are looked for in `search`.
 pub async fn outputs(search: Option<&OsString>, programs: &[(&str, &[&str])]) -> Vec<(String, Result<String, String>)> {
-    let ran = programs.iter().map(|(path, words)| async move { ((*path).to_owned(), output(search, words).await) });
+    let ran =
+        programs.iter().map(|(path, words)| async move { ((*path).to_owned(), output(search, words, path.ends_with(".json")).await) });
     join_all(ran).await
 }
 
-async fn output(search: Option<&OsString>, words: &[&str]) -> Result<String, String> {
+/// What a program that fails says is no JSON, whatever its first half is.
+async fn output(search: Option<&OsString>, words: &[&str], is_json: bool) -> Result<String, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
@@ -96,7 +98,7 @@ async fn output(search: Option<&OsString>, words: &[&str]) -> Result<String, Str
     if done.status.success() {
         return Ok(said.into_owned());
     }
-    if said.trim().is_empty() {
+    if is_json || said.trim().is_empty() {
         return Err(format!("`{}` failed ({}): {}", words.join(" "), done.status, complaint.trim()));
     }
     // `systemctl status` of a unit that does not run is such a one.
@@ -110,9 +112,9 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_or_fails_is_noted_with_its_reason() {
         let nowhere = OsString::from("/nonexistent");
-        assert_eq!(output(Some(&nowhere), &["ip", "link"]).await, Err("ip is not installed".to_owned()));
-        assert_eq!(output(None, &["sh", "-c", "echo text; exit 3"]).await.unwrap(), "text\n(exit status: 3)\n");
-        let error = output(None, &["sh", "-c", "echo complaint >&2; exit 4"]).await.unwrap_err();
+        assert_eq!(output(Some(&nowhere), &["ip", "link"], false).await, Err("ip is not installed".to_owned()));
+        assert_eq!(output(None, &["sh", "-c", "echo text; exit 3"], false).await.unwrap(), "text\n(exit status: 3)\n");
+        let error = output(None, &["sh", "-c", "echo text; echo complaint >&2; exit 4"], true).await.unwrap_err();
         assert!(error.contains("exit status: 4") && error.ends_with("complaint"), "{error}");
     }
 

@@ -21,7 +21,7 @@ use super::{
     client::Client,
     command::LedgerFlags,
     doctor::{
-        self,
+        self, process,
         root::{self, Root},
         settings,
     },
@@ -162,7 +162,7 @@ async fn gather(client: &Client, flags: &LedgerFlags, surroundings: &Surrounding
     let (words, replies) = explained(&client, status.as_ref()).await;
     gathered.add("daemon/explain.txt", words);
     gathered.add("daemon/tunnels.json", replies);
-    configuration(root, status.as_ref().ok().map(|status| status.process.pid), flags, secrets, &mut gathered);
+    configuration(root, status.as_ref().ok().and_then(|status| process::visible(root, status.process.pid)), flags, secrets, &mut gathered);
     collect::files(root, &FILES).into_iter().for_each(|(path, text)| gathered.add(path, text));
     gathered.add("host/sysctl.txt", Ok(sysctls(root)));
     network.into_iter().chain(unit).for_each(|(path, text)| gathered.add(path, text));

@@ -12,7 +12,7 @@ mod ledger;
 mod net;
 mod networkd;
 mod path;
-mod process;
+pub mod process;
 pub mod root;
 pub mod settings;
 mod sys;
@@ -94,7 +94,7 @@ pub async fn run(client: &Client, overrides: &LedgerFlags, as_json: bool) -> any
 pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) -> Report {
     let client = client.clone().with_patience(PATIENCE);
     let answers = Answers::ask(&client).await;
-    let pid = answers.status.as_ref().ok().map(|status| status.process.pid);
+    let pid = answers.status.as_ref().ok().and_then(|status| process::visible(&root, status.process.pid));
     let mut checks = match &answers.status {
         Ok(status) => daemon::checks(status, answers.health.as_ref(), answers.plan.clone()),
         Err(error) => daemon::without(error),
@@ -104,7 +104,7 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
     let jobs = vec![
         Job::blocking("socket", BUDGET, move || vec![caller::judge_socket(&socket, &caller::look_at_socket(&socket))]),
         Job::blocking("permission", BUDGET, || vec![caller::judge(&caller::look())]),
-        Job::blocking("other daemons", BUDGET, move || processes(&for_processes, status.as_ref())),
+        Job::blocking("other daemons", BUDGET, move || processes(&for_processes, pid, status.as_ref())),
         Job::blocking("networkd", BUDGET, move || vec![networkd::judge(&networkd::look(&for_networkd))]),
         Job::new("ledger direct", BUDGET, look_at_ledger(&root, pid, overrides, &answers)),
         Job::new("path", BUDGET, look_at_network(&root, &client, overrides, &answers)),
@@ -163,10 +163,10 @@ async fn body<T: DeserializeOwned>(client: &Client, target: &str) -> Option<T> {
     serde_json::from_slice(&client.get(target).await.ok()?.body).ok()
 }
 
-fn processes(root: &Root, status: Option<&v3::Status>) -> Vec<Check> {
-    let mut checks = vec![process::judge_others(&process::look_for_daemons(root), status.map(|status| status.process.pid))];
+fn processes(root: &Root, pid: Option<u32>, status: Option<&v3::Status>) -> Vec<Check> {
+    let mut checks = vec![process::judge_others(&process::look_for_daemons(root), pid)];
     if let Some(status) = status {
-        checks.push(process::judge_capabilities(status, process::capabilities_of(root, status)));
+        checks.push(process::judge_capabilities(status, process::capabilities_of(root, pid, status)));
     }
     checks
 }

@@ -16,6 +16,8 @@ const OURS: &str = "warrend";
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// Its number as it knows it itself: another one in a container.
+    pub inner: u32,
     /// What it was started as.
     pub name: String,
     /// What it is, where that may be seen.
@@ -24,10 +26,15 @@ pub struct Process {
     pub is_apart: bool,
 }
 
+/// The number under which this process sees the daemon that calls itself by that number; nearest first.
+pub fn visible(root: &Root, inner: u32) -> Option<u32> {
+    let daemons = look_for_daemons(root).into_iter().filter(|process| process.inner == inner);
+    daemons.min_by_key(|process| process.is_apart).map(|process| process.pid)
+}
+
 /// The effective capabilities of the daemon: as the kernel shows them where it does, else as the daemon says.
-pub fn capabilities_of(root: &Root, status: &Status) -> u64 {
-    let pid = status.process.pid;
-    let seen = root.text(&format!("/proc/{pid}/status")).filter(|_| is_daemon(root, pid));
+pub fn capabilities_of(root: &Root, pid: Option<u32>, status: &Status) -> u64 {
+    let seen = pid.and_then(|pid| root.text(&format!("/proc/{pid}/status")));
     seen.as_deref().and_then(effective).unwrap_or(status.process.capabilities)
 }
 
@@ -52,14 +59,18 @@ pub fn look_for_daemons(root: &Root) -> Vec<Process> {
     let own_network = root.at("/proc/self/ns/net").read_link().ok();
     let daemons = root.processes().into_iter().filter_map(|pid| {
         let name = root.text(&format!("/proc/{pid}/comm"))?.trim().to_owned();
+        if name != REFERENCE && name != OURS {
+            return None;
+        }
         let program = root.at(&format!("/proc/{pid}/exe")).read_link().ok();
         let program = program.and_then(|path| Some(path.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned()));
         let network = root.at(&format!("/proc/{pid}/ns/net")).read_link().ok();
         let is_elsewhere = network.is_some() && own_network.is_some() && network != own_network;
         let is_helper = arguments(root, pid).first().is_some_and(|word| word == "forwarder");
-        Some(Process { pid, name, program, is_apart: is_elsewhere || is_helper })
+        let inner = root.text(&format!("/proc/{pid}/status")).as_deref().and_then(innermost).unwrap_or(pid);
+        Some(Process { pid, inner, name, program, is_apart: is_elsewhere || is_helper })
     });
-    daemons.filter(|process| process.name == REFERENCE || process.name == OURS).collect()
+    daemons.collect()
 }
 
 /// Judges: the reference's daemon, or a second one of ours, would fight with ours about the tunnels.
@@ -89,11 +100,6 @@ pub fn arguments(root: &Root, pid: u32) -> Vec<String> {
     line.split_terminator('\0').skip(1).map(str::to_owned).collect()
 }
 
-/// Whether this is a daemon's process, and not another one of that number in another container.
-pub fn is_daemon(root: &Root, pid: u32) -> bool {
-    root.text(&format!("/proc/{pid}/comm")).is_some_and(|name| [OURS, REFERENCE].contains(&name.trim()))
-}
-
 impl Process {
     /// By its name, unless it is warrend under that name.
     fn is_reference(&self) -> bool {
@@ -105,6 +111,11 @@ impl Process {
 fn effective(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
+}
+
+/// `NSpid` of proc_pid_status(5): the last one is that of the process's own namespace.
+fn innermost(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -120,12 +131,10 @@ mod tests {
     #[test]
     fn the_kernels_word_about_capabilities_counts_before_the_daemons_own() {
         let status = status(|_| {});
-        let (_directory, root) = root::with(&[("/proc/1/comm", "warrend\n"), ("/proc/1/status", "CapEff:\t0000000000001000\n")]);
-        assert_eq!(capabilities_of(&root, &status), 1 << 12);
-        let (_directory, other) = root::with(&[("/proc/1/comm", "systemd\n"), ("/proc/1/status", "CapEff:\t0\n")]);
-        assert_eq!(capabilities_of(&other, &status), 12288, "another process of that number");
-        let (_directory, hidden) = root::with(&[]);
-        assert_eq!(capabilities_of(&hidden, &status), 12288);
+        let (_directory, root) = root::with(&[("/proc/1/status", "CapEff:\t0000000000001000\n")]);
+        assert_eq!(capabilities_of(&root, Some(1), &status), 1 << 12);
+        assert_eq!(capabilities_of(&root, None, &status), 12288);
+        assert_eq!(capabilities_of(&root, Some(2), &status), 12288, "not to be seen");
     }
 
     #[test]
@@ -139,7 +148,7 @@ mod tests {
     }
 
     fn process(pid: u32, name: &str, program: Option<&str>) -> Process {
-        Process { pid, name: name.into(), program: program.map(str::to_owned), is_apart: false }
+        Process { pid, inner: pid, name: name.into(), program: program.map(str::to_owned), is_apart: false }
     }
 
     #[test]
@@ -165,10 +174,15 @@ mod tests {
             ("/proc/8/comm", "warrend\n"),
             ("/proc/8/cmdline", "/usr/bin/warrend\0forwarder\0--socket\0/x\0"),
             ("/proc/9/comm", "bash\n"),
+            ("/proc/9/status", "NSpid:\t9\n"),
+            ("/proc/50/comm", "warrend\n"),
+            ("/proc/50/status", "Name:\twarrend\nNSpid:\t50\t9\n"),
             ("/proc/self/comm", "warrend\n"),
         ]);
-        let found = look_for_daemons(&root);
-        assert_eq!(found.iter().map(|process| (process.pid, process.is_apart)).collect::<Vec<_>>(), [(7, false), (8, true)]);
+        let mut found = look_for_daemons(&root);
+        found.sort_by_key(|process| process.pid);
+        assert_eq!(found.iter().map(|process| (process.pid, process.is_apart)).collect::<Vec<_>>(), [(7, false), (8, true), (50, false)]);
         assert_eq!(arguments(&root, 7), ["-env", "devnet"]);
+        assert_eq!((visible(&root, 7), visible(&root, 9), visible(&root, 6)), (Some(7), Some(50), None));
     }
 }

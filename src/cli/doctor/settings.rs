@@ -23,13 +23,12 @@ pub struct Found {
     pub source: String,
 }
 
-/// The configuration of the running daemon, from its arguments and its environment; without one, what it would start with.
+/// The configuration of the running daemon, which is the process of that number here, from its arguments and its environment; without one, what it would start with.
 ///
 /// # Errors
 /// When there is no configuration: for people, without secrets.
 pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: impl Fn(&str) -> Option<String>) -> Result<Found, String> {
-    let running = pid.filter(|pid| process::is_daemon(root, *pid));
-    let mut layer = started_with(root, running)?;
+    let mut layer = started_with(root, pid)?;
     if let Some(url) = &overrides.url {
         layer.ledger.urls = Some(vec![url.parse().map_err(|error| format!("--url: {error}"))?]);
     }
@@ -37,7 +36,7 @@ pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: im
         layer.ledger.program_id = Some(program.parse().map_err(|error| format!("--program-id: {error}"))?);
     }
     layer.ledger.env = overrides.env.clone().or(layer.ledger.env);
-    let environment = |name: &str| match running {
+    let environment = |name: &str| match pid {
         Some(pid) => of_environ(&root.text(&format!("/proc/{pid}/environ"))?, name),
         None => None,
     };
@@ -46,7 +45,7 @@ pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: im
         let own = variable(name).filter(|value| name == URL_VARIABLE && !value.is_empty());
         environment(name).or_else(|| unit(name)).or(own)
     });
-    let source = match running {
+    let source = match pid {
         Some(pid) => format!("the arguments of process {pid}"),
         None => "the configuration file and the environment".to_owned(),
     };
@@ -68,8 +67,8 @@ pub fn password_file(root: &Root, pid: Option<u32>) -> Option<PathBuf> {
 }
 
 /// What the daemon's own arguments say, and where its file is.
-fn started_with(root: &Root, running: Option<u32>) -> Result<Layer, String> {
-    let mut layer = match running {
+fn started_with(root: &Root, pid: Option<u32>) -> Result<Layer, String> {
+    let mut layer = match pid {
         Some(pid) => flags::parse(process::arguments(root, pid)).map_err(|error| error.to_string())?.layer,
         None => Layer::default(),
     };
@@ -102,7 +101,6 @@ mod tests {
     fn the_running_daemons_arguments_and_environment_count_before_files_and_our_own_environment() {
         let files = [
             ("/etc/warren/warren.toml", "[ledger]\nurls = [\"http://file\"]\n"),
-            ("/proc/7/comm", "warrend\n"),
             ("/proc/7/cmdline", "warrend\0-env\0devnet\0-solana-rpc-endpoint\0http://flag\0"),
         ];
         let (_directory, root) = root::with(&files);
@@ -112,11 +110,8 @@ mod tests {
         assert_eq!((url(&found), found.unwrap().config.ledger.env), ("http://flag".to_owned(), config::Environment::Devnet));
         assert_eq!(url(&find(&root, None, &none, |_| None)), "http://file");
         assert_eq!(url(&find(&root, None, &none, own)), "http://own");
-        let (_directory, with_environ) = root::with(&[
-            ("/proc/7/comm", "warrend\n"),
-            ("/proc/7/cmdline", "warrend\0"),
-            ("/proc/7/environ", "A=b\0DZ_LEDGER_RPC_URL=http://environ\0"),
-        ]);
+        let (_directory, with_environ) =
+            root::with(&[("/proc/7/cmdline", "warrend\0"), ("/proc/7/environ", "A=b\0DZ_LEDGER_RPC_URL=http://environ\0")]);
         assert_eq!(url(&find(&with_environ, Some(7), &none, own)), "http://environ");
         let (_directory, with_unit) = root::with(&[("/etc/warren/environment", "# x\nDZ_LEDGER_RPC_URL=\"http://unit\"\n")]);
         assert_eq!(url(&find(&with_unit, None, &none, |_| None)), "http://unit");
