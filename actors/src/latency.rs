@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use warren_dataplane::Scope;
 use warren_ledger::{ReadError, accounts::Device};
 use warren_protocols::latency::{self as protocol, Counters, LatencySettings, Output, PassReport, Prober, TargetReport};
@@ -190,8 +190,8 @@ impl State {
         let (ledger, myself) = (self.board.ledger.clone(), myself.clone());
         let deadline = Instant::now() + self.board.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
-            let read = tokio::spawn(async move { ledger.devices(deadline).await });
-            let list = read.await.unwrap_or(Err(ReadError::Panicked));
+            let read = tokio::spawn(async move { timeout_at(deadline, ledger.devices(deadline)).await });
+            let list = read.await.map_or(Err(ReadError::Panicked), |in_time| in_time.unwrap_or(Err(ReadError::Deadline)));
             let _gone = myself.cast(LatencyMessage::Listed(list));
         })));
     }

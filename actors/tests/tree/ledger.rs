@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
-use warren_ledger::{LedgerHealth, LedgerSource, Query, ReadError};
+use warren_ledger::{LedgerHealth, LedgerSource, Query, ReadError, accounts};
 use warren_state::{
     Asn, Pubkey, ServiceKind, Slot, View,
     view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
@@ -34,6 +34,9 @@ pub struct ScriptedLedger {
     view: Mutex<View>,
     answer: Mutex<Answer>,
     watchers: Mutex<Vec<mpsc::Sender<()>>>,
+    /// The list of devices, which no view holds.
+    pub devices: Mutex<BTreeMap<Pubkey, accounts::Device>>,
+    pub list_answer: Mutex<Answer>,
     pub reads: AtomicU64,
 }
 
@@ -47,7 +50,14 @@ impl ScriptedLedger {
             config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
             ..View::default()
         };
-        Self { view: Mutex::new(view), answer: Mutex::new(Answer::View), watchers: Mutex::default(), reads: AtomicU64::new(0) }
+        Self {
+            view: Mutex::new(view),
+            answer: Mutex::new(Answer::View),
+            watchers: Mutex::default(),
+            devices: Mutex::default(),
+            list_answer: Mutex::new(Answer::View),
+            reads: AtomicU64::new(0),
+        }
     }
 
     /// Changes accounts at a new slot, and wakes who watches.
@@ -69,6 +79,15 @@ impl ScriptedLedger {
         self.watchers.lock().unwrap().retain(|watcher| !matches!(watcher.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
     }
 
+    async fn answered<T>(answer: Answer, right: impl FnOnce() -> T) -> Result<T, ReadError> {
+        match answer {
+            Answer::View => Ok(right()),
+            Answer::Failure => Err(ReadError::Unavailable("connection refused".to_owned())),
+            Answer::Hang => std::future::pending().await,
+            Answer::Panic => panic!("the test asked for this"),
+        }
+    }
+
     pub fn add_user(&self, number: u16) {
         self.edit(|view| {
             view.users.insert(user_key(number), user(number));
@@ -85,12 +104,12 @@ impl LedgerSource for ScriptedLedger {
     async fn read(&self, _query: &Query, _deadline: Instant) -> Result<View, ReadError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let answer = *self.answer.lock().unwrap();
-        match answer {
-            Answer::View => Ok(self.view.lock().unwrap().clone()),
-            Answer::Failure => Err(ReadError::Unavailable("connection refused".to_owned())),
-            Answer::Hang => std::future::pending().await,
-            Answer::Panic => panic!("the test asked for this"),
-        }
+        Self::answered(answer, || self.view.lock().unwrap().clone()).await
+    }
+
+    async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, accounts::Device>, ReadError> {
+        let answer = *self.list_answer.lock().unwrap();
+        Self::answered(answer, || self.devices.lock().unwrap().clone()).await
     }
 
     fn watch(&self, _query: Query) -> mpsc::Receiver<()> {

@@ -4,6 +4,7 @@ mod connect;
 mod crash;
 mod figures;
 mod kernel;
+mod latency;
 mod ledger;
 mod log;
 mod manual;
