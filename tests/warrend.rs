@@ -109,17 +109,6 @@ fn metrics_are_served_on_tcp_when_that_is_asked_for() {
 }
 
 #[test]
-fn flags_for_what_is_not_built_are_named_in_one_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), &["-probe-interval=5", "-latency-probing=false", "-log-format=json"]);
-    let line = daemon.line_with("these flags ask for what this version does not do");
-    assert!(line.contains("-probe-interval (latency probing)"), "{line}");
-    assert!(!line.contains("-latency-probing"), "{line}");
-    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(record["level"], "INFO");
-}
-
-#[test]
 fn a_route_config_that_makes_no_sense_ends_the_start_and_one_that_is_not_there_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("routes.json");

@@ -48,15 +48,6 @@ enum Set {
     Switch(fn(&mut Layer, bool)),
     Span(fn(&mut Layer, Duration)),
     Text(fn(&mut Layer, &str) -> Result<(), BadValue>),
-    /// It is checked, and said at start to be without effect when it asks for something.
-    Later(&'static str, AsksFor),
-}
-
-/// When a flag of something that is not built yet asks for it.
-#[derive(Clone, Copy)]
-enum AsksFor {
-    /// When it differs from this, the value it has when it is not given.
-    OtherThan(&'static str),
 }
 
 /// A command line that cannot be understood.
@@ -113,7 +104,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
                 words.next().ok_or_else(|| FlagError::NoValue(name.to_owned()))?
             }
         };
-        apply(flag, name, &value, &mut parsed.layer).map_err(|problem| FlagError::Bad { flag: name.to_owned(), problem })?;
+        apply(flag, &value, &mut parsed.layer).map_err(|problem| FlagError::Bad { flag: name.to_owned(), problem })?;
     }
     Ok(parsed)
 }
@@ -147,19 +138,11 @@ fn find(name: &str) -> Option<&'static Flag> {
     FLAGS.iter().find(|flag| flag.names.contains(&name))
 }
 
-fn apply(flag: &Flag, name: &str, text: &str, layer: &mut Layer) -> Result<(), BadValue> {
+fn apply(flag: &Flag, text: &str, layer: &mut Layer) -> Result<(), BadValue> {
     match &flag.set {
         Set::Switch(set) => set(layer, values::switch(text)?),
         Set::Span(set) => set(layer, span(flag.value, text)?),
         Set::Text(set) => set(layer, text)?,
-        Set::Later(part, asks_for) => {
-            check(flag.value, text)?;
-            if asks(flag.value, text, *asks_for)? {
-                layer.not_built.insert(name.to_owned(), (*part).to_owned());
-            } else {
-                layer.not_built.remove(name);
-            }
-        }
     }
     Ok(())
 }
@@ -169,23 +152,4 @@ fn span(value: Value, text: &str) -> Result<Duration, BadValue> {
         Value::Seconds => values::seconds(text),
         Value::Switch | Value::Span | Value::Count | Value::Text(_) => values::span(text),
     }
-}
-
-fn check(value: Value, text: &str) -> Result<(), BadValue> {
-    match value {
-        Value::Switch => values::switch(text).map(drop),
-        Value::Seconds | Value::Span => span(value, text).map(drop),
-        Value::Count => values::count(text).map(drop),
-        Value::Text(_) => Ok(()),
-    }
-}
-
-fn asks(value: Value, text: &str, asks_for: AsksFor) -> Result<bool, BadValue> {
-    let AsksFor::OtherThan(usual) = asks_for;
-    Ok(match value {
-        Value::Switch => values::switch(text)? != values::switch(usual)?,
-        Value::Seconds | Value::Span => span(value, text)? != span(value, usual)?,
-        Value::Count => values::count(text)? != values::count(usual)?,
-        Value::Text(_) => text != usual,
-    })
 }

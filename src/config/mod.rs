@@ -7,7 +7,6 @@ pub mod liveness;
 pub mod values;
 
 use std::{
-    collections::BTreeMap,
     net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
@@ -73,9 +72,6 @@ pub struct Layer {
     /// Flag only: log level debug.
     #[serde(skip)]
     pub verbose: bool,
-    /// Flags that ask for something that is not built yet, with the part that they belong to.
-    #[serde(skip)]
-    pub not_built: BTreeMap<String, String>,
 }
 
 /// What one source sets about the ledger.
@@ -155,9 +151,6 @@ pub struct Config {
     pub api: ApiConfig,
     /// The log.
     pub log: LogConfig,
-    /// Flags that ask for something that is not built yet, with the part that they belong to.
-    #[serde(skip)]
-    pub not_built: BTreeMap<String, String>,
 }
 
 /// How the ledger is reached.
@@ -320,7 +313,6 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         check_config: upper.check_config || lower.check_config,
         version: upper.version || lower.version,
         verbose: upper.verbose || lower.verbose,
-        not_built: lower.not_built.into_iter().chain(upper.not_built).collect(),
     }
 }
 
@@ -350,7 +342,6 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
             metrics_addr: address(layer.api.metrics_addr.unwrap_or_else(|| "localhost:0".into()))?,
         },
         log: LogConfig { format: layer.log.format.unwrap_or_default(), level: filter(level)? },
-        not_built: layer.not_built,
     })
 }
 

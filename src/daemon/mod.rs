@@ -77,7 +77,6 @@ fn run(config: Config) -> anyhow::Result<u8> {
 /// Starts everything in order, waits for the end, and stops in the reverse order.
 async fn serve(config: Config) -> anyhow::Result<u8> {
     tracing::info!(version = version::VERSION, commit = version::COMMIT, env = %config.ledger.env, "warrend starts");
-    announce_not_built(&config);
     let mut signals = signals::Signals::listen().context("cannot listen for signals")?;
     let config = Arc::new(config);
     let exclusion = route_config::read(&config.route_config).map_err(anyhow::Error::msg)?;
@@ -124,14 +123,6 @@ async fn until_the_end(handle: &Handle, signals: &mut signals::Signals, config: 
         1.. => tracing::error!("{reason}"),
     }
     reason.exit_code()
-}
-
-fn announce_not_built(config: &Config) {
-    if config.not_built.is_empty() {
-        return;
-    }
-    let flags = config.not_built.iter().map(|(flag, part)| format!("-{flag} ({part})")).collect::<Vec<_>>().join(", ");
-    tracing::info!("these flags ask for what this version does not do, and have no effect: {flags}");
 }
 
 fn say(text: &str) -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{AsksFor, Flag, Set, Value};
+use super::{Flag, Set, Value};
 use crate::config::values;
 
 macro_rules! text {
