@@ -22,6 +22,7 @@ use warren_state::Pubkey;
 
 use crate::{
     bgp::Flavour,
+    controller,
     daemon::{Daemon, DaemonConfig, sibling},
     device::{Device, DeviceConfig, Multicast, TunnelEnd},
     isolate::{Registry, isolate},
@@ -329,6 +330,15 @@ impl<'w> Site<'w> {
         let end = self.prepare_device(&user)?;
         self.world.put(self.network.raw(pubkey, user.clone().into()))?;
         Ok(Connection { pubkey, user, end })
+    }
+
+    /// Makes the devices' ends of tunnels what the ledger says, as a network's controller does.
+    ///
+    /// # Errors
+    /// When the ledger or a device refuse.
+    pub fn follow(&mut self) -> Result<()> {
+        let network = self.network;
+        self.devices.iter_mut().try_for_each(|(pubkey, device)| controller::follow(&network, *pubkey, device).map(drop))
     }
 
     /// A new key with a balance. Its file is in the site's directory, under this name.

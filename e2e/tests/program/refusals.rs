@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
+use warren_e2e::ledger::FIRST_EPOCH;
 use warren_ledger::{
     ProgramError,
     accounts::{AccessPass, Device, DeviceStatus, GroupStatus, Net, PassType, UserType},
@@ -83,13 +84,14 @@ pub const ALL: &[Case] = &[
         refused_on(plan, |device| (device.max_users, device.users_count, device.reserved_seats) = (5, 3, 2), ProgramError::MaxUsersExceeded)
     }),
     ("refused_21_a_pass_that_has_run_out_except_for_multicast", |plan| {
-        // The devnet's ledgers start in epoch 0, before which there is none: a pass of epoch 0 still holds there.
+        // The validator starts in epoch 0, where no pass can have run out yet.
         let stand = plan.stand_with(|_| {}, |pass| pass.last_access_epoch = 0)?;
         Ok(Box::new(move || {
             let epoch = stand.network.rpc.call("getEpochInfo", serde_json::json!([]))?["epoch"].as_u64();
             if epoch == Some(0) {
                 return stand.made(UserType::IBRL).map(drop);
             }
+            ensure!(epoch == Some(FIRST_EPOCH), "the ledger is in epoch {epoch:?}");
             stand.refused(create(&stand), ProgramError::InvalidLastAccessEpoch)?;
             stand.made(UserType::MULTICAST).map(drop)
         }))

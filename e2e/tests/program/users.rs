@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 use warren_ledger::{
-    Keypair,
+    Keypair, ProgramError,
     accounts::{
-        BgpStatus, Cyoa, Interface, InterfaceStatus, InterfaceType, InterfaceV2, Net, PassStatus, PassType, User, UserStatus, UserType,
+        BgpStatus, Cyoa, Interface, InterfaceStatus, InterfaceType, InterfaceV2, Net, PassStatus, PassType, Permission, User, UserStatus,
+        UserType,
     },
-    instructions::CreateUser,
+    instructions::{self, CreateUser, DeleteUser},
 };
 use warren_state::Pubkey;
 
@@ -27,6 +28,7 @@ pub const ALL: &[Case] = &[
     ("a_tenant_of_the_pass_is_the_users_and_is_counted", tenant),
     ("a_devices_other_tunnel_endpoint_is_taken", endpoint),
     ("a_pass_for_any_address_lets_any_host_in_and_names_its_validator", any_address),
+    ("who_has_a_permission_in_force_deletes_a_user_for_its_owner", permission),
     ("the_foundation_may_use_a_device_that_takes_no_users", foundation),
 ];
 
@@ -219,6 +221,30 @@ fn foundation(plan: &mut Plan) -> Result<Run> {
     let payer = stand.payer.pubkey();
     plan.state(|state| state.foundation_allowlist.push(payer));
     Ok(Box::new(move || stand.made(UserType::IBRL).map(drop)))
+}
+
+fn permission(plan: &mut Plan) -> Result<Run> {
+    let (owner, operator) = two_hosts(plan)?;
+    let derived = plan.network.pda().permission(&operator.payer.pubkey());
+    let mut permission =
+        Permission { owner: Pubkey([1; 32]), bump: derived.bump, status: 1, user_payer: operator.payer.pubkey(), permissions: 1 };
+    plan.put(derived.address, permission.clone());
+    permission.status = 0;
+    let not_in_force = plan.network.pda().permission(&owner.payer.pubkey());
+    plan.put(not_in_force.address, permission);
+    Ok(Box::new(move || {
+        owner.made(UserType::IBRL)?;
+        let delete = |caller: &Stand| {
+            let delete = DeleteUser { permission: instructions::Permission::Present, ..owner.delete(UserType::IBRL) };
+            delete.build(&caller.caller())
+        };
+        owner.refused(delete(&owner), ProgramError::NotAllowed)?;
+        let before = owner.network.rpc.balance(owner.payer.pubkey())?;
+        operator.done(delete(&operator))?;
+        ensure!(owner.is_closed(UserType::IBRL)?, "the account is still there");
+        ensure!(owner.network.rpc.balance(owner.payer.pubkey())? > before, "the rent went elsewhere");
+        Ok(())
+    }))
 }
 
 /// Two hosts with payers of their own on one device.

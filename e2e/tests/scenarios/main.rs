@@ -3,15 +3,18 @@
 
 mod changes;
 mod connect;
+mod doctor;
 mod drift;
 mod edge;
 mod latency;
 mod ledger;
 mod lifecycle;
 mod liveness;
+mod manual;
 mod multicast;
 mod speaker;
 mod support;
+mod transaction;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
@@ -32,8 +35,20 @@ fn main() -> ExitCode {
     // Each scenario mostly waits; an emulated processor loses more by switching than it wins.
     arguments.test_threads = arguments.test_threads.or(Some(if is_emulated() { 1 } else { 4 }));
     // The longest first, so that none of them is left over at the end.
-    let scenarios: Vec<Scenario> =
-        [changes::ALL, connect::ALL, lifecycle::ALL, drift::ALL, edge::ALL, latency::ALL, &ledger::all(), speaker::ALL].concat();
+    let scenarios: Vec<Scenario> = [
+        changes::ALL,
+        connect::ALL,
+        lifecycle::ALL,
+        doctor::ALL,
+        drift::ALL,
+        edge::ALL,
+        latency::ALL,
+        &ledger::all(),
+        manual::ALL,
+        speaker::ALL,
+        transaction::ALL,
+    ]
+    .concat();
     let more = [(multicast::ALL, multicast::missing()), (liveness::ALL, liveness::missing()), (latency::CAPTURED, latency::missing())];
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {

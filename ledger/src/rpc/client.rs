@@ -81,6 +81,7 @@ pub struct LedgerClient {
     settings: RpcSettings,
     lanes: Vec<Lane>,
     current: std::sync::atomic::AtomicUsize,
+    counters: Arc<Counters>,
 }
 
 impl LedgerClient {
@@ -94,7 +95,7 @@ impl LedgerClient {
         }
         let counters = Arc::new(Counters::default());
         let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        Ok(Self { settings, lanes, current: std::sync::atomic::AtomicUsize::new(0) })
+        Ok(Self { settings, lanes, current: std::sync::atomic::AtomicUsize::new(0), counters })
     }
 
     /// The program.

@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     pub(crate) subscriptions: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) notices_ignored: AtomicU64,
+    /// The server's time in the last answer, Unix time in seconds; 0 when there was none.
+    pub(crate) server_seconds: AtomicU64,
     methods: Mutex<Methods>,
     last_error: Mutex<Option<String>>,
     last_watch_error: Mutex<Option<String>>,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 use solana_rpc_client::rpc_sender::{RpcSender, RpcTransportStats};
 use solana_rpc_client_api::{
@@ -59,6 +59,7 @@ impl Sender {
             .send()
             .await
             .map_err(|error| self.transport(error))?;
+        self.counters.server_seconds.store(date(response.headers()).unwrap_or_default(), Relaxed);
         let status = response.status();
         if !status.is_success() {
             return Err(Failure::Http { status: status.as_u16(), retry_after: retry_after(&response) });
@@ -147,6 +148,12 @@ pub(super) fn failure_of(error: &ClientError) -> Failure {
 }
 
 /// The time that the server names, in its form of whole seconds; longer than an hour is an hour.
+/// When the server wrote its answer, by its own clock: Unix time in seconds.
+fn date(headers: &HeaderMap) -> Option<u64> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    Some(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     let seconds: u64 = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.min(3600)))
@@ -160,4 +167,17 @@ fn unpack(body: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
         .read_to_end(&mut unpacked)
         .map_err(|error| Failure::Garbled(format!("not gzip: {error}")))?;
     if unpacked.len() > limit { Err(Failure::TooLarge { limit }) } else { Ok(unpacked) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_time_is_taken_from_its_header_and_nonsense_there_is_none() {
+        let of = |value: &'static str| date(&HeaderMap::from_iter([(DATE, reqwest::header::HeaderValue::from_static(value))]));
+        assert_eq!(of("Tue, 14 Oct 2025 17:59:41 GMT"), Some(1_760_464_781));
+        assert_eq!(of("yesterday"), None);
+        assert_eq!(date(&HeaderMap::new()), None);
+    }
 }

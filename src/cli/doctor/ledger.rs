@@ -69,9 +69,11 @@ async fn ask(endpoint: &Endpoint, config: &LedgerConfig) -> Answer {
 pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option<&str>) -> Vec<Check> {
     let mut checks: Vec<Check> = answers.iter().map(|answer| direct(answer, status, answers)).collect();
     let newest = answers.iter().filter_map(|answer| Some((answer, answer.said.as_ref().ok()?))).max_by_key(|(_, glance)| glance.slot);
-    checks.push(match newest.and_then(|(answer, glance)| Some((answer.local_seconds, glance.unix_seconds?))) {
-        Some((local, ledger)) => clock(local, ledger),
-        None => Check::skip(CLOCK, "no ledger told its time"),
+    checks.push(match newest.map(|(answer, glance)| (answer.local_seconds, glance.server_seconds, glance.unix_seconds)) {
+        // A server's own clock is right to a second; the ledger's may be off by many, and stands still with it.
+        Some((local, Some(server), _)) => clock(local, server, "the ledger's endpoint"),
+        Some((local, None, Some(ledger))) => clock(local, ledger, "the ledger's newest block"),
+        Some((_, None, None)) | None => Check::skip(CLOCK, "no ledger told its time"),
     });
     checks.push(versions(daemon_version, newest.and_then(|(_, glance)| glance.program.as_ref())));
     checks
@@ -127,20 +129,18 @@ fn hint(error: &str) -> &'static str {
     }
 }
 
-fn clock(local: i64, ledger: i64) -> Check {
-    let off = local.saturating_sub(ledger);
+fn clock(local: i64, other: i64, whose: &str) -> Check {
+    let off = local.saturating_sub(other);
     if off.abs() <= CLOCK_TOLERANCE {
-        return Check::pass(CLOCK, format!("within {CLOCK_TOLERANCE} s of the ledger's ({off:+} s)"));
+        return Check::pass(CLOCK, format!("within {CLOCK_TOLERANCE} s of {whose} ({off:+} s)"));
     }
     let apart = output::span(off.unsigned_abs() as f64);
-    let (detail, fix) = if off > 0 {
-        let detail =
-            format!("this host's clock is {apart} ahead of the ledger's newest block: the clock is wrong, or the ledger stands still");
-        (detail, "timedatectl set-ntp true; if the clock is right, the endpoint lags or the ledger has halted")
-    } else {
-        (format!("this host's clock is {apart} behind the ledger's"), "timedatectl set-ntp true")
-    };
-    Check::warn(CLOCK, detail, fix)
+    let way = if off > 0 { "ahead of" } else { "behind" };
+    Check::warn(
+        CLOCK,
+        format!("this host's clock is {apart} {way} {whose}"),
+        "timedatectl set-ntp true, and look at `timedatectl`; if this host's clock is right, the endpoint's is not, or the ledger stands still",
+    )
 }
 
 fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn glance(slot: u64) -> Glance {
-        Glance { slot: Slot(slot), unix_seconds: Some(NOW - 2), program: None }
+        Glance { slot: Slot(slot), unix_seconds: Some(NOW - 2), server_seconds: None, program: None }
     }
 
     fn version(minor: u32) -> Version {
@@ -233,12 +233,24 @@ mod tests {
 
     #[test]
     fn a_clock_is_wrong_from_half_a_minute_on() {
-        assert_eq!(clock(NOW, NOW - 30).outcome, Outcome::Pass);
-        assert_eq!(clock(NOW, NOW + 30).outcome, Outcome::Pass);
-        let ahead = clock(NOW, NOW - 31);
-        assert!(ahead.outcome == Outcome::Warn && ahead.detail.contains("31s ahead"), "{}", ahead.detail);
-        let behind = clock(NOW, NOW + 3600);
-        assert!(behind.outcome == Outcome::Warn && behind.detail.contains("1h behind"), "{}", behind.detail);
+        assert_eq!(clock(NOW, NOW - 30, "x").outcome, Outcome::Pass);
+        assert_eq!(clock(NOW, NOW + 30, "x").outcome, Outcome::Pass);
+        let ahead = clock(NOW, NOW - 31, "x");
+        assert!(ahead.outcome == Outcome::Warn && ahead.detail.ends_with("31s ahead of x"), "{}", ahead.detail);
+        let behind = clock(NOW, NOW + 3600, "x");
+        assert!(behind.outcome == Outcome::Warn && behind.detail.ends_with("1h behind x"), "{}", behind.detail);
+    }
+
+    #[test]
+    fn a_servers_own_clock_counts_before_the_ledgers() {
+        let outcome = |server_seconds, unix_seconds| {
+            let said = Glance { server_seconds, unix_seconds, ..glance(1) };
+            of(&judge(&[answer(Ok(said))], None, None), CLOCK).0
+        };
+        assert_eq!(outcome(Some(NOW), Some(NOW + 9999)), Outcome::Pass);
+        assert_eq!(outcome(Some(NOW - 99), Some(NOW)), Outcome::Warn);
+        assert_eq!(outcome(None, Some(NOW - 99)), Outcome::Warn);
+        assert_eq!(outcome(None, None), Outcome::Skip);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Glance {
     pub slot: Slot,
     /// The ledger's time at that slot: Unix time in seconds, agreed on by the validators to some seconds.
     pub unix_seconds: Option<i64>,
+    /// The time of the endpoint itself, where it tells it in its answers: Unix time in seconds.
+    pub server_seconds: Option<i64>,
     /// The program's version and the oldest client that it takes.
     pub program: Option<ProgramConfig>,
 }
@@ -38,7 +40,9 @@ impl LedgerClient {
         let program_config = Pda::new(self.settings.program_id).program_config().address;
         let wanted = [CLOCK, program_config];
         let (slot, raw) = self.try_each(deadline, async |lane| self.reading(lane).multiple_accounts(&wanted, Slot(0)).await).await?;
-        let mut glance = Glance { slot, unix_seconds: None, program: None };
+        let server_seconds = self.counters.server_seconds.load(std::sync::atomic::Ordering::Relaxed);
+        let server_seconds = i64::try_from(server_seconds).ok().filter(|seconds| *seconds > 0);
+        let mut glance = Glance { slot, unix_seconds: None, server_seconds, program: None };
         for raw in raw {
             if raw.pubkey == CLOCK {
                 glance.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
@@ -84,7 +88,7 @@ mod tests {
         let client = LedgerClient::new(RpcSettings::new(vec![Endpoint::http(&ledger.url()).unwrap()], PROGRAM)).unwrap();
         let soon = || Instant::now() + Duration::from_secs(20);
         let nothing = client.glance(soon()).await.unwrap();
-        assert_eq!((nothing.unix_seconds, nothing.program), (None, None));
+        assert_eq!((nothing.unix_seconds, nothing.server_seconds, nothing.program), (None, None, None));
 
         let mut clock = vec![0; 32];
         clock.extend(1_760_464_781_i64.to_le_bytes());
