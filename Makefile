@@ -1,5 +1,5 @@
 # Each target does its own set-up (scripts/setup) and builds with one feature set, so that nothing is compiled twice.
-.PHONY: build setup test test-agave test-vm demo bench lint fixtures clean-leftovers
+.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb clean-leftovers
 
 build:
 	cargo build
@@ -7,7 +7,10 @@ build:
 setup:
 	scripts/setup
 
-test: setup
+setup-package:
+	scripts/setup --package
+
+test: setup-package
 	scripts/test
 
 test-vm: setup
@@ -19,6 +22,9 @@ test-agave: setup
 demo: setup
 	scripts/demo
 
+deb: setup-package
+	scripts/package
+
 bench: setup
 	scripts/bench
 
@@ -26,6 +32,10 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --lib --bins -- -D warnings
 	cargo deny check
+
+# What is made from the code and committed: the API's description, man pages, completions.
+generated:
+	WARREN_WRITE_OPENAPI=1 WARREN_WRITE_GENERATED=1 cargo test -p warren --lib the_committed_
 
 fixtures:
 	cargo run -p warren-ledger --example fixtures -- --write

@@ -9,7 +9,7 @@ use crate::config::{DEFAULT_SOCKET, values};
 
 /// Looks at warrend and controls it.
 #[derive(Parser)]
-#[command(name = "warren", version, about, disable_help_subcommand = true)]
+#[command(name = "warren", version, disable_help_subcommand = true)]
 pub struct Line {
     /// The daemon's socket.
     #[arg(long, global = true, visible_aliases = ["socket", "socket-path"], default_value = DEFAULT_SOCKET, value_name = "FILE")]

@@ -7,6 +7,8 @@ mod connect;
 mod doctor;
 mod explain;
 mod failure;
+#[cfg(test)]
+mod generated;
 mod latency;
 mod ledger;
 mod notes;

@@ -1,0 +1,552 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_warren_global_optspecs
+    string join \n sock-file= json e/env= url= ws= program-id= keypair= no-version-warning log-level= solana-url= geo-program-id= h/help V/version
+end
+
+function __fish_warren_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_warren_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_warren_using_subcommand
+    set -l cmd (__fish_warren_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_needs_command" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_needs_command" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_needs_command" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_needs_command" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_needs_command" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_needs_command" -s V -l version -d 'Print version'
+complete -c warren -n "__fish_warren_needs_command" -f -a "status" -d 'Show the provisioned services'
+complete -c warren -n "__fish_warren_needs_command" -f -a "connect" -d 'Get a user on the ledger and wait until its tunnel carries traffic'
+complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Give the users on the ledger back and wait until their tunnels are gone'
+complete -c warren -n "__fish_warren_needs_command" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
+complete -c warren -n "__fish_warren_needs_command" -f -a "user" -d 'Look at users on the ledger'
+complete -c warren -n "__fish_warren_needs_command" -f -a "access-pass" -d 'Look at access passes on the ledger'
+complete -c warren -n "__fish_warren_needs_command" -f -a "balance" -d 'Print the balance of the keypair that signs and pays'
+complete -c warren -n "__fish_warren_needs_command" -f -a "address" -d 'Print the address of the keypair that signs and pays'
+complete -c warren -n "__fish_warren_needs_command" -f -a "keygen" -d 'Make a keypair'
+complete -c warren -n "__fish_warren_needs_command" -f -a "config" -d 'Show or change the command line\'s configuration'
+complete -c warren -n "__fish_warren_needs_command" -f -a "enable" -d 'Turn the daemon on: it builds the tunnels that the ledger asks for'
+complete -c warren -n "__fish_warren_needs_command" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
+complete -c warren -n "__fish_warren_needs_command" -f -a "plan" -d 'Show what the daemon would change now'
+complete -c warren -n "__fish_warren_needs_command" -f -a "explain" -d 'Tell in words where a tunnel is in its life, and why'
+complete -c warren -n "__fish_warren_needs_command" -f -a "doctor" -d 'Look for what keeps tunnels from working, and tell how to fix it'
+complete -c warren -n "__fish_warren_needs_command" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
+complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the routes that the sessions taught us'
+complete -c warren -n "__fish_warren_needs_command" -f -a "latency" -d 'Show how far the devices are, the nearest first'
+complete -c warren -n "__fish_warren_needs_command" -f -a "ledger" -d 'Look at the ledger'
+complete -c warren -n "__fish_warren_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c warren -n "__fish_warren_needs_command" -f -a "version" -d 'Print the versions of this program and of the daemon'
+complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l timeout -d 'How long to wait for the tunnel at most' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l no-wait -d 'Do not wait for the tunnel: the daemon goes on by itself'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l timeout -d 'How long to wait for the tunnel at most' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s a -l allocate-addr -d 'Use an address of the device\'s instead of the host\'s own'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-wait -d 'Do not wait for the tunnel: the daemon goes on by itself'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l publish -d 'Groups to send to' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe -d 'Groups to receive from' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe-feed -d 'Feeds to join' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'Feeds to leave' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l timeout -d 'How long to wait for the tunnel at most' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the tunnel: the daemon goes on by itself'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l device -d 'Only users on this device, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 'How long to wait for the tunnels to go at most' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait until the tunnels are gone: the daemon goes on by itself'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l timeout -d 'How long to wait for the daemon at most' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait until the daemon has taken the change over'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l timeout -d 'How long to wait for the daemon at most' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait until the daemon has taken the change over'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l timeout -d 'How long to wait for the daemon at most' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait until the daemon has taken the change over'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l timeout -d 'How long to wait for the daemon at most' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait until the daemon has taken the change over'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'This host\'s users; all of the network with --all'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'One user'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l client-ip -d 'The users of this address instead of this host\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l all -d 'All users'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l pubkey -d 'Its account' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The passes of the keypair; all of the network with --all'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l all -d 'All passes'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l client-ip -d 'The host\'s address, instead of this one\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l user-payer -d 'The payer, instead of the keypair' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand balance" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand address" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where it is kept, instead of where it would be looked for' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace one that is there: what it owns is lost without a copy'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, and the tenant'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l tenant -d 'The tenant that `connect` uses where none is named; an empty text for none' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also wait until the tunnels are as they should be, at most this long (exit code 4 when they are not)' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand enable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand enable" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also wait until the tunnels are gone, at most this long (exit code 4 when they are not)' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output -d 'The archive, which must not exist yet; without it one in this folder, named after the time' -r -F
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand routes" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short)' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand latency" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand latency" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -f -a "decode" -d 'Decode one account and print it as JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l base64 -d 'The file holds base64'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l client-ip -d 'The users of this address, instead of the daemon\'s own' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l device -d 'The users of this device' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l config -d 'The daemon\'s configuration file' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
