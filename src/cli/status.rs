@@ -139,11 +139,22 @@ fn row(seen: &Seen, service: &Service) -> Vec<String> {
         seen.reconciler_enabled.to_string(),
         service.tenant.clone(),
         text_or_none(&service.current_device),
-        text_or_none(&service.lowest_latency_device),
+        nearest(service),
         text_or_none(&service.metro),
         text_or_none(&seen.network),
         groups(&service.multicast_groups),
     ]
+}
+
+/// The nearest device, with a mark that says whether it is the current one: of a tunnel that works only.
+fn nearest(service: &Service) -> String {
+    let code = &service.lowest_latency_device;
+    match (code.is_empty(), service.doublezero_status.session_status.as_str()) {
+        (true, _) => NONE.to_owned(),
+        (false, "BGP Session Up") if *code == service.current_device => format!("✅ {code}"),
+        (false, "BGP Session Up") => format!("⚠️ {code}"),
+        (false, _) => code.clone(),
+    }
 }
 
 fn idle(seen: &Seen) -> Vec<String> {
@@ -228,5 +239,19 @@ mod tests {
         assert_eq!(row[1], "2025-10-14 17:59:41 UTC");
         assert_eq!(row[5], "N/A");
         assert_eq!(row[13], "P:a,S:a,S:b");
+        assert_eq!(row[10], "N/A");
+    }
+
+    #[test]
+    fn the_nearest_device_is_marked_while_the_tunnel_works() {
+        let shown = |session: &str, current: &str| {
+            let text = format!(
+                r#"{{"doublezero_status":{{"session_status":"{session}"}},"current_device":"{current}","lowest_latency_device":"ams1"}}"#
+            );
+            nearest(&serde_json::from_str(&text).unwrap())
+        };
+        assert_eq!(shown("BGP Session Up", "ams1"), "✅ ams1");
+        assert_eq!(shown("BGP Session Up", "fra1"), "⚠️ ams1");
+        assert_eq!(shown("Pending BGP Session", "ams1"), "ams1");
     }
 }

@@ -76,8 +76,26 @@ pub struct Status {
     pub restarts: BTreeMap<String, u64>,
     /// Broken invariants, by name.
     pub invariants_broken: BTreeMap<String, u64>,
+    /// How far devices are; none while that is not measured.
+    #[serde(default)]
+    pub latency: Option<LatencyState>,
     /// The process.
     pub process: Process,
+}
+
+/// How measuring the latency of devices goes; `/v3/latency` has all of it.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct LatencyState {
+    /// Whether all devices were measured once.
+    pub ready: bool,
+    /// Addresses that are probed.
+    pub targets: usize,
+    /// Those that answered the last time.
+    pub reachable: usize,
+    /// `raw`, or `ping` where raw sockets are not allowed; none without a socket.
+    pub socket: Option<String>,
+    /// What is in the way: no socket, or a list of devices that cannot be read.
+    pub error: Option<String>,
 }
 
 /// How reading the ledger goes.

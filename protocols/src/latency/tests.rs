@@ -199,8 +199,9 @@ fn three_hundred_targets_take_less_than_five_seconds_answered_or_not_and_the_loa
         let busiest =
             world.sent.iter().map(|(from, _)| world.sent.iter().filter(|(at, _)| at >= from && at.since(*from) < ms(100)).count());
         assert!(busiest.max() < Some(110), "packets in a tenth of a second");
-        let order: Vec<Ipv4Addr> = world.sent.iter().take(300).map(|(_, to)| *to).collect();
-        assert!(!order.is_sorted(), "the same devices would be first on every host");
+        let low = |to: &Ipv4Addr| (0..40).any(|number| address(number) == *to);
+        let first = world.sent.iter().take(40).filter(|(_, to)| low(to)).count();
+        assert!(first < 20, "the same devices would be first on every host: {first} of 40");
         for number in 0..300 {
             let times: Vec<_> = world.sent.iter().filter(|(_, to)| *to == address(number)).map(|(at, _)| *at).collect();
             assert!(times.windows(2).all(|two| two[1].since(two[0]) >= ms(720)), "{times:?}");

@@ -7,6 +7,7 @@ use super::*;
 use crate::http::{
     metrics,
     testing::{Cardboard, DEVICE, api_with, connected, key, serve, serve_with},
+    v3,
 };
 
 fn at(seconds: u64) -> Monotonic {
@@ -85,6 +86,9 @@ async fn v3_latency_tells_of_history_loss_and_jitter_and_of_what_is_not_measured
     };
     assert_eq!(own.history, [round]);
     assert_eq!((reply.targets[2].reachable, reply.targets[3].reachable), (Some(false), None));
+    let status: v3::Status = served.client.read("/v3/status").await.unwrap();
+    let state = v3::LatencyState { ready: true, targets: 4, reachable: 2, socket: Some("raw".into()), error: None };
+    assert_eq!(status.latency, Some(state));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use warren_actors::Snapshot;
+use warren_actors::{Snapshot, latency::LatencyStatus};
 use warren_state::{
     LinkName, Monotonic, Plan, Sequence, TunnelId,
     event::Event,
@@ -12,7 +12,7 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, DataplaneState, Failure, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel,
+    Conflict, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel,
     TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
@@ -50,6 +50,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         dataplane: dataplane(snapshot),
         restarts: snapshot.restarts.clone(),
         invariants_broken: snapshot.invariants_broken.clone(),
+        latency: snapshot.latency.as_deref().map(latency),
         process: Process::clone(&api.process),
     }
 }
@@ -232,6 +233,16 @@ fn refused(snapshot: &Snapshot) -> Vec<Refused> {
         reason: reason.clone(),
     };
     snapshot.refused.iter().map(entry).collect()
+}
+
+fn latency(status: &LatencyStatus) -> LatencyState {
+    LatencyState {
+        ready: status.is_ready,
+        targets: status.targets.len(),
+        reachable: status.targets.iter().filter(|report| report.is_reachable()).count(),
+        socket: status.socket.map(str::to_owned),
+        error: status.socket_error.clone().or_else(|| status.devices_error.clone()),
+    }
 }
 
 fn dataplane(snapshot: &Snapshot) -> DataplaneState {
