@@ -50,17 +50,55 @@ fn systemd_never_gives_up_on_a_daemon_whose_start_fails_for_a_while() {
 }
 
 #[test]
-fn the_configuration_that_the_readme_writes_is_one() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let line = readme.lines().find(|line| line.contains("/etc/warren/warren.toml") && line.contains("printf")).unwrap();
-    let text = line.split('\'').nth(1).unwrap().replace("\\n", "\n");
+fn what_readme_and_install_write_into_the_environment_is_a_configuration() {
+    for page in ["README.md", "INSTALL.md"] {
+        let text = document(page);
+        let line = text.lines().find(|line| line.contains("/etc/warren/environment") && line.contains("echo 'DZ_LEDGER")).unwrap();
+        let (name, value) = line.split('\'').nth(1).unwrap().split_once('=').unwrap();
+        let printed = checked(Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().env(name, value)).unwrap();
+        assert!(printed.contains("https://your-ledger-endpoint"), "{page}: {line}\n{printed}");
+    }
+}
+
+#[test]
+fn the_flags_that_install_writes_into_the_environment_are_ones() {
+    let text = document("INSTALL.md");
+    let lines: Vec<&str> = text.lines().filter_map(|line| line.split("'WARREND_FLAGS=").nth(1)?.split('\'').next()).collect();
+    assert!(!lines.is_empty());
+    for flags in lines {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warrend"));
+        checked(command.env_clear().env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint").args(flags.split_whitespace())).unwrap();
+    }
+}
+
+#[test]
+fn the_packaged_configuration_and_those_that_install_shows_are_ones() {
+    let text = document("INSTALL.md");
+    let shown = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
+    let all: Vec<String> = shown.chain([document("packaging/warren.toml")]).collect();
+    assert!(all.len() > 1);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("warren.toml");
-    std::fs::write(&file, &text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().arg("--check-config").arg("--config").arg(&file).output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(printed.contains("https://your-ledger-endpoint"), "{text}{printed}");
+    for configuration in all {
+        std::fs::write(&file, &configuration).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warrend"));
+        command.env_clear().env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint").arg("--config").arg(&file);
+        checked(&mut command).unwrap_or_else(|error| panic!("{configuration}{error}"));
+    }
+}
+
+/// The configuration in force, as `warrend --check-config` prints it.
+fn checked(command: &mut Command) -> Result<String, String> {
+    let output = command.arg("--check-config").output().unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into())
+    }
+}
+
+fn document(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 /// A copy of the unit that starts the program of this build, because the packaged one may not be installed here.
