@@ -9,9 +9,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 use warren_ledger::{
     Endpoint, Keypair, LedgerClient, RpcSettings,
-    accounts::{AccessPass, Account, Allocator, Bitmap, Device, GlobalState, Net, PassStatus, PassType, ResourceExtension},
+    accounts::{
+        AccessPass, Account, Allocator, Bitmap, Device, Feed, FeedSeat, GlobalState, Net, PassStatus, PassType, ResourceExtension, User,
+    },
     instructions::{AccountMeta, Instruction, SYSTEM_PROGRAM},
-    pda::Resource,
+    pda::{Numbered, Resource},
     send::{Confirmed, Lamports, SendError, SendSettings, send},
 };
 use warren_state::Pubkey;
@@ -118,6 +120,48 @@ impl Network {
         (derived.address, pass)
     }
 
+    /// A feed of these groups in the metro where the devnet's devices are.
+    ///
+    /// # Errors
+    /// When the code is too long.
+    pub fn new_feed(&self, code: &str, groups: Vec<Pubkey>) -> Result<(Pubkey, Feed)> {
+        let exchange = self.pda().numbered(Numbered::Exchange, 1).address;
+        let derived = self.pda().feed(code, &exchange)?;
+        let feed = Feed { owner: OWNER, bump: derived.bump, code: code.to_owned(), name: code.to_owned(), exchange, groups };
+        Ok((derived.address, feed))
+    }
+
+    /// Marks what a user has been given without the program as taken in the allocators, so that nobody else gets it.
+    ///
+    /// # Errors
+    /// When the ledger refuses.
+    pub fn reserve(&self, user: &User) -> Result<()> {
+        let prefixes = match self.get(user.device_pk)? {
+            Some(Account::Device(device)) => device.dz_prefixes.len() as u64,
+            Some(_) | None => 0,
+        };
+        let tunnel = u32::from(user.tunnel_net.address);
+        self.take(&Resource::UserTunnelBlock, tunnel)?;
+        self.take(&Resource::UserTunnelBlock, tunnel + 1)?;
+        self.take(&Resource::TunnelIds(user.device_pk, 0), user.tunnel_id.into())?;
+        self.take(&Resource::MulticastPublisherBlock, user.dz_ip.into())?;
+        (0..prefixes).try_for_each(|index| self.take(&Resource::DzPrefixBlock(user.device_pk, index), user.dz_ip.into()))
+    }
+
+    fn take(&self, resource: &Resource, value: u32) -> Result<()> {
+        let address = self.pda().resource(resource).address;
+        let Some(Account::ResourceExtension(mut extension)) = self.get(address)? else { return Ok(()) };
+        let first = match &extension.allocator {
+            Allocator::Ip { base_net, .. } => u32::from(base_net.address),
+            Allocator::Id { start, .. } => u32::from(*start),
+            Allocator::Unknown(_) => return Ok(()),
+        };
+        let Some(at) = value.checked_sub(first) else { return Ok(()) };
+        let Some(byte) = extension.bitmap.0.get_mut(at as usize / 8) else { return Ok(()) };
+        *byte |= 1 << (at % 8);
+        self.put(address, extension)
+    }
+
     /// Reads a pass, changes it, and puts it back.
     ///
     /// # Errors
@@ -164,6 +208,12 @@ impl Network {
         let deadline = tokio::time::Instant::from_std(Instant::now() + scaled(SETTLED));
         Ok(runtime.block_on(send(&client, instructions, payer, settings, deadline, |_| {})))
     }
+}
+
+/// A seat that does not end.
+#[must_use]
+pub fn seat(feed: Pubkey, max_users: u8) -> FeedSeat {
+    FeedSeat { feed, max_users, max_future: max_users, current: 0, anniversary_day: 1, window_end: i64::MAX, terminates_at: i64::MAX }
 }
 
 /// A key with a balance: how it lies on the ledger from its start.

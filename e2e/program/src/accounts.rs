@@ -106,6 +106,7 @@ pub struct Device {
 impl Device {
     const KIND: u8 = 5;
     const INDEX: usize = 33;
+    const EXCHANGE: usize = 82;
     const PUBLIC_IP: usize = 115;
     const STATUS: usize = 119;
     /// Counters, from the count of references on.
@@ -135,6 +136,11 @@ impl Device {
         let refcount = walk.skip(Self::COUNTERS)?;
         let endpoints = if walk.is_at_end() { List { at: 0, count: 0 } } else { interfaces(data, &mut walk)? };
         Ok(Self { data, prefixes, endpoints, deprecated, refcount })
+    }
+
+    /// Its metro.
+    pub fn exchange(&self) -> Result<&'static Key> {
+        crate::bytes::key(self.data, Self::EXCHANGE)
     }
 
     /// Whether it takes users.
@@ -267,6 +273,7 @@ pub struct Pass {
     kind: u8,
     /// The validator's or the RPC node's key, where its type has one.
     pub node: Option<&'static Key>,
+    seats: List,
     client_ip: usize,
     last_epoch: usize,
     /// How many users it has let in, of two bytes; its status follows.
@@ -282,6 +289,10 @@ impl Pass {
     const KIND: u8 = 11;
     const TYPE: usize = 34;
     const EDGE_SEAT: u8 = 4;
+    /// A seat: a feed, most users now and later, users, then dates.
+    const SEAT: usize = 52;
+    const SEAT_MOST: usize = 32;
+    const SEAT_USERS: usize = 34;
 
     /// Reads the pass of an owner for an address, or for any.
     pub fn of(account: &Account, program: &Key, client_ip: &[u8; 4], owner: &Key) -> Result<Self> {
@@ -294,7 +305,7 @@ impl Pass {
         let data = account.data();
         let mut walk = Walk::from(data, Self::TYPE);
         let kind = walk.byte()?;
-        let mut node = None;
+        let (mut node, mut seats) = (None, List { at: 0, count: 0 });
         match kind {
             0 => {}
             1 | 2 => node = Some(walk.key()?),
@@ -302,9 +313,7 @@ impl Pass {
                 walk.list(1)?;
                 walk.list(1)?;
             }
-            Self::EDGE_SEAT => {
-                walk.list(52)?;
-            }
+            Self::EDGE_SEAT => seats = walk.list(Self::SEAT)?,
             _ => return Err(Refusal::INVALID_ACCOUNT_DATA),
         }
         let at_ip = walk.skip(4)?;
@@ -315,8 +324,7 @@ impl Pass {
         walk.skip(1)?;
         let tenants = walk.list(32)?;
         let counters = walk.skip(8)?;
-        let pass =
-            Self { data, kind, node, client_ip: at_ip, last_epoch, connections, publish, subscribe, tenants, counters };
+        let pass = Self { data, kind, node, seats, client_ip: at_ip, last_epoch, connections, publish, subscribe, tenants, counters };
         let named = ip(data, pass.client_ip)?;
         require(named == 0 || named == u32::from_be_bytes(*client_ip), Refusal::ACCESS_PASS_UNAUTHORIZED)?;
         Ok(pass)
@@ -330,6 +338,28 @@ impl Pass {
     /// Whether it is one with seats at feeds.
     pub fn has_seats(&self) -> bool {
         self.kind == Self::EDGE_SEAT
+    }
+
+    /// Where its seat at a feed is.
+    pub fn seat(&self, feed: &Key) -> Option<usize> {
+        let mut at = self.seats.at;
+        for _ in 0..self.seats.count {
+            if crate::bytes::key(self.data, at).is_ok_and(|found| found == feed) {
+                return Some(at);
+            }
+            at += Self::SEAT;
+        }
+        None
+    }
+
+    /// How many users a seat has, and how many it may have.
+    pub fn occupancy(&self, seat: usize) -> Result<(u8, u8)> {
+        Ok((byte(self.data, Self::occupied(seat))?, byte(self.data, seat + Self::SEAT_MOST)?))
+    }
+
+    /// Where a seat's users are counted.
+    pub fn occupied(seat: usize) -> usize {
+        seat + Self::SEAT_USERS
     }
 
     /// Refuses a tenant that it does not name. Without a tenant, it must name none, or the one that is all zeros.
@@ -386,6 +416,45 @@ impl Group {
         let is_activated = walk.byte()? == ACTIVATED;
         walk.list(1)?;
         Ok(Self { is_activated, counters: walk.skip(8)? })
+    }
+}
+
+/// A feed: groups that are sold together, in one metro.
+pub struct Feed {
+    data: &'static [u8],
+    /// Its metro.
+    pub exchange: &'static Key,
+    /// Its groups.
+    pub groups: List,
+}
+
+impl Feed {
+    const KIND: u8 = 18;
+
+    /// Reads the account.
+    #[inline(never)]
+    pub fn of(account: &Account, program: &Key) -> Result<Self> {
+        expect_kind(account, program, Self::KIND, Refusal::INVALID_ACCOUNT_DATA)?;
+        let data = account.data();
+        let mut walk = Walk::from(data, 34);
+        let code = walk.list(1)?;
+        walk.list(1)?;
+        let exchange = walk.key()?;
+        let groups = walk.list(32)?;
+        let code = data.get(code.at..code.at + code.count).ok_or(Refusal::INVALID_ACCOUNT_DATA)?;
+        require(code.len() <= 32, Refusal::INVALID_ACCOUNT_DATA)?;
+        expect_derived(account, program, &[PREFIX, b"feed", code, &exchange.0], Refusal::INVALID_SEEDS)?;
+        Ok(Self { data, exchange, groups })
+    }
+
+    /// One of its groups.
+    pub fn group(&self, number: usize) -> Result<&'static Key> {
+        crate::bytes::key(self.data, self.groups.at + 32 * number)
+    }
+
+    /// Whether it has a group.
+    pub fn carries(&self, group: &Key) -> bool {
+        crate::bytes::holds(self.data, self.groups, group)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Making users: `CreateUser` (36) and `CreateSubscribeUser` (59).
 
 use crate::{
-    accounts::{Device, GlobalState, Group, Pass, Service, expect_derived, tenant_refcount, user_type},
+    accounts::{Device, Feed, GlobalState, Group, Pass, Service, expect_derived, tenant_refcount, user_type},
     bytes::{Walk, count_up, count_word, put},
+    feeds::occupy,
     refusal::{Refusal, Result, require},
     resource::Block,
     sys::{Account, Key, SYSTEM, epoch},
@@ -31,6 +32,7 @@ struct Order<'a> {
     owner: &'a Key,
     tenant: Option<Account>,
     group: Option<(Account, Group)>,
+    feed: Option<Account>,
     publisher: bool,
     subscriber: bool,
 }
@@ -63,8 +65,9 @@ pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
         payer: *payer,
     };
     let owner = payer.key();
-    let (publisher, subscriber, group) = (false, false, None);
-    create(program, &places, &Order { user_type, cyoa, client_ip: &client_ip, endpoint, owner, tenant, group, publisher, subscriber })
+    let (client_ip, group, feed) = (&client_ip, None, None);
+    let (publisher, subscriber) = (false, false);
+    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber })
 }
 
 /// Type, how the device is reached, the host's address, publisher, subscriber, the tunnel's endpoint, the number of
@@ -79,8 +82,12 @@ pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u
     let count = walk.byte()? as usize;
     let owner = walk.key()?;
     let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
-    // Seats at feeds are not built here, so a feed is not looked at.
-    let ([payer, _system] | [_, payer, _system]) = rest else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    // So is a feed.
+    let (feed, payer) = match rest {
+        [payer, _system] => (None, payer),
+        [feed, payer, _system] => (Some(*feed), payer),
+        _ => return Err(Refusal::NOT_ENOUGH_ACCOUNTS),
+    };
     let [user, device, group, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
     require(user_type == user_type::MULTICAST && (publisher || subscriber), Refusal::INVALID_ARGUMENT)?;
     let places = Places {
@@ -97,7 +104,7 @@ pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u
     let owner = if *owner == SYSTEM { payer.key() } else { owner };
     let group = Some((*group, Group::of(group, program)?));
     let (client_ip, tenant) = (&client_ip, None);
-    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, publisher, subscriber })
+    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber })
 }
 
 /// The accounts before the prefixes' allocators, those, and the rest.
@@ -159,8 +166,6 @@ fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device
         require(!pass.has_seats(), Refusal::EDGE_SEAT_IS_MULTICAST_ONLY)?;
         pass.expect_current(epoch())?;
         pass.expect_tenant(order.tenant.as_ref().map(|tenant| tenant.key()))?;
-    } else {
-        require(!pass.has_seats(), Refusal::FEED_ACCOUNT_REQUIRED)?;
     }
     pass.expect_room(service)?;
 
@@ -172,7 +177,14 @@ fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device
     device.expect_room(service)?;
     if let Some((account, group)) = &order.group {
         require(group.is_activated, Refusal::INVALID_STATUS)?;
-        pass.expect_group(account.key(), order.publisher, order.subscriber)?;
+        // A seat at a feed stands for the list of groups to subscribe to, never for that of groups to publish to.
+        pass.expect_group(account.key(), order.publisher, order.subscriber && !pass.has_seats())?;
+        if pass.has_seats() && order.subscriber {
+            let feed = order.feed.as_ref().ok_or(Refusal::FEED_ACCOUNT_REQUIRED)?;
+            let feed = Feed::of(feed, program)?;
+            require(feed.exchange == device.exchange()?, Refusal::METRO_MISMATCH)?;
+            require(feed.carries(account.key()), Refusal::GROUP_NOT_IN_FEED)?;
+        }
     }
     Ok(device)
 }
@@ -213,6 +225,11 @@ fn join(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
     for (_, role, counter) in roles.into_iter().filter(|(wanted, ..)| *wanted) {
         user.add(role, account.key(), &places.payer)?;
         count_word(account.data_mut(), group.counters + counter, true)?;
+    }
+    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
+    if let (Some(feed), true) = (&order.feed, pass.has_seats() && order.subscriber) {
+        occupy(places.pass, &pass, feed.key())?;
+        user.add(Role::Feed, feed.key(), &places.payer)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::{
     accounts::{Device, GlobalState, Pass, Service, tenant_refcount},
     bytes::{Walk, count_down, count_word, put},
     create::split,
+    feeds::give_seat_back,
     refusal::{Refusal, Result, require},
     resource::Block,
     roles::expect_right,
@@ -44,16 +45,8 @@ pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<(
     require(member.device()? == device.key(), Refusal::INVALID_DEVICE_PUBKEY)?;
     let groups = member.list(Role::Publisher)?.count + member.list(Role::Subscriber)?.count;
     require(groups == 0, Refusal::INVALID_STATUS)?;
-    let places = Places {
-        user: *user,
-        pass: *pass,
-        device: *device,
-        tunnels: *tunnels,
-        publishers: *publishers,
-        ids: *ids,
-        prefixes,
-        tenant,
-    };
+    let places =
+        Places { user: *user, pass: *pass, device: *device, tunnels: *tunnels, publishers: *publishers, ids: *ids, prefixes, tenant };
     give_back(program, &places, &member)?;
     count_less(program, &places, &member)?;
     let mut closed = places.user;
@@ -95,6 +88,10 @@ fn count_less(program: &Key, places: &Places<'_>, user: &User) -> Result<()> {
     let mut account = places.pass;
     if !account.data().is_empty() {
         let pass = Pass::of(&account, program, &user.client_ip()?.to_be_bytes(), user.owner()?)?;
+        let feeds = user.list(Role::Feed)?;
+        for number in 0..feeds.count {
+            give_seat_back(account, program, user, &user.item(feeds, number)?)?;
+        }
         let data = account.data_mut();
         count_down(data, pass.connections)?;
         count_down(data, pass.counter(service))?;

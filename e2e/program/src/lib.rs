@@ -8,6 +8,7 @@ mod accounts;
 mod bytes;
 mod create;
 mod delete;
+mod feeds;
 mod refusal;
 mod resource;
 mod roles;
@@ -36,6 +37,14 @@ fn process(program: &Key, accounts: &[Account], data: &[u8]) -> Result<()> {
         59 => {
             log("Instruction: CreateSubscribeUser");
             create::create_subscribe_user(program, accounts, arguments)
+        }
+        117 => {
+            log("Instruction: SubscribeFeed");
+            feeds::subscribe(program, accounts, arguments)
+        }
+        118 => {
+            log("Instruction: UnsubscribeFeed");
+            feeds::unsubscribe(program, accounts, arguments)
         }
         // Activation, rejection, suspension, resumption, closing and banning in two steps: gone since the program allocates.
         37 | 38 | 40 | 41 | 43 | 45 => Err(Refusal::DEPRECATED),

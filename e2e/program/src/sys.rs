@@ -284,8 +284,7 @@ pub fn create(payer: &Account, new: &Account, program: &Key, len: usize, seeds: 
     data[4..12].copy_from_slice(&rent(len).to_le_bytes());
     data[12..20].copy_from_slice(&(len as u64).to_le_bytes());
     data[20..52].copy_from_slice(&program.0);
-    let metas =
-        [Meta { key: payer.key(), writable: true, signer: true }, Meta { key: new.key(), writable: true, signer: true }];
+    let metas = [Meta { key: payer.key(), writable: true, signer: true }, Meta { key: new.key(), writable: true, signer: true }];
     let signers = Seeds { seeds: seeds.as_ptr(), len: seeds.len() as u64 };
     invoke(&data, &metas, &[payer.info(), new.info()], Some(&signers))
 }

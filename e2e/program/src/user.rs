@@ -35,13 +35,18 @@ const ENDPOINT: usize = 32;
 const FLAGS: usize = 36;
 const CREATED_AS_PUBLISHER: u8 = 1;
 
-/// Which of a user's two lists.
+/// After the two lists, up to the feeds: the rest of the tail with what the device reports.
+const FEEDS: usize = 62;
+
+/// Which of a user's lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Groups that it sends to.
     Publisher,
     /// Groups that it receives from.
     Subscriber,
+    /// Feeds that it has a seat at.
+    Feed,
 }
 
 /// What a new account says.
@@ -175,19 +180,29 @@ impl User {
         Ok(flags & CREATED_AS_PUBLISHER != 0)
     }
 
-    /// One of its two lists.
+    /// One of its lists.
     pub fn list(&self, role: Role) -> Result<List> {
         let mut walk = Walk::from(self.account.data(), at::PUBLISHERS);
         let publishers = walk.list(KEY)?;
-        match role {
-            Role::Publisher => Ok(publishers),
-            Role::Subscriber => walk.list(KEY),
+        if role == Role::Publisher {
+            return Ok(publishers);
         }
+        let subscribers = walk.list(KEY)?;
+        if role == Role::Subscriber {
+            return Ok(subscribers);
+        }
+        walk.skip(FEEDS)?;
+        walk.list(KEY)
     }
 
-    /// Whether it has this role in a group.
+    /// Whether it has this role in a group, or this feed.
     pub fn has(&self, role: Role, group: &Key) -> Result<bool> {
         Ok(holds(self.account.data(), self.list(role)?, group))
+    }
+
+    /// One of the keys in a list.
+    pub fn item(&self, list: List, number: usize) -> Result<Key> {
+        key(self.account.data(), list.at + KEY * number).copied()
     }
 
     /// Adds a group; the payer pays for the room.

@@ -10,7 +10,10 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::{pass::SetPass, print};
+use super::{
+    pass::{SetFeed, SetPass},
+    print,
+};
 use crate::{devnets::Running, network::Network, rpc::RawAccount, site::allocated};
 
 /// Which devnet.
@@ -46,6 +49,8 @@ enum SetWhat {
     Exchange(SetExchange),
     /// A payer's access pass.
     Pass(SetPass),
+    /// A feed, by its code.
+    Feed(SetFeed),
 }
 
 #[derive(Args, Debug)]
@@ -202,6 +207,7 @@ enum Kind {
     Tenant,
     Exchange,
     Pass,
+    Feed,
 }
 
 impl Kind {
@@ -214,6 +220,7 @@ impl Kind {
             Self::Tenant => AccountType::TENANT,
             Self::Exchange => AccountType::EXCHANGE,
             Self::Pass => AccountType::ACCESS_PASS,
+            Self::Feed => AccountType::FEED,
         }
     }
 }
@@ -230,7 +237,11 @@ impl Set {
             SetWhat::Tenant(set) => network.new_tenant(&set.code, set.vrf_id).map(|(pubkey, tenant)| (pubkey, tenant.into()))?,
             SetWhat::Exchange(set) => set.account(&network)?,
             SetWhat::Pass(set) => set.account(&network)?,
+            SetWhat::Feed(set) => set.account(&network)?,
         };
+        if let Account::User(user) = &account {
+            network.reserve(user)?;
+        }
         if let Account::Device(device) = account {
             network.put_device(pubkey, device)?;
         } else {

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use warren_ledger::{
-    accounts::{Account, AccountType},
+    accounts::{Account, AccountType, PassType},
     send::Lamports,
 };
 use warren_state::Pubkey;
@@ -14,7 +14,11 @@ use super::{
     edit::{Target, groups, named, replace},
     print,
 };
-use crate::{devnets::Running, network::Network, program::COIN};
+use crate::{
+    devnets::Running,
+    network::Network,
+    program::{COIN, seat},
+};
 
 /// What a pass says. What is not given stays; a new one does not run out and lets in one user without multicast and one with.
 #[derive(Args, Debug)]
@@ -36,6 +40,9 @@ pub(super) struct SetPass {
     /// Codes of groups that it allows to subscribe to.
     #[arg(long, value_delimiter = ',')]
     subscribe: Option<Vec<String>>,
+    /// Codes of feeds that it has seats at, each with the most users: `shreds:2`. It becomes a pass for feeds.
+    #[arg(long, value_delimiter = ',', value_parser = parse_seat)]
+    feeds: Option<Vec<Seat>>,
     /// Most users without multicast.
     #[arg(long)]
     max_unicast: Option<u16>,
@@ -52,6 +59,7 @@ impl SetPass {
         replace(&mut pass.tenant_allowlist, tenants(network, self.tenants)?);
         replace(&mut pass.mgroup_pub_allowlist, groups(network, self.publish)?);
         replace(&mut pass.mgroup_sub_allowlist, groups(network, self.subscribe)?);
+        replace(&mut pass.pass_type, seats(network, self.feeds)?);
         replace(&mut pass.max_unicast, self.max_unicast);
         replace(&mut pass.max_multicast, self.max_multicast);
         Ok((pubkey, pass.into()))
@@ -63,6 +71,38 @@ fn tenants(network: &Network, codes: Option<Vec<String>>) -> Result<Option<Vec<P
     let all = network.all(AccountType::TENANT)?;
     let one = |code: &String| named(all.clone(), code).map(|(pubkey, _)| pubkey);
     codes.iter().filter(|code| !code.is_empty()).map(one).collect::<Result<_>>().map(Some)
+}
+
+/// A feed's code and the most users at it.
+type Seat = (String, u8);
+
+fn parse_seat(text: &str) -> Result<Seat, String> {
+    let (code, most) = text.split_once(':').unwrap_or((text, "1"));
+    most.parse().map(|most| (code.to_owned(), most)).map_err(|error| format!("{text}: {error}"))
+}
+
+fn seats(network: &Network, feeds: Option<Vec<Seat>>) -> Result<Option<PassType>> {
+    let Some(feeds) = feeds else { return Ok(None) };
+    let all = network.all(AccountType::FEED)?;
+    let one = |(code, most): &Seat| named(all.clone(), code).map(|(feed, _)| seat(feed, *most));
+    feeds.iter().map(one).collect::<Result<_>>().map(PassType::EdgeSeat).map(Some)
+}
+
+/// What a feed says.
+#[derive(Args, Debug)]
+pub(super) struct SetFeed {
+    /// The feed's code.
+    code: String,
+    /// Codes of its groups.
+    #[arg(long, value_delimiter = ',', required = true)]
+    groups: Vec<String>,
+}
+
+impl SetFeed {
+    pub(super) fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
+        let groups = groups(network, Some(self.groups))?.unwrap_or_default();
+        network.new_feed(&self.code, groups).map(|(pubkey, feed)| (pubkey, feed.into()))
+    }
 }
 
 /// Give a key money.

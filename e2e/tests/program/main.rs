@@ -1,6 +1,7 @@
 //! The users' program on a real ledger, through the builders, the sender and the decoder that `warren` uses. Each trial has a
 //! network of its own. `WARREN_E2E_LEDGER=agave` runs them on the real validator instead of surfpool.
 
+mod feeds;
 mod multicast;
 mod refusals;
 mod sending;
@@ -33,7 +34,7 @@ const SLOT_TIME: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let cases: Vec<Case> = [users::ALL, multicast::ALL, refusals::ALL, sending::ALL].concat();
+    let cases: Vec<Case> = [users::ALL, multicast::ALL, feeds::ALL, refusals::ALL, sending::ALL].concat();
     if arguments.list {
         return libtest_mimic::run(&arguments, cases.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
     }

@@ -209,12 +209,9 @@ pub const ALL: &[Case] = &[
         let make = |stand: &Stand| stand.create(UserType::MULTICAST).build(&stand.caller());
         refused(stand, make, ProgramError::AccessPassMaxMulticastUsersExceeded)
     }),
-    ("refused_92_and_104_seats_at_feeds_are_for_feeds", |plan| {
+    ("refused_104_a_pass_with_seats_for_a_user_without_multicast", |plan| {
         let stand = plan.stand_with(|_| {}, |pass| pass.pass_type = PassType::EdgeSeat(vec![]))?;
-        Ok(Box::new(move || {
-            stand.refused(create(&stand), ProgramError::EdgeSeatIsMulticastOnly)?;
-            stand.refused(stand.create(UserType::MULTICAST).build(&stand.caller()), ProgramError::FeedAccountRequired)
-        }))
+        refused(stand, create, ProgramError::EdgeSeatIsMulticastOnly)
     }),
     ("a_user_that_exists_is_not_made_again", |plan| {
         let stand = plan.stand_with(|_| {}, |pass| pass.max_unicast = 9)?;

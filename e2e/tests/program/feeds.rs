@@ -1,0 +1,223 @@
+//! Feeds: seats taken and given back, and the groups that come and go with them.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Result, bail, ensure};
+use warren_e2e::program::seat;
+use warren_ledger::{
+    ProgramError,
+    accounts::{PassType, UserType},
+    instructions::{CreateSubscribeUser, Instruction, SubscribeFeed, UnsubscribeFeed},
+};
+use warren_state::Pubkey;
+
+use crate::{
+    Case,
+    stand::{HOST, Plan, Run, Stand},
+};
+
+pub const ALL: &[Case] = &[
+    ("joining_feeds_takes_a_seat_at_each_and_joins_all_their_groups", joined),
+    ("leaving_a_feed_keeps_the_groups_that_another_one_carries", left),
+    ("a_deleted_user_gives_its_seats_back", deleted),
+    ("a_user_made_with_one_group_of_a_feed_joins_the_rest_on_the_same_seat", with_first_group),
+    ("refused_91_to_95_a_feed_that_is_not_to_be_had", not_to_be_had),
+    ("refused_101_a_pass_without_seats", without_seats),
+    ("refused_102_another_device_than_the_users", another_device),
+    ("refused_103_more_feeds_than_a_user_may_hold", too_many),
+    ("a_set_of_groups_that_is_not_exact_is_stopped", not_exact),
+];
+
+/// Two feeds, of groups 1 and 2 and of groups 2 and 3, and a host whose pass has seats at both.
+struct Stage {
+    stand: Stand,
+    feeds: [Pubkey; 2],
+    groups: [Pubkey; 3],
+}
+
+impl Stage {
+    fn plan(plan: &mut Plan) -> Result<Self> {
+        let groups = [1, 2, 3].map(|index| plan.group(index));
+        let [one, two, three] = groups;
+        let feeds = [feed(plan, "first", vec![one, two])?, feed(plan, "second", vec![two, three])?];
+        let seats = feeds.map(|feed| seat(feed, 1)).to_vec();
+        let stand = plan.stand_with(|_| {}, |pass| pass.pass_type = PassType::EdgeSeat(seats))?;
+        Ok(Self { stand, feeds, groups })
+    }
+
+    /// A multicast user without groups.
+    fn naked(&self) -> Result<()> {
+        self.stand.made(UserType::MULTICAST).map(drop)
+    }
+
+    fn join(&self, feeds: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
+        let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
+        let join = SubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds: feeds.to_vec(), groups: groups.to_vec() };
+        Ok(join.build(&stand.caller())?)
+    }
+
+    fn leave(&self, feeds: &[Pubkey], retained: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
+        let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
+        let (feeds, retained, groups) = (feeds.to_vec(), retained.to_vec(), groups.to_vec());
+        let leave = UnsubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds, retained, groups };
+        Ok(leave.build(&stand.caller())?)
+    }
+
+    /// The user has these feeds and groups, and each seat of the pass so many users.
+    fn is(&self, feeds: &[Pubkey], groups: &[Pubkey], occupied: [u8; 2]) -> Result<()> {
+        let user = self.stand.user(UserType::MULTICAST)?;
+        ensure!((user.feed_pks.as_slice(), user.subscribers.as_slice()) == (feeds, groups), "{user:?}");
+        ensure!(user.dz_ip == HOST && user.publishers.is_empty(), "{user:?}");
+        self.seats_are(occupied)
+    }
+
+    fn seats_are(&self, occupied: [u8; 2]) -> Result<()> {
+        let PassType::EdgeSeat(seats) = self.stand.pass_account()?.pass_type else { bail!("the pass has no seats") };
+        ensure!(seats.iter().map(|seat| seat.current).eq(occupied), "{seats:?}");
+        Ok(())
+    }
+
+    fn subscribers(&self) -> Result<Vec<u32>> {
+        self.groups.iter().map(|group| Ok(self.stand.group_account(*group)?.subscriber_count)).collect()
+    }
+}
+
+fn feed(plan: &mut Plan, code: &str, groups: Vec<Pubkey>) -> Result<Pubkey> {
+    let (pubkey, feed) = plan.network.new_feed(code, groups)?;
+    plan.put(pubkey, feed);
+    Ok(pubkey)
+}
+
+fn joined(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        stage.naked()?;
+        stage.is(&[], &[], [0, 0])?;
+        stage.stand.done(stage.join(&stage.feeds, &stage.groups)?)?;
+        stage.is(&stage.feeds, &stage.groups, [1, 1])?;
+        ensure!(stage.subscribers()? == [1, 1, 1], "{:?}", stage.subscribers()?);
+        Ok(())
+    }))
+}
+
+fn left(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        stage.naked()?;
+        stand.done(stage.join(&[*first], &[*one, *two])?)?;
+        stand.done(stage.join(&[*second], &[*three])?)?;
+        stage.is(&[*first, *second], &[*one, *two, *three], [1, 1])?;
+        stand.done(stage.leave(&[*first], &[*second], &[*one])?)?;
+        stage.is(&[*second], &[*two, *three], [0, 1])?;
+        stand.done(stage.leave(&[*second], &[], &[*two, *three])?)?;
+        stage.is(&[], &[], [0, 0])?;
+        ensure!(stage.subscribers()? == [0, 0, 0], "{:?}", stage.subscribers()?);
+        Ok(())
+    }))
+}
+
+fn deleted(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        stage.naked()?;
+        stage.stand.done(stage.join(&stage.feeds, &stage.groups)?)?;
+        for group in stage.groups {
+            stage.stand.done(stage.stand.roles(group, false, false))?;
+        }
+        stage.is(&stage.feeds, &[], [1, 1])?;
+        stage.stand.done(stage.stand.delete(UserType::MULTICAST).build(&stage.stand.caller()))?;
+        stage.seats_are([0, 0])
+    }))
+}
+
+fn with_first_group(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let with = |feed| CreateSubscribeUser { feed, ..stand.subscribe(*one, false, true) }.build(&stand.caller());
+        stand.refused(with(None), ProgramError::FeedAccountRequired)?;
+        stand.refused(with(Some(*second)), ProgramError::GroupNotInFeed)?;
+        stand.done(with(Some(*first)))?;
+        stage.is(&[*first], &[*one], [1, 0])?;
+        stand.done(stage.join(&[*first], &[*two])?)?;
+        stage.is(&[*first], &[*one, *two], [1, 0])?;
+        stand.done(stage.join(&[*second], &[*three])?)?;
+        stage.is(&[*first, *second], &[*one, *two, *three], [1, 1])
+    }))
+}
+
+fn not_to_be_had(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let [one, two, three] = stage.groups;
+    let (not_on_pass, full) = (feed(plan, "elsewhere", vec![one])?, feed(plan, "full", vec![one])?);
+    // The same code in another metro.
+    let (_, mut far) = plan.network.new_feed("first", vec![one])?;
+    far.exchange = Pubkey([7; 32]);
+    let far_key = plan.network.pda().feed("first", &far.exchange)?.address;
+    plan.put(far_key, far);
+    let mut seats: Vec<_> = stage.feeds.into_iter().chain([far_key]).map(|feed| seat(feed, 1)).collect();
+    seats.push(warren_ledger::accounts::FeedSeat { current: 2, ..seat(full, 2) });
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    Ok(Box::new(move || {
+        let stand = &stage.stand;
+        stage.naked()?;
+        stand.refused(stage.join(&[far_key], &[one])?, ProgramError::MetroMismatch)?;
+        stand.refused(stage.join(&[not_on_pass], &[one])?, ProgramError::FeedNotOnAccessPass)?;
+        stand.refused(stage.join(&[stage.feeds[0]], &[one, three])?, ProgramError::GroupNotInFeed)?;
+        stand.refused(stage.join(&[full], &[one])?, ProgramError::FeedSeatFull)?;
+        stand.refused(stage.leave(&[stage.feeds[0]], &[], &[one, two])?, ProgramError::FeedNotOnAccessPass)?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.feed_pks.is_empty() && user.subscribers.is_empty(), "{user:?}");
+        Ok(())
+    }))
+}
+
+fn without_seats(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |_| {});
+    Ok(Box::new(move || {
+        stage.naked()?;
+        stage.stand.refused(stage.join(&stage.feeds, &stage.groups)?, ProgramError::EdgeSeatRequired)
+    }))
+}
+
+fn another_device(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let (other, _) = plan.device(2, |device| device.public_ip = Ipv4Addr::new(198, 51, 100, 2))?;
+    Ok(Box::new(move || {
+        stage.naked()?;
+        stage.stand.device = other;
+        stage.stand.refused(stage.join(&stage.feeds, &stage.groups)?, ProgramError::UserDeviceMismatch)
+    }))
+}
+
+fn too_many(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let group = stage.groups[0];
+    let feeds = ["a", "b", "c", "d", "e", "f"].map(|code| feed(plan, code, vec![group]));
+    let feeds = feeds.into_iter().collect::<Result<Vec<_>>>()?;
+    let seats = feeds.iter().map(|feed| seat(*feed, 1)).collect();
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    Ok(Box::new(move || {
+        stage.naked()?;
+        stage.stand.refused(stage.join(&feeds, &[group])?, ProgramError::UserFeedLimitExceeded)?;
+        stage.stand.done(stage.join(&feeds[..5], &[group])?)
+    }))
+}
+
+fn not_exact(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        stage.naked()?;
+        stand.stopped(stage.join(&[*first], &[*one])?, "InvalidArgument")?;
+        stand.done(stage.join(&[*first, *second], &[*one, *two, *three])?)?;
+        stand.stopped(stage.join(&[*first], &[*one])?, "InvalidArgument")?;
+        // The second feed carries it too, the first one's own group is left out, a feed that is kept is not named.
+        stand.stopped(stage.leave(&[*first], &[*second], &[*one, *two])?, "InvalidArgument")?;
+        stand.stopped(stage.leave(&[*first], &[*second], &[])?, "InvalidArgument")?;
+        stand.stopped(stage.leave(&[*first], &[], &[*one, *two])?, "InvalidArgument")?;
+        stage.is(&[*first, *second], &[*one, *two, *three], [1, 1])
+    }))
+}
