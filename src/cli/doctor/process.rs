@@ -66,9 +66,11 @@ pub fn look_for_daemons(root: &Root) -> Vec<Process> {
         let program = program.and_then(|path| Some(path.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned()));
         let network = root.at(&format!("/proc/{pid}/ns/net")).read_link().ok();
         let is_elsewhere = network.is_some() && own_network.is_some() && network != own_network;
-        let is_helper = arguments(root, pid).first().is_some_and(|word| word == "forwarder");
-        let inner = root.text(&format!("/proc/{pid}/status")).as_deref().and_then(innermost).unwrap_or(pid);
-        Some(Process { pid, inner, name, program, is_apart: is_elsewhere || is_helper })
+        let status = root.text(&format!("/proc/{pid}/status")).unwrap_or_default();
+        let inner = field(&status, "NSpid").unwrap_or(pid);
+        // Looked at last: one that has gone meanwhile has none, and one that has ended an empty one.
+        let has_ended = root.text(&format!("/proc/{pid}/cmdline"))?.is_empty();
+        Some(Process { pid, inner, name, program, is_apart: is_elsewhere || has_ended || is_helper(root, pid, &status) })
     });
     daemons.collect()
 }
@@ -113,9 +115,16 @@ fn effective(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// `NSpid` of proc_pid_status(5): the last one is that of the process's own namespace.
-fn innermost(status: &str) -> Option<u32> {
-    status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()
+/// What a daemon started: its forwarder, or a child that has not become another program yet.
+fn is_helper(root: &Root, pid: u32, status: &str) -> bool {
+    let is_forwarder = arguments(root, pid).first().is_some_and(|word| word == "forwarder");
+    let parent = field(status, "PPid").and_then(|parent| root.text(&format!("/proc/{parent}/comm")));
+    is_forwarder || parent.is_some_and(|name| [OURS, REFERENCE].contains(&name.trim()))
+}
+
+/// A number of proc_pid_status(5); of several, as in `NSpid`, the last one: that of the process's own namespace.
+fn field(status: &str, name: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.split_whitespace().last()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -175,13 +184,23 @@ mod tests {
             ("/proc/8/cmdline", "/usr/bin/warrend\0forwarder\0--socket\0/x\0"),
             ("/proc/9/comm", "bash\n"),
             ("/proc/9/status", "NSpid:\t9\n"),
+            ("/proc/10/comm", "warrend\n"),
+            ("/proc/10/cmdline", ""),
+            ("/proc/11/comm", "warrend\n"),
+            ("/proc/11/cmdline", "/usr/bin/warrend\0"),
+            ("/proc/12/comm", "warrend\n"),
+            ("/proc/50/cmdline", "/usr/bin/warrend\0"),
+            ("/proc/11/status", "Name:\twarrend\nPPid:\t7\n"),
             ("/proc/50/comm", "warrend\n"),
             ("/proc/50/status", "Name:\twarrend\nNSpid:\t50\t9\n"),
             ("/proc/self/comm", "warrend\n"),
         ]);
         let mut found = look_for_daemons(&root);
         found.sort_by_key(|process| process.pid);
-        assert_eq!(found.iter().map(|process| (process.pid, process.is_apart)).collect::<Vec<_>>(), [(7, false), (8, true), (50, false)]);
+        assert_eq!(
+            found.iter().map(|process| (process.pid, process.is_apart)).collect::<Vec<_>>(),
+            [(7, false), (8, true), (10, true), (11, true), (50, false)]
+        );
         assert_eq!(arguments(&root, 7), ["-env", "devnet"]);
         assert_eq!((visible(&root, 7), visible(&root, 9), visible(&root, 6)), (Some(7), Some(50), None));
     }
