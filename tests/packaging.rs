@@ -61,6 +61,16 @@ fn what_readme_and_install_write_into_the_environment_is_a_configuration() {
 }
 
 #[test]
+fn the_endpoint_of_the_reference_is_taken_over_by_the_line_that_install_shows() {
+    let text = document("INSTALL.md");
+    let line = text.lines().find(|line| line.contains("DZ_LEDGER_RPC_URL=\\1")).unwrap();
+    let script =
+        format!(r#"echo '{{"program_id":"ser2","rpc_url":"https://example.com/a-token"}}' | {}"#, line.split(" | ").next().unwrap());
+    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "DZ_LEDGER_RPC_URL=https://example.com/a-token\n");
+}
+
+#[test]
 fn the_flags_that_install_writes_into_the_environment_are_ones() {
     let text = document("INSTALL.md");
     let lines: Vec<&str> = text.lines().filter_map(|line| line.split("'WARREND_FLAGS=").nth(1)?.split('\'').next()).collect();

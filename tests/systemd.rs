@@ -11,12 +11,14 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const WARREND: &str = env!("CARGO_BIN_EXE_warrend");
+/// What makes the package, and what `e2e/systemd/package` needs.
+const TOOLS: [&str; 6] = ["cargo-deb", "dpkg-deb", "apt-cache", "strip", "bird", "ping"];
 /// The exit code that stands for "not possible here".
 const SKIPPED: i32 = 77;
 
 fn main() -> ExitCode {
     let no_container = script("run").arg("--probe").output().is_ok_and(|probe| probe.status.code() == Some(SKIPPED));
-    let no_package = no_container || !is_there("cargo-deb") || !is_there("bird") || !is_there("ping") || !devnet().exists();
+    let no_package = no_container || !devnet().exists() || !TOOLS.into_iter().all(is_there);
     let trials = vec![
         Trial::test("only_a_stop_of_the_unit_tells_the_daemon_to_remove_its_tunnels", || passes(script("run").arg(WARREND)))
             .with_ignored_flag(no_container),
