@@ -1,5 +1,5 @@
 # Each target does its own set-up (scripts/setup) and builds with one feature set, so that nothing is compiled twice.
-.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb clean-leftovers
+.PHONY: build setup setup-package test test-agave test-vm demo bench lint fixtures generated deb fuzz-api clean-leftovers
 
 build:
 	cargo build
@@ -27,6 +27,10 @@ deb: setup-package
 
 bench: setup
 	scripts/bench
+
+# The API against its own description, with schemathesis (from PyPI, into target/).
+fuzz-api: setup
+	e2e/schemathesis/run
 
 lint:
 	cargo fmt --all --check

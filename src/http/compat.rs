@@ -24,6 +24,34 @@ pub struct Outcome {
     pub description: Option<String>,
 }
 
+/// An entry of `/status`.
+#[derive(ToSchema)]
+#[schema(as = StatusEntry)]
+#[serde(untagged)]
+pub enum StatusEntry {
+    /// A service that is provisioned.
+    Service(Service),
+    /// The only entry when nothing is provisioned.
+    Idle(IdleEntry),
+}
+
+/// The only entry of `/status` when nothing is provisioned.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it says in the description what is written as text")]
+pub struct IdleEntry {
+    /// No session.
+    doublezero_status: IdleSession,
+}
+
+/// The session of no service.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it says in the description what is written as text")]
+pub struct IdleSession {
+    /// `disconnected`.
+    session_status: String,
+}
+
 /// One provisioned service.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct Service {

@@ -40,7 +40,9 @@ pub struct NotConverged {
 /// Turns the daemon on.
 #[utoipa::path(post, path = "/enable", params(Wait), responses(
     (status = 200, description = "on disk, and converged if that was asked for", body = Outcome),
+    (status = 400, description = "`wait` makes no sense", body = Outcome),
     (status = 403, description = "the caller may not change anything", body = Outcome),
+    (status = 500, description = "not on disk: nothing was changed", body = Outcome),
     (status = 504, description = "on disk, but not converged in time", body = NotConverged)))]
 pub async fn enable(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, query: Result<Query<Wait>, QueryRejection>) -> Response {
     switch(api, peer, query, true).await
@@ -49,7 +51,9 @@ pub async fn enable(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>
 /// Turns the daemon off: every tunnel is taken down.
 #[utoipa::path(post, path = "/disable", params(Wait), responses(
     (status = 200, description = "on disk, and converged if that was asked for", body = Outcome),
+    (status = 400, description = "`wait` makes no sense", body = Outcome),
     (status = 403, description = "the caller may not change anything", body = Outcome),
+    (status = 500, description = "not on disk: nothing was changed", body = Outcome),
     (status = 504, description = "on disk, but not converged in time", body = NotConverged)))]
 pub async fn disable(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, query: Result<Query<Wait>, QueryRejection>) -> Response {
     switch(api, peer, query, false).await

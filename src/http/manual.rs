@@ -24,17 +24,19 @@ use super::{Api, Peer, compat::Outcome, error, reads::PATIENCE, routes::body_wit
 #[serde(default)]
 pub struct ProvisionRequest {
     /// `IBRL`, `IBRLWithAllocatedIP`, `EdgeFiltering` or `Multicast`.
-    #[schema(nullable = false, required = true)]
+    #[schema(value_type = UserType, required = true)]
     user_type: Option<String>,
     /// Our outer address; without it the one of the route to `tunnel_dst`.
+    #[schema(format = "ipv4")]
     tunnel_src: Option<String>,
     /// The device's outer address.
-    #[schema(nullable = false, required = true)]
+    #[schema(value_type = String, required = true, format = "ipv4")]
     tunnel_dst: Option<String>,
     /// The overlay network of the tunnel, a /31.
-    #[schema(nullable = false, required = true)]
+    #[schema(value_type = String, required = true, pattern = r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/(3[0-2]|[12]?\d)$")]
     tunnel_net: Option<String>,
     /// Our address in the overlay.
+    #[schema(format = "ipv4")]
     doublezero_ip: Option<String>,
     /// Edge filtering: the network's prefixes.
     doublezero_prefixes: Option<Vec<String>>,
@@ -43,11 +45,24 @@ pub struct ProvisionRequest {
     /// Groups to publish to.
     mcast_pub_groups: Option<Vec<String>>,
     /// The rendezvous point; 10.0.0.0 when nothing is said.
+    #[schema(format = "ipv4")]
     mcast_rp_address: Option<String>,
     /// Our AS; 0 means 65000.
     bgp_local_asn: Option<u32>,
     /// The device's AS; 0 means 65001.
     bgp_remote_asn: Option<u32>,
+}
+
+/// The services, as the reference names them.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it says in the description what is taken as text")]
+enum UserType {
+    #[schema(rename = "IBRL")]
+    Ibrl,
+    #[schema(rename = "IBRLWithAllocatedIP")]
+    IbrlWithAllocatedIp,
+    EdgeFiltering,
+    Multicast,
 }
 
 /// What `/remove` is asked.
@@ -176,13 +191,12 @@ impl Parts {
 }
 
 /// Of members that are there twice the last one counts, as for the reference.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, String> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let value: serde_json::Value = serde_json::from_slice(body).map_err(|problem| problem.to_string())?;
-    if !value.is_object() && !value.is_null() {
+    if !value.is_object() {
         return Err("an object is expected".to_owned());
     }
-    let asked: Option<T> = serde_json::from_value(value).map_err(|problem| problem.to_string())?;
-    Ok(asked.unwrap_or_default())
+    serde_json::from_value(value).map_err(|problem| problem.to_string())
 }
 
 fn class(user_type: Option<&str>) -> ServiceClass {

@@ -26,7 +26,7 @@ pub struct ConfigReply {
 }
 
 /// Provisioned services, as the reference reports them.
-#[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::Service>)))]
+#[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::StatusEntry>)))]
 pub async fn status(State(api): State<Api>) -> Response {
     raw_json(StatusCode::OK, compat::status(&api.engine.snapshot()))
 }

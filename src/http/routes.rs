@@ -58,7 +58,7 @@ pub struct RouteEntry {
 #[derive(Deserialize, ToSchema)]
 pub struct ResolveRequest {
     /// An IPv4 address.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = "ipv4")]
     dst: Ipv4Addr,
 }
 
@@ -87,7 +87,9 @@ pub async fn routes(State(api): State<Api>) -> Response {
     (status = 200, body = ResolveReply),
     (status = 400, content_type = "text/plain", body = String),
     (status = 404, content_type = "text/plain", body = String),
-    (status = 408, content_type = "text/plain", body = String)))]
+    (status = 408, content_type = "text/plain", body = String),
+    (status = 413, content_type = "text/plain", body = String),
+    (status = 500, content_type = "text/plain", body = String)))]
 pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response {
     let body = match body_within(request, PATIENCE).await {
         Ok(body) => body,

@@ -70,7 +70,7 @@ async fn what_is_wrong_is_said_under_the_references_headings_as_valid_json() {
         let parsed: serde_json::Value = serde_json::from_str(&answer).unwrap();
         assert!(parsed["description"].as_str().unwrap().starts_with(said), "{body}: {answer}");
     }
-    for body in ["nonsense", r#"{"user_type":7}"#] {
+    for body in ["nonsense", "null", r#"{"user_type":7}"#] {
         let (head, answer) = post(&served, "/remove", body);
         assert!(head.starts_with("http/1.1 400 ") && answer.contains("malformed remove request: "), "{head} {answer}");
     }

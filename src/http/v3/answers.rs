@@ -12,8 +12,8 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel,
-    TunnelReply, ViewState,
+    Conflict, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step,
+    Tunnel, TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
 
