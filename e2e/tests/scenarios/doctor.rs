@@ -8,23 +8,24 @@ use warren_e2e::{
     daemon::sibling,
     proxy::Fault,
     site::{LINK, Site},
-    wait::is_emulated,
+    wait::{Ask, is_emulated, until},
 };
 use warren_ledger::accounts::UserType;
 
 use crate::{
     Scenario,
-    support::{Connected, connected},
+    support::{Connected, SOON, connected},
 };
 
 pub const ALL: &[Scenario] = &[
     ("doctor_passes_where_a_tunnel_works_and_bugreport_packs_what_it_saw", healthy),
     ("doctor_without_a_daemon_says_how_to_start_it_and_looks_at_the_rest", without_daemon),
+    ("doctor_finds_a_firewall_that_drops_gre", filtered),
     ("doctor_with_the_ledger_down_says_that_nobody_listens_there", ledger_down),
 ];
 
 /// What holds on every host whose tunnel works.
-const PASS: [&str; 19] = [
+const PASS: [&str; 21] = [
     "daemon",
     "socket",
     "permission",
@@ -44,6 +45,8 @@ const PASS: [&str; 19] = [
     "tunnels",
     "icmp",
     "gre",
+    "bgp",
+    "mtu",
 ];
 
 struct Said {
@@ -77,10 +80,12 @@ fn doctor(host: &Connected) -> Result<Said> {
 
 fn healthy(site: &mut Site<'_>) -> Result<()> {
     let host = connected(site, UserType::IBRL)?;
-    let said = doctor(&host)?;
-    for name in PASS.into_iter().chain(["bgp", "mtu"]) {
-        said.expect(name, "pass")?;
-    }
+    let said = until("everything passes", SOON, || {
+        let said = doctor(&host)?;
+        let missing = PASS.iter().find_map(|name| said.expect(name, "pass").err());
+        Ok(missing.map_or_else(|| Ask::Yes(said), |error| Ask::NotYet(format!("{error:#}"))))
+    })?;
+    let said = said.0;
     ensure!(said.code == Some(0) && said.document["ok"] == true, "exit code {:?}: {}", said.code, said.document);
     let subject = said.check("gre")?["subject"].as_str().unwrap_or_default();
     ensure!(subject == format!("{LINK} {}", site.device().address), "{subject}");
@@ -96,6 +101,25 @@ fn healthy(site: &mut Site<'_>) -> Result<()> {
     for name in ["doctor.json", "daemon/v3-status.json", "daemon/explain.txt", "config/in-force.json", "network/link.json"] {
         ensure!(files.iter().any(|file| file["path"] == name), "{name} is not in the archive: {document}");
     }
+    Ok(())
+}
+
+/// A firewall that drops GRE from one moment on.
+fn filtered(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    host.client.nft("table ip doctor { chain in { type filter hook input priority 0; ip protocol gre drop; }; }")?;
+    let said = until("doctor finds that GRE does not pass", SOON, || {
+        let said = doctor(&host)?;
+        Ok(match said.expect("gre", "fail") {
+            Ok(_) => Ask::Yes(said),
+            Err(error) => Ask::NotYet(format!("{error:#}")),
+        })
+    })?
+    .0;
+    ensure!(said.code == Some(1), "exit code {:?}: {}", said.code, said.document);
+    let fix = said.check("gre")?["fix"].as_str().unwrap_or_default().to_owned();
+    ensure!(fix.starts_with("let IP protocol 47 pass"), "{fix}");
+    said.expect("icmp", "pass")?;
     Ok(())
 }
 
@@ -122,11 +146,11 @@ fn ledger_down(site: &mut Site<'_>) -> Result<()> {
     doctor(&host)?.expect("ledger direct", "pass")?;
     proxy.set(Fault::Down);
     // The proxy closes its port at its next look.
-    let said = warren_e2e::wait::until("the ledger is down for doctor, too", Duration::from_secs(15), || {
+    let said = until("the ledger is down for doctor, too", SOON, || {
         let said = doctor(&host)?;
         Ok(match said.expect("ledger direct", "fail") {
-            Ok(_) => warren_e2e::wait::Ask::Yes(said),
-            Err(error) => warren_e2e::wait::Ask::NotYet(format!("{error:#}")),
+            Ok(_) => Ask::Yes(said),
+            Err(error) => Ask::NotYet(format!("{error:#}")),
         })
     })?
     .0;

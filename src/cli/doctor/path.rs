@@ -1,6 +1,6 @@
 //! The way to each device: ICMP, GRE, BGP inside the tunnel, and how large packets may be.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 use serde::Deserialize;
@@ -27,6 +27,8 @@ const NEAREST: usize = 3;
 /// A tunnel packet of 1476 bytes with its outer headers (20 of IP, 4 of GRE).
 const WHOLE: u32 = 1500;
 const SMALL: usize = 84;
+/// A session that is down for longer does not come back by itself at once.
+const LONG: Duration = Duration::from_secs(30);
 
 /// A device to look at.
 #[derive(Clone, Debug)]
@@ -134,7 +136,7 @@ pub fn judge(target: &Target, links: &[Link], seen: &Seen, status: &Status) -> V
     let mut checks = vec![icmp(target, uplink, seen, is_up)];
     if let Some(tunnel) = &target.tunnel {
         let link = links.iter().find(|link| Some(&link.name) == tunnel.name.as_ref());
-        checks.push(gre(link, seen.inside.as_ref(), is_up));
+        checks.push(gre(link, seen.inside.as_ref(), &tunnel.session));
         checks.push(bgp(status, tunnel));
     } else {
         checks.push(Check::skip(GRE, "only a tunnel that is there can show whether GRE passes"));
@@ -173,30 +175,26 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
     }
 }
 
-fn gre(link: Option<&Link>, inside: Option<&Echo>, is_up: bool) -> Check {
+fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
     let Some(link) = link else { return Check::skip(GRE, "the tunnel's link is not there yet") };
     let counted = format!("{} packets came in and {} went out through {}", link.received, link.sent, link.name);
     if let Some(Echo::Reply(after)) = inside {
-        return Check::pass(
-            GRE,
-            format!("the device answers through the tunnel after {}; {counted}", humantime::format_duration(rounded(*after))),
-        );
+        let after = humantime::format_duration(rounded(*after));
+        return Check::pass(GRE, format!("the device answers through the tunnel after {after}; {counted}"));
     }
-    if is_up {
-        return Check::pass(GRE, format!("the session through it is up; {counted}"));
+    // Each of these needs answers that came through the tunnel.
+    if ["BGP Session Up", "Initializing BGP Session", "BGP Session Failed"].contains(&session) {
+        return Check::pass(GRE, format!("the device's BGP answers through it; {counted}"));
     }
-    if link.received > 0 {
-        let fix = "the device may have taken its end away: compare `warren ledger show` with the device, and look at `warren explain`";
-        return Check::warn(GRE, format!("GRE does pass, but the device does not answer inside the tunnel now; {counted}"), fix);
+    let fix = "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the way; and the device must have its end of the tunnel";
+    match (link.received, link.sent) {
+        (0, 0) => Check::skip(GRE, format!("nothing was sent yet: {counted}")),
+        (0, _) => Check::fail(GRE, format!("nothing ever came back: {counted}"), fix),
+        (_, _) if session == "Pending BGP Session" => {
+            Check::warn(GRE, format!("the device does not answer inside the tunnel yet; {counted}"), fix)
+        }
+        (_, _) => Check::fail(GRE, format!("it did pass, but the device does not answer inside the tunnel any more; {counted}"), fix),
     }
-    if link.sent == 0 {
-        return Check::skip(GRE, format!("nothing was sent yet: {counted}"));
-    }
-    Check::fail(
-        GRE,
-        format!("nothing ever came back: {counted}"),
-        "let IP protocol 47 pass to and from the device in every firewall, security group and NAT on the way; and the device must have its end of the tunnel",
-    )
 }
 
 /// The daemon's own session tells what a connection of ours would: a second one to the device's port would disturb it.
@@ -214,8 +212,17 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
             format!("TCP port 179 answers inside the tunnel, but {detail}"),
             "compare AS numbers and password with the device's; `warren explain` has the last reason",
         ),
+        "BGP Session Down" if lasts(status, tunnel) >= LONG => Check::fail(
+            BGP,
+            detail,
+            "the device ended it or went away: `warren explain` has the reason; ask its operator, or try another device",
+        ),
         _ => Check::warn(BGP, detail, "wait a little; if it stays so, `warren explain` tells why"),
     }
+}
+
+fn lasts(status: &Status, tunnel: &Tunnel) -> Duration {
+    tunnel.session_since_unix_ms.map_or(Duration::ZERO, |since| Duration::from_millis(status.unix_ms.saturating_sub(since)))
 }
 
 fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
@@ -242,15 +249,13 @@ fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
     }
 }
 
-fn rounded(time: std::time::Duration) -> std::time::Duration {
+fn rounded(time: Duration) -> Duration {
     let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    std::time::Duration::from_micros(micros)
+    Duration::from_micros(micros)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
@@ -340,7 +345,9 @@ mod tests {
         let silent = || seen(REPLY, None, Some(Echo::Silence));
         assert_eq!(outcome(&down, &counting(0, 9), &silent(), GRE), Outcome::Fail);
         assert_eq!(outcome(&down, &counting(0, 0), &silent(), GRE), Outcome::Skip);
-        assert_eq!(outcome(&down, &counting(4, 9), &silent(), GRE), Outcome::Warn);
+        assert_eq!(outcome(&down, &counting(4, 9), &silent(), GRE), Outcome::Fail, "it did pass");
+        assert_eq!(outcome(&target(Some("Pending BGP Session")), &counting(4, 9), &silent(), GRE), Outcome::Warn);
+        assert_eq!(outcome(&target(Some("BGP Session Failed")), &counting(4, 9), &silent(), GRE), Outcome::Pass);
         assert_eq!(outcome(&down, &counting(0, 9), &seen(REPLY, None, Some(REPLY)), GRE), Outcome::Pass);
         assert_eq!(outcome(&target(Some("BGP Session Up")), &counting(0, 9), &silent(), GRE), Outcome::Pass);
         assert_eq!(outcome(&down, &links()[..1], &silent(), GRE), Outcome::Skip, "no link");
@@ -358,6 +365,9 @@ mod tests {
         ] {
             assert_eq!(outcome(&target(Some(session)), &links(), &seen(REPLY, None, None), BGP), expected, "{session}");
         }
+        let down = Tunnel { session_since_unix_ms: Some(1_000), ..tunnel("BGP Session Down") };
+        let after = |ms: u64| bgp(&status(|s| s["unix_ms"] = json!(1_000 + ms)), &down).outcome;
+        assert_eq!((after(29_999), after(30_000)), (Outcome::Warn, Outcome::Fail));
     }
 
     #[test]
