@@ -5,7 +5,7 @@
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixListener,
     path::Path,
     process::Command,
@@ -136,6 +136,48 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
     let output = warren(dir.path(), &["plan"]);
     assert_eq!(output.status.code(), Some(1), "there is no view to plan from");
     assert_eq!(warren(dir.path(), &["explain", "doublezero7"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_is_told_of_and_all_else_is_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    // Connections are taken by the kernel, and nobody reads from them.
+    let _listener = UnixListener::bind(dir.path().join("w.sock")).unwrap();
+    let output = warren(dir.path(), &["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let checks = document["checks"].as_array().unwrap();
+    assert!(checks[0]["detail"].as_str().unwrap().ends_with("did not answer within 2s"), "{}", checks[0]);
+    assert!(checks[0]["fix"].as_str().unwrap().starts_with("systemctl restart warrend"), "{}", checks[0]);
+    for name in ["socket", "permission", "networkd", "foreign tunnels"] {
+        assert!(checks.iter().any(|check| check["name"] == name), "{name} is not in {document}");
+    }
+}
+
+#[test]
+fn a_report_of_a_real_daemon_holds_no_secret_and_takes_no_other_files_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(dir.path(), &["-ledger-url=http://127.0.0.1:1/t0psecret?key=m0resecret"]);
+    daemon.line_with("the API answers");
+    let file = dir.path().join("report.tar.gz");
+    let words = ["bugreport", "--output", file.to_str().unwrap()];
+    let output = warren(dir.path(), &words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).trim(), file.to_str().unwrap());
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap()).read_to_end(&mut text).unwrap();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    for part in ["manifest.json", "daemon/v3-status.json", "config/in-force.json", "-ledger-url=http://127.0.0.1:1/***"] {
+        assert!(text.contains(part), "{part} is not in the archive");
+    }
+    for secret in ["t0psecret", "m0resecret"] {
+        assert!(!text.contains(secret), "{secret} is in the archive");
+    }
+    let before = std::fs::read(&file).unwrap();
+    let again = warren(dir.path(), &words);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
 #[test]

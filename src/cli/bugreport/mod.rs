@@ -85,8 +85,8 @@ struct Surroundings {
     root: Root,
     /// For programs.
     search: Option<OsString>,
-    /// The values of our own environment, for the secrets in them.
-    variables: Vec<String>,
+    /// Our own environment, for the secrets in it.
+    variables: Vec<(String, String)>,
 }
 
 /// Writes the archive and tells where it is.
@@ -97,7 +97,7 @@ pub async fn run(client: &Client, flags: &LedgerFlags, to: Option<PathBuf>, as_j
     let surroundings = Surroundings {
         root: Root::system(),
         search: std::env::var_os("PATH").map(with_system_folders),
-        variables: std::env::vars_os().map(|(_, value)| value.to_string_lossy().into_owned()).collect(),
+        variables: std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into())).collect(),
     };
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
     let folder = format!("warren-bugreport-{}", compact(seconds));
@@ -145,7 +145,8 @@ async fn write(
 async fn gather(client: &Client, flags: &LedgerFlags, surroundings: &Surroundings, secrets: &mut Secrets) -> Gathered {
     let Surroundings { root, search, variables } = surroundings;
     let client = client.clone().with_patience(PATIENCE);
-    variables.iter().chain(&flags.url).chain(&flags.ws).for_each(|value| secrets.learn(value));
+    flags.url.iter().chain(&flags.ws).for_each(|url| secrets.learn(url));
+    learn_variables(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())), secrets);
     let mut gathered = Gathered::default();
     let (report, answers, status, network, unit) = tokio::join!(
         doctor::examine_on(root.clone(), &client, flags),
@@ -195,10 +196,10 @@ async fn explained(client: &Client, status: Result<&v3::Status, &String>) -> (Re
 /// The configuration file as it stands, what is in force, and what the daemon was started with; learns the secrets in them.
 fn configuration(root: &Root, pid: Option<u32>, flags: &LedgerFlags, secrets: &mut Secrets, gathered: &mut Gathered) {
     if let Some(text) = root.text(ENVIRONMENT) {
-        learn_variables(&text, '\n', secrets);
+        learn_variables(text.lines().filter_map(|line| line.trim().split_once('=')), secrets);
     }
     if let Some(text) = pid.and_then(|pid| root.text(&format!("/proc/{pid}/environ"))) {
-        learn_variables(&text, '\0', secrets);
+        learn_variables(text.split('\0').filter_map(|entry| entry.split_once('=')), secrets);
     }
     let found = settings::find(root, pid, flags, |name| std::env::var(name).ok());
     let arguments = pid.and_then(|pid| root.text(&format!("/proc/{pid}/cmdline")));
@@ -221,10 +222,15 @@ fn configuration(root: &Root, pid: Option<u32>, flags: &LedgerFlags, secrets: &m
     }
 }
 
-/// Values of variables are secrets where they are URLs, or where their names say so.
-fn learn_variables(text: &str, end: char, secrets: &mut Secrets) {
-    for (name, value) in text.split(end).filter_map(|entry| entry.split_once('=')) {
-        secrets.learn(value);
+/// Which variables hold URLs with secrets. Others may too, but the words of just any URL would be taken out everywhere.
+const URL_VARIABLES: [&str; 4] = ["URL", "RPC", "PROXY", "ENDPOINT"];
+
+/// Values of variables are secrets where their names say so, and so is what may be one in the URLs of some.
+fn learn_variables<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>, secrets: &mut Secrets) {
+    for (name, value) in variables {
+        if URL_VARIABLES.iter().any(|part| name.to_ascii_uppercase().contains(part)) {
+            secrets.learn(value);
+        }
         if redact::is_secret(name) {
             secrets.add(value.trim().trim_matches(['"', '\'']));
         }

@@ -10,6 +10,8 @@ use crate::cli::samples;
 /// Stands in every file that the archive is made of.
 const TOKEN: &str = "0ddba11-t0ken";
 const PASSWORD: &str = "hunter2hunter2";
+/// Stands in our own environment, and bare in the journal.
+const PROXY: &str = "pr0xyw0rd";
 
 /// A daemon that answers every request with what it has for the path, and else with 404.
 fn serve(socket: &Path, answers: Vec<(&'static str, String)>) {
@@ -71,7 +73,7 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
     let tools = tempfile::tempdir().unwrap();
     script(tools.path(), "ip", "echo '[]'");
     script(tools.path(), "systemctl", &format!("echo 'Environment=DZ_LEDGER_RPC_URL={url}'; exit 3"));
-    script(tools.path(), "journalctl", &format!("echo 'read {url} failed'; echo 'bare {TOKEN} and {PASSWORD}'; echo \"$@\""));
+    script(tools.path(), "journalctl", &format!("echo 'read {url} failed'; echo 'bare {TOKEN} and {PASSWORD}'; echo {PROXY}; echo \"$@\""));
     let mut status = serde_json::to_value(samples::status(|status| {
         status["ledger"]["endpoint"] = json!(url);
         status["ledger"]["last_error"] = json!(format!("error sending request for url ({url}): {TOKEN} refused"));
@@ -90,14 +92,18 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
             ("/v3/tunnels/11111111111111111111111111111111", tunnel.to_string()),
         ],
     );
-    let surroundings = Surroundings { root, search: Some(with_system_folders_only(tools.path())), variables: vec![url.clone()] };
+    let surroundings = Surroundings {
+        root,
+        search: Some(with_system_folders_only(tools.path())),
+        variables: vec![("HTTPS_PROXY".into(), format!("http://u:{PROXY}@p:1")), ("PATH".into(), "/x".into())],
+    };
     let path = directory.path().join("r.tar.gz");
     let flags = LedgerFlags::default();
     let manifest = write(&Client::new(&socket), &flags, &surroundings, &path, "r", 7).await.unwrap();
 
     let files = unpacked(&path);
     for (name, text) in &files {
-        for secret in [TOKEN, PASSWORD] {
+        for secret in [TOKEN, PASSWORD, PROXY] {
             assert!(!text.contains(secret), "{secret} is in {name}:\n{text}");
         }
         if name.ends_with(".json") && !text.is_empty() {
