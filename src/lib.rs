@@ -4,4 +4,6 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
+#[cfg(test)]
+mod surface;
 pub mod version;

@@ -1,4 +1,4 @@
-//! Holds the table of the reference's defects in this folder's README to tests that exist.
+//! Holds the tables of this folder (the reference's defects in the README, and SURFACE.md) to tests that exist.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -16,11 +16,31 @@ fn each_defect_of_the_reference_has_a_test_that_exists_or_a_reason() {
         let has_reason = ["does not apply", "is due in", "on purpose"].iter().any(|reason| proof.contains(reason));
         assert!(!tests.is_empty() || has_reason, "defect {number} has neither a test nor a reason");
         for (file, name) in tests {
-            let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("defect {number}: {file}: {error}"));
-            let (function, trial) = (format!("fn {name}("), format!("\"{name}\""));
-            assert!(source.contains(&function) || source.contains(&trial), "defect {number}: there is no test {name} in {file}");
+            exists(root, file, name);
         }
     }
+}
+
+#[test]
+fn each_part_of_the_surface_names_a_test_that_exists_or_says_that_there_is_none() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let surface = fs::read_to_string(root.join("e2e/SURFACE.md")).unwrap();
+    let mut rows = 0;
+    for row in surface.lines().filter(|line| line.starts_with("| `")) {
+        let proof = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap().trim();
+        let tests = tests_of(proof);
+        assert!(!tests.is_empty() || proof == "—" || proof.contains("on purpose"), "neither a test nor a reason: {row}");
+        tests.into_iter().for_each(|(file, name)| exists(root, file, name));
+        rows += 1;
+    }
+    assert!(rows > 150, "only {rows} rows were found");
+    surface.lines().filter(|line| !line.starts_with('|')).flat_map(tests_of).for_each(|(file, name)| exists(root, file, name));
+}
+
+fn exists(root: &Path, file: &str, name: &str) {
+    let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let (function, trial) = (format!("fn {name}("), format!("\"{name}\""));
+    assert!(source.contains(&function) || source.contains(&trial), "there is no test {name} in {file}");
 }
 
 /// The last cell of each row that begins with a number.

@@ -2,7 +2,7 @@
 
 mod bugreport;
 pub mod client;
-mod command;
+pub(crate) mod command;
 mod connect;
 mod doctor;
 mod explain;

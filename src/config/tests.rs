@@ -19,6 +19,29 @@ fn flags_win_over_the_environment_and_that_over_the_file_and_that_over_defaults(
     assert_eq!(resolve(over(file, flags)).unwrap().ledger.urls[0].redacted(), "http://file");
 }
 
+/// Facts 1.1. The list of devices is read as often as they are probed, which is rarer than there.
+#[test]
+fn without_flags_everything_is_as_in_the_reference() {
+    let config = resolve(flags(&["-ledger-url", URL])).unwrap();
+    let seconds = |span: Span| span.0.as_secs_f64();
+    assert_eq!(config.api.sock_file, Path::new("/var/run/doublezerod/doublezerod.sock"));
+    assert_eq!((config.api.metrics_enable, config.api.metrics_addr.as_str()), (false, "localhost:0"));
+    assert_eq!((config.ledger.env.moniker(), config.client_ip, config.log.level.as_str()), ("testnet", None, "info"));
+    assert_eq!(config.route_config, Path::new("/var/lib/doublezerod/route-config.json"));
+    assert_eq!(config.state_dir, Path::new("/var/lib/doublezerod"));
+    let ledger = &config.ledger;
+    assert_eq!([ledger.poll_interval, ledger.fetch_timeout, ledger.request_timeout].map(seconds), [10.0, 60.0, 30.0]);
+    let latency = &config.latency;
+    assert_eq!(
+        (latency.probing, seconds(latency.probe_interval), latency.metrics, latency.probe_tunnel_endpoints),
+        (true, 300.0, false, true)
+    );
+    let liveness = &config.liveness;
+    let spans = [liveness.tx_min, liveness.rx_min, liveness.min_tx_floor, liveness.max_tx_ceil, liveness.backoff_max];
+    assert_eq!((spans.map(seconds), liveness.detect_mult), ([1.0, 1.0, 0.05, 3.0, 60.0], 3));
+    assert_eq!([liveness.peer_metrics, liveness.debug, liveness.enable_passive, liveness.enable_active], [false, false, true, false]);
+}
+
 #[test]
 fn an_environment_other_than_localnet_needs_an_endpoint() {
     let error = resolve(Layer::default()).unwrap_err().to_string();

@@ -248,4 +248,4 @@ pub(super) fn as_go_writes_it<S: Serializer>(number: &f64, serializer: S) -> Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,7 @@ pub mod socket;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod v3;
 
 use std::sync::Arc;

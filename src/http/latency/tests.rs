@@ -23,7 +23,7 @@ fn report(device: Pubkey, code: &str, address: [u8; 4], times: &[u64]) -> Target
 
 /// Two tunnels to ams1, which answers two of three echoes; a nearer device with an end for tunnels, a silent one, and one
 /// that was not measured yet.
-fn measured() -> Snapshot {
+pub(crate) fn measured() -> Snapshot {
     let mut end = report(key(12), "fra1", [9, 0, 0, 3], &[1_500, 1_500, 1_500]);
     end.target.interface = Some("Loopback100".into());
     let mut new = report(key(14), "new1", [9, 0, 0, 5], &[]);
