@@ -203,6 +203,8 @@ fn without_keys(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use warren_state::random::{Random, SplitMix64};
+
     use super::*;
 
     const TOKEN: &str = "t0psecret";
@@ -266,6 +268,39 @@ mod tests {
     #[test]
     fn a_file_that_does_not_parse_shows_no_value() {
         assert_eq!(without_values("[a]\n# x\nk = \"t0psecret\nt0psecret\n"), "[a]\n# x\nk = ***\n***\n");
+    }
+
+    #[test]
+    fn a_url_loses_its_secret_whatever_stands_around_it() {
+        let around = [
+            "",
+            " ",
+            "://",
+            "token",
+            "=",
+            ":",
+            "\"",
+            "'",
+            "\\",
+            "ü",
+            "\n",
+            "[1,2",
+            "@",
+            "file://",
+            "http://a",
+            "ws://u:p@",
+            "password: ",
+            ",",
+            "]",
+            "{",
+        ];
+        for seed in 0..4000 {
+            let mut random = SplitMix64::new(seed);
+            let mut piece = || around[usize::try_from(random.next_u64() % around.len() as u64).unwrap()];
+            let text = format!("{}{}{}https://h.example/t0psecret{}{}", piece(), piece(), piece(), piece(), piece());
+            let redacted = redacted(&text);
+            assert!(!redacted.contains(TOKEN), "{text:?} became {redacted:?}");
+        }
     }
 
     #[test]

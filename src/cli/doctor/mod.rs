@@ -23,6 +23,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{
     ERROR, OK, UNREACHABLE,
@@ -40,6 +41,9 @@ use settings::Found;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// For all else after them, side by side: together within five seconds.
 const BUDGET: Duration = Duration::from_millis(2800);
+/// Of that: for the ways to the devices, and before them for what the daemon says of its tunnels.
+const PATHS: Duration = Duration::from_millis(2000);
+const SPECS: Duration = Duration::from_millis(500);
 
 /// In which order they are shown: what others rest on comes first.
 const ORDER: [&str; 25] = [
@@ -221,7 +225,7 @@ async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, 
         let filters = underlay::filters(&filters(root, links.iter().filter(|link| link.is_ours)), &[], underlay::ways_out(&links));
         return vec![underlay::nat(public, false, &links), underlay::foreign(&remotes, &links), filters];
     };
-    let specs = specs(client, status).await;
+    let specs = specs(&client.clone().with_patience(SPECS), status).await;
     let targets = path::targets(status, &specs, answers.latency.as_ref());
     let remotes: BTreeSet<Ipv4Addr> = targets.iter().filter(|target| target.tunnel.is_some()).map(|target| target.address).collect();
     let ways = join_all(targets.iter().map(|target| kernel.way(target.address))).await;
@@ -230,7 +234,8 @@ async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, 
     let tunnels = filters(root, links.iter().filter(|link| link.is_ours));
     let public = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
     let needs_own = status.tunnels.iter().any(|tunnel| tunnel.user_type.as_deref() == Some("IBRL"));
-    let mut checks = path::look(&kernel, &links, &targets, status).await;
+    let late = |_elapsed| vec![Check::skip("path", format!("no answer within {}", humantime::format_duration(PATHS)))];
+    let mut checks = timeout(PATHS, path::look(&kernel, &links, &targets, status)).await.unwrap_or_else(late);
     if status.role != "gateway" {
         checks.push(underlay::nat(public, needs_own, &links));
     }
