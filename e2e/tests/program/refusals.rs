@@ -237,6 +237,23 @@ pub const ALL: &[Case] = &[
             Ok(())
         }))
     }),
+    ("what_the_payer_did_not_sign_is_stopped", |plan| {
+        let group = plan.group(1);
+        let (owner, stranger) = two_hosts(plan)?;
+        plan.put(owner.pass, AccessPass { mgroup_sub_allowlist: vec![group], ..plan.network.new_pass(HOST, owner.payer.pubkey()).1 });
+        Ok(Box::new(move || {
+            let by_stranger = |mut instruction: Instruction| {
+                instruction.accounts.iter_mut().for_each(|account| account.signer = false);
+                stranger.stopped(instruction, "MissingRequiredSignature")
+            };
+            owner.done(owner.subscribe(group, false, true).build(&owner.caller()))?;
+            by_stranger(create(&owner))?;
+            by_stranger(owner.roles(group, false, false))?;
+            by_stranger(owner.delete(UserType::MULTICAST).build(&owner.caller()))?;
+            ensure!(owner.user(UserType::MULTICAST)?.subscribers == [group], "the user has changed");
+            Ok(())
+        }))
+    }),
     ("an_instruction_that_is_cut_or_unknown_is_stopped", |plan| {
         let stand = plan.stand()?;
         Ok(Box::new(move || {
