@@ -204,6 +204,7 @@ impl State {
                 self.status.devices_read_at = Some(self.board.clock.now());
                 self.status.devices_error = None;
                 self.devices = Some(devices);
+                self.look_for_paths().await;
                 let targets = self.follow().await;
                 let interval = self.options.list_interval.unwrap_or(self.options.settings.period.max(SOON));
                 if targets == 0 { interval.min(SOON) } else { interval }
@@ -318,7 +319,8 @@ impl State {
         socket.send(destination, self.paths.around_tunnels(destination), message)
     }
 
-    /// A tunnel may have taught us a route to a device: that is not the way to measure.
+    /// A tunnel may have taught us a route to a device: that is not the way to measure. Looked for before each pass, and
+    /// before new targets are probed.
     async fn look_for_paths(&mut self) {
         match timeout(OBSERVE, self.board.dataplane.observe(Scope::All)).await {
             Ok(Ok(observed)) => self.paths = Paths::of(&observed),

@@ -3,6 +3,7 @@
 mod activation;
 mod changes;
 mod edge;
+mod latency;
 mod liveness;
 mod polls;
 mod programs;
@@ -89,6 +90,8 @@ enum Figure {
     Edge,
     /// 2,000 sessions of route liveness.
     Liveness,
+    /// 300 devices, near and silent.
+    Latency,
 }
 
 /// Measures and prints.
@@ -138,6 +141,7 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::Restarts => changes::restarts(stage),
         Figure::Edge => edge::measure(stage),
         Figure::Liveness => liveness::measure(stage),
+        Figure::Latency => latency::measure(stage),
     }?;
     let command = format!("warren-bench {}", figure.name());
     Ok(rows.into_iter().map(|row| Row { command: command.clone(), ..row }).collect())
