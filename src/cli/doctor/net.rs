@@ -167,6 +167,28 @@ fn address(message: &AddressMessage) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    fn decoded(attributes: Vec<LinkAttribute>) -> Link {
+        let mut message = LinkMessage::default();
+        (message.header.index, message.header.flags) = (7, LinkFlags::Up);
+        message.attributes = attributes;
+        link(&message)
+    }
+
+    #[test]
+    fn a_gre_link_is_told_with_its_ends_and_ours_by_its_mark() {
+        let (local, remote) = (Ipv4Addr::new(9, 128, 0, 10), Ipv4Addr::new(9, 128, 0, 2));
+        let data = InfoData::GreTun(vec![InfoGre::Local(local), InfoGre::Remote(remote)]);
+        let gre = || LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::GreTun), LinkInfo::Data(data.clone())]);
+        let foreign = decoded(vec![LinkAttribute::IfName("mine".into()), LinkAttribute::Mtu(1476), gre()]);
+        assert_eq!((foreign.name.as_str(), foreign.kind.as_str(), foreign.mtu, foreign.is_up), ("mine", "gre", 1476, true));
+        assert_eq!((foreign.ends, foreign.is_ours), (Some((local, remote)), false));
+        let mark = "warren:11111111111111111111111111111111:3";
+        assert!(decoded(vec![LinkAttribute::IfAlias(mark.into()), gre()]).is_ours);
+        let tun = LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Tun)]);
+        let userspace = decoded(vec![tun, LinkAttribute::IfAlias(format!("{mark} {local} {remote} 64"))]);
+        assert_eq!((userspace.ends, userspace.is_ours), (Some((local, remote)), true), "the kernel does not know them");
+    }
+
     #[tokio::test]
     async fn the_loopback_is_seen_with_its_address_and_is_the_way_to_it() {
         let kernel = Kernel::open().unwrap();
