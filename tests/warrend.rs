@@ -138,6 +138,31 @@ fn a_route_config_that_makes_no_sense_ends_the_start_and_one_that_is_not_there_d
 }
 
 #[test]
+fn the_ledger_is_read_through_the_proxy_that_the_environment_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (asked, answer) = std::sync::mpsc::channel();
+    let address = proxy.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut caller, _) = proxy.accept().unwrap();
+        let mut head = [0; 512];
+        let length = std::io::Read::read(&mut caller, &mut head).unwrap();
+        let _gone = asked.send(String::from_utf8_lossy(&head[..length]).into_owned());
+    });
+    let mut command = warrend(dir.path());
+    command
+        .env("HTTP_PROXY", format!("http://{address}"))
+        .arg("-ledger-url=http://ledger.invalid:8899/")
+        .stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let head = answer.recv_timeout(support::LONG);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let head = head.unwrap();
+    assert!(head.starts_with("POST http://"), "a proxy is asked with the whole address: {head}");
+}
+
+#[test]
 fn the_configuration_is_printed_without_secrets_and_what_is_printed_is_a_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let output = warrend(dir.path()).args(["-check-config", "-ledger-url=http://127.0.0.1:2/s3cr3t", "-v"]).output().unwrap();

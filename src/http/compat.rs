@@ -166,9 +166,10 @@ pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
         services: provisioned(snapshot)
             .into_iter()
             .map(|(report, spec)| {
-                let user = view.users.get(&report.tunnel.0);
-                let distance = Distance::of(snapshot.latency.as_deref(), user.map(|user| user.device), spec.link.remote);
-                enrich(service(snapshot, report, spec), view, user, distance)
+                let user = user_of(view, report, spec);
+                let device = device_of(view, user, spec);
+                let distance = Distance::of(snapshot.latency.as_deref(), device, spec.link.remote);
+                enrich(service(snapshot, report, spec), view, user, device, distance)
             })
             .collect(),
     }
@@ -188,6 +189,23 @@ pub fn provisioned(snapshot: &Snapshot) -> Vec<(&TunnelReport, &TunnelSpec)> {
         ServiceClass::Multicast => 1,
     });
     services
+}
+
+/// The account that speaks of the tunnel. For a manual one, as in the reference, that of a user of this service with this
+/// address in the overlay, else of one on this host.
+fn user_of<'a>(view: &'a View, report: &TunnelReport, spec: &TunnelSpec) -> Option<&'a view::User> {
+    if !report.tunnel.is_manual() {
+        return view.users.get(&report.tunnel.0);
+    }
+    let alike = || view.users.values().filter(|user| user.kind == Ok(spec.kind));
+    let of_overlay = alike().find(|user| spec.dz_ip == Some(user.dz_ip));
+    of_overlay.or_else(|| alike().find(|user| user.client_ip == spec.link.local))
+}
+
+/// The account of the device that the tunnel goes to.
+fn device_of(view: &View, user: Option<&view::User>, spec: &TunnelSpec) -> Option<Pubkey> {
+    let by_address = || view.devices.iter().find(|(_, device)| device.public_ip == spec.link.remote).map(|(key, _)| *key);
+    user.map(|user| user.device).or_else(by_address)
 }
 
 /// The address in the overlay: a user without one of its own has the ledger's, which is its host's. Hosts that only receive
@@ -226,8 +244,8 @@ fn service(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Ser
     }
 }
 
-fn enrich(service: Service, view: &View, user: Option<&view::User>, distance: Distance) -> V2Service {
-    let device = user.and_then(|user| view.devices.get(&user.device));
+fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Option<Pubkey>, distance: Distance) -> V2Service {
+    let device = device.and_then(|device| view.devices.get(&device));
     let exchange = device.and_then(|device| view.exchanges.get(&device.exchange));
     let tenant = user.and_then(|user| view.tenants.get(&user.tenant));
     let subscriptions = user.map_or_else(Vec::new, |user| subscriptions(view, user));

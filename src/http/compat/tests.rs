@@ -86,3 +86,21 @@ fn failure(phase: Phase) -> FailureReport {
     let fault = Fault { class: FaultClass::Transient, operation: "op".into(), detail: "detail".into() };
     FailureReport { phase, fault, retry_at: Monotonic::ZERO }
 }
+
+#[test]
+fn a_manual_tunnel_is_told_with_the_device_that_it_goes_to_and_the_user_that_it_is_like() {
+    let mut snapshot = connected();
+    let report = Arc::clone(&snapshot.tunnels[&TunnelId(key(1))]);
+    let id = warren_state::desired::manual_id(ServiceClass::Unicast);
+    let manual = TunnelReport { tunnel: id, ..report.as_ref().clone() };
+    snapshot.tunnels = [(id, Arc::new(manual))].into();
+    let told = |snapshot: &Snapshot| {
+        let service = v2_status(snapshot, "testnet").services.remove(0);
+        (service.current_device, service.metro, service.tenant)
+    };
+    assert_eq!(told(&snapshot), ("ams1".to_owned(), "Amsterdam".to_owned(), "acme".to_owned()));
+    let mut view = View::clone(snapshot.view.as_deref().unwrap());
+    view.users.clear();
+    snapshot.view = Some(Arc::new(view));
+    assert_eq!(told(&snapshot), ("ams1".to_owned(), "Amsterdam".to_owned(), String::new()), "by the device's address");
+}
