@@ -1,5 +1,10 @@
 //! What was built.
 
+use warren_ledger::accounts::Version;
+
+/// The version of the program on the ledger that this software was written for (the reference's release of August 2026).
+pub const PROGRAM: Version = Version { major: 0, minor: 34, patch: 0 };
+
 /// The version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 

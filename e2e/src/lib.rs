@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod netns;
 pub mod network;
 pub mod observe;
+pub mod operator;
 pub mod pim;
 pub mod ping;
 pub mod preflight;

@@ -28,6 +28,8 @@ use clap::Parser;
 use client::{Client, ClientError};
 use command::{Command, Line};
 
+use crate::config::{LogConfig, LogFormat};
+
 /// Everything went well.
 pub const OK: u8 = 0;
 /// Something went wrong.
@@ -66,7 +68,16 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What goes on inside is told only where somebody asks for it.
+fn log(level: Option<String>) {
+    let named = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
+    if let Some(level) = named.or(level) {
+        crate::daemon::logging::init(&LogConfig { format: LogFormat::Text, level });
+    }
+}
+
 async fn run(line: Line) -> anyhow::Result<u8> {
+    log(line.ledger.log_level.clone());
     let client = Client::new(&line.sock_file);
     match line.command {
         Command::Status => status::run(&client, line.json).await,

@@ -2,7 +2,7 @@
 
 mod assemble;
 mod listeners;
-mod logging;
+pub mod logging;
 mod notify;
 mod process;
 mod route_config;

@@ -12,6 +12,7 @@ mod lifecycle;
 mod liveness;
 mod manual;
 mod multicast;
+mod operator;
 mod speaker;
 mod support;
 mod transaction;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         drift::ALL,
         edge::ALL,
         latency::ALL,
+        operator::ALL,
         &ledger::all(),
         manual::ALL,
         speaker::ALL,

@@ -62,7 +62,9 @@ fn there_and_back(site: &mut Site<'_>) -> Result<()> {
 fn resumes(site: &mut Site<'_>) -> Result<()> {
     let daemon = daemon(site)?;
     let operator = Operator::with_pass(site, &daemon, |_| {})?;
-    operator.succeeds(site, &["connect", "ibrl", DEVICE, "--no-wait"])?.tells(&["Tunnel provisioning in progress (daemon will handle it)"])?;
+    operator
+        .succeeds(site, &["connect", "ibrl", DEVICE, "--no-wait"])?
+        .tells(&["Tunnel provisioning in progress (daemon will handle it)"])?;
     let made = users(site)?;
     daemon.post("/disable?wait=10s")?;
     let said = operator.succeeds(site, &["connect", "ibrl", "--json"])?;

@@ -12,7 +12,7 @@ use warren_ledger::{
 };
 
 use super::check::Check;
-use crate::{cli::output, config::LedgerConfig, http::v3::Status};
+use crate::{cli::output, config::LedgerConfig, http::v3::Status, version::PROGRAM};
 
 const DIRECT: &str = "ledger direct";
 const CLOCK: &str = "clock";
@@ -27,8 +27,6 @@ const SLOT: f64 = 0.4;
 const LAG: f64 = 150.0;
 /// The ledger's time is agreed on to some seconds, and a finalized slot is 13 s old.
 const CLOCK_TOLERANCE: i64 = 30;
-/// The release of the program that this software was written for.
-const SPEAKS: Version = Version { major: 0, minor: 34, patch: 0 };
 
 /// What one endpoint said, and when by this host's clock.
 pub struct Answer {
@@ -145,13 +143,13 @@ fn clock(local: i64, other: i64, whose: &str) -> Check {
 
 fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
     let own = crate::version::VERSION;
-    if let Some(program) = program.filter(|program| program.min_compatible > SPEAKS) {
+    if let Some(program) = program.filter(|program| program.min_compatible > PROGRAM) {
         return Check::fail(
             VERSIONS,
             format!(
                 "the program on the ledger takes clients from {} on, and this software speaks {}",
                 text(program.min_compatible),
-                text(SPEAKS)
+                text(PROGRAM)
             ),
             "update warren",
         );
@@ -160,9 +158,9 @@ fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
         let detail = format!("warren is {own} and the daemon is {daemon}");
         return Check::warn(VERSIONS, detail, "update both and restart the daemon (its tunnels stay up): systemctl restart warrend");
     }
-    if let Some(program) = program.filter(|program| program.version > SPEAKS) {
+    if let Some(program) = program.filter(|program| program.version > PROGRAM) {
         let detail =
-            format!("the program on the ledger is {}, newer than what this software speaks ({})", text(program.version), text(SPEAKS));
+            format!("the program on the ledger is {}, newer than what this software speaks ({})", text(program.version), text(PROGRAM));
         return Check::warn(VERSIONS, detail, "look for an update of warren");
     }
     let daemon = daemon.map_or_else(|| ", the daemon's is not known".to_owned(), |_same| " and so is the daemon".to_owned());

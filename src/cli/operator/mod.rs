@@ -17,10 +17,11 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::{client::Client, command::LedgerFlags, failure::Failure, output};
-use crate::config::{self, Layer, values};
+use crate::{
+    config::{self, Layer, values},
+    version::PROGRAM,
+};
 
-/// The version of the program that this software was written for (facts of the reference's release 0.32).
-const SPEAKS: Version = Version { major: 0, minor: 32, patch: 0 };
 /// For one question to the ledger, its retries included.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A keypair that is piped in is there within this.
@@ -91,23 +92,23 @@ impl Operator {
     pub async fn check_version(&self) -> Result<(), Failure> {
         let account = self.ledger.account(&self.pda().program_config().address, soon()).await?;
         let Some(Account::ProgramConfig(program)) = account else { return Ok(()) };
-        if program.min_compatible > SPEAKS {
+        if program.min_compatible > PROGRAM {
             let least = text(program.min_compatible);
             return Err(Failure::new(
                 format!(
                     "the program of {} asks for clients of version {least} or later, and this one is like {}",
                     self.network(),
-                    text(SPEAKS)
+                    text(PROGRAM)
                 ),
                 "Update this software.",
             ));
         }
-        if program.version > SPEAKS && !self.quiet {
+        if program.version > PROGRAM && !self.quiet {
             output::note(&format!(
                 "the program of {} is of version {}, this software was written for {}: an update may be due",
                 self.network(),
                 text(program.version),
-                text(SPEAKS)
+                text(PROGRAM)
             ));
         }
         Ok(())
