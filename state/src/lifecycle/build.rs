@@ -64,8 +64,7 @@ impl Lifecycle {
         self.check_session_kept(&spec, session, turn);
         self.services.watch_changed = true;
         if let Some(want) = &mut self.want {
-            // What is excluded says nothing of the tunnel itself.
-            self.built &= TunnelSpec { exclude: spec.exclude.clone(), ..want.spec.clone() } == spec;
+            self.built &= want.spec == spec;
             self.old_rules.extend(want.spec.rules.difference(&spec.rules));
             self.old_rules.retain(|rule| !spec.rules.contains(rule));
             let excludes_the_same = want.spec.exclude == spec.exclude;
