@@ -2,7 +2,7 @@
 
 use crate::{
     refusal::{Refusal, Result},
-    sys::Key,
+    sys::{Key, copy},
 };
 
 /// Goes over the fields of an account, or of an instruction's arguments, in their order.
@@ -59,28 +59,28 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes a number of two bytes, and gives it.
-    #[inline(always)]
+    #[inline(never)]
     pub fn short(&mut self) -> Result<u16> {
         let at = self.skip(2)?;
         short(self.bytes, at)
     }
 
     /// Passes an address of four bytes, and gives it.
-    #[inline(always)]
+    #[inline(never)]
     pub fn ip(&mut self) -> Result<u32> {
         let at = self.skip(4)?;
         ip(self.bytes, at)
     }
 
     /// Passes a key, and gives it.
-    #[inline(always)]
+    #[inline(never)]
     pub fn key(&mut self) -> Result<&'a Key> {
         let at = self.skip(32)?;
         key(self.bytes, at)
     }
 
     /// Passes a list of items of this size; a text is a list of bytes.
-    #[inline(always)]
+    #[inline(never)]
     pub fn list(&mut self, item: usize) -> Result<List> {
         let at = self.skip(4)?;
         let count = word(self.bytes, at)? as usize;
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes a yes or no, and gives it.
-    #[inline(always)]
+    #[inline(never)]
     pub fn flag(&mut self) -> Result<bool> {
         match self.byte()? {
             0 => Ok(false),
@@ -108,47 +108,47 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<&[u8; N]> {
 }
 
 /// The byte at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn byte(bytes: &[u8], at: usize) -> Result<u8> {
     bytes.get(at).copied().ok_or(Refusal::INVALID_ACCOUNT_DATA)
 }
 
 /// The number of two bytes at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn short(bytes: &[u8], at: usize) -> Result<u16> {
     array(bytes, at).map(|part| u16::from_le_bytes(*part))
 }
 
 /// The number of four bytes at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn word(bytes: &[u8], at: usize) -> Result<u32> {
     array(bytes, at).map(|part| u32::from_le_bytes(*part))
 }
 
 /// The number of eight bytes at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn long(bytes: &[u8], at: usize) -> Result<u64> {
     array(bytes, at).map(|part| u64::from_le_bytes(*part))
 }
 
 /// The IPv4 address at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn ip(bytes: &[u8], at: usize) -> Result<u32> {
     array(bytes, at).map(|part| u32::from_be_bytes(*part))
 }
 
 /// The key at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn key(bytes: &[u8], at: usize) -> Result<&Key> {
     array(bytes, at).map(Key::of)
 }
 
 /// Writes at a place.
-#[inline(always)]
+#[inline(never)]
 pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<()> {
     match bytes.get_mut(at..at.wrapping_add(value.len())) {
         Some(place) => {
-            place.copy_from_slice(value);
+            copy(place, value);
             Ok(())
         }
         None => Err(Refusal::INVALID_ACCOUNT_DATA),
@@ -156,21 +156,21 @@ pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<()> {
 }
 
 /// Counts a number of two bytes up; it stays at its most.
-#[inline(always)]
+#[inline(never)]
 pub fn count_up(bytes: &mut [u8], at: usize) -> Result<()> {
     let value = short(bytes, at)?.saturating_add(1);
     put(bytes, at, &value.to_le_bytes())
 }
 
 /// Counts a number of two bytes down; it stays at zero.
-#[inline(always)]
+#[inline(never)]
 pub fn count_down(bytes: &mut [u8], at: usize) -> Result<()> {
     let value = short(bytes, at)?.saturating_sub(1);
     put(bytes, at, &value.to_le_bytes())
 }
 
 /// The same for a number of four bytes, by one up or down.
-#[inline(always)]
+#[inline(never)]
 pub fn count_word(bytes: &mut [u8], at: usize, up: bool) -> Result<()> {
     let value = word(bytes, at)?;
     let value = if up { value.saturating_add(1) } else { value.saturating_sub(1) };

@@ -67,7 +67,7 @@ impl Block {
     pub fn take(&mut self, width: usize) -> Result<u32> {
         let data = self.account.data_mut();
         let mut at = long(data, self.lowest_free)? as usize;
-        at -= at % width;
+        at &= !(width - 1);
         while at < self.size && at + width <= self.size {
             let bits = byte(data, BITS + at / 8)?;
             if bits == 0xff {

@@ -15,7 +15,7 @@ pub struct Key(pub [u8; 32]);
 
 impl PartialEq for Key {
     /// Without a call: the compiler's own comparison is one of a function that the ledger does not have.
-    #[inline(always)]
+    #[inline(never)]
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (self.quarters(), other.quarters());
         (left[0] ^ right[0]) | (left[1] ^ right[1]) | (left[2] ^ right[2]) | (left[3] ^ right[3]) == 0
@@ -191,6 +191,7 @@ unsafe extern "C" {
     fn sol_try_find_program_address(seeds: *const u8, seeds_len: u64, program: *const u8, address: *mut u8, bump: *mut u8) -> u64;
     fn sol_get_clock_sysvar(out: *mut u8) -> u64;
     fn sol_get_rent_sysvar(out: *mut u8) -> u64;
+    fn sol_memcpy_(to: *mut u8, from: *const u8, len: u64);
     fn sol_memmove_(to: *mut u8, from: *const u8, len: u64);
 }
 
@@ -311,6 +312,13 @@ fn invoke(data: &[u8], metas: &[Meta], infos: &[Info], signers: Option<&Seeds<'_
     // SAFETY: all pointers are to what lives until the call returns.
     let code = unsafe { sol_invoke_signed_c(&call, infos.as_ptr(), infos.len() as u64, signers, count) };
     Refusal::of_call(code)
+}
+
+/// Copies as many bytes as both have.
+pub fn copy(to: &mut [u8], from: &[u8]) {
+    let len = if from.len() < to.len() { from.len() } else { to.len() };
+    // SAFETY: neither the source nor the target reaches past its end, and a place to write to overlaps nothing.
+    unsafe { sol_memcpy_(to.as_mut_ptr(), from.as_ptr(), len as u64) }
 }
 
 /// Moves the bytes from `from` on to `to`, as many as fit.
