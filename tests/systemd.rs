@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const WARREND: &str = env!("CARGO_BIN_EXE_warrend");
 /// What makes the package, and what `e2e/systemd/package` needs.
-const TOOLS: [&str; 6] = ["cargo-deb", "dpkg-deb", "apt-cache", "strip", "bird", "ping"];
+const TOOLS: [&str; 6] = ["cargo-deb", "dpkg-deb", "apt-get", "strip", "bird", "ping"];
 /// The exit code that stands for "not possible here".
 const SKIPPED: i32 = 77;
 
