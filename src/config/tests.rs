@@ -43,6 +43,69 @@ fn without_flags_everything_is_as_in_the_reference() {
 }
 
 #[test]
+fn every_flag_reaches_the_configuration_by_each_of_its_names() {
+    const KEY: &str = "DZtnuQ839pSaDMFG5q1ad2V95G82S5EC4RrB3Ndw2Heb";
+    // Those that say what to do rather than how things are have tests of their own.
+    const ELSEWHERE: [&str; 5] = ["config", "check-config", "version", "device", "bgp-password-file"];
+    let key = |name: &str| format!("{name} = \"{KEY}\"");
+    let set: &[(&str, &str, String)] = &[
+        ("env", "devnet", "env = \"devnet\"".into()),
+        ("program-id", KEY, key("program_id")),
+        ("ledger-url", "http://x:1", "urls = [\"http://x:1\"]".into()),
+        ("ledger-ws-url", "ws://x:2", "ws_url = \"ws://x:2\"".into()),
+        ("commitment", "finalized", "commitment = \"finalized\"".into()),
+        ("poll-interval", "7", "poll_interval = \"7s\"".into()),
+        ("fetch-timeout", "70", "fetch_timeout = \"1m 10s\"".into()),
+        ("request-timeout", "7s", "request_timeout = \"7s\"".into()),
+        ("max-view-age", "7m", "max_view_age = \"7m\"".into()),
+        ("role", "client", "role = \"client\"".into()),
+        ("client-ip", "192.0.2.7", "client_ip = \"192.0.2.7\"".into()),
+        ("owner", KEY, key("owner")),
+        ("dataplane", "userspace", "dataplane = \"userspace\"".into()),
+        ("stop-mode", "remove", "stop_mode = \"remove\"".into()),
+        ("state-dir", "/x/state", "state_dir = \"/x/state\"".into()),
+        ("bgp-hold-time", "33", "hold_time = \"33s\"".into()),
+        ("bgp-max-prefixes", "7", "max_prefixes = 7".into()),
+        ("sock-file", "/x/sock", "sock_file = \"/x/sock\"".into()),
+        ("metrics-enable", "true", "metrics_enable = true".into()),
+        ("metrics-addr", "x:7", "metrics_addr = \"x:7\"".into()),
+        ("log-format", "json", "format = \"json\"".into()),
+        ("log-level", "trace", "level = \"trace\"".into()),
+        ("v", "true", "level = \"debug\"".into()),
+        ("latency-probing", "false", "probing = false".into()),
+        ("probe-interval", "7", "probe_interval = \"7s\"".into()),
+        ("cache-update-interval", "7", "cache_update_interval = \"7s\"".into()),
+        ("enable-latency-metrics", "true", "[latency]\nprobing = true\nprobe_interval = \"5m\"\nmetrics = true".into()),
+        ("latency-probe-tunnel-endpoints", "false", "probe_tunnel_endpoints = false".into()),
+        ("latency-probe-all-devices", "true", "probe_all_devices = true".into()),
+        // One socket for all is how it is.
+        ("latency-single-socket", "true", String::new()),
+        ("route-config", "/x/routes", "route_config = \"/x/routes\"".into()),
+        ("route-liveness-tx-min", "7s", "tx_min = \"7s\"".into()),
+        ("route-liveness-rx-min", "7s", "rx_min = \"7s\"".into()),
+        ("route-liveness-detect-mult", "7", "detect_mult = 7".into()),
+        ("route-liveness-min-tx-floor", "7ms", "min_tx_floor = \"7ms\"".into()),
+        ("route-liveness-max-tx-ceil", "7s", "max_tx_ceil = \"7s\"".into()),
+        ("route-liveness-backoff-max", "7m", "backoff_max = \"7m\"".into()),
+        ("route-liveness-peer-metrics", "true", "peer_metrics = true".into()),
+        ("route-liveness-debug", "true", "debug = true".into()),
+        ("route-liveness-enable-passive", "false", "enable_passive = false".into()),
+        ("route-liveness-enable-active", "true", "enable_active = true".into()),
+    ];
+    for flag in flags::FLAGS.iter().filter(|flag| !ELSEWHERE.contains(&flag.names[0])) {
+        let (_, value, shown) = set.iter().find(|(name, ..)| *name == flag.names[0]).unwrap_or_else(|| panic!("{}", flag.names[0]));
+        for name in flag.names {
+            let word = format!("-{name}={value}");
+            let words = if *name == "env" { vec![word.as_str(), "-ledger-url=http://y"] } else { vec!["-env=localnet", word.as_str()] };
+            let printed = toml::to_string(&resolve(flags(&words)).unwrap()).unwrap();
+            assert!(printed.contains(shown.as_str()), "{word}: {shown} is not in\n{printed}");
+        }
+    }
+    let gateway = resolve(flags(&["-env=localnet", "-role=gateway", &format!("-device={KEY}")])).unwrap();
+    assert!(toml::to_string(&gateway).unwrap().contains(&key("device")));
+}
+
+#[test]
 fn an_environment_other_than_localnet_needs_an_endpoint() {
     let error = resolve(Layer::default()).unwrap_err().to_string();
     assert!(error.contains("testnet") && error.contains(URL_VARIABLE), "{error}");
