@@ -19,8 +19,9 @@ test-vm: setup
 test-agave: setup
 	scripts/test-agave
 
+# LEDGER=agave: on the real validator, which takes half an hour to build the first time.
 demo: setup
-	scripts/demo
+	LEDGER=$(LEDGER) scripts/demo
 
 deb: setup-package
 	scripts/package

@@ -3,25 +3,26 @@
 use std::{
     net::Ipv4Addr,
     path::PathBuf,
-    process::{ExitCode, Stdio},
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use warren_ledger::accounts::{UserStatus, UserType};
+use warren_ledger::accounts::UserStatus;
 
 use crate::{
     bgp::Flavour,
     cli::{LedgerKind, print},
-    daemon::{Daemon, sibling},
+    daemon::Daemon,
     isolate::contain,
     netns::Namespace,
-    observe::{await_gone, await_routes, await_session_up, bgp_routes, link_index, service},
+    observe::{await_gone, await_routes, await_session_up, bgp_routes, link_index},
+    operator::{Operator, Said},
     ping,
     preflight::preflight,
-    site::{Connection, LINK, Site, TEST_ADDRESSES, World, WorldConfig},
+    site::{Connection, LINK, Site, TEST_ADDRESSES, World, WorldConfig, tunnel_end},
     wait::{Ask, until},
 };
 
@@ -37,7 +38,7 @@ pub struct Demo {
     /// The device's BGP daemon.
     #[arg(long, value_enum, default_value = "bird")]
     bgp: Flavour,
-    /// The ledger: with the real validator the user is there from the first block, and stays.
+    /// The ledger: the real validator takes accounts from the first block only, so there nobody is refused or banned.
     #[arg(long, value_enum, default_value = "surfpool")]
     ledger: LedgerKind,
     /// The program of the real validator.
@@ -53,6 +54,24 @@ struct Story {
 impl Story {
     fn tell(&self, text: &str) {
         print(&format!("[{:7.3} s] {text}", self.begun.elapsed().as_secs_f64()));
+    }
+
+    /// Types a command, while the network's controller keeps the devices equal to the ledger, and prints what it says.
+    fn types(&self, site: &mut Site<'_>, operator: &Operator, arguments: &[&str]) -> Result<Said> {
+        self.tell(&format!("$ warren {}", arguments.join(" ")));
+        let said = operator.warren_with_devices(site, arguments)?;
+        for line in said.out.lines().chain(said.err.lines()) {
+            print(&format!("    {line}"));
+        }
+        self.tell(&format!("exit code {} after {:.1?}", said.code, said.took));
+        Ok(said)
+    }
+
+    /// The same, and it must end well.
+    fn types_well(&self, site: &mut Site<'_>, operator: &Operator, arguments: &[&str]) -> Result<Said> {
+        let said = self.types(site, operator, arguments)?;
+        ensure!(said.code == 0, "warren {} ended with exit code {}", arguments.join(" "), said.code);
+        Ok(said)
     }
 }
 
@@ -78,32 +97,75 @@ impl Demo {
         let world = World::start(config)?;
         story.tell(&format!("the ledger is ready: {} in a network of its own, slot {}", world.ledger.url(), world.ledger.slot()?));
         let mut site = world.site()?;
-        introduce(story, &mut site, self.bgp);
-        let (mut daemon, client) = start_daemon(story, &site)?;
-        let connection = activate(story, &mut site, &daemon)?;
-        show_status(story, &daemon)?;
-        delete_link(story, &mut site, &daemon, &connection)?;
-        kill_daemon(story, &client, &mut daemon, &connection)?;
-        ban(story, &site, &daemon, &connection, &client)
+        let (_, keypair) = site.add_payer("operator")?;
+        let mut host = self.set_up(story, &mut site, keypair)?;
+        let connection = self.there_and_back(story, &mut site, &mut host)?;
+        let again = connect(story, &mut site, &host)?;
+        ensure!(again.pubkey == connection.pubkey, "another account for the same host and service");
+        ban(story, &site, &host.daemon, &again, &host.client)
     }
 
     fn with_agave(&self, story: &Story, config: WorldConfig) -> Result<()> {
         let world = World::without_ledger(config)?;
         let mut site = world.site()?;
-        let connection = site.connect(0, UserType::IBRL)?;
+        let (key, keypair) = site.add_payer("operator")?;
+        site.add_pass(site.client().address, key.pubkey(), |_| {})?;
         world.start_agave(&self.agave)?;
         story.tell(&format!("the real validator is ready: {}, slot {}", world.ledger.url(), world.ledger.slot()?));
-        introduce(story, &mut site, self.bgp);
-        let activated = Instant::now();
-        let (mut daemon, client) = start_daemon(story, &site)?;
-        working(story, &mut site, &daemon, &connection, activated, "daemon started")?;
-        show_status(story, &daemon)?;
-        kill_daemon(story, &client, &mut daemon, &connection)?;
-        daemon.post("/disable?wait=30s")?;
-        await_gone(&client, &daemon, SOON)?;
-        story.tell("disabled: the tunnel is gone");
+        let mut host = self.set_up(story, &mut site, keypair)?;
+        self.there_and_back(story, &mut site, &mut host)?;
         Ok(())
     }
+
+    fn set_up(&self, story: &Story, site: &mut Site<'_>, keypair: PathBuf) -> Result<Host> {
+        introduce(story, site, self.bgp);
+        let (daemon, client) = start_daemon(story, site)?;
+        let operator = Operator::new(site, &daemon, keypair)?;
+        story.tell(&format!("an operator has the keypair {} with a balance", operator.payer));
+        Ok(Host { daemon, client, operator })
+    }
+
+    fn there_and_back(&self, story: &Story, site: &mut Site<'_>, host: &mut Host) -> Result<Connection> {
+        if self.ledger == LedgerKind::Surfpool {
+            // The real validator has the pass from its first block.
+            let refused = story.types(site, &host.operator, &["connect", "ibrl"])?;
+            ensure!(refused.code == 1, "connected without a pass: {refused}");
+            host.operator.give_pass(site, site.client().address, |_| {})?;
+            story.tell("an access pass for this keypair and host is put on the ledger");
+        }
+        let connection = connect(story, site, host)?;
+        story.types_well(site, &host.operator, &["status"])?;
+        story.types_well(site, &host.operator, &["latency"])?;
+        story.types_well(site, &host.operator, &["doctor"])?;
+        show_status(story, &host.daemon)?;
+        delete_link(story, site, &host.daemon, &connection)?;
+        kill_daemon(story, &host.client, &mut host.daemon, &connection)?;
+        let said = story.types_well(site, &host.operator, &["disconnect"])?;
+        await_gone(&host.client, &host.daemon, SOON)?;
+        ensure!(site.network.get(connection.pubkey)?.is_none(), "the user is still on the ledger");
+        story.tell(&format!("the user and the tunnel are gone: {} ms after \"warren disconnect\"", said.took.as_millis()));
+        Ok(connection)
+    }
+}
+
+/// A client host.
+struct Host {
+    daemon: Daemon,
+    client: Arc<Namespace>,
+    operator: Operator,
+}
+
+/// Types `warren connect`, and makes sure that the tunnel works.
+fn connect(story: &Story, site: &mut Site<'_>, host: &Host) -> Result<Connection> {
+    let begun = Instant::now();
+    story.types_well(site, &host.operator, &["connect", "ibrl"])?;
+    let address = site.client().address;
+    let found = site.network.users()?.into_iter().find(|(_, user)| user.client_ip == address);
+    let (pubkey, user) = found.context("there is no user on the ledger")?;
+    let end = tunnel_end(&user, site.device().address);
+    let connection = Connection { pubkey, user, end };
+    working(story, site, &host.daemon, &connection, begun, "warren connect")?;
+    Ok(connection)
 }
 
 fn introduce(story: &Story, site: &mut Site<'_>, flavour: Flavour) {
@@ -119,19 +181,6 @@ fn start_daemon(story: &Story, site: &Site<'_>) -> Result<(Daemon, Arc<Namespace
     let (backend, reason) = (capabilities["backend"].as_str().unwrap_or("?"), capabilities["reason"].as_str().unwrap_or(""));
     story.tell(&format!("warrend runs on the client host and is enabled, after {:.0?}; dataplane: {backend} {reason}", begun.elapsed()));
     Ok((daemon, Arc::clone(&site.client().namespace)))
-}
-
-fn activate(story: &Story, site: &mut Site<'_>, daemon: &Daemon) -> Result<Connection> {
-    ensure!(service(daemon)?.is_none(), "there is a tunnel before there is a user");
-    let (pubkey, user) = site.new_user(0, UserType::IBRL);
-    let end = site.prepare_device(&user)?;
-    story.tell("the device has its end of the tunnel; the ledger has no user yet");
-    let activated = Instant::now();
-    site.network.put(pubkey, user.clone())?;
-    story.tell(&format!("user {pubkey} is activated on the ledger"));
-    let connection = Connection { pubkey, user, end };
-    working(story, site, daemon, &connection, activated, "activated")?;
-    Ok(connection)
 }
 
 fn working(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Connection, since: Instant, from: &str) -> Result<()> {
@@ -168,16 +217,6 @@ fn working(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Con
 }
 
 fn show_status(story: &Story, daemon: &Daemon) -> Result<()> {
-    story.tell("warren status:");
-    let output = std::process::Command::new(sibling("warren")?)
-        .arg("--sock-file")
-        .arg(daemon.socket())
-        .arg("status")
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run warren")?;
-    ensure!(output.status.success(), "warren status failed: {}", String::from_utf8_lossy(&output.stderr));
-    print(String::from_utf8_lossy(&output.stdout).trim_end());
     story.tell("GET /v2/status:");
     print(daemon.get("/v2/status")?.text().trim_end());
     Ok(())

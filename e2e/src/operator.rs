@@ -18,7 +18,7 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
-use warren_ledger::accounts::AccessPass;
+use warren_ledger::{Keypair, accounts::AccessPass};
 use warren_state::Pubkey;
 
 use crate::{
@@ -31,6 +31,8 @@ use crate::{
 
 /// No command takes longer: it has deadlines of its own.
 const PATIENCE: Duration = Duration::from_secs(100);
+/// With this variable set, every command is printed with what it said and how it ended.
+const TELL: &str = "WARREN_E2E_TELL";
 /// Between two looks at a running command.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -68,7 +70,16 @@ impl Operator {
     /// # Errors
     /// When the ledger or the file system refuse.
     pub fn without_pass(site: &Site<'_>, daemon: &Daemon, name: &str) -> Result<Self> {
-        let (key, keypair) = site.add_payer(name)?;
+        let (_, keypair) = site.add_payer(name)?;
+        Self::new(site, daemon, keypair)
+    }
+
+    /// Somebody on the first client host with this keypair.
+    ///
+    /// # Errors
+    /// When there is no keypair, or the file system refuses.
+    pub fn new(site: &Site<'_>, daemon: &Daemon, keypair: PathBuf) -> Result<Self> {
+        let (key, _) = Keypair::read(&keypair)?;
         let home = keypair.with_extension("home");
         fs::create_dir_all(&home)?;
         Ok(Self {
@@ -153,8 +164,10 @@ impl Operator {
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot run warren")?;
+        let typed = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let typed = format!("warren {typed}");
         let (out, err) = (child.stdout.take().context("no pipe")?, child.stderr.take().context("no pipe")?);
-        Ok(Running { child, readers: (collect(out), collect(err)), begun: Instant::now() })
+        Ok(Running { typed, child, readers: (collect(out), collect(err)), begun: Instant::now() })
     }
 }
 
@@ -173,6 +186,7 @@ pub fn follow_all(site: &mut Site<'_>) -> Result<()> {
 /// A command that runs.
 #[derive(Debug)]
 pub struct Running {
+    typed: String,
     child: Child,
     readers: (thread::JoinHandle<String>, thread::JoinHandle<String>),
     begun: Instant,
@@ -207,7 +221,11 @@ impl Running {
         };
         let took = self.begun.elapsed();
         let (out, err) = (self.readers.0.join().unwrap_or_default(), self.readers.1.join().unwrap_or_default());
-        Ok(Said { code: status.code().unwrap_or(-1), out, err, took })
+        let said = Said { code: status.code().unwrap_or(-1), out, err, took };
+        if std::env::var_os(TELL).is_some() {
+            crate::cli::print(&format!("$ {}\n{said}", self.typed));
+        }
+        Ok(said)
     }
 }
 

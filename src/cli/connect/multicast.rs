@@ -112,7 +112,8 @@ async fn wanted(session: &Session<'_>, place: &Place, asked: &Asked) -> Result<B
 pub fn find<'a>(groups: &'a BTreeMap<Pubkey, MulticastGroup>, code: &str) -> Result<(&'a Pubkey, &'a MulticastGroup), Failure> {
     let found = groups.iter().find(|(key, group)| group.code == code || key.to_string() == code);
     let (key, group) = found.ok_or_else(|| {
-        let known: Vec<&str> = groups.values().map(|group| group.code.as_str()).take(20).collect();
+        let known: std::collections::BTreeSet<&str> = groups.values().map(|group| group.code.as_str()).collect();
+        let known: Vec<&str> = known.into_iter().take(20).collect();
         Failure::new(format!("there is no multicast group {code:?}"), format!("The ledger has: {}.", known.join(", ")))
     })?;
     if group.status != GroupStatus::ACTIVATED {

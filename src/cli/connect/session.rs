@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use warren_ledger::{
     Account, Keypair,
     accounts::{AccessPass, AccountType, Device, MulticastGroup, User},
-    instructions::{Caller, Instruction, Permission, compute_budget_prelude},
+    instructions::{Caller, Instruction, Permission},
     rpc::Listed,
     send::{Confirmed, Progress, SendSettings, send},
 };
@@ -169,8 +169,6 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it refuses, or what became of it is not known.
     pub async fn send(&self, instruction: Instruction, what: &str) -> Result<Confirmed, Failure> {
-        let mut instructions = compute_budget_prelude().to_vec();
-        instructions.push(instruction);
         let progress = |progress: Progress| match progress {
             Progress::Sent(signature) | Progress::Seen(signature) => {
                 self.steps.stands(format!("transaction {signature} is on its way ({what}) and may still be carried out"));
@@ -180,7 +178,7 @@ impl<'a> Session<'a> {
             Progress::Retrying(reason) => self.steps.waiting("transaction", &reason),
         };
         let deadline = Instant::now() + SETTLED_WITHIN;
-        let sent = send(&self.operator.ledger, &instructions, &self.keypair, SendSettings::default(), deadline, progress).await;
+        let sent = send(&self.operator.ledger, &[instruction], &self.keypair, SendSettings::default(), deadline, progress).await;
         let confirmed = sent.map_err(Failure::from)?;
         self.steps.stands(format!("{what} (transaction {})", confirmed.signature));
         Ok(confirmed)
