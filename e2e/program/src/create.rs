@@ -1,9 +1,11 @@
 //! Making users: `CreateUser` (36) and `CreateSubscribeUser` (59).
 
 use crate::{
-    accounts::{Device, Feed, GlobalState, Group, Pass, Service, expect_derived, tenant_refcount, user_type},
+    accounts::{Feed, GlobalState, Group, Service, expect_derived, tenant_refcount, user_type},
     bytes::{Walk, count_up, count_word, put},
+    device::Device,
     feeds::occupy,
+    pass::Pass,
     refusal::{Refusal, Result, require},
     resource::Block,
     sys::{Account, Key, SYSTEM, epoch},

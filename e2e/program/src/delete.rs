@@ -1,10 +1,12 @@
 //! `DeleteUser` (42): gives back all that the user was allocated, and its account's balance to its owner.
 
 use crate::{
-    accounts::{Device, GlobalState, Pass, Service, tenant_refcount},
+    accounts::{GlobalState, Service, tenant_refcount},
     bytes::{Walk, count_down, count_word, put},
     create::split,
+    device::Device,
     feeds::give_seat_back,
+    pass::Pass,
     refusal::{Refusal, Result, require},
     resource::Block,
     roles::expect_right,

@@ -1,9 +1,11 @@
 //! `SubscribeFeed` (117) and `UnsubscribeFeed` (118): a user takes a seat at feeds, and with it joins all their groups.
 
 use crate::{
-    accounts::{Device, Feed, GlobalState, Group, Pass, user_type},
+    accounts::{Feed, GlobalState, Group, user_type},
     bytes::{Walk, count_word, put},
     create::split,
+    device::Device,
+    pass::Pass,
     refusal::{Refusal, Result, require},
     roles::expect_right,
     sys::{Account, Key},

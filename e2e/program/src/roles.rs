@@ -1,8 +1,9 @@
 //! `UpdateMulticastGroupRoles` (58): a user's roles in one group are these from now on.
 
 use crate::{
-    accounts::{GlobalState, Group, Pass, is_permission, user_type},
+    accounts::{GlobalState, Group, is_permission, user_type},
     bytes::{Walk, count_word},
+    pass::Pass,
     refusal::{Refusal, Result, require},
     resource::Block,
     sys::{Account, Key},
