@@ -185,4 +185,17 @@ mod tests {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
+
+    #[test]
+    fn a_manual_tunnel_and_excluded_routes_are_explained() {
+        let mut tunnel = samples::tunnel();
+        (tunnel["source"], tunnel["excluded_routes_total"]) = (json!("manual"), json!(2));
+        let events = json!([{"unix_ms": 1760464781000u64, "event": "manual_asked", "link": "doublezero0"}]);
+        let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
+        let status = samples::status(|status| status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null}));
+        let text = tell(&status, &serde_json::from_value(reply).unwrap());
+        for part in ["manual: provisioned through the API", "2 routes are excluded by /x/routes.json", "UTC  provisioned through the API"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId,
+    TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, SessionNumber, SessionUpdate},
