@@ -176,7 +176,7 @@ impl Operator {
 /// # Errors
 /// When the ledger does not answer, or a device refuses.
 pub fn follow_all(site: &mut Site<'_>) -> Result<()> {
-    let network = site.network.clone();
+    let network = site.network;
     for (key, device) in &mut site.devices {
         follow(&network, *key, device)?;
     }

@@ -83,7 +83,7 @@ program_errors! {
     7 InvalidStatus: "an account is not in a state that allows this, most often a device that takes no users now",
         "Choose another device, or wait until this one is activated.";
     8 NotAllowed: "this keypair may not do this",
-        "Use the keypair that owns the user, or ask the network's operators for the permission.";
+        "Use the keypair that owns the user, check that the access pass allows the group, or ask the network's operators for the permission.";
     20 MaxUsersExceeded: "the device is full",
         "Choose another device.";
     21 InvalidLastAccessEpoch: "the access pass has run out",

@@ -1,6 +1,6 @@
 //! What an operator types: `warren connect`, `disconnect` and `multicast`, against the program on the ledger.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use warren_e2e::{
@@ -8,10 +8,11 @@ use warren_e2e::{
     observe::{await_gone, link, service},
     operator::{Operator, Said, follow_all},
     ping,
+    program::seat,
     site::{LINK, MULTICAST_LINK, Site, TEST_ADDRESSES},
     wait::{Ask, until},
 };
-use warren_ledger::accounts::{Device, User, UserStatus, UserType};
+use warren_ledger::accounts::{Device, PassType, User, UserStatus, UserType};
 use warren_state::Pubkey;
 
 use crate::{Scenario, support::SOON};
@@ -24,6 +25,7 @@ pub const ALL: &[Scenario] = &[
     ("a_tunnel_that_cannot_come_up_ends_connect_with_its_phase_and_what_to_check", hangs),
     ("an_interrupted_connect_says_what_stands_and_the_next_one_goes_on", interrupted),
     ("multicast_roles_are_taken_up_and_given_up_one_by_one", roles),
+    ("feeds_are_joined_and_left_with_exactly_their_groups", feeds),
     ("two_tunnels_of_a_host_never_end_at_the_same_address", two_tunnels),
     ("the_nearest_device_that_answers_is_chosen", nearest),
     ("keys_balance_users_passes_and_configuration_are_shown", looks),
@@ -192,6 +194,38 @@ fn roles(site: &mut Site<'_>) -> Result<()> {
     operator.succeeds(site, &["connect", "multicast", DEVICE])?;
     let (publishers, subscribers) = roles(site)?;
     ensure!(publishers.len() == 2 && subscribers.len() == 2, "{publishers:?} {subscribers:?}");
+    operator.succeeds(site, &["disconnect"])?;
+    ensure!(users(site)?.is_empty(), "a user is left");
+    Ok(())
+}
+
+fn feeds(site: &mut Site<'_>) -> Result<()> {
+    let daemon = daemon(site)?;
+    let groups = [group(site, 1, "mg01")?, group(site, 2, "mg02")?, group(site, 3, "mg03")?];
+    let feeds = [("news", vec![groups[0], groups[1]]), ("prices", vec![groups[1], groups[2]])];
+    let mut seats = Vec::new();
+    for (code, carried) in feeds {
+        let (key, feed) = site.network.new_feed(code, carried)?;
+        site.put(key, feed)?;
+        seats.push(seat(key, 2));
+    }
+    let operator = Operator::with_pass(site, &daemon, |pass| pass.pass_type = PassType::EdgeSeat(seats))?;
+    let subscribed = |site: &Site<'_>| -> Result<BTreeSet<Pubkey>> {
+        let (_, user) = users(site)?.into_iter().next().context("no user")?;
+        ensure!(user.publishers.is_empty(), "{user:?}");
+        Ok(user.subscribers.into_iter().collect())
+    };
+    operator
+        .succeeds(site, &["connect", "multicast", "--subscribe-feed", "news", DEVICE])?
+        .tells(&["joined news", "Connected: doublezero1"])?;
+    ensure!(subscribed(site)? == [groups[0], groups[1]].into(), "{:?}", subscribed(site)?);
+    operator.succeeds(site, &["connect", "multicast", "--subscribe-feed", "prices"])?;
+    ensure!(subscribed(site)? == groups.into(), "{:?}", subscribed(site)?);
+    operator.succeeds(site, &["connect", "multicast", "--unsubscribe-feed", "news"])?.tells(&["left news"])?;
+    ensure!(subscribed(site)? == [groups[1], groups[2]].into(), "{:?}", subscribed(site)?);
+    let unknown = operator.warren(&["connect", "multicast", "--subscribe-feed", "gossip"])?;
+    ensure!(unknown.code == 1, "{unknown}");
+    unknown.tells(&["there is no feed \"gossip\" in the device's metro"])?;
     operator.succeeds(site, &["disconnect"])?;
     ensure!(users(site)?.is_empty(), "a user is left");
     Ok(())

@@ -22,20 +22,6 @@ pub struct Feeds {
     pub leave: Vec<String>,
 }
 
-/// The first group of the first feed: a user is made with one group.
-///
-/// # Errors
-/// When there is no such feed in the device's metro, or it has no groups.
-pub async fn first_group(session: &Session<'_>, feeds: &Feeds, exchange: &Pubkey) -> Result<(Pubkey, Pubkey), Failure> {
-    let Some(code) = feeds.join.first() else {
-        return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
-    };
-    let (key, feed) = find(session, code, exchange).await?;
-    let group = feed.groups.first().copied();
-    let group = group.ok_or_else(|| Failure::new(format!("the feed {code:?} has no groups"), "Choose another feed."))?;
-    Ok((group, key))
-}
-
 /// Joins and leaves.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use serde_json::json;
 use warren_ledger::{
     ProgramError,
     accounts::{Cyoa, GroupStatus, MulticastGroup, PassType, User, UserType},
-    instructions::{CreateSubscribeUser, DzPrefixCount, Permission, UpdateMulticastGroupRoles},
+    instructions::{CreateSubscribeUser, CreateUser, DzPrefixCount, Permission, UpdateMulticastGroupRoles},
 };
 use warren_state::Pubkey;
 
@@ -148,30 +148,37 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
     let devices = session.devices().await?;
     let choice = device(session, place, &devices, room, how).await?;
     let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
-    let first = roles::changes(&ByGroup::new(), wanted).first().copied();
-    let (group, roles, feed) = match first {
-        Some((group, roles)) => (group, roles, None),
-        None => {
-            let (group, feed) = feeds::first_group(session, &asked.feeds, &chosen.exchange_pk).await?;
-            (group, Roles::SUBSCRIBER, Some(feed))
+    let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
+    let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
+    let (device, access_pass) = (choice.device, place.pass_key);
+    // With a group where one is named; feeds are joined by a user that is there.
+    let create = match roles::changes(&ByGroup::new(), wanted).first().copied() {
+        Some((group, Roles { publisher, subscriber })) => {
+            let (owner, feed) = (None, None);
+            CreateSubscribeUser {
+                user_type,
+                cyoa,
+                client_ip,
+                group,
+                publisher,
+                subscriber,
+                tunnel_endpoint,
+                device,
+                dz_prefixes,
+                access_pass,
+                owner,
+                feed,
+            }
+            .build(&session.caller())
         }
-    };
-    let create = CreateSubscribeUser {
-        user_type: UserType::MULTICAST,
-        cyoa: Cyoa::GRE_OVER_DIA,
-        client_ip: place.client_ip,
-        group,
-        publisher: roles.publisher,
-        subscriber: roles.subscriber,
-        tunnel_endpoint: choice.endpoint,
-        device: choice.device,
-        dz_prefixes: DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
-        access_pass: place.pass_key,
-        owner: None,
-        feed,
+        None if asked.feeds.join.is_empty() => {
+            return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
+        }
+        None => CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant: None }
+            .build(&session.caller()),
     };
     let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
-    let confirmed = session.send(create.build(&session.caller()), &format!("the user {key} is made")).await?;
+    let confirmed = session.send(create, &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
     Ok((key, user, confirmed.slot.0))

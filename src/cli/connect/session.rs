@@ -9,7 +9,7 @@ use warren_ledger::{
     accounts::{AccessPass, AccountType, Device, MulticastGroup, User},
     instructions::{Caller, Instruction, Permission},
     rpc::Listed,
-    send::{Confirmed, Progress, SendSettings, send},
+    send::{Confirmed, Progress, SendError, SendSettings, send},
 };
 use warren_state::Pubkey;
 
@@ -169,6 +169,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it refuses, or what became of it is not known.
     pub async fn send(&self, instruction: Instruction, what: &str) -> Result<Confirmed, Failure> {
+        let before = self.steps.standing();
         let progress = |progress: Progress| match progress {
             Progress::Sent(signature) | Progress::Seen(signature) => {
                 self.steps.stands(format!("transaction {signature} is on its way ({what}) and may still be carried out"));
@@ -179,7 +180,13 @@ impl<'a> Session<'a> {
         };
         let deadline = Instant::now() + SETTLED_WITHIN;
         let sent = send(&self.operator.ledger, &[instruction], &self.keypair, SendSettings::default(), deadline, progress).await;
-        let confirmed = sent.map_err(Failure::from)?;
+        let confirmed = sent.map_err(|error| {
+            // Only then may it still be carried out.
+            if !matches!(error, SendError::Unconfirmed { .. }) {
+                self.steps.stands(before.clone());
+            }
+            Failure::from(error)
+        })?;
         self.steps.stands(format!("{what} (transaction {})", confirmed.signature));
         Ok(confirmed)
     }

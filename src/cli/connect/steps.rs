@@ -91,6 +91,11 @@ impl Steps {
         self.told().stands = text.into();
     }
 
+    /// How things stand if nothing more happens.
+    pub fn standing(&self) -> String {
+        self.told().stands.clone()
+    }
+
     /// The end: all is as it was asked for.
     pub fn finish(&self, text: &str, fields: Value) {
         match self.style {
@@ -104,7 +109,7 @@ impl Steps {
 
     /// The end: it is not. Says how things stand.
     pub fn fail(&self, failure: &Failure) {
-        let stands = self.told().stands.clone();
+        let stands = self.standing();
         match self.style {
             Style::Json => {
                 let fields = json!({ "ok": false, "code": failure.code, "advice": failure.advice, "stands": stands });

@@ -85,8 +85,8 @@ fn of_environ(environ: &str, name: &str) -> Option<String> {
 
 /// systemd.exec(5) EnvironmentFile=.
 fn of_file(text: &str, name: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
-    values.last().map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
+    let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+    values.next_back().map(|value| value.trim().trim_matches(['"', '\'']).to_owned())
 }
 
 #[cfg(test)]

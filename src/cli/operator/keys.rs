@@ -51,10 +51,8 @@ pub fn keygen(flags: &LedgerFlags, outfile: Option<PathBuf>, force: bool, as_jso
     let keypair = Keypair::generate()?;
     keypair.write(&path, force).map_err(|error| {
         let advice = format!("To replace it, save a copy of {} and use --force; or name another file with --outfile.", path.display());
-        match error {
-            warren_ledger::keypair::KeypairError::Exists(_) => Failure::new(error.to_string(), advice),
-            other => Failure { code: crate::cli::ERROR, what: format!("{:#}", anyhow::Error::from(other)), advice: None },
-        }
+        let advice = matches!(error, warren_ledger::keypair::KeypairError::Exists(_)).then_some(advice);
+        Failure { code: crate::cli::ERROR, what: format!("{:#}", anyhow::Error::from(error)), advice }
     })?;
     let address = keypair.pubkey().to_string();
     if as_json {

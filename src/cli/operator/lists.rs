@@ -52,11 +52,13 @@ impl Names {
 }
 
 fn code(account: &Account) -> Option<String> {
-    match account {
-        Account::Device(Device { code, .. })
-        | Account::MulticastGroup(MulticastGroup { code, .. })
-        | Account::Tenant(Tenant { code, .. }) => Some(code.clone()),
-        _ => None,
+    if let Account::Device(Device { code, .. })
+    | Account::MulticastGroup(MulticastGroup { code, .. })
+    | Account::Tenant(Tenant { code, .. }) = account
+    {
+        Some(code.clone())
+    } else {
+        None
     }
 }
 
