@@ -53,6 +53,22 @@ fn a_wrong_command_line_exits_with_2() {
 }
 
 #[test]
+fn what_goes_on_inside_is_told_where_somebody_asks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("id.json");
+    let key = key.to_str().unwrap();
+    assert!(warren(dir.path(), &["keygen", "--outfile", key]).status.success());
+    let balance = ["balance", "--env", "localnet", "--url", "http://127.0.0.1:1", "--keypair", key];
+    let inside = "asking the ledger failed";
+    assert!(!stderr(&warren(dir.path(), &balance)).contains(inside));
+    let asked = warren(dir.path(), &[&balance[..], &["--log-level", "debug"]].concat());
+    assert!(stderr(&asked).contains(inside), "{}", stderr(&asked));
+    let mut by_variable = Command::new(env!("CARGO_BIN_EXE_warren"));
+    let asked = by_variable.args(balance).env("RUST_LOG", "debug").output().unwrap();
+    assert!(stderr(&asked).contains(inside), "{}", stderr(&asked));
+}
+
+#[test]
 fn status_shows_the_references_columns() {
     let dir = tempfile::tempdir().unwrap();
     let _server = serve(dir.path(), vec![("/v2/status", 200, UP), ("/v2/status", 200, IDLE), ("/v2/status", 200, UP)]);
@@ -197,8 +213,8 @@ fn an_account_is_decoded_from_a_file_raw_or_in_base64() {
 
 #[test]
 fn completions_are_printed_for_every_shell() {
-    for shell in ["bash", "zsh", "fish"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_warren")).args(["completions", shell]).output().unwrap();
+    for (verb, shell) in [("completions", "bash"), ("completions", "zsh"), ("completion", "fish")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_warren")).args([verb, shell]).output().unwrap();
         assert!(output.status.success() && stdout(&output).contains("explain"), "{shell}");
     }
 }

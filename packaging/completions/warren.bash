@@ -28,6 +28,9 @@ _warren() {
             warren,bugreport)
                 cmd="warren__subcmd__bugreport"
                 ;;
+            warren,completion)
+                cmd="warren__subcmd__completions"
+                ;;
             warren,completions)
                 cmd="warren__subcmd__completions"
                 ;;
@@ -128,7 +131,7 @@ _warren() {
 
     case "${cmd}" in
         warren)
-            opts="-e -h -V --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass balance address keygen config enable disable plan explain doctor bugreport routes latency ledger completions version"
+            opts="-e -h -V --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass balance address keygen config enable disable plan explain doctor bugreport routes latency ledger completions completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

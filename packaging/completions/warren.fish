@@ -57,6 +57,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the 
 complete -c warren -n "__fish_warren_needs_command" -f -a "latency" -d 'Show how far the devices are, the nearest first'
 complete -c warren -n "__fish_warren_needs_command" -f -a "ledger" -d 'Look at the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c warren -n "__fish_warren_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_needs_command" -f -a "version" -d 'Print the versions of this program and of the daemon'
 complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -538,6 +539,18 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-progra
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completion" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r

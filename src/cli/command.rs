@@ -147,6 +147,7 @@ pub enum Command {
         command: LedgerCommand,
     },
     /// Print a completion script for a shell.
+    #[command(visible_alias = "completion")]
     Completions {
         /// Which shell.
         shell: Shell,
