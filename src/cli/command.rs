@@ -174,13 +174,21 @@ pub struct How {
     /// The device, by its code or account, instead of the nearest one that has room.
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Which host, and how long to wait for its daemon.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Wait {
     /// This host's public address, where the daemon does not tell it.
     #[arg(long, global = true, value_name = "IP")]
     pub client_ip: Option<std::net::Ipv4Addr>,
-    /// Do not wait for the tunnel: the daemon goes on by itself.
+    /// Do not wait for the daemon: it goes on by itself.
     #[arg(long, global = true)]
     pub no_wait: bool,
-    /// How long to wait for the tunnel at most.
+    /// How long to wait for the daemon at most.
     #[arg(long, global = true, value_name = "SPAN", value_parser = span, default_value = "2m")]
     pub timeout: Duration,
     /// Tell more.
@@ -240,18 +248,9 @@ pub struct Disconnect {
     /// Only users on this device, by its code or account.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
-    /// This host's public address, where the daemon does not tell it.
-    #[arg(long, value_name = "IP")]
-    pub client_ip: Option<std::net::Ipv4Addr>,
-    /// Do not wait until the tunnels are gone: the daemon goes on by itself.
-    #[arg(long)]
-    pub no_wait: bool,
-    /// How long to wait for the tunnels to go at most.
-    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "2m")]
-    pub timeout: Duration,
-    /// Tell more.
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// A service by its name.
@@ -282,18 +281,9 @@ pub struct Groups {
     /// The groups' codes.
     #[arg(required = true, value_name = "GROUP")]
     pub groups: Vec<String>,
-    /// This host's public address, where the daemon does not tell it.
-    #[arg(long, value_name = "IP")]
-    pub client_ip: Option<std::net::Ipv4Addr>,
-    /// Do not wait until the daemon has taken the change over.
-    #[arg(long)]
-    pub no_wait: bool,
-    /// How long to wait for the daemon at most.
-    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "2m")]
-    pub timeout: Duration,
-    /// Tell more.
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
 }
 
 /// What to look at among users.

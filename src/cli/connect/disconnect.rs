@@ -31,7 +31,7 @@ use crate::cli::{
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
     let status = daemon.read("/v3/status").await;
-    if let (Err(error), None) = (&status, asked.client_ip) {
+    if let (Err(error), None) = (&status, asked.wait.client_ip) {
         return Err(Failure {
             code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },
             what: error.to_string(),
@@ -42,7 +42,7 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
     if status.is_ok() {
         host::daemon(daemon, &session.operator).await?;
     }
-    let client_ip = match (&status, asked.client_ip) {
+    let client_ip = match (&status, asked.wait.client_ip) {
         (_, Some(ip)) => ip,
         (Ok(status), None) => host::address_of(status)?,
         (Err(error), None) => return Err(Failure::new(error.to_string(), "Name this host's address with --client-ip.")),
@@ -127,7 +127,7 @@ async fn finish(
         return Ok(());
     }
     session.steps.stands("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
-    if asked.no_wait {
+    if asked.wait.no_wait {
         session.steps.finish("Disconnected on the ledger (the daemon takes the tunnels down)", fields);
         return Ok(());
     }
@@ -137,7 +137,7 @@ async fn finish(
             "Start the daemon: it takes the tunnels down once it has read the ledger.",
         ));
     }
-    wait::for_removal(session.daemon, session.steps, keys, asked.timeout).await?;
+    wait::for_removal(session.daemon, session.steps, keys, asked.wait.timeout).await?;
     session.steps.finish("Disconnected: the users and their tunnels are gone", fields);
     Ok(())
 }

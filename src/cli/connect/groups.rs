@@ -42,12 +42,12 @@ impl Change {
 /// # Errors
 /// When this host has no multicast user, a group is not known, the program refuses, or the daemon does not follow in time.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Change, named: Groups) -> Result<(), Failure> {
-    let watched = if named.no_wait && named.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
+    let watched = if named.wait.no_wait && named.wait.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
     let session = Session::open(flags, daemon, steps).await?;
     if watched.is_some() {
         host::daemon(daemon, &session.operator).await?;
     }
-    let client_ip = host::client_ip(daemon, named.client_ip).await?;
+    let client_ip = host::client_ip(daemon, named.wait.client_ip).await?;
     let users = session.users(client_ip).await?;
     let Some((key, user)) = users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST) else {
         return Err(Failure::new(format!("this host ({client_ip}) has no multicast user"), "`warren connect multicast` first."));
@@ -69,9 +69,9 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
     let pass = session.pass(client_ip).await?.0;
     multicast::change_with(&session, client_ip, pass, key, &now, &wanted).await?;
     let fields = json!({ "user": key.to_string(), "changed": roles::changes(&now, &wanted).len() });
-    let wait = !named.no_wait && watched.is_some_and(|status| status.enabled);
+    let wait = !named.wait.no_wait && watched.is_some_and(|status| status.enabled);
     if wait {
-        wait::for_groups(daemon, steps, &wanted, named.timeout).await?;
+        wait::for_groups(daemon, steps, &wanted, named.wait.timeout).await?;
     }
     let text = if wait { "the daemon has taken it over" } else { "the daemon will take it over" };
     let text = if now == wanted { "It is so already".to_owned() } else { format!("Changed, and {text}") };

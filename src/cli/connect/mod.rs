@@ -48,7 +48,7 @@ const MEASURED_WITHIN: Duration = Duration::from_secs(60);
 /// # Errors
 /// Never: what went wrong is told here, and is in the exit code.
 pub async fn connect(flags: &LedgerFlags, daemon: &Client, command: Connect, as_json: bool) -> anyhow::Result<u8> {
-    let steps = Steps::new(as_json, command.how.verbose);
+    let steps = Steps::new(as_json, command.how.wait.verbose);
     let work = async {
         let status = reachable(daemon).await?;
         let session = Session::open(flags, daemon, &steps).await?;
@@ -68,7 +68,7 @@ pub async fn connect(flags: &LedgerFlags, daemon: &Client, command: Connect, as_
 /// # Errors
 /// Never: what went wrong is told here, and is in the exit code.
 pub async fn disconnect(flags: &LedgerFlags, daemon: &Client, command: Disconnect, as_json: bool) -> anyhow::Result<u8> {
-    let steps = Steps::new(as_json, command.verbose);
+    let steps = Steps::new(as_json, command.wait.verbose);
     guarded(&steps, disconnect::run(flags, daemon, &steps, command)).await
 }
 
@@ -78,7 +78,7 @@ pub async fn disconnect(flags: &LedgerFlags, daemon: &Client, command: Disconnec
 /// Never: what went wrong is told here, and is in the exit code.
 pub async fn multicast(flags: &LedgerFlags, daemon: &Client, command: MulticastCommand, as_json: bool) -> anyhow::Result<u8> {
     let (change, groups) = groups::Change::of(command);
-    let steps = Steps::new(as_json, groups.verbose);
+    let steps = Steps::new(as_json, groups.wait.verbose);
     guarded(&steps, groups::run(flags, daemon, &steps, change, groups)).await
 }
 
@@ -116,7 +116,7 @@ impl Place {
     /// Looks at the daemon, the pass and the users of this host.
     async fn look(session: &Session<'_>, how: &How) -> Result<Self, Failure> {
         let status = host::daemon(session.daemon, &session.operator).await?;
-        let client_ip = how.client_ip.map_or_else(|| host::address_of(&status), Ok)?;
+        let client_ip = how.wait.client_ip.map_or_else(|| host::address_of(&status), Ok)?;
         let text = format!("warrend {} on {}, this host is {client_ip}", status.process.version, status.network);
         session.steps.done("daemon", &text, json!({ "client_ip": client_ip.to_string(), "version": status.process.version }));
         let (pass_key, pass) = session.pass(client_ip).await?;
@@ -237,14 +237,14 @@ async fn measurements(session: &Session<'_>, optional: bool) -> Result<Vec<Measu
 async fn establish(session: &Session<'_>, key: &Pubkey, slot: u64, how: &How, groups: Option<&roles::ByGroup>) -> Result<(), Failure> {
     enable(session).await?;
     session.steps.stands(format!("the user {key} stands on the ledger, and the daemon goes on with its tunnel by itself"));
-    if how.no_wait {
+    if how.wait.no_wait {
         let text = "Tunnel provisioning in progress (daemon will handle it)";
         session.steps.finish(text, json!({ "user": key.to_string(), "up": false }));
         return Ok(());
     }
-    let tunnel = wait::for_tunnel(session.daemon, session.steps, key, slot, how.timeout).await?;
+    let tunnel = wait::for_tunnel(session.daemon, session.steps, key, slot, how.wait.timeout).await?;
     if let Some(groups) = groups {
-        wait::for_groups(session.daemon, session.steps, groups, how.timeout).await?;
+        wait::for_groups(session.daemon, session.steps, groups, how.wait.timeout).await?;
     }
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
     let name = of(&tunnel.name);
