@@ -11,9 +11,34 @@ const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/systemd/warre
 #[test]
 fn systemd_has_nothing_to_say_about_the_unit() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(output) = analyze(&["verify", installed(dir.path()).to_str().unwrap()]) else { return };
+    let environments = installed(dir.path());
+    let units = [dir.path().join("warrend.service"), environments];
+    let units = units.each_ref().map(|unit| unit.to_str().unwrap());
+    let Some(output) = analyze(&["verify", units[0], units[1]]) else { return };
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[test]
+fn the_unit_of_an_environment_differs_in_that_only() {
+    let only_here = |file: &str, other: &str| -> Vec<String> {
+        let read = |file| std::fs::read_to_string(format!("{}/packaging/systemd/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let other = read(other);
+        let settings = |line: &&str| !line.starts_with('#') && !other.lines().any(|there| there == *line);
+        read(file).lines().filter(settings).map(str::to_owned).collect()
+    };
+    assert_eq!(only_here("warrend.service", "warrend@.service").len(), 2);
+    let template = only_here("warrend@.service", "warrend.service");
+    let expected = [
+        "Description=Warren on %i: keeps",
+        "Conflicts=warrend.service",
+        "After=warrend.service",
+        "ExecStart=/usr/bin/warrend -env %i $WARREND_FLAGS",
+    ];
+    assert!(
+        template.len() == expected.len() && template.iter().zip(expected).all(|(line, begins)| line.starts_with(begins)),
+        "{template:?}"
+    );
 }
 
 #[test]
@@ -113,10 +138,15 @@ fn document(name: &str) -> String {
 
 /// A copy of the unit that starts the program of this build, because the packaged one may not be installed here.
 fn installed(directory: &Path) -> PathBuf {
-    let unit = std::fs::read_to_string(UNIT).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
-    let path = directory.join("warrend.service");
-    std::fs::write(&path, unit).unwrap();
-    path
+    let put = |unit: &str, name: &str| {
+        let file = format!("{}/packaging/systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(file).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    put("warrend.service", "warrend.service");
+    put("warrend@.service", "warrend@mainnet-beta.service")
 }
 
 fn analyze(words: &[&str]) -> Option<Output> {
