@@ -15,7 +15,7 @@ pub struct Line {
     #[arg(long, global = true, visible_aliases = ["socket", "socket-path"], default_value = DEFAULT_SOCKET, value_name = "FILE")]
     pub sock_file: PathBuf,
     /// Print JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, alias = "json-compact")]
     pub json: bool,
     /// Where the ledger is, and who asks.
     #[command(flatten)]
@@ -257,6 +257,7 @@ pub struct Disconnect {
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServiceName {
     /// Every unicast kind.
+    #[value(alias = "unicast")]
     Ibrl,
     /// Multicast.
     Multicast,
@@ -289,14 +290,14 @@ pub struct Groups {
 /// What to look at among users.
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// This host's users; all of the network with --all.
+    /// The network's users.
     List {
-        /// The users of this address instead of this host's.
+        /// The users of this address only.
         #[arg(long, value_name = "IP")]
         client_ip: Option<std::net::Ipv4Addr>,
-        /// All users.
+        /// This host's users only.
         #[arg(long, conflicts_with = "client_ip")]
-        all: bool,
+        here: bool,
     },
     /// One user.
     Get {
@@ -309,11 +310,11 @@ pub enum UserCommand {
 /// What to look at among access passes.
 #[derive(Subcommand)]
 pub enum PassCommand {
-    /// The passes of the keypair; all of the network with --all.
+    /// The network's access passes.
     List {
-        /// All passes.
+        /// The passes of the keypair only.
         #[arg(long)]
-        all: bool,
+        mine: bool,
     },
     /// The pass that holds for a host.
     Get {
@@ -369,7 +370,19 @@ pub enum LedgerCommand {
 pub fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Line::command(), "warren", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+    for_both_names(shell, &String::from_utf8_lossy(&script))
+}
+
+/// The package installs `warren` as `doublezero` too.
+fn for_both_names(shell: Shell, script: &str) -> String {
+    match shell {
+        Shell::Bash => script.replace(" -o default warren\n", " -o default warren doublezero\n"),
+        Shell::Zsh => {
+            script.replace("compdef warren\n", "compdef warren doublezero\n").replace("_warren warren\n", "_warren warren doublezero\n")
+        }
+        Shell::Fish => format!("{script}complete -c doublezero -w warren\n"),
+        _ => script.to_owned(),
+    }
 }
 
 fn span(text: &str) -> Result<Duration, values::BadValue> {

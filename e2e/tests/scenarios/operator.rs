@@ -59,6 +59,11 @@ fn there_and_back(site: &mut Site<'_>) -> Result<()> {
     back.tells(&["Disconnected: the users and their tunnels are gone"])?;
     ensure!(users(site)?.is_empty() && link(&client, LINK)?.is_none(), "something is left: {back}");
     operator.succeeds(site, &["disconnect", "ibrl"])?.tells(&["Nothing to disconnect"])?;
+    // The address of another host is none of ours, and a disconnect that nobody waited for is waited for by the next one.
+    operator.succeeds(site, &["connect", "ibrl", DEVICE, "--client-ip", "9.128.0.77"])?.tells(&["--client-ip 9.128.0.77 is ignored"])?;
+    operator.warren(&["disconnect", "--no-wait"])?.tells(&["Disconnected on the ledger"])?;
+    operator.succeeds(site, &["disconnect"])?;
+    ensure!(link(&client, LINK)?.is_none(), "the tunnel is still there");
     Ok(())
 }
 
@@ -215,6 +220,8 @@ fn feeds(site: &mut Site<'_>) -> Result<()> {
         ensure!(user.publishers.is_empty(), "{user:?}");
         Ok(user.subscribers.into_iter().collect())
     };
+    let unknown = operator.warren(&["connect", "multicast", "--subscribe-feed", "gossip", DEVICE])?;
+    ensure!(unknown.code == 1 && users(site)?.is_empty(), "a user was made and paid for nothing: {unknown}");
     operator
         .succeeds(site, &["connect", "multicast", "--subscribe-feed", "news", DEVICE])?
         .tells(&["joined news", "Connected: doublezero1"])?;
@@ -271,10 +278,10 @@ fn looks(site: &mut Site<'_>) -> Result<()> {
     let payer = operator.payer.to_string();
     operator.succeeds(site, &["address"])?.tells(&[&payer])?;
     operator.succeeds(site, &["balance"])?.tells(&[" SOL"])?;
-    operator.succeeds(site, &["access-pass", "list"])?.tells(&["prepaid", &payer])?;
+    operator.succeeds(site, &["access-pass", "list", "--mine"])?.tells(&["prepaid", &payer])?;
     operator.succeeds(site, &["access-pass", "get"])?.tells(&[&payer])?;
     operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
-    operator.succeeds(site, &["user", "list"])?.tells(&["IBRL", "ams-dz01", "activated", &payer])?;
+    operator.succeeds(site, &["user", "list", "--here"])?.tells(&["IBRL", "ams-dz01", "activated", &payer])?;
     let (key, _) = users(site)?.into_iter().next().context("no user")?;
     operator.succeeds(site, &["user", "get", "--pubkey", &key.to_string()])?.tells(&["169.254.0.", "activated"])?;
     operator.succeeds(site, &["config", "set", "--tenant", "acme"])?.tells(&["wrote"])?;

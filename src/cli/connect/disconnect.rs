@@ -16,12 +16,15 @@ use super::{
     select::{self, NoDevice},
     session::Session,
     steps::Steps,
-    wait,
+    wait::{self, Limit},
 };
-use crate::cli::{
-    client::{Client, ClientError},
-    command::{Disconnect, LedgerFlags, ServiceName},
-    failure::Failure,
+use crate::{
+    cli::{
+        client::{Client, ClientError},
+        command::{Disconnect, LedgerFlags, ServiceName},
+        failure::Failure,
+    },
+    http::v3::{Status, Tunnel},
 };
 
 /// Deletes this host's users that are meant, and waits until the daemon has taken their tunnels down.
@@ -49,11 +52,26 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
     };
     let devices = session.devices().await?;
     let meant = meant(&session, client_ip, &devices, &asked).await?;
+    let mut gone = Gone { users: leftovers(&session, &status, client_ip, &asked).await?, slot: 0 };
+    let mut failure = None;
     for (key, user) in &meant {
-        delete(&session, client_ip, &devices, key, user).await?;
+        match delete(&session, client_ip, &devices, key, user).await {
+            Ok(slot) => {
+                gone.slot = gone.slot.max(slot);
+                gone.users.push(key.to_string());
+            }
+            // The others are none the worse for it.
+            Err(error) if failure.is_none() && meant.len() > 1 => {
+                steps.done("user", &format!("{key} stays: {}", error.what), json!({ "user": key.to_string(), "error": error.what }));
+                failure = Some(error);
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
-    let keys: Vec<Pubkey> = meant.into_keys().collect();
-    finish(&session, &status, &keys, &asked).await
+    match failure {
+        Some(failure) => Err(failure),
+        None => finish(&session, &status, gone, &asked).await,
+    }
 }
 
 /// The users that are meant and belong to the keypair; others are told of.
@@ -87,17 +105,44 @@ async fn meant(
     Ok(users)
 }
 
+/// Users that are gone from the ledger, and the slot since when.
+struct Gone {
+    users: Vec<String>,
+    slot: u64,
+}
+
+/// Tunnels that the daemon still has although their users are gone: an earlier disconnect did not wait for them.
+async fn leftovers(
+    session: &Session<'_>,
+    status: &Result<Status, ClientError>,
+    client_ip: Ipv4Addr,
+    asked: &Disconnect,
+) -> Result<Vec<String>, Failure> {
+    let (Ok(status), None) = (status, &asked.device) else { return Ok(vec![]) };
+    if host::address_of(status).ok() != Some(client_ip) {
+        return Ok(vec![]);
+    }
+    let users: Vec<String> = session.users(client_ip).await?.into_keys().map(|key| key.to_string()).collect();
+    let of_service = |tunnel: &&Tunnel| match asked.service {
+        None => true,
+        Some(ServiceName::Multicast) => tunnel.user_type.as_deref() == Some("Multicast"),
+        Some(ServiceName::Ibrl) => tunnel.user_type.as_deref() != Some("Multicast"),
+    };
+    let left = status.tunnels.iter().filter(of_service).filter(|tunnel| tunnel.source == "ledger" && !users.contains(&tunnel.id));
+    Ok(left.map(|tunnel| tunnel.id.clone()).collect())
+}
+
 async fn delete(
     session: &Session<'_>,
     client_ip: Ipv4Addr,
     devices: &BTreeMap<Pubkey, Device>,
     key: &Pubkey,
     user: &User,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let found = session.operator.ledger.access_pass(client_ip, &user.owner, crate::cli::operator::soon()).await?;
     let pass = found.map_or_else(|| session.operator.pda().access_pass(client_ip, &user.owner).address, |(key, _)| key);
     // The program deletes only a user that is in no group.
-    multicast::change_with(session, client_ip, pass, key, &roles::of(user), &ByGroup::new()).await?;
+    multicast::change(session, client_ip, pass, key, &roles::of(user), &ByGroup::new()).await?;
     let device = devices.get(&user.device_pk).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let delete = DeleteUser {
         user: *key,
@@ -112,17 +157,17 @@ async fn delete(
     session.closed(key).await?;
     let text = format!("{key} ({}) is deleted", host::service_name(user.user_type));
     session.steps.done("user", &text, json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }));
-    Ok(())
+    Ok(confirmed.slot.0)
 }
 
 async fn finish(
     session: &Session<'_>,
-    status: &Result<crate::http::v3::Status, ClientError>,
-    keys: &[Pubkey],
+    status: &Result<Status, ClientError>,
+    Gone { users, slot }: Gone,
     asked: &Disconnect,
 ) -> Result<(), Failure> {
-    let fields = json!({ "users": keys.iter().map(ToString::to_string).collect::<Vec<_>>() });
-    if keys.is_empty() {
+    let fields = json!({ "users": users });
+    if users.is_empty() {
         session.steps.finish("Nothing to disconnect: this host has no such user", fields);
         return Ok(());
     }
@@ -137,7 +182,7 @@ async fn finish(
             "Start the daemon: it takes the tunnels down once it has read the ledger.",
         ));
     }
-    wait::for_removal(session.daemon, session.steps, keys, asked.wait.timeout).await?;
-    session.steps.finish("Disconnected: the users and their tunnels are gone", fields);
+    wait::for_removal(session.daemon, session.steps, &users, slot, Limit::of(asked.wait.timeout)).await?;
+    session.steps.finish_like("✅  Deprovisioning Complete", "Disconnected: the users and their tunnels are gone", fields);
     Ok(())
 }

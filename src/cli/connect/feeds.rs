@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use warren_ledger::{
-    Account,
-    accounts::{Feed, User},
+    Account, ProgramError,
+    accounts::{Device, Feed, PassType, User},
     instructions::{SubscribeFeed, UnsubscribeFeed},
 };
 use warren_state::Pubkey;
 
-use super::{Place, session::Session};
+use super::{Place, select, session::Session};
 use crate::cli::{failure::Failure, operator::soon};
 
 /// Feeds to join and to leave, by their codes.
@@ -22,13 +22,64 @@ pub struct Feeds {
     pub leave: Vec<String>,
 }
 
-/// Joins and leaves.
+/// The most feeds that a user may hold.
+const MOST: usize = 5;
+
+/// Keeps the devices in whose metro all feeds to join are, and makes sure that the pass has seats at them: before anything is
+/// paid.
+///
+/// # Errors
+/// When no device is left, or the pass does not allow it.
+pub async fn keep_covered(
+    session: &Session<'_>,
+    place: &Place,
+    feeds: &Feeds,
+    devices: &mut BTreeMap<Pubkey, Device>,
+    named: Option<&str>,
+) -> Result<(), Failure> {
+    if feeds.join.is_empty() {
+        return Ok(());
+    }
+    let PassType::EdgeSeat(seats) = &place.pass.pass_type else { return Err(ProgramError::EdgeSeatRequired.into()) };
+    if feeds.join.len() > MOST {
+        return Err(ProgramError::UserFeedLimitExceeded.into());
+    }
+    if let Some((_, device)) = named.and_then(|name| select::find(devices, name)) {
+        let exchange = device.exchange_pk;
+        devices.retain(|_, device| device.exchange_pk == exchange);
+    }
+    let exchanges: BTreeSet<Pubkey> = devices.values().map(|device| device.exchange_pk).collect();
+    let mut missing = None;
+    for exchange in exchanges {
+        match all(session, &feeds.join, &exchange).await {
+            Ok(found) => {
+                if let Some(key) = found.keys().find(|key| !seats.iter().any(|seat| seat.feed == **key)) {
+                    let code = found.get(key).map_or("", |feed| feed.code.as_str());
+                    return Err(Failure::new(
+                        format!("the access pass has no seat at the feed {code:?}"),
+                        ProgramError::FeedNotOnAccessPass.advice(),
+                    ));
+                }
+            }
+            Err(failure) => {
+                devices.retain(|_, device| device.exchange_pk != exchange);
+                missing = Some(failure);
+            }
+        }
+    }
+    match missing {
+        Some(failure) if devices.is_empty() => Err(failure),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Leaves and joins. The slot of the last transaction; 0 when there was none.
 ///
 /// # Errors
 /// When there is no such feed in the metro of the user's device, or the program refuses.
-pub async fn change(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, feeds: &Feeds) -> Result<(), Failure> {
+pub async fn change(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, feeds: &Feeds) -> Result<u64, Failure> {
     if feeds.join.is_empty() && feeds.leave.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let user = session.user(key).await.unwrap_or_else(|_| user.clone());
     let exchange = match session.operator.ledger.account(&user.device_pk, soon()).await? {
@@ -37,19 +88,19 @@ pub async fn change(session: &Session<'_>, place: &Place, key: &Pubkey, user: &U
             return Err(Failure::new(format!("the device {} of the user {key} is not on the ledger", user.device_pk), "Disconnect first."));
         }
     };
-    let join = all(session, &feeds.join, &exchange).await?;
-    if let Some((feeds, groups)) = joined(&user, &join) {
-        let instruction = SubscribeFeed { access_pass: place.pass_key, user: *key, device: user.device_pk, feeds, groups };
-        send(session, instruction.build(&session.caller()), "joined", &join).await?;
-    }
-    let user = session.user(key).await?;
-    let leave = all(session, &feeds.leave, &exchange).await?;
+    let (join, leave) = (all(session, &feeds.join, &exchange).await?, all(session, &feeds.leave, &exchange).await?);
+    let mut slot = 0;
     let held = held(session, &user).await?;
     if let Some(Left { feeds, retained, groups }) = left(&user, &leave, &held) {
         let instruction = UnsubscribeFeed { access_pass: place.pass_key, user: *key, device: user.device_pk, feeds, retained, groups };
-        send(session, instruction.build(&session.caller()), "left", &leave).await?;
+        slot = send(session, instruction.build(&session.caller()), "left", &leave).await?;
     }
-    Ok(())
+    let user = session.user(key).await?;
+    if let Some((feeds, groups)) = joined(&user, &join) {
+        let instruction = SubscribeFeed { access_pass: place.pass_key, user: *key, device: user.device_pk, feeds, groups };
+        slot = send(session, instruction.build(&session.caller()), "joined", &join).await?;
+    }
+    Ok(slot)
 }
 
 async fn send(
@@ -57,13 +108,13 @@ async fn send(
     instruction: Result<warren_ledger::instructions::Instruction, warren_ledger::instructions::BuildError>,
     what: &str,
     feeds: &BTreeMap<Pubkey, Feed>,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let instruction = instruction.map_err(|error| Failure::new(error.to_string(), "Name fewer feeds."))?;
     let codes: Vec<&str> = feeds.values().map(|feed| feed.code.as_str()).collect();
     let confirmed = session.send(instruction, &format!("{what} {}", codes.join(", "))).await?;
     let fields = json!({ "feeds": codes, "transaction": confirmed.signature.to_string() });
     session.steps.done("feed", &format!("{what} {}", codes.join(", ")), fields);
-    Ok(())
+    Ok(confirmed.slot.0)
 }
 
 async fn all(session: &Session<'_>, codes: &[String], exchange: &Pubkey) -> Result<BTreeMap<Pubkey, Feed>, Failure> {
@@ -81,13 +132,16 @@ async fn held(session: &Session<'_>, user: &User) -> Result<BTreeMap<Pubkey, Fee
     Ok(user.feed_pks.iter().zip(accounts).filter_map(feed).collect())
 }
 
+/// The feed with this code or account in this metro.
 async fn find(session: &Session<'_>, code: &str, exchange: &Pubkey) -> Result<(Pubkey, Feed), Failure> {
-    let none = || Failure::new(format!("there is no feed {code:?} in the device's metro"), "Check its code, or choose another device.");
-    let key = session.operator.pda().feed(code, exchange).map_err(|_| none())?.address;
-    match session.operator.ledger.account(&key, soon()).await? {
-        Some(Account::Feed(feed)) => Ok((key, feed)),
-        _ => Err(none()),
+    let derived = session.operator.pda().feed(code, exchange).ok().map(|derived| derived.address);
+    for key in derived.into_iter().chain(code.parse()) {
+        match session.operator.ledger.account(&key, soon()).await? {
+            Some(Account::Feed(feed)) if feed.exchange == *exchange => return Ok((key, feed)),
+            Some(_) | None => {}
+        }
     }
+    Err(Failure::new(format!("there is no feed {code:?} in the device's metro"), "Check its code, or choose another device."))
 }
 
 /// The feeds that are new to the user and exactly the groups that they add.

@@ -8,7 +8,7 @@ use super::{
     roles::{self, ByGroup, Roles},
     session::Session,
     steps::Steps,
-    wait,
+    wait::{self, Limit},
 };
 use crate::cli::{
     client::Client,
@@ -44,10 +44,11 @@ impl Change {
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Change, named: Groups) -> Result<(), Failure> {
     let watched = if named.wait.no_wait && named.wait.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
     let session = Session::open(flags, daemon, steps).await?;
-    if watched.is_some() {
-        host::daemon(daemon, &session.operator).await?;
-    }
-    let client_ip = host::client_ip(daemon, named.wait.client_ip).await?;
+    let client_ip = match (&watched, named.wait.client_ip) {
+        (Some(_), named) => host::own_address(&host::daemon(daemon, &session.operator).await?, named)?,
+        (None, Some(named)) => named,
+        (None, None) => host::client_ip(daemon, None).await?,
+    };
     let users = session.users(client_ip).await?;
     let Some((key, user)) = users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST) else {
         return Err(Failure::new(format!("this host ({client_ip}) has no multicast user"), "`warren connect multicast` first."));
@@ -59,7 +60,12 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
     let mut asked = ByGroup::new();
     let (Change::Add(roles) | Change::Remove(roles)) = change;
     for code in &named.groups {
-        roles::add(&mut asked, &[*multicast::find(&groups, code)?.0], roles);
+        let found = multicast::find(&groups, code)?;
+        let (key, _) = match change {
+            Change::Add(_) => multicast::in_use(found)?,
+            Change::Remove(_) => found,
+        };
+        roles::add(&mut asked, &[*key], roles);
     }
     let now = roles::of(user);
     let wanted = match change {
@@ -67,11 +73,11 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
         Change::Remove(_) => roles::less(&now, &asked),
     };
     let pass = session.pass(client_ip).await?.0;
-    multicast::change_with(&session, client_ip, pass, key, &now, &wanted).await?;
+    let slot = multicast::change(&session, client_ip, pass, key, &now, &wanted).await?;
     let fields = json!({ "user": key.to_string(), "changed": roles::changes(&now, &wanted).len() });
     let wait = !named.wait.no_wait && watched.is_some_and(|status| status.enabled);
     if wait {
-        wait::for_groups(daemon, steps, &wanted, named.wait.timeout).await?;
+        wait::for_groups(daemon, steps, &multicast::visible(&wanted, &groups), slot, Limit::of(named.wait.timeout)).await?;
     }
     let text = if wait { "the daemon has taken it over" } else { "the daemon will take it over" };
     let text = if now == wanted { "It is so already".to_owned() } else { format!("Changed, and {text}") };

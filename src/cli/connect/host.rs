@@ -6,7 +6,7 @@ use warren_ledger::accounts::{AccessPass, PassType, UserType};
 use warren_state::{Pubkey, ServiceKind};
 
 use crate::{
-    cli::{client::Client, failure::Failure, notes, operator::Operator},
+    cli::{client::Client, failure::Failure, notes, operator::Operator, output},
     http::v3,
 };
 
@@ -26,6 +26,23 @@ pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, 
         return Err(Failure::no_daemon("the daemon is stopping", "Start it with `systemctl start warrend`."));
     }
     Ok(status)
+}
+
+/// This host's public address, as the daemon knows it; the one that was named only where it does not. A tunnel for another address
+/// would never come up here.
+///
+/// # Errors
+/// When neither is there.
+pub fn own_address(status: &v3::Status, named: Option<Ipv4Addr>) -> Result<Ipv4Addr, Failure> {
+    match (address_of(status), named) {
+        (Ok(known), Some(named)) if named != known => {
+            output::note(&format!("--client-ip {named} is ignored: the daemon knows that this host is {known}"));
+            Ok(known)
+        }
+        (Ok(known), _) => Ok(known),
+        (Err(_), Some(named)) => Ok(named),
+        (Err(failure), None) => Err(failure),
+    }
 }
 
 /// This host's public address: the one that was named, else the daemon's.

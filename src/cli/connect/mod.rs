@@ -37,6 +37,7 @@ use crate::http::v3;
 use select::{Choice, Measured, Room, Wish};
 use session::Session;
 use steps::Steps;
+use wait::Limit;
 
 /// The exit code of an interrupted command, as shells have it: 128 and the signal's number.
 const INTERRUPTED: u8 = 130;
@@ -50,13 +51,13 @@ const MEASURED_WITHIN: Duration = Duration::from_secs(60);
 pub async fn connect(flags: &LedgerFlags, daemon: &Client, command: Connect, as_json: bool) -> anyhow::Result<u8> {
     let steps = Steps::new(as_json, command.how.wait.verbose);
     let work = async {
-        let status = reachable(daemon).await?;
+        reachable(daemon).await?;
         let session = Session::open(flags, daemon, &steps).await?;
         match command.service {
-            Service::Ibrl { tenant, allocate_addr } => unicast::connect(&session, &status, tenant, allocate_addr, &command.how).await,
+            Service::Ibrl { tenant, allocate_addr } => unicast::connect(&session, tenant, allocate_addr, &command.how).await,
             Service::Multicast { role, groups, publish, subscribe, subscribe_feed, unsubscribe_feed } => {
                 let asked = multicast::Asked::new(role, groups, publish, subscribe, subscribe_feed, unsubscribe_feed);
-                multicast::connect(&session, &status, asked, &command.how).await
+                multicast::connect(&session, asked, &command.how).await
             }
         }
     };
@@ -116,7 +117,7 @@ impl Place {
     /// Looks at the daemon, the pass and the users of this host.
     async fn look(session: &Session<'_>, how: &How) -> Result<Self, Failure> {
         let status = host::daemon(session.daemon, &session.operator).await?;
-        let client_ip = how.wait.client_ip.map_or_else(|| host::address_of(&status), Ok)?;
+        let client_ip = host::own_address(&status, how.wait.client_ip)?;
         let text = format!("warrend {} on {}, this host is {client_ip}", status.process.version, status.network);
         session.steps.done("daemon", &text, json!({ "client_ip": client_ip.to_string(), "version": status.process.version }));
         let (pass_key, pass) = session.pass(client_ip).await?;
@@ -236,26 +237,29 @@ async fn measurements(session: &Session<'_>, optional: bool) -> Result<Vec<Measu
 /// From a user on the ledger to a tunnel that carries traffic.
 async fn establish(session: &Session<'_>, key: &Pubkey, slot: u64, how: &How, groups: Option<&roles::ByGroup>) -> Result<(), Failure> {
     enable(session).await?;
+    let limit = Limit::of(how.wait.timeout);
     session.steps.stands(format!("the user {key} stands on the ledger, and the daemon goes on with its tunnel by itself"));
     if how.wait.no_wait {
         let text = "Tunnel provisioning in progress (daemon will handle it)";
         session.steps.finish(text, json!({ "user": key.to_string(), "up": false }));
         return Ok(());
     }
-    let tunnel = wait::for_tunnel(session.daemon, session.steps, key, slot, how.wait.timeout).await?;
+    // First the groups: the first one to send to changes the tunnel's address.
     if let Some(groups) = groups {
-        wait::for_groups(session.daemon, session.steps, groups, how.wait.timeout).await?;
+        wait::for_groups(session.daemon, session.steps, groups, slot, limit).await?;
     }
+    let tunnel = wait::for_tunnel(session.daemon, session.steps, key, slot, limit).await?;
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
     let name = of(&tunnel.name);
     session.steps.done("tunnel", &format!("{name} is up, {}", tunnel.session), json!({ "tunnel": name, "session": tunnel.session }));
     let overlay = tunnel.doublezero_ip.as_ref().map_or_else(String::new, |ip| format!(", DoubleZero IP {ip}"));
     let text = format!("Connected: {name} from {} to {}{overlay}, {}", of(&tunnel.local), of(&tunnel.remote), tunnel.session);
     let fields = json!({ "user": key.to_string(), "up": true, "tunnel": serde_json::to_value(&tunnel).unwrap_or_default() });
-    session.steps.finish(&text, fields);
+    session.steps.finish_like("✅  User Provisioned", &text, fields);
     Ok(())
 }
 
+/// Turns the daemon on where it is off. Before anything is paid: without the permission nothing would come of a user.
 async fn enable(session: &Session<'_>) -> Result<(), Failure> {
     let enabled = host::daemon(session.daemon, &session.operator).await?.enabled;
     if enabled {
@@ -263,7 +267,7 @@ async fn enable(session: &Session<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     session.daemon.post("/enable").await.map_err(|error| {
-        let advice = "The user stands on the ledger; `warren enable` as root, or as a member of the group warren, brings its tunnel up.";
+        let advice = "Run this as root or as a member of the group warren, or have one of them run `warren enable`.";
         Failure { advice: Some(advice.to_owned()), ..Failure::from(error) }
     })?;
     session.steps.done("daemon", "enabled", json!({ "enabled": true }));

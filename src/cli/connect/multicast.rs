@@ -11,7 +11,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::{
-    Place, device, establish,
+    Place, device, enable, establish,
     feeds::{self, Feeds},
     resumable,
     roles::{self, ByGroup, Roles},
@@ -19,12 +19,9 @@ use super::{
     session::Session,
     unicast,
 };
-use crate::{
-    cli::{
-        command::{How, Role},
-        failure::Failure,
-    },
-    http::v3,
+use crate::cli::{
+    command::{How, Role},
+    failure::Failure,
 };
 
 /// What was asked for on the command line.
@@ -63,29 +60,28 @@ impl Asked {
 ///
 /// # Errors
 /// When a condition is not met, the program refuses, or the tunnel does not come up in time.
-pub async fn connect(session: &Session<'_>, status: &v3::Status, asked: Asked, how: &How) -> Result<(), Failure> {
+pub async fn connect(session: &Session<'_>, asked: Asked, how: &How) -> Result<(), Failure> {
     let place = Place::look(session, how).await?;
     let wanted = wanted(session, &place, &asked).await?;
     let there = place.users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST).map(|(key, user)| (*key, user.clone()));
-    if wanted.is_empty() && asked.feeds.join.is_empty() && asked.feeds.leave.is_empty() {
+    if there.is_none() && wanted.is_empty() && asked.feeds.join.is_empty() && asked.feeds.leave.is_empty() {
         let text = format!("The access pass {} allows no groups: there is nothing to connect to", place.pass_key);
         session.steps.finish(&text, json!({ "user": null, "up": false }));
         return Ok(());
     }
-    let slot = status.view.slot.unwrap_or_default();
-    let (key, user, slot) = match there {
+    let (key, user, made) = match there {
         Some((key, user)) => {
             resumable(session, &key, &user, &session.devices().await?, how)?;
-            session.steps.done("user", &format!("{key} is there already"), json!({ "user": key.to_string(), "created": false }));
-            (key, user, slot)
+            unicast::there_already(session, &key);
+            (key, user, 0)
         }
         None => create(session, &place, &asked, &wanted, how).await?,
     };
     let now = roles::of(&user);
-    change(session, &place, &key, &now, &roles::with(&now, &wanted)).await?;
-    feeds::change(session, &place, &key, &user, &asked.feeds).await?;
-    let groups = roles::of(&session.user(&key).await?);
-    establish(session, &key, slot, how, Some(&groups)).await
+    let changed = change(session, place.client_ip, place.pass_key, &key, &now, &roles::with(&now, &wanted)).await?;
+    let fed = feeds::change(session, &place, &key, &user, &asked.feeds).await?;
+    let groups = visible(&roles::of(&session.user(&key).await?), &session.groups().await?);
+    establish(session, &key, made.max(changed).max(fed), how, Some(&groups)).await
 }
 
 /// The groups that are asked for: those that are named, or all that the pass allows.
@@ -94,32 +90,52 @@ async fn wanted(session: &Session<'_>, place: &Place, asked: &Asked) -> Result<B
     if asked.is_nothing() {
         roles::add(&mut wanted, &place.pass.mgroup_pub_allowlist, Roles::PUBLISHER);
         roles::add(&mut wanted, &place.pass.mgroup_sub_allowlist, Roles::SUBSCRIBER);
+        let groups = session.groups().await?;
+        let usable = |key: &Pubkey| groups.get(key).is_some_and(|group| group.status == GroupStatus::ACTIVATED);
+        for left_out in wanted.keys().filter(|key| !usable(key)) {
+            let name = groups.get(left_out).map_or_else(|| left_out.to_string(), |group| group.code.clone());
+            session.steps.done("group", &format!("{name} is left out: it is not in use"), json!({ "left_out": left_out.to_string() }));
+        }
+        wanted.retain(|key, _| usable(key));
         return Ok(wanted);
     }
     let groups = session.groups().await?;
     for (code, roles) in &asked.groups {
-        let (key, _) = find(&groups, code)?;
+        let (key, _) = in_use(find(&groups, code)?)?;
         allowed(place, key, code, *roles)?;
         roles::add(&mut wanted, &[*key], *roles);
     }
     Ok(wanted)
 }
 
+/// Those of a user's groups that are still on the ledger: the daemon shows no others.
+pub fn visible(all: &ByGroup, groups: &BTreeMap<Pubkey, MulticastGroup>) -> ByGroup {
+    all.iter().filter(|(group, _)| groups.contains_key(group)).map(|(group, roles)| (*group, *roles)).collect()
+}
+
 /// The group with this code or account.
 ///
 /// # Errors
-/// When there is none, or it is not in use.
+/// When there is none.
 pub fn find<'a>(groups: &'a BTreeMap<Pubkey, MulticastGroup>, code: &str) -> Result<(&'a Pubkey, &'a MulticastGroup), Failure> {
     let found = groups.iter().find(|(key, group)| group.code == code || key.to_string() == code);
-    let (key, group) = found.ok_or_else(|| {
+    found.ok_or_else(|| {
         let known: std::collections::BTreeSet<&str> = groups.values().map(|group| group.code.as_str()).collect();
         let known: Vec<&str> = known.into_iter().take(20).collect();
         Failure::new(format!("there is no multicast group {code:?}"), format!("The ledger has: {}.", known.join(", ")))
-    })?;
-    if group.status != GroupStatus::ACTIVATED {
-        return Err(Failure::new(format!("the multicast group {code:?} is {}", group.status.name()), "Choose another group, or wait."));
+    })
+}
+
+/// Only a group that is in use can be joined; any can be left.
+///
+/// # Errors
+/// When it is not.
+pub fn in_use<'a>((key, group): (&'a Pubkey, &'a MulticastGroup)) -> Result<(&'a Pubkey, &'a MulticastGroup), Failure> {
+    if group.status == GroupStatus::ACTIVATED {
+        return Ok((key, group));
     }
-    Ok((key, group))
+    let what = format!("the multicast group {:?} is {}", group.code, group.status.name());
+    Err(Failure::new(what, "Choose another group, or wait."))
 }
 
 /// Whether the pass lets this host do it; the program refuses otherwise. Feeds have rules of their own.
@@ -145,7 +161,8 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
         publisher: wanted.values().any(|roles| roles.publisher),
         subscriber: !asked.feeds.join.is_empty() || wanted.values().any(|roles| roles.subscriber),
     };
-    let devices = session.devices().await?;
+    let mut devices = session.devices().await?;
+    feeds::keep_covered(session, place, &asked.feeds, &mut devices, how.device.as_deref()).await?;
     let choice = device(session, place, &devices, room, how).await?;
     let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
@@ -178,32 +195,26 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
             .build(&session.caller()),
     };
     let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
+    enable(session).await?;
     let confirmed = session.send(create, &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
     Ok((key, user, confirmed.slot.0))
 }
 
-/// Sends what differs, a transaction for each group.
+/// Sends what differs, a transaction for each group. The slot of the last one; 0 when nothing differs.
 ///
 /// # Errors
 /// When the program refuses one; those before it stay.
-pub async fn change(session: &Session<'_>, place: &Place, user: &Pubkey, now: &ByGroup, wanted: &ByGroup) -> Result<(), Failure> {
-    change_with(session, place.client_ip, place.pass_key, user, now, wanted).await
-}
-
-/// As [`change`], for a host whose pass is this one.
-///
-/// # Errors
-/// When the program refuses one; those before it stay.
-pub async fn change_with(
+pub async fn change(
     session: &Session<'_>,
     client_ip: std::net::Ipv4Addr,
     access_pass: Pubkey,
     user: &Pubkey,
     now: &ByGroup,
     wanted: &ByGroup,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
+    let mut slot = 0;
     let changes = roles::changes(now, wanted);
     let permission = if changes.is_empty() { Permission::Absent } else { session.permission().await? };
     for (group, Roles { publisher, subscriber }) in changes {
@@ -220,6 +231,7 @@ pub async fn change_with(
             &format!("{group}: this host {what}"),
             json!({ "group": group.to_string(), "publisher": publisher, "subscriber": subscriber, "transaction": confirmed.signature.to_string() }),
         );
+        slot = confirmed.slot.0;
     }
-    Ok(())
+    Ok(slot)
 }

@@ -89,6 +89,8 @@ pub enum NoDevice {
 pub enum Unusable {
     /// It takes no users now: its status.
     Status(&'static str),
+    /// It has no prefixes, without which the program makes no users.
+    NoPrefixes,
     /// No room at all: how many it may have.
     Full(u16),
     /// No room for this service: how many it may have.
@@ -173,6 +175,9 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
     if device.status != DeviceStatus::ACTIVATED {
         return Err(Unusable::Status(device.status.name()));
     }
+    if device.dz_prefixes.is_empty() {
+        return Err(Unusable::NoPrefixes);
+    }
     if device.users_count.saturating_add(device.reserved_seats) >= device.max_users {
         return Err(Unusable::Full(device.max_users));
     }
@@ -199,6 +204,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "it is {status} and takes no users"),
+            Self::NoPrefixes => f.write_str("it has no prefixes to give addresses from"),
             Self::Full(0) => f.write_str("it takes no users"),
             Self::Full(limit) => write!(f, "it is full (at most {limit} users)"),
             Self::FullOf(what, limit) => write!(f, "it is full (at most {limit} {what})"),

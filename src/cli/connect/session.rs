@@ -170,6 +170,7 @@ impl<'a> Session<'a> {
     /// When it refuses, or what became of it is not known.
     pub async fn send(&self, instruction: Instruction, what: &str) -> Result<Confirmed, Failure> {
         let before = self.steps.standing();
+        self.steps.stands(format!("a transaction may be on its way ({what})"));
         let progress = |progress: Progress| match progress {
             Progress::Sent(signature) | Progress::Seen(signature) => {
                 self.steps.stands(format!("transaction {signature} is on its way ({what}) and may still be carried out"));

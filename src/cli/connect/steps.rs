@@ -107,6 +107,15 @@ impl Steps {
         }
     }
 
+    /// The same, with the line that the reference ends with, for scripts that look for it.
+    pub fn finish_like(&self, reference: &str, text: &str, fields: Value) {
+        self.finish(text, fields);
+        match self.style {
+            Style::Json => {}
+            Style::Terminal | Style::Plain => line(reference),
+        }
+    }
+
     /// The end: it is not. Says how things stand.
     pub fn fail(&self, failure: &Failure) {
         let stands = self.standing();

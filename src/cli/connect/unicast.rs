@@ -8,22 +8,19 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::{Place, device, establish, host, resumable, select::Room, session::Session};
-use crate::{
-    cli::{command::How, failure::Failure, operator::soon},
-    http::v3,
-};
+use super::{Place, device, enable, establish, host, resumable, select::Room, session::Session};
+use crate::cli::{command::How, failure::Failure, operator::soon};
 
 /// Connects: makes the user where there is none, and waits for its tunnel.
 ///
 /// # Errors
 /// When a condition is not met, the program refuses, or the tunnel does not come up in time.
-pub async fn connect(session: &Session<'_>, status: &v3::Status, tenant: Option<String>, allocate: bool, how: &How) -> Result<(), Failure> {
+pub async fn connect(session: &Session<'_>, tenant: Option<String>, allocate: bool, how: &How) -> Result<(), Failure> {
     let user_type = if allocate { UserType::IBRL_WITH_ALLOCATED_IP } else { UserType::IBRL };
     let place = Place::look(session, how).await?;
     let there = place.users.iter().find(|(_, user)| user.user_type != UserType::MULTICAST);
     if let Some((key, user)) = there {
-        return resume(session, status, key, user, user_type, how).await;
+        return resume(session, key, user, user_type, tenant.as_deref(), how).await;
     }
     has_not_run_out(session, &place).await?;
     let tenant = tenant_of(session, &place, tenant).await?;
@@ -41,13 +38,21 @@ pub async fn connect(session: &Session<'_>, status: &v3::Status, tenant: Option<
         tenant,
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
+    enable(session).await?;
     let confirmed = session.send(create.build(&session.caller()), &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     created(session, &key, &user, &confirmed.signature.to_string());
     establish(session, &key, confirmed.slot.0, how, None).await
 }
 
-async fn resume(session: &Session<'_>, status: &v3::Status, key: &Pubkey, user: &User, wanted: UserType, how: &How) -> Result<(), Failure> {
+async fn resume(
+    session: &Session<'_>,
+    key: &Pubkey,
+    user: &User,
+    wanted: UserType,
+    tenant: Option<&str>,
+    how: &How,
+) -> Result<(), Failure> {
     if user.user_type != wanted {
         let (there, asked) = (host::service_name(user.user_type), host::service_name(wanted));
         return Err(Failure::new(
@@ -56,8 +61,23 @@ async fn resume(session: &Session<'_>, status: &v3::Status, key: &Pubkey, user: 
         ));
     }
     resumable(session, key, user, &session.devices().await?, how)?;
+    if let Some(code) = tenant {
+        let named = tenant_key(session, code).await?;
+        if named != user.tenant_pk {
+            return Err(Failure::new(
+                format!("this host is connected already, and not as the tenant {code:?}"),
+                "`warren disconnect ibrl` first, then connect as that tenant.",
+            ));
+        }
+    }
+    there_already(session, key);
+    establish(session, key, 0, how, None).await
+}
+
+/// Tells of a user that was there.
+pub fn there_already(session: &Session<'_>, key: &Pubkey) {
+    session.steps.stands(format!("the user {key} was there already"));
     session.steps.done("user", &format!("{key} is there already"), json!({ "user": key.to_string(), "created": false }));
-    establish(session, key, status.view.slot.unwrap_or_default(), how, None).await
 }
 
 /// Tells of a user that was made.
@@ -89,15 +109,22 @@ async fn tenant_of(session: &Session<'_>, place: &Place, named: Option<String>) 
     let Some(code) = named.or_else(|| session.operator.config.tenant.clone()).filter(|code| !code.is_empty()) else {
         return Ok(allowed.iter().find(|key| !key.is_zero()).copied());
     };
-    let unknown = || Failure::new(format!("there is no tenant {code:?} on {}", session.operator.network()), "Check its code.");
-    let key = session.operator.pda().tenant(&code).map_err(|_| unknown())?.address;
-    match session.operator.ledger.account(&key, soon()).await? {
-        Some(Account::Tenant(_)) => {}
-        _ => return Err(unknown()),
-    }
+    let key = tenant_key(session, &code).await?;
     if !allowed.contains(&key) {
         let error = ProgramError::TenantNotInAccessPassAllowlist;
         return Err(Failure::new(format!("the access pass {} does not allow the tenant {code:?}", place.pass_key), error.advice()));
     }
     Ok(Some(key))
+}
+
+/// The tenant with this code or account.
+async fn tenant_key(session: &Session<'_>, code: &str) -> Result<Pubkey, Failure> {
+    let unknown = || Failure::new(format!("there is no tenant {code:?} on {}", session.operator.network()), "Check its code.");
+    let derived = session.operator.pda().tenant(code).ok().map(|derived| derived.address);
+    for key in derived.into_iter().chain(code.parse()) {
+        if let Some(Account::Tenant(_)) = session.operator.ledger.account(&key, soon()).await? {
+            return Ok(key);
+        }
+    }
+    Err(unknown())
 }

@@ -17,6 +17,20 @@ use crate::{
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long somebody waits.
+#[derive(Clone, Copy)]
+pub struct Limit {
+    within: Duration,
+    deadline: Instant,
+}
+
+impl Limit {
+    /// So long from now on.
+    pub fn of(within: Duration) -> Self {
+        Self { within, deadline: Instant::now() + within }
+    }
+}
+
 /// How far something is.
 enum State<T> {
     /// There.
@@ -25,37 +39,42 @@ enum State<T> {
     Hangs { on: String, advice: String },
 }
 
-/// Waits until the user's tunnel carries traffic.
+/// Waits until the user's tunnel carries traffic, and the daemon has read the ledger at this slot or later.
 ///
 /// # Errors
 /// When the time is up: says in which phase it hangs, and why.
-pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64, within: Duration) -> Result<Tunnel, Failure> {
+pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64, limit: Limit) -> Result<Tunnel, Failure> {
     let user = user.to_string();
-    until(steps, "tunnel", within, || async { tunnel_state(&daemon.read("/v3/status").await?, &user, slot) }).await
+    until(steps, "tunnel", limit, || async { tunnel_state(&daemon.read("/v3/status").await?, &user, slot) }).await
 }
 
-/// Waits until these users' tunnels are gone.
+/// Waits until the daemon has read the ledger at this slot or later, and these users' tunnels are gone.
 ///
 /// # Errors
 /// When the time is up, or the daemon does not answer.
-pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[Pubkey], within: Duration) -> Result<(), Failure> {
-    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
-    until(steps, "tunnel", within, || async { removal_state(&daemon.read("/v3/status").await?, &users) }).await
+pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[String], slot: u64, limit: Limit) -> Result<(), Failure> {
+    until(steps, "tunnel", limit, || async { removal_state(&daemon.read("/v3/status").await?, users, slot) }).await
 }
 
-/// Waits until the daemon sees the user with these groups.
+/// Waits until the daemon has read the ledger at this slot or later, and sees the user with these groups.
 ///
 /// # Errors
 /// When the time is up.
-pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, within: Duration) -> Result<(), Failure> {
-    until(steps, "groups", within, || async { Ok(groups_state(&daemon.read("/v2/status").await?, wanted)) }).await
+pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, slot: u64, limit: Limit) -> Result<(), Failure> {
+    until(steps, "groups", limit, || async {
+        let status: Status = daemon.read("/v3/status").await?;
+        if is_behind(&status, slot) {
+            return Ok(unseen(&status, slot));
+        }
+        Ok(groups_state(&daemon.read("/v2/status").await?, wanted))
+    })
+    .await
 }
 
-async fn until<T, L>(steps: &Steps, step: &'static str, within: Duration, look: impl Fn() -> L) -> Result<T, Failure>
+async fn until<T, L>(steps: &Steps, step: &'static str, limit: Limit, look: impl Fn() -> L) -> Result<T, Failure>
 where
     L: Future<Output = Result<State<T>, Failure>>,
 {
-    let deadline = Instant::now() + within;
     loop {
         let last = match look().await {
             Ok(State::There(found)) => return Ok(found),
@@ -63,8 +82,8 @@ where
             Err(failure) if failure.code == crate::cli::UNREACHABLE => failure,
             Err(failure) => return Err(failure),
         };
-        if Instant::now() >= deadline {
-            return Err(Failure { what: format!("after {}: {}", humantime::format_duration(within), last.what), ..last });
+        if Instant::now() >= limit.deadline {
+            return Err(Failure { what: format!("after {}: {}", humantime::format_duration(limit.within), last.what), ..last });
         }
         steps.waiting(step, &last.what);
         sleep(PAUSE).await;
@@ -75,7 +94,8 @@ fn tunnel_state(status: &Status, user: &str, slot: u64) -> Result<State<Tunnel>,
     if let Some(refused) = status.refused.iter().find(|refused| refused.user == user) {
         return Ok(refused_state(refused));
     }
-    let Some(tunnel) = status.tunnels.iter().find(|tunnel| tunnel.id == user) else { return Ok(unseen(status, slot)) };
+    let tunnel = status.tunnels.iter().find(|tunnel| tunnel.id == user);
+    let Some(tunnel) = tunnel.filter(|_| !is_behind(status, slot)) else { return Ok(unseen(status, slot)) };
     if tunnel.phase == "active" {
         return Ok(State::There(tunnel.clone()));
     }
@@ -90,14 +110,19 @@ fn refused_state<T>(refused: &Refused) -> State<T> {
     }
 }
 
+/// Whether what the daemon does rests on a ledger older than this.
+fn is_behind(status: &Status, slot: u64) -> bool {
+    status.view.slot.is_none_or(|seen| seen < slot)
+}
+
 /// The daemon has no such tunnel yet.
 fn unseen<T>(status: &Status, slot: u64) -> State<T> {
     let trouble = notes::general(status).into_iter().next();
-    let behind = status.view.slot.is_none_or(|seen| seen < slot);
+    let behind = is_behind(status, slot);
     let on = match (trouble, behind) {
         (Some(trouble), _) => trouble,
         (None, true) => format!(
-            "the daemon has not read the user yet: it saw the ledger at slot {}, the user is of slot {slot}",
+            "the daemon has not read the change yet: it saw the ledger at slot {}, the change is of slot {slot}",
             status.view.slot.map_or_else(|| "none".to_owned(), |slot| slot.to_string())
         ),
         (None, false) => "the daemon has read the user and has not begun with its tunnel yet".to_owned(),
@@ -120,9 +145,13 @@ fn advice(tunnel: &Tunnel) -> String {
     }
 }
 
-fn removal_state(status: &Status, users: &[String]) -> Result<State<()>, Failure> {
-    let left: Vec<&Tunnel> = status.tunnels.iter().filter(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed").collect();
-    let Some(tunnel) = left.first() else { return Ok(State::There(())) };
+fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<()>, Failure> {
+    let left = status.tunnels.iter().find(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed");
+    let Some(tunnel) = left else {
+        // A daemon that is off has nothing to take down, whatever it has read.
+        let done = !status.enabled || !is_behind(status, slot);
+        return Ok(if done { State::There(()) } else { unseen(status, slot) });
+    };
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
     let trouble = notes::ledger(status).map_or_else(String::new, |trouble| format!("; {trouble}"));
     Ok(State::Hangs {
@@ -141,11 +170,10 @@ fn groups_state(status: &serde_json::Value, wanted: &ByGroup) -> State<()> {
             Some((entry["pubkey"].as_str()?.parse().ok()?, roles))
         })
         .collect();
-    if seen == *wanted {
-        return State::There(());
-    }
+    let differs = wanted.iter().find(|(group, roles)| seen.get(*group) != Some(*roles)).map(|(group, _)| group);
+    let Some(group) = differs.or_else(|| seen.keys().find(|group| !wanted.contains_key(*group))) else { return State::There(()) };
     State::Hangs {
-        on: format!("the daemon has {} of the user's groups so far, the ledger has {}", seen.len(), wanted.len()),
+        on: format!("the daemon has not taken the group {group} over as the ledger has it"),
         advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger.".to_owned(),
     }
 }

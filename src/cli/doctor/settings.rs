@@ -14,6 +14,9 @@ use crate::{
 /// Read by the unit, so that the ledger's URL need not stand where everybody may read it.
 const UNIT_ENVIRONMENT: &str = "/etc/warren/environment";
 
+/// What the unit gives the daemon on its command line.
+const UNIT_FLAGS: &str = "WARREND_FLAGS";
+
 /// A configuration, and where it is from.
 #[derive(Debug)]
 pub struct Found {
@@ -70,7 +73,10 @@ pub fn password_file(root: &Root, pid: Option<u32>) -> Option<PathBuf> {
 fn started_with(root: &Root, pid: Option<u32>) -> Result<Layer, String> {
     let mut layer = match pid {
         Some(pid) => flags::parse(process::arguments(root, pid)).map_err(|error| error.to_string())?.layer,
-        None => Layer::default(),
+        None => {
+            let flags = root.text(UNIT_ENVIRONMENT).and_then(|text| of_file(&text, UNIT_FLAGS)).unwrap_or_default();
+            flags::parse(flags.split_whitespace().map(str::to_owned)).map_err(|error| error.to_string())?.layer
+        }
     };
     let file = root.at(DEFAULT_FILE);
     if layer.config.is_none() && file.exists() {

@@ -10,7 +10,12 @@ use warren_ledger::{
 
 use super::{Operator, find_keypair, read_config, soon, surroundings};
 use crate::{
-    cli::{client::Client, command::LedgerFlags, failure::Failure, output},
+    cli::{
+        client::Client,
+        command::LedgerFlags,
+        failure::{Failure, cause},
+        output,
+    },
     http::v3::SCHEMA,
 };
 
@@ -52,13 +57,13 @@ pub fn keygen(flags: &LedgerFlags, outfile: Option<PathBuf>, force: bool, as_jso
     keypair.write(&path, force).map_err(|error| {
         let advice = format!("To replace it, save a copy of {} and use --force; or name another file with --outfile.", path.display());
         let advice = matches!(error, warren_ledger::keypair::KeypairError::Exists(_)).then_some(advice);
-        Failure { code: crate::cli::ERROR, what: format!("{:#}", anyhow::Error::from(error)), advice }
+        Failure { code: crate::cli::ERROR, what: cause(error), advice }
     })?;
     let address = keypair.pubkey().to_string();
     if as_json {
         return output::json(&json!({ "schema": SCHEMA, "address": address, "keypair": path }));
     }
-    output::text(&format!("{address}\nkept in {}: whoever has this file owns what the address owns\n", path.display()))
+    output::text(&format!("Pubkey: {address}\nkept in {}: whoever has this file owns what the address owns\n", path.display()))
 }
 
 /// Where the keypair would be looked for.

@@ -69,21 +69,20 @@ fn code(account: &Account) -> Option<String> {
 pub async fn users(flags: &LedgerFlags, daemon: &Client, command: UserCommand, as_json: bool) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
-        UserCommand::List { all: true, .. } => {
-            let listed = operator.ledger.list(AccountType::USER, soon()).await.map_err(Failure::from)?;
-            print_users(&operator, listed, as_json).await
-        }
-        UserCommand::List { client_ip, all: false } => {
-            let client_ip = host::client_ip(daemon, client_ip).await?;
-            let listed = operator.ledger.users_at(client_ip, soon()).await.map_err(Failure::from)?;
-            print_users(&operator, listed, as_json).await
+        UserCommand::List { client_ip, here } => {
+            let client_ip = if here { Some(host::client_ip(daemon, client_ip).await?) } else { client_ip };
+            let listed = match client_ip {
+                Some(client_ip) => operator.ledger.users_at(client_ip, soon()).await,
+                None => operator.ledger.list(AccountType::USER, soon()).await,
+            };
+            print_users(&operator, listed.map_err(Failure::from)?, as_json).await
         }
         UserCommand::Get { pubkey } => {
             let key = key(&pubkey, "--pubkey")?;
             match operator.ledger.account(&key, soon()).await.map_err(Failure::from)? {
                 Some(account @ Account::User(_)) => print_one(&key, &account, as_json),
-                Some(_) => Err(Failure::new(format!("{key} is no user"), "`warren user list --all` shows all users.").into()),
-                None => Err(Failure::new(format!("there is no account {key}"), "`warren user list --all` shows all users.").into()),
+                Some(_) => Err(Failure::new(format!("{key} is no user"), "`warren user list` shows all users.").into()),
+                None => Err(Failure::new(format!("there is no account {key}"), "`warren user list` shows all users.").into()),
             }
         }
     }
@@ -96,9 +95,9 @@ pub async fn users(flags: &LedgerFlags, daemon: &Client, command: UserCommand, a
 pub async fn passes(flags: &LedgerFlags, daemon: &Client, command: PassCommand, as_json: bool) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
-        PassCommand::List { all } => {
+        PassCommand::List { mine } => {
             let mut listed = operator.ledger.list(AccountType::ACCESS_PASS, soon()).await.map_err(Failure::from)?;
-            if !all {
+            if mine {
                 let payer = operator.keypair()?.keypair.pubkey();
                 listed.accounts.retain(|_, account| matches!(account, Account::AccessPass(pass) if pass.user_payer == payer));
             }

@@ -11,14 +11,21 @@ use warren_ledger::{
     Account, Environment, LedgerClient, Pda, RpcSettings,
     accounts::Version,
     instructions::Caller,
-    keypair::{self, FoundKeypair},
+    keypair::{self, FoundKeypair, KeypairError},
     user_config::{Surroundings, UserConfig},
 };
 use warren_state::Pubkey;
 
-use super::{client::Client, command::LedgerFlags, failure::Failure, output};
+use super::{
+    client::Client,
+    command::LedgerFlags,
+    doctor::{process, root::Root, settings::find as settings_of},
+    failure::{Failure, cause},
+    output,
+};
 use crate::{
-    config::{self, Layer, values},
+    config::{self, LedgerConfig, values},
+    http::v3,
     version::PROGRAM,
 };
 
@@ -44,21 +51,27 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Finds out which ledger is meant; asks the daemon only for the environment, and only where nothing else tells it.
+    /// Finds out which ledger is meant: what flags, environment and the operator's configuration leave open, the daemon and its
+    /// configuration tell.
     ///
     /// # Errors
-    /// When a setting cannot be used, or no endpoint is known.
+    /// When a setting cannot be used, or program or endpoint are not known.
     pub async fn new(flags: &LedgerFlags, daemon: &Client) -> Result<Self, Failure> {
         let surroundings = surroundings(flags);
         let config = read_config(&surroundings)?;
+        let daemons = daemons_configuration(daemon).await;
         let program_id = match named_program(flags, &config)? {
             Some(program_id) => program_id,
-            None => daemon_program(daemon).await.unwrap_or_else(|| Environment::Testnet.program_id()),
+            None => match (daemon_program(daemon).await, &daemons) {
+                (Some(program_id), _) => program_id,
+                (None, Some(daemons)) => daemons.program_id,
+                (None, None) => return Err(no_network()),
+            },
         };
         let environment = Environment::of_program(&program_id);
-        let settings = rpc(flags, &config, program_id, environment)?;
+        let settings = rpc(flags, &config, program_id, environment, daemons.as_ref())?;
         let endpoint = settings.endpoints.first().map(|endpoint| endpoint.shown()).unwrap_or_default();
-        let ledger = LedgerClient::new(settings).map_err(|error| no_endpoint(&error.to_string()))?;
+        let ledger = LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
         Ok(Self { environment, program_id, ledger, endpoint, config, surroundings, quiet: flags.no_version_warning })
     }
 
@@ -138,17 +151,24 @@ pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
 /// The operator's configuration file; empty where there is none.
 pub fn read_config(surroundings: &Surroundings) -> Result<UserConfig, Failure> {
     let Some(path) = surroundings.config_path() else { return Ok(UserConfig::default()) };
-    UserConfig::read(&path).map_err(|error| Failure::new(format!("{error:#}"), "Mend the file, or move it away."))
+    UserConfig::read(&path).map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))
 }
 
 /// The keypair that the surroundings point to.
 pub fn find_keypair(surroundings: &Surroundings, config: &UserConfig) -> Result<FoundKeypair, Failure> {
     let mut stdin = PatientStdin(None);
     let found = keypair::find(surroundings, config, &mut stdin).map_err(|error| {
-        Failure::new(
-            error.to_string(),
-            "Name the keypair with --keypair, or make one with `warren keygen` and have an access pass issued to its address.",
-        )
+        let advice = match error {
+            KeypairError::Missing(_) | KeypairError::NoPlace => {
+                "Name the keypair with --keypair, or make one with `warren keygen` and have an access pass issued to its address."
+            }
+            KeypairError::Unreadable { .. }
+            | KeypairError::Invalid { .. }
+            | KeypairError::Exists(_)
+            | KeypairError::Unwritable { .. }
+            | KeypairError::NoRandomness(_) => "Name another keypair with --keypair.",
+        };
+        Failure::new(cause(error), advice)
     })?;
     if let Some(warning) = &found.warning {
         output::note(&warning.to_string());
@@ -182,13 +202,40 @@ async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
     told["program_id"].as_str()?.parse().ok()
 }
 
-fn rpc(flags: &LedgerFlags, config: &UserConfig, program_id: Pubkey, environment: Option<Environment>) -> Result<RpcSettings, Failure> {
+/// What the daemon runs with, or would be started with, as far as that may be read here.
+async fn daemons_configuration(daemon: &Client) -> Option<LedgerConfig> {
+    let status = daemon.clone().with_patience(Duration::from_secs(2)).read::<v3::Status>("/v3/status").await.ok();
+    let found = tokio::task::spawn_blocking(move || {
+        let root = Root::system();
+        let pid = status.and_then(|status| process::visible(&root, status.process.pid));
+        settings_of(&root, pid, &LedgerFlags::default(), |_| None).or_else(|_| settings_of(&root, None, &LedgerFlags::default(), |_| None))
+    });
+    found.await.ok()?.ok().map(|found| found.config.ledger)
+}
+
+fn rpc(
+    flags: &LedgerFlags,
+    config: &UserConfig,
+    program_id: Pubkey,
+    environment: Option<Environment>,
+    daemons: Option<&LedgerConfig>,
+) -> Result<RpcSettings, Failure> {
+    // What stands in the file for one network is not for another.
+    let same_network = config
+        .program_id
+        .as_deref()
+        .is_none_or(|program| program.is_empty() || program.parse::<Pubkey>().is_ok_and(|program| program == program_id));
+    let config = if same_network { config.clone() } else { UserConfig::default() };
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let url = flags.url.clone().or_else(|| variable(config::URL_VARIABLE)).or_else(|| config.json_rpc_url.clone());
     let url = url.or_else(|| environment.and_then(Environment::default_rpc_url).map(str::to_owned));
     let endpoints = match url {
         Some(url) => vec![parse_url(&url)?],
-        None => daemons_endpoints(program_id)?,
+        None => {
+            let daemons = daemons.filter(|daemons| daemons.program_id == program_id);
+            let urls = daemons.ok_or_else(no_endpoint)?.urls.iter();
+            urls.map(|url| url.endpoint().clone()).collect()
+        }
     };
     let ws = flags.ws.clone().or_else(|| variable("DZ_LEDGER_WS_RPC_URL")).or_else(|| config.websocket_url.clone());
     let watch_endpoint = ws.map(|url| parse_url(&url)).transpose()?;
@@ -200,18 +247,17 @@ fn parse_url(url: &str) -> Result<warren_ledger::Endpoint, Failure> {
     Ok(parsed.endpoint().clone())
 }
 
-/// What the daemon's own configuration file says, where it may be read.
-fn daemons_endpoints(program_id: Pubkey) -> Result<Vec<warren_ledger::Endpoint>, Failure> {
-    let mut layer = Layer::default();
-    layer.ledger.program_id = Some(program_id);
-    let loaded = config::load(layer, |_| None).map_err(|error| no_endpoint(&error.to_string()))?;
-    Ok(loaded.ledger.urls.iter().map(|url| url.endpoint().clone()).collect())
+fn no_endpoint() -> Failure {
+    Failure::new(
+        "no endpoint of the ledger is known here",
+        "Name it with --url, in DZ_LEDGER_RPC_URL, or once and for all with `warren config set --url URL`.",
+    )
 }
 
-fn no_endpoint(why: &str) -> Failure {
+fn no_network() -> Failure {
     Failure::new(
-        format!("no endpoint of the ledger is known: {why}"),
-        "Name it with --url, in DZ_LEDGER_RPC_URL, or once and for all with `warren config set --url URL`.",
+        "which network? The daemon does not answer, and no configuration names one",
+        "Name it with --env, or once and for all with `warren config set --env NAME`.",
     )
 }
 

@@ -83,6 +83,10 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, tenant: Option<String>) 
         }
         config.program_id = program.map(|program| program.to_string());
     }
+    if flags.url.is_some() {
+        // It follows from the RPC URL unless it is named too.
+        config.websocket_url = None;
+    }
     for (url, place) in [(&flags.url, &mut config.json_rpc_url), (&flags.ws, &mut config.websocket_url)] {
         if let Some(url) = url {
             let _usable: SecretUrl = url.parse().map_err(|error| Failure::new(format!("the URL: {error}"), "Check it."))?;

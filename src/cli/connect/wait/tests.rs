@@ -24,6 +24,16 @@ fn only_an_active_tunnel_is_there() {
 }
 
 #[test]
+fn a_tunnel_of_an_older_ledger_is_neither_up_nor_gone() {
+    let up = samples::status(|status| status["tunnels"] = json!([samples::tunnel()]));
+    assert!(hangs(tunnel_state(&up, USER, 6)).0.contains("slot 5, the change is of slot 6"));
+    let none = samples::status(|_| {});
+    assert!(hangs(removal_state(&none, &[USER.to_owned()], 6)).0.contains("the change is of slot 6"));
+    let off = samples::status(|status| status["enabled"] = json!(false));
+    assert!(matches!(removal_state(&off, &[USER.to_owned()], 6).unwrap(), State::There(())));
+}
+
+#[test]
 fn a_session_that_does_not_come_up_is_told_with_both_ends_and_what_to_check() {
     let status = samples::status(|status| {
         status["tunnels"] = json!([samples::tunnel()]);
@@ -46,7 +56,7 @@ fn a_tunnel_that_cannot_be_built_and_a_user_that_is_refused_are_told_with_the_re
 #[test]
 fn a_user_that_the_daemon_has_not_read_is_told_apart_from_a_ledger_that_it_cannot_read() {
     let (behind, _) = hangs(tunnel_state(&samples::status(|_| {}), USER, 9));
-    assert!(behind.contains("saw the ledger at slot 5, the user is of slot 9"), "{behind}");
+    assert!(behind.contains("saw the ledger at slot 5, the change is of slot 9"), "{behind}");
     let stale = samples::status(|status| status["view"]["stale"] = json!(true));
     assert!(hangs(tunnel_state(&stale, USER, 9)).0.contains("gave nothing usable"));
 }
@@ -54,9 +64,9 @@ fn a_user_that_the_daemon_has_not_read_is_told_apart_from_a_ledger_that_it_canno
 #[test]
 fn a_removal_waits_for_every_user_that_was_named_and_for_no_other() {
     let status = samples::status(|status| status["tunnels"] = json!([samples::tunnel()]));
-    let (on, _) = hangs(removal_state(&status, &[USER.to_owned()]));
+    let (on, _) = hangs(removal_state(&status, &[USER.to_owned()], 5));
     assert!(on.contains("doublezero0 is still there (active for 1m 5s)"), "{on}");
-    assert!(matches!(removal_state(&status, &["other".to_owned()]).unwrap(), State::There(())));
+    assert!(matches!(removal_state(&status, &["other".to_owned()], 5).unwrap(), State::There(())));
 }
 
 #[test]
