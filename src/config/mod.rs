@@ -412,12 +412,15 @@ fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
     std::path::absolute(&path).map_err(|error| ConfigError::Invalid(format!("{name} {}: {error}", path.display())))
 }
 
+/// A name or an address, or nothing, which is every address; then a port. That a name resolves shows when it is listened on.
 fn address(text: String) -> Result<String, ConfigError> {
-    let port = text.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    match port {
-        Some(Ok(_)) => Ok(text),
-        Some(Err(_)) | None => Err(ConfigError::Invalid(format!("metrics-addr {text:?}: expected HOST:PORT"))),
+    let number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let named = text.rsplit_once(':').is_some_and(|(host, port)| name(host) && number(port));
+    if named || text.parse::<std::net::SocketAddr>().is_ok() {
+        return Ok(text);
     }
+    Err(ConfigError::Invalid(format!("metrics-addr {text:?}: expected HOST:PORT, [IPV6]:PORT or :PORT")))
 }
 
 fn filter(text: String) -> Result<String, ConfigError> {

@@ -147,7 +147,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (vec!["-role=gateway"], "device"),
         (vec!["-device=7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX"], "role is client"),
         (vec!["-client-ip=0.0.0.0"], "client-ip"),
-        (vec!["-metrics-addr=nowhere"], "metrics-addr"),
+        (vec!["-onchain-rpc-timeout=0"], "request-timeout is 0s: it must be from 100ms"),
+        (vec!["-route-liveness-tx-min=0"], "route-liveness-tx-min is 0s: it must be from 1ms"),
         (vec!["-log-level=loud=very"], "log-level"),
         (vec!["-ledger-url=ws://x"], "expected http"),
         (vec!["-ledger-ws-url=http://x"], "expected ws"),
@@ -159,6 +160,30 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         let error = resolve(flags(&all)).expect_err(named).to_string();
         assert!(error.contains(named), "{words:?}: {error}");
     }
+}
+
+#[test]
+fn a_metrics_address_is_taken_in_the_forms_that_can_be_listened_on() {
+    let addressed = |text: &str| resolve(flags(&["-env=localnet", "-metrics-addr", text])).map(|config| config.api.metrics_addr);
+    for text in [":9464", "localhost:0", "192.0.2.1:9464", "[::1]:9464", "node-1.example_x.com:65535"] {
+        assert_eq!(addressed(text).unwrap(), text);
+    }
+    for text in ["nowhere", "9464", "", ":", "::1:9464", "[::1]", "[]:9464", "[::]x:1", "a b:9464", "x:65536", ":+80", "x:-1"] {
+        assert!(addressed(text).unwrap_err().to_string().contains("metrics-addr"), "{text}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_not_given_where_that_is_what_the_reference_has_without_the_flag() {
+    let empty = ["-client-ip", "", "-program-id=", "-solana-rpc-endpoint", ""];
+    let usual = ["-env=localnet"];
+    assert_eq!(resolve(flags(&[&usual[..], &empty[..]].concat())).unwrap(), resolve(flags(&usual)).unwrap());
+    let file = || toml("client_ip = '192.0.2.1'\n[ledger]\nenv = 'localnet'\nurls = ['http://file']");
+    assert_eq!(resolve(over(file(), flags(&empty))).unwrap(), resolve(file()).unwrap(), "the file's holds");
+    let last =
+        resolve(flags(&["-env=localnet", "-client-ip=192.0.2.1", "-client-ip=", "-solana-rpc-endpoint=http://x", "-solana-rpc-endpoint="]));
+    let last = last.unwrap();
+    assert_eq!((last.client_ip, last.ledger.urls[0].redacted()), (None, "http://localhost:8899".to_owned()), "the last one wins");
 }
 
 #[test]

@@ -91,7 +91,25 @@ pub fn count(text: &str) -> Result<u32, BadValue> {
 /// # Errors
 /// On text that is none.
 pub fn span(text: &str) -> Result<Duration, BadValue> {
-    humantime::parse_duration(text).map_err(|error| BadValue(format!("{text:?} is not a time span such as 30s or 1m30s: {error}")))
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(&completed(text))
+        .map_err(|error| BadValue(format!("{text:?} is not a time span such as 30s or 1m30s: {error}")))
+}
+
+/// Go may leave out the digits on one side of a point: `.5s`, `1.s`.
+fn completed(text: &str) -> String {
+    let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    let mut complete = String::with_capacity(text.len() + 1);
+    for (at, letter) in text.char_indices() {
+        match (letter, digit(at.checked_sub(1)), digit(Some(at + 1))) {
+            ('.', false, true) => complete.push_str("0."),
+            ('.', true, false) => complete.push_str(".0"),
+            (other, _, _) => complete.push(other),
+        }
+    }
+    complete
 }
 
 /// A time span; a bare number is seconds.
@@ -240,7 +258,10 @@ mod tests {
         for (text, millis) in [("1s", 1000), ("1m30s", 90_000), ("1m 30s", 90_000), ("50ms", 50), ("1h0m0s", 3_600_000), ("1.5s", 1500)] {
             assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
-        for text in ["", "10", "-1s", "fast", "99999999999999999999s"] {
+        for (text, millis) in [("0", 0), ("0s", 0), (".5s", 500), ("1.s", 1000), ("1m.5s", 60_500)] {
+            assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
+        }
+        for text in ["", "10", "00", ".", ".s", "-1s", "fast", "99999999999999999999s"] {
             assert!(span(text).is_err(), "{text}");
         }
         assert!(seconds("99999999999999999999").is_err());

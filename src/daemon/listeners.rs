@@ -73,9 +73,17 @@ impl Listening {
     }
 }
 
+/// Without a host it is on every address, as Go has it: of both families, or of IPv4 where there is no IPv6.
 async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener> {
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} for metrics"))?;
-    listener.into_std().context("metrics listener")
+    let bind = tokio::net::TcpListener::bind::<String>;
+    let listener = match address.strip_prefix(':') {
+        None => bind(address.to_owned()).await,
+        Some(port) => match bind(format!("[::]:{port}")).await {
+            Err(_) => bind(format!("0.0.0.0:{port}")).await,
+            both => both,
+        },
+    };
+    listener.with_context(|| format!("cannot listen on {address} for metrics"))?.into_std().context("metrics listener")
 }
 
 /// Serves at a door, which is opened anew for each start. Connections of an earlier start count on.
@@ -96,4 +104,19 @@ fn supervise<D: server::Door>(
         Box::pin(service) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
     };
     handle.spawn_supervised(name, Box::new(serve));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_metrics_address_without_a_host_is_every_address() {
+        let listener = metrics_listener(":0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(address.ip().is_unspecified(), "{address}");
+        std::net::TcpStream::connect(("127.0.0.1", address.port())).unwrap();
+        let taken = metrics_listener(&format!(":{}", address.port())).await.unwrap_err();
+        assert!(taken.to_string().contains("for metrics"), "{taken}");
+    }
 }

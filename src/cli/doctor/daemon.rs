@@ -60,7 +60,7 @@ fn dataplane(status: &Status) -> Check {
 }
 
 fn ledger(status: &Status) -> Check {
-    let fix = "check the endpoint (`warrend -check-config`), its token and the network";
+    let fix = fix(status);
     let well = status.view.age_seconds.filter(|_| !status.view.stale);
     match (notes::ledger(status), well) {
         (Some(note), None) => return Check::fail("ledger", note, fix),
@@ -75,6 +75,16 @@ fn ledger(status: &Status) -> Check {
     let pushed = if status.ledger.subscribed { "changes are pushed" } else { "changes are polled for" };
     let age = output::span(well.unwrap_or_default());
     Check::pass("ledger", format!("{}, view {age} old, {pushed}", status.ledger.endpoint))
+}
+
+/// An endpoint that answers for another network than ours answers well.
+fn fix(status: &Status) -> &'static str {
+    let told = [status.ledger.last_error.as_deref(), status.view.held.as_deref()];
+    if told.into_iter().flatten().any(|error| error.contains("wrong program")) {
+        return "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
+                /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`";
+    }
+    "check the endpoint (`warrend -check-config`), its token and the network"
 }
 
 fn address(status: &Status) -> Check {
@@ -184,6 +194,19 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
+    }
+
+    #[test]
+    fn a_ledger_that_knows_nothing_of_the_program_leads_to_the_environment() {
+        let said = |error: &str| {
+            let never = status(|s| (s["view"]["age_seconds"], s["ledger"]["last_error"]) = (json!(null), json!(error)));
+            let check = ledger(&never);
+            assert_eq!(check.outcome, Outcome::Fail);
+            check.fix.unwrap()
+        };
+        let other_network = said("program x has neither a configuration (y) nor users here: wrong program or ledger?");
+        assert!(other_network.contains("-env mainnet-beta") && other_network.contains("/etc/warren/environment"), "{other_network}");
+        assert!(!said("connection refused").contains("-env"));
     }
 
     #[test]

@@ -20,6 +20,16 @@ macro_rules! text {
     };
 }
 
+/// Empty, it is as if it were not given: so the reference has it, whose default it is.
+macro_rules! text_or_none {
+    ($($field:ident).+) => {
+        Set::Text(|layer, text| {
+            layer.$($field).+ = if text.is_empty() { None } else { Some(values::text(text)?) };
+            Ok(())
+        })
+    };
+}
+
 /// Every flag, ours first in each group.
 pub static FLAGS: &[Flag] = &[
     Flag {
@@ -53,14 +63,17 @@ pub static FLAGS: &[Flag] = &[
         names: &["program-id"],
         value: Value::Text(" KEY"),
         help: "the serviceability program, instead of the environment's",
-        set: text!(ledger.program_id),
+        set: text_or_none!(ledger.program_id),
     },
     Flag {
         names: &["ledger-url", "solana-rpc-endpoint"],
         value: Value::Text(" URL"),
         help: "ledger RPC endpoint; given several times: several endpoints",
         set: Set::Text(|layer, text| {
-            layer.ledger.urls.get_or_insert_default().push(values::text(text)?);
+            match text {
+                "" => layer.ledger.urls = None,
+                url => layer.ledger.urls.get_or_insert_default().push(values::text(url)?),
+            }
             Ok(())
         }),
     },
@@ -111,7 +124,7 @@ pub static FLAGS: &[Flag] = &[
         names: &["client-ip"],
         value: Value::Text(" IP"),
         help: "client: this host's public IPv4 address, instead of finding it",
-        set: text!(client_ip),
+        set: text_or_none!(client_ip),
     },
     Flag {
         names: &["owner"],
