@@ -121,6 +121,9 @@ mod tests {
         assert_eq!(url(&find(&with_environ, Some(7), &none, own)), "http://environ");
         let (_directory, with_unit) = root::with(&[("/etc/warren/environment", "# x\nDZ_LEDGER_RPC_URL=\"http://unit\"\n")]);
         assert_eq!(url(&find(&with_unit, None, &none, |_| None)), "http://unit");
+        let flags = [("/etc/warren/environment", "DZ_LEDGER_RPC_URL=http://unit\nWARREND_FLAGS='-env devnet -client-ip 192.0.2.1'\n")];
+        let (_directory, with_flags) = root::with(&flags);
+        assert_eq!(find(&with_flags, None, &none, |_| None).unwrap().config.ledger.env, config::Environment::Devnet);
         let given = LedgerFlags { url: Some("http://given".into()), ..LedgerFlags::default() };
         assert_eq!(url(&find(&root, Some(7), &given, own)), "http://given");
     }

@@ -133,7 +133,9 @@ mod tests {
         let local = changed(before.clone(), &flags(|flags| flags.env = Some("local".into())), None).unwrap();
         assert_eq!(local.json_rpc_url.as_deref(), Some("http://localhost:8899"));
         let named = flags(|flags| (flags.env, flags.url) = (Some("t".into()), Some("http://new".into())));
-        assert_eq!(changed(before, &named, None).unwrap().json_rpc_url.as_deref(), Some("http://new"));
+        assert_eq!(changed(before.clone(), &named, None).unwrap().json_rpc_url.as_deref(), Some("http://new"));
+        let url_only = changed(before, &flags(|flags| flags.url = Some("http://new".into())), None).unwrap();
+        assert_eq!(url_only.websocket_url, None, "it belonged to the old URL");
     }
 
     #[test]
