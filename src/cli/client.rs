@@ -47,13 +47,12 @@ pub enum ClientError {
     #[error("no permission to connect to {0}: the socket and its folders must be accessible to you")]
     Forbidden(PathBuf),
     /// Anything else on the way there.
-    #[error("cannot reach warrend on {path}")]
+    #[error("cannot reach warrend on {path}: {problem}")]
     Broken {
         /// The socket.
         path: PathBuf,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Why, with its causes.
+        problem: String,
     },
     /// The daemon did not answer.
     #[error("warrend on {path} did not answer within {}", humantime::format_duration(*.within))]
@@ -164,8 +163,9 @@ impl Client {
         }
     }
 
-    fn broken(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-        ClientError::Broken { path: self.socket.clone(), source: source.into() }
+    fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        let problem = format!("{:#}", anyhow::Error::from_boxed(error.into()));
+        ClientError::Broken { path: self.socket.clone(), problem }
     }
 }
 
@@ -196,5 +196,24 @@ impl ClientError {
             Self::Missing(_) | Self::Refused(_) | Self::Forbidden(_) | Self::Broken { .. } | Self::Slow { .. } => true,
             Self::Answer { .. } | Self::Unexpected { .. } => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_told_with_its_cause_wherever_the_error_is_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("w.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let closes = tokio::spawn(async move { listener.accept().await.map(drop) });
+        let error = Client::new(&path).get("/v3/status").await.unwrap_err();
+        closes.await.unwrap().unwrap();
+        assert!(error.is_unreachable());
+        let (told, beginning) = (error.to_string(), format!("cannot reach warrend on {}: ", path.display()));
+        assert!(told.len() > beginning.len() && told.starts_with(&beginning), "{told}");
+        assert_eq!(format!("{:#}", anyhow::Error::from(error)), told, "and only once");
     }
 }
