@@ -70,7 +70,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
         lines.push(format!("  {kind} over GRE {local} -> {remote}, incarnation {}", tunnel.incarnation));
     }
-    if tunnel.source == "manual" {
+    if tunnel.is_manual() {
         lines.push(
             "  manual: provisioned through the API, not asked for by the ledger; it goes when the daemon is enabled or the ledger is read"
                 .to_owned(),

@@ -21,7 +21,7 @@ pub fn general(status: &Status) -> Vec<String> {
         notes.push("the daemon is stopping".to_owned());
     }
     if !status.enabled {
-        notes.push(match status.tunnels.len() {
+        notes.push(match status.tunnels.iter().filter(|tunnel| !tunnel.is_manual()).count() {
             0 => "the daemon is disabled: no tunnels are built until `warren enable`".to_owned(),
             count => format!("the daemon is disabled: {} being taken down", output::count(count, "tunnel is", "tunnels are")),
         });
@@ -221,6 +221,25 @@ mod tests {
         for (change, note) in cases {
             assert_eq!(all(&status(change)), [note]);
         }
+    }
+
+    #[test]
+    fn a_disabled_daemon_takes_down_what_the_ledger_asked_for_and_no_manual_tunnel() {
+        let disabled = |sources: &[&str]| {
+            let tunnels: Vec<_> = sources
+                .iter()
+                .map(|source| {
+                    let mut tunnel = tunnel();
+                    tunnel["source"] = json!(source);
+                    tunnel
+                })
+                .collect();
+            all(&status(|s| (s["enabled"], s["tunnels"]) = (json!(false), json!(tunnels))))
+        };
+        let nothing = ["the daemon is disabled: no tunnels are built until `warren enable`"];
+        assert_eq!(disabled(&["manual"]), nothing);
+        assert_eq!(disabled(&["manual", "ledger"]), ["the daemon is disabled: 1 tunnel is being taken down"]);
+        assert_eq!(disabled(&["ledger", "ledger"]), ["the daemon is disabled: 2 tunnels are being taken down"]);
     }
 
     #[test]

@@ -209,6 +209,14 @@ pub struct Tunnel {
     pub failure: Option<Failure>,
 }
 
+impl Tunnel {
+    /// Whether it was provisioned through the API.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        self.source == "manual"
+    }
+}
+
 /// A move to other ends that is tried again later.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Postponed {
