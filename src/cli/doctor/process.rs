@@ -24,12 +24,14 @@ pub struct Process {
     pub program: Option<String>,
     /// Whether it is known to live in another network, or is a helper that a daemon started.
     pub is_apart: bool,
+    /// Whether it is known to live in this network: the kernel tells that of other users' processes to root only.
+    pub is_here: bool,
 }
 
 /// The number under which this process sees the daemon that calls itself by that number; nearest first.
 pub fn visible(root: &Root, inner: u32) -> Option<u32> {
     let daemons = look_for_daemons(root).into_iter().filter(|process| process.inner == inner);
-    daemons.min_by_key(|process| process.is_apart).map(|process| process.pid)
+    daemons.min_by_key(|process| (process.is_apart, !process.is_here)).map(|process| process.pid)
 }
 
 /// The effective capabilities of the daemon: as the kernel shows them where it does, else as the daemon says.
@@ -65,12 +67,13 @@ pub fn look_for_daemons(root: &Root) -> Vec<Process> {
         let program = root.at(&format!("/proc/{pid}/exe")).read_link().ok();
         let program = program.and_then(|path| Some(path.file_name()?.to_str()?.trim_end_matches(" (deleted)").to_owned()));
         let network = root.at(&format!("/proc/{pid}/ns/net")).read_link().ok();
-        let is_elsewhere = network.is_some() && own_network.is_some() && network != own_network;
+        let is_known = network.is_some() && own_network.is_some();
+        let (is_here, is_elsewhere) = (is_known && network == own_network, is_known && network != own_network);
         let status = root.text(&format!("/proc/{pid}/status")).unwrap_or_default();
         let inner = field(&status, "NSpid").unwrap_or(pid);
         // Looked at last: one that has gone meanwhile has none, and one that has ended an empty one.
         let has_ended = root.text(&format!("/proc/{pid}/cmdline"))?.is_empty();
-        Some(Process { pid, inner, name, program, is_apart: is_elsewhere || has_ended || is_helper(root, pid, &status) })
+        Some(Process { pid, inner, name, program, is_apart: is_elsewhere || has_ended || is_helper(root, pid, &status), is_here })
     });
     daemons.collect()
 }
@@ -78,7 +81,7 @@ pub fn look_for_daemons(root: &Root) -> Vec<Process> {
 /// Judges: the reference's daemon, or a second one of ours, would fight with ours about the tunnels.
 pub fn judge_others(daemons: &[Process], our_pid: Option<u32>) -> Check {
     let near = || daemons.iter().filter(|process| !process.is_apart && Some(process.pid) != our_pid);
-    if let Some(reference) = near().find(|process| process.is_reference()) {
+    if let Some(reference) = near().find(|process| process.is_here && process.is_reference()) {
         return Check::fail(
             OTHERS,
             format!("{REFERENCE} runs as process {}: it and warrend would undo each other's work", reference.pid),
@@ -86,11 +89,18 @@ pub fn judge_others(daemons: &[Process], our_pid: Option<u32>) -> Check {
         );
     }
     // Without an answer of our daemon, one that runs is as likely to be ours as not.
-    match near().next().filter(|_| our_pid.is_some()) {
-        Some(second) => Check::warn(
+    if let Some(second) = near().find(|process| process.is_here).filter(|_| our_pid.is_some()) {
+        return Check::warn(
             OTHERS,
             format!("another {} runs as process {}", second.name, second.pid),
             format!("if it is not meant to be there: kill {}", second.pid),
+        );
+    }
+    match near().find(|process| !process.is_here && (our_pid.is_some() || process.is_reference())) {
+        Some(other) => Check::warn(
+            OTHERS,
+            format!("{} runs as process {}; whether in this network or in another one may not be seen", other.name, other.pid),
+            "run `warren doctor` as root, who may see it",
         ),
         None => Check::pass(OTHERS, "none is seen"),
     }
@@ -157,7 +167,7 @@ mod tests {
     }
 
     fn process(pid: u32, name: &str, program: Option<&str>) -> Process {
-        Process { pid, inner: pid, name: name.into(), program: program.map(str::to_owned), is_apart: false }
+        Process { pid, inner: pid, name: name.into(), program: program.map(str::to_owned), is_apart: false, is_here: true }
     }
 
     #[test]
@@ -173,6 +183,39 @@ mod tests {
         assert_eq!(judge_others(&[process(7, "doublezerod", None)], Some(7)).outcome, Outcome::Pass, "it is the one that answered");
         let apart = Process { is_apart: true, ..process(8, "doublezerod", None) };
         assert_eq!(outcome(&[apart], Some(7)), Outcome::Pass);
+    }
+
+    #[test]
+    fn a_daemon_whose_network_may_not_be_seen_is_told_of_and_nobody_is_told_to_end_it() {
+        let hidden = |name: &str| Process { is_here: false, ..process(8, name, None) };
+        for (other, pid) in [("warrend", Some(7)), ("doublezerod", Some(7)), ("doublezerod", None)] {
+            let check = judge_others(&[process(7, "warrend", Some("warrend")), hidden(other)], pid);
+            assert_eq!((check.outcome, check.fix.as_deref()), (Outcome::Warn, Some("run `warren doctor` as root, who may see it")));
+            assert!(check.detail.starts_with(&format!("{other} runs as process 8;")), "{}", check.detail);
+        }
+        assert_eq!(judge_others(&[hidden("warrend")], None).outcome, Outcome::Pass, "it may be the daemon that does not answer");
+        assert_eq!(judge_others(&[hidden("warrend")], Some(8)).outcome, Outcome::Pass, "it is the one that answered");
+    }
+
+    #[test]
+    fn whether_a_daemon_is_in_this_network_is_known_where_both_may_be_seen() {
+        let (_directory, root) = root::with(&[
+            ("/proc/7/comm", "warrend\n"),
+            ("/proc/7/cmdline", "warrend\0"),
+            ("/proc/8/comm", "warrend\n"),
+            ("/proc/8/cmdline", "warrend\0"),
+            ("/proc/9/comm", "warrend\n"),
+            ("/proc/9/cmdline", "warrend\0"),
+        ]);
+        for (process, network) in [("self", "net:[1]"), ("7", "net:[1]"), ("8", "net:[2]")] {
+            let folder = root.at(&format!("/proc/{process}/ns"));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::os::unix::fs::symlink(network, folder.join("net")).unwrap();
+        }
+        let mut found = look_for_daemons(&root);
+        found.sort_by_key(|process| process.pid);
+        let seen: Vec<_> = found.iter().map(|process| (process.pid, process.is_here, process.is_apart)).collect();
+        assert_eq!(seen, [(7, true, false), (8, false, true), (9, false, false)]);
     }
 
     #[test]
