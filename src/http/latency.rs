@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use warren_actors::{Snapshot, latency::LatencyStatus};
 use warren_protocols::latency::{Measured, TargetReport};
 
-use super::{Api, json, v3::SCHEMA};
+use super::{Api, json, json_as_text, v3::SCHEMA};
 
 /// One address of a device, as the reference reports it.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
@@ -136,16 +136,17 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     Router::new().route("/latency", get(latency)).route("/v2/latency", get(v2_latency)).route("/v3/latency", get(v3_latency))
 }
 
-/// How far devices are: those that were measured, the nearest first. Not found when nothing is probed.
-#[utoipa::path(get, path = "/latency", responses((status = 200, body = Vec<LatencyRecord>), (status = 404, content_type = "text/plain", body = String)))]
+/// How far devices are: those that were measured, the nearest first, as JSON that the reference declares to be text. Not found
+/// when nothing is probed.
+#[utoipa::path(get, path = "/latency", responses((status = 200, content_type = "text/plain", body = Vec<LatencyRecord>), (status = 404, content_type = "text/plain", body = String)))]
 pub async fn latency(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &v2(&api.engine.snapshot()).results)
+    json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()).results)
 }
 
 /// The same, and whether all devices were measured once.
-#[utoipa::path(get, path = "/v2/latency", responses((status = 200, body = V2Latency), (status = 404, content_type = "text/plain", body = String)))]
+#[utoipa::path(get, path = "/v2/latency", responses((status = 200, content_type = "text/plain", body = V2Latency), (status = 404, content_type = "text/plain", body = String)))]
 pub async fn v2_latency(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &v2(&api.engine.snapshot()))
+    json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()))
 }
 
 /// Everything about latency: loss, history and jitter of each address, and how probing goes.

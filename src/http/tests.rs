@@ -22,17 +22,22 @@ use crate::http::{metrics, server::Limits, testing::api, v3};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_answer_with_the_references_content_types_and_bytes() {
     let served = serve(Cardboard::new(Snapshot::default())).await;
-    for (target, body) in [
-        ("/status", r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
-        ("/v2/status", "{\"reconciler_enabled\":false,\"client_ip\":\"\",\"network\":\"localnet\",\"services\":[]}\n"),
-        ("/routes", "[]\n"),
-        ("/latency", "[]\n"),
-        ("/v2/latency", "{\"ready\":false,\"results\":[]}\n"),
-        ("/config", "{\"program_id\":\"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX\",\"rpc_url\":\"https://rpc.example.com/***\"}\n"),
+    let (json, text) = ("application/json", "text/plain; charset=utf-8");
+    for (target, kind, body) in [
+        ("/status", json, r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
+        ("/v2/status", json, "{\"reconciler_enabled\":false,\"client_ip\":\"\",\"network\":\"localnet\",\"services\":[]}\n"),
+        ("/routes", json, "[]\n"),
+        ("/latency", text, "[]\n"),
+        ("/v2/latency", text, "{\"ready\":false,\"results\":[]}\n"),
+        (
+            "/config",
+            json,
+            "{\"program_id\":\"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX\",\"rpc_url\":\"https://rpc.example.com/***\"}\n",
+        ),
     ] {
         let answer = raw(&served.path, &format!("GET {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"));
         let (head, said) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: application/json"), "{target}: {head}");
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.lines().any(|line| line == format!("content-type: {kind}")), "{target}: {head}");
         assert_eq!(said, body, "{target}");
     }
 }
