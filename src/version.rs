@@ -8,6 +8,9 @@ pub const PROGRAM: Version = Version { major: 0, minor: 34, patch: 0 };
 /// The version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The same with the program's, as `--version` prints them.
+pub const WITH_PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "\nprogram: 0.34.0");
+
 /// The commit that it was built from; `none` when the build did not say (`WARREN_COMMIT`).
 pub const COMMIT: &str = match option_env!("WARREN_COMMIT") {
     Some(commit) => commit,
@@ -24,4 +27,15 @@ pub const DATE: &str = match option_env!("WARREN_DATE") {
 #[must_use]
 pub fn lines() -> String {
     format!("build: {COMMIT}\nversion: {VERSION}\ndate: {DATE}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_version_is_printed_beside_this_softwares() {
+        let Version { major, minor, patch } = PROGRAM;
+        assert_eq!(WITH_PROGRAM, format!("{VERSION}\nprogram: {major}.{minor}.{patch}"));
+    }
 }

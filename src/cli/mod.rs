@@ -23,12 +23,15 @@ mod switch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use client::{Client, ClientError};
 use command::{Command, Line};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::{
+    config::{LogConfig, LogFormat},
+    version,
+};
 
 /// Everything went well.
 pub const OK: u8 = 0;
@@ -44,7 +47,8 @@ pub const NOT_CONVERGED: u8 = 4;
 /// Runs the command line and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let line = match Line::try_parse() {
+    let grammar = Line::command().version(version::WITH_PROGRAM);
+    let line = match grammar.try_get_matches().and_then(|words| Line::from_arg_matches(&words)) {
         Ok(line) => line,
         Err(error) => {
             let code = if error.use_stderr() { USAGE } else { OK };
