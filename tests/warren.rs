@@ -11,6 +11,7 @@ use std::{
     process::Command,
 };
 
+use serde_json::json;
 use support::{Daemon, stderr, stdout, warren};
 
 const IDLE: &str = r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":[]}"#;
@@ -53,6 +54,37 @@ fn a_wrong_command_line_exits_with_2() {
 }
 
 #[test]
+fn every_verb_finds_the_socket_by_each_of_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["--sock-file", "--socket", "--socket-path"];
+    let _server = serve(dir.path(), vec![("/v2/status", 200, IDLE); names.len()]);
+    for name in names {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+        let output = command.arg("status").arg(name).arg(dir.path().join("w.sock")).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_global_flag_whose_value_makes_no_sense_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (flag, value) in [("--env", "nowhere"), ("--program-id", "0"), ("--url", "::")] {
+        let words = ["balance", flag, value, if flag == "--url" { "--env=localnet" } else { "--json" }];
+        let output = warren(dir.path(), &words);
+        assert!(!output.status.success() && stderr(&output).contains(flag), "{words:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_version_is_printed_with_that_of_the_program_that_it_speaks_to() {
+    let dir = tempfile::tempdir().unwrap();
+    for word in ["-V", "--version"] {
+        let said = stdout(&warren(dir.path(), &[word]));
+        assert!(said.starts_with(concat!("warren ", env!("CARGO_PKG_VERSION"), "\nprogram: 0.")), "{said}");
+    }
+}
+
+#[test]
 fn what_goes_on_inside_is_told_where_somebody_asks_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let key = dir.path().join("id.json");
@@ -86,8 +118,34 @@ fn status_shows_the_references_columns() {
     assert!(!table.contains('\u{1b}'), "no colour when piped");
     assert!(stdout(&warren(dir.path(), &["status"])).contains("disconnected"));
     let document: serde_json::Value = serde_json::from_str(&stdout(&warren(dir.path(), &["status", "--json"]))).unwrap();
-    assert_eq!(document["schema"], 1);
-    assert_eq!(document["services"][0]["response"]["doublezero_status"]["session_status"], "BGP Session Up");
+    assert_eq!(document.as_array().map(Vec::len), Some(1), "{document}");
+    assert_eq!((&document[0]["schema"], &document[0]["response"]["tunnel_name"]), (&json!(1), &json!("doublezero0")));
+    assert_eq!(document[0]["response"]["doublezero_status"]["session_status"], "BGP Session Up");
+}
+
+#[test]
+fn rows_of_routes_and_latency_are_the_references() {
+    let dir = tempfile::tempdir().unwrap();
+    let routes = concat!(
+        r#"[{"network":"8.8.8.8","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"present","prefix_length":32,"#,
+        r#""liveness_expected_kernel_state":"present","liveness_peer_mode":"active"},"#,
+        r#"{"network":"10.0.0.0","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"absent","prefix_length":8},"#,
+        r#"{"network":"9.9.9.9","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"absent"}]"#
+    );
+    let near = r#"{"device_pk":"p","device_ip":"192.0.2.9","device_code":"near","min_latency_ns":1,"max_latency_ns":3,"avg_latency_ns":2,"loss_percentage":0,"interface_name":"Loopback100","reachable":true}"#;
+    let silent = r#"{"device_pk":"q","device_ip":"192.0.2.8","device_code":"far","min_latency_ns":0,"max_latency_ns":0,"avg_latency_ns":0,"loss_percentage":100,"reachable":false}"#;
+    let latency: &str = Box::leak(format!(r#"{{"ready":true,"results":[{silent},{near}]}}"#).into_boxed_str());
+    let script = vec![("/routes", 200, routes), ("/routes", 200, routes), ("/routes", 200, "[]"), ("/v2/latency", 200, latency)];
+    let _server = serve(dir.path(), script);
+    let table = stdout(&warren(dir.path(), &["routes"]));
+    let networks: Vec<&str> = table.lines().skip(2).map(|line| line.split('|').next().unwrap().trim()).collect();
+    assert_eq!(networks, ["8.8.8.8", "10.0.0.0/8", "9.9.9.9"]);
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(parse(&stdout(&warren(dir.path(), &["routes", "--json"]))), parse(routes), "what /routes answers, whole");
+    let none = warren(dir.path(), &["routes", "--json"]);
+    assert_eq!((none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()), (Some(1), "[]\n", "warren: No routes found\n"));
+    let rows = stdout(&warren(dir.path(), &["latency", "--json"]));
+    assert_eq!(parse(&rows), parse(&format!("[{near},{silent}]")));
 }
 
 #[test]
@@ -134,11 +192,16 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
     let dir = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(dir.path(), &[]);
     daemon.line_with("the API answers");
-    for words in [&["status"][..], &["explain"], &["doctor"], &["routes"], &["version"]] {
+    let json_of = |words: &[&str]| -> serde_json::Value {
         let output = warren(dir.path(), &[words, &["--json"]].concat());
-        let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{words:?}: {error}"));
-        assert_eq!(document["schema"], 1, "{words:?}");
+        serde_json::from_str(&stdout(&output)).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    };
+    for words in [&["explain"][..], &["doctor"], &["version"]] {
+        assert_eq!(json_of(words)["schema"], 1, "{words:?}");
     }
+    // The reference's own documents are bare arrays.
+    assert_eq!(json_of(&["status"])[0]["response"]["doublezero_status"]["session_status"], "disconnected");
+    assert_eq!(json_of(&["routes"]), json!([]));
     let output = warren(dir.path(), &["explain"]);
     let said = stdout(&output);
     assert!(said.starts_with("Attention: the daemon is disabled: no tunnels are built until `warren enable`.\n"), "{said}");

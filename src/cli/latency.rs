@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hyper::StatusCode;
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -12,16 +11,13 @@ use super::{
     client::{Client, ClientError},
     output,
 };
-use crate::http::{
-    latency::{LatencyRecord, V2Latency, V3Latency},
-    v3,
-};
+use crate::http::latency::{LatencyRecord, V2Latency, V3Latency};
 
 const HEAD: [&str; 7] = ["Pubkey", "Code", "IP", "Min", "Max", "Avg", "reachable"];
 /// From one look to the next while the first pass runs.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// Prints how far devices are, the nearest first. A daemon that has just begun to measure is waited for.
+/// Prints how far devices are, the nearest first; as JSON the reference's array of rows. A daemon that has just begun to measure is waited for.
 ///
 /// # Errors
 /// When the daemon does not answer, or measures nothing.
@@ -29,7 +25,7 @@ pub async fn run(client: &Client, wait: Duration, as_json: bool) -> anyhow::Resu
     let mut seen = measured(client, wait).await?;
     seen.results.sort_by_cached_key(order);
     let printed = if as_json {
-        output::json(&json!({ "schema": v3::SCHEMA, "ready": seen.ready, "results": seen.results }))?
+        output::json(&seen.results)?
     } else {
         output::text(&output::table(&HEAD, &seen.results.iter().map(row).collect::<Vec<_>>()))?
     };

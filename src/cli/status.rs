@@ -37,7 +37,7 @@ pub struct Seen {
 }
 
 /// One service.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, Debug, Default)]
 pub struct Service {
     /// The session.
     pub doublezero_status: Session,
@@ -66,7 +66,7 @@ pub struct Service {
 }
 
 /// A session.
-#[derive(Deserialize, Serialize, Debug)]
+#[derive(Deserialize, Serialize, Debug, Default)]
 pub struct Session {
     /// One of the reference's texts.
     pub session_status: String,
@@ -81,6 +81,14 @@ struct Groups {
     publisher: Vec<String>,
     #[serde(default)]
     subscriber: Vec<String>,
+}
+
+impl Service {
+    /// What stands for no service at all.
+    fn none() -> Self {
+        let session = Session { session_status: "disconnected".to_owned(), last_session_update: None };
+        Self { doublezero_status: session, ..Self::default() }
+    }
 }
 
 /// Prints the services; what is wrong goes to standard error, where it disturbs no script.
@@ -120,7 +128,7 @@ pub async fn version(client: &Client, as_json: bool) -> anyhow::Result<u8> {
 
 fn rows(seen: &Seen) -> Vec<Vec<String>> {
     if seen.services.is_empty() {
-        return vec![idle(seen)];
+        return vec![row(seen, &Service::none())];
     }
     seen.services.iter().map(|service| row(seen, service)).collect()
 }
@@ -157,16 +165,6 @@ fn nearest(service: &Service) -> String {
     }
 }
 
-fn idle(seen: &Seen) -> Vec<String> {
-    let mut row = vec![NONE.to_owned(); HEAD.len()];
-    let network = if seen.network.is_empty() { NONE } else { &seen.network };
-    for (column, text) in [(0, "disconnected"), (1, "no session data"), (8, ""), (12, network), (13, "")] {
-        row[column] = text.to_owned();
-    }
-    row[7] = seen.reconciler_enabled.to_string();
-    row
-}
-
 fn last_update(session: &Session) -> String {
     match session.last_session_update.and_then(|seconds| u64::try_from(seconds).ok()) {
         Some(seconds) if seconds > 0 => output::date(seconds),
@@ -179,18 +177,16 @@ fn groups(groups: &Groups) -> String {
     published.chain(groups.subscriber.iter().map(|code| format!("S:{code}"))).collect::<Vec<_>>().join(",")
 }
 
+/// The reference's `status --json`: an array of what the table shows, with one entry where there is no service.
 fn document(seen: &Seen) -> Value {
-    let services: Vec<Value> = seen.services.iter().map(|service| entry(seen, service)).collect();
-    json!({
-        "schema": v3::SCHEMA,
-        "reconciler_enabled": seen.reconciler_enabled,
-        "network": seen.network,
-        "services": services,
-    })
+    if seen.services.is_empty() {
+        return json!([entry(seen, &Service::none())]);
+    }
+    seen.services.iter().map(|service| entry(seen, service)).collect()
 }
 
-/// One service in the shape of the reference's `status --json`.
 fn entry(seen: &Seen, service: &Service) -> Value {
+    let or_none = |text: &String| if text.is_empty() { NONE.to_owned() } else { text.clone() };
     let mut response = Map::new();
     response.insert("doublezero_status".into(), json!(service.doublezero_status));
     for (name, value) in [
@@ -203,13 +199,14 @@ fn entry(seen: &Seen, service: &Service) -> Value {
         response.insert(name.into(), json!(value));
     }
     json!({
+        "schema": v3::SCHEMA,
         "response": response,
         "reconciler_enabled": seen.reconciler_enabled,
         "tenant": service.tenant,
-        "current_device": service.current_device,
-        "lowest_latency_device": service.lowest_latency_device,
-        "metro": service.metro,
-        "network": seen.network,
+        "current_device": or_none(&service.current_device),
+        "lowest_latency_device": or_none(&service.lowest_latency_device),
+        "metro": or_none(&service.metro),
+        "network": or_none(&seen.network),
         "multicast_groups": groups(&service.multicast_groups),
         "subscriptions": service.subscriptions,
     })
@@ -224,7 +221,42 @@ mod tests {
         let seen: Seen = serde_json::from_str(r#"{"reconciler_enabled":false,"client_ip":"","network":"testnet","services":[]}"#).unwrap();
         let rows = rows(&seen);
         assert_eq!((rows.len(), rows[0].len()), (1, HEAD.len()));
-        assert_eq!((rows[0][0].as_str(), rows[0][7].as_str(), rows[0][12].as_str()), ("disconnected", "false", "testnet"));
+        let shown = "disconnected|no session data|N/A|N/A|N/A|N/A|N/A|false||N/A|N/A|N/A|testnet|";
+        assert_eq!(rows[0].join("|"), shown);
+        let element = json!({
+            "schema": 1,
+            "response": {"doublezero_status": {"session_status": "disconnected", "last_session_update": null}, "tunnel_name": null,
+                         "tunnel_src": null, "tunnel_dst": null, "doublezero_ip": null, "user_type": null},
+            "reconciler_enabled": false, "tenant": "", "current_device": "N/A", "lowest_latency_device": "N/A", "metro": "N/A",
+            "network": "testnet", "multicast_groups": "", "subscriptions": [],
+        });
+        assert_eq!(document(&seen), json!([element]));
+    }
+
+    #[test]
+    fn json_is_the_references_array_with_an_element_for_each_service() {
+        let seen: Seen = serde_json::from_str(
+            r#"{"reconciler_enabled":true,"network":"testnet","services":[
+                {"doublezero_status":{"session_status":"BGP Session Up","last_session_update":7},"tunnel_name":"doublezero0",
+                 "tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","doublezero_ip":"192.0.2.1","user_type":"IBRL",
+                 "current_device":"ams1","lowest_latency_device":"ams1","metro":"Amsterdam","tenant":"t",
+                 "multicast_groups":{"publisher":[],"subscriber":[]},"subscriptions":[]},
+                {"doublezero_status":{"session_status":"BGP Session Up","last_session_update":8},"tunnel_name":"doublezero1",
+                 "user_type":"Multicast","multicast_groups":{"publisher":["a"],"subscriber":["b"]},"subscriptions":[{"feed":"f"}]}]}"#,
+        )
+        .unwrap();
+        let document = document(&seen);
+        assert_eq!(document.as_array().map(Vec::len), Some(2));
+        let up = json!({
+            "schema": 1,
+            "response": {"doublezero_status": {"session_status": "BGP Session Up", "last_session_update": 7}, "tunnel_name": "doublezero0",
+                         "tunnel_src": "192.0.2.1", "tunnel_dst": "198.51.100.9", "doublezero_ip": "192.0.2.1", "user_type": "IBRL"},
+            "reconciler_enabled": true, "tenant": "t", "current_device": "ams1", "lowest_latency_device": "ams1", "metro": "Amsterdam",
+            "network": "testnet", "multicast_groups": "", "subscriptions": [],
+        });
+        assert_eq!(document[0], up, "no mark stands before the nearest device");
+        assert_eq!(document[1]["multicast_groups"], "P:a,S:b");
+        assert_eq!(document[1]["subscriptions"], json!([{"feed": "f"}]));
     }
 
     #[test]
