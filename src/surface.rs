@@ -108,6 +108,18 @@ fn collect(command: &clap::Command, before: &str, verbs: &mut BTreeSet<String>) 
     }
 }
 
+#[test]
+fn every_global_flag_of_the_command_line_is_in_the_table() {
+    let mut line = Line::command();
+    line.build();
+    let names = |flag: &clap::Arg| {
+        let long = flag.get_long().into_iter().chain(flag.get_all_aliases().into_iter().flatten());
+        let long = long.map(|name| format!("--{name}"));
+        long.chain(flag.get_short().map(|short| format!("-{short}"))).collect::<Vec<_>>().join("`, `")
+    };
+    compare("Global flags", line.get_arguments().map(names).collect());
+}
+
 /// A page on which every metric has a series: those that are only there on request, and those that need something to speak of.
 fn everything() -> String {
     let mut figures = Figures::default();
