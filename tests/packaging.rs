@@ -33,7 +33,7 @@ fn the_unit_of_an_environment_differs_in_that_only() {
         "Description=Warren on %i: keeps",
         "Conflicts=warrend.service",
         "After=warrend.service",
-        "ExecStart=/usr/bin/warrend -env %i $WARREND_FLAGS",
+        "ExecStart=/usr/bin/warrend $WARREND_FLAGS -env %i",
     ];
     assert!(
         template.len() == expected.len() && template.iter().zip(expected).all(|(line, begins)| line.starts_with(begins)),
@@ -85,14 +85,72 @@ fn what_readme_and_install_write_into_the_environment_is_a_configuration() {
     }
 }
 
+/// As Go writes JSON: what HTML could take for its own is escaped.
 #[test]
-fn the_endpoint_of_the_reference_is_taken_over_by_the_line_that_install_shows() {
+fn the_endpoint_of_the_reference_is_taken_over_by_the_lines_that_install_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = folder.path().join("environment");
+    let answer = r#"{"program_id":"ser2","rpc_url":"https://example.com/?api-key=a-token\u0026x=\u003c1\u003e"}"#;
+    assert!(taken_over(folder.path(), answer).success());
+    let wanted = "DZ_LEDGER_RPC_URL=https://example.com/?api-key=a-token&x=<1>\n";
+    assert_eq!(std::fs::read_to_string(&environment).unwrap(), wanted);
+    taken_over(folder.path(), "");
+    assert_eq!(std::fs::read_to_string(&environment).unwrap(), wanted, "a daemon that does not answer takes nothing away");
+    std::fs::remove_file(&environment).unwrap();
+    taken_over(folder.path(), "");
+    assert!(!environment.exists(), "a daemon that does not answer leaves no empty file");
+}
+
+/// Runs those lines for what the reference answers, with a folder in the place of `/etc/warren`.
+fn taken_over(folder: &Path, answer: &str) -> std::process::ExitStatus {
     let text = document("INSTALL.md");
-    let line = text.lines().find(|line| line.contains("DZ_LEDGER_RPC_URL=\\1")).unwrap();
-    let script =
-        format!(r#"echo '{{"program_id":"ser2","rpc_url":"https://example.com/a-token"}}' | {}"#, line.split(" | ").next().unwrap());
-    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "DZ_LEDGER_RPC_URL=https://example.com/a-token\n");
+    let block = text.split("```").find(|block| block.contains("rpc_url")).unwrap();
+    let lines = block.strip_prefix("sh\n").unwrap().replace("/etc/warren", folder.to_str().unwrap());
+    let script = format!("curl() {{ printf '%s' \"$ANSWER\"; }}\nsudo() {{ \"$@\"; }}\n{lines}");
+    Command::new("sh").arg("-c").arg(script).env("ANSWER", answer).output().unwrap().status
+}
+
+#[test]
+fn the_network_has_a_step_of_its_own_for_those_who_skip_the_one_before() {
+    let text = document("INSTALL.md");
+    let steps = text.split("\n## ").find(|section| section.starts_with("Move a host")).unwrap();
+    let of = |what: &str| steps.split("\n1. ").nth(1).unwrap().split("\n2. ").position(|step| step.contains(what));
+    assert_eq!((of("skip this step"), of("'WARREND_FLAGS=-env mainnet-beta'")), (Some(0), Some(1)));
+}
+
+#[test]
+fn bash_completes_each_of_the_two_names() {
+    for name in ["warren", "doublezero"] {
+        let script = format!(
+            ". packaging/completions/warren.bash; complete -p {name} >&2; COMP_WORDS=({name} statu) COMP_CWORD=1; \
+             _warren {name} statu {name}; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").current_dir(env!("CARGO_MANIFEST_DIR")).arg("-c").arg(script).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("-F _warren"), "{name}: {said}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "status\n", "{name}");
+    }
+}
+
+/// Every setting in force without a file is in it, with that value; what has none of its own (the endpoint, the program) by name.
+#[test]
+fn the_packaged_configuration_says_what_holds_without_it() {
+    let printed = checked(Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().env("DZ_LEDGER_RPC_URL", "https://e.example")).unwrap();
+    let packaged = document("packaging/warren.toml");
+    let (mut section, mut seen) = ("", 0);
+    for line in printed.lines().filter(|line| !line.is_empty()) {
+        if line.starts_with('[') {
+            section = line;
+            continue;
+        }
+        let (name, _) = line.split_once(" = ").unwrap();
+        let wanted = if matches!(name, "urls" | "program_id") { format!("# {name} = ") } else { format!("# {line}") };
+        let part = if section.is_empty() { packaged.split("\n[").next() } else { packaged.split(section).nth(1) };
+        let part = part.unwrap_or_else(|| panic!("{section} is missing")).split("\n[").next().unwrap();
+        assert!(part.lines().any(|line| line.starts_with(&wanted)), "{section} {wanted:?} is not in\n{part}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{printed}");
 }
 
 #[test]

@@ -2666,7 +2666,7 @@ _warren() {
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _warren -o nosort -o bashdefault -o default warren
+    complete -F _warren -o nosort -o bashdefault -o default warren doublezero
 else
-    complete -F _warren -o bashdefault -o default warren
+    complete -F _warren -o bashdefault -o default warren doublezero
 fi

@@ -563,3 +563,4 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id
 complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
+complete -c doublezero -w warren
