@@ -81,6 +81,7 @@ pub struct LedgerClient {
     settings: RpcSettings,
     lanes: Vec<Lane>,
     current: std::sync::atomic::AtomicUsize,
+    floor: std::sync::atomic::AtomicU64,
     counters: Arc<Counters>,
 }
 
@@ -95,7 +96,17 @@ impl LedgerClient {
         }
         let counters = Arc::new(Counters::default());
         let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        Ok(Self { settings, lanes, current: std::sync::atomic::AtomicUsize::new(0), counters })
+        Ok(Self { settings, lanes, current: Default::default(), floor: Default::default(), counters })
+    }
+
+    /// From now on accounts are read at this slot or later: what a transaction of ours has changed is not missed where one node of
+    /// several is behind.
+    pub fn not_before(&self, slot: Slot) {
+        self.floor.fetch_max(slot.0, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn floor(&self) -> Slot {
+        Slot(self.floor.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     /// The program.
@@ -130,7 +141,7 @@ impl LedgerClient {
     pub async fn accounts(&self, pubkeys: &[Pubkey], deadline: Instant) -> Result<Vec<Option<Account>>, LookupError> {
         let mut found = BTreeMap::new();
         for some in pubkeys.chunks(100) {
-            let read = async |lane: &Lane| self.reading(lane).multiple_accounts(some, Slot(0)).await;
+            let read = async |lane: &Lane| self.reading(lane).multiple_accounts(some, self.floor()).await;
             let (_, raw) = self.try_each(deadline, read).await?;
             for raw in raw {
                 found.insert(raw.pubkey, self.ours(raw)?);
@@ -197,7 +208,7 @@ impl LedgerClient {
     async fn list_filtered(&self, kind: AccountType, more: Option<(usize, &[u8])>, deadline: Instant) -> Result<Listed, LookupError> {
         let mut filters = vec![type_filter(kind)];
         filters.extend(more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))));
-        let read = async |lane: &Lane| self.reading(lane).program_accounts(filters.clone(), None, None).await;
+        let read = async |lane: &Lane| self.reading(lane).program_accounts(filters.clone(), None, Some(self.floor())).await;
         let (slot, raw) = self.try_each(deadline, read).await?;
         let mut listed = Listed { slot, ..Listed::default() };
         for raw in raw {

@@ -188,6 +188,7 @@ impl<'a> Session<'a> {
             }
             Failure::from(error)
         })?;
+        self.operator.ledger.not_before(confirmed.slot);
         self.steps.stands(format!("{what} (transaction {})", confirmed.signature));
         Ok(confirmed)
     }

@@ -41,6 +41,19 @@ async fn the_pass_for_this_address_comes_before_the_one_for_any() {
 }
 
 #[tokio::test]
+async fn after_a_transaction_a_node_that_is_behind_is_not_believed() {
+    let (behind, ahead) = (FakeLedger::start().await, FakeLedger::start().await);
+    behind.put(samples::key(10), &user(UserType::IBRL).into());
+    let slot = behind.state().slot + 5;
+    ahead.state().slot = slot;
+    let client = client(&[&behind, &ahead]);
+    assert!(client.account(&samples::key(10), soon()).await.unwrap().is_some());
+    client.not_before(Slot(slot));
+    assert_eq!(client.account(&samples::key(10), soon()).await, Ok(None), "the node behind still shows what was deleted");
+    assert!(client.users_at(CLIENT_IP, soon()).await.unwrap().accounts.is_empty());
+}
+
+#[tokio::test]
 async fn lists_hold_what_was_asked_for_even_from_a_ledger_that_ignores_filters_and_set_aside_what_does_not_read() {
     let ledger = FakeLedger::start().await;
     let client = client(&[&ledger]);
