@@ -337,7 +337,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__list)
-            opts="-e -h --all --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --mine --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2527,7 +2527,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__list)
-            opts="-e -h --client-ip --all --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --client-ip --here --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -238,9 +238,9 @@ complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'This host\'s users; all of the network with --all'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The network\'s users'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'One user'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l client-ip -d 'The users of this address instead of this host\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l client-ip -d 'The users of this address only' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -250,7 +250,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l all -d 'All users'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l here -d 'This host\'s users only'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
@@ -279,7 +279,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The passes of the keypair; all of the network with --all'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The network\'s access passes'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'The pass that holds for a host'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -290,7 +290,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l all -d 'All passes'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l mine -d 'The passes of the keypair only'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
