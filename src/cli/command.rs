@@ -375,13 +375,14 @@ pub fn completions(shell: Shell) -> String {
 
 /// The package installs `warren` as `doublezero` too.
 fn for_both_names(shell: Shell, script: &str) -> String {
-    match shell {
-        Shell::Bash => script.replace(" -o default warren\n", " -o default warren doublezero\n"),
-        Shell::Zsh => {
-            script.replace("compdef warren\n", "compdef warren doublezero\n").replace("_warren warren\n", "_warren warren doublezero\n")
-        }
-        Shell::Fish => format!("{script}complete -c doublezero -w warren\n"),
-        _ => script.to_owned(),
+    if shell == Shell::Bash {
+        script.replace(" -o default warren\n", " -o default warren doublezero\n")
+    } else if shell == Shell::Zsh {
+        script.replace("compdef warren\n", "compdef warren doublezero\n").replace("_warren warren\n", "_warren warren doublezero\n")
+    } else if shell == Shell::Fish {
+        format!("{script}complete -c doublezero -w warren\n")
+    } else {
+        script.to_owned()
     }
 }
 
