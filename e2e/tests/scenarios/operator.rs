@@ -12,7 +12,7 @@ use warren_e2e::{
     site::{LINK, MULTICAST_LINK, Site, TEST_ADDRESSES},
     wait::{Ask, until},
 };
-use warren_ledger::accounts::{Device, PassType, User, UserStatus, UserType};
+use warren_ledger::accounts::{Device, PassType, ProgramConfig, User, UserStatus, UserType, Version};
 use warren_state::Pubkey;
 
 use crate::{Scenario, support::SOON};
@@ -28,6 +28,7 @@ pub const ALL: &[Scenario] = &[
     ("feeds_are_joined_and_left_with_exactly_their_groups", feeds),
     ("two_tunnels_of_a_host_never_end_at_the_same_address", two_tunnels),
     ("the_nearest_device_that_answers_is_chosen", nearest),
+    ("a_newer_program_is_noted_and_one_that_is_too_new_is_an_error", versions),
     ("keys_balance_users_passes_and_configuration_are_shown", looks),
 ];
 
@@ -270,6 +271,26 @@ fn nearest(site: &mut Site<'_>) -> Result<()> {
     operator.succeeds(site, &["connect", "ibrl"])?.tells(&["ams-dz01", "ms away"])?;
     operator.succeeds(site, &["latency"])?.tells(&["ams-dz01", "ams-dz02", "true", "false"])?;
     follow_all(site)
+}
+
+fn versions(site: &mut Site<'_>) -> Result<()> {
+    let daemon = daemon(site)?;
+    let operator = Operator::with_pass(site, &daemon, |_| {})?;
+    let derived = site.network.pda().program_config();
+    let put = |version: u32, least: u32| {
+        let of = |minor| Version { major: 0, minor, patch: 0 };
+        site.put(derived.address, ProgramConfig { bump: derived.bump, version: of(version), min_compatible: of(least) })
+    };
+    let warning = "an update may be due";
+    put(99, 30)?;
+    let noted = operator.warren(&["disconnect"])?;
+    ensure!(noted.code == 0 && noted.err.contains(warning), "{noted}");
+    let silent = operator.warren(&["disconnect", "--no-version-warning"])?;
+    ensure!(silent.code == 0 && !silent.err.contains(warning), "{silent}");
+    put(99, 98)?;
+    let refused = operator.warren(&["connect", "ibrl", DEVICE, "--no-version-warning"])?;
+    ensure!(refused.code == 1 && users(site)?.is_empty(), "{refused}");
+    refused.tells(&["asks for clients of version 0.98.0 or later", "Update this software."])
 }
 
 fn looks(site: &mut Site<'_>) -> Result<()> {

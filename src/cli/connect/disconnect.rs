@@ -33,7 +33,7 @@ use crate::{
 /// When the program refuses, or a tunnel is still there when the time is up. A daemon that does not answer is an error too
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
-    let status = daemon.read("/v3/status").await;
+    let status = daemon.read::<Status>("/v3/status").await;
     if let (Err(error), None) = (&status, asked.wait.client_ip) {
         return Err(Failure {
             code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },
@@ -42,9 +42,10 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
         });
     }
     let session = Session::open(flags, daemon, steps).await?;
-    if status.is_ok() {
-        host::daemon(daemon, &session.operator).await?;
-    }
+    let status = match status {
+        Ok(_) => Ok(host::daemon(daemon, &session.operator).await?),
+        Err(error) => Err(error),
+    };
     let client_ip = match (&status, asked.wait.client_ip) {
         (_, Some(ip)) => ip,
         (Ok(status), None) => host::address_of(status)?,

@@ -1,7 +1,8 @@
 //! This host: its daemon, its address, its pass.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
+use tokio::time::{Instant, sleep};
 use warren_ledger::accounts::{AccessPass, PassType, UserType};
 use warren_state::{Pubkey, ServiceKind};
 
@@ -10,12 +11,15 @@ use crate::{
     http::v3,
 };
 
+/// A daemon that has just been started finds this host's public address within this.
+const LOOKING: Duration = Duration::from_secs(10);
+
 /// Asks the daemon how it is, and makes sure that it watches the same program of the same ledger.
 ///
 /// # Errors
 /// When it does not answer, or watches another program.
 pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, Failure> {
-    let status: v3::Status = daemon.read("/v3/status").await.map_err(Failure::from)?;
+    let status = settled(daemon).await?;
     if status.ledger.program_id != operator.program_id.to_string() {
         return Err(Failure::new(
             format!("the daemon runs on {} (program {}), this command on {}", status.network, status.ledger.program_id, operator.network()),
@@ -26,6 +30,19 @@ pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, 
         return Err(Failure::no_daemon("the daemon is stopping", "Start it with `systemctl start warrend`."));
     }
     Ok(status)
+}
+
+/// What the daemon says; one that is still looking for this host's public address is waited for.
+async fn settled(daemon: &Client) -> Result<v3::Status, Failure> {
+    let deadline = Instant::now() + LOOKING;
+    loop {
+        let status: v3::Status = daemon.read("/v3/status").await.map_err(Failure::from)?;
+        let is_looking = status.client_ip.is_none() && status.client_ip_error.is_none() && status.role != "gateway";
+        if !is_looking || Instant::now() >= deadline {
+            return Ok(status);
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// This host's public address, as the daemon knows it; the one that was named only where it does not. A tunnel for another address
@@ -52,7 +69,7 @@ pub fn own_address(status: &v3::Status, named: Option<Ipv4Addr>) -> Result<Ipv4A
 pub async fn client_ip(daemon: &Client, named: Option<Ipv4Addr>) -> Result<Ipv4Addr, Failure> {
     match named {
         Some(ip) => Ok(ip),
-        None => address_of(&daemon.read("/v3/status").await.map_err(Failure::from)?),
+        None => address_of(&settled(daemon).await?),
     }
 }
 
