@@ -26,7 +26,9 @@ pub const ALL: &[Scenario] = &[
     ("a_tunnel_works_again_after_the_interface_below_it_went_down_and_up", interface_flaps),
 ];
 
-/// Another end on the device takes the place of this one.
+/// Another end on the device takes the place of this one, as a network's controller has it once the ledger has changed. The
+/// device ends the old session with a Cease, which takes the session's routes along wherever it arrives: so whatever is to
+/// keep them has moved before.
 fn replace_end(site: &mut Site<'_>, host: &mut Connected, change: impl FnOnce(&mut TunnelEnd)) -> Result<()> {
     site.device().remove_tunnel(&host.connection.end.name)?;
     change(&mut host.connection.end);
@@ -55,11 +57,11 @@ fn endpoint(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL)?;
     let before = link_index(&host.client, LINK)?;
     let (spare, client) = (site.device().spare_address, site.client().address);
-    replace_end(site, &mut host, |end| end.local = spare)?;
     site.network.edit_user(host.connection.pubkey, |user| user.tunnel_endpoint = spare)?;
     await_ends(&host, client, spare)?;
     let routes = bgp_routes(&host.client)?;
     ensure!(routes.len() == TEST_ADDRESSES.len(), "routes went with the old endpoint: {routes:?}");
+    replace_end(site, &mut host, |end| end.local = spare)?;
     host.await_working(site)?;
     ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
     Ok(())
@@ -92,9 +94,9 @@ fn source(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
     let before = link_index(&host.client, LINK)?;
     let (device, spare, gateway) = (site.device().address, site.client().spare_address, site.client().gateway);
-    replace_end(site, &mut host, |end| end.remote = spare)?;
     host.client.ip(&format!("route replace default via {gateway} src {spare}\n"))?;
     await_ends(&host, spare, device)?;
+    replace_end(site, &mut host, |end| end.remote = spare)?;
     host.await_working(site)?;
     ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
     Ok(())
@@ -104,8 +106,8 @@ fn overlay(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
     let before = link_index(&host.client, LINK)?;
     let overlay = Ipv4Addr::new(169, 254, 7, 6);
-    replace_end(site, &mut host, |end| end.overlay = overlay)?;
     site.network.edit_user(host.connection.pubkey, |user| user.tunnel_net = Net::new(overlay, 31))?;
+    replace_end(site, &mut host, |end| end.overlay = overlay)?;
     until("the new overlay address is there, and the old one gone", SOON, || {
         let found = addresses(&host.client, LINK)?;
         Ok(Ask::holds(found == ["169.254.7.7/31 link", "45.33.100.10/32 global"], || format!("{found:?}; {}", host.daemon.log_tail())))
@@ -151,11 +153,11 @@ fn address_changes(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
     let before = link_index(&host.client, LINK)?;
     let (device, client, spare) = (site.device().address, site.client().address, site.client().spare_address);
-    replace_end(site, &mut host, |end| end.remote = spare)?;
     // Without it the kernel would take the second address along.
     host.client.sysctl("ipv4/conf/eth0/promote_secondaries", "1")?;
     host.client.ip(&format!("addr del {client}/29 dev eth0\n"))?;
     await_ends(&host, spare, device)?;
+    replace_end(site, &mut host, |end| end.remote = spare)?;
     host.await_working(site)?;
     ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
     Ok(())

@@ -78,16 +78,14 @@ fn link_down(site: &mut Site<'_>) -> Result<()> {
 fn device_moves(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL)?;
     let spare = site.device().spare_address;
-    let mut moved = host.connection.end.clone();
-    site.device().remove_tunnel(&moved.name)?;
-    moved.local = spare;
-    site.device().add_tunnel(moved.clone())?;
     site.network.edit_device(site.device_key(), |device| device.public_ip = spare)?;
-    host.connection.end = moved;
     until("the tunnel goes to the new address", SOON, || {
         let service = warren_e2e::observe::service(&host.daemon)?.unwrap_or_default();
         Ok(Ask::holds(service["tunnel_dst"] == spare.to_string(), || service.to_string()))
     })?;
+    site.device().remove_tunnel(&host.connection.end.name)?;
+    host.connection.end.local = spare;
+    site.device().add_tunnel(host.connection.end.clone())?;
     host.await_working(site)
 }
 

@@ -15,11 +15,15 @@ use crate::{
 
 pub const ALL: &[Scenario] = &[
     ("disable_takes_the_tunnel_down_and_enable_brings_it_back", disable_enable),
-    ("the_switch_survives_restarts_and_crashes", persists),
-    ("a_new_daemon_is_disabled_and_touches_nothing", fresh),
     ("a_restart_loses_no_packet", restart),
     ("a_killed_daemon_adopts_its_tunnel_without_losing_a_packet", killed),
     ("a_user_banned_while_the_daemon_was_down_loses_its_tunnel_at_the_next_start", banned_while_down),
+];
+
+/// The switch and the state folder.
+pub const STATE: &[Scenario] = &[
+    ("the_switch_survives_restarts_and_crashes", persists),
+    ("a_new_daemon_is_disabled_and_touches_nothing", fresh),
     ("a_second_daemon_on_the_same_state_is_refused", second_daemon),
 ];
 
