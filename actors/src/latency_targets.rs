@@ -172,10 +172,9 @@ mod tests {
 
     #[test]
     fn ends_for_tunnels_are_probed_where_they_have_an_address_of_their_own_and_not_when_they_are_off() {
-        let interface = |name: &str, octets: [u8; 4], prefix_len, ute| Interface {
-            version: Interface::CURRENT,
-            body: InterfaceV2 { name: name.into(), ip_net: Net::new(octets.into(), prefix_len), ute, ..InterfaceV2::default() },
-            flex_algo_node_segments: vec![],
+        let interface = |name: &str, octets: [u8; 4], prefix_len, ute| {
+            let ip_net = Net::new(octets.into(), prefix_len);
+            Interface::new(InterfaceV2 { name: name.into(), ip_net, ute, ..InterfaceV2::default() }, vec![])
         };
         let interfaces = vec![
             interface("Loopback100", [9, 0, 0, 100], 32, true),

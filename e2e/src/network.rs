@@ -124,6 +124,7 @@ impl Network {
             last_bgp_reported_at: 0,
             bgp_rtt_ns: 0,
             feed_pks: Vec::new(),
+            access_pass: Pubkey::default(),
         };
         (derived.address, user)
     }

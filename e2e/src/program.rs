@@ -10,7 +10,8 @@ use serde_json::json;
 use warren_ledger::{
     Endpoint, Keypair, LedgerClient, RpcSettings,
     accounts::{
-        AccessPass, Account, Allocator, Bitmap, Device, Feed, FeedSeat, GlobalState, Net, PassStatus, PassType, ResourceExtension, User,
+        AccessPass, Account, Allocator, Bitmap, Device, Digest, Feed, FeedChain, FeedSeat, FeedStatus, GlobalState, Net, PassStatus,
+        PassType, ResourceExtension, User,
     },
     instructions::{AccountMeta, Instruction, SYSTEM_PROGRAM},
     pda::{Numbered, Resource},
@@ -65,6 +66,7 @@ impl Network {
             qa_allowlist: Vec::new(),
             feature_flags: 1,
             feed_authority: OWNER,
+            ip_verifier_authority: Pubkey::default(),
         }
     }
 
@@ -127,7 +129,23 @@ impl Network {
     pub fn new_feed(&self, code: &str, groups: Vec<Pubkey>) -> Result<(Pubkey, Feed)> {
         let exchange = self.pda().numbered(Numbered::Exchange, 1).address;
         let derived = self.pda().feed(code, &exchange)?;
-        let feed = Feed { owner: OWNER, bump: derived.bump, code: code.to_owned(), name: code.to_owned(), exchange, groups };
+        let feed = Feed {
+            owner: OWNER,
+            bump: derived.bump,
+            code: code.to_owned(),
+            name: code.to_owned(),
+            exchange,
+            groups,
+            builder: Pubkey::default(),
+            stake_ref: Pubkey::default(),
+            spec_id: String::new(),
+            sla_hash: Digest::default(),
+            committed_rate_bits_per_sec: 0,
+            status: FeedStatus::ACTIVE,
+            halted_by: Pubkey::default(),
+            retires_at: 0,
+            feed_chain: FeedChain::UNSPECIFIED,
+        };
         Ok((derived.address, feed))
     }
 

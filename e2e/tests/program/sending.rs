@@ -20,7 +20,7 @@ const IN_TIME: Duration = Duration::from_secs(60);
 pub const ALL: &[Case] = &[
     ("a_transaction_is_carried_out_once_though_it_is_sent_many_times", once),
     ("a_user_is_made_once_though_its_making_is_sent_many_times", user_once),
-    ("a_failure_comes_back_as_the_code_of_the_right_instruction", right_instruction),
+    ("a_failure_comes_back_as_that_of_the_right_instruction_and_program", right_instruction),
     ("a_payer_without_balance_is_told_so_before_anything_is_sent", no_balance),
     ("a_payer_that_cannot_pay_the_accounts_rent_is_refused_by_the_ledger", no_rent),
     ("the_ledgers_clock_is_read", clock),
@@ -68,7 +68,8 @@ fn right_instruction(plan: &mut Plan) -> Result<Run> {
         let small = transfer(stand.payer.pubkey(), to, Lamports(5_000_000));
         let large = transfer(stand.payer.pubkey(), to, Lamports(1000 * COIN.0));
         let error = stand.network.send(&[small, large], &stand.payer)?.err().context("more was paid than there is")?;
-        let failure = TransactionFailure::Program { instruction: 3, error: ProgramError::from_code(1) };
+        // A number of the system program, and none of ours.
+        let failure = TransactionFailure::Instruction { instruction: 3, reason: "the system program refused (error 1)".into() };
         ensure!(matches!(&error, SendError::Failed { failure: found, .. } if *found == failure), "{error:?}");
         ensure!(stand.network.rpc.balance(to)? == Lamports(0), "half of it was carried out");
         Ok(())

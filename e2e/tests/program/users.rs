@@ -59,6 +59,7 @@ fn made(plan: &mut Plan) -> Result<Run> {
             last_bgp_reported_at: 0,
             bgp_rtt_ns: 0,
             feed_pks: vec![],
+            access_pass: Pubkey::default(),
         };
         ensure!(user == expected, "{user:#?}");
         Ok(())
@@ -174,25 +175,9 @@ fn tenant(plan: &mut Plan) -> Result<Run> {
 
 fn endpoint(plan: &mut Plan) -> Result<Run> {
     const OTHER_END: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 77);
-    let ends = |name: &str, address: Ipv4Addr| Interface {
-        version: Interface::CURRENT,
-        flex_algo_node_segments: vec![],
-        body: InterfaceV2 {
-            status: InterfaceStatus::ACTIVATED,
-            name: name.into(),
-            itype: InterfaceType::LOOPBACK,
-            cyoa: Cyoa::NONE,
-            dia: warren_ledger::accounts::InterfaceDia::NONE,
-            loopback: warren_ledger::accounts::LoopbackType::NONE,
-            bandwidth: 0,
-            cir: 0,
-            mtu: 0,
-            routing_mode: warren_ledger::accounts::RoutingMode::STATIC,
-            vlan: 0,
-            ip_net: Net::new(address, 32),
-            node_segment: 0,
-            ute: true,
-        },
+    let ends = |name: &str, address: Ipv4Addr| {
+        let (status, itype, ip_net) = (InterfaceStatus::ACTIVATED, InterfaceType::LOOPBACK, Net::new(address, 32));
+        Interface::new(InterfaceV2 { status, name: name.into(), itype, ip_net, ute: true, ..InterfaceV2::default() }, vec![])
     };
     let interfaces = vec![ends("Loopback7", Ipv4Addr::new(198, 51, 100, 70)), ends("Loopback100", OTHER_END)];
     let stand = plan.stand_with(|device| device.interfaces = interfaces, |_| {})?;

@@ -48,9 +48,24 @@ pub struct InterfaceV2 {
 record!(InterfaceV2 { status, name, itype, cyoa, dia, loopback, bandwidth, cir, mtu, routing_mode, vlan, ip_net, node_segment, ute } 38);
 
 impl From<InterfaceV1> for InterfaceV2 {
+    /// What the first version does not say is zero, but for the MTU: its interfaces have one of 9000.
     fn from(old: InterfaceV1) -> Self {
+        const MTU: u16 = 9000;
         let InterfaceV1 { status, name, itype, loopback, vlan, ip_net, node_segment, ute } = old;
-        Self { status, name, itype, loopback, vlan, ip_net, node_segment, ute, ..Self::default() }
+        Self { status, name, itype, loopback, vlan, ip_net, node_segment, ute, mtu: MTU, ..Self::default() }
+    }
+}
+
+impl InterfaceV2 {
+    /// Every field that is there; those after the end have their defaults.
+    fn read_what_is_there(reader: &mut Reader<'_>) -> Self {
+        macro_rules! each {
+            ($($field:ident)*) => {{
+                let none = Self::default();
+                Self { $($field: reader.tail(stringify!($field), none.$field),)* }
+            }};
+        }
+        each!(status name itype cyoa dia loopback bandwidth cir mtu routing_mode vlan ip_net node_segment ute)
     }
 }
 
@@ -93,7 +108,7 @@ impl InterfaceDeprecated {
             Self::V1(body) => body.clone().into(),
             Self::V2 { second: _, body } | Self::V3 { body, segments: _ } => body.clone(),
         };
-        Interface { version: Interface::CURRENT, body, flex_algo_node_segments: Vec::new() }
+        Interface::new(body, Vec::new())
     }
 
     fn variant(&self) -> u8 {
@@ -159,6 +174,8 @@ impl Field for InterfaceDeprecated {
 /// An interface that carries its own size, so that a reader can step over what it does not know.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Interface {
+    /// The record's size as it was read, in bytes, these two included. Written anew: the size of what is written.
+    pub size: u16,
     /// 4 today.
     pub version: u8,
     /// The fields.
@@ -172,18 +189,35 @@ impl Interface {
     pub const CURRENT: u8 = 4;
     /// Size (2 bytes) and version (1 byte), which the size includes.
     const PREFIX: usize = 3;
+
+    /// An interface as it is written today.
+    #[must_use]
+    pub fn new(body: InterfaceV2, flex_algo_node_segments: Vec<FlexAlgoNodeSegment>) -> Self {
+        let mut new = Self { size: 0, version: Self::CURRENT, body, flex_algo_node_segments };
+        new.size = new.written_size();
+        new
+    }
+
+    fn written_size(&self) -> u16 {
+        let mut out = Vec::new();
+        self.body.write(&mut out);
+        self.flex_algo_node_segments.write(&mut out);
+        u16::try_from(Self::PREFIX + out.len()).unwrap_or(u16::MAX)
+    }
 }
 
 impl Serialize for Interface {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Shown<'a> {
+            size: u16,
             version: u8,
             #[serde(flatten)]
             body: &'a InterfaceV2,
             flex_algo_node_segments: &'a [FlexAlgoNodeSegment],
         }
-        Shown { version: self.version, body: &self.body, flex_algo_node_segments: &self.flex_algo_node_segments }.serialize(serializer)
+        let Self { size, version, body, flex_algo_node_segments } = self;
+        Shown { size: *size, version: *version, body, flex_algo_node_segments }.serialize(serializer)
     }
 }
 
@@ -191,27 +225,26 @@ impl Field for Interface {
     const MIN: usize = Self::PREFIX;
     /// Fields beyond the record's own size get their defaults; bytes beyond the fields that we know are stepped over.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
-        let size = usize::from(u16::read(reader)?);
+        let size = u16::read(reader)?;
         let version = u8::read(reader)?;
-        let rest = reader.take(size.checked_sub(Self::PREFIX).ok_or(Flaw::Truncated)?)?;
+        let rest = reader.take(usize::from(size).checked_sub(Self::PREFIX).ok_or(Flaw::Truncated)?)?;
         let mut inner = Reader::new(rest);
         Ok(Self {
+            size,
             version,
-            body: inner.tail("body", InterfaceV2::default()),
+            body: InterfaceV2::read_what_is_there(&mut inner),
             flex_algo_node_segments: inner.tail("flex_algo_node_segments", Vec::new()),
         })
     }
     fn write(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&[0, 0, self.version]);
+        self.written_size().write(out);
+        self.version.write(out);
         self.body.write(out);
         self.flex_algo_node_segments.write(out);
-        let size = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
-        out[start..start + 2].copy_from_slice(&size.to_le_bytes());
     }
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self { version: entropy.byte(), body: Field::generate(entropy), flex_algo_node_segments: Field::generate(entropy) }
+        Self { version: entropy.byte(), ..Self::new(Field::generate(entropy), Field::generate(entropy)) }
     }
 }
 

@@ -11,12 +11,12 @@ use warren_state::Pubkey;
 use super::{
     interface::{Interface, InterfaceDeprecated},
     numbers::{
-        BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, GroupStatus, LinkStatus, LinkType,
-        PassStatus, PaymentStatus, PlaceStatus, UserStatus, UserType,
+        BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, FeedChain, FeedStatus, GroupStatus,
+        LinkStatus, LinkType, PassStatus, PaymentStatus, PlaceStatus, UserStatus, UserType,
     },
     pass::PassType,
     resource::Allocator,
-    wire::{DecodeError, Field, Float, Net, Reader},
+    wire::{DecodeError, Digest, Field, Float, Net, Reader},
 };
 
 /// Reading and writing of an account's fields after its type byte.
@@ -87,9 +87,12 @@ layout! {
             user_airdrop_lamports: u64 = 0,
             health_oracle: Pubkey = Pubkey::default(),
             qa_allowlist: Vec<Pubkey> = Vec::new(),
-            /// Bit 0 is on-chain allocation, bit 1 asks for permission accounts.
+            /// Bit 0 is on-chain allocation, bit 1 asks for permission accounts, bit 2 for proofs of address, bit 3 allows
+            /// feeds with a stake.
             feature_flags: u128 = 0,
             feed_authority: Pubkey = Pubkey::default(),
+            /// Whose signature a proof of address carries; zero for nobody's.
+            ip_verifier_authority: Pubkey = Pubkey::default(),
         }
     }
 }
@@ -184,7 +187,7 @@ layout! {
             refcount: u32 = 0,
             users_count: u16 = 0,
             max_users: u16 = 0,
-            device_health: DeviceHealth = DeviceHealth::UNKNOWN,
+            device_health: DeviceHealth = DeviceHealth::PENDING,
             desired_status: DesiredStatus = DesiredStatus::PENDING,
             unicast_users_count: u16 = 0,
             multicast_subscribers_count: u16 = 0,
@@ -223,7 +226,8 @@ layout! {
             side_a_iface: String = String::new(),
             side_z_iface: String = String::new(),
             delay_override_ns: u64 = 0,
-            health: u8 = 0,
+            /// 1 is pending.
+            health: u8 = 1,
             desired: u8 = 0,
             link_topologies: Vec<Pubkey> = Vec::new(),
             flags: u32 = 0,
@@ -264,6 +268,8 @@ layout! {
             last_bgp_reported_at: u64 = 0,
             bgp_rtt_ns: u64 = 0,
             feed_pks: Vec<Pubkey> = Vec::new(),
+            /// The pass that let it in; zero where the writer did not record it.
+            access_pass: Pubkey = Pubkey::default(),
         }
     }
 }
@@ -412,7 +418,7 @@ layout! {
 }
 
 layout! {
-    /// A feed (18).
+    /// A feed (18). One whose account ends with its groups is active: it was written before feeds had a state.
     Feed {
         required {
             owner: Pubkey,
@@ -423,6 +429,15 @@ layout! {
         }
         tail {
             groups: Vec<Pubkey> = Vec::new(),
+            builder: Pubkey = Pubkey::default(),
+            stake_ref: Pubkey = Pubkey::default(),
+            spec_id: String = String::new(),
+            sla_hash: Digest = Digest::default(),
+            committed_rate_bits_per_sec: u64 = 0,
+            status: FeedStatus = FeedStatus::ACTIVE,
+            halted_by: Pubkey = Pubkey::default(),
+            retires_at: i64 = 0,
+            feed_chain: FeedChain = FeedChain::UNSPECIFIED,
         }
     }
 }

@@ -8,8 +8,9 @@
 //!   what follows (access pass types). And, in a user or a device, a field that a tunnel is made of (groups, tunnel
 //!   endpoint, prefixes) that is cut in half: a default would change the tunnel.
 //! * A default: fields that an older writer did not know (absent at the end), and anything broken after them. The two caps
-//!   of an access pass are 1 when absent; all else is zero or empty. A user of the old layout has 32 zero bytes where
-//!   `feed_pks` is: it reads as an empty list and 28 trailing bytes.
+//!   of an access pass are 1 when absent, a device's and a link's health is pending, a feed is active; all else is zero or
+//!   empty. A user of the old layout has 32 zero bytes where `feed_pks` is: it reads as an empty list, no access pass and 28
+//!   trailing bytes.
 //! * A device without `interfaces`, or with another number of them than `deprecated_interfaces`, gets them rebuilt from the
 //!   deprecated ones, with a note.
 
@@ -34,14 +35,14 @@ pub use kinds::{
     ProgramConfig, ResourceExtension, Tenant, Topology, User, Version,
 };
 pub use numbers::{
-    AccountType, BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, GroupStatus, InterfaceDia,
-    InterfaceStatus, InterfaceType, LinkStatus, LinkType, LoopbackType, PassStatus, PaymentStatus, PlaceStatus, RoutingMode, UserStatus,
-    UserType,
+    AccountType, BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, FeedChain, FeedStatus,
+    GroupStatus, InterfaceDia, InterfaceStatus, InterfaceType, LinkStatus, LinkType, LoopbackType, PassStatus, PaymentStatus, PlaceStatus,
+    RoutingMode, UserStatus, UserType,
 };
 pub use pass::{FeedSeat, PassType};
-pub use resource::{Allocator, Bitmap};
+pub use resource::{Allocator, Bitmap, Occupancy};
 use wire::Reader;
-pub use wire::{DecodeError, Float, InvalidNet, Net};
+pub use wire::{DecodeError, Digest, Float, InvalidNet, Net};
 
 /// Where a user's client IP is, for filters.
 pub const USER_CLIENT_IP_OFFSET: usize = 116;
@@ -178,7 +179,7 @@ pub fn to_json(account: &Account) -> serde_json::Value {
     serde_json::from_str(&to_json_text(account)).unwrap_or(serde_json::Value::Null)
 }
 
-/// The JSON form as indented text, every number exact.
+/// The JSON form as indented text, every number exact. An allocator's says how much it has and how much of that is taken.
 #[must_use]
 pub fn to_json_text(account: &Account) -> String {
     #[derive(Serialize)]
@@ -186,8 +187,11 @@ pub fn to_json_text(account: &Account) -> String {
         tag: AccountType,
         #[serde(flatten)]
         account: &'a Account,
+        #[serde(flatten)]
+        occupancy: Option<Occupancy>,
     }
-    serde_json::to_string_pretty(&Tagged { tag: account.account_type(), account }).unwrap_or_default()
+    let occupancy = if let Account::ResourceExtension(resource) = account { resource.occupancy() } else { None };
+    serde_json::to_string_pretty(&Tagged { tag: account.account_type(), account, occupancy }).unwrap_or_default()
 }
 
 /// The sized interfaces count only when there are as many as deprecated ones: both lists describe the same interfaces.

@@ -271,6 +271,26 @@ open_enum! {
 }
 
 open_enum! {
+    /// A feed's state. Only an active one takes new users.
+    FeedStatus {
+        PENDING = 0 => "pending",
+        ACTIVE = 1 => "active",
+        HALTED = 2 => "halted",
+        RETIRED = 3 => "retired",
+        RETIRING = 4 => "retiring",
+    }
+}
+
+open_enum! {
+    /// Whose data a feed carries.
+    FeedChain {
+        UNSPECIFIED = 0 => "unspecified",
+        SOLANA = 1 => "solana",
+        HYPERLIQUID = 2 => "hyperliquid",
+    }
+}
+
+open_enum! {
     /// A contributor's status; only "none" has a documented name.
     ContributorStatus {
         NONE = 0 => "none",

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{
+    ResourceExtension,
     interface::serialize_variant,
     wire::{Field, Flaw, Net, Reader},
 };
@@ -90,6 +91,35 @@ impl Field for Allocator {
             }
             value => Self::Unknown(value.max(2)),
         }
+    }
+}
+
+/// How much an allocator has to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Occupancy {
+    /// All addresses or numbers of its range.
+    pub total: u64,
+    /// Those that are taken.
+    pub allocated: u64,
+    /// Those that are free.
+    pub available: u64,
+}
+
+impl ResourceExtension {
+    /// How much there is and how much of that is taken; `None` for an allocator of an unknown kind.
+    #[must_use]
+    pub fn occupancy(&self) -> Option<Occupancy> {
+        let total = match &self.allocator {
+            Allocator::Ip { base_net, .. } => 1 << 32_u8.checked_sub(base_net.prefix_len)?,
+            Allocator::Id { start, end, .. } => u64::from(end.saturating_sub(*start)),
+            Allocator::Unknown(_) => return None,
+        };
+        let taken = |(at, byte): (u64, &u8)| {
+            let of_range = total.saturating_sub(8 * at).min(8);
+            u64::from((u16::from(*byte) & ((1 << of_range) - 1)).count_ones())
+        };
+        let allocated = (0..).zip(&self.bitmap.0).map(taken).sum();
+        Some(Occupancy { total, allocated, available: total - allocated })
     }
 }
 

@@ -7,10 +7,10 @@ use warren_state::Pubkey;
 
 use super::{
     AccessPass, Account, Allocator, BgpStatus, Billing, Bitmap, Contributor, ContributorStatus, Cyoa, DesiredStatus, Device, DeviceHealth,
-    DeviceStatus, DeviceType, Exchange, Feed, FeedSeat, FlexAlgoNodeSegment, GlobalConfig, GlobalState, GroupStatus, Index, Interface,
-    InterfaceDeprecated, InterfaceDia, InterfaceStatus, InterfaceType, InterfaceV1, InterfaceV2, Link, LinkStatus, LinkType, Location,
-    LoopbackType, MulticastGroup, Net, PassStatus, PassType, PaymentStatus, Permission, PlaceStatus, ProgramConfig, ResourceExtension,
-    RoutingMode, Tenant, Topology, User, UserStatus, UserType, Version, encode,
+    DeviceStatus, DeviceType, Digest, Exchange, Feed, FeedChain, FeedSeat, FeedStatus, FlexAlgoNodeSegment, GlobalConfig, GlobalState,
+    GroupStatus, Index, Interface, InterfaceDeprecated, InterfaceDia, InterfaceStatus, InterfaceType, InterfaceV1, InterfaceV2, Link,
+    LinkStatus, LinkType, Location, LoopbackType, MulticastGroup, Net, PassStatus, PassType, PaymentStatus, Permission, PlaceStatus,
+    ProgramConfig, ResourceExtension, RoutingMode, Tenant, Topology, User, UserStatus, UserType, Version, encode,
 };
 
 /// A key that is easy to tell from others: its first byte is `n`.
@@ -66,8 +66,11 @@ pub fn odd_forms() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("user_old_layout", user_old_layout()),
         ("user_unknown_numbers", encode(&User { status: UserStatus(99), user_type: UserType(42), ..user() }.into())),
+        ("user_without_pass", short_by(32, &user_multicast().into())),
         ("user_without_telemetry", encode(&user().into())[..204].to_vec()),
-        ("access_pass_without_caps", access_pass_without_caps()),
+        ("access_pass_without_caps", short_by(8, &access_pass(PassType::Prepaid).into())),
+        ("global_state_without_verifier", short_by(32, &global_state().into())),
+        ("feed_without_state", feed_without_state()),
         ("device_without_interfaces", device_without_interfaces(&device())),
         ("device_trailing", [encode(&device().into()), vec![0; 7]].concat()),
     ]
@@ -82,14 +85,20 @@ pub fn device_without_interfaces(device: &Device) -> Vec<u8> {
 
 /// A user of the layout that had one feed key where the list of them is: 32 zero bytes.
 fn user_old_layout() -> Vec<u8> {
-    let today = encode(&User { feed_pks: Vec::new(), ..user() }.into());
-    [&today[..today.len() - 4], &[0; 32]].concat()
+    let before_feeds = short_by(4 + 32, &User { feed_pks: Vec::new(), ..user() }.into());
+    [&before_feeds[..], &[0; 32]].concat()
 }
 
-/// A pass of the layout before the caps: it ends after the list of tenants.
-fn access_pass_without_caps() -> Vec<u8> {
-    let today = encode(&access_pass(PassType::Prepaid).into());
-    today[..today.len() - 8].to_vec()
+/// A feed as written before feeds had a state: it ends with its groups.
+fn feed_without_state() -> Vec<u8> {
+    const STATE: usize = 32 + 32 + 4 + 32 + 8 + 1 + 32 + 8 + 1;
+    short_by(STATE, &Feed { spec_id: String::new(), ..feed() }.into())
+}
+
+/// An account without its last bytes, as a writer left it that did not know them.
+fn short_by(count: usize, account: &Account) -> Vec<u8> {
+    let today = encode(account);
+    today[..today.len() - count].to_vec()
 }
 
 fn net(octets: [u8; 4], prefix_len: u8) -> Net {
@@ -111,6 +120,7 @@ fn global_state() -> GlobalState {
         qa_allowlist: vec![key(7)],
         feature_flags: 3,
         feed_authority: key(8),
+        ip_verifier_authority: key(9),
     }
 }
 
@@ -202,7 +212,7 @@ pub fn device() -> Device {
         InterfaceDeprecated::V2 { second: true, body: second.clone() },
         InterfaceDeprecated::V3 { body: second.clone(), segments: segments.clone() },
     ];
-    let sized = |body: InterfaceV2| Interface { version: Interface::CURRENT, body, flex_algo_node_segments: segments.clone() };
+    let sized = |body: InterfaceV2| Interface::new(body, segments.clone());
     Device {
         owner: key(1),
         index: 3,
@@ -287,6 +297,7 @@ pub fn user() -> User {
         last_bgp_reported_at: 123_500,
         bgp_rtt_ns: 1_250_000,
         feed_pks: vec![],
+        access_pass: key(62),
     }
 }
 
@@ -407,5 +418,21 @@ fn topology() -> Topology {
 }
 
 fn feed() -> Feed {
-    Feed { owner: key(1), bump: 239, code: "mkt".into(), name: "Market data".into(), exchange: key(41), groups: vec![key(80), key(81)] }
+    Feed {
+        owner: key(1),
+        bump: 239,
+        code: "mkt".into(),
+        name: "Market data".into(),
+        exchange: key(41),
+        groups: vec![key(80), key(81)],
+        builder: key(14),
+        stake_ref: key(15),
+        spec_id: "spec-1".into(),
+        sla_hash: Digest([0x5a; 32]),
+        committed_rate_bits_per_sec: 40_000_000,
+        status: FeedStatus::HALTED,
+        halted_by: key(16),
+        retires_at: 1_790_000_000,
+        feed_chain: FeedChain::SOLANA,
+    }
 }

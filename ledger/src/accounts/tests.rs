@@ -76,7 +76,64 @@ fn a_user_of_the_old_layout_has_no_feeds_and_28_trailing_bytes() {
     let decoded = inspect(&bytes).unwrap();
     assert_eq!(decoded.trailing, 28);
     assert_eq!(user_of(&bytes).feed_pks, []);
-    assert_eq!(user_of(&bytes).bgp_rtt_ns, 1_250_000);
+    assert_eq!((user_of(&bytes).bgp_rtt_ns, user_of(&bytes).access_pass), (1_250_000, Pubkey::default()));
+}
+
+#[test]
+fn a_user_names_its_pass_after_its_feeds_and_none_where_the_writer_recorded_none() {
+    let user = samples::user_multicast();
+    let bytes = encode(&user.clone().into());
+    assert_eq!(bytes[bytes.len() - 32..], user.access_pass.0);
+    assert_eq!(bytes[bytes.len() - 64..bytes.len() - 32], user.feed_pks[0].0);
+    let before = inspect(&fixture("user_without_pass")).unwrap();
+    assert_eq!(before.account, User { access_pass: Pubkey::default(), ..user }.into());
+    assert_eq!((before.trailing, before.defaulted.as_slice()), (0, &["access_pass"][..]));
+}
+
+#[test]
+fn a_feed_without_a_state_is_active_and_so_is_one_that_is_cut_before_it() {
+    let feed_of = |bytes: &[u8]| match decode(bytes) {
+        Ok(Account::Feed(feed)) => feed,
+        other => panic!("{other:?}"),
+    };
+    let old = feed_of(&fixture("feed_without_state"));
+    assert_eq!((old.status, old.groups.len(), old.feed_chain), (FeedStatus::ACTIVE, 2, FeedChain::UNSPECIFIED));
+    let whole = fixture("feed");
+    assert_eq!(feed_of(&whole).status, FeedStatus::HALTED);
+    // The state, who halted it, when it is retired, its chain.
+    let state = whole.len() - 1 - 32 - 8 - 1;
+    assert_eq!(whole[state], 2);
+    assert_eq!(feed_of(&whole[..state]).status, FeedStatus::ACTIVE);
+    assert_eq!(feed_of(&whole[..=state]).status, FeedStatus::HALTED);
+}
+
+#[test]
+fn the_verifiers_key_is_the_states_last_field_and_zero_where_there_is_none() {
+    let of = |bytes: &[u8]| match decode(bytes) {
+        Ok(Account::GlobalState(state)) => state.ip_verifier_authority,
+        other => panic!("{other:?}"),
+    };
+    let whole = fixture("global_state");
+    assert_eq!(whole[whole.len() - 32..], of(&whole).0);
+    assert_eq!(of(&fixture("global_state_without_verifier")), Pubkey::default());
+}
+
+#[test]
+fn the_health_of_a_device_and_of_a_link_is_pending_where_it_is_absent() {
+    let mut device = samples::device();
+    (device.deprecated_interfaces, device.interfaces) = (vec![], vec![]);
+    let bytes = encode(&device.into());
+    // Health, the wanted state, seven counters, the list of interfaces.
+    let before = bytes.len() - (1 + 1 + 7 * 2 + 4);
+    let (read, _) = device_of(&bytes[..before]);
+    assert_eq!((read.max_users, read.device_health), (128, DeviceHealth::PENDING));
+    let whole = fixture("link");
+    // Health, the wanted state, one topology, flags.
+    let before = whole.len() - (1 + 1 + 4 + 32 + 4);
+    match decode(&whole[..before]) {
+        Ok(Account::Link(link)) => assert_eq!((link.side_z_iface.as_str(), link.health), ("Ethernet2", 1)),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -148,6 +205,7 @@ fn a_device_without_interfaces_gets_them_from_the_deprecated_ones() {
     assert_eq!(device.interfaces.len(), 4);
     assert_eq!(device.interfaces[0].body.name, "Loopback255");
     assert_eq!(device.interfaces[0].body.ip_net, Net::new(Ipv4Addr::new(172, 16, 0, 1), 32));
+    assert_eq!(device.interfaces[0].body.mtu, 9000, "the first form does not say its MTU");
     assert_eq!(device.interfaces[3].body, samples::device().interfaces[3].body);
     assert_eq!(device.max_multicast_publishers, 8);
 }
@@ -194,6 +252,50 @@ fn an_interface_that_is_longer_than_we_know_is_stepped_over() {
     assert_eq!(read.interfaces[0].body, device.interfaces[0].body);
     assert_eq!(read.interfaces[1], device.interfaces[1]);
     assert_eq!(decoded.trailing, 0);
+}
+
+#[test]
+fn a_sized_interface_that_is_shorter_than_todays_keeps_every_field_that_is_there() {
+    let mut device = samples::device();
+    device.deprecated_interfaces.truncate(2);
+    device.interfaces.truncate(2);
+    let [first, second] = &device.interfaces[..] else { panic!("two interfaces") };
+    let (one, two) = (encode_interface(first), encode_interface(second));
+    let whole = encode(&device.clone().into());
+    let list = whole.len() - one.len() - two.len();
+    // Segments, the mark for tunnels, the node's segment, the address.
+    let up_to_address = two.len() - (4 + 34) - 1 - 2 - 5;
+    for kept in [two.len() - (4 + 34), up_to_address, up_to_address + 3] {
+        let mut short = two[..kept].to_vec();
+        short[..2].copy_from_slice(&u16::try_from(kept).unwrap().to_le_bytes());
+        let (read, _) = device_of(&[&whole[..list], &short[..], &one[..]].concat());
+        let found = &read.interfaces[0];
+        assert_eq!((usize::from(found.size), found.body.name.as_str(), found.body.vlan), (kept, "Ethernet1", 100));
+        assert_eq!((found.body.bandwidth, found.body.mtu), (10_000_000_000, 9000));
+        let has_address = kept == two.len() - (4 + 34);
+        assert_eq!(found.body.ute, has_address);
+        assert_eq!(found.body.ip_net, if has_address { second.body.ip_net } else { Net::NONE });
+        assert_eq!(read.interfaces[1], *first);
+    }
+}
+
+#[test]
+fn an_interfaces_size_and_what_an_allocator_has_left_are_in_the_json_form() {
+    let json = to_json(&samples::device().into());
+    let size = encode_interface(&samples::device().interfaces[1]).len();
+    assert_eq!(json["interfaces"][1]["size"], size);
+    let (_, addresses) = samples::full().into_iter().find(|(name, _)| *name == "resource_extension_ip").unwrap();
+    let json = to_json(&addresses);
+    // Four bits of the bitmap's four bytes.
+    assert_eq!((&json["total"], &json["allocated"], &json["available"]), (&65_536.into(), &4.into(), &65_532.into()));
+    let Account::ResourceExtension(mut numbers) = addresses else { panic!("an allocator") };
+    numbers.allocator = Allocator::Id { start: 500, end: 510, first_free: 0 };
+    numbers.bitmap = Bitmap(vec![0xff, 0xff]);
+    let taken = Occupancy { total: 10, allocated: 10, available: 0 };
+    assert_eq!(numbers.occupancy(), Some(taken), "bits past the range are none of it");
+    numbers.allocator = Allocator::Unknown(7);
+    assert_eq!(numbers.occupancy(), None);
+    assert!(to_json(&numbers.into()).get("total").is_none());
 }
 
 #[test]
@@ -253,7 +355,7 @@ proptest! {
 
     #[test]
     fn a_damaged_account_never_panics_and_holds_no_more_than_its_bytes_allow(
-        which in 0..29usize, at in any::<prop::sample::Index>(), value in any::<u8>(), cut in any::<prop::sample::Index>(),
+        which in 0..33usize, at in any::<prop::sample::Index>(), value in any::<u8>(), cut in any::<prop::sample::Index>(),
     ) {
         let all = samples::all();
         let mut bytes = all[which % all.len()].1.clone();

@@ -336,6 +336,31 @@ impl Field for Net {
     }
 }
 
+/// A hash. Shown in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Digest(pub [u8; 32]);
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&text)
+    }
+}
+
+impl Field for Digest {
+    const MIN: usize = 32;
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
+        Ok(Self(reader.array()?))
+    }
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+    #[cfg(test)]
+    fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
+        Self(entropy.array())
+    }
+}
+
 /// A 64-bit float that compares by its bits, so that not-a-number equals itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Float {

@@ -30,6 +30,12 @@ use crate::{
 /// The system program: its address is all zeros.
 pub const SYSTEM_PROGRAM: Pubkey = Pubkey([0; 32]);
 
+/// `Ed25519SigVerify111111111111111111111111111`: checks signatures that other instructions of the transaction rely on.
+pub const ED25519_PROGRAM: Pubkey = Pubkey([
+    3, 125, 70, 214, 124, 147, 251, 190, 18, 249, 66, 143, 131, 141, 64, 255, 5, 112, 116, 73, 39, 244, 138, 100, 252, 202, 112, 68, 128,
+    0, 0, 0,
+]);
+
 /// An account that an instruction names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct AccountMeta {

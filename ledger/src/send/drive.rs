@@ -2,8 +2,13 @@
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use warren_state::Pubkey;
+
 use super::{Confirmed, Progress, SendError, SendSettings, Step, Submission, TransactionRpc, sign};
-use crate::{instructions::Instruction, keypair::Keypair};
+use crate::{
+    instructions::{Instruction, compute_budget_prelude},
+    keypair::Keypair,
+};
 
 /// Sends the instructions as one transaction that the payer signs, and waits until it is settled.
 ///
@@ -31,7 +36,14 @@ pub async fn send(
                 Err(_) => submission.on_cut_off(start.elapsed(), &request),
             },
             Step::Wait(until, _) => sleep_until(start + until).await,
-            Step::Done(result) => return result,
+            Step::Done(result) => return result.map_err(|error| told_apart(error, instructions)),
         }
     }
+}
+
+/// A failure by the program whose instruction failed.
+fn told_apart(error: SendError, instructions: &[Instruction]) -> SendError {
+    let SendError::Failed { signature, failure } = error else { return error };
+    let programs: Vec<Pubkey> = compute_budget_prelude().iter().chain(instructions).map(|instruction| instruction.program_id).collect();
+    SendError::Failed { signature, failure: failure.of_programs(&programs) }
 }

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::program_error::ProgramError;
+use warren_state::Pubkey;
+
+use crate::{
+    instructions::{COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, SYSTEM_PROGRAM},
+    program_error::ProgramError,
+};
 
 /// Why the ledger did not carry out a transaction.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -23,6 +28,12 @@ pub enum TransactionFailure {
         /// The ledger's word for it.
         reason: String,
     },
+    /// A program broke off in the middle, without saying why.
+    #[error("the program broke off in instruction {instruction} without saying why ({PANICKED})")]
+    Panicked {
+        /// Which, from 0.
+        instruction: u8,
+    },
     /// The payer cannot pay the fee, or does not exist.
     #[error("the payer has no balance for the fee")]
     NoBalance,
@@ -40,7 +51,38 @@ pub enum TransactionFailure {
     Other(String),
 }
 
+/// The ledger's word for a program that broke off.
+const PANICKED: &str = "ProgramFailedToComplete";
+
 impl TransactionFailure {
+    /// What to do about it, where there is something: one sentence.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Program { error, .. } => Some(error.advice()),
+            Self::Panicked { .. } => Some(
+                "The ledger's records changed or do not fit together: run the command again, and tell the network's operators when it says the same.",
+            ),
+            Self::NoBalance | Self::NoRent => Some("Send the payer enough for fees and an account's rent."),
+            Self::Instruction { .. } | Self::BlockhashNotFound | Self::AlreadyProcessed | Self::Other(_) => None,
+        }
+    }
+
+    /// The same, told apart by the programs that the transaction's instructions call, in their order: a number of one of the
+    /// ledger's own programs is never one of ours.
+    #[must_use]
+    pub fn of_programs(self, programs: &[Pubkey]) -> Self {
+        let Self::Program { instruction, error } = self else { return self };
+        let number = error.code();
+        let reason = match programs.get(usize::from(instruction)) {
+            Some(program) if *program == ED25519_PROGRAM => format!("a signature in the transaction does not hold (error {number})"),
+            Some(program) if *program == SYSTEM_PROGRAM => format!("the system program refused (error {number})"),
+            Some(program) if *program == COMPUTE_BUDGET_PROGRAM => format!("the compute budget was refused (error {number})"),
+            Some(_) | None => return Self::Program { instruction, error },
+        };
+        Self::Instruction { instruction, reason }
+    }
+
     /// Reads the `err` of a transaction's status or of a simulation.
     #[must_use]
     pub fn from_json(err: &Value) -> Self {
@@ -72,6 +114,7 @@ impl TransactionFailure {
             let code = reason.split_once("custom program error: 0x").map(|(_, code)| leading_hex(code));
             return Some(match code {
                 Some(code) => Self::Program { instruction, error: ProgramError::from_code(code?) },
+                None if reason.contains("Program failed to complete") => Self::Panicked { instruction },
                 None => Self::Instruction { instruction, reason: bounded(reason) },
             });
         }
@@ -98,6 +141,7 @@ fn instruction_error(inner: &Value) -> TransactionFailure {
     let code = reason.get("Custom").and_then(Value::as_u64).and_then(|code| u32::try_from(code).ok());
     match (code, reason.as_str()) {
         (Some(code), _) => TransactionFailure::Program { instruction, error: ProgramError::from_code(code) },
+        (None, Some(PANICKED)) => TransactionFailure::Panicked { instruction },
         (None, Some(name)) => TransactionFailure::Instruction { instruction, reason: bounded(name) },
         (None, None) => TransactionFailure::Instruction { instruction, reason: bounded(&reason.to_string()) },
     }
@@ -128,13 +172,39 @@ mod tests {
     #[test]
     fn the_ledgers_own_errors_are_told_from_the_programs() {
         let read = |err: Value| TransactionFailure::from_json(&err);
-        let stopped = TransactionFailure::Instruction { instruction: 2, reason: "ProgramFailedToComplete".into() };
-        assert_eq!(read(json!({"InstructionError": [2, "ProgramFailedToComplete"]})), stopped);
+        let stopped = TransactionFailure::Instruction { instruction: 2, reason: "InvalidSeeds".into() };
+        assert_eq!(read(json!({"InstructionError": [2, "InvalidSeeds"]})), stopped);
         assert_eq!(read(json!("AccountNotFound")), TransactionFailure::NoBalance);
         assert_eq!(read(json!("InsufficientFundsForFee")), TransactionFailure::NoBalance);
         assert_eq!(read(json!({"InsufficientFundsForRent": {"account_index": 0}})), TransactionFailure::NoRent);
         assert_eq!(read(json!("BlockhashNotFound")), TransactionFailure::BlockhashNotFound);
         assert_eq!(read(json!("CallChainTooDeep")), TransactionFailure::Other("CallChainTooDeep".into()));
+    }
+
+    #[test]
+    fn a_program_that_breaks_off_gets_a_sentence_in_both_forms() {
+        let panicked = TransactionFailure::Panicked { instruction: 2 };
+        assert_eq!(TransactionFailure::from_json(&json!({"InstructionError": [2, "ProgramFailedToComplete"]})), panicked);
+        let simulated = "Transaction simulation failed: Error processing Instruction 2: Program failed to complete";
+        assert_eq!(TransactionFailure::from_message(simulated), Some(panicked.clone()));
+        assert!(panicked.to_string().contains("broke off"), "{panicked}");
+        assert!(panicked.advice().is_some_and(|advice| advice.ends_with('.')));
+    }
+
+    #[test]
+    fn a_number_of_one_of_the_ledgers_own_programs_is_never_one_of_ours() {
+        let ours = Pubkey([9; 32]);
+        let programs = [COMPUTE_BUDGET_PROGRAM, COMPUTE_BUDGET_PROGRAM, ED25519_PROGRAM, ours, SYSTEM_PROGRAM];
+        let read = |instruction: u8| {
+            TransactionFailure::from_json(&json!({"InstructionError": [instruction, {"Custom": 2}]})).of_programs(&programs)
+        };
+        for (instruction, word) in [(0, "compute budget"), (2, "signature"), (4, "system program")] {
+            let failure = read(instruction);
+            assert!(matches!(&failure, TransactionFailure::Instruction { reason, .. } if reason.contains(word)), "{failure:?}");
+        }
+        for instruction in [3, 9] {
+            assert_eq!(read(instruction), TransactionFailure::Program { instruction, error: ProgramError::InvalidLocationPubkey });
+        }
     }
 
     #[test]

@@ -219,11 +219,8 @@ impl SendError {
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Failed { failure: TransactionFailure::Program { error, .. }, .. } => Some(error.advice()),
-            Self::NoBalance { .. } | Self::Failed { failure: TransactionFailure::NoBalance | TransactionFailure::NoRent, .. } => {
-                Some("Send the payer enough for fees and an account's rent.")
-            }
-            Self::Failed { .. } => None,
+            Self::NoBalance { .. } => TransactionFailure::NoBalance.advice(),
+            Self::Failed { failure, .. } => failure.advice(),
             Self::Unsendable(_) => Some("Name fewer groups or feeds at once."),
             Self::Expired { .. } => Some("Check the payer's balance and try again."),
             Self::Unconfirmed { .. } => Some("Run the command again: it looks at the ledger first and resumes."),
