@@ -68,7 +68,7 @@ fn realised(effects: &[Effect]) -> Observed {
         | Effect::Finished => None,
     });
     let links = specs.map(|(spec, incarnation)| (spec.link.name.clone(), tunnel(spec, incarnation)));
-    Observed { links: links.collect(), rules: BTreeSet::new() }
+    Observed { links: links.collect(), ..Observed::default() }
 }
 
 fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
