@@ -209,9 +209,7 @@ impl Board {
     /// Which users are ours, once it is known.
     pub(crate) fn role(&self) -> Option<Role> {
         match &self.settings.role {
-            crate::RoleSettings::Client(_) => {
-                self.client_ip.load().in_force.map(|chosen| Role::Client { client_ip: chosen.address })
-            }
+            crate::RoleSettings::Client(_) => self.client_ip.load().in_force.map(|chosen| Role::Client { client_ip: chosen.address }),
             crate::RoleSettings::Gateway { device } => Some(Role::Gateway { device: *device }),
         }
     }

@@ -32,7 +32,11 @@ pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow
     if paragraphs.is_empty() {
         paragraphs.push(tell_idle(&status));
     }
-    let general: String = notes::general(&status).iter().chain(&notes::address(&status)).map(|note| format!("Attention: {}.\n", output::tame(note))).collect();
+    let general: String = notes::general(&status)
+        .iter()
+        .chain(&notes::address(&status))
+        .map(|note| format!("Attention: {}.\n", output::tame(note)))
+        .collect();
     if !general.is_empty() {
         paragraphs.insert(0, general);
     }

@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use warren_actors::{ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
-    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus,
-    Slot, TableId, TunnelId, TunnelSpec, View,
+    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId,
+    TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,

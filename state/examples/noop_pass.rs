@@ -5,12 +5,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
     Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, TunnelSpec, View,

@@ -193,7 +193,9 @@ impl Addresses {
                 Verdict::Hold(guess.address, "it is on this host, and the ledger was not asked about it yet")
             }
             (true, _) => Verdict::Change(guess, "nobody uses the one before, and this one is preferred"),
-            (false, Seen::Outside) if look.tunnels.iter().any(|tunnel| tunnel.works) => Verdict::Hold(guess.address, "a tunnel works with it"),
+            (false, Seen::Outside) if look.tunnels.iter().any(|tunnel| tunnel.works) => {
+                Verdict::Hold(guess.address, "a tunnel works with it")
+            }
             (false, Seen::Outside) => Verdict::Change(guess, "the host is seen at another address"),
             (false, Seen::Host) => Verdict::Change(guess, "the one before has left this host"),
         }

@@ -3,12 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_actors::{ClientSettings, RoleSettings, Snapshot, StopMode};
-use warren_state::{
-    LinkName, Phase, Sequence, ServiceKind,
-    event::Event,
-    store::Store,
-    view::User,
-};
+use warren_state::{LinkName, Phase, Sequence, ServiceKind, event::Event, store::Store, view::User};
 
 use crate::{
     connect::address_service,

@@ -54,7 +54,8 @@ async fn a_gateway_refuses_both_and_touches_none_of_its_tunnels() {
     let engine = Cardboard::new(Snapshot { role: Some(Role::Gateway { device }), ..connected() });
     let manual = Arc::clone(&engine.manual);
     let served = serve_with(engine, &["-role=gateway", &format!("-device={device}")]).await;
-    for (target, body) in [("/provision", FULL), ("/provision", "nonsense"), ("/remove", "{}"), ("/remove", r#"{"user_type":"Multicast"}"#)] {
+    for (target, body) in [("/provision", FULL), ("/provision", "nonsense"), ("/remove", "{}"), ("/remove", r#"{"user_type":"Multicast"}"#)]
+    {
         let (head, said) = post(&served, target, body);
         assert!(head.starts_with("http/1.1 409 ") && head.contains("content-type: text/plain; charset=utf-8"), "{target}: {head}");
         let said: serde_json::Value = serde_json::from_str(&said).unwrap();

@@ -319,6 +319,7 @@ impl Reconciler {
                 Stage::Assigned(Box::new(spec))
             }
         };
+        self.adopt_source_of(&stage);
         self.slots.insert(tunnel, Slot { report: Some(report), ..Slot::new(stage) });
         self.hold(tunnel, link, Some(endpoints));
         match self.shutdown {

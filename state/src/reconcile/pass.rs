@@ -350,7 +350,6 @@ impl Reconciler {
             turn.effects.push(Effect::Record(Event::PlanCommitted { generation: self.generation, assigned, retired }));
         }
     }
-
 }
 
 pub(super) fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {

@@ -72,10 +72,16 @@ impl Reconciler {
         }
         let ends = observed.ours().filter_map(|(_, _, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
         for (local, remote) in ends.filter(|(local, _)| observed.host.contains(local)) {
-            if !self.sources.known.contains_key(&remote) {
-                self.sources.known.insert(remote, Some(local));
-                self.sources.adopted.insert(remote);
-            }
+            self.sources.adopt(local, remote);
+        }
+    }
+
+    /// What an earlier reconciler of this run has told stays too, also while the link is away.
+    pub(super) fn adopt_source_of(&mut self, stage: &Stage) {
+        if let Stage::Assigned(spec) = stage
+            && takes_route_source(spec.kind)
+        {
+            self.sources.adopt(spec.link.local, spec.link.remote);
         }
     }
 
@@ -159,6 +165,15 @@ impl Reconciler {
         let specs = self.slots.values().filter_map(Slot::spec);
         let mut those = specs.filter(|spec| takes_route_source(spec.kind) && (spec.link.local, spec.link.remote) == (source, endpoint));
         those.next().map(|spec| spec.id)
+    }
+}
+
+impl Sources {
+    fn adopt(&mut self, source: Ipv4Addr, endpoint: Ipv4Addr) {
+        if !self.known.contains_key(&endpoint) {
+            self.known.insert(endpoint, Some(source));
+            self.adopted.insert(endpoint);
+        }
     }
 }
 

@@ -130,9 +130,7 @@ fn that_another_source_would_be_chosen_is_told_once() {
     for _ in 0..3 {
         for input in [towards(OTHER), Input::Observed(Ok(Arc::new(bench.model.observed().clone())))] {
             let effects = bench.machine.handle(bench.now, input, &mut bench.random);
-            let held = |effect: &&Effect| {
-                matches!(effect, Effect::Record(Event::SourceHeld { tunnel, source: HELD, other: OTHER }) if *tunnel == id(1))
-            };
+            let held = |effect: &&Effect| matches!(effect, Effect::Record(Event::SourceHeld { tunnel, source: HELD, other: OTHER }) if *tunnel == id(1));
             told += effects.iter().filter(held).count();
         }
     }

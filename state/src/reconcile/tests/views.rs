@@ -225,10 +225,7 @@ fn a_removal_is_told_with_what_changed() {
     after_a_restart.give(Input::Switch(true));
     after_a_restart.view(view([]));
     let seen = Input::Observed(Ok(Arc::new(after_a_restart.model.observed().clone())));
-    assert_eq!(
-        reason(&mut after_a_restart, seen),
-        "an earlier run left it behind, and the ledger asks for no such tunnel of 198.51.100.7"
-    );
+    assert_eq!(reason(&mut after_a_restart, seen), "an earlier run left it behind, and the ledger asks for no such tunnel of 198.51.100.7");
 }
 
 #[test]
