@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     // The longest first, so that none of them is left over at the end.
     let scenarios: Vec<Scenario> = [
         changes::ALL,
-        address::ALL,
+        sample(address::ALL),
         connect::ALL,
         lifecycle::ALL,
         sample(lifecycle::STATE),
