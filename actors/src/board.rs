@@ -15,12 +15,14 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::{Dataplane, Notice};
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
-    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence,
+    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence, TunnelId,
+    address::Chosen,
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
     journal::{Gap, Journal, JournalEntry},
     reconcile::{Manual, Role},
     store::Store,
+    view::{User, UserStatus},
 };
 
 use crate::{
@@ -82,7 +84,9 @@ pub(crate) struct Pokes {
 /// This host's address, or why it is not known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClientIp {
-    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) in_force: Option<Chosen>,
+    /// What would be chosen today instead.
+    pub(crate) other: Option<Ipv4Addr>,
     pub(crate) error: Option<String>,
 }
 
@@ -100,6 +104,7 @@ pub(crate) struct Reconciled {
     pub(crate) converged: bool,
     pub(crate) generation: Generation,
     pub(crate) refused: BTreeMap<Pubkey, (String, String)>,
+    pub(crate) other_sources: BTreeMap<TunnelId, Ipv4Addr>,
 }
 
 /// The kernel's notices that the reconciler has not read yet. Past the bound they become one overrun.
@@ -204,17 +209,28 @@ impl Board {
     /// Which users are ours, once it is known.
     pub(crate) fn role(&self) -> Option<Role> {
         match &self.settings.role {
-            crate::RoleSettings::Client(_) => self.client_ip.load().address.map(|client_ip| Role::Client { client_ip }),
+            crate::RoleSettings::Client(_) => self.client_ip.load().in_force.map(|chosen| Role::Client { client_ip: chosen.address }),
             crate::RoleSettings::Gateway { device } => Some(Role::Gateway { device: *device }),
         }
     }
 
     /// What to read, once the role is known.
     pub(crate) fn query(&self) -> Option<Query> {
-        self.role().map(|role| match role {
-            Role::Client { client_ip } => Query::Client(client_ip),
-            Role::Gateway { device } => Query::Gateway(device),
-        })
+        self.role().map(query_of)
+    }
+
+    /// The view in force, where it answers this role's question: one of another client says nothing about us.
+    pub(crate) fn view_for(&self, role: Option<Role>) -> Option<Arc<InForce>> {
+        let query = role.map(query_of);
+        self.view.load_full().filter(|in_force| Some(in_force.query) == query)
+    }
+
+    /// Whether the ledger names activated users of this address; `None` until it was asked about it.
+    pub(crate) fn names_users(&self, client_ip: Ipv4Addr) -> Option<bool> {
+        let in_force = self.view_for(Some(Role::Client { client_ip }))?;
+        let view = &in_force.accepted.view;
+        let is_ours = |user: &User| user.client_ip == client_ip && user.status == UserStatus::Activated;
+        Some(view.users.values().any(is_ours) || !view.quarantined.is_empty())
     }
 
     /// Takes a notice of the kernel.
@@ -265,6 +281,13 @@ impl Board {
 
     pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {
         *lock(&self.restarts).entry(kind.name().to_owned()).or_default() += 1;
+    }
+}
+
+fn query_of(role: Role) -> Query {
+    match role {
+        Role::Client { client_ip } => Query::Client(client_ip),
+        Role::Gateway { device } => Query::Gateway(device),
     }
 }
 

@@ -1,16 +1,22 @@
 //! Finds this host's public address, and goes on trying: as configured, else the kernel's source towards a public
-//! address, else what a web service says.
+//! address, else what a web service says. Which of them is in force is [`Addresses`]' to decide.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::time::timeout;
+use tokio::{task::spawn_blocking, time::timeout};
 use warren_dataplane::Scope;
-use warren_state::{Fault, random::SplitMix64};
+use warren_state::{
+    Fault, Observed, SessionStatus, TunnelId,
+    address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, is_public},
+    event::Event,
+    random::SplitMix64,
+};
 
 use crate::{
     ClientSettings,
     board::{Board, ClientIp},
+    keeper::chain,
     polling::jittered,
     provisioner::late,
 };
@@ -48,10 +54,16 @@ pub(crate) struct State {
     settings: ClientSettings,
     retry: Duration,
     random: SplitMix64,
-    /// Another address than the one in force was seen once.
-    candidate: Option<Ipv4Addr>,
-    /// The address in force is what the service said, and looks since it was asked.
-    by_service: Option<u32>,
+    addresses: Addresses,
+    /// Looks since the address service was asked.
+    unasked: u32,
+}
+
+/// What a look led to.
+struct Looked {
+    next: Duration,
+    /// Another address is to be confirmed.
+    again: bool,
 }
 
 impl Actor for Finder {
@@ -67,15 +79,21 @@ impl Actor for Finder {
             let _gone = bell.cast(Look::Changed);
         });
         let random = SplitMix64::new(board.settings.seed.rotate_left(29));
-        Ok(State { board, settings, retry: FIRST_RETRY, random, candidate: None, by_service: None })
+        let store = board.store();
+        let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
+        let addresses = Addresses::new(board.client_ip.load().in_force, remembered);
+        Ok(State { board, settings, retry: FIRST_RETRY, random, addresses, unasked: SERVICE_EVERY })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
+        if let Some(configured) = state.settings.client_ip {
+            return state.configured(configured).await;
+        }
         match look {
             Look::Due => {
-                if let Some(next) = state.look().await {
-                    myself.send_after(next, || Look::Due);
-                }
+                let looked = state.look().await?;
+                myself.send_after(looked.next, || Look::Due);
+                state.look_again(&myself, looked.again);
             }
             Look::Changed => {
                 myself.send_after(SETTLE, || Look::Settled);
@@ -83,12 +101,10 @@ impl Actor for Finder {
             Look::Settled => {
                 state.board.pokes.finder.answer();
                 // A first address is looked for with its own, growing waits.
-                if state.board.client_ip.load().address.is_some() {
-                    state.by_service = state.by_service.map(|_| SERVICE_EVERY);
-                    state.look().await;
-                }
-                if state.candidate.is_some() {
-                    myself.send_after(SETTLE, || Look::Settled);
+                if state.addresses.in_force().is_some() {
+                    state.unasked = SERVICE_EVERY;
+                    let looked = state.look().await?;
+                    state.look_again(&myself, looked.again);
                 }
             }
         }
@@ -97,65 +113,74 @@ impl Actor for Finder {
 }
 
 impl State {
-    /// Looks once, and says when to look again.
-    async fn look(&mut self) -> Option<Duration> {
-        if let Some(configured) = self.settings.client_ip {
-            self.found(configured);
-            return None;
+    /// The operator's word holds as it is, for the whole run.
+    async fn configured(&mut self, address: Ipv4Addr) -> Result<(), ActorProcessingErr> {
+        let chosen = Chosen { address, seen: Seen::Outside };
+        let before = self.addresses.in_force();
+        self.addresses = Addresses::new(Some(chosen), None);
+        if before != Some(chosen) {
+            self.found(chosen, None, "an operator names it").await?;
         }
-        let in_force = self.board.client_ip.load().address;
-        let kernel = self.ask_kernel().await;
-        if kernel.is_ok() {
-            self.by_service = None;
-        }
-        match (kernel, in_force) {
-            (Ok(address), None) => self.found(address),
-            (Ok(address), Some(in_force)) if address == in_force => self.candidate = None,
-            (Ok(address), Some(_)) => self.confirm(address),
-            (Err(_), Some(in_force)) => self.ask_service_again(in_force).await,
-            (Err(reason), None) => match self.ask_service().await {
-                Ok(address) => {
-                    self.by_service = Some(0);
-                    self.found(address);
-                }
-                Err(service) => return Some(self.not_found(format!("{reason}; {service}"))),
-            },
-        }
-        Some(self.settings.recheck_interval)
+        Ok(())
     }
 
-    /// The service is others', so it is asked less often than the kernel: after a change of the host's network, and in a while.
-    /// No answer changes nothing.
-    async fn ask_service_again(&mut self, in_force: Ipv4Addr) {
-        let Some(looks) = self.by_service.map(|looks| looks + 1) else { return };
-        self.by_service = Some(looks);
-        if looks < SERVICE_EVERY && self.candidate.is_none() {
-            return;
-        }
-        self.by_service = Some(0);
-        match self.ask_service().await {
-            Ok(address) if address == in_force => self.candidate = None,
-            Ok(address) => self.confirm(address),
-            Err(reason) => tracing::debug!(%reason, "the address service does not confirm this host's address"),
+    fn look_again(&self, myself: &ActorRef<Look>, again: bool) {
+        if again {
+            myself.send_after(SETTLE, || Look::Settled);
         }
     }
 
-    /// Another address must be seen twice in a row before it replaces the one in force.
-    fn confirm(&mut self, address: Ipv4Addr) {
-        if self.candidate.replace(address) == Some(address) {
-            self.candidate = None;
-            self.found(address);
+    async fn look(&mut self) -> Result<Looked, ActorProcessingErr> {
+        let before = self.addresses.in_force();
+        let outcome = match self.see().await {
+            Ok(seeing) => self.addresses.look(&seeing),
+            // What cannot be seen changes nothing.
+            Err(_) if before.is_some() => Ok(Outcome::default()),
+            Err(reason) => Err(reason),
+        };
+        match outcome {
+            Ok(outcome) => {
+                self.carry_out(&outcome, before).await?;
+                Ok(Looked { next: self.settings.recheck_interval, again: outcome.again })
+            }
+            Err(reason) => Ok(Looked { next: self.not_found(reason), again: false }),
         }
     }
 
-    fn found(&mut self, address: Ipv4Addr) {
+    async fn carry_out(&mut self, outcome: &Outcome, before: Option<Chosen>) -> Result<(), ActorProcessingErr> {
+        let Some(chosen) = self.addresses.in_force() else { return Ok(()) };
+        if let Some(reason) = outcome.changed {
+            self.found(chosen, before, reason).await?;
+        }
+        let other = self.addresses.other();
+        if self.board.client_ip.load().other != other {
+            self.board.client_ip.store(Arc::new(ClientIp { in_force: Some(chosen), other, error: None }));
+            self.board.pokes.status.ring();
+        }
+        if let (Some(reason), Some(other)) = (outcome.held, other) {
+            self.board.record(Event::ClientIpHeld { address: chosen.address, other, reason: reason.to_owned() });
+        }
+        Ok(())
+    }
+
+    async fn found(&mut self, chosen: Chosen, before: Option<Chosen>, reason: &str) -> Result<(), ActorProcessingErr> {
         self.retry = FIRST_RETRY;
-        let earlier = self.board.client_ip.swap(Arc::new(ClientIp { address: Some(address), error: None }));
-        if earlier.address != Some(address) {
-            tracing::info!(%address, "this host's public address");
-            self.board.changed();
-            self.board.pokes.watcher.ring();
+        let before = before.map(|before| before.address);
+        self.board.client_ip.store(Arc::new(ClientIp { in_force: Some(chosen), other: None, error: None }));
+        self.board.record(Event::ClientIpFound { address: chosen.address, before, reason: reason.to_owned() });
+        self.board.changed();
+        self.board.pokes.watcher.ring();
+        self.remember(chosen).await
+    }
+
+    /// The next start goes on with it.
+    async fn remember(&self, chosen: Chosen) -> Result<(), ActorProcessingErr> {
+        let Some(store) = self.board.store() else { return Ok(()) };
+        let written = spawn_blocking(move || if store.client_ip() == Some(chosen) { Ok(()) } else { store.set_client_ip(chosen) }).await?;
+        if let Err(error) = written {
+            tracing::warn!(error = chain(&error), "this host's public address cannot be remembered for the next start");
         }
+        Ok(())
     }
 
     fn not_found(&mut self, reason: String) -> Duration {
@@ -163,19 +188,30 @@ impl State {
         if !known {
             tracing::warn!(%reason, "this host's public address is not known yet");
         }
-        self.board.client_ip.store(Arc::new(ClientIp { address: None, error: Some(reason) }));
+        self.board.client_ip.store(Arc::new(ClientIp { in_force: None, other: None, error: Some(reason) }));
         self.board.pokes.status.ring();
         let wait = jittered(self.retry, &mut self.random);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
         wait
     }
 
-    async fn ask_kernel(&self) -> Result<Ipv4Addr, String> {
-        let ours = self.overlay_addresses().await?;
+    async fn see(&mut self) -> Result<Seeing, String> {
+        let observed = in_time(self.board.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
+        let guess = match self.ask_kernel(&observed).await {
+            Ok(address) => Ok(Chosen { address, seen: Seen::Host }),
+            Err(reason) => self.ask_service_in_turn(&observed, reason).await,
+        };
+        let tunnels = in_place(&self.board, &observed);
+        let users = self.addresses.in_force().and_then(|chosen| self.board.names_users(chosen.address));
+        Ok(Seeing { guess, host: observed.host, tunnels, users })
+    }
+
+    async fn ask_kernel(&self, observed: &Observed) -> Result<Ipv4Addr, String> {
+        let ours = overlay_addresses(observed);
         let mut reasons = Vec::new();
         for probe in &self.settings.probes {
             match in_time(self.board.dataplane.resolve_source(*probe)).await {
-                Ok(Some(source)) if is_martian(source) => {
+                Ok(Some(source)) if !is_public(source) => {
                     reasons.push(format!("the source towards {probe} is {source}, which is not public"))
                 }
                 Ok(Some(source)) if ours.contains(&source) => {
@@ -189,19 +225,40 @@ impl State {
         Err(reasons.join("; "))
     }
 
-    /// A route of the overlay may capture the probe: an address on a tunnel of ours is not the host's own.
-    async fn overlay_addresses(&self) -> Result<Vec<Ipv4Addr>, String> {
-        let observed = in_time(self.board.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
-        let addresses = observed.ours().flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address));
-        Ok(addresses.collect())
+    /// The service is others', so it is asked less often than the kernel: while there is no address, after a change of the
+    /// host's network, and in a while. It has nothing to say of an address that the host itself has.
+    async fn ask_service_in_turn(&mut self, observed: &Observed, reason: String) -> Result<Chosen, String> {
+        let in_force = self.addresses.in_force();
+        let is_known = in_force.is_some();
+        self.unasked += 1;
+        if in_force.is_some_and(|chosen| observed.host.contains(&chosen.address)) || (is_known && self.unasked < SERVICE_EVERY) {
+            return Err(reason);
+        }
+        self.unasked = 0;
+        match self.ask_service().await {
+            Ok(address) => Ok(Chosen { address, seen: Seen::Outside }),
+            Err(service) => Err(format!("{reason}; {service}")),
+        }
     }
 
     async fn ask_service(&self) -> Result<Ipv4Addr, String> {
         let Some(url) = &self.settings.service_url else { return Err("no service to ask is configured".to_owned()) };
         let answer = ask(url).await.map_err(|error| format!("the address service does not answer: {}", error.without_url()))?;
         let address: Ipv4Addr = answer.trim().parse().map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;
-        if is_martian(address) { Err(format!("the address service says {address}, which is not public")) } else { Ok(address) }
+        if is_public(address) { Ok(address) } else { Err(format!("the address service says {address}, which is not public")) }
     }
+}
+
+/// A route of the overlay may capture the probe: an address on a tunnel of ours is not the host's own.
+fn overlay_addresses(observed: &Observed) -> BTreeSet<Ipv4Addr> {
+    observed.ours().flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address)).collect()
+}
+
+fn in_place(board: &Board, observed: &Observed) -> Vec<InPlace> {
+    let up = |report: &Arc<warren_state::lifecycle::TunnelReport>| (report.session == SessionStatus::Up).then_some(report.tunnel);
+    let up: BTreeSet<TunnelId> = board.tunnels.latest().iter().filter_map(up).collect();
+    let by_ledger = observed.ours().filter(|(id, _, _)| !id.is_manual());
+    by_ledger.map(|(id, _, tunnel)| InPlace { local: tunnel.link.local, works: up.contains(&id) }).collect()
 }
 
 async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
@@ -219,41 +276,4 @@ async fn ask(url: &str) -> Result<String, reqwest::Error> {
         }
     }
     Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-/// Addresses that no host has on the public Internet (IANA special-purpose registry, RFC 6890).
-fn is_martian(address: Ipv4Addr) -> bool {
-    const MARTIANS: [(Ipv4Addr, u32); 13] = [
-        (Ipv4Addr::new(0, 0, 0, 0), 8),
-        (Ipv4Addr::new(10, 0, 0, 0), 8),
-        (Ipv4Addr::new(100, 64, 0, 0), 10),
-        (Ipv4Addr::new(127, 0, 0, 0), 8),
-        (Ipv4Addr::new(169, 254, 0, 0), 16),
-        (Ipv4Addr::new(172, 16, 0, 0), 12),
-        (Ipv4Addr::new(192, 0, 0, 0), 24),
-        (Ipv4Addr::new(192, 0, 2, 0), 24),
-        (Ipv4Addr::new(192, 168, 0, 0), 16),
-        (Ipv4Addr::new(198, 51, 100, 0), 24),
-        (Ipv4Addr::new(203, 0, 113, 0), 24),
-        (Ipv4Addr::new(224, 0, 0, 0), 4),
-        (Ipv4Addr::new(240, 0, 0, 0), 4),
-    ];
-    MARTIANS.iter().any(|(network, length)| u32::from(address) >> (32 - length) == u32::from(*network) >> (32 - length))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn private_and_reserved_addresses_are_martian_and_public_ones_are_not() {
-        for martian in
-            ["10.1.2.3", "100.64.0.1", "100.127.255.255", "169.254.1.1", "172.31.0.1", "192.168.1.1", "224.0.0.1", "255.255.255.255"]
-        {
-            assert!(is_martian(martian.parse().unwrap()), "{martian}");
-        }
-        for public in ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "192.0.1.1", "223.255.255.255"] {
-            assert!(!is_martian(public.parse().unwrap()), "{public}");
-        }
-    }
 }

@@ -86,7 +86,7 @@ mod tests {
             up: true,
         };
         let tunnel = ObservedTunnel { link, addresses: BTreeSet::new(), routes: dst.iter().map(route).collect() };
-        Observed { links: [(name, tunnel)].into(), rules: BTreeSet::new() }
+        Observed { links: [(name, tunnel)].into(), ..Observed::default() }
     }
 
     #[test]

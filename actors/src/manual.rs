@@ -1,11 +1,9 @@
 //! Tunnels that an operator asks for past the ledger: asking the reconciler, and waiting for what comes of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::oneshot, time::timeout};
-use warren_state::{
-    Incarnation, Phase, ServiceClass, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal,
-};
+use warren_state::{Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal};
 
 use crate::{
     Handle, Snapshot,
@@ -58,32 +56,32 @@ impl Handle {
     /// # Errors
     /// When it is not there. Then nothing of it stays.
     pub async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
-        let (id, class, board) = (request.id(), request.kind.class(), &self.board);
+        let (id, board) = (request.id(), &self.board);
         let before = board.tunnels.latest().into_iter().find(|report| report.tunnel == id).map(|report| report.incarnation);
         ask(board, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
         let outcome = |snapshot: &Snapshot| {
             let report = snapshot.tunnels.get(&id).filter(|report| is_new(report, before));
             let built = report.and_then(|report| outcome(report));
-            built.or_else(|| (!lock(&board.manual).tunnels.contains_key(&class)).then_some(Err(ManualError::Superseded)))
+            built.or_else(|| (!lock(&board.manual).tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
         };
         let built = self.when(outcome).await.unwrap_or(Err(ManualError::Late));
         if let Err(ManualError::Failed(_) | ManualError::Late) = &built {
-            ask(board, |reply| ReconcilerMessage::Remove { class, reply }).await;
+            ask(board, |reply| ReconcilerMessage::Remove { tunnel: id, reply }).await;
         }
         built
     }
 
-    /// Takes the tunnel of this class down, whoever asks for it, and waits until it is gone. While the daemon is enabled the
-    /// next read of the ledger brings back what the ledger asks for.
+    /// Takes this tunnel down, whoever asks for it, and waits until it is gone. While the daemon is enabled the next read of
+    /// the ledger brings back what the ledger asks for.
     ///
     /// # Errors
     /// When it is not gone yet.
-    pub async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError> {
+    pub async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
         let reports = self.board.tunnels.latest();
-        let of_class = reports.iter().filter(|report| report.spec.as_ref().is_some_and(|spec| spec.kind.class() == class));
-        let before: BTreeMap<TunnelId, Incarnation> = of_class.map(|report| (report.tunnel, report.incarnation)).collect();
-        ask(&self.board, |reply| ReconcilerMessage::Remove { class, reply }).await.ok_or(RemoveError::Unanswered)?;
-        self.when(|snapshot| gone(snapshot, &before)).await.unwrap_or(Err(RemoveError::Late))
+        let before = reports.iter().find(|report| report.tunnel == tunnel).map(|report| report.incarnation);
+        ask(&self.board, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
+        let Some(before) = before else { return Ok(()) };
+        self.when(|snapshot| gone(snapshot, tunnel, before)).await.unwrap_or(Err(RemoveError::Late))
     }
 
     async fn when<T>(&self, outcome: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
@@ -116,10 +114,9 @@ fn outcome(report: &TunnelReport) -> Option<Result<(), ManualError>> {
     }
 }
 
-fn gone(snapshot: &Snapshot, before: &BTreeMap<TunnelId, Incarnation>) -> Option<Result<(), RemoveError>> {
-    let mut left =
-        before.iter().filter_map(|(id, incarnation)| snapshot.tunnels.get(id).filter(|report| report.incarnation == *incarnation));
-    let Some(report) = left.next() else { return Some(Ok(())) };
+fn gone(snapshot: &Snapshot, tunnel: TunnelId, before: Incarnation) -> Option<Result<(), RemoveError>> {
+    let left = snapshot.tunnels.get(&tunnel).filter(|report| report.incarnation == before);
+    let Some(report) = left else { return Some(Ok(())) };
     let failure = report.failure.as_ref().filter(|failure| failure.phase == Phase::Draining)?;
     Some(Err(RemoveError::Failed(failure.fault.to_string())))
 }

@@ -20,7 +20,7 @@ pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
         let reason = board.client_ip.load().error.clone().unwrap_or_else(|| "it is being looked for".to_owned());
         return Err(PlanError::NotReady(format!("this host's public address is not known: {reason}")));
     }
-    if board.view.load().is_none() {
+    if board.view_for(board.role()).is_none() {
         return Err(PlanError::NotReady("the ledger has not been read yet".to_owned()));
     }
     let learned = learned(board).await;

@@ -11,7 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, ServiceClass, TunnelId,
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, TunnelId,
     desired::ManualRequest,
     lifecycle,
     random::Random,
@@ -55,9 +55,9 @@ pub(crate) enum ReconcilerMessage {
         request: Box<ManualRequest>,
         reply: oneshot::Sender<Result<(), ProvisionRefusal>>,
     },
-    /// Take the tunnel of a class down, past the ledger.
+    /// Take a tunnel down, past the ledger.
     Remove {
-        class: ServiceClass,
+        tunnel: TunnelId,
         reply: oneshot::Sender<()>,
     },
     /// A task of ours panicked.
@@ -132,8 +132,8 @@ impl Actor for Reconciler {
                 let _nobody_waits = reply.send(may);
                 return Ok(());
             }
-            ReconcilerMessage::Remove { class, reply } => {
-                state.take(&myself, Input::Remove(class))?;
+            ReconcilerMessage::Remove { tunnel, reply } => {
+                state.take(&myself, Input::Remove(tunnel))?;
                 let _nobody_waits = reply.send(());
                 return Ok(());
             }
@@ -217,7 +217,7 @@ impl State {
         self.role = role;
         inputs.extend(board.tunnels.take_for_reconciler().into_iter().map(|(tunnel, news)| told(tunnel, news)));
         // After an address was replaced, the view in force is of another client for a moment.
-        let view = board.view.load_full().filter(|in_force| board.query() == Some(in_force.query));
+        let view = board.view_for(role);
         if let Some(in_force) = &view
             && !self.view.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, in_force))
         {
@@ -279,10 +279,11 @@ impl State {
                 .iter()
                 .zip(&self.published.refused)
                 .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code == code && refusal.reason == *reason);
-        let (converged, generation) = (core.converged(), core.generation());
+        let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
         let last = self.board.reconciled.load();
         let revision = self.published.revision;
-        if same && last.converged == converged && last.generation == generation && last.revision == revision {
+        let same_sources = last.other_sources == other_sources;
+        if same && same_sources && last.converged == converged && last.generation == generation && last.revision == revision {
             return;
         }
         if !same {
@@ -291,6 +292,7 @@ impl State {
         }
         self.published.converged = converged;
         self.published.generation = generation;
+        self.published.other_sources = other_sources;
         self.board.reconciled.store(Arc::new(self.published.clone()));
         self.board.pokes.status.ring();
     }

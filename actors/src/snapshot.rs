@@ -71,6 +71,10 @@ pub struct Snapshot {
     pub revision: u64,
     /// Why the client IP is not known yet.
     pub client_ip_error: Option<String>,
+    /// Another public address that would be chosen for this host today; the one in force stays.
+    pub other_client_ip: Option<Ipv4Addr>,
+    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
+    pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Whether the daemon is stopping.
     pub stopping: bool,
 }

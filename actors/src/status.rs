@@ -141,7 +141,8 @@ impl State {
     fn read_board(&mut self) {
         let board = &self.board;
         let now = board.clock.now();
-        let in_force = board.view.load();
+        let role = board.role();
+        let in_force = board.view_for(role);
         let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
         let stale = self.stale(now);
         let reconciled = &self.reconciled;
@@ -150,7 +151,7 @@ impl State {
             at: now,
             unix_ms: Clock::unix_ms(),
             enabled: board.enabled.load(Ordering::SeqCst),
-            role: board.role(),
+            role,
             view: accepted.map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),
             stale,
@@ -167,6 +168,8 @@ impl State {
             converged: reconciled.converged,
             revision: reconciled.revision,
             client_ip_error: board.client_ip.load().error.clone(),
+            other_client_ip: board.client_ip.load().other,
+            other_sources: reconciled.other_sources.clone(),
             stopping: board.stopping.load(Ordering::SeqCst),
             sequence: self.working.sequence,
             tunnels: std::mem::take(&mut self.working.tunnels),

@@ -204,6 +204,10 @@ fn accept(board: &Board, query: Query, accepted: AcceptedView) {
         board.record(Event::ViewAccepted { slot: view.slot, users: view.users.len(), quarantined: view.quarantined.len() });
     }
     board.last_held.store(None);
+    // Whether anybody uses the address in force is known anew.
+    if board.client_ip.load().other.is_some() {
+        board.pokes.finder.ring();
+    }
     board.pokes.latency.ring();
     board.changed();
 }

@@ -32,7 +32,11 @@ pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow
     if paragraphs.is_empty() {
         paragraphs.push(tell_idle(&status));
     }
-    let general: String = notes::general(&status).iter().map(|note| format!("Attention: {}.\n", output::tame(note))).collect();
+    let general: String = notes::general(&status)
+        .iter()
+        .chain(&notes::address(&status))
+        .map(|note| format!("Attention: {}.\n", output::tame(note)))
+        .collect();
     if !general.is_empty() {
         paragraphs.insert(0, general);
     }
@@ -66,6 +70,7 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
     let mut lines = vec![format!("{name}: {} for {}, account {}", tunnel.phase, output::span(tunnel.since_seconds), tunnel.id)];
     lines.push(format!("  {}", meaning(&tunnel.phase)));
+    lines.extend(why_draining(reply).map(|reason| format!("  because {reason}")));
     if let (Some(local), Some(remote)) = (&tunnel.local, &tunnel.remote) {
         let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
         lines.push(format!("  {kind} over GRE {local} -> {remote}, incarnation {}", tunnel.incarnation));
@@ -110,6 +115,13 @@ fn tell_idle(status: &v3::Status) -> String {
     }
 }
 
+/// As its last event says; a guess would be wrong half of the time.
+fn why_draining(reply: &v3::TunnelReply) -> Option<&str> {
+    let is_draining = reply.tunnel.phase == "draining";
+    let entered = |event: &&Value| event["event"] == "phase_changed" && event["to"] == "draining";
+    reply.events.iter().rev().filter(|_| is_draining).find(entered)?["reason"].as_str()
+}
+
 fn meaning(phase: &str) -> &'static str {
     match phase {
         "pending" => "known, nothing done yet; the interface comes next",
@@ -118,7 +130,7 @@ fn meaning(phase: &str) -> &'static str {
         "routing" => "routes and rules are being put; the BGP session comes next",
         "peering" => "everything is in place but the BGP session; traffic flows once that is up and has taught us routes",
         "active" => "everything is as it should be",
-        "draining" => "it is being taken down, because the daemon is disabled or the ledger asks for it no longer",
+        "draining" => "it is being taken down",
         "removed" => "it is gone",
         "failed" => "a step failed",
         _ => "a phase that this version of warren does not know",
@@ -152,6 +164,8 @@ fn tell_event(event: &Value) -> String {
         "adopted" => format!("taken over from an earlier run, incarnation {}", text("incarnation")),
         "actor_restarted" => format!("{} ended and was started again{}", text("actor"), because("reason")),
         "manual_asked" => "provisioned through the API".to_owned(),
+        "manual_removed" => "removed through the API".to_owned(),
+        "source_held" => format!("stays at {}, although today {} would be chosen", text("source"), text("other")),
         "refused" => format!("refused ({}){}", text("code"), because("reason")),
         other => other.to_owned(),
     };

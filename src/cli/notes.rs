@@ -9,6 +9,7 @@ const SHOWN: usize = 5;
 /// Everything that is wrong, the most general first. Empty when all is well.
 pub fn all(status: &Status) -> Vec<String> {
     let mut notes = general(status);
+    notes.extend(address(status));
     notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
     notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
     notes
@@ -39,6 +40,15 @@ pub fn general(status: &Status) -> Vec<String> {
         notes.push(format!("{count} not decode and are as good as absent; {account}: {reason}"));
     }
     notes
+}
+
+/// That another address would be chosen for this host today.
+pub fn address(status: &Status) -> Option<String> {
+    let (address, other) = (status.client_ip.as_deref()?, status.other_client_ip.as_deref()?);
+    Some(format!(
+        "this host stays {address}, which is in use; today {other} would be chosen (it changes when {address} has left the host, or with \
+         -client-ip {other})"
+    ))
 }
 
 /// What is wrong with reading the ledger.
@@ -83,10 +93,16 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
         return Some(format!("{name} stays between {} and {}: {}", ends[0], ends[1], move_to(postponed)));
     }
     match tunnel.phase.as_str() {
-        "active" => None,
+        "active" => source(name, tunnel),
         "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
         phase => Some(format!("{name} is {phase} for {since}")),
     }
+}
+
+/// That another outer source address would be chosen for the tunnel today.
+fn source(name: &str, tunnel: &Tunnel) -> Option<String> {
+    let (local, other) = (tunnel.local.as_deref()?, tunnel.other_local.as_deref()?);
+    Some(format!("{name} stays at {local}, which is on this host; today {other} would be chosen (it moves when {local} has left the host)"))
 }
 
 /// Why a move is postponed, and when it is tried again.

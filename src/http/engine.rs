@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use warren_actors::{Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, ServiceClass, TunnelId, desired::ManualRequest, journal::JournalEntry};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, TunnelId, desired::ManualRequest, journal::JournalEntry};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
 /// they never wait.
@@ -26,8 +26,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Builds a tunnel past the ledger.
     async fn provision(&self, request: ManualRequest) -> Result<(), ManualError>;
 
-    /// Takes the tunnel of this class down, past the ledger.
-    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError>;
+    /// Takes this tunnel down, past the ledger.
+    async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError>;
 
     /// What would be done now.
     async fn plan(&self) -> Result<Plan, PlanError>;
@@ -70,8 +70,8 @@ impl Engine for Handle {
         Handle::provision(self, request).await
     }
 
-    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError> {
-        Handle::remove(self, class).await
+    async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
+        Handle::remove(self, tunnel).await
     }
 
     async fn plan(&self) -> Result<Plan, PlanError> {

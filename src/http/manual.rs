@@ -1,4 +1,7 @@
 //! Tunnels that an operator asks for past the ledger: `/provision` and `/remove`, with the reference's bytes.
+//!
+//! The reference's daemon runs on clients only, and names a tunnel by its class. A client has one of each; what has many is
+//! refused here, and below here a tunnel is named by its identity.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
@@ -12,12 +15,13 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_state::{
-    Asn, ServiceClass, ServiceKind,
+    Asn, Phase, ServiceClass, ServiceKind, TunnelId,
     desired::ManualRequest,
     view::{RawIp, RawNet},
 };
 
 use super::{Api, Peer, compat::Outcome, error, reads::PATIENCE, routes::body_within};
+use crate::config::RoleChoice;
 
 /// The tunnel that is asked for. Empty texts count as nothing said, other members are ignored.
 #[derive(Deserialize, ToSchema, Debug, Default)]
@@ -87,6 +91,8 @@ enum Wrong {
     NotProvisioned(String),
     #[error("error during tunnel removal: {0}")]
     NotRemoved(String),
+    #[error("this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it")]
+    Gateway,
 }
 
 /// Builds a tunnel past the ledger, and answers when it is there; its session may come up later. The next pass over the ledger
@@ -96,6 +102,7 @@ enum Wrong {
     (status = 400, content_type = "text/plain", body = String),
     (status = 403, description = "the caller may not change anything", body = Outcome),
     (status = 408, content_type = "text/plain", body = String),
+    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
     (status = 413, content_type = "text/plain", body = String)))]
 pub async fn provision(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
     let body = match admitted(&api, peer, request).await {
@@ -118,6 +125,7 @@ pub async fn provision(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Pe
     (status = 400, content_type = "text/plain", body = String),
     (status = 403, description = "the caller may not change anything", body = Outcome),
     (status = 408, content_type = "text/plain", body = String),
+    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
     (status = 413, content_type = "text/plain", body = String),
     (status = 500, content_type = "text/plain", body = String)))]
 pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
@@ -129,7 +137,11 @@ pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>
         Ok(asked) => asked,
         Err(problem) => return failed(StatusCode::BAD_REQUEST, &Wrong::MalformedRemove(problem)),
     };
-    match api.engine.remove(class(asked.user_type.as_deref())).await {
+    let removed = match the_one_of(&api, class(asked.user_type.as_deref())) {
+        Some(tunnel) => api.engine.remove(tunnel).await,
+        None => Ok(()),
+    };
+    match removed {
         Ok(()) => {
             tracing::info!(uid = peer.uid, "removed by the API");
             done()
@@ -141,6 +153,9 @@ pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>
 async fn admitted(api: &Api, peer: Peer, request: Request) -> Result<Vec<u8>, Box<Response>> {
     if let Err(refusal) = api.guard.clone().admit(peer).await {
         return Err(Box::new(error(StatusCode::FORBIDDEN, refusal.to_string())));
+    }
+    if api.config.role == RoleChoice::Gateway {
+        return Err(Box::new(failed(StatusCode::CONFLICT, &Wrong::Gateway)));
     }
     body_within(request, PATIENCE).await.map(Into::into).map_err(Box::new)
 }
@@ -201,6 +216,13 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 fn class(user_type: Option<&str>) -> ServiceClass {
     user_type.and_then(|text| text.parse::<ServiceKind>().ok()).map_or(ServiceClass::Unicast, ServiceKind::class)
+}
+
+/// The tunnel of this class that the client has. One on its way out is it only while there is no other.
+fn the_one_of(api: &Api, class: ServiceClass) -> Option<TunnelId> {
+    let snapshot = api.engine.snapshot();
+    let of_class = snapshot.tunnels.values().filter(|report| report.spec.as_ref().is_some_and(|spec| spec.kind.class() == class));
+    of_class.min_by_key(|report| matches!(report.phase, Phase::Draining | Phase::Removed)).map(|report| report.tunnel)
 }
 
 fn malformed(name: &str, text: &str, expected: &str) -> Wrong {

@@ -126,6 +126,13 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     page.gauge("warren_tunnel_withheld_routes", "Learned routes that wait for the hosts behind them.", &["tunnel"], withheld)?;
     let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));
     page.gauge("warren_tunnel_move_postponed", "Whether the tunnel stays at its old ends.", &["tunnel"], postponed)?;
+    let held = reports().map(|(name, report)| (vec![name], flag(snapshot.other_sources.contains_key(&report.tunnel))));
+    page.gauge(
+        "warren_tunnel_source_held",
+        "Whether another outer source address would be chosen today; the tunnel stays.",
+        &["tunnel"],
+        held,
+    )?;
     page.gauge("warren_tunnel_learned_routes", "Routes that the session taught us.", &["tunnel"], learned)?;
     let attempts = reports().map(|(name, report)| (vec![name], f64::from(report.attempts)));
     page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;
@@ -147,6 +154,11 @@ fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
     let by_name = |map: &std::collections::BTreeMap<String, u64>| map.iter().map(|(name, n)| (vec![name.clone()], *n)).collect::<Vec<_>>();
     page.number("warren_enabled", "The enable switch.", flag(snapshot.enabled))?;
     page.number("warren_converged", "Whether desired and observed agree.", flag(snapshot.converged))?;
+    page.number(
+        "warren_client_ip_held",
+        "Whether another public address would be chosen for this host today; the one in force stays.",
+        flag(snapshot.other_client_ip.is_some()),
+    )?;
     page.number("warren_generation", "The last plan handed out.", snapshot.generation.0 as f64)?;
     page.number("warren_uptime_seconds", "For how long the daemon has run.", snapshot.at.elapsed().as_secs_f64())?;
     page.counter("warren_actor_restarts_total", "Restarts of actors.", &["actor"], by_name(&snapshot.restarts))?;

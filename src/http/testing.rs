@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use warren_actors::{ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
-    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceClass, ServiceKind, SessionStatus,
-    Slot, TableId, TunnelId, TunnelSpec, View,
+    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId,
+    TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
@@ -48,7 +48,7 @@ pub struct Cardboard {
 #[derive(Default, Debug)]
 pub struct Manual {
     pub provisioned: Vec<ManualRequest>,
-    pub removed: Vec<ServiceClass>,
+    pub removed: Vec<TunnelId>,
     pub provision_fails: Option<ManualError>,
     pub remove_fails: Option<RemoveError>,
 }
@@ -102,9 +102,9 @@ impl Engine for Cardboard {
         manual.provision_fails.clone().map_or(Ok(()), Err)
     }
 
-    async fn remove(&self, class: ServiceClass) -> Result<(), RemoveError> {
+    async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
         let mut manual = self.manual.lock().unwrap();
-        manual.removed.push(class);
+        manual.removed.push(tunnel);
         manual.remove_fails.clone().map_or(Ok(()), Err)
     }
 
@@ -231,7 +231,7 @@ pub fn observed() -> Observed {
         mtu: 1476,
         up: true,
     };
-    Observed { links: [(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes })].into(), rules: BTreeSet::new() }
+    Observed { links: [(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes })].into(), ..Observed::default() }
 }
 
 pub fn route(dst: &str, protocol: RouteProtocol, table: TableId, source: Option<Ipv4Addr>, via: [u8; 4]) -> Route {

@@ -53,6 +53,9 @@ pub struct Status {
     pub client_ip: Option<String>,
     /// Client: why the address is not known.
     pub client_ip_error: Option<String>,
+    /// Client: another address that would be chosen today; `client_ip` stays while it is on the host and in use.
+    #[serde(default)]
+    pub other_client_ip: Option<String>,
     /// Gateway: this device's account.
     pub device: Option<String>,
     /// The environment's name.
@@ -171,6 +174,9 @@ pub struct Tunnel {
     pub incarnation: u64,
     /// The outer source address.
     pub local: Option<String>,
+    /// Another outer source address that would be chosen today; `local` stays while it is on the host.
+    #[serde(default)]
+    pub other_local: Option<String>,
     /// The outer destination address.
     pub remote: Option<String>,
     /// The address in the overlay.

@@ -5,12 +5,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
     Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, TunnelSpec, View,
@@ -68,7 +63,7 @@ fn realised(effects: &[Effect]) -> Observed {
         | Effect::Finished => None,
     });
     let links = specs.map(|(spec, incarnation)| (spec.link.name.clone(), tunnel(spec, incarnation)));
-    Observed { links: links.collect(), rules: BTreeSet::new() }
+    Observed { links: links.collect(), ..Observed::default() }
 }
 
 fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {

@@ -219,7 +219,7 @@ fn source(request: &Request<'_>, kind: ServiceKind, endpoint: Ipv4Addr, user: &U
 }
 
 /// Facts 3.1: these two send from the address of the route to the endpoint, the others from the client IP.
-fn takes_route_source(kind: ServiceKind) -> bool {
+pub(crate) fn takes_route_source(kind: ServiceKind) -> bool {
     match kind {
         ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast => true,
         ServiceKind::Ibrl | ServiceKind::EdgeFiltering => false,

@@ -1,10 +1,10 @@
 //! The one enum of events: it feeds log lines, metrics, the journal and the event stream.
 
-use std::fmt;
+use std::{fmt, net::Ipv4Addr};
 
 use serde::Serialize;
 
-use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, ServiceClass, SessionStatus, Slot, TunnelId};
+use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, SessionStatus, Slot, TunnelId};
 
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -35,6 +35,33 @@ pub enum Event {
         /// To what.
         enabled: bool,
     },
+    /// This host goes by this public address from now on.
+    ClientIpFound {
+        /// The address.
+        address: Ipv4Addr,
+        /// The one before.
+        before: Option<Ipv4Addr>,
+        /// Why it replaced the one before, for people.
+        reason: String,
+    },
+    /// Another public address would be chosen for this host today; the one in force stays.
+    ClientIpHeld {
+        /// The one in force.
+        address: Ipv4Addr,
+        /// What would be chosen.
+        other: Ipv4Addr,
+        /// Why it stays, for people.
+        reason: String,
+    },
+    /// Another outer source address would be chosen for a tunnel today; it stays at the one that it has.
+    SourceHeld {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The address that it has, which is on this host.
+        source: Ipv4Addr,
+        /// What would be chosen.
+        other: Ipv4Addr,
+    },
     /// A plan was handed out.
     PlanCommitted {
         /// Its number.
@@ -60,10 +87,12 @@ pub enum Event {
         /// Its link.
         link: LinkName,
     },
-    /// An operator asked for a class's tunnel to go, whoever asks for it.
+    /// An operator asked for a tunnel to go, whoever asks for it.
     ManualRemoved {
-        /// Which class.
-        class: ServiceClass,
+        /// Which.
+        tunnel: TunnelId,
+        /// Its link, where there is one.
+        link: Option<LinkName>,
     },
     /// What an operator asked for past the ledger is over: from now on the ledger alone says which tunnels there are.
     ManualOver {
@@ -193,11 +222,14 @@ impl Event {
             | Self::RoutesBlocked { .. }
             | Self::Repaired { .. }
             | Self::ExclusionHeld { .. }
+            | Self::ClientIpHeld { .. }
+            | Self::SourceHeld { .. }
             | Self::ActorRestarted { .. } => Level::Warn,
             Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
             Self::PhaseChanged { .. } => Level::Debug,
             Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. } => Level::Warn,
             Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
+            Self::ClientIpFound { .. } => Level::Info,
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
             Self::InvariantBroken { .. } => Level::Error,
@@ -212,6 +244,9 @@ impl Event {
             Self::ViewHeld { .. } => "view_held",
             Self::ViewStale { .. } => "view_stale",
             Self::Switched { .. } => "switched",
+            Self::ClientIpFound { .. } => "client_ip_found",
+            Self::ClientIpHeld { .. } => "client_ip_held",
+            Self::SourceHeld { .. } => "source_held",
             Self::PlanCommitted { .. } => "plan_committed",
             Self::Refused { .. } => "refused",
             Self::ManualAsked { .. } => "manual_asked",
@@ -241,12 +276,23 @@ impl fmt::Display for Event {
             Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),
+            Self::ClientIpFound { address, before: None, .. } => write!(f, "this host's public address is {address}"),
+            Self::ClientIpFound { address, before: Some(before), reason } => {
+                write!(f, "this host's public address is {address}, no longer {before}: {reason}")
+            }
+            Self::ClientIpHeld { address, other, reason } => {
+                write!(f, "this host's public address stays {address}: {reason}; today {other} would be chosen")
+            }
+            Self::SourceHeld { tunnel, source, other } => {
+                write!(f, "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen")
+            }
             Self::PlanCommitted { generation, assigned, retired } => {
                 write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
             }
             Self::Refused { user, reason, .. } => write!(f, "no tunnel for user {user}: {reason}"),
             Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
-            Self::ManualRemoved { class } => write!(f, "the {class} tunnel is to go, as was asked through the API"),
+            Self::ManualRemoved { tunnel, link: None } => write!(f, "tunnel {tunnel} is to go, as was asked through the API"),
+            Self::ManualRemoved { link: Some(link), .. } => write!(f, "{link} is to go, as was asked through the API"),
             Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
             Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
             Self::ExclusionHeld { reason } => write!(f, "routes: the list of excluded destinations stays as it was: {reason}"),

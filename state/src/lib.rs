@@ -5,6 +5,7 @@
 //! collections have an order. The shell around it (actors, dataplane backends) carries out the effects that the
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
+pub mod address;
 pub mod desired;
 pub mod event;
 pub mod exclusion;

@@ -50,7 +50,7 @@ impl Model {
     pub fn observe_link(&self, link: &LinkName) -> Observed {
         let links: BTreeMap<_, _> =
             self.observed.links.get_key_value(link).map(|(name, tunnel)| (name.clone(), tunnel.clone())).into_iter().collect();
-        Observed { links, rules: self.observed.rules.clone() }
+        Observed { links, rules: self.observed.rules.clone(), ..Observed::default() }
     }
 
     /// Takes one step.

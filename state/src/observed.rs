@@ -17,6 +17,8 @@ pub struct Observed {
     pub links: BTreeMap<LinkName, ObservedTunnel>,
     /// Policy rules that carry our marks (protocol and priority range).
     pub rules: BTreeSet<Rule>,
+    /// IPv4 addresses of this host on links that are not ours. Only a full observation has them.
+    pub host: BTreeSet<Ipv4Addr>,
 }
 
 /// A link and the companions on it.

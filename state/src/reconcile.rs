@@ -3,6 +3,7 @@
 mod machine;
 mod manual;
 mod pass;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -17,7 +18,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, ServiceClass, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},
@@ -98,8 +99,8 @@ pub enum Input {
     Exclude(Exclusion),
     /// An operator asks for a tunnel, past the ledger. Ask [`Reconciler::may_provision`] first.
     Provision(Box<ManualRequest>),
-    /// An operator wants this class's tunnel gone, whoever asks for it.
-    Remove(ServiceClass),
+    /// An operator wants this tunnel gone, whoever asks for it.
+    Remove(TunnelId),
     /// The answer to [`Effect::Observe`]: a full observation.
     Observed(Result<Arc<Observed>, Fault>),
     /// The answer to [`Effect::ResolveSources`]: every destination that was asked for in that question; `None` where there

@@ -6,12 +6,16 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
+    net::Ipv4Addr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::Epoch;
+use crate::{
+    Epoch,
+    address::{Chosen, Seen},
+};
 
 mod migrate;
 
@@ -22,7 +26,8 @@ const LOCK: &str = "lock";
 const INITIALISED: &str = "initialised";
 const ENABLED: &[u8] = b"enabled";
 const EPOCH: &[u8] = b"epoch";
-/// The store holds two short values; sled's default of 1 GiB is for databases.
+const CLIENT_IP: &[u8] = b"client_ip";
+/// The store holds a few short values; sled's default of 1 GiB is for databases.
 const CACHE_BYTES: u64 = 1 << 20;
 
 /// Why the store could not be opened or written.
@@ -165,6 +170,32 @@ impl Store {
         let epoch = last + 1;
         self.put(EPOCH, &epoch.to_be_bytes())?;
         Ok(Epoch(epoch))
+    }
+
+    /// The public address that was in force last. What does not say one is none: it is only one hint among others.
+    #[must_use]
+    pub fn client_ip(&self) -> Option<Chosen> {
+        let stored = self.database.get(CLIENT_IP).ok().flatten()?;
+        let [seen, address @ ..] = <[u8; 5]>::try_from(stored.as_ref()).ok()?;
+        let seen = match seen {
+            0 => Seen::Host,
+            1 => Seen::Outside,
+            _ => return None,
+        };
+        Some(Chosen { address: Ipv4Addr::from(address), seen })
+    }
+
+    /// Remembers the public address in force. When this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// When it may not be on disk.
+    pub fn set_client_ip(&self, chosen: Chosen) -> Result<(), StoreError> {
+        let seen = match chosen.seen {
+            Seen::Host => 0,
+            Seen::Outside => 1,
+        };
+        let [a, b, c, d] = chosen.address.octets();
+        self.put(CLIENT_IP, &[seen, a, b, c, d])
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {

@@ -256,7 +256,7 @@ async fn a_change_of_the_hosts_network_leads_to_its_new_address_without_waiting_
 }
 
 /// A service on loopback that says this host's address, as text over HTTP.
-async fn address_service(says: Arc<Mutex<Ipv4Addr>>) -> (String, AbortHandle) {
+pub async fn address_service(says: Arc<Mutex<Ipv4Addr>>) -> (String, AbortHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let serve = async move {

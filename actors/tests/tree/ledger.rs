@@ -101,10 +101,18 @@ impl ScriptedLedger {
 
 #[async_trait]
 impl LedgerSource for ScriptedLedger {
-    async fn read(&self, _query: &Query, _deadline: Instant) -> Result<View, ReadError> {
+    async fn read(&self, query: &Query, _deadline: Instant) -> Result<View, ReadError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let answer = *self.answer.lock().unwrap();
-        Self::answered(answer, || self.view.lock().unwrap().clone()).await
+        Self::answered(answer, || {
+            let mut view = self.view.lock().unwrap().clone();
+            view.users.retain(|_, user| match query {
+                Query::Client(client_ip) => user.client_ip == *client_ip,
+                Query::Gateway(device) => user.device == *device,
+            });
+            view
+        })
+        .await
     }
 
     async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, accounts::Device>, ReadError> {

@@ -1,5 +1,6 @@
 //! The whole tree with the real machines, on a kernel in memory, a scripted ledger and BGP peers over in-memory streams.
 
+mod address;
 mod connect;
 mod crash;
 mod figures;

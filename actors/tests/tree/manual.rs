@@ -11,7 +11,7 @@ use warren_state::{
 
 use crate::{
     ledger::CLIENT_IP,
-    world::{World, link, phase},
+    world::{World, gateway_link, id, link, phase},
 };
 
 fn request() -> ManualRequest {
@@ -54,9 +54,9 @@ async fn a_manual_tunnel_is_there_when_the_call_returns_and_stays_while_the_daem
         world.handle().provision(request()).await.unwrap_err().to_string(),
         "cannot provision multiple unicast tunnels at the same time"
     );
-    world.handle().remove(ServiceClass::Unicast).await.unwrap();
+    world.handle().remove(manual_id(ServiceClass::Unicast)).await.unwrap();
     assert!(!world.kernel.has(&link()));
-    world.handle().remove(ServiceClass::Unicast).await.unwrap();
+    world.handle().remove(manual_id(ServiceClass::Unicast)).await.unwrap();
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn while_enabled_the_next_read_of_the_ledger_makes_it_as_the_ledger_says()
     world.eventually("it is gone again", || !world.kernel.has(&link())).await;
     world.ledger.add_user(0);
     let before = world.active(0).await;
-    world.handle().remove(ServiceClass::Unicast).await.unwrap();
+    world.handle().remove(id(0)).await.unwrap();
     let incarnation = before.tunnels.values().next().unwrap().incarnation;
     world.until("it is there again", |s| s.tunnels.values().any(|r| r.phase == Phase::Active && r.incarnation > incarnation)).await;
 }
@@ -119,4 +119,21 @@ async fn an_excluded_destination_goes_and_comes_back_while_the_session_stays() {
     assert_eq!(world.peers.dials.load(std::sync::atomic::Ordering::SeqCst), dials, "the session stayed");
     let snapshot = world.until("the reason is gone", |snapshot| snapshot.exclusion.error.is_none()).await;
     assert_eq!(snapshot.events.get("exclusion_held"), Some(&1));
+}
+
+#[tokio::test]
+async fn on_a_gateway_a_removal_takes_the_one_tunnel_that_is_named_and_nothing_is_provisioned() {
+    let world = World::gateway().enabled().await;
+    for number in 1..=3 {
+        world.ledger.add_user(number);
+    }
+    for number in 1..=3 {
+        world.active(number).await;
+    }
+    let error = world.handle().provision(request()).await.unwrap_err();
+    assert!(error.to_string().starts_with("this is a gateway"), "{error}");
+    let others = || [1, 3].map(|number| world.kernel.index(&gateway_link(number)));
+    let before = others();
+    world.handle().remove(id(2)).await.unwrap();
+    assert_eq!(others(), before, "the others stay");
 }

@@ -32,7 +32,10 @@ async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
         let (addresses, routes) = match link.mark() {
             Some(_) => (everything.addresses_on(link.index), everything.routes_over(link.index)),
-            None => (BTreeSet::new(), BTreeSet::new()),
+            None => {
+                observed.host.extend(everything.addresses_on(link.index).iter().map(|address| address.address));
+                (BTreeSet::new(), BTreeSet::new())
+            }
         };
         observed.links.insert(link.name.clone(), ObservedTunnel { link: link.observed(), addresses, routes });
     }

@@ -11,7 +11,7 @@ use warren_state::{
 };
 
 use crate::{
-    ledger::{CLIENT_IP, device, device_key, device_prefix, group_key, peer_address, user, user_key},
+    ledger::{CLIENT_IP, OTHER_SOURCE, device, device_key, device_prefix, group_key, peer_address, user, user_key},
     script::{Action, Conduct, Meddling, USERS},
     world::{Happening, World},
 };
@@ -117,9 +117,8 @@ impl World {
             Action::ForeignName => self.put_foreign_name(),
             Action::ForeignEnds => self.put_foreign_ends(),
             Action::RemoveForeign => self.remove_foreign(),
-            Action::SourceChanges => {
-                self.source = if self.source == CLIENT_IP { Ipv4Addr::new(10, 9, 8, 7) } else { CLIENT_IP };
-            }
+            Action::SourceChanges => self.change_source(false),
+            Action::SourcePrefers => self.change_source(true),
             Action::Crash => self.crash("killed"),
             Action::CrashAfter(count) => self.crash_after = Some(*count),
             Action::Restart => self.stop_for_restart(),
@@ -237,6 +236,16 @@ impl World {
         for name in std::mem::take(&mut self.foreign).into_keys() {
             self.kernel.delete_link(&name);
             self.notice(name);
+        }
+    }
+
+    /// The host's routes prefer another address.
+    fn change_source(&mut self, before_stays: bool) {
+        let before = self.source;
+        self.source = if before == CLIENT_IP { OTHER_SOURCE } else { CLIENT_IP };
+        self.kernel.add_host_address(self.source);
+        if !before_stays && self.kernel.delete_host_address(before) {
+            self.source_left = Some((before, self.now));
         }
     }
 

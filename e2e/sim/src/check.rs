@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    time::Duration,
 };
 
 use ipnet::Ipv4Net;
@@ -20,6 +21,9 @@ use warren_state::{
 };
 
 use crate::{provisioners::short, world::World};
+
+/// From a look at the host to what follows from it, at most.
+const OBSERVATION: Duration = Duration::from_secs(10);
 
 impl World {
     /// What holds after every transition.
@@ -69,6 +73,20 @@ impl World {
         self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
         let enabled = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.enabled());
         self.require(Invariant::SwitchIsOnDisk, enabled == Some(true), || format!("{} is built while disabled", short(spec.id)));
+        self.check_source(spec);
+    }
+
+    /// A tunnel moves to another source only when its own was seen to be gone.
+    fn check_source(&mut self, spec: &TunnelSpec) {
+        let Some(before) = self.provisioner(spec.id).and_then(|provisioner| provisioner.assigned.clone()) else { return };
+        let (was, is) = (&before.link, &spec.link);
+        let moved = before.kind == spec.kind && was.remote == is.remote && was.local != is.local;
+        let stays = self.kernel.observed().host.contains(&was.local);
+        // It may have come back while what was seen without it was under way.
+        let lately = self.source_left.is_some_and(|(left, at)| left == was.local && self.now.since(at) < OBSERVATION);
+        self.require(Invariant::RemovalHasProof, !moved || !stays || lately, || {
+            format!("{} moves from {} to {}, and the host has both", short(spec.id), was.local, is.local)
+        });
     }
 
     pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &str) {
@@ -220,7 +238,7 @@ impl World {
         let mut view = self.ledger.truth.clone();
         view.users.retain(|_, user| is_ours(self.script.role, user));
         let ends = view.devices.values().map(|device| device.public_ip).chain(view.users.values().map(|user| user.tunnel_endpoint));
-        let sources = ends.map(|end| (end, Some(self.source))).collect();
+        let sources = ends.map(|end| (end, Some(self.source_towards(end)))).collect();
         let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
         let request = Request {
             view: &view,
@@ -233,6 +251,13 @@ impl World {
             exclude: &Exclusion::default(),
         };
         build(&request).tunnels
+    }
+
+    /// The preferred one, but for a tunnel that is there with another one that the host has.
+    fn source_towards(&self, endpoint: Ipv4Addr) -> Ipv4Addr {
+        let observed = self.kernel.observed();
+        let there = observed.ours().find(|(_, _, have)| have.link.remote == Some(endpoint));
+        there.and_then(|(_, _, have)| have.link.local).filter(|local| observed.host.contains(local)).unwrap_or(self.source)
     }
 
     fn tunnel_difference(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> Option<String> {

@@ -12,6 +12,8 @@ use warren_state::{
 use crate::chance::Chance;
 
 pub(crate) const CLIENT_IP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+/// What the host's routes prefer at times.
+pub(crate) const OTHER_SOURCE: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 7);
 const SLOT: Duration = Duration::from_millis(400);
 
 /// What is wrong with reads.

@@ -62,7 +62,10 @@ pub(crate) enum Action {
     ForeignName,
     ForeignEnds,
     RemoveForeign,
+    /// The host's address goes and another one comes.
     SourceChanges,
+    /// Another address is preferred; the one before stays.
+    SourcePrefers,
     /// All policy rules go, as when systemd-networkd is started anew.
     PurgeRules,
     /// A host behind a learned route falls silent, or answers again.
@@ -147,7 +150,7 @@ fn action(chance: &mut Chance) -> Action {
     let class = *chance
         .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
         .unwrap_or(&FaultClass::Transient);
-    match chance.below(78) {
+    match chance.below(79) {
         0..=3 => Action::Switch(!chance.one_in(3)),
         4..=8 => Action::Activate(user),
         9 | 10 => Action::Ban(user),
@@ -176,6 +179,7 @@ fn action(chance: &mut Chance) -> Action {
         45 => Action::ForeignEnds,
         46 | 47 => Action::RemoveForeign,
         48 => Action::SourceChanges,
+        77 => Action::SourcePrefers,
         49 => Action::Crash,
         50 | 51 => Action::CrashAfter(small),
         52 => Action::Restart,

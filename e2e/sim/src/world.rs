@@ -96,6 +96,8 @@ pub(crate) struct World {
     pub(crate) slow_until: Monotonic,
     pub(crate) lose_notices_until: Monotonic,
     pub(crate) source: Ipv4Addr,
+    /// The address that left the host last, and when.
+    pub(crate) source_left: Option<(Ipv4Addr, Monotonic)>,
     /// Hosts behind learned routes that answer no probe.
     pub(crate) silent_hosts: BTreeSet<ipnet::Ipv4Net>,
     pub(crate) ops: BTreeMap<u64, Op>,
@@ -117,6 +119,13 @@ pub(crate) struct World {
 /// More than this at one instant is a machine whose timer does not move.
 const MOST_AT_ONCE: u32 = 5_000;
 
+/// A host with its address, and no links.
+fn host() -> Model {
+    let mut model = Model::new();
+    model.add_host_address(CLIENT_IP);
+    model
+}
+
 impl World {
     pub(crate) fn new(script: Script, traced: bool) -> Self {
         let seed = script.seed;
@@ -129,13 +138,14 @@ impl World {
             step: 0,
             queue: Queue::new(),
             disk: Disk { enabled: false, epoch: 0 },
-            kernel: Model::new(),
+            kernel: host(),
             foreign: BTreeMap::new(),
             kernel_fault: None,
             observe_fault: None,
             slow_until: Monotonic::ZERO,
             lose_notices_until: Monotonic::ZERO,
             source: CLIENT_IP,
+            source_left: None,
             silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),

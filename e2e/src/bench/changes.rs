@@ -105,11 +105,13 @@ fn endpoint(stage: &Stage, world: &World) -> Result<Row> {
 
 fn source(stage: &Stage, world: &World) -> Result<Row> {
     let mut host = Host::connect(stage, world.site()?, UserType::IBRL_WITH_ALLOCATED_IP)?.with_way_back()?;
-    let (device, spare, gateway) = (host.site.device().address, host.site.client().spare_address, host.site.client().gateway);
+    let (device, client, spare) = (host.site.device().address, host.site.client().address, host.site.client().spare_address);
     let end = host.connection.end.clone();
     host.site.device().add_twin(&end, device, spare)?;
-    host.loss("the host's default route gets another source address", "the device answers both", |host| {
-        host.site.client().namespace.ip(&format!("route replace default via {gateway} src {spare}\n"))?;
+    // Without it the kernel would take the second address along.
+    host.site.client().namespace.sysctl("ipv4/conf/eth0/promote_secondaries", "1")?;
+    host.loss("the host's address goes and another one is there", "the device answers both", |host| {
+        host.site.client().namespace.ip(&format!("addr del {client}/29 dev eth0\n"))?;
         host.await_service("tunnel_src", spare)
     })
 }

@@ -13,14 +13,14 @@ use warren_ledger::accounts::{Net, UserType};
 
 use crate::{
     Scenario,
-    support::{Connected, SOON, connected},
+    support::{Connected, SOON, connected, without_loss},
 };
 
 pub const ALL: &[Scenario] = &[
     ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
     ("another_endpoint_keeps_the_link_and_its_learned_routes", endpoint),
     ("another_device_keeps_the_link_and_the_old_device_is_left", device),
-    ("another_source_address_keeps_the_link", source),
+    ("another_preferred_source_moves_no_tunnel_whose_address_stays", source),
     ("another_overlay_network_keeps_the_link", overlay),
     ("a_tunnel_follows_the_hosts_address", address_changes),
     ("a_tunnel_works_again_after_the_interface_below_it_went_down_and_up", interface_flaps),
@@ -91,15 +91,20 @@ fn device(site: &mut Site<'_>) -> Result<()> {
 }
 
 fn source(site: &mut Site<'_>) -> Result<()> {
-    let mut host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
-    let before = link_index(&host.client, LINK)?;
-    let (device, spare, gateway) = (site.device().address, site.client().spare_address, site.client().gateway);
+    let host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
+    let before = host.fingerprint(site)?;
+    let (spare, gateway) = (site.client().spare_address, site.client().gateway);
+    let pings = host.pings()?;
     host.client.ip(&format!("route replace default via {gateway} src {spare}\n"))?;
-    await_ends(&host, spare, device)?;
-    replace_end(site, &mut host, |end| end.remote = spare)?;
+    until("it is told that another source would be chosen", SOON, || {
+        let told = host.daemon.json("/v3/status")?["tunnels"][0]["other_local"].clone();
+        Ok(Ask::holds(told == spare.to_string(), || format!("{told}; {}", host.daemon.log_tail())))
+    })?;
+    let metrics = host.daemon.get("/metrics")?.text();
+    ensure!(metrics.contains("warren_tunnel_source_held{tunnel=\"doublezero0\"} 1"), "{metrics}");
     host.await_working(site)?;
-    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
-    Ok(())
+    without_loss(pings)?;
+    host.is_still(site, &before)
 }
 
 fn overlay(site: &mut Site<'_>) -> Result<()> {

@@ -2,6 +2,7 @@
 //! own, on one shared ledger. `WARREN_E2E_DATAPLANE` chooses the dataplane (default `auto`). `WARREN_E2E_SAMPLE` in the
 //! environment leaves out what means the same on every dataplane, but for the first scenario of each group.
 
+mod address;
 mod changes;
 mod connect;
 mod doctor;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     // The longest first, so that none of them is left over at the end.
     let scenarios: Vec<Scenario> = [
         changes::ALL,
+        sample(address::ALL),
         connect::ALL,
         lifecycle::ALL,
         sample(lifecycle::STATE),

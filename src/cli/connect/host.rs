@@ -53,7 +53,10 @@ async fn settled(daemon: &Client) -> Result<v3::Status, Failure> {
 pub fn own_address(status: &v3::Status, named: Option<Ipv4Addr>) -> Result<Ipv4Addr, Failure> {
     match (address_of(status), named) {
         (Ok(known), Some(named)) if named != known => {
-            output::note(&format!("--client-ip {named} is ignored: the daemon knows that this host is {known}"));
+            output::note(&format!(
+                "--client-ip {named} is ignored: the daemon knows that this host is {known} (it goes by {named} when it is started with \
+                 -client-ip {named})"
+            ));
             Ok(known)
         }
         (Ok(known), _) => Ok(known),

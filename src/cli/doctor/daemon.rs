@@ -91,6 +91,9 @@ fn address(status: &Status) -> Check {
     if status.role == "gateway" {
         return Check::skip("client address", "a gateway has none");
     }
+    if let (Some(note), Some(other)) = (notes::address(status), &status.other_client_ip) {
+        return Check::warn("client address", note, format!("nothing has to be done; to move there: -client-ip {other}"));
+    }
     match (&status.client_ip, &status.client_ip_error) {
         (Some(ip), _) => Check::pass("client address", ip.clone()),
         (None, error) => Check::fail(

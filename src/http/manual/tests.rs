@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use warren_actors::{ManualError, RemoveError, Snapshot};
+use warren_state::reconcile::Role;
 
 use super::*;
-use crate::http::testing::{CLIENT, Cardboard, Served, raw, serve};
+use crate::http::testing::{CLIENT, Cardboard, Served, connected, key, raw, serve, serve_with};
 
 const FULL: &str = r#"{"user_type":"Multicast","tunnel_src":"192.0.2.1","tunnel_dst":"198.51.100.9","tunnel_net":"169.254.0.4/31",
     "doublezero_ip":"100.64.0.9","doublezero_prefixes":["45.33.0.0/16","2001:db8::/32"],"mcast_sub_groups":["233.84.178.1"],
@@ -20,7 +21,7 @@ fn post(served: &Served, target: &str, body: &str) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn provision_and_remove_answer_with_the_references_very_bytes() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = Cardboard::new(connected());
     let manual = Arc::clone(&engine.manual);
     let served = serve(engine).await;
     for (target, body) in [("/provision", FULL), ("/provision", LEAST), ("/remove", r#"{"user_type":"Multicast"}"#), ("/remove", "{}")] {
@@ -34,7 +35,35 @@ async fn provision_and_remove_answer_with_the_references_very_bytes() {
     assert_eq!((full.tunnel_net.to_string().as_str(), full.prefixes.len(), full.publish.len()), ("169.254.0.4/31", 1, 1));
     assert_eq!((full.rendezvous_point, full.local_asn, full.peer_asn), (Some(Ipv4Addr::new(10, 9, 9, 9)), Asn(65010), Asn(21682)));
     assert_eq!((least.source, least.dz_ip, least.rendezvous_point), (CLIENT, None, None), "the source is that of the route");
-    assert_eq!(manual.removed, [ServiceClass::Multicast, ServiceClass::Unicast], "what is unknown is unicast");
+    assert_eq!(manual.removed, [0, 1].map(|n| TunnelId(key(n))), "the one of each class; what is unknown is unicast");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_tunnel_of_this_class_there_is_nothing_to_remove() {
+    let engine = Cardboard::new(Snapshot::default());
+    let manual = Arc::clone(&engine.manual);
+    let served = serve(engine).await;
+    let (head, said) = post(&served, "/remove", "{}");
+    assert!(head.starts_with("http/1.1 200 ") && said == r#"{"status": "ok"}"#, "{head} {said}");
+    assert!(manual.lock().unwrap().removed.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_refuses_both_and_touches_none_of_its_tunnels() {
+    let device = key(2);
+    let engine = Cardboard::new(Snapshot { role: Some(Role::Gateway { device }), ..connected() });
+    let manual = Arc::clone(&engine.manual);
+    let served = serve_with(engine, &["-role=gateway", &format!("-device={device}")]).await;
+    for (target, body) in [("/provision", FULL), ("/provision", "nonsense"), ("/remove", "{}"), ("/remove", r#"{"user_type":"Multicast"}"#)]
+    {
+        let (head, said) = post(&served, target, body);
+        assert!(head.starts_with("http/1.1 409 ") && head.contains("content-type: text/plain; charset=utf-8"), "{target}: {head}");
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let why = "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it";
+        assert_eq!((&said["status"], &said["description"]), (&"error".into(), &why.into()));
+    }
+    let manual = manual.lock().unwrap();
+    assert!(manual.provisioned.is_empty() && manual.removed.is_empty(), "{manual:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +108,7 @@ async fn what_is_wrong_is_said_under_the_references_headings_as_valid_json() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tunnel_that_cannot_be_had_is_malformed_stuff_and_one_that_stays_is_an_error_of_ours() {
-    let engine = Cardboard::new(Snapshot::default());
+    let engine = Cardboard::new(connected());
     {
         let mut manual = engine.manual.lock().unwrap();
         manual.provision_fails = Some(ManualError::Failed("create link doublezero0: \"busy\"".to_owned()));

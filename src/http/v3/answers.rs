@@ -35,6 +35,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         role: role(api),
         client_ip: snapshot.client_ip().map(|ip| ip.to_string()),
         client_ip_error: snapshot.client_ip_error.clone(),
+        other_client_ip: snapshot.other_client_ip.map(|ip| ip.to_string()),
         device: api.config.device.map(|device| device.to_string()),
         network: api.config.ledger.env.moniker().to_owned(),
         ledger: ledger(snapshot, api),
@@ -133,7 +134,7 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::Adopted { tunnel, .. }
         | Event::SessionChanged { tunnel, .. } => *tunnel == id,
         Event::Refused { user, .. } => *user == id.0,
-        Event::ManualAsked { tunnel, .. } => *tunnel == id,
+        Event::ManualAsked { tunnel, .. } | Event::ManualRemoved { tunnel, .. } | Event::SourceHeld { tunnel, .. } => *tunnel == id,
         Event::ActorRestarted { actor, .. } => {
             actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()))
         }
@@ -142,7 +143,8 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::ViewStale { .. }
         | Event::Switched { .. }
         | Event::PlanCommitted { .. }
-        | Event::ManualRemoved { .. }
+        | Event::ClientIpFound { .. }
+        | Event::ClientIpHeld { .. }
         | Event::ManualOver { .. }
         | Event::ExclusionChanged { .. }
         | Event::ExclusionHeld { .. }
@@ -164,6 +166,7 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         since_seconds: age(snapshot, report.since),
         incarnation: report.incarnation.0,
         local: spec.map(|spec| spec.link.local.to_string()),
+        other_local: snapshot.other_sources.get(&report.tunnel).map(ToString::to_string),
         remote: spec.map(|spec| spec.link.remote.to_string()),
         doublezero_ip: spec.and_then(|spec| compat::overlay_address(snapshot, report, spec)).map(|ip| ip.to_string()),
         session: report.session.name().to_owned(),

@@ -36,6 +36,16 @@ impl Model {
         true
     }
 
+    /// Puts an address on a link that is not ours. False when the host has it already.
+    pub fn add_host_address(&mut self, address: Ipv4Addr) -> bool {
+        self.observed.host.insert(address)
+    }
+
+    /// Takes such an address away. False when there is none.
+    pub fn delete_host_address(&mut self, address: Ipv4Addr) -> bool {
+        self.observed.host.remove(&address)
+    }
+
     /// Puts a route that is not ours into this place, over a link that is not ours. False when it is taken so already.
     pub fn take_route(&mut self, table: TableId, dst: Ipv4Net) -> bool {
         self.taken.insert((table, dst.trunc()))

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Effect, Input, Manual, ReconcilerSettings, Role};
+use super::{Effect, Input, Manual, ReconcilerSettings, Role, pass::STOPS, sources::Sources};
 use crate::{
     Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, Phase, Plan, Pubkey, Rule,
     TunnelId, TunnelSpec, TunnelWant, View,
@@ -52,8 +52,9 @@ pub struct Reconciler {
     pub(super) marks: BTreeSet<TunnelId>,
     /// Provisioners that ended since the observation under way began.
     pub(super) ended: BTreeSet<TunnelId>,
-    pub(super) sources: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
-    pub(super) asked: BTreeSet<Ipv4Addr>,
+    pub(super) sources: Sources,
+    /// The address that this host had when the view before was in force.
+    pub(super) moved_from: Option<Ipv4Addr>,
     pub(super) looking: Looking,
     pub(super) next_incarnation: Incarnation,
     pub(super) generation: Generation,
@@ -148,8 +149,8 @@ impl Reconciler {
             conflicts: BTreeSet::new(),
             marks: BTreeSet::new(),
             ended: BTreeSet::new(),
-            sources: BTreeMap::new(),
-            asked: BTreeSet::new(),
+            sources: Sources::default(),
+            moved_from: None,
             looking: Looking::default(),
             next_incarnation: first_incarnation,
             generation: Generation::default(),
@@ -167,7 +168,7 @@ impl Reconciler {
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
             Input::Exclude(exclude) => self.take_exclusion(exclude, &mut turn),
             Input::Provision(request) => self.provision(*request, &mut turn),
-            Input::Remove(class) => self.remove(class, &mut turn),
+            Input::Remove(tunnel) => self.remove(tunnel, &mut turn),
             Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
             Input::Observed(Err(_)) => self.observe_later(&mut turn),
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),
@@ -318,11 +319,12 @@ impl Reconciler {
                 Stage::Assigned(Box::new(spec))
             }
         };
+        self.adopt_source_of(&stage);
         self.slots.insert(tunnel, Slot { report: Some(report), ..Slot::new(stage) });
         self.hold(tunnel, link, Some(endpoints));
         match self.shutdown {
             Some(Shutdown::Detach) => self.detach(tunnel, turn),
-            Some(Shutdown::Remove { .. }) => self.retire_others("the daemon stops for good", turn),
+            Some(Shutdown::Remove { .. }) => self.retire_others(STOPS, turn),
             Some(Shutdown::Finished) | None => self.pass(turn),
         }
     }

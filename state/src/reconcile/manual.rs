@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::machine::{Reconciler, Slot, Stage, Turn};
+use super::{
+    Role,
+    machine::{Reconciler, Stage, Turn},
+    pass::stray_of,
+};
 use crate::{
-    Exclusion, ServiceClass, TunnelId, TunnelSpec,
+    Exclusion, LinkName, ServiceClass, TunnelId, TunnelSpec,
     desired::{Built, ManualRequest, manual_id, manual_spec},
     event::Event,
 };
@@ -13,10 +17,10 @@ use crate::{
 /// until the ledger is read the next time.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Manual {
-    /// Tunnels to have, instead of the ledger's of the same class.
-    pub tunnels: BTreeMap<ServiceClass, ManualRequest>,
-    /// Classes whose tunnel is to be gone.
-    pub removed: BTreeSet<ServiceClass>,
+    /// Tunnels to have, instead of the ledger's whose links have the same names.
+    pub tunnels: BTreeMap<TunnelId, ManualRequest>,
+    /// Tunnels that are to be gone.
+    pub removed: BTreeSet<TunnelId>,
 }
 
 /// Why there can be no such manual tunnel.
@@ -25,6 +29,9 @@ pub enum ProvisionRefusal {
     /// There is a tunnel of this class already.
     #[error("cannot provision multiple {0} tunnels at the same time")]
     Multiple(ServiceClass),
+    /// A gateway has its users' tunnels and no others.
+    #[error("this is a gateway: its tunnels are those of its users on the ledger, and no others can be provisioned")]
+    Gateway,
     /// What is there already is not known yet.
     #[error("the daemon has not looked at the host yet")]
     NotReady,
@@ -52,16 +59,19 @@ impl Reconciler {
     /// # Errors
     /// When there cannot.
     pub fn may_provision(&self, request: &ManualRequest) -> Result<(), ProvisionRefusal> {
-        let class = request.kind.class();
+        if matches!(self.role, Some(Role::Gateway { .. })) {
+            return Err(ProvisionRefusal::Gateway);
+        }
         if self.enabled.is_none() || !self.looking.done || self.shutdown.is_some() {
             return Err(ProvisionRefusal::NotReady);
         }
-        let assigned = self.slots.values().any(|slot| is_assigned(slot, class));
-        let wanted = self.desired.tunnels.values().any(|want| want.spec.kind.class() == class);
+        let spec = self.manual_spec(request).map_err(ProvisionRefusal::Refused)?;
+        let assigned = self.slots.values().any(|slot| matches!(&slot.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
+        let wanted = self.desired.tunnels.values().any(|want| want.spec.link.name == spec.link.name);
         if assigned || wanted {
-            return Err(ProvisionRefusal::Multiple(class));
+            return Err(ProvisionRefusal::Multiple(request.kind.class()));
         }
-        self.manual_spec(request).map(drop).map_err(ProvisionRefusal::Refused)
+        Ok(())
     }
 
     /// Only adds: without a view nothing that is there goes.
@@ -69,10 +79,9 @@ impl Reconciler {
         let Ok(spec) = self.may_provision(&request).map_err(|_| ()).and_then(|()| self.manual_spec(&request).map_err(drop)) else {
             return;
         };
-        let class = request.kind.class();
         turn.effects.push(super::Effect::Record(Event::ManualAsked { tunnel: spec.id, link: spec.link.name.clone() }));
-        self.manual.removed.remove(&class);
-        self.manual.tunnels.insert(class, request);
+        self.manual.removed.remove(&spec.id);
+        self.manual.tunnels.insert(spec.id, request);
         let before = turn.effects.len();
         self.rebuild(turn);
         let waiting = self.waiting.clone();
@@ -80,16 +89,23 @@ impl Reconciler {
         self.commit(before, turn);
     }
 
-    pub(super) fn remove(&mut self, class: ServiceClass, turn: &mut Turn<'_>) {
+    pub(super) fn remove(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
         if self.shutdown.is_some() {
             return;
         }
-        turn.effects.push(super::Effect::Record(Event::ManualRemoved { class }));
-        self.manual.tunnels.remove(&class);
-        self.manual.removed.insert(class);
+        let there = match self.slots.get(&tunnel).map(|slot| &slot.stage) {
+            Some(Stage::Assigned(spec)) => Some(stray_of(tunnel, spec)),
+            Some(Stage::Retiring { .. } | Stage::Detaching) | None => None,
+        };
+        let link = there.as_ref().map(|stray| stray.link.clone());
+        turn.effects.push(super::Effect::Record(Event::ManualRemoved { tunnel, link }));
+        self.manual.tunnels.remove(&tunnel);
+        self.manual.removed.insert(tunnel);
         let before = turn.effects.len();
         self.rebuild(turn);
-        self.retire_class(class, turn);
+        if let Some(stray) = there {
+            self.retire(stray, "it was removed through the API", turn);
+        }
         self.commit(before, turn);
     }
 
@@ -106,13 +122,11 @@ impl Reconciler {
     /// An operator's word goes over the ledger's.
     pub(super) fn put_manual(&self, built: &mut Built) {
         let Manual { tunnels, removed } = &self.manual;
-        built.tunnels.retain(|_, spec| !tunnels.contains_key(&spec.kind.class()) && !removed.contains(&spec.kind.class()));
-        built.keep.retain(|key| match self.slots.get(&TunnelId(*key)).map(|slot| &slot.stage) {
-            Some(Stage::Assigned(spec)) => !removed.contains(&spec.kind.class()),
-            Some(Stage::Retiring { .. } | Stage::Detaching) | None => true,
-        });
-        let specs = tunnels.values().filter_map(|request| self.manual_spec(request).ok());
-        built.tunnels.extend(specs.map(|spec| (spec.id, spec)));
+        let specs: Vec<TunnelSpec> = tunnels.values().filter_map(|request| self.manual_spec(request).ok()).collect();
+        let names: BTreeSet<&LinkName> = specs.iter().map(|spec| &spec.link.name).collect();
+        built.tunnels.retain(|id, spec| !removed.contains(id) && !names.contains(&spec.link.name));
+        built.keep.retain(|key| !removed.contains(&TunnelId(*key)));
+        built.tunnels.extend(specs.into_iter().map(|spec| (spec.id, spec)));
     }
 
     pub(super) fn take_exclusion(&mut self, exclude: Exclusion, turn: &mut Turn<'_>) {
@@ -137,19 +151,6 @@ impl Reconciler {
     fn manual_spec(&self, request: &ManualRequest) -> Result<TunnelSpec, String> {
         manual_spec(request, self.settings.max_prefixes, self.settings.liveness, &self.exclude).map_err(|refusal| refusal.reason)
     }
-
-    fn retire_class(&mut self, class: ServiceClass, turn: &mut Turn<'_>) {
-        let leaving: Vec<_> = self.slots.iter().filter(|(_, slot)| is_assigned(slot, class)).map(|(id, _)| *id).collect();
-        for id in leaving {
-            let Some(Slot { stage: Stage::Assigned(spec), .. }) = self.slots.get(&id) else { continue };
-            let stray = super::pass::stray_of(id, spec);
-            self.retire(stray, "it was removed through the API", turn);
-        }
-    }
-}
-
-fn is_assigned(slot: &Slot, class: ServiceClass) -> bool {
-    matches!(&slot.stage, Stage::Assigned(spec) if spec.kind.class() == class)
 }
 
 fn installs(spec: &TunnelSpec) -> bool {

@@ -1,9 +1,6 @@
 //! One pass: from what is wanted now to what the provisioners are told.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::{
     Effect, Role,
@@ -18,6 +15,9 @@ use crate::{
 
 /// More links than a provisioner makes between two reports.
 const UNREPORTED: u64 = 1 << 10;
+
+const DISABLED: &str = "disabled";
+pub(super) const STOPS: &str = "the daemon stops for good";
 
 impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
@@ -52,21 +52,13 @@ impl Reconciler {
         let role = Role::Client { client_ip };
         match self.role {
             Some(Role::Gateway { .. }) => return,
-            Some(before @ Role::Client { .. }) if before != role => self.view = None,
+            Some(Role::Client { client_ip: before }) if before != client_ip => {
+                self.view = None;
+                self.moved_from.get_or_insert(before);
+            }
             Some(Role::Client { .. }) | None => {}
         }
         self.role = Some(role);
-        self.pass(turn);
-    }
-
-    /// Several questions may be under way: an answer is about what its own question asked, and about nothing else.
-    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, turn: &mut Turn<'_>) {
-        for (endpoint, answer) in answers {
-            self.asked.remove(endpoint);
-            let known = self.sources.entry(*endpoint).or_insert(*answer);
-            // A route that is missing for a moment is no reason to move a tunnel.
-            *known = answer.or(*known);
-        }
         self.pass(turn);
     }
 
@@ -94,6 +86,7 @@ impl Reconciler {
             next.insert(tunnel);
             self.assign_changed(next, turn);
         }
+        self.forget_sources();
         self.commit(before, turn);
         self.verify_removals(turn);
         self.finish_shutdown(turn);
@@ -112,7 +105,7 @@ impl Reconciler {
         if remove {
             self.shutdown = Some(Shutdown::Remove { looked: false });
             self.desired = Desired::default();
-            self.retire_others("the daemon stops for good", turn);
+            self.retire_others(STOPS, turn);
             self.observe(turn);
         } else {
             self.shutdown = Some(Shutdown::Detach);
@@ -153,8 +146,7 @@ impl Reconciler {
         }
         self.rebuild(turn);
         let before = turn.effects.len();
-        let reason = if self.enabled == Some(true) { "the ledger no longer asks for it" } else { "disabled" };
-        self.retire_others(reason, turn);
+        self.retire_undesired(turn);
         let all = self.desired.tunnels.keys().copied().collect();
         self.assign_changed(all, turn);
         self.exclude_on_kept(turn);
@@ -188,7 +180,7 @@ impl Reconciler {
         build(&Request {
             view: &view.view,
             role,
-            sources: &self.sources,
+            sources: &self.sources.known,
             provisioned: &provisioned,
             max_prefixes: self.settings.max_prefixes,
             liveness: self.settings.liveness,
@@ -197,14 +189,55 @@ impl Reconciler {
         })
     }
 
-    /// Retires every tunnel that is neither desired nor kept.
+    /// Retires every tunnel that is neither desired nor kept, each for its own reason.
+    fn retire_undesired(&mut self, turn: &mut Turn<'_>) {
+        for stray in self.undesired() {
+            let reason = self.why_undesired(stray.tunnel);
+            self.retire(stray, &reason, turn);
+        }
+        if self.enabled == Some(true) {
+            self.moved_from = None;
+        }
+    }
+
+    /// The same for one reason.
     pub(super) fn retire_others(&mut self, reason: &str, turn: &mut Turn<'_>) {
+        for stray in self.undesired() {
+            self.retire(stray, reason, turn);
+        }
+    }
+
+    fn undesired(&self) -> Vec<Stray> {
         let leaving = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
             Stage::Assigned(spec) if !self.keeps(*id) => Some(stray_of(*id, spec)),
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
         });
-        for stray in leaving.collect::<Vec<_>>() {
-            self.retire(stray, reason, turn);
+        leaving.collect()
+    }
+
+    fn why_undesired(&self, tunnel: TunnelId) -> String {
+        if tunnel.is_manual() {
+            return "what was asked for through the API is over".to_owned();
+        }
+        if self.enabled != Some(true) {
+            return DISABLED.to_owned();
+        }
+        match (self.moved_from, self.role, self.built.refused.get(&tunnel.0)) {
+            (Some(before), Some(Role::Client { client_ip }), _) => format!("this host's address is {client_ip} now, no longer {before}"),
+            (_, _, Some(refusal)) => format!("the ledger no longer asks for it: {}", refusal.reason),
+            (_, _, None) => "the ledger no longer asks for it".to_owned(),
+        }
+    }
+
+    /// Of a tunnel of an earlier run it is not known what that was told.
+    pub(super) fn why_stray(&self) -> String {
+        match (self.shutdown, self.enabled, self.role) {
+            (Some(_), _, _) => STOPS.to_owned(),
+            (None, Some(true), Some(Role::Client { client_ip })) => {
+                format!("an earlier run left it behind, and the ledger asks for no such tunnel of {client_ip}")
+            }
+            (None, Some(true), _) => "an earlier run left it behind, and the ledger asks for no such tunnel".to_owned(),
+            (None, _, _) => DISABLED.to_owned(),
         }
     }
 
@@ -315,14 +348,6 @@ impl Reconciler {
         if assigned + retired > 0 {
             self.generation = self.generation.next();
             turn.effects.push(Effect::Record(Event::PlanCommitted { generation: self.generation, assigned, retired }));
-        }
-    }
-
-    fn ask_sources(&mut self, turn: &mut Turn<'_>) {
-        let new: BTreeSet<Ipv4Addr> = self.built.needs_source.difference(&self.asked).copied().collect();
-        if !new.is_empty() {
-            self.asked.extend(&new);
-            turn.effects.push(Effect::ResolveSources(new));
         }
     }
 }

@@ -35,6 +35,10 @@ impl Reconciler {
         self.marks = observed.ours().map(|(id, _, _)| id).filter(|id| !self.ended.contains(id)).collect();
         let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
+        if first {
+            self.adopt_sources(observed);
+        }
+        let moved = self.leave_gone_sources(&observed.host, turn);
         let may_act = match self.shutdown {
             None => self.may_remove(),
             Some(Shutdown::Remove { .. }) => true,
@@ -42,7 +46,7 @@ impl Reconciler {
             Some(Shutdown::Detach | Shutdown::Finished) => false,
         };
         if may_act {
-            if first {
+            if first || moved {
                 self.pass(turn);
             }
             self.retire_strays(observed, turn);
@@ -157,12 +161,12 @@ impl Reconciler {
                 stray.then(|| Stray { tunnel, link: seen.link.name.clone(), endpoints, rules: Vec::new() })
             })
             .collect();
-        let reason = if self.enabled == Some(true) { "an earlier run left it behind" } else { "disabled" };
+        let reason = self.why_stray();
         let retired: BTreeSet<TunnelId> = strays.iter().map(|stray| stray.tunnel).collect();
         let mut rules = self.stray_rules(observed);
         for mut stray in strays {
             stray.rules = std::mem::take(&mut rules);
-            self.retire(stray, reason, turn);
+            self.retire(stray, &reason, turn);
         }
         if retired.is_empty() && !rules.is_empty() && self.slots.values().all(|slot| !matches!(slot.stage, Stage::Retiring { .. })) {
             self.retire_rules(rules, turn);
@@ -237,29 +241,6 @@ impl Reconciler {
         });
         for tunnel in learning.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.recheck(tunnel, turn);
-        }
-    }
-
-    /// The host's own network changed. The last of many changes in a row is followed by a question too.
-    fn ask_sources_soon(&mut self, turn: &mut Turn<'_>) {
-        if self.built.uses_source.is_empty() {
-            return;
-        }
-        match self.looking.sources_at.map(|at| at + self.settings.source_gap).filter(|at| *at > turn.now) {
-            Some(at) => self.looking.sources_due = Some(at),
-            None => {
-                self.looking.sources_at = Some(turn.now);
-                self.ask_sources_again(turn);
-            }
-        }
-    }
-
-    /// Routes of the host change: sources that are in use are asked for again.
-    fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
-        let all: BTreeSet<_> = self.built.uses_source.union(&self.built.needs_source).copied().collect();
-        self.asked.extend(&all);
-        if !all.is_empty() {
-            turn.effects.push(Effect::ResolveSources(all));
         }
     }
 }

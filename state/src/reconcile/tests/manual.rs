@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    ServiceClass,
     desired::{ManualRequest, manual_id},
     view::RawIp,
 };
@@ -46,7 +47,7 @@ fn a_manual_tunnel_works_while_the_daemon_is_disabled_and_passes_leave_it() {
     assert!(bench.observe().is_empty());
     assert!(bench.machine.converged());
     assert!(bench.machine.plan(bench.model.observed(), &BTreeMap::new()).is_empty(), "the plan explains it");
-    assert_eq!(bench.give(Input::Remove(ServiceClass::Unicast)), [format!("retire {MANUAL} doublezero0")]);
+    assert_eq!(bench.give(Input::Remove(manual_id(ServiceClass::Unicast))), [format!("retire {MANUAL} doublezero0")]);
 }
 
 #[test]
@@ -75,8 +76,8 @@ fn while_enabled_the_next_read_of_the_ledger_takes_a_manual_tunnel_away_also_whe
 #[test]
 fn while_enabled_the_next_read_of_the_ledger_brings_back_what_was_removed() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
-    assert_eq!(bench.give(Input::Remove(ServiceClass::Multicast)), Vec::<String>::new(), "another class");
-    assert_eq!(bench.give(Input::Remove(ServiceClass::Unicast)), ["retire 1 doublezero0"]);
+    assert_eq!(bench.give(Input::Remove(id(2))), Vec::<String>::new(), "another tunnel");
+    assert_eq!(bench.give(Input::Remove(id(1))), ["retire 1 doublezero0"]);
     bench.ended(1);
     assert!(bench.machine.desired.tunnels.is_empty());
     assert_eq!(bench.view(view([(1, own_user(1))])), ["assign 1 doublezero0"]);
@@ -126,4 +127,13 @@ fn another_list_of_exclusions_reaches_every_tunnel_also_one_that_is_kept_as_it_i
     let without_device = View { devices: BTreeMap::new(), ..view([(1, own_user(1))]) };
     assert!(bench.view(without_device).is_empty(), "it is kept");
     assert_eq!(bench.give(Input::Exclude(Exclusion::default())), ["assign 1 doublezero0"]);
+}
+
+#[test]
+fn a_gateway_has_no_manual_tunnel_and_a_removal_takes_the_one_that_is_named() {
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2)), (3, user(3))]);
+    assert_eq!(bench.machine.may_provision(&request()), Err(ProvisionRefusal::Gateway));
+    assert!(bench.give(Input::Provision(Box::new(request()))).is_empty());
+    assert_eq!(bench.give(Input::Remove(id(2))), ["retire 2 dzt502"]);
+    assert!(bench.machine.desired.tunnels.contains_key(&id(1)) && bench.machine.desired.tunnels.contains_key(&id(3)));
 }

@@ -2,6 +2,7 @@
 
 mod manual;
 mod shutdown;
+mod sources;
 mod views;
 mod watching;
 
@@ -140,6 +141,13 @@ impl Bench {
 
     fn ended(&mut self, n: u8) -> Vec<String> {
         self.give(Input::ProvisionerEnded { tunnel: id(n), finished: true })
+    }
+
+    /// The next full look at the host.
+    fn pass_and_observe(&mut self) -> Vec<String> {
+        let (_, mut effects) = self.pass("resync");
+        effects.extend(self.observe());
+        effects
     }
 
     fn pass(&mut self, expected: &str) -> (Duration, Vec<String>) {

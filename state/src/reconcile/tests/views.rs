@@ -193,53 +193,39 @@ fn another_client_address_removes_nothing_before_a_view_of_it() {
     assert_eq!(bench.view(view([])), ["retire 1 doublezero0", "observe"]);
 }
 
-#[test]
-fn a_source_is_asked_for_before_the_tunnel_is_built() {
-    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
-    let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
-    bench.view(view([(1, allocated)]));
-    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
-    let endpoint = Ipv4Addr::new(203, 0, 113, 1);
-    let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 5)))]);
-    assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
-    bench.observe();
-    assert_eq!(bench.pass("resync").1, ["recheck 1", "resolve {203.0.113.1}", "observe"]);
-    assert!(bench.give(Input::Sources(BTreeMap::from([(endpoint, None)]))).is_empty(), "a missing route moves nothing");
-    bench.observe();
-    bench.pass("resync");
-    let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 6)))]);
-    assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
+/// Why this input takes tunnel 1 down.
+fn reason(bench: &mut Bench, input: Input) -> String {
+    let effects = bench.machine.handle(bench.now, input, &mut bench.random);
+    let reason = effects.into_iter().find_map(|effect| match effect {
+        Effect::Retire { tunnel, reason, .. } if tunnel == id(1) => Some(reason),
+        _ => None,
+    });
+    reason.expect("it is taken down")
 }
 
 #[test]
-fn the_answer_to_one_question_says_nothing_about_another_that_is_under_way() {
-    let allocated = |endpoint| User {
-        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
-        dz_ip: Ipv4Addr::new(100, 64, 0, 9),
-        tunnel_endpoint: endpoint,
-        ..own_user(1)
-    };
-    let (first, second) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 9));
-    let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
-    bench.view(view([(1, allocated(first))]));
-    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
-    assert_eq!(bench.view(view([(1, allocated(second))])), ["resolve {203.0.113.9}"]);
-    let towards = |endpoint, source| Input::Sources(BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, source)))]));
-    assert!(bench.give(towards(first, 5)).is_empty(), "nothing is known of the second");
-    assert_eq!(bench.give(towards(second, 6)), ["assign 1 doublezero0"]);
-    assert_eq!(bench.machine.desired.tunnels[&id(1)].spec.link.local, Ipv4Addr::new(10, 0, 0, 6));
-}
+fn a_removal_is_told_with_what_changed() {
+    let said = |users: Vec<(u8, User)>| Input::View(AcceptedView { view: Arc::new(view(users)), read_at: Monotonic::ZERO });
+    let running = || Bench::client().running([(1, own_user(1))]);
+    assert_eq!(reason(&mut running(), said(vec![])), "the ledger no longer asks for it");
+    assert_eq!(reason(&mut running(), Input::Switch(false)), "disabled");
+    let banned = User { status: UserStatus::Banned, ..own_user(1) };
+    assert_eq!(reason(&mut running(), said(vec![(1, banned)])), "the ledger no longer asks for it: the user is banned");
 
-#[test]
-fn what_is_asked_for_already_is_not_asked_for_again() {
-    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
-    let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
-    bench.view(view([(1, allocated.clone())]));
-    assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
-    assert!(bench.view(view([(1, allocated)])).is_empty());
+    let mut moved = running();
+    moved.give(Input::ClientIp(Ipv4Addr::new(198, 51, 100, 8)));
+    assert_eq!(reason(&mut moved, said(vec![])), "this host's address is 198.51.100.8 now, no longer 198.51.100.7");
+    // From then on the ledger is what changes.
+    let elsewhere = |n| User { client_ip: Ipv4Addr::new(198, 51, 100, 8), ..own_user(n) };
+    moved.ended(1);
+    moved.give(said(vec![(1, elsewhere(1))]));
+    assert_eq!(reason(&mut moved, said(vec![])), "the ledger no longer asks for it");
+
+    let mut after_a_restart = Bench { machine: Bench::client().machine, ..running() };
+    after_a_restart.give(Input::Switch(true));
+    after_a_restart.view(view([]));
+    let seen = Input::Observed(Ok(Arc::new(after_a_restart.model.observed().clone())));
+    assert_eq!(reason(&mut after_a_restart, seen), "an earlier run left it behind, and the ledger asks for no such tunnel of 198.51.100.7");
 }
 
 #[test]
@@ -348,25 +334,4 @@ fn a_provisioner_that_is_heard_of_late_is_taken_over_too() {
     bench.give(Input::Switch(false));
     bench.observe();
     assert_eq!(bench.report(&spec, Phase::Failed, None), ["retire 1 dzt501"], "it would build the tunnel though the switch is off");
-}
-
-#[test]
-fn a_change_of_the_hosts_network_asks_for_sources_again_and_at_most_once_per_gap() {
-    let allocated = User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) };
-    let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
-    bench.view(view([(1, allocated)]));
-    bench.observe();
-    let endpoint = Ipv4Addr::new(203, 0, 113, 1);
-    let answer = |source| Input::Sources(BTreeMap::from([(endpoint, Some(source))]));
-    bench.give(answer(Ipv4Addr::new(10, 0, 0, 5)));
-    bench.observe();
-    let question = format!("resolve {{{endpoint}}}");
-    assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), [question.clone()]);
-    assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
-    let (waited, effects) = bench.pass("sources");
-    assert_eq!((waited, effects), (Duration::from_millis(500), vec![question]));
-    bench.give(answer(Ipv4Addr::new(10, 0, 0, 6)));
-    let local = bench.machine.desired.tunnels.values().next().unwrap().spec.link.local;
-    assert_eq!(local, Ipv4Addr::new(10, 0, 0, 6));
 }

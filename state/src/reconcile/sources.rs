@@ -1,0 +1,187 @@
+//! The outer source addresses that the host chooses: asked for, used, and held while they are on the host.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::{
+    Effect, Role,
+    machine::{Reconciler, Slot, Stage, Turn},
+};
+use crate::{Observed, TunnelId, desired::takes_route_source, event::Event};
+
+/// What is known of them.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    /// Towards each endpoint, what tunnels are built with; `None` where there is no route.
+    pub(super) known: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
+    /// Endpoints with a question under way.
+    asked: BTreeSet<Ipv4Addr>,
+    /// Endpoints whose source is that of a tunnel of an earlier run: the host was not asked.
+    adopted: BTreeSet<Ipv4Addr>,
+    /// Towards each endpoint, what the host would choose today instead of the address that a tunnel has.
+    others: BTreeMap<Ipv4Addr, Other>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Other {
+    source: Ipv4Addr,
+    /// The host was seen to have the tunnel's address still, and that was told.
+    is_held: bool,
+}
+
+impl Reconciler {
+    /// Tunnels that stay at the address that they have although the host would choose another one, this one, today.
+    #[must_use]
+    pub fn other_sources(&self) -> BTreeMap<TunnelId, Ipv4Addr> {
+        let held = self.sources.others.iter().filter(|(_, other)| other.is_held);
+        held.filter_map(|(endpoint, other)| Some((self.tunnel_from(self.source_towards(*endpoint)?, *endpoint)?, other.source))).collect()
+    }
+
+    /// Several questions may be under way: an answer is about what its own question asked, and about nothing else. A tunnel
+    /// in place stays at its address until that was seen to be gone.
+    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, turn: &mut Turn<'_>) {
+        let mut in_doubt = false;
+        for (endpoint, answer) in answers {
+            self.sources.asked.remove(endpoint);
+            self.sources.adopted.remove(endpoint);
+            match (self.source_towards(*endpoint), *answer) {
+                // A route that is missing for a moment is no reason to move a tunnel.
+                (Some(_), None) => {}
+                (Some(known), Some(source)) if known != source && self.tunnel_from(known, *endpoint).is_some() => {
+                    self.doubt(*endpoint, source);
+                    in_doubt = true;
+                }
+                (_, source) => {
+                    self.sources.known.insert(*endpoint, source);
+                    self.sources.others.remove(endpoint);
+                }
+            }
+        }
+        if in_doubt {
+            self.observe(turn);
+        }
+        self.pass(turn);
+    }
+
+    /// Tunnels of an earlier run stay at their addresses, too.
+    pub(super) fn adopt_sources(&mut self, observed: &Observed) {
+        if matches!(self.role, Some(Role::Gateway { .. })) {
+            return;
+        }
+        let ends = observed.ours().filter_map(|(_, _, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
+        for (local, remote) in ends.filter(|(local, _)| observed.host.contains(local)) {
+            self.sources.adopt(local, remote);
+        }
+    }
+
+    /// What an earlier reconciler of this run has told stays too, also while the link is away.
+    pub(super) fn adopt_source_of(&mut self, stage: &Stage) {
+        if let Stage::Assigned(spec) = stage
+            && takes_route_source(spec.kind)
+        {
+            self.sources.adopt(spec.link.local, spec.link.remote);
+        }
+    }
+
+    /// Takes other sources where the one in use is not on the host any more. Gives whether there was one.
+    pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, turn: &mut Turn<'_>) -> bool {
+        let mut moved = false;
+        for (endpoint, Other { source: other, is_held }) in self.sources.others.clone() {
+            let held = self.source_towards(endpoint).filter(|source| host.contains(source));
+            let Some(source) = held else {
+                self.sources.known.insert(endpoint, Some(other));
+                self.sources.others.remove(&endpoint);
+                moved = true;
+                continue;
+            };
+            if let (false, Some(tunnel)) = (is_held, self.tunnel_from(source, endpoint)) {
+                self.sources.others.insert(endpoint, Other { source: other, is_held: true });
+                turn.effects.push(Effect::Record(Event::SourceHeld { tunnel, source, other }));
+            }
+        }
+        moved
+    }
+
+    /// A tunnel that is built again takes what the host chooses then.
+    pub(super) fn forget_sources(&mut self) {
+        if self.sources.known.is_empty() {
+            return;
+        }
+        let used: BTreeSet<Ipv4Addr> = self.slots.values().filter_map(Slot::spec).map(|spec| spec.link.remote).collect();
+        self.sources.known.retain(|endpoint, _| used.contains(endpoint));
+        self.sources.others.retain(|endpoint, _| used.contains(endpoint));
+        self.sources.adopted.retain(|endpoint| used.contains(endpoint));
+    }
+
+    pub(super) fn ask_sources(&mut self, turn: &mut Turn<'_>) {
+        let adopted = self.built.uses_source.intersection(&self.sources.adopted);
+        let new: BTreeSet<Ipv4Addr> = self.built.needs_source.iter().chain(adopted).copied().collect();
+        let new: BTreeSet<Ipv4Addr> = new.difference(&self.sources.asked).copied().collect();
+        if !new.is_empty() {
+            self.sources.asked.extend(&new);
+            turn.effects.push(Effect::ResolveSources(new));
+        }
+    }
+
+    /// The host's own network changed. The last of many changes in a row is followed by a question too.
+    pub(super) fn ask_sources_soon(&mut self, turn: &mut Turn<'_>) {
+        if self.built.uses_source.is_empty() {
+            return;
+        }
+        match self.looking.sources_at.map(|at| at + self.settings.source_gap).filter(|at| *at > turn.now) {
+            Some(at) => self.looking.sources_due = Some(at),
+            None => {
+                self.looking.sources_at = Some(turn.now);
+                self.ask_sources_again(turn);
+            }
+        }
+    }
+
+    /// Routes of the host change: sources that are in use are asked for again.
+    pub(super) fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
+        let all: BTreeSet<_> = self.built.uses_source.union(&self.built.needs_source).copied().collect();
+        self.sources.asked.extend(&all);
+        if !all.is_empty() {
+            turn.effects.push(Effect::ResolveSources(all));
+        }
+    }
+
+    /// The host would choose this one: whether it has the one in use still is to be seen.
+    fn doubt(&mut self, endpoint: Ipv4Addr, source: Ipv4Addr) {
+        let other = self.sources.others.entry(endpoint).or_insert(Other { source, is_held: false });
+        if other.source != source {
+            *other = Other { source, is_held: false };
+        }
+    }
+
+    fn source_towards(&self, endpoint: Ipv4Addr) -> Option<Ipv4Addr> {
+        self.sources.known.get(&endpoint).copied().flatten()
+    }
+
+    /// The tunnel whose source the host chose so.
+    fn tunnel_from(&self, source: Ipv4Addr, endpoint: Ipv4Addr) -> Option<TunnelId> {
+        let specs = self.slots.values().filter_map(Slot::spec);
+        let mut those = specs.filter(|spec| takes_route_source(spec.kind) && (spec.link.local, spec.link.remote) == (source, endpoint));
+        those.next().map(|spec| spec.id)
+    }
+}
+
+impl Sources {
+    fn adopt(&mut self, source: Ipv4Addr, endpoint: Ipv4Addr) {
+        if !self.known.contains_key(&endpoint) {
+            self.known.insert(endpoint, Some(source));
+            self.adopted.insert(endpoint);
+        }
+    }
+}
+
+impl Slot {
+    fn spec(&self) -> Option<&crate::TunnelSpec> {
+        match &self.stage {
+            Stage::Assigned(spec) => Some(spec),
+            Stage::Retiring { .. } | Stage::Detaching => None,
+        }
+    }
+}
