@@ -35,6 +35,11 @@ pub enum Event {
         /// To what.
         enabled: bool,
     },
+    /// The enable switch cannot be read: tunnels are held as they are until it is set.
+    SwitchUnknown {
+        /// Why, for people.
+        reason: String,
+    },
     /// A plan was handed out.
     PlanCommitted {
         /// Its number.
@@ -200,7 +205,7 @@ impl Event {
             Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
-            Self::InvariantBroken { .. } => Level::Error,
+            Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
         }
     }
 
@@ -212,6 +217,7 @@ impl Event {
             Self::ViewHeld { .. } => "view_held",
             Self::ViewStale { .. } => "view_stale",
             Self::Switched { .. } => "switched",
+            Self::SwitchUnknown { .. } => "switch_unknown",
             Self::PlanCommitted { .. } => "plan_committed",
             Self::Refused { .. } => "refused",
             Self::ManualAsked { .. } => "manual_asked",
@@ -241,6 +247,9 @@ impl fmt::Display for Event {
             Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),
+            Self::SwitchUnknown { reason } => {
+                write!(f, "{}: tunnels stay as they are until `warren enable` or `warren disable`: {reason}", crate::Switch::Unknown)
+            }
             Self::PlanCommitted { generation, assigned, retired } => {
                 write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
             }

@@ -25,6 +25,9 @@ pub enum ProvisionRefusal {
     /// There is a tunnel of this class already.
     #[error("cannot provision multiple {0} tunnels at the same time")]
     Multiple(ServiceClass),
+    /// The switch cannot be read: nothing is built until it is set.
+    #[error("{Unknown}: no tunnel is built until the daemon is enabled or disabled", Unknown = crate::Switch::Unknown)]
+    Held,
     /// What is there already is not known yet.
     #[error("the daemon has not looked at the host yet")]
     NotReady,
@@ -53,7 +56,10 @@ impl Reconciler {
     /// When there cannot.
     pub fn may_provision(&self, request: &ManualRequest) -> Result<(), ProvisionRefusal> {
         let class = request.kind.class();
-        if self.enabled.is_none() || !self.looking.done || self.shutdown.is_some() {
+        if self.is_held() {
+            return Err(ProvisionRefusal::Held);
+        }
+        if self.switch.is_none() || !self.looking.done || self.shutdown.is_some() {
             return Err(ProvisionRefusal::NotReady);
         }
         let assigned = self.slots.values().any(|slot| is_assigned(slot, class));
