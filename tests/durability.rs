@@ -238,7 +238,8 @@ impl Traced {
         strace.arg(format!("-p{pid}")).stdout(Stdio::null()).stderr(Stdio::null());
         self.tracer = Some(strace.spawn().expect("strace starts"));
         let is_traced = |task: &Path| {
-            fs::read_to_string(task.join("status")).is_ok_and(|status| status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")))
+            fs::read_to_string(task.join("status"))
+                .is_ok_and(|status| status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")))
         };
         let tasks = || fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
         assert!(self.until(|| tasks().all(|task| is_traced(&task.path()))), "strace does not attach");
@@ -303,7 +304,8 @@ fn copy_of(base: &Path) -> Result<tempfile::TempDir, Failed> {
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let (path, target) = (entry.as_ref().map(fs::DirEntry::path), to.join(entry.as_ref().map(fs::DirEntry::file_name).unwrap_or_default()));
+        let (path, target) =
+            (entry.as_ref().map(fs::DirEntry::path), to.join(entry.as_ref().map(fs::DirEntry::file_name).unwrap_or_default()));
         let Ok(path) = path else { continue };
         if path.is_dir() {
             copy_tree(&path, &target)?;

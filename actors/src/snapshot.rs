@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View, guard::HoldReason, lifecycle::TunnelReport,
-    reconcile::Role,
+    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View, guard::HoldReason,
+    lifecycle::TunnelReport, reconcile::Role,
 };
 
 use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};

@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 11] = [
             (|s| s["enabled"] = json!(false), "the daemon is disabled: no tunnels are built until `warren enable`"),
             (
                 |s| s["client_ip"] = json!(null),

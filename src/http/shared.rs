@@ -147,7 +147,9 @@ mod tests {
         let maker = Maker::new();
         maker.may.add_permits(100);
         let latest = Latest::fresh_for(LONG);
-        for (state, expected) in [((1, Switch::On), 0), ((1, Switch::On), 0), ((2, Switch::On), 1), ((2, Switch::Off), 2), ((2, Switch::Off), 2)] {
+        for (state, expected) in
+            [((1, Switch::On), 0), ((1, Switch::On), 0), ((2, Switch::On), 1), ((2, Switch::Off), 2), ((2, Switch::Off), 2)]
+        {
             assert_eq!(*latest.get(|| state, maker.clone().make()).await.unwrap(), expected);
         }
         let old_at_once = Latest::fresh_for(Duration::ZERO);

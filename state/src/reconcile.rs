@@ -18,8 +18,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, ServiceClass, Switch, TunnelId,
-    TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, ServiceClass, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},

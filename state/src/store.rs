@@ -202,7 +202,10 @@ impl Store {
             Ok(false) => return self.set_enabled(false),
             Ok(true) => format!("{} is empty, but tunnels of an earlier run are on the host", self.directory.display()),
             Err(reason) => {
-                format!("{} is empty, and whether tunnels of an earlier run are on the host cannot be seen: {reason}", self.directory.display())
+                format!(
+                    "{} is empty, and whether tunnels of an earlier run are on the host cannot be seen: {reason}",
+                    self.directory.display()
+                )
             }
         };
         let mut state = self.state();

@@ -3,6 +3,7 @@
 mod connect;
 mod crash;
 mod figures;
+mod held;
 mod kernel;
 mod latency;
 mod ledger;

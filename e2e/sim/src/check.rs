@@ -70,7 +70,9 @@ impl World {
         let switch = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.switch());
         let there = self.kernel.observed().ours().any(|(tunnel, _, _)| tunnel == spec.id) || self.provisioner(spec.id).is_some();
         self.require(Invariant::UnknownSwitchHolds, switch != Some(Switch::Unknown) || there, || format!("{} is built", short(spec.id)));
-        self.require(Invariant::SwitchIsOnDisk, switch.is_some_and(Switch::has_tunnels), || format!("{} is built while disabled", short(spec.id)));
+        self.require(Invariant::SwitchIsOnDisk, switch.is_some_and(Switch::has_tunnels), || {
+            format!("{} is built while disabled", short(spec.id))
+        });
     }
 
     pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &str) {

@@ -7,7 +7,8 @@ use std::{
 };
 
 use warren_state::{
-    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle, model::Model, reconcile,
+    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle, model::Model,
+    reconcile,
 };
 
 use crate::{

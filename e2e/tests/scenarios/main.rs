@@ -7,6 +7,7 @@ mod connect;
 mod doctor;
 mod drift;
 mod edge;
+mod held;
 mod latency;
 mod ledger;
 mod lifecycle;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         sample(doctor::ALL),
         drift::ALL,
         edge::ALL,
+        sample(held::ALL),
         sample(latency::ALL),
         sample(operator::ALL),
         sample(&ledger::all()),

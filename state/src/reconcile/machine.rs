@@ -8,8 +8,8 @@ use std::{
 
 use super::{Effect, Input, Manual, ReconcilerSettings, Role};
 use crate::{
-    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase, Plan, Pubkey,
-    Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase,
+    Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
