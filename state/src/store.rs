@@ -281,9 +281,7 @@ impl State {
     fn put_switch(&mut self, switch: Switch, sequence: u64) {
         let Some(Err(error)) = self.database.as_ref().map(|database| database.put_switch(switch, sequence)) else { return };
         self.problem = Some(chain(&error));
-        if let Some(database) = self.database.take() {
-            database.give_up();
-        }
+        self.database = None;
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
 };
 
 use super::{
@@ -26,17 +28,23 @@ const ENABLED: &[u8] = b"enabled";
 const EPOCH: &[u8] = b"epoch";
 /// The store holds a few short values; sled's default of 1 GiB is for databases.
 const CACHE_BYTES: u64 = 1 << 20;
+const LOCK_TRIES: u32 = 500;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The open database: it could be read, and written.
 #[derive(Debug)]
 pub(super) struct Database {
-    sled: sled::Db,
+    sled: Handle,
     path: PathBuf,
     /// What it said.
     pub(super) stored: Stored,
     /// The epoch that was counted in it by opening it.
     pub(super) epoch: u64,
 }
+
+/// sled, closed such that a disk that fails then is no panic.
+#[derive(Debug)]
+struct Handle(Option<sled::Db>);
 
 /// What the database says; nothing where it has no value that makes sense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,6 +58,8 @@ pub(super) struct Stored {
 enum Failure {
     /// sled reports some damage as an error and panics on other.
     Damaged(String),
+    /// An earlier handle of this process is not closed yet.
+    Locked(StoreError),
     /// Everything else (a full disk, a missing permission, no file descriptor left): it may be in good order.
     Refused(StoreError),
 }
@@ -66,7 +76,7 @@ pub(super) fn open(directory: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Resu
     drop_what_is_torn(&path);
     let reason = match attempt(&path, count) {
         Ok(database) => return Ok((database, None)),
-        Err(Failure::Refused(error)) => return Err(error),
+        Err(Failure::Refused(error) | Failure::Locked(error)) => return Err(error),
         Err(Failure::Damaged(reason)) => reason,
     };
     let aside = from_log(directory)?;
@@ -75,12 +85,12 @@ pub(super) fn open(directory: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Resu
             let recovered = database.stored != Stored::default();
             return Ok((database, Some(SetAside { path: aside, reason, recovered })));
         }
-        Err(Failure::Refused(error)) => return Err(error),
+        Err(Failure::Refused(error) | Failure::Locked(error)) => return Err(error),
         Err(Failure::Damaged(_)) => fs::remove_dir_all(&path).map_err(|source| io_error("replace", &path, source))?,
     }
     match attempt(&path, count) {
         Ok(database) => Ok((database, Some(SetAside { path: aside, reason, recovered: false }))),
-        Err(Failure::Refused(error)) => Err(error),
+        Err(Failure::Refused(error) | Failure::Locked(error)) => Err(error),
         Err(Failure::Damaged(reason)) => Err(database_error(directory, reason)),
     }
 }
@@ -93,36 +103,65 @@ impl Database {
             Switch::Off | Switch::Unknown => 0,
         }];
         value.extend(sequence.to_be_bytes());
-        match guarded(|| self.sled.insert(ENABLED, value).and_then(|_| self.sled.flush())) {
+        match guarded(|| self.sled.put(ENABLED, &value)) {
             Ok(_) => sync_tree(&self.path),
             Err(Failure::Damaged(reason)) => Err(database_error(&self.path, reason)),
-            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Refused(error) | Failure::Locked(error)) => Err(error),
         }
-    }
-
-    /// Closes what failed.
-    pub(super) fn give_up(self) {
-        let _closed_badly = catch_unwind(AssertUnwindSafe(|| drop(self)));
     }
 }
 
 fn attempt(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, Failure> {
+    // Only this process can have it: the state directory is locked. A thread of sled lets go of its files a moment after the
+    // database was closed.
+    for _ in 0..LOCK_TRIES {
+        match open_at(path, count) {
+            Err(Failure::Locked(_)) => sleep(LOCK_PAUSE),
+            done => return done,
+        }
+    }
+    open_at(path, count)
+}
+
+fn open_at(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, Failure> {
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
     let (sled, stored, epoch) = guarded(|| {
-        let sled = config.open()?;
-        let stored = Stored { switch: sled.get(ENABLED)?.as_deref().and_then(switch), epoch: sled.get(EPOCH)?.as_deref().and_then(number) };
+        let sled = Handle(Some(config.open()?));
+        let tree = sled.tree()?;
+        let stored = Stored { switch: tree.get(ENABLED)?.as_deref().and_then(switch), epoch: tree.get(EPOCH)?.as_deref().and_then(number) };
         let epoch = count(stored.epoch);
-        sled.insert(EPOCH, &epoch.to_be_bytes())?;
-        sled.flush()?;
+        sled.put(EPOCH, &epoch.to_be_bytes())?;
         Ok((sled, stored, epoch))
     })?;
     sync_tree(path).map_err(Failure::Refused)?;
     Ok(Database { sled, path: path.to_owned(), stored, epoch })
 }
 
+impl Handle {
+    fn tree(&self) -> sled::Result<&sled::Db> {
+        self.0.as_ref().ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> sled::Result<()> {
+        let tree = self.tree()?;
+        tree.insert(key, value)?;
+        tree.flush().map(drop)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let sled = self.0.take();
+        let _closed_badly = catch_unwind(AssertUnwindSafe(|| drop(sled)));
+    }
+}
+
 fn guarded<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(operation)) {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(source))) if source.to_string().contains("could not acquire lock") => {
+            Err(Failure::Locked(io_error("lock", Path::new(STORE), source)))
+        }
         Ok(Err(sled::Error::Io(source))) if !is_damage(&source) => Err(Failure::Refused(io_error("use", Path::new(STORE), source))),
         Ok(Err(sled::Error::Unsupported(reason))) => Err(Failure::Refused(database_error(Path::new(STORE), reason))),
         Ok(Err(error)) => Err(Failure::Damaged(error.to_string())),
