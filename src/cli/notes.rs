@@ -51,6 +51,8 @@ pub fn address(status: &Status) -> Option<String> {
         "this host stays {address}, which is in use; today {other} would be chosen (it changes when {address} has left the host, or with \
          -client-ip {other})"
     ))
+}
+
 /// What is to be done about a switch that cannot be read.
 pub fn switch(status: &Status) -> Option<String> {
     let held = status.switch_unknown.as_deref()?;

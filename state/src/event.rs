@@ -291,6 +291,7 @@ impl fmt::Display for Event {
             }
             Self::SourceHeld { tunnel, source, other } => {
                 write!(f, "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen")
+            }
             Self::SwitchUnknown { reason } => {
                 write!(f, "{}: tunnels stay as they are until `warren enable` or `warren disable`: {reason}", crate::Switch::Unknown)
             }
