@@ -22,7 +22,6 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
-use warren_state::Pubkey;
 
 use super::*;
 use crate::{
