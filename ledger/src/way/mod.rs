@@ -6,6 +6,7 @@
 //! into a tunnel, the socket is bound to the link that the host would use without it. Sockets that need no such thing are
 //! not touched. A bound socket that does not connect is no reason to give up: then the usual way is gone, and that is told.
 
+mod dns;
 mod http;
 mod names;
 mod socket;

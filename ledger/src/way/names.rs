@@ -10,54 +10,43 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use hickory_resolver::{
-    Resolver,
-    config::{LookupIpStrategy, ResolveHosts, ResolverConfig, ResolverOpts},
-    net::runtime::{RuntimeProvider, TokioRuntimeProvider, iocompat::AsyncIoTokioAsStd},
-    system_conf::parse_resolv_conf,
-};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use tokio::{
-    net::{TcpSocket, UdpSocket, lookup_host},
-    time::timeout,
-};
+use tokio::{net::lookup_host, time::timeout};
 
-use super::{Outlet, Routes, bare, socket::bind_to};
+use super::{Outlet, Routes, bare, dns::Servers};
 
 /// What the C library reads (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Where systemd-resolved keeps the servers that its stub asks (systemd-resolved.service(8)).
 const BEHIND_THE_STUB: &str = "/run/systemd/resolve/resolv.conf";
+/// Names of the operator's own (hosts(5)).
+const HOSTS: &str = "/etc/hosts";
 /// For an answer of the system's resolver, which by itself tries for half a minute.
 const SYSTEM_PATIENCE: Duration = Duration::from_secs(10);
 /// For a newer answer where an older one is at hand; the newer one counts the next time.
 const NEWER_PATIENCE: Duration = Duration::from_secs(1);
-/// For one answer of a name server, and how often each is asked.
-const SERVER_PATIENCE: Duration = Duration::from_secs(2);
-const SERVER_ATTEMPTS: usize = 2;
 /// More names than these nobody configures.
 const MOST_NAMES: usize = 64;
 
 /// The resolver, and what it found before.
 pub(super) struct Names {
     routes: Routes,
-    /// The first is the host's; the second is taken for it where the first names stubs on this host only.
-    files: [PathBuf; 2],
+    /// The host's name servers; those that are taken for them where they are stubs on this host; names of the operator's own.
+    files: [PathBuf; 3],
     found: Mutex<BTreeMap<String, Vec<IpAddr>>>,
 }
 
 impl Names {
     pub(super) fn new(routes: Routes) -> Self {
-        Self { routes, files: [RESOLV_CONF, BEHIND_THE_STUB].map(PathBuf::from), found: Mutex::default() }
+        Self { routes, files: [RESOLV_CONF, BEHIND_THE_STUB, HOSTS].map(PathBuf::from), found: Mutex::default() }
     }
 
     #[cfg(test)]
-    pub(super) fn with_files(self, files: [PathBuf; 2]) -> Self {
+    pub(super) fn with_files(self, files: [PathBuf; 3]) -> Self {
         Self { files, ..self }
     }
 
@@ -85,8 +74,8 @@ impl Names {
 
     async fn ask(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let past = match self.servers_past_a_tunnel().await {
-            Some((config, options)) => self.ask_servers(host, config, options).await.ok().filter(|found| !found.is_empty()),
-            None => None,
+            Some(servers) if !self.is_of_this_host(host) => servers.ask(&self.routes, host).await.ok(),
+            Some(_) | None => None,
         };
         let found = match past {
             Some(found) => found,
@@ -97,27 +86,26 @@ impl Names {
     }
 
     /// The host's name servers, when a tunnel is on the way to one of them and can be passed.
-    pub(super) async fn servers_past_a_tunnel(&self) -> Option<(ResolverConfig, ResolverOpts)> {
+    pub(super) async fn servers_past_a_tunnel(&self) -> Option<Servers> {
         self.routes.0.as_ref()?;
-        let read = |file: &PathBuf| parse(&std::fs::read(file).ok()?);
-        let stubs = |config: &ResolverConfig| config.name_servers().iter().all(|server| server.ip.is_loopback());
-        let [of_host, behind] = self.files.each_ref().map(read);
-        let servers = match of_host {
-            Some((config, _)) if stubs(&config) => behind,
+        let read = |file: &PathBuf| Some(Servers::parse(&std::fs::read_to_string(file).ok()?));
+        let are_stubs = |servers: &Servers| servers.addresses.iter().all(|server| server.ip().is_loopback());
+        let servers = match read(&self.files[0]) {
+            Some(servers) if are_stubs(&servers) => read(&self.files[1]),
             other => other,
         }?;
-        let outlet = self.routes.past_any(servers.0.name_servers().iter().map(|server| server.ip)).await;
+        let outlet = self.routes.past_any(servers.addresses.iter().map(SocketAddr::ip)).await;
         matches!(outlet, Outlet::Past { .. }).then_some(servers)
     }
 
-    pub(super) async fn ask_servers(&self, host: &str, config: ResolverConfig, options: ResolverOpts) -> io::Result<Vec<IpAddr>> {
-        let sockets = PastTunnels { routes: self.routes.clone(), tokio: TokioRuntimeProvider::default() };
-        let mut resolver = Resolver::builder_with_config(config, sockets).with_options(options);
-        let options = resolver.options_mut();
-        (options.timeout, options.attempts) = (SERVER_PATIENCE, SERVER_ATTEMPTS);
-        (options.ip_strategy, options.use_hosts_file) = (LookupIpStrategy::Ipv4AndIpv6, ResolveHosts::Always);
-        let found = resolver.build().map_err(io::Error::other)?.lookup_ip(host).await.map_err(io::Error::other)?;
-        Ok(found.iter().collect())
+    /// Names that the system knows without asking anybody.
+    pub(super) fn is_of_this_host(&self, host: &str) -> bool {
+        let is_named = |line: &str| {
+            let names = line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
+            names.into_iter().any(|name| name.eq_ignore_ascii_case(host))
+        };
+        let hosts = || std::fs::read_to_string(&self.files[2]).unwrap_or_default();
+        host == "localhost" || host.ends_with(".localhost") || hosts().lines().any(is_named)
     }
 
     pub(super) fn remember(&self, host: &str, addresses: Vec<IpAddr>) {
@@ -135,11 +123,6 @@ impl Names {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<IpAddr>>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Options that it does not know are no news to anybody: they are not told.
-fn parse(text: &[u8]) -> Option<(ResolverConfig, ResolverOpts)> {
-    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), || parse_resolv_conf(text)).ok()
 }
 
 fn literal(host: &str) -> Option<Vec<IpAddr>> {
@@ -162,58 +145,6 @@ impl Resolve for ForHttp {
         Box::pin(async move {
             let found = names.find(name.as_str()).await?;
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
-        })
-    }
-}
-
-/// Sockets to name servers, each past the tunnels.
-#[derive(Clone)]
-struct PastTunnels {
-    routes: Routes,
-    tokio: TokioRuntimeProvider,
-}
-
-impl PastTunnels {
-    async fn bind(self, socket: impl std::os::fd::AsFd + Send, server: SocketAddr) -> io::Result<()> {
-        match self.routes.outlet(server.ip()).await {
-            Outlet::Past { uplink, .. } => bind_to(&socket, &uplink),
-            Outlet::Usual | Outlet::Only { .. } => Ok(()),
-        }
-    }
-}
-
-type Opening<T> = Pin<Box<dyn Send + Future<Output = io::Result<T>>>>;
-
-impl RuntimeProvider for PastTunnels {
-    type Handle = <TokioRuntimeProvider as RuntimeProvider>::Handle;
-    type Timer = <TokioRuntimeProvider as RuntimeProvider>::Timer;
-    type Udp = <TokioRuntimeProvider as RuntimeProvider>::Udp;
-    type Tcp = <TokioRuntimeProvider as RuntimeProvider>::Tcp;
-
-    fn create_handle(&self) -> Self::Handle {
-        self.tokio.create_handle()
-    }
-
-    fn connect_tcp(&self, server: SocketAddr, local: Option<SocketAddr>, within: Option<Duration>) -> Opening<Self::Tcp> {
-        let this = self.clone();
-        Box::pin(async move {
-            let socket = if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-            if let Some(local) = local {
-                socket.bind(local)?;
-            }
-            this.bind(&socket, server).await?;
-            let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-            let stream = timeout(within.unwrap_or(SERVER_PATIENCE), socket.connect(server)).await.map_err(late)??;
-            Ok(AsyncIoTokioAsStd(stream))
-        })
-    }
-
-    fn bind_udp(&self, local: SocketAddr, server: SocketAddr) -> Opening<Self::Udp> {
-        let this = self.clone();
-        Box::pin(async move {
-            let socket = UdpSocket::bind(local).await?;
-            this.bind(&socket, server).await?;
-            Ok(socket)
         })
     }
 }

@@ -3,13 +3,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hickory_resolver::{
-    config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts},
-    proto::{
-        op::{Message, MessageType, OpCode},
-        rr::{RData, Record},
-    },
-};
 use reqwest::Url;
 use rustls::{
     ServerConfig,
@@ -221,69 +214,71 @@ async fn a_websocket_goes_past_a_tunnel_and_notices_when_its_way_leads_into_one(
     assert!(way.over_tunnel().is_some());
 }
 
-/// A name server that answers every question with this address, and tells whom it was asked for.
+/// A name server that answers questions for IPv4 addresses with this one, over TCP only, and tells what it was asked.
 async fn name_server(answer: Ipv4Addr) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = UdpSocket::bind(address).await.unwrap();
     let (asked, questions) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut packet = [0; 1500];
+        let mut packet = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut packet).await {
-            let question = Message::from_vec(&packet[..length]).unwrap();
-            let query = question.queries[0].clone();
-            let mut reply = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
-            reply.metadata.recursion_desired = true;
-            reply.metadata.recursion_available = true;
-            reply.add_query(query.clone());
-            if query.query_type() == hickory_resolver::proto::rr::RecordType::A {
-                reply.add_answer(Record::from_rdata(query.name().clone(), 60, RData::A(answer.into())));
+            (packet[2], packet[3]) = (0x83, 0x80);
+            socket.send_to(&packet[..length], from).await.unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
+            stream.read_exact(&mut reply).await.unwrap();
+            let _ = asked.send(String::from_utf8_lossy(&reply[12..reply.len() - 5]).into_owned());
+            let is_four = reply[reply.len() - 3] == 1;
+            (reply[2], reply[3], reply[7]) = (0x81, 0x80, u8::from(is_four));
+            if is_four {
+                reply.extend(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04".iter().chain(&answer.octets()));
             }
-            let _ = asked.send(query.name().to_string());
-            socket.send_to(&reply.to_vec().unwrap(), from).await.unwrap();
+            stream.write_all(&[&u16::try_from(reply.len()).unwrap().to_be_bytes()[..], &reply].concat()).await.unwrap();
         }
     });
     (address, questions)
 }
 
-fn servers(address: SocketAddr) -> ResolverConfig {
-    let mut connection = ConnectionConfig::udp();
-    connection.port = address.port();
-    ResolverConfig::from_name_servers(vec![NameServerConfig::new(address.ip(), true, vec![connection])])
-}
-
 #[tokio::test]
-async fn name_servers_are_asked_past_a_tunnel_and_the_hosts_file_counts_before_them() {
+async fn name_servers_are_asked_past_a_tunnel_over_tcp_where_a_datagram_does_not_do() {
     let (address, mut questions) = name_server(Ipv4Addr::new(192, 0, 2, 53)).await;
-    let (way, _) = way_that(past("lo"));
-    let ask = async |host: &str| way.inner.names.ask_servers(host, servers(address), ResolverOpts::default()).await.unwrap();
-    assert_eq!(ask("ledger.example.").await, [IpAddr::from([192, 0, 2, 53])]);
-    assert_eq!(questions.recv().await.as_deref(), Some("ledger.example."));
-    while questions.try_recv().is_ok() {}
-    assert!(ask("localhost").await.contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    assert!(questions.try_recv().is_err(), "nobody was asked");
+    let ask = async |outlet: Outlet| {
+        let routes = Routes(Some(Arc::new(Says(Mutex::new(outlet)))));
+        let servers = dns::Servers { addresses: vec![address], search: vec!["example".into()], dots: 1 };
+        servers.ask(&routes, "ledger").await
+    };
+    assert_eq!(ask(past("lo")).await.unwrap(), [IpAddr::from([192, 0, 2, 53])]);
+    assert_eq!(questions.recv().await.as_deref(), Some("\u{6}ledger\u{7}example"));
+    assert!(ask(past("absent0")).await.is_err(), "its sockets are bound");
 }
 
 #[tokio::test]
 async fn the_hosts_name_servers_are_asked_by_ourselves_only_where_a_tunnel_is_on_the_way_to_them() {
     let directory = std::env::temp_dir().join(format!("warren-names-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let [of_host, behind] = ["host", "behind"].map(|name| directory.join(name));
+    let files = ["host", "behind", "hosts"].map(|name| directory.join(name));
     let says = Arc::new(Says(Mutex::new(past("lo"))));
-    let names = Names::new(Routes(Some(says.clone()))).with_files([of_host.clone(), behind.clone()]);
-    let found = async || {
-        let (config, _) = names.servers_past_a_tunnel().await?;
-        config.name_servers().iter().map(|server| server.ip.to_string()).next()
-    };
-    std::fs::write(&of_host, "search example\nnameserver 192.0.2.1\noptions trust-ad unheard-of\n").unwrap();
-    assert_eq!(found().await.as_deref(), Some("192.0.2.1"));
-    std::fs::write(&of_host, "nameserver 127.0.0.53\n").unwrap();
+    let names = Names::new(Routes(Some(says.clone()))).with_files(files.clone());
+    let found = async || names.servers_past_a_tunnel().await.map(|servers| servers.addresses[0].to_string());
+    std::fs::write(&files[0], "search example\nnameserver 192.0.2.1\noptions trust-ad unheard-of\n").unwrap();
+    assert_eq!(found().await.as_deref(), Some("192.0.2.1:53"));
+    std::fs::write(&files[0], "nameserver 127.0.0.53\n").unwrap();
     assert_eq!(found().await, None, "whom the stub asks is not known");
-    std::fs::write(&behind, "nameserver 192.0.2.2\n").unwrap();
-    assert_eq!(found().await.as_deref(), Some("192.0.2.2"));
+    std::fs::write(&files[1], "nameserver 192.0.2.2\n").unwrap();
+    assert_eq!(found().await.as_deref(), Some("192.0.2.2:53"));
     for outlet in [Outlet::Usual, Outlet::Only { tunnel: "doublezero0".into() }] {
         *says.0.lock().unwrap() = outlet;
         assert_eq!(found().await, None);
     }
+    std::fs::write(&files[2], "192.0.2.9 ledger.example rpc # old\n").unwrap();
+    assert_eq!(
+        ["RPC", "ledger.example", "localhost", "old", "192.0.2.9"].map(|name| names.is_of_this_host(name)),
+        [true, true, true, false, false]
+    );
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
