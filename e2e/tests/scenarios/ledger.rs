@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ipnet::Ipv4Net;
 use warren_e2e::{
     daemon::Daemon,
     observe::{await_gone, bgp_routes, rules},
@@ -148,7 +149,7 @@ fn captured(site: &mut Site<'_>, kind: UserType) -> Result<()> {
     site.daemon_arguments = ["--request-timeout", "3s"].map(str::to_owned).to_vec();
     let host = crate::support::connected(site, kind)?;
     let rules_before = rules(&host.client)?;
-    let announced = [site.device().speaker.announced(), &[LEDGER_ADDRESS.into()]].concat();
+    let announced = [site.device().speaker.announced(), &[Ipv4Net::from(LEDGER_ADDRESS)]].concat();
     site.device().speaker.announce(announced)?;
     until("the route to the ledger is in", SOON, || {
         let routes = bgp_routes(&host.client)?;

@@ -4,7 +4,7 @@
 //! A pong proves that the connection and the server's websocket live, not that the node behind it follows the ledger or
 //! still tells of changes. That is found by reading, which goes on by its own timer whatever is told here.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{SinkExt, StreamExt};
@@ -172,10 +172,4 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
-}
-
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        chain(&error).into()
-    }
 }

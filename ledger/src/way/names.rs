@@ -144,7 +144,8 @@ impl Resolve for ForHttp {
         let names = Arc::clone(&self.0);
         Box::pin(async move {
             let found = names.find(name.as_str()).await?;
-            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
+            let found: Addrs = Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(found)
         })
     }
 }

@@ -161,7 +161,7 @@ fn without_any_authority_those_that_are_built_in_stand_in_and_that_is_told() {
     let named = Trust::of(none(true), vec![]);
     assert!(named.anchors() == 0 && named.remarks()[0].contains("SSL_CERT_FILE"), "{:?}", named.remarks());
     let whole = Trust::of(trust::Store { certificates: vec![own], ..none(false) }, vec![]);
-    assert_eq!((whole.anchors(), whole.remarks()), (1, &[][..]));
+    assert!(whole.anchors() == 1 && whole.remarks().is_empty(), "{:?}", whole.remarks());
 }
 
 #[tokio::test]
