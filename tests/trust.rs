@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -92,7 +92,7 @@ fn the_command_line_trusts_the_systems_store_and_the_files_that_are_named() {
     assert_eq!(stranger.status.code(), Some(1), "{}", stdout(&stranger));
     assert!(stderr(&stranger).contains("UnknownIssuer"), "{}", stderr(&stranger));
     let by_flag = users(&url, &["--ca-file", ca.to_str().unwrap()], &[]);
-    let by_file = users(&url, &[], &[("SSL_CERT_FILE", &ca)]);
+    let by_file = users(&url, &[], &[("SSL_CERT_FILE", ca.as_path())]);
     let by_directory = users(&url, &[], &[("SSL_CERT_DIR", hashed.path())]);
     for trusting in [by_flag, by_file, by_directory] {
         assert_eq!(trusting.status.code(), Some(0), "{}", stderr(&trusting));
@@ -154,10 +154,6 @@ fn a_trust_store_that_is_empty_is_told_where_it_matters() {
     std::fs::write(&own, "").unwrap();
     let mut command = warrend(directory.path());
     command.env("SSL_CERT_DIR", &empty).args(["-ledger-url=https://127.0.0.1:1", "-config"]).arg(&own);
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let told = lines.find(|line| line.contains("SSL_CERT_DIR name no usable certificate authority"));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(told.is_some_and(|line| line.contains("WARN")));
+    let daemon = Daemon::of(&mut command);
+    assert!(daemon.line_with("SSL_CERT_DIR name no usable certificate authority").contains("WARN"));
 }
