@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{task::spawn_blocking, time::timeout};
 use warren_dataplane::Scope;
+use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
     Fault, Observed, SessionStatus, TunnelId,
     address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, is_public},
@@ -243,7 +244,7 @@ impl State {
 
     async fn ask_service(&self) -> Result<Ipv4Addr, String> {
         let Some(url) = &self.settings.service_url else { return Err("no service to ask is configured".to_owned()) };
-        let answer = ask(url).await.map_err(|error| format!("the address service does not answer: {}", error.without_url()))?;
+        let answer = ask(&self.settings.way, url).await.map_err(|error| format!("the address service does not answer: {error}"))?;
         let address: Ipv4Addr = answer.trim().parse().map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;
         if is_public(address) { Ok(address) } else { Err(format!("the address service says {address}, which is not public")) }
     }
@@ -265,11 +266,14 @@ async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<
     timeout(DATAPLANE_TIMEOUT, question).await.unwrap_or_else(|_late| Err(late("ask the dataplane".to_owned())))
 }
 
-async fn ask(url: &str) -> Result<String, reqwest::Error> {
-    let client = reqwest::Client::builder().timeout(SERVICE_TIMEOUT).build()?;
-    let mut response = client.get(url).send().await?.error_for_status()?;
+async fn ask(way: &Way, url: &str) -> Result<String, String> {
+    let url: reqwest::Url = url.parse().map_err(|_| "its URL is none".to_owned())?;
+    let said = |error: reqwest::Error| error.without_url().to_string();
+    let http = way.http(HttpSettings { timeout: SERVICE_TIMEOUT, redirects: 10, proxies: true }).map_err(said)?;
+    let sent = http.send(&url, |client| client.get(url.clone())).await.map_err(said)?;
+    let mut response = sent.error_for_status().map_err(said)?;
     let mut answer = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = response.chunk().await.map_err(said)? {
         answer.extend_from_slice(&chunk);
         if answer.len() > LONGEST_ANSWER {
             return Ok(String::new());

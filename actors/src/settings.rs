@@ -2,6 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
+use warren_ledger::Way;
 use warren_state::{Exclusion, Pubkey, guard::GuardSettings};
 
 use crate::{Dialer, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
@@ -65,6 +66,8 @@ pub struct ClientSettings {
     pub probes: Vec<Ipv4Addr>,
     /// `http://` or `https://` service that answers with the caller's address as text.
     pub service_url: Option<String>,
+    /// How the service is asked.
+    pub way: Way,
     /// From one look at the kernel's source address to the next once an address is known.
     pub recheck_interval: Duration,
 }
@@ -119,6 +122,7 @@ impl Default for ClientSettings {
             client_ip: None,
             probes: vec![Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(1, 1, 1, 1)],
             service_url: None,
+            way: Way::default(),
             recheck_interval: Duration::from_secs(60),
         }
     }

@@ -58,6 +58,25 @@ pub struct Rate {
     pub tx_bytes_per_second: u64,
 }
 
+/// How packets of this host's own leave towards a destination.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outlet {
+    /// Over no tunnel of ours, or not at all: as the host's routes say.
+    Usual,
+    /// The host's routes lead over a tunnel of ours; a socket that is bound to the uplink goes past it.
+    Past {
+        /// The tunnel's link.
+        tunnel: LinkName,
+        /// The link that the routes would lead over without our tunnels.
+        uplink: LinkName,
+    },
+    /// Only over a tunnel of ours.
+    Only {
+        /// The tunnel's link.
+        tunnel: LinkName,
+    },
+}
+
 /// A host's tunnels, whatever makes them real.
 ///
 /// Guarantees of every implementation: nothing that does not carry our mark is changed or removed; not-found on a
@@ -91,4 +110,9 @@ pub trait Dataplane: Send + Sync + 'static {
 
     /// The source address that the host would use towards `dst`; `None` when there is no route.
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
+
+    /// Whether packets of the host's own to `dst` would enter a tunnel of ours, and how they get past it.
+    async fn outlet(&self, _dst: Ipv4Addr) -> Result<Outlet, Fault> {
+        Ok(Outlet::Usual)
+    }
 }

@@ -12,5 +12,5 @@ pub mod simulated;
 pub mod stages;
 pub mod userspace;
 
-pub use contract::{Dataplane, Notice, Removal, Scope};
+pub use contract::{Dataplane, Notice, Outlet, Removal, Scope};
 pub use stages::{Committed, Prepared};

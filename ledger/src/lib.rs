@@ -5,6 +5,7 @@
 //! * [`instructions`] are what a host asks the program to do, [`send`] brings them to the ledger once, and
 //!   [`program_error`] says what a refusal means. [`rpc::LedgerClient`] carries them, and looks accounts up.
 //! * [`keypair`] and [`user_config`] read what the operator keeps in files.
+//! * [`way`] is how all of these requests leave the host, and whom they trust.
 //! * [`project`] reduces accounts to the domain records of `warren-state`, where the view guard judges them.
 
 pub mod accounts;
@@ -25,6 +26,7 @@ mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod user_config;
+pub mod way;
 
 pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_json_text};
 pub use environment::Environment;
@@ -35,3 +37,4 @@ pub use program_error::ProgramError;
 pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
 pub use source::{LedgerHealth, LedgerSource, Query, ReadError};
+pub use way::{Trust, Way};

@@ -86,6 +86,12 @@ pub struct LedgerHealth {
     pub wakes: u64,
     /// Notices of changes that no tunnel could be affected by (telemetry, counters).
     pub notices_ignored: u64,
+    /// Bytes that came over the websocket, TLS included.
+    pub watch_bytes_received: u64,
+    /// Bytes that went over the websocket, TLS included.
+    pub watch_bytes_sent: u64,
+    /// Why requests go over a tunnel of ours just now, if they do.
+    pub over_tunnel: Option<String>,
     /// Why the subscription last ended or could not be made.
     pub last_watch_error: Option<String>,
 }

@@ -1,34 +1,29 @@
 //! Publish-subscribe, as a wake-up only: a notice says that a read is worth while; what it carries is never acted on.
 //!
-//! Solana's client has no reconnect (its streams end when the server goes), pings without a deadline for the answer, and
-//! waits up to two minutes inside on HTTP 429. So every step here has a deadline of ours, and a heartbeat notices a black
-//! hole: the ledger's slots, which come several times a second.
+//! Every step has a deadline, and a heartbeat notices a black hole ([`wire`]).
 //!
 //! `programSubscribe` tells of new and changed users, not of closed ones: those no longer match the filter. So the accounts
 //! that a client host's tunnels rest on, its users included, have a subscription each; where they are too many the timer
 //! finds what is left.
 
+mod wire;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
-    fmt::Display,
     sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
-use solana_client::{
-    nonblocking::pubsub_client::PubsubClient,
-    rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
-};
+use solana_client::rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig};
 use solana_commitment_config::CommitmentConfig;
-use solana_pubkey::Pubkey as Address;
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
-use tokio_stream::StreamMap;
 use warren_state::{Pubkey, View};
 
 use crate::{
@@ -37,12 +32,16 @@ use crate::{
     pda::Pda,
     project::relevant_digest,
     rpc::{Endpoint, Seen, counters::Counters, unpack, user_filters},
+    way::Way,
 };
+use wire::{Notification, Wire};
 
 /// Subscriptions to single accounts, at most.
 const MOST_NAMED: usize = 64;
 /// The largest account that is looked into; a larger one always wakes.
 const LARGEST_NOTICE: usize = 1024 * 1024;
+/// A server that names a longer time is asked again after this.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How the ledger is watched.
 pub(crate) struct Settings {
@@ -52,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) commitment: CommitmentConfig,
     pub(crate) timeout: Duration,
     pub(crate) heartbeat: Duration,
+    pub(crate) way: Way,
 }
 
 /// The accounts that a view's tunnels rest on, most important first when they are too many.
@@ -83,39 +83,59 @@ struct Watcher {
 
 /// An account that changed, and its bytes where they can be had.
 type Notice = (Pubkey, Option<Vec<u8>>);
-type Unsubscribe = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// Why a connection ended, and how long the server wants no other.
+struct Ended {
+    reason: String,
+    wait: Option<Duration>,
+}
+
+impl From<String> for Ended {
+    fn from(reason: String) -> Self {
+        Self { reason, wait: None }
+    }
+}
 
 impl Watcher {
     async fn keep_watching(&self) {
+        let endpoints = &self.settings.endpoints;
+        let mut not_before = vec![Instant::now(); endpoints.len()];
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(10));
-        for endpoint in self.settings.endpoints.iter().cycle() {
+        let mut index = 0;
+        loop {
             let started = Instant::now();
             let ended = tokio::select! {
                 () = self.wake.closed() => break,
-                Err(reason) = self.session(endpoint) => reason,
+                Err(ended) = self.session(&endpoints[index]) => ended,
             };
-            let reason = endpoint.redact(&ended);
-            tracing::debug!(endpoint = %endpoint.shown(), %reason, "the subscription ended");
+            let reason = endpoints[index].redact(&ended.reason);
+            tracing::debug!(endpoint = %endpoints[index].shown(), %reason, "the subscription ended");
             self.counters.watch_failed(reason);
             if started.elapsed() >= self.settings.heartbeat {
                 backoff.reset();
             }
+            let now = Instant::now();
+            not_before[index] = now + ended.wait.unwrap_or_default().min(LONGEST_WAIT);
+            // The next one that wants to be asked, else the one that wants it first.
+            let next = (1..=endpoints.len()).map(|step| (index + step) % endpoints.len());
+            index = next.min_by_key(|index| not_before[*index].max(now)).unwrap_or_default();
+            let until = (now + backoff.next()).max(not_before[index]);
             tokio::select! {
                 () = self.wake.closed() => break,
-                () = tokio::time::sleep(backoff.next()) => {}
+                () = tokio::time::sleep_until(until) => {}
             }
         }
         self.counters.subscribed.store(false, Relaxed);
     }
 
     /// One connection, until it ends.
-    async fn session(&self, endpoint: &Endpoint) -> Result<Infallible, String> {
-        let client = self.in_time("connecting", PubsubClient::new(endpoint.secret_url().as_str())).await?;
-        let program = Address::from(self.settings.program.0);
-        let (users, _) = self.in_time("programSubscribe", client.program_subscribe(&program, Some(self.program_config()))).await?;
-        let (mut slots, _) = self.in_time("slotSubscribe", client.slot_subscribe()).await?;
-        let mut session = Session { watcher: self, client: &client, notices: StreamMap::new(), unsubscribe: BTreeMap::new() };
-        session.notices.insert(None, users.map(|notice| notice_of(&notice.value.pubkey, &notice.value.account)).boxed());
+    async fn session(&self, endpoint: &Endpoint) -> Result<Infallible, Ended> {
+        let (url, traffic) = (endpoint.secret_url(), &self.counters.watch_traffic);
+        let opening = Wire::open(&self.settings.way, url, traffic, self.settings.heartbeat);
+        let wire = self.in_time("connecting", opening).await?;
+        let mut session = Session { watcher: self, wire, accounts: BTreeMap::new(), users: 0 };
+        let program = json!([self.settings.program.to_string(), self.program_config()]);
+        session.users = session.subscribe("programSubscribe", program).await?;
         let mut named = self.seen.named.subscribe();
         let first = named.borrow_and_update().clone();
         session.follow(&first).await?;
@@ -123,15 +143,11 @@ impl Watcher {
         self.counters.subscriptions.fetch_add(1, Relaxed);
         // What changed while nobody listened is only found by a read.
         self.wake_up();
-        let mut last_slot = Instant::now();
         let mut told = BTreeMap::new();
         loop {
             tokio::select! {
-                Some((_, notice)) = session.notices.next() => self.notice(&mut told, notice),
-                slot = timeout_at(last_slot + self.settings.heartbeat, slots.next()) => match slot {
-                    Ok(Some(_)) => last_slot = Instant::now(),
-                    Ok(None) => return Err("the server closed the connection".into()),
-                    Err(_) => return Err(format!("no new slot for {:?}", self.settings.heartbeat)),
+                notification = session.wire.next() => if let Some(notice) = session.notice(notification?) {
+                    self.notice(&mut told, notice);
                 },
                 Ok(()) = named.changed() => {
                     let now = named.borrow_and_update().clone();
@@ -166,11 +182,11 @@ impl Watcher {
         }
     }
 
-    async fn in_time<T, E: Display>(&self, what: &str, step: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    async fn in_time<T>(&self, what: &str, step: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
         match timeout(self.settings.timeout, step).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) => Err(format!("{what}: {error}")),
-            Err(_) => Err(format!("{what}: no answer within {:?}", self.settings.timeout)),
+            Ok(Err(ended)) => Err(Ended { reason: format!("{what}: {}", ended.reason), ..ended }),
+            Err(_) => Err(format!("{what}: no answer within {:?}", self.settings.timeout).into()),
         }
     }
 
@@ -193,43 +209,62 @@ impl Watcher {
     }
 }
 
-/// The streams of one connection: of the program under no key, of single accounts under theirs.
+/// The subscriptions of one connection, by the server's numbers.
 struct Session<'a> {
     watcher: &'a Watcher,
-    client: &'a PubsubClient,
-    notices: StreamMap<Option<Pubkey>, BoxStream<'a, Notice>>,
-    unsubscribe: BTreeMap<Pubkey, Unsubscribe>,
+    wire: Wire,
+    /// To the program's users.
+    users: u64,
+    /// To single accounts.
+    accounts: BTreeMap<u64, Pubkey>,
 }
 
 impl Session<'_> {
     /// Subscribes to exactly these accounts; tells whether any is new.
-    async fn follow(&mut self, wanted: &BTreeSet<Pubkey>) -> Result<bool, String> {
-        let gone: Vec<Pubkey> = self.unsubscribe.keys().filter(|pubkey| !wanted.contains(pubkey)).copied().collect();
-        for pubkey in gone {
-            self.notices.remove(&Some(pubkey));
-            if let Some(unsubscribe) = self.unsubscribe.remove(&pubkey) {
-                self.watcher.in_time("accountUnsubscribe", unsubscribe().map(Ok::<(), Infallible>)).await?;
-            }
+    async fn follow(&mut self, wanted: &BTreeSet<Pubkey>) -> Result<bool, Ended> {
+        let gone: Vec<u64> = self.accounts.iter().filter(|(_, pubkey)| !wanted.contains(pubkey)).map(|(number, _)| *number).collect();
+        for number in gone {
+            self.accounts.remove(&number);
+            let unsubscribing = self.wire.ask("accountUnsubscribe", json!([number]));
+            // A server that refuses tells too much, which is ignored; a connection that broke says so at the next step.
+            let _refused = self.watcher.in_time("accountUnsubscribe", unsubscribing).await;
         }
-        let new: Vec<Pubkey> = wanted.iter().filter(|pubkey| !self.unsubscribe.contains_key(pubkey)).copied().collect();
+        let known: BTreeSet<Pubkey> = self.accounts.values().copied().collect();
+        let new: Vec<Pubkey> = wanted.difference(&known).copied().collect();
         for pubkey in &new {
-            self.subscribe(*pubkey).await?;
+            let params = json!([pubkey.to_string(), self.watcher.account_config()]);
+            let number = self.subscribe("accountSubscribe", params).await?;
+            self.accounts.insert(number, *pubkey);
         }
         Ok(!new.is_empty())
     }
 
-    async fn subscribe(&mut self, pubkey: Pubkey) -> Result<(), String> {
-        let address = Address::from(pubkey.0);
-        let subscribing = self.client.account_subscribe(&address, Some(self.watcher.account_config()));
-        let (stream, unsubscribe) = self.watcher.in_time("accountSubscribe", subscribing).await?;
-        self.notices.insert(Some(pubkey), stream.map(move |notice| (pubkey, bytes_of(&notice.value))).boxed());
-        self.unsubscribe.insert(pubkey, unsubscribe);
-        Ok(())
+    /// The server's number of the new subscription.
+    async fn subscribe(&mut self, method: &str, params: Value) -> Result<u64, Ended> {
+        let answer = self.watcher.in_time(method, self.wire.ask(method, params)).await?;
+        answer.as_u64().ok_or_else(|| format!("{method}: the answer is no number of a subscription").into())
+    }
+
+    /// What changed; nothing where it belongs to a subscription that was given up.
+    fn notice(&self, Notification { subscription, value }: Notification) -> Option<Notice> {
+        if subscription == self.users {
+            return Some(
+                Keyed::deserialize(value).map_or_else(
+                    |_| (Pubkey::default(), None),
+                    |keyed| (keyed.pubkey.parse().unwrap_or_default(), bytes_of(&keyed.account)),
+                ),
+            );
+        }
+        let pubkey = *self.accounts.get(&subscription)?;
+        Some((pubkey, UiAccount::deserialize(value).ok().and_then(|account| bytes_of(&account))))
     }
 }
 
-fn notice_of(pubkey: &str, account: &UiAccount) -> Notice {
-    (pubkey.parse().unwrap_or_default(), bytes_of(account))
+/// What a subscription to a program tells.
+#[derive(Deserialize)]
+struct Keyed {
+    pubkey: String,
+    account: UiAccount,
 }
 
 fn bytes_of(account: &UiAccount) -> Option<Vec<u8>> {

@@ -35,6 +35,9 @@ pub struct LedgerFlags {
     /// The ledger's RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration's, then the daemon's.
     #[arg(long, global = true, visible_alias = "ledger-url", value_name = "URL")]
     pub url: Option<String>,
+    /// Certificate authorities (PEM) that are trusted beside the system's; without it the daemon's.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Where the ledger serves publish-subscribe.
     #[arg(long, global = true, value_name = "URL")]
     pub ws: Option<String>,

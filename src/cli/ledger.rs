@@ -5,7 +5,7 @@ use std::{io::Read, path::Path, time::Duration};
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
-use warren_ledger::Query;
+use warren_ledger::{Query, Trust, Way};
 use warren_state::View;
 
 use super::{
@@ -34,6 +34,7 @@ pub async fn run(client: &Client, command: LedgerCommand, flags: &LedgerFlags, a
             layer.device = device.as_deref().map(values::text).transpose().context("--device")?;
             layer.role = layer.device.map(|_| RoleChoice::Gateway);
             layer.ledger.env.clone_from(&flags.env);
+            layer.ledger.ca_file.clone_from(&flags.ca_file);
             layer.ledger.program_id = flags.program_id.as_deref().map(values::text).transpose().context("--program-id")?;
             layer.ledger.urls = flags.url.as_deref().map(values::text).transpose().context("--url")?.map(|url| vec![url]);
             let status = client.clone().with_patience(Duration::from_secs(2)).read::<v3::Status>("/v3/status").await.ok();
@@ -83,7 +84,8 @@ async fn show(config: Config, as_json: bool) -> anyhow::Result<u8> {
         (None, Some(ip)) => Query::Client(ip),
         (None, None) => bail!("whose users? The daemon does not tell its address: give --client-ip or --device"),
     };
-    let source = ledger_source(&config.ledger)?;
+    let way = Way::new(Trust::load(config.ledger.ca_file.as_deref())?, None);
+    let source = ledger_source(&config.ledger, way)?;
     let view = source.read(&query, Instant::now() + config.ledger.fetch_timeout.0).await?;
     if as_json {
         return output::json(&json!({ "schema": v3::SCHEMA, "view": warren_ledger::show(&view) }));

@@ -86,6 +86,8 @@ pub struct LedgerLayer {
     pub urls: Option<Vec<SecretUrl>>,
     /// The websocket endpoint.
     pub ws_url: Option<SecretUrl>,
+    /// Certificate authorities that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Option<Commitment>,
     /// Time between reads.
@@ -164,6 +166,8 @@ pub struct LedgerConfig {
     pub urls: Vec<SecretUrl>,
     /// When it does not follow from the RPC endpoint.
     pub ws_url: Option<SecretUrl>,
+    /// Certificate authorities that are trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Commitment,
     /// Time between reads.
@@ -294,6 +298,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             program_id: upper.ledger.program_id.or(lower.ledger.program_id),
             urls: upper.ledger.urls.or(lower.ledger.urls),
             ws_url: upper.ledger.ws_url.or(lower.ledger.ws_url),
+            ca_file: upper.ledger.ca_file.or(lower.ledger.ca_file),
             commitment: upper.ledger.commitment.or(lower.ledger.commitment),
             poll_interval: upper.ledger.poll_interval.or(lower.ledger.poll_interval),
             fetch_timeout: upper.ledger.fetch_timeout.or(lower.ledger.fetch_timeout),
@@ -385,6 +390,7 @@ fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
         program_id: layer.program_id.unwrap_or(env.program_id()),
         urls,
         ws_url: layer.ws_url,
+        ca_file: layer.ca_file.map(|path| absolute("ca-file", path)).transpose()?,
         commitment: layer.commitment.unwrap_or_default(),
         poll_interval: at_least("poll-interval", layer.poll_interval, 10, Duration::from_secs(1))?,
         fetch_timeout: at_least("fetch-timeout", layer.fetch_timeout, 60, Duration::from_millis(100))?,

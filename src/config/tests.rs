@@ -53,6 +53,7 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
         ("program-id", KEY, key("program_id")),
         ("ledger-url", "http://x:1", "urls = [\"http://x:1\"]".into()),
         ("ledger-ws-url", "ws://x:2", "ws_url = \"ws://x:2\"".into()),
+        ("ca-file", "/x/ca.pem", "ca_file = \"/x/ca.pem\"".into()),
         ("commitment", "finalized", "commitment = \"finalized\"".into()),
         ("poll-interval", "7", "poll_interval = \"7s\"".into()),
         ("fetch-timeout", "70", "fetch_timeout = \"1m 10s\"".into()),

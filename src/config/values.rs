@@ -162,6 +162,12 @@ impl SecretUrl {
         &self.0
     }
 
+    /// Whether certificates are checked on the way.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.0.secret_url().scheme(), "https" | "wss")
+    }
+
     /// Whether it is for requests (`http`), rather than for subscriptions (`ws`).
     #[must_use]
     pub fn is_http(&self) -> bool {

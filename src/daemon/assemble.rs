@@ -9,7 +9,7 @@ use warren_dataplane::{
     select::{self, Choice},
     userspace::{UserspaceSettings, run_forwarder},
 };
-use warren_ledger::{LedgerSource, RpcSettings, RpcSource};
+use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Trust, Way};
 use warren_state::{
     Exclusion,
     guard::GuardSettings,
@@ -17,7 +17,8 @@ use warren_state::{
     store::{Opened, Origin, Store},
 };
 
-use crate::config::{Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, StopMode};
+use super::underlay::Routes;
+use crate::config::{Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode};
 
 /// Says where this host's public address can be asked for, as for the reference.
 const ADDRESS_SERVICE: &str = "https://ifconfig.me/ip";
@@ -27,20 +28,23 @@ pub struct Parts {
     store: Store,
     dataplane: Arc<dyn Dataplane>,
     ledger: Arc<dyn LedgerSource>,
+    way: Way,
 }
 
 /// Opens the store, which locks the state directory, and then the dataplane.
 ///
 /// # Errors
 /// When another daemon has the state directory, or a part cannot be had.
-pub async fn open(config: &Config) -> anyhow::Result<Parts> {
+pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     let directory = config.state_dir.clone();
     let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&directory)).await.context("opening the store")??;
     tell(&opened);
     let dataplane = dataplane(config)?;
     let capabilities = dataplane.capabilities();
     tracing::info!(backend = capabilities.backend, reason = capabilities.reason.as_deref().unwrap_or("as configured"), "dataplane");
-    Ok(Parts { store, dataplane, ledger: ledger_source(&config.ledger)? })
+    remark(config, &trust);
+    let way = Way::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
+    Ok(Parts { store, dataplane, ledger: ledger_source(&config.ledger, way.clone())?, way })
 }
 
 /// Starts the actors.
@@ -48,7 +52,7 @@ pub async fn open(config: &Config) -> anyhow::Result<Parts> {
 /// # Errors
 /// When one does not start.
 pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyhow::Result<Handle> {
-    let settings = Settings { exclusion, ..settings(config)? };
+    let settings = Settings { exclusion, ..settings(config, parts.way)? };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
 }
 
@@ -60,11 +64,12 @@ pub fn stop_mode(mode: StopMode) -> warren_actors::StopMode {
     }
 }
 
-fn settings(config: &Config) -> anyhow::Result<Settings> {
+fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
     let role = match (config.role, config.device) {
         (RoleChoice::Client, _) => RoleSettings::Client(ClientSettings {
             client_ip: config.client_ip,
             service_url: Some(ADDRESS_SERVICE.to_owned()),
+            way,
             ..ClientSettings::default()
         }),
         (RoleChoice::Gateway, Some(device)) => RoleSettings::Gateway { device },
@@ -89,6 +94,21 @@ fn seed() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let nanoseconds = u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or_default();
     SplitMix64::new(nanoseconds ^ u64::from(std::process::id()).rotate_left(32)).next_u64()
+}
+
+/// What is wrong with the trust store concerns whoever uses it.
+fn remark(config: &Config, trust: &Trust) {
+    let urls = config.ledger.urls.iter().chain(&config.ledger.ws_url);
+    let asks_the_service = config.role == RoleChoice::Client && config.client_ip.is_none();
+    let in_use = asks_the_service || urls.into_iter().any(SecretUrl::is_encrypted);
+    for remark in trust.remarks() {
+        if in_use {
+            tracing::warn!("{remark}");
+        } else {
+            tracing::debug!("{remark}");
+        }
+    }
+    tracing::debug!(authorities = trust.anchors(), "certificate authorities");
 }
 
 fn tell(opened: &Opened) {
@@ -117,12 +137,13 @@ fn tell(opened: &Opened) {
 ///
 /// # Errors
 /// When the HTTP client cannot be set up.
-pub fn ledger_source(config: &LedgerConfig) -> anyhow::Result<Arc<dyn LedgerSource>> {
+pub fn ledger_source(config: &LedgerConfig, way: Way) -> anyhow::Result<Arc<dyn LedgerSource>> {
     let endpoints = config.urls.iter().map(|url| url.endpoint().clone()).collect();
     let settings = RpcSettings {
         watch_endpoint: config.ws_url.as_ref().map(|url| url.endpoint().clone()),
         commitment: config.commitment,
         request_timeout: config.request_timeout.0,
+        way,
         ..RpcSettings::new(endpoints, config.program_id)
     };
     Ok(Arc::new(RpcSource::new(settings)?))

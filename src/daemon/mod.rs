@@ -8,11 +8,13 @@ mod process;
 mod route_config;
 mod signals;
 mod stopping;
+mod underlay;
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use warren_actors::Handle;
+use warren_ledger::Trust;
 
 pub use assemble::ledger_source;
 
@@ -49,6 +51,10 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         Ok(config) => config,
         Err(error) => return complain(USAGE, &error.into()),
     };
+    let trust = match Trust::load(config.ledger.ca_file.as_deref()) {
+        Ok(trust) => trust,
+        Err(error) => return complain(USAGE, &anyhow::Error::new(error).context("ca-file")),
+    };
     if check_only {
         return match toml::to_string(&config) {
             Ok(text) => say(&text),
@@ -56,7 +62,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         };
     }
     logging::init(&config.log);
-    match run(config) {
+    match run(config, trust) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             tracing::error!("{error:#}");
@@ -65,22 +71,22 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     }
 }
 
-fn run(config: Config) -> anyhow::Result<u8> {
+fn run(config: Config, trust: Trust) -> anyhow::Result<u8> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warrend").build().context("cannot start the runtime")?;
-    let code = runtime.block_on(serve(config));
+    let code = runtime.block_on(serve(config, trust));
     // Whatever still blocks a thread must not keep a stopped daemon alive.
     runtime.shutdown_background();
     code
 }
 
 /// Starts everything in order, waits for the end, and stops in the reverse order.
-async fn serve(config: Config) -> anyhow::Result<u8> {
+async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
     tracing::info!(version = version::VERSION, commit = version::COMMIT, env = %config.ledger.env, "warrend starts");
     let mut signals = signals::Signals::listen().context("cannot listen for signals")?;
     let config = Arc::new(config);
     let exclusion = route_config::read(&config.route_config).map_err(anyhow::Error::msg)?;
-    let parts = assemble::open(&config).await?;
+    let parts = assemble::open(&config, trust).await?;
     let listening = listeners::open(&config).await?;
     let handle = assemble::start(parts, &config, exclusion).await?;
     let api = Api {

@@ -96,6 +96,18 @@ fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
     page.total("warren_ledger_requests_total", "Requests sent to the ledger, retries included.", health.requests)?;
     page.total("warren_ledger_response_bytes_total", "Bytes of response bodies as they came over the wire.", health.bytes_received)?;
     page.total("warren_ledger_retries_total", "Requests that were sent again.", health.retries)?;
+    let websocket = [("in", health.watch_bytes_received), ("out", health.watch_bytes_sent)];
+    page.counter(
+        "warren_ledger_websocket_bytes_total",
+        "Bytes that went over the websocket, TLS included.",
+        &["direction"],
+        websocket.map(|(direction, bytes)| (vec![direction.to_owned()], bytes)),
+    )?;
+    page.number(
+        "warren_ledger_over_tunnel",
+        "Whether requests can only go over a tunnel of this host's own just now.",
+        flag(health.over_tunnel.is_some()),
+    )?;
     page.number("warren_ledger_subscribed", "Whether the ledger pushes changes to us.", flag(health.subscribed))?;
     page.number("warren_view_stale", "Whether the view in force is older than allowed.", flag(snapshot.stale))?;
     page.number("warren_view_held", "Whether the last read did not come into force.", flag(failing))?;

@@ -128,6 +128,12 @@ pub struct Ledger {
     pub retries: u64,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
+    /// Bytes over the websocket, in both directions.
+    #[serde(default)]
+    pub websocket_bytes: u64,
+    /// Why requests go over a tunnel of this host's own just now, if they do.
+    #[serde(default)]
+    pub over_tunnel: Option<String>,
 }
 
 /// The view in force.

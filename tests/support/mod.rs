@@ -21,8 +21,12 @@ pub struct Daemon {
 impl Daemon {
     /// Starts one with its state and its socket in the directory.
     pub fn start(directory: &Path, flags: &[&str]) -> Self {
-        let mut command = warrend(directory);
-        let mut child = command.args(flags).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self::of(warrend(directory).args(flags))
+    }
+
+    /// Starts it as it is ordered.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

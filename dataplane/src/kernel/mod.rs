@@ -14,6 +14,7 @@ mod monitor;
 pub(crate) mod notices;
 mod objects;
 mod observe;
+mod outlet;
 mod pool;
 mod remove;
 mod requests;
@@ -33,7 +34,7 @@ pub(crate) use observe::find;
 pub(crate) use pool::{Pool, once};
 pub(crate) use requests::{change_gre, create_gre, probe_gre};
 
-use crate::contract::{Counters, Dataplane, Notice, Rate, Removal, Scope};
+use crate::contract::{Counters, Dataplane, Notice, Outlet, Rate, Removal, Scope};
 
 /// A dataplane over the kernel's network stack, in the network namespace of the thread that made it.
 pub struct KernelDataplane<M: LinkMaker> {
@@ -170,6 +171,10 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
         self.core.pool.run(async move |netlink| observe::resolve_source(netlink, dst).await).await?
+    }
+
+    async fn outlet(&self, dst: Ipv4Addr) -> Result<Outlet, Fault> {
+        self.core.pool.run(async move |netlink| outlet::outlet(netlink, dst).await).await?
     }
 }
 

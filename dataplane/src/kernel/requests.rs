@@ -8,7 +8,7 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{self, AddressAttribute, AddressMessage},
     link::{GreIOFlags, InfoData, InfoGre, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
-    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType},
+    route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType},
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
 use warren_state::{Address, AddressScope, LinkName, LinkSpec, Route, Rule, RuleSelector};
@@ -36,6 +36,10 @@ fn request(message: RouteNetlinkMessage, flags: u16) -> Request {
 pub fn link_by_name(name: &LinkName) -> Request {
     let attributes = vec![LinkAttribute::IfName(name.to_string()), without_stats()];
     request(RouteNetlinkMessage::GetLink(link(0, attributes)), 0)
+}
+
+pub fn link_by_index(index: u32) -> Request {
+    request(RouteNetlinkMessage::GetLink(link(index, vec![without_stats()])), 0)
 }
 
 pub fn link_with_counters(name: &LinkName) -> Request {
@@ -198,6 +202,16 @@ pub fn route_to(dst: Ipv4Addr) -> Request {
     let mut message = routes();
     message.header.destination_prefix_length = 32;
     message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
+}
+
+/// The entry of a routing table that a packet to `dst` from a socket bound to this link would follow. Fails where there is
+/// none: a bound socket would then take the destination for a neighbour (net/ipv4/route.c `ip_route_output_key_hash_rcu`).
+pub fn route_over(dst: Ipv4Addr, index: u32) -> Request {
+    let mut message = routes();
+    message.header.destination_prefix_length = 32;
+    message.header.flags = RouteFlags::FibMatch;
+    message.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(dst)), RouteAttribute::Oif(index)];
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 

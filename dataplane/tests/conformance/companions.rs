@@ -3,7 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
-use warren_state::{Action, FaultClass, PlannedStep, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId};
+use warren_dataplane::Outlet;
+use warren_state::{Action, FaultClass, LinkName, PlannedStep, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId};
 
 use crate::world::*;
 
@@ -113,4 +114,27 @@ pub async fn the_source_towards_a_destination_is_resolved(world: Arc<World>) {
     ip("route add unreachable 198.51.100.0/25\nroute add 198.51.100.128/25 via 192.0.2.9 dev u0");
     assert_eq!(dataplane.resolve_source(Ipv4Addr::new(198, 51, 100, 1)).await, Ok(None), "the route says no");
     assert_eq!(dataplane.resolve_source(Ipv4Addr::new(198, 51, 100, 200)).await, Ok(Some(Ipv4Addr::new(192, 0, 2, 1))));
+}
+
+pub async fn the_way_past_a_tunnel_is_found_and_no_other_is_looked_for(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let dataplane = world.dataplane();
+    let captured = Ipv4Addr::new(198, 51, 100, 7);
+    assert_eq!(dataplane.outlet(captured).await, Ok(Outlet::Usual), "there is no route");
+    let put = step(1, Action::PutRoute { route: route(1, "198.51.100.0/24") });
+    assert_eq!(world.one(put).await, StepOutcome::Done);
+    assert_eq!(dataplane.outlet(captured).await, Ok(Outlet::Only { tunnel: name(1) }));
+    let past = || Ok(Outlet::Past { tunnel: name(1), uplink: LinkName::new("u0").unwrap() });
+    ip("route add default via 192.0.2.9 dev u0 metric 50");
+    assert_eq!(dataplane.outlet(captured).await, past());
+    ip("link add u7 type veth peer name u8\nlink set u7 up\nlink set u8 up\naddr add 192.0.3.1/24 dev u7");
+    ip("route add default via 192.0.3.9 dev u7 metric 60");
+    assert_eq!(dataplane.outlet(captured).await, past(), "the lower metric");
+    ip("route add 198.51.0.0/16 via 192.0.3.9 dev u7 metric 90");
+    let other = Ok(Outlet::Past { tunnel: name(1), uplink: LinkName::new("u7").unwrap() });
+    assert_eq!(dataplane.outlet(captured).await, other, "the longer prefix");
+    ip("link set u7 down");
+    assert_eq!(dataplane.outlet(captured).await, past(), "the uplink changed");
+    assert_eq!(dataplane.outlet(Ipv4Addr::new(192, 0, 2, 77)).await, Ok(Outlet::Usual), "no tunnel is on the way");
+    assert_eq!(dataplane.outlet(Ipv4Addr::LOCALHOST).await, Ok(Outlet::Usual));
 }

@@ -68,6 +68,7 @@ const PROMISES: &[Promise] = promises![
     ALL companions::rules_are_put_and_deleted,
     ALL companions::ten_thousand_routes_are_put_and_observed,
     KERNEL companions::the_source_towards_a_destination_is_resolved,
+    KERNEL companions::the_way_past_a_tunnel_is_found_and_no_other_is_looked_for,
     ALL removal::a_removal_counts_exactly,
     ALL removal::a_removal_of_what_is_gone_is_done,
     ALL removal::fifty_removals_at_once_leave_the_neighbour_alone,

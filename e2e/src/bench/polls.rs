@@ -1,4 +1,4 @@
-//! What a poll costs, on a small ledger and on a large one.
+//! What a poll costs, on a small ledger and on a large one, and what the websocket costs beside it.
 
 use std::{
     net::Ipv4Addr,
@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use warren_e2e::{daemon::Daemon, site::Site};
+use warren_e2e::{
+    daemon::Daemon,
+    site::{SLOT_TIME, Site},
+};
 use warren_ledger::accounts::UserType;
 
 use super::{
@@ -19,6 +22,9 @@ const USERS: u16 = 2_000;
 const POLLS: f64 = 15.0;
 /// Kilobytes of answers per poll.
 const BUDGET: f64 = 20.0;
+/// Kilobytes over the websocket in a quiet minute.
+const WEBSOCKET_BUDGET: f64 = 5.0;
+const QUIET: Duration = Duration::from_secs(60);
 
 /// Reads the daemon's own counters before and after some polls.
 pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
@@ -26,6 +32,7 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let mut site = world.site()?;
     let (daemon, _connection) = stage.connected(&mut site, Duration::from_secs(1))?;
     let small = polls(&daemon)?;
+    let websocket = websocket(&daemon)?;
     let begun = Instant::now();
     fill(&site)?;
     note(&format!("{DEVICES} devices and {USERS} users are on the ledger after {:.1?}", begun.elapsed()));
@@ -37,6 +44,9 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
         Row::new("requests per poll, client", large.requests, "").note(how),
         Row::new("answers per poll, client", small.bytes, "kB").note(before.clone()),
         Row::new("requests per poll, client", small.requests, "").note(before),
+        Row::new("websocket in a quiet minute, client", websocket, "kB")
+            .at_most(WEBSOCKET_BUDGET)
+            .note(format!("both directions, slots of {SLOT_TIME:?}")),
     ])
 }
 
@@ -62,6 +72,21 @@ fn polls(daemon: &Daemon) -> Result<Cost> {
     let [polls, bytes, requests, retries] = std::array::from_fn(|at| after[at] - before[at]);
     ensure!(retries == 0.0, "{retries} requests had to be sent again");
     Ok(Cost { polls, bytes: bytes / polls / 1_000.0, requests: requests / polls })
+}
+
+/// What goes over the websocket while nothing happens.
+fn websocket(daemon: &Daemon) -> Result<f64> {
+    let counters = || -> Result<[f64; 3]> {
+        let bytes = |direction| metric(daemon, "warren_ledger_websocket_bytes_total", direction);
+        Ok([bytes("\"in\"")?, bytes("\"out\"")?, metric(daemon, "warren_ledger_subscribed", "")?])
+    };
+    let before = counters()?;
+    let begun = Instant::now();
+    std::thread::sleep(QUIET);
+    let after = counters()?;
+    ensure!(before[2] == 1.0 && after[2] == 1.0, "there is no subscription");
+    ensure!(before[0] > 0.0 && before[1] > 0.0, "nothing of the websocket is counted");
+    Ok((after[0] + after[1] - before[0] - before[1]) / 1_000.0 * QUIET.as_secs_f64() / begun.elapsed().as_secs_f64())
 }
 
 /// Other devices and their users, who are nothing to us.

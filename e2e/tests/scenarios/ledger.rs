@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ipnet::Ipv4Net;
 use warren_e2e::{
-    observe::await_gone,
+    daemon::Daemon,
+    observe::{await_gone, bgp_routes, rules},
     proxy::{Fault, Proxy},
-    site::Site,
+    site::{LINK, Site},
+    underlay::LEDGER_ADDRESS,
     wait::{Ask, is_emulated, scaled, until},
 };
 use warren_ledger::accounts::{UserStatus, UserType};
@@ -45,6 +48,8 @@ const OTHERS: &[Scenario] = &[
     ("a_slow_ledger_still_connects", slow),
     ("without_websocket_a_change_is_found_by_reading", no_websocket),
     ("a_daemon_started_before_the_ledger_connects_when_it_comes", ledger_later),
+    ("a_learned_route_to_the_ledger_takes_it_from_nobody", |site| captured(site, UserType::IBRL)),
+    ("a_learned_route_to_the_ledger_takes_it_from_no_allocated_address", |site| captured(site, UserType::IBRL_WITH_ALLOCATED_IP)),
 ];
 
 fn connected_by(site: &mut Site<'_>, proxy: &Proxy) -> Result<Connected> {
@@ -137,4 +142,34 @@ fn ledger_later(site: &mut Site<'_>) -> Result<()> {
     daemon.post("/enable")?;
     proxy.set(Fault::None);
     warren_e2e::observe::await_working(site, &daemon, &connection, SOON)
+}
+
+/// A session teaches a route to the ledger itself, behind which nobody is. The daemon alone goes past it.
+fn captured(site: &mut Site<'_>, kind: UserType) -> Result<()> {
+    site.daemon_arguments = ["--request-timeout", "3s"].map(str::to_owned).to_vec();
+    let host = crate::support::connected(site, kind)?;
+    let rules_before = rules(&host.client)?;
+    let announced = [site.device().speaker.announced(), &[Ipv4Net::from(LEDGER_ADDRESS)]].concat();
+    site.device().speaker.announce(announced)?;
+    until("the route to the ledger is in", SOON, || {
+        let routes = bgp_routes(&host.client)?;
+        Ok(Ask::holds(routes.iter().any(|route| route["dst"] == LEDGER_ADDRESS.to_string()), || format!("{routes:?}")))
+    })?;
+    let reads = ledger(&host.daemon)?["reads_ok"].as_u64();
+    until("the ledger is read on", SOON, || {
+        let ledger = ledger(&host.daemon)?;
+        Ok(Ask::holds(ledger["reads_ok"].as_u64() >= reads.map(|reads| reads + 3), || ledger.to_string()))
+    })?;
+    let told = ledger(&host.daemon)?["over_tunnel"].clone();
+    ensure!(told.is_null(), "the ledger is reached over a tunnel: {told}");
+    ensure!(rules(&host.client)? == rules_before, "the host's rules changed");
+    let way = host.client.ip_output(&["route", "get", &LEDGER_ADDRESS.to_string()])?;
+    ensure!(way.contains(LINK), "other programs go another way: {way}");
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&host.client, &host.daemon, SOON)?;
+    Ok(())
+}
+
+fn ledger(daemon: &Daemon) -> Result<serde_json::Value> {
+    Ok(daemon.json("/v3/status")?["ledger"].clone())
 }

@@ -3,12 +3,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
-use crate::LedgerHealth;
+use crate::{LedgerHealth, way::Traffic};
 
 /// Counters since the start.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     pub(crate) subscriptions: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) notices_ignored: AtomicU64,
+    /// Of the websocket.
+    pub(crate) watch_traffic: Arc<Traffic>,
     /// The server's time in the last answer, Unix time in seconds; 0 when there was none.
     pub(crate) server_seconds: AtomicU64,
     methods: Mutex<Methods>,
@@ -67,7 +69,7 @@ impl Counters {
         *lock(&self.last_watch_error) = Some(error);
     }
 
-    pub(crate) fn health(&self, endpoint: String) -> LedgerHealth {
+    pub(crate) fn health(&self, endpoint: String, over_tunnel: Option<String>) -> LedgerHealth {
         let (retries_by_method, retries_exhausted_by_method) = {
             let methods = lock(&self.methods);
             (methods.retries.clone(), methods.exhausted.clone())
@@ -86,6 +88,9 @@ impl Counters {
             subscriptions: self.subscriptions.load(Relaxed),
             wakes: self.wakes.load(Relaxed),
             notices_ignored: self.notices_ignored.load(Relaxed),
+            watch_bytes_received: self.watch_traffic.received.load(Relaxed),
+            watch_bytes_sent: self.watch_traffic.sent.load(Relaxed),
+            over_tunnel,
             last_watch_error: lock(&self.last_watch_error).clone(),
         }
     }

@@ -37,7 +37,7 @@ use tokio::{
 };
 use warren_state::{Pubkey, View};
 
-use crate::{LedgerHealth, LedgerSource, Query, ReadError, accounts::Device, backoff::Backoff, subscription};
+use crate::{LedgerHealth, LedgerSource, Query, ReadError, accounts::Device, backoff::Backoff, subscription, way::Way};
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
@@ -117,12 +117,14 @@ pub struct RpcSettings {
     pub attempts: u32,
     /// The wait after the first failed attempt; doubles with each, up to ten times.
     pub first_backoff: Duration,
-    /// The subscription is made anew when the ledger shows no new slot for so long.
+    /// The subscription is made anew when nothing is heard for so long, not even an answer to a ping.
     pub heartbeat: Duration,
+    /// How requests leave this host, and whom they trust.
+    pub way: Way,
 }
 
 impl RpcSettings {
-    /// The defaults: 10 s per request, 8 MiB per answer, 4 attempts, heartbeat 20 s.
+    /// The defaults: 10 s per request, 8 MiB per answer, 4 attempts, heartbeat 20 s, the system's trust store.
     #[must_use]
     pub fn new(endpoints: Vec<Endpoint>, program_id: Pubkey) -> Self {
         Self {
@@ -135,6 +137,7 @@ impl RpcSettings {
             attempts: 4,
             first_backoff: Duration::from_millis(500),
             heartbeat: Duration::from_secs(20),
+            way: Way::default(),
         }
     }
 }
@@ -168,6 +171,7 @@ struct Lane {
 }
 
 /// What the last good read saw: the subscription compares with it.
+#[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) accounts: Mutex<SeenAccounts>,
     /// Accounts that are worth a subscription of their own.
@@ -193,8 +197,7 @@ impl RpcSource {
         }
         let counters = Arc::new(Counters::default());
         let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        let seen = Seen { accounts: Mutex::default(), named: watch::Sender::new(BTreeSet::new()), exchanges: Mutex::default() };
-        Ok(Self { settings, lanes, current: AtomicUsize::new(0), counters, seen: Arc::new(seen) })
+        Ok(Self { settings, lanes, current: AtomicUsize::new(0), counters, seen: Arc::default() })
     }
 
     /// Tries until a read succeeds, trying again cannot help, or the attempts are used up.
@@ -312,7 +315,7 @@ impl RpcSource {
 
 impl Lane {
     fn new(endpoint: &Endpoint, settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
-        let sender = Sender::new(endpoint.clone(), settings.request_timeout, settings.max_response, Arc::clone(counters));
+        let sender = Sender::new(endpoint.clone(), settings, Arc::clone(counters));
         let config = RpcClientConfig::with_commitment(settings.commitment.into());
         let client = RpcClient::new_sender(sender.map_err(SetupError::Http)?, config);
         Ok(Self { endpoint: endpoint.clone(), client, not_before: Mutex::default() })
@@ -358,6 +361,7 @@ impl LedgerSource for RpcSource {
             commitment: self.settings.commitment.into(),
             timeout: self.settings.request_timeout,
             heartbeat: self.settings.heartbeat,
+            way: self.settings.way.clone(),
         };
         subscription::start(settings, query, Arc::clone(&self.seen), Arc::clone(&self.counters))
     }
@@ -372,6 +376,6 @@ impl LedgerSource for RpcSource {
     }
 
     fn health(&self) -> LedgerHealth {
-        self.counters.health(self.lane().endpoint.shown())
+        self.counters.health(self.lane().endpoint.shown(), self.settings.way.over_tunnel())
     }
 }

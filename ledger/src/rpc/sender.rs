@@ -19,12 +19,13 @@ use solana_rpc_client_api::{
     request::RpcRequest,
 };
 
-use super::{Endpoint, counters::Counters, failure::Failure};
+use super::{Endpoint, RpcSettings, counters::Counters, failure::Failure};
+use crate::way::{Http, HttpSettings};
 
 /// Sends to one endpoint.
 pub(super) struct Sender {
     endpoint: Endpoint,
-    client: reqwest::Client,
+    http: Http,
     timeout: Duration,
     limit: usize,
     next_id: AtomicU64,
@@ -32,33 +33,23 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(endpoint: Endpoint, timeout: Duration, limit: usize, counters: Arc<Counters>) -> Result<Self, reqwest::Error> {
-        let builder = reqwest::Client::builder()
-            // Bodies are unpacked here, so that both sizes are bounded and the bytes on the wire can be counted.
-            .no_gzip()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(Duration::from_secs(300))
-            .tcp_keepalive(Duration::from_secs(60))
-            .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")));
-        let client = if endpoint.is_loopback() { builder.no_proxy() } else { builder }.build()?;
-        Ok(Self { endpoint, client, timeout, limit, next_id: AtomicU64::new(1), counters })
+    pub(super) fn new(endpoint: Endpoint, settings: &RpcSettings, counters: Arc<Counters>) -> Result<Self, reqwest::Error> {
+        let (timeout, limit) = (settings.request_timeout, settings.max_response);
+        let http = settings.way.http(HttpSettings { timeout, redirects: 0, proxies: !endpoint.is_loopback() })?;
+        Ok(Self { endpoint, http, timeout, limit, next_id: AtomicU64::new(1), counters })
     }
 
     async fn exchange(&self, request: RpcRequest, params: Value) -> Result<Value, Failure> {
         let id = self.next_id.fetch_add(1, Relaxed);
         let body = request.build_request_json(id, params).to_string();
         self.counters.sent(request.to_string());
-        let response = self
-            .client
-            .post(self.endpoint.secret_url().clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT_ENCODING, "gzip")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| self.transport(error))?;
+        let url = self.endpoint.secret_url();
+        // Bodies are unpacked here, so that both sizes are bounded and the bytes on the wire can be counted.
+        let build = |client: &reqwest::Client| {
+            let request = client.post(url.clone()).header(CONTENT_TYPE, "application/json").header(ACCEPT_ENCODING, "gzip");
+            request.body(body.clone())
+        };
+        let response = self.http.send(url, build).await.map_err(|error| self.transport(error))?;
         self.counters.server_seconds.store(date(response.headers()).unwrap_or_default(), Relaxed);
         let status = response.status();
         if !status.is_success() {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{WebSocketStream, accept_async, tungstenite::Message};
@@ -65,12 +65,6 @@ impl Connection {
                 return serde_json::from_str(&text).unwrap();
             }
         }
-    }
-
-    async fn slot(&mut self) {
-        let id = self.subscribed["slotSubscribe"];
-        let result = json!({"parent": 1, "root": 1, "slot": 2});
-        self.send(json!({"jsonrpc": "2.0", "method": "slotNotification", "params": {"result": result, "subscription": id}})).await;
     }
 
     async fn user_changed(&mut self, pubkey: Pubkey, user: &User) {
@@ -138,8 +132,8 @@ async fn woken(wakes: &mut mpsc::Receiver<()>) {
     timeout(LONG, wakes.recv()).await.expect("a wake-up").expect("a watcher");
 }
 
-fn all_of(user: Pubkey, device: Pubkey) -> [String; 5] {
-    ["programSubscribe".into(), "slotSubscribe".into(), config_key().to_string(), user.to_string(), device.to_string()]
+fn all_of(user: Pubkey, device: Pubkey) -> [String; 4] {
+    ["programSubscribe".into(), config_key().to_string(), user.to_string(), device.to_string()]
 }
 
 async fn subscribed(world: &World, wakes: &mut mpsc::Receiver<()>) -> Connection {
@@ -250,15 +244,68 @@ async fn a_server_that_goes_away_is_connected_to_again_and_that_wakes() {
 }
 
 #[tokio::test]
-async fn a_black_hole_is_noticed_by_the_slots_that_no_longer_come() {
-    let world = world(Duration::from_millis(300)).await;
+async fn a_black_hole_is_noticed_by_the_ping_that_nobody_answers() {
+    let world = world(Duration::from_secs(2)).await;
     let mut wakes = world.watch();
-    let mut silent = subscribed(&world, &mut wakes).await;
-    silent.slot().await;
+    let silent = subscribed(&world, &mut wakes).await;
     let _connection = subscribed(&world, &mut wakes).await;
     let health = world.source.health();
-    assert!(health.last_watch_error.as_ref().is_some_and(|error| error.contains("no new slot")), "{health:?}");
+    assert!(health.last_watch_error.as_ref().is_some_and(|error| error.contains("answer to a ping")), "{health:?}");
     drop(silent);
+}
+
+#[tokio::test]
+async fn a_quiet_server_is_pinged_and_that_costs_next_to_nothing() {
+    let world = world(Duration::from_secs(3)).await;
+    let mut wakes = world.watch();
+    let mut quiet = subscribed(&world, &mut wakes).await;
+    assert!(!quiet.subscribed.contains_key("slotSubscribe"), "nothing is subscribed to that comes by itself");
+    let bytes = |health: crate::LedgerHealth| health.watch_bytes_received + health.watch_bytes_sent;
+    let before = bytes(world.source.health());
+    assert!(before > 500, "the handshake and the subscriptions are counted: {before}");
+    const PINGS: u64 = 2;
+    for _ in 0..PINGS {
+        let message = timeout(LONG, quiet.socket.next()).await.expect("a ping").expect("an open connection").unwrap();
+        assert!(message.is_ping(), "{message:?}");
+        // The answer leaves with the next look at the socket.
+        quiet.socket.flush().await.unwrap();
+    }
+    world.until("the last answer is counted", |health| bytes(health.clone()) >= before + PINGS * 8).await;
+    let cost = bytes(world.source.health()) - before;
+    // A ping of 6 bytes, an answer of 2, and one more ping may be under way.
+    assert!(cost <= (PINGS + 1) * 8, "{cost} bytes for {PINGS} pings");
+    let health = world.source.health();
+    assert_eq!((health.subscribed, health.subscriptions), (true, 1), "{health:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_names_a_time_is_left_alone_until_then_while_another_is_asked() {
+    let servers = [Server::start().await, Server::start().await];
+    let endpoints = servers.each_ref().map(|server| Endpoint::websocket(&format!("ws://{}", server.address())).unwrap());
+    let settings = Settings {
+        endpoints: endpoints.to_vec(),
+        program: PROGRAM,
+        commitment: CommitmentConfig::confirmed(),
+        timeout: LONG,
+        heartbeat: LONG,
+        way: Way::default(),
+    };
+    let _wakes = start(settings, Query::Client(CLIENT_IP), Arc::default(), Arc::default());
+    let [busy, other] = servers;
+    let (stream, _) = timeout(LONG, busy.listener.accept()).await.expect("a first try").unwrap();
+    refuse(stream).await;
+    for _ in 0..3 {
+        let (stream, _) = timeout(LONG, other.listener.accept()).await.expect("another server is asked").unwrap();
+        drop(stream);
+    }
+    assert!(busy.listener.accept().now_or_never().is_none(), "its time has not come");
+}
+
+/// Answers a handshake with HTTP 429 and an hour's wait.
+async fn refuse(mut stream: TcpStream) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let _request = stream.read(&mut [0; 4096]).await.unwrap();
+    stream.write_all(b"HTTP/1.1 429 No\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n").await.unwrap();
 }
 
 #[tokio::test]

@@ -77,6 +77,10 @@ fn ledger(status: &Status) -> Check {
         (None, None) => return Check::fail("ledger", "it is read once this host's public address is known", "see client address"),
         (None, Some(_)) => {}
     }
+    if let Some(why) = &status.ledger.over_tunnel {
+        let fix = "another way to it (`ip route`) or another endpoint: should the tunnel break, the ledger cannot say so";
+        return Check::warn("ledger", format!("it is asked over a tunnel of this host's own: {why}"), fix);
+    }
     if !status.view.quarantined.is_empty() {
         let count = status.view.quarantined.len();
         return Check::warn("ledger", format!("{count} accounts do not decode and are set aside"), "an update of warrend may know them");
@@ -92,6 +96,10 @@ fn fix(status: &Status) -> &'static str {
     if told.into_iter().flatten().any(|error| error.contains("wrong program")) {
         return "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
                 /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`";
+    }
+    if told.into_iter().flatten().any(|error| error.contains("UnknownIssuer")) {
+        return "its certificate is of an authority that this host does not trust: put it into the system's trust store (`update-ca-certificates`), \
+                or name it: ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`";
     }
     "check the endpoint (`warrend -check-config`), its token and the network"
 }
@@ -205,6 +213,7 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["dataplane"]["backend"] = json!("userspace")), "dataplane"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);
+        assert_eq!(outcome(&status(|s| s["ledger"]["over_tunnel"] = json!("only doublezero0 leads there")), "ledger"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
@@ -221,6 +230,7 @@ mod tests {
         let other_network = said("program x has neither a configuration (y) nor users here: wrong program or ledger?");
         assert!(other_network.contains("-env mainnet-beta") && other_network.contains("/etc/warren/environment"), "{other_network}");
         assert!(!said("connection refused").contains("-env"));
+        assert!(said("error sending request: invalid peer certificate: UnknownIssuer").contains("-ca-file"));
     }
 
     #[test]

@@ -6,13 +6,18 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use warren_ledger::{
-    Endpoint, LedgerClient, RpcSettings,
+    Endpoint, LedgerClient, RpcSettings, Way,
     accounts::{ProgramConfig, Version},
     rpc::Glance,
 };
 
 use super::check::Check;
-use crate::{cli::output, config::LedgerConfig, http::v3::Status, version::PROGRAM};
+use crate::{
+    cli::{operator::way_of, output},
+    config::LedgerConfig,
+    http::v3::Status,
+    version::PROGRAM,
+};
 
 const DIRECT: &str = "ledger direct";
 const CLOCK: &str = "clock";
@@ -42,15 +47,17 @@ pub struct Answer {
 
 /// Asks every endpoint, side by side.
 pub async fn look(config: &LedgerConfig) -> Vec<Answer> {
-    join_all(config.urls.iter().take(ENDPOINTS).map(|url| ask(url.endpoint(), config))).await
+    let way = way_of(None, Some(config)).unwrap_or_default();
+    join_all(config.urls.iter().take(ENDPOINTS).map(|url| ask(url.endpoint(), config, &way))).await
 }
 
-async fn ask(endpoint: &Endpoint, config: &LedgerConfig) -> Answer {
+async fn ask(endpoint: &Endpoint, config: &LedgerConfig, way: &Way) -> Answer {
     let settings = RpcSettings {
         commitment: config.commitment,
         request_timeout: PATIENCE,
         attempts: 2,
         first_backoff: Duration::from_millis(200),
+        way: way.clone(),
         ..RpcSettings::new(vec![endpoint.clone()], config.program_id)
     };
     let begun = Instant::now();

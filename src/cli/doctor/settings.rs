@@ -38,6 +38,7 @@ pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: im
     if let Some(program) = &overrides.program_id {
         layer.ledger.program_id = Some(program.parse().map_err(|error| format!("--program-id: {error}"))?);
     }
+    layer.ledger.ca_file = overrides.ca_file.clone().or(layer.ledger.ca_file);
     layer.ledger.env = overrides.env.clone().or(layer.ledger.env);
     let environment = |name: &str| match pid {
         Some(pid) => of_environ(&root.text(&format!("/proc/{pid}/environ"))?, name),

@@ -4,15 +4,21 @@ pub mod keys;
 pub mod lists;
 pub mod settings;
 
-use std::{io::Read, path::PathBuf, sync::mpsc, time::Duration};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use warren_ledger::{
-    Account, Environment, LedgerClient, Pda, RpcSettings,
+    Account, Environment, LedgerClient, Pda, RpcSettings, Trust, Way,
     accounts::Version,
     instructions::Caller,
     keypair::{self, FoundKeypair, KeypairError},
     user_config::{Surroundings, UserConfig},
+    way::TrustError,
 };
 use warren_state::Pubkey;
 
@@ -239,7 +245,24 @@ fn rpc(
     };
     let ws = flags.ws.clone().or_else(|| variable("DZ_LEDGER_WS_RPC_URL")).or_else(|| config.websocket_url.clone());
     let watch_endpoint = ws.map(|url| parse_url(&url)).transpose()?;
-    Ok(RpcSettings { watch_endpoint, ..RpcSettings::new(endpoints, program_id) })
+    let way = way_of(flags.ca_file.as_deref(), daemons).map_err(|error| Failure {
+        code: super::USAGE,
+        what: format!("--ca-file: {}", cause(error)),
+        advice: None,
+    })?;
+    Ok(RpcSettings { watch_endpoint, way, ..RpcSettings::new(endpoints, program_id) })
+}
+
+/// Trusts the authorities in the named file, else in the daemon's, beside the system's. The daemon's file may be nothing that
+/// this user may read: then the system's must do.
+///
+/// # Errors
+/// When the named file cannot be used.
+pub fn way_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Way, TrustError> {
+    let of_daemon = || Ok(Trust::load(daemons.and_then(|daemons| daemons.ca_file.as_deref())).unwrap_or_else(|_| Trust::system()));
+    let trust = named.map_or_else(of_daemon, |file| Trust::load(Some(file)))?;
+    trust.remarks().iter().for_each(|remark| tracing::info!("{remark}"));
+    Ok(Way::new(trust, None))
 }
 
 fn parse_url(url: &str) -> Result<warren_ledger::Endpoint, Failure> {

@@ -84,6 +84,12 @@ pub static FLAGS: &[Flag] = &[
         set: text!(ledger.ws_url),
     },
     Flag {
+        names: &["ca-file"],
+        value: Value::Text(" FILE"),
+        help: "certificate authorities (PEM) that are trusted beside the system's, for the ledger, its websocket and the address service",
+        set: text!(ledger.ca_file),
+    },
+    Flag {
         names: &["commitment"],
         value: Value::Text(" LEVEL"),
         help: "processed, confirmed (default) or finalized",

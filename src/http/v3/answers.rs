@@ -220,6 +220,8 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         reads_failed: health.reads_failed,
         retries: health.retries,
         last_error: health.last_error.clone(),
+        websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
+        over_tunnel: health.over_tunnel.clone(),
     }
 }
 

@@ -1,0 +1,33 @@
+//! The host's routes, as whoever sends requests asks for them.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+use warren_dataplane::{Dataplane, Outlet as Found};
+use warren_ledger::way::{Outlet, Underlay};
+
+/// The kernel answers at once; whoever waits for longer waits for what was lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the dataplane knows.
+pub struct Routes(pub Arc<dyn Dataplane>);
+
+#[async_trait]
+impl Underlay for Routes {
+    async fn outlet(&self, dst: Ipv4Addr) -> Outlet {
+        match timeout(PATIENCE, self.0.outlet(dst)).await {
+            Ok(Ok(Found::Usual)) => Outlet::Usual,
+            Ok(Ok(Found::Past { tunnel, uplink })) => Outlet::Past { tunnel: tunnel.to_string(), uplink: uplink.to_string() },
+            Ok(Ok(Found::Only { tunnel })) => Outlet::Only { tunnel: tunnel.to_string() },
+            Ok(Err(fault)) => {
+                tracing::debug!(%dst, %fault, "the host's routes are not known");
+                Outlet::Usual
+            }
+            Err(_late) => {
+                tracing::debug!(%dst, "the host's routes were not told in time");
+                Outlet::Usual
+            }
+        }
+    }
+}
