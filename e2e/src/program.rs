@@ -44,8 +44,7 @@ impl Network {
         let mut accounts = vec![self.raw(address, self.new_global_state().into())];
         let config = crate::network::global_config(0);
         accounts.push(self.addresses(&Resource::UserTunnelBlock, Pubkey::default(), config.user_tunnel_block, 0));
-        // The network's own address stays free.
-        accounts.push(self.addresses(&Resource::MulticastPublisherBlock, Pubkey::default(), config.multicast_publisher_block, 1));
+        accounts.push(self.addresses(&Resource::MulticastPublisherBlock, Pubkey::default(), config.multicast_publisher_block, 0));
         accounts
     }
 
@@ -70,15 +69,15 @@ impl Network {
         }
     }
 
-    /// A device's allocators: its tunnels' numbers, and the addresses of each of its prefixes, of which the network's own
-    /// and the device's are taken.
+    /// A device's allocators: its tunnels' numbers, and the addresses of each of its prefixes, of which the first is
+    /// its own.
     #[must_use]
     pub fn device_resources(&self, device: Pubkey, account: &Device) -> Vec<RawAccount> {
         let (start, end) = TUNNEL_IDS;
         let numbers = Allocator::Id { start, end, first_free: 0 };
         let mut all = vec![self.resource(&Resource::TunnelIds(device, 0), device, numbers, u64::from(end - start), 0)];
         let prefixes = (0_u64..).zip(&account.dz_prefixes);
-        all.extend(prefixes.map(|(index, net)| self.addresses(&Resource::DzPrefixBlock(device, index), device, *net, 2)));
+        all.extend(prefixes.map(|(index, net)| self.addresses(&Resource::DzPrefixBlock(device, index), device, *net, 1)));
         all
     }
 

@@ -34,7 +34,7 @@ pub fn expect_derived(account: &Account, program: &Key, seeds: &[&[u8]], refusal
 /// out with pointers in it, which the linker cannot do.
 #[inline(never)]
 pub fn expect_global(account: &Account, program: &Key, name: &[u8]) -> Result<()> {
-    require(bump_of(account.key(), program, &[PREFIX, name]).is_some(), Refusal::INVALID_SEEDS)
+    require(bump_of(account.key(), program, &[PREFIX, name]).is_some(), Refusal::WRONG_ADDRESS)
 }
 
 /// The program's state.
@@ -132,7 +132,7 @@ impl Group {
         expect_kind(account, program, Self::KIND, Refusal::INVALID_ACCOUNT_DATA)?;
         let data = account.data();
         let index = data.get(Self::INDEX..Self::INDEX + 16).ok_or(Refusal::INVALID_ACCOUNT_DATA)?;
-        expect_derived(account, program, &[PREFIX, b"multicast", index], Refusal::INVALID_SEEDS)?;
+        expect_derived(account, program, &[PREFIX, b"multicast", index], Refusal::WRONG_ADDRESS)?;
         let mut walk = Walk::from(data, Self::STATUS);
         let is_activated = walk.byte()? == ACTIVATED;
         walk.list(1)?;
@@ -164,7 +164,7 @@ impl Feed {
         let groups = walk.list(32)?;
         let code = data.get(code.at..code.at + code.count).ok_or(Refusal::INVALID_ACCOUNT_DATA)?;
         require(code.len() <= 32, Refusal::INVALID_ACCOUNT_DATA)?;
-        expect_derived(account, program, &[PREFIX, b"feed", code, &exchange.0], Refusal::INVALID_SEEDS)?;
+        expect_derived(account, program, &[PREFIX, b"feed", code, &exchange.0], Refusal::WRONG_ADDRESS)?;
         Ok(Self { data, exchange, groups })
     }
 
@@ -187,7 +187,7 @@ pub fn tenant_refcount(account: &Account, program: &Key) -> Result<usize> {
     let code = walk.list(1)?;
     let code = data.get(code.at..code.at + code.count).ok_or(Refusal::INVALID_ACCOUNT_DATA)?;
     require(code.len() <= 32, Refusal::INVALID_ACCOUNT_DATA)?;
-    expect_derived(account, program, &[PREFIX, b"tenant", code], Refusal::INVALID_SEEDS)?;
+    expect_derived(account, program, &[PREFIX, b"tenant", code], Refusal::WRONG_ADDRESS)?;
     walk.skip(2)?;
     walk.skip(4)
 }

@@ -27,18 +27,6 @@ impl<'a> Walk<'a> {
         Self { bytes, at }
     }
 
-    /// Where the next field is.
-    #[inline(always)]
-    pub fn at(&self) -> usize {
-        self.at
-    }
-
-    /// Whether nothing is left.
-    #[inline(always)]
-    pub fn is_at_end(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
     /// Passes a field of this size, and gives where it is.
     #[inline(always)]
     pub fn skip(&mut self, len: usize) -> Result<usize> {
@@ -56,13 +44,6 @@ impl<'a> Walk<'a> {
     pub fn byte(&mut self) -> Result<u8> {
         let at = self.skip(1)?;
         byte(self.bytes, at)
-    }
-
-    /// Passes a number of two bytes, and gives it.
-    #[inline(never)]
-    pub fn short(&mut self) -> Result<u16> {
-        let at = self.skip(2)?;
-        short(self.bytes, at)
     }
 
     /// Passes an address of four bytes, and gives it.
@@ -193,4 +174,15 @@ pub fn position(bytes: &[u8], list: List, wanted: &Key) -> Option<usize> {
 /// Whether a list of keys has this one.
 pub fn holds(bytes: &[u8], list: List, wanted: &Key) -> bool {
     position(bytes, list, wanted).is_some()
+}
+
+/// Whether an address is one of the whole internet (facts since 0.34, section 2.5: the same list everywhere).
+pub fn is_global(address: u32) -> bool {
+    match address.to_be_bytes() {
+        [0 | 10 | 127 | 224..=255, ..] | [169, 254, ..] | [192, 168, ..] | [192, 0, 0 | 2, _] => false,
+        [198, 51, 100, _] | [203, 0, 113, _] => false,
+        [100, second, ..] => second < 64 || second > 127,
+        [172, second, ..] => second < 16 || second > 31,
+        _ => true,
+    }
 }

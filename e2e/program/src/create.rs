@@ -2,7 +2,7 @@
 
 use crate::{
     accounts::{Feed, GlobalState, Group, Service, expect_derived, tenant_refcount, user_type},
-    bytes::{Walk, count_up, count_word, put},
+    bytes::{Walk, count_up, count_word, is_global, put},
     device::Device,
     feeds::occupy,
     pass::Pass,
@@ -69,7 +69,8 @@ pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
     let owner = payer.key();
     let (client_ip, group, feed) = (&client_ip, None, None);
     let (publisher, subscriber) = (false, false);
-    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber })
+    let order = Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber };
+    if is_there_already(program, &places, &order)? { Ok(()) } else { create(program, &places, &order) }
 }
 
 /// Type, how the device is reached, the host's address, publisher, subscriber, the tunnel's endpoint, the number of
@@ -107,6 +108,30 @@ pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u
     let group = Some((*group, Group::of(group, program)?));
     let (client_ip, tenant) = (&client_ip, None);
     create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber })
+}
+
+/// Whether the user is just as it is to be: then nothing is done, and that is no error. Another one in its place is one, and
+/// so is one that is banned (facts since 0.34, section 5). That the pass and the device are not looked at is a guess: a
+/// repeat would else meet a pass that is full of the user itself.
+#[inline(never)]
+fn is_there_already(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<bool> {
+    if places.user.data().is_empty() {
+        return Ok(false);
+    }
+    require(places.payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
+    expect_user_address(program, places, order)?;
+    let user = User::of(&places.user, program)?;
+    require(!user.is_banned(), Refusal::INVALID_STATUS)?;
+    let tenant = order.tenant.as_ref().map_or(&SYSTEM, Account::key);
+    let is_same = user.owner()? == order.owner && user.device()? == places.device.key() && user.tenant()?.unwrap_or(&SYSTEM) == tenant;
+    require(is_same, Refusal::ALREADY_EXISTS)?;
+    Ok(true)
+}
+
+/// The user's account must be the one of this host and type.
+fn expect_user_address(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
+    let name: [&[u8]; 4] = [crate::accounts::PREFIX, b"user", order.client_ip, &[order.user_type]];
+    expect_derived(&places.user, program, &name, Refusal::WRONG_ADDRESS).map(drop)
 }
 
 /// The accounts before the prefixes' allocators, those, and the rest.
@@ -156,16 +181,16 @@ fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device
     require(state.allocates(), Refusal::FEATURE_NOT_ENABLED)?;
     let for_itself = order.owner == places.payer.key();
     require(for_itself || state.may_act_for_others(places.payer.key()), Refusal::NOT_ALLOWED)?;
-    require(is_usable(order.client_ip), Refusal::INVALID_CLIENT_IP)?;
+    require(is_global(u32::from_be_bytes(*order.client_ip)), Refusal::INVALID_CLIENT_IP)?;
     require(order.user_type <= user_type::MULTICAST, Refusal::INVALID_INSTRUCTION_DATA)?;
-    let name: [&[u8]; 4] = [crate::accounts::PREFIX, b"user", order.client_ip, &[order.user_type]];
-    expect_derived(&places.user, program, &name, Refusal::INVALID_SEEDS)?;
+    expect_user_address(program, places, order)?;
     require(*places.user.owner() == SYSTEM && places.user.data().is_empty(), Refusal::ALREADY_EXISTS)?;
 
     let service = Service::of(order.user_type, order.publisher);
     let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
+    // A pass with seats lets in users without multicast too, up to its cap, and is held to its last epoch as all others are
+    // (facts since 0.34, sections 3.1 and 5).
     if service == Service::Unicast {
-        require(!pass.has_seats(), Refusal::EDGE_SEAT_IS_MULTICAST_ONLY)?;
         pass.expect_current(epoch())?;
         pass.expect_tenant(order.tenant.as_ref().map(|tenant| tenant.key()))?;
     }
@@ -173,9 +198,13 @@ fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device
 
     let device = Device::of(&places.device, program)?;
     require(device.is_activated() || state.may_use_any_device(places.payer.key()), Refusal::INVALID_STATUS)?;
+    // That a device in transit takes no users is shown; by which number it is told is a guess.
+    require(device.takes_users_by_type()?, Refusal::INVALID_STATUS)?;
     require(!places.prefixes.is_empty(), Refusal::NO_DZ_PREFIXES)?;
     require(places.prefixes.len() == device.prefixes, Refusal::INVALID_ARGUMENT)?;
-    device.expect_endpoint(order.endpoint)?;
+    // 0.0.0.0 is the device's public address. That the address need not be the device's own is a guess: the number is said
+    // to mean nothing but "not a global address".
+    require(order.endpoint == 0 || is_global(order.endpoint), Refusal::INVALID_TUNNEL_ENDPOINT)?;
     device.expect_room(service)?;
     if let Some((account, group)) = &order.group {
         require(group.is_activated, Refusal::INVALID_STATUS)?;
@@ -255,13 +284,4 @@ fn count(program: &Key, places: &Places<'_>, order: &Order<'_>, device: &Device,
         count_word(tenant.data_mut(), refcount, true)?;
     }
     Ok(())
-}
-
-/// Whether a host may be reached at this address: not one of private or special use.
-fn is_usable(ip: &[u8; 4]) -> bool {
-    match ip {
-        [0 | 10 | 127 | 224..=255, ..] | [192, 168, ..] | [169, 254, ..] => false,
-        [172, second, ..] => *second < 16 || *second > 31,
-        _ => true,
-    }
 }

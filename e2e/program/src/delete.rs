@@ -46,10 +46,11 @@ pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<(
     require(member.owner()? == owner.key(), Refusal::INVALID_OWNER_PUBKEY)?;
     require(member.device()? == device.key(), Refusal::INVALID_DEVICE_PUBKEY)?;
     let groups = member.list(Role::Publisher)?.count + member.list(Role::Subscriber)?.count;
-    require(groups == 0, Refusal::INVALID_STATUS)?;
+    require(groups == 0, Refusal::REFERENCE_COUNT_NOT_ZERO)?;
     let places =
         Places { user: *user, pass: *pass, device: *device, tunnels: *tunnels, publishers: *publishers, ids: *ids, prefixes, tenant };
-    give_back(program, &places, &member)?;
+    let Places { tunnels, publishers, ids, prefixes, .. } = &places;
+    give_back(program, &Allocators { tunnels, publishers, ids, prefixes }, &member)?;
     count_less(program, &places, &member)?;
     let mut closed = places.user;
     owner.set_lamports(owner.lamports().saturating_add(closed.lamports()));
@@ -57,18 +58,31 @@ pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<(
     Ok(())
 }
 
+/// Where a user's numbers and addresses come from.
+pub struct Allocators<'a> {
+    /// Tunnels' networks.
+    pub tunnels: &'a Account,
+    /// Publishers' addresses.
+    pub publishers: &'a Account,
+    /// The device's tunnels' numbers.
+    pub ids: &'a Account,
+    /// The device's addresses.
+    pub prefixes: &'a [Account],
+}
+
+/// Gives all back that a user was allocated. What a ban has taken away already is of no allocator's range.
 #[inline(never)]
-fn give_back(program: &Key, places: &Places<'_>, user: &User) -> Result<()> {
-    Block::global(&places.tunnels, program, b"usertunnelblock")?.give_back(user.tunnel_net()?, 2)?;
-    let device = places.device.key();
-    Block::tunnel_ids(&places.ids, program, device)?.give_back(u32::from(user.tunnel_id()?), 1)?;
+pub fn give_back(program: &Key, from: &Allocators<'_>, user: &User) -> Result<()> {
+    Block::global(from.tunnels, program, b"usertunnelblock")?.give_back(user.tunnel_net()?, 2)?;
+    let device = user.device()?;
+    Block::tunnel_ids(from.ids, program, device)?.give_back(u32::from(user.tunnel_id()?), 1)?;
     let address = user.dz_ip()?;
     if address == user.client_ip()? {
         return Ok(());
     }
-    Block::global(&places.publishers, program, b"multicastpublisherblock")?.give_back(address, 1)?;
+    Block::global(from.publishers, program, b"multicastpublisherblock")?.give_back(address, 1)?;
     let mut number = 0;
-    while let Some(account) = places.prefixes.get(number) {
+    while let Some(account) = from.prefixes.get(number) {
         Block::prefix(account, program, device, number)?.give_back(address, 1)?;
         number += 1;
     }

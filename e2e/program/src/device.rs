@@ -1,8 +1,8 @@
-//! A device: its endpoints, and how many users it takes.
+//! A device: what it is, and how many users it takes.
 
 use crate::{
     accounts::{ACTIVATED, PREFIX, Service, expect_derived, expect_kind},
-    bytes::{List, Walk, byte, ip, key, short, word},
+    bytes::{Walk, byte, key, short, word},
     refusal::{Refusal, Result, require},
     sys::{Account, Key},
 };
@@ -12,8 +12,6 @@ pub struct Device {
     data: &'static [u8],
     /// How many prefixes it has.
     pub prefixes: usize,
-    endpoints: List,
-    deprecated: List,
     /// References to it, of four bytes. Counters of two bytes each follow in the order of the wire.
     pub refcount: usize,
 }
@@ -22,7 +20,7 @@ impl Device {
     const KIND: u8 = 5;
     const INDEX: usize = 33;
     const EXCHANGE: usize = 82;
-    const PUBLIC_IP: usize = 115;
+    const TYPE: usize = 114;
     const STATUS: usize = 119;
     /// Counters, from the count of references on.
     const USERS: usize = 4;
@@ -47,10 +45,12 @@ impl Device {
         let prefixes = walk.list(5)?.count;
         walk.skip(32 + 32)?;
         walk.list(1)?;
-        let deprecated = skip_deprecated_interfaces(data, &mut walk)?;
+        let interfaces = word(data, walk.skip(4)?)?;
+        for _ in 0..interfaces {
+            skip_deprecated_interface(&mut walk)?;
+        }
         let refcount = walk.skip(Self::COUNTERS)?;
-        let endpoints = if walk.is_at_end() { List { at: 0, count: 0 } } else { interfaces(data, &mut walk)? };
-        Ok(Self { data, prefixes, endpoints, deprecated, refcount })
+        Ok(Self { data, prefixes, refcount })
     }
 
     /// Its metro.
@@ -63,31 +63,10 @@ impl Device {
         byte(self.data, Self::STATUS) == Ok(ACTIVATED)
     }
 
-    /// Refuses an address at which it ends no tunnels. 0.0.0.0 means its public one.
-    pub fn expect_endpoint(&self, endpoint: u32) -> Result<()> {
-        if endpoint == 0 || ip(self.data, Self::PUBLIC_IP)? == endpoint {
-            return Ok(());
-        }
-        let mut walk = Walk::from(self.data, self.endpoints.at);
-        for _ in 0..self.endpoints.count {
-            let start = walk.at();
-            let size = walk.short()? as usize;
-            walk.skip(1)?;
-            if is_endpoint(&mut walk, endpoint)? {
-                return Ok(());
-            }
-            walk = Walk::from(self.data, start.wrapping_add(size));
-        }
-        // An account that was written before interfaces carried their size has only these.
-        if self.endpoints.count == 0 {
-            let mut walk = Walk::from(self.data, self.deprecated.at);
-            for _ in 0..self.deprecated.count {
-                if skip_deprecated_interface(self.data, &mut walk, endpoint)? {
-                    return Ok(());
-                }
-            }
-        }
-        Err(Refusal::INVALID_TUNNEL_ENDPOINT)
+    /// Whether it is one for users: of the edge, or of both kinds, and not one in transit.
+    pub fn takes_users_by_type(&self) -> Result<bool> {
+        const TRANSIT: u8 = 1;
+        Ok(byte(self.data, Self::TYPE)? != TRANSIT)
     }
 
     /// Refuses another user of this service when the device is full.
@@ -114,48 +93,20 @@ impl Device {
     }
 }
 
-fn interfaces(data: &[u8], walk: &mut Walk<'_>) -> Result<List> {
-    let count = word(data, walk.skip(4)?)? as usize;
-    Ok(List { at: walk.at(), count })
-}
-
-/// An interface's common part; whether it ends tunnels at this address.
-fn is_endpoint(walk: &mut Walk<'_>, endpoint: u32) -> Result<bool> {
+/// Its variant decides how long an interface of the old list is.
+fn skip_deprecated_interface(walk: &mut Walk<'_>) -> Result<()> {
+    let variant = walk.byte()?;
     walk.skip(1)?;
     walk.list(1)?;
-    // Type, reachability, internet access, loopback, bandwidths, MTU, routing, VLAN.
-    walk.skip(4 + 8 + 8 + 2 + 1 + 2)?;
-    let address = walk.ip()?;
-    walk.skip(1 + 2)?;
-    Ok(walk.byte()? != 0 && address == endpoint)
-}
-
-fn skip_deprecated_interfaces(data: &[u8], walk: &mut Walk<'_>) -> Result<List> {
-    let list = interfaces(data, walk)?;
-    for _ in 0..list.count {
-        skip_deprecated_interface(data, walk, 0)?;
-    }
-    Ok(list)
-}
-
-fn skip_deprecated_interface(data: &[u8], walk: &mut Walk<'_>, endpoint: u32) -> Result<bool> {
-    let variant = byte(data, walk.skip(1)?)?;
     match variant {
-        0 => {
-            walk.skip(1)?;
-            walk.list(1)?;
-            // Type, loopback, VLAN.
-            walk.skip(2 + 2)?;
-            let address = walk.ip()?;
-            walk.skip(1 + 2)?;
-            Ok(walk.byte()? != 0 && address == endpoint)
-        }
-        1 | 2 => is_endpoint(walk, endpoint),
-        3 => {
-            let is = is_endpoint(walk, endpoint)?;
-            walk.list(34)?;
-            Ok(is)
-        }
-        _ => Err(Refusal::INVALID_ACCOUNT_DATA),
+        // Type, loopback, VLAN, network, segment, whether it ends tunnels.
+        0 => walk.skip(2 + 2 + 5 + 2 + 1)?,
+        // Type, reachability, internet access, loopback, bandwidths, MTU, routing, VLAN, network, segment, the same.
+        1..=3 => walk.skip(4 + 8 + 8 + 2 + 1 + 2 + 5 + 2 + 1)?,
+        _ => return Err(Refusal::INVALID_ACCOUNT_DATA),
+    };
+    if variant == 3 {
+        walk.list(34)?;
     }
+    Ok(())
 }

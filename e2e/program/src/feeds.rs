@@ -34,6 +34,7 @@ pub fn subscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Resul
     let (first, feeds, rest) = split(accounts, BEFORE_FEEDS, feeds)?;
     let (places, device) = places(program, first, feeds, &[], rest)?;
     let device = Device::of(&device, program)?;
+    require(pass_of(program, &places)?.has_seats(), Refusal::EDGE_SEAT_REQUIRED)?;
     for feed in places.feeds {
         require(Feed::of(feed, program)?.exchange == device.exchange()?, Refusal::METRO_MISMATCH)?;
         take_seat(program, &places, feed.key())?;
@@ -58,7 +59,8 @@ pub fn subscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Resul
     Ok(())
 }
 
-/// The number of feeds, and of those that the user keeps.
+/// The number of feeds, and of those that the user keeps. Kept is only what the pass still covers; the rest goes, too, whose
+/// groups stay (a guess: their feeds are not named). Under another pass of the user's the seats stay charged where they were.
 pub fn unsubscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
     let mut walk = Walk::from(arguments, 0);
     let (feeds, retained) = (walk.byte()? as usize, walk.byte()? as usize);
@@ -71,10 +73,7 @@ pub fn unsubscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
         user.remove(Role::Feed, feed.key())?;
         give_seat_back(places.pass, program, &user, feed.key())?;
     }
-    require(user.list(Role::Feed)?.count == places.retained.len(), Refusal::INVALID_ARGUMENT)?;
-    for feed in places.retained {
-        require(user.has(Role::Feed, feed.key())?, Refusal::INVALID_ARGUMENT)?;
-    }
+    prune(program, &places, &mut user)?;
     for account in places.groups {
         require(any_carries(program, places.feeds, account.key())?, Refusal::GROUP_NOT_IN_FEED)?;
         require(!any_carries(program, places.retained, account.key())?, Refusal::INVALID_ARGUMENT)?;
@@ -94,6 +93,35 @@ pub fn unsubscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
         }
     }
     Ok(())
+}
+
+/// Takes away the feeds that the pass covers no more. One of those that is named as kept is refused; that one which the pass
+/// covers must be named is a guess.
+#[inline(never)]
+fn prune(program: &Key, places: &Places<'_>, user: &mut User) -> Result<()> {
+    let pass = pass_of(program, places)?;
+    for feed in places.retained {
+        require(pass.seat(feed.key()).is_some(), Refusal::FEED_NOT_ON_PASS)?;
+        require(user.has(Role::Feed, feed.key())?, Refusal::INVALID_ARGUMENT)?;
+    }
+    let mut number = 0;
+    loop {
+        let held = user.list(Role::Feed)?;
+        if number >= held.count {
+            return require(held.count == places.retained.len(), Refusal::INVALID_ARGUMENT);
+        }
+        let feed = user.item(held, number)?;
+        if pass.seat(&feed).is_some() {
+            number += 1;
+        } else {
+            user.remove(Role::Feed, &feed)?;
+        }
+    }
+}
+
+fn pass_of(program: &Key, places: &Places<'_>) -> Result<Pass> {
+    let user = User::of(&places.user, program)?;
+    Pass::of(&places.pass, program, &user.client_ip()?.to_be_bytes(), user.owner()?)
 }
 
 /// Reads what both name, and refuses who may not do it. Gives the device, too.
@@ -131,8 +159,7 @@ fn check(program: &Key, places: &Places<'_>, state: &Account, device: &Account, 
     require(user.is_activated(), Refusal::INVALID_STATUS)?;
     require(user.user_type()? == user_type::MULTICAST, Refusal::EDGE_SEAT_IS_MULTICAST_ONLY)?;
     require(user.device()? == device.key(), Refusal::USER_DEVICE_MISMATCH)?;
-    let pass = Pass::of(&places.pass, program, &user.client_ip()?.to_be_bytes(), user.owner()?)?;
-    require(pass.has_seats(), Refusal::EDGE_SEAT_REQUIRED)
+    pass_of(program, places).map(drop)
 }
 
 /// Takes a seat, unless the user has it already.

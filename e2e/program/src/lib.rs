@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 mod accounts;
+mod ban;
 mod bytes;
 mod create;
 mod delete;
@@ -31,6 +32,10 @@ fn process(program: &Key, accounts: &[Account], data: &[u8]) -> Result<()> {
         42 => {
             log("Instruction: DeleteUser");
             delete::delete(program, accounts, arguments)
+        }
+        44 => {
+            log("Instruction: RequestBanUser");
+            ban::ban(program, accounts, arguments)
         }
         58 => {
             log("Instruction: UpdateMulticastGroupRoles");

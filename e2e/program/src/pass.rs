@@ -34,7 +34,8 @@ impl Pass {
     const SEAT_MOST: usize = 32;
     const SEAT_USERS: usize = 34;
 
-    /// Reads the pass of an owner for an address, or for any.
+    /// Reads the pass of an owner for an address, or for any (facts, section 6.6). Where there are both, either is taken: the
+    /// one that is named is charged, and the callers choose.
     pub fn of(account: &Account, program: &Key, client_ip: &[u8; 4], owner: &Key) -> Result<Self> {
         let own: [&[u8]; 4] = [PREFIX, b"accesspass", client_ip, &owner.0];
         let any: [&[u8]; 4] = [PREFIX, b"accesspass", &[0; 4], &owner.0];
@@ -70,9 +71,10 @@ impl Pass {
         Ok(pass)
     }
 
-    /// Refuses what the pass has run out for. Only users without multicast are refused.
+    /// Refuses what the pass has run out for, with the number of a pass that does not cover it (codes, 25). Only users
+    /// without multicast are refused.
     pub fn expect_current(&self, epoch: u64) -> Result<()> {
-        require(long(self.data, self.last_epoch)? >= epoch, Refusal::INVALID_LAST_ACCESS_EPOCH)
+        require(long(self.data, self.last_epoch)? >= epoch, Refusal::ACCESS_PASS_UNAUTHORIZED)
     }
 
     /// Whether it is one with seats at feeds.
@@ -108,10 +110,12 @@ impl Pass {
         require(allows || (tenant.is_none() && self.tenants.count == 0), Refusal::TENANT_NOT_IN_ALLOWLIST)
     }
 
-    /// Refuses a group that it does not name for these roles.
+    /// Refuses a group that it does not name for these roles. That a pass with seats is answered with 92 is a guess: the
+    /// group may be one of a feed, and none was named.
     pub fn expect_group(&self, group: &Key, publish: bool, subscribe: bool) -> Result<()> {
         require(!publish || holds(self.data, self.publish, group), Refusal::NOT_ALLOWED)?;
-        require(!subscribe || holds(self.data, self.subscribe, group), Refusal::NOT_ALLOWED)
+        let refusal = if self.has_seats() { Refusal::FEED_ACCOUNT_REQUIRED } else { Refusal::NOT_ALLOWED };
+        require(!subscribe || holds(self.data, self.subscribe, group), refusal)
     }
 
     /// Refuses another user when it lets in as many as it may.

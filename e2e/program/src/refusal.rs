@@ -39,25 +39,25 @@ macro_rules! refusals {
 }
 
 refusals! {
-    INVALID_ARGUMENT = 2 << 32;
     INVALID_INSTRUCTION_DATA = 3 << 32;
     INVALID_ACCOUNT_DATA = 4 << 32;
     MISSING_SIGNATURE = 8 << 32;
     ALREADY_EXISTS = 9 << 32;
     NOT_ENOUGH_ACCOUNTS = 11 << 32;
-    INVALID_SEEDS = 14 << 32;
+    TOO_MANY_ACCOUNTS = 2 << 32;
     INVALID_OWNER_PUBKEY = 1;
     INVALID_DEVICE_PUBKEY = 6;
     INVALID_STATUS = 7;
     NOT_ALLOWED = 8;
+    REFERENCE_COUNT_NOT_ZERO = 13;
     MAX_USERS_EXCEEDED = 20;
-    INVALID_LAST_ACCESS_EPOCH = 21;
     ACCESS_PASS_UNAUTHORIZED = 25;
     INVALID_CLIENT_IP = 26;
     NO_DZ_PREFIXES = 35;
     ACCESS_PASS_NOT_FOUND = 53;
     USER_ACCOUNT_NOT_FOUND = 54;
     ALLOCATION_FAILED = 63;
+    INVALID_ARGUMENT = 65;
     DEPRECATED = 67;
     TENANT_NOT_IN_ALLOWLIST = 79;
     INVALID_TUNNEL_ENDPOINT = 80;
@@ -76,6 +76,15 @@ refusals! {
     USER_DEVICE_MISMATCH = 102;
     USER_FEED_LIMIT_EXCEEDED = 103;
     EDGE_SEAT_IS_MULTICAST_ONLY = 104;
+}
+
+impl Refusal {
+    /// An account is not the one that the others derive. Never told as a number: the network's program breaks off there, so
+    /// that nobody learns more than `ProgramFailedToComplete`, and so does this one.
+    pub const WRONG_ADDRESS: Self = match NonZeroU64::new(u64::MAX) {
+        Some(code) => Self(code),
+        None => panic!("a refusal is never zero"),
+    };
 }
 
 /// Refuses unless the condition holds.

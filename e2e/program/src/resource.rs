@@ -33,14 +33,14 @@ impl Block {
 
     /// Numbers of a device's tunnels.
     pub fn tunnel_ids(account: &Account, program: &Key, device: &Key) -> Result<Self> {
-        expect_derived(account, program, &[PREFIX, b"tunnelids", &device.0, &[0; 8]], Refusal::INVALID_SEEDS)?;
+        expect_derived(account, program, &[PREFIX, b"tunnelids", &device.0, &[0; 8]], Refusal::WRONG_ADDRESS)?;
         Self::read(account, program)
     }
 
     /// Addresses of a device's prefix.
     pub fn prefix(account: &Account, program: &Key, device: &Key, number: usize) -> Result<Self> {
         let index = (number as u64).to_le_bytes();
-        expect_derived(account, program, &[PREFIX, b"dzprefixblock", &device.0, &index], Refusal::INVALID_SEEDS)?;
+        expect_derived(account, program, &[PREFIX, b"dzprefixblock", &device.0, &index], Refusal::WRONG_ADDRESS)?;
         Self::read(account, program)
     }
 

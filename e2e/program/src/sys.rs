@@ -202,7 +202,7 @@ unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
     unsafe {
         let count = *input.cast::<u64>() as usize;
         if count > MOST_ACCOUNTS {
-            return Refusal::INVALID_ARGUMENT.code();
+            return Refusal::TOO_MANY_ACCOUNTS.code();
         }
         let mut next = input.add(8);
         for number in 0..count {
@@ -222,6 +222,7 @@ unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
         let program = &*next.add(8 + len).cast::<Key>();
         match crate::process(program, slice::from_raw_parts(accounts.as_ptr(), count), data) {
             Ok(()) => 0,
+            Err(refusal) if refusal == Refusal::WRONG_ADDRESS => break_off(),
             Err(refusal) => refusal.code(),
         }
     }
@@ -229,7 +230,12 @@ unsafe extern "C" fn entrypoint(input: *mut u8) -> u64 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    // A write to address 0 ends the program.
+    break_off()
+}
+
+/// Ends the program with `ProgramFailedToComplete`.
+fn break_off() -> ! {
+    // A write to address 0 ends it.
     // SAFETY: it is meant to fail.
     unsafe { ptr::null_mut::<u8>().write_volatile(0) };
     loop {}

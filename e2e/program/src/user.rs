@@ -34,6 +34,7 @@ const KEY: usize = 32;
 const ENDPOINT: usize = 32;
 const FLAGS: usize = 36;
 const CREATED_AS_PUBLISHER: u8 = 1;
+const BANNED: u8 = 6;
 
 /// After the two lists, up to the feeds: the rest of the tail with what the device reports.
 const FEEDS: usize = 62;
@@ -83,7 +84,7 @@ pub struct Fields<'a> {
 pub fn create(account: &mut Account, payer: &Account, program: &Key, fields: &Fields<'_>) -> Result<()> {
     let kind = [fields.user_type];
     let name: [&[u8]; 4] = [PREFIX, b"user", fields.client_ip, &kind];
-    let bump = [expect_derived(account, program, &name, Refusal::INVALID_SEEDS)?];
+    let bump = [expect_derived(account, program, &name, Refusal::WRONG_ADDRESS)?];
     let seeds: [&[u8]; 5] = [PREFIX, b"user", fields.client_ip, &kind, &bump];
     sys::create(payer, account, program, EMPTY, &seeds)?;
     let data = account.data_mut();
@@ -118,7 +119,7 @@ impl User {
         expect_kind(account, program, KIND, Refusal::USER_ACCOUNT_NOT_FOUND)?;
         let user = Self { account: *account };
         let (client_ip, kind) = (user.client_ip()?.to_be_bytes(), [user.user_type()?]);
-        expect_derived(account, program, &[PREFIX, b"user", &client_ip, &kind], Refusal::INVALID_SEEDS)?;
+        expect_derived(account, program, &[PREFIX, b"user", &client_ip, &kind], Refusal::WRONG_ADDRESS)?;
         Ok(user)
     }
 
@@ -171,6 +172,20 @@ impl User {
     /// Whether it may connect.
     pub fn is_activated(&self) -> bool {
         byte(self.account.data(), at::STATUS) == Ok(crate::accounts::ACTIVATED)
+    }
+
+    /// Whether it may never connect again.
+    pub fn is_banned(&self) -> bool {
+        byte(self.account.data(), at::STATUS) == Ok(BANNED)
+    }
+
+    /// Takes its tunnel and its address away, and says that it is banned.
+    pub fn ban(&mut self) -> Result<()> {
+        let data = self.account.data_mut();
+        put(data, at::DZ_IP, &[0; 4])?;
+        put(data, at::TUNNEL_ID, &[0; 2])?;
+        put(data, at::TUNNEL_NET, &[0; 5])?;
+        put(data, at::STATUS, &[BANNED])
     }
 
     /// Whether it was made as a publisher: as that its device counts it.

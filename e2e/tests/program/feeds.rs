@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use warren_e2e::program::seat;
 use warren_ledger::{
     ProgramError,
-    accounts::{PassType, UserType},
+    accounts::{FeedSeat, PassType, UserType},
     instructions::{CreateSubscribeUser, Instruction, SubscribeFeed, UnsubscribeFeed},
 };
 use warren_state::Pubkey;
@@ -25,7 +25,12 @@ pub const ALL: &[Case] = &[
     ("refused_101_a_pass_without_seats", without_seats),
     ("refused_102_another_device_than_the_users", another_device),
     ("refused_103_more_feeds_than_a_user_may_hold", too_many),
-    ("a_set_of_groups_that_is_not_exact_is_stopped", not_exact),
+    ("refused_65_a_set_of_groups_that_is_not_exact", not_exact),
+    ("refused_93_a_feed_is_kept_that_is_no_longer_on_the_pass_and_without_it_that_one_goes", kept_off_the_pass),
+    ("refused_92_a_role_beside_a_group_that_came_with_a_feed", role_beside_a_feed),
+    ("refused_104_a_feed_for_a_user_without_multicast", without_multicast),
+    ("a_leave_under_the_hosts_other_pass_leaves_the_seats_charged", under_the_other_pass),
+    ("a_held_feed_that_grew_is_joined_again_without_another_seat", grown),
 ];
 
 /// Two feeds, of groups 1 and 2 and of groups 2 and 3, and a host whose pass has seats at both.
@@ -157,7 +162,7 @@ fn not_to_be_had(plan: &mut Plan) -> Result<Run> {
     let far_key = plan.network.pda().feed("first", &far.exchange)?.address;
     plan.put(far_key, far);
     let mut seats: Vec<_> = stage.feeds.into_iter().chain([far_key]).map(|feed| seat(feed, 1)).collect();
-    seats.push(warren_ledger::accounts::FeedSeat { current: 2, ..seat(full, 2) });
+    seats.push(FeedSeat { current: 2, ..seat(full, 2) });
     stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
     Ok(Box::new(move || {
         let stand = &stage.stand;
@@ -184,7 +189,7 @@ fn without_seats(plan: &mut Plan) -> Result<Run> {
 
 fn another_device(plan: &mut Plan) -> Result<Run> {
     let mut stage = Stage::plan(plan)?;
-    let (other, _) = plan.device(2, |device| device.public_ip = Ipv4Addr::new(198, 51, 100, 2))?;
+    let (other, _) = plan.device(2, |device| device.public_ip = Ipv4Addr::new(9, 128, 1, 2))?;
     Ok(Box::new(move || {
         stage.naked()?;
         stage.stand.device = other;
@@ -211,13 +216,90 @@ fn not_exact(plan: &mut Plan) -> Result<Run> {
     Ok(Box::new(move || {
         let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
         stage.naked()?;
-        stand.stopped(stage.join(&[*first], &[*one])?, "InvalidArgument")?;
+        stand.refused(stage.join(&[*first], &[*one])?, ProgramError::InvalidArgument)?;
         stand.done(stage.join(&[*first, *second], &[*one, *two, *three])?)?;
-        stand.stopped(stage.join(&[*first], &[*one])?, "InvalidArgument")?;
+        stand.refused(stage.join(&[*first], &[*one])?, ProgramError::InvalidArgument)?;
         // The second feed carries it too, the first one's own group is left out, a feed that is kept is not named.
-        stand.stopped(stage.leave(&[*first], &[*second], &[*one, *two])?, "InvalidArgument")?;
-        stand.stopped(stage.leave(&[*first], &[*second], &[])?, "InvalidArgument")?;
-        stand.stopped(stage.leave(&[*first], &[], &[*one, *two])?, "InvalidArgument")?;
+        stand.refused(stage.leave(&[*first], &[*second], &[*one, *two])?, ProgramError::InvalidArgument)?;
+        stand.refused(stage.leave(&[*first], &[*second], &[])?, ProgramError::InvalidArgument)?;
+        stand.refused(stage.leave(&[*first], &[], &[*one, *two])?, ProgramError::InvalidArgument)?;
         stage.is(&[*first, *second], &[*one, *two, *three], [1, 1])
+    }))
+}
+
+fn kept_off_the_pass(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let (feeds, groups) = (stage.feeds.to_vec(), stage.groups.to_vec());
+    let seats = vec![FeedSeat { current: 1, ..seat(stage.feeds[0], 1) }];
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    plan.member(&stage.stand, |user| (user.feed_pks, user.subscribers) = (feeds, groups));
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        stand.refused(stage.leave(&[*first], &[*second], &[*one])?, ProgramError::FeedNotOnAccessPass)?;
+        stand.done(stage.leave(&[*first], &[], &[*one, *two])?)?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.feed_pks.is_empty() && user.subscribers == [*three], "{user:?}");
+        Ok(())
+    }))
+}
+
+fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let (groups, seats) = (stage.groups.to_vec(), stage.feeds.map(|feed| seat(feed, 1)).to_vec());
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        (pass.pass_type, pass.mgroup_pub_allowlist) = (PassType::EdgeSeat(seats), groups);
+    });
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, _], groups: [one, two, _], .. }, stand) = (&stage, &stage.stand);
+        stage.naked()?;
+        stand.done(stage.join(&[*first], &[*one, *two])?)?;
+        stand.refused(stand.roles(*one, true, true), ProgramError::FeedAccountRequired)?;
+        // Without the subscription it may publish, and joins the feed's group again.
+        stand.done(stand.roles(*one, true, false))?;
+        stand.done(stage.join(&[*first], &[*one])?)?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.publishers == [*one] && user.subscribers == [*two, *one], "{user:?}");
+        // To stop publishing is a leave that names the subscription, too.
+        stand.refused(stand.roles(*one, false, true), ProgramError::FeedAccountRequired)?;
+        stage.seats_are([1, 0])
+    }))
+}
+
+fn without_multicast(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        let (stand, [first, _], [one, two, _]) = (&stage.stand, stage.feeds, stage.groups);
+        stand.made(UserType::IBRL)?;
+        let (access_pass, user, device) = (stand.pass, stand.address(UserType::IBRL), stand.device);
+        let join = SubscribeFeed { access_pass, user, device, feeds: vec![first], groups: vec![one, two] };
+        stand.refused(join.build(&stand.caller())?, ProgramError::EdgeSeatIsMulticastOnly)
+    }))
+}
+
+fn under_the_other_pass(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let any = plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |_| {});
+    Ok(Box::new(move || {
+        let ([first, _], [one, two, _], exact) = (stage.feeds, stage.groups, stage.stand.pass);
+        stage.naked()?;
+        stage.stand.done(stage.join(&[first], &[one, two])?)?;
+        stage.stand.pass = any;
+        stage.stand.done(stage.leave(&[first], &[], &[one, two])?)?;
+        stage.stand.pass = exact;
+        stage.is(&[], &[], [1, 0])
+    }))
+}
+
+fn grown(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    let ([first, _], [one, two, _]) = (stage.feeds, stage.groups);
+    plan.member(&stage.stand, |user| (user.feed_pks, user.subscribers) = (vec![first], vec![one, two]));
+    feed(plan, "first", stage.groups.to_vec())?;
+    let seats = vec![FeedSeat { current: 1, ..seat(first, 1) }, seat(stage.feeds[1], 1)];
+    plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, _], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        stand.done(stage.join(&[*first], &[*three])?)?;
+        stage.is(&[*first], &[*one, *two, *three], [1, 0])
     }))
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The first address that a publisher gets.
-const FIRST_PUBLISHER: Ipv4Addr = Ipv4Addr::new(148, 51, 120, 1);
+const FIRST_PUBLISHER: Ipv4Addr = Ipv4Addr::new(148, 51, 120, 0);
 
 pub const ALL: &[Case] = &[
     ("a_subscriber_keeps_its_hosts_address_and_a_publisher_gets_one", made),
@@ -20,6 +20,7 @@ pub const ALL: &[Case] = &[
     ("roles_are_what_is_wanted_afterwards_and_the_same_again_changes_nothing", desired),
     ("a_user_in_a_group_is_not_deleted_before_it_has_left", in_a_group),
     ("the_devices_count_goes_by_how_the_user_was_made", counted),
+    ("a_role_that_is_held_must_still_be_on_the_pass_when_another_one_changes", held_and_revoked),
     ("who_may_act_for_others_makes_a_user_for_its_owner", for_another),
 ];
 
@@ -107,7 +108,7 @@ fn in_a_group(plan: &mut Plan) -> Result<Run> {
     let stand = member(plan, &[group])?;
     Ok(Box::new(move || {
         stand.done(stand.subscribe(group, false, true).build(&stand.caller()))?;
-        stand.refused(stand.delete(UserType::MULTICAST).build(&stand.caller()), ProgramError::InvalidStatus)?;
+        stand.refused(stand.delete(UserType::MULTICAST).build(&stand.caller()), ProgramError::ReferenceCountNotZero)?;
         leave_and_delete(&stand, &[group])?;
         ensure!(stand.group_account(group)?.subscriber_count == 0, "the group still counts its subscriber");
         Ok(())
@@ -132,6 +133,19 @@ fn counted(plan: &mut Plan) -> Result<Run> {
         let pass = stand.pass_account()?;
         ensure!((pass.connection_count, pass.multicast_user_count) == (0, 0), "{pass:?}");
         Ok(())
+    }))
+}
+
+fn held_and_revoked(plan: &mut Plan) -> Result<Run> {
+    let group = plan.group(1);
+    let stand = plan.stand_with(|_| {}, |pass| pass.mgroup_pub_allowlist = vec![group])?;
+    plan.member(&stand, |user| user.subscribers = vec![group]);
+    Ok(Box::new(move || {
+        stand.refused(stand.roles(group, true, true), ProgramError::NotAllowed)?;
+        stand.done(stand.roles(group, true, false))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.subscribers.is_empty() && user.publishers == [group], "{user:?}");
+        stand.done(stand.roles(group, false, false))
     }))
 }
 

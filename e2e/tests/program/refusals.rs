@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use warren_e2e::ledger::FIRST_EPOCH;
 use warren_ledger::{
     ProgramError,
-    accounts::{AccessPass, Device, DeviceStatus, GroupStatus, Net, PassType, UserType},
+    accounts::{AccessPass, Device, DeviceStatus, DeviceType, GroupStatus, Net, UserType},
     instructions::{CreateSubscribeUser, CreateUser, DeleteUser, Instruction, Permission},
     pda::Resource,
 };
@@ -47,6 +47,10 @@ pub const ALL: &[Case] = &[
         plan.put(group, account);
         refused(stand, move |stand| stand.subscribe(group, false, true).build(&stand.caller()), ProgramError::InvalidStatus)
     }),
+    ("refused_7_a_device_in_transit", |plan| {
+        let stand = plan.stand_with(|device| device.device_type = DeviceType::TRANSIT, |_| {})?;
+        refused(stand, create, ProgramError::InvalidStatus)
+    }),
     ("refused_8_somebody_elses_user_is_not_deleted", |plan| {
         let (first, second) = two_hosts(plan)?;
         Ok(Box::new(move || {
@@ -83,7 +87,7 @@ pub const ALL: &[Case] = &[
     ("refused_20_a_full_device", |plan| {
         refused_on(plan, |device| (device.max_users, device.users_count, device.reserved_seats) = (5, 3, 2), ProgramError::MaxUsersExceeded)
     }),
-    ("refused_21_a_pass_that_has_run_out_except_for_multicast", |plan| {
+    ("refused_25_a_pass_that_has_run_out_except_for_multicast", |plan| {
         // The validator starts in epoch 0, where no pass can have run out yet.
         let stand = plan.stand_with(|_| {}, |pass| pass.last_access_epoch = 0)?;
         Ok(Box::new(move || {
@@ -92,7 +96,7 @@ pub const ALL: &[Case] = &[
                 return stand.made(UserType::IBRL).map(drop);
             }
             ensure!(epoch == Some(FIRST_EPOCH), "the ledger is in epoch {epoch:?}");
-            stand.refused(create(&stand), ProgramError::InvalidLastAccessEpoch)?;
+            stand.refused(create(&stand), ProgramError::AccessPassUnauthorized)?;
             stand.made(UserType::MULTICAST).map(drop)
         }))
     }),
@@ -110,7 +114,9 @@ pub const ALL: &[Case] = &[
     ("refused_26_an_address_that_no_host_has_on_the_internet", |plan| {
         let mut stand = plan.stand()?;
         Ok(Box::new(move || {
-            for host in [[10, 0, 0, 1], [127, 0, 0, 1], [192, 168, 1, 1], [172, 20, 0, 1], [224, 0, 0, 1], [0, 0, 0, 0]] {
+            let special = [[10, 0, 0, 1], [127, 0, 0, 1], [192, 168, 1, 1], [172, 20, 0, 1], [224, 0, 0, 1], [0, 0, 0, 0]];
+            let more = [[100, 64, 0, 1], [192, 0, 0, 1], [192, 0, 2, 1], [198, 51, 100, 1], [203, 0, 113, 1], [240, 0, 0, 1]];
+            for host in special.into_iter().chain(more) {
                 stand.host = Ipv4Addr::from(host);
                 stand.refused(create(&stand), ProgramError::InvalidClientIp)?;
             }
@@ -146,7 +152,7 @@ pub const ALL: &[Case] = &[
         refused_type_on(
             plan,
             UserType::IBRL_WITH_ALLOCATED_IP,
-            |device| device.dz_prefixes = vec![Net::new(Ipv4Addr::new(45, 33, 100, 0), 31)],
+            |device| device.dz_prefixes = vec![Net::new(Ipv4Addr::new(45, 33, 100, 0), 32)],
             ProgramError::AllocationFailed,
         )
     }),
@@ -171,10 +177,10 @@ pub const ALL: &[Case] = &[
             stand.refused(with(None), ProgramError::TenantNotInAccessPassAllowlist)
         }))
     }),
-    ("refused_80_an_endpoint_that_is_not_the_devices", |plan| {
+    ("refused_80_an_endpoint_that_is_no_global_address", |plan| {
         let stand = plan.stand()?;
         let elsewhere = |stand: &Stand| {
-            CreateUser { tunnel_endpoint: Ipv4Addr::new(203, 0, 113, 9), ..stand.create(UserType::IBRL) }.build(&stand.caller())
+            CreateUser { tunnel_endpoint: Ipv4Addr::new(100, 64, 0, 9), ..stand.create(UserType::IBRL) }.build(&stand.caller())
         };
         refused(stand, elsewhere, ProgramError::InvalidTunnelEndpoint)
     }),
@@ -209,30 +215,25 @@ pub const ALL: &[Case] = &[
         let make = |stand: &Stand| stand.create(UserType::MULTICAST).build(&stand.caller());
         refused(stand, make, ProgramError::AccessPassMaxMulticastUsersExceeded)
     }),
-    ("refused_104_a_pass_with_seats_for_a_user_without_multicast", |plan| {
-        let stand = plan.stand_with(|_| {}, |pass| pass.pass_type = PassType::EdgeSeat(vec![]))?;
-        refused(stand, create, ProgramError::EdgeSeatIsMulticastOnly)
-    }),
-    ("a_user_that_exists_is_not_made_again", |plan| {
-        let stand = plan.stand_with(|_| {}, |pass| pass.max_unicast = 9)?;
+    ("a_user_that_exists_is_not_made_again_with_a_group", |plan| {
+        let group = plan.group(1);
+        let stand = member(plan, &[group])?;
         Ok(Box::new(move || {
-            let user = stand.made(UserType::IBRL)?;
-            stand.stopped(create(&stand), "AccountAlreadyInitialized")?;
-            ensure!(stand.user(UserType::IBRL)? == user, "the user is another one now");
-            ensure!(stand.device_account()?.users_count == 1, "it was counted twice");
-            Ok(())
+            let subscribe = || stand.subscribe(group, false, true).build(&stand.caller());
+            stand.done(subscribe())?;
+            stand.stopped(subscribe(), "AccountAlreadyInitialized")
         }))
     }),
-    ("accounts_at_other_addresses_than_derived_ones_are_stopped", |plan| {
+    ("the_program_breaks_off_at_accounts_of_other_addresses_than_derived_ones", |plan| {
         let stand = plan.stand()?;
         let elsewhere = plan.network.pda().user(OTHER_HOST, UserType::IBRL).address;
         Ok(Box::new(move || {
             const USER: usize = 0;
             const STATE: usize = 3;
             const TUNNELS: usize = 4;
-            stand.stopped(swapped(create(&stand), USER, elsewhere), "InvalidSeeds")?;
+            stand.broken_off(swapped(create(&stand), USER, elsewhere))?;
             stand.stopped(swapped(create(&stand), STATE, stand.pass), "InvalidAccountData")?;
-            stand.stopped(swapped(create(&stand), TUNNELS, stand.device), "InvalidSeeds")?;
+            stand.broken_off(swapped(create(&stand), TUNNELS, stand.device))?;
             ensure!(stand.is_closed(UserType::IBRL)?, "there is a user");
             Ok(())
         }))

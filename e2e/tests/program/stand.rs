@@ -24,9 +24,9 @@ use warren_state::Pubkey;
 pub type Run = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// The host of every trial.
-pub const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+pub const HOST: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 10);
 /// Another one.
-pub const OTHER_HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 11);
+pub const OTHER_HOST: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 11);
 /// The first number of a device's tunnels.
 pub const FIRST_TUNNEL: u16 = 500;
 
@@ -60,7 +60,7 @@ impl Plan {
 
     /// A device and how many prefixes it has.
     pub fn device(&mut self, index: u8, change: impl FnOnce(&mut Device)) -> Result<(Pubkey, DzPrefixCount)> {
-        let (pubkey, mut device) = self.network.new_device(index.into(), &format!("ams-dz{index:02}"), Ipv4Addr::new(198, 51, 100, index));
+        let (pubkey, mut device) = self.network.new_device(index.into(), &format!("ams-dz{index:02}"), Ipv4Addr::new(9, 128, 1, index));
         change(&mut device);
         self.accounts.extend(self.network.device_resources(pubkey, &device));
         let prefixes = DzPrefixCount::of(&device).or_else(|_| DzPrefixCount::new(1))?;
@@ -73,6 +73,14 @@ impl Plan {
         change(&mut pass);
         self.put(pubkey, pass);
         pubkey
+    }
+
+    /// A multicast user of the stand's payer that is there before the trial.
+    pub fn member(&mut self, stand: &Stand, change: impl FnOnce(&mut User)) {
+        let (pubkey, mut user) = self.network.new_user(0, UserType::MULTICAST, stand.device, stand.host, stand.host);
+        user.owner = stand.payer.pubkey();
+        change(&mut user);
+        self.put(pubkey, user);
     }
 
     /// An activated group.
@@ -215,6 +223,15 @@ impl Stand {
             "expected {expected}, got {error:?}\n{}",
             self.log_of(&error)
         );
+        Ok(())
+    }
+
+    /// Sends one instruction at which the program breaks off.
+    pub fn broken_off(&self, instruction: Instruction) -> Result<()> {
+        let Err(error) = self.send(instruction)? else { bail!("the program did not break off") };
+        let failure = TransactionFailure::Panicked { instruction: 2 };
+        ensure!(matches!(&error, SendError::Failed { failure: found, .. } if *found == failure), "got {error:?}\n{}", self.log_of(&error));
+        ensure!(error.advice().is_some(), "{error:?} has no advice");
         Ok(())
     }
 

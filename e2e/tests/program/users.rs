@@ -9,7 +9,7 @@ use warren_ledger::{
         BgpStatus, Cyoa, Interface, InterfaceStatus, InterfaceType, InterfaceV2, Net, PassStatus, PassType, Permission, User, UserStatus,
         UserType,
     },
-    instructions::{self, CreateUser, DeleteUser},
+    instructions::{self, AccountMeta, CreateUser, DeleteUser, Instruction},
 };
 use warren_state::Pubkey;
 
@@ -30,6 +30,10 @@ pub const ALL: &[Case] = &[
     ("a_pass_for_any_address_lets_any_host_in_and_names_its_validator", any_address),
     ("who_has_a_permission_in_force_deletes_a_user_for_its_owner", permission),
     ("the_foundation_may_use_a_device_that_takes_no_users", foundation),
+    ("a_user_that_is_made_again_as_it_is_changes_nothing_and_is_no_error", again),
+    ("either_of_a_hosts_two_passes_is_taken_and_only_that_one_is_charged", two_passes),
+    ("a_pass_with_seats_lets_in_users_without_multicast_up_to_its_cap", seats_and_unicast),
+    ("a_banned_user_has_nothing_left_and_is_not_made_again_before_it_is_deleted", banned),
 ];
 
 fn made(plan: &mut Plan) -> Result<Run> {
@@ -117,20 +121,20 @@ fn deleted(plan: &mut Plan) -> Result<Run> {
 }
 
 fn allocated(plan: &mut Plan) -> Result<Run> {
-    // Each of four addresses, of which two are taken: the first user's is in the first, the third user's in the second.
-    let prefixes = vec![Net::new(Ipv4Addr::new(45, 33, 100, 0), 30), Net::new(Ipv4Addr::new(45, 33, 101, 0), 30)];
+    // The first address of each is the device's: the first user's is in the first, the others' are in the second.
+    let prefixes = vec![Net::new(Ipv4Addr::new(110, 2, 0, 0), 31), Net::new(Ipv4Addr::new(110, 3, 0, 0), 30)];
     let stand = plan.stand_with(|device| device.dz_prefixes = prefixes, |_| {})?;
-    let others = [OTHER_HOST, Ipv4Addr::new(192, 0, 2, 12)].map(|host| another_host(plan, &stand, host));
+    let others = [OTHER_HOST, Ipv4Addr::new(9, 128, 0, 12)].map(|host| another_host(plan, &stand, host));
     let [second, third] = others;
     let (second, third) = (second?, third?);
     Ok(Box::new(move || {
         let before = stand.resources()?;
         let first = stand.made(UserType::IBRL_WITH_ALLOCATED_IP)?;
-        ensure!(first.dz_ip == Ipv4Addr::new(45, 33, 100, 2), "{first:?}");
+        ensure!(first.dz_ip == Ipv4Addr::new(110, 2, 0, 1), "{first:?}");
         let user = second.made(UserType::EDGE_FILTERING)?;
-        ensure!(user.dz_ip == Ipv4Addr::new(45, 33, 100, 3), "{user:?}");
+        ensure!(user.dz_ip == Ipv4Addr::new(110, 3, 0, 1), "{user:?}");
         let user = third.made(UserType::IBRL_WITH_ALLOCATED_IP)?;
-        ensure!(user.dz_ip == Ipv4Addr::new(45, 33, 101, 2), "{user:?}");
+        ensure!(user.dz_ip == Ipv4Addr::new(110, 3, 0, 2), "{user:?}");
         stand.done(stand.delete(UserType::IBRL_WITH_ALLOCATED_IP).build(&stand.caller()))?;
         let again = stand.made(UserType::IBRL_WITH_ALLOCATED_IP)?;
         ensure!((again.dz_ip, again.tunnel_id) == (first.dz_ip, first.tunnel_id), "{again:?}");
@@ -174,12 +178,12 @@ fn tenant(plan: &mut Plan) -> Result<Run> {
 }
 
 fn endpoint(plan: &mut Plan) -> Result<Run> {
-    const OTHER_END: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 77);
+    const OTHER_END: Ipv4Addr = Ipv4Addr::new(9, 128, 1, 77);
     let ends = |name: &str, address: Ipv4Addr| {
         let (status, itype, ip_net) = (InterfaceStatus::ACTIVATED, InterfaceType::LOOPBACK, Net::new(address, 32));
         Interface::new(InterfaceV2 { status, name: name.into(), itype, ip_net, ute: true, ..InterfaceV2::default() }, vec![])
     };
-    let interfaces = vec![ends("Loopback7", Ipv4Addr::new(198, 51, 100, 70)), ends("Loopback100", OTHER_END)];
+    let interfaces = vec![ends("Loopback7", Ipv4Addr::new(9, 128, 1, 70)), ends("Loopback100", OTHER_END)];
     let stand = plan.stand_with(|device| device.interfaces = interfaces, |_| {})?;
     Ok(Box::new(move || {
         let create = CreateUser { tunnel_endpoint: OTHER_END, ..stand.create(UserType::IBRL) };
@@ -206,6 +210,95 @@ fn foundation(plan: &mut Plan) -> Result<Run> {
     let payer = stand.payer.pubkey();
     plan.state(|state| state.foundation_allowlist.push(payer));
     Ok(Box::new(move || stand.made(UserType::IBRL).map(drop)))
+}
+
+fn again(plan: &mut Plan) -> Result<Run> {
+    // A pass and a device that are full of this one user.
+    let stand = plan.stand_with(|device| device.max_users = 1, |_| {})?;
+    let (other, _) = plan.device(2, |_| {})?;
+    let tenant = plan.tenant("acme")?;
+    Ok(Box::new(move || {
+        let user = stand.made(UserType::IBRL)?;
+        let (pass, device, resources) = (stand.pass_account()?, stand.device_account()?, stand.resources()?);
+        ensure!(stand.made(UserType::IBRL)? == user, "the user is another one now");
+        ensure!(stand.pass_account()? == pass && stand.device_account()? == device, "it was counted twice");
+        ensure!(stand.resources()? == resources, "something was allocated");
+        let elsewhere = CreateUser { device: other, ..stand.create(UserType::IBRL) };
+        let of_tenant = CreateUser { tenant: Some(tenant), ..stand.create(UserType::IBRL) };
+        for another in [elsewhere, of_tenant] {
+            stand.stopped(another.build(&stand.caller()), "AccountAlreadyInitialized")?;
+        }
+        ensure!(stand.user(UserType::IBRL)? == user, "the user is another one now");
+        Ok(())
+    }))
+}
+
+fn two_passes(plan: &mut Plan) -> Result<Run> {
+    let mut stand = plan.stand()?;
+    let exact = stand.pass;
+    let any = plan.pass(Ipv4Addr::UNSPECIFIED, stand.payer.pubkey(), |_| {});
+    Ok(Box::new(move || {
+        for (charged, other) in [(exact, any), (any, exact)] {
+            stand.pass = other;
+            let before = stand.pass_account()?;
+            stand.pass = charged;
+            stand.made(UserType::IBRL)?;
+            ensure!(stand.pass_account()?.unicast_user_count == 1, "the pass is not charged");
+            stand.done(stand.delete(UserType::IBRL).build(&stand.caller()))?;
+            ensure!(stand.pass_account()?.unicast_user_count == 0, "the pass is still charged");
+            stand.pass = other;
+            ensure!(stand.pass_account()? == before, "the other pass was touched");
+        }
+        Ok(())
+    }))
+}
+
+fn seats_and_unicast(plan: &mut Plan) -> Result<Run> {
+    let first = plan.stand()?;
+    let mut second = another_host(plan, &first, OTHER_HOST)?;
+    let payer = second.payer.pubkey();
+    second.pass = plan.pass(Ipv4Addr::UNSPECIFIED, payer, |pass| pass.pass_type = PassType::EdgeSeat(vec![]));
+    Ok(Box::new(move || {
+        second.made(UserType::IBRL)?;
+        ensure!(second.pass_account()?.unicast_user_count == 1, "{:?}", second.pass_account()?);
+        second.host = HOST;
+        let more = second.create(UserType::IBRL).build(&second.caller());
+        second.refused(more, ProgramError::AccessPassMaxUnicastUsersExceeded)
+    }))
+}
+
+fn banned(plan: &mut Plan) -> Result<Run> {
+    let stand = plan.stand()?;
+    let group = plan.group(1);
+    let operator = another_host(plan, &stand, OTHER_HOST)?;
+    let payer = operator.payer.pubkey();
+    plan.state(|state| state.foundation_allowlist.push(payer));
+    Ok(Box::new(move || {
+        let before = stand.resources()?;
+        stand.made(UserType::MULTICAST)?;
+        stand.refused(ban(&stand, &stand), ProgramError::NotAllowed)?;
+        operator.done(ban(&stand, &operator))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        let none = (Ipv4Addr::UNSPECIFIED, 0, Net::NONE);
+        ensure!(user.status == UserStatus::BANNED && (user.dz_ip, user.tunnel_id, user.tunnel_net) == none, "{user:?}");
+        ensure!(stand.resources()? == before, "what was allocated was not given back");
+        stand.refused(stand.create(UserType::MULTICAST).build(&stand.caller()), ProgramError::InvalidStatus)?;
+        stand.refused(stand.roles(group, false, true), ProgramError::InvalidStatus)?;
+        operator.refused(ban(&stand, &operator), ProgramError::InvalidStatus)?;
+        stand.done(stand.delete(UserType::MULTICAST).build(&stand.caller()))?;
+        ensure!(stand.resources()? == before, "something was given back that was not taken");
+        stand.made(UserType::MULTICAST).map(drop)
+    }))
+}
+
+/// The ban of a host's multicast user. Nothing of ours sends it.
+fn ban(banned: &Stand, by: &Stand) -> Instruction {
+    const REQUEST_BAN_USER: u8 = 44;
+    const FROM_STATE: usize = 3;
+    let like = by.create(UserType::MULTICAST).build(&by.caller());
+    let mut accounts = vec![AccountMeta::writable(banned.address(UserType::MULTICAST))];
+    accounts.extend_from_slice(&like.accounts[FROM_STATE..]);
+    Instruction { data: vec![REQUEST_BAN_USER, by.prefixes.get(), 1], accounts, ..like }
 }
 
 fn permission(plan: &mut Plan) -> Result<Run> {

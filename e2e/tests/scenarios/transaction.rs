@@ -38,7 +38,7 @@ fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
 
     let pubkey = network.pda().user(host, UserType::IBRL_WITH_ALLOCATED_IP).address;
     let Some(Account::User(user)) = network.get(pubkey)? else { bail!("there is no user") };
-    ensure!(user.dz_ip == Ipv4Addr::new(45, 33, 100, 2), "{user:?}");
+    ensure!(user.dz_ip == Ipv4Addr::new(45, 33, 100, 1), "{user:?}");
     let end = tunnel_end(&user, site.device().address);
     await_working(site, &daemon, &Connection { pubkey, user, end }, SOON)?;
 
