@@ -91,6 +91,10 @@ impl Reconciler {
         let mut changed = false;
         for (endpoint, Other { source: other, is_held: was_held }) in self.sources.others.clone() {
             let Some((tunnel, used)) = self.tunnel_towards(endpoint).map(|spec| (spec.id, spec.link.local)) else { continue };
+            if used == other {
+                self.sources.others.remove(&endpoint);
+                continue;
+            }
             let is_held = host.contains(&used);
             let source = if is_held { used } else { other };
             changed |= self.sources.known.insert(endpoint, Some(source)) != Some(Some(source));
