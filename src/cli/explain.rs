@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn a_tunnel_that_is_taken_down_is_explained_with_the_reason_that_its_event_gives() {
+        let mut tunnel = samples::tunnel();
+        tunnel["phase"] = json!("draining");
+        let why = "this host's address is 192.0.2.9 now, no longer 192.0.2.1";
+        let events = json!([{"unix_ms": 1760464781000u64, "event": "phase_changed", "from": "active", "to": "draining", "reason": why}]);
+        let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
+        let text = tell(&samples::status(|_| {}), &serde_json::from_value(reply).unwrap());
+        assert!(text.contains(&format!("  it is being taken down\n  because {why}\n")) && !text.contains("disabled"), "{text}");
+    }
+
+    #[test]
     fn a_manual_tunnel_and_excluded_routes_are_explained() {
         let mut tunnel = samples::tunnel();
         (tunnel["source"], tunnel["excluded_routes_total"]) = (json!("manual"), json!(2));

@@ -21,6 +21,16 @@ pub async fn addresses_are_put_and_deleted(world: Arc<World>) {
     assert_eq!(world.link(1).await.unwrap().addresses, [overlay(1)].into());
 }
 
+pub async fn the_hosts_own_addresses_are_told_apart_from_those_of_tunnels(world: Arc<World>) {
+    world.build(whole(1)).await;
+    let own = Ipv4Addr::new(20, 0, 0, 5);
+    world.host_address(own, true);
+    let host = world.all().await.host;
+    assert!(host.contains(&own) && !host.contains(&overlay(1).address) && !host.contains(&dz_ip(1).address), "{host:?}");
+    world.host_address(own, false);
+    assert!(!world.all().await.host.contains(&own));
+}
+
 pub async fn routes_are_put_replaced_and_withdrawn(world: Arc<World>) {
     world.build(whole(1)).await;
     let first = route(1, "10.1.0.0/16");

@@ -61,6 +61,7 @@ const PROMISES: &[Promise] = promises![
     KERNEL ownership::a_foreign_route_over_our_link_is_neither_reported_nor_replaced,
     KERNEL ownership::a_foreign_rule_of_the_same_content_stays,
     ALL companions::addresses_are_put_and_deleted,
+    ALL companions::the_hosts_own_addresses_are_told_apart_from_those_of_tunnels,
     ALL companions::routes_are_put_replaced_and_withdrawn,
     ALL companions::a_failure_stops_its_tunnel_and_no_other,
     ALL companions::routes_after_one_that_fails_are_not_put,

@@ -197,6 +197,16 @@ impl World {
         }
     }
 
+    /// An address on a link that is not ours.
+    pub fn host_address(&self, address: Ipv4Addr, there: bool) {
+        match (self.simulated(), there) {
+            (Some(simulated), true) => assert!(simulated.meddle(None, |model| model.add_host_address(address))),
+            (Some(simulated), false) => assert!(simulated.meddle(None, |model| model.delete_host_address(address))),
+            (None, true) => ip(&format!("addr add {address}/32 dev lo")),
+            (None, false) => ip(&format!("addr del {address}/32 dev lo")),
+        }
+    }
+
     pub fn delete_link(&self, n: u8) {
         match self.simulated() {
             Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_link(&name(n)))),

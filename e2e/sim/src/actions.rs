@@ -248,9 +248,11 @@ impl World {
     fn change_source(&mut self, before_stays: bool) {
         let before = self.source;
         self.source = if before == CLIENT_IP { OTHER_SOURCE } else { CLIENT_IP };
-        self.kernel.add_host_address(self.source);
-        if !before_stays && self.kernel.delete_host_address(before) {
-            self.source_left = Some((before, self.now));
+        if self.kernel.add_host_address(self.source) {
+            self.source_came = Some((self.source, self.now));
+        }
+        if !before_stays {
+            self.kernel.delete_host_address(before);
         }
     }
 

@@ -22,8 +22,8 @@ use warren_state::{
 
 use crate::{provisioners::short, world::World};
 
-/// From a look at the host to what follows from it, at most.
-const OBSERVATION: Duration = Duration::from_secs(10);
+/// From one look at the host to what follows from the next one, at most, slow operations and retries included.
+const LOOKS: Duration = Duration::from_secs(75);
 
 impl World {
     /// What holds after every transition.
@@ -86,8 +86,8 @@ impl World {
         let (was, is) = (&before.link, &spec.link);
         let moved = before.kind == spec.kind && was.remote == is.remote && was.local != is.local;
         let stays = self.kernel.observed().host.contains(&was.local);
-        // It may have come back while what was seen without it was under way.
-        let lately = self.source_left.is_some_and(|(left, at)| left == was.local && self.now.since(at) < OBSERVATION);
+        // It may have come back since the last look.
+        let lately = self.source_came.is_some_and(|(came, at)| came == was.local && self.now.since(at) < LOOKS);
         self.require(Invariant::RemovalHasProof, !moved || !stays || lately, || {
             format!("{} moves from {} to {}, and the host has both", short(spec.id), was.local, is.local)
         });

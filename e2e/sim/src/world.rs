@@ -97,8 +97,8 @@ pub(crate) struct World {
     pub(crate) slow_until: Monotonic,
     pub(crate) lose_notices_until: Monotonic,
     pub(crate) source: Ipv4Addr,
-    /// The address that left the host last, and when.
-    pub(crate) source_left: Option<(Ipv4Addr, Monotonic)>,
+    /// The address that came to the host last, and when.
+    pub(crate) source_came: Option<(Ipv4Addr, Monotonic)>,
     /// Hosts behind learned routes that answer no probe.
     pub(crate) silent_hosts: BTreeSet<ipnet::Ipv4Net>,
     pub(crate) ops: BTreeMap<u64, Op>,
@@ -148,7 +148,7 @@ impl World {
             slow_until: Monotonic::ZERO,
             lose_notices_until: Monotonic::ZERO,
             source: CLIENT_IP,
-            source_left: None,
+            source_came: None,
             silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),

@@ -215,6 +215,7 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["ledger"]["over_tunnel"] = json!("only doublezero0 leads there")), "ledger"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
+        assert_eq!(outcome(&status(|s| s["other_client_ip"] = json!("192.0.2.9")), "client address"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
     }

@@ -9,7 +9,7 @@ use super::{
     Effect, Role,
     machine::{Reconciler, Slot, Stage, Turn},
 };
-use crate::{Observed, TunnelId, desired::takes_route_source, event::Event};
+use crate::{Observed, TunnelId, TunnelSpec, desired::takes_route_source, event::Event};
 
 /// What is known of them.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Reconciler {
     #[must_use]
     pub fn other_sources(&self) -> BTreeMap<TunnelId, Ipv4Addr> {
         let held = self.sources.others.iter().filter(|(_, other)| other.is_held);
-        held.filter_map(|(endpoint, other)| Some((self.tunnel_from(self.source_towards(*endpoint)?, *endpoint)?, other.source))).collect()
+        held.filter_map(|(endpoint, other)| Some((self.tunnel_towards(*endpoint)?.id, other.source))).collect()
     }
 
     /// Several questions may be under way: an answer is about what its own question asked, and about nothing else. A tunnel
@@ -46,10 +46,11 @@ impl Reconciler {
         for (endpoint, answer) in answers {
             self.sources.asked.remove(endpoint);
             self.sources.adopted.remove(endpoint);
-            match (self.source_towards(*endpoint), *answer) {
+            let used = self.tunnel_towards(*endpoint).map(|spec| spec.link.local);
+            match (used, *answer) {
                 // A route that is missing for a moment is no reason to move a tunnel.
-                (Some(_), None) => {}
-                (Some(known), Some(source)) if known != source && self.tunnel_from(known, *endpoint).is_some() => {
+                (_, None) if self.sources.known.get(endpoint).copied().flatten().is_some() => {}
+                (Some(used), Some(source)) if used != source => {
                     self.doubt(*endpoint, source);
                     in_doubt = true;
                 }
@@ -85,23 +86,24 @@ impl Reconciler {
         }
     }
 
-    /// Takes other sources where the one in use is not on the host any more. Gives whether there was one.
+    /// Takes other sources where the one in use is not on the host any more. Gives whether anything changes by that.
     pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, turn: &mut Turn<'_>) -> bool {
-        let mut moved = false;
-        for (endpoint, Other { source: other, is_held }) in self.sources.others.clone() {
-            let held = self.source_towards(endpoint).filter(|source| host.contains(source));
-            let Some(source) = held else {
-                self.sources.known.insert(endpoint, Some(other));
+        let mut changed = false;
+        for (endpoint, Other { source: other, is_held: was_held }) in self.sources.others.clone() {
+            let Some((tunnel, used)) = self.tunnel_towards(endpoint).map(|spec| (spec.id, spec.link.local)) else { continue };
+            if used == other {
                 self.sources.others.remove(&endpoint);
-                moved = true;
                 continue;
-            };
-            if let (false, Some(tunnel)) = (is_held, self.tunnel_from(source, endpoint)) {
-                self.sources.others.insert(endpoint, Other { source: other, is_held: true });
+            }
+            let is_held = host.contains(&used);
+            let source = if is_held { used } else { other };
+            changed |= self.sources.known.insert(endpoint, Some(source)) != Some(Some(source));
+            self.sources.others.insert(endpoint, Other { source: other, is_held });
+            if is_held && !was_held {
                 turn.effects.push(Effect::Record(Event::SourceHeld { tunnel, source, other }));
             }
         }
-        moved
+        changed
     }
 
     /// A tunnel that is built again takes what the host chooses then.
@@ -156,15 +158,10 @@ impl Reconciler {
         }
     }
 
-    fn source_towards(&self, endpoint: Ipv4Addr) -> Option<Ipv4Addr> {
-        self.sources.known.get(&endpoint).copied().flatten()
-    }
-
-    /// The tunnel whose source the host chose so.
-    fn tunnel_from(&self, source: Ipv4Addr, endpoint: Ipv4Addr) -> Option<TunnelId> {
+    /// The tunnel there whose source the host chose.
+    fn tunnel_towards(&self, endpoint: Ipv4Addr) -> Option<&TunnelSpec> {
         let specs = self.slots.values().filter_map(Slot::spec);
-        let mut those = specs.filter(|spec| takes_route_source(spec.kind) && (spec.link.local, spec.link.remote) == (source, endpoint));
-        those.next().map(|spec| spec.id)
+        specs.filter(|spec| takes_route_source(spec.kind)).find(|spec| spec.link.remote == endpoint)
     }
 }
 
@@ -178,7 +175,7 @@ impl Sources {
 }
 
 impl Slot {
-    fn spec(&self) -> Option<&crate::TunnelSpec> {
+    fn spec(&self) -> Option<&TunnelSpec> {
         match &self.stage {
             Stage::Assigned(spec) => Some(spec),
             Stage::Retiring { .. } | Stage::Detaching => None,

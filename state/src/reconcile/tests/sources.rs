@@ -121,6 +121,24 @@ fn another_preferred_source_moves_no_tunnel_whose_address_is_on_the_host() {
     bench.model.delete_host_address(HELD);
     assert_eq!(assigns(bench.pass_and_observe()), 1, "its address has left the host");
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
+    bench.build_all();
+    bench.pass_and_observe();
+    assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
+}
+
+#[test]
+fn a_tunnel_that_could_not_move_while_its_address_was_away_stays_when_that_is_back() {
+    let mut bench = between_two();
+    bench.give(towards(OTHER));
+    let unknown = View { devices: BTreeMap::new(), ..view([(1, allocated())]) };
+    bench.view(unknown);
+    bench.model.delete_host_address(HELD);
+    bench.observe();
+    bench.observe();
+    bench.model.add_host_address(HELD);
+    bench.pass_and_observe();
+    bench.view(view([(1, allocated())]));
+    assert_eq!(local(&bench), HELD, "nobody has seen it without its address since it may move");
 }
 
 #[test]
