@@ -244,12 +244,10 @@ mod tests {
                 "doublezero0 is in place, but its session is \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, the device is called again and again",
             ),
             (
-<<<<<<< HEAD
                 |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
                 "held: the switch cannot be read: why; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`",
             ),
             (|s| s["store_problem"] = json!("no space"), "the daemon's state directory cannot be used as it should: no space"),
-=======
                 |s| s["other_client_ip"] = json!("192.0.2.9"),
                 "this host stays 192.0.2.1, which is in use; today 192.0.2.9 would be chosen (it changes when 192.0.2.1 has left the host, or with -client-ip 192.0.2.9)",
             ),
@@ -260,7 +258,6 @@ mod tests {
                 },
                 "doublezero0 stays at 192.0.2.1, which is on this host; today 192.0.2.9 would be chosen (it moves when 192.0.2.1 has left the host)",
             ),
->>>>>>> address
             (
                 |s| s["refused"] = json!([{"user": "U", "code": "no_device", "reason": "its device is not on the ledger"}]),
                 "user U gets no tunnel (no_device): its device is not on the ledger",
