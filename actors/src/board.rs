@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::{Dataplane, Notice};
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
-    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence, TunnelId,
+    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence, Switch, TunnelId,
     address::Chosen,
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
@@ -39,7 +39,7 @@ pub(crate) struct Board {
     pub(crate) ledger: Arc<dyn LedgerSource>,
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
-    pub(crate) enabled: AtomicBool,
+    pub(crate) switch: ArcSwap<Switch>,
     pub(crate) view: ArcSwapOption<InForce>,
     pub(crate) held: Mutex<VecDeque<HoldReason>>,
     pub(crate) last_held: ArcSwapOption<HoldReason>,
@@ -129,15 +129,15 @@ impl Board {
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
-        epoch: Epoch,
         store: Arc<Store>,
         ledger: Arc<dyn LedgerSource>,
         dataplane: Arc<dyn Dataplane>,
     ) -> Self {
+        let (epoch, switch) = (store.epoch(), store.switch());
         let guard = ViewGuard::new(settings.guard, None);
         let exclusion = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let journal = Journal::new(epoch, settings.journal_capacity);
-        let snapshot = Snapshot { epoch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
+        let snapshot = Snapshot { epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             settings,
             clock,
@@ -146,7 +146,7 @@ impl Board {
             ledger,
             dataplane,
             keeper: Requests::default(),
-            enabled: AtomicBool::new(false),
+            switch: ArcSwap::from_pointee(switch),
             view: ArcSwapOption::empty(),
             held: Mutex::default(),
             last_held: ArcSwapOption::empty(),

@@ -59,12 +59,6 @@ impl Handle {
         self.board.exclude(list);
     }
 
-    /// The enable switch as it is on disk; `None` when it cannot be read or the tree has ended.
-    pub async fn stored_switch(&self) -> Option<bool> {
-        let store = self.board.store()?;
-        tokio::task::spawn_blocking(move || store.enabled().ok()).await.ok().flatten()
-    }
-
     /// Observes now, and plans towards what is desired with the routes that the sessions taught us. Changes nothing.
     ///
     /// # Errors

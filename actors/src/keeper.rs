@@ -1,13 +1,10 @@
 //! The keeper of the durable store.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{task::spawn_blocking, time::timeout};
-use warren_state::{event::Event, store::Store};
+use warren_state::{Switch, event::Event, store::Store};
 
 use crate::{SwitchError, board::Board, policy::Kind, pulse::Watch};
 
@@ -32,11 +29,13 @@ impl Actor for Keeper {
     async fn pre_start(&self, myself: ActorRef<Poked>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         let store = board.store().ok_or("the store is closed")?;
         let watch = board.pulses.watch(Kind::Keeper, myself.get_cell());
-        let read = store.clone();
-        let enabled = spawn_blocking(move || read.enabled()).await??;
+        let switch = store.switch();
         // An earlier keeper may have ended between the disk and the switch in force.
-        if board.enabled.swap(enabled, Ordering::SeqCst) != enabled {
+        if *board.switch.swap(Arc::new(switch)) != switch {
             board.changed();
+        }
+        if let Some(reason) = store.unknown() {
+            board.record(Event::SwitchUnknown { reason });
         }
         board.keeper.poke.attach(move || {
             let _gone = myself.cast(Poked);
@@ -69,18 +68,19 @@ impl State {
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
-        if self.board.enabled.swap(enabled, Ordering::SeqCst) != enabled {
+        let switch = Switch::from(enabled);
+        if *self.board.switch.swap(Arc::new(switch)) != switch {
             self.board.record(Event::Switched { enabled });
         }
         self.board.changed();
-        self.published(enabled).await;
+        self.published(switch).await;
         Ok(())
     }
 
     /// A client that reads status after the acknowledgement sees the switch that it set. Not worth a long wait.
-    async fn published(&self, enabled: bool) {
+    async fn published(&self, switch: Switch) {
         let mut published = self.board.published.subscribe();
-        let seen = published.wait_for(|snapshot| snapshot.enabled == enabled);
+        let seen = published.wait_for(|snapshot| snapshot.switch == switch);
         let _late = timeout(Duration::from_millis(100), seen).await;
     }
 }

@@ -11,7 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, TunnelId,
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, Switch, TunnelId,
     desired::ManualRequest,
     lifecycle,
     random::Random,
@@ -68,7 +68,7 @@ pub(crate) enum ReconcilerMessage {
 pub(crate) struct State {
     board: Arc<Board>,
     driver: Driver<reconcile::Reconciler>,
-    enabled: Option<bool>,
+    switch: Option<Switch>,
     role: Option<Role>,
     view: Option<Arc<InForce>>,
     exclusion: Option<Arc<ExclusionStatus>>,
@@ -168,7 +168,7 @@ impl State {
         Self {
             board,
             driver,
-            enabled: None,
+            switch: None,
             role,
             view: None,
             exclusion: None,
@@ -204,9 +204,9 @@ impl State {
         if self.exclusion.replace(exclusion.clone()).is_none_or(|before| before.list != exclusion.list) {
             inputs.push(Input::Exclude(exclusion.list.clone()));
         }
-        let enabled = board.enabled.load(Ordering::SeqCst);
-        if self.enabled.replace(enabled) != Some(enabled) {
-            inputs.push(Input::Switch(enabled));
+        let switch = **board.switch.load();
+        if self.switch.replace(switch) != Some(switch) {
+            inputs.push(Input::Switch(switch));
         }
         let role = board.role();
         if let Some(Role::Client { client_ip }) = role

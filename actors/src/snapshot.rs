@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, TunnelId, View, guard::HoldReason, lifecycle::TunnelReport,
-    reconcile::Role,
+    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View, guard::HoldReason,
+    lifecycle::TunnelReport, reconcile::Role,
 };
 
 use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
@@ -27,7 +27,11 @@ pub struct Snapshot {
     /// daemon's clock gives that point's wall-clock time.
     pub unix_ms: u64,
     /// The enable switch, as it is on disk.
-    pub enabled: bool,
+    pub switch: Switch,
+    /// Why the enable switch cannot be read.
+    pub switch_unknown: Option<String>,
+    /// Why the store cannot be written, or only a part of it.
+    pub store_problem: Option<String>,
     /// Which users are ours; `None` until the client IP is known.
     pub role: Option<Role>,
     /// The view in force.

@@ -145,12 +145,14 @@ impl State {
         let in_force = board.view_for(role);
         let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
         let stale = self.stale(now);
-        let reconciled = &self.reconciled;
+        let (reconciled, store) = (&self.reconciled, board.store());
         self.working = Snapshot {
             epoch: board.epoch,
             at: now,
             unix_ms: Clock::unix_ms(),
-            enabled: board.enabled.load(Ordering::SeqCst),
+            switch: **board.switch.load(),
+            switch_unknown: store.as_ref().and_then(|store| store.unknown()),
+            store_problem: store.as_ref().and_then(|store| store.problem()),
             role,
             view: accepted.map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),

@@ -1,21 +1,24 @@
 //! Starting the tree.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, SpawnErr};
-use tokio::task::spawn_blocking;
-use warren_dataplane::Dataplane;
+use tokio::{task::spawn_blocking, time::timeout};
+use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::LedgerSource;
 use warren_state::store::Store;
 
-use crate::{Clock, ExitReason, Handle, Settings, StartError, board::Board, keeper::chain, root::Root};
+use crate::{Clock, ExitReason, Handle, Settings, StartError, board::Board, keeper::chain, provisioner::late, root::Root};
+
+/// How long the first look at the host may take.
+const OBSERVE: Duration = Duration::from_secs(30);
 
 /// Starts the tree on an open store. On return every actor runs; the first read of the ledger is under way.
 ///
 /// Tunnels that an earlier run left are not touched before the first good view.
 ///
 /// # Errors
-/// When the store does not begin an epoch, or an actor does not start.
+/// When a first start cannot be written to the store, or an actor does not start.
 pub async fn start(
     settings: Settings,
     store: Store,
@@ -23,13 +26,10 @@ pub async fn start(
     dataplane: Arc<dyn Dataplane>,
 ) -> Result<Handle, StartError> {
     let store = Arc::new(store);
-    let opened = store.clone();
-    let epoch = match spawn_blocking(move || opened.begin_epoch()).await {
-        Ok(Ok(epoch)) => epoch,
-        Ok(Err(error)) => return Err(StartError::Store(chain(&error))),
-        Err(error) => return Err(StartError::Store(error.to_string())),
-    };
-    let board = Arc::new(Board::new(settings, Clock::start(), epoch, store, ledger, dataplane));
+    if store.is_first_start() {
+        begin(store.clone(), &*dataplane).await?;
+    }
+    let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane));
     let (root, running) = Actor::spawn(None, Root, board.clone()).await.map_err(not_started)?;
     let left = board.clone();
     tokio::spawn(async move {
@@ -45,6 +45,17 @@ pub async fn start(
         });
     });
     Ok(Handle { board, root })
+}
+
+/// A first start on a host with tunnels of ours is none: the state is lost.
+async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane) -> Result<(), StartError> {
+    let observed = timeout(OBSERVE, dataplane.observe(Scope::All)).await.unwrap_or_else(|_late| Err(late("observe everything".to_owned())));
+    let tunnels = observed.map(|observed| observed.ours().next().is_some()).map_err(|fault| fault.to_string());
+    match spawn_blocking(move || store.begin(tunnels)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(StartError::Store(chain(&error))),
+        Err(error) => Err(StartError::Store(error.to_string())),
+    }
 }
 
 fn not_started(error: SpawnErr) -> StartError {

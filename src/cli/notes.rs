@@ -21,6 +21,8 @@ pub fn general(status: &Status) -> Vec<String> {
     if status.stopping {
         notes.push("the daemon is stopping".to_owned());
     }
+    notes.extend(switch(status));
+    notes.extend(store(status));
     if !status.enabled {
         notes.push(match status.tunnels.iter().filter(|tunnel| !tunnel.is_manual()).count() {
             0 => "the daemon is disabled: no tunnels are built until `warren enable`".to_owned(),
@@ -49,6 +51,18 @@ pub fn address(status: &Status) -> Option<String> {
         "this host stays {address}, which is in use; today {other} would be chosen (it changes when {address} has left the host, or with \
          -client-ip {other})"
     ))
+}
+
+/// What is to be done about a switch that cannot be read.
+pub fn switch(status: &Status) -> Option<String> {
+    let held = status.switch_unknown.as_deref()?;
+    Some(format!("{held}; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`"))
+}
+
+/// What is wrong with the store.
+pub fn store(status: &Status) -> Option<String> {
+    let problem = status.store_problem.as_deref()?;
+    Some(format!("the daemon's state directory cannot be used as it should: {problem}"))
 }
 
 /// What is wrong with reading the ledger.
@@ -178,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 11] = [
             (|s| s["enabled"] = json!(false), "the daemon is disabled: no tunnels are built until `warren enable`"),
             (
                 |s| s["client_ip"] = json!(null),
@@ -229,6 +243,11 @@ mod tests {
                 },
                 "doublezero0 is in place, but its session is \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, the device is called again and again",
             ),
+            (
+                |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
+                "held: the switch cannot be read: why; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`",
+            ),
+            (|s| s["store_problem"] = json!("no space"), "the daemon's state directory cannot be used as it should: no space"),
             (
                 |s| s["refused"] = json!([{"user": "U", "code": "no_device", "reason": "its device is not on the ledger"}]),
                 "user U gets no tunnel (no_device): its device is not on the ledger",

@@ -23,9 +23,10 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub async fn run(client: &Client, enabled: bool, wait: Option<Duration>, as_json: bool) -> anyhow::Result<u8> {
     let client = client.clone().with_patience(wait.unwrap_or_default() + MARGIN);
     let before: Seen = client.read("/v2/status").await?;
+    let changed = before.reconciler_enabled != enabled || (enabled && is_held(&client).await);
     let state = if enabled { "enabled" } else { "disabled" };
     let mut lines = Vec::new();
-    if before.reconciler_enabled == enabled {
+    if !changed {
         lines.push(format!("Reconciler already {state}"));
     } else {
         if !enabled && !before.services.is_empty() {
@@ -44,10 +45,14 @@ pub async fn run(client: &Client, enabled: bool, wait: Option<Duration>, as_json
         Err(error) => return Err(error.into()),
     };
     if as_json {
-        let changed = before.reconciler_enabled != enabled;
         output::json(&json!({ "schema": v3::SCHEMA, "enabled": enabled, "changed": changed, "converged": converged }))?;
     } else {
         output::text(&(lines.join("\n") + "\n"))?;
     }
     Ok(if converged == Some(false) { NOT_CONVERGED } else { OK })
+}
+
+/// Whether the daemon counts as enabled only because it cannot read its switch. The reference's cannot tell.
+async fn is_held(client: &Client) -> bool {
+    client.read::<v3::Status>("/v3/status").await.is_ok_and(|status| status.switch_unknown.is_some())
 }

@@ -93,14 +93,23 @@ fn seed() -> u64 {
 
 fn tell(opened: &Opened) {
     if let Some(aside) = &opened.set_aside {
-        tracing::error!(path = %aside.path.display(), reason = aside.reason, "the store was damaged and is set aside; the switch is off");
+        tracing::error!(path = %aside.path.display(), reason = aside.reason, "the store's database was damaged and is set aside");
+        match aside.recovered {
+            true => tracing::warn!("the database goes on from its log"),
+            false => tracing::warn!("the database's log is damaged too: an empty one takes its place"),
+        }
     }
+    if let Some(problem) = &opened.problem {
+        tracing::error!(problem, "the store cannot be used as it should: the daemon goes on with what it could read");
+    }
+    let enabled = opened.switch.is_on();
     match &opened.origin {
-        Origin::Store | Origin::SetAside => tracing::info!(enabled = opened.enabled, "state opened"),
-        Origin::Fresh => tracing::info!(enabled = opened.enabled, "first start: nothing to take over"),
-        Origin::StateFile => tracing::info!(enabled = opened.enabled, "the switch was taken over from state.json"),
-        Origin::ProvisionFile => tracing::info!(enabled = opened.enabled, "the switch was taken over from doublezerod.json"),
-        Origin::UnreadableFile(reason) => tracing::warn!(reason, "the old state cannot be read: the switch is off"),
+        Origin::Store => tracing::info!(enabled, "state opened"),
+        Origin::Record => tracing::warn!(enabled, "state opened: the database lost the switch, the record beside it has it"),
+        Origin::Fresh => tracing::info!(enabled, "first start: nothing to take over"),
+        Origin::StateFile => tracing::info!(enabled, "the switch was taken over from state.json"),
+        Origin::ProvisionFile => tracing::info!(enabled, "the switch was taken over from doublezerod.json"),
+        Origin::UnreadableFile | Origin::Lost => tracing::error!("state opened: {}", opened.switch),
     }
 }
 

@@ -57,7 +57,7 @@ fn tell(states: &[NotifyState<'_>]) {
 fn line(snapshot: &Snapshot) -> String {
     let active = snapshot.tunnels.values().filter(|report| report.phase == warren_state::Phase::Active).count();
     let total = snapshot.tunnels.len();
-    let switch = if snapshot.enabled { "enabled" } else { "disabled" };
+    let switch = snapshot.switch;
     let view = match (&snapshot.view, snapshot.stale) {
         (None, _) => "no view of the ledger yet",
         (Some(_), true) => "view is stale",
@@ -68,12 +68,16 @@ fn line(snapshot: &Snapshot) -> String {
 
 #[cfg(test)]
 mod tests {
+    use warren_state::Switch;
+
     use super::*;
 
     #[test]
     fn the_status_line_tells_the_switch_the_tunnels_and_the_view() {
-        assert_eq!(line(&Snapshot::default()), "disabled, 0 of 0 tunnels active, no view of the ledger yet");
-        let snapshot = Snapshot { enabled: true, stale: true, view: Some(std::sync::Arc::default()), ..Snapshot::default() };
+        let off = Snapshot { switch: Switch::Off, ..Snapshot::default() };
+        assert_eq!(line(&off), "disabled, 0 of 0 tunnels active, no view of the ledger yet");
+        assert_eq!(line(&Snapshot::default()), "held: the switch cannot be read, 0 of 0 tunnels active, no view of the ledger yet");
+        let snapshot = Snapshot { switch: Switch::On, stale: true, view: Some(std::sync::Arc::default()), ..Snapshot::default() };
         assert_eq!(line(&snapshot), "enabled, 0 of 0 tunnels active, view is stale");
     }
 }

@@ -160,7 +160,7 @@ pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
     let empty = View::default();
     let view = snapshot.view.as_deref().unwrap_or(&empty);
     V2Status {
-        reconciler_enabled: snapshot.enabled,
+        reconciler_enabled: snapshot.switch.has_tunnels(),
         client_ip: snapshot.client_ip().map_or_else(String::new, |ip| ip.to_string()),
         network,
         services: provisioned(snapshot)

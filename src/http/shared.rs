@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use warren_actors::PlanError;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, TunnelId};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Switch, TunnelId};
 
 use super::Engine;
 
@@ -28,7 +28,7 @@ pub struct Shared {
 }
 
 /// Which state an answer belongs to: the revision, and the switch.
-type State = (u64, bool);
+type State = (u64, Switch);
 
 /// The latest answer to one question.
 struct Latest<T> {
@@ -74,7 +74,7 @@ impl Shared {
 
 fn state(engine: &dyn Engine) -> State {
     let snapshot = engine.snapshot();
-    (snapshot.revision, snapshot.enabled)
+    (snapshot.revision, snapshot.switch)
 }
 
 impl<T: Send + Sync + 'static> Latest<T> {
@@ -135,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn all_who_ask_at_the_same_time_share_one_answer_and_so_does_who_asks_soon_after() {
         let (latest, maker) = (Latest::fresh_for(LONG), Maker::new());
-        let ask = || latest.get(|| (1, true), maker.clone().make());
+        let ask = || latest.get(|| (1, Switch::On), maker.clone().make());
         let let_it = async { maker.may.add_permits(100) };
         let (first, second, third, ()) = tokio::join!(ask(), ask(), ask(), let_it);
         assert_eq!([first, second, third, ask().await].map(Option::unwrap).map(|answer| *answer), [0; 4]);
@@ -147,12 +147,14 @@ mod tests {
         let maker = Maker::new();
         maker.may.add_permits(100);
         let latest = Latest::fresh_for(LONG);
-        for (state, expected) in [((1, true), 0), ((1, true), 0), ((2, true), 1), ((2, false), 2), ((2, false), 2)] {
+        for (state, expected) in
+            [((1, Switch::On), 0), ((1, Switch::On), 0), ((2, Switch::On), 1), ((2, Switch::Off), 2), ((2, Switch::Off), 2)]
+        {
             assert_eq!(*latest.get(|| state, maker.clone().make()).await.unwrap(), expected);
         }
         let old_at_once = Latest::fresh_for(Duration::ZERO);
         for expected in [3, 4] {
-            assert_eq!(*old_at_once.get(|| (1, true), maker.clone().make()).await.unwrap(), expected);
+            assert_eq!(*old_at_once.get(|| (1, Switch::On), maker.clone().make()).await.unwrap(), expected);
         }
     }
 
@@ -160,18 +162,18 @@ mod tests {
     async fn who_asks_and_hangs_up_does_not_make_for_a_second_one() {
         let (latest, maker) = (Latest::fresh_for(LONG), Maker::new());
         for _ in 0..10 {
-            let asked = latest.get(|| (1, true), maker.clone().make());
+            let asked = latest.get(|| (1, Switch::On), maker.clone().make());
             assert!(timeout(Duration::from_millis(5), asked).await.is_err(), "it may not be made yet");
         }
         maker.may.add_permits(100);
-        assert_eq!(*latest.get(|| (1, true), maker.clone().make()).await.unwrap(), 0);
+        assert_eq!(*latest.get(|| (1, Switch::On), maker.clone().make()).await.unwrap(), 0);
         assert_eq!(maker.made(), 1);
     }
 
     #[tokio::test]
     async fn one_that_fails_badly_does_not_stand_in_the_way_of_the_next() {
         let latest = Latest::fresh_for(LONG);
-        assert!(latest.get(|| (1, true), async { panic!("in a test") }).await.is_none());
-        assert_eq!(*latest.get(|| (1, true), async { 7 }).await.unwrap(), 7);
+        assert!(latest.get(|| (1, Switch::On), async { panic!("in a test") }).await.is_none());
+        assert_eq!(*latest.get(|| (1, Switch::On), async { 7 }).await.unwrap(), 7);
     }
 }

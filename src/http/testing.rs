@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use warren_actors::{ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
-    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, TableId,
-    TunnelId, TunnelSpec, View,
+    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch,
+    TableId, TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
@@ -92,7 +92,7 @@ impl Engine for Cardboard {
             return Err(SwitchError::Store("disk \"full\"\nnow".into()));
         }
         let mut snapshot = self.snapshot.lock().unwrap();
-        Arc::make_mut(&mut snapshot).enabled = enabled;
+        Arc::make_mut(&mut snapshot).switch = enabled.into();
         Ok(())
     }
 
@@ -198,7 +198,7 @@ pub fn connected() -> Snapshot {
     Snapshot {
         at: at(65),
         unix_ms: 1_760_464_786_000,
-        enabled: true,
+        switch: Switch::On,
         role: Some(Role::Client { client_ip: CLIENT }),
         view: Some(Arc::new(view)),
         view_read_at: Some(at(64)),

@@ -12,7 +12,7 @@ use warren_actors::{
 };
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
-    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, TableId, TunnelId, guard::HoldReason,
+    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, Switch, TableId, TunnelId, guard::HoldReason,
     lifecycle::Usability,
 };
 
@@ -21,7 +21,7 @@ use crate::http::{metrics, server::Limits, testing::api, v3};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_answer_with_the_references_content_types_and_bytes() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let served = serve(Cardboard::new(Snapshot { switch: Switch::Off, ..Snapshot::default() })).await;
     let (json, text) = ("application/json", "text/plain; charset=utf-8");
     for (target, kind, body) in [
         ("/status", json, r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
@@ -223,6 +223,8 @@ fn metrics_have_the_references_names_and_a_series_for_each_tunnel() {
         "warren_view_slot 7",
         "warren_view_age_seconds 1",
         "warren_enabled 1",
+        "warren_switch_unknown 0",
+        "warren_store_failed 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

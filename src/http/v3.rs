@@ -41,8 +41,14 @@ pub struct Status {
     pub unix_ms: u64,
     /// For how long the daemon has run.
     pub uptime_seconds: f64,
-    /// The enable switch.
+    /// The enable switch. It is also `true` while it cannot be read: nothing is being taken down.
     pub enabled: bool,
+    /// Why tunnels are only held as they are: the enable switch cannot be read, until it is set.
+    #[serde(default)]
+    pub switch_unknown: Option<String>,
+    /// Why the store cannot be written, or only a part of it.
+    #[serde(default)]
+    pub store_problem: Option<String>,
     /// Whether desired and observed agree.
     pub converged: bool,
     /// Whether the daemon is stopping.

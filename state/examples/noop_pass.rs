@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
-    Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, TunnelSpec, View,
+    Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, Switch, TunnelSpec, View,
     guard::AcceptedView,
     random::SplitMix64,
     reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
@@ -24,7 +24,7 @@ fn main() {
     let mut machine = Reconciler::new(Some(Role::Gateway { device: DEVICE }), ReconcilerSettings::default(), Incarnation(1));
     let now = Monotonic::ZERO;
     let accepted = || Input::View(AcceptedView { view: Arc::clone(&view), read_at: now });
-    machine.handle(now, Input::Switch(true), &mut random);
+    machine.handle(now, Input::Switch(Switch::On), &mut random);
     machine.handle(now, accepted(), &mut random);
     let effects = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);
     let observed = Arc::new(realised(&effects));

@@ -62,6 +62,11 @@ pub enum Event {
         /// What would be chosen.
         other: Ipv4Addr,
     },
+    /// The enable switch cannot be read: tunnels are held as they are until it is set.
+    SwitchUnknown {
+        /// Why, for people.
+        reason: String,
+    },
     /// A plan was handed out.
     PlanCommitted {
         /// Its number.
@@ -232,7 +237,7 @@ impl Event {
             Self::ClientIpFound { .. } => Level::Info,
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
-            Self::InvariantBroken { .. } => Level::Error,
+            Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
         }
     }
 
@@ -247,6 +252,7 @@ impl Event {
             Self::ClientIpFound { .. } => "client_ip_found",
             Self::ClientIpHeld { .. } => "client_ip_held",
             Self::SourceHeld { .. } => "source_held",
+            Self::SwitchUnknown { .. } => "switch_unknown",
             Self::PlanCommitted { .. } => "plan_committed",
             Self::Refused { .. } => "refused",
             Self::ManualAsked { .. } => "manual_asked",
@@ -285,6 +291,9 @@ impl fmt::Display for Event {
             }
             Self::SourceHeld { tunnel, source, other } => {
                 write!(f, "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen")
+            }
+            Self::SwitchUnknown { reason } => {
+                write!(f, "{}: tunnels stay as they are until `warren enable` or `warren disable`: {reason}", crate::Switch::Unknown)
             }
             Self::PlanCommitted { generation, assigned, retired } => {
                 write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")

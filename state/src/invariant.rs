@@ -41,11 +41,13 @@ pub enum Invariant {
     ServicesNeedTheirTunnel,
     /// A change of groups touches neither link nor session.
     GroupChangesAreIncremental,
+    /// While the switch cannot be read no tunnel is taken down, and none is made that was not there.
+    UnknownSwitchHolds,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ForeignUntouched,
         Self::RemovalHasProof,
         Self::OneLinkPerTunnel,
@@ -62,6 +64,7 @@ impl Invariant {
         Self::NothingIsLeftBehind,
         Self::ServicesNeedTheirTunnel,
         Self::GroupChangesAreIncremental,
+        Self::UnknownSwitchHolds,
     ];
 
     /// The stable name.
@@ -84,6 +87,7 @@ impl Invariant {
             Self::NothingIsLeftBehind => "INV-14-nothing-is-left-behind",
             Self::ServicesNeedTheirTunnel => "INV-15-services-need-their-tunnel",
             Self::GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
+            Self::UnknownSwitchHolds => "INV-17-unknown-switch-holds",
         }
     }
 

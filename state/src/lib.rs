@@ -25,6 +25,7 @@ pub mod session;
 pub mod spec;
 pub mod step;
 pub mod store;
+pub mod switch;
 #[cfg(test)]
 mod testing;
 pub mod time;
@@ -41,5 +42,6 @@ pub use spec::{
     RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
 };
 pub use step::{Action, Phase, Plan, PlannedStep};
+pub use switch::Switch;
 pub use time::{Deadline, Monotonic};
 pub use view::View;

@@ -1,5 +1,6 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
+mod held;
 mod machine;
 mod manual;
 mod pass;
@@ -18,7 +19,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},
@@ -91,8 +92,8 @@ pub enum Input {
     View(AcceptedView),
     /// A read did not come into force.
     Held(HoldReason),
-    /// The enable switch is this, on disk.
-    Switch(bool),
+    /// The enable switch is this, on disk, or cannot be read from there.
+    Switch(Switch),
     /// The client IP was found, or is another one now.
     ClientIp(Ipv4Addr),
     /// What sessions may not teach us is this.

@@ -1,34 +1,42 @@
 //! The durable store: the few facts that must survive the daemon.
 //!
-//! A write is on disk before it is acknowledged: sled's `flush` hands the bytes to the kernel but does not wait for the
-//! disk, so every write is followed by an fsync of the store's files and of their directory.
+//! The enable switch and the count of starts are kept twice: in the database, and in a small record beside it. A write
+//! goes to the record under another name, to the database, and then the record takes its place; it is acknowledged when
+//! all of it is on disk (sled's `flush` hands the bytes to the kernel but does not wait for the disk, so each is followed by
+//! an fsync of the files and of their directory). Each write of the switch has a number: the database wins while it is whole,
+//! that is, while the record has no newer number. A kill at any point leaves the last value that was acknowledged, or the
+//! one that was about to be.
+//!
+//! When neither can be read the switch is [`Switch::Unknown`]. A store that cannot be written is no reason not to start: the
+//! daemon goes on with what it could read, and tells what is wrong.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
+    fs::File,
+    io,
     net::Ipv4Addr,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    Epoch,
+    Epoch, Switch,
     address::{Chosen, Seen},
 };
 
+mod database;
+mod files;
 mod migrate;
+mod record;
+
+use database::{Database, Stored};
+use migrate::Legacy;
+use record::Facts;
 
 pub use migrate::Origin;
 
-const STORE: &str = "store";
-const LOCK: &str = "lock";
 const INITIALISED: &str = "initialised";
-const ENABLED: &[u8] = b"enabled";
-const EPOCH: &[u8] = b"epoch";
 const CLIENT_IP: &[u8] = b"client_ip";
-/// The store holds a few short values; sled's default of 1 GiB is for databases.
-const CACHE_BYTES: u64 = 1 << 20;
 
 /// Why the store could not be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -66,117 +74,179 @@ pub enum StoreError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
     /// The enable switch.
-    pub enabled: bool,
+    pub switch: Switch,
     /// Where its value comes from.
     pub origin: Origin,
-    /// A damaged store that was moved out of the way.
+    /// A damaged database that was moved out of the way.
     pub set_aside: Option<SetAside>,
+    /// Why the store cannot be written, or only a part of it.
+    pub problem: Option<String>,
 }
 
-/// A damaged store, kept for whoever wants to look at it.
+/// A damaged database, kept for whoever wants to look at it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SetAside {
     /// Where it is now.
     pub path: PathBuf,
     /// What is wrong with it.
     pub reason: String,
+    /// Whether its log was whole enough to go on from.
+    pub recovered: bool,
 }
 
 /// The open store. It is locked against other processes until it is dropped.
 #[derive(Debug)]
 pub struct Store {
-    database: sled::Db,
     directory: PathBuf,
+    state: Mutex<State>,
     _lock: File,
 }
 
+#[derive(Debug)]
+struct State {
+    facts: Facts,
+    /// None when the file system refuses it: the record alone goes on.
+    database: Option<Database>,
+    /// Why the switch is not known.
+    unknown: Option<String>,
+    problem: Option<String>,
+    first_start: bool,
+}
+
 impl Store {
-    /// Opens the store in the state directory, making both when they are not there.
+    /// Opens the store in the state directory, making both when they are not there, and counts a start of the daemon.
     ///
-    /// A store that is damaged is set aside under another name and the switch is off: no daemon that cannot know what
-    /// its operator wanted builds tunnels. A first start takes the reference's state over (see [`Origin`]); its files
-    /// are left as they are, so that a crash at any point only means that it is taken over again.
+    /// A first start takes the reference's state over (see [`Origin`]); its files are left as they are, so that a crash at any
+    /// point only means that it is taken over again.
     ///
     /// # Errors
-    /// When another process has the store, or the file system or the database refuses.
+    /// When another process has the store, or there is no state directory and none can be made. What is damaged, or cannot be
+    /// read or written, is no error: see [`Opened`].
     pub fn open(directory: &Path) -> Result<(Self, Opened), StoreError> {
-        create_directory(directory)?;
-        let lock = lock(directory)?;
-        let marker = directory.join(INITIALISED);
-        let had_state = exists(&marker)?;
-        let (mut database, mut set_aside) = match open_database(directory)? {
-            Ok(database) => (database, None),
-            Err(damage) => {
-                let moved = move_aside(directory, damage)?;
-                (reopen_database(directory)?, Some(moved))
-            }
+        files::create_directory(directory)?;
+        let lock = files::lock(directory)?;
+        let record = record::read(directory);
+        let marked = directory.join(INITIALISED).try_exists().unwrap_or(true);
+        let had_state = marked || matches!(record, record::Found::Unreadable(_));
+        let known = match record {
+            record::Found::Whole(facts) => Some(facts),
+            record::Found::Absent | record::Found::Unreadable(_) => None,
         };
-        let stored = read_switch(&database);
-        if had_state && set_aside.is_none() && stored != Ok(Some(true)) && stored != Ok(Some(false)) {
-            drop(database);
-            let damage = stored.err().unwrap_or_else(|| "the enable switch, which was stored once, is gone".to_owned());
-            set_aside = Some(move_aside(directory, damage)?);
-            database = reopen_database(directory)?;
-        }
-        let (enabled, origin) = match (&set_aside, read_switch(&database)) {
-            (Some(_), _) => (false, Origin::SetAside),
-            (None, Ok(Some(enabled))) => (enabled, Origin::Store),
-            (None, Ok(None) | Err(_)) => migrate::legacy_state(directory)?,
+        let count = |stored: Option<u64>| match stored.max(known.map(|facts| facts.epoch)) {
+            Some(last) => last + 1,
+            None if had_state => seconds(),
+            None => 1,
         };
-        let store = Self { database, directory: directory.to_owned(), _lock: lock };
-        if origin == Origin::SetAside {
-            // Epochs number incarnations, which are written on links that are still there: seconds since 1970 are more
-            // than any count of starts.
-            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            store.put(EPOCH, &seconds.to_be_bytes())?;
-        }
-        if origin != Origin::Store {
-            store.set_enabled(enabled)?;
-        }
-        if !had_state {
-            File::create(&marker).and_then(|file| file.sync_all()).map_err(|source| io_error("create", &marker, source))?;
-            sync_directory(directory)?;
-        }
-        Ok((store, Opened { enabled, origin, set_aside }))
+        let (database, set_aside, problem) = match database::open(directory, &count) {
+            Ok((database, set_aside)) => (Some(database), set_aside, None),
+            Err(error) => (None, None, Some(chain(&error))),
+        };
+        let stored = database.as_ref().map_or(Stored::default(), |database| database.stored);
+        let found = newer(stored, known);
+        let epoch = database.as_ref().map_or_else(|| count(None), |database| database.epoch);
+        let (decided, origin) = match found {
+            Some(((switch, _), origin)) => (Ok(switch), origin),
+            None if had_state => (Err(lost(&record, set_aside.as_ref(), problem.as_deref())), Origin::Lost),
+            None => match migrate::legacy_state(directory) {
+                Legacy::Says(switch, origin) => (Ok(switch), origin),
+                Legacy::Unreadable(reason) => (Err(reason), Origin::UnreadableFile),
+            },
+        };
+        // A number that no earlier write has: what cannot be read now may be read again.
+        let sequence = found.map_or_else(|| if had_state { seconds() } else { 0 }, |((_, sequence), _)| sequence);
+        let switch = *decided.as_ref().unwrap_or(&Switch::Unknown);
+        let facts = Facts { switch, sequence, epoch };
+        let first_start = origin == Origin::Fresh;
+        let state = State { facts, database, unknown: decided.err(), problem, first_start };
+        let store = Self { directory: directory.to_owned(), state: Mutex::new(state), _lock: lock };
+        store.settle(stored, first_start);
+        let problem = store.problem();
+        Ok((store, Opened { switch, origin, set_aside, problem }))
     }
 
-    /// The enable switch as it is on disk.
+    /// The enable switch in force: as it is on disk, if it could be read.
+    #[must_use]
+    pub fn switch(&self) -> Switch {
+        self.state().facts.switch
+    }
+
+    /// Why the switch is not known.
+    #[must_use]
+    pub fn unknown(&self) -> Option<String> {
+        self.state().unknown.clone()
+    }
+
+    /// Why the store cannot be written, or only a part of it.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.state().problem.clone()
+    }
+
+    /// The number of this start of the daemon, which no earlier start had.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.state().facts.epoch)
+    }
+
+    /// Whether nothing was found, neither of ours nor of the reference: then [`Self::begin`] decides.
+    #[must_use]
+    pub fn is_first_start(&self) -> bool {
+        self.state().first_start
+    }
+
+    /// Says for a first start what is on the host. Tunnels of ours prove that this is no first start: then the state is lost
+    /// and the switch not known. Without them the switch is off, on disk.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds something else.
-    pub fn enabled(&self) -> Result<bool, StoreError> {
-        match read_switch(&self.database) {
-            Ok(Some(enabled)) => Ok(enabled),
-            Ok(None) => Err(database_error(&self.directory, "the enable switch is not there".to_owned())),
-            Err(reason) => Err(database_error(&self.directory, reason)),
+    /// When the value may not be on disk.
+    pub fn begin(&self, tunnels: Result<bool, String>) -> Result<(), StoreError> {
+        if !self.is_first_start() {
+            return Ok(());
         }
+        let reason = match tunnels {
+            Ok(false) => return self.set_enabled(false),
+            Ok(true) => format!("{} is empty, but tunnels of an earlier run are on the host", self.directory.display()),
+            Err(reason) => {
+                format!(
+                    "{} is empty, and whether tunnels of an earlier run are on the host cannot be seen: {reason}",
+                    self.directory.display()
+                )
+            }
+        };
+        let mut state = self.state();
+        state.facts.switch = Switch::Unknown;
+        state.unknown = Some(reason);
+        Ok(())
     }
 
     /// Sets the enable switch. When this returns, the value survives a power cut.
     ///
     /// # Errors
-    /// When the value may not be on disk; the old or the new one is.
+    /// When the value may not be on disk; the old or the new one is. The old one stays in force.
     pub fn set_enabled(&self, enabled: bool) -> Result<(), StoreError> {
-        self.put(ENABLED, &[u8::from(enabled)])
-    }
-
-    /// Counts a start of the daemon and returns its number, which no earlier start had.
-    ///
-    /// # Errors
-    /// When the number may not be on disk.
-    pub fn begin_epoch(&self) -> Result<Epoch, StoreError> {
-        let stored = self.database.get(EPOCH).map_err(|error| database_error(&self.directory, error.to_string()))?;
-        let last = stored.and_then(|bytes| <[u8; 8]>::try_from(bytes.as_ref()).ok()).map_or(0, u64::from_be_bytes);
-        let epoch = last + 1;
-        self.put(EPOCH, &epoch.to_be_bytes())?;
-        Ok(Epoch(epoch))
+        let mut state = self.state();
+        let before = state.facts;
+        let next = Facts { switch: enabled.into(), sequence: before.sequence + 1, ..before };
+        let prepared = record::prepare(&self.directory, next)?;
+        state.put_switch(next.switch, next.sequence);
+        if let Err(error) = prepared.commit() {
+            if !before.switch.is_unknown() {
+                state.put_switch(before.switch, next.sequence + 1);
+            }
+            return Err(error);
+        }
+        state.facts = next;
+        state.unknown = None;
+        state.first_start = false;
+        state.problem = state.problem.take().filter(|_| state.database.is_none());
+        self.mark(&mut state);
+        Ok(())
     }
 
     /// The public address that was in force last. What does not say one is none: it is only one hint among others.
     #[must_use]
     pub fn client_ip(&self) -> Option<Chosen> {
-        let stored = self.database.get(CLIENT_IP).ok().flatten()?;
-        let [seen, address @ ..] = <[u8; 5]>::try_from(stored.as_ref()).ok()?;
+        let [seen, address @ ..] = <[u8; 5]>::try_from(self.state().database.as_ref()?.get(CLIENT_IP)?).ok()?;
         let seen = match seen {
             0 => Seen::Host,
             1 => Seen::Outside,
@@ -198,101 +268,94 @@ impl Store {
         self.put(CLIENT_IP, &[seen, a, b, c, d])
     }
 
+    /// Writes what is in the database alone.
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let failed = |error: sled::Error| database_error(&self.directory, error.to_string());
-        self.database.insert(key, value).map_err(failed)?;
-        self.database.flush().map_err(failed)?;
-        sync_tree(&self.directory.join(STORE))
+        let mut state = self.state();
+        let lost = || state.problem.clone().unwrap_or_else(|| "it cannot be used".to_owned());
+        let database = state.database.as_ref().ok_or_else(|| database_error(&self.directory, lost()))?;
+        database.put(key, value).inspect_err(|error| {
+            state.problem = Some(chain(error));
+            state.database = None;
+        })
     }
-}
 
-fn read_switch(database: &sled::Db) -> Result<Option<bool>, String> {
-    match database.get(ENABLED).map_err(|error| error.to_string())?.as_deref() {
-        None => Ok(None),
-        Some([0]) => Ok(Some(false)),
-        Some([1]) => Ok(Some(true)),
-        Some(other) => Err(format!("the enable switch is {other:?}, which is neither on nor off")),
-    }
-}
-
-/// Opens the database. The inner error is damage: sled reports some as an error and panics on other. The outer error is
-/// everything else (a full disk, a missing permission, no file descriptor left): the database may be in good order, and is
-/// left as it is.
-fn open_database(directory: &Path) -> Result<Result<sled::Db, String>, StoreError> {
-    let config = sled::Config::new().path(directory.join(STORE)).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(database)) => Ok(Ok(database)),
-        Ok(Err(sled::Error::Io(source))) if !is_damage(&source) => Err(io_error("open", &directory.join(STORE), source)),
-        Ok(Err(error)) => Ok(Err(error.to_string())),
-        Err(_panic) => Ok(Err("the database's own files contradict each other".to_owned())),
-    }
-}
-
-fn is_damage(error: &io::Error) -> bool {
-    // sled makes errors of its own for what it cannot read; they carry no number of the system's.
-    error.raw_os_error().is_none() || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
-}
-
-fn reopen_database(directory: &Path) -> Result<sled::Db, StoreError> {
-    open_database(directory)?.map_err(|damage| database_error(directory, damage))
-}
-
-fn move_aside(directory: &Path, reason: String) -> Result<SetAside, StoreError> {
-    let from = directory.join(STORE);
-    let free = (1..=u32::MAX).map(|number| directory.join(format!("{STORE}.damaged-{number}"))).find(|path| !path.exists());
-    let path = free.unwrap_or_else(|| directory.join(format!("{STORE}.damaged")));
-    if exists(&from)? {
-        fs::rename(&from, &path).map_err(|source| io_error("set aside", &from, source))?;
-    }
-    sync_directory(directory)?;
-    Ok(SetAside { path, reason })
-}
-
-fn lock(directory: &Path) -> Result<File, StoreError> {
-    let path = directory.join(LOCK);
-    let mut options = OpenOptions::new();
-    let mut file =
-        options.read(true).write(true).create(true).truncate(false).open(&path).map_err(|source| io_error("open", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = (&mut file).take(64).read_to_string(&mut holder);
-            return Err(StoreError::Locked { path: directory.to_owned(), holder: format!("process {}", holder.trim()) });
+    /// Both places say the same, also of the start that was counted. What cannot be written is told.
+    fn settle(&self, stored: Stored, first_start: bool) {
+        let mut state = self.state();
+        let facts = state.facts;
+        let known = !facts.switch.is_unknown() && !first_start;
+        if known && stored.switch != Some((facts.switch, facts.sequence)) {
+            state.put_switch(facts.switch, facts.sequence);
         }
-        Err(TryLockError::Error(source)) => return Err(io_error("lock", &path, source)),
-    }
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(|source| io_error("write", &path, source))?;
-    Ok(file)
-}
-
-fn create_directory(directory: &Path) -> Result<(), StoreError> {
-    fs::create_dir_all(directory).map_err(|source| io_error("create", directory, source))?;
-    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_directory)
-}
-
-fn sync_tree(directory: &Path) -> Result<(), StoreError> {
-    let entries = fs::read_dir(directory).map_err(|source| io_error("list", directory, source))?;
-    for entry in entries {
-        let path = entry.map_err(|source| io_error("list", directory, source))?.path();
-        match (path.is_dir(), File::open(&path)) {
-            (true, _) => sync_tree(&path)?,
-            (false, Ok(file)) => file.sync_all().map_err(|source| io_error("sync", &path, source))?,
-            // sled removes the snapshot that a newer one replaces.
-            (false, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            (false, Err(source)) => return Err(io_error("open", &path, source)),
+        let written = if known { facts } else { Facts { switch: Switch::Unknown, ..facts } };
+        let recorded = record::prepare(&self.directory, written).and_then(record::Prepared::commit);
+        if let Err(error) = recorded {
+            state.problem = Some(chain(&error));
+            if state.database.is_none() {
+                // Counted nowhere: no later start may have the same number.
+                state.facts.epoch = seconds();
+            }
+        } else if known {
+            self.mark(&mut state);
         }
     }
-    sync_directory(directory)
+
+    /// From now on a store that says nothing is one that lost something.
+    fn mark(&self, state: &mut State) {
+        let path = self.directory.join(INITIALISED);
+        if path.exists() {
+            return;
+        }
+        let created = File::create(&path).and_then(|file| file.sync_all()).map_err(|source| io_error("create", &path, source));
+        if let Err(error) = created.and_then(|()| files::sync_directory(&self.directory)) {
+            state.problem = Some(chain(&error));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    File::open(directory).and_then(|handle| handle.sync_all()).map_err(|source| io_error("sync", directory, source))
+impl State {
+    /// A database that fails once is not trusted again in this run; the record goes on without it, and has the newer number.
+    fn put_switch(&mut self, switch: Switch, sequence: u64) {
+        let Some(Err(error)) = self.database.as_ref().map(|database| database.put_switch(switch, sequence)) else { return };
+        self.problem = Some(chain(&error));
+        self.database = None;
+    }
 }
 
-fn exists(path: &Path) -> Result<bool, StoreError> {
-    path.try_exists().map_err(|source| io_error("look for", path, source))
+/// What was written last, as far as it can be read. The database wins unless it lost a write that the record has.
+fn newer(stored: Stored, record: Option<Facts>) -> Option<((Switch, u64), Origin)> {
+    let recorded = record.filter(|facts| !facts.switch.is_unknown()).map(|facts| (facts.switch, facts.sequence));
+    match (stored.switch, recorded) {
+        (Some((_, sequence)), Some(recorded)) if recorded.1 > sequence => Some((recorded, Origin::Record)),
+        (Some(stored), _) => Some((stored, Origin::Store)),
+        (None, recorded) => recorded.map(|recorded| (recorded, Origin::Record)),
+    }
+}
+
+fn lost(record: &record::Found, set_aside: Option<&SetAside>, problem: Option<&str>) -> String {
+    let database = set_aside.map(|aside| aside.reason.as_str()).or(problem).unwrap_or("it is empty");
+    let record = match record {
+        record::Found::Absent => "it is not there",
+        record::Found::Unreadable(reason) => reason,
+        record::Found::Whole(_) => "it does not know either",
+    };
+    format!("the database: {database}; the record beside it: {record}")
+}
+
+/// More than any count of starts or writes.
+fn seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
+    }
 }
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> StoreError {

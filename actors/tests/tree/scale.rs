@@ -45,7 +45,7 @@ async fn status_is_read_without_waiting_for_an_actor_that_hangs() {
     world.until("the view is in force", |snapshot| snapshot.view.as_ref().is_some_and(|view| view.users.len() == 100)).await;
     let reads = async {
         for _ in 0..1_000 {
-            assert!(world.handle().snapshot().enabled);
+            assert!(world.handle().snapshot().switch.is_on());
             tokio::task::yield_now().await;
         }
     };

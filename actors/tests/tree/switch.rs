@@ -2,7 +2,7 @@
 
 use warren_actors::StopMode;
 use warren_state::{
-    Phase,
+    Phase, Switch,
     random::{Random, SplitMix64},
 };
 
@@ -19,7 +19,7 @@ async fn disable_takes_the_tunnel_down_and_enable_brings_it_back() {
     world.handle().set_enabled(false).await.unwrap();
     world.converged().await;
     assert!(!world.kernel.has(&link()));
-    assert!(!world.handle().snapshot().enabled);
+    assert_eq!(world.handle().snapshot().switch, Switch::Off);
     world.handle().set_enabled(true).await.unwrap();
     world.converged().await;
     assert!(world.kernel.has(&link()));
@@ -49,7 +49,7 @@ async fn the_switch_survives_a_restart() {
     world.stop(StopMode::Detach).await;
     world.start().await;
     world.converged().await;
-    assert!(!world.handle().snapshot().enabled);
+    assert_eq!(world.handle().snapshot().switch, Switch::Off);
     assert!(!world.kernel.has(&link()));
 }
 
@@ -96,10 +96,9 @@ async fn the_last_acknowledged_switch_wins_on_disk_and_live_alike() {
         }
         world.converged().await;
         let snapshot = world.handle().snapshot();
-        assert!(round % 2 == 1 || snapshot.enabled == last, "round {round}");
-        assert_eq!(world.kernel.has(&link()), snapshot.enabled, "round {round}: {snapshot:#?}");
-        assert_eq!(phase(&snapshot, 0).is_some(), snapshot.enabled, "round {round}");
-        assert_eq!(world.handle().stored_switch().await, Some(snapshot.enabled), "round {round}");
+        assert!(round % 2 == 1 || snapshot.switch == Switch::from(last), "round {round}");
+        assert_eq!(world.kernel.has(&link()), snapshot.switch.is_on(), "round {round}: {snapshot:#?}");
+        assert_eq!(phase(&snapshot, 0).is_some(), snapshot.switch.is_on(), "round {round}");
     }
     world.handle().set_enabled(true).await.unwrap();
     let snapshot = world.active(0).await;

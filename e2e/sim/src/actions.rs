@@ -120,6 +120,10 @@ impl World {
             Action::SourceChanges => self.change_source(false),
             Action::SourcePrefers => self.change_source(true),
             Action::Crash => self.crash("killed"),
+            Action::LoseSwitch => {
+                self.switch_is_lost = true;
+                self.crash("its state is damaged");
+            }
             Action::CrashAfter(count) => self.crash_after = Some(*count),
             Action::Restart => self.stop_for_restart(),
             Action::ProvisionerFails(n) => self.fail_provisioner(TunnelId(user_key(*n))),
@@ -133,7 +137,8 @@ impl World {
     }
 
     fn switch(&mut self, enabled: bool) {
-        self.disk.enabled = enabled;
+        self.disk.switch = enabled.into();
+        self.switch_is_lost = false;
         if let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) {
             self.soon(Happening::Switched(run));
         }

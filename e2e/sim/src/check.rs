@@ -10,7 +10,7 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, TunnelId,
+    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId,
     TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
@@ -29,12 +29,12 @@ impl World {
     /// What holds after every transition.
     pub(crate) fn check_always(&mut self) {
         let Some(daemon) = &self.daemon else { return };
-        let told = daemon.reconciler.enabled();
-        if told.is_some() && !self.switch_pending() && told != Some(self.disk.enabled) {
+        let told = daemon.reconciler.switch();
+        if told.is_some() && !self.switch_pending() && told != Some(self.disk.switch) {
             self.breach(Invariant::SwitchIsOnDisk, || format!("{told:?} is in force"));
             return;
         }
-        let disabled = told == Some(false) && !self.switch_pending() && daemon.reconciler.converged();
+        let disabled = told == Some(Switch::Off) && !self.switch_pending() && daemon.reconciler.converged();
         let left = self.kernel.observed().ours().next().map(|(tunnel, _, have)| format!("{} has {}", short(tunnel), have.link.name));
         if disabled && let Some(detail) = left {
             self.breach(Invariant::DisabledMeansGone, || detail);
@@ -71,8 +71,12 @@ impl World {
             daemon.leaving.remove(&spec.id);
         }
         self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
-        let enabled = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.enabled());
-        self.require(Invariant::SwitchIsOnDisk, enabled == Some(true), || format!("{} is built while disabled", short(spec.id)));
+        let switch = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.switch());
+        let there = self.daemon.as_ref().is_some_and(|daemon| daemon.found.contains(&spec.id));
+        self.require(Invariant::UnknownSwitchHolds, switch != Some(Switch::Unknown) || there, || format!("{} is built", short(spec.id)));
+        self.require(Invariant::SwitchIsOnDisk, switch.is_some_and(Switch::has_tunnels), || {
+            format!("{} is built while disabled", short(spec.id))
+        });
         self.check_source(spec);
     }
 
@@ -91,7 +95,8 @@ impl World {
 
     pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &str) {
         let Some(daemon) = &self.daemon else { return };
-        let disabled = daemon.reconciler.enabled() == Some(false);
+        let disabled = daemon.reconciler.switch() == Some(Switch::Off);
+        let held = daemon.reconciler.switch() == Some(Switch::Unknown);
         let proved = daemon.reconciler.view().is_some_and(|(view, _)| may_go(view, self.script.role, tunnel));
         // One that others renamed is in the way of the right one.
         let misnamed = link.as_str() == "renamed0";
@@ -99,6 +104,7 @@ impl World {
         if let Some(daemon) = &mut self.daemon {
             daemon.leaving.insert(tunnel);
         }
+        self.require(Invariant::UnknownSwitchHolds, !held, || format!("{} is retired: {reason}", short(tunnel)));
         self.require(Invariant::RemovalHasProof, proved, || format!("{} is retired: {reason}", short(tunnel)));
     }
 
@@ -213,7 +219,7 @@ impl World {
     /// Why the world is not yet as it should be.
     pub(crate) fn difference(&self) -> Option<String> {
         let Some(daemon) = &self.daemon else { return Some("the daemon is not running".to_owned()) };
-        let expected = if self.disk.enabled { self.expected() } else { BTreeMap::new() };
+        let expected = if self.disk.switch.is_on() { self.expected() } else { BTreeMap::new() };
         let ours: BTreeMap<TunnelId, &ObservedTunnel> = self.kernel.observed().ours().map(|(id, _, have)| (id, have)).collect();
         let rules: BTreeSet<_> = expected.values().flat_map(|spec| &spec.rules).copied().collect();
         if self.kernel.observed().rules != rules {

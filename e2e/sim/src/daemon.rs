@@ -9,7 +9,7 @@ use std::{
 };
 
 use warren_state::{
-    Fault, FaultClass, Incarnation, LinkName, Monotonic, TunnelId, View,
+    Fault, FaultClass, Incarnation, LinkName, Monotonic, Switch, TunnelId, View,
     guard::{AcceptedView, GuardSettings, HoldReason, Verdict, ViewGuard},
     invariant::Invariant,
     lifecycle::{self, TunnelReport},
@@ -42,6 +42,8 @@ pub(crate) struct Daemon {
     reconciler_is_down: bool,
     pub(crate) poked: bool,
     pub(crate) stopping: bool,
+    /// Tunnels that were there when this run looked.
+    pub(crate) found: BTreeSet<TunnelId>,
     /// Tunnels whose removal was proved and begun.
     pub(crate) leaving: BTreeSet<TunnelId>,
     /// The last read that was not a failure asked for a second one.
@@ -51,7 +53,7 @@ pub(crate) struct Daemon {
     poll: Poll,
     reads: u64,
     failures: u32,
-    told_switch: Option<bool>,
+    told_switch: Option<Switch>,
 }
 
 enum Poll {
@@ -91,6 +93,9 @@ impl Daemon {
 impl World {
     pub(crate) fn start_daemon(&mut self) {
         self.disk.epoch += 1;
+        if std::mem::take(&mut self.switch_is_lost) {
+            self.disk.switch = Switch::Unknown;
+        }
         let run = self.disk.epoch;
         self.note(|| format!("start: the daemon, epoch {run}"));
         let reconciler = self.new_reconciler(0);
@@ -105,6 +110,7 @@ impl World {
             reconciler_is_down: false,
             poked: false,
             stopping: false,
+            found: BTreeSet::new(),
             leaving: BTreeSet::new(),
             confirming: false,
             mailbox_at: self.now,
@@ -189,11 +195,11 @@ impl World {
 
     /// The switch on disk is told, and at the first time who we are.
     pub(crate) fn switched(&mut self) {
-        let enabled = self.disk.enabled;
+        let switch = self.disk.switch;
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
         let first = daemon.told_switch.is_none();
-        if daemon.told_switch.replace(enabled) != Some(enabled) {
-            self.tell_reconciler(Input::Switch(enabled));
+        if daemon.told_switch.replace(switch) != Some(switch) {
+            self.tell_reconciler(Input::Switch(switch));
         }
         if let (true, Role::Client { client_ip }) = (first, self.script.role) {
             self.tell_reconciler(Input::ClientIp(client_ip));
@@ -201,7 +207,7 @@ impl World {
     }
 
     pub(crate) fn switch_pending(&self) -> bool {
-        self.daemon.as_ref().is_none_or(|daemon| daemon.told_switch != Some(self.disk.enabled))
+        self.daemon.as_ref().is_none_or(|daemon| daemon.told_switch != Some(self.disk.switch))
     }
 
     pub(crate) fn wake_up(&mut self) {
@@ -351,7 +357,9 @@ impl World {
             Some(fault) => Err(fault),
             None => Ok(Arc::new(self.kernel.observed().clone())),
         };
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let Some(daemon) = &mut self.daemon else { return };
+        let run = daemon.run;
+        daemon.found.extend(observed.iter().flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)));
         let wait = self.operation_takes();
         self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Observed(observed))));
     }

@@ -74,6 +74,8 @@ pub(crate) enum Action {
     LivenessFails,
 
     Crash,
+    /// It is killed, and its next start cannot read the switch.
+    LoseSwitch,
     CrashAfter(u8),
     Restart,
     ProvisionerFails(u8),
@@ -150,7 +152,7 @@ fn action(chance: &mut Chance) -> Action {
     let class = *chance
         .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
         .unwrap_or(&FaultClass::Transient);
-    match chance.below(79) {
+    match chance.below(81) {
         0..=3 => Action::Switch(!chance.one_in(3)),
         4..=8 => Action::Activate(user),
         9 | 10 => Action::Ban(user),
@@ -197,6 +199,7 @@ fn action(chance: &mut Chance) -> Action {
         73 => Action::PurgeRules,
         74 | 75 => Action::Host(small, chance.one_in(2)),
         76 => Action::LivenessFails,
+        78 | 79 => Action::LoseSwitch,
         _ => Action::LateSignals,
     }
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use warren_state::{
-    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, TunnelId, View, invariant::Invariant, lifecycle, model::Model, reconcile,
+    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle, model::Model,
+    reconcile,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 
 /// What is on disk.
 pub(crate) struct Disk {
-    pub(crate) enabled: bool,
+    pub(crate) switch: Switch,
     pub(crate) epoch: u64,
 }
 
@@ -104,6 +105,8 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<Ipv4Addr, Peer>,
     pub(crate) flows: BTreeMap<u64, Flow>,
     pub(crate) daemon: Option<Daemon>,
+    /// The next start cannot read the switch.
+    pub(crate) switch_is_lost: bool,
     pub(crate) crash_after: Option<u8>,
     /// The campaign: the daemon is killed once so many effects were carried out.
     pub(crate) kill_at: Option<u64>,
@@ -137,7 +140,7 @@ impl World {
             script,
             step: 0,
             queue: Queue::new(),
-            disk: Disk { enabled: false, epoch: 0 },
+            disk: Disk { switch: Switch::Off, epoch: 0 },
             kernel: host(),
             foreign: BTreeMap::new(),
             kernel_fault: None,
@@ -151,6 +154,7 @@ impl World {
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
             flows: BTreeMap::new(),
             daemon: None,
+            switch_is_lost: false,
             crash_after: None,
             kill_at: None,
             effects: 0,

@@ -8,6 +8,7 @@ mod connect;
 mod doctor;
 mod drift;
 mod edge;
+mod held;
 mod latency;
 mod ledger;
 mod lifecycle;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         sample(doctor::ALL),
         drift::ALL,
         edge::ALL,
+        sample(held::ALL),
         sample(latency::ALL),
         sample(operator::ALL),
         sample(&ledger::all()),

@@ -259,10 +259,10 @@ async fn establish(session: &Session<'_>, key: &Pubkey, slot: u64, how: &How, gr
     Ok(())
 }
 
-/// Turns the daemon on where it is off. Before anything is paid: without the permission nothing would come of a user.
+/// Turns the daemon on where it is off, or does not know. Before anything is paid: without the permission nothing would come of a user.
 async fn enable(session: &Session<'_>) -> Result<(), Failure> {
-    let enabled = host::daemon(session.daemon, &session.operator).await?.enabled;
-    if enabled {
+    let status = host::daemon(session.daemon, &session.operator).await?;
+    if status.enabled && status.switch_unknown.is_none() {
         session.steps.detail("daemon", "enabled already");
         return Ok(());
     }

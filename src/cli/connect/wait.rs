@@ -153,7 +153,7 @@ fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<(
         return Ok(if done { State::There(()) } else { unseen(status, slot) });
     };
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
-    let trouble = notes::ledger(status).map_or_else(String::new, |trouble| format!("; {trouble}"));
+    let trouble = notes::switch(status).or_else(|| notes::ledger(status)).map_or_else(String::new, |trouble| format!("; {trouble}"));
     Ok(State::Hangs {
         on: format!("{name} is still there ({} for {}){trouble}", tunnel.phase, output::span(tunnel.since_seconds)),
         advice: "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more.".to_owned(),

@@ -22,6 +22,7 @@ pub fn without(error: &ClientError) -> Vec<Check> {
 /// With its status, what it says of its health, and its plan when it could make one.
 pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, String>) -> Vec<Check> {
     let mut checks = vec![daemon(status, health), switch(status), dataplane(status), ledger(status), address(status)];
+    checks.extend(store(status));
     checks.push(conflicts(status, plan));
     checks.push(tunnels(status));
     checks.push(refused(status));
@@ -39,10 +40,18 @@ fn daemon(status: &Status, health: Option<&Health>) -> Check {
 }
 
 fn switch(status: &Status) -> Check {
+    if let Some(note) = notes::switch(status) {
+        return Check::fail("switch", note, "warren enable, or warren disable");
+    }
     match status.enabled {
         true => Check::pass("switch", "enabled"),
         false => Check::warn("switch", "disabled: no tunnels are built", "warren enable"),
     }
+}
+
+fn store(status: &Status) -> Option<Check> {
+    let fix = "make the state directory writable (`df`, `mount`, its owner), then restart the daemon: its tunnels stay up";
+    notes::store(status).map(|note| Check::fail("store", note, fix))
 }
 
 fn dataplane(status: &Status) -> Check {
@@ -191,6 +200,8 @@ mod tests {
     #[test]
     fn each_fault_is_found_by_its_own_check() {
         assert_eq!(outcome(&status(|s| s["enabled"] = json!(false)), "switch"), Outcome::Warn);
+        assert_eq!(outcome(&status(|s| s["switch_unknown"] = json!("held: the switch cannot be read: why")), "switch"), Outcome::Fail);
+        assert_eq!(outcome(&status(|s| s["store_problem"] = json!("no space")), "store"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["dataplane"]["backend"] = json!("userspace")), "dataplane"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use warren_state::{Fault, FaultClass, Monotonic, TunnelId, lifecycle::FailureReport};
+use warren_state::{Fault, FaultClass, Monotonic, Switch, TunnelId, lifecycle::FailureReport};
 
 use super::*;
 use crate::http::testing::{connected, key};
@@ -43,8 +43,11 @@ fn v2_status_has_what_the_ledger_says_from_the_view_alone() {
 
 #[test]
 fn v2_status_of_an_idle_daemon_has_an_empty_list_and_no_address() {
-    let text = serde_json::to_string(&v2_status(&Snapshot::default(), "localnet")).unwrap();
-    assert_eq!(text, r#"{"reconciler_enabled":false,"client_ip":"","network":"localnet","services":[]}"#);
+    for (switch, enabled) in [(Switch::Off, false), (Switch::On, true), (Switch::Unknown, true)] {
+        let snapshot = Snapshot { switch, ..Snapshot::default() };
+        let text = serde_json::to_string(&v2_status(&snapshot, "localnet")).unwrap();
+        assert_eq!(text, format!(r#"{{"reconciler_enabled":{enabled},"client_ip":"","network":"localnet","services":[]}}"#));
+    }
 }
 
 #[test]

@@ -29,7 +29,9 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         sequence: snapshot.sequence.0,
         unix_ms: snapshot.unix_ms,
         uptime_seconds: snapshot.at.elapsed().as_secs_f64(),
-        enabled: snapshot.enabled,
+        enabled: snapshot.switch.has_tunnels(),
+        switch_unknown: unknown(snapshot),
+        store_problem: snapshot.store_problem.clone(),
         converged: snapshot.converged,
         stopping: snapshot.stopping,
         role: role(api),
@@ -54,6 +56,11 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         latency: snapshot.latency.as_deref().map(latency),
         process: Process::clone(&api.process),
     }
+}
+
+fn unknown(snapshot: &Snapshot) -> Option<String> {
+    let reason = || snapshot.switch_unknown.as_deref().unwrap_or("no reason is known");
+    snapshot.switch.is_unknown().then(|| format!("{}: {}", snapshot.switch, reason()))
 }
 
 /// The body of `/v3/plan`.
@@ -142,6 +149,7 @@ fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool
         | Event::ViewHeld { .. }
         | Event::ViewStale { .. }
         | Event::Switched { .. }
+        | Event::SwitchUnknown { .. }
         | Event::PlanCommitted { .. }
         | Event::ClientIpFound { .. }
         | Event::ClientIpHeld { .. }

@@ -8,8 +8,8 @@ use std::{
 
 use super::{Effect, Input, Manual, ReconcilerSettings, Role, pass::STOPS, sources::Sources};
 use crate::{
-    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, Phase, Plan, Pubkey, Rule,
-    TunnelId, TunnelSpec, TunnelWant, View,
+    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase,
+    Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
@@ -22,6 +22,8 @@ use crate::{
 /// * Nothing is removed before the first view of this run is in force, unless the switch is off. A view that did not
 ///   come into force removes nothing.
 /// * The switch is a level: off takes everything of ours down and keeps doing so, on plans again; the last one wins.
+/// * A switch that cannot be read takes nothing down and makes no tunnel that was not there: one that is there, over the link
+///   that the ledger asks for, is served as it would be if the switch were on.
 /// * A tunnel hears of a new spec when its own spec changes, and of nothing else.
 /// * A link name or a pair of endpoints is handed to the next tunnel once the one before is gone.
 ///
@@ -31,7 +33,7 @@ use crate::{
 pub struct Reconciler {
     pub(super) settings: ReconcilerSettings,
     pub(super) role: Option<Role>,
-    pub(super) enabled: Option<bool>,
+    pub(super) switch: Option<Switch>,
     pub(super) view: Option<AcceptedView>,
     pub(super) manual: Manual,
     pub(super) exclude: Exclusion,
@@ -49,7 +51,7 @@ pub struct Reconciler {
     /// Tunnels in a conflict: something that is not ours is in the way.
     pub(super) conflicts: BTreeSet<TunnelId>,
     /// Marks seen in the last full observation and not taken down since.
-    pub(super) marks: BTreeSet<TunnelId>,
+    pub(super) marks: BTreeMap<TunnelId, Mark>,
     /// Provisioners that ended since the observation under way began.
     pub(super) ended: BTreeSet<TunnelId>,
     pub(super) sources: Sources,
@@ -70,6 +72,13 @@ pub(super) struct Slot {
     /// What no other tunnel gets before this provisioner ended.
     pub(super) names: BTreeSet<LinkName>,
     pub(super) endpoints: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
+}
+
+/// A link that carries a tunnel's mark.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Mark {
+    link: LinkName,
+    endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
 }
 
 #[derive(Debug)]
@@ -135,7 +144,7 @@ impl Reconciler {
         Self {
             settings,
             role,
-            enabled: None,
+            switch: None,
             view: None,
             manual: Manual::default(),
             exclude: Exclusion::default(),
@@ -147,7 +156,7 @@ impl Reconciler {
             endpoints: BTreeMap::new(),
             waiting: BTreeSet::new(),
             conflicts: BTreeSet::new(),
-            marks: BTreeSet::new(),
+            marks: BTreeMap::new(),
             ended: BTreeSet::new(),
             sources: Sources::default(),
             moved_from: None,
@@ -164,7 +173,7 @@ impl Reconciler {
         match input {
             Input::View(view) => self.take_view(view, &mut turn),
             Input::Held(reason) => self.held = Some(reason),
-            Input::Switch(enabled) => self.switch(enabled, &mut turn),
+            Input::Switch(switch) => self.take_switch(switch, &mut turn),
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
             Input::Exclude(exclude) => self.take_exclusion(exclude, &mut turn),
             Input::Provision(request) => self.provision(*request, &mut turn),
@@ -197,10 +206,10 @@ impl Reconciler {
     }
 
     /// The plan from what is observed to what is wanted now; `learned` are the routes that the sessions taught us, by
-    /// tunnel. Empty until the switch is known, the host was looked at and, when the switch is on, a view is in force.
+    /// tunnel. Empty until the switch was told, the host was looked at and, unless the switch is off, a view is in force.
     #[must_use]
     pub fn plan(&self, observed: &Observed, learned: &BTreeMap<TunnelId, LearnedRoutes>) -> Plan {
-        if !self.may_remove() || !self.looking.done {
+        if !self.may_act() || !self.looking.done {
             return Plan::default();
         }
         let mut desired = self.desired.clone();
@@ -215,14 +224,15 @@ impl Reconciler {
             want.incarnation = self.next_incarnation;
             want.learned = learned.get(id).cloned().unwrap_or(LearnedRoutes::Unknown);
         }
-        let plan = plan_keeping(&desired, &keep, observed, &Limits::default());
+        let mut plan = plan_keeping(&desired, &keep, observed, &Limits::default());
+        plan.steps.retain(|step| !self.is_held() || desired.tunnels.contains_key(&step.tunnel));
         Plan { generation: self.generation, ..plan }
     }
 
     /// The switch in force; `None` until it was told.
     #[must_use]
-    pub fn enabled(&self) -> Option<bool> {
-        self.enabled
+    pub fn switch(&self) -> Option<Switch> {
+        self.switch
     }
 
     /// Which users are ours.
@@ -260,7 +270,7 @@ impl Reconciler {
         self.slots.values().filter_map(|slot| slot.report.as_ref())
     }
 
-    /// Whether desired and observed agree: the switch and, when it is on, a view are in force, nothing is to do and
+    /// Whether desired and observed agree: the switch and, unless it is off, a view are in force, nothing is to do and
     /// nothing under way. A full observation that is under way does not count.
     #[must_use]
     pub fn converged(&self) -> bool {
@@ -268,18 +278,18 @@ impl Reconciler {
             (Stage::Assigned(spec), Some(report)) => report.phase == Phase::Active && report.spec.as_ref() == Some(&**spec),
             (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
         };
-        let decided = self.may_remove() && self.looking.done && self.waiting.is_empty();
+        let decided = self.may_act() && self.looking.done && self.waiting.is_empty();
         let complete = self.built.needs_source.is_empty() && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
         // Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
-        let no_strays = self.marks.iter().all(|id| self.slots.contains_key(id) || self.built.keep.contains(&id.0));
+        let no_strays = self.marks.keys().all(|id| self.slots.contains_key(id) || self.built.keep.contains(&id.0));
         decided && complete && no_strays && !self.looking.unverified && self.slots.values().all(settled)
     }
 
-    /// Whether there is proof of what should not be there.
-    pub(super) fn may_remove(&self) -> bool {
-        match self.enabled {
-            Some(true) => self.view.is_some() && self.role.is_some(),
-            Some(false) => true,
+    /// Whether it is known what is to be done.
+    pub(super) fn may_act(&self) -> bool {
+        match self.switch {
+            Some(Switch::On | Switch::Unknown) => self.view.is_some() && self.role.is_some(),
+            Some(Switch::Off) => true,
             None => false,
         }
     }
@@ -332,6 +342,16 @@ impl Reconciler {
 
 fn is_conflict(fault: &Fault) -> bool {
     fault.class == crate::FaultClass::Conflict
+}
+
+impl Mark {
+    pub(super) fn seen(have: &ObservedTunnel) -> Self {
+        Self { link: have.link.name.clone(), endpoints: have.link.local.zip(have.link.remote) }
+    }
+
+    pub(super) fn of(spec: &TunnelSpec) -> Self {
+        Self { link: spec.link.name.clone(), endpoints: Some((spec.link.local, spec.link.remote)) }
+    }
 }
 
 impl Slot {

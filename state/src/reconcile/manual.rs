@@ -32,6 +32,9 @@ pub enum ProvisionRefusal {
     /// A gateway has its users' tunnels and no others.
     #[error("this is a gateway: its tunnels are those of its users on the ledger, and no others can be provisioned")]
     Gateway,
+    /// The switch cannot be read: nothing is built until it is set.
+    #[error("{Unknown}: no tunnel is built until the daemon is enabled or disabled", Unknown = crate::Switch::Unknown)]
+    Held,
     /// What is there already is not known yet.
     #[error("the daemon has not looked at the host yet")]
     NotReady,
@@ -62,7 +65,10 @@ impl Reconciler {
         if matches!(self.role, Some(Role::Gateway { .. })) {
             return Err(ProvisionRefusal::Gateway);
         }
-        if self.enabled.is_none() || !self.looking.done || self.shutdown.is_some() {
+        if self.is_held() {
+            return Err(ProvisionRefusal::Held);
+        }
+        if self.switch.is_none() || !self.looking.done || self.shutdown.is_some() {
             return Err(ProvisionRefusal::NotReady);
         }
         let spec = self.manual_spec(request).map_err(ProvisionRefusal::Refused)?;

@@ -7,7 +7,7 @@ use super::{
     machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
 };
 use crate::{
-    Desired, Incarnation, LinkName, TunnelId, TunnelSpec,
+    Desired, Incarnation, LinkName, Switch, TunnelId, TunnelSpec,
     desired::{Built, Refusal, Request, build},
     event::Event,
     guard::AcceptedView,
@@ -26,7 +26,7 @@ impl Reconciler {
         let nothing_new = self.view.as_ref().is_some_and(|before| before.view.says_the_same_as(&view.view));
         self.view = Some(view);
         self.held = None;
-        let over = self.enabled == Some(true) && self.end_manual("the ledger was read", turn);
+        let over = self.switch == Some(Switch::On) && self.end_manual("the ledger was read", turn);
         if nothing_new && !over {
             return;
         }
@@ -36,12 +36,12 @@ impl Reconciler {
         }
     }
 
-    pub(super) fn switch(&mut self, enabled: bool, turn: &mut Turn<'_>) {
-        if self.enabled != Some(enabled) {
-            if self.enabled.is_some() {
+    pub(super) fn take_switch(&mut self, switch: Switch, turn: &mut Turn<'_>) {
+        if self.switch != Some(switch) {
+            if self.switch.is_some() {
                 self.end_manual("the switch was set", turn);
             }
-            self.enabled = Some(enabled);
+            self.switch = Some(switch);
             self.pass(turn);
             self.observe(turn);
         }
@@ -141,7 +141,7 @@ impl Reconciler {
             self.finish_shutdown(turn);
             return;
         }
-        if !self.may_remove() || !self.looking.done {
+        if !self.may_act() || !self.looking.done {
             return;
         }
         self.rebuild(turn);
@@ -169,14 +169,19 @@ impl Reconciler {
 
     fn build(&self) -> Built {
         let mut built = self.build_from_view();
+        if self.is_held() {
+            self.hold_as_it_is(&mut built);
+        }
         self.put_manual(&mut built);
         built
     }
 
     fn build_from_view(&self) -> Built {
-        let (Some(true), Some(view), Some(role)) = (self.enabled, &self.view, self.role) else { return Built::default() };
+        let (Some(Switch::On | Switch::Unknown), Some(view), Some(role)) = (self.switch, &self.view, self.role) else {
+            return Built::default();
+        };
         let assigned = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_))).map(|(id, _)| *id);
-        let provisioned = self.marks.iter().copied().chain(assigned).collect();
+        let provisioned = self.marks.keys().copied().chain(assigned).collect();
         build(&Request {
             view: &view.view,
             role,
@@ -195,7 +200,7 @@ impl Reconciler {
             let reason = self.why_undesired(stray.tunnel);
             self.retire(stray, &reason, turn);
         }
-        if self.enabled == Some(true) {
+        if self.switch == Some(Switch::On) {
             self.moved_from = None;
         }
     }
@@ -219,7 +224,7 @@ impl Reconciler {
         if tunnel.is_manual() {
             return "what was asked for through the API is over".to_owned();
         }
-        if self.enabled != Some(true) {
+        if self.switch != Some(Switch::On) {
             return DISABLED.to_owned();
         }
         match (self.moved_from, self.role, self.built.refused.get(&tunnel.0)) {
@@ -231,12 +236,12 @@ impl Reconciler {
 
     /// Of a tunnel of an earlier run it is not known what that was told.
     pub(super) fn why_stray(&self) -> String {
-        match (self.shutdown, self.enabled, self.role) {
+        match (self.shutdown, self.switch, self.role) {
             (Some(_), _, _) => STOPS.to_owned(),
-            (None, Some(true), Some(Role::Client { client_ip })) => {
+            (None, Some(Switch::On), Some(Role::Client { client_ip })) => {
                 format!("an earlier run left it behind, and the ledger asks for no such tunnel of {client_ip}")
             }
-            (None, Some(true), _) => "an earlier run left it behind, and the ledger asks for no such tunnel".to_owned(),
+            (None, Some(Switch::On), _) => "an earlier run left it behind, and the ledger asks for no such tunnel".to_owned(),
             (None, _, _) => DISABLED.to_owned(),
         }
     }
@@ -255,7 +260,7 @@ impl Reconciler {
             let spec = &want.spec;
             match self.slots.get(&id).map(|slot| &slot.stage) {
                 Some(Stage::Assigned(before)) if **before == *spec => {}
-                Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_held(spec) => {
+                Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_taken(spec) => {
                     let stray = stray_of(id, before);
                     self.retire(stray, "its link is to have another name or other ends", turn);
                     self.waiting.insert(id);
@@ -263,7 +268,7 @@ impl Reconciler {
                 Some(Stage::Retiring { .. } | Stage::Detaching) => {
                     self.waiting.insert(id);
                 }
-                None if self.is_held(spec) => {
+                None if self.is_taken(spec) => {
                     self.waiting.insert(id);
                 }
                 Some(Stage::Assigned(_)) | None => free.push(spec.clone()),
@@ -275,7 +280,7 @@ impl Reconciler {
     }
 
     /// Whether another slot has the link name or the endpoints.
-    fn is_held(&self, spec: &TunnelSpec) -> bool {
+    fn is_taken(&self, spec: &TunnelSpec) -> bool {
         let other = |holder: Option<&TunnelId>| holder.is_some_and(|holder| *holder != spec.id);
         other(self.names.get(&spec.link.name)) || other(self.endpoints.get(&(spec.link.local, spec.link.remote)))
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{
     Effect,
-    machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
+    machine::{Mark, Reconciler, Shutdown, Slot, Stage, Stray, Turn},
 };
 use crate::{
-    Action, LinkName, Observed, Phase, TunnelId, TunnelSpec,
+    Action, LinkName, Observed, Phase, Switch, TunnelId, TunnelSpec,
     plan::{Limits, plan_keeping},
 };
 
@@ -32,7 +32,9 @@ impl Reconciler {
         self.looking.resync_at = Some(turn.now + self.settings.resync);
         self.looking.unverified &= self.looking.again || self.looking.notice_due.is_some();
         let first = !std::mem::replace(&mut self.looking.done, true);
-        self.marks = observed.ours().map(|(id, _, _)| id).filter(|id| !self.ended.contains(id)).collect();
+        let marks = observed.ours().map(|(id, _, have)| (id, Mark::seen(have))).filter(|(id, _)| !self.ended.contains(id)).collect();
+        let another = self.marks != marks;
+        self.marks = marks;
         let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
         if first {
@@ -40,13 +42,13 @@ impl Reconciler {
         }
         let moved = self.leave_gone_sources(&observed.host, turn);
         let may_act = match self.shutdown {
-            None => self.may_remove(),
+            None => self.may_act(),
             Some(Shutdown::Remove { .. }) => true,
             // The tunnels stay.
             Some(Shutdown::Detach | Shutdown::Finished) => false,
         };
         if may_act {
-            if first || moved {
+            if first || moved || (self.is_held() && another) {
                 self.pass(turn);
             }
             self.retire_strays(observed, turn);
@@ -152,6 +154,9 @@ impl Reconciler {
 
     /// Links of ours that belong to no desired tunnel and that no provisioner is at work on.
     fn retire_strays(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
+        if self.is_held() && self.shutdown.is_none() {
+            return;
+        }
         let before = turn.effects.len();
         let strays: Vec<Stray> = observed
             .ours()

@@ -1,3 +1,5 @@
+mod damage;
+
 use std::fs;
 
 use super::*;
@@ -6,81 +8,97 @@ fn directory() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-#[test]
-fn a_fresh_store_is_disabled() {
+fn open(directory: &Path) -> (Store, Opened) {
+    Store::open(directory).unwrap()
+}
+
+/// A store whose switch was set so, closed again.
+fn with_switch(enabled: bool) -> tempfile::TempDir {
     let dir = directory();
-    let (_store, opened) = Store::open(&dir.path().join("deep/state")).unwrap();
-    assert_eq!(opened, Opened { enabled: false, origin: Origin::Fresh, set_aside: None });
+    open(dir.path()).0.set_enabled(enabled).unwrap();
+    dir
+}
+
+fn spoil(path: &Path) {
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::write(path, b"\xff\x00garbage".repeat(400)).unwrap();
+        }
+    }
+}
+
+fn found(switch: Switch, origin: Origin) -> Opened {
+    Opened { switch, origin, set_aside: None, problem: None }
+}
+
+#[test]
+fn a_fresh_store_is_disabled_once_it_is_known_that_the_host_has_no_tunnels_of_ours() {
+    let dir = directory();
+    let path = dir.path().join("deep/state");
+    for _ in 0..2 {
+        assert_eq!(open(&path).1, found(Switch::Off, Origin::Fresh), "until then nothing is decided");
+    }
+    let (store, _) = open(&path);
+    assert!(store.is_first_start());
+    store.begin(Ok(false)).unwrap();
+    assert!(!store.is_first_start());
+    drop(store);
+    assert_eq!(open(&path).1, found(Switch::Off, Origin::Store));
+}
+
+#[test]
+fn an_empty_state_directory_on_a_host_with_tunnels_of_ours_was_lost() {
+    let dir = directory();
+    for seen in [Ok(true), Err("the dataplane does not answer".to_owned()), Ok(true)] {
+        let (store, opened) = open(dir.path());
+        assert_eq!(opened.origin, Origin::Fresh);
+        store.begin(seen).unwrap();
+        assert_eq!(store.switch(), Switch::Unknown);
+        assert!(store.unknown().unwrap().contains("earlier run"));
+    }
+    let (store, _) = open(dir.path());
+    store.begin(Ok(true)).unwrap();
+    store.set_enabled(true).unwrap();
+    assert_eq!((store.switch(), store.unknown()), (Switch::On, None));
+    drop(store);
+    assert_eq!(open(dir.path()).1, found(Switch::On, Origin::Store));
 }
 
 #[test]
 fn the_switch_survives_a_reopen() {
     let dir = directory();
     for wanted in [true, false, true] {
-        let (store, _) = Store::open(dir.path()).unwrap();
+        let (store, _) = open(dir.path());
         store.set_enabled(wanted).unwrap();
-        assert_eq!(store.enabled().unwrap(), wanted);
+        assert_eq!(store.switch(), wanted.into());
         drop(store);
-        let (_, opened) = Store::open(dir.path()).unwrap();
-        assert_eq!((opened.enabled, opened.origin), (wanted, Origin::Store));
+        assert_eq!(open(dir.path()).1, found(wanted.into(), Origin::Store));
     }
 }
 
 #[test]
 fn each_start_has_an_epoch_of_its_own() {
-    let dir = directory();
-    let epochs: Vec<u64> = (0..3).map(|_| Store::open(dir.path()).unwrap().0.begin_epoch().unwrap().0).collect();
-    assert_eq!(epochs, [1, 2, 3]);
+    let dir = with_switch(true);
+    let epochs: Vec<u64> = (0..3).map(|_| open(dir.path()).0.epoch().0).collect();
+    assert_eq!(epochs, [2, 3, 4]);
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    assert_eq!(open(dir.path()).0.epoch().0, 5, "the record counts too");
+    fs::remove_file(dir.path().join("switch")).unwrap();
+    assert_eq!(open(dir.path()).0.epoch().0, 6, "and the database");
+    fs::remove_file(dir.path().join("switch")).unwrap();
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (store, opened) = open(dir.path());
+    assert_eq!((opened.switch, opened.origin), (Switch::Unknown, Origin::Lost));
+    assert!(store.epoch().0 > 1_000_000_000, "no earlier start had this epoch");
 }
 
 #[test]
 fn a_second_daemon_on_the_same_directory_is_refused_and_told_who_has_it() {
     let dir = directory();
-    let (_held, _) = Store::open(dir.path()).unwrap();
+    let (_held, _) = open(dir.path());
     let error = Store::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("in use by another warrend") && error.contains(&std::process::id().to_string()), "{error}");
-}
-
-#[test]
-fn a_store_of_garbage_is_set_aside_and_the_switch_is_off() {
-    let dir = directory();
-    Store::open(dir.path()).unwrap().0.set_enabled(true).unwrap();
-    for entry in fs::read_dir(dir.path().join("store")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_file() {
-            fs::write(path, b"\xff\x00garbage".repeat(400)).unwrap();
-        }
-    }
-    let (store, opened) = Store::open(dir.path()).unwrap();
-    assert_eq!((opened.enabled, opened.origin), (false, Origin::SetAside));
-    let aside = opened.set_aside.unwrap();
-    assert!(aside.path.exists() && !aside.reason.is_empty(), "{aside:?}");
-    store.set_enabled(true).unwrap();
-    drop(store);
-    assert!(Store::open(dir.path()).unwrap().1.enabled, "the store that took its place works");
-}
-
-#[test]
-fn every_truncation_of_the_store_opens_and_never_enables_what_was_disabled() {
-    let dir = directory();
-    Store::open(dir.path()).unwrap().0.set_enabled(false).unwrap();
-    let pristine = fs::read(dir.path().join("store/db")).unwrap();
-    for length in [0, 1, 7, 64, 512, 4096, pristine.len() / 2, pristine.len().saturating_sub(1)] {
-        fs::write(dir.path().join("store/db"), &pristine[..length.min(pristine.len())]).unwrap();
-        let (_, opened) = Store::open(dir.path()).unwrap();
-        assert!(!opened.enabled, "cut to {length}");
-    }
-}
-
-#[test]
-fn a_store_that_lost_its_switch_is_damaged_even_when_an_old_state_file_would_enable() {
-    let dir = directory();
-    fs::write(dir.path().join("state.json"), r#"{"reconciler_enabled":true}"#).unwrap();
-    Store::open(dir.path()).unwrap().0.set_enabled(false).unwrap();
-    fs::remove_dir_all(dir.path().join("store")).unwrap();
-    let (store, opened) = Store::open(dir.path()).unwrap();
-    assert_eq!((opened.enabled, opened.origin), (false, Origin::SetAside));
-    assert!(store.begin_epoch().unwrap().0 > 1_000_000_000, "no earlier start had this epoch");
 }
 
 #[test]
@@ -90,74 +108,74 @@ fn the_references_state_file_is_taken_over_and_left_in_place() {
         let file = dir.path().join("state.json");
         fs::write(&file, format!("{{\"reconciler_enabled\":{enabled}}}\n")).unwrap();
         fs::write(dir.path().join("doublezerod.json"), "[]").unwrap();
-        let (_, opened) = Store::open(dir.path()).unwrap();
-        assert_eq!((opened.enabled, opened.origin), (enabled, Origin::StateFile));
+        assert_eq!(open(dir.path()).1, found(enabled.into(), Origin::StateFile));
         assert!(file.exists());
+        fs::remove_file(&file).unwrap();
+        assert_eq!(open(dir.path()).1, found(enabled.into(), Origin::Store));
     }
 }
 
 #[test]
 fn the_references_old_file_enables_if_it_lists_a_tunnel() {
-    for (text, enabled, origin) in [("[{\"user_type\":\"IBRL\"}]", true, Origin::ProvisionFile), ("[]", false, Origin::ProvisionFile)] {
+    for (text, switch) in [("[{\"user_type\":\"IBRL\"}]", Switch::On), ("[]", Switch::Off)] {
         let dir = directory();
         fs::write(dir.path().join("doublezerod.json"), text).unwrap();
-        let (_, opened) = Store::open(dir.path()).unwrap();
-        assert_eq!((opened.enabled, opened.origin), (enabled, origin));
+        assert_eq!(open(dir.path()).1, found(switch, Origin::ProvisionFile));
     }
 }
 
 #[test]
-fn a_file_of_the_reference_that_does_not_parse_disables_and_says_why() {
+fn a_file_of_the_reference_that_cannot_be_read_leaves_the_switch_unknown_until_it_can_or_is_set() {
     for (name, text) in
         [("state.json", ""), ("state.json", "{}"), ("state.json", "[1"), ("doublezerod.json", "{\"a\":1}"), ("doublezerod.json", "[3]")]
     {
         let dir = directory();
         fs::write(dir.path().join(name), text).unwrap();
-        let (_, opened) = Store::open(dir.path()).unwrap();
-        assert!(!opened.enabled);
-        assert!(matches!(&opened.origin, Origin::UnreadableFile(reason) if reason.contains(name)), "{opened:?}");
+        for _ in 0..2 {
+            let (store, opened) = open(dir.path());
+            assert_eq!(opened, found(Switch::Unknown, Origin::UnreadableFile));
+            assert!(store.unknown().unwrap().contains(name));
+        }
+        fs::write(dir.path().join("state.json"), "{\"reconciler_enabled\":true}").unwrap();
+        assert_eq!(open(dir.path()).1, found(Switch::On, Origin::StateFile));
     }
+    let dir = directory();
+    fs::create_dir(dir.path().join("state.json")).unwrap();
+    let (store, opened) = open(dir.path());
+    assert_eq!(opened, found(Switch::Unknown, Origin::UnreadableFile));
+    store.set_enabled(false).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).1, found(Switch::Off, Origin::Store));
 }
 
 #[test]
 fn a_crash_before_the_take_over_is_complete_only_takes_over_again() {
     let dir = directory();
     fs::write(dir.path().join("doublezerod.json"), "[{}]").unwrap();
-    let (store, _) = Store::open(dir.path()).unwrap();
-    drop(store);
+    drop(open(dir.path()));
     // As if the process had ended after the database was made and before anything was written to it.
     fs::remove_file(dir.path().join("initialised")).unwrap();
+    fs::remove_file(dir.path().join("switch")).unwrap();
     fs::remove_dir_all(dir.path().join("store")).unwrap();
-    let (_, opened) = Store::open(dir.path()).unwrap();
-    assert_eq!((opened.enabled, opened.origin), (true, Origin::ProvisionFile));
+    assert_eq!(open(dir.path()).1, found(Switch::On, Origin::ProvisionFile));
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_for_another_reason_than_damage_is_left_as_it_is() {
+fn a_store_of_the_time_before_the_record_is_read_and_gets_one() {
     let dir = directory();
-    Store::open(dir.path()).unwrap().0.set_enabled(true).unwrap();
-    let database = dir.path().join("store/db");
-    let kept = dir.path().join("kept");
-    fs::rename(&database, &kept).unwrap();
-    // Opening a directory for writing is refused by the system, whoever asks.
-    fs::create_dir(&database).unwrap();
-    let refused = Store::open(dir.path());
-    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
-    fs::remove_dir(&database).unwrap();
-    fs::rename(&kept, &database).unwrap();
-    let (_, opened) = Store::open(dir.path()).unwrap();
-    assert_eq!((opened.enabled, opened.origin), (true, Origin::Store));
-}
-
-#[test]
-fn a_state_file_that_cannot_be_read_decides_nothing() {
-    let dir = directory();
-    fs::create_dir(dir.path().join("state.json")).unwrap();
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Io { .. })));
-    fs::remove_dir(dir.path().join("state.json")).unwrap();
-    fs::write(dir.path().join("state.json"), r#"{"reconciler_enabled":true}"#).unwrap();
-    let (_, opened) = Store::open(dir.path()).unwrap();
-    assert_eq!((opened.enabled, opened.origin), (true, Origin::StateFile));
+    let config = sled::Config::new().path(dir.path().join("store")).flush_every_ms(None);
+    let database = config.open().unwrap();
+    database.insert("enabled", &[1]).unwrap();
+    database.insert("epoch", &41_u64.to_be_bytes()).unwrap();
+    drop(database);
+    fs::write(dir.path().join("initialised"), "").unwrap();
+    let (store, opened) = open(dir.path());
+    assert_eq!(opened, found(Switch::On, Origin::Store));
+    assert_eq!(store.epoch(), Epoch(42));
+    drop(store);
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (store, opened) = open(dir.path());
+    assert_eq!((opened.switch, opened.origin, store.epoch()), (Switch::On, Origin::Record, Epoch(43)));
 }
 
 #[test]
@@ -172,6 +190,20 @@ fn the_public_address_in_force_survives_a_reopen() {
         assert_eq!(Store::open(dir.path()).unwrap().0.client_ip(), Some(chosen));
     }
     let (store, _) = Store::open(dir.path()).unwrap();
+    store.put(CLIENT_IP, b"\x07????").unwrap();
+    assert_eq!(store.client_ip(), None, "what is no address is none");
+}
+
+#[test]
+fn the_public_address_in_force_survives_a_reopen() {
+    let dir = directory();
+    let address = |last, seen| Chosen { address: Ipv4Addr::new(20, 0, 0, last), seen };
+    assert_eq!(open(dir.path()).0.client_ip(), None);
+    for chosen in [address(5, Seen::Host), address(6, Seen::Outside)] {
+        open(dir.path()).0.set_client_ip(chosen).unwrap();
+        assert_eq!(open(dir.path()).0.client_ip(), Some(chosen));
+    }
+    let (store, _) = open(dir.path());
     store.put(CLIENT_IP, b"\x07????").unwrap();
     assert_eq!(store.client_ip(), None, "what is no address is none");
 }

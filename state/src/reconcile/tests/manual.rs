@@ -31,7 +31,7 @@ fn provision(bench: &mut Bench) -> Vec<String> {
 
 fn off() -> Bench {
     let mut bench = Bench::client();
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     bench.observe();
     bench
 }
@@ -57,7 +57,7 @@ fn enabling_goes_back_to_the_ledger() {
     bench.observe();
     provision(&mut bench);
     bench.build_all();
-    assert_eq!(bench.give(Input::Switch(true)), [format!("retire {MANUAL} doublezero0"), "observe".to_owned()]);
+    assert_eq!(bench.give(Input::Switch(Switch::On)), [format!("retire {MANUAL} doublezero0"), "observe".to_owned()]);
     let ended = bench.give(Input::ProvisionerEnded { tunnel: manual_id(ServiceClass::Unicast), finished: true });
     assert_eq!(ended[0], "assign 1 doublezero0", "the name is free now");
 }
@@ -99,7 +99,7 @@ fn a_manual_tunnel_needs_no_view_and_without_one_nothing_that_is_there_goes() {
     let before = Bench::gateway().running([(1, user(1))]);
     let mut bench = Bench::client();
     bench.model = before.model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.observe();
     assert_eq!(provision(&mut bench), [format!("assign {MANUAL} doublezero0")]);
 }
@@ -112,7 +112,7 @@ fn a_reconciler_that_starts_anew_goes_on_with_manual_tunnels() {
     let mut bench = Bench::client();
     bench.model = before.model;
     bench.machine = bench.machine.with_manual(before.machine.manual().clone());
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert_eq!(bench.observe(), [format!("assign {MANUAL} doublezero0")]);
 }
 

@@ -1,5 +1,6 @@
 //! The reconciler with scripted inputs on a virtual clock.
 
+mod held;
 mod manual;
 mod shutdown;
 mod sources;
@@ -83,7 +84,7 @@ impl Bench {
 
     /// On, with these users in force, and all tunnels active.
     fn running(mut self, users: impl IntoIterator<Item = (u8, User)>) -> Self {
-        self.give(Input::Switch(true));
+        self.give(Input::Switch(Switch::On));
         self.view(view(users));
         for _ in 0..3 {
             self.observe();

@@ -57,7 +57,7 @@ fn a_look_that_ends_while_the_tunnels_are_let_go_takes_none_of_them_down() {
     for spec in &specs {
         bench.report(spec, Phase::Active, None);
     }
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, user(1)), (2, user(2))]));
     assert_eq!(bench.give(Input::Shutdown { remove: false }), ["detach 1", "detach 2"]);
     bench.ended(1);

@@ -17,7 +17,7 @@ fn towards(source: Ipv4Addr) -> Input {
 #[test]
 fn a_source_is_asked_for_before_the_tunnel_is_built() {
     let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated())]));
     assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
     let endpoint = Ipv4Addr::new(203, 0, 113, 1);
@@ -38,7 +38,7 @@ fn the_answer_to_one_question_says_nothing_about_another_that_is_under_way() {
     let allocated = |endpoint| User { tunnel_endpoint: endpoint, ..allocated() };
     let (first, second) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 9));
     let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated(first))]));
     assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
     assert_eq!(bench.view(view([(1, allocated(second))])), ["resolve {203.0.113.9}"]);
@@ -51,7 +51,7 @@ fn the_answer_to_one_question_says_nothing_about_another_that_is_under_way() {
 #[test]
 fn what_is_asked_for_already_is_not_asked_for_again() {
     let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated())]));
     assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
     assert!(bench.view(view([(1, allocated())])).is_empty());
@@ -60,7 +60,7 @@ fn what_is_asked_for_already_is_not_asked_for_again() {
 #[test]
 fn a_change_of_the_hosts_network_asks_for_sources_again_and_at_most_once_per_gap() {
     let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated())]));
     bench.observe();
     let endpoint = Ipv4Addr::new(203, 0, 113, 1);
@@ -84,7 +84,7 @@ fn between_two() -> Bench {
     let mut bench = Bench::client();
     bench.model.add_host_address(HELD);
     bench.model.add_host_address(OTHER);
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated())]));
     bench.observe();
     bench.give(towards(HELD));
@@ -142,7 +142,7 @@ fn a_tunnel_of_an_earlier_run_stays_at_its_address_though_another_one_is_preferr
     let before = between_two();
     let mut bench = Bench::client();
     bench.model = before.model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.observe();
     let effects = bench.view(view([(1, allocated())]));
     assert_eq!(effects[..2], ["assign 1 doublezero0", "resolve {203.0.113.1}"], "the host is asked nevertheless");
@@ -155,10 +155,10 @@ fn a_tunnel_of_an_earlier_run_stays_at_its_address_though_another_one_is_preferr
 fn a_tunnel_that_is_built_again_takes_what_the_host_chooses_then() {
     let mut bench = between_two();
     asked(&mut bench, OTHER);
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     bench.model.delete_link(&name("doublezero0"));
     bench.ended(1);
-    let effects = bench.give(Input::Switch(true));
+    let effects = bench.give(Input::Switch(Switch::On));
     assert!(effects.contains(&"resolve {203.0.113.1}".to_owned()), "{effects:?}");
     bench.give(towards(OTHER));
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));

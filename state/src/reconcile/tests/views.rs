@@ -4,7 +4,7 @@ use crate::{LearnedRoutes, view::Quarantine};
 #[test]
 fn nothing_is_done_before_the_host_was_looked_at() {
     let mut bench = Bench::gateway();
-    assert_eq!(bench.give(Input::Switch(true)), ["observe"]);
+    assert_eq!(bench.give(Input::Switch(Switch::On)), ["observe"]);
     assert!(bench.view(view([(1, user(1))])).is_empty());
     assert_eq!(bench.observe(), ["assign 1 dzt501", "observe"]);
 }
@@ -14,7 +14,7 @@ fn nothing_is_removed_before_the_first_view() {
     let before = Bench::gateway().running([(1, user(1))]);
     let mut bench = Bench::gateway();
     bench.model = before.model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     assert!(bench.observe().is_empty());
     assert!(bench.machine.plan(bench.model.observed(), &BTreeMap::new()).is_empty());
     assert!(!bench.machine.converged());
@@ -25,7 +25,7 @@ fn what_an_earlier_run_left_behind_is_retired_after_the_first_view() {
     let before = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     let mut bench = Bench::gateway();
     bench.model = before.model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.observe();
     assert_eq!(bench.view(view([(1, user(1))])), ["assign 1 dzt501", "observe"]);
     assert_eq!(bench.observe(), ["retire 2 dzt502"]);
@@ -94,7 +94,7 @@ fn a_quarantined_user_keeps_a_tunnel_of_an_earlier_run() {
     let before = Bench::gateway().running([(1, user(1))]);
     let mut bench = Bench::gateway();
     bench.model = before.model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     let mut quarantined = view([]);
     quarantined.quarantined.insert(id(1).0, Quarantine { reason: "short".into() });
     bench.view(quarantined);
@@ -118,7 +118,7 @@ fn of_two_users_for_one_host_the_one_in_place_stays_over_restarts() {
     assert_eq!(bench.machine.refused()[&id(1).0].code, "duplicate");
     let mut again = Bench::client();
     again.model = bench.model;
-    again.give(Input::Switch(true));
+    again.give(Input::Switch(Switch::On));
     again.view(view(users()));
     assert_eq!(again.observe(), ["assign 2 doublezero0", "observe"]);
 }
@@ -146,7 +146,7 @@ fn two_tunnels_that_swap_their_ends_both_come_back() {
 fn disabling_retires_everything_and_what_appears_later() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let model = bench.model.clone();
-    assert_eq!(bench.give(Input::Switch(false)), ["retire 1 dzt501", "observe"]);
+    assert_eq!(bench.give(Input::Switch(Switch::Off)), ["retire 1 dzt501", "observe"]);
     assert!(bench.observe().is_empty());
     bench.model = Model::new();
     assert_eq!(bench.ended(1), ["observe"]);
@@ -163,23 +163,23 @@ fn disabling_needs_no_view() {
     let before = Bench::gateway().running([(1, user(1))]);
     let mut bench = Bench::gateway();
     bench.model = before.model;
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert_eq!(bench.observe(), ["retire 1 dzt501"]);
 }
 
 #[test]
 fn the_last_switch_wins() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    bench.give(Input::Switch(false));
-    assert!(bench.give(Input::Switch(true)).is_empty());
+    bench.give(Input::Switch(Switch::Off));
+    assert!(bench.give(Input::Switch(Switch::On)).is_empty());
     assert_eq!(bench.ended(1), ["assign 1 dzt501"]);
-    assert_eq!(bench.machine.enabled(), Some(true));
+    assert_eq!(bench.machine.switch(), Some(Switch::On));
 }
 
 #[test]
 fn a_client_without_an_address_waits_for_it() {
     let mut bench = Bench::new(None);
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, own_user(1))]));
     bench.observe();
     bench.observe();
@@ -208,7 +208,7 @@ fn a_removal_is_told_with_what_changed() {
     let said = |users: Vec<(u8, User)>| Input::View(AcceptedView { view: Arc::new(view(users)), read_at: Monotonic::ZERO });
     let running = || Bench::client().running([(1, own_user(1))]);
     assert_eq!(reason(&mut running(), said(vec![])), "the ledger no longer asks for it");
-    assert_eq!(reason(&mut running(), Input::Switch(false)), "disabled");
+    assert_eq!(reason(&mut running(), Input::Switch(Switch::Off)), "disabled");
     let banned = User { status: UserStatus::Banned, ..own_user(1) };
     assert_eq!(reason(&mut running(), said(vec![(1, banned)])), "the ledger no longer asks for it: the user is banned");
 
@@ -222,7 +222,7 @@ fn a_removal_is_told_with_what_changed() {
     assert_eq!(reason(&mut moved, said(vec![])), "the ledger no longer asks for it");
 
     let mut after_a_restart = Bench { machine: Bench::client().machine, ..running() };
-    after_a_restart.give(Input::Switch(true));
+    after_a_restart.give(Input::Switch(Switch::On));
     after_a_restart.view(view([]));
     let seen = Input::Observed(Ok(Arc::new(after_a_restart.model.observed().clone())));
     assert_eq!(reason(&mut after_a_restart, seen), "an earlier run left it behind, and the ledger asks for no such tunnel of 198.51.100.7");
@@ -250,7 +250,7 @@ fn the_plan_shows_what_is_to_be_done_now() {
     bench.model.delete_link(&name("dzt501"));
     let learned = BTreeMap::from([(id(1), LearnedRoutes::Unknown)]);
     assert_eq!(bench.machine.plan(bench.model.observed(), &learned).steps.len(), 2);
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert!(bench.machine.plan(bench.model.observed(), &learned).is_empty());
 }
 
@@ -270,9 +270,9 @@ fn it_has_converged_when_every_tunnel_is_active_as_wanted() {
 fn it_has_not_converged_while_a_link_that_was_seen_before_the_switch_went_off_is_there() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     bench.machine = Reconciler::new(bench.machine.role(), ReconcilerSettings::default(), Incarnation(1 << 33));
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.observe();
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert!(!bench.machine.converged(), "nothing was retired yet");
     assert_eq!(bench.observe(), ["retire 1 dzt501"]);
     bench.model.delete_link(&name("dzt501"));
@@ -285,7 +285,7 @@ fn it_has_not_converged_while_a_link_that_was_seen_before_the_switch_went_off_is
 fn what_a_removal_left_behind_is_seen_at_once_and_removed_too() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     bench.model.rename(&name("dzt501"), &name("moved"));
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     bench.observe();
     bench.ended(1);
     assert!(!bench.machine.converged());
@@ -300,7 +300,7 @@ fn the_reconciler_after_a_failed_one_goes_on_with_the_provisioners_that_run() {
     for spec in &specs {
         bench.report(spec, Phase::Active, None);
     }
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.observe();
     assert_eq!(
         bench.view(view([(1, user(1))])),
@@ -321,7 +321,7 @@ fn a_switch_that_went_off_while_the_reconciler_was_down_stops_the_provisioners_t
     let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
     bench.report(&spec, Phase::Active, None);
     bench.model.delete_link(&name("dzt501"));
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert_eq!(bench.observe(), ["retire 1 dzt501"], "its provisioner would put the link back");
 }
 
@@ -331,7 +331,7 @@ fn a_provisioner_that_is_heard_of_late_is_taken_over_too() {
     let spec = failed.machine.desired.tunnels[&id(1)].spec.clone();
     let mut bench = Bench { machine: Bench::gateway().machine, ..failed };
     bench.model.delete_link(&name("dzt501"));
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     bench.observe();
     assert_eq!(bench.report(&spec, Phase::Failed, None), ["retire 1 dzt501"], "it would build the tunnel though the switch is off");
 }

@@ -45,8 +45,8 @@ fn lost_notices_lead_to_a_full_look_at_once_and_then_at_most_once_per_gap() {
 fn a_full_look_that_is_under_way_is_followed_by_one_more() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     bench.give(Input::Notice(None));
-    bench.give(Input::Switch(false));
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::Off));
+    bench.give(Input::Switch(Switch::On));
     assert_eq!(bench.observe(), ["observe"]);
     assert!(bench.observe().is_empty());
 }
@@ -72,7 +72,7 @@ fn a_full_look_finds_drift_and_tells_only_the_tunnels_that_have_it() {
 #[test]
 fn a_tunnel_that_is_still_being_built_is_not_told_to_look() {
     let mut bench = Bench::gateway();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, user(1))]));
     assert_eq!(bench.observe(), ["assign 1 dzt501", "observe"]);
     assert!(bench.observe().is_empty());
@@ -87,7 +87,7 @@ fn tunnels_with_learned_routes_look_for_themselves_at_each_resync() {
 #[test]
 fn a_failed_look_is_tried_again_with_doubling_waits() {
     let mut bench = Bench::gateway();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     for expected in [0.25, 0.5, 1.0, 2.0] {
         bench.give(Input::Observed(Err(fault(FaultClass::Transient))));
         let (waited, effects) = bench.pass("observe-retry");
@@ -150,7 +150,7 @@ fn foreign_links_are_never_retired() {
     bench.model.add_foreign(&name("doublezero0"), LinkKind::Gre, Some((CLIENT, Ipv4Addr::new(203, 0, 113, 50))));
     bench.pass("resync");
     assert!(bench.observe().is_empty());
-    bench.give(Input::Switch(false));
+    bench.give(Input::Switch(Switch::Off));
     assert!(bench.observe().is_empty());
 }
 
@@ -173,7 +173,7 @@ fn many_tunnels_with_nothing_to_do_give_no_effect() {
     });
     let all = View { users: users.collect(), ..view([]) };
     let mut bench = Bench::gateway();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(all.clone());
     assert_eq!(bench.observe().len(), 501);
     bench.build_all();
