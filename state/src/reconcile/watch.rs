@@ -7,7 +7,7 @@ use super::{
     machine::{Mark, Reconciler, Shutdown, Slot, Stage, Stray, Turn},
 };
 use crate::{
-    Action, LinkName, Observed, Phase, Switch, TunnelId, TunnelSpec,
+    Action, LinkName, Observed, Phase, TunnelId, TunnelSpec,
     plan::{Limits, plan_keeping},
 };
 
