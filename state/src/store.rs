@@ -246,8 +246,7 @@ impl Store {
     /// The public address that was in force last. What does not say one is none: it is only one hint among others.
     #[must_use]
     pub fn client_ip(&self) -> Option<Chosen> {
-        let stored = self.state().database.as_ref()?.get(CLIENT_IP)?;
-        let [seen, address @ ..] = <[u8; 5]>::try_from(stored).ok()?;
+        let [seen, address @ ..] = <[u8; 5]>::try_from(self.state().database.as_ref()?.get(CLIENT_IP)?).ok()?;
         let seen = match seen {
             0 => Seen::Host,
             1 => Seen::Outside,
@@ -268,6 +267,17 @@ impl Store {
         };
         let [a, b, c, d] = chosen.address.octets();
         self.state().database.as_ref().map_or(Ok(()), |database| database.put(CLIENT_IP, &[seen, a, b, c, d]))
+    }
+
+    /// Writes what is in the database alone.
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let lost = || state.problem.clone().unwrap_or_else(|| "it cannot be used".to_owned());
+        let database = state.database.as_ref().ok_or_else(|| database_error(&self.directory, lost()))?;
+        database.put(key, value).inspect_err(|error| {
+            state.problem = Some(chain(error));
+            state.database = None;
+        })
     }
 
     /// Both places say the same, also of the start that was counted. What cannot be written is told.

@@ -70,9 +70,11 @@ impl World {
         if let Some(daemon) = &mut self.daemon {
             daemon.leaving.remove(&spec.id);
         }
-        self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
         let switch = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.switch());
-        let there = self.kernel.observed().ours().any(|(tunnel, _, _)| tunnel == spec.id) || self.provisioner(spec.id).is_some();
+        let there = self.daemon.as_ref().is_some_and(|daemon| daemon.found.contains(&spec.id));
+        // Nor does one that is held go because of the ledger.
+        let active = active || (switch == Some(Switch::Unknown) && there);
+        self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
         self.require(Invariant::UnknownSwitchHolds, switch != Some(Switch::Unknown) || there, || format!("{} is built", short(spec.id)));
         self.require(Invariant::SwitchIsOnDisk, switch.is_some_and(Switch::has_tunnels), || {
             format!("{} is built while disabled", short(spec.id))

@@ -42,6 +42,8 @@ pub(crate) struct Daemon {
     reconciler_is_down: bool,
     pub(crate) poked: bool,
     pub(crate) stopping: bool,
+    /// Tunnels that were there when this run looked.
+    pub(crate) found: BTreeSet<TunnelId>,
     /// Tunnels whose removal was proved and begun.
     pub(crate) leaving: BTreeSet<TunnelId>,
     /// The last read that was not a failure asked for a second one.
@@ -108,6 +110,7 @@ impl World {
             reconciler_is_down: false,
             poked: false,
             stopping: false,
+            found: BTreeSet::new(),
             leaving: BTreeSet::new(),
             confirming: false,
             mailbox_at: self.now,
@@ -354,7 +357,9 @@ impl World {
             Some(fault) => Err(fault),
             None => Ok(Arc::new(self.kernel.observed().clone())),
         };
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let Some(daemon) = &mut self.daemon else { return };
+        let run = daemon.run;
+        daemon.found.extend(observed.iter().flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)));
         let wait = self.operation_takes();
         self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Observed(observed))));
     }

@@ -103,8 +103,8 @@ fn unwritable(site: &mut Site<'_>) -> Result<()> {
     let status = host.daemon.json("/v3/status")?;
     ensure!(status["enabled"] == true && status["store_problem"].is_string(), "the disk is full: {status}");
     ensure!(host.daemon.post("/disable").is_err(), "a full disk acknowledged a switch");
-    disk.make_read_only()?;
     host.daemon.kill()?;
+    disk.make_read_only()?;
     host.daemon.resume()?;
     host.await_working(site)?;
     without_loss(pings)?;

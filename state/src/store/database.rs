@@ -106,7 +106,7 @@ impl Database {
         self.put(ENABLED, &value)
     }
 
-    /// What is stored under a key; nothing where it cannot be read.
+    /// The value of a key; nothing also when it cannot be read.
     pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         guarded(|| self.sled.tree()?.get(key)).ok().flatten().map(|value| value.to_vec())
     }
@@ -114,7 +114,7 @@ impl Database {
     /// When this returns, the value survives a power cut.
     pub(super) fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         match guarded(|| self.sled.put(key, value)) {
-            Ok(_) => sync_tree(&self.path),
+            Ok(()) => sync_tree(&self.path),
             Err(Failure::Damaged(reason)) => Err(database_error(&self.path, reason)),
             Err(Failure::Refused(error) | Failure::Locked(error)) => Err(error),
         }

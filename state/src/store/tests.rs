@@ -182,14 +182,12 @@ fn a_store_of_the_time_before_the_record_is_read_and_gets_one() {
 fn the_public_address_in_force_survives_a_reopen() {
     let dir = directory();
     let address = |last, seen| Chosen { address: Ipv4Addr::new(20, 0, 0, last), seen };
-    let (store, _) = Store::open(dir.path()).unwrap();
-    assert_eq!(store.client_ip(), None);
-    drop(store);
+    assert_eq!(open(dir.path()).0.client_ip(), None);
     for chosen in [address(5, Seen::Host), address(6, Seen::Outside)] {
-        Store::open(dir.path()).unwrap().0.set_client_ip(chosen).unwrap();
-        assert_eq!(Store::open(dir.path()).unwrap().0.client_ip(), Some(chosen));
+        open(dir.path()).0.set_client_ip(chosen).unwrap();
+        assert_eq!(open(dir.path()).0.client_ip(), Some(chosen));
     }
-    let (store, _) = Store::open(dir.path()).unwrap();
-    store.state().database.as_ref().unwrap().put(CLIENT_IP, b"\x07????").unwrap();
+    let (store, _) = open(dir.path());
+    store.put(CLIENT_IP, b"\x07????").unwrap();
     assert_eq!(store.client_ip(), None, "what is no address is none");
 }

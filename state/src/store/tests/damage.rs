@@ -158,7 +158,7 @@ fn no_octet_of_any_file_costs_the_switch() {
     drop(store);
     drop(open(dir.path()));
     let pristine = files(dir.path());
-    let step = if std::env::var_os(WHOLE).is_some() { 64 } else { 64 * 97 };
+    let step = if std::env::var_os(WHOLE).is_some() { 64 } else { 64 * 397 };
     let mut points = 0;
     for (name, bytes) in &pristine {
         let near = if bytes.len() > 8_192 { 2_048 } else { bytes.len() };
