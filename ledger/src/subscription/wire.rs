@@ -96,7 +96,8 @@ impl Wire {
             if let Some(notification) = self.waiting.pop_front() {
                 return Ok(notification);
             }
-            self.waiting.extend(notification(self.receive().await?));
+            let message = self.receive().await?;
+            self.waiting.extend(notification(message));
         }
     }
 
