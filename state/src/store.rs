@@ -255,8 +255,7 @@ impl Store {
         Some(Chosen { address: Ipv4Addr::from(address), seen })
     }
 
-    /// Remembers the public address in force. When this returns, it survives a power cut, unless the database cannot be used
-    /// at all: what is lost then is a hint.
+    /// Remembers the public address in force. When this returns, it survives a power cut.
     ///
     /// # Errors
     /// When it may not be on disk.
@@ -266,7 +265,7 @@ impl Store {
             Seen::Outside => 1,
         };
         let [a, b, c, d] = chosen.address.octets();
-        self.state().database.as_ref().map_or(Ok(()), |database| database.put(CLIENT_IP, &[seen, a, b, c, d]))
+        self.put(CLIENT_IP, &[seen, a, b, c, d])
     }
 
     /// Writes what is in the database alone.
