@@ -13,7 +13,7 @@ use warren_state::{
     guard::{AcceptedView, GuardSettings, HoldReason, Verdict, ViewGuard},
     invariant::Invariant,
     lifecycle::{self, TunnelReport},
-    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
+    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role, Way},
 };
 
 use crate::{
@@ -379,7 +379,7 @@ impl World {
         self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Sources(sources))));
     }
 
-    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<reconcile::Way>) {
+    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
         let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
         let mtus = ways.into_iter().map(|way| (way, Some(self.underlay_mtu))).collect();
         let wait = self.operation_takes();
