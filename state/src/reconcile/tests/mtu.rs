@@ -33,7 +33,7 @@ fn a_tunnel_waits_for_the_mtu_of_its_way_and_is_asked_for_once() {
     let mut bench = Bench::gateway();
     let mut silent = |machine: &mut Reconciler, input| machine.handle(bench.now, input, &mut bench.random);
     let machine = &mut bench.machine;
-    silent(machine, Input::Switch(true));
+    silent(machine, Input::Switch(Switch::On));
     silent(machine, Input::Observed(Ok(Arc::default())));
     let accepted = |users| Input::View(AcceptedView { view: Arc::new(view(users)), read_at: Monotonic::ZERO });
     let effects = silent(machine, accepted(vec![(1, user(1))]));
@@ -70,7 +70,7 @@ fn a_tunnel_of_an_earlier_version_is_adopted_without_a_step() {
     let before = Bench::gateway().running([(1, user(1))]);
     let mut after = Bench::gateway();
     after.model = before.model;
-    after.give(Input::Switch(true));
+    after.give(Input::Switch(Switch::On));
     after.observe();
     assert_eq!(after.view(view([(1, user(1))])), ["assign 1 dzt501", "observe"]);
     assert!(steps(&after).is_empty(), "{:?}", steps(&after));
