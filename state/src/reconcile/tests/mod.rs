@@ -108,7 +108,8 @@ impl Bench {
         while let Some(at) = effects.iter().position(|effect| matches!(effect, Effect::MeasureUnderlay(_))) {
             let Effect::MeasureUnderlay(ways) = effects.remove(at) else { unreachable!() };
             let mtus = ways.into_iter().map(|way| (way, self.underlay)).collect();
-            effects.extend(self.machine.handle(self.now, Input::Underlay(mtus), &mut self.random));
+            let answered = self.machine.handle(self.now, Input::Underlay(mtus), &mut self.random);
+            effects.splice(at..at, answered);
         }
         effects.iter().map(text).filter(|line| !line.is_empty()).collect()
     }
