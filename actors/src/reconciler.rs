@@ -15,7 +15,7 @@ use warren_state::{
     desired::ManualRequest,
     lifecycle,
     random::Random,
-    reconcile::{self, Effect, Input, ProvisionRefusal, ReconcilerSettings, Role},
+    reconcile::{self, Effect, Input, ProvisionRefusal, ReconcilerSettings, Role, Way},
 };
 
 use crate::{
@@ -40,6 +40,7 @@ pub(crate) enum ReconcilerMessage {
     Poked,
     Observed(Result<Arc<Observed>, Fault>),
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
+    Underlay(BTreeMap<Way, Option<u32>>),
     /// Plan, from this observation and what the sessions taught us.
     Plan {
         observed: Box<Observed>,
@@ -120,6 +121,7 @@ impl Actor for Reconciler {
             ReconcilerMessage::Poked => return state.read_board(&myself),
             ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
             ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
+            ReconcilerMessage::Underlay(mtus) => state.driver.handle(Input::Underlay(mtus)),
             ReconcilerMessage::Plan { observed, learned, reply } => {
                 let _nobody_waits = reply.send(state.driver.core().plan(&observed, &learned));
                 return Ok(());
@@ -155,6 +157,7 @@ impl State {
             max_prefixes: board.settings.bgp.max_prefixes,
             liveness: board.settings.liveness.map(|options| options.mode),
             owner: board.settings.owner,
+            mtu: board.settings.tunnel_mtu,
             ..ReconcilerSettings::default()
         };
         let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);
@@ -234,6 +237,7 @@ impl State {
             match effect {
                 Effect::Observe => ask(myself, observe(self.board.clone())),
                 Effect::ResolveSources(destinations) => ask(myself, resolve(self.board.clone(), destinations)),
+                Effect::MeasureUnderlay(ways) => ask(myself, measure(self.board.clone(), ways)),
                 Effect::Assign { spec, incarnation, generation } => {
                     let tunnel = spec.id;
                     self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation })?;
@@ -327,6 +331,19 @@ async fn resolve(board: Arc<Board>, destinations: BTreeSet<Ipv4Addr>) -> Reconci
         sources.insert(destination, source);
     }
     ReconcilerMessage::Sources(sources)
+}
+
+async fn measure(board: Arc<Board>, ways: BTreeSet<Way>) -> ReconcilerMessage {
+    let mut mtus = BTreeMap::new();
+    for (local, remote) in ways {
+        let answer = timeout(OBSERVE, board.dataplane.underlay_mtu(local, remote)).await;
+        let mtu = answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
+        if let Err(fault) = &mtu {
+            tracing::debug!(%fault, "cannot tell the underlay's MTU");
+        }
+        mtus.insert((local, remote), mtu.unwrap_or(None));
+    }
+    ReconcilerMessage::Underlay(mtus)
 }
 
 /// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub resync_interval: Duration,
     /// When set, accounts of other owners count for nothing.
     pub owner: Option<Pubkey>,
+    /// The MTU of every tunnel, in bytes; when not set, what the underlay leaves, and 1476 at most.
+    pub tunnel_mtu: Option<u16>,
     /// What sessions may not teach us, at first; see [`crate::Handle::exclude`].
     pub exclusion: Exclusion,
     /// BGP.
@@ -102,6 +104,7 @@ impl Settings {
             guard: GuardSettings::default(),
             resync_interval: Duration::from_secs(30),
             owner: None,
+            tunnel_mtu: None,
             exclusion: Exclusion::default(),
             bgp: BgpSettings::default(),
             liveness: None,

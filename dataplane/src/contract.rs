@@ -115,4 +115,10 @@ pub trait Dataplane: Send + Sync + 'static {
     async fn outlet(&self, _dst: Ipv4Addr) -> Result<Outlet, Fault> {
         Ok(Outlet::Usual)
     }
+
+    /// The largest packet, in bytes, that this host sends from `local` towards `remote` in one piece: the route's MTU, else
+    /// that of the device that it leaves by. What the path beyond has taught the kernel is not in it: that expires, and the
+    /// dataplane heeds it packet by packet. `None` when there is no such way, or it leads into a tunnel of ours. A change is
+    /// told by a notice of the device or the default route; other routes are not watched.
+    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault>;
 }

@@ -4,6 +4,7 @@ pub mod bgp;
 pub mod flags;
 pub mod latency;
 pub mod liveness;
+pub mod tunnel;
 pub mod values;
 
 use std::{
@@ -50,6 +51,8 @@ pub struct Layer {
     pub route_config: Option<PathBuf>,
     /// The ledger.
     pub ledger: LedgerLayer,
+    /// The tunnels' links.
+    pub tunnel: tunnel::TunnelLayer,
     /// The BGP sessions.
     pub bgp: bgp::BgpLayer,
     /// Route liveness.
@@ -143,6 +146,8 @@ pub struct Config {
     pub route_config: PathBuf,
     /// The ledger.
     pub ledger: LedgerConfig,
+    /// The tunnels' links.
+    pub tunnel: tunnel::TunnelConfig,
     /// The BGP sessions.
     pub bgp: bgp::BgpConfig,
     /// Route liveness.
@@ -305,6 +310,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             request_timeout: upper.ledger.request_timeout.or(lower.ledger.request_timeout),
             max_view_age: upper.ledger.max_view_age.or(lower.ledger.max_view_age),
         },
+        tunnel: tunnel::TunnelLayer::over(lower.tunnel, upper.tunnel),
         bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
         liveness: liveness::LivenessLayer::over(lower.liveness, upper.liveness),
         latency: latency::LatencyLayer::over(lower.latency, upper.latency),
@@ -338,6 +344,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
         route_config: absolute("route-config", layer.route_config.unwrap_or_else(|| DEFAULT_ROUTE_CONFIG.into()))?,
         ledger: resolve_ledger(layer.ledger)?,
+        tunnel: layer.tunnel.resolve()?,
         bgp: layer.bgp.resolve()?,
         liveness: layer.liveness.resolve()?,
         latency: layer.latency.resolve()?,

@@ -65,6 +65,7 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
         ("dataplane", "userspace", "dataplane = \"userspace\"".into()),
         ("stop-mode", "remove", "stop_mode = \"remove\"".into()),
         ("state-dir", "/x/state", "state_dir = \"/x/state\"".into()),
+        ("tunnel-mtu", "1300", "[tunnel]\nmtu = 1300".into()),
         ("bgp-hold-time", "33", "hold_time = \"33s\"".into()),
         ("bgp-max-prefixes", "7", "max_prefixes = 7".into()),
         ("sock-file", "/x/sock", "sock_file = \"/x/sock\"".into()),

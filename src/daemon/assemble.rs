@@ -81,6 +81,7 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         fetch_timeout: ledger.fetch_timeout.0,
         guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
         owner: config.owner,
+        tunnel_mtu: config.tunnel.mtu,
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),
         latency: config.latency_options(),

@@ -26,7 +26,9 @@ fn main() {
     let accepted = || Input::View(AcceptedView { view: Arc::clone(&view), read_at: now });
     machine.handle(now, Input::Switch(Switch::On), &mut random);
     machine.handle(now, accepted(), &mut random);
-    let effects = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);
+    let asked = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);
+    let ways = asked.into_iter().filter_map(|effect| if let Effect::MeasureUnderlay(ways) = effect { Some(ways) } else { None }).flatten();
+    let effects = machine.handle(now, Input::Underlay(ways.map(|way| (way, Some(1500))).collect()), &mut random);
     let observed = Arc::new(realised(&effects));
     machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random);
     let by_view = measure(|| machine.handle(now, accepted(), &mut random).len());
@@ -56,6 +58,7 @@ fn realised(effects: &[Effect]) -> Observed {
         Effect::Assign { spec, incarnation, .. } => Some((spec, *incarnation)),
         Effect::Observe
         | Effect::ResolveSources(_)
+        | Effect::MeasureUnderlay(_)
         | Effect::Retire { .. }
         | Effect::Recheck(_)
         | Effect::Detach(_)

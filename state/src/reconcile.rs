@@ -7,6 +7,7 @@ mod pass;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod underlay;
 mod watch;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
 
 pub use machine::Reconciler;
 pub use manual::{Manual, ProvisionRefusal};
+pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
 
 /// The reconciler's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +53,8 @@ pub struct ReconcilerSettings {
     pub liveness: Option<LivenessMode>,
     /// When set, accounts of other owners count for nothing.
     pub owner: Option<Pubkey>,
+    /// The MTU of every tunnel. When not set, each takes what its way through the underlay leaves, and [`USUAL_MTU`] at most.
+    pub mtu: Option<u16>,
 }
 
 impl Default for ReconcilerSettings {
@@ -65,6 +69,7 @@ impl Default for ReconcilerSettings {
             max_prefixes: 20_000,
             liveness: None,
             owner: None,
+            mtu: None,
         }
     }
 }
@@ -107,6 +112,9 @@ pub enum Input {
     /// The answer to [`Effect::ResolveSources`]: every destination that was asked for in that question; `None` where there
     /// is no route.
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
+    /// The answer to [`Effect::MeasureUnderlay`]: the MTU of every way that was asked for in that question; `None` where nobody
+    /// can say.
+    Underlay(BTreeMap<Way, Option<u32>>),
     /// A provisioner's news.
     Tunnel(Box<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.
@@ -134,6 +142,8 @@ pub enum Effect {
     Observe,
     /// Ask the dataplane for the source address towards each; answer with [`Input::Sources`].
     ResolveSources(BTreeSet<Ipv4Addr>),
+    /// Ask the dataplane for the MTU of the underlay on each way; answer with [`Input::Underlay`].
+    MeasureUnderlay(BTreeSet<Way>),
     /// Give a tunnel's provisioner its spec; start one when there is none.
     Assign {
         /// What it should be.

@@ -354,3 +354,21 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     }
     assert!(journal.iter().any(|entry| matches!(entry.event, Event::PhaseChanged { to: Phase::Active, .. })));
 }
+
+#[tokio::test]
+async fn a_tunnel_fits_the_underlay_and_follows_it_in_place() {
+    let world = World::client().enabled().await;
+    world.kernel.set_underlay_mtu(1_400);
+    world.ledger.add_user(0);
+    world.active(0).await;
+    let mtu = || world.kernel.model().observed().links.get(&link()).map(|have| have.link.mtu);
+    assert_eq!(mtu(), Some(1_376));
+    let index = world.kernel.index(&link());
+    world.kernel.set_underlay_mtu(9_000);
+    world.eventually("its MTU is as large as it gets", || mtu() == Some(1_476)).await;
+    world.kernel.meddle(&link(), |model| model.set_mtu(&link(), 1_300));
+    world.eventually("what others set is put back", || mtu() == Some(1_476)).await;
+    world.active(0).await;
+    assert_eq!(world.kernel.index(&link()), index, "the link is the same one");
+    assert_eq!(world.peers.dials.load(Ordering::SeqCst), 1, "and so is the session");
+}

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -36,7 +36,6 @@ pub struct Faults {
     pub hang_removals: bool,
 }
 
-#[derive(Default)]
 pub struct Kernel {
     model: Mutex<Model>,
     pub faults: Mutex<Faults>,
@@ -49,6 +48,24 @@ pub struct Kernel {
     /// How often the source was asked for.
     pub looks: AtomicUsize,
     pub subscriptions: AtomicUsize,
+    /// The MTU of the way to everybody.
+    underlay_mtu: AtomicU32,
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self {
+            model: Mutex::default(),
+            faults: Mutex::default(),
+            listeners: Mutex::default(),
+            changes: Mutex::default(),
+            sources: Mutex::default(),
+            stray_source: Mutex::default(),
+            looks: AtomicUsize::default(),
+            subscriptions: AtomicUsize::default(),
+            underlay_mtu: AtomicU32::new(1500),
+        }
+    }
 }
 
 impl Kernel {
@@ -60,6 +77,12 @@ impl Kernel {
     pub fn meddle(&self, link: &LinkName, change: impl FnOnce(&mut Model) -> bool) {
         assert!(change(&mut self.model()), "the change is possible");
         self.notify(link);
+    }
+
+    /// The uplink takes packets of another size.
+    pub fn set_underlay_mtu(&self, mtu: u32) {
+        self.underlay_mtu.store(mtu, Ordering::SeqCst);
+        self.notify(&LinkName::new("eth0").unwrap());
     }
 
     /// Loses the subscriptions.
@@ -176,6 +199,10 @@ impl Dataplane for Kernel {
         let stray = self.stray_source.lock().unwrap().take();
         self.looks.fetch_add(1, Ordering::SeqCst);
         Ok(stray.or(*self.sources.lock().unwrap()))
+    }
+
+    async fn underlay_mtu(&self, _local: Ipv4Addr, _remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
+        Ok(Some(self.underlay_mtu.load(Ordering::SeqCst)))
     }
 }
 

@@ -176,6 +176,11 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     async fn outlet(&self, dst: Ipv4Addr) -> Result<Outlet, Fault> {
         self.core.pool.run(async move |netlink| outlet::outlet(netlink, dst).await).await?
     }
+
+    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
+        let mtu = self.core.pool.run(async move |netlink| observe::underlay_mtu(netlink, local, remote).await).await?;
+        mtu.map_err(|refusal| refused(format!("read the MTU from {local} towards {remote}"), &refusal))
+    }
 }
 
 fn cut_short(error: &tokio::task::JoinError) -> String {

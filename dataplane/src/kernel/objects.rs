@@ -14,7 +14,7 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{self, AddressAttribute},
     link::{InfoData, InfoGre, InfoKind, LinkAttribute, LinkFlags, LinkInfo, Stats64},
-    route::{RouteAddress, RouteAttribute, RouteType},
+    route::{RouteAddress, RouteAttribute, RouteMetric, RouteType},
     rule::{RuleAction, RuleAttribute, RuleFlags},
 };
 use warren_state::{Address, AddressScope, LinkKind, LinkName, ObservedLink, Owner, Route, RouteProtocol, Rule, RuleSelector, TableId};
@@ -187,6 +187,9 @@ pub struct RouteEntry {
     pub metric: u32,
     pub tos: u8,
     pub kind: RouteType,
+    pub mtu: Option<u32>,
+    /// Whether the MTU is not the route's own, but was learned of the path for a while.
+    pub mtu_expires: bool,
 }
 
 impl RouteEntry {
@@ -206,6 +209,8 @@ impl RouteEntry {
             metric: 0,
             tos: header.tos,
             kind: header.kind,
+            mtu: None,
+            mtu_expires: false,
         };
         let mut dst = Ipv4Addr::UNSPECIFIED;
         for attribute in &message.attributes {
@@ -216,6 +221,8 @@ impl RouteEntry {
                 RouteAttribute::PrefSource(RouteAddress::Inet(address)) => entry.source = Some(*address),
                 RouteAttribute::Priority(metric) => entry.metric = *metric,
                 RouteAttribute::Table(table) => entry.table = *table,
+                RouteAttribute::Metrics(metrics) => entry.mtu = metrics.iter().find_map(route_mtu),
+                RouteAttribute::CacheInfo(info) => entry.mtu_expires = info.expires != 0,
                 _ => {}
             }
         }
@@ -234,6 +241,13 @@ impl RouteEntry {
         let plain = self.kind == RouteType::Unicast && self.metric == 0 && self.tos == 0;
         let via = self.via.filter(|_| plain)?;
         Some(Route { table: TableId(self.table), dst: self.dst, via, source: self.source, protocol })
+    }
+}
+
+fn route_mtu(metric: &RouteMetric) -> Option<u32> {
+    match metric {
+        RouteMetric::Mtu(mtu) => Some(*mtu),
+        _ => None,
     }
 }
 

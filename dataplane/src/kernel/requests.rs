@@ -75,7 +75,8 @@ pub fn delete_link_group(group: u32) -> Request {
     request(RouteNetlinkMessage::DelLink(link(0, vec![LinkAttribute::Group(group)])), 0)
 }
 
-/// A GRE link as the reference makes it: no key, no checksum, no sequence numbers, TOS 0, no path MTU discovery.
+/// A GRE link as the reference makes it: no key, no checksum, no sequence numbers, TOS 0. Without path MTU discovery of its own the
+/// outer packet is as divisible as the inner one, and senders of what must not be cut are told what fits.
 pub fn create_gre(spec: &LinkSpec) -> Request {
     let attributes = vec![LinkAttribute::IfName(spec.name.to_string()), LinkAttribute::Group(LINK_GROUP), gre(gre_data(spec))];
     request(RouteNetlinkMessage::NewLink(link(0, attributes)), NLM_F_CREATE | NLM_F_EXCL)
@@ -213,6 +214,26 @@ pub fn route_over(dst: Ipv4Addr, index: u32) -> Request {
     message.header.flags = RouteFlags::FibMatch;
     message.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(dst)), RouteAttribute::Oif(index)];
     request(RouteNetlinkMessage::GetRoute(message), 0)
+}
+
+/// The route that a packet from `local` to `remote` would take; refused when `local` is not this host's.
+pub fn route_between(local: Ipv4Addr, remote: Ipv4Addr) -> Request {
+    request(RouteNetlinkMessage::GetRoute(between(local, remote)), 0)
+}
+
+/// The entry of the table that this route comes from, with nothing that was learned of the path.
+pub fn route_entry_between(local: Ipv4Addr, remote: Ipv4Addr) -> Request {
+    let mut message = between(local, remote);
+    message.header.flags |= RouteFlags::FibMatch;
+    request(RouteNetlinkMessage::GetRoute(message), 0)
+}
+
+fn between(local: Ipv4Addr, remote: Ipv4Addr) -> RouteMessage {
+    let mut message = routes();
+    (message.header.destination_prefix_length, message.header.source_prefix_length) = (32, 32);
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(remote)));
+    message.attributes.push(RouteAttribute::Source(RouteAddress::Inet(local)));
+    message
 }
 
 pub fn rules() -> Request {

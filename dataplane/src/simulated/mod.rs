@@ -46,6 +46,7 @@ struct World {
     now: Monotonic,
     counters: BTreeMap<LinkName, Counters>,
     source: Option<Ipv4Addr>,
+    underlay_mtu: Option<u32>,
     subscribers: Vec<Arc<Subscriber>>,
 }
 
@@ -75,6 +76,7 @@ impl Simulated {
             now: Monotonic::ZERO,
             counters: BTreeMap::new(),
             source: None,
+            underlay_mtu: Some(1500),
             subscribers: Vec::new(),
         };
         Self { world: Arc::new(Mutex::new(world)), life: 0 }
@@ -119,6 +121,13 @@ impl Simulated {
     /// Sets the source address that every destination resolves to.
     pub fn set_source(&self, source: Option<Ipv4Addr>) {
         self.world().source = source;
+    }
+
+    /// Sets the MTU of the way to every peer; the change of the uplink is noticed.
+    pub fn set_underlay_mtu(&self, mtu: Option<u32>) {
+        let mut world = self.world();
+        world.underlay_mtu = mtu;
+        world.tell(LinkName::new("eth0").ok());
     }
 
     /// Loses notices, as a full receive buffer does.
@@ -269,6 +278,10 @@ impl Dataplane for Simulated {
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
         Ok(self.alive(&format!("resolve the source towards {dst}"))?.source)
+    }
+
+    async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
+        Ok(self.alive(&format!("read the MTU from {local} towards {remote}"))?.underlay_mtu)
     }
 }
 

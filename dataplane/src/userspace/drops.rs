@@ -40,7 +40,7 @@ pub enum DropReason {
     Recursion,
     /// To send: the underlay cannot be reached.
     Unreachable,
-    /// To send: larger than the underlay's MTU.
+    /// To send: larger than what the way to the peer takes, and not to be fragmented. Its sender is told.
     TooBig,
     /// To send: the underlay's queue is full.
     NoBuffer,

@@ -7,6 +7,9 @@ use super::{drops::DropReason, inet};
 /// Bytes of the outer IPv4 header and the GRE header that we send.
 pub const ENCAP_LEN: usize = inet::IPV4_MIN + 4;
 
+/// In the seventh byte of an IPv4 header.
+const DONT_FRAGMENT: u8 = 0x40;
+
 /// IP protocol 47.
 pub const PROTOCOL: u8 = 47;
 
@@ -40,17 +43,18 @@ pub struct Outer {
     pub destination: Ipv4Addr,
 }
 
-/// The headers for an inner packet of `inner_len` bytes: no key, no checksum, no sequence number; DF not set, TOS 0. The
-/// kernel fills in the checksum (`raw(7)`, IP_HDRINCL).
+/// The headers for an inner packet of `inner_len` bytes: no key, no checksum, no sequence number; TOS 0. The kernel fills in
+/// the checksum (`raw(7)`, IP_HDRINCL). An `indivisible` one must not be fragmented on its way.
 ///
 /// `None` when the packet would be longer than IPv4 allows.
 #[must_use]
-pub fn encapsulate(outer: Outer, ttl: u8, id: u16, inner: Inner, inner_len: usize) -> Option<[u8; ENCAP_LEN]> {
+pub fn encapsulate(outer: Outer, ttl: u8, id: u16, inner: Inner, indivisible: bool, inner_len: usize) -> Option<[u8; ENCAP_LEN]> {
     let total = u16::try_from(inner_len + ENCAP_LEN).ok()?;
     let mut header = [0; ENCAP_LEN];
     header[0] = 0x45;
     header[2..4].copy_from_slice(&total.to_be_bytes());
     header[4..6].copy_from_slice(&id.to_be_bytes());
+    header[6] = if indivisible { DONT_FRAGMENT } else { 0 };
     header[8] = ttl;
     header[9] = PROTOCOL;
     header[12..16].copy_from_slice(&outer.source.octets());
@@ -137,13 +141,15 @@ mod tests {
     #[test]
     fn what_is_encapsulated_comes_out_again_with_its_addresses() {
         let inner = inner(84);
-        let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, inner.len()).unwrap();
+        let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, false, inner.len()).unwrap();
         let wire = [&header[..], &inner].concat();
         let (addresses, gre) = outer(&wire).unwrap();
         assert_eq!(addresses, OUTER);
         assert_eq!(decapsulate(gre), Ok(&inner[..]));
         assert_eq!(header[8], 64, "ttl");
         assert_eq!((header[1], header[6], header[7]), (0, 0, 0), "tos and don't-fragment");
+        let indivisible = encapsulate(OUTER, 64, 7, Inner::Ipv4, true, inner.len()).unwrap();
+        assert_eq!((indivisible[6], indivisible[7]), (0x40, 0));
     }
 
     #[test]
@@ -179,8 +185,8 @@ mod tests {
 
     #[test]
     fn an_inner_packet_beyond_what_ipv4_can_carry_is_refused() {
-        assert!(encapsulate(OUTER, 64, 7, Inner::Ipv4, 65_511).is_some());
-        assert_eq!(encapsulate(OUTER, 64, 7, Inner::Ipv4, 65_512), None);
+        assert!(encapsulate(OUTER, 64, 7, Inner::Ipv4, false, 65_511).is_some());
+        assert_eq!(encapsulate(OUTER, 64, 7, Inner::Ipv4, false, 65_512), None);
     }
 
     proptest! {
@@ -197,7 +203,7 @@ mod tests {
 
         #[test]
         fn any_damage_to_a_good_packet_is_taken_without_panic(at in 0usize..108, value in any::<u8>(), cut in 0usize..109) {
-            let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, 84).unwrap();
+            let header = encapsulate(OUTER, 64, 7, Inner::Ipv4, false, 84).unwrap();
             let mut wire = [&header[..], &inner(84)].concat();
             wire[at] = value;
             wire.truncate(cut);

@@ -5,7 +5,8 @@
 //! routes and rules are the same rtnetlink as with the kernel's own tunnels.
 //!
 //! The wire sees what a kernel tunnel would send: whole IPv4 packets with their checksums, a GRE header without options,
-//! don't-fragment not set. Only IPv4 underlays; one tunnel per pair of outer addresses.
+//! don't-fragment as in the inner packet. What the underlay does not take in one piece is cut where the inner packet allows
+//! it, and answered with "fragmentation needed" where it does not. Only IPv4 underlays; one tunnel per pair of outer addresses.
 
 mod client;
 mod coalesce;
@@ -17,6 +18,8 @@ mod group;
 mod inet;
 mod links;
 mod offload;
+mod oversize;
+mod paths;
 mod protocol;
 mod receive;
 mod sys;

@@ -4,7 +4,7 @@
 use std::{
     fs::{File, OpenOptions},
     io, mem,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, UdpSocket},
     os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
     ptr,
 };
@@ -65,6 +65,21 @@ fn set_nonblocking(file: &File) -> io::Result<()> {
     // SAFETY: as above.
     check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
     Ok(())
+}
+
+/// The largest packet that the way takes in one piece, in bytes: the device's MTU, the route's, or what ICMP has taught the
+/// kernel about the path (RFC 1191). Sends nothing.
+///
+/// # Errors
+/// When there is no way, or this host does not have the address.
+pub fn path_mtu(from: Ipv4Addr, to: Ipv4Addr) -> io::Result<usize> {
+    const DISCARD: u16 = 9;
+    let socket = UdpSocket::bind((from, 0))?;
+    socket.connect((to, DISCARD))?;
+    let (mut mtu, mut length) = (0 as libc::c_int, mem::size_of::<libc::c_int>() as libc::socklen_t);
+    // SAFETY: `mtu` is valid for writes of the length that is given, and both outlive the call.
+    check(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU, (&raw mut mtu).cast(), &raw mut length) })?;
+    usize::try_from(mtu).map_err(io::Error::other)
 }
 
 /// Lets the process have as many files open as the hard limit allows; returns the limit now in force.

@@ -1,6 +1,11 @@
 //! From the TUN devices to the underlay.
 
-use std::{convert::Infallible, io, io::Read, ops::Range, sync::Arc};
+use std::{
+    convert::Infallible,
+    io::{self, IoSlice, Read, Write},
+    ops::Range,
+    sync::Arc,
+};
 
 use socket2::Socket;
 
@@ -8,7 +13,9 @@ use super::{
     drops::DropReason,
     gre::{self, ENCAP_LEN, Inner},
     inet,
-    offload::{HEADER_LEN, HEADERS_MAX, Instructions, Splitter},
+    offload::{self, HEADER_LEN, HEADERS_MAX, Instructions, Splitter, TcpLayout},
+    oversize,
+    paths::Paths,
     sys::{BATCH, Message, Sender},
     tunnels::{Tunnel, Tunnels},
 };
@@ -22,6 +29,9 @@ const ARENA: usize = 4 * READ_MAX;
 /// So many batches of one tunnel, then it is another tunnel's turn.
 const TURNS: usize = 16;
 
+/// Segments are not cut smaller than this: a way that takes no more than that is told to the sender.
+const SEGMENT_MIN: usize = 256;
+
 /// Carries packets until an error that no other packet would escape.
 pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
     let mut transmitter = Transmitter {
@@ -31,6 +41,7 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
         used: 0,
         headers: Vec::new(),
         queue: Vec::with_capacity(BATCH),
+        paths: Paths::default(),
         last_id: 0,
     };
     let mut ready = Vec::new();
@@ -55,6 +66,7 @@ struct Transmitter<'a> {
     /// The headers of the queued packets.
     headers: Vec<u8>,
     queue: Vec<Queued>,
+    paths: Paths,
     last_id: u16,
 }
 
@@ -128,9 +140,12 @@ impl Transmitter<'_> {
             Instructions::Checksum { .. } => return Err(DropReason::Unreadable),
             Instructions::Tcp4 { segment } => segment,
         };
+        let layout = TcpLayout::of(packet).ok_or(DropReason::Unreadable)?;
+        let indivisible = oversize::is_indivisible(packet);
+        let segment = self.fitting(tunnel.outer(), layout.headers, segment);
         for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
-            let outer =
-                gre::encapsulate(tunnel.outer(), tunnel.ttl(), next_id(&mut self.last_id), inner, piece.headers_len + piece.payload_len);
+            let id = next_id(&mut self.last_id);
+            let outer = gre::encapsulate(tunnel.outer(), tunnel.ttl(), id, inner, indivisible, piece.headers_len + piece.payload_len);
             let from = self.headers.len();
             self.headers.extend_from_slice(&outer.ok_or(DropReason::TooBig)?);
             self.headers.extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
@@ -140,9 +155,20 @@ impl Transmitter<'_> {
         Ok(())
     }
 
+    /// How much of a stream goes into one packet: it may be cut anywhere, so nobody needs to be told what fits.
+    fn fitting(&mut self, outer: gre::Outer, headers: usize, segment: usize) -> usize {
+        let around = ENCAP_LEN + headers;
+        if self.paths.takes(outer, around + segment) {
+            return segment;
+        }
+        let room = self.paths.limit(outer).saturating_sub(around);
+        if room >= SEGMENT_MIN { segment.min(room) } else { segment }
+    }
+
     fn enqueue_whole(&mut self, tunnel: &Tunnel, inner: Inner, payload: Range<usize>) -> Result<(), DropReason> {
-        let outer =
-            gre::encapsulate(tunnel.outer(), tunnel.ttl(), next_id(&mut self.last_id), inner, payload.len()).ok_or(DropReason::TooBig)?;
+        let indivisible = oversize::is_indivisible(&self.arena[payload.clone()]);
+        let id = next_id(&mut self.last_id);
+        let outer = gre::encapsulate(tunnel.outer(), tunnel.ttl(), id, inner, indivisible, payload.len()).ok_or(DropReason::TooBig)?;
         let from = self.headers.len();
         self.headers.extend_from_slice(&outer);
         self.queue.push(Queued { header: from..self.headers.len(), payload });
@@ -153,9 +179,16 @@ impl Transmitter<'_> {
         let mut done = 0;
         let mut retried = None;
         while done < self.queue.len() {
-            let messages = self.queue[done..].iter().map(|queued| Message {
-                from: tunnel.outer().source,
-                to: tunnel.outer().destination,
+            let outer = tunnel.outer();
+            if !self.paths.takes(outer, self.queue[done].len()) {
+                self.send_oversize(tunnel, done)?;
+                done += 1;
+                continue;
+            }
+            let limit = self.paths.limit(outer);
+            let messages = self.queue[done..].iter().take_while(|queued| queued.len() <= limit).map(|queued| Message {
+                from: outer.source,
+                to: outer.destination,
                 parts: [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]],
             });
             match self.sender.send(self.socket, messages) {
@@ -170,6 +203,8 @@ impl Transmitter<'_> {
                 Err(error) if DropReason::of_send_error(&error) == DropReason::Unreachable && retried != Some(done) => {
                     retried = Some(done);
                 }
+                // Now it is known what fits.
+                Err(error) if is_too_big(&error) && self.paths.ask(outer) < self.queue[done].len() => {}
                 Err(error) => {
                     tunnel.traffic.drops.add(DropReason::of_send_error(&error), 1);
                     done += 1;
@@ -181,11 +216,52 @@ impl Transmitter<'_> {
         self.used = 0;
         Ok(())
     }
+
+    /// Sends a packet that does not fit in pieces, or tells its sender what fits.
+    fn send_oversize(&mut self, tunnel: &Tunnel, index: usize) -> io::Result<()> {
+        let outer = tunnel.outer();
+        let limit = self.paths.limit(outer);
+        let queued = &self.queue[index];
+        let packet = [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]].concat();
+        let pieces = if oversize::is_indivisible(&packet) { Vec::new() } else { oversize::fragments(&packet, limit) };
+        if pieces.is_empty() {
+            tunnel.traffic.drops.add(DropReason::TooBig, 1);
+            tell_what_fits(tunnel, &packet[ENCAP_LEN..], limit.saturating_sub(ENCAP_LEN));
+            return Ok(());
+        }
+        let mut done = 0;
+        while done < pieces.len() {
+            let parts = pieces[done..].iter().map(|piece| [piece.as_slice(), &[]]);
+            match self.sender.send(self.socket, parts.map(|parts| Message { from: outer.source, to: outer.destination, parts })) {
+                Ok(sent) => done += sent,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    tunnel.traffic.drops.add(DropReason::of_send_error(&error), 1);
+                    return Ok(());
+                }
+            }
+        }
+        tunnel.traffic.tx.add(1, (packet.len() - ENCAP_LEN) as u64);
+        Ok(())
+    }
+}
+
+/// Puts the answer into the link, from which the packet came. A link that does not take it is as good as one that lost it.
+#[allow(clippy::unused_io_amount)]
+fn tell_what_fits(tunnel: &Tunnel, inner: &[u8], mtu: usize) {
+    if let Some(answer) = oversize::fragmentation_needed(inner, mtu) {
+        let _ = (&tunnel.tun).write_vectored(&[IoSlice::new(&offload::PLAIN), IoSlice::new(&answer)]);
+    }
 }
 
 impl Queued {
+    fn len(&self) -> usize {
+        self.header.len() + self.payload.len()
+    }
+
     fn inner_len(&self) -> usize {
-        self.header.len() + self.payload.len() - ENCAP_LEN
+        self.len() - ENCAP_LEN
     }
 }
 
@@ -201,6 +277,10 @@ fn is_own_carrier(packet: &[u8], tunnel: &Tunnel) -> bool {
     inet::Ipv4::parse(packet).is_some_and(|header| {
         header.protocol == gre::PROTOCOL && header.source == tunnel.outer().source && header.destination == tunnel.outer().destination
     })
+}
+
+fn is_too_big(error: &io::Error) -> bool {
+    DropReason::of_send_error(error) == DropReason::TooBig
 }
 
 /// Whether the socket itself is unusable.

@@ -6,6 +6,7 @@
 
 mod companions;
 mod links;
+mod mtu;
 mod notices;
 mod ownership;
 mod removal;
@@ -70,6 +71,11 @@ const PROMISES: &[Promise] = promises![
     ALL companions::ten_thousand_routes_are_put_and_observed,
     KERNEL companions::the_source_towards_a_destination_is_resolved,
     KERNEL companions::the_way_past_a_tunnel_is_found_and_no_other_is_looked_for,
+    ALL mtu::the_mtu_of_the_underlay_is_found,
+    ALL mtu::another_mtu_of_the_uplink_is_noticed,
+    KERNEL mtu::a_packet_that_may_be_cut_crosses_in_pieces_that_fit,
+    KERNEL mtu::a_packet_that_must_not_be_cut_is_answered_with_what_fits,
+    KERNEL mtu::what_the_path_teaches_counts,
     ALL removal::a_removal_counts_exactly,
     ALL removal::a_removal_of_what_is_gone_is_done,
     ALL removal::fifty_removals_at_once_leave_the_neighbour_alone,

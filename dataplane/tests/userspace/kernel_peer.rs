@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use libtest_mimic::Trial;
 
 use crate::{
-    lab::{A, B, Host, INNER_A, INNER_B, Lab, PATIENCE, ip, transfer, try_ip, within},
+    lab::{A, B, Host, INNER_A, INNER_B, Lab, PATIENCE, eventually, ip, transfer, try_ip, within},
     trial,
 };
 
@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
         trial("pings_cross_to_a_kernel_tunnel_both_ways", pings),
         trial("datagrams_cross_to_a_kernel_tunnel_both_ways", datagrams),
         trial("tcp_is_whole_to_and_from_a_kernel_tunnel_with_all_its_offloads", tcp),
+        trial("large_packets_cross_a_narrow_path_to_and_from_a_kernel_tunnel", narrow),
     ];
     let can = kernel_has_gre();
     if !can {
@@ -53,6 +54,21 @@ fn tcp() {
     transfer(&b.namespace, &a.namespace, INNER_A, 2 << 20);
     let lab = Lab::direct();
     let (a, b) = pair(&lab);
+    transfer(&a.namespace, &b.namespace, INNER_B, 2 << 20);
+    transfer(&b.namespace, &a.namespace, INNER_A, 2 << 20);
+}
+
+fn narrow() {
+    let lab = Lab::routed();
+    let (a, b) = pair(&lab);
+    ip(&format!("-n {} link set b1 mtu 1400", lab.name("r")));
+    ip(&format!("-n {} link set u0 mtu 1400", b.namespace));
+    for (host, peer) in [(&a, INNER_B), (&b, INNER_A)] {
+        // Either end may have to learn first what the way takes.
+        let crosses = |size: &str| host.ping(&format!("-c 1 -W 2 {size} {peer}")).status.success();
+        eventually("a packet that may be cut crosses", || crosses("-s 1448 -M dont"));
+        eventually("a packet that fits crosses", || crosses("-s 1348 -M do"));
+    }
     transfer(&a.namespace, &b.namespace, INNER_B, 2 << 20);
     transfer(&b.namespace, &a.namespace, INNER_A, 2 << 20);
 }

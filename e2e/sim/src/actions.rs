@@ -119,6 +119,12 @@ impl World {
             Action::RemoveForeign => self.remove_foreign(),
             Action::SourceChanges => self.change_source(false),
             Action::SourcePrefers => self.change_source(true),
+            Action::UplinkMtu(mtu) => {
+                self.underlay_mtu = *mtu;
+                if let Ok(uplink) = LinkName::new("eth0") {
+                    self.notice(uplink);
+                }
+            }
             Action::Crash => self.crash("killed"),
             Action::LoseSwitch => {
                 self.switch_is_lost = true;

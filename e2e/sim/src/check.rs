@@ -258,7 +258,10 @@ impl World {
             owner: None,
             exclude: &Exclusion::default(),
         };
-        build(&request).tunnels
+        let mut tunnels = build(&request).tunnels;
+        let room = u16::try_from(self.underlay_mtu - 24).unwrap_or(u16::MAX);
+        tunnels.values_mut().for_each(|spec| spec.link.mtu = spec.link.mtu.min(room));
+        tunnels
     }
 
     /// The preferred one, but for a tunnel that is there with another one that the host has.

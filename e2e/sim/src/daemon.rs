@@ -13,7 +13,7 @@ use warren_state::{
     guard::{AcceptedView, GuardSettings, HoldReason, Verdict, ViewGuard},
     invariant::Invariant,
     lifecycle::{self, TunnelReport},
-    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
+    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role, Way},
 };
 
 use crate::{
@@ -306,6 +306,7 @@ impl World {
         match effect {
             Effect::Observe => self.soon(Happening::Observe(run, start)),
             Effect::ResolveSources(destinations) => self.soon(Happening::Resolve(run, start, destinations)),
+            Effect::MeasureUnderlay(ways) => self.soon(Happening::Measure(run, start, ways)),
             Effect::Assign { spec, incarnation, generation } => {
                 self.check_assign(&spec);
                 let tunnel = spec.id;
@@ -378,6 +379,13 @@ impl World {
         self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Sources(sources))));
     }
 
+    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let mtus = ways.into_iter().map(|way| (way, Some(self.underlay_mtu))).collect();
+        let wait = self.operation_takes();
+        self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Underlay(mtus))));
+    }
+
     pub(crate) fn operation_takes(&mut self) -> Duration {
         if self.slow_until > self.now { self.chance.millis(300, 3_000) } else { self.chance.millis(0, 6) }
     }
@@ -443,6 +451,7 @@ fn brief(input: &Input) -> String {
         | Input::Remove(_)
         | Input::Observed(Err(_))
         | Input::Sources(_)
+        | Input::Underlay(_)
         | Input::ProvisionerEnded { .. }
         | Input::Notice(_)
         | Input::Shutdown { .. }

@@ -66,6 +66,8 @@ pub(crate) enum Action {
     SourceChanges,
     /// Another address is preferred; the one before stays.
     SourcePrefers,
+    /// The uplink takes packets of another size.
+    UplinkMtu(u32),
     /// All policy rules go, as when systemd-networkd is started anew.
     PurgeRules,
     /// A host behind a learned route falls silent, or answers again.
@@ -152,7 +154,7 @@ fn action(chance: &mut Chance) -> Action {
     let class = *chance
         .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
         .unwrap_or(&FaultClass::Transient);
-    match chance.below(81) {
+    match chance.below(83) {
         0..=3 => Action::Switch(!chance.one_in(3)),
         4..=8 => Action::Activate(user),
         9 | 10 => Action::Ban(user),
@@ -200,6 +202,7 @@ fn action(chance: &mut Chance) -> Action {
         74 | 75 => Action::Host(small, chance.one_in(2)),
         76 => Action::LivenessFails,
         78 | 79 => Action::LoseSwitch,
+        80 | 81 => Action::UplinkMtu(*chance.pick(&[1500, 1400, 1280, 9000]).unwrap_or(&1500)),
         _ => Action::LateSignals,
     }
 }

@@ -45,6 +45,7 @@ pub(crate) enum Happening {
     WakeUp(u64),
     Observe(u64, u64),
     Resolve(u64, u64, BTreeSet<Ipv4Addr>),
+    Measure(u64, u64, BTreeSet<reconcile::Way>),
     Deliver(u64, TunnelId, Box<lifecycle::Input>),
     Provisioner(u64, TunnelId, u64, Box<lifecycle::Input>),
     ProvisionerEnded(u64, TunnelId, u64),
@@ -99,6 +100,7 @@ pub(crate) struct World {
     pub(crate) source: Ipv4Addr,
     /// The address that came to the host last, and when.
     pub(crate) source_came: Option<(Ipv4Addr, Monotonic)>,
+    pub(crate) underlay_mtu: u32,
     /// Hosts behind learned routes that answer no probe.
     pub(crate) silent_hosts: BTreeSet<ipnet::Ipv4Net>,
     pub(crate) ops: BTreeMap<u64, Op>,
@@ -149,6 +151,7 @@ impl World {
             lose_notices_until: Monotonic::ZERO,
             source: CLIENT_IP,
             source_came: None,
+            underlay_mtu: 1500,
             silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
@@ -304,6 +307,7 @@ impl World {
             Happening::WakeUp(of) if current(of) => self.wake_up(),
             Happening::Observe(of, start) if current(of) => self.observe_all(start),
             Happening::Resolve(of, start, destinations) if current(of) => self.resolve(start, destinations),
+            Happening::Measure(of, start, ways) if current(of) => self.measure(start, ways),
             Happening::Deliver(of, tunnel, input) if current(of) => self.deliver(tunnel, input),
             Happening::Provisioner(of, tunnel, id, input) if current(of) && self.is_provisioner(tunnel, id) => {
                 self.tell_provisioner(tunnel, *input);
@@ -326,6 +330,7 @@ impl World {
             | Happening::WakeUp(_)
             | Happening::Observe(..)
             | Happening::Resolve(..)
+            | Happening::Measure(..)
             | Happening::Deliver(..)
             | Happening::Provisioner(..)
             | Happening::ProvisionerEnded(..)

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use warren_e2e::{
-    observe::{addresses, await_routes, bgp_routes, link_index},
+    observe::{addresses, await_routes, bgp_routes, link, link_index},
     site::{LINK, Site},
     wait::{Ask, scaled, until},
 };
@@ -12,7 +12,7 @@ use warren_ledger::accounts::UserType;
 
 use crate::{
     Scenario,
-    support::{SOON, connected},
+    support::{SOON, connected, without_loss},
 };
 
 /// A repair that follows a notice is far quicker than the slowest timer.
@@ -24,6 +24,7 @@ pub const ALL: &[Scenario] = &[
     ("a_deleted_route_is_put_back_at_once", deleted_route),
     ("a_link_set_down_is_set_up_again", link_down),
     ("a_device_that_moves_takes_its_tunnels_along", device_moves),
+    ("the_tunnel_follows_the_uplinks_mtu_and_no_packet_is_lost", uplink_mtu),
     ("a_link_that_is_not_ours_is_a_conflict_and_stays", foreign_link),
 ];
 
@@ -87,6 +88,27 @@ fn device_moves(site: &mut Site<'_>) -> Result<()> {
     host.connection.end.local = spare;
     site.device().add_tunnel(host.connection.end.clone())?;
     host.await_working(site)
+}
+
+/// The tunnel's MTU is what the underlay leaves, whoever sets another one, and changes in place.
+fn uplink_mtu(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let before = host.fingerprint(site)?;
+    let pings = host.pings()?;
+    let becomes = |mtu: u64| {
+        until(&format!("the tunnel's MTU is {mtu}"), SOON, || {
+            let now = link(&host.client, LINK)?.context("no link")?["mtu"].clone();
+            Ok(Ask::holds(now == mtu, || format!("it is {now}")))
+        })
+    };
+    host.client.ip("link set eth0 mtu 1400\n")?;
+    becomes(1376)?;
+    host.client.ip(&format!("link set {LINK} mtu 1300\n"))?;
+    becomes(1376)?;
+    host.client.ip("link set eth0 mtu 1500\n")?;
+    becomes(1476)?;
+    without_loss(pings)?;
+    host.is_still(site, &before)
 }
 
 fn foreign_link(site: &mut Site<'_>) -> Result<()> {

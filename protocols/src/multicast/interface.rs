@@ -20,7 +20,7 @@ pub struct MulticastSettings {
     pub heartbeat: Duration,
     /// Between two Register messages for one group; the first comes after a random part of it.
     pub register: Duration,
-    /// The largest packet on the link, IPv4 header included, in bytes.
+    /// The largest packet on the link, IPv4 header included, in bytes: every link takes 576 (RFC 791 section 3.1).
     pub mtu: u16,
     /// Heartbeats and Register messages leave at most this many at a time …
     pub burst: usize,
@@ -37,7 +37,7 @@ impl Default for MulticastSettings {
             prune_hold: Duration::from_secs(5),
             heartbeat: Duration::from_secs(10),
             register: Duration::from_secs(60),
-            mtu: 1476,
+            mtu: 576,
             burst: 32,
             pause: Duration::from_millis(10),
         }

@@ -24,7 +24,9 @@ const PATH: &str = "path";
 pub const TARGETS: usize = 4;
 /// Of devices without a tunnel.
 const NEAREST: usize = 3;
-/// A tunnel packet of 1476 bytes with its outer headers (20 of IP, 4 of GRE).
+/// What a tunnel puts before a packet (20 bytes of IP, 4 of GRE).
+const HEADERS: u32 = 24;
+/// A tunnel's largest packet, where the underlay takes that.
 const WHOLE: u32 = 1500;
 const SMALL: usize = 84;
 /// A session that is down for longer does not come back by itself at once.
@@ -94,7 +96,9 @@ pub struct Seen {
     pub way: Option<Way>,
     /// A small packet.
     pub small: Echo,
-    /// One as large as a tunnel's largest, forbidden to be fragmented; asked for only when the small one was answered.
+    /// The size of the largest packet that is expected to pass in one piece.
+    pub whole: u32,
+    /// One of that size, forbidden to be fragmented; asked for only when the small one was answered.
     pub large: Option<Echo>,
     /// One through the tunnel.
     pub inside: Option<Echo>,
@@ -105,15 +109,17 @@ pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &
     if targets.is_empty() {
         return vec![Check::skip(PATH, "there is no device to try: no tunnel is due, and no latencies are known")];
     }
-    let looked = targets.iter().map(|target| async move { judge(target, links, &see(kernel, target).await, status) });
+    let looked = targets.iter().map(|target| async move { judge(target, links, &see(kernel, links, target).await, status) });
     join_all(looked).await.into_iter().flatten().collect()
 }
 
-async fn see(kernel: &Kernel, target: &Target) -> Seen {
+async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
+    let way = kernel.way(target.address).await;
+    let whole = whole(target, links, way.as_ref());
     let outside = async {
         let small = echo(target.address, SMALL, false).await;
         let large = match small {
-            Echo::Reply(_) => Some(echo(target.address, WHOLE as usize, true).await),
+            Echo::Reply(_) => Some(echo(target.address, whole as usize, true).await),
             Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) => None,
         };
         (small, large)
@@ -124,8 +130,21 @@ async fn see(kernel: &Kernel, target: &Target) -> Seen {
             None => None,
         }
     };
-    let (way, (small, large), inside) = tokio::join!(kernel.way(target.address), outside, inside);
-    Seen { way, small, large, inside }
+    let ((small, large), inside) = tokio::join!(outside, inside);
+    Seen { way, whole, small, large, inside }
+}
+
+/// The largest packet of the tunnel that is there, headers included; else of the one that would be made for this way.
+fn whole(target: &Target, links: &[Link], way: Option<&Way>) -> u32 {
+    let name = target.tunnel.as_ref().and_then(|tunnel| tunnel.name.as_ref());
+    let link = links.iter().find(|link| Some(&link.name) == name);
+    let taken = way.and_then(|way| Some(takes(links.iter().find(|link| link.index == way.link)?, way)));
+    link.map_or(taken.unwrap_or(WHOLE).min(WHOLE), |link| link.mtu + HEADERS)
+}
+
+/// What the interface, or the route over it, takes in one piece.
+fn takes(link: &Link, way: &Way) -> u32 {
+    way.mtu.filter(|mtu| *mtu > 0).map_or(link.mtu, |of_route| of_route.min(link.mtu))
 }
 
 /// Judges.
@@ -226,21 +245,21 @@ fn lasts(status: &Status, tunnel: &Tunnel) -> Duration {
 }
 
 fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
-    let Some(link) = uplink else { return Check::skip(MTU, "no interface leads there") };
-    let of_route = seen.way.as_ref().and_then(|way| way.mtu).filter(|mtu| *mtu > 0);
-    let mtu = of_route.map_or(link.mtu, |of_route| of_route.min(link.mtu));
-    let fix =
-        format!("raise the MTU to {WHOLE} or more on the way; else large packets inside the tunnel travel in fragments, or not at all");
-    if mtu < WHOLE {
-        return Check::warn(MTU, format!("{} takes {mtu} bytes there, and a tunnel's largest packet has {WHOLE}", link.name), fix);
+    let (Some(link), Some(way)) = (uplink, &seen.way) else { return Check::skip(MTU, "no interface leads there") };
+    let (mtu, whole) = (takes(link, way), seen.whole);
+    let fix = format!(
+        "raise the MTU to {whole} or more on the way, or set `[tunnel] mtu` to what passes, less {HEADERS}; else large packets inside the tunnel travel in fragments, or not at all"
+    );
+    if mtu < whole {
+        return Check::warn(MTU, format!("{} takes {mtu} bytes there, and a tunnel's largest packet has {whole}", link.name), fix);
     }
     match &seen.large {
         Some(Echo::Reply(_)) => {
-            Check::pass(MTU, format!("{} takes {mtu} bytes, and a packet of {WHOLE} reached the device in one piece", link.name))
+            Check::pass(MTU, format!("{} takes {mtu} bytes, and a packet of {whole} reached the device in one piece", link.name))
         }
         Some(Echo::Silence | Echo::TooLarge) => Check::warn(
             MTU,
-            format!("{} takes {mtu} bytes, but a packet of {WHOLE} does not reach the device in one piece", link.name),
+            format!("{} takes {mtu} bytes, but a packet of {whole} does not reach the device in one piece", link.name),
             fix,
         ),
         Some(Echo::NoRoute(_) | Echo::NotAllowed(_)) | None => {
@@ -284,7 +303,7 @@ mod tests {
     }
 
     fn seen(small: Echo, large: Option<Echo>, inside: Option<Echo>) -> Seen {
-        Seen { way: Some(Way { link: 2, ..Way::default() }), small, large, inside }
+        Seen { way: Some(Way { link: 2, ..Way::default() }), whole: WHOLE, small, large, inside }
     }
 
     fn outcome(target: &Target, links: &[Link], seen: &Seen, name: &str) -> Outcome {
@@ -372,18 +391,26 @@ mod tests {
 
     #[test]
     fn a_way_that_takes_less_than_a_whole_tunnel_packet_is_told_of() {
-        let judged = |mtu, of_route, large| {
+        let judged = |tunnel: Option<u32>, mtu, of_route, large| {
             let mut links = links();
             links[0].mtu = mtu;
+            links[1].mtu = tunnel.unwrap_or_default();
             let way = Some(Way { link: 2, mtu: of_route, source: None });
-            outcome(&target(None), &links, &Seen { way, ..seen(REPLY, large, None) }, MTU)
+            let target = target(tunnel.map(|_| "BGP Session Up"));
+            let whole = whole(&target, &links, way.as_ref());
+            outcome(&target, &links, &Seen { way, whole, ..seen(REPLY, large, None) }, MTU)
         };
-        assert_eq!(judged(1500, None, Some(REPLY)), Outcome::Pass);
-        assert_eq!(judged(9000, None, None), Outcome::Pass, "the way could not be tried");
-        assert_eq!(judged(1450, None, Some(REPLY)), Outcome::Warn);
-        assert_eq!(judged(1500, Some(1400), Some(REPLY)), Outcome::Warn);
-        assert_eq!(judged(1500, None, Some(Echo::Silence)), Outcome::Warn);
-        assert_eq!(judged(1500, None, Some(Echo::TooLarge)), Outcome::Warn);
+        for tunnel in [None, Some(1476)] {
+            assert_eq!(judged(tunnel, 1500, None, Some(REPLY)), Outcome::Pass);
+            assert_eq!(judged(tunnel, 9000, None, None), Outcome::Pass, "the way could not be tried");
+            assert_eq!(judged(tunnel, 1500, None, Some(Echo::Silence)), Outcome::Warn);
+            assert_eq!(judged(tunnel, 1500, None, Some(Echo::TooLarge)), Outcome::Warn);
+        }
+        assert_eq!(judged(Some(1476), 1450, None, Some(REPLY)), Outcome::Warn);
+        assert_eq!(judged(Some(1476), 1500, Some(1400), Some(REPLY)), Outcome::Warn);
+        assert_eq!(judged(Some(1376), 1400, None, Some(REPLY)), Outcome::Pass, "the tunnel takes no more than the way");
+        assert_eq!(judged(Some(1376), 1500, Some(1400), Some(REPLY)), Outcome::Pass);
+        assert_eq!(judged(None, 1400, None, Some(REPLY)), Outcome::Pass, "a tunnel would be made to fit");
         let nowhere = Seen { way: None, ..seen(Echo::Silence, None, None) };
         assert_eq!(outcome(&target(None), &links(), &nowhere, MTU), Outcome::Skip);
     }

@@ -152,6 +152,15 @@ pub static FLAGS: &[Flag] = &[
     },
     Flag { names: &["state-dir"], value: Value::Text(" DIR"), help: "durable state (default /var/lib/doublezerod)", set: text!(state_dir) },
     Flag {
+        names: &["tunnel-mtu"],
+        value: Value::Count,
+        help: "largest packet inside a tunnel, 576 to 8976 (default: what the underlay leaves, 1476 at most)",
+        set: Set::Text(|layer, text| {
+            layer.tunnel.mtu = Some(values::count(text)?);
+            Ok(())
+        }),
+    },
+    Flag {
         names: &["bgp-hold-time"],
         value: Value::Seconds,
         help: "proposed to BGP peers; the lower one of both sides holds (default 90s, at least 3s)",

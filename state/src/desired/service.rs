@@ -11,11 +11,11 @@ use ipnet::Ipv4Net;
 use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, Refusal, Request, has_dz_ip, refusal};
 use crate::{
     Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec, Pubkey, Route, RouteProtocol, Rule,
-    RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId, TunnelSpec, View, reconcile::Role, view::User,
+    RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId, TunnelSpec, View,
+    reconcile::{Role, USUAL_MTU},
+    view::User,
 };
 
-/// 1500 bytes less the outer IPv4 header (20) and the GRE header (4).
-const MTU: u16 = 1476;
 const TTL: u8 = 64;
 
 /// Both ends of a tunnel, as this host sees them.
@@ -50,7 +50,7 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
     Ok(TunnelSpec {
         id,
         kind,
-        link: LinkSpec { name, local: ends.local, remote: ends.remote, ttl: TTL, mtu: MTU },
+        link: LinkSpec { name, local: ends.local, remote: ends.remote, ttl: TTL, mtu: USUAL_MTU },
         dz_ip: Some(user.dz_ip).filter(|_| has_dz_ip(user)),
         addresses: addresses(request.role, kind, user, ends),
         routes,

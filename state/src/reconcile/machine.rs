@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Effect, Input, Manual, ReconcilerSettings, Role, pass::STOPS, sources::Sources};
+use super::{Effect, Input, Manual, ReconcilerSettings, Role, pass::STOPS, sources::Sources, underlay::Underlay};
 use crate::{
     Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase,
     Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
@@ -55,6 +55,7 @@ pub struct Reconciler {
     /// Provisioners that ended since the observation under way began.
     pub(super) ended: BTreeSet<TunnelId>,
     pub(super) sources: Sources,
+    pub(super) underlay: Underlay,
     /// The address that this host had when the view before was in force.
     pub(super) moved_from: Option<Ipv4Addr>,
     pub(super) looking: Looking,
@@ -159,6 +160,7 @@ impl Reconciler {
             marks: BTreeMap::new(),
             ended: BTreeSet::new(),
             sources: Sources::default(),
+            underlay: Underlay::default(),
             moved_from: None,
             looking: Looking::default(),
             next_incarnation: first_incarnation,
@@ -181,6 +183,7 @@ impl Reconciler {
             Input::Observed(Ok(observed)) => self.take_observed(&observed, &mut turn),
             Input::Observed(Err(_)) => self.observe_later(&mut turn),
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),
+            Input::Underlay(answers) => self.take_underlay(&answers, &mut turn),
             Input::Tunnel(report) => self.take_report(*report, &mut turn),
             Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut turn),
             Input::Notice(link) => self.notice(link, &mut turn),
@@ -279,7 +282,8 @@ impl Reconciler {
             (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
         };
         let decided = self.may_act() && self.looking.done && self.waiting.is_empty();
-        let complete = self.built.needs_source.is_empty() && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
+        let known = self.built.needs_source.is_empty() && self.underlay.withheld.is_empty();
+        let complete = known && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
         // Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
         let no_strays = self.marks.keys().all(|id| self.slots.contains_key(id) || self.built.keep.contains(&id.0));
         decided && complete && no_strays && !self.looking.unverified && self.slots.values().all(settled)

@@ -156,6 +156,7 @@ impl Reconciler {
 
     pub(super) fn rebuild(&mut self, turn: &mut Turn<'_>) {
         let built = self.build();
+        self.ask_underlay(turn);
         for (user, refusal) in &built.refused {
             if self.built.refused.get(user).map(|before| before.code) != Some(refusal.code) {
                 let Refusal { code, reason } = refusal.clone();
@@ -167,12 +168,13 @@ impl Reconciler {
         self.built = built;
     }
 
-    fn build(&self) -> Built {
+    fn build(&mut self) -> Built {
         let mut built = self.build_from_view();
         if self.is_held() {
             self.hold_as_it_is(&mut built);
         }
         self.put_manual(&mut built);
+        self.fit_to_underlay(&mut built);
         built
     }
 
@@ -344,6 +346,7 @@ impl Reconciler {
                 Effect::Retire { .. } => retired += 1,
                 Effect::Observe
                 | Effect::ResolveSources(_)
+                | Effect::MeasureUnderlay(_)
                 | Effect::Recheck(_)
                 | Effect::Detach(_)
                 | Effect::Record(_)

@@ -129,7 +129,7 @@ impl Reconciler {
 
     /// The host's own network changed. The last of many changes in a row is followed by a question too.
     pub(super) fn ask_sources_soon(&mut self, turn: &mut Turn<'_>) {
-        if self.built.uses_source.is_empty() {
+        if self.built.uses_source.is_empty() && !self.uses_underlay() {
             return;
         }
         match self.looking.sources_at.map(|at| at + self.settings.source_gap).filter(|at| *at > turn.now) {
@@ -148,6 +148,7 @@ impl Reconciler {
         if !all.is_empty() {
             turn.effects.push(Effect::ResolveSources(all));
         }
+        self.ask_underlay_again(turn);
     }
 
     /// The host would choose this one: whether it has the one in use still is to be seen.

@@ -2,6 +2,7 @@
 
 mod held;
 mod manual;
+mod mtu;
 mod shutdown;
 mod sources;
 mod views;
@@ -66,12 +67,19 @@ struct Bench {
     model: Model,
     now: Monotonic,
     random: SplitMix64,
+    /// The MTU of every way.
+    underlay: Option<u32>,
 }
 
 impl Bench {
     fn new(role: Option<Role>) -> Self {
-        let machine = Reconciler::new(role, ReconcilerSettings::default(), Incarnation(1 << 32));
-        Self { machine, model: Model::new(), now: Monotonic::ZERO + Duration::from_secs(1000), random: SplitMix64::new(1) }
+        Self::with(role, ReconcilerSettings::default())
+    }
+
+    fn with(role: Option<Role>, settings: ReconcilerSettings) -> Self {
+        let machine = Reconciler::new(role, settings, Incarnation(1 << 32));
+        let now = Monotonic::ZERO + Duration::from_secs(1000);
+        Self { machine, model: Model::new(), now, random: SplitMix64::new(1), underlay: Some(1500) }
     }
 
     fn gateway() -> Self {
@@ -95,7 +103,14 @@ impl Bench {
     }
 
     fn give(&mut self, input: Input) -> Vec<String> {
-        let effects = self.machine.handle(self.now, input, &mut self.random);
+        let mut effects = self.machine.handle(self.now, input, &mut self.random);
+        // The kernel knows the way to everybody, and says so at once.
+        while let Some(at) = effects.iter().position(|effect| matches!(effect, Effect::MeasureUnderlay(_))) {
+            let Effect::MeasureUnderlay(ways) = effects.remove(at) else { unreachable!() };
+            let mtus = ways.into_iter().map(|way| (way, self.underlay)).collect();
+            let answered = self.machine.handle(self.now, Input::Underlay(mtus), &mut self.random);
+            effects.splice(at..at, answered);
+        }
         effects.iter().map(text).filter(|line| !line.is_empty()).collect()
     }
 
@@ -167,6 +182,7 @@ fn text(effect: &Effect) -> String {
     match effect {
         Effect::Observe => "observe".into(),
         Effect::ResolveSources(endpoints) => format!("resolve {endpoints:?}"),
+        Effect::MeasureUnderlay(ways) => format!("measure {ways:?}"),
         Effect::Assign { spec, .. } => format!("assign {} {}", number(&spec.id), spec.link.name),
         Effect::Retire { tunnel, link, .. } => format!("retire {} {link}", number(tunnel)),
         Effect::Recheck(tunnel) => format!("recheck {}", number(tunnel)),

@@ -122,7 +122,7 @@ fn another_preferred_source_moves_no_tunnel_whose_address_is_on_the_host() {
     assert_eq!(assigns(bench.pass_and_observe()), 1, "its address has left the host");
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
     bench.build_all();
-    bench.pass_and_observe();
+    bench.observe();
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
 }
 

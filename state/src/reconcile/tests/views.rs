@@ -67,11 +67,12 @@ fn a_changed_spec_is_assigned_again() {
 
 #[test]
 fn each_plan_that_changes_something_has_the_next_generation() {
-    let mut bench = Bench::gateway().running([(1, user(1))]);
+    let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     assert_eq!(bench.machine.generation(), Generation(1));
+    let changed = User { tunnel_net: user(9).tunnel_net, ..user(1) };
     let effects = bench.machine.handle(
         bench.now,
-        Input::View(AcceptedView { view: Arc::new(view([(2, user(2))])), read_at: bench.now }),
+        Input::View(AcceptedView { view: Arc::new(view([(1, changed)])), read_at: bench.now }),
         &mut bench.random,
     );
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Assign { generation: Generation(2), .. })));

@@ -1,0 +1,57 @@
+//! What the ways to the peers take in one piece.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use super::{gre::Outer, sys};
+
+/// So long an answer of the kernel's is believed that says that a packet is too large. That a way has become narrower is told
+/// by the next packet that is refused; that it has become wider only by asking again.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// More ways than a forwarder has tunnels: what is known is forgotten then, and learned again.
+const WAYS_MAX: usize = 4096;
+
+/// The ways that have refused a packet. Of others there is nothing to know.
+#[derive(Default)]
+pub struct Paths(HashMap<Outer, Way>);
+
+struct Way {
+    mtu: usize,
+    asked: Instant,
+}
+
+impl Paths {
+    /// Whether a packet of so many bytes may be tried.
+    pub fn takes(&mut self, outer: Outer, length: usize) -> bool {
+        match self.0.get(&outer) {
+            Some(way) if length > way.mtu && way.asked.elapsed() >= BELIEVED => length <= self.ask(outer),
+            Some(way) => length <= way.mtu,
+            None => true,
+        }
+    }
+
+    /// The largest packet that may be tried.
+    pub fn limit(&self, outer: Outer) -> usize {
+        self.0.get(&outer).map_or(usize::MAX, |way| way.mtu)
+    }
+
+    /// What the kernel says now, after it has refused a packet.
+    pub fn ask(&mut self, outer: Outer) -> usize {
+        if self.0.len() >= WAYS_MAX {
+            self.0.clear();
+        }
+        match sys::path_mtu(outer.source, outer.destination) {
+            Ok(mtu) => {
+                self.0.insert(outer, Way { mtu, asked: Instant::now() });
+            }
+            Err(error) => {
+                tracing::debug!(to = %outer.destination, %error, "the path MTU is not known");
+                self.0.remove(&outer);
+            }
+        }
+        self.limit(outer)
+    }
+}

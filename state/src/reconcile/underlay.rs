@@ -1,0 +1,140 @@
+//! How large the tunnels' packets may be: as configured, else as large as the underlay takes in one piece.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::{
+    Effect,
+    machine::{Reconciler, Turn},
+};
+use crate::{LinkSpec, TunnelId, desired::Built};
+
+/// A tunnel's way through the underlay: its outer source and destination.
+pub type Way = (Ipv4Addr, Ipv4Addr);
+
+/// What a tunnel puts before a packet: an IPv4 header (20 bytes, RFC 791) and a GRE header without options (4, RFC 2784).
+const OVERHEAD: u32 = 24;
+
+/// The MTU of a tunnel of which nothing else is said, and the largest that is taken from an underlay: what 1500 bytes leave,
+/// as the reference has it. The other end sends no more, whatever this host's own network takes.
+pub const USUAL_MTU: u16 = 1476;
+
+/// The smallest MTU of a tunnel: every host takes packets of this size (RFC 791 section 3.1). Below it an underlay that is still
+/// narrower gets fragments.
+pub const SMALLEST_MTU: u16 = 576;
+
+/// What is known of the ways that tunnels take.
+#[derive(Debug, Default)]
+pub(super) struct Underlay {
+    /// The MTU of each way that was asked for; `None` where nobody could say. Only ways that are in use.
+    known: BTreeMap<Way, Option<u32>>,
+    /// Those that the tunnels of the last build take.
+    used: BTreeSet<Way>,
+    /// Tunnels that are not built before the MTU of their way is known.
+    pub(super) withheld: BTreeSet<TunnelId>,
+    asked: BTreeSet<Way>,
+}
+
+impl Reconciler {
+    /// Gives every tunnel its MTU. One whose way is not known yet stays as it is; it is known in a moment.
+    pub(super) fn fit_to_underlay(&mut self, built: &mut Built) {
+        let Underlay { known, used, withheld, asked } = &mut self.underlay;
+        withheld.clear();
+        used.clear();
+        for (id, spec) in &mut built.tunnels {
+            let way = way(&spec.link);
+            let mtu = match self.settings.mtu {
+                Some(mtu) => Some(mtu),
+                None => {
+                    used.insert(way);
+                    known.get(&way).map(|underlay| underlay.map_or(USUAL_MTU, fitting))
+                }
+            };
+            match mtu {
+                Some(mtu) => spec.link.mtu = mtu,
+                None => {
+                    withheld.insert(*id);
+                }
+            }
+        }
+        known.retain(|way, _| used.contains(way));
+        asked.retain(|way| used.contains(way));
+        for id in &*withheld {
+            built.tunnels.remove(id);
+            built.keep.insert(id.0);
+        }
+    }
+
+    /// Asks for ways of which nothing is known and that were not asked for.
+    pub(super) fn ask_underlay(&mut self, turn: &mut Turn<'_>) {
+        let Underlay { known, used, asked, .. } = &mut self.underlay;
+        let new: BTreeSet<Way> = used.iter().filter(|way| !known.contains_key(way) && asked.insert(**way)).copied().collect();
+        if !new.is_empty() {
+            turn.effects.push(Effect::MeasureUnderlay(new));
+        }
+    }
+
+    /// The host's own network may have changed.
+    pub(super) fn ask_underlay_again(&mut self, turn: &mut Turn<'_>) {
+        let Underlay { used, asked, .. } = &mut self.underlay;
+        if !used.is_empty() {
+            asked.extend(used.iter());
+            turn.effects.push(Effect::MeasureUnderlay(used.clone()));
+        }
+    }
+
+    pub(super) fn uses_underlay(&self) -> bool {
+        !self.underlay.used.is_empty()
+    }
+
+    /// Several questions may be under way: an answer is about what its own question asked.
+    pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, turn: &mut Turn<'_>) {
+        let Underlay { known, used, asked, .. } = &mut self.underlay;
+        let mut changed = false;
+        for (way, answer) in answers.iter().filter(|(way, _)| used.contains(way)) {
+            asked.remove(way);
+            // A route that is missing for a moment says nothing about its MTU.
+            let now = answer.or(known.get(way).copied().flatten());
+            changed |= known.insert(*way, now) != Some(now);
+        }
+        if changed && self.shutdown.is_none() {
+            self.pass(turn);
+            self.assign_manual(turn);
+        }
+    }
+
+    /// Manual tunnels are built without a view, too, when a pass may do nothing.
+    fn assign_manual(&mut self, turn: &mut Turn<'_>) {
+        if self.may_act() || self.manual.tunnels.is_empty() {
+            return;
+        }
+        let before = turn.effects.len();
+        self.rebuild(turn);
+        let waiting = self.waiting.iter().chain(self.manual.tunnels.keys()).copied().collect();
+        self.assign_changed(waiting, turn);
+        self.commit(before, turn);
+    }
+}
+
+fn way(link: &LinkSpec) -> Way {
+    (link.local, link.remote)
+}
+
+fn fitting(underlay: u32) -> u16 {
+    let room = underlay.saturating_sub(OVERHEAD).clamp(u32::from(SMALLEST_MTU), u32::from(USUAL_MTU));
+    u16::try_from(room).unwrap_or(USUAL_MTU)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tunnel_takes_what_the_underlay_leaves_within_bounds() {
+        for (underlay, mtu) in [(1500, 1476), (1400, 1376), (1280, 1256), (9000, 1476), (65_536, 1476), (600, 576), (68, 576), (0, 576)] {
+            assert_eq!(fitting(underlay), mtu, "{underlay}");
+        }
+    }
+}
