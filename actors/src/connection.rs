@@ -3,12 +3,14 @@
 use std::{fmt, io, net::SocketAddrV4, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use nix::libc;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
     net::TcpSocket,
     sync::{Semaphore, mpsc, oneshot},
     time::timeout,
 };
+use warren_state::{SessionCause, SessionDetail};
 
 use crate::{Password, driver::AbortOnDrop, sys};
 
@@ -25,7 +27,7 @@ pub(crate) enum Heard {
     /// Bytes; give the permit back once they are handled.
     Bytes(Vec<u8>),
     /// The end, and why.
-    End(String),
+    End(SessionDetail),
 }
 
 /// An open connection. Dropping it closes the socket once what was sent is written.
@@ -94,15 +96,28 @@ impl Connection {
     }
 }
 
+/// Why a connection does not come about, or ended.
+pub(crate) fn why(error: &io::Error) -> SessionDetail {
+    let cause = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => SessionCause::ForbiddenHere,
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => SessionCause::NoWay,
+        Some(libc::ECONNREFUSED) => SessionCause::Refused,
+        Some(libc::ETIMEDOUT) => SessionCause::Silence,
+        Some(libc::ECONNRESET | libc::EPIPE) => SessionCause::BrokenOff,
+        Some(_) | None => SessionCause::Other,
+    };
+    SessionDetail::new(cause, error.to_string())
+}
+
 async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, hear: impl Fn(Heard)) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let Ok(permit) = handled.acquire().await else { return };
         permit.forget();
         match read.read(&mut buffer).await {
-            Ok(0) => return hear(Heard::End("the peer closed the connection".to_owned())),
+            Ok(0) => return hear(Heard::End(SessionDetail::new(SessionCause::BrokenOff, "the peer closed the connection"))),
             Ok(length) => hear(Heard::Bytes(buffer[..length].to_vec())),
-            Err(error) => return hear(Heard::End(error.to_string())),
+            Err(error) => return hear(Heard::End(why(&error))),
         }
     }
 }
@@ -175,6 +190,22 @@ mod tests {
         }
         assert_eq!(bytes, 4 << 20);
         assert!(chunks >= bytes / CHUNK);
+    }
+
+    #[test]
+    fn each_refusal_of_the_kernel_has_its_cause() {
+        for (errno, cause) in [
+            (libc::EPERM, SessionCause::ForbiddenHere),
+            (libc::EACCES, SessionCause::ForbiddenHere),
+            (libc::ENETUNREACH, SessionCause::NoWay),
+            (libc::EHOSTUNREACH, SessionCause::NoWay),
+            (libc::ECONNREFUSED, SessionCause::Refused),
+            (libc::ETIMEDOUT, SessionCause::Silence),
+            (libc::ECONNRESET, SessionCause::BrokenOff),
+            (libc::EADDRNOTAVAIL, SessionCause::Other),
+        ] {
+            assert_eq!(why(&io::Error::from_raw_os_error(errno)).cause, cause, "{errno}");
+        }
     }
 
     #[tokio::test]

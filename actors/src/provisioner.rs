@@ -422,7 +422,7 @@ impl State {
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }
-        for update in [SessionUpdate::Closed, SessionUpdate::Status(SessionStatus::Down, Some(reason.to_owned()))] {
+        for update in [SessionUpdate::Closed, SessionUpdate::Status(SessionStatus::Down, Some(reason.into()))] {
             let effects = self.driver.handle(Input::Session(number, update));
             self.carry_out(myself, effects).await?;
         }

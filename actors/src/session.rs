@@ -6,14 +6,14 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
-    BgpSpec, Deadline, Monotonic,
+    BgpSpec, Deadline, Monotonic, SessionCause, SessionDetail,
     lifecycle::{SessionNumber, SessionUpdate},
     random::Random,
 };
 
 use crate::{
     board::Board,
-    connection::{Connection, Heard, Stream},
+    connection::{Connection, Heard, Stream, why},
     driver::{AbortOnDrop, Core, Driver},
     policy::Kind,
     provisioner::ProvisionerMessage,
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 
 pub(crate) enum SessionMessage {
     Start,
-    Connected(ConnectionNumber, Result<Box<dyn Stream>, String>),
+    Connected(ConnectionNumber, Result<Box<dyn Stream>, SessionDetail>),
     Heard(ConnectionNumber, Heard),
     Advertise(Vec<ipnet::Ipv4Net>),
     /// End; the last words are out when the reply is sent.
@@ -176,7 +176,7 @@ impl State {
         let settings = self.board.settings.bgp.clone();
         let attempt = tokio::spawn(async move {
             let outcome = settings.dialer.dial(local, peer, settings.password.as_ref()).await;
-            let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| error.to_string())));
+            let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| why(&error))));
         });
         self.link = Link::Connecting(number, AbortOnDrop(attempt));
     }
@@ -188,7 +188,8 @@ impl State {
         }
         let number = *number;
         self.link = Link::None;
-        self.driver.handle(bgp::Input::Disconnected(number, "the connection takes no more bytes".to_owned()))
+        self.driver
+            .handle(bgp::Input::Disconnected(number, SessionDetail::new(SessionCause::BrokenOff, "the connection takes no more bytes")))
     }
 
     fn disconnect(&mut self, number: ConnectionNumber) -> Option<oneshot::Receiver<()>> {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use warren_state::{
     Monotonic, Sequence,
     event::{Event, Level},
     journal::JournalEntry,
+    repeats::{Repeats, Sum, Telling},
 };
 
 use crate::{
@@ -41,6 +43,7 @@ pub(crate) struct State {
     watch: Watch,
     working: Snapshot,
     reconciled: Arc<Reconciled>,
+    repeats: Repeats,
     published_at: Option<Instant>,
     due: Option<(Instant, AbortOnDrop)>,
 }
@@ -60,7 +63,7 @@ impl Actor for Status {
         board.pokes.status.attach(move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
-        Ok(State { board, watch, working, reconciled: Arc::default(), published_at: None, due: None })
+        Ok(State { board, watch, working, reconciled: Arc::default(), repeats: Repeats::default(), published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -78,6 +81,7 @@ impl Actor for Status {
             }
             StatusMessage::Flush(done) => {
                 state.fold();
+                state.repeats.rest(state.board.clock.now()).iter().for_each(log_sum);
                 state.publish(&myself);
                 let _nobody_waits = done.send(());
             }
@@ -116,7 +120,11 @@ impl State {
         if let Event::InvariantBroken { name, .. } = &entry.event {
             count(&mut self.working.invariants_broken, name);
         }
-        log(entry);
+        match self.repeats.take(self.board.clock.now(), entry) {
+            Telling::Plainly => log(entry, &""),
+            Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
+            Telling::Later => {}
+        }
     }
 
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
@@ -131,6 +139,7 @@ impl State {
 
     fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
         self.read_board();
+        self.repeats.due(self.board.clock.now()).iter().for_each(log_sum);
         self.board.published.send_replace(Arc::new(self.working.clone()));
         let now = Instant::now();
         self.published_at = Some(now);
@@ -214,13 +223,26 @@ fn count(counters: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
+/// What happened again and again, in one line.
+fn log_sum(sum: &Sum) {
+    let times = if sum.times == 1 { "once more".to_owned() } else { format!("{} times", sum.times) };
+    log(&sum.last, &format_args!(" ({times} in the last {})", within(sum.within)));
+}
+
+fn within(span: Duration) -> String {
+    match span.as_secs() {
+        60..=61 => "minute".to_owned(),
+        seconds => format!("{seconds} s"),
+    }
+}
+
 /// The one place where events become log lines.
-fn log(entry: &JournalEntry) {
+fn log(entry: &JournalEntry, remark: &dyn fmt::Display) {
     let (event, sequence) = (&entry.event, entry.sequence.0);
     match event.level() {
-        Level::Debug => tracing::debug!(target: "warren::event", event = event.name(), sequence, "{event}"),
-        Level::Info => tracing::info!(target: "warren::event", event = event.name(), sequence, "{event}"),
-        Level::Warn => tracing::warn!(target: "warren::event", event = event.name(), sequence, "{event}"),
-        Level::Error => tracing::error!(target: "warren::event", event = event.name(), sequence, "{event}"),
+        Level::Debug => tracing::debug!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
+        Level::Info => tracing::info!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
+        Level::Warn => tracing::warn!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
+        Level::Error => tracing::error!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
     }
 }

@@ -106,7 +106,10 @@ impl World {
         isolate(config.registry)?;
         let internet = Internet::start()?;
         let ledger = Rpc::at(LEDGER_ADDRESS, RPC_PORT);
-        let directory = tempfile::Builder::new().prefix("warren-devnet-").tempdir().context("no temporary folder")?;
+        let mut folder = tempfile::Builder::new();
+        // The sockets of daemons are for everybody, as where they are installed.
+        folder.prefix("warren-devnet-").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        let directory = folder.tempdir().context("no temporary folder")?;
         let (sites, ports) = (AtomicU32::new(0), AtomicU16::new(20_000));
         let (genesis, programs, agave) = (Mutex::default(), Mutex::default(), Mutex::default());
         let runs_ledger = AtomicBool::new(false);

@@ -129,6 +129,12 @@ pub enum Command {
     },
     /// Look for what keeps tunnels from working, and tell how to fix it.
     Doctor,
+    /// Print the rules that this host's firewall needs for its tunnels; nothing is changed.
+    Firewall {
+        /// In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw.
+        #[arg(long, value_name = "TOOL")]
+        print: Tool,
+    },
     /// Write what a report of a fault needs into one archive, without secrets.
     Bugreport {
         /// The archive, which must not exist yet; without it one in this folder, named after the time.
@@ -157,6 +163,29 @@ pub enum Command {
     },
     /// Print the versions of this program and of the daemon.
     Version,
+}
+
+/// A tool that keeps a firewall's rules.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tool {
+    /// nftables.
+    Nft,
+    /// iptables.
+    Iptables,
+    /// ufw.
+    Ufw,
+}
+
+impl Tool {
+    /// As it is written on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nft => "nft",
+            Self::Iptables => "iptables",
+            Self::Ufw => "ufw",
+        }
+    }
 }
 
 /// `warren connect`.

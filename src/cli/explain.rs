@@ -68,7 +68,7 @@ fn meant(status: &v3::Status, wanted: &str) -> Vec<v3::Refused> {
 pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let tunnel = &reply.tunnel;
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
-    let mut lines = vec![format!("{name}: {} for {}, account {}", tunnel.phase, output::span(tunnel.since_seconds), tunnel.id)];
+    let mut lines = vec![format!("{name}: {}, account {}", notes::lasting(&tunnel.phase, tunnel.since_seconds), tunnel.id)];
     lines.push(format!("  {}", meaning(&tunnel.phase)));
     lines.extend(why_draining(reply).map(|reason| format!("  because {reason}")));
     if let (Some(local), Some(remote)) = (&tunnel.local, &tunnel.remote) {
@@ -92,16 +92,28 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         let count = output::count(tunnel.excluded_routes_total, "route is", "routes are");
         lines.push(format!("  {count} excluded by {}", status.route_exclusion.file));
     }
+    lines.extend(waiting(tunnel));
     if tunnel.repairs > 0 {
         let times = output::count(usize::try_from(tunnel.repairs).unwrap_or(usize::MAX), "time", "times");
         lines.push(format!("  mended {times} after something else on this host changed it"));
     }
+    lines.extend(notes::contest(tunnel).map(|fight| format!("  {fight}")));
     if !reply.events.is_empty() {
         lines.push("  last events:".to_owned());
         let skipped = reply.events.len().saturating_sub(SHOWN);
         lines.extend(reply.events.iter().skip(skipped).map(|event| format!("    {}", tell_event(event))));
     }
     lines.iter().map(|line| output::tame(line) + "\n").collect()
+}
+
+/// Learned routes that are not in place.
+fn waiting(tunnel: &v3::Tunnel) -> Vec<String> {
+    let of = |count: usize, first: &[String], what: &str| {
+        (count > 0).then(|| format!("  {} {what}: {}", output::count(count, "learned route", "learned routes"), first.join("; ")))
+    };
+    let blocked = of(tunnel.blocked_routes_total, &tunnel.blocked_routes, "not in place, because others are in their places");
+    let withheld = of(tunnel.withheld_routes_total, &tunnel.withheld_routes, "not in place, because the hosts behind them are waited for");
+    blocked.into_iter().chain(withheld).collect()
 }
 
 fn tell_refused(refused: &v3::Refused) -> String {
@@ -161,6 +173,8 @@ fn tell_event(event: &Value) -> String {
             let steps = event.get("steps").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
             format!("mended: {}", steps.collect::<Vec<_>>().join("; "))
         }
+        "routes_blocked" => format!("{} learned routes find their places taken{}", text("count"), because("reason")),
+        "contested" => format!("something else fights over it: mended {} times in a row", text("repairs")),
         "adopted" => format!("taken over from an earlier run, incarnation {}", text("incarnation")),
         "actor_restarted" => format!("{} ended and was started again{}", text("actor"), because("reason")),
         "manual_asked" => "provisioned through the API".to_owned(),
@@ -188,10 +202,10 @@ mod tests {
         .unwrap();
         let text = tell(&samples::status(|_| {}), &reply);
         for part in [
-            "doublezero0: failed for 1m 5s",
+            "doublezero0: failed 1m 5s ago",
             "create link doublezero0: not ours",
             "operator must remove or rename it",
-            "its session is \"Pending BGP Session\"; the device has not answered yet",
+            "its session is \"Pending BGP Session\"; no answer of the device so far",
             "tried again in 8s",
             "2 failed attempts",
             "2025-10-14 17:59:41 UTC  linking -> failed: not ours",
@@ -215,11 +229,17 @@ mod tests {
     fn a_manual_tunnel_and_excluded_routes_are_explained() {
         let mut tunnel = samples::tunnel();
         (tunnel["source"], tunnel["excluded_routes_total"]) = (json!("manual"), json!(2));
+        (tunnel["blocked_routes_total"], tunnel["blocked_routes"]) = (json!(1), json!(["198.18.0.0/24: a route of another"]));
         let events = json!([{"unix_ms": 1760464781000u64, "event": "manual_asked", "link": "doublezero0"}]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
         let status = samples::status(|status| status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null}));
         let text = tell(&status, &serde_json::from_value(reply).unwrap());
-        for part in ["manual: provisioned through the API", "2 routes are excluded by /x/routes.json", "UTC  provisioned through the API"] {
+        for part in [
+            "manual: provisioned through the API",
+            "2 routes are excluded by /x/routes.json",
+            "1 learned route not in place, because others are in their places: 198.18.0.0/24: a route of another",
+            "UTC  provisioned through the API",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -7,6 +7,7 @@ mod connect;
 mod doctor;
 mod explain;
 mod failure;
+mod firewall;
 #[cfg(test)]
 mod generated;
 mod latency;
@@ -90,6 +91,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Plan => plan::run(&client, line.json).await,
         Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), line.json).await,
         Command::Doctor => doctor::run(&client, &line.ledger, line.json).await,
+        Command::Firewall { print } => firewall::print::run(&client, print, line.json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, line.json).await,
         Command::Routes => routes::run(&client, line.json).await,
         Command::Latency { wait } => latency::run(&client, wait, line.json).await,

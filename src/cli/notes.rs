@@ -1,7 +1,7 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
 use super::output;
-use crate::http::v3::{Postponed, Refused, Status, Tunnel};
+use crate::http::v3::{Contest, Postponed, Refused, Status, Tunnel};
 
 /// Of each kind of thing that may be wrong many times.
 const SHOWN: usize = 5;
@@ -11,6 +11,7 @@ pub fn all(status: &Status) -> Vec<String> {
     let mut notes = general(status);
     notes.extend(address(status));
     notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
+    notes.extend(some(status.tunnels.iter().filter_map(contest), "tunnels that something else changes"));
     notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
     notes
 }
@@ -109,7 +110,42 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
     match tunnel.phase.as_str() {
         "active" => source(name, tunnel),
         "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
-        phase => Some(format!("{name} is {phase} for {since}")),
+        phase => Some(format!("{name} {}", so_far(phase, &since))),
+    }
+}
+
+/// What else is wrong with a tunnel that may work all the same.
+pub fn contest(tunnel: &Tunnel) -> Option<String> {
+    let Contest { repairs, steps, last_seconds, next_in_seconds } = tunnel.contest.as_ref()?;
+    let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
+    let next = match *next_in_seconds {
+        seconds if seconds > 0.0 => format!(", and what is taken now is put back in {}", output::span(seconds)),
+        _ => String::new(),
+    };
+    Some(format!(
+        "something else on this host fights over {name}: it was mended {repairs} times in a row, the last time {} ago ({}){next}",
+        output::span(*last_seconds),
+        steps.join("; ")
+    ))
+}
+
+/// What happened once happened some time ago; everything else lasts.
+pub fn lasting(phase: &str, seconds: f64) -> String {
+    let since = output::span(seconds);
+    if matches!(phase, "failed" | "removed") { format!("{phase} {since} ago") } else { format!("{phase} for {since}") }
+}
+
+/// What follows the name of a tunnel that is in no state to be used.
+fn so_far(phase: &str, since: &str) -> String {
+    match phase {
+        "pending" => format!("has been waiting to be built for {since}"),
+        "linking" => format!("is being built: its interface has been in the making for {since}"),
+        "addressing" => format!("is being built: its addresses have been in the making for {since}"),
+        "routing" => format!("is being built: its routes and rules have been in the making for {since}"),
+        "draining" => format!("has been on its way down for {since}"),
+        "removed" => format!("was taken down {since} ago"),
+        "failed" => format!("failed {since} ago and is being tried again"),
+        other => format!("has been {other} for {since}"),
     }
 }
 
@@ -132,16 +168,42 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
         format!(" for {}", output::span(milliseconds.as_secs_f64()))
     });
     let detail = tunnel.session_detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
+    let why = tunnel.session_cause.as_deref().and_then(cause).or_else(|| without_cause(&tunnel.session));
     let next = match tunnel.session.as_str() {
-        "BGP Session Up" => "",
-        "Pending BGP Session" => "; the device has not answered yet, it is called again and again",
-        "Initializing BGP Session" => "; the device answers, both sides are agreeing",
-        "BGP Session Down" => "; its routes are gone, the device is called again and again",
-        "BGP Session Failed" => "; the device takes the connection but no session comes about: do both sides have the same AS numbers?",
-        "Network Unreachable" => "; nothing comes back through the tunnel: does the device have its end, and do firewalls let GRE pass?",
-        _ => "",
+        "Pending BGP Session" | "BGP Session Failed" | "Network Unreachable" => Some("the device is called again and again"),
+        "BGP Session Down" => Some("its routes are gone, and the device is called again and again"),
+        _ => None,
     };
-    format!("its session is \"{}\"{since}{detail}{next}", tunnel.session)
+    let more: String = why.into_iter().chain(next).map(|words| format!("; {words}")).collect();
+    let verb = if since.is_empty() { "is" } else { "has been" };
+    format!("its session {verb} \"{}\"{since}{detail}{more}", tunnel.session)
+}
+
+/// What is known to be in the way of the session.
+fn cause(cause: &str) -> Option<&'static str> {
+    Some(match cause {
+        "forbidden_here" => "this host does not let it out: `warren doctor` looks for the rule of its firewall",
+        "no_way" => "this host knows no way to the device's end of the tunnel, or a router on the way says that there is none",
+        "refused" => "the device, or a firewall in its name, says that nobody listens there",
+        "silence" => "nothing comes back: does the device have its end of the tunnel, and do firewalls let GRE pass?",
+        "broken_off" => "the device takes the connection and breaks it off",
+        "notification_received" => "the device answers and refuses the session",
+        "our_asn_refused" => "the device expects another AS number of this host than the one that it calls itself by",
+        "notification_sent" => "the device answers, but not in a way that makes a session",
+        "other_asn" => "the device has another AS number than the one that is expected of it",
+        _ => return None,
+    })
+}
+
+/// What the status alone says.
+fn without_cause(session: &str) -> Option<&'static str> {
+    match session {
+        "Pending BGP Session" => Some("no answer of the device so far"),
+        "Initializing BGP Session" => Some("the device answers, and both sides are agreeing"),
+        "BGP Session Failed" => Some("the device takes the connection, and no session comes about"),
+        "Network Unreachable" => cause("silence"),
+        _ => None,
+    }
 }
 
 /// When a failed tunnel is tried again.
@@ -241,7 +303,7 @@ mod tests {
                     s["tunnels"][0]["session_detail"] = json!("hold timer expired");
                     s["tunnels"][0]["session_since_unix_ms"] = json!(60_000);
                 },
-                "doublezero0 is in place, but its session is \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, the device is called again and again",
+                "doublezero0 is in place, but its session has been \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, and the device is called again and again",
             ),
             (
                 |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
@@ -256,6 +318,61 @@ mod tests {
         for (change, note) in cases {
             assert_eq!(all(&status(change)), [note]);
         }
+    }
+
+    /// Nothing that is said contradicts what is known.
+    #[test]
+    fn what_is_said_of_a_session_fits_what_was_heard_of_the_device() {
+        let said = |session: &str, cause: Option<&str>, detail: Option<&str>| {
+            let ill = status(|s| {
+                (s["unix_ms"], s["tunnels"]) = (json!(100_000), json!([tunnel()]));
+                let tunnel = &mut s["tunnels"][0];
+                (tunnel["session"], tunnel["session_cause"], tunnel["session_detail"]) = (json!(session), json!(cause), json!(detail));
+                tunnel["session_since_unix_ms"] = json!(99_000);
+            });
+            super::session(&ill, &ill.tunnels[0])
+        };
+        let all = ["Pending BGP Session", "Initializing BGP Session", "BGP Session Down", "BGP Session Failed", "Network Unreachable"];
+        let heard = ["broken_off", "notification_received", "our_asn_refused", "notification_sent", "other_asn"];
+        for (session, cause) in all.into_iter().flat_map(|session| heard.map(|cause| (session, cause))) {
+            let text = said(session, Some(cause), Some("received NOTIFICATION: Cease"));
+            assert!(!text.contains("not answered") && !text.contains("no answer") && !text.contains("nothing comes back"), "{text}");
+        }
+        let refused = said("Pending BGP Session", Some("our_asn_refused"), Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS"));
+        assert!(refused.contains("another AS number of this host") && !refused.contains("same AS"), "{refused}");
+        let silent = said("Pending BGP Session", None, None);
+        assert!(silent.ends_with("for 1s; no answer of the device so far; the device is called again and again"), "{silent}");
+        assert!(said("Network Unreachable", Some("forbidden_here"), None).contains("does not let it out"));
+        assert!(!said("Network Unreachable", Some("forbidden_here"), None).contains("does the device have"));
+    }
+
+    #[test]
+    fn every_phase_makes_a_true_sentence() {
+        for (phase, sentence) in [
+            ("pending", "doublezero0 has been waiting to be built for 1m 5s"),
+            ("routing", "doublezero0 is being built: its routes and rules have been in the making for 1m 5s"),
+            ("draining", "doublezero0 has been on its way down for 1m 5s"),
+            ("failed", "doublezero0 failed 1m 5s ago and is being tried again"),
+            ("removed", "doublezero0 was taken down 1m 5s ago"),
+        ] {
+            let ill = status(|s| {
+                s["tunnels"] = json!([tunnel()]);
+                s["tunnels"][0]["phase"] = json!(phase);
+            });
+            assert_eq!(all(&ill), [sentence]);
+        }
+    }
+
+    #[test]
+    fn a_fight_over_a_tunnel_is_told_although_the_tunnel_works() {
+        let ill = status(|s| {
+            s["tunnels"] = json!([tunnel()]);
+            s["tunnels"][0]["contest"] =
+                json!({"repairs": 40, "steps": ["+ address 169.254.0.1/31"], "last_seconds": 2.0, "next_in_seconds": 6.0});
+        });
+        let note = "something else on this host fights over doublezero0: it was mended 40 times in a row, the last time 2s ago \
+                    (+ address 169.254.0.1/31), and what is taken now is put back in 6s";
+        assert_eq!(all(&ill), [note]);
     }
 
     #[test]

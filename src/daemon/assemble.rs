@@ -42,6 +42,8 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     let dataplane = dataplane(config)?;
     let capabilities = dataplane.capabilities();
     tracing::info!(backend = capabilities.backend, reason = capabilities.reason.as_deref().unwrap_or("as configured"), "dataplane");
+    let rights = super::process::remark(super::process::describe().capabilities, &capabilities.backend);
+    rights.into_iter().for_each(|remark| tracing::warn!("{remark}"));
     remark(config, &trust);
     let way = Way::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
     Ok(Parts { store, dataplane, ledger: ledger_source(&config.ledger, way.clone())?, way })

@@ -2,6 +2,9 @@
 
 use crate::{http::v3::Process, version};
 
+/// linux/capability.h
+const CAP_NET_RAW: u32 = 13;
+
 /// As status shows it.
 #[must_use]
 pub fn describe() -> Process {
@@ -15,6 +18,16 @@ pub fn describe() -> Process {
     }
 }
 
+/// What is said of this process at its start, where it may not do all that tunnels need.
+#[must_use]
+pub fn remark(capabilities: u64, backend: &str) -> Option<&'static str> {
+    let lacks_raw = capabilities & 1 << CAP_NET_RAW == 0;
+    (lacks_raw && backend != "simulated").then_some(
+        "the process lacks CAP_NET_RAW: multicast tunnels cannot announce themselves. Start it by its unit (AmbientCapabilities=CAP_NET_ADMIN \
+         CAP_NET_RAW) or as root, a container with --cap-add NET_RAW",
+    )
+}
+
 /// `CapEff` of proc_pid_status(5); 0 when it is not there.
 fn effective_capabilities(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
@@ -24,6 +37,13 @@ fn effective_capabilities(status: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_without_raw_sockets_is_told_what_gives_them() {
+        assert_eq!(remark(1 << 12 | 1 << 13, "netlink"), None);
+        assert!(remark(1 << 12, "netlink").unwrap().contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"));
+        assert_eq!(remark(0, "simulated"), None);
+    }
 
     #[test]
     fn effective_capabilities_are_read_from_proc() {

@@ -150,6 +150,8 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;
     let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
     page.counter("warren_tunnel_repairs_total", "How often the tunnel was mended.", &["tunnel"], repairs)?;
+    let contested = reports().map(|(name, report)| (vec![name], flag(report.contest.is_some())));
+    page.gauge("warren_tunnel_contested", "Whether something else changes the tunnel again and again.", &["tunnel"], contested)?;
     let manual = snapshot.tunnels.keys().filter(|id| id.is_manual()).count();
     page.number("warren_manual_tunnels", "Tunnels that were provisioned through the API, past the ledger.", manual as f64)?;
     let exclusion = &snapshot.exclusion;

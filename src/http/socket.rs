@@ -9,6 +9,8 @@ use std::{
 
 /// Everyone may connect and read; what a caller may change is decided by its credentials.
 const MODE: u32 = 0o666;
+/// Of folders that are made on the way: everyone must be able to get to the socket, whatever the umask.
+const FOLDER_MODE: u32 = 0o755;
 
 /// Why the socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +43,15 @@ pub struct SocketFile {
     _pin: fs::File,
 }
 
-/// Listens on the path, without blocking. Its directory is made when it is not there; a socket that nobody answers on is replaced.
+/// Listens on the path, without blocking. Its directory is made when it is not there, open to everyone; one that is there stays as
+/// it is. A socket that nobody answers on is replaced.
 ///
 /// # Errors
 /// When another daemon answers there, something else is there, or the system refuses.
 pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
     let failed = |operation: &'static str| move |source| SocketError::Io { operation, path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).map_err(failed("make the directory of"))?;
+        make_folders(directory).map_err(failed("make the directory of"))?;
     }
     clear(path)?;
     let listener = UnixListener::bind(path).map_err(failed("listen on"))?;
@@ -58,6 +61,19 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
     let pin = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path).map_err(failed("look at"))?;
     let metadata = pin.metadata().map_err(failed("look at"))?;
     Ok((listener, SocketFile { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()), _pin: pin }))
+}
+
+fn make_folders(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    for path in missing.into_iter().rev() {
+        match fs::create_dir(path) {
+            Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))?,
+            // Somebody else was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn clear(path: &Path) -> Result<(), SocketError> {
@@ -100,6 +116,31 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
         drop(file);
         assert!(!path.exists());
+    }
+
+    /// The umask belongs to the whole process: another one of this test program makes the socket.
+    #[test]
+    fn with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are() {
+        const CHILD: &str = "WARREN_TEST_SOCKET_UMASK";
+        if let Some(path) = std::env::var_os(CHILD) {
+            nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+            std::mem::forget(bind(Path::new(&path)).unwrap());
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let before = mode(dir.path());
+        let path = dir.path().join("deep/er/w.sock");
+        let name =
+            "http::socket::tests::with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are";
+        let child =
+            std::process::Command::new(std::env::current_exe().unwrap()).args([name, "--exact"]).env(CHILD, &path).output().unwrap();
+        assert!(child.status.success(), "{child:?}");
+        assert_eq!((mode(&dir.path().join("deep")), mode(&dir.path().join("deep/er")), mode(&path)), (0o755, 0o755, 0o666));
+        assert_eq!(mode(dir.path()), before);
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]

@@ -253,6 +253,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         failure: None,
         session: SessionStatus::Up,
         session_detail: None,
+        session_cause: None,
         session_since: Some(at(60)),
         learned_routes: 2,
         blocked_routes: Default::default(),
@@ -260,6 +261,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         excluded_routes: 0,
         postponed: None,
         repairs: 1,
+        contest: None,
         attempts: 0,
     };
     (tunnel, Arc::new(report))

@@ -197,6 +197,10 @@ pub struct Tunnel {
     pub session: String,
     /// Why it has that status.
     pub session_detail: Option<String>,
+    /// The same for machines, where it is known: `forbidden_here`, `no_way`, `refused`, `silence`, `broken_off`,
+    /// `notification_received`, `our_asn_refused`, `notification_sent` or `other_asn`.
+    #[serde(default)]
+    pub session_cause: Option<String>,
     /// When it changed last: Unix time in milliseconds.
     pub session_since_unix_ms: Option<u64>,
     /// Routes that the session taught us.
@@ -221,6 +225,9 @@ pub struct Tunnel {
     pub postponed: Option<Postponed>,
     /// How often it was mended.
     pub repairs: u64,
+    /// Set while something else on this host changes it again and again.
+    #[serde(default)]
+    pub contest: Option<Contest>,
     /// Failed attempts in a row.
     pub attempts: u32,
     /// Why it failed, when it did.
@@ -233,6 +240,19 @@ impl Tunnel {
     pub fn is_manual(&self) -> bool {
         self.source == "manual"
     }
+}
+
+/// A fight with something else on this host.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct Contest {
+    /// How often the tunnel was mended, with less than a minute between two times.
+    pub repairs: u32,
+    /// What was put back the last time: the first 16 steps.
+    pub steps: Vec<String>,
+    /// How many seconds ago.
+    pub last_seconds: f64,
+    /// What is taken now is put back in so many seconds; 0 for at once.
+    pub next_in_seconds: f64,
 }
 
 /// A move to other ends that is tried again later.

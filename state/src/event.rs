@@ -159,6 +159,16 @@ pub enum Event {
         /// The steps that did it, as text.
         steps: Vec<String>,
     },
+    /// Something else on this host changes the tunnel again and again: from now on it is put back after longer and longer
+    /// waits.
+    Contested {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// How often it was mended so far, with less than a minute between two times.
+        repairs: u32,
+        /// The steps that were taken last, as text.
+        steps: Vec<String>,
+    },
     /// A link that was there already was taken over.
     Adopted {
         /// Which tunnel.
@@ -226,6 +236,7 @@ impl Event {
             | Self::StepFailed { .. }
             | Self::RoutesBlocked { .. }
             | Self::Repaired { .. }
+            | Self::Contested { .. }
             | Self::ExclusionHeld { .. }
             | Self::ClientIpHeld { .. }
             | Self::SourceHeld { .. }
@@ -238,6 +249,37 @@ impl Event {
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
             Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
+        }
+    }
+
+    /// The tunnel that it is about, where it is about one.
+    #[must_use]
+    pub fn tunnel(&self) -> Option<TunnelId> {
+        match self {
+            Self::ManualAsked { tunnel, .. }
+            | Self::PhaseChanged { tunnel, .. }
+            | Self::StepFailed { tunnel, .. }
+            | Self::RoutesBlocked { tunnel, .. }
+            | Self::Repaired { tunnel, .. }
+            | Self::Contested { tunnel, .. }
+            | Self::Adopted { tunnel, .. }
+            | Self::ManualRemoved { tunnel, .. }
+            | Self::SourceHeld { tunnel, .. }
+            | Self::SessionChanged { tunnel, .. } => Some(*tunnel),
+            Self::Refused { user, .. } => Some(TunnelId(*user)),
+            Self::ViewAccepted { .. }
+            | Self::ViewHeld { .. }
+            | Self::ViewStale { .. }
+            | Self::Switched { .. }
+            | Self::PlanCommitted { .. }
+            | Self::SwitchUnknown { .. }
+            | Self::ClientIpFound { .. }
+            | Self::ClientIpHeld { .. }
+            | Self::ManualOver { .. }
+            | Self::ExclusionChanged { .. }
+            | Self::ExclusionHeld { .. }
+            | Self::ActorRestarted { .. }
+            | Self::InvariantBroken { .. } => None,
         }
     }
 
@@ -264,6 +306,7 @@ impl Event {
             Self::StepFailed { .. } => "step_failed",
             Self::RoutesBlocked { .. } => "routes_blocked",
             Self::Repaired { .. } => "repaired",
+            Self::Contested { .. } => "contested",
             Self::Adopted { .. } => "adopted",
             Self::SessionChanged { .. } => "session_changed",
             Self::ActorRestarted { .. } => "actor_restarted",
@@ -316,6 +359,14 @@ impl fmt::Display for Event {
                 write!(f, "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {reason}")
             }
             Self::Repaired { tunnel, steps } => write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps.join("; ")),
+            Self::Contested { tunnel, repairs, steps } => {
+                write!(
+                    f,
+                    "something else on this host fights over tunnel {tunnel}, which was mended {repairs} times in a row: it is put back \
+                     less and less often from now on ({})",
+                    steps.join("; ")
+                )
+            }
             Self::Adopted { link, incarnation, .. } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),
             Self::SessionChanged { tunnel, peer_asn, from, to, detail } => {
                 write!(f, "tunnel {tunnel}, AS {peer_asn}: {from} -> {to}")?;

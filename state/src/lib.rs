@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod plan;
 pub mod random;
 pub mod reconcile;
+pub mod repeats;
 pub mod service;
 pub mod session;
 pub mod spec;
@@ -36,7 +37,7 @@ pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, S
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
 pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};
 pub use service::{ServiceClass, ServiceKind};
-pub use session::SessionStatus;
+pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{
     Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, LearnedRoutes, LinkSpec, LivenessMode, MulticastSpec, Route,
     RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,

@@ -5,6 +5,7 @@
 mod blocked;
 mod build;
 mod checks;
+mod contest;
 mod fault;
 mod hear;
 mod machine;
@@ -21,9 +22,10 @@ use serde::Serialize;
 
 use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec, Observed, Phase, PlannedStep,
-    RemovalReport, Rule, SessionStatus, TunnelId, TunnelSpec, event::Event,
+    RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId, TunnelSpec, event::Event,
 };
 
+pub use contest::Contest;
 pub use machine::Lifecycle;
 pub use moving::PostponedMove;
 
@@ -40,6 +42,14 @@ pub struct LifecycleSettings {
     pub permanent_retry: Duration,
     /// Waits are longer or shorter by up to this part of a hundred.
     pub jitter_percent: u8,
+    /// What something else changes is put back at once so many times in a row …
+    pub repairs_at_once: u32,
+    /// … and then after a wait since the last time. It doubles with each.
+    pub repair_gap_min: Duration,
+    /// The longest of these waits: no longer does the tunnel go without what was taken from it.
+    pub repair_gap_max: Duration,
+    /// After this long without a repair the next one counts as the first.
+    pub contest_over: Duration,
     /// So long must a tunnel be well for the next fault to count as the first.
     pub healthy_after: Duration,
     /// So long routes of an earlier run stay without a session that has sent its table.
@@ -62,6 +72,10 @@ impl Default for LifecycleSettings {
             conflict_retry: Duration::from_secs(30),
             permanent_retry: Duration::from_secs(60),
             jitter_percent: 20,
+            repairs_at_once: 8,
+            repair_gap_min: Duration::from_millis(500),
+            repair_gap_max: Duration::from_secs(8),
+            contest_over: Duration::from_secs(60),
             healthy_after: Duration::from_secs(60),
             stale_routes: Duration::from_secs(120),
             progress: Duration::from_secs(30),
@@ -122,7 +136,7 @@ pub enum Input {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SessionUpdate {
     /// The status changed. The detail says why, for people.
-    Status(SessionStatus, Option<String>),
+    Status(SessionStatus, Option<SessionDetail>),
     /// Routes that passed the import policy.
     Routes {
         /// New or replaced: the destination; the next hop is always the peer.
@@ -249,6 +263,8 @@ pub struct TunnelReport {
     pub session: SessionStatus,
     /// Why the session has that status, for people.
     pub session_detail: Option<String>,
+    /// The same, for machines.
+    pub session_cause: Option<SessionCause>,
     /// When the session's status changed last.
     pub session_since: Option<Monotonic>,
     /// How many routes the session taught us.
@@ -264,6 +280,8 @@ pub struct TunnelReport {
     pub postponed: Option<PostponedMove>,
     /// How often the tunnel was mended after something else changed it.
     pub repairs: u64,
+    /// Set while something else changes the tunnel again and again.
+    pub contest: Option<Contest>,
     /// Failed attempts in a row.
     pub attempts: u32,
 }

@@ -51,3 +51,82 @@ impl fmt::Display for SessionStatus {
         f.write_str(self.name())
     }
 }
+
+/// Why a session has its status.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SessionDetail {
+    /// For machines.
+    pub cause: SessionCause,
+    /// For people.
+    pub text: String,
+}
+
+/// What is in the way of a session, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionCause {
+    /// Something that has no name here.
+    Other,
+    /// This host does not let the process send there: its own firewall, most likely (`EPERM`, `EACCES`).
+    ForbiddenHere,
+    /// This host knows no way there, or a router says that there is none.
+    NoWay,
+    /// Something says for the peer that nobody listens there: the peer itself, or a firewall.
+    Refused,
+    /// Nothing comes back.
+    Silence,
+    /// The connection came about and broke off without a word.
+    BrokenOff,
+    /// The peer sent a NOTIFICATION.
+    NotificationReceived,
+    /// The peer expects another AS number of us.
+    OurAsnRefused,
+    /// We sent a NOTIFICATION.
+    NotificationSent,
+    /// The peer has another AS number than the one that is expected.
+    OtherAsn,
+}
+
+impl SessionCause {
+    /// The name in the API; none where there is nothing to name.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Other => None,
+            Self::ForbiddenHere => Some("forbidden_here"),
+            Self::NoWay => Some("no_way"),
+            Self::Refused => Some("refused"),
+            Self::Silence => Some("silence"),
+            Self::BrokenOff => Some("broken_off"),
+            Self::NotificationReceived => Some("notification_received"),
+            Self::OurAsnRefused => Some("our_asn_refused"),
+            Self::NotificationSent => Some("notification_sent"),
+            Self::OtherAsn => Some("other_asn"),
+        }
+    }
+}
+
+impl SessionDetail {
+    /// Both.
+    pub fn new(cause: SessionCause, text: impl Into<String>) -> Self {
+        Self { cause, text: text.into() }
+    }
+}
+
+impl From<&str> for SessionDetail {
+    fn from(text: &str) -> Self {
+        Self::new(SessionCause::Other, text)
+    }
+}
+
+impl From<String> for SessionDetail {
+    fn from(text: String) -> Self {
+        Self::new(SessionCause::Other, text)
+    }
+}
+
+impl fmt::Display for SessionDetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -15,7 +15,10 @@ pub fn fault(class: FaultClass, operation: impl Display, detail: impl Into<Strin
 pub fn refused(operation: impl Display, refusal: &Refusal) -> Fault {
     let class = class_of(refusal);
     let hint = match refusal.errno {
-        libc::EPERM | libc::EACCES => ": the process lacks CAP_NET_ADMIN in this network namespace",
+        libc::EPERM | libc::EACCES => {
+            ": the process lacks CAP_NET_ADMIN in this network namespace: start it by its unit (AmbientCapabilities=CAP_NET_ADMIN \
+             CAP_NET_RAW) or as root, a container with --cap-add NET_ADMIN"
+        }
         libc::ENETUNREACH | libc::EHOSTUNREACH => {
             ": the next hop is not reachable over the link, whose address is missing or which is down"
         }
@@ -87,6 +90,7 @@ mod tests {
     #[test]
     fn a_missing_capability_is_named() {
         let fault = refused("create link x", &Refusal { errno: libc::EPERM, message: None });
-        assert!(fault.to_string().contains("CAP_NET_ADMIN"), "{fault}");
+        assert!(fault.to_string().contains("lacks CAP_NET_ADMIN"), "{fault}");
+        assert!(fault.to_string().contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"), "{fault}");
     }
 }

@@ -26,8 +26,8 @@ pub struct UserspaceLinks {
 /// `Unsupported` without TUN devices, `Permanent` without the right to use them or raw sockets.
 pub fn open(settings: UserspaceSettings) -> Result<UserspaceLinks, Fault> {
     let tun = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
-    tun.map_err(|error| not_possible("open /dev/net/tun", &error))?;
-    receive::open_socket().map_err(|error| not_possible("open a raw GRE socket", &error))?;
+    tun.map_err(|error| not_possible("open /dev/net/tun", &error, tun_remedy(&error)))?;
+    receive::open_socket().map_err(|error| not_possible("open a raw GRE socket", &error, raw_remedy(&error)))?;
     Ok(UserspaceLinks { client: Client::new(settings) })
 }
 
@@ -117,15 +117,63 @@ impl LinkMaker for UserspaceLinks {
     }
 }
 
-fn not_possible(operation: &str, error: &io::Error) -> Fault {
+/// What gives the process TUN devices.
+pub(super) fn tun_remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
+            ": TUN devices are not there: `modprobe tun`, or start the container with --device /dev/net/tun; or use a kernel that has GRE \
+             (`modprobe ip_gre`, -dataplane netlink), which needs none"
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            ": the process may not use TUN devices: start it by its unit (DeviceAllow=/dev/net/tun rw, \
+             AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW) or as root, a container with --device /dev/net/tun --cap-add NET_ADMIN"
+        }
+        Some(_) | None => "",
+    }
+}
+
+fn raw_remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => {
+            ": the process lacks CAP_NET_RAW: start it by its unit (AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW) or as root, a container \
+             with --cap-add NET_RAW"
+        }
+        Some(_) | None => "",
+    }
+}
+
+fn not_possible(operation: &str, error: &io::Error, remedy: &str) -> Fault {
     let class = match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => FaultClass::Permanent,
         Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => FaultClass::Unsupported,
         Some(_) | None => FaultClass::Transient,
     };
-    Refusal::new(class, error.to_string()).during(operation)
+    Refusal::new(class, format!("{error}{remedy}")).during(operation)
 }
 
 fn unexpected(operation: &str, response: &Response) -> Fault {
     Refusal::new(FaultClass::Transient, format!("the forwarder answered something else: {response:?}")).during(operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(errno: i32, remedy: fn(&io::Error) -> &'static str) -> Fault {
+        let error = io::Error::from_raw_os_error(errno);
+        not_possible("open", &error, remedy(&error))
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_gives_it() {
+        let absent = said(libc::ENOENT, tun_remedy);
+        assert_eq!(absent.class, FaultClass::Unsupported);
+        assert!(absent.detail.contains("modprobe tun") && absent.detail.contains("--device /dev/net/tun"), "{absent}");
+        let forbidden = said(libc::EACCES, tun_remedy);
+        assert_eq!(forbidden.class, FaultClass::Permanent);
+        assert!(forbidden.detail.contains("DeviceAllow=/dev/net/tun rw"), "{forbidden}");
+        let raw = said(libc::EPERM, raw_remedy);
+        assert!(raw.detail.contains("lacks CAP_NET_RAW") && raw.detail.contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"), "{raw}");
+        assert!(!said(libc::ENOMEM, raw_remedy).detail.contains("CAP_NET_RAW"));
+    }
 }

@@ -17,6 +17,7 @@ use super::{
     drops::{Drops, Traffic},
     gre::Outer,
     group,
+    links::tun_remedy,
     protocol::{CounterReport, Refusal, TunnelCounters},
     sys::{self, Epoll},
 };
@@ -288,5 +289,5 @@ fn open_refusal(name: &LinkName, error: &io::Error) -> Refusal {
         Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => FaultClass::Unsupported,
         Some(_) | None => FaultClass::Transient,
     };
-    Refusal::new(class, format!("TUN device {name}: {error}"))
+    Refusal::new(class, format!("TUN device {name}: {error}{}", tun_remedy(error)))
 }

@@ -68,7 +68,7 @@ impl World {
         let (tunnel, number, peer, tries) = (flow.tunnel, flow.number, flow.peer, flow.tries);
         if !self.path(id) {
             if tries > 20 {
-                self.end_for_host(id, Input::ConnectFailed(number, "no route to host".to_owned()));
+                self.end_for_host(id, Input::ConnectFailed(number, "no route to host".into()));
             } else {
                 self.after(RETRANSMIT, Happening::Connecting(id));
             }
@@ -83,7 +83,7 @@ impl World {
                 }
                 self.tell_session_of(id, tunnel, Input::Connected(number));
             }
-            None => self.end_for_host(id, Input::ConnectFailed(number, "connection refused".to_owned())),
+            None => self.end_for_host(id, Input::ConnectFailed(number, "connection refused".into())),
         }
     }
 
@@ -164,7 +164,7 @@ impl World {
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.gone(id);
                 }
-                self.end_for_host(id, Input::Disconnected(number, "connection timed out".to_owned()));
+                self.end_for_host(id, Input::Disconnected(number, "connection timed out".into()));
                 self.flows.remove(&id);
             } else {
                 self.after(RETRANSMIT, Happening::Flow(id, direction));
@@ -212,7 +212,7 @@ impl World {
                     self.tell_session_of(id, tunnel, Input::Received(number, part));
                 }
             }
-            Segment::End => self.end_for_host(id, Input::Disconnected(number, "closed by the peer".to_owned())),
+            Segment::End => self.end_for_host(id, Input::Disconnected(number, "closed by the peer".into())),
         }
     }
 

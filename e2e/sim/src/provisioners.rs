@@ -248,7 +248,7 @@ impl World {
         }
         self.note(|| format!("failure: the session of {}", short(tunnel)));
         self.tell_provisioner(tunnel, Input::Session(number, SessionUpdate::Closed));
-        let down = SessionUpdate::Status(warren_state::SessionStatus::Down, Some("it failed".to_owned()));
+        let down = SessionUpdate::Status(warren_state::SessionStatus::Down, Some("it failed".into()));
         self.tell_provisioner(tunnel, Input::Session(number, down));
         let wait = self.chance.millis(1, 500);
         let ids = self.provisioner(tunnel).map(|provisioner| provisioner.id).zip(self.daemon.as_ref().map(|daemon| daemon.run));

@@ -25,6 +25,7 @@ pub const ALL: &[Scenario] = &[
     ("a_link_set_down_is_set_up_again", link_down),
     ("a_device_that_moves_takes_its_tunnels_along", device_moves),
     ("the_tunnel_follows_the_uplinks_mtu_and_no_packet_is_lost", uplink_mtu),
+    ("a_fight_over_an_address_is_put_back_less_and_less_often_and_told_in_few_lines", fight),
     ("a_link_that_is_not_ours_is_a_conflict_and_stays", foreign_link),
 ];
 
@@ -73,6 +74,26 @@ fn link_down(site: &mut Site<'_>) -> Result<()> {
     host.await_working(site)?;
     ensure!(link_index(&host.client, LINK)? == before, "the link was made again instead of set up");
     Ok(())
+}
+
+/// Something takes the address away as soon as it is back.
+fn fight(site: &mut Site<'_>) -> Result<()> {
+    let host = connected(site, UserType::IBRL)?;
+    let begun = Instant::now();
+    let mut taken = 0_u32;
+    until("the fight is told of", Duration::from_secs(60), || {
+        if addresses(&host.client, LINK)?.iter().any(|address| address.starts_with("169.254.0.1/")) {
+            host.client.ip(&format!("addr del 169.254.0.1/31 dev {LINK}\n"))?;
+            taken += 1;
+        }
+        let status = host.daemon.json("/v3/status")?;
+        Ok(Ask::holds(status["tunnels"][0]["contest"].is_object() && taken > 10, || format!("taken {taken} times")))
+    })?;
+    let log = host.daemon.log();
+    let told = log.lines().filter(|line| line.contains("was changed by something else and mended")).count();
+    ensure!(log.lines().filter(|line| line.contains("fights over tunnel")).count() == 1, "{log}");
+    ensure!(told <= 5, "{told} lines about {taken} times within {:.1?}", begun.elapsed());
+    host.await_working(site)
 }
 
 /// The device's account names another address: the host's end follows, with nothing left of the old one.

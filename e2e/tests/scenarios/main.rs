@@ -8,6 +8,7 @@ mod connect;
 mod doctor;
 mod drift;
 mod edge;
+mod firewall;
 mod held;
 mod latency;
 mod ledger;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         sample(doctor::ALL),
         drift::ALL,
         edge::ALL,
+        sample(firewall::ALL),
         sample(held::ALL),
         sample(latency::ALL),
         sample(operator::ALL),

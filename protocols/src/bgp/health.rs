@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use warren_state::{Monotonic, SessionStatus};
+use warren_state::{Monotonic, SessionDetail, SessionStatus};
 
 use super::interface::Output;
 
@@ -11,7 +11,7 @@ use super::interface::Output;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Health {
     status: SessionStatus,
-    detail: Option<String>,
+    detail: Option<SessionDetail>,
     /// What the status falls back to when an attempt comes to nothing.
     resting: SessionStatus,
     /// The time without a session that is watched.
@@ -35,7 +35,7 @@ impl Health {
     }
 
     pub(super) fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.detail.as_ref().map(|detail| detail.text.as_str())
     }
 
     pub(super) fn report_at(&self) -> Option<Monotonic> {
@@ -70,13 +70,13 @@ impl Health {
     }
 
     /// The established session ended.
-    pub(super) fn down(&mut self, now: Monotonic, why: String, out: &mut Vec<Output>) {
+    pub(super) fn down(&mut self, now: Monotonic, why: SessionDetail, out: &mut Vec<Output>) {
         self.watch(now, false);
         self.show(self.resting, Some(why), out);
     }
 
     /// An attempt came to nothing.
-    pub(super) fn failed_attempt(&mut self, why: String, out: &mut Vec<Output>) {
+    pub(super) fn failed_attempt(&mut self, why: SessionDetail, out: &mut Vec<Output>) {
         self.show(self.resting, Some(why), out);
     }
 
@@ -96,7 +96,7 @@ impl Health {
         self.outage = Some(Outage { report_at: now + self.report_after, connected });
     }
 
-    fn show(&mut self, status: SessionStatus, detail: Option<String>, out: &mut Vec<Output>) {
+    fn show(&mut self, status: SessionStatus, detail: Option<SessionDetail>, out: &mut Vec<Output>) {
         if (self.status, &self.detail) != (status, &detail) {
             self.status = status;
             self.detail.clone_from(&detail);

@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
-use warren_state::{BgpSpec, SessionStatus};
+use warren_state::{BgpSpec, SessionDetail, SessionStatus};
 
 /// What a session is to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,11 +88,11 @@ pub enum Input<'a> {
     /// The connection asked for by [`Output::Connect`] is there.
     Connected(ConnectionNumber),
     /// It did not come about, and why.
-    ConnectFailed(ConnectionNumber, String),
+    ConnectFailed(ConnectionNumber, SessionDetail),
     /// Some bytes of the stream, cut anywhere.
     Received(ConnectionNumber, &'a [u8]),
     /// The connection ended without our doing, and why.
-    Disconnected(ConnectionNumber, String),
+    Disconnected(ConnectionNumber, SessionDetail),
     /// The deadline of [`super::Session::poll_timeout`] has passed. Too early or too often does no harm.
     Timeout,
     /// Announce exactly these from now on.
@@ -117,7 +117,7 @@ pub enum Output {
     /// makes the kernel send a reset, at which the peer may drop that message. A new connection need not wait for this.
     Disconnect(ConnectionNumber),
     /// The status or its detail changed.
-    Status(SessionStatus, Option<String>),
+    Status(SessionStatus, Option<SessionDetail>),
     /// Routes that passed the import policy: exactly the difference to what was told before.
     Routes {
         /// New; the next hop is always the peer.

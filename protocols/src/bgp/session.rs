@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use ipnet::Ipv4Net;
-use warren_state::{Deadline, Monotonic, SessionStatus, random::Random};
+use warren_state::{Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus, random::Random};
 
 use super::{
     backoff::{Backoff, Severity},
@@ -53,7 +53,7 @@ struct Context<'a> {
 
 /// Why a connection or an attempt ends.
 struct Ending {
-    why: String,
+    why: SessionDetail,
     severity: Severity,
     /// What the peer is told.
     notify: Option<Notification>,
@@ -164,7 +164,7 @@ impl Session {
                     self.last_received = Some(notification.clone());
                     Event::Notification(notification)
                 }
-                None => Event::Lost("the peer's NOTIFICATION is too short".to_owned()),
+                None => Event::Lost("the peer's NOTIFICATION is too short".into()),
             },
             MessageKind::Keepalive => Event::Keepalive,
             MessageKind::RouteRefresh => Event::RouteRefresh,
@@ -402,7 +402,7 @@ impl Session {
         }
         if state.table().is_some() {
             cx.out.push(Output::Disconnect(self.connection));
-            self.health.down(cx.now, "stopped".to_owned(), &mut cx.out);
+            self.health.down(cx.now, "stopped".into(), &mut cx.out);
             cx.out.push(Output::Closed);
             self.stopped(cx)
         } else {
@@ -424,17 +424,19 @@ impl Session {
 }
 
 impl Ending {
-    fn lost(why: String) -> Self {
+    fn lost(why: SessionDetail) -> Self {
         Self { why, severity: Severity::Passing, notify: None, close: false }
     }
 
     fn no_connection() -> Self {
-        Self { why: "the peer does not answer".to_owned(), severity: Severity::Passing, notify: None, close: true }
+        let why = SessionDetail::new(SessionCause::Silence, "the peer does not answer");
+        Self { why, severity: Severity::Passing, notify: None, close: true }
     }
 
     fn ours(notification: Notification) -> Self {
+        let cause = if notification == Notification::BAD_PEER_AS { SessionCause::OtherAsn } else { SessionCause::NotificationSent };
         Self {
-            why: format!("sent NOTIFICATION: {notification}"),
+            why: SessionDetail::new(cause, format!("sent NOTIFICATION: {notification}")),
             severity: Severity::of(&notification),
             notify: Some(notification),
             close: true,
@@ -442,6 +444,9 @@ impl Ending {
     }
 
     fn theirs(notification: &Notification) -> Self {
-        Self { why: format!("received NOTIFICATION: {notification}"), severity: Severity::of(notification), notify: None, close: true }
+        let refused = (notification.code, notification.subcode) == (Notification::BAD_PEER_AS.code, Notification::BAD_PEER_AS.subcode);
+        let cause = if refused { SessionCause::OurAsnRefused } else { SessionCause::NotificationReceived };
+        let why = SessionDetail::new(cause, format!("received NOTIFICATION: {notification}"));
+        Self { why, severity: Severity::of(notification), notify: None, close: true }
     }
 }

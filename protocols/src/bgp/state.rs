@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
-use warren_state::{Monotonic, random::Random};
+use warren_state::{Monotonic, SessionDetail, random::Random};
 
 use super::{
     codec::{Notification, Open, open::IPV4_UNICAST},
@@ -39,7 +39,7 @@ pub(super) enum Event<'a> {
         previous: &'a BTreeSet<Ipv4Net>,
     },
     Connected,
-    Lost(String),
+    Lost(SessionDetail),
     Open(Open),
     Keepalive,
     /// The body: what it means depends on what was negotiated.

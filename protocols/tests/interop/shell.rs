@@ -11,13 +11,13 @@ use ipnet::Ipv4Net;
 use libtest_mimic::Failed;
 use socket2::{Domain, Protocol, Socket, Type};
 use warren_protocols::bgp::{ConnectionNumber, Input, Output, Report, Session, SessionConfig};
-use warren_state::{BgpSpec, Monotonic, SessionStatus, random::SplitMix64};
+use warren_state::{BgpSpec, Monotonic, SessionDetail, SessionStatus, random::SplitMix64};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Shell {
     pub table: BTreeSet<Ipv4Net>,
-    pub statuses: Vec<(SessionStatus, Option<String>)>,
+    pub statuses: Vec<(SessionStatus, Option<SessionDetail>)>,
     pub synced: u32,
     session: Session,
     spec: BgpSpec,
@@ -82,14 +82,14 @@ impl Shell {
                         self.socket = Some((number, stream));
                         Input::Connected(number)
                     }
-                    Err(error) => Input::ConnectFailed(number, error.to_string()),
+                    Err(error) => Input::ConnectFailed(number, error.to_string().into()),
                 });
             }
             Output::Send(bytes) => {
                 if let Some((number, socket)) = &mut self.socket
                     && let Err(error) = socket.write_all(&bytes)
                 {
-                    return Some(Input::Disconnected(*number, error.to_string()));
+                    return Some(Input::Disconnected(*number, error.to_string().into()));
                 }
             }
             Output::Disconnect(_) => {
@@ -130,13 +130,13 @@ impl Shell {
         match socket.read(&mut buffer) {
             Ok(0) => {
                 self.socket = None;
-                self.input(Input::Disconnected(number, "closed by the peer".to_owned()));
+                self.input(Input::Disconnected(number, "closed by the peer".into()));
             }
             Ok(count) => self.input(Input::Received(number, &buffer[..count])),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => {
                 self.socket = None;
-                self.input(Input::Disconnected(number, error.to_string()));
+                self.input(Input::Disconnected(number, error.to_string().into()));
             }
         }
     }

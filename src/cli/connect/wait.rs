@@ -134,15 +134,32 @@ fn advice(tunnel: &Tunnel) -> String {
     let ends = || [&tunnel.local, &tunnel.remote].map(|end| end.clone().unwrap_or_else(|| "?".to_owned()));
     let phase = tunnel.failure.as_ref().map_or(tunnel.phase.as_str(), |failure| failure.phase.as_str());
     match phase {
+        "peering" if tunnel.session_cause.as_deref() == Some("forbidden_here") => {
+            "This host does not let the session out: `warren doctor` looks for the rule of its firewall, and `warren firewall --print nft` \
+             prints what tunnels need. The daemon goes on trying; `warren disconnect` gives up."
+                .to_owned()
+        }
+        "peering" if is_refused(tunnel) => {
+            "The device answers and does not agree: its operator has to look. `warren explain` has the last reason. The daemon goes on \
+             trying; `warren disconnect` gives up."
+                .to_owned()
+        }
         "peering" => {
             let [local, remote] = ends();
             format!(
-                "Check that firewalls on the way let GRE (IP protocol 47) pass between {local} and {remote}; `warren doctor` tests the path. \
+                "Check that this host's firewall and those on the way let GRE (IP protocol 47) pass between {local} and {remote}; \
+                 `warren doctor` tests the path, and `warren firewall --print nft` prints what this host's has to let through. \
                  The daemon goes on trying; `warren disconnect` gives up."
             )
         }
         _ => "`warren explain` and `warren doctor` tell more. The daemon goes on trying; `warren disconnect` gives up.".to_owned(),
     }
+}
+
+/// Whether the device was heard, and the two ends do not agree.
+fn is_refused(tunnel: &Tunnel) -> bool {
+    let heard = ["notification_received", "our_asn_refused", "notification_sent", "other_asn"];
+    tunnel.session_cause.as_deref().is_some_and(|cause| heard.contains(&cause))
 }
 
 fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<()>, Failure> {
@@ -155,7 +172,7 @@ fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<(
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
     let trouble = notes::switch(status).or_else(|| notes::ledger(status)).map_or_else(String::new, |trouble| format!("; {trouble}"));
     Ok(State::Hangs {
-        on: format!("{name} is still there ({} for {}){trouble}", tunnel.phase, output::span(tunnel.since_seconds)),
+        on: format!("{name} is still there ({}){trouble}", notes::lasting(&tunnel.phase, tunnel.since_seconds)),
         advice: "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more.".to_owned(),
     })
 }

@@ -66,6 +66,8 @@ pub enum SocketFile {
         is_socket: bool,
         /// Its permission bits.
         mode: u32,
+        /// The first folder on the way that not everyone may enter, and its permission bits.
+        closed: Option<(PathBuf, u32)>,
     },
     /// It is not.
     Absent {
@@ -79,13 +81,23 @@ pub enum SocketFile {
 /// Looks.
 pub fn look_at_socket(path: &Path) -> SocketFile {
     match fs::metadata(path) {
-        Ok(metadata) => SocketFile::There { is_socket: metadata.file_type().is_socket(), mode: metadata.mode() & 0o777 },
+        Ok(metadata) => {
+            SocketFile::There { is_socket: metadata.file_type().is_socket(), mode: metadata.mode() & 0o777, closed: closed(path) }
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let folders: Vec<&Path> = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
             SocketFile::Absent { folder: folders.into_iter().rev().find(|folder| !folder.exists()).map(Path::to_owned) }
         }
         Err(error) => SocketFile::Hidden(error.to_string()),
     }
+}
+
+fn closed(path: &Path) -> Option<(PathBuf, u32)> {
+    let folders: Vec<&Path> = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
+    folders.into_iter().rev().find_map(|folder| {
+        let mode = fs::metadata(folder).ok()?.mode() & 0o777;
+        (mode & 0o001 == 0).then(|| (folder.to_owned(), mode))
+    })
 }
 
 /// Judges.
@@ -96,12 +108,20 @@ pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
             Check::fail(SOCKET, format!("{path} is not a socket"), "move it away and restart warrend, or name the socket with --sock-file")
         }
         // Connecting needs the right to write (unix(7)).
-        SocketFile::There { is_socket: true, mode } if mode & 0o002 == 0 => Check::warn(
+        SocketFile::There { is_socket: true, mode, .. } if mode & 0o002 == 0 => Check::warn(
             SOCKET,
             format!("{path} has mode {mode:04o}: other users cannot even read"),
             "systemctl restart warrend, which makes it with mode 0666; changes need root or the group warren all the same",
         ),
-        SocketFile::There { is_socket: true, mode } => Check::pass(SOCKET, format!("{path}, mode {mode:04o}")),
+        SocketFile::There { is_socket: true, closed: Some((folder, mode)), .. } => {
+            let folder = folder.display();
+            Check::warn(
+                SOCKET,
+                format!("{folder} has mode {mode:04o}: other users, members of the group {} too, do not get to {path}", GROUPS[0]),
+                format!("chmod o+x {folder}; changes need root or the group {} all the same", GROUPS[0]),
+            )
+        }
+        SocketFile::There { is_socket: true, mode, closed: None } => Check::pass(SOCKET, format!("{path}, mode {mode:04o}")),
         SocketFile::Absent { folder: Some(folder) } => {
             Check::fail(SOCKET, format!("{path} is not there, and neither is {}", folder.display()), "systemctl start warrend")
         }
@@ -137,9 +157,13 @@ mod tests {
     #[test]
     fn every_state_of_the_socket_has_its_verdict() {
         let judged = |file| judge_socket(Path::new("/run/w.sock"), &file);
-        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o666 }).outcome, Outcome::Pass);
-        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o660 }).outcome, Outcome::Warn);
-        assert_eq!(judged(SocketFile::There { is_socket: false, mode: 0o644 }).outcome, Outcome::Fail);
+        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o666, closed: None }).outcome, Outcome::Pass);
+        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o660, closed: None }).outcome, Outcome::Warn);
+        assert_eq!(judged(SocketFile::There { is_socket: false, mode: 0o644, closed: None }).outcome, Outcome::Fail);
+        let behind = SocketFile::There { is_socket: true, mode: 0o666, closed: Some(("/run/doublezerod".into(), 0o700)) };
+        let behind = judged(behind);
+        assert_eq!(behind.outcome, Outcome::Warn);
+        assert!(behind.fix.unwrap().starts_with("chmod o+x /run/doublezerod;"));
         assert_eq!(judged(SocketFile::Absent { folder: None }).outcome, Outcome::Fail);
         let folder = judged(SocketFile::Absent { folder: Some("/run/doublezerod".into()) });
         assert!(folder.outcome == Outcome::Fail && folder.detail.ends_with("neither is /run/doublezerod"), "{}", folder.detail);
@@ -153,6 +177,12 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(at("w.sock")).unwrap();
         fs::write(at("plain"), "").unwrap();
         assert!(matches!(look_at_socket(&at("w.sock")), SocketFile::There { is_socket: true, .. }));
+        let folder = |mode| fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        folder(0o750);
+        let SocketFile::There { closed, .. } = look_at_socket(&at("w.sock")) else { panic!("it is not there") };
+        assert_eq!(closed, Some((directory.path().to_owned(), 0o750)));
+        folder(0o755);
+        assert!(matches!(look_at_socket(&at("w.sock")), SocketFile::There { closed: None, .. }));
         assert!(matches!(look_at_socket(&at("plain")), SocketFile::There { is_socket: false, .. }));
         assert!(matches!(look_at_socket(&at("absent")), SocketFile::Absent { folder: None }));
         let SocketFile::Absent { folder } = look_at_socket(&at("no/such/w.sock")) else { panic!("it is there") };

@@ -34,8 +34,10 @@ pub enum Echo {
     TooLarge,
     /// This host knows no way there.
     NoRoute(String),
-    /// This process may not ask.
+    /// This process may not ask: it gets no socket for it.
     NotAllowed(String),
+    /// This host does not send it: its own firewall forbids that.
+    Forbidden(String),
 }
 
 /// Asks up to three times, for a second at most. `length` is that of the whole IP packet; `whole` forbids fragments.
@@ -60,7 +62,7 @@ pub async fn echo(target: Ipv4Addr, length: usize, whole: bool) -> Echo {
 fn refused(error: &io::Error) -> Echo {
     match error.raw_os_error() {
         Some(libc::EMSGSIZE) => Echo::TooLarge,
-        Some(libc::EPERM | libc::EACCES) => Echo::NotAllowed(error.to_string()),
+        Some(libc::EPERM | libc::EACCES) => Echo::Forbidden(error.to_string()),
         Some(_) | None => Echo::NoRoute(error.to_string()),
     }
 }
@@ -155,6 +157,6 @@ mod tests {
         }
         assert_eq!(refused(&io::Error::from_raw_os_error(libc::EMSGSIZE)), Echo::TooLarge);
         assert!(matches!(refused(&io::Error::from_raw_os_error(libc::ENETUNREACH)), Echo::NoRoute(_)));
-        assert!(matches!(refused(&io::Error::from_raw_os_error(libc::EPERM)), Echo::NotAllowed(_)));
+        assert!(matches!(refused(&io::Error::from_raw_os_error(libc::EPERM)), Echo::Forbidden(_)));
     }
 }

@@ -6,6 +6,7 @@
 mod caller;
 pub mod check;
 mod daemon;
+mod firewall;
 mod icmp;
 mod jobs;
 mod ledger;
@@ -46,7 +47,7 @@ const PATHS: Duration = Duration::from_millis(2000);
 const SPECS: Duration = Duration::from_millis(500);
 
 /// In which order they are shown: what others rest on comes first.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "daemon",
     "socket",
     "permission",
@@ -66,6 +67,7 @@ const ORDER: [&str; 25] = [
     "users",
     "tunnels",
     "path",
+    "firewall",
     "icmp",
     "gre",
     "bgp",

@@ -37,6 +37,8 @@ pub struct Link {
     pub received: u64,
     /// Packets sent.
     pub sent: u64,
+    /// Packets that were to be sent and were not.
+    pub unsent: u64,
     /// Its IPv4 addresses.
     pub addresses: Vec<Ipv4Addr>,
 }
@@ -118,7 +120,9 @@ fn link(message: &LinkMessage) -> Link {
                     link.ends = Some((ends.local, ends.remote));
                 }
             }
-            LinkAttribute::Stats64(stats) => (link.received, link.sent) = (stats.rx_packets, stats.tx_packets),
+            LinkAttribute::Stats64(stats) => {
+                (link.received, link.sent, link.unsent) = (stats.rx_packets, stats.tx_packets, stats.tx_dropped + stats.tx_errors);
+            }
             LinkAttribute::LinkInfo(info) => info.iter().for_each(|info| learn(&mut link, info)),
             _ => {}
         }

@@ -7,11 +7,12 @@ use serde::Deserialize;
 
 use super::{
     check::Check,
+    firewall,
     icmp::{Echo, echo},
     net::{Kernel, Link, Way},
 };
 use crate::{
-    cli::notes,
+    cli::{firewall::Ruleset, notes},
     http::v3::{Status, Tunnel, TunnelReply},
 };
 
@@ -43,6 +44,8 @@ pub struct Target {
     pub tunnel: Option<Tunnel>,
     /// The device's address inside the tunnel.
     pub peer: Option<Ipv4Addr>,
+    /// Ours.
+    pub local: Option<Ipv4Addr>,
 }
 
 /// One row of `/v2/latency`.
@@ -71,14 +74,15 @@ pub struct Latency {
 
 /// The devices of the tunnels that should be there, else the nearest ones.
 pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>) -> Vec<Target> {
-    let peer = |id: &str| {
+    let inner = |id: &str, end: &str| {
         let spec = &specs.iter().find(|reply| reply.tunnel.id == id)?.spec;
-        spec["bgp"]["peer_address"].as_str()?.parse().ok()
+        spec["bgp"][end].as_str()?.parse().ok()
     };
     let desired = status.tunnels.iter().filter_map(|tunnel| {
         let address = tunnel.remote.as_deref()?.parse().ok()?;
         let name = tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
-        Some(Target { name, address, peer: peer(&tunnel.id), tunnel: Some(tunnel.clone()) })
+        let (peer, local) = (inner(&tunnel.id, "peer_address"), inner(&tunnel.id, "local_address"));
+        Some(Target { name, address, peer, local, tunnel: Some(tunnel.clone()) })
     });
     let targets: Vec<Target> = desired.take(TARGETS).collect();
     if !targets.is_empty() {
@@ -87,7 +91,7 @@ pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>
     let mut measured: Vec<Measured> = latency.map(|latency| latency.results.clone()).unwrap_or_default();
     measured.sort_by_key(|measured| (!measured.reachable, measured.min_latency_ns, measured.device_ip));
     let nearest = measured.into_iter().take(NEAREST);
-    nearest.map(|found| Target { name: found.device_code, address: found.device_ip, tunnel: None, peer: None }).collect()
+    nearest.map(|found| Target { name: found.device_code, address: found.device_ip, tunnel: None, peer: None, local: None }).collect()
 }
 
 /// What was seen of the way to one device.
@@ -109,8 +113,20 @@ pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &
     if targets.is_empty() {
         return vec![Check::skip(PATH, "there is no device to try: no tunnel is due, and no latencies are known")];
     }
-    let looked = targets.iter().map(|target| async move { judge(target, links, &see(kernel, links, target).await, status) });
-    join_all(looked).await.into_iter().flatten().collect()
+    let (seen, rules) = tokio::join!(join_all(targets.iter().map(|target| see(kernel, links, target))), crate::cli::firewall::read());
+    let after = kernel.links().await.unwrap_or_else(|_| links.to_vec());
+    let host = Host { links, after: &after, rules: &rules };
+    targets.iter().zip(&seen).flat_map(|(target, seen)| judge(target, &host, seen, status)).collect()
+}
+
+/// This host.
+pub struct Host<'a> {
+    /// Its interfaces before something was sent.
+    pub links: &'a [Link],
+    /// And after.
+    pub after: &'a [Link],
+    /// The rules of its firewall.
+    pub rules: &'a Result<Ruleset, String>,
 }
 
 async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
@@ -120,7 +136,7 @@ async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
         let small = echo(target.address, SMALL, false).await;
         let large = match small {
             Echo::Reply(_) => Some(echo(target.address, whole as usize, true).await),
-            Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) => None,
+            Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_) => None,
         };
         (small, large)
     };
@@ -148,15 +164,26 @@ fn takes(link: &Link, way: &Way) -> u32 {
 }
 
 /// Judges.
-pub fn judge(target: &Target, links: &[Link], seen: &Seen, status: &Status) -> Vec<Check> {
+pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> Vec<Check> {
+    let links = host.links;
     let subject = format!("{} {}", target.name, target.address);
     let uplink = seen.way.as_ref().and_then(|way| links.iter().find(|link| link.index == way.link));
     let is_up = target.tunnel.as_ref().is_some_and(|tunnel| tunnel.session == "BGP Session Up");
     let mut checks = vec![icmp(target, uplink, seen, is_up)];
     if let Some(tunnel) = &target.tunnel {
-        let link = links.iter().find(|link| Some(&link.name) == tunnel.name.as_ref());
-        checks.push(gre(link, seen.inside.as_ref(), &tunnel.session));
-        checks.push(bgp(status, tunnel));
+        let named = |links: &'_ [Link]| links.iter().position(|link| Some(&link.name) == tunnel.name.as_ref());
+        let link = named(links).map(|at| &links[at]);
+        let later = named(host.after).map(|at| &host.after[at]);
+        let facts = firewall::Facts { target, seen, uplink, link: link.zip(later), rules: host.rules };
+        let firewall = firewall::judge(&facts);
+        if firewall.stops {
+            let own = "not to be told while this host's own firewall is in the way";
+            checks.extend([Check::skip(GRE, own), Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel)))]);
+        } else {
+            checks.push(gre(later.or(link), seen.inside.as_ref(), &tunnel.session));
+            checks.push(bgp(status, tunnel));
+        }
+        checks.push(firewall.check);
     } else {
         checks.push(Check::skip(GRE, "only a tunnel that is there can show whether GRE passes"));
     }
@@ -181,6 +208,11 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         Echo::NotAllowed(why) => Check::skip(
             ICMP,
             format!("this user may open neither a ping nor a raw socket ({why}): run it as root, or widen net.ipv4.ping_group_range"),
+        ),
+        Echo::Forbidden(why) => Check::warn(
+            ICMP,
+            format!("this host does not send ICMP to {address} ({why}): its own firewall forbids it"),
+            "look at its rules for what leaves (`nft list ruleset`, `iptables -S OUTPUT`)",
         ),
         Echo::TooLarge => {
             Check::warn(ICMP, "even a small packet is too large for the way", "look at the MTU of the interface that it leaves by")
@@ -226,10 +258,15 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
             format!("TCP port 179 does not answer inside the tunnel: {detail}"),
             "when GRE passes, the device lacks this neighbour: ask its operator, or try another device",
         ),
+        "Pending BGP Session" | "BGP Session Down" | "BGP Session Failed" if refuses(tunnel) => Check::fail(
+            BGP,
+            format!("TCP port 179 answers inside the tunnel, but {detail}"),
+            "ask the device's operator what it expects of this host; `warren explain` has the last reason",
+        ),
         "BGP Session Failed" => Check::fail(
             BGP,
             format!("TCP port 179 answers inside the tunnel, but {detail}"),
-            "compare AS numbers and password with the device's; `warren explain` has the last reason",
+            "ask the device's operator whether it knows this host's AS number and address; `warren explain` has the last reason",
         ),
         "BGP Session Down" if lasts(status, tunnel) >= LONG => Check::fail(
             BGP,
@@ -238,6 +275,11 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
         ),
         _ => Check::warn(BGP, detail, "wait a little; if it stays so, `warren explain` tells why"),
     }
+}
+
+/// Whether the device and this host do not agree on what each other is.
+fn refuses(tunnel: &Tunnel) -> bool {
+    matches!(tunnel.session_cause.as_deref(), Some("our_asn_refused" | "other_asn"))
 }
 
 fn lasts(status: &Status, tunnel: &Tunnel) -> Duration {
@@ -262,7 +304,7 @@ fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
             format!("{} takes {mtu} bytes, but a packet of {whole} does not reach the device in one piece", link.name),
             fix,
         ),
-        Some(Echo::NoRoute(_) | Echo::NotAllowed(_)) | None => {
+        Some(Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_)) | None => {
             Check::pass(MTU, format!("{} takes {mtu} bytes; the way beyond it could not be tried", link.name))
         }
     }
@@ -293,7 +335,7 @@ mod tests {
     }
 
     fn target(session: Option<&str>) -> Target {
-        Target { name: "doublezero0".into(), address: DEVICE, tunnel: session.map(tunnel), peer: None }
+        Target { name: "doublezero0".into(), address: DEVICE, tunnel: session.map(tunnel), peer: None, local: None }
     }
 
     fn links() -> Vec<Link> {
@@ -307,7 +349,8 @@ mod tests {
     }
 
     fn outcome(target: &Target, links: &[Link], seen: &Seen, name: &str) -> Outcome {
-        let checks = judge(target, links, seen, &status(|_| {}));
+        let host = Host { links, after: links, rules: &Ok(Ruleset::default()) };
+        let checks = judge(target, &host, seen, &status(|_| {}));
         checks.iter().find(|check| check.name == name).unwrap().outcome
     }
 
@@ -330,10 +373,10 @@ mod tests {
     #[test]
     fn the_peers_address_is_taken_from_the_tunnels_spec() {
         let tunnel = samples::tunnel();
-        let spec = json!({"schema": 1, "tunnel": tunnel, "spec": {"bgp": {"peer_address": "169.254.0.0"}}, "events": []});
+        let spec = json!({"schema": 1, "tunnel": tunnel, "spec": {"bgp": {"peer_address": "169.254.0.0", "local_address": "169.254.0.1"}}, "events": []});
         let with = status(|s| s["tunnels"] = json!([tunnel]));
         let found = targets(&with, &[serde_json::from_value(spec).unwrap()], None);
-        assert_eq!(found[0].peer, Some(Ipv4Addr::new(169, 254, 0, 0)));
+        assert_eq!((found[0].peer, found[0].local), (Some(Ipv4Addr::new(169, 254, 0, 0)), Some(Ipv4Addr::new(169, 254, 0, 1))));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step,
-    Tunnel, TunnelReply, ViewState,
+    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA,
+    Status, Step, Tunnel, TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
 
@@ -133,33 +133,10 @@ fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
 }
 
 fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool {
-    match &entry.event {
-        Event::PhaseChanged { tunnel, .. }
-        | Event::StepFailed { tunnel, .. }
-        | Event::RoutesBlocked { tunnel, .. }
-        | Event::Repaired { tunnel, .. }
-        | Event::Adopted { tunnel, .. }
-        | Event::SessionChanged { tunnel, .. } => *tunnel == id,
-        Event::Refused { user, .. } => *user == id.0,
-        Event::ManualAsked { tunnel, .. } | Event::ManualRemoved { tunnel, .. } | Event::SourceHeld { tunnel, .. } => *tunnel == id,
-        Event::ActorRestarted { actor, .. } => {
-            actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()))
-        }
-        Event::ViewAccepted { .. }
-        | Event::ViewHeld { .. }
-        | Event::ViewStale { .. }
-        | Event::Switched { .. }
-        | Event::SwitchUnknown { .. }
-        | Event::PlanCommitted { .. }
-        | Event::ClientIpFound { .. }
-        | Event::ClientIpHeld { .. }
-        | Event::ManualOver { .. }
-        | Event::ExclusionChanged { .. }
-        | Event::ExclusionHeld { .. }
-        | Event::InvariantBroken { .. } => false,
-        // The enum is open to later events; one that is not known here concerns no tunnel.
-        _ => false,
+    if let Event::ActorRestarted { actor, .. } = &entry.event {
+        return actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()));
     }
+    entry.event.tunnel() == Some(id)
 }
 
 fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
@@ -179,6 +156,7 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         doublezero_ip: spec.and_then(|spec| compat::overlay_address(snapshot, report, spec)).map(|ip| ip.to_string()),
         session: report.session.name().to_owned(),
         session_detail: report.session_detail.clone(),
+        session_cause: report.session_cause.and_then(|cause| cause.name()).map(str::to_owned),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
         learned_routes: report.learned_routes,
         blocked_routes: first_of(&report.blocked_routes),
@@ -193,6 +171,12 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
             retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
         }),
         repairs: report.repairs,
+        contest: report.contest.as_ref().map(|contest| Contest {
+            repairs: contest.repairs,
+            steps: contest.steps.clone(),
+            last_seconds: snapshot.at.since(contest.last).as_secs_f64(),
+            next_in_seconds: contest.next.since(snapshot.at).as_secs_f64(),
+        }),
         attempts: report.attempts,
         failure: report.failure.as_ref().map(|failure| Failure {
             phase: failure.phase.name().to_owned(),

@@ -211,10 +211,7 @@ impl Lifecycle {
     }
 
     fn finish(&mut self, work: Work, turn: &mut Turn<'_>) -> State {
-        if !work.repaired.is_empty() {
-            self.repairs += 1;
-            turn.record(Event::Repaired { tunnel: self.tunnel, steps: work.repaired });
-        }
+        self.note_repair(work.repaired, turn);
         self.built = true;
         self.services.link_lost = false;
         self.remake = false;
@@ -233,7 +230,7 @@ impl Lifecycle {
         }
         self.start_session(turn);
         self.enter(self.settled_phase(), None, turn);
-        if self.todo.recheck {
+        if self.todo.recheck && self.may_repair(turn.now) {
             return self.look(Look::Check, turn);
         }
         if self.todo.compare_routes {

@@ -28,6 +28,8 @@ impl Lifecycle {
             (self.stale_routes_at, "stale-routes"),
             (self.healthy_at(), "healthy"),
             (self.move_timeout(), "move"),
+            (self.repair_due(), "repair"),
+            (self.contest_over(), "contest"),
         ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
@@ -113,6 +115,7 @@ impl Lifecycle {
             self.drop_stale_routes();
         }
         self.pass_move(turn);
+        self.pass_contest(turn.now);
         if self.healthy_at().is_some_and(|at| turn.now >= at) {
             self.attempts = 0;
         }

@@ -9,7 +9,7 @@ use super::{
     machine::{Lifecycle, Turn},
     services::Held,
 };
-use crate::{BgpSpec, InstallSpec, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionStatus, TunnelSpec, event::Event};
+use crate::{BgpSpec, InstallSpec, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail, SessionStatus, TunnelSpec, event::Event};
 
 impl Lifecycle {
     /// News of the running session; those of an earlier one change nothing.
@@ -80,13 +80,14 @@ impl Lifecycle {
         Some(Route { table, dst, via: bgp.peer_address, source: Some(source), protocol: RouteProtocol::Bgp })
     }
 
-    fn note_status(&mut self, status: SessionStatus, detail: Option<String>, turn: &mut Turn<'_>) {
+    fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, turn: &mut Turn<'_>) {
         let Some(session) = &mut self.session else { return };
         session.detail.clone_from(&detail);
         let from = mem::replace(&mut session.status, status);
         if from != status {
             session.since = Some(turn.now);
             let peer_asn = session.spec.peer_asn;
+            let detail = detail.map(|detail| detail.text);
             turn.record(Event::SessionChanged { tunnel: self.tunnel, peer_asn, from, to: status, detail });
         }
         self.move_heard(status == SessionStatus::Up, turn.now);

@@ -8,13 +8,13 @@ use std::{
 use ipnet::Ipv4Net;
 
 use super::{
-    Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport,
+    Contest, Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport,
     moving::Move,
     services::{Held, Services},
 };
 use crate::{
-    BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionStatus, TunnelId,
-    TunnelSpec, TunnelWant, event::Event, random::Random,
+    BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail, SessionStatus,
+    TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random,
 };
 
 /// The life of one tunnel.
@@ -85,6 +85,8 @@ pub struct Lifecycle {
     pub(super) failed_phase: Phase,
     pub(super) healthy_since: Option<Monotonic>,
     pub(super) repairs: u64,
+    /// The last of them, in a row.
+    pub(super) contest: Option<Contest>,
     /// When routes of an earlier run must go.
     pub(super) stale_routes_at: Option<Monotonic>,
     /// When the operation under way is reported as overdue.
@@ -173,7 +175,7 @@ pub(super) struct Session {
     pub(super) number: SessionNumber,
     pub(super) spec: BgpSpec,
     pub(super) status: SessionStatus,
-    pub(super) detail: Option<String>,
+    pub(super) detail: Option<SessionDetail>,
     pub(super) since: Option<Monotonic>,
 }
 
@@ -229,6 +231,7 @@ impl Lifecycle {
             failed_phase: Phase::Pending,
             healthy_since: None,
             repairs: 0,
+            contest: None,
             stale_routes_at: None,
             progress_at: None,
         }
@@ -256,7 +259,8 @@ impl Lifecycle {
             since: self.since,
             failure: self.failure().cloned(),
             session: session.map_or(SessionStatus::Pending, |session| session.status),
-            session_detail: session.and_then(|session| session.detail.clone()),
+            session_detail: session.and_then(|session| Some(session.detail.as_ref()?.text.clone())),
+            session_cause: session.and_then(|session| Some(session.detail.as_ref()?.cause)),
             session_since: session.and_then(|session| session.since),
             learned_routes: match self.learned() {
                 LearnedRoutes::Unknown => 0,
@@ -267,6 +271,7 @@ impl Lifecycle {
             excluded_routes: self.excluded.len(),
             postponed: self.postponed_move(),
             repairs: self.repairs,
+            contest: self.contest().cloned(),
             attempts: self.attempts,
         }
     }
@@ -386,7 +391,10 @@ impl Lifecycle {
                 self.removed(removal, report, turn)
             }
 
-            (State::Settled, Input::Recheck) => self.look(Look::Check, turn),
+            (State::Settled, Input::Recheck) => {
+                self.todo.recheck = true;
+                self.settle(turn)
+            }
             (state @ (State::Looking(_) | State::Applying(_)), Input::Recheck) => {
                 self.todo.recheck = true;
                 state

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod building;
+mod contest;
 mod excluding;
 mod failing;
 mod moving;

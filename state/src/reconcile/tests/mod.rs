@@ -143,6 +143,7 @@ impl Bench {
             failure,
             session: SessionStatus::Up,
             session_detail: None,
+            session_cause: None,
             session_since: None,
             learned_routes: 0,
             blocked_routes: Default::default(),
@@ -150,6 +151,7 @@ impl Bench {
             excluded_routes: 0,
             postponed: None,
             repairs: 0,
+            contest: None,
             attempts: 0,
         };
         self.give(Input::Tunnel(Box::new(report)))

@@ -1,0 +1,435 @@
+//! Rules of a packet filter, as far as they are understood here, and what they do to a packet. What is not understood may match
+//! or not: a verdict that rests on it is not certain.
+
+use std::{fmt, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+/// Chains call each other no deeper (nftables allows 16, include/net/netfilter/nf_tables.h).
+const DEPTH: usize = 16;
+
+/// Every rule that IPv4 packets of this host meet.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ruleset {
+    /// In no particular order.
+    pub chains: Vec<Chain>,
+}
+
+/// A chain of rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Chain {
+    /// `ip` or `inet`.
+    pub family: String,
+    /// The table that it is in.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Where packets meet it, when not only by a call.
+    pub base: Option<Base>,
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// Where packets meet a chain, and what becomes of those that no rule decides on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Base {
+    /// `input`, `output`, `prerouting` or `postrouting`.
+    pub hook: String,
+    /// Whether it drops what no rule accepts.
+    pub drops: bool,
+}
+
+/// A rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// As its tool shows it.
+    pub text: String,
+    /// All of them must match.
+    pub tests: Vec<Test>,
+    /// What it does.
+    pub action: Action,
+}
+
+/// One condition, or its opposite.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Test {
+    /// What is looked at.
+    pub field: Field,
+    /// Any of these.
+    pub values: Vec<Value>,
+    /// None of them instead.
+    pub negated: bool,
+}
+
+/// A part of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Field {
+    /// The source address.
+    Source,
+    /// The destination address.
+    Destination,
+    /// The protocol above IP.
+    Protocol,
+    /// The source port.
+    SourcePort,
+    /// The destination port.
+    DestinationPort,
+    /// The interface that it came in by.
+    LinkIn,
+    /// The interface that it leaves by.
+    LinkOut,
+    /// What connection tracking thinks of it.
+    State,
+    /// Something that is not understood here.
+    Unknown,
+}
+
+/// What a part is held against.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Value {
+    /// An address or a network.
+    Net(Ipv4Net),
+    /// Numbers, both ends included.
+    Range(u32, u32),
+    /// A word; one with `*` at its end matches all that begin so.
+    Word(String),
+    /// Something that is not understood here.
+    Unknown,
+}
+
+/// What a rule does with a packet that matches.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Lets it go on to the next base chain.
+    Accept,
+    /// Throws it away, with or without a word to the sender.
+    Drop,
+    /// Goes through another chain, and on here after it.
+    Jump(String),
+    /// Goes through another chain instead of the rest of this one.
+    Goto(String),
+    /// Ends this chain.
+    Return,
+    /// Counts, logs, marks …
+    Nothing,
+    /// Something that is not understood here.
+    Unknown,
+}
+
+/// A packet that a tunnel needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Whether it comes in; otherwise it leaves.
+    pub comes_in: bool,
+    /// By this interface, where it is known.
+    pub link: Option<String>,
+    /// From.
+    pub source: Ipv4Addr,
+    /// To.
+    pub destination: Ipv4Addr,
+    /// The protocol above IP.
+    pub protocol: Protocol,
+}
+
+/// The protocol above IP, with what filters look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// Generic routing encapsulation.
+    Gre,
+    /// TCP, from a port to a port.
+    Tcp(u16, u16),
+}
+
+/// What becomes of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Nothing stops it.
+    Passes,
+    /// This may stop it: a condition is not understood here.
+    May(Place),
+    /// This stops it.
+    Stopped(Place),
+}
+
+/// A rule, or a chain's policy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// `ip` or `inet`.
+    pub family: String,
+    /// The table.
+    pub table: String,
+    /// The chain.
+    pub chain: String,
+    /// The rule; the chain's policy otherwise.
+    pub rule: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Truth {
+    No,
+    Maybe,
+    Yes,
+}
+
+enum Step {
+    Accepted,
+    Stopped(Place),
+    GoesOn,
+}
+
+/// What is in doubt on the way through a base chain.
+#[derive(Default)]
+struct Doubt {
+    /// Something before may have accepted the packet.
+    accepted: bool,
+    /// The first that may stop it.
+    stopped: Option<Place>,
+}
+
+impl Ruleset {
+    /// What becomes of the packet: every base chain on its way must let it pass.
+    #[must_use]
+    pub fn fate(&self, packet: &Packet) -> Fate {
+        let hooks = if packet.comes_in { ["prerouting", "input"] } else { ["output", "postrouting"] };
+        let mut may = None;
+        for chain in self.chains.iter().filter(|chain| chain.base.as_ref().is_some_and(|base| hooks.contains(&base.hook.as_str()))) {
+            match self.through(chain, packet) {
+                Fate::Stopped(place) => return Fate::Stopped(place),
+                Fate::May(place) => may = may.or(Some(place)),
+                Fate::Passes => {}
+            }
+        }
+        may.map_or(Fate::Passes, Fate::May)
+    }
+
+    fn through(&self, chain: &Chain, packet: &Packet) -> Fate {
+        let mut doubt = Doubt::default();
+        let stopped = match self.walk(chain, packet, &mut doubt, DEPTH) {
+            Step::Accepted => None,
+            Step::Stopped(place) => Some(place),
+            Step::GoesOn => chain.base.as_ref().is_some_and(|base| base.drops).then(|| chain.place(None)),
+        };
+        match (stopped, doubt.stopped) {
+            (Some(place), _) if !doubt.accepted => Fate::Stopped(place),
+            (_, Some(place)) | (Some(place), None) => Fate::May(place),
+            (None, None) => Fate::Passes,
+        }
+    }
+
+    fn walk(&self, chain: &Chain, packet: &Packet, doubt: &mut Doubt, depth: usize) -> Step {
+        for rule in &chain.rules {
+            let truth = rule.matches(packet);
+            if truth == Truth::No {
+                continue;
+            }
+            let (step, ends) = match &rule.action {
+                Action::Nothing => continue,
+                Action::Accept => (Step::Accepted, false),
+                Action::Drop => (Step::Stopped(chain.place(Some(rule))), false),
+                Action::Return => (Step::GoesOn, true),
+                Action::Unknown => {
+                    doubt.accepted = true;
+                    continue;
+                }
+                Action::Jump(name) | Action::Goto(name) => {
+                    let ends = matches!(rule.action, Action::Goto(_));
+                    match self.named(chain, name).filter(|_| depth > 0) {
+                        Some(target) => (self.walk(target, packet, doubt, depth - 1), ends),
+                        None => {
+                            doubt.accepted = true;
+                            continue;
+                        }
+                    }
+                }
+            };
+            match (step, truth) {
+                (Step::GoesOn, Truth::Yes) if ends => return Step::GoesOn,
+                (Step::GoesOn, Truth::Maybe) if ends => doubt.accepted = true,
+                (Step::GoesOn, _) => {}
+                (step, Truth::Yes) => return step,
+                (Step::Accepted, _) => doubt.accepted = true,
+                (Step::Stopped(place), _) => doubt.stopped = doubt.stopped.take().or(Some(place)),
+            }
+        }
+        Step::GoesOn
+    }
+
+    fn named(&self, from: &Chain, name: &str) -> Option<&Chain> {
+        self.chains.iter().find(|chain| (&chain.family, &chain.table) == (&from.family, &from.table) && chain.name == name)
+    }
+}
+
+impl Chain {
+    fn place(&self, rule: Option<&Rule>) -> Place {
+        let (family, table, chain) = (self.family.clone(), self.table.clone(), self.name.clone());
+        Place { family, table, chain, rule: rule.map(|rule| rule.text.clone()) }
+    }
+}
+
+impl Rule {
+    fn matches(&self, packet: &Packet) -> Truth {
+        self.tests.iter().map(|test| test.holds(packet)).min().unwrap_or(Truth::Yes)
+    }
+}
+
+impl Test {
+    /// One that may hold or not.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { field: Field::Unknown, values: Vec::new(), negated: false }
+    }
+
+    fn holds(&self, packet: &Packet) -> Truth {
+        let truth = match packet.part(self.field) {
+            Some(Part::Unknown) => Truth::Maybe,
+            Some(part) => self.values.iter().map(|value| part.is(value)).max().unwrap_or(Truth::Maybe),
+            // A packet that has no such part does not match, whatever is asked of it.
+            None => return Truth::No,
+        };
+        match (truth, self.negated) {
+            (Truth::Yes, true) => Truth::No,
+            (Truth::No, true) => Truth::Yes,
+            (truth, _) => truth,
+        }
+    }
+}
+
+enum Part<'a> {
+    Address(Ipv4Addr),
+    Number(u32),
+    /// The protocol's number and name.
+    Named(u32, &'static str),
+    Word(&'a str),
+    Unknown,
+}
+
+impl Packet {
+    fn part(&self, field: Field) -> Option<Part<'_>> {
+        let link = |here: bool| here.then(|| self.link.as_deref().map_or(Part::Unknown, Part::Word));
+        match (field, self.protocol) {
+            (Field::Source, _) => Some(Part::Address(self.source)),
+            (Field::Destination, _) => Some(Part::Address(self.destination)),
+            (Field::Protocol, Protocol::Gre) => Some(Part::Named(47, "gre")),
+            (Field::Protocol, Protocol::Tcp(..)) => Some(Part::Named(6, "tcp")),
+            (Field::SourcePort, Protocol::Tcp(port, _)) | (Field::DestinationPort, Protocol::Tcp(_, port)) => {
+                Some(Part::Number(u32::from(port)))
+            }
+            (Field::SourcePort | Field::DestinationPort, Protocol::Gre) => None,
+            (Field::LinkIn, _) => link(self.comes_in),
+            (Field::LinkOut, _) => link(!self.comes_in),
+            // This host speaks first, and what comes in answers it.
+            (Field::State, _) => Some(Part::Word(if self.comes_in { "established" } else { "new" })),
+            (Field::Unknown, _) => Some(Part::Unknown),
+        }
+    }
+}
+
+impl Part<'_> {
+    fn is(&self, value: &Value) -> Truth {
+        let holds = match (self, value) {
+            (Self::Address(address), Value::Net(net)) => net.contains(address),
+            (Self::Number(number) | Self::Named(number, _), Value::Range(low, high)) => (low..=high).contains(&number),
+            (Self::Named(_, name), Value::Word(word)) => word == name,
+            (Self::Word(own), Value::Word(word)) => match word.strip_suffix('*') {
+                Some(beginning) => own.starts_with(beginning),
+                None => own == word,
+            },
+            (_, _) => return Truth::Maybe,
+        };
+        if holds { Truth::Yes } else { Truth::No }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { family, table, chain, rule } = self;
+        match rule {
+            Some(rule) => write!(f, "table {family} {table}, chain {chain}: `{rule}`"),
+            None => write!(f, "table {family} {table}, chain {chain}: its policy is to drop what no rule accepts"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(comes_in: bool) -> Packet {
+        let (here, there) = (Ipv4Addr::new(169, 254, 0, 1), Ipv4Addr::new(169, 254, 0, 0));
+        let (source, destination) = if comes_in { (there, here) } else { (here, there) };
+        let protocol = if comes_in { Protocol::Tcp(179, 40_000) } else { Protocol::Tcp(40_000, 179) };
+        Packet { comes_in, link: Some("doublezero0".to_owned()), source, destination, protocol }
+    }
+
+    fn rule(text: &str, tests: Vec<Test>, action: Action) -> Rule {
+        Rule { text: text.to_owned(), tests, action }
+    }
+
+    fn test(field: Field, value: Value) -> Test {
+        Test { field, values: vec![value], negated: false }
+    }
+
+    fn chain(name: &str, base: Option<(&str, bool)>, rules: Vec<Rule>) -> Chain {
+        let base = base.map(|(hook, drops)| Base { hook: hook.to_owned(), drops });
+        Chain { family: "inet".into(), table: "t".into(), name: name.into(), base, rules }
+    }
+
+    fn fate(chains: Vec<Chain>, comes_in: bool) -> String {
+        match (Ruleset { chains }).fate(&packet(comes_in)) {
+            Fate::Passes => "passes".to_owned(),
+            Fate::May(place) => format!("may: {}", place.rule.unwrap_or("policy".into())),
+            Fate::Stopped(place) => place.rule.unwrap_or("policy".into()),
+        }
+    }
+
+    #[test]
+    fn a_packet_is_stopped_by_the_first_rule_that_drops_it_or_by_a_policy() {
+        let link_local = || test(Field::Destination, Value::Net("169.254.0.0/16".parse().unwrap()));
+        let drops = |tests| chain("o", Some(("output", false)), vec![rule("drop", tests, Action::Drop)]);
+        assert_eq!(fate(vec![drops(vec![link_local()])], false), "drop");
+        assert_eq!(fate(vec![drops(vec![link_local()])], true), "passes", "another hook");
+        assert_eq!(fate(vec![drops(vec![Test { negated: true, ..link_local() }])], false), "passes");
+        assert_eq!(fate(vec![drops(vec![link_local(), Test::unknown()])], false), "may: drop");
+        assert_eq!(fate(vec![chain("o", Some(("output", true)), vec![])], false), "policy");
+        let accepts = |tests| chain("o", Some(("output", true)), vec![rule("accept", tests, Action::Accept)]);
+        assert_eq!(fate(vec![accepts(vec![])], false), "passes");
+        assert_eq!(fate(vec![accepts(vec![Test::unknown()])], false), "may: policy");
+        assert_eq!(fate(vec![accepts(vec![]), drops(vec![])], false), "drop", "one chain does not accept for another");
+    }
+
+    #[test]
+    fn answers_are_established_and_what_leaves_is_new() {
+        let established = || test(Field::State, Value::Word("established".into()));
+        let stateful = |hook| vec![chain("c", Some((hook, true)), vec![rule("accept", vec![established()], Action::Accept)])];
+        assert_eq!(fate(stateful("input"), true), "passes");
+        assert_eq!(fate(stateful("output"), false), "policy");
+    }
+
+    #[test]
+    fn calls_come_back_and_gotos_do_not_and_a_chain_that_calls_itself_comes_to_an_end() {
+        let calls = |action| {
+            let base = chain("b", Some(("output", true)), vec![rule("call", vec![], action), rule("accept", vec![], Action::Accept)]);
+            vec![base, chain("x", None, vec![rule("return", vec![], Action::Return), rule("drop", vec![], Action::Drop)])]
+        };
+        assert_eq!(fate(calls(Action::Jump("x".into())), false), "passes");
+        assert_eq!(fate(calls(Action::Goto("x".into())), false), "policy");
+        let circle = chain("x", Some(("output", true)), vec![rule("again", vec![], Action::Jump("x".into()))]);
+        assert_eq!(fate(vec![circle], false), "may: policy");
+    }
+
+    #[test]
+    fn interfaces_are_matched_by_their_beginning_too_and_ports_by_ranges() {
+        let links = |word: &str| {
+            vec![chain("i", Some(("input", false)), vec![rule("d", vec![test(Field::LinkIn, Value::Word(word.into()))], Action::Drop)])]
+        };
+        assert_eq!((fate(links("double*"), true).as_str(), fate(links("eth0"), true).as_str()), ("d", "passes"));
+        let ports = |low, high| {
+            vec![chain(
+                "o",
+                Some(("output", false)),
+                vec![rule("d", vec![test(Field::DestinationPort, Value::Range(low, high))], Action::Drop)],
+            )]
+        };
+        assert_eq!((fate(ports(100, 200), false).as_str(), fate(ports(180, 200), false).as_str()), ("d", "passes"));
+    }
+}

@@ -1,0 +1,85 @@
+//! Something else on the host wants the tunnel otherwise, and takes away what is put back.
+//!
+//! What was taken is put back at once, time after time, because packets are lost until then. Whoever takes it away again and
+//! again is no accident, though, and a fight at full speed costs the host more than it saves: after some times in a row each
+//! repair waits since the last one, longer and longer up to a bound. A tunnel that is left alone for a while starts anew.
+
+use std::mem;
+
+use serde::Serialize;
+
+use super::{
+    blocked::NAMED,
+    machine::{Lifecycle, State, Turn},
+};
+use crate::{Monotonic, event::Event};
+
+/// Repairs in a row.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Contest {
+    /// How many.
+    pub repairs: u32,
+    /// The steps of the last one, as text; the first 16.
+    pub steps: Vec<String>,
+    /// When the last one was.
+    pub last: Monotonic,
+    /// No other one before this.
+    pub next: Monotonic,
+}
+
+impl Lifecycle {
+    /// The tunnel was mended with these steps; with none it was not.
+    pub(super) fn note_repair(&mut self, mut steps: Vec<String>, turn: &mut Turn<'_>) {
+        if steps.is_empty() {
+            return;
+        }
+        let more = steps.len().saturating_sub(NAMED);
+        steps.truncate(NAMED);
+        if more > 0 {
+            steps.push(format!("and {more} more steps"));
+        }
+        self.repairs += 1;
+        let before = self.contest.take().filter(|contest| turn.now.since(contest.last) < self.settings.contest_over);
+        let repairs = before.map_or(0, |contest| contest.repairs).saturating_add(1);
+        turn.record(Event::Repaired { tunnel: self.tunnel, steps: steps.clone() });
+        if repairs == self.settings.repairs_at_once + 1 {
+            turn.record(Event::Contested { tunnel: self.tunnel, repairs, steps: steps.clone() });
+        }
+        let next = turn.now + self.repair_gap(repairs, turn);
+        self.contest = Some(Contest { repairs, steps, last: turn.now, next });
+    }
+
+    fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> std::time::Duration {
+        let Some(doublings) = repairs.checked_sub(self.settings.repairs_at_once + 1) else { return std::time::Duration::ZERO };
+        let gap = self.settings.repair_gap_min.saturating_mul(1 << doublings.min(20)).min(self.settings.repair_gap_max);
+        // Shorter only: the longest wait is a promise.
+        gap.mul_f64(1.0 - f64::from(self.settings.jitter_percent) / 100.0 * turn.random.fraction())
+    }
+
+    /// Whether what something else changed may be put back now.
+    pub(super) fn may_repair(&self, now: Monotonic) -> bool {
+        self.contest.as_ref().is_none_or(|contest| now >= contest.next)
+    }
+
+    /// Set once something fights over the tunnel.
+    pub(super) fn contest(&self) -> Option<&Contest> {
+        self.contest.as_ref().filter(|contest| contest.repairs > self.settings.repairs_at_once)
+    }
+
+    /// When a look that waits is due.
+    pub(super) fn repair_due(&self) -> Option<Monotonic> {
+        let waits = self.todo.recheck && matches!(self.state, State::Settled);
+        self.contest.as_ref().filter(|_| waits).map(|contest| contest.next)
+    }
+
+    /// When the fight counts as over.
+    pub(super) fn contest_over(&self) -> Option<Monotonic> {
+        self.contest().map(|contest| contest.last + self.settings.contest_over)
+    }
+
+    pub(super) fn pass_contest(&mut self, now: Monotonic) {
+        if self.contest_over().is_some_and(|at| now >= at) {
+            mem::take(&mut self.contest);
+        }
+    }
+}
