@@ -258,6 +258,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         blocked_routes: Default::default(),
         withheld_routes: Default::default(),
         excluded_routes: 0,
+        capturing_routes: Default::default(),
         postponed: None,
         repairs: 1,
         attempts: 0,
@@ -286,6 +287,7 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
         }),
         multicast: None,
         exclude: Default::default(),
+        far_ends: Default::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{self, AddressAttribute, AddressMessage},
     link::{GreIOFlags, InfoData, InfoGre, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
-    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType},
+    route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType},
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
 use warren_state::{Address, AddressScope, LinkName, LinkSpec, Route, Rule, RuleSelector};
@@ -135,10 +135,11 @@ fn address_message(index: u32, address: &Address) -> AddressMessage {
     message
 }
 
-/// Routes of one protocol, in all tables and over all links.
-pub fn routes_of_protocol(protocol: u8) -> Request {
+/// Routes of one protocol in all tables, over one link or over all.
+pub fn routes_of_protocol(protocol: u8, index: Option<u32>) -> Request {
     let mut message = routes();
     message.header.protocol = RouteProtocol::from(protocol);
+    message.attributes.extend(index.map(RouteAttribute::Oif));
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
@@ -196,6 +197,15 @@ fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
 /// The route that a packet to `dst` would take.
 pub fn route_to(dst: Ipv4Addr) -> Request {
     let mut message = routes();
+    message.header.destination_prefix_length = 32;
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
+}
+
+/// The entry of a table that a packet to `dst` would take.
+pub fn entry_towards(dst: Ipv4Addr) -> Request {
+    let mut message = routes();
+    message.header.flags = RouteFlags::FibMatch;
     message.header.destination_prefix_length = 32;
     message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
     request(RouteNetlinkMessage::GetRoute(message), 0)

@@ -46,7 +46,8 @@ impl Reconciler {
         for (endpoint, answer) in answers {
             self.sources.asked.remove(endpoint);
             self.sources.adopted.remove(endpoint);
-            match (self.source_towards(*endpoint), *answer) {
+            let answer = answer.filter(|source| !self.is_on_a_tunnel(*source));
+            match (self.source_towards(*endpoint), answer) {
                 // A route that is missing for a moment is no reason to move a tunnel.
                 (Some(_), None) => {}
                 (Some(known), Some(source)) if known != source && self.tunnel_from(known, *endpoint).is_some() => {

@@ -1,5 +1,6 @@
 //! The reconciler with scripted inputs on a virtual clock.
 
+mod ends;
 mod manual;
 mod shutdown;
 mod sources;
@@ -132,6 +133,7 @@ impl Bench {
             blocked_routes: Default::default(),
             withheld_routes: Default::default(),
             excluded_routes: 0,
+            capturing_routes: Default::default(),
             postponed: None,
             repairs: 0,
             attempts: 0,
