@@ -53,7 +53,7 @@ impl<C: Core> Driver<C> {
     /// Gives the machine an input and returns what is to be done.
     pub(crate) fn handle(&mut self, input: C::Input<'_>) -> Vec<C::Effect> {
         let now = self.clock.now();
-        self.watch.pulse.busy(now);
+        self.watch.pulse.busy(Some(now));
         let effects = self.core.handle(now, input, &mut self.random);
         self.watch.pulse.handled(self.clock.now());
         self.arm(now);

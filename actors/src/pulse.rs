@@ -63,15 +63,14 @@ impl Pulse {
         self.due.store(at.map_or(NEVER, nanoseconds), Ordering::Relaxed);
     }
 
-    /// A message is being handled from now on.
-    pub(crate) fn busy(&self, since: Monotonic) {
-        self.busy.store(nanoseconds(since), Ordering::Relaxed);
+    pub(crate) fn busy(&self, since: Option<Monotonic>) {
+        self.busy.store(since.map_or(NEVER, nanoseconds), Ordering::Relaxed);
     }
 
-    /// It was handled.
+    /// A message was handled.
     pub(crate) fn handled(&self, at: Monotonic) {
         self.handled.store(nanoseconds(at), Ordering::Relaxed);
-        self.busy.store(NEVER, Ordering::Relaxed);
+        self.busy(None);
     }
 
     /// Whether it makes no progress: one message takes longer than `allowed`, or a deadline passed so long ago and nothing at
@@ -155,7 +154,7 @@ mod tests {
     #[test]
     fn a_message_that_is_handled_for_ever_is_stuck() {
         let pulse = Pulse::default();
-        pulse.busy(at(0));
+        pulse.busy(Some(at(0)));
         assert!(pulse.stuck(at(31), Duration::from_secs(30)).is_some());
         pulse.handled(at(31));
         assert_eq!(pulse.stuck(at(31), Duration::from_secs(30)), None);
@@ -166,7 +165,7 @@ mod tests {
         let (pulse, allowed) = (Pulse::default(), Duration::from_secs(30));
         pulse.due(Some(at(10)));
         for second in 11..1_000 {
-            pulse.busy(at(second));
+            pulse.busy(Some(at(second)));
             pulse.handled(at(second));
             assert_eq!(pulse.stuck(at(second + 1), allowed), None, "at {second} s");
         }
@@ -186,7 +185,7 @@ mod tests {
         }
 
         async fn handle(&self, _: ractor::ActorRef<()>, (): (), watch: &mut Watch) -> Result<(), ractor::ActorProcessingErr> {
-            watch.pulse.busy(at(0));
+            watch.pulse.busy(Some(at(0)));
             std::future::pending().await
         }
     }
