@@ -204,8 +204,7 @@ pub struct Tunnel {
     /// How many routes the session taught us beside those, that an operator excludes.
     #[serde(default)]
     pub excluded_routes_total: usize,
-    /// Routes that the session taught us beside those, and that stay out because they lead to the far end of a tunnel of this
-    /// host: the first 16, each with that end.
+    /// Routes that stay out beside those, because they lead to the far end of a tunnel: the first 16, each with that end.
     #[serde(default)]
     pub capturing_routes: Vec<String>,
     /// How many stay out so.
