@@ -182,3 +182,49 @@ async fn absent_is_empty<T>(
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::route::RouteAttribute;
+    use warren_state::{LinkKind, Pubkey, TunnelId};
+
+    use super::*;
+    use crate::kernel::mark::Mark;
+
+    fn link(index: u32, is_ours: bool) -> Link {
+        let mark = Mark { tunnel: TunnelId(Pubkey([7; 32])), incarnation: warren_state::Incarnation(1), endpoints: None };
+        Link {
+            index,
+            name: LinkName::new(format!("l{index}")).expect("a valid name"),
+            kind: LinkKind::Gre,
+            alias: if is_ours { mark.to_string() } else { String::new() },
+            group: 0,
+            mtu: 1476,
+            up: true,
+            gre: None,
+            counters: None,
+        }
+    }
+
+    /// The protocol and the link that each question for routes names.
+    fn asked(links: Vec<Link>) -> Vec<(u8, Option<u32>)> {
+        let everything = Everything { links, addresses: BTreeMap::new(), routes: BTreeMap::new() };
+        let filter = |request: Request| {
+            let netlink_packet_core::NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetRoute(route)) = request.payload else {
+                panic!("a question for routes")
+            };
+            let oif = route.attributes.iter().find_map(|part| if let RouteAttribute::Oif(index) = part { Some(*index) } else { None });
+            (u8::from(route.header.protocol), oif)
+        };
+        everything.questions_for_routes().into_iter().map(filter).collect()
+    }
+
+    /// A routing daemon of the host may have half a million routes with the number of BGP.
+    #[test]
+    fn the_kernel_is_asked_for_routes_of_ours_over_links_of_ours_and_for_no_others() {
+        assert_eq!(asked(vec![link(1, false), link(2, false)]), [], "there is none of ours");
+        assert_eq!(asked(vec![link(1, false), link(2, true)]), [(4, Some(2)), (186, Some(2))]);
+        let many = (1..=1_000).map(|index| link(index, true)).collect();
+        assert_eq!(asked(many), [(4, None), (186, None)]);
+    }
+}

@@ -205,7 +205,7 @@ pub fn route_to(dst: Ipv4Addr) -> Request {
 /// The entry of a table that a packet to `dst` would take.
 pub fn entry_towards(dst: Ipv4Addr) -> Request {
     let mut message = routes();
-    message.header.flags = RouteFlags::FibMatch;
+    message.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
     message.header.destination_prefix_length = 32;
     message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
     request(RouteNetlinkMessage::GetRoute(message), 0)
