@@ -63,7 +63,7 @@ fn updates_during_an_apply_become_one_more_apply() {
     bench.routes(&["198.18.3.0/24"], &[]);
     bench.routes(&["198.18.4.0/24"], &["198.18.3.0/24"]);
     bench.run();
-    assert_eq!(kinds(&bench.log), ["apply"; 4], "the first batch, and the rest in parts of 4,096");
+    assert_eq!(kinds(&bench.log), ["apply", "apply"]);
     assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24", "198.18.4.0/24"]);
 }
 
