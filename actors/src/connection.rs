@@ -18,7 +18,8 @@ use crate::{Password, driver::AbortOnDrop, sys};
 const WRITE_QUEUE: usize = 1_024;
 /// Chunks that were read and that the session has not handled yet.
 const READ_AHEAD: usize = 8;
-const CHUNK: usize = 64 * 1_024;
+/// What is handled in one go: a few hundred of the shortest messages.
+const CHUNK: usize = 16 * 1_024;
 /// A peer that takes no byte for this long is as good as gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 

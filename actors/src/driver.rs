@@ -55,7 +55,7 @@ impl<C: Core> Driver<C> {
         let now = self.clock.now();
         self.watch.pulse.busy(Some(now));
         let effects = self.core.handle(now, input, &mut self.random);
-        self.watch.pulse.busy(None);
+        self.watch.pulse.handled(self.clock.now());
         self.arm(now);
         effects
     }

@@ -203,7 +203,7 @@ impl Tally {
             | Event::ActorRestarted { .. }
             | Event::InvariantBroken { .. } => {}
             // The enum is open to later events; one that is not known here ends no operation.
-            Event::RoutesBlocked { .. } | _ => {}
+            Event::RoutesBlocked { .. } | Event::RoutesCapturing { .. } | _ => {}
         }
         None
     }

@@ -52,6 +52,7 @@ pub mod settings;
 pub mod snapshot;
 mod status;
 mod sys;
+mod told;
 mod tree;
 mod tunnels;
 mod watched;

@@ -17,13 +17,16 @@ use crate::{
     figures::{Histogram, USUAL},
     liveness_socket::{Datagram, Socket},
     policy::Kind,
+    told::ROUTES_AT_ONCE,
     tunnels::TunnelsMessage,
 };
 
 /// Packets taken in before other messages get their turn.
 const AT_ONCE: usize = 256;
-/// From one publication of the sessions to the next.
+/// From one publication of the sessions to the next, at least.
 const PUBLISH: Duration = Duration::from_secs(1);
+/// Publications take at most this part of the time: each copies all sessions.
+const PUBLISH_SHARE: u32 = 20;
 /// From one attempt to open the socket to the next.
 const REOPEN: Duration = Duration::from_secs(5);
 
@@ -98,6 +101,7 @@ pub(crate) struct State {
     links: BTreeMap<LinkName, TunnelId>,
     status: LivenessStatus,
     publishing: bool,
+    publish_after: Duration,
 }
 
 impl Core for Liveness {
@@ -145,6 +149,7 @@ impl Actor for Sessions {
             links: BTreeMap::new(),
             status: LivenessStatus::default(),
             publishing: false,
+            publish_after: PUBLISH,
         })
     }
 
@@ -168,17 +173,19 @@ impl Actor for Sessions {
             }
         }
         if !std::mem::replace(&mut state.publishing, true) {
-            myself.send_after(PUBLISH, || LivenessMessage::Publish);
+            myself.send_after(state.publish_after, || LivenessMessage::Publish);
         }
         Ok(())
     }
 }
 
 impl State {
-    /// Routes that came and went since the last time.
+    /// Routes that came and went since the last time; many of them in pieces, between which other messages get their turn.
     fn follow(&mut self) {
         self.board.pokes.liveness.answer();
-        for (tunnel, change) in self.board.watched.take() {
+        let mut room = ROUTES_AT_ONCE;
+        while let Some((tunnel, change)) = self.board.watched.next(room) {
+            room = room.saturating_sub(change.len().max(1));
             let input = match change {
                 Change::Watch { added, removed } => {
                     let link = added.first().map(|route| route.link.clone()).or_else(|| self.link_of(tunnel));
@@ -195,6 +202,9 @@ impl State {
             };
             let outputs = self.driver.handle(input);
             self.carry_out(outputs);
+            if room == 0 {
+                return self.board.pokes.liveness.ring();
+            }
         }
     }
 
@@ -299,10 +309,12 @@ impl State {
 
     fn publish(&mut self) {
         self.publishing = false;
+        let began = self.board.clock.now();
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
         self.board.liveness.store(Some(Arc::new(self.status.clone())));
+        self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
         self.board.pokes.status.ring();
     }
 }
@@ -316,4 +328,27 @@ pub(crate) enum Change {
     },
     /// All of them went.
     Gone,
+}
+
+impl Change {
+    /// How many routes it is about.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Watch { added, removed } => added.len() + removed.len(),
+            Self::Gone => 0,
+        }
+    }
+
+    /// The part that comes first, with at most this many routes, and the rest.
+    pub(crate) fn split(self, most: usize) -> (Self, Option<Self>) {
+        let fits = self.len() <= most;
+        match self {
+            Self::Watch { mut added, mut removed } if !fits => {
+                let later_removed = removed.split_off(most.min(removed.len()));
+                let later_added = added.split_off((most - removed.len()).min(added.len()));
+                (Self::Watch { added, removed }, Some(Self::Watch { added: later_added, removed: later_removed }))
+            }
+            whole @ (Self::Watch { .. } | Self::Gone) => (whole, None),
+        }
+    }
 }

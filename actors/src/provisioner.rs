@@ -23,6 +23,7 @@ use crate::{
     multicast::{self, MulticastMessage, MulticastServices},
     policy::{Decision, History, Kind},
     session::{self, BgpSession, SessionMessage},
+    told::{Taken, Told},
 };
 
 /// How long the end of a session may hold up what follows it.
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
 
 pub(crate) enum ProvisionerMessage {
     Input(Box<Input>),
+    /// The session with this number told something.
+    Told(SessionNumber),
     /// An operation panicked.
     OperationFailed(String),
     RestartSession(SessionNumber),
@@ -76,6 +79,8 @@ struct Session {
     number: SessionNumber,
     spec: BgpSpec,
     actor: Option<ActorRef<SessionMessage>>,
+    /// What the actor told.
+    told: Arc<Told>,
     history: History,
     /// Since when it is asked for and not there.
     awaited_since: Option<Monotonic>,
@@ -86,12 +91,6 @@ struct Services {
     run: MulticastRun,
     actor: Option<ActorRef<MulticastMessage>>,
     history: History,
-}
-
-impl ProvisionerMessage {
-    pub(crate) fn session(number: SessionNumber, update: SessionUpdate) -> Self {
-        Self::Input(Box::new(Input::Session(number, update)))
-    }
 }
 
 impl Core for Lifecycle {
@@ -144,21 +143,11 @@ impl Actor for Provisioner {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
-            ProvisionerMessage::Input(input) => {
-                if matches!(*input, Input::Assign { .. }) {
-                    // A reconciler that was started again hears of the tunnel in any case.
-                    state.reported = None;
-                }
-                if let Input::Applied(report) = &*input
-                    && report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_)))
-                {
-                    state.board.count(|figures| figures.applied(report));
-                }
-                if let Input::Session(number, SessionUpdate::Status(status, _)) = &*input {
-                    state.time_session(*number, *status);
-                }
-                state.driver.handle(*input)
-            }
+            ProvisionerMessage::Input(input) => state.give(*input),
+            ProvisionerMessage::Told(number) => match state.take_told(&myself, number) {
+                Some(update) => state.give(Input::Session(number, update)),
+                None => return Ok(()),
+            },
             ProvisionerMessage::Alarm => state.driver.ring(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
             ProvisionerMessage::RestartSession(number) => return state.restart_session(&myself, number).await,
@@ -190,6 +179,40 @@ impl Actor for Provisioner {
 }
 
 impl State {
+    fn give(&mut self, input: Input) -> Vec<Effect> {
+        match &input {
+            // A reconciler that was started again hears of the tunnel in any case.
+            Input::Assign { .. } => self.reported = None,
+            Input::Applied(report) if report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) => {
+                self.board.count(|figures| figures.applied(report));
+            }
+            Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
+            Input::Observed(_)
+            | Input::Applied(_)
+            | Input::Removed(_)
+            | Input::Session(..)
+            | Input::Recheck
+            | Input::Retire { .. }
+            | Input::Liveness(_)
+            | Input::Detach
+            | Input::Timeout => {}
+        }
+        self.driver.handle(input)
+    }
+
+    /// A piece of what the running session told; the rest comes after whatever else is in the mailbox.
+    fn take_told(&self, myself: &ActorRef<ProvisionerMessage>, number: SessionNumber) -> Option<SessionUpdate> {
+        let session = self.session.as_ref().filter(|session| session.number == number)?;
+        let Taken { update, more, reads_on } = session.told.take()?;
+        if more {
+            let _gone = myself.cast(ProvisionerMessage::Told(number));
+        }
+        if reads_on && let Some(actor) = &session.actor {
+            let _gone = actor.cast(SessionMessage::ReadOn);
+        }
+        Some(update)
+    }
+
     async fn carry_out(&mut self, myself: &ActorRef<ProvisionerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
         let mut finished = false;
         for effect in effects {
@@ -306,10 +329,11 @@ impl State {
         }
         // The next session has the addresses of the one that is ending.
         self.last_words().await;
-        let actor = self.spawn_session(myself, number, &spec).await?;
+        let told = Arc::<Told>::default();
+        let actor = self.spawn_session(myself, number, &spec, told.clone()).await?;
         let awaited_since = Some(self.board.clock.now());
         self.peer = Some(spec.peer_address);
-        self.session = Some(Session { number, spec, actor: Some(actor), history: History::default(), awaited_since });
+        self.session = Some(Session { number, spec, actor: Some(actor), told, history: History::default(), awaited_since });
         Ok(())
     }
 
@@ -318,8 +342,10 @@ impl State {
         myself: &ActorRef<ProvisionerMessage>,
         number: SessionNumber,
         spec: &BgpSpec,
+        told: Arc<Told>,
     ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
-        let arguments = session::Arguments { board: self.board.clone(), number, spec: spec.clone(), provisioner: myself.clone() };
+        let (board, spec, provisioner) = (self.board.clone(), spec.clone(), myself.clone());
+        let arguments = session::Arguments { board, number, spec, provisioner, told };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
     }
@@ -413,6 +439,8 @@ impl State {
         let is_it = |session: &Session| session.actor.as_ref().is_some_and(|actor| actor.get_id() == cell.get_id());
         let Some(session) = self.session.as_mut().filter(|session| is_it(session)) else { return Ok(()) };
         session.actor = None;
+        // What it said last is void with it, as after any other close.
+        session.told = Arc::default();
         let number = session.number;
         self.board.count_restart(Kind::BgpSession);
         match session.history.failed(self.board.clock.now(), &self.board.settings.policies.session) {
@@ -430,10 +458,9 @@ impl State {
     }
 
     async fn restart_session(&mut self, myself: &ActorRef<ProvisionerMessage>, number: SessionNumber) -> Result<(), ActorProcessingErr> {
-        let Some(spec) = self.session.as_ref().filter(|session| session.number == number).map(|session| session.spec.clone()) else {
-            return Ok(());
-        };
-        let actor = self.spawn_session(myself, number, &spec).await?;
+        let Some(session) = self.session.as_ref().filter(|session| session.number == number) else { return Ok(()) };
+        let (spec, told) = (session.spec.clone(), session.told.clone());
+        let actor = self.spawn_session(myself, number, &spec, told).await?;
         if let Some(session) = &mut self.session {
             session.actor = Some(actor);
         }
@@ -460,13 +487,14 @@ fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output 
 }
 
 async fn apply(dataplane: &dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> ApplyReport {
-    match Prepared::new(dataplane, steps.clone(), generation) {
+    let first = steps.first().cloned();
+    match Prepared::new(dataplane, steps, generation) {
         Ok(prepared) => prepared.commit().await.publish(|report| {
             tracing::trace!(%generation, steps = report.steps.len(), failed = report.failure().is_some(), "applied");
         }),
         // Nothing was changed.
         Err(fault) => {
-            let refused = steps.into_iter().take(1).map(|step| (step, StepOutcome::Failed(fault.clone())));
+            let refused = first.into_iter().map(|step| (step, StepOutcome::Failed(fault.clone())));
             ApplyReport { generation, steps: refused.collect(), managed: BTreeSet::new() }
         }
     }

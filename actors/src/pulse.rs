@@ -23,6 +23,8 @@ pub(crate) struct Pulse {
     due: AtomicU64,
     /// Since when a message is being handled.
     busy: AtomicU64,
+    /// When one was handled last.
+    handled: AtomicU64,
 }
 
 /// Everyone who is watched.
@@ -52,7 +54,7 @@ pub(crate) struct Watch {
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { due: AtomicU64::new(NEVER), busy: AtomicU64::new(NEVER) }
+        Self { due: AtomicU64::new(NEVER), busy: AtomicU64::new(NEVER), handled: AtomicU64::new(0) }
     }
 }
 
@@ -65,7 +67,14 @@ impl Pulse {
         self.busy.store(since.map_or(NEVER, nanoseconds), Ordering::Relaxed);
     }
 
-    /// What is overdue by more than `allowed`.
+    /// A message was handled.
+    pub(crate) fn handled(&self, at: Monotonic) {
+        self.handled.store(nanoseconds(at), Ordering::Relaxed);
+        self.busy(None);
+    }
+
+    /// Whether it makes no progress: one message takes longer than `allowed`, or a deadline passed so long ago and nothing at
+    /// all was handled for as long. Whoever has much to do comes to its deadline late, and is not stuck.
     pub(crate) fn stuck(&self, now: Monotonic, allowed: Duration) -> Option<&'static str> {
         let overdue = |mark: &AtomicU64| {
             let since = mark.load(Ordering::Relaxed);
@@ -73,8 +82,8 @@ impl Pulse {
         };
         if overdue(&self.busy) {
             Some("it handles one message all the time")
-        } else if overdue(&self.due) {
-            Some("its deadline has passed")
+        } else if overdue(&self.due) && overdue(&self.handled) {
+            Some("its deadline has passed, and it handles nothing")
         } else {
             None
         }
@@ -147,8 +156,20 @@ mod tests {
         let pulse = Pulse::default();
         pulse.busy(Some(at(0)));
         assert!(pulse.stuck(at(31), Duration::from_secs(30)).is_some());
-        pulse.busy(None);
+        pulse.handled(at(31));
         assert_eq!(pulse.stuck(at(31), Duration::from_secs(30)), None);
+    }
+
+    #[test]
+    fn one_that_goes_through_a_full_mailbox_is_not_stuck_however_late_its_deadline() {
+        let (pulse, allowed) = (Pulse::default(), Duration::from_secs(30));
+        pulse.due(Some(at(10)));
+        for second in 11..1_000 {
+            pulse.busy(Some(at(second)));
+            pulse.handled(at(second));
+            assert_eq!(pulse.stuck(at(second + 1), allowed), None, "at {second} s");
+        }
+        assert!(pulse.stuck(at(1_030), allowed).is_some(), "the mailbox is empty, and the deadline was forgotten");
     }
 
     /// Handles its first message for ever.

@@ -17,6 +17,7 @@ use crate::{
     driver::{AbortOnDrop, Core, Driver},
     policy::Kind,
     provisioner::ProvisionerMessage,
+    told::Told,
 };
 
 pub(crate) struct BgpSession;
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     pub(crate) number: SessionNumber,
     pub(crate) spec: BgpSpec,
     pub(crate) provisioner: ActorRef<ProvisionerMessage>,
+    /// What the provisioner is told.
+    pub(crate) told: Arc<Told>,
 }
 
 pub(crate) enum SessionMessage {
@@ -33,6 +36,8 @@ pub(crate) enum SessionMessage {
     Connected(ConnectionNumber, Result<Box<dyn Stream>, SessionDetail>),
     Heard(ConnectionNumber, Heard),
     Advertise(Vec<ipnet::Ipv4Net>),
+    /// The provisioner has taken so much that more may be read.
+    ReadOn,
     /// End; the last words are out when the reply is sent.
     Stop {
         cease: bool,
@@ -46,6 +51,9 @@ pub(crate) struct State {
     board: Arc<Board>,
     number: SessionNumber,
     provisioner: ActorRef<ProvisionerMessage>,
+    told: Arc<Told>,
+    /// Chunks that were handled while the provisioner was behind: their permits are given back when it has caught up.
+    owed: usize,
     local: SocketAddrV4,
     peer: SocketAddrV4,
     link: Link,
@@ -91,6 +99,7 @@ impl Actor for BgpSession {
             SessionMessage::Connected(number, Err(reason)) => state.driver.handle(bgp::Input::ConnectFailed(number, reason)),
             SessionMessage::Heard(number, heard) => state.heard(number, heard),
             SessionMessage::Advertise(prefixes) => state.driver.handle(bgp::Input::Advertise(prefixes.into_iter().collect())),
+            SessionMessage::ReadOn => Vec::new(),
             SessionMessage::Stop { cease, done } => {
                 state.done = Some(done);
                 state.driver.handle(bgp::Input::Stop { cease })
@@ -99,6 +108,7 @@ impl Actor for BgpSession {
         };
         let update = outputs.iter().any(|output| matches!(output, bgp::Output::Routes { .. }));
         state.carry_out(&myself, outputs).await;
+        state.read_on();
         if update {
             let took = state.board.clock.now().since(began);
             state.board.count(|figures| figures.update_seconds.observe(took));
@@ -109,7 +119,7 @@ impl Actor for BgpSession {
 
 impl State {
     fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
-        let Arguments { board, number, spec, provisioner } = arguments;
+        let Arguments { board, number, spec, provisioner, told } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
         config.timers.hold = board.settings.bgp.hold_time;
@@ -121,7 +131,7 @@ impl State {
             let _gone = ring.cast(SessionMessage::Alarm);
         });
         let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));
-        Self { driver, board, number, provisioner, local, peer, link: Link::None, done: None }
+        Self { driver, board, number, provisioner, told, owed: 0, local, peer, link: Link::None, done: None }
     }
 
     fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
@@ -133,6 +143,7 @@ impl State {
             let _gone = myself.cast(SessionMessage::Heard(number, heard));
         };
         self.link = Link::Open(number, Connection::open(stream, hear));
+        self.owed = 0;
         self.driver.handle(bgp::Input::Connected(number))
     }
 
@@ -140,14 +151,20 @@ impl State {
         match heard {
             Heard::Bytes(bytes) => {
                 let outputs = self.driver.handle(bgp::Input::Received(number, &bytes));
-                if let Link::Open(current, connection) = &self.link
-                    && *current == number
-                {
-                    connection.handled();
-                }
+                self.owed += usize::from(matches!(&self.link, Link::Open(current, _) if *current == number));
                 outputs
             }
             Heard::End(reason) => self.driver.handle(bgp::Input::Disconnected(number, reason)),
+        }
+    }
+
+    /// Lets the connection be read on, unless the provisioner is far behind.
+    fn read_on(&mut self) {
+        if let Link::Open(_, connection) = &self.link
+            && self.owed > 0
+            && !self.told.holds_up()
+        {
+            (0..std::mem::take(&mut self.owed)).for_each(|_| connection.handled());
         }
     }
 
@@ -205,7 +222,9 @@ impl State {
     }
 
     fn tell(&self, update: SessionUpdate) {
-        let _gone = self.provisioner.cast(ProvisionerMessage::session(self.number, update));
+        if self.told.add(update) {
+            let _gone = self.provisioner.cast(ProvisionerMessage::Told(self.number));
+        }
     }
 
     async fn stopped(&mut self, myself: &ActorRef<SessionMessage>, closing: Option<oneshot::Receiver<()>>) {

@@ -1,6 +1,9 @@
 //! Which routes are to be watched: told by the provisioners, read by the liveness actor. It outlives both.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+};
 
 use ipnet::Ipv4Net;
 use warren_state::{TunnelId, lifecycle::WatchedRoute};
@@ -14,7 +17,7 @@ pub(crate) struct Watched(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     all: BTreeMap<TunnelId, BTreeMap<Ipv4Net, WatchedRoute>>,
-    changes: Vec<(TunnelId, Change)>,
+    changes: VecDeque<(TunnelId, Change)>,
 }
 
 impl Watched {
@@ -24,7 +27,7 @@ impl Watched {
         let routes = inner.all.entry(tunnel).or_default();
         removed.iter().for_each(|dst| drop(routes.remove(dst)));
         routes.extend(added.iter().map(|route| (route.dst, route.clone())));
-        inner.changes.push((tunnel, Change::Watch { added, removed }));
+        inner.changes.push_back((tunnel, Change::Watch { added, removed }));
     }
 
     /// A tunnel's provisioner ended: it tells everything again when it is started anew. Whether there was anything.
@@ -32,7 +35,7 @@ impl Watched {
         let mut inner = lock(&self.0);
         let there = inner.all.remove(&tunnel).is_some();
         if there {
-            inner.changes.push((tunnel, Change::Gone));
+            inner.changes.push_back((tunnel, Change::Gone));
         }
         there
     }
@@ -46,8 +49,46 @@ impl Watched {
         inner.changes = inner.all.iter().map(all).collect();
     }
 
-    /// What the reader has not seen, in order.
-    pub(crate) fn take(&self) -> Vec<(TunnelId, Change)> {
-        std::mem::take(&mut lock(&self.0).changes)
+    /// What the reader has not seen next, in order: no more than this many routes of it.
+    pub(crate) fn next(&self, most: usize) -> Option<(TunnelId, Change)> {
+        let mut inner = lock(&self.0);
+        let (tunnel, change) = inner.changes.pop_front()?;
+        let (now, later) = change.split(most);
+        if let Some(later) = later {
+            inner.changes.push_front((tunnel, later));
+        }
+        Some((tunnel, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use warren_state::{LinkName, LivenessMode, Pubkey};
+
+    use super::*;
+
+    #[test]
+    fn many_changes_are_read_in_pieces_and_in_order() {
+        let (watched, id) = (Watched::default(), TunnelId(Pubkey([1; 32])));
+        let dst = |n: u32| Ipv4Net::from(Ipv4Addr::from(n));
+        let (link, source, mode) = (LinkName::new("t0").unwrap(), Ipv4Addr::LOCALHOST, LivenessMode::Active);
+        let route = |n| WatchedRoute { dst: dst(n), link: link.clone(), source, mode };
+        watched.change(id, (10..35).map(route).collect(), (0..8).map(dst).collect());
+        watched.change(id, vec![route(50)], vec![]);
+        assert!(watched.forget(id));
+        let mut read = Vec::new();
+        while let Some((_, change)) = watched.next(10) {
+            assert!(change.len() <= 10, "{change:?}");
+            match change {
+                Change::Watch { added, removed } => {
+                    read.extend(removed);
+                    read.extend(added.into_iter().map(|route| route.dst));
+                }
+                Change::Gone => read.push(dst(99)),
+            }
+        }
+        assert_eq!(read, (0..8).chain(10..35).chain([50, 99]).map(dst).collect::<Vec<_>>());
     }
 }

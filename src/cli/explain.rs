@@ -93,6 +93,11 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         lines.push(format!("  {count} excluded by {}", status.route_exclusion.file));
     }
     lines.extend(waiting(tunnel));
+    if tunnel.capturing_routes_total > 0 {
+        let count = output::count(tunnel.capturing_routes_total, "more route stays", "more routes stay");
+        let first = tunnel.capturing_routes.first().map_or_else(String::new, |first| format!(": {first}"));
+        lines.push(format!("  {count} out, because the packets of a tunnel would be sent into this one{first}"));
+    }
     if tunnel.repairs > 0 {
         let times = output::count(usize::try_from(tunnel.repairs).unwrap_or(usize::MAX), "time", "times");
         lines.push(format!("  mended {times} after something else on this host changed it"));
@@ -230,6 +235,8 @@ mod tests {
         let mut tunnel = samples::tunnel();
         (tunnel["source"], tunnel["excluded_routes_total"]) = (json!("manual"), json!(2));
         (tunnel["blocked_routes_total"], tunnel["blocked_routes"]) = (json!(1), json!(["198.18.0.0/24: a route of another"]));
+        tunnel["capturing_routes"] = json!(["203.0.113.0/24: it leads to 203.0.113.1, the far end of a tunnel of this host"]);
+        tunnel["capturing_routes_total"] = json!(1);
         let events = json!([{"unix_ms": 1760464781000u64, "event": "manual_asked", "link": "doublezero0"}]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
         let status = samples::status(|status| status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null}));
@@ -238,6 +245,8 @@ mod tests {
             "manual: provisioned through the API",
             "2 routes are excluded by /x/routes.json",
             "1 learned route not in place, because others are in their places: 198.18.0.0/24: a route of another",
+            "1 more route stays out",
+            "it leads to 203.0.113.1",
             "UTC  provisioned through the API",
         ] {
             assert!(text.contains(part), "{part}: {text}");

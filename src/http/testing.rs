@@ -259,6 +259,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
         blocked_routes: Default::default(),
         withheld_routes: Default::default(),
         excluded_routes: 0,
+        capturing_routes: Default::default(),
         postponed: None,
         repairs: 1,
         contest: None,
@@ -288,6 +289,7 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
         }),
         multicast: None,
         exclude: Default::default(),
+        far_ends: Default::default(),
     }
 }
 

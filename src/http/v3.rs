@@ -220,6 +220,12 @@ pub struct Tunnel {
     /// How many routes the session taught us beside those, that an operator excludes.
     #[serde(default)]
     pub excluded_routes_total: usize,
+    /// Routes that stay out beside those, because they lead to the far end of a tunnel: the first 16, each with that end.
+    #[serde(default)]
+    pub capturing_routes: Vec<String>,
+    /// How many stay out so.
+    #[serde(default)]
+    pub capturing_routes_total: usize,
     /// Set while the tunnel is where it was, because where it should be nobody answers.
     #[serde(default)]
     pub postponed: Option<Postponed>,

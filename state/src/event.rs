@@ -2,6 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr};
 
+use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, SessionStatus, Slot, TunnelId};
@@ -152,6 +153,17 @@ pub enum Event {
         /// What is in the way of the first of them, for people.
         reason: String,
     },
+    /// Routes that the session taught us stay out: over them the packets of a tunnel would be sent into this one.
+    RoutesCapturing {
+        /// Which tunnel taught them.
+        tunnel: TunnelId,
+        /// How many were found at once that were not before.
+        count: usize,
+        /// One of all that stay out so.
+        first: Ipv4Net,
+        /// The far end of a tunnel that it leads to.
+        far_end: Ipv4Addr,
+    },
     /// What something else changed was put back.
     Repaired {
         /// Which tunnel.
@@ -247,6 +259,7 @@ impl Event {
             Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
             Self::ClientIpFound { .. } => Level::Info,
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
+            Self::RoutesCapturing { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
             Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
         }
@@ -305,6 +318,7 @@ impl Event {
             Self::PhaseChanged { .. } => "phase_changed",
             Self::StepFailed { .. } => "step_failed",
             Self::RoutesBlocked { .. } => "routes_blocked",
+            Self::RoutesCapturing { .. } => "routes_capturing",
             Self::Repaired { .. } => "repaired",
             Self::Contested { .. } => "contested",
             Self::Adopted { .. } => "adopted",
@@ -357,6 +371,9 @@ impl fmt::Display for Event {
             }
             Self::RoutesBlocked { tunnel, count, reason } => {
                 write!(f, "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {reason}")
+            }
+            Self::RoutesCapturing { tunnel, count, first, far_end } => {
+                write!(f, "tunnel {tunnel} goes without {count} learned routes that lead to the far end of a tunnel: {first} to {far_end}")
             }
             Self::Repaired { tunnel, steps } => write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps.join("; ")),
             Self::Contested { tunnel, repairs, steps } => {

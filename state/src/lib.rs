@@ -39,8 +39,8 @@ pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, Missing
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{
-    Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, LearnedRoutes, LinkSpec, LivenessMode, MulticastSpec, Route,
-    RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
+    Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, KeptOut, LearnedRoutes, LinkSpec, LivenessMode, MulticastSpec,
+    Route, RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
 };
 pub use step::{Action, Phase, Plan, PlannedStep};
 pub use switch::Switch;

@@ -8,6 +8,7 @@ mod checks;
 mod contest;
 mod fault;
 mod hear;
+mod held;
 mod machine;
 mod moving;
 mod removal;
@@ -275,6 +276,9 @@ pub struct TunnelReport {
     pub withheld_routes: BlockedRoutes,
     /// How many routes the session taught us beside those, that an operator excludes.
     pub excluded_routes: usize,
+    /// Routes that the session taught us beside those, and that stay out because they lead to the far end of a tunnel of this
+    /// host: over them that tunnel would be sent into this one.
+    pub capturing_routes: BlockedRoutes,
     /// Set while the tunnel stays at its old endpoints, because at the new ones nobody answers. The spec above is then the
     /// old one.
     pub postponed: Option<PostponedMove>,

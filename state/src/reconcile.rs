@@ -1,5 +1,6 @@
 //! The reconciler's core: which tunnels there should be, and who is told.
 
+mod ends;
 mod held;
 mod machine;
 mod manual;

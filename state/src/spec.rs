@@ -35,6 +35,29 @@ pub struct TunnelSpec {
     /// What the session may not teach us. Routes of the spec itself are not affected.
     #[serde(default, skip_serializing_if = "Exclusion::is_empty")]
     pub exclude: Exclusion,
+    /// The far ends of all tunnels of this host, when routes of the session are installed: a route that contains one of them
+    /// would send that tunnel's packets into this one, and stays out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub far_ends: BTreeSet<Ipv4Addr>,
+}
+
+/// Why a route that the session taught us stays out of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeptOut {
+    /// An operator excludes it.
+    Excluded,
+    /// It leads to this far end of a tunnel.
+    LeadsTo(Ipv4Addr),
+}
+
+impl TunnelSpec {
+    /// Whether a route that the session taught us stays out, and why. Whether it leads to a far end is decided by containment:
+    /// the route of the underlay that it would win against may come and go.
+    #[must_use]
+    pub fn keeps_out(&self, dst: &Ipv4Net) -> Option<KeptOut> {
+        let within = self.far_ends.range(dst.network()..=dst.broadcast()).next();
+        within.map(|end| KeptOut::LeadsTo(*end)).or_else(|| self.exclude.covers(dst).then_some(KeptOut::Excluded))
+    }
 }
 
 /// The multicast part of a tunnel. The routes to the groups are among the tunnel's routes.
@@ -205,7 +228,8 @@ pub struct InstallSpec {
 pub struct ImportPolicy {
     /// More prefixes than this close the session (Cease, RFC 4486 subcode 1).
     pub max_prefixes: u32,
-    /// A prefix that contains one of these addresses is refused: the tunnel's own endpoints.
+    /// A prefix that contains one of these addresses is refused: the tunnel's own endpoints. For those of other tunnels,
+    /// which come and go while the session goes on, see [`TunnelSpec::far_ends`].
     pub protected: BTreeSet<Ipv4Addr>,
 }
 

@@ -66,6 +66,7 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
         }),
         multicast: None,
         exclude: Exclusion::default(),
+        far_ends: BTreeSet::new(),
         link,
     }
 }

@@ -4,6 +4,7 @@ mod address;
 mod connect;
 mod crash;
 mod figures;
+mod flood;
 mod held;
 mod kernel;
 mod latency;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -18,7 +18,7 @@ use tokio::{
     time::Instant,
 };
 use warren_actors::{Clock, Dialer, Password, Stream};
-use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig};
+use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig, codec::update::encode_announcements};
 use warren_state::{Asn, BgpSpec, ImportPolicy, SessionStatus, random::SplitMix64};
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Peers {
     pub ceased: std::sync::Arc<AtomicUsize>,
     /// Connections that are open.
     pub open: std::sync::Arc<AtomicUsize>,
+    /// What is sent beside the routes once a session is up: so many routes, one per UPDATE.
+    pub flood: std::sync::Arc<AtomicUsize>,
 }
 
 impl Peers {
@@ -42,6 +44,7 @@ impl Peers {
             dials: AtomicUsize::new(0),
             ceased: std::sync::Arc::default(),
             open: std::sync::Arc::default(),
+            flood: std::sync::Arc::default(),
         }
     }
 
@@ -69,9 +72,10 @@ impl Dialer for Peers {
             policy: ImportPolicy { max_prefixes: 10, protected: BTreeSet::new() },
         };
         let (kill, ceased, open) = (self.kill.subscribe(), self.ceased.clone(), self.open.clone());
+        let flood = self.flood.clone();
         tokio::spawn(async move {
             open.fetch_add(1, Ordering::SeqCst);
-            let saw_cease = play(theirs, spec, kill).await;
+            let saw_cease = play(theirs, spec, kill, &flood).await;
             open.fetch_sub(1, Ordering::SeqCst);
             if saw_cease {
                 ceased.fetch_add(1, Ordering::SeqCst);
@@ -82,8 +86,9 @@ impl Dialer for Peers {
 }
 
 /// Plays until the connection ends; gives whether the other end said goodbye with a Cease.
-async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver<u64>) -> bool {
+async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver<u64>, flood: &AtomicUsize) -> bool {
     kill.mark_unchanged();
+    let (asn, next_hop) = (spec.local_asn, spec.local_address);
     let (clock, mut random) = (Clock::start(), SplitMix64::new(3));
     let mut session = Session::new(SessionConfig::new(spec));
     let mut buffer = vec![0; 16 * 1_024];
@@ -103,6 +108,14 @@ async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver
                     }
                 }
                 Output::Disconnect(_) | Output::Stopped => return saw_cease(&session),
+                Output::Status(SessionStatus::Up, _) => {
+                    for n in 0..flood.load(Ordering::SeqCst) {
+                        let update = encode_announcements(&[flooded(n)], asn, next_hop, true).concat();
+                        if stream.write_all(&update).await.is_err() {
+                            return saw_cease(&session);
+                        }
+                    }
+                }
                 Output::Status(SessionStatus::Down, _) => {}
                 Output::Status(..) | Output::Routes { .. } | Output::Synced | Output::Closed => {}
             }
@@ -127,6 +140,10 @@ async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver
             _ = kill.changed() => return false,
         }
     }
+}
+
+fn flooded(n: usize) -> Ipv4Net {
+    Ipv4Net::new(Ipv4Addr::from(0x1400_0000 + u32::try_from(n << 8).unwrap()), 24).unwrap()
 }
 
 fn saw_cease(session: &Session) -> bool {

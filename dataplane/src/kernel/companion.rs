@@ -1,6 +1,9 @@
 //! Addresses, routes and rules: changes to what is on a link of ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use ipnet::Ipv4Net;
 use warren_state::{Action, Address, Fault, FaultClass, LinkName, PlannedStep, Route, Rule, RuleSelector, StepOutcome, TunnelId};
@@ -196,18 +199,30 @@ impl Batch<'_> {
         if ours == Some(wanted) {
             return Ok(StepOutcome::AlreadySo);
         }
-        if let Some(stranger) = self.stranger(index, &wanted).await.map_err(to_fault)? {
-            return Err(fault(FaultClass::Conflict, step, format!("the route {stranger} is in the way and is not ours")));
-        }
         if ours.is_none() {
-            // It went away since the refusal.
-            return self.netlink.change(requests::add_route(index, route)).await.map(|()| StepOutcome::Done).map_err(to_fault);
+            return self.put_beside_none(step, index, &wanted).await;
+        }
+        if let Some(stranger) = self.stranger(index, &wanted).await.map_err(to_fault)? {
+            return Err(in_the_way(step, &stranger));
         }
         self.netlink.change(requests::replace_route(index, route)).await.map_err(to_fault)?;
         if let Some(entry) = self.over.get_mut(&index).and_then(|over| over.get_mut(&key)) {
             (entry.via, entry.source, entry.protocol) = (Some(wanted.via), wanted.source, wanted.protocol.number());
         }
         Ok(StepOutcome::Done)
+    }
+
+    /// There is no route of ours to the destination over the link: a stranger has the place, unless it went away since the
+    /// refusal. The whole table is not asked for it: it may be large, and every route of a session may be blocked.
+    async fn put_beside_none(&mut self, step: &PlannedStep, index: u32, wanted: &Route) -> Outcome {
+        match self.netlink.change(requests::add_route(index, wanted)).await {
+            Ok(()) => Ok(StepOutcome::Done),
+            Err(refusal) if refusal.errno == libc::EEXIST => Err(match observe::in_place_of(self.netlink, wanted).await {
+                Some(stranger) => in_the_way(step, &stranger),
+                None => in_the_way(step, format!("to {} in table {}", wanted.dst, wanted.table.0)),
+            }),
+            Err(refusal) => Err(refused(step, &refusal)),
+        }
     }
 
     /// A route in the place of `wanted` that is not ours over this link. The kernel keeps several with the same key when
@@ -220,6 +235,10 @@ impl Batch<'_> {
         let strange = |entry: &&RouteEntry| entry.is_in_place_of(wanted) && (entry.oif != Some(index) || entry.as_ours().is_none());
         Ok(entries.iter().find(strange).cloned())
     }
+}
+
+fn in_the_way(step: &PlannedStep, stranger: impl fmt::Display) -> Fault {
+    fault(FaultClass::Conflict, step, format!("the route {stranger} is in the way and is not ours"))
 }
 
 /// Puts a rule with our marks.

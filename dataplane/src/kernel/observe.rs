@@ -17,6 +17,9 @@ use super::{
 };
 use crate::contract::{Counters, Scope};
 
+/// Links whose routes are asked for one by one.
+const FEW: usize = 16;
+
 /// What is there right now.
 pub async fn observe(netlink: &mut Netlink, scope: &Scope) -> Result<Observed, Fault> {
     let observed = match scope {
@@ -70,15 +73,24 @@ impl Everything {
         for entry in netlink.dump(requests::addresses(0), AddressEntry::decode).await? {
             everything.addresses.entry(entry.index).or_default().insert(entry.address);
         }
-        // By protocol, so that the kernel keeps a full table of somebody else's to itself.
-        for protocol in [RouteProtocol::Static, RouteProtocol::Bgp] {
-            for entry in netlink.dump(requests::routes_of_protocol(protocol.number()), RouteEntry::decode).await? {
+        for request in everything.questions_for_routes() {
+            for entry in absent_is_empty(netlink, request, RouteEntry::decode).await? {
                 if let (Some(index), Some(route)) = (entry.oif, entry.as_ours()) {
                     everything.routes.entry(index).or_default().insert(route);
                 }
             }
         }
         Ok(everything)
+    }
+
+    /// So that the kernel keeps a full table of somebody else's to itself: by protocol, and by link, because a routing daemon
+    /// of the host has our protocols too. With many links of ours each question would go over that table once more.
+    fn questions_for_routes(&self) -> Vec<Request> {
+        let ours: Vec<u32> = self.links.iter().filter(|link| link.mark().is_some()).map(|link| link.index).collect();
+        let over = if ours.len() <= FEW { ours.into_iter().map(Some).collect() } else { vec![None] };
+        let protocols = [RouteProtocol::Static, RouteProtocol::Bgp].map(RouteProtocol::number);
+        let ask = |index: Option<u32>| protocols.map(|protocol| requests::routes_of_protocol(protocol, index));
+        over.into_iter().flat_map(ask).collect()
     }
 
     pub fn addresses_on(&self, index: u32) -> BTreeSet<Address> {
@@ -112,6 +124,12 @@ pub async fn routes_over(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteE
     let mut entries = absent_is_empty(netlink, requests::routes_over(index), RouteEntry::decode).await?;
     entries.retain(|entry| entry.oif == Some(index));
     Ok(entries)
+}
+
+/// The entry in the place of a route, when a packet to its destination would take that one: it costs no dump of the table.
+pub async fn in_place_of(netlink: &mut Netlink, route: &Route) -> Option<RouteEntry> {
+    let entry = netlink.read(requests::entry_towards(route.dst.network()), RouteEntry::decode).await.ok().flatten();
+    entry.filter(|entry| entry.is_in_place_of(route))
 }
 
 /// The routes of one table; none when there is no such table.
@@ -188,5 +206,51 @@ async fn absent_is_empty<T>(
     match netlink.dump(request, decode).await {
         Err(refusal) if is_absent(refusal.errno) => Ok(Vec::new()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::route::RouteAttribute;
+    use warren_state::{LinkKind, Pubkey, TunnelId};
+
+    use super::*;
+    use crate::kernel::mark::Mark;
+
+    fn link(index: u32, is_ours: bool) -> Link {
+        let mark = Mark { tunnel: TunnelId(Pubkey([7; 32])), incarnation: warren_state::Incarnation(1), endpoints: None };
+        Link {
+            index,
+            name: LinkName::new(format!("l{index}")).expect("a valid name"),
+            kind: LinkKind::Gre,
+            alias: if is_ours { mark.to_string() } else { String::new() },
+            group: 0,
+            mtu: 1476,
+            up: true,
+            gre: None,
+            counters: None,
+        }
+    }
+
+    /// The protocol and the link that each question for routes names.
+    fn asked(links: Vec<Link>) -> Vec<(u8, Option<u32>)> {
+        let everything = Everything { links, addresses: BTreeMap::new(), routes: BTreeMap::new() };
+        let filter = |request: Request| {
+            let netlink_packet_core::NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetRoute(route)) = request.payload else {
+                panic!("a question for routes")
+            };
+            let oif = route.attributes.iter().find_map(|part| if let RouteAttribute::Oif(index) = part { Some(*index) } else { None });
+            (u8::from(route.header.protocol), oif)
+        };
+        everything.questions_for_routes().into_iter().map(filter).collect()
+    }
+
+    /// A routing daemon of the host may have half a million routes with the number of BGP.
+    #[test]
+    fn the_kernel_is_asked_for_routes_of_ours_over_links_of_ours_and_for_no_others() {
+        assert_eq!(asked(vec![link(1, false), link(2, false)]), [], "there is none of ours");
+        assert_eq!(asked(vec![link(1, false), link(2, true)]), [(4, Some(2)), (186, Some(2))]);
+        let many = (1..=1_000).map(|index| link(index, true)).collect();
+        assert_eq!(asked(many), [(4, None), (186, None)]);
     }
 }

@@ -140,10 +140,11 @@ fn address_message(index: u32, address: &Address) -> AddressMessage {
     message
 }
 
-/// Routes of one protocol, in all tables and over all links.
-pub fn routes_of_protocol(protocol: u8) -> Request {
+/// Routes of one protocol in all tables, over one link or over all.
+pub fn routes_of_protocol(protocol: u8, index: Option<u32>) -> Request {
     let mut message = routes();
     message.header.protocol = RouteProtocol::from(protocol);
+    message.attributes.extend(index.map(RouteAttribute::Oif));
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
@@ -234,6 +235,15 @@ fn between(local: Ipv4Addr, remote: Ipv4Addr) -> RouteMessage {
     message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(remote)));
     message.attributes.push(RouteAttribute::Source(RouteAddress::Inet(local)));
     message
+}
+
+/// The entry of a table that a packet to `dst` would take.
+pub fn entry_towards(dst: Ipv4Addr) -> Request {
+    let mut message = routes();
+    message.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
+    message.header.destination_prefix_length = 32;
+    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
 pub fn rules() -> Request {

@@ -261,6 +261,10 @@ impl World {
         let mut tunnels = build(&request).tunnels;
         let room = u16::try_from(self.underlay_mtu - 24).unwrap_or(u16::MAX);
         tunnels.values_mut().for_each(|spec| spec.link.mtu = spec.link.mtu.min(room));
+        let ends: BTreeMap<TunnelId, Ipv4Addr> = tunnels.iter().map(|(id, spec)| (*id, spec.link.remote)).collect();
+        for (id, spec) in &mut tunnels {
+            spec.far_ends = ends.iter().filter(|(other, _)| *other != id).map(|(_, end)| *end).collect();
+        }
         tunnels
     }
 
@@ -289,8 +293,12 @@ impl World {
         let peer = self.peers.get(&bgp.peer_address)?;
         let retain = bgp.install.is_some_and(|install| install.retain);
         let waits = !retain && bgp.install.is_some_and(|install| install.liveness == Some(LivenessMode::Active));
-        let may_be =
-            |prefix: &Ipv4Net| bgp.install.is_some() && within_policy(bgp, *prefix) && !(waits && self.silent_hosts.contains(prefix));
+        let may_be = |prefix: &Ipv4Net| {
+            bgp.install.is_some()
+                && within_policy(bgp, *prefix)
+                && spec.keeps_out(prefix).is_none()
+                && !(waits && self.silent_hosts.contains(prefix))
+        };
         let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && may_be(prefix)).collect();
         if if retain { !learned.is_superset(&told) } else { learned != told } {
             return Some(format!("the routes are {learned:?}, the peer told {told:?}"));

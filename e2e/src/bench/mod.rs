@@ -13,6 +13,7 @@ mod samples;
 mod stage;
 mod start;
 mod status;
+mod updates;
 
 use std::{
     env,
@@ -72,6 +73,8 @@ enum Figure {
     TunnelsUserspace,
     /// 10,000 routes from BIRD into the kernel.
     Routes,
+    /// The same with one prefix per UPDATE, and 100,000, and SIGTERM meanwhile.
+    Updates,
     /// From exec to ready, and resident memory when idle.
     Start,
     /// Status requests while resyncs run, 10,000 routes.
@@ -132,6 +135,7 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::TunnelsNetlink => programs::tunnels_netlink(stage),
         Figure::TunnelsUserspace => programs::tunnels_userspace(stage),
         Figure::Routes => routes::measure(stage),
+        Figure::Updates => updates::measure(stage),
         Figure::Start => start::measure(stage),
         Figure::StatusRoutes => status::with_routes(stage),
         Figure::StatusTunnels => status::with_tunnels(stage),

@@ -77,7 +77,7 @@ fn tell(site: &Site<'_>, what: &str) -> Result<()> {
 }
 
 /// How many prefixes the main table of the process's namespace holds, without taking the lock of routing.
-fn prefixes(process: &Path) -> Result<usize> {
+pub(super) fn prefixes(process: &Path) -> Result<usize> {
     let text = fs::read_to_string(process.join("net/fib_triestat")).context("the kernel does not tell its routes")?;
     let main = text.split_once("Main:").map_or(text.as_str(), |(_, main)| main);
     let line = main.lines().find_map(|line| line.trim().strip_prefix("Prefixes:")).context("the kernel does not count its routes")?;

@@ -64,7 +64,10 @@ impl Table {
         if self.accepted.len() - withdrawn.len() + announced.len() > limit as usize {
             return Err(Notification::MAXIMUM_PREFIXES.with_data([&[0, 1, 1][..], &limit.to_be_bytes()].concat()));
         }
-        self.accepted.retain(|prefix| !withdrawn.contains(prefix));
+        // The table may be large and the UPDATE small.
+        for prefix in &withdrawn {
+            self.accepted.remove(prefix);
+        }
         self.accepted.extend(&announced);
         if !announced.is_empty() || !withdrawn.is_empty() {
             out.push(Output::Routes { announced, withdrawn: withdrawn.into_iter().collect() });

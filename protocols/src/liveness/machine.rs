@@ -20,6 +20,8 @@ type Key = (LinkName, Ipv4Addr);
 
 /// Links and addresses that are counted apart.
 const MOST_ENDS: usize = 256;
+/// Sessions that are looked after in one call, when many are due.
+const MOST_AT_ONCE: usize = 1_024;
 /// Releases that are counted apart for each of them.
 const MOST_RELEASES: usize = 64;
 const OTHER_RELEASE: Release = Release { numbers: [0; 3], channel: 5 };
@@ -163,11 +165,10 @@ impl Liveness {
         outcome.map(|_| packet.release)
     }
 
+    /// What is left over is due at once.
     fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, key)) = self.due.first().cloned() {
-            if at > turn.now {
-                return;
-            }
+        for _ in 0..MOST_AT_ONCE {
+            let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= turn.now).cloned() else { return };
             let Some(mut session) = self.take(&key) else { return };
             let heard_at = session.heard_at();
             if let Some(change) = session.pass_time(turn.now, &self.settings) {

@@ -164,6 +164,8 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         withheld_routes: first_of(&report.withheld_routes),
         withheld_routes_total: report.withheld_routes.count,
         excluded_routes_total: report.excluded_routes,
+        capturing_routes: first_of(&report.capturing_routes),
+        capturing_routes_total: report.capturing_routes.count,
         postponed: report.postponed.as_ref().map(|postponed| Postponed {
             local: postponed.link.local.to_string(),
             remote: postponed.link.remote.to_string(),

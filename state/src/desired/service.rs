@@ -58,6 +58,8 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
         bgp,
         multicast,
         exclude,
+        // Known to whoever knows all tunnels of this host.
+        far_ends: BTreeSet::new(),
     })
 }
 

@@ -21,7 +21,8 @@ impl Lifecycle {
         for (step, outcome) in &report.steps {
             let Some(dst) = destination(step) else { continue };
             match outcome {
-                StepOutcome::Failed(fault) if !outcome.stops(step) => {
+                // One that was taken back meanwhile blocks nothing.
+                StepOutcome::Failed(fault) if !outcome.stops(step) && self.is_learned(dst) => {
                     if self.blocked.insert(dst, fault.detail.clone()).is_none() {
                         fresh.push(fault);
                     }
@@ -56,6 +57,13 @@ impl Lifecycle {
             }
         }
         self.blocked = blocked;
+    }
+
+    /// Learned routes that stay out because they lead to the far end of a tunnel.
+    pub(super) fn capturing_routes(&self) -> BlockedRoutes {
+        let reason = |end: &std::net::Ipv4Addr| format!("it leads to {end}, the far end of a tunnel of this host");
+        let first = self.capturing.iter().take(NAMED).map(|(dst, end)| (*dst, reason(end)));
+        BlockedRoutes { count: self.capturing.len(), first: first.collect() }
     }
 
     pub(super) fn blocked_routes(&self) -> BlockedRoutes {

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, mem};
 
+use ipnet::Ipv4Net;
+
 use super::{
     Effect, SessionNumber,
     machine::{Assignment, Lifecycle, Look, Session, State, Turn, Work},
@@ -12,6 +14,9 @@ use crate::{
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
 };
+
+/// The most learned routes in one operation on the dataplane.
+const ROUTES_AT_ONCE: usize = 4_096;
 
 impl Lifecycle {
     /// Takes an assignment while no operation is under way.
@@ -67,10 +72,10 @@ impl Lifecycle {
             self.built &= want.spec == spec;
             self.old_rules.extend(want.spec.rules.difference(&spec.rules));
             self.old_rules.retain(|rule| !spec.rules.contains(rule));
-            let excludes_the_same = want.spec.exclude == spec.exclude;
+            let lets_in_the_same = want.spec.exclude == spec.exclude && want.spec.far_ends == spec.far_ends;
             want.spec = spec;
-            if !excludes_the_same {
-                self.follow_exclusion();
+            if !lets_in_the_same {
+                self.sort_anew(turn);
             }
         }
     }
@@ -196,7 +201,6 @@ impl Lifecycle {
             return self.drain(turn);
         }
         self.note_blocked(report, turn);
-        self.unblock_forgotten();
         if let Some((step, fault)) = report.failure() {
             self.remake_due = !self.remake && cannot_move(step, fault);
             self.remake |= self.remake_due;
@@ -279,9 +283,10 @@ impl Lifecycle {
         }
     }
 
-    /// Steps for the routes that the session changed since the kernel was told.
+    /// Steps for the routes that the session changed since the kernel was told; no more than a bounded number of them, so
+    /// that whatever else happens to the tunnel gets its turn.
     fn changed_routes(&mut self) -> Vec<PlannedStep> {
-        let dirty = mem::take(&mut self.dirty);
+        let dirty: BTreeSet<Ipv4Net> = std::iter::from_fn(|| self.dirty.pop_first()).take(ROUTES_AT_ONCE).collect();
         let Some(want) = &self.want else { return Vec::new() };
         let nothing = BTreeSet::new();
         let routes = match &want.learned {

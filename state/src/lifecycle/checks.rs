@@ -15,7 +15,7 @@ impl Lifecycle {
             return;
         }
         let wrong = plan.steps.iter().find(|step| match &step.action {
-            Action::PutRoute { route } if route.protocol == RouteProtocol::Bgp && self.held.contains_key(&route.dst) => {
+            Action::PutRoute { route } if route.protocol == RouteProtocol::Bgp && self.held.contains(&route.dst) => {
                 let have = observed.links.get(&step.link);
                 !have.is_some_and(|have| have.routes.iter().any(|other| (other.table, other.dst) == (route.table, route.dst)))
             }

@@ -7,9 +7,10 @@ use ipnet::Ipv4Net;
 use super::{
     Effect, SessionNumber, SessionUpdate,
     machine::{Lifecycle, Turn},
-    services::Held,
 };
-use crate::{BgpSpec, InstallSpec, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail, SessionStatus, TunnelSpec, event::Event};
+use crate::{
+    BgpSpec, InstallSpec, KeptOut, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail, SessionStatus, TunnelSpec, event::Event,
+};
 
 impl Lifecycle {
     /// News of the running session; those of an earlier one change nothing.
@@ -19,11 +20,13 @@ impl Lifecycle {
         }
         match update {
             SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
-            SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn),
+            SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn, turn),
             SessionUpdate::Synced => self.note_synced(turn.now),
-            SessionUpdate::Closed => self.note_closed(),
+            SessionUpdate::Closed => {
+                self.note_closed();
+                self.unblock_forgotten();
+            }
         }
-        self.unblock_forgotten();
     }
 
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
@@ -93,58 +96,102 @@ impl Lifecycle {
         self.move_heard(status == SessionStatus::Up, turn.now);
     }
 
-    fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>) {
-        let (retains, withholds) = (self.retains(), self.withholds());
-        self.services.watch_changed = true;
-        for (dst, is_there) in withdrawn.into_iter().map(|dst| (dst, false)).chain(announced.into_iter().map(|dst| (dst, true))) {
-            let Some(route) = self.route_to(dst) else { return };
-            self.excluded.remove(&dst);
-            if is_there && self.excludes(&dst) {
-                self.excluded.insert(dst);
-                continue;
-            }
-            let Some(routes) = self.learned_mut() else { return };
-            if is_there && withholds && !routes.contains(&route) {
-                self.held.entry(dst).or_insert(Held::Undecided);
-                continue;
-            }
-            let changed = if is_there { routes.insert(route) } else { routes.remove(&route) };
-            if !is_there {
-                self.held.remove(&dst);
-            }
-            if changed && (is_there || !retains) {
-                self.dirty.insert(dst);
-            }
+    fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>, turn: &mut Turn<'_>) {
+        if self.route_to(Ipv4Net::default()).is_none() {
+            return;
+        }
+        for dst in withdrawn {
+            self.note_withdrawn(dst);
+        }
+        let mut captures = 0;
+        for dst in announced {
+            captures += usize::from(self.note_announced(dst));
+        }
+        if captures > 0
+            && let Some((dst, end)) = self.capturing.first_key_value()
+        {
+            turn.record(Event::RoutesCapturing { tunnel: self.tunnel, count: captures, first: *dst, far_end: *end });
         }
     }
 
-    fn excludes(&self, dst: &Ipv4Net) -> bool {
-        self.want.as_ref().is_some_and(|want| want.spec.exclude.covers(dst))
+    fn note_withdrawn(&mut self, dst: Ipv4Net) {
+        self.services.touched.insert(dst);
+        self.excluded.remove(&dst);
+        self.capturing.remove(&dst);
+        self.held.remove(&dst);
+        if self.unlearn(dst) && !self.retains() {
+            self.dirty.insert(dst);
+        }
     }
 
-    /// What the session taught us is sorted anew: the list of what is excluded is another one. The next look makes the kernel
+    /// Says whether it is news that the route would capture the way to a tunnel's far end.
+    fn note_announced(&mut self, dst: Ipv4Net) -> bool {
+        self.services.touched.insert(dst);
+        self.excluded.remove(&dst);
+        let captured = self.capturing.remove(&dst);
+        match self.want.as_ref().and_then(|want| want.spec.keeps_out(&dst)) {
+            Some(KeptOut::Excluded) => drop(self.excluded.insert(dst)),
+            Some(KeptOut::LeadsTo(end)) => {
+                self.capturing.insert(dst, end);
+                return captured.is_none();
+            }
+            None if self.withholds() && !self.is_learned(dst) => {
+                // From now on something is known of the session's routes.
+                self.learned_mut();
+                self.held.wait(dst);
+            }
+            None => {
+                let route = self.route_to(dst);
+                if route.is_some_and(|route| self.learned_mut().is_some_and(|routes| routes.insert(route))) {
+                    self.dirty.insert(dst);
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether it was among the learned ones.
+    fn unlearn(&mut self, dst: Ipv4Net) -> bool {
+        let Some(route) = self.route_to(dst) else { return false };
+        let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
+        if was_there {
+            self.blocked.remove(&dst);
+        }
+        was_there
+    }
+
+    /// Whether the route is among the learned ones.
+    pub(super) fn is_learned(&self, dst: Ipv4Net) -> bool {
+        match self.learned() {
+            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => {
+                self.route_to(dst).is_some_and(|route| routes.contains(&route))
+            }
+            LearnedRoutes::Unknown => false,
+        }
+    }
+
+    /// What the session taught us is sorted anew: what may be let in is another than before. The next look makes the kernel
     /// so.
-    pub(super) fn follow_exclusion(&mut self) {
-        let back: Vec<Ipv4Net> = self.excluded.iter().filter(|dst| !self.excludes(dst)).copied().collect();
-        let waiting: Vec<Ipv4Net> = self.held.keys().filter(|dst| self.excludes(dst)).copied().collect();
-        let out: Vec<Ipv4Net> = self.learned_routes().map(|route| route.dst).filter(|dst| self.excludes(dst)).collect();
-        for dst in waiting {
-            self.held.remove(&dst);
-            self.excluded.insert(dst);
+    pub(super) fn sort_anew(&mut self, turn: &mut Turn<'_>) {
+        let Some(spec) = self.want.as_ref().map(|want| &want.spec) else { return };
+        let kept_out = |dst: &Ipv4Net| spec.keeps_out(dst).is_some();
+        let waiting: Vec<Ipv4Net> = self.held.iter().map(|(dst, _)| dst).filter(kept_out).collect();
+        let out: Vec<Ipv4Net> = self.learned_routes().map(|route| route.dst).filter(kept_out).collect();
+        let before = mem::take(&mut self.excluded).into_iter().chain(self.capturing.keys().copied());
+        let mut again: Vec<Ipv4Net> = before.collect();
+        for dst in &waiting {
+            self.held.remove(dst);
         }
-        for dst in out {
-            let route = self.route_to(dst);
-            if let (Some(routes), Some(route)) = (self.learned_mut(), route) {
-                routes.remove(&route);
-                self.excluded.insert(dst);
-            }
+        for dst in &out {
+            self.unlearn(*dst);
         }
-        self.note_routes(back, Vec::new());
-        self.unblock_forgotten();
+        again.extend(waiting.into_iter().chain(out));
+        self.note_routes(again, Vec::new(), turn);
+        self.services.watch_changed = true;
         self.finish_sync();
     }
 
-    fn learned_routes(&self) -> impl Iterator<Item = &Route> {
+    pub(super) fn learned_routes(&self) -> impl Iterator<Item = &Route> {
         let routes = match self.learned() {
             LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
             LearnedRoutes::Unknown => None,
@@ -166,7 +213,7 @@ impl Lifecycle {
     /// Routes of an earlier run stay until the peer has sent its table and it is known of each route whether it may be
     /// there, or the time for stale routes is over.
     pub(super) fn finish_sync(&mut self) {
-        if self.sync_due && !self.held.values().any(|held| *held == Held::Undecided) {
+        if self.sync_due && !self.held.has_undecided() {
             self.learn_exactly();
         }
     }
@@ -184,6 +231,7 @@ impl Lifecycle {
     fn forget_held(&mut self) {
         self.held.clear();
         self.excluded.clear();
+        self.capturing.clear();
         self.sync_due = false;
         self.services.watch_changed = true;
     }

@@ -3,14 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
+    net::Ipv4Addr,
 };
 
 use ipnet::Ipv4Net;
 
 use super::{
-    Contest, Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport,
-    moving::Move,
-    services::{Held, Services},
+    Contest, Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport, held::HeldRoutes, moving::Move,
+    services::Services,
 };
 use crate::{
     BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail, SessionStatus,
@@ -61,9 +61,11 @@ pub struct Lifecycle {
     /// Learned routes whose places are taken, and what is there, for people. Each of them is among the learned ones.
     pub(super) blocked: BTreeMap<Ipv4Net, String>,
     /// Routes that the session taught us and that wait for the hosts behind them. They are not among the learned ones.
-    pub(super) held: BTreeMap<Ipv4Net, Held>,
+    pub(super) held: HeldRoutes,
     /// Routes that the session taught us and that are excluded. They are neither among the learned ones nor do they wait.
     pub(super) excluded: BTreeSet<Ipv4Net>,
+    /// The same, with those that would capture the way to this far end of a tunnel.
+    pub(super) capturing: BTreeMap<Ipv4Net, Ipv4Addr>,
     /// Whether the peer has sent its whole table, and routes of it still wait for their first verdict.
     pub(super) sync_due: bool,
     pub(super) services: Services,
@@ -216,8 +218,9 @@ impl Lifecycle {
             sessions_started: 0,
             dirty: BTreeSet::new(),
             blocked: BTreeMap::new(),
-            held: BTreeMap::new(),
+            held: HeldRoutes::default(),
             excluded: BTreeSet::new(),
+            capturing: BTreeMap::new(),
             sync_due: false,
             services: Services::default(),
             moving: None,
@@ -269,6 +272,7 @@ impl Lifecycle {
             blocked_routes: self.blocked_routes(),
             withheld_routes: self.withheld_routes(),
             excluded_routes: self.excluded.len(),
+            capturing_routes: self.capturing_routes(),
             postponed: self.postponed_move(),
             repairs: self.repairs,
             contest: self.contest().cloned(),

@@ -47,16 +47,18 @@ impl Lifecycle {
     pub(super) fn note_move(&mut self, spec: TunnelSpec, now: Monotonic) -> Option<TunnelSpec> {
         let Some(want) = &self.want else { return Some(spec) };
         if let Some(one) = &mut self.moving {
-            one.old.exclude.clone_from(&spec.exclude);
-            one.new.exclude.clone_from(&spec.exclude);
+            for end in [&mut one.old, &mut one.new] {
+                end.exclude.clone_from(&spec.exclude);
+                end.far_ends.clone_from(&spec.far_ends);
+            }
         }
         let stage = Stage::Trying { until: now + self.settings.move_timeout, arrived: false };
         let to = |old: TunnelSpec, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
         self.moving = match self.moving.take() {
             Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
-                let stays = TunnelSpec { exclude: spec.exclude, ..want.spec.clone() };
+                let stays = TunnelSpec { exclude: spec.exclude, far_ends: spec.far_ends, ..want.spec.clone() };
                 self.moving = Some(one);
-                return Some(stays).filter(|stays| stays.exclude != want.spec.exclude);
+                return Some(stays).filter(|stays| *stays != want.spec);
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
             Some(Move { old, new, stage: Stage::Trying { .. }, tries, .. }) => {

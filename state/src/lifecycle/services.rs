@@ -3,32 +3,39 @@
 //! Both are levels. After every input what should run is held against what was last asked for, and the difference goes
 //! out.
 
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeSet, mem, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
 use super::{
     BlockedRoutes, Effect, MulticastRun, Usability, WatchedRoute,
     blocked::NAMED,
+    held::Held,
     machine::{Lifecycle, Turn},
 };
-use crate::{InstallSpec, LearnedRoutes, LivenessMode, SessionStatus};
+use crate::{InstallSpec, LinkName, LivenessMode, SessionStatus};
 
-/// A learned route that is not in the kernel, because it waits for the host behind it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Held {
-    /// No verdict yet.
-    Undecided,
-    /// The host does not answer.
-    Unusable,
+/// How the hosts behind learned routes are probed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Probe {
+    link: LinkName,
+    source: Ipv4Addr,
+    mode: LivenessMode,
 }
 
 /// What was last asked for.
 #[derive(Debug, Default)]
 pub(super) struct Services {
     pub(super) multicast: Option<MulticastRun>,
-    watched: BTreeMap<Ipv4Net, WatchedRoute>,
-    /// Whether what is to be watched may have changed.
+    watched: BTreeSet<Ipv4Net>,
+    /// How they are watched.
+    probe: Option<Probe>,
+    /// Destinations that the session spoke of since.
+    pub(super) touched: BTreeSet<Ipv4Net>,
+    /// Routes that were held against what is watched.
+    #[cfg(test)]
+    pub(super) examined: usize,
+    /// Whether everything that is watched may be another, not only what was touched.
     pub(super) watch_changed: bool,
     /// The link, or the device behind it, is another one than before, or will be: services start anew once the tunnel is
     /// built again.
@@ -39,9 +46,7 @@ impl Lifecycle {
     /// Asks for what should run now.
     pub(super) fn follow_services(&mut self, turn: &mut Turn<'_>) {
         self.follow_multicast(turn);
-        if mem::take(&mut self.services.watch_changed) {
-            self.follow_watched(turn);
-        }
+        self.follow_watched(turn);
     }
 
     /// Ends the multicast services while the link is still there for their last words.
@@ -68,30 +73,66 @@ impl Lifecycle {
         }
     }
 
+    /// Costs what was touched: the table that a session taught us may be large, and its messages small.
     fn follow_watched(&mut self, turn: &mut Turn<'_>) {
-        let wanted = self.to_watch();
-        let watched = mem::take(&mut self.services.watched);
-        let removed: Vec<Ipv4Net> = watched.keys().filter(|dst| !wanted.contains_key(dst)).copied().collect();
-        let added: Vec<WatchedRoute> = wanted.values().filter(|route| watched.get(&route.dst) != Some(route)).cloned().collect();
-        self.services.watched = wanted;
-        if !(added.is_empty() && removed.is_empty()) {
-            turn.emit(Effect::WatchRoutes { added, removed });
-        }
+        let touched = mem::take(&mut self.services.touched);
+        let (added, removed) = if mem::take(&mut self.services.watch_changed) {
+            self.watch_all_anew()
+        } else if touched.is_empty() {
+            return;
+        } else {
+            self.watch_touched(touched)
+        };
+        let Some(probe) = self.services.probe.as_ref().filter(|_| !added.is_empty()) else {
+            if !removed.is_empty() {
+                turn.emit(Effect::WatchRoutes { added: Vec::new(), removed });
+            }
+            return;
+        };
+        let added = added.into_iter().map(|dst| probe.of(dst)).collect();
+        turn.emit(Effect::WatchRoutes { added, removed });
     }
 
-    fn to_watch(&self) -> BTreeMap<Ipv4Net, WatchedRoute> {
-        let Some((want, InstallSpec { source, liveness: Some(mode), .. })) =
-            self.want.as_ref().and_then(|want| Some((want, want.spec.bgp.as_ref()?.install?)))
-        else {
-            return BTreeMap::new();
+    fn watch_touched(&mut self, touched: BTreeSet<Ipv4Net>) -> (Vec<Ipv4Net>, Vec<Ipv4Net>) {
+        #[cfg(test)]
+        {
+            self.services.examined += touched.len();
+        }
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for dst in touched {
+            let is_wanted = self.services.probe.is_some() && (self.held.contains(&dst) || self.is_learned(dst));
+            if is_wanted && self.services.watched.insert(dst) {
+                added.push(dst);
+            } else if !is_wanted && self.services.watched.remove(&dst) {
+                removed.push(dst);
+            }
+        }
+        (added, removed)
+    }
+
+    fn watch_all_anew(&mut self) -> (Vec<Ipv4Net>, Vec<Ipv4Net>) {
+        let probe = self.probe();
+        let wanted: BTreeSet<Ipv4Net> = match &probe {
+            Some(_) => self.learned_routes().map(|route| route.dst).chain(self.held.iter().map(|(dst, _)| dst)).collect(),
+            None => BTreeSet::new(),
         };
-        let learned = match &want.learned {
-            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
-            LearnedRoutes::Unknown => None,
-        };
-        let learned = learned.into_iter().flatten().map(|route| route.dst);
-        let watched = |dst| (dst, WatchedRoute { dst, link: want.spec.link.name.clone(), source, mode });
-        learned.chain(self.held.keys().copied()).map(watched).collect()
+        #[cfg(test)]
+        {
+            self.services.examined += wanted.len() + self.services.watched.len();
+        }
+        let is_new = probe != self.services.probe;
+        let watched = mem::take(&mut self.services.watched);
+        let removed = watched.difference(&wanted).copied().collect();
+        let added = wanted.iter().filter(|dst| is_new || !watched.contains(dst)).copied().collect();
+        self.services.watched = wanted;
+        self.services.probe = probe;
+        (added, removed)
+    }
+
+    fn probe(&self) -> Option<Probe> {
+        let spec = &self.want.as_ref()?.spec;
+        let InstallSpec { source, liveness, .. } = spec.bgp.as_ref()?.install?;
+        Some(Probe { link: spec.link.name.clone(), source, mode: liveness? })
     }
 
     /// Whether learned routes wait for the hosts behind them.
@@ -108,15 +149,13 @@ impl Lifecycle {
         for (dst, usability) in verdicts {
             let Some(route) = self.route_to(dst) else { return };
             let changed = match usability {
-                Usability::Usable if self.held.remove(&dst).is_some() => self.learned_mut().is_some_and(|routes| routes.insert(route)),
+                Usability::Usable if self.held.remove(&dst) => self.learned_mut().is_some_and(|routes| routes.insert(route)),
                 Usability::Usable => false,
-                Usability::Unusable => match self.held.get_mut(&dst) {
-                    Some(held) => {
-                        *held = Held::Unusable;
-                        false
-                    }
-                    None => self.take_back(dst),
-                },
+                Usability::Unusable if self.held.contains(&dst) => {
+                    self.held.set(dst, Held::Unusable);
+                    false
+                }
+                Usability::Unusable => self.take_back(dst),
             };
             if changed {
                 self.dirty.insert(dst);
@@ -129,18 +168,26 @@ impl Lifecycle {
         let Some(route) = self.route_to(dst) else { return false };
         let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
         if was_there {
-            self.held.insert(dst, Held::Unusable);
+            self.held.set(dst, Held::Unusable);
+            self.blocked.remove(&dst);
         }
         was_there
     }
 
     /// The learned routes that wait.
     pub(super) fn withheld_routes(&self) -> BlockedRoutes {
-        let reason = |held: &Held| match held {
+        let reason = |held: Held| match held {
             Held::Undecided => "waits for the host behind it to answer",
             Held::Unusable => "the host behind it does not answer",
         };
-        let first = self.held.iter().take(NAMED).map(|(dst, held)| (*dst, reason(held).to_owned()));
+        let first = self.held.iter().take(NAMED).map(|(dst, held)| (dst, reason(held).to_owned()));
         BlockedRoutes { count: self.held.len(), first: first.collect() }
+    }
+}
+
+impl Probe {
+    fn of(&self, dst: Ipv4Net) -> WatchedRoute {
+        let Self { link, source, mode } = self;
+        WatchedRoute { dst, link: link.clone(), source: *source, mode: *mode }
     }
 }

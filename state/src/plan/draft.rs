@@ -183,7 +183,7 @@ fn wanted_routes(want: &TunnelWant) -> impl Iterator<Item = &Route> {
         LearnedRoutes::Known(_) | LearnedRoutes::AtLeast(_) | LearnedRoutes::Unknown => None,
     };
     let learned = learned.into_iter().flatten().filter(|route| !has_other(&want.spec.routes, route));
-    let learned = learned.filter(|route| !want.spec.exclude.covers(&route.dst));
+    let learned = learned.filter(|route| want.spec.keeps_out(&route.dst).is_none());
     want.spec.routes.iter().chain(learned)
 }
 
@@ -191,7 +191,7 @@ fn wanted_routes(want: &TunnelWant) -> impl Iterator<Item = &Route> {
 fn stays(want: &TunnelWant, route: &Route) -> bool {
     let learned = match (route.protocol, &want.learned) {
         (RouteProtocol::Static, _) => false,
-        (RouteProtocol::Bgp, _) if want.spec.exclude.covers(&route.dst) => false,
+        (RouteProtocol::Bgp, _) if want.spec.keeps_out(&route.dst).is_some() => false,
         (RouteProtocol::Bgp, LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_)) => installs(&want.spec),
         (RouteProtocol::Bgp, LearnedRoutes::Known(routes)) => installs(&want.spec) && routes.contains(route),
     };

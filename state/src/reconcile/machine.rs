@@ -6,7 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Effect, Input, Manual, ReconcilerSettings, Role, pass::STOPS, sources::Sources, underlay::Underlay};
+use super::{
+    Effect, Input, Manual, ReconcilerSettings, Role,
+    ends::{FarEnds, Seen},
+    pass::STOPS,
+    sources::Sources,
+    underlay::Underlay,
+};
 use crate::{
     Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase,
     Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
@@ -52,6 +58,10 @@ pub struct Reconciler {
     pub(super) conflicts: BTreeSet<TunnelId>,
     /// Marks seen in the last full observation and not taken down since.
     pub(super) marks: BTreeMap<TunnelId, Mark>,
+    /// What they were then.
+    pub(super) seen: BTreeMap<TunnelId, Seen>,
+    /// As they were at the last pass.
+    pub(super) far_ends: FarEnds,
     /// Provisioners that ended since the observation under way began.
     pub(super) ended: BTreeSet<TunnelId>,
     pub(super) sources: Sources,
@@ -158,6 +168,8 @@ impl Reconciler {
             waiting: BTreeSet::new(),
             conflicts: BTreeSet::new(),
             marks: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            far_ends: FarEnds::default(),
             ended: BTreeSet::new(),
             sources: Sources::default(),
             underlay: Underlay::default(),
@@ -316,7 +328,10 @@ impl Reconciler {
             self.conflicts.remove(&report.tunnel);
         }
         match self.slots.get_mut(&report.tunnel) {
-            Some(slot) => slot.report = Some(report),
+            Some(slot) => {
+                slot.report = Some(report);
+                self.follow_far_ends(turn);
+            }
             None => self.take_over(report, turn),
         }
     }

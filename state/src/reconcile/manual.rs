@@ -93,6 +93,7 @@ impl Reconciler {
         self.rebuild(turn);
         let waiting = self.waiting.clone();
         self.assign_changed(waiting.into_iter().chain([spec.id]).collect(), turn);
+        self.tell_what_stays_out(turn);
         self.commit(before, turn);
     }
 
@@ -143,25 +144,9 @@ impl Reconciler {
         }
     }
 
-    /// Of a tunnel that stays because nobody knows what it should be, it is known what its session may not teach us.
-    pub(super) fn exclude_on_kept(&mut self, turn: &mut Turn<'_>) {
-        let kept = self.kept();
-        let outdated = self.slots.iter().filter(|(id, _)| kept.contains(id)).filter_map(|(_, slot)| match &slot.stage {
-            Stage::Assigned(spec) if installs(spec) && spec.exclude != self.exclude => Some(spec.clone()),
-            Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
-        });
-        for spec in outdated.collect::<Vec<_>>() {
-            self.assign(&TunnelSpec { exclude: self.exclude.clone(), ..*spec }, turn);
-        }
-    }
-
     fn manual_spec(&self, request: &ManualRequest) -> Result<TunnelSpec, String> {
         manual_spec(request, self.settings.max_prefixes, self.settings.liveness, &self.exclude).map_err(|refusal| refusal.reason)
     }
-}
-
-fn installs(spec: &TunnelSpec) -> bool {
-    spec.bgp.as_ref().is_some_and(|bgp| bgp.install.is_some())
 }
 
 impl ManualRequest {

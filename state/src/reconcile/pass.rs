@@ -76,6 +76,7 @@ impl Reconciler {
             Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => self.assign(&spec, turn),
             Stage::Retiring { .. } => {
                 self.marks.remove(&tunnel);
+                self.seen.remove(&tunnel);
                 self.ended.insert(tunnel);
                 self.looking.unverified = true;
             }
@@ -149,13 +150,14 @@ impl Reconciler {
         self.retire_undesired(turn);
         let all = self.desired.tunnels.keys().copied().collect();
         self.assign_changed(all, turn);
-        self.exclude_on_kept(turn);
+        self.tell_what_stays_out(turn);
         self.commit(before, turn);
         self.ask_sources(turn);
     }
 
     pub(super) fn rebuild(&mut self, turn: &mut Turn<'_>) {
-        let built = self.build();
+        let mut built = self.build();
+        self.put_far_ends(&mut built);
         self.ask_underlay(turn);
         for (user, refusal) in &built.refused {
             if self.built.refused.get(user).map(|before| before.code) != Some(refusal.code) {

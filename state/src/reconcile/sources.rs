@@ -46,8 +46,9 @@ impl Reconciler {
         for (endpoint, answer) in answers {
             self.sources.asked.remove(endpoint);
             self.sources.adopted.remove(endpoint);
+            let answer = answer.filter(|source| !self.is_on_a_tunnel(*source));
             let used = self.tunnel_towards(*endpoint).map(|spec| spec.link.local);
-            match (used, *answer) {
+            match (used, answer) {
                 // A route that is missing for a moment is no reason to move a tunnel.
                 (_, None) if self.sources.known.get(endpoint).copied().flatten().is_some() => {}
                 (Some(used), Some(source)) if used != source => {

@@ -1,15 +1,20 @@
 //! Looking at the host: full observations, notices and what they lead to.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Effect,
+    ends::installs,
     machine::{Mark, Reconciler, Shutdown, Slot, Stage, Stray, Turn},
 };
 use crate::{
-    Action, LinkName, Observed, Phase, TunnelId, TunnelSpec,
+    Action, LinkName, Observed, Phase, TunnelId,
     plan::{Limits, plan_keeping},
 };
+
+/// The share of the gap between two looks at a tunnel that each of its learned routes asks for: some ten times what a look
+/// costs.
+const GAP_PER_ROUTE: Duration = Duration::from_micros(20);
 
 impl Reconciler {
     /// Asks for a full observation; one that is under way is followed by another.
@@ -31,6 +36,7 @@ impl Reconciler {
         self.looking.failures = 0;
         self.looking.resync_at = Some(turn.now + self.settings.resync);
         self.looking.unverified &= self.looking.again || self.looking.notice_due.is_some();
+        self.note_seen(observed);
         let first = !std::mem::replace(&mut self.looking.done, true);
         let marks = observed.ours().map(|(id, _, have)| (id, Mark::seen(have))).filter(|(id, _)| !self.ended.contains(id)).collect();
         let another = self.marks != marks;
@@ -51,6 +57,7 @@ impl Reconciler {
             if first || moved || (self.is_held() && another) {
                 self.pass(turn);
             }
+            self.follow_far_ends(turn);
             self.retire_strays(observed, turn);
             self.recheck_drifted(observed, turn);
         }
@@ -142,7 +149,10 @@ impl Reconciler {
             Stage::Assigned(_) => {}
             Stage::Retiring { .. } | Stage::Detaching => return,
         }
-        match slot.recheck.last.map(|at| at + self.settings.recheck_gap).filter(|at| *at > turn.now) {
+        // A look reads all routes over the link, and routes that a session teaches us are changes too.
+        let routes = slot.report.as_ref().map_or(0, |report| report.learned_routes);
+        let gap = self.settings.recheck_gap.max(GAP_PER_ROUTE.saturating_mul(u32::try_from(routes).unwrap_or(u32::MAX)));
+        match slot.recheck.last.map(|at| at + gap).filter(|at| *at > turn.now) {
             Some(at) => slot.recheck.due = Some(at),
             None => {
                 slot.recheck.last = Some(turn.now);
@@ -239,7 +249,6 @@ impl Reconciler {
 
     /// Tunnels with routes from a session look for themselves.
     fn recheck_learned(&mut self, turn: &mut Turn<'_>) {
-        let installs = |spec: &TunnelSpec| spec.bgp.as_ref().is_some_and(|bgp| bgp.install.is_some());
         let learning = self.slots.iter().filter(|(_, slot)| match &slot.stage {
             Stage::Assigned(spec) => installs(spec),
             Stage::Retiring { .. } | Stage::Detaching => false,

@@ -100,8 +100,9 @@ impl Notification {
         match (self.code, self.subcode) {
             // Malformed messages will be malformed again.
             (1..=3 | 5, _) => true,
-            // Maximum Number of Prefixes, Administrative Shutdown, Peer De-configured, Connection Rejected.
-            (6, 1 | 2 | 3 | 5) => true,
+            // Maximum Number of Prefixes. Any other Cease may be over in a moment: a device that is configured anew sends
+            // Peer De-configured and then waits for us.
+            (6, 1) => true,
             (_, _) => false,
         }
     }

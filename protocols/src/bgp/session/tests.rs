@@ -427,3 +427,17 @@ fn what_follows_the_end_of_a_connection_in_the_stream_is_dropped() {
     assert_eq!(rig.session.state.name(), "connecting");
     assert_eq!(rig.session.framer, Framer::default());
 }
+
+/// A device that is configured anew takes its sessions down for a moment.
+#[test]
+fn whatever_cease_a_peer_sends_it_is_sought_again_within_five_seconds_again_and_again() {
+    for subcode in [2, 3, 4, 5, 6, 7, 8, 9] {
+        let mut rig = Rig::established();
+        for attempt in 0..8 {
+            rig.receive(&Notification { code: 6, subcode, data: Vec::new() }.encode());
+            let waited = rig.run_until_retry();
+            assert!(waited <= Duration::from_secs(5), "Cease {subcode}, attempt {attempt}: {waited:?}");
+            rig.connected();
+        }
+    }
+}

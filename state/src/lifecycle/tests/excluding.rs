@@ -10,6 +10,11 @@ fn without(entries: &[&str]) -> TunnelSpec {
     TunnelSpec { exclude: Exclusion::of(entries.iter().copied()).unwrap(), ..spec(1, "t0") }
 }
 
+/// The tunnel when others of this host have these far ends.
+fn beside(far_ends: &[[u8; 4]]) -> TunnelSpec {
+    TunnelSpec { far_ends: far_ends.iter().copied().map(Ipv4Addr::from).collect(), ..spec(1, "t0") }
+}
+
 fn with_install(spec: TunnelSpec, change: impl FnOnce(&mut InstallSpec)) -> TunnelSpec {
     let mut spec = spec;
     spec.bgp.as_mut().unwrap().install.as_mut().map(change);
@@ -124,4 +129,68 @@ fn nobody_is_probed_for_an_excluded_route_and_one_that_comes_back_waits_for_its_
     assert_eq!(bench.routes_in_kernel(), [ONE]);
     let gone = |effect: &Effect| matches!(effect, Effect::WatchRoutes { removed, .. } if *removed == [net(OTHER)]);
     assert!(bench.log.iter().any(gone));
+}
+
+#[test]
+fn a_route_that_leads_to_another_tunnels_far_end_goes_when_that_becomes_known_and_comes_back_after_it() {
+    let mut bench = Bench::active();
+    bench.assign(beside(&[[198, 18, 1, 7]]));
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), [ONE], "by containment, not only the host's own route");
+    let report = bench.machine.report();
+    assert_eq!((report.learned_routes, report.excluded_routes, report.capturing_routes.count), (1, 0, 1));
+    assert_eq!(report.capturing_routes.first[0].0, net(OTHER));
+    let told = |bench: &Bench| bench.events().iter().filter(|event| matches!(event, Event::RoutesCapturing { count: 1, .. })).count();
+    assert_eq!(told(&bench), 1);
+    bench.routes(&[OTHER], &[]);
+    bench.run();
+    assert_eq!((bench.routes_in_kernel(), told(&bench)), (vec![ONE.to_owned()], 1), "once");
+    bench.assign(beside(&[]));
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), [ONE, OTHER]);
+    assert_eq!(bench.machine.report().capturing_routes.count, 0);
+    assert!(kinds(&bench.log).iter().all(|kind| ["observe", "apply"].contains(kind)), "no session flaps: {:?}", kinds(&bench.log));
+}
+
+#[test]
+fn a_route_that_leads_to_a_far_end_is_never_put_however_long_its_prefix_is() {
+    let mut bench = Bench::active();
+    bench.assign(beside(&[[203, 0, 113, 9], [203, 0, 113, 200]]));
+    bench.run();
+    bench.routes(&["203.0.113.9/32", "203.0.113.0/25", "203.0.0.0/16", "203.0.113.10/32", "203.0.113.64/26"], &[]);
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), [ONE, OTHER, "203.0.113.10/32", "203.0.113.64/26"]);
+    bench.routes(&[], &["203.0.0.0/16", "203.0.113.9/32"]);
+    bench.assign(beside(&[]));
+    bench.run();
+    assert_eq!(bench.routes_in_kernel(), [ONE, OTHER, "203.0.113.0/25", "203.0.113.10/32", "203.0.113.64/26"]);
+}
+
+#[test]
+fn a_capturing_route_of_an_earlier_run_goes_before_any_session() {
+    let retaining = |far_ends: &[[u8; 4]]| with_install(beside(far_ends), |install| install.retain = true);
+    for spec in [beside(&[[198, 18, 0, 1]]), retaining(&[[198, 18, 0, 1]])] {
+        let mut bench = Bench::on(Bench::active().model);
+        bench.assign(spec);
+        bench.run();
+        assert_eq!(bench.routes_in_kernel(), [OTHER]);
+    }
+}
+
+#[test]
+fn far_ends_that_change_while_a_move_is_postponed_do_not_end_the_wait() {
+    let mut bench = Bench::active();
+    let mut moved = spec(1, "t0");
+    moved.link.remote = Ipv4Addr::new(203, 0, 113, 99);
+    bench.assign(moved.clone());
+    bench.run();
+    bench.session(SessionUpdate::Status(SessionStatus::Initializing, None));
+    bench.pass("move");
+    assert!(bench.machine.report().postponed.is_some());
+    moved.far_ends = [Ipv4Addr::new(198, 51, 100, 77)].into();
+    bench.assign(moved.clone());
+    bench.run();
+    let report = bench.machine.report();
+    assert!(report.postponed.is_some());
+    assert_eq!(report.spec.unwrap().far_ends, moved.far_ends);
 }

@@ -266,3 +266,49 @@ fn routes_of_an_earlier_run_go_when_nothing_is_found_out_about_their_hosts_for_l
     bench.pass("stale-routes");
     assert!(bench.routes_in_kernel().is_empty());
 }
+
+/// The network is large, and a device sends one prefix per UPDATE as it learns them.
+#[test]
+fn the_work_for_an_update_does_not_grow_with_the_table() {
+    const ROUTES: u32 = 2_000;
+    for mode in [LivenessMode::Active, LivenessMode::Passive] {
+        let mut probed = spec(1, "t0");
+        probed.bgp.as_mut().unwrap().install.as_mut().unwrap().liveness = Some(mode);
+        let mut bench = Bench::new();
+        bench.assign(probed);
+        bench.run();
+        bench.session(SessionUpdate::Status(SessionStatus::Up, None));
+        bench.run();
+        let prefix = |n: u32| Ipv4Net::new(Ipv4Addr::from(0x1400_0000 + (n << 8)), 24).unwrap();
+        let examined = |bench: &Bench| bench.machine.services.examined;
+        let before = examined(&bench);
+        for n in 0..ROUTES {
+            let effects = bench.session(SessionUpdate::Routes { announced: vec![prefix(n)], withdrawn: vec![] });
+            let watched = effects.iter().filter(|effect| matches!(effect, Effect::WatchRoutes { added, .. } if added.len() == 1)).count();
+            assert_eq!(watched, 1, "{effects:?}");
+            bench.give(Input::Liveness(vec![(prefix(n), Usability::Usable)]));
+            bench.run();
+        }
+        assert_eq!(bench.machine.report().learned_routes, ROUTES as usize);
+        for n in 0..ROUTES {
+            let effects = bench.session(SessionUpdate::Routes { announced: vec![], withdrawn: vec![prefix(n)] });
+            assert!(effects.iter().any(|effect| matches!(effect, Effect::WatchRoutes { removed, .. } if *removed == [prefix(n)])));
+            bench.run();
+        }
+        let examined = examined(&bench) - before;
+        assert!(examined <= 2 * ROUTES as usize, "{examined} routes were looked at for {} UPDATEs", 2 * ROUTES);
+        assert!(bench.routes_in_kernel().is_empty());
+    }
+}
+
+#[test]
+fn many_routes_are_put_in_several_operations_between_which_the_tunnel_hears_other_news() {
+    let mut bench = Bench::active();
+    let prefix = |n: u32| Ipv4Net::new(Ipv4Addr::from(0x1400_0000 + (n << 8)), 24).unwrap();
+    bench.session(SessionUpdate::Routes { announced: (0..10_000).map(prefix).collect(), withdrawn: vec![] });
+    bench.run();
+    let sizes = bench.log.iter().filter_map(|effect| if let Effect::Apply { steps, .. } = effect { Some(steps.len()) } else { None });
+    let sizes: Vec<usize> = sizes.collect();
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
+    assert_eq!(bench.routes_in_kernel().len(), 10_002);
+}

@@ -1,5 +1,6 @@
 //! The reconciler with scripted inputs on a virtual clock.
 
+mod ends;
 mod held;
 mod manual;
 mod mtu;
@@ -149,6 +150,7 @@ impl Bench {
             blocked_routes: Default::default(),
             withheld_routes: Default::default(),
             excluded_routes: 0,
+            capturing_routes: Default::default(),
             postponed: None,
             repairs: 0,
             contest: None,

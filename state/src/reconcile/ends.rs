@@ -1,0 +1,119 @@
+//! What this host's tunnels need of the underlay: that the way to their far ends does not lead into one of them, and that
+//! no outer address of one is an address on another.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::machine::{Reconciler, Slot, Stage, Turn};
+use crate::{Observed, TunnelId, TunnelSpec, desired::Built, lifecycle::TunnelReport, reconcile::Role};
+
+/// The far ends of all tunnels of this host: those that are there, are wanted, wait or are on their way out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct FarEnds {
+    of: BTreeMap<TunnelId, BTreeSet<Ipv4Addr>>,
+    /// Of tunnels that wait for their source address.
+    waiting: BTreeSet<Ipv4Addr>,
+}
+
+/// A tunnel as the last full observation showed it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    far_end: Option<Ipv4Addr>,
+    addresses: BTreeSet<Ipv4Addr>,
+}
+
+impl FarEnds {
+    /// Those that no session of this tunnel may teach a route to. A tunnel's own are refused by its session already.
+    pub(super) fn of_others(&self, tunnel: TunnelId) -> BTreeSet<Ipv4Addr> {
+        let others = self.of.iter().filter(|(id, _)| **id != tunnel).flat_map(|(_, ends)| ends);
+        others.chain(&self.waiting).copied().collect()
+    }
+
+    fn add(&mut self, tunnel: TunnelId, ends: impl IntoIterator<Item = Ipv4Addr>) {
+        self.of.entry(tunnel).or_default().extend(ends);
+    }
+}
+
+impl Reconciler {
+    /// Of a gateway there is nothing to know: its tunnels install no routes.
+    pub(super) fn far_ends_with(&self, built: &Built) -> FarEnds {
+        let mut ends = FarEnds::default();
+        match self.role {
+            Some(Role::Gateway { .. }) => return ends,
+            Some(Role::Client { .. }) | None => {}
+        }
+        for (id, spec) in &built.tunnels {
+            ends.add(*id, [spec.link.remote]);
+        }
+        for (id, slot) in &self.slots {
+            ends.add(*id, slot.endpoints.iter().map(|(_, remote)| *remote));
+            ends.add(*id, slot.report.iter().flat_map(far_ends_in));
+        }
+        for (id, seen) in &self.seen {
+            ends.add(*id, seen.far_end);
+        }
+        ends.waiting.clone_from(&built.needs_source);
+        ends
+    }
+
+    /// Gives each tunnel that installs routes the far ends of the others.
+    pub(super) fn put_far_ends(&mut self, built: &mut Built) {
+        self.far_ends = self.far_ends_with(built);
+        for (id, spec) in built.tunnels.iter_mut().filter(|(_, spec)| installs(spec)) {
+            spec.far_ends = self.far_ends.of_others(*id);
+        }
+    }
+
+    /// Tunnels come, move and go without a pass.
+    pub(super) fn follow_far_ends(&mut self, turn: &mut Turn<'_>) {
+        if self.shutdown.is_none() && self.far_ends_with(&self.built) != self.far_ends {
+            self.pass(turn);
+        }
+    }
+
+    /// A tunnel that stays as it is, whatever it should be, still hears what its session may not teach us.
+    pub(super) fn tell_what_stays_out(&mut self, turn: &mut Turn<'_>) {
+        let told = |(id, slot): (&TunnelId, &Slot)| match &slot.stage {
+            Stage::Assigned(spec) if installs(spec) => {
+                let spec = TunnelSpec { exclude: self.exclude.clone(), far_ends: self.far_ends.of_others(*id), ..(**spec).clone() };
+                Some(spec)
+            }
+            Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
+        };
+        let is_new = |spec: &TunnelSpec| !matches!(self.slots.get(&spec.id).map(|slot| &slot.stage), Some(Stage::Assigned(before)) if **before == *spec);
+        for spec in self.slots.iter().filter_map(told).filter(is_new).collect::<Vec<_>>() {
+            self.assign(&spec, turn);
+        }
+    }
+
+    pub(super) fn note_seen(&mut self, observed: &Observed) {
+        let seen = observed.ours().filter(|(id, ..)| !self.ended.contains(id)).map(|(id, _, tunnel)| {
+            let addresses = tunnel.addresses.iter().map(|address| address.address).collect();
+            (id, Seen { far_end: tunnel.link.remote, addresses })
+        });
+        self.seen = seen.collect();
+    }
+
+    /// Whether this is an address on a tunnel of ours: where a route of a session captured the way to a far end, the kernel
+    /// names such a one as the source. Packets that carry a tunnel cannot come from it.
+    pub(super) fn is_on_a_tunnel(&self, address: Ipv4Addr) -> bool {
+        let has = |spec: &TunnelSpec| spec.addresses.iter().any(|own| own.address == address);
+        let assigned = |slot: &Slot| matches!(&slot.stage, Stage::Assigned(spec) if has(spec));
+        let reported = |slot: &Slot| slot.report.as_ref().and_then(|report| report.spec.as_ref()).is_some_and(has);
+        self.built.tunnels.values().any(has)
+            || self.slots.values().any(|slot| assigned(slot) || reported(slot))
+            || self.seen.values().any(|seen| seen.addresses.contains(&address))
+    }
+}
+
+/// Where the tunnel is, and where it would be if somebody answered there.
+fn far_ends_in(report: &TunnelReport) -> impl Iterator<Item = Ipv4Addr> {
+    let here = report.spec.as_ref().map(|spec| spec.link.remote);
+    here.into_iter().chain(report.postponed.as_ref().map(|postponed| postponed.link.remote))
+}
+
+pub(super) fn installs(spec: &TunnelSpec) -> bool {
+    spec.bgp.as_ref().is_some_and(|bgp| bgp.install.is_some())
+}
