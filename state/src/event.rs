@@ -273,6 +273,7 @@ impl Event {
             | Self::PhaseChanged { tunnel, .. }
             | Self::StepFailed { tunnel, .. }
             | Self::RoutesBlocked { tunnel, .. }
+            | Self::RoutesCapturing { tunnel, .. }
             | Self::Repaired { tunnel, .. }
             | Self::Contested { tunnel, .. }
             | Self::Adopted { tunnel, .. }

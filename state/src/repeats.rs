@@ -162,6 +162,7 @@ fn is_an_operators(event: &Event) -> bool {
         | Event::PhaseChanged { .. }
         | Event::StepFailed { .. }
         | Event::RoutesBlocked { .. }
+        | Event::RoutesCapturing { .. }
         | Event::Repaired { .. }
         | Event::Contested { .. }
         | Event::Adopted { .. }

@@ -10,7 +10,7 @@ use super::{
     steps::Steps,
 };
 use crate::{
-    cli::{client::Client, failure::Failure, notes, output},
+    cli::{client::Client, failure::Failure, notes},
     http::v3::{Refused, Status, Tunnel},
 };
 

@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn judged(target: &Target, inside: Echo, after: &Link, rules: Result<Ruleset, String>) -> Verdict {
-        let seen = Seen { way: None, small: Echo::Silence, large: None, inside: Some(inside) };
+        let seen = Seen { way: None, whole: 1476, small: Echo::Silence, large: None, inside: Some(inside) };
         let before = link(5, 5, 0);
         judge(&Facts { target, seen: &seen, uplink: None, link: Some((&before, after)), rules: &rules })
     }

@@ -80,7 +80,7 @@ fn what_an_earlier_run_or_an_operator_put_there_is_protected_too() {
     let model = std::mem::replace(&mut bench.model, Model::new());
     let mut bench = Bench::client();
     bench.model = model;
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, own_user(1))]));
     bench.observe();
     assert_eq!(far_ends(&bench, 1), [MULTICAST_END], "the other one is there, though nobody asks for it any more");
@@ -130,7 +130,7 @@ fn a_manual_tunnel_protects_itself_from_those_that_are_there() {
 fn an_address_on_a_tunnel_of_ours_is_no_source() {
     let allocated = |n: u8| User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, n), ..own_user(n) };
     let mut bench = Bench::client();
-    bench.give(Input::Switch(true));
+    bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated(1))]));
     bench.observe();
     answer(&mut bench, UNICAST_END, SOURCE);
