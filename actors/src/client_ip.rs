@@ -269,7 +269,7 @@ async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<
 async fn ask(way: &Way, url: &str) -> Result<String, String> {
     let url: reqwest::Url = url.parse().map_err(|_| "its URL is none".to_owned())?;
     let said = |error: reqwest::Error| error.without_url().to_string();
-    let http = way.http(HttpSettings { timeout: SERVICE_TIMEOUT, redirects: 10, proxies: true }).map_err(said)?;
+    let http = way.http(HttpSettings { timeout: SERVICE_TIMEOUT, redirects: 10, proxies: true, keeps_connections: true }).map_err(said)?;
     let sent = http.send(&url, |client| client.get(url.clone())).await.map_err(said)?;
     let mut response = sent.error_for_status().map_err(said)?;
     let mut answer = Vec::new();

@@ -196,6 +196,7 @@ impl Tally {
             Event::ViewAccepted { .. }
             | Event::ViewHeld { .. }
             | Event::ViewStale { .. }
+            | Event::LedgerRestarted { .. }
             | Event::Switched { .. }
             | Event::PlanCommitted { .. }
             | Event::Refused { .. }

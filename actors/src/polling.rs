@@ -9,8 +9,8 @@ use warren_state::{Deadline, Monotonic, random::Random};
 pub(crate) struct PollSettings {
     /// From the end of a good read to the next.
     pub(crate) interval: Duration,
-    /// How soon after a read that must be confirmed the next one starts; doubles, up to the interval, while reads go on to
-    /// be unconfirmed.
+    /// How soon after a read that must be confirmed the next one starts, with jitter; doubles, up to the interval, while reads
+    /// go on to be unconfirmed.
     pub(crate) confirm_after: Duration,
 }
 
@@ -118,7 +118,7 @@ impl Polling {
         self.failures = if input == Input::Failed { self.failures.saturating_add(1) } else { 0 };
         let (wait, why) = match input {
             Input::Failed => (self.retry(random), "retry"),
-            Input::Unconfirmed => (self.confirm(), "confirm"),
+            Input::Unconfirmed => (self.confirm(random), "confirm"),
             Input::Start | Input::WakeUp | Input::Good | Input::Timeout => {
                 self.unconfirmed = 0;
                 (self.settings.interval, "poll")
@@ -137,10 +137,10 @@ impl Polling {
     }
 
     /// The wait for the read that is to confirm the last one. A node that is stuck at one slot confirms nothing.
-    fn confirm(&mut self) -> Duration {
-        let wait = doubled(self.settings.confirm_after, self.unconfirmed);
+    fn confirm(&mut self, random: &mut dyn Random) -> Duration {
+        let span = doubled(self.settings.confirm_after, self.unconfirmed);
         self.unconfirmed = self.unconfirmed.saturating_add(1);
-        wait.min(self.settings.interval)
+        jittered(span.min(self.settings.interval * 2 / 3), random)
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
         let mut polling = Polling::new(SETTINGS);
         feed(&mut polling, 0, Input::Start);
         feed(&mut polling, 0, Input::Unconfirmed);
-        assert_eq!(due(&polling), 250);
+        assert!((125..=375).contains(&due(&polling)));
     }
 
     #[test]
@@ -236,19 +236,20 @@ mod tests {
         let mut polling = Polling::new(SETTINGS);
         feed(&mut polling, 0, Input::Start);
         let mut now = 0;
-        for wait in [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
+        for (least, most) in [(125, 375), (250, 750), (500, 1_500), (1_000, 3_000), (2_000, 6_000), (3_333, 10_000), (3_333, 10_000)] {
             feed(&mut polling, now, Input::Unconfirmed);
-            assert_eq!(due(&polling), now + wait);
-            now += wait;
+            let wait = due(&polling) - now;
+            assert!((least..=most).contains(&wait), "{wait} of {least} to {most}");
+            now = due(&polling) + 1;
             assert_eq!(feed(&mut polling, now, Input::Timeout), [Effect::Read]);
         }
         feed(&mut polling, now, Input::Good);
         now += 10_000;
         feed(&mut polling, now, Input::Timeout);
         feed(&mut polling, now, Input::Unconfirmed);
-        assert_eq!(due(&polling), now + 250, "as soon as the first time");
+        assert!(due(&polling) <= now + 375, "as soon as the first time");
         assert_eq!(feed(&mut polling, now + 1, Input::Start), [Effect::Read], "a wake-up, or another role, waits for no confirmation");
         feed(&mut polling, now + 1, Input::Unconfirmed);
-        assert_eq!(due(&polling), now + 251);
+        assert!(due(&polling) <= now + 376);
     }
 }

@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View, guard::HoldReason,
-    lifecycle::TunnelReport, reconcile::Role,
+    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View,
+    guard::{HoldReason, Restarted},
+    lifecycle::TunnelReport,
+    reconcile::Role,
 };
 
 use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
@@ -43,6 +45,8 @@ pub struct Snapshot {
     pub stale: bool,
     /// Why the last read did not come into force.
     pub held: Option<HoldReason>,
+    /// The last restart of the ledger from an earlier slot.
+    pub restarted: Option<Restarted>,
     /// How reading the ledger goes.
     pub ledger: LedgerHealth,
     /// Every tunnel, by identity.

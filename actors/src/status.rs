@@ -154,6 +154,7 @@ impl State {
         let in_force = board.view_for(role);
         let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
         let stale = self.stale(now);
+        let restarted = lock(&board.guard).restarted();
         let (reconciled, store) = (&self.reconciled, board.store());
         self.working = Snapshot {
             epoch: board.epoch,
@@ -167,6 +168,7 @@ impl State {
             view_read_at: accepted.map(|accepted| accepted.read_at),
             stale,
             held: board.last_held.load().as_deref().cloned(),
+            restarted,
             ledger: board.ledger.health(),
             refused: reconciled.refused.clone(),
             liveness: board.liveness.load_full(),

@@ -8,7 +8,7 @@ use warren_ledger::{Fetched, Fetcher, FetcherSettings, Query, ReadError};
 use warren_state::{
     Deadline, Monotonic, View,
     event::Event,
-    guard::{AcceptedView, HoldReason, Verdict, ViewGuard},
+    guard::{AcceptedView, HoldReason, Restarted, Verdict, ViewGuard},
     random::Random,
 };
 
@@ -184,7 +184,16 @@ fn judge(board: &Board, query: Query, read: Result<Fetched, ReadError>) -> Input
             accept(board, query, accepted);
             Input::Good
         }
+        Verdict::Rebase(accepted, Restarted { from, to, .. }) => {
+            board.record(Event::LedgerRestarted { from, to, users: accepted.view.users.len() });
+            accept(board, query, accepted);
+            Input::Good
+        }
         Verdict::Hold(reason) => {
+            // The endpoint that is read lags, or all of them are there: another one tells.
+            if matches!(reason, HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. }) {
+                board.ledger.try_another();
+            }
             hold(board, reason, true);
             if failed { Input::Failed } else { Input::Good }
         }
@@ -200,7 +209,7 @@ fn judge(board: &Board, query: Query, read: Result<Fetched, ReadError>) -> Input
 fn accept(board: &Board, query: Query, accepted: AcceptedView) {
     let view = accepted.view.clone();
     let before = board.view.swap(Some(Arc::new(InForce { query, accepted })));
-    if !before.is_some_and(|before| says_the_same(&before.accepted.view, &view)) {
+    if !before.is_some_and(|before| before.accepted.view.says_the_same_as(&view)) {
         board.record(Event::ViewAccepted { slot: view.slot, users: view.users.len(), quarantined: view.quarantined.len() });
     }
     board.last_held.store(None);
@@ -226,18 +235,6 @@ fn hold(board: &Board, reason: HoldReason, tell: bool) {
         }
     }
     board.changed();
-}
-
-/// Whether two views differ in their slot at most.
-fn says_the_same(a: &View, b: &View) -> bool {
-    a.users == b.users
-        && a.devices == b.devices
-        && a.exchanges == b.exchanges
-        && a.groups == b.groups
-        && a.tenants == b.tenants
-        && a.config == b.config
-        && a.device_prefixes == b.device_prefixes
-        && a.quarantined == b.quarantined
 }
 
 async fn pump(mut wake_ups: mpsc::Receiver<()>, myself: ActorRef<WatcherMessage>) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{http, rpc::Rpc};
 
@@ -39,6 +39,12 @@ pub enum Fault {
     SlotBack(u64),
     /// Every account claims another owner.
     WrongOwner,
+    /// A balancer: every second request is answered by a node that is so many slots behind, as far as its slots tell.
+    Lagging(u64),
+    /// The ledger goes on from so many slots before.
+    Restarted(u64),
+    /// Requests are sent on to another path of the same server (307).
+    Redirected,
 }
 
 /// A running proxy.
@@ -182,7 +188,7 @@ impl State {
     fn answer(&self, mut stream: TcpStream) -> Result<()> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let request = read_request(&stream)?;
+        let (path, request) = read_request(&stream)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         match self.take_fault() {
             Fault::None => self.send(&mut stream, self.forward(&request)?),
@@ -217,8 +223,33 @@ impl State {
                 })?;
                 self.send(&mut stream, old)
             }
+            Fault::Lagging(slots) if self.requests.load(Ordering::Relaxed) % 2 == 0 => {
+                let answer = self.behind(&request, slots)?;
+                self.send(&mut stream, answer)
+            }
+            Fault::Lagging(_) => self.send(&mut stream, self.forward(&request)?),
+            Fault::Restarted(slots) => {
+                let request = altered(&request, |request| raise(&mut request["params"][1]["minContextSlot"], slots))?;
+                self.send(&mut stream, altered(&self.forward(&request)?, |answer| lower(answer, slots))?)
+            }
+            Fault::Redirected if path != "/there" => {
+                let head = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /there\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                Ok(stream.write_all(head.as_bytes())?)
+            }
+            Fault::Redirected => self.send(&mut stream, self.forward(&request)?),
             Fault::WrongOwner => self.send(&mut stream, altered(&self.forward(&request)?, with_another_owner)?),
         }
+    }
+
+    /// What a node answers that is so many slots behind.
+    fn behind(&self, request: &[u8], slots: u64) -> Result<Vec<u8>> {
+        let asked: Value = serde_json::from_slice(request)?;
+        let slot = self.upstream.slot()?.saturating_sub(slots);
+        if asked["params"][1]["minContextSlot"].as_u64().is_some_and(|least| least > slot) {
+            let error = json!({"code": -32016, "message": "Minimum context slot has not been reached", "data": {"contextSlot": slot}});
+            return Ok(json!({"jsonrpc": "2.0", "id": asked["id"], "error": error}).to_string().into_bytes());
+        }
+        altered(&self.forward(request)?, |answer| lower(answer, slots))
     }
 
     fn forward(&self, request: &[u8]) -> Result<Vec<u8>> {
@@ -265,9 +296,13 @@ fn copy(mut from: TcpStream, mut to: TcpStream) {
     let _ = from.shutdown(Shutdown::Both);
 }
 
-fn read_request(stream: &TcpStream) -> Result<Vec<u8>> {
+/// The path and the body.
+fn read_request(stream: &TcpStream) -> Result<(String, Vec<u8>)> {
     let mut reader = BufReader::new(stream);
     let mut length = 0_usize;
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let path = first.split(' ').nth(1).context("no request")?.to_owned();
     for _ in 0..256 {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -277,7 +312,7 @@ fn read_request(stream: &TcpStream) -> Result<Vec<u8>> {
         if line.is_empty() {
             let mut body = vec![0; length.min(1 << 24)];
             reader.read_exact(&mut body)?;
-            return Ok(body);
+            return Ok((path, body));
         }
         if let Some(value) = line.strip_prefix("content-length:") {
             length = value.trim().parse()?;
@@ -290,6 +325,19 @@ fn altered(body: &[u8], change: impl FnOnce(&mut Value)) -> Result<Vec<u8>> {
     let mut answer: Value = serde_json::from_slice(body).context("the ledger's answer is not JSON")?;
     change(&mut answer);
     Ok(answer.to_string().into_bytes())
+}
+
+fn raise(slot: &mut Value, slots: u64) {
+    if let Some(number) = slot.as_u64() {
+        *slot = (number + slots).into();
+    }
+}
+
+/// The slot that an answer was read at.
+fn lower(answer: &mut Value, slots: u64) {
+    if let Some(slot) = answer.pointer_mut("/result/context/slot") {
+        *slot = slot.as_u64().unwrap_or(0).saturating_sub(slots).into();
+    }
 }
 
 /// Empties a list of program accounts; accounts that were asked for by address become unknown.

@@ -53,6 +53,9 @@ pub trait LedgerSource: Send + Sync + 'static {
         Err(ReadError::Unavailable("this ledger does not list its devices".into()))
     }
 
+    /// The last view was of no use, because it was older than another one: the next read asks another endpoint, if there is one.
+    fn try_another(&self) {}
+
     /// For status and metrics.
     fn health(&self) -> LedgerHealth;
 }
@@ -62,6 +65,8 @@ pub trait LedgerSource: Send + Sync + 'static {
 pub struct LedgerHealth {
     /// The endpoint in use, secrets redacted.
     pub endpoint: String,
+    /// Parts of the protocol that this endpoint does without, for people: reads go on, and cost more or say less.
+    pub lacks: Vec<String>,
     /// Whether the subscription is alive.
     pub subscribed: bool,
     /// Requests sent, retries included.

@@ -37,6 +37,10 @@ pub(crate) enum Fault {
     CutOff,
     /// Send the right body but for its last bytes.
     HalfJson,
+    /// Redirect with this status to this place.
+    Redirect(u16, String),
+    /// Answer with this status and this Retry-After.
+    Wait(u16, &'static str),
     /// Close without an answer.
     Close,
     /// Never answer.
@@ -52,6 +56,7 @@ pub(crate) enum Fault {
 }
 
 /// What the ledger holds, and what was asked of it.
+#[derive(Default)]
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<Pubkey, (Pubkey, Vec<u8>)>,
     pub(crate) slot: u64,
@@ -61,8 +66,29 @@ pub(crate) struct State {
     pub(crate) requests: Vec<Value>,
     /// Answers ignore the filters, as a broken proxy would.
     pub(crate) ignore_filters: bool,
+    /// What a provider leaves out.
+    pub(crate) odd: Oddities,
+    /// Each request is answered by the next of these nodes, so many slots behind; none: by one that is not behind.
+    pub(crate) lags: Vec<u64>,
     /// Results of the methods that are not about accounts.
     pub(crate) results: BTreeMap<&'static str, Value>,
+}
+
+/// What a provider leaves out of the protocol.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Oddities {
+    /// `minContextSlot` is an invalid parameter.
+    pub(crate) no_min_slot: bool,
+    /// So is `base64+zstd`.
+    pub(crate) no_zstd: bool,
+    /// Lists of accounts come without a slot.
+    pub(crate) no_context: bool,
+    /// So many accounts in one request.
+    pub(crate) at_most: Option<usize>,
+    /// Lists of accounts are not served.
+    pub(crate) no_lists: bool,
+    /// Answers begin with a byte order mark.
+    pub(crate) byte_order_mark: bool,
 }
 
 pub(crate) struct FakeLedger {
@@ -82,16 +108,7 @@ impl FakeLedger {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State {
-            accounts: BTreeMap::new(),
-            slot: 1000,
-            slot_step: 0,
-            faults: VecDeque::new(),
-            requests: vec![],
-            ignore_filters: false,
-            results: BTreeMap::new(),
-        };
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State { slot: 1000, ..State::default() }));
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -153,9 +170,10 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
             state.requests.push(request.clone());
             let fault = state.faults.pop_front().unwrap_or(Fault::None);
             state.slot = state.slot.saturating_add_signed(state.slot_step);
-            (fault, answer(&state, &request))
+            let mark = if state.odd.byte_order_mark { "\u{feff}" } else { "" };
+            (fault, format!("{mark}{}", answer(&state, &request)))
         };
-        if !respond(&mut stream, fault, answer.to_string()).await {
+        if !respond(&mut stream, fault, answer).await {
             return;
         }
     }
@@ -198,6 +216,12 @@ async fn respond(stream: &mut BufStream<TcpStream>, fault: Fault, answer: String
         Fault::Body(body) => (ok(body.as_bytes(), ""), true),
         Fault::CutOff => (b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{\"jsonrpc\":".to_vec(), false),
         Fault::HalfJson => (ok(&answer.as_bytes()[..answer.len() - 5], ""), true),
+        Fault::Redirect(status, to) => {
+            (format!("HTTP/1.1 {status} There\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes(), true)
+        }
+        Fault::Wait(status, time) => {
+            (format!("HTTP/1.1 {status} No\r\nretry-after: {time}\r\ncontent-length: 0\r\n\r\n").into_bytes(), true)
+        }
         Fault::Close => return false,
         Fault::Hang => return std::future::pending().await,
         Fault::Oversize(size) => (ok(&vec![b' '; size], ""), false),
@@ -211,12 +235,31 @@ async fn respond(stream: &mut BufStream<TcpStream>, fault: Fault, answer: String
     stream.write_all(&bytes).await.is_ok() && stream.flush().await.is_ok() && goes_on
 }
 
-fn answer(state: &State, request: &Value) -> Value {
-    let context = json!({"slot": state.slot});
-    let min = request["params"][1]["minContextSlot"].as_u64();
-    if min.is_some_and(|min| min > state.slot) {
-        return json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32016, "message": "Minimum context slot has not been reached"}});
+/// What a node in this state answers.
+pub(crate) fn answer(state: &State, request: &Value) -> Value {
+    let lag = if state.lags.is_empty() { 0 } else { state.lags[(state.requests.len() - 1) % state.lags.len()] };
+    let slot = state.slot - lag;
+    let context = json!({"slot": slot});
+    let refusal = |code: i64, message: &str| json!({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}});
+    let (odd, params) = (state.odd, &request["params"]);
+    let min = params[1]["minContextSlot"].as_u64();
+    if odd.no_min_slot && params[1].get("minContextSlot").is_some() {
+        return refusal(-32602, "Invalid params: unknown field `minContextSlot`");
     }
+    if odd.no_zstd && params[1]["encoding"] == "base64+zstd" {
+        return refusal(-32602, "Invalid params: unknown variant");
+    }
+    if odd.no_lists && request["method"] == "getProgramAccounts" {
+        return refusal(-32601, "getProgramAccounts is not available on your plan");
+    }
+    if odd.at_most.is_some_and(|most| params[0].as_array().is_some_and(|keys| keys.len() > most)) {
+        return refusal(-32602, &format!("Too many inputs provided; max {}", odd.at_most.unwrap_or_default()));
+    }
+    if min.is_some_and(|min| min > slot) {
+        return refusal(-32016, "Minimum context slot has not been reached");
+    }
+    let packed = params[1]["encoding"] == "base64+zstd";
+    let shown = |account: &(Pubkey, Vec<u8>), slice: &Value| shown(account, slice, packed);
     let slice = &request["params"][1]["dataSlice"];
     let value = match request["method"].as_str() {
         Some("getProgramAccounts") => {
@@ -233,6 +276,9 @@ fn answer(state: &State, request: &Value) -> Value {
         Some(method) if state.results.contains_key(method) => return json!({"jsonrpc": "2.0", "id": 1, "result": state.results[method]}),
         _ => return json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}),
     };
+    if odd.no_context && request["method"] == "getProgramAccounts" {
+        return json!({"jsonrpc": "2.0", "id": 1, "result": value});
+    }
     json!({"jsonrpc": "2.0", "id": 1, "result": {"context": context, "value": value}})
 }
 
@@ -266,10 +312,11 @@ fn unbase58(text: &str) -> Vec<u8> {
     [vec![0; zeros], bytes].concat()
 }
 
-fn shown((owner, data): &(Pubkey, Vec<u8>), slice: &Value) -> Value {
+fn shown((owner, data): &(Pubkey, Vec<u8>), slice: &Value, packed: bool) -> Value {
     let (from, len) = (slice["offset"].as_u64().unwrap_or(0) as usize, slice["length"].as_u64().unwrap_or(u64::MAX) as usize);
     let from = from.min(data.len());
     let data = &data[from..data.len().min(from.saturating_add(len))];
-    let packed = BASE64_STANDARD.encode(zstd::encode_all(data, 0).unwrap());
-    json!({"lamports": 1, "owner": owner, "executable": false, "rentEpoch": 0, "space": data.len(), "data": [packed, "base64+zstd"]})
+    let text = BASE64_STANDARD.encode(if packed { zstd::encode_all(data, 0).unwrap() } else { data.to_vec() });
+    let encoding = if packed { "base64+zstd" } else { "base64" };
+    json!({"lamports": 1, "owner": owner, "executable": false, "rentEpoch": 0, "space": data.len(), "data": [text, encoding]})
 }

@@ -37,6 +37,7 @@ pub fn general(status: &Status) -> Vec<String> {
         ));
     }
     notes.extend(ledger(status));
+    notes.extend(restarted(status));
     let quarantined = &status.view.quarantined;
     if let Some((account, reason)) = quarantined.first_key_value() {
         let count = output::count(quarantined.len(), "account of the ledger does", "accounts of the ledger do");
@@ -78,6 +79,16 @@ pub fn ledger(status: &Status) -> Option<String> {
     }
     let held = view.held.as_deref()?;
     Some(format!("the last read of the ledger {endpoint} does not count: {held}; what it said {age} ago holds until a read does"))
+}
+
+/// A restart of the ledger from an earlier slot, for an hour: what happened on it since that slot is undone.
+pub fn restarted(status: &Status) -> Option<String> {
+    let restart = status.view.restarted.as_ref().filter(|restart| restart.age_seconds < 3600.0)?;
+    let (endpoint, age) = (&status.ledger.endpoint, output::span(restart.age_seconds));
+    Some(format!(
+        "the ledger {endpoint} was restarted from an earlier slot ({} after {}), and what it says there is in force since {age} ago",
+        restart.to, restart.from
+    ))
 }
 
 fn never_read(status: &Status) -> Option<String> {

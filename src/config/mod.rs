@@ -101,6 +101,8 @@ pub struct LedgerLayer {
     pub request_timeout: Option<Span>,
     /// Past it status is stale.
     pub max_view_age: Option<Span>,
+    /// For so long a lower slot goes on advancing before the ledger counts as restarted.
+    pub restart_after: Option<Span>,
 }
 
 /// What one source sets about the API.
@@ -183,6 +185,8 @@ pub struct LedgerConfig {
     pub request_timeout: Span,
     /// Past it status is stale.
     pub max_view_age: Span,
+    /// For so long a lower slot goes on advancing before the ledger counts as restarted.
+    pub restart_after: Span,
 }
 
 /// Where the API listens.
@@ -309,6 +313,7 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             fetch_timeout: upper.ledger.fetch_timeout.or(lower.ledger.fetch_timeout),
             request_timeout: upper.ledger.request_timeout.or(lower.ledger.request_timeout),
             max_view_age: upper.ledger.max_view_age.or(lower.ledger.max_view_age),
+            restart_after: upper.ledger.restart_after.or(lower.ledger.restart_after),
         },
         tunnel: tunnel::TunnelLayer::over(lower.tunnel, upper.tunnel),
         bgp: bgp::BgpLayer::over(lower.bgp, upper.bgp),
@@ -403,6 +408,7 @@ fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
         fetch_timeout: at_least("fetch-timeout", layer.fetch_timeout, 60, Duration::from_millis(100))?,
         request_timeout: at_least("request-timeout", layer.request_timeout, 30, Duration::from_millis(100))?,
         max_view_age: at_least("max-view-age", layer.max_view_age, 300, Duration::from_secs(1))?,
+        restart_after: at_least("ledger-restart-after", layer.restart_after, 180, Duration::from_secs(1))?,
     })
 }
 

@@ -59,6 +59,7 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
         ("fetch-timeout", "70", "fetch_timeout = \"1m 10s\"".into()),
         ("request-timeout", "7s", "request_timeout = \"7s\"".into()),
         ("max-view-age", "7m", "max_view_age = \"7m\"".into()),
+        ("ledger-restart-after", "7m", "restart_after = \"7m\"".into()),
         ("role", "client", "role = \"client\"".into()),
         ("client-ip", "192.0.2.7", "client_ip = \"192.0.2.7\"".into()),
         ("owner", KEY, key("owner")),

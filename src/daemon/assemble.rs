@@ -81,7 +81,7 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
     Ok(Settings {
         poll_interval: ledger.poll_interval.0,
         fetch_timeout: ledger.fetch_timeout.0,
-        guard: GuardSettings { max_view_age: ledger.max_view_age.0, ..GuardSettings::default() },
+        guard: GuardSettings { max_view_age: ledger.max_view_age.0, restart_after: ledger.restart_after.0, ..GuardSettings::default() },
         owner: config.owner,
         tunnel_mtu: config.tunnel.mtu,
         bgp: config.bgp.settings(),

@@ -134,6 +134,9 @@ pub struct Ledger {
     /// Why requests go over a tunnel of this host's own just now, if they do.
     #[serde(default)]
     pub over_tunnel: Option<String>,
+    /// Parts of the protocol that this endpoint does without: reads go on, and cost more or say less.
+    #[serde(default)]
+    pub lacks: Vec<String>,
 }
 
 /// The view in force.
@@ -147,10 +150,24 @@ pub struct ViewState {
     pub stale: bool,
     /// Why the last read did not come into force.
     pub held: Option<String>,
+    /// The last restart of the ledger from an earlier slot since the daemon started.
+    #[serde(default)]
+    pub restarted: Option<LedgerRestart>,
     /// How many users it has.
     pub users: usize,
     /// Accounts that do not decode, with the reason.
     pub quarantined: BTreeMap<String, String>,
+}
+
+/// A restart of the ledger from an earlier slot.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
+pub struct LedgerRestart {
+    /// The slot of the view in force until then.
+    pub from: u64,
+    /// The slot of the first view after it.
+    pub to: u64,
+    /// How long ago that view came into force.
+    pub age_seconds: f64,
 }
 
 /// Destinations that no session may teach us.

@@ -31,6 +31,15 @@ pub enum Event {
         /// Its age in whole seconds.
         age_seconds: u64,
     },
+    /// The ledger was restarted from an earlier slot: its slots count from there on.
+    LedgerRestarted {
+        /// The slot of the view in force until then.
+        from: Slot,
+        /// The slot of the view in force now.
+        to: Slot,
+        /// How many users it has.
+        users: usize,
+    },
     /// The enable switch was set, on disk and live.
     Switched {
         /// To what.
@@ -244,6 +253,7 @@ impl Event {
             Self::ViewAccepted { .. } => Level::Debug,
             Self::ViewHeld { .. }
             | Self::ViewStale { .. }
+            | Self::LedgerRestarted { .. }
             | Self::Refused { .. }
             | Self::StepFailed { .. }
             | Self::RoutesBlocked { .. }
@@ -284,6 +294,7 @@ impl Event {
             Self::ViewAccepted { .. }
             | Self::ViewHeld { .. }
             | Self::ViewStale { .. }
+            | Self::LedgerRestarted { .. }
             | Self::Switched { .. }
             | Self::PlanCommitted { .. }
             | Self::SwitchUnknown { .. }
@@ -304,6 +315,7 @@ impl Event {
             Self::ViewAccepted { .. } => "view_accepted",
             Self::ViewHeld { .. } => "view_held",
             Self::ViewStale { .. } => "view_stale",
+            Self::LedgerRestarted { .. } => "ledger_restarted",
             Self::Switched { .. } => "switched",
             Self::ClientIpFound { .. } => "client_ip_found",
             Self::ClientIpHeld { .. } => "client_ip_held",
@@ -338,6 +350,9 @@ impl fmt::Display for Event {
             }
             Self::ViewHeld { reason } => write!(f, "keeping the view in force: {reason}"),
             Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
+            Self::LedgerRestarted { from, to, users } => {
+                write!(f, "the ledger was restarted from an earlier slot: {to} after {from}; its view is in force, with {users} users")
+            }
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),
             Self::ClientIpFound { address, before: None, .. } => write!(f, "this host's public address is {address}"),

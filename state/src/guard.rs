@@ -1,10 +1,14 @@
 //! The view guard: stale is safe, and removal needs proof.
 
+mod restart;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
 use crate::{Monotonic, Pubkey, Slot, View, view::UserStatus};
+pub use restart::Restarted;
+use restart::Suspicion;
 
 /// The guard's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,11 +17,13 @@ pub struct GuardSettings {
     pub max_view_age: Duration,
     /// How soon to read again after [`Verdict::Confirm`].
     pub confirm_after: Duration,
+    /// For so long a lower slot must have gone on advancing before the ledger counts as restarted from there.
+    pub restart_after: Duration,
 }
 
 impl Default for GuardSettings {
     fn default() -> Self {
-        Self { max_view_age: Duration::from_secs(300), confirm_after: Duration::from_millis(250) }
+        Self { max_view_age: Duration::from_secs(300), confirm_after: Duration::from_millis(250), restart_after: Duration::from_secs(180) }
     }
 }
 
@@ -35,6 +41,8 @@ pub struct AcceptedView {
 pub enum Verdict {
     /// It is the view in force from now on.
     Accept(AcceptedView),
+    /// The same, and the ledger was restarted from an earlier slot: its slots count from here on.
+    Rebase(AcceptedView, Restarted),
     /// The view in force stays.
     Hold(HoldReason),
     /// It would remove so much that it must be confirmed by a second read: read again, soon.
@@ -58,6 +66,28 @@ pub enum HoldReason {
         read: Slot,
         /// The slot of the view in force.
         in_force: Slot,
+    },
+    /// The slots and the ledger's own times of the read and of the view in force contradict each other: the ledger may have been
+    /// restarted.
+    #[error(
+        "slot {read} and {in_force}, the slot of the view in force, cannot be of one chain by the ledger's own time: it seems to have \
+         been restarted from an earlier slot, which counts once it has gone on for {needed_seconds} s ({seconds} s so far)"
+    )]
+    Restarting {
+        /// The read's slot.
+        read: Slot,
+        /// The slot of the view in force.
+        in_force: Slot,
+        /// For how long it has been so.
+        seconds: u64,
+        /// For how long it must have been so.
+        needed_seconds: u64,
+    },
+    /// The ledger was restarted from an earlier slot, and takes users away.
+    #[error("the ledger was restarted from an earlier slot, and {gone} users are gone there; waiting for a second read to confirm it")]
+    RestartTakesAway {
+        /// How many are gone.
+        gone: usize,
     },
     /// It takes users away without a newer slot, which proves nothing.
     #[error("{gone} users are gone at slot {slot}, which is not newer than that of the view in force")]
@@ -88,9 +118,14 @@ pub enum HoldReason {
 
 /// Decides which reads become the view in force.
 ///
-/// * A failed read, and one whose slot is lower than that of the view in force, change nothing.
-/// * A read that takes users away must have a newer slot; one that takes all of them, or more than half of more than
-///   one, must be confirmed by a second read that takes away no others.
+/// * A failed read changes nothing, nor does one of which a part (the users, or everything else) was read at an earlier slot
+///   than the same part of the view in force. So each part that comes into force is newer than the one before, also where
+///   one view is assembled of answers at several slots.
+/// * A read that takes users away must have read them at a newer slot; one that takes all of them, or more than half of more
+///   than one, must be confirmed by a second read that takes away no others.
+/// * Reads that are of another chain than the view in force (a lower slot at a later time of the ledger's own clock, or a newer
+///   slot at an earlier time) change nothing until such slots have gone on advancing for a while, on every endpoint that
+///   answers: that is a restart of the ledger ([`Verdict::Rebase`]). Whatever it takes away must be confirmed by a second read.
 /// * A user whose account does not decode is not taken away.
 /// * A wary guard's first view, when it is empty, must be confirmed by a second one at the same slot or a newer one.
 #[derive(Clone, Debug)]
@@ -98,6 +133,9 @@ pub struct ViewGuard {
     settings: GuardSettings,
     in_force: Option<AcceptedView>,
     suspect: Option<Suspect>,
+    /// Signs that the ledger was restarted from an earlier slot.
+    restart: Option<Suspicion>,
+    restarted: Option<Restarted>,
     /// Nothing is in force, and there may be tunnels that an empty list would take away.
     wary: bool,
 }
@@ -113,7 +151,7 @@ impl ViewGuard {
     /// Starts with the view that an earlier guard of this run left, if any.
     #[must_use]
     pub fn new(settings: GuardSettings, in_force: Option<AcceptedView>) -> Self {
-        Self { settings, in_force, suspect: None, wary: false }
+        Self { settings, in_force, suspect: None, restart: None, restarted: None, wary: false }
     }
 
     /// Starts with nothing in force where tunnels may be up, of an earlier run or of another question: one empty list does not
@@ -147,6 +185,12 @@ impl ViewGuard {
         self.in_force.as_ref()
     }
 
+    /// The last restart of the ledger from an earlier slot that this guard has seen.
+    #[must_use]
+    pub fn restarted(&self) -> Option<Restarted> {
+        self.restarted
+    }
+
     /// The time since the read that gave the view in force.
     #[must_use]
     pub fn age(&self, now: Monotonic) -> Option<Duration> {
@@ -160,42 +204,84 @@ impl ViewGuard {
     }
 
     fn first(&mut self, now: Monotonic, view: View) -> Verdict {
-        let confirmed = self.suspect.as_ref().is_some_and(|suspect| view.slot >= suspect.slot);
+        let slot = view.provenance().users.lowest;
+        let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot >= suspect.slot);
         if !self.wary || confirmed || !is_empty(&view) {
-            return self.accept(now, view);
+            return Verdict::Accept(self.accept(now, view));
         }
-        self.suspect = Some(Suspect { slot: view.slot, gone: BTreeSet::new() });
+        self.suspect = Some(Suspect { slot, gone: BTreeSet::new() });
         Verdict::Confirm(HoldReason::EmptyAtFirst)
     }
 
     fn compare(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
-        if view.slot < before.slot {
-            return Verdict::Hold(HoldReason::SlotWentBack { read: view.slot, in_force: before.slot });
+        let (was, is) = (before.provenance(), view.provenance());
+        if restart::is_sign(before, &view) {
+            return self.another_chain(now, before, view);
+        }
+        self.forget_restart();
+        if let Some((read, in_force)) = is.went_back_from(&was) {
+            return Verdict::Hold(HoldReason::SlotWentBack { read, in_force });
         }
         let (held, gone) = taken_away(before, &view);
         if gone.is_empty() {
-            return self.accept(now, view);
+            return Verdict::Accept(self.accept(now, view));
         }
-        if view.slot == before.slot {
-            return Verdict::Confirm(HoldReason::SameSlot { slot: view.slot, gone: gone.len() });
+        let slot = is.users.lowest;
+        if slot == was.users.newest {
+            return Verdict::Confirm(HoldReason::SameSlot { slot, gone: gone.len() });
         }
         let Some(reason) = suspicion(before, &view, held, gone.len()) else {
-            return self.accept(now, view);
+            return Verdict::Accept(self.accept(now, view));
         };
-        let confirmed = self.suspect.as_ref().is_some_and(|suspect| view.slot >= suspect.slot && gone.is_subset(&suspect.gone));
+        let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot >= suspect.slot && gone.is_subset(&suspect.gone));
         if confirmed {
-            return self.accept(now, view);
+            return Verdict::Accept(self.accept(now, view));
         }
-        self.suspect = Some(Suspect { slot: view.slot, gone });
+        self.suspect = Some(Suspect { slot, gone });
         Verdict::Confirm(reason)
     }
 
-    fn accept(&mut self, now: Monotonic, view: View) -> Verdict {
+    /// The ledger was restarted from an earlier slot, or somebody is left who was not.
+    fn another_chain(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
+        let signs = match self.restart.take() {
+            Some(signs) => signs,
+            None => {
+                self.suspect = None;
+                Suspicion::new(now)
+            }
+        };
+        let signs = self.restart.insert(signs.with(now, &view, self.settings.restart_after));
+        if !signs.are_proof(now, self.settings.restart_after) {
+            let (seconds, needed_seconds) = (signs.age(now).as_secs(), self.settings.restart_after.as_secs());
+            return Verdict::Hold(HoldReason::Restarting { read: view.slot, in_force: before.slot, seconds, needed_seconds });
+        }
+        let (_, gone) = taken_away(before, &view);
+        let slot = view.provenance().users.lowest;
+        let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot > suspect.slot && gone.is_subset(&suspect.gone));
+        if !gone.is_empty() && !confirmed {
+            let count = gone.len();
+            self.suspect = Some(Suspect { slot, gone });
+            return Verdict::Confirm(HoldReason::RestartTakesAway { gone: count });
+        }
+        let restarted = Restarted { from: before.slot, to: view.slot, at: now };
+        self.restarted = Some(restarted);
+        Verdict::Rebase(self.accept(now, view), restarted)
+    }
+
+    /// What was seen on a restarted ledger says nothing about another one.
+    fn forget_restart(&mut self) {
+        if self.restart.take().is_some() {
+            self.suspect = None;
+        }
+    }
+
+    fn accept(&mut self, now: Monotonic, view: View) -> AcceptedView {
         self.suspect = None;
+        self.restart = None;
         self.wary = false;
         let accepted = AcceptedView { view: Arc::new(view), read_at: now };
         self.in_force = Some(accepted.clone());
-        Verdict::Accept(accepted)
+        accepted
     }
 }
 

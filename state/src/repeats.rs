@@ -152,6 +152,7 @@ fn is_an_operators(event: &Event) -> bool {
         Event::ViewAccepted { .. }
         | Event::ViewHeld { .. }
         | Event::ViewStale { .. }
+        | Event::LedgerRestarted { .. }
         | Event::PlanCommitted { .. }
         | Event::Refused { .. }
         | Event::SwitchUnknown { .. }

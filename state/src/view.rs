@@ -32,13 +32,68 @@ pub struct View {
     pub device_prefixes: Option<BTreeSet<Ipv4Net>>,
     /// Accounts that do not decode. A user among them keeps the tunnel that it has.
     pub quarantined: BTreeMap<Pubkey, Quarantine>,
+    /// Where it comes from; `None` when all of it was read at `slot`, from the only endpoint.
+    pub provenance: Option<Provenance>,
+}
+
+/// Where a view comes from: what the guard judges it by, beside what it says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Provenance {
+    /// At which slots the list of users was read.
+    pub users: SlotRange,
+    /// At which slots everything else was read.
+    pub rest: SlotRange,
+    /// The ledger's own time where the rest was read: Unix time in seconds, agreed on by its validators. On one chain it never
+    /// goes back from a slot to a later one.
+    pub clock: Option<i64>,
+    /// Which of the configured endpoints answered, from 0.
+    pub endpoint: usize,
+}
+
+/// The slots of several answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SlotRange {
+    /// The lowest.
+    pub lowest: Slot,
+    /// The newest.
+    pub newest: Slot,
+}
+
+impl SlotRange {
+    /// Of one answer.
+    #[must_use]
+    pub fn at(slot: Slot) -> Self {
+        Self { lowest: slot, newest: slot }
+    }
+
+    /// With one more answer.
+    #[must_use]
+    pub fn and(self, slot: Slot) -> Self {
+        Self { lowest: self.lowest.min(slot), newest: self.newest.max(slot) }
+    }
+}
+
+impl Provenance {
+    /// Where a part of this was read at an earlier slot than the same part of `before`: the two slots.
+    #[must_use]
+    pub fn went_back_from(&self, before: &Self) -> Option<(Slot, Slot)> {
+        let parts = [(self.users, before.users), (self.rest, before.rest)];
+        parts.into_iter().find(|(is, was)| is.lowest < was.newest).map(|(is, was)| (is.lowest, was.newest))
+    }
 }
 
 impl View {
+    /// Where it comes from.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        let all = SlotRange::at(self.slot);
+        self.provenance.unwrap_or(Provenance { users: all, rest: all, clock: None, endpoint: 0 })
+    }
+
     /// Whether both say the same, whatever their slots.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, quarantined } = self;
+        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, quarantined, provenance: _ } = self;
         *users == other.users
             && *devices == other.devices
             && *exchanges == other.exchanges

@@ -104,6 +104,11 @@ impl World {
             Action::MoveDevice(n) => self.move_device(*n),
             Action::Unrelated => self.add_unrelated(),
             Action::LedgerFails(fault, span) => self.ledger.fault = Some((*fault, self.now + *span)),
+            Action::LedgerRestarts(slots) => {
+                let now = self.now;
+                self.ledger.restart(now, *slots, &mut self.chance);
+                self.ledger_changed();
+            }
             Action::KernelFails { after, class, done_anyway } => self.kernel_fault = Some((*after, *class, *done_anyway)),
             Action::ObserveFails(after) => self.observe_fault = Some(*after),
             Action::KernelSlow(span) => self.slow_until = self.now + *span,

@@ -20,7 +20,7 @@ use warren_state::{
     view::{User, UserStatus},
 };
 
-use crate::{provisioners::short, world::World};
+use crate::{daemon::RESTART_AFTER, provisioners::short, world::World};
 
 /// From one look at the host to what follows from the next one, at most, slow operations and retries included.
 const LOOKS: Duration = Duration::from_secs(75);
@@ -50,13 +50,25 @@ impl World {
         };
         let (had, has) = (active(before), active(after));
         let gone = had.iter().filter(|key| !has.contains(key) && !after.quarantined.contains_key(key)).count();
-        self.require(Invariant::RemovalHasProof, after.slot >= before.slot, || "the slot went backwards".to_owned());
-        self.require(Invariant::RemovalHasProof, gone == 0 || after.slot > before.slot, || "users went without a newer slot".to_owned());
+        let rebased = self.is_rebase(before, after);
+        let (newer, confirmed_if_rebased) = (after.slot > before.slot, gone == 0 || confirmed);
+        self.require(Invariant::RemovalHasProof, after.slot >= before.slot || rebased, || "the slot went backwards".to_owned());
+        self.require(Invariant::RemovalHasProof, gone == 0 || newer || rebased, || "users went without a newer slot".to_owned());
+        self.require(Invariant::RemovalHasProof, newer || !rebased || confirmed_if_rebased, || {
+            "users went with a restart of the ledger by a single read".to_owned()
+        });
         let all = after.users.is_empty() && after.quarantined.is_empty() && gone > 0;
         let many = had.len() > 1 && gone * 2 > had.len();
         self.require(Invariant::RemovalHasProof, confirmed || !(all || many), || {
             format!("{gone} of {} users went by a single read", had.len())
         });
+    }
+
+    /// Whether the ledger was restarted long enough ago for a view of another chain to come into force.
+    fn is_rebase(&self, before: &View, after: &View) -> bool {
+        let long_ago = self.ledger.restarted_at.is_some_and(|at| self.now.since(at) >= RESTART_AFTER);
+        let later = after.provenance().clock > before.provenance().clock;
+        long_ago && after.slot < before.slot && later
     }
 
     pub(crate) fn check_assign(&mut self, spec: &TunnelSpec) {

@@ -23,6 +23,7 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_secs(10);
+pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// As the real one numbers them.
 const INCARNATIONS_PER_EPOCH: u32 = 32;
@@ -101,7 +102,7 @@ impl World {
         let reconciler = self.new_reconciler(0);
         self.daemon = Some(Daemon {
             run,
-            guard: ViewGuard::new(GuardSettings::default(), None),
+            guard: ViewGuard::new(GuardSettings { restart_after: RESTART_AFTER, ..GuardSettings::default() }, None),
             reconciler,
             reconciler_start: 0,
             slots: BTreeMap::new(),
@@ -250,13 +251,13 @@ impl World {
         let wait = match &verdict {
             Verdict::Hold(_) if failed => Duration::from_secs(1 << daemon.failures.min(5)),
             Verdict::Confirm(_) => Duration::from_millis(250),
-            Verdict::Accept(_) | Verdict::Hold(_) if again => Duration::from_millis(100),
-            Verdict::Accept(_) | Verdict::Hold(_) => POLL,
+            Verdict::Accept(_) | Verdict::Rebase(..) | Verdict::Hold(_) if again => Duration::from_millis(100),
+            Verdict::Accept(_) | Verdict::Rebase(..) | Verdict::Hold(_) => POLL,
         };
         daemon.poll = Poll::Waiting(now + wait);
         daemon.confirming |= matches!(verdict, Verdict::Confirm(_));
         match verdict {
-            Verdict::Accept(accepted) => self.accepted(before.as_deref(), &accepted),
+            Verdict::Accept(accepted) | Verdict::Rebase(accepted, _) => self.accepted(before.as_deref(), &accepted),
             Verdict::Hold(reason) | Verdict::Confirm(reason) => self.held(before.as_deref(), reason),
         }
     }

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use warren_state::{
     Asn, Monotonic, Pubkey, ServiceKind, Slot, View,
     reconcile::Role,
-    view::{Device, GlobalConfig, MulticastGroup, Quarantine, RawIp, RawNet, User, UserStatus},
+    view::{Device, GlobalConfig, MulticastGroup, Provenance, Quarantine, RawIp, RawNet, SlotRange, User, UserStatus},
 };
 
 use crate::chance::Chance;
@@ -60,6 +60,9 @@ pub(crate) struct Ledger {
     /// As it is; the slot comes with the read.
     pub(crate) truth: View,
     pub(crate) fault: Option<(LedgerFault, Monotonic)>,
+    /// When it was restarted from an earlier slot for the first time.
+    pub(crate) restarted_at: Option<Monotonic>,
+    first_slot: u64,
     earlier: Vec<View>,
 }
 
@@ -77,13 +80,23 @@ impl Ledger {
         if let Role::Gateway { device: key } = role {
             truth.devices.insert(key, device(3, 0));
         }
-        Self { truth, fault: None, earlier: Vec::new() }
+        Self { truth, fault: None, restarted_at: None, first_slot: 1_000_000, earlier: Vec::new() }
+    }
+
+    /// It goes on from an earlier slot, with what it said in some earlier answer. Nodes that are left behind may still say what
+    /// it said until now.
+    pub(crate) fn restart(&mut self, now: Monotonic, slots: u64, chance: &mut Chance) {
+        self.first_slot = self.first_slot.saturating_sub(slots);
+        self.restarted_at.get_or_insert(now);
+        if let Some(earlier) = chance.pick(&self.earlier) {
+            self.truth = View { slot: Slot::default(), provenance: None, ..earlier.clone() };
+        }
     }
 
     /// How long a read takes and what it gives.
     pub(crate) fn read(&mut self, now: Monotonic, chance: &mut Chance) -> (Duration, Result<View, String>) {
-        let slot = now.elapsed().as_millis() / SLOT.as_millis();
-        let mut view = View { slot: Slot(1_000 + u64::try_from(slot).unwrap_or(u64::MAX - 1_000)), ..self.truth.clone() };
+        let slot = self.first_slot + u64::try_from(now.elapsed().as_millis() / SLOT.as_millis()).unwrap_or(0);
+        let mut view = at(slot, now.elapsed(), &self.truth);
         let fault = self.fault.filter(|(_, until)| *until > now).map(|(fault, _)| fault);
         let fault = match fault {
             Some(LedgerFault::Mixed) => chance.pick(&LedgerFault::ALL[..9]).copied(),
@@ -106,8 +119,8 @@ impl Ledger {
             }
             Some(LedgerFault::Stale) => Ok(chance.pick(&self.earlier).cloned().unwrap_or(view)),
             Some(LedgerFault::SlotBack) => {
-                view.slot = Slot(view.slot.0.saturating_sub(chance.below(200)));
-                Ok(view)
+                let slots = chance.below(200);
+                Ok(at(slot.saturating_sub(slots), now.elapsed().saturating_sub(SLOT * u32::try_from(slots).unwrap_or(0)), &view))
             }
             Some(LedgerFault::Quarantine) => {
                 let keys: Vec<Pubkey> = view.users.keys().copied().collect();
@@ -128,6 +141,13 @@ impl Ledger {
         };
         (latency, read)
     }
+}
+
+/// What is read at a slot, and the ledger's own time there.
+fn at(slot: u64, clock: Duration, content: &View) -> View {
+    let slot = Slot(slot);
+    let (users, clock) = (SlotRange::at(slot), i64::try_from(clock.as_secs()).ok());
+    View { slot, provenance: Some(Provenance { users, rest: users, clock, endpoint: 0 }), ..content.clone() }
 }
 
 pub(crate) fn device_key(n: u8) -> Pubkey {

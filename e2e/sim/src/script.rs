@@ -47,6 +47,8 @@ pub(crate) enum Action {
     /// A device or a user that has nothing to do with us.
     Unrelated,
     LedgerFails(LedgerFault, Duration),
+    /// The ledger goes on so many slots before.
+    LedgerRestarts(u64),
 
     /// The kernel fails the n-th operation from now; the change may have been made all the same.
     KernelFails {
@@ -203,6 +205,7 @@ fn action(chance: &mut Chance) -> Action {
         76 => Action::LivenessFails,
         78 | 79 => Action::LoseSwitch,
         80 | 81 => Action::UplinkMtu(*chance.pick(&[1500, 1400, 1280, 9000]).unwrap_or(&1500)),
+        82 => Action::LedgerRestarts(1 + chance.below(100_000)),
         _ => Action::LateSignals,
     }
 }

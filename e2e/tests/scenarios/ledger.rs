@@ -46,6 +46,9 @@ const FAULTS: &[Scenario] = &[
 const OTHERS: &[Scenario] = &[
     ("a_single_empty_list_costs_no_tunnel", empty_once),
     ("a_slow_ledger_still_connects", slow),
+    ("a_balancer_over_a_node_that_lags_is_read_all_the_same", |site| is_read(site, Fault::Lagging(20))),
+    ("an_endpoint_that_redirects_is_read_all_the_same", |site| is_read(site, Fault::Redirected)),
+    ("a_ledger_that_was_restarted_from_an_earlier_slot_is_followed", restarted),
     ("without_websocket_a_change_is_found_by_reading", no_websocket),
     ("a_daemon_started_before_the_ledger_connects_when_it_comes", ledger_later),
     ("a_learned_route_to_the_ledger_takes_it_from_nobody", |site| captured(site, UserType::IBRL)),
@@ -120,6 +123,42 @@ fn slow(site: &mut Site<'_>) -> Result<()> {
     ensure!(begun.elapsed() < scaled(Duration::from_millis(500)), "status waited for the ledger");
     host.connection.set_status(&site.network, UserStatus::BANNED)?;
     await_gone(&host.client, &host.daemon, SOON)?;
+    Ok(())
+}
+
+/// From the first view to a ban.
+fn is_read(site: &mut Site<'_>, fault: Fault) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    proxy.set(fault);
+    proxy.refuse_websockets(true);
+    let host = connected_by(site, &proxy)?;
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    await_gone(&host.client, &host.daemon, SOON)?;
+    let failed = host.daemon.json("/v3/status")?["ledger"]["reads_failed"].clone();
+    ensure!(failed == 0, "{failed} reads failed");
+    Ok(())
+}
+
+/// Until it is sure nothing changes; then the ledger that goes on is in force, with what it takes away.
+fn restarted(site: &mut Site<'_>) -> Result<()> {
+    let proxy = site.world().proxy()?;
+    let wait = scaled(Duration::from_secs(8));
+    site.daemon_arguments = ["--ledger-restart-after".to_owned(), format!("{}s", wait.as_secs())].to_vec();
+    let host = connected_by(site, &proxy)?;
+    let before = host.fingerprint(site)?;
+    let view = |host: &Connected| Ok::<_, anyhow::Error>(host.daemon.json("/v3/status")?["view"].clone());
+    let slot = view(&host)?["slot"].as_u64().context("no slot")?;
+    proxy.set(Fault::Restarted(slot / 2));
+    host.connection.set_status(&site.network, UserStatus::BANNED)?;
+    until("the restart is told of", SOON, || {
+        let held = view(&host)?["held"].clone();
+        Ok(Ask::holds(held.as_str().is_some_and(|held| held.contains("restarted from an earlier slot")), || held.to_string()))
+    })?;
+    host.is_still(site, &before)?;
+    await_gone(&host.client, &host.daemon, wait + SOON)?;
+    let view = view(&host)?;
+    let (from, to) = (view["restarted"]["from"].as_u64(), view["restarted"]["to"].as_u64());
+    ensure!(from >= Some(slot) && to < Some(slot) && to.is_some(), "{view}");
     Ok(())
 }
 

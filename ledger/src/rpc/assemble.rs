@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
-use warren_state::{Pubkey, Slot, View};
+use warren_state::{
+    Pubkey, Slot, View,
+    view::{Provenance, SlotRange},
+};
 
 use super::{
+    accounts::{Raw, joined},
     failure::Failure,
     prefixes,
-    read::{Raw, ReadOut, matches, quarantine},
+    read::{ReadOut, matches, quarantine},
 };
 use crate::{
     Query,
@@ -23,11 +27,17 @@ pub(super) struct Assembly {
     pub(super) view: View,
     digests: BTreeMap<Pubkey, u64>,
     asked: BTreeSet<Pubkey>,
+    endpoint: usize,
+    /// None where no user is known at all, and the list does not say when it was read.
+    users_at: Option<SlotRange>,
+    rest_at: Option<SlotRange>,
+    clock: Option<i64>,
 }
 
 impl Assembly {
-    pub(super) fn new(program: Pubkey, query: Query, slot: Slot) -> Self {
-        Self { program, query, view: View { slot, ..View::default() }, digests: BTreeMap::new(), asked: BTreeSet::new() }
+    pub(super) fn new(program: Pubkey, query: Query, endpoint: usize, users_at: Option<SlotRange>) -> Self {
+        let (view, digests, asked) = (View::default(), BTreeMap::new(), BTreeSet::new());
+        Self { program, query, view, digests, asked, endpoint, users_at, rest_at: None, clock: None }
     }
 
     /// Takes one account of the list of users.
@@ -70,8 +80,14 @@ impl Assembly {
         self.asked.extend(pubkeys);
     }
 
-    pub(super) fn saw_slot(&mut self, slot: Slot) {
-        self.view.slot = self.view.slot.min(slot);
+    /// Everything but the users was read at these slots too.
+    pub(super) fn saw(&mut self, slots: Option<SlotRange>) {
+        self.rest_at = joined(self.rest_at, slots);
+    }
+
+    /// The ledger's own time, at the slots of everything but the users.
+    pub(super) fn set_clock(&mut self, clock: Option<i64>) {
+        self.clock = clock;
     }
 
     /// Takes one account that was asked for by name. One of another program is set aside: anybody may write any key into
@@ -128,6 +144,10 @@ impl Assembly {
         // Exchanges asked for because of the last read that no device names any more.
         let named: BTreeSet<Pubkey> = self.view.devices.values().map(|device| device.exchange).collect();
         self.view.exchanges.retain(|exchange, _| named.contains(exchange));
+        let rest = self.rest_at.or(self.users_at).unwrap_or(SlotRange::at(Slot::default()));
+        let users = self.users_at.unwrap_or(rest);
+        self.view.slot = users.lowest.min(rest.lowest);
+        self.view.provenance = Some(Provenance { users, rest, clock: self.clock, endpoint: self.endpoint });
         Ok(ReadOut { view: self.view, digests: self.digests })
     }
 

@@ -13,10 +13,11 @@ use tokio::time::{Instant, timeout_at};
 use warren_state::{Pubkey, Slot};
 
 use super::{
-    Commitment, Lane, RpcSettings, SetupError,
+    Commitment, Lane, Lanes, RpcSettings, SetupError,
+    accounts::{Raw, When},
     counters::Counters,
     failure::{Failure, Retry},
-    read::{Raw, Reading, type_filter},
+    read::type_filter,
     sender::failure_of,
 };
 use crate::{
@@ -79,8 +80,7 @@ pub struct EpochInfo {
 /// A client for questions and transactions. Every question tries up to the settings' attempts, within its deadline.
 pub struct LedgerClient {
     settings: RpcSettings,
-    lanes: Vec<Lane>,
-    current: std::sync::atomic::AtomicUsize,
+    lanes: Lanes,
     floor: std::sync::atomic::AtomicU64,
     counters: Arc<Counters>,
 }
@@ -91,12 +91,9 @@ impl LedgerClient {
     /// # Errors
     /// When there is no endpoint, or TLS cannot be set up.
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
-        if settings.endpoints.is_empty() {
-            return Err(SetupError::NoEndpoint);
-        }
         let counters = Arc::new(Counters::default());
-        let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        Ok(Self { settings, lanes, current: Default::default(), floor: Default::default(), counters })
+        let lanes = Lanes::new(&settings, &counters)?;
+        Ok(Self { settings, lanes, floor: Default::default(), counters })
     }
 
     /// From now on accounts are read at this slot or later: what a transaction of ours has changed is not missed where one node of
@@ -105,8 +102,11 @@ impl LedgerClient {
         self.floor.fetch_max(slot.0, std::sync::atomic::Ordering::Relaxed);
     }
 
-    fn floor(&self) -> Slot {
-        Slot(self.floor.load(std::sync::atomic::Ordering::Relaxed))
+    fn floor(&self) -> When {
+        match self.floor.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => When::Any,
+            slot => When::NotBefore(Slot(slot)),
+        }
     }
 
     /// The program.
@@ -140,12 +140,9 @@ impl LedgerClient {
     /// When the ledger does not answer, or an account is another program's or does not read.
     pub async fn accounts(&self, pubkeys: &[Pubkey], deadline: Instant) -> Result<Vec<Option<Account>>, LookupError> {
         let mut found = BTreeMap::new();
-        for some in pubkeys.chunks(100) {
-            let read = async |lane: &Lane| self.reading(lane).multiple_accounts(some, self.floor()).await;
-            let (_, raw) = self.try_each(deadline, read).await?;
-            for raw in raw {
-                found.insert(raw.pubkey, self.ours(raw)?);
-            }
+        let read = async |lane: &Lane| lane.accounts(&self.settings).at_addresses(pubkeys, self.floor()).await;
+        for raw in self.try_each(deadline, read).await?.accounts {
+            found.insert(raw.pubkey, self.ours(raw)?);
         }
         Ok(pubkeys.iter().map(|pubkey| found.get(pubkey).cloned()).collect())
     }
@@ -208,10 +205,11 @@ impl LedgerClient {
     async fn list_filtered(&self, kind: AccountType, more: Option<(usize, &[u8])>, deadline: Instant) -> Result<Listed, LookupError> {
         let mut filters = vec![type_filter(kind)];
         filters.extend(more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))));
-        let read = async |lane: &Lane| self.reading(lane).program_accounts(filters.clone(), None, Some(self.floor())).await;
-        let (slot, raw) = self.try_each(deadline, read).await?;
+        let read = async |lane: &Lane| lane.accounts(&self.settings).of_program(&filters, None, self.floor()).await;
+        let found = self.try_each(deadline, read).await?;
+        let slot = found.slots.map(|slots| slots.lowest).unwrap_or_default();
         let mut listed = Listed { slot, ..Listed::default() };
-        for raw in raw {
+        for raw in found.accounts {
             let pubkey = raw.pubkey;
             match self.ours(raw) {
                 // The ledger's filters are not trusted: a proxy may ignore them.
@@ -240,38 +238,35 @@ impl LedgerClient {
         self.settings.commitment
     }
 
-    fn reading<'a>(&'a self, lane: &'a Lane) -> Reading<'a> {
-        Reading {
-            client: &lane.client,
-            program: self.settings.program_id,
-            commitment: self.settings.commitment.into(),
-            limit: self.settings.max_response,
-            exchanges_hint: Default::default(),
-        }
-    }
-
     async fn ask(&self, request: RpcRequest, params: &Value, deadline: Instant) -> Result<Value, LookupError> {
         self.try_each(deadline, async |lane: &Lane| raw_request(lane, request, params.clone()).await).await
     }
 
-    /// Tries until it succeeds, trying again cannot help, or the attempts or the time are used up.
+    /// Tries until it succeeds, every endpoint has refused, or the attempts or the time are used up.
     async fn try_each<T>(&self, deadline: Instant, read: impl AsyncFn(&Lane) -> Result<T, Failure>) -> Result<T, LookupError> {
         let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
-        let mut attempt = 1;
+        let (mut attempt, mut refusals) = (1, 0);
         loop {
-            let lane = self.lane();
+            let lane = self.lanes.allowed(deadline).await.map_err(unavailable)?;
             let failure = match timeout_at(deadline, read(lane)).await {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(failure)) => failure,
-                Err(_) => return Err(LookupError::Deadline),
+                Err(_) => {
+                    self.lanes.leave(lane);
+                    return Err(LookupError::Deadline);
+                }
             };
             tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "asking the ledger failed");
-            self.rotate();
+            self.lanes.failed(lane, &failure);
+            let soonest = self.lanes.soonest(Instant::now()).1;
             let wait = match failure.retry() {
-                Retry::No => return Err(unavailable(failure)),
-                Retry::After(named) => backoff.next().max(named.unwrap_or_default()),
+                Retry::No => {
+                    refusals += 1;
+                    soonest
+                }
+                Retry::After(_) => backoff.next().max(soonest),
             };
-            if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
+            if refusals >= self.lanes.count() || attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
                 return Err(unavailable(failure));
             }
             attempt += 1;
@@ -279,16 +274,7 @@ impl LedgerClient {
         }
     }
 
-    fn lane(&self) -> &Lane {
-        &self.lanes[self.current.load(std::sync::atomic::Ordering::Relaxed) % self.lanes.len()]
-    }
-
-    fn rotate(&self) {
-        self.current.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    async fn transact(&self, request: &Request) -> Result<Reply, Failure> {
-        let lane = self.lane();
+    async fn transact(&self, lane: &Lane, request: &Request) -> Result<Reply, Failure> {
         match request {
             Request::Balance(pubkey) => {
                 let params = json!([pubkey.to_string(), {"commitment": self.commitment()}]);
@@ -324,11 +310,20 @@ impl LedgerClient {
 #[async_trait]
 impl TransactionRpc for LedgerClient {
     async fn call(&self, request: &Request) -> Result<Reply, RpcFailure> {
-        self.transact(request).await.map_err(|failure| {
-            self.rotate();
+        // Whoever sends waits itself, and does other things meanwhile.
+        let lane = self.lanes.allowed(Instant::now()).await;
+        let done = match &lane {
+            Ok(lane) => self.transact(lane, request).await,
+            Err(failure) => Err(failure.clone()),
+        };
+        done.map_err(|failure| {
+            if let Ok(lane) = lane {
+                self.lanes.failed(lane, &failure);
+            }
+            let soonest = Some(self.lanes.soonest(Instant::now()).1).filter(|wait| !wait.is_zero());
             let retry = match failure.retry() {
                 Retry::No => RetryAdvice::No,
-                Retry::After(named) => RetryAdvice::After(named),
+                Retry::After(_) => RetryAdvice::After(soonest),
             };
             RpcFailure { message: failure.to_string(), retry, refused: is_refusal(&failure) }
         })
@@ -342,8 +337,13 @@ fn is_refusal(failure: &Failure) -> bool {
         Failure::Rpc { code: -32002, message } => message.starts_with("Transaction simulation failed"),
         Failure::Rpc { code, .. } => matches!(code, -32003 | -32005 | -32600 | -32601 | -32602),
         Failure::Http { status, .. } => matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 429),
-        Failure::AskedToWait(_) => true,
-        Failure::Connection(_) | Failure::Timeout(_) | Failure::Garbled(_) | Failure::TooLarge { .. } | Failure::Wrong(_) => false,
+        Failure::AskedToWait(_) | Failure::Redirect { .. } => true,
+        Failure::Behind
+        | Failure::Connection(_)
+        | Failure::Timeout(_)
+        | Failure::Garbled(_)
+        | Failure::TooLarge { .. }
+        | Failure::Wrong(_) => false,
     }
 }
 

@@ -76,6 +76,7 @@ impl Counters {
         };
         LedgerHealth {
             endpoint,
+            lacks: Vec::new(),
             subscribed: self.subscribed.load(Relaxed),
             requests: self.requests.load(Relaxed),
             bytes_received: self.bytes_received.load(Relaxed),

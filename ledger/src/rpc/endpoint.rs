@@ -58,6 +58,23 @@ impl Endpoint {
         Self { url, secrets: self.secrets.clone() }
     }
 
+    /// Where a redirect from here to this leads. User and password go along within the same host and port only.
+    #[must_use]
+    pub(crate) fn join(&self, location: &str) -> Option<Self> {
+        let mut url = self.url.join(location).ok()?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            return None;
+        }
+        url.set_fragment(None);
+        if url.origin() == self.url.origin() && url.username().is_empty() && url.password().is_none() {
+            // Both can fail only without a host.
+            let _ = url.set_username(self.url.username());
+            let _ = url.set_password(self.url.password());
+        }
+        let secrets = secrets(&url);
+        Some(Self { url, secrets })
+    }
+
     /// The URL, secrets and all: for the connection only.
     #[must_use]
     pub fn secret_url(&self) -> &Url {
@@ -143,6 +160,20 @@ mod tests {
         assert_eq!(derived("http://localhost:8899"), "ws://localhost:8900/");
         assert_eq!(derived("https://rpc.example.net/token"), "wss://rpc.example.net/token");
         assert_eq!(derived("http://127.0.0.1:65535"), "ws://127.0.0.1:65535/");
+    }
+
+    #[test]
+    fn a_redirect_takes_secrets_along_only_where_it_names_them_or_stays_on_the_host() {
+        let from = Endpoint::http("https://bob:hunter2@rpc.example.net/tok3n?api-key=s3cret#part").unwrap();
+        let to = |location: &str| from.join(location).map(|to| to.secret_url().to_string());
+        assert_eq!(to("/r").as_deref(), Some("https://bob:hunter2@rpc.example.net/r"));
+        assert_eq!(to("https://rpc.example.net/r").as_deref(), Some("https://bob:hunter2@rpc.example.net/r"));
+        assert_eq!(to("https://rpc.example.net:444/r").as_deref(), Some("https://rpc.example.net:444/r"));
+        assert_eq!(to("https://other.example.net/r?k=new").as_deref(), Some("https://other.example.net/r?k=new"));
+        assert_eq!(to("//other.example.net/r").as_deref(), Some("https://other.example.net/r"));
+        assert_eq!((to("ftp://x/"), to("https://")), (None, None));
+        let other = from.join("https://other.example.net/n3w").unwrap();
+        assert_eq!(other.redact("no n3w here"), "no *** here");
     }
 
     #[test]

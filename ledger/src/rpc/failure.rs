@@ -17,6 +17,12 @@ pub(crate) enum Failure {
     /// Nothing was sent: every endpoint has named a time before which it wants no request, and all are past the deadline.
     #[error("the ledger asks for no requests within the next {} s", .0.as_secs())]
     AskedToWait(Duration),
+    /// A redirect that is not followed.
+    #[error("the ledger redirects to {to}, which is not followed: {why}")]
+    Redirect { to: String, why: &'static str },
+    /// Answers, but none at the slot that was asked for or a later one.
+    #[error("the ledger has not reached the slot that is needed")]
+    Behind,
     /// A JSON-RPC error.
     #[error("the ledger answered with error {code}: {message}")]
     Rpc { code: i64, message: String },
@@ -45,20 +51,57 @@ impl Failure {
     /// bodies, "service unavailable", "rate limited"), and -32016: a node behind a balancer that is not at the slot yet.
     pub(crate) fn retry(&self) -> Retry {
         match self {
-            Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) => Retry::After(None),
+            Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) | Self::Behind => Retry::After(None),
             Self::Http { status: 429 | 500 | 502 | 503 | 504, retry_after } => Retry::After(*retry_after),
             Self::AskedToWait(time) => Retry::After(Some(*time)),
             Self::Rpc { code: 429 | 500 | 502 | 503 | 504 | -32005 | -32004 | -32429 | -32016, .. } => Retry::After(None),
             Self::Rpc { code: _, message } if is_overload(message) => Retry::After(None),
-            Self::Http { .. } | Self::Rpc { .. } | Self::TooLarge { .. } | Self::Wrong(_) => Retry::No,
+            Self::Http { .. } | Self::Redirect { .. } | Self::Rpc { .. } | Self::TooLarge { .. } | Self::Wrong(_) => Retry::No,
         }
+    }
+
+    /// Whether the ledger said so itself.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Rpc { .. })
+    }
+
+    /// Whether the node that answered has not reached the slot that was asked for.
+    pub(crate) fn is_behind(&self) -> bool {
+        let Self::Rpc { code, message } = self else { return matches!(self, Self::Behind) };
+        *code == -32016 || message.to_ascii_lowercase().contains("minimum context slot")
+    }
+
+    /// Whether the endpoint does not like how it was asked, so that asking in other words may help.
+    pub(crate) fn is_about_parameters(&self) -> bool {
+        matches!(self, Self::Http { status: 400 | 422, .. } | Self::Rpc { code: -32602 | -32600, .. })
+    }
+
+    /// Whether the endpoint looks up fewer accounts at once.
+    pub(crate) fn is_too_many(&self) -> bool {
+        let Self::Rpc { message, .. } = self else { return matches!(self, Self::Http { status: 413, .. }) };
+        let message = message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        let of_accounts = says(&["input", "account", "pubkey", "address", "key"]);
+        !is_overload(&message) && of_accounts && says(&["too many", "max", "limit", "at most", "up to"])
+    }
+
+    /// The last number in a refusal's text.
+    pub(crate) fn named_limit(&self) -> Option<usize> {
+        let Self::Rpc { message, .. } = self else { return None };
+        message.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())?.parse().ok()
     }
 
     /// Whether the answer, rather than the way to it, is at fault.
     pub(crate) fn is_malformed(&self) -> bool {
         match self {
             Self::Garbled(_) | Self::TooLarge { .. } | Self::Wrong(_) => true,
-            Self::Connection(_) | Self::Timeout(_) | Self::Http { .. } | Self::AskedToWait(_) | Self::Rpc { .. } => false,
+            Self::Connection(_)
+            | Self::Timeout(_)
+            | Self::Http { .. }
+            | Self::AskedToWait(_)
+            | Self::Redirect { .. }
+            | Self::Behind
+            | Self::Rpc { .. } => false,
         }
     }
 }

@@ -2,15 +2,22 @@
 //!
 //! A client host's read is two requests, whatever the size of the network: the users with its address, then everything
 //! that they name. All requests of one read go to one endpoint, and the later ones ask for at least the slot of the first;
-//! the view's slot is the lowest of them. A read that fails in a way that trying again can help is made anew, as a whole,
-//! on the next endpoint. An endpoint that names a time (Retry-After) gets no request before it, in this read and in later
-//! ones.
+//! the view's slot is the lowest of them. A node that is not at that slot yet is asked for that request once more; a read
+//! that fails in another way that trying again can help is made anew, as a whole, on the next endpoint. An endpoint that names
+//! a time (Retry-After) gets no request before it, for a minute at most, in this read and in later ones, but where there is no
+//! other it is asked a small question from time to time. One that was left for another is probed likewise, and used again when
+//! it is well.
 
+mod accounts;
 mod assemble;
+#[cfg(test)]
+mod balancer;
 mod client;
 pub(crate) mod counters;
+mod dialect;
 mod endpoint;
 mod failure;
+mod lanes;
 mod prefixes;
 mod read;
 mod sender;
@@ -22,15 +29,15 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use solana_client::nonblocking::rpc_client::RpcClient;
+use serde_json::json;
+use solana_client::rpc_request::RpcRequest;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
-use solana_rpc_client::rpc_client::RpcClientConfig;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout_at},
@@ -38,13 +45,15 @@ use tokio::{
 use warren_state::{Pubkey, View};
 
 use crate::{LedgerHealth, LedgerSource, Query, ReadError, accounts::Device, backoff::Backoff, subscription, way::Way};
+pub(crate) use accounts::unpack;
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
 pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};
-use read::{ReadOut, Reading};
-pub(crate) use read::{unpack, user_filters};
-use sender::Sender;
+use lanes::{Lane, Lanes};
+pub(crate) use read::user_filters;
+use read::{Hints, ReadOut, Reading};
+use sender::failure_of;
 
 /// How settled an account's state must be to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
@@ -117,6 +126,10 @@ pub struct RpcSettings {
     pub attempts: u32,
     /// The wait after the first failed attempt; doubles with each, up to ten times.
     pub first_backoff: Duration,
+    /// An endpoint that was left for a later one in the list is probed so often.
+    pub probe_every: Duration,
+    /// One that wants no requests for a while (Retry-After) is asked one small question so often, where there is no other.
+    pub probe_barred_every: Duration,
     /// The subscription is made anew when nothing is heard for so long, not even an answer to a ping.
     pub heartbeat: Duration,
     /// How requests leave this host, and whom they trust.
@@ -124,7 +137,8 @@ pub struct RpcSettings {
 }
 
 impl RpcSettings {
-    /// The defaults: 10 s per request, 8 MiB per answer, 4 attempts, heartbeat 20 s, the system's trust store.
+    /// The defaults: 10 s per request, 8 MiB per answer, 4 attempts, probes each 30 s and 10 s, heartbeat 20 s, the system's trust
+    /// store.
     #[must_use]
     pub fn new(endpoints: Vec<Endpoint>, program_id: Pubkey) -> Self {
         Self {
@@ -136,6 +150,8 @@ impl RpcSettings {
             max_response: 8 * 1024 * 1024,
             attempts: 4,
             first_backoff: Duration::from_millis(500),
+            probe_every: Duration::from_secs(30),
+            probe_barred_every: Duration::from_secs(10),
             heartbeat: Duration::from_secs(20),
             way: Way::default(),
         }
@@ -155,19 +171,10 @@ pub enum SetupError {
 
 /// A ledger behind one or more RPC endpoints.
 pub struct RpcSource {
-    settings: RpcSettings,
-    lanes: Vec<Lane>,
-    current: AtomicUsize,
+    settings: Arc<RpcSettings>,
+    lanes: Arc<Lanes>,
     counters: Arc<Counters>,
     seen: Arc<Seen>,
-}
-
-/// One endpoint and its client.
-struct Lane {
-    endpoint: Endpoint,
-    client: RpcClient,
-    /// The endpoint wants no request before.
-    not_before: Mutex<Option<Instant>>,
 }
 
 /// What the last good read saw: the subscription compares with it.
@@ -176,7 +183,9 @@ pub(crate) struct Seen {
     pub(crate) accounts: Mutex<SeenAccounts>,
     /// Accounts that are worth a subscription of their own.
     pub(crate) named: watch::Sender<BTreeSet<Pubkey>>,
-    exchanges: Mutex<BTreeSet<Pubkey>>,
+    hints: Mutex<Hints>,
+    /// The view's slot.
+    slot: AtomicU64,
 }
 
 /// Digests of what matters in each account, and which good read found them.
@@ -192,80 +201,100 @@ impl RpcSource {
     /// # Errors
     /// When there is no endpoint, or TLS cannot be set up.
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
-        if settings.endpoints.is_empty() {
-            return Err(SetupError::NoEndpoint);
-        }
         let counters = Arc::new(Counters::default());
-        let lanes = settings.endpoints.iter().map(|endpoint| Lane::new(endpoint, &settings, &counters)).collect::<Result<_, _>>()?;
-        Ok(Self { settings, lanes, current: AtomicUsize::new(0), counters, seen: Arc::default() })
+        let lanes = Arc::new(Lanes::new(&settings, &counters)?);
+        Ok(Self { settings: Arc::new(settings), lanes, counters, seen: Arc::default() })
     }
 
-    /// Tries until a read succeeds, trying again cannot help, or the attempts are used up.
+    /// Tries until a read succeeds, every endpoint has refused, or the attempts are used up.
     async fn try_read(&self, query: &Query, deadline: Instant) -> Result<View, Failure> {
         let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
-        let mut attempt = 1;
+        let (mut attempt, mut refusals) = (1, 0);
+        self.probe(query);
         loop {
-            let lane = self.allowed(deadline).await?;
-            match self.read_once(lane, query).await {
-                Ok(out) => return Ok(self.remember(query, out)),
-                Err(failure) => {
-                    tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
-                    self.rotate(lane);
-                    match failure.retry() {
-                        Retry::No => return Err(failure),
-                        Retry::After(Some(named)) => lane.bar(Instant::now() + named),
-                        Retry::After(None) => {}
-                    }
-                    let wait = backoff.next().max(self.soonest(Instant::now()).1);
-                    if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
-                        self.counters.exhausted();
+            let lane = self.lane_to_ask(deadline).await?;
+            let failure = match self.reading(lane).view(query).await {
+                Ok(out) => return Ok(self.remember(query, lane, out)),
+                Err(failure) => failure,
+            };
+            tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
+            self.lanes.failed(lane, &failure);
+            let wait = match failure.retry() {
+                Retry::No => {
+                    refusals += 1;
+                    if refusals >= self.lanes.count() {
                         return Err(failure);
                     }
-                    attempt += 1;
-                    self.counters.retried();
-                    tokio::time::sleep(wait).await;
+                    self.lanes.soonest(Instant::now()).1
                 }
+                Retry::After(_) => backoff.next().max(self.lanes.soonest(Instant::now()).1),
+            };
+            if attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
+                self.counters.exhausted();
+                return Err(failure);
             }
+            attempt += 1;
+            self.counters.retried();
+            tokio::time::sleep(wait).await;
         }
     }
 
-    async fn read_once(&self, lane: &Lane, query: &Query) -> Result<ReadOut, Failure> {
-        let exchanges_hint = self.seen.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.reading(lane, exchanges_hint).view(query).await
+    /// The endpoint to ask, as soon as it wants to be asked, or turns out to be well before that.
+    async fn lane_to_ask(&self, deadline: Instant) -> Result<&Lane, Failure> {
+        loop {
+            let now = Instant::now();
+            let (number, wait) = self.lanes.soonest(now);
+            let lane = self.lanes.get(number);
+            let nap = wait.min(lane.probe_in(now, self.settings.probe_barred_every));
+            if nap >= wait {
+                return self.lanes.allowed(deadline).await;
+            }
+            if now + nap >= deadline {
+                return Err(Failure::AskedToWait(wait));
+            }
+            tokio::time::sleep(nap).await;
+            let params = json!([{"commitment": self.settings.commitment}]);
+            lane.probed(lane.client.send::<u64>(RpcRequest::GetSlot, params).await.map(|_| ()).map_err(|error| failure_of(&error)));
+        }
     }
 
-    fn reading<'a>(&'a self, lane: &'a Lane, exchanges_hint: BTreeSet<Pubkey>) -> Reading<'a> {
-        Reading {
-            client: &lane.client,
-            program: self.settings.program_id,
-            commitment: self.settings.commitment.into(),
-            limit: self.settings.max_response,
-            exchanges_hint,
-        }
+    fn reading<'a>(&'a self, lane: &'a Lane) -> Reading<'a> {
+        reading(lane, &self.settings, self.seen.hints.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Looks, beside the reads, whether an endpoint that comes before the one in use is well again: it gives a view that is no
+    /// older than the last one.
+    fn probe(&self, query: &Query) {
+        let Some(number) = self.lanes.to_probe(self.settings.probe_every) else { return };
+        let (settings, lanes, seen, query) = (Arc::clone(&self.settings), Arc::clone(&self.lanes), Arc::clone(&self.seen), *query);
+        tokio::spawn(async move {
+            let lane = lanes.get(number);
+            let probed = reading(lane, &settings, Hints::default()).view(&query).await;
+            tracing::debug!(endpoint = %lane.endpoint.shown(), ok = probed.is_ok(), "an endpoint was probed");
+            match probed {
+                Ok(out) if out.view.slot.0 >= seen.slot.load(Relaxed) => lanes.prefer(number),
+                Ok(_) => {}
+                Err(failure) => lanes.failed(lane, &failure),
+            }
+        });
     }
 
     /// One attempt: whoever asks for the list asks again.
     async fn try_devices(&self, deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, Failure> {
-        let lane = self.allowed(deadline).await?;
-        match self.reading(lane, BTreeSet::new()).devices().await {
-            Ok(devices) => Ok(devices),
-            Err(failure) => {
-                self.rotate(lane);
-                if let Retry::After(Some(named)) = failure.retry() {
-                    lane.bar(Instant::now() + named);
-                }
-                Err(failure)
-            }
-        }
+        let lane = self.lanes.allowed(deadline).await?;
+        let devices = reading(lane, &self.settings, Hints::default()).devices().await;
+        devices.inspect_err(|failure| self.lanes.failed(lane, failure))
     }
 
-    fn remember(&self, query: &Query, out: ReadOut) -> View {
+    fn remember(&self, query: &Query, lane: &Lane, out: ReadOut) -> View {
         let ReadOut { view, digests } = out;
+        lane.tell_lacks();
         {
             let mut seen = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             *seen = SeenAccounts { digests, read: seen.read + 1 };
         }
-        *self.seen.exchanges.lock().unwrap_or_else(PoisonError::into_inner) = view.devices.values().map(|device| device.exchange).collect();
+        self.seen.hints.lock().unwrap_or_else(PoisonError::into_inner).learn(&view);
+        self.seen.slot.store(view.slot.0, Relaxed);
         let named = subscription::worth_watching(self.settings.program_id, query, &view);
         self.seen.named.send_if_modified(|old| {
             let changed = *old != named;
@@ -274,64 +303,10 @@ impl RpcSource {
         });
         view
     }
-
-    /// The endpoint to ask, as soon as it wants to be asked.
-    async fn allowed(&self, deadline: Instant) -> Result<&Lane, Failure> {
-        loop {
-            let now = Instant::now();
-            let (index, wait) = self.soonest(now);
-            if wait.is_zero() {
-                self.current.store(index, Relaxed);
-                return Ok(&self.lanes[index]);
-            }
-            if now + wait >= deadline {
-                return Err(Failure::AskedToWait(wait));
-            }
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// The first endpoint, from the current one on, that may be asked soonest, and how long that is from now.
-    fn soonest(&self, now: Instant) -> (usize, Duration) {
-        let current = self.current.load(Relaxed);
-        let order = (0..self.lanes.len()).map(|step| (current + step) % self.lanes.len());
-        let waits = order.map(|index| (index, self.lanes[index].wait(now)));
-        waits.min_by_key(|(_, wait)| *wait).unwrap_or((current, Duration::ZERO))
-    }
-
-    fn lane(&self) -> &Lane {
-        &self.lanes[self.current.load(Relaxed) % self.lanes.len()]
-    }
-
-    /// Goes on to the next endpoint, unless another read has done so already.
-    fn rotate(&self, failed: &Lane) {
-        let index = self.current.load(Relaxed);
-        if std::ptr::eq(failed, self.lane()) {
-            let next = (index + 1) % self.lanes.len();
-            let _ = self.current.compare_exchange(index, next, Relaxed, Relaxed);
-        }
-    }
 }
 
-impl Lane {
-    fn new(endpoint: &Endpoint, settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
-        let sender = Sender::new(endpoint.clone(), settings, Arc::clone(counters));
-        let config = RpcClientConfig::with_commitment(settings.commitment.into());
-        let client = RpcClient::new_sender(sender.map_err(SetupError::Http)?, config);
-        Ok(Self { endpoint: endpoint.clone(), client, not_before: Mutex::default() })
-    }
-
-    /// No request before this time, nor before an earlier call's.
-    fn bar(&self, until: Instant) {
-        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        *not_before = (*not_before).max(Some(until));
-    }
-
-    /// How long the endpoint wants no request yet.
-    fn wait(&self, now: Instant) -> Duration {
-        let not_before = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
-    }
+fn reading<'a>(lane: &'a Lane, settings: &RpcSettings, hints: Hints) -> Reading<'a> {
+    Reading { accounts: lane.accounts(settings), endpoint: lane.number, hints }
 }
 
 #[async_trait]
@@ -345,7 +320,7 @@ impl LedgerSource for RpcSource {
             Ok(Err(failure)) if failure.is_malformed() => ReadError::Malformed(failure.to_string()),
             Ok(Err(failure)) => ReadError::Unavailable(failure.to_string()),
             Err(_) => {
-                self.rotate(self.lane());
+                self.lanes.leave(self.lanes.current());
                 ReadError::Deadline
             }
         };
@@ -375,7 +350,13 @@ impl LedgerSource for RpcSource {
         }
     }
 
+    fn try_another(&self) {
+        self.lanes.leave(self.lanes.current());
+    }
+
     fn health(&self) -> LedgerHealth {
-        self.counters.health(self.lane().endpoint.shown(), self.settings.way.over_tunnel())
+        let lane = self.lanes.current();
+        let health = self.counters.health(lane.endpoint.shown(), self.settings.way.over_tunnel());
+        LedgerHealth { lacks: lane.dialect.lacks(), ..health }
     }
 }

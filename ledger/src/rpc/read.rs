@@ -1,53 +1,60 @@
 //! One read: the requests that make one view, all to one endpoint.
+//!
+//! Behind an endpoint there may be several nodes, of which some lag. The list of users may come from one that is ahead, and
+//! what they name from one that has not reached that slot even after some tries: then the view is of two slots, and says so.
+//! The guard judges users and everything else each by its own slot, so nothing that was newer is taken back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read as _,
     net::Ipv4Addr,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::json;
-use solana_account_decoder_client_types::{UiAccount, UiAccountData, UiAccountEncoding, UiDataSliceConfig};
-use solana_client::{
-    nonblocking::rpc_client::RpcClient,
-    rpc_config::{RpcAccountInfoConfig, RpcProgramAccountsConfig},
-    rpc_filter::{Memcmp, RpcFilterType},
-    rpc_request::RpcRequest,
-    rpc_response::{OptionalContext, RpcKeyedAccount},
-};
-use solana_commitment_config::CommitmentConfig;
-use solana_pubkey::Pubkey as Address;
+use solana_account_decoder_client_types::UiDataSliceConfig;
+use solana_client::rpc_filter::{Memcmp, RpcFilterType};
 use warren_state::{
-    Pubkey, ServiceKind, Slot, View,
+    Pubkey, ServiceKind, View,
     view::{Quarantine, User, UserStatus},
 };
 
-use super::{assemble::Assembly, failure::Failure, prefixes, sender::failure_of};
+use super::{
+    accounts::{Accounts, Found, When},
+    assemble::Assembly,
+    failure::Failure,
+    prefixes,
+};
 use crate::{
     Query,
     accounts::{Account, AccountType, Device, USER_CLIENT_IP_OFFSET, USER_DEVICE_OFFSET, decode},
     pda::Pda,
 };
 
-/// Accounts that one `getMultipleAccounts` may name.
-const AT_ONCE: usize = 100;
-/// The largest account that a ledger of this kind holds.
-const LARGEST_ACCOUNT: usize = 10 * 1024 * 1024;
-/// The largest window, as a power of two, that a packed account may ask for: 8 MiB. Nodes pack at zstd's default level,
-/// whose windows have 2 MiB at most.
-const LARGEST_WINDOW_LOG: u32 = 23;
+/// `SysvarC1ock11111111111111111111111111111111`: the account that holds the ledger's own time.
+pub(super) const CLOCK: Pubkey = Pubkey([
+    0x06, 0xa7, 0xd5, 0x17, 0x18, 0xc7, 0x74, 0xc9, 0x28, 0x56, 0x63, 0x98, 0x69, 0x1d, 0x5e, 0xb6, 0x8b, 0x5e, 0xb8, 0xa3, 0x9b, 0x4b,
+    0x6d, 0x5c, 0x73, 0x55, 0x5b, 0x21, 0x00, 0x00, 0x00, 0x00,
+]);
+/// The `unix_timestamp` of that account: after slot, start of the epoch, epoch and leader schedule's epoch.
+const UNIX_TIMESTAMP: std::ops::Range<usize> = 32..40;
 
 /// What one read needs to know.
 pub(super) struct Reading<'a> {
-    pub(super) client: &'a RpcClient,
-    pub(super) program: Pubkey,
-    pub(super) commitment: CommitmentConfig,
-    /// The most bytes that all accounts of one request may hold together.
-    pub(super) limit: usize,
-    /// Exchanges that the devices named last time: asked for together with the devices.
-    pub(super) exchanges_hint: BTreeSet<Pubkey>,
+    pub(super) accounts: Accounts<'a>,
+    /// Which of the endpoints this is.
+    pub(super) endpoint: usize,
+    pub(super) hints: Hints,
 }
+
+/// What earlier reads found.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Hints {
+    /// Exchanges that the devices named last time: asked for together with the devices.
+    pub(super) exchanges: BTreeSet<Pubkey>,
+    /// Users: whether they are still there is asked by address, where a list does not say how old it is.
+    pub(super) users: BTreeSet<Pubkey>,
+}
+
+/// Users that are gone and still asked for, at most.
+const MOST_GONE: usize = 64;
 
 /// A view, and what the watcher wants to know of the read.
 #[derive(Debug)]
@@ -57,58 +64,84 @@ pub(super) struct ReadOut {
     pub(super) digests: BTreeMap<Pubkey, u64>,
 }
 
-/// An account of an answer.
-pub(super) struct Raw {
-    pub(super) pubkey: Pubkey,
-    pub(super) owner: Pubkey,
-    /// The bytes, or why they cannot be unpacked.
-    pub(super) data: Result<Vec<u8>, String>,
+impl Hints {
+    /// For the next read.
+    pub(super) fn learn(&mut self, view: &View) {
+        self.exchanges = view.devices.values().map(|device| device.exchange).collect();
+        self.users.extend(view.users.keys());
+        if self.users.len() > view.users.len() + MOST_GONE {
+            self.users = view.users.keys().copied().collect();
+        }
+    }
 }
 
 impl Reading<'_> {
     /// Reads the users that the query asks for, then exactly the accounts that they name.
     pub(super) async fn view(&self, query: &Query) -> Result<ReadOut, Failure> {
-        let (slot, raw_users) = self.program_accounts(user_filters(query), None, None).await?;
-        let mut assembly = Assembly::new(self.program, *query, slot);
-        for raw in raw_users {
+        let program = self.accounts.program;
+        let users = self.users(query).await?;
+        let mut assembly = Assembly::new(program, *query, self.endpoint, users.slots);
+        for raw in users.accounts {
             assembly.add_user(raw)?;
         }
-        let config = Pda::new(self.program).config().address;
+        let config = Pda::new(program).config().address;
         let mut wanted = assembly.named();
         if let Query::Gateway(device) = query {
             wanted.insert(*device);
         }
-        wanted.insert(config);
-        wanted.extend(&self.exchanges_hint);
-        self.fetch(&mut assembly, wanted, slot).await?;
+        wanted.extend([config, CLOCK]);
+        wanted.extend(&self.hints.exchanges);
+        let when = users.slots.map_or(When::Any, |slots| When::Preferably(slots.newest));
+        self.fetch(&mut assembly, wanted, when).await?;
         let late = assembly.exchanges_not_asked_for();
-        self.fetch(&mut assembly, late, slot).await?;
+        self.fetch(&mut assembly, late, when).await?;
         if assembly.view.users.values().any(asks_for_prefixes) {
-            self.all_prefixes(&mut assembly, slot).await?;
+            self.all_prefixes(&mut assembly, when).await?;
         }
         assembly.finish(&config)
     }
 
-    async fn fetch(&self, assembly: &mut Assembly, wanted: BTreeSet<Pubkey>, at_least: Slot) -> Result<(), Failure> {
+    /// The users. Where the list does not say at which slot it was read it may be an old one, and proves nothing: then its
+    /// users, and those that were known before, are looked up by address.
+    async fn users(&self, query: &Query) -> Result<Found, Failure> {
+        let listed = self.accounts.of_program(&user_filters(query), None, When::Any).await?;
+        if listed.slots.is_some() {
+            return Ok(listed);
+        }
+        let in_list: BTreeSet<Pubkey> = listed.accounts.iter().map(|raw| raw.pubkey).collect();
+        let known: Vec<Pubkey> = in_list.union(&self.hints.users).copied().collect();
+        let mut found = self.accounts.at_addresses(&known, When::Any).await?;
+        // A closed account may be shown for a while without its owner.
+        found.accounts.retain(|raw| raw.owner == self.accounts.program || in_list.contains(&raw.pubkey));
+        Ok(found)
+    }
+
+    async fn fetch(&self, assembly: &mut Assembly, wanted: BTreeSet<Pubkey>, when: When) -> Result<(), Failure> {
         let wanted: Vec<Pubkey> = wanted.into_iter().filter(|pubkey| !pubkey.is_zero()).collect();
         assembly.asked_for(&wanted);
-        for some in wanted.chunks(AT_ONCE) {
-            let (slot, raw) = self.multiple_accounts(some, at_least).await?;
-            assembly.saw_slot(slot);
-            raw.into_iter().for_each(|raw| assembly.add_named(raw));
+        let found = self.accounts.at_addresses(&wanted, when).await?;
+        assembly.saw(found.slots);
+        for raw in found.accounts {
+            if raw.pubkey == CLOCK {
+                assembly.set_clock(raw.data.ok().and_then(|data| unix_seconds(&data)));
+            } else {
+                assembly.add_named(raw);
+            }
         }
         Ok(())
     }
 
     /// The prefixes of all devices. A slice of each account is enough, but for one with very many prefixes.
-    async fn all_prefixes(&self, assembly: &mut Assembly, at_least: Slot) -> Result<(), Failure> {
-        let filters = vec![type_filter(AccountType::DEVICE)];
+    async fn all_prefixes(&self, assembly: &mut Assembly, when: When) -> Result<(), Failure> {
         let slice = UiDataSliceConfig { offset: prefixes::SLICE_AT, length: prefixes::SLICE_LEN };
-        let (slot, raw) = self.program_accounts(filters, Some(slice), Some(at_least)).await?;
-        assembly.saw_slot(slot);
+        let found = self.accounts.of_program(&[type_filter(AccountType::DEVICE)], Some(slice), when).await?;
+        if found.slots.is_none() {
+            return Err(Failure::Wrong("the ledger does not say at which slot it read the prefixes of all devices".into()));
+        }
+        assembly.saw(found.slots);
         let mut nets = BTreeSet::new();
         let mut cut = BTreeSet::new();
-        for raw in raw {
+        for raw in found.accounts {
             match raw.data.map(|data| prefixes::from_slice(&data)) {
                 Ok(Ok(found)) => nets.extend(found),
                 Ok(Err(prefixes::Unreadable::Cut)) => {
@@ -119,69 +152,21 @@ impl Reading<'_> {
             }
         }
         let cut: Vec<Pubkey> = cut.into_iter().collect();
-        for some in cut.chunks(AT_ONCE) {
-            let (slot, raw) = self.multiple_accounts(some, at_least).await?;
-            assembly.saw_slot(slot);
-            raw.into_iter().for_each(|raw| nets.extend(assembly.prefixes_of(raw)));
-        }
+        let whole = self.accounts.at_addresses(&cut, when).await?;
+        assembly.saw(whole.slots);
+        whole.accounts.into_iter().for_each(|raw| nets.extend(assembly.prefixes_of(raw)));
         assembly.view.device_prefixes = Some(nets);
         Ok(())
     }
 
     /// Every device that decodes and is our program's.
     pub(super) async fn devices(&self) -> Result<BTreeMap<Pubkey, Device>, Failure> {
-        let (_, raw) = self.program_accounts(vec![type_filter(AccountType::DEVICE)], None, None).await?;
-        let ours = raw.into_iter().filter(|raw| raw.owner == self.program);
+        let found = self.accounts.of_program(&[type_filter(AccountType::DEVICE)], None, When::Any).await?;
+        let ours = found.accounts.into_iter().filter(|raw| raw.owner == self.accounts.program);
         let decoded = ours.filter_map(|raw| Some((raw.pubkey, decode(&raw.data.ok()?).ok()?)));
         // The ledger's filters are not trusted: a proxy may ignore them.
         let device = |(pubkey, account)| if let Account::Device(device) = account { Some((pubkey, device)) } else { None };
         Ok(decoded.filter_map(device).collect())
-    }
-
-    pub(super) async fn program_accounts(
-        &self,
-        filters: Vec<RpcFilterType>,
-        slice: Option<UiDataSliceConfig>,
-        at_least: Option<Slot>,
-    ) -> Result<(Slot, Vec<Raw>), Failure> {
-        let config = RpcProgramAccountsConfig {
-            filters: Some(filters),
-            account_config: self.account_config(slice, at_least),
-            with_context: Some(true),
-            sort_results: None,
-        };
-        let params = json!([self.program.to_string(), config]);
-        let answer: OptionalContext<Vec<RpcKeyedAccount>> =
-            self.client.send(RpcRequest::GetProgramAccounts, params).await.map_err(|error| failure_of(&error))?;
-        let OptionalContext::Context(answer) = answer else {
-            return Err(Failure::Wrong("the ledger does not say at which slot it read".into()));
-        };
-        let mut room = self.limit;
-        let raw = answer.value.into_iter().map(|keyed| raw(&keyed.pubkey, &keyed.account, &mut room)).collect::<Result<_, _>>()?;
-        Ok((Slot(answer.context.slot), raw))
-    }
-
-    pub(super) async fn multiple_accounts(&self, pubkeys: &[Pubkey], at_least: Slot) -> Result<(Slot, Vec<Raw>), Failure> {
-        let addresses: Vec<Address> = pubkeys.iter().map(|pubkey| Address::from(pubkey.0)).collect();
-        let config = self.account_config(None, Some(at_least));
-        let answer = self.client.get_multiple_ui_accounts_with_config(&addresses, config).await.map_err(|error| failure_of(&error))?;
-        if answer.value.len() != pubkeys.len() {
-            let reason = format!("the ledger answered with {} accounts where {} were asked for", answer.value.len(), pubkeys.len());
-            return Err(Failure::Wrong(reason));
-        }
-        let mut room = self.limit;
-        let found = pubkeys.iter().zip(&answer.value).filter_map(|(pubkey, account)| Some((pubkey.to_string(), account.as_ref()?)));
-        let raw = found.map(|(pubkey, account)| raw(&pubkey, account, &mut room)).collect::<Result<_, _>>()?;
-        Ok((Slot(answer.context.slot), raw))
-    }
-
-    fn account_config(&self, data_slice: Option<UiDataSliceConfig>, at_least: Option<Slot>) -> RpcAccountInfoConfig {
-        RpcAccountInfoConfig {
-            encoding: Some(UiAccountEncoding::Base64Zstd),
-            data_slice,
-            commitment: Some(self.commitment),
-            min_context_slot: at_least.map(|slot| slot.0),
-        }
     }
 }
 
@@ -202,46 +187,13 @@ pub(super) fn matches(query: &Query, client_ip: Ipv4Addr, device: Pubkey) -> boo
     }
 }
 
-/// The bytes of an account in an answer, unpacked with bounds.
-///
-/// # Errors
-/// Why they cannot be.
-pub(crate) fn unpack(data: &UiAccountData, limit: usize) -> Result<Vec<u8>, String> {
-    let UiAccountData::Binary(text, encoding) = data else {
-        return Err("its data is not in the encoding that was asked for".into());
-    };
-    let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("its data is not base64: {error}"))?;
-    match encoding {
-        UiAccountEncoding::Base64 => Ok(bytes),
-        UiAccountEncoding::Base64Zstd => {
-            let unpacked = unpack_zstd(&bytes, limit as u64 + 1).map_err(|error| format!("its data is not zstd: {error}"))?;
-            if unpacked.len() > limit { Err("its data is larger than any account".into()) } else { Ok(unpacked) }
-        }
-        UiAccountEncoding::Binary | UiAccountEncoding::Base58 | UiAccountEncoding::JsonParsed => {
-            Err("its data is not in the encoding that was asked for".into())
-        }
-    }
-}
-
-/// The first `most` bytes of what is packed; memory is bounded by that and by the largest window.
-fn unpack_zstd(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
-    let mut decoder = zstd::stream::read::Decoder::new(packed)?;
-    decoder.window_log_max(LARGEST_WINDOW_LOG)?;
-    let mut unpacked = Vec::new();
-    decoder.take(most).read_to_end(&mut unpacked)?;
-    Ok(unpacked)
-}
-
-fn raw(pubkey: &str, account: &UiAccount, room: &mut usize) -> Result<Raw, Failure> {
-    let parse = |text: &str| text.parse::<Pubkey>().map_err(|error| Failure::Garbled(error.to_string()));
-    let data = unpack(&account.data, LARGEST_ACCOUNT);
-    let size = data.as_ref().map_or(0, Vec::len);
-    *room = room.checked_sub(size).ok_or_else(|| Failure::Wrong("the ledger's answer unpacks to more than is read".into()))?;
-    Ok(Raw { pubkey: parse(pubkey)?, owner: parse(&account.owner)?, data })
-}
-
 pub(super) fn type_filter(account_type: AccountType) -> RpcFilterType {
     RpcFilterType::Memcmp(Memcmp::new_base58_encoded(0, &[account_type.0]))
+}
+
+/// The time in the ledger's clock.
+pub(super) fn unix_seconds(clock: &[u8]) -> Option<i64> {
+    Some(i64::from_le_bytes(clock.get(UNIX_TIMESTAMP)?.try_into().ok()?))
 }
 
 fn asks_for_prefixes(user: &User) -> bool {
@@ -257,18 +209,8 @@ pub(super) fn quarantine(reason: String) -> Quarantine {
 mod tests {
     use super::*;
 
-    /// A zstd frame (RFC 8878, 3.1.1) with a window of two to the power of `window_log` and one raw block of one byte.
-    fn frame(window_log: u8) -> UiAccountData {
-        let bytes = [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 0b1001, 0, 0, b'x'];
-        UiAccountData::Binary(BASE64_STANDARD.encode(bytes), UiAccountEncoding::Base64Zstd)
-    }
-
     #[test]
-    fn a_packed_account_whose_header_asks_for_a_huge_window_is_refused() {
-        assert_eq!(unpack(&frame(23), 1), Ok(b"x".to_vec()));
-        for window_log in [24, 27, 41] {
-            let reason = unpack(&frame(window_log), 1).unwrap_err();
-            assert!(reason.contains("memory"), "2^{window_log}: {reason}");
-        }
+    fn the_address_of_the_clock_is_the_one_that_is_written() {
+        assert_eq!(CLOCK.to_string(), "SysvarC1ock11111111111111111111111111111111");
     }
 }

@@ -3,23 +3,28 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use tokio::{net::TcpListener, time::Instant};
-use warren_state::{Pubkey, ServiceKind, Slot, View};
+use warren_state::{Pubkey, ServiceKind, Slot, View, view::SlotRange};
 
 use super::*;
 use crate::{
     accounts::{Device, MulticastGroup, Net, User, UserType, encode, samples, samples::key},
-    testing::{CLIENT_IP, FakeLedger, Fault, PROGRAM, config, config_key, device, user},
+    testing::{CLIENT_IP, FakeLedger, Fault, Oddities, PROGRAM, config, config_key, device, user},
 };
 
 const QUERY: Query = Query::Client(CLIENT_IP);
 
-fn source_of(urls: &[String]) -> RpcSource {
+fn settings_of(urls: &[String]) -> RpcSettings {
     let endpoints = urls.iter().map(|url| Endpoint::http(url).unwrap()).collect();
     let mut settings = RpcSettings::new(endpoints, PROGRAM);
     settings.first_backoff = Duration::from_millis(2);
     settings.request_timeout = Duration::from_secs(30);
     settings.max_response = 256 * 1024;
-    RpcSource::new(settings).unwrap()
+    settings.probe_barred_every = Duration::from_secs(3600);
+    settings
+}
+
+fn source_of(urls: &[String]) -> RpcSource {
+    RpcSource::new(settings_of(urls)).unwrap()
 }
 
 fn source(ledger: &FakeLedger) -> RpcSource {
@@ -148,11 +153,200 @@ async fn later_requests_ask_for_the_slot_of_the_first_and_the_views_slot_is_the_
 }
 
 #[tokio::test]
-async fn a_node_that_falls_behind_between_two_requests_never_gives_a_mixed_view() {
+async fn a_node_that_falls_behind_between_two_requests_gives_a_view_that_says_at_which_slots_its_parts_were_read() {
     let ledger = connected().await;
     ledger.state().slot_step = -1;
-    let error = read(&source(&ledger)).await.unwrap_err();
-    assert!(error.to_string().contains("-32016"), "{error}");
+    let view = read(&source(&ledger)).await.unwrap();
+    let provenance = view.provenance();
+    assert_eq!(provenance.users, SlotRange::at(Slot(999)));
+    assert!(provenance.rest.newest < Slot(999) && view.slot == provenance.rest.lowest, "{provenance:?}");
+    let methods = ledger.methods();
+    assert_eq!(methods.iter().filter(|method| *method == "getProgramAccounts").count(), 1, "only the second request is repeated");
+}
+
+#[tokio::test]
+async fn a_balancer_over_a_node_that_lags_costs_one_more_request_and_no_read() {
+    let ledger = connected().await;
+    ledger.state().lags = vec![0, 20];
+    let source = source(&ledger);
+    for _ in 0..20 {
+        let view = read(&source).await.unwrap();
+        assert_eq!((view.users.len(), view.devices.len()), (1, 1));
+        ledger.state().slot += 5;
+    }
+    let health = source.health();
+    assert_eq!((health.reads_ok, health.reads_failed, health.retries), (20, 0, 0), "{health:?}");
+    assert!(health.requests < 20 * 4, "{} requests", health.requests);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_leaves_parts_of_the_protocol_out_is_read_without_them_and_that_is_told() {
+    let odd = Oddities::default;
+    let cases = [
+        (Oddities { no_min_slot: true, ..odd() }, "minContextSlot"),
+        (Oddities { no_zstd: true, ..odd() }, "zstd"),
+        (Oddities { no_context: true, ..odd() }, "no slot with lists"),
+        (Oddities { at_most: Some(3), ..odd() }, "at most 3"),
+        (Oddities { no_min_slot: true, no_zstd: true, no_context: true, at_most: Some(1), ..odd() }, "at most 1"),
+        (Oddities { byte_order_mark: true, ..odd() }, ""),
+    ];
+    for (odd, lack) in cases {
+        let ledger = connected().await;
+        let source = source(&ledger);
+        let whole = read(&source).await.unwrap();
+        assert!(source.health().lacks.is_empty());
+        ledger.state().odd = odd;
+        let requests = source.health().requests;
+        let view = read(&source).await.unwrap_or_else(|error| panic!("{lack}: {error}"));
+        assert!(view.says_the_same_as(&whole), "{lack}");
+        let first = source.health().requests - requests;
+        read(&source).await.unwrap();
+        let second = source.health().requests - requests - first;
+        assert!(second <= first, "what it does without is remembered: {first}, then {second} requests ({lack})");
+        let lacks = source.health().lacks.join("; ");
+        assert!(lacks.contains(lack) && lacks.is_empty() == lack.is_empty(), "{lacks:?}");
+        assert_eq!((source.health().retries, source.health().reads_failed), (0, 0), "{lack}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_say_how_old_it_is_proves_nothing_and_users_are_looked_up_by_address() {
+    let ledger = connected().await;
+    ledger.state().odd.no_context = true;
+    let source = source(&ledger);
+    assert_eq!(read(&source).await.unwrap().users.len(), 1);
+    let whole = ledger.state().accounts.remove(&key(9)).unwrap();
+    ledger.state().slot = 1010;
+    let gone = read(&source).await.unwrap();
+    assert_eq!((gone.users.len(), gone.provenance().users), (0, SlotRange::at(Slot(1010))), "it is gone at that slot");
+    ledger.state().accounts.insert(key(9), whole);
+    assert_eq!(read(&source).await.unwrap().users.len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_serve_lists_is_left_for_one_that_does_within_one_read() {
+    let (first, second) = (connected().await, connected().await);
+    first.state().odd.no_lists = true;
+    let source = source_of(&[first.url(), second.url()]);
+    read(&source).await.unwrap();
+    read(&source).await.unwrap();
+    assert_eq!(first.methods().len(), 1, "it is left alone");
+    first.state().requests.clear();
+    second.state().odd.no_lists = true;
+    let error = read(&source).await.unwrap_err().to_string();
+    assert!(error.contains("not available on your plan"), "{error}");
+    assert_eq!(first.methods().len(), 1, "every endpoint was asked once");
+}
+
+#[tokio::test]
+async fn redirects_that_keep_the_method_are_followed_within_bounds() {
+    for status in [307, 308] {
+        let (entry, ledger) = (FakeLedger::start().await, connected().await);
+        entry.faults(vec![Fault::Redirect(status, format!("{}n3w?k=v", ledger.url())); 3]);
+        let view = read(&source(&entry)).await.unwrap();
+        assert_eq!((view.users.len(), ledger.methods().len(), entry.methods().len()), (1, 3, 3), "{status}");
+    }
+    let ledger = connected().await;
+    ledger.faults([Fault::Redirect(307, "/elsewhere".into()), Fault::None, Fault::Redirect(308, "/elsewhere".into())]);
+    assert_eq!(read(&source(&ledger)).await.unwrap().users.len(), 1, "a redirect may be relative");
+}
+
+#[tokio::test]
+async fn a_redirect_that_cannot_be_followed_is_an_error_that_names_the_place_without_secrets() {
+    let entry = connected().await;
+    let cases = [
+        (Fault::Redirect(307, "https://127.0.0.1:1/s3cret".into()), "scheme"),
+        (Fault::Redirect(307, "ftp://127.0.0.1/s3cret".into()), "does not say where"),
+        (Fault::Redirect(301, "/s3cret".into()), "301"),
+        (Fault::Status(308, None), "does not say where"),
+    ];
+    for (fault, text) in cases {
+        entry.faults([fault.clone()]);
+        let error = read(&source(&entry)).await.unwrap_err().to_string();
+        assert!(error.contains(text) && !error.contains("s3cret"), "{fault:?}: {error}");
+    }
+    entry.state().requests.clear();
+    entry.faults(vec![Fault::Redirect(307, "/s3cret".into()); 10]);
+    let error = read(&source(&entry)).await.unwrap_err().to_string();
+    assert!(error.contains("too often") && !error.contains("s3cret"), "{error}");
+    assert_eq!(entry.methods().len(), 4, "the endpoint and three hops");
+}
+
+#[tokio::test]
+async fn a_time_to_wait_is_kept_in_both_forms_and_for_a_minute_at_most() {
+    for time in ["86400", "Wed, 21 Oct 2099 07:28:00 GMT"] {
+        let (first, second) = (connected().await, connected().await);
+        first.faults([Fault::Wait(429, time)]);
+        let source = source_of(&[first.url(), second.url()]);
+        for _ in 0..3 {
+            read(&source).await.unwrap();
+        }
+        assert_eq!(first.methods().len(), 1, "{time}: another endpoint is asked meanwhile");
+        let wait = source.lanes.get(0).wait(Instant::now());
+        assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{time}: {wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_well_again_is_found_by_a_probe_and_one_that_lags_is_not_taken_for_well() {
+    let (first, second) = (connected().await, connected().await);
+    first.faults([Fault::Wait(429, "1")]);
+    let mut settings = settings_of(&[first.url(), second.url()]);
+    settings.probe_every = Duration::from_millis(50);
+    let source = RpcSource::new(settings).unwrap();
+    read(&source).await.unwrap();
+    first.state().slot = 900;
+    let in_use = |ledger: &FakeLedger| source.health().endpoint == format!("http://{}", ledger.address);
+    let probes = first.methods().len() + 4;
+    while first.methods().len() < probes {
+        read(&source).await.unwrap();
+        assert!(in_use(&second), "it answers, and lags");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    first.state().slot = 1001;
+    let deadline = soon();
+    while !in_use(&first) {
+        assert!(Instant::now() < deadline, "the endpoint was never found well");
+        read(&source).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_only_endpoint_is_found_well_again_by_a_small_question_before_its_time_is_over() {
+    let ledger = connected().await;
+    ledger.faults([Fault::Wait(429, "86400"), Fault::Wait(429, "86400"), Fault::Status(503, None)]);
+    ledger.state().results.insert("getSlot", serde_json::json!(1000));
+    let mut settings = settings_of(&[ledger.url()]);
+    settings.probe_barred_every = Duration::from_millis(50);
+    let source = RpcSource::new(settings).unwrap();
+    let read = async || source.read(&QUERY, Instant::now() + Duration::from_secs(30)).await;
+    assert!(read().await.is_err());
+    assert_eq!(read().await.unwrap().users.len(), 1);
+    assert_eq!(ledger.methods()[..5], ["getProgramAccounts", "getSlot", "getSlot", "getSlot", "getProgramAccounts"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_views_are_of_no_use_is_left_for_the_next() {
+    let (first, second) = (connected().await, connected().await);
+    first.state().slot = 500;
+    let source = source_of(&[first.url(), second.url()]);
+    assert_eq!(read(&source).await.unwrap().slot, Slot(500));
+    source.try_another();
+    let view = read(&source).await.unwrap();
+    assert_eq!((view.slot, view.provenance().endpoint), (Slot(1000), 1));
+}
+
+#[tokio::test]
+async fn a_view_says_what_time_the_ledger_had() {
+    let ledger = connected().await;
+    assert_eq!(read(&source(&ledger)).await.unwrap().provenance().clock, None);
+    let mut clock = vec![0; 32];
+    clock.extend(1_760_464_781_i64.to_le_bytes());
+    ledger.put_raw(read::CLOCK, Pubkey([7; 32]), clock);
+    let view = read(&source(&ledger)).await.unwrap();
+    assert_eq!(view.provenance().clock, Some(1_760_464_781));
+    assert!(view.quarantined.is_empty(), "the clock is not the program's account: {:?}", view.quarantined);
 }
 
 #[tokio::test]
@@ -252,13 +446,15 @@ async fn passing_faults_are_ridden_out_within_one_read() {
 
 #[tokio::test]
 async fn what_trying_again_cannot_help_is_not_tried_again() {
-    for fault in [Fault::Rpc(-32602, "Invalid params"), Fault::Status(401, None), Fault::Status(404, None), Fault::Oversize(300_000)] {
+    // Parameters that are not liked are tried in plainer words once.
+    let once = [Fault::Status(401, None), Fault::Status(404, None), Fault::Oversize(300_000)].map(|fault| (fault, 1));
+    for (fault, requests) in [(Fault::Rpc(-32602, "Invalid params"), 2), (Fault::Status(400, None), 2)].into_iter().chain(once) {
         let ledger = connected().await;
-        ledger.faults([fault.clone()]);
+        ledger.faults(vec![fault.clone(); 2]);
         let source = source(&ledger);
         assert!(read(&source).await.is_err(), "{fault:?}");
         let health = source.health();
-        assert_eq!((health.requests, health.retries, health.reads_failed), (1, 0, 1), "{fault:?}");
+        assert_eq!((health.requests, health.retries, health.reads_failed), (requests, 0, 1), "{fault:?}");
         assert!(health.last_error.is_some());
     }
 }
@@ -298,10 +494,11 @@ async fn a_time_past_the_deadline_that_the_only_endpoint_names_binds_the_next_re
     let ledger = connected().await;
     ledger.faults([Fault::Status(429, Some(3000))]);
     let source = source(&ledger);
-    assert!(read(&source).await.is_err());
+    let read = async || source.read(&QUERY, Instant::now() + Duration::from_secs(30)).await;
+    assert!(read().await.is_err());
     for _ in 0..3 {
-        let error = read(&source).await.unwrap_err();
-        assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("asks for no requests within the next 29")), "{error}");
+        let error = read().await.unwrap_err();
+        assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("asks for no requests within the next")), "{error}");
     }
     let health = source.health();
     assert_eq!((health.requests, health.reads_failed), (1, 4), "nothing more was sent");
@@ -396,7 +593,7 @@ async fn an_endpoint_that_is_down_is_an_error_without_secrets() {
 #[tokio::test]
 async fn a_secret_that_the_ledger_repeats_in_its_error_is_taken_out() {
     let ledger = connected().await;
-    ledger.faults([Fault::Rpc(-32602, "unknown token tok3n")]);
+    ledger.faults(vec![Fault::Rpc(-32602, "unknown token tok3n"); 2]);
     let source = source_of(&[format!("http://{}/tok3n", ledger.address)]);
     let error = read(&source).await.unwrap_err().to_string();
     assert!(error.contains("unknown token ***"), "{error}");

@@ -22,9 +22,11 @@ pub struct HttpSettings {
     pub redirects: usize,
     /// Whether the proxies that the environment names are used (`HTTPS_PROXY`, `NO_PROXY` and so on).
     pub proxies: bool,
+    /// Whether connections are kept for later requests.
+    pub keeps_connections: bool,
 }
 
-/// A client that keeps its connections.
+/// A client.
 pub struct Http {
     way: Way,
     settings: HttpSettings,
@@ -64,6 +66,7 @@ impl Way {
             .pool_idle_timeout(Duration::from_secs(300))
             .tcp_keepalive(Duration::from_secs(60))
             .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")));
+        let builder = if settings.keeps_connections { builder } else { builder.pool_max_idle_per_host(0) };
         if settings.proxies { builder } else { builder.no_proxy() }
     }
 }

@@ -87,7 +87,7 @@ fn way_that(outlet: Outlet) -> (Way, Arc<Says>) {
 }
 
 fn client(way: &Way) -> Http {
-    way.http(HttpSettings { timeout: LONG, redirects: 0, proxies: false }).unwrap()
+    way.http(HttpSettings { timeout: LONG, redirects: 0, proxies: false, keeps_connections: true }).unwrap()
 }
 
 async fn get(http: &Http, url: &Url) -> Result<String, reqwest::Error> {

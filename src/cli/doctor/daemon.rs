@@ -85,6 +85,17 @@ fn ledger(status: &Status) -> Check {
         let count = status.view.quarantined.len();
         return Check::warn("ledger", format!("{count} accounts do not decode and are set aside"), "an update of warrend may know them");
     }
+    if let Some(note) = notes::restarted(status) {
+        return Check::warn("ledger", note, "compare `warren user list` with what you expect: what was written after that slot is undone");
+    }
+    if !status.ledger.lacks.is_empty() {
+        let detail = format!("{} is read, with less than all of the protocol: {}", status.ledger.endpoint, status.ledger.lacks.join("; "));
+        return Check::warn(
+            "ledger",
+            detail,
+            "nothing has to be done; another endpoint, named first in [ledger] urls, costs fewer requests",
+        );
+    }
     let pushed = if status.ledger.subscribed { "changes are pushed" } else { "changes are polled for" };
     let age = output::span(well.unwrap_or_default());
     Check::pass("ledger", format!("{}, view {age} old, {pushed}", status.ledger.endpoint))
@@ -214,6 +225,11 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["ledger"]["over_tunnel"] = json!("only doublezero0 leads there")), "ledger"), Outcome::Warn);
+        assert_eq!(outcome(&status(|s| s["ledger"]["lacks"] = json!(["no minContextSlot"])), "ledger"), Outcome::Warn);
+        let restart = json!({"from": 9, "to": 5, "age_seconds": 60.0});
+        assert_eq!(outcome(&status(|s| s["view"]["restarted"] = restart), "ledger"), Outcome::Warn);
+        let long_ago = json!({"from": 9, "to": 5, "age_seconds": 7200.0});
+        assert_eq!(outcome(&status(|s| s["view"]["restarted"] = long_ago), "ledger"), Outcome::Pass);
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["other_client_ip"] = json!("192.0.2.9")), "client address"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);

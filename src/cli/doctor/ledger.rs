@@ -28,7 +28,8 @@ const ENDPOINTS: usize = 4;
 pub const PATIENCE: Duration = Duration::from_millis(2500);
 /// A slot lasts about this long (Solana's target).
 const SLOT: f64 = 0.4;
-/// A view further behind than its age explains: its endpoint lags. About a minute.
+/// An endpoint further behind the view than this lags; so does the one of a view that is further behind than its age explains.
+/// About a minute.
 const LAG: f64 = 150.0;
 /// The ledger's time is agreed on to some seconds, and a finalized slot is 13 s old.
 const CLOCK_TOLERANCE: i64 = 30;
@@ -106,6 +107,13 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
     let detail = format!("slot {}, after {}", glance.slot, output::span(answer.took.as_secs_f64()));
     let view = status.and_then(|status| Some((status.view.slot?, status.view.age_seconds?, &status.ledger.endpoint)));
     let Some((slot, age, used)) = view else { return Check::pass(DIRECT, detail).of(&answer.endpoint) };
+    let lower = slot.saturating_sub(glance.slot.0);
+    let held = status.is_some_and(|status| status.view.held.is_some());
+    if f64::from(u32::try_from(lower).unwrap_or(u32::MAX)) > LAG || (lower > 0 && held) {
+        let detail = format!("{detail}; that is {lower} slots before the daemon's view, which was read {} ago", output::span(age));
+        let fix = "the endpoint lags, or the ledger was restarted from an earlier slot: `warren status` tells what the daemon makes of it";
+        return Check::warn(DIRECT, detail, fix).of(&answer.endpoint);
+    }
     let behind = glance.slot.0.saturating_sub(slot);
     let unexplained = f64::from(u32::try_from(behind).unwrap_or(u32::MAX)) - age / SLOT;
     let detail = format!("{detail}; the daemon's view is {behind} slots older and was read {} ago", output::span(age));
@@ -233,7 +241,17 @@ mod tests {
         assert_eq!(outcome(1000, 10.0, 1030), Outcome::Pass);
         assert_eq!(outcome(1000, 100.0, 1250), Outcome::Pass, "an old view");
         assert_eq!(outcome(1000, 1.0, 1250), Outcome::Warn);
-        assert_eq!(outcome(1000, 1.0, 900), Outcome::Pass, "the daemon knows more than this endpoint");
+        assert_eq!(outcome(1000, 1.0, 900), Outcome::Pass, "the daemon knows a little more than this endpoint");
+        assert_eq!(outcome(400_000, 1.0, 900), Outcome::Warn);
+    }
+
+    #[test]
+    fn an_endpoint_whose_reads_do_not_count_because_they_are_older_does_not_pass() {
+        let held = status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("slot 990 is older than 1000")));
+        let (outcome, detail, _) = of(&judge(&[answer(Ok(glance(990)))], Some(&held), None), DIRECT);
+        assert!(outcome == Outcome::Warn && detail.contains("10 slots before the daemon's view"), "{detail}");
+        let held = status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("connection refused")));
+        assert_eq!(of(&judge(&[answer(Ok(glance(1010)))], Some(&held), None), DIRECT).0, Outcome::Pass, "another fact");
     }
 
     #[test]

@@ -120,6 +120,12 @@ pub static FLAGS: &[Flag] = &[
         set: Set::Span(|layer, span| layer.ledger.max_view_age = Some(span.into())),
     },
     Flag {
+        names: &["ledger-restart-after"],
+        value: Value::Span,
+        help: "lower slots that advance for so long, at a later time of the ledger's clock, are a restart of the ledger (default 3m)",
+        set: Set::Span(|layer, span| layer.ledger.restart_after = Some(span.into())),
+    },
+    Flag {
         names: &["role"],
         value: Value::Text(" client|gateway"),
         help: "which end of the tunnels this host is (default client)",

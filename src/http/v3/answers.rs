@@ -12,8 +12,8 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA,
-    Status, Step, Tunnel, TunnelReply, ViewState,
+    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, PlanReply, Postponed, Process, Refused,
+    RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
 
@@ -208,6 +208,7 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         last_error: health.last_error.clone(),
         websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
         over_tunnel: health.over_tunnel.clone(),
+        lacks: health.lacks.clone(),
     }
 }
 
@@ -218,6 +219,11 @@ fn view(snapshot: &Snapshot) -> ViewState {
         age_seconds: snapshot.view_read_at.map(|read_at| age(snapshot, read_at)),
         stale: snapshot.stale,
         held: snapshot.held.as_ref().map(ToString::to_string),
+        restarted: snapshot.restarted.map(|restarted| LedgerRestart {
+            from: restarted.from.0,
+            to: restarted.to.0,
+            age_seconds: age(snapshot, restarted.at),
+        }),
         users: view.map_or(0, |view| view.users.len()),
         quarantined: view.map_or_else(BTreeMap::new, |view| {
             view.quarantined.iter().map(|(key, quarantine)| (key.to_string(), quarantine.reason.clone())).collect()

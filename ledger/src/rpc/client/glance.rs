@@ -1,22 +1,17 @@
 //! One small question that tells how an endpoint is: its slot, its time, and the program's version.
 
 use tokio::time::Instant;
-use warren_state::{Pubkey, Slot};
+use warren_state::Slot;
 
-use super::{LedgerClient, LookupError};
+use super::{Lane, LedgerClient, LookupError};
 use crate::{
     accounts::{Account, ProgramConfig, decode},
     pda::Pda,
-    rpc::read::Raw,
+    rpc::{
+        accounts::{Raw, When},
+        read::{CLOCK, unix_seconds},
+    },
 };
-
-/// `SysvarC1ock11111111111111111111111111111111`: the account that holds the ledger's own time.
-const CLOCK: Pubkey = Pubkey([
-    0x06, 0xa7, 0xd5, 0x17, 0x18, 0xc7, 0x74, 0xc9, 0x28, 0x56, 0x63, 0x98, 0x69, 0x1d, 0x5e, 0xb6, 0x8b, 0x5e, 0xb8, 0xa3, 0x9b, 0x4b,
-    0x6d, 0x5c, 0x73, 0x55, 0x5b, 0x21, 0x00, 0x00, 0x00, 0x00,
-]);
-/// The `unix_timestamp` of that account: after slot, start of the epoch, epoch and leader schedule's epoch.
-const UNIX_TIMESTAMP: std::ops::Range<usize> = 32..40;
 
 /// How an endpoint is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,11 +34,13 @@ impl LedgerClient {
     pub async fn glance(&self, deadline: Instant) -> Result<Glance, LookupError> {
         let program_config = Pda::new(self.settings.program_id).program_config().address;
         let wanted = [CLOCK, program_config];
-        let (slot, raw) = self.try_each(deadline, async |lane| self.reading(lane).multiple_accounts(&wanted, Slot(0)).await).await?;
+        let ask = async |lane: &Lane| lane.accounts(&self.settings).at_addresses(&wanted, When::Any).await;
+        let found = self.try_each(deadline, ask).await?;
+        let slot = found.slots.map(|slots| slots.lowest).unwrap_or_default();
         let server_seconds = self.counters.server_seconds.load(std::sync::atomic::Ordering::Relaxed);
         let server_seconds = i64::try_from(server_seconds).ok().filter(|seconds| *seconds > 0);
         let mut glance = Glance { slot, unix_seconds: None, server_seconds, program: None };
-        for raw in raw {
+        for raw in found.accounts {
             if raw.pubkey == CLOCK {
                 glance.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
             } else if raw.owner == self.settings.program_id {
@@ -52,10 +49,6 @@ impl LedgerClient {
         }
         Ok(glance)
     }
-}
-
-fn unix_seconds(clock: &[u8]) -> Option<i64> {
-    Some(i64::from_le_bytes(clock.get(UNIX_TIMESTAMP)?.try_into().ok()?))
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "one kind of twenty is looked for")]
@@ -70,17 +63,14 @@ fn program(raw: Raw) -> Option<ProgramConfig> {
 mod tests {
     use std::time::Duration;
 
+    use warren_state::Pubkey;
+
     use super::*;
     use crate::{
         accounts::Version,
         rpc::{Endpoint, RpcSettings},
         testing::{FakeLedger, PROGRAM},
     };
-
-    #[test]
-    fn the_address_of_the_clock_is_the_one_that_is_written() {
-        assert_eq!(CLOCK.to_string(), "SysvarC1ock11111111111111111111111111111111");
-    }
 
     #[tokio::test]
     async fn a_glance_tells_slot_time_and_version_and_does_without_what_is_not_there() {

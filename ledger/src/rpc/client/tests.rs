@@ -100,6 +100,34 @@ async fn questions_are_tried_again_on_the_next_endpoint_and_end_at_the_deadline(
 }
 
 #[tokio::test]
+async fn a_time_that_one_endpoint_names_keeps_nobody_from_asking_another() {
+    let [first, second] = [FakeLedger::start().await, FakeLedger::start().await];
+    second.state().results.insert("getBalance", json!({"context": {"slot": 1}, "value": 7}));
+    first.faults([Fault::Wait(429, "60")]);
+    let client = client(&[&first, &second]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    assert_eq!(client.balance(&samples::key(1), deadline).await, Ok(Lamports(7)));
+    assert_eq!(client.call(&Request::Balance(samples::key(1))).await, Ok(Reply::Balance(Lamports(7))));
+    assert_eq!(first.methods().len(), 1);
+    first.faults([Fault::Status(403, None)]);
+    let client = self::client(&[&first, &second]);
+    assert_eq!(client.balance(&samples::key(1), soon()).await, Ok(Lamports(7)), "what one refuses another may not");
+}
+
+#[tokio::test]
+async fn after_a_transaction_a_balancer_over_a_node_that_lags_is_asked_until_the_other_answers() {
+    let ledger = FakeLedger::start().await;
+    ledger.put(samples::key(10), &user(UserType::IBRL).into());
+    ledger.state().lags = vec![20, 0];
+    let client = client(&[&ledger]);
+    client.not_before(Slot(1000));
+    assert!(client.account(&samples::key(10), soon()).await.unwrap().is_some());
+    assert_eq!(ledger.methods().len(), 2);
+    ledger.state().lags = vec![20];
+    assert!(client.account(&samples::key(10), soon()).await.is_err(), "an older answer is none");
+}
+
+#[tokio::test]
 async fn the_calls_of_sending_are_the_ledgers_own_with_preflight_off() {
     let ledger = FakeLedger::start().await;
     let client = client(&[&ledger]);
@@ -158,7 +186,12 @@ async fn only_a_clear_refusal_counts_as_one_and_another_signature_in_the_answer_
     ledger.faults([Fault::Status(429, Some(7))]);
     let failure = call().await;
     assert!(failure.refused);
-    assert_eq!(failure.retry, RetryAdvice::After(Some(Duration::from_secs(7))));
+    let RetryAdvice::After(Some(wait)) = failure.retry else { panic!("{failure:?}") };
+    assert!(wait <= Duration::from_secs(7) && wait > Duration::from_secs(1), "{wait:?}");
+    let failure = call().await;
+    assert!(failure.refused && matches!(failure.retry, RetryAdvice::After(Some(_))), "nothing is sent meanwhile: {failure:?}");
+    let client = self::client(&[&ledger]);
+    let call = async || client.call(&Request::Broadcast(signed.clone())).await.unwrap_err();
     let unclear = Fault::Rpc(-32002, "Failed to process transaction: receiving on a closed channel");
     for fault in [unclear, Fault::Rpc(-32603, "Internal error"), Fault::Status(502, None), Fault::CutOff, Fault::Close, Fault::None] {
         ledger.faults([fault.clone()]);

@@ -1,0 +1,214 @@
+//! The endpoints: which one is asked, and which one is left alone for a while.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use solana_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client::rpc_client::RpcClientConfig;
+use tokio::time::Instant;
+
+use super::{
+    Endpoint, RpcSettings, SetupError,
+    accounts::Accounts,
+    counters::Counters,
+    dialect::Dialect,
+    failure::{Failure, Retry},
+    sender::{Sender, Transport},
+};
+
+/// The first wait for a node that lags: all of them together are about a slot and a half.
+const CATCHING_UP: Duration = Duration::from_millis(80);
+
+/// All endpoints, in order of preference; at least one.
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    current: AtomicUsize,
+}
+
+/// One endpoint and its clients.
+pub(super) struct Lane {
+    pub(super) endpoint: Endpoint,
+    pub(super) client: RpcClient,
+    /// Makes a connection of its own for each request: behind a balancer it may end at another node.
+    pub(super) fresh: RpcClient,
+    pub(super) dialect: Dialect,
+    /// Its place in the list.
+    pub(super) number: usize,
+    times: Mutex<Times>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Times {
+    /// The endpoint wants no request before.
+    not_before: Option<Instant>,
+    /// When the endpoint was left for another, or probed since.
+    left: Option<Instant>,
+    /// When the endpoint said that it wants no requests, or was probed since.
+    barred: Option<Instant>,
+}
+
+impl Lanes {
+    /// Sets up the clients; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When there is no endpoint, or TLS cannot be set up.
+    pub(super) fn new(settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
+        if settings.endpoints.is_empty() {
+            return Err(SetupError::NoEndpoint);
+        }
+        let lanes = settings.endpoints.iter().enumerate().map(|(number, endpoint)| Lane::new(number, endpoint, settings, counters));
+        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, current: AtomicUsize::new(0) })
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The endpoint in use.
+    pub(super) fn current(&self) -> &Lane {
+        &self.lanes[self.current.load(Relaxed) % self.lanes.len()]
+    }
+
+    pub(super) fn get(&self, number: usize) -> &Lane {
+        &self.lanes[number % self.lanes.len()]
+    }
+
+    /// The endpoint to ask, as soon as it wants to be asked.
+    ///
+    /// # Errors
+    /// When none wants to be asked before the deadline.
+    pub(super) async fn allowed(&self, deadline: Instant) -> Result<&Lane, Failure> {
+        loop {
+            let now = Instant::now();
+            let (number, wait) = self.soonest(now);
+            if wait.is_zero() {
+                self.current.store(number, Relaxed);
+                return Ok(&self.lanes[number]);
+            }
+            if now + wait >= deadline {
+                return Err(Failure::AskedToWait(wait));
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The first endpoint, from the current one on, that may be asked soonest, and how long that is from now.
+    pub(super) fn soonest(&self, now: Instant) -> (usize, Duration) {
+        let current = self.current.load(Relaxed);
+        let order = (0..self.lanes.len()).map(|step| (current + step) % self.lanes.len());
+        let waits = order.map(|number| (number, self.lanes[number].wait(now)));
+        waits.min_by_key(|(_, wait)| *wait).unwrap_or((current, Duration::ZERO))
+    }
+
+    /// A request failed: the time that the endpoint names is kept, and the next request goes to the next endpoint, unless
+    /// another one that failed has seen to that already.
+    pub(super) fn failed(&self, lane: &Lane, failure: &Failure) {
+        if let Retry::After(Some(named)) = failure.retry() {
+            lane.bar(Instant::now() + named);
+        }
+        self.leave(lane);
+    }
+
+    /// The next request goes to the next endpoint.
+    pub(super) fn leave(&self, lane: &Lane) {
+        let index = self.current.load(Relaxed);
+        if index % self.lanes.len() == lane.number {
+            lane.times().left = Some(Instant::now());
+            let _ = self.current.compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed);
+        }
+    }
+
+    /// An endpoint that comes before the current one, was left so long ago, and may be asked: it may be well again. It is
+    /// told once in that time.
+    pub(super) fn to_probe(&self, every: Duration) -> Option<usize> {
+        let (current, now) = (self.current.load(Relaxed) % self.lanes.len(), Instant::now());
+        let due = |lane: &&Lane| lane.wait(now).is_zero() && lane.times().left.is_none_or(|left| now - left >= every);
+        let lane = self.lanes[..current].iter().find(due)?;
+        lane.times().left = Some(now);
+        Some(lane.number)
+    }
+
+    /// An endpoint that comes before the current one is well again.
+    pub(super) fn prefer(&self, number: usize) {
+        self.current.fetch_min(number, Relaxed);
+    }
+}
+
+impl Lane {
+    fn new(number: usize, endpoint: &Endpoint, settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
+        let transport = Transport::new(endpoint.clone(), settings, Arc::clone(counters)).map_err(SetupError::Http)?;
+        let transport = Arc::new(transport);
+        let client = |sender| RpcClient::new_sender(sender, RpcClientConfig::with_commitment(settings.commitment.into()));
+        Ok(Self {
+            endpoint: endpoint.clone(),
+            client: client(Sender::pooled(&transport)),
+            fresh: client(Sender::fresh(&transport)),
+            dialect: Dialect::default(),
+            number,
+            times: Mutex::default(),
+        })
+    }
+
+    /// Accounts of this program, asked for here.
+    pub(super) fn accounts(&self, settings: &RpcSettings) -> Accounts<'_> {
+        Accounts {
+            client: &self.client,
+            fresh: &self.fresh,
+            dialect: &self.dialect,
+            program: settings.program_id,
+            commitment: settings.commitment.into(),
+            limit: settings.max_response,
+            first_wait: CATCHING_UP,
+        }
+    }
+
+    /// Tells the log, once, what the endpoint does without.
+    pub(super) fn tell_lacks(&self) {
+        for lack in self.dialect.to_tell() {
+            tracing::info!(endpoint = %self.endpoint.shown(), "the ledger's endpoint does without a part of the protocol: {lack}");
+        }
+    }
+
+    /// No request before this time, nor before an earlier call's.
+    fn bar(&self, until: Instant) {
+        let (mut times, now) = (self.times(), Instant::now());
+        if times.not_before.is_none_or(|earlier| earlier <= now) {
+            times.barred = Some(now);
+        }
+        times.not_before = times.not_before.max(Some(until));
+    }
+
+    /// How long until a small question may tell whether an endpoint that wants no requests is well again.
+    pub(super) fn probe_in(&self, now: Instant, every: Duration) -> Duration {
+        self.times().barred.map_or(Duration::ZERO, |barred| (barred + every).saturating_duration_since(now))
+    }
+
+    /// A small question was answered, or not.
+    pub(super) fn probed(&self, answer: Result<(), Failure>) {
+        let now = Instant::now();
+        {
+            let mut times = self.times();
+            times.barred = Some(now);
+            if answer.is_ok() {
+                (times.not_before, times.barred) = (None, None);
+            }
+        }
+        if let Some(Retry::After(Some(named))) = answer.err().map(|failure| failure.retry()) {
+            self.bar(now + named);
+        }
+    }
+
+    /// How long the endpoint wants no request yet.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.times().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
