@@ -54,6 +54,9 @@ impl Reconciler {
         for (id, seen) in &self.seen {
             ends.add(*id, seen.far_end);
         }
+        for (id, far_end) in &self.underlay.withheld {
+            ends.add(*id, [*far_end]);
+        }
         ends.waiting.clone_from(&built.needs_source);
         ends
     }

@@ -74,7 +74,7 @@ impl Reconciler {
         let spec = self.manual_spec(request).map_err(ProvisionRefusal::Refused)?;
         let assigned = self.slots.values().any(|slot| matches!(&slot.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
         let wanted = self.desired.tunnels.values().any(|want| want.spec.link.name == spec.link.name);
-        let withheld = self.underlay.withheld.contains(&spec.id);
+        let withheld = self.underlay.withheld.contains_key(&spec.id);
         if assigned || wanted || withheld {
             return Err(ProvisionRefusal::Multiple(request.kind.class()));
         }

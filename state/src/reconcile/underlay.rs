@@ -32,8 +32,8 @@ pub(super) struct Underlay {
     known: BTreeMap<Way, Option<u32>>,
     /// Those that the tunnels of the last build take.
     used: BTreeSet<Way>,
-    /// Tunnels that are not built before the MTU of their way is known.
-    pub(super) withheld: BTreeSet<TunnelId>,
+    /// Tunnels that are not built before the MTU of their way is known, with their far ends.
+    pub(super) withheld: BTreeMap<TunnelId, Ipv4Addr>,
     asked: BTreeSet<Way>,
 }
 
@@ -55,13 +55,13 @@ impl Reconciler {
             match mtu {
                 Some(mtu) => spec.link.mtu = mtu,
                 None => {
-                    withheld.insert(*id);
+                    withheld.insert(*id, spec.link.remote);
                 }
             }
         }
         known.retain(|way, _| used.contains(way));
         asked.retain(|way| used.contains(way));
-        for id in &*withheld {
+        for id in withheld.keys() {
             built.tunnels.remove(id);
             built.keep.insert(id.0);
         }
