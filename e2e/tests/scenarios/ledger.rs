@@ -188,6 +188,7 @@ fn captured(site: &mut Site<'_>, kind: UserType) -> Result<()> {
     site.daemon_arguments = ["--request-timeout", "3s"].map(str::to_owned).to_vec();
     let host = crate::support::connected(site, kind)?;
     let rules_before = rules(&host.client)?;
+    site.device().namespace.ip(&format!("route add blackhole {LEDGER_ADDRESS}/32\n"))?;
     let announced = [site.device().speaker.announced(), &[Ipv4Net::from(LEDGER_ADDRESS)]].concat();
     site.device().speaker.announce(announced)?;
     until("the route to the ledger is in", SOON, || {
