@@ -55,6 +55,9 @@ _warren() {
             warren,explain)
                 cmd="warren__subcmd__explain"
                 ;;
+            warren,firewall)
+                cmd="warren__subcmd__firewall"
+                ;;
             warren,keygen)
                 cmd="warren__subcmd__keygen"
                 ;;
@@ -131,7 +134,7 @@ _warren() {
 
     case "${cmd}" in
         warren)
-            opts="-e -h -V --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass balance address keygen config enable disable plan explain doctor bugreport routes latency ledger completions completion version"
+            opts="-e -h -V --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help --version status connect disconnect multicast user access-pass balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions completion version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +165,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -197,7 +204,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help list get"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help list get"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,6 +235,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -263,7 +274,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__get)
-            opts="-e -h --client-ip --user-payer --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --client-ip --user-payer --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,6 +316,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -337,7 +352,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__access__subcmd__pass__subcmd__list)
-            opts="-e -h --mine --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --mine --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +383,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -403,7 +422,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__address)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -434,6 +453,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -469,7 +492,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__balance)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -500,6 +523,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -535,7 +562,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__bugreport)
-            opts="-o -e -h --output --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-o -e -h --output --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -577,6 +604,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -609,7 +640,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__completions)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help bash elvish fish powershell zsh"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -640,6 +671,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -675,7 +710,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help get set"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help get set"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -706,6 +741,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -741,7 +780,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__get)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -772,6 +811,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -807,7 +850,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__set)
-            opts="-e -h --tenant --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --tenant --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -845,6 +888,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -877,7 +924,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect)
-            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
+            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -923,6 +970,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -955,7 +1006,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__ibrl)
-            opts="-a -v -e -h --allocate-addr --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-a -v -e -h --allocate-addr --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1001,6 +1052,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1033,7 +1088,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__multicast)
-            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
+            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1095,6 +1150,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1127,7 +1186,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__disable)
-            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1165,6 +1224,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1197,7 +1260,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__disconnect)
-            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
+            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1243,6 +1306,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1275,7 +1342,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__doctor)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1306,6 +1373,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1341,7 +1412,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__enable)
-            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1379,6 +1450,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1411,7 +1486,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__explain)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1442,6 +1517,84 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ws)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keypair)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --solana-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --geo-program-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        warren__subcmd__firewall)
+            opts="-e -h --print --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --print)
+                    COMPREPLY=($(compgen -W "nft iptables ufw" -- "${cur}"))
+                    return 0
+                    ;;
+                --sock-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1477,7 +1630,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__keygen)
-            opts="-o -f -e -h --outfile --force --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-o -f -e -h --outfile --force --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1519,6 +1672,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1551,7 +1708,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__latency)
-            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --wait --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1589,6 +1746,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1621,7 +1782,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help decode show"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help decode show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1652,6 +1813,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1687,7 +1852,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger__subcmd__decode)
-            opts="-e -h --base64 --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --base64 --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1718,6 +1883,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1753,7 +1922,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__ledger__subcmd__show)
-            opts="-e -h --client-ip --device --config --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --client-ip --device --config --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1799,6 +1968,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1831,7 +2004,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help subscribe unsubscribe publish unpublish"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help subscribe unsubscribe publish unpublish"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1862,6 +2035,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1897,7 +2074,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__publish)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1936,6 +2113,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1971,7 +2152,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__subscribe)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2010,6 +2191,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2045,7 +2230,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unpublish)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2084,6 +2269,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2119,7 +2308,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unsubscribe)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2161,6 +2350,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2193,7 +2386,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__plan)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2224,6 +2417,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2259,7 +2456,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__routes)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2290,6 +2487,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2325,7 +2526,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__status)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2356,6 +2557,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2391,7 +2596,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help list get"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help list get"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2422,6 +2627,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2457,7 +2666,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__get)
-            opts="-e -h --pubkey --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --pubkey --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2495,6 +2704,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2527,7 +2740,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__user__subcmd__list)
-            opts="-e -h --client-ip --here --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --client-ip --here --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2565,6 +2778,10 @@ _warren() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ws)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2597,7 +2814,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__version)
-            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2628,6 +2845,10 @@ _warren() {
                     return 0
                     ;;
                 --ledger-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_warren_global_optspecs
-    string join \n sock-file= json e/env= url= ws= program-id= keypair= no-version-warning log-level= solana-url= geo-program-id= h/help V/version
+    string join \n sock-file= json e/env= url= ca-file= ws= program-id= keypair= no-version-warning log-level= solana-url= geo-program-id= h/help V/version
 end
 
 function __fish_warren_needs_command
@@ -27,6 +27,7 @@ end
 complete -c warren -n "__fish_warren_needs_command" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_needs_command" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_needs_command" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_needs_command" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -52,6 +53,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "disable" -d 'Turn the
 complete -c warren -n "__fish_warren_needs_command" -f -a "plan" -d 'Show what the daemon would change now'
 complete -c warren -n "__fish_warren_needs_command" -f -a "explain" -d 'Tell in words where a tunnel is in its life, and why'
 complete -c warren -n "__fish_warren_needs_command" -f -a "doctor" -d 'Look for what keeps tunnels from working, and tell how to fix it'
+complete -c warren -n "__fish_warren_needs_command" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
 complete -c warren -n "__fish_warren_needs_command" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
 complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the routes that the sessions taught us'
 complete -c warren -n "__fish_warren_needs_command" -f -a "latency" -d 'Show how far the devices are, the nearest first'
@@ -62,6 +64,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "version" -d 'Print th
 complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -77,6 +80,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -96,6 +100,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -118,6 +123,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -135,6 +141,7 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -149,6 +156,7 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -167,6 +175,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -183,6 +192,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -199,6 +209,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -215,6 +226,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -229,6 +241,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -244,6 +257,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -258,6 +272,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -270,6 +285,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -284,6 +300,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -299,6 +316,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -311,6 +329,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -323,6 +342,7 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -336,6 +356,7 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -349,6 +370,7 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'P
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -363,6 +385,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -376,6 +399,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -389,6 +413,7 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also w
 complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -402,6 +427,7 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also 
 complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -414,6 +440,7 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -426,6 +453,7 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Pri
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -438,6 +466,7 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -447,10 +476,27 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id 
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'nftables'
+iptables\t'iptables'
+ufw\t'ufw'"
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand firewall" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output -d 'The archive, which must not exist yet; without it one in this folder, named after the time' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -463,6 +509,7 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d
 complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -476,6 +523,7 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How l
 complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand latency" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -488,6 +536,7 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d '
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -502,6 +551,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -518,6 +568,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -530,6 +581,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -542,6 +594,7 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help 
 complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
@@ -554,6 +607,7 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -
 complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
