@@ -196,7 +196,10 @@ fn cause(cause: &str) -> Option<&'static str> {
         "forbidden_here" => "this host does not let it out: `warren doctor` looks for the rule of its firewall",
         "no_way" => "this host knows no way to the device's end of the tunnel, or a router on the way says that there is none",
         "refused" => "the device, or a firewall in its name, says that nobody listens there",
-        "silence" => "nothing comes back: does the device have its end of the tunnel, and do firewalls let GRE pass?",
+        "silence" => {
+            "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
+             `warren doctor` looks for it"
+        }
         "broken_off" => "the device takes the connection and breaks it off",
         "notification_received" => "the device answers and refuses the session",
         "our_asn_refused" => "the device expects another AS number of this host than the one that it calls itself by",

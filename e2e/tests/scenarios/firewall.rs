@@ -37,7 +37,7 @@ fn default_drop(site: &mut Site<'_>) -> Result<()> {
         "table inet filter {
             chain input { type filter hook input priority 0; policy drop; iif lo accept; ct state { established, related } accept; }
             chain output { type filter hook output priority 0; policy drop; oif lo accept; ct state { established, related } accept;
-                tcp dport != 179 accept; }
+                tcp dport != 179 accept; ip daddr != 169.254.0.0/16 ip protocol icmp accept; }
         }",
     )?;
     let connection = site.connect(0, UserType::IBRL)?;

@@ -99,6 +99,10 @@ impl Facts<'_> {
         }
         let (before, after) = self.link?;
         let silent = self.seen.inside == Some(Echo::Silence) && !self.is_up() && !self.is_heard();
+        let never_left = cause == Some("silence") && after.sent == 0;
+        if never_left || silent && after.sent == before.sent {
+            return stop(format!("what is sent to {} does not get into {}", self.peer(), after.name));
+        }
         if silent && after.unsent > before.unsent {
             return stop(format!("packets go into {} and this host does not send them on as GRE to {}", after.name, self.target.address));
         }
@@ -143,7 +147,7 @@ impl Facts<'_> {
             (_, Err(reason)) if self.is_up() => Check::skip(FIREWALL, format!("the session is up; rules cannot be read ({reason})")),
             (_, Err(reason)) => Check::skip(
                 FIREWALL,
-                format!("this host refuses to send nothing; its rules cannot be read ({reason}): `warren doctor` as root looks at them"),
+                format!("no sign of one in the way; its rules cannot be read ({reason}): `warren doctor` as root looks at them"),
             ),
         }
     }
@@ -249,6 +253,10 @@ mod tests {
         assert!(refused.check.detail.contains("its rules cannot be read (nft: Operation not permitted)"), "{}", refused.check.detail);
         assert!(judged(&target(SILENT, Some("forbidden_here")), Echo::Silence, &link(5, 8, 0), unreadable()).stops);
         assert!(judged(&target(SILENT, None), Echo::Silence, &link(5, 8, 3), unreadable()).stops, "GRE does not leave");
+        let unmoved = judged(&target(SILENT, None), Echo::Silence, &link(5, 5, 0), unreadable());
+        assert!(unmoved.stops && unmoved.check.detail.contains("does not get into doublezero0"), "{}", unmoved.check.detail);
+        let not_allowed = Echo::NotAllowed("no socket".into());
+        assert!(judged(&target(SILENT, Some("silence")), not_allowed, &link(0, 0, 0), unreadable()).stops, "it connects, and nothing left");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub enum Echo {
 pub async fn echo(target: Ipv4Addr, length: usize, whole: bool) -> Echo {
     let socket = match open(whole) {
         Ok(socket) => socket,
-        Err(error) => return Echo::NotAllowed(error.to_string()),
+        Err(error) => return without_socket(target, &error).await,
     };
     for sequence in 1..=TRIES {
         let (message, nonce) = request(sequence, length);
@@ -57,6 +57,17 @@ pub async fn echo(target: Ipv4Addr, length: usize, whole: bool) -> Echo {
         }
     }
     Echo::Silence
+}
+
+/// Any user may send a datagram; whether this host lets it out shows at once. It is empty, for the port that discards (RFC 863).
+async fn without_socket(target: Ipv4Addr, why: &io::Error) -> Echo {
+    const DISCARD: u16 = 9;
+    let not_allowed = Echo::NotAllowed(why.to_string());
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await else { return not_allowed };
+    match socket.send_to(&[], (target, DISCARD)).await.map_err(|error| refused(&error)) {
+        Err(forbidden @ Echo::Forbidden(_)) => forbidden,
+        Ok(_) | Err(_) => not_allowed,
+    }
 }
 
 fn refused(error: &io::Error) -> Echo {
