@@ -35,7 +35,8 @@ fn default_drop(site: &mut Site<'_>) -> Result<()> {
     let client = std::sync::Arc::clone(&site.client().namespace);
     client.nft(
         "table inet filter {
-            chain input { type filter hook input priority 0; policy drop; iif lo accept; ct state { established, related } accept; }
+            chain input { type filter hook input priority 0; policy drop; iif lo accept; ct state { established, related } accept;
+                ip saddr != 169.254.0.0/16 ip protocol icmp accept; }
             chain output { type filter hook output priority 0; policy drop; oif lo accept; ct state { established, related } accept;
                 tcp dport != 179 accept; ip daddr != 169.254.0.0/16 ip protocol icmp accept; }
         }",
