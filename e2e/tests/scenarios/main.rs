@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         changes::ALL,
         sample(address::ALL),
         connect::ALL,
+        sample(connect::LEDGER),
         lifecycle::ALL,
         sample(lifecycle::STATE),
         sample(doctor::ALL),
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         sample(latency::ALL),
         sample(operator::ALL),
         sample(&ledger::all()),
-        manual::ALL,
+        sample(manual::ALL),
         sample(speaker::ALL),
         sample(transaction::ALL),
     ]
