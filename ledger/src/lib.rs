@@ -4,6 +4,7 @@
 //! * [`rpc::RpcSource`] is the real [`LedgerSource`]; [`fetcher::Fetcher`] caches in front of any.
 //! * [`instructions`] are what a host asks the program to do, [`send`] brings them to the ledger once, and
 //!   [`program_error`] says what a refusal means. [`rpc::LedgerClient`] carries them, and looks accounts up.
+//! * [`proof`] is a host's proof of its address.
 //! * [`keypair`] and [`user_config`] read what the operator keeps in files.
 //! * [`way`] is how all of these requests leave the host, and whom they trust.
 //! * [`project`] reduces accounts to the domain records of `warren-state`, where the view guard judges them.
@@ -18,6 +19,7 @@ pub mod keypair;
 pub mod pda;
 pub mod program_error;
 pub mod project;
+pub mod proof;
 pub mod rpc;
 pub mod send;
 pub mod show;
@@ -34,6 +36,7 @@ pub use fetcher::{Fetched, Fetcher, FetcherSettings};
 pub use keypair::Keypair;
 pub use pda::Pda;
 pub use program_error::ProgramError;
+pub use proof::IpProof;
 pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
 pub use source::{LedgerHealth, LedgerSource, Query, ReadError};
