@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_proof_is_attached_only_where_the_program_would_take_it() {
-        let (key, other) = (verifier().pubkey(), Pubkey([9; 32]));
+        let (key, other, nobody) = (verifier().pubkey(), Pubkey([9; 32]), Pubkey::default());
         let multicast = UserType::MULTICAST;
         let check = |owner, ip, user_type, verifier| proof().check(owner, ip, user_type, verifier).map_err(|error| error.to_string());
         assert_eq!(check(&PAYER, IP, multicast, &key), Ok(()));
@@ -331,7 +331,7 @@ mod tests {
             "IP ownership proof was issued for user type Multicast but this user is created as IBRL"
         );
         assert_eq!(
-            check(&PAYER, IP, multicast, &Pubkey::default()).unwrap_err(),
+            check(&PAYER, IP, multicast, &nobody).unwrap_err(),
             "No IP verifier authority is configured onchain; cannot attach an IP ownership proof"
         );
         let foreign = Keypair::from_seed([8; 32]).pubkey();
