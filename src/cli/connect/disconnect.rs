@@ -154,7 +154,7 @@ async fn delete(
         tenant: Some(user.tenant_pk).filter(|tenant| !tenant.is_zero()),
         permission: session.permission().await?,
     };
-    let confirmed = session.send(delete.build(&session.caller()), &format!("the user {key} is deleted")).await?;
+    let confirmed = session.send(&[delete.build(&session.caller())], &format!("the user {key} is deleted")).await?;
     session.closed(key).await?;
     let text = format!("{key} ({}) is deleted", host::service_name(user.user_type));
     session.steps.done("user", &text, json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }));

@@ -111,7 +111,7 @@ async fn send(
 ) -> Result<u64, Failure> {
     let instruction = instruction.map_err(|error| Failure::new(error.to_string(), "Name fewer feeds."))?;
     let codes: Vec<&str> = feeds.values().map(|feed| feed.code.as_str()).collect();
-    let confirmed = session.send(instruction, &format!("{what} {}", codes.join(", "))).await?;
+    let confirmed = session.send(&[instruction], &format!("{what} {}", codes.join(", "))).await?;
     let fields = json!({ "feeds": codes, "transaction": confirmed.signature.to_string() });
     session.steps.done("feed", &format!("{what} {}", codes.join(", ")), fields);
     Ok(confirmed.slot.0)

@@ -196,7 +196,7 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
     };
     let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
     enable(session).await?;
-    let confirmed = session.send(create, &format!("the user {key} is made")).await?;
+    let confirmed = session.send(&[create], &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
     Ok((key, user, confirmed.slot.0))
@@ -225,7 +225,7 @@ pub async fn change(
             (false, true) => "receives from it",
             (false, false) => "is out of it",
         };
-        let confirmed = session.send(update.build(&session.caller()), &format!("the group {group}: the user {what}")).await?;
+        let confirmed = session.send(&[update.build(&session.caller())], &format!("the group {group}: the user {what}")).await?;
         session.steps.done(
             "group",
             &format!("{group}: this host {what}"),

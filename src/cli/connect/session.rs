@@ -164,11 +164,11 @@ impl<'a> Session<'a> {
         Ok(if found.is_some() { Permission::Present } else { Permission::Absent })
     }
 
-    /// Has the program carry this out, once.
+    /// Has the program carry these out, once and all together.
     ///
     /// # Errors
     /// When it refuses, or what became of it is not known.
-    pub async fn send(&self, instruction: Instruction, what: &str) -> Result<Confirmed, Failure> {
+    pub async fn send(&self, instructions: &[Instruction], what: &str) -> Result<Confirmed, Failure> {
         let before = self.steps.standing();
         self.steps.stands(format!("a transaction may be on its way ({what})"));
         let progress = |progress: Progress| match progress {
@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
             Progress::Retrying(reason) => self.steps.waiting("transaction", &reason),
         };
         let deadline = Instant::now() + SETTLED_WITHIN;
-        let sent = send(&self.operator.ledger, &[instruction], &self.keypair, SendSettings::default(), deadline, progress).await;
+        let sent = send(&self.operator.ledger, instructions, &self.keypair, SendSettings::default(), deadline, progress).await;
         let confirmed = sent.map_err(|error| {
             // Only then may it still be carried out.
             if !matches!(error, SendError::Unconfirmed { .. }) {

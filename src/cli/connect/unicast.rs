@@ -39,7 +39,7 @@ pub async fn connect(session: &Session<'_>, tenant: Option<String>, allocate: bo
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
     enable(session).await?;
-    let confirmed = session.send(create.build(&session.caller()), &format!("the user {key} is made")).await?;
+    let confirmed = session.send(&[create.build(&session.caller())], &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     created(session, &key, &user, &confirmed.signature.to_string());
     establish(session, &key, confirmed.slot.0, how, None).await
