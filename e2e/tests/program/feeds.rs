@@ -140,7 +140,7 @@ fn with_first_group(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
         let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
-        let with = |feed| CreateSubscribeUser { feed, ..stand.subscribe(*one, false, true) }.build(&stand.caller());
+        let with = |feed| stand.built(CreateSubscribeUser { feed, ..stand.subscription(*one, false, true) });
         stand.refused(with(None), ProgramError::FeedAccountRequired)?;
         stand.refused(with(Some(*second)), ProgramError::GroupNotInFeed)?;
         stand.done(with(Some(*first)))?;

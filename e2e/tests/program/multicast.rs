@@ -40,14 +40,14 @@ fn made(plan: &mut Plan) -> Result<Run> {
     let stand = member(plan, &[one, two])?;
     Ok(Box::new(move || {
         let before = stand.resources()?;
-        stand.done(stand.subscribe(one, false, true).build(&stand.caller()))?;
+        stand.done(stand.subscribe(one, false, true))?;
         let user = stand.user(UserType::MULTICAST)?;
         ensure!((user.dz_ip, user.publishers.as_slice(), user.subscribers.as_slice()) == (HOST, &[][..], &[one][..]), "{user:?}");
         let group = stand.group_account(one)?;
         ensure!((group.publisher_count, group.subscriber_count) == (0, 1), "{group:?}");
         leave_and_delete(&stand, &[one])?;
         ensure!(stand.resources()? == before, "what was allocated was not given back");
-        stand.done(stand.subscribe(two, true, true).build(&stand.caller()))?;
+        stand.done(stand.subscribe(two, true, true))?;
         let user = stand.user(UserType::MULTICAST)?;
         ensure!((user.dz_ip, user.tunnel_flags) == (FIRST_PUBLISHER, 1), "{user:?}");
         ensure!((user.publishers.as_slice(), user.subscribers.as_slice()) == (&[two][..], &[two][..]), "{user:?}");
@@ -84,7 +84,7 @@ fn desired(plan: &mut Plan) -> Result<Run> {
     let stand = member(plan, &groups)?;
     let [one, two, three] = groups;
     Ok(Box::new(move || {
-        stand.done(stand.subscribe(one, true, true).build(&stand.caller()))?;
+        stand.done(stand.subscribe(one, true, true))?;
         for group in [two, three] {
             stand.done(stand.roles(group, true, true))?;
         }
@@ -107,7 +107,7 @@ fn in_a_group(plan: &mut Plan) -> Result<Run> {
     let group = plan.group(1);
     let stand = member(plan, &[group])?;
     Ok(Box::new(move || {
-        stand.done(stand.subscribe(group, false, true).build(&stand.caller()))?;
+        stand.done(stand.subscribe(group, false, true))?;
         stand.refused(stand.delete(UserType::MULTICAST).build(&stand.caller()), ProgramError::ReferenceCountNotZero)?;
         leave_and_delete(&stand, &[group])?;
         ensure!(stand.group_account(group)?.subscriber_count == 0, "the group still counts its subscriber");
@@ -123,7 +123,7 @@ fn counted(plan: &mut Plan) -> Result<Run> {
             let device = stand.device_account()?;
             anyhow::Ok((device.users_count, device.multicast_subscribers_count, device.multicast_publishers_count))
         };
-        stand.done(stand.subscribe(group, true, false).build(&stand.caller()))?;
+        stand.done(stand.subscribe(group, true, false))?;
         ensure!(counters()? == (1, 0, 1), "{:?}", counters()?);
         // It only subscribes from now on, and is counted as it was made.
         stand.done(stand.roles(group, false, true))?;
@@ -156,8 +156,8 @@ fn for_another(plan: &mut Plan) -> Result<Run> {
     stand.pass = plan.pass(HOST, owner, |pass| pass.mgroup_sub_allowlist = vec![group]);
     plan.state(|state| state.feed_authority = payer);
     Ok(Box::new(move || {
-        let create = CreateSubscribeUser { owner: Some(owner), ..stand.subscribe(group, false, true) };
-        stand.done(create.build(&stand.caller()))?;
+        let create = CreateSubscribeUser { owner: Some(owner), ..stand.subscription(group, false, true) };
+        stand.done(create.build(&stand.caller())?)?;
         let user = stand.user(UserType::MULTICAST)?;
         ensure!(user.owner == owner, "{user:?}");
         // The payer made it, and yet it is not the payer's.

@@ -45,7 +45,7 @@ pub const ALL: &[Case] = &[
         let (_, mut account) = plan.network.new_group(1, "mg01", Ipv4Addr::new(233, 84, 178, 1));
         account.status = GroupStatus::SUSPENDED;
         plan.put(group, account);
-        refused(stand, move |stand| stand.subscribe(group, false, true).build(&stand.caller()), ProgramError::InvalidStatus)
+        refused(stand, move |stand| stand.subscribe(group, false, true), ProgramError::InvalidStatus)
     }),
     ("refused_7_a_device_in_transit", |plan| {
         let stand = plan.stand_with(|device| device.device_type = DeviceType::TRANSIT, |_| {})?;
@@ -63,7 +63,7 @@ pub const ALL: &[Case] = &[
         let (one, two) = (plan.group(1), plan.group(2));
         let stand = plan.stand_with(|_| {}, |pass| pass.mgroup_sub_allowlist = vec![one])?;
         Ok(Box::new(move || {
-            let subscribe = |group, publisher| stand.subscribe(group, publisher, true).build(&stand.caller());
+            let subscribe = |group, publisher| stand.subscribe(group, publisher, true);
             stand.refused(subscribe(two, false), ProgramError::NotAllowed)?;
             stand.refused(subscribe(one, true), ProgramError::NotAllowed)?;
             stand.done(subscribe(one, false))?;
@@ -75,7 +75,7 @@ pub const ALL: &[Case] = &[
         let group = plan.group(1);
         let stand = member(plan, &[group])?;
         let make = move |stand: &Stand| {
-            CreateSubscribeUser { owner: Some(Pubkey([8; 32])), ..stand.subscribe(group, false, true) }.build(&stand.caller())
+            stand.built(CreateSubscribeUser { owner: Some(Pubkey([8; 32])), ..stand.subscription(group, false, true) })
         };
         refused(stand, make, ProgramError::NotAllowed)
     }),
@@ -201,7 +201,7 @@ pub const ALL: &[Case] = &[
         let group = plan.group(1);
         let full = |device: &mut Device| (device.max_multicast_publishers, device.multicast_publishers_count) = (1, 1);
         let stand = plan.stand_with(full, |pass| pass.mgroup_pub_allowlist = vec![group])?;
-        let publish = move |stand: &Stand| stand.subscribe(group, true, false).build(&stand.caller());
+        let publish = move |stand: &Stand| stand.subscribe(group, true, false);
         refused(stand, publish, ProgramError::MaxMulticastPublishersExceeded)
     }),
     ("refused_89_the_passs_unicast_users", |plan| {
@@ -219,7 +219,7 @@ pub const ALL: &[Case] = &[
         let group = plan.group(1);
         let stand = member(plan, &[group])?;
         Ok(Box::new(move || {
-            let subscribe = || stand.subscribe(group, false, true).build(&stand.caller());
+            let subscribe = || stand.subscribe(group, false, true);
             stand.done(subscribe())?;
             stand.stopped(subscribe(), "AccountAlreadyInitialized")
         }))
@@ -247,7 +247,7 @@ pub const ALL: &[Case] = &[
                 instruction.accounts.iter_mut().for_each(|account| account.signer = false);
                 stranger.stopped(instruction, "MissingRequiredSignature")
             };
-            owner.done(owner.subscribe(group, false, true).build(&owner.caller()))?;
+            owner.done(owner.subscribe(group, false, true))?;
             by_stranger(create(&owner))?;
             by_stranger(owner.roles(group, false, false))?;
             by_stranger(owner.delete(UserType::MULTICAST).build(&owner.caller()))?;

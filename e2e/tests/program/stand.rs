@@ -13,7 +13,7 @@ use warren_ledger::{
     accounts::{AccessPass, Account, Cyoa, Device, GlobalState, MulticastGroup, Tenant, User, UserType},
     encode,
     instructions::{
-        Caller, CreateSubscribeUser, CreateUser, DeleteUser, DzPrefixCount, Instruction, Permission, UpdateMulticastGroupRoles,
+        Caller, CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, DzPrefixCount, Instruction, Permission, UpdateMulticastGroupRoles,
     },
     pda::Resource,
     send::{Confirmed, SendError, TransactionFailure},
@@ -139,15 +139,27 @@ impl Stand {
             dz_prefixes: self.prefixes,
             access_pass: self.pass,
             tenant: None,
+            proof: None,
         }
     }
 
-    pub fn subscribe(&self, group: Pubkey, publisher: bool, subscriber: bool) -> CreateSubscribeUser {
+    /// A multicast user with its first group.
+    pub fn subscribe(&self, group: Pubkey, publisher: bool, subscriber: bool) -> Instruction {
+        self.built(self.subscription(group, publisher, subscriber))
+    }
+
+    /// The instruction, of groups that are few enough.
+    pub fn built(&self, create: CreateSubscribeUser) -> Instruction {
+        create.build(&self.caller()).expect("the groups are few, and none is named twice")
+    }
+
+    pub fn subscription(&self, group: Pubkey, publisher: bool, subscriber: bool) -> CreateSubscribeUser {
         CreateSubscribeUser {
             user_type: UserType::MULTICAST,
             cyoa: Cyoa::GRE_OVER_DIA,
             client_ip: self.host,
             group,
+            extra_groups: vec![],
             publisher,
             subscriber,
             tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
@@ -156,6 +168,7 @@ impl Stand {
             access_pass: self.pass,
             owner: None,
             feed: None,
+            proof: None,
         }
     }
 
@@ -164,16 +177,18 @@ impl Stand {
             client_ip: self.host,
             user: self.address(UserType::MULTICAST),
             group,
+            extra_groups: vec![],
             publisher,
             subscriber,
             access_pass: self.pass,
             permission: Permission::Absent,
         };
-        roles.build(&self.caller())
+        roles.build(&self.caller()).expect("one group is not too many")
     }
 
     pub fn delete(&self, user_type: UserType) -> DeleteUser {
         DeleteUser {
+            kind: DeleteKind::Untyped,
             user: self.address(user_type),
             owner: self.payer.pubkey(),
             device: self.device,

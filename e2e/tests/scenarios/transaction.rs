@@ -9,7 +9,7 @@ use warren_e2e::{
 };
 use warren_ledger::{
     accounts::{Account, Cyoa, UserType},
-    instructions::{Caller, CreateUser, DeleteUser, DzPrefixCount, Permission},
+    instructions::{Caller, CreateUser, DeleteKind, DeleteUser, DzPrefixCount, Permission},
 };
 
 use crate::{Scenario, support::SOON};
@@ -32,6 +32,7 @@ fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
         dz_prefixes,
         access_pass,
         tenant: None,
+        proof: None,
     };
     network.send(&[create.build(&caller)], &payer)?.context("the program did not make the user")?;
     site.follow()?;
@@ -42,8 +43,16 @@ fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
     let end = tunnel_end(&user, site.device().address);
     await_working(site, &daemon, &Connection { pubkey, user, end }, SOON)?;
 
-    let delete =
-        DeleteUser { user: pubkey, owner: payer.pubkey(), device, dz_prefixes, access_pass, tenant: None, permission: Permission::Absent };
+    let delete = DeleteUser {
+        kind: DeleteKind::Untyped,
+        user: pubkey,
+        owner: payer.pubkey(),
+        device,
+        dz_prefixes,
+        access_pass,
+        tenant: None,
+        permission: Permission::Absent,
+    };
     network.send(&[delete.build(&caller)], &payer)?.context("the program did not delete the user")?;
     site.follow()?;
     await_gone(&Arc::clone(&site.client().namespace), &daemon, SOON)?;

@@ -20,7 +20,9 @@ use warren_state::Pubkey;
 
 pub use budget::{COMPUTE_BUDGET_PROGRAM, COMPUTE_UNIT_LIMIT, HEAP_BYTES, compute_budget_prelude};
 pub use feeds::{SubscribeFeed, UnsubscribeFeed};
-pub use user::{CreateSubscribeUser, CreateUser, DeleteUser, UpdateMulticastGroupRoles};
+pub use user::{
+    CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, MOST_GROUPS_OF_CREATION, MOST_GROUPS_OF_ROLES, UpdateMulticastGroupRoles,
+};
 
 use crate::{
     accounts::Device,
@@ -34,6 +36,12 @@ pub const SYSTEM_PROGRAM: Pubkey = Pubkey([0; 32]);
 pub const ED25519_PROGRAM: Pubkey = Pubkey([
     3, 125, 70, 214, 124, 147, 251, 190, 18, 249, 66, 143, 131, 141, 64, 255, 5, 112, 116, 73, 39, 244, 138, 100, 252, 202, 112, 68, 128,
     0, 0, 0,
+]);
+
+/// `Sysvar1nstructions1111111111111111111111111`: through it a program reads the transaction's other instructions.
+pub const INSTRUCTIONS_SYSVAR: Pubkey = Pubkey([
+    6, 167, 213, 23, 24, 123, 209, 102, 53, 218, 212, 4, 85, 253, 194, 192, 193, 36, 198, 143, 33, 86, 117, 165, 219, 186, 203, 95, 8, 0,
+    0, 0,
 ]);
 
 /// An account that an instruction names.
@@ -87,6 +95,17 @@ pub enum BuildError {
     /// More than the count's byte can say.
     #[error("{0} feeds are named where an instruction can name 255")]
     TooManyFeeds(usize),
+    /// More than the program takes at once.
+    #[error("{groups} groups are named where one instruction can name {most}")]
+    TooManyGroups {
+        /// So many.
+        groups: usize,
+        /// And no more than these.
+        most: usize,
+    },
+    /// A group that is named more than once.
+    #[error("the group {0} is named twice")]
+    GroupTwice(Pubkey),
 }
 
 /// How many of a device's prefixes an instruction names: all of them, and at least one.

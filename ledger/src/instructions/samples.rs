@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use warren_state::Pubkey;
 
 use super::{
-    BuildError, Caller, CreateSubscribeUser, CreateUser, DeleteUser, DzPrefixCount, Instruction, Permission, SubscribeFeed,
+    BuildError, Caller, CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, DzPrefixCount, Instruction, Permission, SubscribeFeed,
     UnsubscribeFeed, UpdateMulticastGroupRoles, compute_budget_prelude,
 };
 use crate::{
     Environment, Pda,
     accounts::{Cyoa, UserType, samples::key},
+    proof::IpProof,
 };
 
 /// The host of all samples.
@@ -54,6 +55,12 @@ pub fn multicast_user() -> Pubkey {
     Pda::new(caller().program_id).user(CLIENT_IP, UserType::MULTICAST).address
 }
 
+/// A proof of the host's address; its signature is none.
+#[must_use]
+pub fn proof(user_type: UserType) -> IpProof {
+    IpProof { payer: caller().payer, client_ip: CLIENT_IP, epoch: 0x0102_0304_0506_0708, user_type, signature: [0xa5; 64] }
+}
+
 /// Every sample with its name.
 ///
 /// # Errors
@@ -63,13 +70,13 @@ pub fn all() -> Result<Vec<(&'static str, Instruction)>, BuildError> {
     let mut all = vec![("compute_unit_limit", limit), ("compute_heap", heap)];
     all.extend(create_user()?);
     all.extend(create_subscribe_user()?);
-    all.extend(roles());
+    all.extend(roles()?);
     all.extend(delete_user()?);
     all.extend(feeds()?);
     Ok(all)
 }
 
-fn create_user() -> Result<[(&'static str, Instruction); 4], BuildError> {
+fn create_user() -> Result<[(&'static str, Instruction); 5], BuildError> {
     let plain = CreateUser {
         user_type: UserType::IBRL,
         cyoa: Cyoa::GRE_OVER_DIA,
@@ -79,24 +86,28 @@ fn create_user() -> Result<[(&'static str, Instruction); 4], BuildError> {
         dz_prefixes: DzPrefixCount::new(1)?,
         access_pass: access_pass(),
         tenant: None,
+        proof: None,
     };
     let endpoint = CreateUser { tunnel_endpoint: ENDPOINT, user_type: UserType::IBRL_WITH_ALLOCATED_IP, ..plain.clone() };
     let tenant = CreateUser { tenant: Some(key(TENANT)), access_pass: access_pass_for_any(), ..plain.clone() };
     let prefixes = CreateUser { dz_prefixes: DzPrefixCount::new(3)?, tenant: Some(key(TENANT)), ..plain.clone() };
+    let proof = CreateUser { proof: Some(proof(UserType::IBRL)), tenant: Some(key(TENANT)), ..plain.clone() };
     Ok([
         ("create_user", plain.build(&caller())),
         ("create_user_endpoint", endpoint.build(&caller())),
         ("create_user_tenant", tenant.build(&caller())),
         ("create_user_three_prefixes", prefixes.build(&caller())),
+        ("create_user_proof", proof.build(&caller())),
     ])
 }
 
-fn create_subscribe_user() -> Result<[(&'static str, Instruction); 3], BuildError> {
+fn create_subscribe_user() -> Result<[(&'static str, Instruction); 6], BuildError> {
     let plain = CreateSubscribeUser {
         user_type: UserType::MULTICAST,
         cyoa: Cyoa::GRE_OVER_DIA,
         client_ip: CLIENT_IP,
         group: key(GROUP),
+        extra_groups: vec![],
         publisher: true,
         subscriber: false,
         tunnel_endpoint: ENDPOINT,
@@ -105,21 +116,29 @@ fn create_subscribe_user() -> Result<[(&'static str, Instruction); 3], BuildErro
         access_pass: access_pass(),
         owner: None,
         feed: None,
+        proof: None,
     };
     let feed = CreateSubscribeUser { feed: Some(key(FEED)), publisher: false, subscriber: true, ..plain.clone() };
     let owner = CreateSubscribeUser { owner: Some(key(OWNER)), subscriber: true, dz_prefixes: DzPrefixCount::new(2)?, ..plain.clone() };
+    let groups = CreateSubscribeUser { extra_groups: vec![key(GROUP + 2), key(GROUP + 1)], ..plain.clone() };
+    let proof = CreateSubscribeUser { proof: Some(proof(UserType::MULTICAST)), ..plain.clone() };
+    let all = CreateSubscribeUser { proof: proof.proof, extra_groups: groups.extra_groups.clone(), ..feed.clone() };
     Ok([
-        ("create_subscribe_user", plain.build(&caller())),
-        ("create_subscribe_user_feed", feed.build(&caller())),
-        ("create_subscribe_user_owner", owner.build(&caller())),
+        ("create_subscribe_user", plain.build(&caller())?),
+        ("create_subscribe_user_feed", feed.build(&caller())?),
+        ("create_subscribe_user_owner", owner.build(&caller())?),
+        ("create_subscribe_user_groups", groups.build(&caller())?),
+        ("create_subscribe_user_proof", proof.build(&caller())?),
+        ("create_subscribe_user_proof_groups_feed", all.build(&caller())?),
     ])
 }
 
-fn roles() -> [(&'static str, Instruction); 3] {
+fn roles() -> Result<[(&'static str, Instruction); 4], BuildError> {
     let both = UpdateMulticastGroupRoles {
         client_ip: CLIENT_IP,
         user: multicast_user(),
         group: key(GROUP),
+        extra_groups: vec![],
         publisher: true,
         subscriber: true,
         access_pass: access_pass(),
@@ -127,15 +146,18 @@ fn roles() -> [(&'static str, Instruction); 3] {
     };
     let none = UpdateMulticastGroupRoles { publisher: false, subscriber: false, ..both.clone() };
     let permission = UpdateMulticastGroupRoles { subscriber: false, permission: Permission::Present, ..both.clone() };
-    [
-        ("update_roles", both.build(&caller())),
-        ("update_roles_none", none.build(&caller())),
-        ("update_roles_permission", permission.build(&caller())),
-    ]
+    let groups = UpdateMulticastGroupRoles { extra_groups: vec![key(GROUP + 2), key(GROUP + 1)], ..permission.clone() };
+    Ok([
+        ("update_roles", both.build(&caller())?),
+        ("update_roles_none", none.build(&caller())?),
+        ("update_roles_permission", permission.build(&caller())?),
+        ("update_roles_groups", groups.build(&caller())?),
+    ])
 }
 
-fn delete_user() -> Result<[(&'static str, Instruction); 3], BuildError> {
+fn delete_user() -> Result<[(&'static str, Instruction); 8], BuildError> {
     let plain = DeleteUser {
+        kind: DeleteKind::Untyped,
         user: multicast_user(),
         owner: caller().payer,
         device: key(DEVICE),
@@ -146,10 +168,16 @@ fn delete_user() -> Result<[(&'static str, Instruction); 3], BuildError> {
     };
     let tenant = DeleteUser { tenant: Some(key(TENANT)), dz_prefixes: DzPrefixCount::new(2)?, ..plain.clone() };
     let permission = DeleteUser { owner: key(OWNER), tenant: Some(key(TENANT)), permission: Permission::Present, ..plain.clone() };
+    let of = |kind| DeleteUser { kind, ..plain.clone() }.build(&caller());
     Ok([
         ("delete_user", plain.build(&caller())),
         ("delete_user_tenant", tenant.build(&caller())),
         ("delete_user_permission", permission.build(&caller())),
+        ("delete_user_prepaid", of(DeleteKind::Prepaid)),
+        ("delete_user_validator", of(DeleteKind::SolanaValidator)),
+        ("delete_user_rpc", of(DeleteKind::SolanaRpc)),
+        ("delete_user_others", of(DeleteKind::Others)),
+        ("delete_user_edge_seat", of(DeleteKind::EdgeSeat)),
     ])
 }
 

@@ -103,6 +103,117 @@ fn roles_are_the_state_that_is_wanted_and_always_allocate_on_the_chain() {
     assert_eq!(shown(&with), [accounts, trailer(), vec![permission()]].concat());
 }
 
+fn sysvar() -> (char, Pubkey) {
+    ('r', INSTRUCTIONS_SYSVAR)
+}
+
+#[test]
+fn a_proof_ends_the_arguments_and_brings_the_sysvar_as_the_last_account() {
+    assert_eq!(INSTRUCTIONS_SYSVAR.to_string(), "Sysvar1nstructions1111111111111111111111111");
+    let (tenant, proven) = (sample("create_user_tenant"), sample("create_user_proof"));
+    let proof = samples::proof(UserType::IBRL).borsh();
+    assert_eq!(proven.data, [&tenant.data[..], &[1], &proof].concat());
+    assert_eq!(shown(&proven)[3..], [&shown(&tenant)[3..], &[sysvar()]].concat());
+
+    let (plain, proven) = (sample("create_subscribe_user"), sample("create_subscribe_user_proof"));
+    let proof = samples::proof(UserType::MULTICAST).borsh();
+    assert_eq!(proven.data, [&plain.data[..], &[1], &proof].concat());
+    assert_eq!(shown(&proven), [shown(&plain), vec![sysvar()]].concat());
+}
+
+#[test]
+fn more_groups_are_counted_after_the_proof_or_its_absence_and_named_before_the_feed() {
+    let (plain, groups) = (sample("create_subscribe_user"), sample("create_subscribe_user_groups"));
+    let more = [('w', key(GROUP + 2)), ('w', key(GROUP + 1))];
+    assert_eq!(groups.data, [&plain.data[..], &[0, 2]].concat());
+    let before_payer = shown(&plain).len() - 2;
+    assert_eq!(shown(&groups), [&shown(&plain)[..before_payer], &more, &trailer()].concat());
+
+    let (feed, all) = (sample("create_subscribe_user_feed"), sample("create_subscribe_user_proof_groups_feed"));
+    let proof = samples::proof(UserType::MULTICAST).borsh();
+    assert_eq!(all.data, [&feed.data[..], &[1], &proof, &[2]].concat());
+    assert_eq!(shown(&all), [&shown(&plain)[..before_payer], &more, &[('r', key(FEED))], &trailer(), &[sysvar()]].concat());
+
+    let (one, roles) = (sample("update_roles_permission"), sample("update_roles_groups"));
+    assert_eq!(roles.data, [&one.data[..], &[2]].concat());
+    assert_eq!(shown(&roles), [&shown(&one)[..5], &more, &trailer(), &[permission()]].concat());
+}
+
+#[test]
+fn more_groups_than_the_program_takes_at_once_or_one_twice_are_not_built() {
+    let keys = |count: usize| (1..=count).map(|number| key(u8::try_from(number).unwrap())).collect::<Vec<_>>();
+    let create = |extra_groups| {
+        let create = CreateSubscribeUser {
+            user_type: UserType::MULTICAST,
+            cyoa: crate::accounts::Cyoa::GRE_OVER_DIA,
+            client_ip: samples::CLIENT_IP,
+            group: key(GROUP),
+            extra_groups,
+            publisher: true,
+            subscriber: true,
+            tunnel_endpoint: std::net::Ipv4Addr::UNSPECIFIED,
+            device: key(DEVICE),
+            dz_prefixes: DzPrefixCount::new(1).unwrap(),
+            access_pass: samples::access_pass(),
+            owner: None,
+            feed: None,
+            proof: None,
+        };
+        create.build(&samples::caller())
+    };
+    let roles = |extra_groups| {
+        let roles = UpdateMulticastGroupRoles {
+            client_ip: samples::CLIENT_IP,
+            user: samples::multicast_user(),
+            group: key(GROUP),
+            extra_groups,
+            publisher: true,
+            subscriber: true,
+            access_pass: samples::access_pass(),
+            permission: Permission::Absent,
+        };
+        roles.build(&samples::caller())
+    };
+    assert_eq!(create(keys(7)).unwrap().data.last(), Some(&7));
+    assert_eq!(create(keys(8)), Err(BuildError::TooManyGroups { groups: 9, most: MOST_GROUPS_OF_CREATION }));
+    assert_eq!(roles(keys(15)).unwrap().data.last(), Some(&15));
+    assert_eq!(roles(keys(16)), Err(BuildError::TooManyGroups { groups: 17, most: MOST_GROUPS_OF_ROLES }));
+    for twice in [vec![key(GROUP)], vec![key(1), key(1)]] {
+        let error = Err(BuildError::GroupTwice(*twice.last().unwrap()));
+        assert_eq!((create(twice.clone()), roles(twice)), (error.clone(), error));
+    }
+}
+
+#[test]
+fn a_pass_of_each_type_has_a_deletion_of_its_own_with_the_same_accounts() {
+    use crate::accounts::PassType;
+    let plain = sample("delete_user");
+    let others = PassType::Others { type_name: String::new(), key: String::new() };
+    let types = [
+        ("prepaid", 130, PassType::Prepaid),
+        ("validator", 131, PassType::SolanaValidator(key(2))),
+        ("rpc", 132, PassType::SolanaRpc(key(2))),
+        ("others", 133, others),
+        ("edge_seat", 134, PassType::EdgeSeat(vec![])),
+    ];
+    for (name, number, pass) in types {
+        let typed = sample(&format!("delete_user_{name}"));
+        assert_eq!((typed.data, typed.accounts), (vec![number, 1, 1], plain.accounts.clone()), "{name}");
+        let kind = DeleteKind::of(&pass);
+        let delete = DeleteUser {
+            kind,
+            user: samples::multicast_user(),
+            owner: key(1),
+            device: key(DEVICE),
+            dz_prefixes: DzPrefixCount::new(1).unwrap(),
+            access_pass: samples::access_pass(),
+            tenant: None,
+            permission: Permission::Absent,
+        };
+        assert_eq!(delete.build(&samples::caller()).data[0], number, "{name}");
+    }
+}
+
 #[test]
 fn delete_user_names_tenant_then_owner_and_a_permission_after_the_system_program() {
     let front = vec![user(UserType::MULTICAST), ('w', samples::access_pass()), state(), ('w', key(DEVICE))];
@@ -152,6 +263,7 @@ fn a_tenant_of_zeros_is_no_tenant() {
         dz_prefixes: DzPrefixCount::new(1).unwrap(),
         access_pass: samples::access_pass(),
         tenant: Some(Pubkey::default()),
+        proof: None,
     };
     assert_eq!(create.build(&samples::caller()), sample("create_user"));
 }

@@ -149,7 +149,13 @@ mod tests {
         for instruction in &message.instructions {
             out.extend([instruction.program_id_index, instruction.accounts.len() as u8]);
             out.extend(&instruction.accounts);
-            out.push(instruction.data.len() as u8);
+            // Two bytes for what seven bits cannot say.
+            let length = instruction.data.len();
+            if length < 128 {
+                out.push(length as u8);
+            } else {
+                out.extend([(length % 128) as u8 | 128, (length / 128) as u8]);
+            }
             out.extend(&instruction.data);
         }
         out

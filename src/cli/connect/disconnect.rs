@@ -6,7 +6,7 @@ use serde_json::json;
 use warren_ledger::{
     ProgramError,
     accounts::{Device, User, UserType},
-    instructions::{DeleteUser, DzPrefixCount},
+    instructions::{DeleteKind, DeleteUser, DzPrefixCount},
 };
 use warren_state::Pubkey;
 
@@ -146,6 +146,7 @@ async fn delete(
     multicast::change(session, client_ip, pass, key, &roles::of(user), &ByGroup::new()).await?;
     let device = devices.get(&user.device_pk).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let delete = DeleteUser {
+        kind: DeleteKind::Untyped,
         user: *key,
         owner: user.owner,
         device: user.device_pk,

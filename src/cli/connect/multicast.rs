@@ -6,7 +6,7 @@ use serde_json::json;
 use warren_ledger::{
     ProgramError,
     accounts::{Cyoa, GroupStatus, MulticastGroup, PassType, User, UserType},
-    instructions::{CreateSubscribeUser, CreateUser, DzPrefixCount, Permission, UpdateMulticastGroupRoles},
+    instructions::{BuildError, CreateSubscribeUser, CreateUser, DzPrefixCount, Permission, UpdateMulticastGroupRoles},
 };
 use warren_state::Pubkey;
 
@@ -177,6 +177,7 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
                 cyoa,
                 client_ip,
                 group,
+                extra_groups: Vec::new(),
                 publisher,
                 subscriber,
                 tunnel_endpoint,
@@ -185,13 +186,15 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
                 access_pass,
                 owner,
                 feed,
+                proof: None,
             }
             .build(&session.caller())
+            .map_err(too_many)?
         }
         None if asked.feeds.join.is_empty() => {
             return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
         }
-        None => CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant: None }
+        None => CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant: None, proof: None }
             .build(&session.caller()),
     };
     let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
@@ -200,6 +203,10 @@ async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &By
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
     Ok((key, user, confirmed.slot.0))
+}
+
+fn too_many(error: BuildError) -> Failure {
+    Failure::new(error.to_string(), "Name fewer groups.")
 }
 
 /// Sends what differs, a transaction for each group. The slot of the last one; 0 when nothing differs.
@@ -218,14 +225,17 @@ pub async fn change(
     let changes = roles::changes(now, wanted);
     let permission = if changes.is_empty() { Permission::Absent } else { session.permission().await? };
     for (group, Roles { publisher, subscriber }) in changes {
-        let update = UpdateMulticastGroupRoles { client_ip, user: *user, group, publisher, subscriber, access_pass, permission };
+        let extra_groups = Vec::new();
+        let update =
+            UpdateMulticastGroupRoles { client_ip, user: *user, group, extra_groups, publisher, subscriber, access_pass, permission };
         let what = match (publisher, subscriber) {
             (true, true) => "sends to it and receives from it",
             (true, false) => "sends to it",
             (false, true) => "receives from it",
             (false, false) => "is out of it",
         };
-        let confirmed = session.send(&[update.build(&session.caller())], &format!("the group {group}: the user {what}")).await?;
+        let update = update.build(&session.caller()).map_err(too_many)?;
+        let confirmed = session.send(&[update], &format!("the group {group}: the user {what}")).await?;
         session.steps.done(
             "group",
             &format!("{group}: this host {what}"),

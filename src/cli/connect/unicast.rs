@@ -36,6 +36,7 @@ pub async fn connect(session: &Session<'_>, tenant: Option<String>, allocate: bo
         dz_prefixes: prefixes.map_err(|()| Failure::from(ProgramError::NoDzPrefixes))?,
         access_pass: place.pass_key,
         tenant,
+        proof: None,
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
     enable(session).await?;
