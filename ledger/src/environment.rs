@@ -65,6 +65,16 @@ impl Environment {
         }
     }
 
+    /// The service that proves a host's address, where it is known. That of the local network is a guess: where the service's own
+    /// examples have it listen.
+    #[must_use]
+    pub fn default_ip_verifier_url(self) -> Option<&'static str> {
+        match self {
+            Self::Localnet => Some("http://127.0.0.1:8080"),
+            Self::MainnetBeta | Self::Testnet | Self::Devnet => None,
+        }
+    }
+
     /// The network that a program belongs to.
     #[must_use]
     pub fn of_program(program_id: &Pubkey) -> Option<Self> {

@@ -4,7 +4,7 @@
 //! * [`rpc::RpcSource`] is the real [`LedgerSource`]; [`fetcher::Fetcher`] caches in front of any.
 //! * [`instructions`] are what a host asks the program to do, [`send`] brings them to the ledger once, and
 //!   [`program_error`] says what a refusal means. [`rpc::LedgerClient`] carries them, and looks accounts up.
-//! * [`proof`] is a host's proof of its address.
+//! * [`proof`] is a host's proof of its address, [`verifier`] asks for one.
 //! * [`keypair`] and [`user_config`] read what the operator keeps in files.
 //! * [`way`] is how all of these requests leave the host, and whom they trust.
 //! * [`project`] reduces accounts to the domain records of `warren-state`, where the view guard judges them.
@@ -28,6 +28,7 @@ mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod user_config;
+pub mod verifier;
 pub mod way;
 
 pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_json_text};
@@ -40,4 +41,5 @@ pub use proof::IpProof;
 pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
 pub use source::{LedgerHealth, LedgerSource, Query, ReadError};
+pub use verifier::Verifier;
 pub use way::{Trust, Way};

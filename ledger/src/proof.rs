@@ -18,6 +18,8 @@ use crate::{
 
 /// The only form of a proof that there is.
 pub const VERSION: u8 = 1;
+/// The bit of [`GlobalState::feature_flags`](crate::accounts::GlobalState) with which a network asks for a proof.
+pub const REQUIRED: u128 = 1 << 2;
 /// What every signed message begins with.
 const DOMAIN: &[u8; 11] = b"DZ_IP_PROOF";
 /// Where things are in the instruction that checks the signature: two octets of counts and fourteen of offsets come first.

@@ -41,6 +41,9 @@ pub struct UserConfig {
     pub address_labels: BTreeMap<String, String>,
     #[serde(default)]
     pub geo_program_id: Option<String>,
+    /// The service that proves a host's address. A setting of this software's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_verifier_url: Option<String>,
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_yaml::Value>,
 }

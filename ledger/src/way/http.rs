@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -51,6 +52,15 @@ impl Way {
         let usual = self.client(settings).connect_timeout(settings.timeout).build()?;
         let proxies = settings.proxies.then(Matcher::from_system);
         Ok(Http { way: self.clone(), settings, usual, past: Mutex::default(), proxies })
+    }
+
+    /// A client whose sockets have this address of the host as their source, and leave as the host's routes say for it; 0.0.0.0
+    /// for any of IPv4.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn http_from(&self, source: Ipv4Addr, settings: HttpSettings, connect: Duration) -> Result<Client, reqwest::Error> {
+        self.client(settings).local_address(IpAddr::V4(source)).connect_timeout(connect).build()
     }
 
     fn client(&self, settings: HttpSettings) -> ClientBuilder {

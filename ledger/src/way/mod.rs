@@ -14,7 +14,7 @@ mod trust;
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, io,
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -95,6 +95,14 @@ impl Way {
     #[must_use]
     pub fn over_tunnel(&self) -> Option<String> {
         self.dependent().iter().next().map(|(host, why)| format!("{host}: {why}"))
+    }
+
+    /// A host's addresses.
+    ///
+    /// # Errors
+    /// When its name has none.
+    pub(crate) async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.inner.names.find(host).await
     }
 
     /// How packets leave towards a host.
