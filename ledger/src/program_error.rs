@@ -169,7 +169,7 @@ program_errors! {
     104 EdgeSeatIsMulticastOnly: "feeds are for users with multicast, and this user is without",
         "Join feeds with `warren connect multicast`; the pass's connections without multicast are counted apart.";
     105 IpOwnershipProofRequired: "the network wants a proof that this host has its address, and none was sent",
-        "Connect so that the network's verification service can be reached, or ask for a pass for exactly this address.";
+        "Name the network's verification service with --ip-verifier-url and let this host reach it, or ask for a pass for exactly this address.";
     106 IpVerifierNotConfigured: "a proof of the host's address was sent, and the network names nobody whose proofs count",
         "Connect without a verification service, and tell the network's operators.";
     107 IpProofPayerMismatch: "the proof of the host's address was made out to another keypair",

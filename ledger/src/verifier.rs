@@ -5,7 +5,6 @@
 
 use std::{
     error::Error,
-    io,
     net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     time::Duration,
 };
@@ -220,7 +219,7 @@ fn root(error: &dyn Error) -> String {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), io::Error::to_string)
+    cause.to_string()
 }
 
 fn declined(status: u16, answer: &[u8]) -> AskError {

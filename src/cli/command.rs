@@ -206,6 +206,10 @@ pub struct How {
     /// The device, by its code or account, instead of the nearest one that has room.
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// The service that proves this host's address; without it `DZ_IP_VERIFIER_URL`, then the configuration's, then the
+    /// environment's. An empty text for none.
+    #[arg(long, global = true, value_name = "URL")]
+    pub ip_verifier_url: Option<String>,
     /// How long.
     #[command(flatten)]
     pub wait: Wait,
@@ -364,11 +368,14 @@ pub enum PassCommand {
 pub enum ConfigCommand {
     /// Show what is in force, and where it is from.
     Get,
-    /// Change it: the flags for the ledger and the keypair, and the tenant.
+    /// Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses.
     Set {
         /// The tenant that `connect` uses where none is named; an empty text for none.
         #[arg(long)]
         tenant: Option<String>,
+        /// The service that proves this host's address to the network; an empty text for the environment's.
+        #[arg(long, value_name = "URL")]
+        ip_verifier_url: Option<String>,
     },
 }
 

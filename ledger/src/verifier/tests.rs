@@ -159,7 +159,7 @@ async fn another_form_of_a_refusal_is_named_by_its_status_and_shown_in_part() {
     assert_eq!((reason.as_str(), message.len()), ("http_307", SHOWN));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_service_that_does_not_answer_is_given_up_and_its_secrets_are_not_told() {
     let service = Service::start(&[Act::Hang, Act::Hang]).await;
     let error = service.ask(Egress::Any).await.unwrap_err().to_string();

@@ -8,6 +8,7 @@ mod feeds;
 mod groups;
 pub mod host;
 mod multicast;
+pub mod proof;
 mod roles;
 mod select;
 mod session;

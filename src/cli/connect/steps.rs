@@ -72,6 +72,18 @@ impl Steps {
         }
     }
 
+    /// Something is not as it should be, and it goes on all the same. The lines after the first say what that means.
+    pub fn warn(&self, step: &'static str, text: &str, more: &[&str]) {
+        match self.style {
+            Style::Json => self.event("warning", step, text, json!({ "more": more })),
+            Style::Terminal | Style::Plain => {
+                self.clear();
+                line(&format!("⚠️  {}", output::tame(text)));
+                more.iter().for_each(|more| line(&format!("    {}", output::tame(more))));
+            }
+        }
+    }
+
     /// What is waited for; said once as long as it stays the same.
     pub fn waiting(&self, step: &'static str, text: &str) {
         let news = self.told().waiting.as_ref().is_none_or(|(for_step, said)| (*for_step, said.as_str()) != (step, text));

@@ -50,6 +50,8 @@ pub struct Operator {
     pub ledger: LedgerClient,
     /// Its endpoint, without secrets.
     pub endpoint: String,
+    /// The way of requests.
+    pub way: Way,
     /// What the operator keeps in a file.
     pub config: UserConfig,
     surroundings: Surroundings,
@@ -77,13 +79,19 @@ impl Operator {
         let environment = Environment::of_program(&program_id);
         let settings = rpc(flags, &config, program_id, environment, daemons.as_ref())?;
         let endpoint = settings.endpoints.first().map(|endpoint| endpoint.shown()).unwrap_or_default();
+        let way = settings.way.clone();
         let ledger = LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
-        Ok(Self { environment, program_id, ledger, endpoint, config, surroundings, quiet: flags.no_version_warning })
+        Ok(Self { environment, program_id, ledger, endpoint, way, config, surroundings, quiet: flags.no_version_warning })
     }
 
     /// The environment's name, or the program where it has none.
     pub fn network(&self) -> String {
         self.environment.map_or_else(|| format!("program {}", self.program_id), |environment| environment.moniker().to_owned())
+    }
+
+    /// The service that proves addresses of this network, as the operator's configuration names it.
+    pub fn ip_verifier_url(&self) -> Option<String> {
+        of_network(&self.config, self.program_id).ip_verifier_url.filter(|url| !url.is_empty())
     }
 
     /// Addresses of the program's accounts.
@@ -203,6 +211,12 @@ fn named_program(flags: &LedgerFlags, config: &UserConfig) -> Result<Option<Pubk
         .transpose()
 }
 
+/// What stands in the file for one network is not for another.
+fn of_network(config: &UserConfig, program_id: Pubkey) -> UserConfig {
+    let is_of = |program: &str| program.is_empty() || program.parse::<Pubkey>().is_ok_and(|program| program == program_id);
+    if config.program_id.as_deref().is_none_or(is_of) { config.clone() } else { UserConfig::default() }
+}
+
 async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
     let told = daemon.clone().with_patience(Duration::from_secs(2)).read::<serde_json::Value>("/config").await.ok()?;
     told["program_id"].as_str()?.parse().ok()
@@ -226,12 +240,7 @@ fn rpc(
     environment: Option<Environment>,
     daemons: Option<&LedgerConfig>,
 ) -> Result<RpcSettings, Failure> {
-    // What stands in the file for one network is not for another.
-    let same_network = config
-        .program_id
-        .as_deref()
-        .is_none_or(|program| program.is_empty() || program.parse::<Pubkey>().is_ok_and(|program| program == program_id));
-    let config = if same_network { config.clone() } else { UserConfig::default() };
+    let config = of_network(config, program_id);
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let url = flags.url.clone().or_else(|| variable(config::URL_VARIABLE)).or_else(|| config.json_rpc_url.clone());
     let url = url.or_else(|| environment.and_then(Environment::default_rpc_url).map(str::to_owned));

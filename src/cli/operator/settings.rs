@@ -8,12 +8,20 @@ use crate::{
     cli::{
         client::Client,
         command::{ConfigCommand, LedgerFlags},
+        connect::proof,
         failure::Failure,
         output,
     },
     config::values::SecretUrl,
     http::v3::SCHEMA,
 };
+
+/// What `set` changes beside the flags for the ledger and the keypair; an empty text takes a setting away.
+#[derive(Clone, Debug, Default)]
+struct Own {
+    tenant: Option<String>,
+    ip_verifier_url: Option<String>,
+}
 
 /// Runs one of them.
 ///
@@ -22,7 +30,7 @@ use crate::{
 pub async fn run(flags: &LedgerFlags, daemon: &Client, command: ConfigCommand, as_json: bool) -> anyhow::Result<u8> {
     match command {
         ConfigCommand::Get => get(flags, daemon, as_json).await,
-        ConfigCommand::Set { tenant } => set(flags, tenant, as_json),
+        ConfigCommand::Set { tenant, ip_verifier_url } => set(flags, Own { tenant, ip_verifier_url }, as_json),
     }
 }
 
@@ -38,26 +46,28 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
     };
     let websocket = config.websocket_url.as_deref().map_or_else(|| "follows from the RPC URL".to_owned(), redacted);
     let tenant = config.tenant.clone().unwrap_or_default();
+    let verifier = operator.as_ref().ok().and_then(|operator| proof::shown(&proof::named(None, operator)));
     if as_json {
         return output::json(&json!({
             "schema": SCHEMA, "config_file": file, "network": network, "rpc_url": url, "websocket_url": websocket,
-            "keypair": keypair, "program_id": program, "tenant": tenant,
+            "keypair": keypair, "program_id": program, "tenant": tenant, "ip_verifier_url": verifier,
         }));
     }
     let tenant = if tenant.is_empty() { "none".to_owned() } else { tenant };
+    let verifier = verifier.map_or_else(String::new, |verifier| format!("IP Verifier URL: {verifier}\n"));
     output::text(&format!(
-        "Config File: {file}\nNetwork: {network}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\nTenant: {tenant}\n"
+        "Config File: {file}\nNetwork: {network}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\nTenant: {tenant}\n{verifier}"
     ))
 }
 
-fn set(flags: &LedgerFlags, tenant: Option<String>, as_json: bool) -> anyhow::Result<u8> {
+fn set(flags: &LedgerFlags, own: Own, as_json: bool) -> anyhow::Result<u8> {
     // The keypair that is set is no place to look for the configuration.
     let surroundings = surroundings(&LedgerFlags { keypair: None, ..flags.clone() });
     let path = surroundings
         .config_path()
         .ok_or_else(|| Failure::new("there is no home directory to keep a configuration in", "Name the file in WARREN_CONFIG_FILE."))?;
     let before = read_config(&surroundings)?;
-    let after = changed(before.clone(), flags, tenant)?;
+    let after = changed(before.clone(), flags, own)?;
     if before == after && path.exists() {
         return told(&path, false, as_json);
     }
@@ -72,7 +82,7 @@ fn told(path: &std::path::Path, changed: bool, as_json: bool) -> anyhow::Result<
     output::text(&format!("{} {}\n", if changed { "wrote" } else { "nothing to change in" }, path.display()))
 }
 
-fn changed(mut config: UserConfig, flags: &LedgerFlags, tenant: Option<String>) -> Result<UserConfig, Failure> {
+fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<UserConfig, Failure> {
     if flags.env.is_some() || flags.program_id.is_some() {
         let program = named_program(flags, &UserConfig::default())?;
         // Another network has other endpoints.
@@ -80,6 +90,9 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, tenant: Option<String>) 
             config.json_rpc_url =
                 program.as_ref().and_then(Environment::of_program).and_then(Environment::default_rpc_url).map(str::to_owned);
             config.websocket_url = None;
+        }
+        if config.program_id != program.map(|program| program.to_string()) {
+            config.ip_verifier_url = None;
         }
         config.program_id = program.map(|program| program.to_string());
     }
@@ -96,8 +109,12 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, tenant: Option<String>) 
     if let Some(keypair) = &flags.keypair {
         config.keypair_path = Some(std::path::absolute(keypair).unwrap_or_else(|_| keypair.clone()));
     }
-    if let Some(tenant) = tenant {
+    if let Some(tenant) = own.tenant {
         config.tenant = Some(tenant).filter(|tenant| !tenant.is_empty());
+    }
+    if let Some(url) = own.ip_verifier_url.as_deref() {
+        proof::endpoint(url, "--ip-verifier-url")?;
+        config.ip_verifier_url = Some(url.to_owned()).filter(|url| !url.is_empty());
     }
     Ok(config)
 }
@@ -118,24 +135,45 @@ mod tests {
 
     #[test]
     fn what_is_not_named_stays_as_it_is() {
-        let before = UserConfig { json_rpc_url: Some("http://a/t".into()), tenant: Some("acme".into()), ..UserConfig::default() };
-        assert_eq!(changed(before.clone(), &LedgerFlags::default(), None).unwrap(), before);
-        assert_eq!(changed(before, &LedgerFlags::default(), Some(String::new())).unwrap().tenant, None);
+        let before = UserConfig {
+            json_rpc_url: Some("http://a/t".into()),
+            tenant: Some("acme".into()),
+            ip_verifier_url: Some("http://v".into()),
+            ..UserConfig::default()
+        };
+        assert_eq!(changed(before.clone(), &LedgerFlags::default(), Own::default()).unwrap(), before);
+        let none = Own { tenant: Some(String::new()), ip_verifier_url: Some(String::new()) };
+        let after = changed(before, &LedgerFlags::default(), none).unwrap();
+        assert_eq!((after.tenant, after.ip_verifier_url), (None, None));
     }
 
     #[test]
     fn another_environment_takes_the_url_of_the_old_one_away() {
         let before =
             UserConfig { json_rpc_url: Some("http://old/t".into()), websocket_url: Some("ws://old".into()), ..UserConfig::default() };
-        let after = changed(before.clone(), &flags(|flags| flags.env = Some("testnet".into())), None).unwrap();
+        let after = changed(before.clone(), &flags(|flags| flags.env = Some("testnet".into())), Own::default()).unwrap();
         assert_eq!((after.json_rpc_url, after.websocket_url), (None, None));
         assert_eq!(after.program_id, Some(Environment::Testnet.program_id().to_string()));
-        let local = changed(before.clone(), &flags(|flags| flags.env = Some("local".into())), None).unwrap();
+        let local = changed(before.clone(), &flags(|flags| flags.env = Some("local".into())), Own::default()).unwrap();
         assert_eq!(local.json_rpc_url.as_deref(), Some("http://localhost:8899"));
         let named = flags(|flags| (flags.env, flags.url) = (Some("t".into()), Some("http://new".into())));
-        assert_eq!(changed(before.clone(), &named, None).unwrap().json_rpc_url.as_deref(), Some("http://new"));
-        let url_only = changed(before, &flags(|flags| flags.url = Some("http://new".into())), None).unwrap();
+        assert_eq!(changed(before.clone(), &named, Own::default()).unwrap().json_rpc_url.as_deref(), Some("http://new"));
+        let url_only = changed(before, &flags(|flags| flags.url = Some("http://new".into())), Own::default()).unwrap();
         assert_eq!(url_only.websocket_url, None, "it belonged to the old URL");
+    }
+
+    #[test]
+    fn a_service_that_proves_addresses_is_kept_for_its_network_only() {
+        let own = |url: &str| Own { ip_verifier_url: Some(url.to_owned()), ..Own::default() };
+        let before = changed(UserConfig::default(), &LedgerFlags::default(), own("https://verify.example")).unwrap();
+        assert_eq!(before.ip_verifier_url.as_deref(), Some("https://verify.example"));
+        let testnet = flags(|flags| flags.env = Some("testnet".into()));
+        assert_eq!(changed(before.clone(), &testnet, Own::default()).unwrap().ip_verifier_url, None);
+        assert_eq!(changed(before, &testnet, own("http://other")).unwrap().ip_verifier_url.as_deref(), Some("http://other"));
+        for bad in ["verify.example", "ftp://verify.example", "http://"] {
+            let error = changed(UserConfig::default(), &LedgerFlags::default(), own(bad)).unwrap_err();
+            assert!(error.what.starts_with("--ip-verifier-url: "), "{error}");
+        }
     }
 
     #[test]
@@ -143,7 +181,7 @@ mod tests {
         for bad in
             [flags(|f| f.env = Some("moon".into())), flags(|f| f.program_id = Some("x".into())), flags(|f| f.url = Some("h t".into()))]
         {
-            assert!(changed(UserConfig::default(), &bad, None).is_err());
+            assert!(changed(UserConfig::default(), &bad, Own::default()).is_err());
         }
     }
 
