@@ -850,13 +850,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__config__subcmd__set)
-            opts="-e -h --tenant --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-e -h --tenant --ip-verifier-url --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-verifier-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -924,13 +928,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect)
-            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
+            opts="-v -e -h --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-verifier-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1006,13 +1014,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__ibrl)
-            opts="-a -v -e -h --allocate-addr --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-a -v -e -h --allocate-addr --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-verifier-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1088,7 +1100,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__multicast)
-            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
+            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1111,6 +1123,10 @@ _warren() {
                     return 0
                     ;;
                 --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip-verifier-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -75,6 +75,7 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print 
 complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -95,6 +96,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -118,6 +120,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe-feed -d 'Feeds to join' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'Feeds to leave' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -381,7 +384,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "get" -d 'Show what is in force, and where it is from'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, and the tenant'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -396,6 +399,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l tenant -d 'The tenant that `connect` uses where none is named; an empty text for none' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ip-verifier-url -d 'The service that proves this host\'s address to the network; an empty text for the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
