@@ -1,8 +1,8 @@
-//! A small blocking HTTP/1.1 client: one request per connection, over TCP or a unix socket.
+//! A small blocking HTTP/1.1: one request per connection. A client over TCP or a unix socket, and what servers need.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -45,10 +45,18 @@ impl Response {
 /// # Errors
 /// When the server cannot be reached in time, or answers something else than HTTP.
 pub fn post(server: SocketAddr, path: &str, body: &str, timeout: Duration) -> Result<Response> {
+    request(server, "POST", path, body, timeout)
+}
+
+/// Makes a request over TCP.
+///
+/// # Errors
+/// As for [`post`].
+pub fn request(server: SocketAddr, method: &str, path: &str, body: &str, timeout: Duration) -> Result<Response> {
     let stream = TcpStream::connect_timeout(&server, timeout).with_context(|| format!("cannot connect to {server}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(timeout))?;
-    exchange(stream, "POST", path, body).with_context(|| format!("{server}{path}"))
+    exchange(stream, method, path, body).with_context(|| format!("{server}{path}"))
 }
 
 /// Makes a request over a unix socket.
@@ -59,6 +67,41 @@ pub fn unix(socket: &Path, method: &str, path: &str, body: &str, timeout: Durati
     let stream = UnixStream::connect(socket).with_context(|| format!("cannot connect to {}", socket.display()))?;
     stream.set_read_timeout(Some(timeout))?;
     exchange(stream, method, path, body).with_context(|| format!("{method} {path}"))
+}
+
+/// A request, as a server reads it.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A connection, if one is waiting.
+pub(crate) fn accept(listener: &TcpListener) -> Option<TcpStream> {
+    listener.set_nonblocking(true).ok()?;
+    let (stream, _) = listener.accept().ok()?;
+    stream.set_nonblocking(false).ok()?;
+    Some(stream)
+}
+
+/// Reads the request of a connection.
+pub(crate) fn read_request(stream: &TcpStream) -> Result<Request> {
+    let mut reader = BufReader::new(stream);
+    let first = line(&mut reader)?;
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = words.next().zip(words.next()).context("no request")?;
+    let headers = headers(&mut reader)?;
+    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Ok(0), |(_, value)| value.parse::<usize>())?;
+    let mut body = vec![0; length.min(1 << 24)];
+    reader.read_exact(&mut body)?;
+    Ok(Request { method, path, body })
+}
+
+/// Answers with JSON, and means the connection to end.
+pub(crate) fn respond(mut stream: &TcpStream, status: u16, body: &[u8]) -> Result<()> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    Ok(stream.write_all(&[head.as_bytes(), body].concat())?)
 }
 
 fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Result<Response> {

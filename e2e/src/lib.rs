@@ -26,4 +26,5 @@ pub mod rpc;
 pub mod site;
 pub mod sys;
 pub mod underlay;
+pub mod verifier;
 pub mod wait;

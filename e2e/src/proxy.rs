@@ -1,7 +1,7 @@
 //! A reverse proxy before the ledger that misbehaves on demand.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,10 +11,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{http, rpc::Rpc};
+use crate::{
+    http::{self, Request, accept, read_request, respond},
+    rpc::Rpc,
+};
 
 /// What the proxy does to requests over HTTP.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -188,7 +191,7 @@ impl State {
     fn answer(&self, mut stream: TcpStream) -> Result<()> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let (path, request) = read_request(&stream)?;
+        let Request { path, body: request, .. } = read_request(&stream)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         match self.take_fault() {
             Fault::None => self.send(&mut stream, self.forward(&request)?),
@@ -259,11 +262,7 @@ impl State {
 
     fn send(&self, stream: &mut TcpStream, body: Vec<u8>) -> Result<()> {
         self.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        let length = body.len();
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
-        let mut whole = head.into_bytes();
-        whole.extend(body);
-        Ok(stream.write_all(&whole)?)
+        respond(stream, 200, &body)
     }
 
     fn relay(&self, client: TcpStream) -> Result<()> {
@@ -283,42 +282,10 @@ impl State {
     }
 }
 
-fn accept(listener: &TcpListener) -> Option<TcpStream> {
-    listener.set_nonblocking(true).ok()?;
-    let (stream, _) = listener.accept().ok()?;
-    stream.set_nonblocking(false).ok()?;
-    Some(stream)
-}
-
 fn copy(mut from: TcpStream, mut to: TcpStream) {
     let _ = std::io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
-}
-
-/// The path and the body.
-fn read_request(stream: &TcpStream) -> Result<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0_usize;
-    let mut first = String::new();
-    reader.read_line(&mut first)?;
-    let path = first.split(' ').nth(1).context("no request")?.to_owned();
-    for _ in 0..256 {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            bail!("no request");
-        }
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
-            let mut body = vec![0; length.min(1 << 24)];
-            reader.read_exact(&mut body)?;
-            return Ok((path, body));
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse()?;
-        }
-    }
-    bail!("more than 256 header fields")
 }
 
 fn altered(body: &[u8], change: impl FnOnce(&mut Value)) -> Result<Vec<u8>> {

@@ -33,6 +33,7 @@ use crate::{
     proxy::Proxy,
     rpc::{RawAccount, Rpc},
     underlay::{Host, Internet, LEDGER_ADDRESS},
+    verifier::Verifier,
     wait::{is_emulated, scaled},
 };
 
@@ -180,6 +181,14 @@ impl World {
     /// When no port is to be had.
     pub fn proxy(&self) -> Result<Proxy> {
         Proxy::start(self.ledger, LEDGER_ADDRESS, self.ports.fetch_add(2, Ordering::Relaxed))
+    }
+
+    /// A verification service beside the ledger, on a port of its own. A network names it with [`Network::set_verifier`].
+    ///
+    /// # Errors
+    /// When no port is to be had.
+    pub fn verifier(&self) -> Result<Verifier> {
+        Verifier::start(self.ledger, LEDGER_ADDRESS, self.ports.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Where the files of everything are.

@@ -29,6 +29,7 @@ use crate::{
     rpc::{RawAccount, Rpc},
     site::{TEST_ADDRESSES, allocated},
     underlay::{Host, Internet, LEDGER_ADDRESS},
+    verifier::Verifier,
 };
 
 /// How often the device's tunnels are compared with the ledger.
@@ -69,6 +70,13 @@ pub struct Up {
     /// several times.
     #[arg(long = "payer", value_name = "KEY")]
     payers: Vec<Pubkey>,
+    /// Also run a verification service on this port, whose signature the network's program takes for a proof of address. It signs
+    /// only public addresses, so without --topology it refuses everybody.
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8080")]
+    verifier: Option<u16>,
+    /// The program asks for such a proof.
+    #[arg(long, requires = "verifier")]
+    require_proof: bool,
     /// The program of the real validator.
     #[arg(long, default_value = "e2e/agave/target/debug/warren-agave")]
     agave: PathBuf,
@@ -79,6 +87,7 @@ struct Devnet {
     network: Option<Network>,
     device: Option<(Pubkey, Device)>,
     _clients: Vec<Host>,
+    _verifier: Option<Verifier>,
     _agave: Option<AgaveLedger>,
     _directory: tempfile::TempDir,
     _internet: Option<Internet>,
@@ -125,15 +134,26 @@ impl Up {
         let clients: Vec<Host> =
             internet.iter().flat_map(|net| (1..=self.clients).map(|n| net.host(&format!("c{n}")))).collect::<Result<_>>()?;
         let device = internet.as_ref().map(|net| self.device(net, &network, directory.path())).transpose()?;
-        let accounts = self.accounts(&network, device.as_ref(), &clients);
+        let verifier = self.verifier.map(|port| Verifier::start(rpc, address, port)).transpose()?;
+        let accounts = self.accounts(&network, device.as_ref(), &clients, verifier.as_ref());
         let agave = self.ledger(rpc, &accounts, internet.is_some(), directory.path())?;
         let ledger = (self.ledger != LedgerKind::None).then_some(network);
         let mut description = describe(ledger.as_ref(), self.program_id, internet.as_ref(), device.as_ref(), &clients);
         if agave.is_some() {
             description["faucet"] = json!(faucet(directory.path()));
         }
+        description["verifier"] = json!(verifier.as_ref().map(|verifier| json!({ "url": verifier.url, "key": verifier.key })));
         let state = devnets::StateFile::write(description)?;
-        Ok(Devnet { state, network: ledger, device, _clients: clients, _agave: agave, _directory: directory, _internet: internet })
+        Ok(Devnet {
+            state,
+            network: ledger,
+            device,
+            _clients: clients,
+            _verifier: verifier,
+            _agave: agave,
+            _directory: directory,
+            _internet: internet,
+        })
     }
 
     fn ledger(&self, rpc: Rpc, accounts: &[RawAccount], isolated: bool, directory: &Path) -> Result<Option<AgaveLedger>> {
@@ -151,8 +171,19 @@ impl Up {
         }
     }
 
-    fn accounts(&self, network: &Network, device: Option<&(Pubkey, Device)>, clients: &[Host]) -> Vec<RawAccount> {
+    fn accounts(
+        &self,
+        network: &Network,
+        device: Option<&(Pubkey, Device)>,
+        clients: &[Host],
+        verifier: Option<&Verifier>,
+    ) -> Vec<RawAccount> {
         let mut accounts = network.foundation();
+        if let Some(verifier) = verifier {
+            let state = network.state_with_verifier(verifier.key, self.require_proof);
+            accounts.retain(|account| account.pubkey != state.pubkey);
+            accounts.push(state);
+        }
         for payer in &self.payers {
             let (pubkey, pass) = network.new_pass(Ipv4Addr::UNSPECIFIED, *payer);
             accounts.extend([funded(*payer), network.raw(pubkey, pass.into())]);
