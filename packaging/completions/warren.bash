@@ -928,12 +928,16 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect)
-            opts="-v -e -h --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
+            opts="-v -e -h --tenant --allocate-addr --device --ip-verifier-url --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --tenant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --device)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -943,6 +947,10 @@ _warren() {
                     return 0
                     ;;
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1014,7 +1022,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__ibrl)
-            opts="-a -v -e -h --allocate-addr --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-a -v -e -h --allocate-addr --device --ip-verifier-url --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1029,6 +1037,10 @@ _warren() {
                     return 0
                     ;;
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1100,7 +1112,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__connect__subcmd__multicast)
-            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --ip-verifier-url --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
+            opts="-v -e -h --publish --subscribe --subscribe-feed --unsubscribe-feed --device --ip-verifier-url --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help publisher subscriber"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1131,6 +1143,10 @@ _warren() {
                     return 0
                     ;;
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1276,7 +1292,7 @@ _warren() {
             return 0
             ;;
         warren__subcmd__disconnect)
-            opts="-v -e -h --device --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
+            opts="-v -e -h --device --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help ibrl multicast"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1287,6 +1303,10 @@ _warren() {
                     return 0
                     ;;
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2090,13 +2110,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__publish)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2168,13 +2192,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__subscribe)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2246,13 +2274,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unpublish)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2324,13 +2356,17 @@ _warren() {
             return 0
             ;;
         warren__subcmd__multicast__subcmd__unsubscribe)
-            opts="-v -e -h --client-ip --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
+            opts="-v -e -h --client-ip --access-pass --no-wait --timeout --verbose --socket --socket-path --sock-file --json --env --ledger-url --url --ca-file --ws --program-id --keypair --no-version-warning --log-level --solana-url --geo-program-id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --client-ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --access-pass)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -74,9 +74,11 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id 
 complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l tenant -d 'Without a service: the tenant, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -88,6 +90,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l json -d 'Print JSON'
@@ -97,7 +100,8 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -121,7 +125,8 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l unsubscribe-feed -d 'Feeds to leave' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -139,7 +144,8 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l device -d 'Only users on this device, by its code or account' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -173,7 +179,8 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unsubscribe" -d 'Receive from groups no more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "publish" -d 'Send to groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unpublish" -d 'Send to groups no more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -190,7 +197,8 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -207,7 +215,8 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -224,7 +233,8 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'This host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l timeout -d 'How long to wait for the daemon at most' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r

@@ -5,6 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use warren_state::Pubkey;
+
+use super::failure::Failure;
 use crate::config::{DEFAULT_SOCKET, values};
 
 /// Looks at warrend and controls it.
@@ -188,13 +191,19 @@ impl Tool {
     }
 }
 
-/// `warren connect`.
+/// `warren connect`: everything that the access pass allows, unless a service is named.
 #[derive(clap::Args)]
 #[command(subcommand_precedence_over_arg = true)]
 pub struct Connect {
     /// Which service.
     #[command(subcommand)]
-    pub service: Service,
+    pub service: Option<Service>,
+    /// Without a service: the tenant, by its code or account.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Without a service: use an address of the device's instead of the host's own.
+    #[arg(long)]
+    pub allocate_addr: bool,
     /// How and how long.
     #[command(flatten)]
     pub how: How,
@@ -210,17 +219,20 @@ pub struct How {
     /// environment's. An empty text for none.
     #[arg(long, global = true, value_name = "URL")]
     pub ip_verifier_url: Option<String>,
+    /// Go by this public address of the host from now on, which an access pass must be issued for.
+    #[arg(long, global = true, value_name = "IP")]
+    pub client_ip: Option<std::net::Ipv4Addr>,
     /// How long.
     #[command(flatten)]
     pub wait: Wait,
 }
 
-/// Which host, and how long to wait for its daemon.
+/// Which pass, and how long to wait for the daemon.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Wait {
-    /// This host's public address, where the daemon does not tell it.
-    #[arg(long, global = true, value_name = "IP")]
-    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// The access pass of a user that was made before passes were written on users, where there are two.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub access_pass: Option<String>,
     /// Do not wait for the daemon: it goes on by itself.
     #[arg(long, global = true)]
     pub no_wait: bool,
@@ -230,6 +242,20 @@ pub struct Wait {
     /// Tell more.
     #[arg(short, long, global = true)]
     pub verbose: bool,
+}
+
+impl Wait {
+    /// The pass that is named.
+    ///
+    /// # Errors
+    /// When it is no account's address.
+    pub fn access_pass(&self) -> Result<Option<Pubkey>, Failure> {
+        let parsed = self.access_pass.as_deref().map(|text| {
+            let what = format!("--access-pass: {text:?} is no account's address");
+            text.parse().map_err(|_| Failure { code: super::USAGE, what, advice: None })
+        });
+        parsed.transpose()
+    }
 }
 
 /// A service to connect to.
@@ -284,6 +310,9 @@ pub struct Disconnect {
     /// Only users on this device, by its code or account.
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
+    /// The host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP", hide = true)]
+    pub client_ip: Option<std::net::Ipv4Addr>,
     /// How long.
     #[command(flatten)]
     pub wait: Wait,
@@ -318,6 +347,9 @@ pub struct Groups {
     /// The groups' codes.
     #[arg(required = true, value_name = "GROUP")]
     pub groups: Vec<String>,
+    /// The host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP", hide = true)]
+    pub client_ip: Option<std::net::Ipv4Addr>,
     /// How long.
     #[command(flatten)]
     pub wait: Wait,

@@ -61,7 +61,10 @@ fn there_and_back(site: &mut Site<'_>) -> Result<()> {
     ensure!(users(site)?.is_empty() && link(&client, LINK)?.is_none(), "something is left: {back}");
     operator.succeeds(site, &["disconnect", "ibrl"])?.tells(&["Nothing to disconnect"])?;
     // The address of another host is none of ours, and a disconnect that nobody waited for is waited for by the next one.
-    operator.succeeds(site, &["connect", "ibrl", DEVICE, "--client-ip", "9.128.0.77"])?.tells(&["--client-ip 9.128.0.77 is ignored"])?;
+    let elsewhere = operator.warren(&["connect", "ibrl", DEVICE, "--client-ip", "9.128.0.77"])?;
+    ensure!(elsewhere.code == 1 && users(site)?.is_empty(), "{elsewhere}");
+    elsewhere.tells(&["not assigned to any interface", "-client-ip 9.128.0.77"])?;
+    operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
     operator.warren(&["disconnect", "--no-wait"])?.tells(&["Disconnected on the ledger"])?;
     operator.succeeds(site, &["disconnect"])?;
     ensure!(link(&client, LINK)?.is_none(), "the tunnel is still there");

@@ -165,17 +165,28 @@ impl LedgerClient {
         payer: &Pubkey,
         deadline: Instant,
     ) -> Result<Option<(Pubkey, AccessPass)>, LookupError> {
+        Ok(self.access_passes(client_ip, payer, deadline).await?.pop())
+    }
+
+    /// The access passes of this payer that may let this host in: the one for any address, then the one for exactly this one.
+    ///
+    /// # Errors
+    /// As [`Self::accounts`].
+    pub async fn access_passes(
+        &self,
+        client_ip: Ipv4Addr,
+        payer: &Pubkey,
+        deadline: Instant,
+    ) -> Result<Vec<(Pubkey, AccessPass)>, LookupError> {
         let pda = Pda::new(self.settings.program_id);
-        let addresses = [client_ip, Ipv4Addr::UNSPECIFIED].map(|ip| pda.access_pass(ip, payer).address);
+        let mut addresses = [Ipv4Addr::UNSPECIFIED, client_ip].map(|ip| pda.access_pass(ip, payer).address).to_vec();
+        addresses.dedup();
         let found = self.accounts(&addresses, deadline).await?;
-        for (pubkey, account) in addresses.into_iter().zip(found) {
-            match account {
-                Some(Account::AccessPass(pass)) => return Ok(Some((pubkey, pass))),
-                Some(_) => return Err(LookupError::Undecodable { pubkey, reason: "it is not an access pass".into() }),
-                None => {}
-            }
-        }
-        Ok(None)
+        let of_kind = |(pubkey, account)| match account? {
+            Account::AccessPass(pass) => Some(Ok((pubkey, pass))),
+            _ => Some(Err(LookupError::Undecodable { pubkey, reason: "it is not an access pass".into() })),
+        };
+        addresses.into_iter().zip(found).filter_map(of_kind).collect()
     }
 
     /// All accounts of a kind: devices, groups, tenants, feeds and so on.

@@ -11,7 +11,11 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::{
-    host, multicast, no_device,
+    catalogue::Groups,
+    change::Change,
+    device::no_device,
+    host,
+    place::WITHDRAW,
     roles::{self, ByGroup},
     select::{self, NoDevice},
     session::Session,
@@ -27,6 +31,9 @@ use crate::{
     http::v3::{Status, Tunnel},
 };
 
+/// What only they can do.
+const OPERATORS: &str = "Ask the network's operators: only they can delete it.";
+
 /// Deletes this host's users that are meant, and waits until the daemon has taken their tunnels down.
 ///
 /// # Errors
@@ -34,7 +41,7 @@ use crate::{
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
     let status = daemon.read::<Status>("/v3/status").await;
-    if let (Err(error), None) = (&status, asked.wait.client_ip) {
+    if let (Err(error), None) = (&status, asked.client_ip) {
         return Err(Failure {
             code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },
             what: error.to_string(),
@@ -46,17 +53,17 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
         Ok(_) => Ok(host::daemon(daemon, &session.operator).await?),
         Err(error) => Err(error),
     };
-    let client_ip = match (&status, asked.wait.client_ip) {
+    let client_ip = match (&status, asked.client_ip) {
         (_, Some(ip)) => ip,
         (Ok(status), None) => host::address_of(status)?,
         (Err(error), None) => return Err(Failure::new(error.to_string(), "Name this host's address with --client-ip.")),
     };
-    let devices = session.devices().await?;
-    let meant = meant(&session, client_ip, &devices, &asked).await?;
+    let ledger = Ledger { devices: session.devices().await?, groups: session.groups().await?, client_ip };
+    let meant = meant(&session, &ledger, &asked).await?;
     let mut gone = Gone { users: leftovers(&session, &status, client_ip, &asked).await?, slot: 0 };
     let mut failure = None;
     for (key, user) in &meant {
-        match delete(&session, client_ip, &devices, key, user).await {
+        match delete(&session, &ledger, &asked, key, user).await {
             Ok(slot) => {
                 gone.slot = gone.slot.max(slot);
                 gone.users.push(key.to_string());
@@ -75,15 +82,17 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
     }
 }
 
-/// The users that are meant and belong to the keypair; others are told of.
-async fn meant(
-    session: &Session<'_>,
+/// What a user is deleted with.
+struct Ledger {
+    devices: BTreeMap<Pubkey, Device>,
+    groups: Groups,
     client_ip: Ipv4Addr,
-    devices: &BTreeMap<Pubkey, Device>,
-    asked: &Disconnect,
-) -> Result<BTreeMap<Pubkey, User>, Failure> {
+}
+
+/// The users that are meant and belong to the keypair. Others are told of, and left alone.
+async fn meant(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect) -> Result<BTreeMap<Pubkey, User>, Failure> {
     let device = match &asked.device {
-        Some(name) => Some(*select::find(devices, name).ok_or_else(|| no_device(&NoDevice::Unknown(name.clone())))?.0),
+        Some(name) => Some(*select::find(&ledger.devices, name).ok_or_else(|| no_device(&NoDevice::Unknown(name.clone())))?.0),
         None => None,
     };
     let of_service = |user: &User| match asked.service {
@@ -91,19 +100,29 @@ async fn meant(
         Some(ServiceName::Multicast) => user.user_type == UserType::MULTICAST,
         Some(ServiceName::Ibrl) => user.user_type != UserType::MULTICAST,
     };
-    let mut users = session.users(client_ip).await?;
+    let mut users = session.users(ledger.client_ip).await?;
     users.retain(|_, user| of_service(user) && device.is_none_or(|device| user.device_pk == device));
-    let others: Vec<String> =
-        users.iter().filter(|(_, user)| user.owner != session.payer).map(|(key, user)| format!("{key} of {}", user.owner)).collect();
-    users.retain(|_, user| user.owner == session.payer);
+    let (own, others): (BTreeMap<_, _>, BTreeMap<_, _>) = users.into_iter().partition(|(_, user)| user.owner == session.payer);
     if !others.is_empty() {
-        let text = format!("left alone, because they belong to others: {}", others.join(", "));
-        if users.is_empty() {
-            return Err(Failure::new(text, "Use the keypair that they belong to (--keypair)."));
+        let oracle = session.feed_authority().await.ok();
+        for (key, user) in &others {
+            let text = left_alone(key, &user.owner, oracle.as_ref());
+            session.steps.warn("user", &text, &[]);
         }
-        session.steps.done("user", &text, json!({ "left_alone": others }));
     }
-    Ok(users)
+    Ok(own)
+}
+
+/// Why another's user stays, and how it ends.
+fn left_alone(key: &Pubkey, owner: &Pubkey, oracle: Option<&Pubkey>) -> String {
+    if oracle == Some(owner) {
+        format!("User {key} is managed by the shred oracle (owner: {owner}). Use `{WITHDRAW}` to disconnect.")
+    } else {
+        format!(
+            "User {key} is managed by an external service (owner: {owner}). It will be cleaned up automatically. If that key is yours, use it \
+             (--keypair)."
+        )
+    }
 }
 
 /// Users that are gone from the ledger, and the slot since when.
@@ -133,29 +152,42 @@ async fn leftovers(
     Ok(left.map(|tunnel| tunnel.id.clone()).collect())
 }
 
-async fn delete(
-    session: &Session<'_>,
-    client_ip: Ipv4Addr,
-    devices: &BTreeMap<Pubkey, Device>,
-    key: &Pubkey,
-    user: &User,
-) -> Result<u64, Failure> {
-    let found = session.operator.ledger.access_pass(client_ip, &user.owner, crate::cli::operator::soon()).await?;
-    let pass = found.map_or_else(|| session.operator.pda().access_pass(client_ip, &user.owner).address, |(key, _)| key);
+async fn delete(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect, key: &Pubkey, user: &User) -> Result<u64, Failure> {
+    let device = ledger.devices.get(&user.device_pk).ok_or_else(|| {
+        let what =
+            format!("the device {} of the user {key} is not on the ledger, and without it the program deletes no user", user.device_pk);
+        Failure::new(what, OPERATORS)
+    })?;
+    if let Some(group) = roles::of(user).keys().find(|group| !ledger.groups.contains_key(group)) {
+        let what = format!(
+            "the user {key} is in the multicast group {group}, whose account is gone, and the program deletes no user that is in a group"
+        );
+        return Err(Failure::new(what, OPERATORS));
+    }
+    let passes = session.passes(ledger.client_ip, &user.owner).await?;
+    let pass = &session.pass_of(&passes, key, user, asked.wait.access_pass()?).await?;
     // The program deletes only a user that is in no group.
-    multicast::change(session, client_ip, pass, key, &roles::of(user), &ByGroup::new()).await?;
-    let device = devices.get(&user.device_pk).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let (groups, feeds, client_ip) = (&ledger.groups, &BTreeMap::new(), ledger.client_ip);
+    let leaving = Change { session, client_ip, key, pass, groups, feeds };
+    leaving.to(user, &ByGroup::new()).await?;
     let delete = DeleteUser {
         kind: DeleteKind::Untyped,
         user: *key,
         owner: user.owner,
         device: user.device_pk,
         dz_prefixes: DzPrefixCount::of(device).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
-        access_pass: pass,
+        access_pass: pass.key,
         tenant: Some(user.tenant_pk).filter(|tenant| !tenant.is_zero()),
         permission: session.permission().await?,
     };
-    let confirmed = session.send(&[delete.build(&session.caller())], &format!("the user {key} is deleted")).await?;
+    let what = format!("the user {key} is deleted");
+    let untyped = [delete.build(&session.caller())];
+    let confirmed = if session.forms.deletes_by_pass_type {
+        let typed = [DeleteUser { kind: DeleteKind::of(&pass.allows.pass_type), ..delete }.build(&session.caller())];
+        session.send_either(&typed, &untyped, &what).await?
+    } else {
+        session.send(&untyped, &what).await?
+    };
     session.closed(key).await?;
     let text = format!("{key} ({}) is deleted", host::service_name(user.user_type));
     session.steps.done("user", &text, json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }));

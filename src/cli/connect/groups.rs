@@ -4,7 +4,7 @@ use serde_json::json;
 use warren_ledger::accounts::UserType;
 
 use super::{
-    host, multicast, reachable,
+    catalogue, change, host, place, reachable,
     roles::{self, ByGroup, Roles},
     session::Session,
     steps::Steps,
@@ -42,9 +42,9 @@ impl Change {
 /// # Errors
 /// When this host has no multicast user, a group is not known, the program refuses, or the daemon does not follow in time.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Change, named: Groups) -> Result<(), Failure> {
-    let watched = if named.wait.no_wait && named.wait.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
+    let watched = if named.wait.no_wait && named.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
     let session = Session::open(flags, daemon, steps).await?;
-    let client_ip = match (&watched, named.wait.client_ip) {
+    let client_ip = match (&watched, named.client_ip) {
         (Some(_), named) => host::own_address(&host::daemon(daemon, &session.operator).await?, named)?,
         (None, Some(named)) => named,
         (None, None) => host::client_ip(daemon, None).await?,
@@ -54,15 +54,15 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
         return Err(Failure::new(format!("this host ({client_ip}) has no multicast user"), "`warren connect multicast` first."));
     };
     if user.owner != session.payer {
-        return Err(Failure::new(format!("the user {key} belongs to {}", user.owner), "Use its keypair (--keypair)."));
+        return Err(place::made_by_another(&session, key, user).await);
     }
     let groups = session.groups().await?;
     let mut asked = ByGroup::new();
     let (Change::Add(roles) | Change::Remove(roles)) = change;
     for code in &named.groups {
-        let found = multicast::find(&groups, code)?;
+        let found = catalogue::find(&groups, code)?;
         let (key, _) = match change {
-            Change::Add(_) => multicast::in_use(found)?,
+            Change::Add(_) => catalogue::in_use(found)?,
             Change::Remove(_) => found,
         };
         roles::add(&mut asked, &[*key], roles);
@@ -72,12 +72,15 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
         Change::Add(_) => roles::with(&now, &asked),
         Change::Remove(_) => roles::less(&now, &asked),
     };
-    let pass = session.pass(client_ip).await?.0;
-    let slot = multicast::change(&session, client_ip, pass, key, &now, &wanted).await?;
+    let passes = session.passes(client_ip, &session.payer).await?;
+    let pass = &session.pass_of(&passes, key, user, named.wait.access_pass()?).await?;
+    let feeds = &session.feeds().await?;
+    let changing = change::Change { session: &session, client_ip, key, pass, groups: &groups, feeds };
+    let slot = changing.to(user, &wanted).await?;
     let fields = json!({ "user": key.to_string(), "changed": roles::changes(&now, &wanted).len() });
     let wait = !named.wait.no_wait && watched.is_some_and(|status| status.enabled);
     if wait {
-        wait::for_groups(daemon, steps, &multicast::visible(&wanted, &groups), slot, Limit::of(named.wait.timeout)).await?;
+        wait::for_groups(daemon, steps, &catalogue::visible(&wanted, &groups), slot, Limit::of(named.wait.timeout)).await?;
     }
     let text = if wait { "the daemon has taken it over" } else { "the daemon will take it over" };
     let text = if now == wanted { "It is so already".to_owned() } else { format!("Changed, and {text}") };

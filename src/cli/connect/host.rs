@@ -2,6 +2,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use nix::net::if_::InterfaceFlags;
 use tokio::time::{Instant, sleep};
 use warren_ledger::accounts::{AccessPass, PassType, UserType};
 use warren_state::{Pubkey, ServiceKind};
@@ -89,6 +90,16 @@ pub fn address_of(status: &v3::Status) -> Result<Ipv4Addr, Failure> {
             "Start the daemon with -client-ip ADDRESS, or set client_ip in /etc/warren/warren.toml.",
         )
     })
+}
+
+/// The addresses of this host's interfaces that are up and running.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn addresses_up() -> std::io::Result<Vec<Ipv4Addr>> {
+    let is_up = |flags: InterfaceFlags| flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING);
+    let up = nix::ifaddrs::getifaddrs()?.filter(|entry| is_up(entry.flags));
+    Ok(up.filter_map(|entry| entry.address.as_ref()?.as_sockaddr_in().map(|address| address.ip())).collect())
 }
 
 /// There is no access pass.

@@ -5,17 +5,25 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use warren_ledger::{
     ProgramError,
-    accounts::{Cyoa, GroupStatus, MulticastGroup, PassType, User, UserType},
-    instructions::{BuildError, CreateSubscribeUser, CreateUser, DzPrefixCount, Permission, UpdateMulticastGroupRoles},
+    accounts::{Cyoa, Device, User, UserType},
+    instructions::{CreateSubscribeUser, CreateUser, DzPrefixCount, Instruction, MOST_GROUPS_OF_CREATION},
 };
 use warren_state::Pubkey;
 
 use super::{
-    Place, device, enable, establish,
-    feeds::{self, Feeds},
-    resumable,
+    catalogue::{self, Groups},
+    change::{self, Change},
+    device::{self, Candidates},
+    establish::{Standing, enable},
+    feeds::{
+        self, Feeds, Member,
+        plan::{self, ByKey},
+    },
+    passes::Pass,
+    place::{Place, resumable, tell_pass},
+    proof::{Proven, Prover},
     roles::{self, ByGroup, Roles},
-    select::Room,
+    select::{self, Choice, Room},
     session::Session,
     unicast,
 };
@@ -25,21 +33,28 @@ use crate::cli::{
 };
 
 /// What was asked for on the command line.
-pub struct Asked {
-    groups: Vec<(String, Roles)>,
-    feeds: Feeds,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// All that the pass allows: groups on its lists, and feeds that it has seats at.
+    All,
+    /// These groups.
+    Groups(Vec<(String, Roles)>),
+    /// Feeds to join and to leave.
+    Feeds(Feeds),
 }
 
 impl Asked {
-    /// From both ways to write it.
+    /// From every way to write it.
+    ///
+    /// # Errors
+    /// When groups are named beside feeds.
     pub fn new(
         role: Option<Role>,
         groups: Vec<String>,
         publish: Vec<String>,
         subscribe: Vec<String>,
-        join: Vec<String>,
-        leave: Vec<String>,
-    ) -> Self {
+        feeds: Feeds,
+    ) -> Result<Self, Failure> {
         let role = match role {
             Some(Role::Publisher) => Roles::PUBLISHER,
             Some(Role::Subscriber) | None => Roles::SUBSCRIBER,
@@ -47,201 +62,280 @@ impl Asked {
         let named = groups.into_iter().map(|code| (code, role));
         let published = publish.into_iter().map(|code| (code, Roles::PUBLISHER));
         let subscribed = subscribe.into_iter().map(|code| (code, Roles::SUBSCRIBER));
-        Self { groups: named.chain(published).chain(subscribed).collect(), feeds: Feeds { join, leave } }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.groups.is_empty() && self.feeds.join.is_empty() && self.feeds.leave.is_empty()
+        let groups: Vec<_> = named.chain(published).chain(subscribed).collect();
+        match (groups.is_empty(), feeds == Feeds::default()) {
+            (true, true) => Ok(Self::All),
+            (false, true) => Ok(Self::Groups(groups)),
+            (true, false) => Ok(Self::Feeds(feeds)),
+            (false, false) => Err(Failure {
+                code: crate::cli::USAGE,
+                what: "groups and feeds are named together".to_owned(),
+                advice: Some("Connect to the groups with one command, and to the feeds with another one.".to_owned()),
+            }),
+        }
     }
 }
 
-/// Connects: makes the user where there is none, gives it the groups that it lacks, and waits for its tunnel. What the user
-/// does already with a group it goes on doing.
+/// What the ledger has to choose from.
+struct Offer {
+    groups: Groups,
+    feeds: ByKey,
+    devices: BTreeMap<Pubkey, Device>,
+}
+
+/// Makes the user where there is none, and gives it the groups and feeds that it lacks. What the user does already with a group
+/// it goes on doing. `None` when there is nothing to connect to.
 ///
 /// # Errors
-/// When a condition is not met, the program refuses, or the tunnel does not come up in time.
-pub async fn connect(session: &Session<'_>, asked: Asked, how: &How) -> Result<(), Failure> {
-    let place = Place::look(session, how).await?;
-    let wanted = wanted(session, &place, &asked).await?;
-    let there = place.users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST).map(|(key, user)| (*key, user.clone()));
-    if there.is_none() && wanted.is_empty() && asked.feeds.join.is_empty() && asked.feeds.leave.is_empty() {
-        let text = format!("The access pass {} allows no groups: there is nothing to connect to", place.pass_key);
-        session.steps.finish(&text, json!({ "user": null, "up": false }));
-        return Ok(());
-    }
-    let (key, user, made) = match there {
+/// When a condition is not met, or the program refuses.
+pub async fn connect(
+    session: &Session<'_>,
+    place: &Place,
+    prover: &Prover<'_>,
+    asked: &Asked,
+    how: &How,
+) -> Result<Option<Standing>, Failure> {
+    let offer = Offer { groups: session.groups().await?, feeds: session.feeds().await?, devices: session.devices().await? };
+    let (key, user, pass, made) = match place.user(true) {
         Some((key, user)) => {
-            resumable(session, &key, &user, &session.devices().await?, how)?;
-            unicast::there_already(session, &key);
-            (key, user, 0)
+            resumable(session, key, user, &offer.devices, how).await?;
+            let pass = pass_for(session, place, key, user, asked, how).await?;
+            tell_pass(session, &pass);
+            unicast::there_already(session, key);
+            (*key, user.clone(), pass, 0)
         }
-        None => create(session, &place, &asked, &wanted, how).await?,
+        None => match create(session, place, prover, &offer, asked, how).await? {
+            Some(made) => made,
+            None => return Ok(None),
+        },
     };
-    let now = roles::of(&user);
-    let changed = change(session, place.client_ip, place.pass_key, &key, &now, &roles::with(&now, &wanted)).await?;
-    let fed = feeds::change(session, &place, &key, &user, &asked.feeds).await?;
-    let groups = visible(&roles::of(&session.user(&key).await?), &session.groups().await?);
-    establish(session, &key, made.max(changed).max(fed), how, Some(&groups)).await
+    let slot = complete(session, place, &offer, asked, Member { key: &key, user: &user, pass: &pass }).await?;
+    let groups = catalogue::visible(&roles::of(&session.user(&key).await?), &offer.groups);
+    Ok(Some(Standing { key, slot: made.max(slot), groups: Some(groups) }))
 }
 
-/// The groups that are asked for: those that are named, or all that the pass allows.
-async fn wanted(session: &Session<'_>, place: &Place, asked: &Asked) -> Result<ByGroup, Failure> {
-    let mut wanted = ByGroup::new();
-    if asked.is_nothing() {
-        roles::add(&mut wanted, &place.pass.mgroup_pub_allowlist, Roles::PUBLISHER);
-        roles::add(&mut wanted, &place.pass.mgroup_sub_allowlist, Roles::SUBSCRIBER);
-        let groups = session.groups().await?;
-        let usable = |key: &Pubkey| groups.get(key).is_some_and(|group| group.status == GroupStatus::ACTIVATED);
-        for left_out in wanted.keys().filter(|key| !usable(key)) {
-            let name = groups.get(left_out).map_or_else(|| left_out.to_string(), |group| group.code.clone());
-            session.steps.done("group", &format!("{name} is left out: it is not in use"), json!({ "left_out": left_out.to_string() }));
-        }
-        wanted.retain(|key, _| usable(key));
-        return Ok(wanted);
+/// Brings a user that is there to what is asked for. The slot of the last change.
+async fn complete(session: &Session<'_>, place: &Place, offer: &Offer, asked: &Asked, member: Member<'_>) -> Result<u64, Failure> {
+    let Member { key, user, pass } = member;
+    // All of it is looked at before the first transaction.
+    let swap = feeds_of(session, place, offer, asked, member)?;
+    let wanted = wanted(session, pass, &offer.groups, asked)?;
+    let now = roles::of(user);
+    let change = Change { session, client_ip: place.client_ip, key, pass, groups: &offer.groups, feeds: &offer.feeds };
+    let changed = change.to(user, &roles::with(&now, &wanted)).await?;
+    let fed = if changed == 0 {
+        feeds::send(session, member, &offer.feeds, &swap).await?
+    } else {
+        // A group that it has now need not be joined with its feed.
+        let user = session.user(key).await?;
+        let member = Member { user: &user, ..member };
+        feeds::send(session, member, &offer.feeds, &feeds_of(session, place, offer, asked, member)?).await?
+    };
+    Ok(changed.max(fed))
+}
+
+/// The pass of a user that is there. Seats are taken with the one that has them, where none is written on the user.
+async fn pass_for(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, asked: &Asked, how: &How) -> Result<Pass, Failure> {
+    let pass = place.pass_of(session, key, user, how).await?;
+    let joins = matches!(asked, Asked::Feeds(feeds) if !feeds.join.is_empty());
+    if joins && !pass.has_seats() && user.feed_pks.is_empty() && user.access_pass.is_zero() && how.wait.access_pass.is_none() {
+        return Ok(place.passes.0.iter().find(|pass| pass.has_seats()).cloned().unwrap_or(pass));
     }
-    let groups = session.groups().await?;
-    for (code, roles) in &asked.groups {
-        let (key, _) = in_use(find(&groups, code)?)?;
-        allowed(place, key, code, *roles)?;
+    Ok(pass)
+}
+
+fn feeds_of(
+    session: &Session<'_>,
+    place: &Place,
+    offer: &Offer,
+    asked: &Asked,
+    Member { key, user, pass }: Member<'_>,
+) -> Result<plan::Swap, Failure> {
+    let standing = plan::Standing { user, pass, passes: &place.passes.0, feeds: &offer.feeds };
+    if matches!(asked, Asked::Groups(_)) || (*asked == Asked::All && !pass.has_seats()) {
+        return Ok(plan::Swap::default());
+    }
+    let Some(device) = offer.devices.get(&user.device_pk) else {
+        let what = format!("the device {} of the user {key} is not on the ledger", user.device_pk);
+        return Err(Failure::new(what, "Tell the network's operators: only they can delete the user."));
+    };
+    match asked {
+        Asked::Feeds(feeds) => feeds::swap(standing, &device.exchange_pk, feeds),
+        Asked::All | Asked::Groups(_) => {
+            let all = plan::purchased(standing, &device.exchange_pk);
+            let new: Vec<String> = all.iter().filter(|key| !user.feed_pks.contains(key)).map(|key| plan::name(&offer.feeds, key)).collect();
+            session.steps.detail("feed", &format!("to join: {}", new.join(", ")));
+            plan::swap(standing, &all, &[])
+        }
+    }
+}
+
+/// The groups that are asked for: those that are named, or all on the pass's lists.
+fn wanted(session: &Session<'_>, pass: &Pass, groups: &Groups, asked: &Asked) -> Result<ByGroup, Failure> {
+    match asked {
+        Asked::Feeds(_) => Ok(ByGroup::new()),
+        Asked::Groups(named) => named_groups(named, groups),
+        Asked::All => {
+            let (usable, left_out) = catalogue::usable(&pass.allowed_groups(), groups);
+            for key in left_out {
+                let text = format!("{} is left out: it is not in use", catalogue::name(groups, &key));
+                session.steps.done("group", &text, json!({ "left_out": key.to_string() }));
+            }
+            Ok(usable)
+        }
+    }
+}
+
+fn named_groups(named: &[(String, Roles)], groups: &Groups) -> Result<ByGroup, Failure> {
+    let mut wanted = ByGroup::new();
+    for (code, roles) in named {
+        let (key, _) = catalogue::in_use(catalogue::find(groups, code)?)?;
         roles::add(&mut wanted, &[*key], *roles);
     }
     Ok(wanted)
 }
 
-/// Those of a user's groups that are still on the ledger: the daemon shows no others.
-pub fn visible(all: &ByGroup, groups: &BTreeMap<Pubkey, MulticastGroup>) -> ByGroup {
-    all.iter().filter(|(group, _)| groups.contains_key(group)).map(|(group, roles)| (*group, *roles)).collect()
-}
-
-/// The group with this code or account.
-///
-/// # Errors
-/// When there is none.
-pub fn find<'a>(groups: &'a BTreeMap<Pubkey, MulticastGroup>, code: &str) -> Result<(&'a Pubkey, &'a MulticastGroup), Failure> {
-    let found = groups.iter().find(|(key, group)| group.code == code || key.to_string() == code);
-    found.ok_or_else(|| {
-        let known: std::collections::BTreeSet<&str> = groups.values().map(|group| group.code.as_str()).collect();
-        let known: Vec<&str> = known.into_iter().take(20).collect();
-        Failure::new(format!("there is no multicast group {code:?}"), format!("The ledger has: {}.", known.join(", ")))
-    })
-}
-
-/// Only a group that is in use can be joined; any can be left.
-///
-/// # Errors
-/// When it is not.
-pub fn in_use<'a>((key, group): (&'a Pubkey, &'a MulticastGroup)) -> Result<(&'a Pubkey, &'a MulticastGroup), Failure> {
-    if group.status == GroupStatus::ACTIVATED {
-        return Ok((key, group));
-    }
-    let what = format!("the multicast group {:?} is {}", group.code, group.status.name());
-    Err(Failure::new(what, "Choose another group, or wait."))
-}
-
-/// Whether the pass lets this host do it; the program refuses otherwise. Feeds have rules of their own.
-fn allowed(place: &Place, group: &Pubkey, code: &str, roles: Roles) -> Result<(), Failure> {
-    if matches!(place.pass.pass_type, PassType::EdgeSeat(_)) {
-        return Ok(());
-    }
-    let refused = [
-        (roles.publisher && !place.pass.mgroup_pub_allowlist.contains(group), "send to"),
-        (roles.subscriber && !place.pass.mgroup_sub_allowlist.contains(group), "receive from"),
-    ];
-    match refused.into_iter().find(|(refused, _)| *refused) {
-        Some((_, what)) => Err(Failure::new(
-            format!("the access pass {} does not allow this host to {what} the multicast group {code:?}", place.pass_key),
-            "Have the group added to the pass, or name another one.",
-        )),
-        None => Ok(()),
+/// Why a pass does not let in a new user that asks for this.
+fn refusal(pass: &Pass, offer: &Offer, asked: &Asked) -> Option<Failure> {
+    let full = pass.has_no_room_for_multicast();
+    match asked {
+        Asked::All => full.or_else(|| plan::metros(pass, &offer.feeds).err().filter(|_| pass.allowed_groups().is_empty())),
+        Asked::Groups(named) => match named_groups(named, &offer.groups) {
+            Ok(wanted) => full.or_else(|| pass.refuses_groups(&wanted, |key| catalogue::name(&offer.groups, key))),
+            Err(failure) => Some(failure),
+        },
+        Asked::Feeds(feeds) => plan::covering(pass, &offer.feeds, &feeds.join, &offer.devices).err().or(full),
     }
 }
 
-async fn create(session: &Session<'_>, place: &Place, asked: &Asked, wanted: &ByGroup, how: &How) -> Result<(Pubkey, User, u64), Failure> {
+type Made = (Pubkey, User, Pass, u64);
+
+async fn create(
+    session: &Session<'_>,
+    place: &Place,
+    prover: &Prover<'_>,
+    offer: &Offer,
+    asked: &Asked,
+    how: &How,
+) -> Result<Option<Made>, Failure> {
+    if let Asked::Feeds(Feeds { join, .. }) = asked
+        && join.is_empty()
+    {
+        return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
+    }
+    let offers = |pass: &&Pass| *asked != Asked::All || !pass.allowed_groups().is_empty() || !pass.seats().is_empty();
+    if !place.passes.0.iter().any(|pass| offers(&pass)) {
+        return Ok(None);
+    }
+    let pass = place.passes.letting_in(|pass| if offers(&pass) { refusal(pass, offer, asked) } else { Some(nothing(pass)) })?;
+    tell_pass(session, pass);
+    let wanted = wanted(session, pass, &offer.groups, asked)?;
+    let for_feeds = wanted.is_empty();
+    let only = if for_feeds { Some(covered(pass, offer, asked, how)?) } else { None };
     let room = Room::Multicast {
         publisher: wanted.values().any(|roles| roles.publisher),
-        subscriber: !asked.feeds.join.is_empty() || wanted.values().any(|roles| roles.subscriber),
+        subscriber: for_feeds || wanted.values().any(|roles| roles.subscriber),
     };
-    let mut devices = session.devices().await?;
-    feeds::keep_covered(session, place, &asked.feeds, &mut devices, how.device.as_deref()).await?;
-    let choice = device(session, place, &devices, room, how).await?;
-    let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
-    let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
-    let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
-    let (device, access_pass) = (choice.device, place.pass_key);
-    // With a group where one is named; feeds are joined by a user that is there.
-    let create = match roles::changes(&ByGroup::new(), wanted).first().copied() {
-        Some((group, Roles { publisher, subscriber })) => {
-            let (owner, feed) = (None, None);
-            CreateSubscribeUser {
-                user_type,
-                cyoa,
-                client_ip,
-                group,
-                extra_groups: Vec::new(),
-                publisher,
-                subscriber,
-                tunnel_endpoint,
-                device,
-                dz_prefixes,
-                access_pass,
-                owner,
-                feed,
-                proof: None,
-            }
-            .build(&session.caller())
-            .map_err(too_many)?
-        }
-        None if asked.feeds.join.is_empty() => {
-            return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
-        }
-        None => CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant: None, proof: None }
-            .build(&session.caller()),
-    };
-    let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
+    let candidates = Candidates { all: &offer.devices, only: only.map(|only| (only, "none of the feeds with a free seat is there")) };
+    let choice = device::choose(session, place, &candidates, room, how).await?;
     enable(session).await?;
-    let confirmed = session.send(&[create], &format!("the user {key} is made")).await?;
+    let proven = prover.proof(place.client_ip, UserType::MULTICAST).await?;
+    let instruction = creation(session, place, offer, pass, &wanted, &choice, proven.as_ref())?;
+    let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
+    let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([instruction]).collect();
+    let confirmed = session.send(&instructions, &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
-    Ok((key, user, confirmed.slot.0))
+    // Its seats have changed with it.
+    Ok(Some((key, user, pass.clone(), confirmed.slot.0)))
 }
 
-fn too_many(error: BuildError) -> Failure {
-    Failure::new(error.to_string(), "Name fewer groups.")
+fn nothing(pass: &Pass) -> Failure {
+    Failure::new(format!("the access pass {} allows no groups", pass.key), "Have groups added to it by the network's operators.")
 }
 
-/// Sends what differs, a transaction for each group. The slot of the last one; 0 when nothing differs.
-///
-/// # Errors
-/// When the program refuses one; those before it stay.
-pub async fn change(
-    session: &Session<'_>,
-    client_ip: std::net::Ipv4Addr,
-    access_pass: Pubkey,
-    user: &Pubkey,
-    now: &ByGroup,
-    wanted: &ByGroup,
-) -> Result<u64, Failure> {
-    let mut slot = 0;
-    let changes = roles::changes(now, wanted);
-    let permission = if changes.is_empty() { Permission::Absent } else { session.permission().await? };
-    for (group, Roles { publisher, subscriber }) in changes {
-        let extra_groups = Vec::new();
-        let update =
-            UpdateMulticastGroupRoles { client_ip, user: *user, group, extra_groups, publisher, subscriber, access_pass, permission };
-        let what = match (publisher, subscriber) {
-            (true, true) => "sends to it and receives from it",
-            (true, false) => "sends to it",
-            (false, true) => "receives from it",
-            (false, false) => "is out of it",
-        };
-        let update = update.build(&session.caller()).map_err(too_many)?;
-        let confirmed = session.send(&[update], &format!("the group {group}: the user {what}")).await?;
-        session.steps.done(
-            "group",
-            &format!("{group}: this host {what}"),
-            json!({ "group": group.to_string(), "publisher": publisher, "subscriber": subscriber, "transaction": confirmed.signature.to_string() }),
-        );
-        slot = confirmed.slot.0;
+/// The devices where the feeds that are asked for are: all of those that are named, any that was bought otherwise.
+fn covered(pass: &Pass, offer: &Offer, asked: &Asked, how: &How) -> Result<BTreeMap<Pubkey, Device>, Failure> {
+    let mut devices = offer.devices.clone();
+    if let Some((_, device)) = how.device.as_deref().and_then(|name| select::find(&offer.devices, name)) {
+        let exchange = device.exchange_pk;
+        devices.retain(|_, device| device.exchange_pk == exchange);
     }
-    Ok(slot)
+    match asked {
+        Asked::Feeds(feeds) => plan::covering(pass, &offer.feeds, &feeds.join, &devices),
+        Asked::All | Asked::Groups(_) => {
+            let metros = plan::metros(pass, &offer.feeds)?;
+            if how.device.is_none() {
+                devices.retain(|_, device| metros.contains(&device.exchange_pk));
+            }
+            Ok(devices)
+        }
+    }
+}
+
+/// Makes the user with its first groups where there are some; feeds are joined by a user that is there.
+fn creation(
+    session: &Session<'_>,
+    place: &Place,
+    offer: &Offer,
+    pass: &Pass,
+    wanted: &ByGroup,
+    choice: &Choice,
+    proven: Option<&Proven>,
+) -> Result<Instruction, Failure> {
+    let chosen = offer.devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
+    let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
+    let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof.clone()));
+    let at_once = if session.forms.folds_groups { MOST_GROUPS_OF_CREATION } else { 1 };
+    let first = roles::batches(&roles::changes(&ByGroup::new(), wanted), at_once).into_iter().next();
+    let Some((Roles { publisher, subscriber }, groups)) = first else {
+        let tenant = None;
+        let create = CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant, proof };
+        return Ok(create.build(&session.caller()));
+    };
+    let (group, extra_groups) = (groups[0], groups[1..].to_vec());
+    let (owner, feed) = (None, None);
+    let create = CreateSubscribeUser {
+        user_type,
+        cyoa,
+        client_ip,
+        group,
+        extra_groups,
+        publisher,
+        subscriber,
+        tunnel_endpoint,
+        device,
+        dz_prefixes,
+        access_pass,
+        owner,
+        feed,
+        proof,
+    };
+    create.build(&session.caller()).map_err(|error| change::unbuildable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(groups: &[&str], publish: &[&str], feeds: &[&str]) -> Result<Asked, Failure> {
+        let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        Asked::new(None, own(groups), own(publish), vec![], Feeds { join: own(feeds), leave: vec![] })
+    }
+
+    #[test]
+    fn groups_beside_feeds_are_an_error_of_usage() {
+        assert_eq!(asked(&["mg01"], &[], &["f1"]).unwrap_err().code, crate::cli::USAGE);
+        assert_eq!(asked(&[], &["mg01"], &["f1"]).unwrap_err().code, crate::cli::USAGE);
+    }
+
+    #[test]
+    fn nothing_named_is_all_that_the_pass_allows() {
+        assert_eq!(asked(&[], &[], &[]).unwrap(), Asked::All);
+        assert_eq!(
+            asked(&["a"], &["b"], &[]).unwrap(),
+            Asked::Groups(vec![("a".into(), Roles::SUBSCRIBER), ("b".into(), Roles::PUBLISHER)])
+        );
+    }
 }

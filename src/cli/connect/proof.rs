@@ -68,7 +68,7 @@ impl<'a> Prover<'a> {
             None => None,
         };
         let verifier = endpoint.map(|endpoint| Verifier::new(endpoint, operator.way.clone()));
-        Ok(Self { session, verifier, named: how.wait.client_ip, proven: Mutex::default() })
+        Ok(Self { session, verifier, named: how.client_ip, proven: Mutex::default() })
     }
 
     /// The proof for a user of this address that is about to be made; none where there is none to be had.

@@ -71,6 +71,18 @@ pub fn changes(now: &ByGroup, wanted: &ByGroup) -> Vec<(Pubkey, Roles)> {
     changes
 }
 
+/// Changes that one transaction can carry, in the order of [`changes`]: groups whose roles are the same, so many at once.
+pub fn batches(changes: &[(Pubkey, Roles)], at_once: usize) -> Vec<(Roles, Vec<Pubkey>)> {
+    let mut all: Vec<(Roles, Vec<Pubkey>)> = Vec::new();
+    for (group, roles) in changes {
+        match all.iter_mut().find(|(same, groups)| same == roles && groups.len() < at_once) {
+            Some((_, groups)) => groups.push(*group),
+            None => all.push((*roles, vec![*group])),
+        }
+    }
+    all
+}
+
 /// What is wanted when these roles are put to those that are there.
 pub fn with(now: &ByGroup, more: &ByGroup) -> ByGroup {
     let mut all = now.clone();
@@ -117,6 +129,15 @@ mod tests {
         let now = roles(&[(A, BOTH)]);
         assert!(changes(&now, &with(&now, &roles(&[(A, Roles::PUBLISHER)]))).is_empty());
         assert!(changes(&now, &less(&now, &roles(&[(B, BOTH)]))).is_empty());
+    }
+
+    #[test]
+    fn groups_whose_roles_are_the_same_go_together_up_to_the_most() {
+        let all = [(A, BOTH), (B, Roles::SUBSCRIBER), (Pubkey([3; 32]), BOTH), (Pubkey([4; 32]), BOTH)];
+        let of = |at_once| batches(&all, at_once).into_iter().map(|(roles, groups)| (roles, groups.len())).collect::<Vec<_>>();
+        assert_eq!(of(1), [(BOTH, 1), (Roles::SUBSCRIBER, 1), (BOTH, 1), (BOTH, 1)]);
+        assert_eq!(of(2), [(BOTH, 2), (Roles::SUBSCRIBER, 1), (BOTH, 1)]);
+        assert_eq!(of(16), [(BOTH, 3), (Roles::SUBSCRIBER, 1)]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which device, and which of its addresses: pure.
 //!
-//! The reference's rules: activated devices with room, the lowest minimum of the round trip first, then the lowest mean. But
+//! The reference's rules: activated devices that take users and have room, the lowest minimum of the round trip first, then the lowest mean. But
 //! never an address that another tunnel of this host ends at already: two tunnels between the same addresses cannot be told
 //! apart, so where no address is left, the device is passed over, instead of naming 0.0.0.0, which means one that is taken.
 
@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use warren_ledger::accounts::{Device, DeviceStatus};
+use warren_ledger::accounts::{Device, DeviceStatus, DeviceType};
 use warren_state::Pubkey;
 
 /// As many reasons as a person reads.
@@ -89,6 +89,8 @@ pub enum NoDevice {
 pub enum Unusable {
     /// It takes no users now: its status.
     Status(&'static str),
+    /// It is no device for users: its type.
+    Type(&'static str),
     /// It has no prefixes, without which the program makes no users.
     NoPrefixes,
     /// No room at all: how many it may have.
@@ -175,6 +177,9 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
     if device.status != DeviceStatus::ACTIVATED {
         return Err(Unusable::Status(device.status.name()));
     }
+    if ![DeviceType::EDGE, DeviceType::HYBRID].contains(&device.device_type) {
+        return Err(Unusable::Type(device.device_type.name()));
+    }
     if device.dz_prefixes.is_empty() {
         return Err(Unusable::NoPrefixes);
     }
@@ -204,6 +209,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "it is {status} and takes no users"),
+            Self::Type(name) => write!(f, "it is a {name} device, and users need an edge or hybrid one"),
             Self::NoPrefixes => f.write_str("it has no prefixes to give addresses from"),
             Self::Full(0) => f.write_str("it takes no users"),
             Self::Full(limit) => write!(f, "it is full (at most {limit} users)"),

@@ -5,15 +5,18 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 use serde_json::json;
 use tokio::time::Instant;
 use warren_ledger::{
-    Account, Keypair,
-    accounts::{AccessPass, AccountType, Device, MulticastGroup, User},
+    Account, Forms, Keypair,
+    accounts::{AccountType, Device, Feed, MulticastGroup, User},
     instructions::{Caller, Instruction, Permission},
     rpc::Listed,
-    send::{Confirmed, Progress, SendError, SendSettings, send},
+    send::{Confirmed, Progress, SendError, SendSettings, TransactionFailure, send},
 };
 use warren_state::Pubkey;
 
-use super::{host, steps::Steps};
+use super::{
+    passes::{Of, Pass, Passes},
+    steps::Steps,
+};
 use crate::cli::{
     client::Client,
     command::LedgerFlags,
@@ -34,6 +37,8 @@ pub struct Session<'a> {
     pub operator: Operator,
     /// Who pays.
     pub payer: Pubkey,
+    /// Which forms of transactions the program takes.
+    pub forms: Forms,
     keypair: Keypair,
 }
 
@@ -47,7 +52,7 @@ impl<'a> Session<'a> {
         let found = operator.keypair()?;
         let payer = found.keypair.pubkey();
         steps.done("keypair", &format!("{payer} from {}", found.place), json!({ "payer": payer.to_string() }));
-        operator.check_version().await?;
+        let forms = operator.check_version().await?.map(Forms::of).unwrap_or_default();
         let balance = operator.ledger.balance(&payer, soon()).await?;
         if balance.0 == 0 {
             let what = format!("the keypair {payer} has no balance on {}", operator.network());
@@ -58,7 +63,7 @@ impl<'a> Session<'a> {
             &format!("{}, balance {balance} SOL", operator.network()),
             json!({ "network": operator.network(), "lamports": balance.0 }),
         );
-        Ok(Self { daemon, steps, operator, payer, keypair: found.keypair })
+        Ok(Self { daemon, steps, operator, payer, forms, keypair: found.keypair })
     }
 
     /// Who calls the program.
@@ -66,13 +71,32 @@ impl<'a> Session<'a> {
         self.operator.caller(self.payer)
     }
 
-    /// The pass that lets this host in.
+    /// The passes of this payer that may let a host of this address in.
     ///
     /// # Errors
-    /// When there is none.
-    pub async fn pass(&self, client_ip: Ipv4Addr) -> Result<(Pubkey, AccessPass), Failure> {
-        let found = self.operator.ledger.access_pass(client_ip, &self.payer, soon()).await?;
-        found.ok_or_else(|| host::no_pass(&self.payer, client_ip))
+    /// When the ledger does not answer.
+    pub async fn passes(&self, client_ip: Ipv4Addr, payer: &Pubkey) -> Result<Passes, Failure> {
+        let found = self.operator.ledger.access_passes(client_ip, payer, soon()).await?;
+        Ok(Passes(found.into_iter().map(|(key, allows)| Pass { key, allows }).collect()))
+    }
+
+    /// The pass of a user that is there; `named` is what the operator says that it is.
+    ///
+    /// # Errors
+    /// When it cannot be told, or what is written on the user is not on the ledger.
+    pub async fn pass_of(&self, passes: &Passes, key: &Pubkey, user: &User, named: Option<Pubkey>) -> Result<Pass, Failure> {
+        let recorded = match passes.of_user(key, user, named)? {
+            Of::Known(pass) => return Ok(pass.clone()),
+            Of::Recorded(recorded) => recorded,
+        };
+        match self.operator.ledger.account(&recorded, soon()).await? {
+            Some(Account::AccessPass(allows)) => Ok(Pass { key: recorded, allows }),
+            found => {
+                let why = found.map_or("it is not on the ledger", |_| "it has the wrong account type");
+                let what = format!("the access pass {recorded}, which user {key} records, cannot be used: {why}");
+                Err(Failure::new(what, "Ask the network's operators, who can delete the user."))
+            }
+        }
     }
 
     /// The users of this host.
@@ -154,6 +178,27 @@ impl<'a> Session<'a> {
         Ok(listed.accounts.into_iter().filter_map(group).collect())
     }
 
+    /// All feeds.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn feeds(&self) -> Result<BTreeMap<Pubkey, Feed>, Failure> {
+        let listed = self.operator.ledger.list(AccountType::FEED, soon()).await?;
+        let feed = |(key, account)| if let Account::Feed(feed) = account { Some((key, feed)) } else { None };
+        Ok(listed.accounts.into_iter().filter_map(feed).collect())
+    }
+
+    /// Who manages the users of feeds: the shred oracle.
+    ///
+    /// # Errors
+    /// When the ledger does not answer, or names nobody.
+    pub async fn feed_authority(&self) -> Result<Pubkey, Failure> {
+        match self.operator.ledger.account(&self.operator.pda().global_state().address, soon()).await? {
+            Some(Account::GlobalState(state)) if !state.feed_authority.is_zero() => Ok(state.feed_authority),
+            _ => Err(Failure::new("the ledger names no feed authority", "Check --program-id and --env.")),
+        }
+    }
+
     /// Whether the payer has a permission that instructions name.
     ///
     /// # Errors
@@ -169,6 +214,21 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it refuses, or what became of it is not known.
     pub async fn send(&self, instructions: &[Instruction], what: &str) -> Result<Confirmed, Failure> {
+        self.attempt(instructions, what).await.map_err(Failure::from)
+    }
+
+    /// The same; where the ledger stops the first because the program does not know it, which changes nothing, the second.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn send_either(&self, first: &[Instruction], second: &[Instruction], what: &str) -> Result<Confirmed, Failure> {
+        match self.attempt(first, what).await {
+            Err(SendError::Failed { failure: TransactionFailure::Instruction { .. }, .. }) => self.send(second, what).await,
+            done => done.map_err(Failure::from),
+        }
+    }
+
+    async fn attempt(&self, instructions: &[Instruction], what: &str) -> Result<Confirmed, SendError> {
         let before = self.steps.standing();
         self.steps.stands(format!("a transaction may be on its way ({what})"));
         let progress = |progress: Progress| match progress {
@@ -186,7 +246,7 @@ impl<'a> Session<'a> {
             if !matches!(error, SendError::Unconfirmed { .. }) {
                 self.steps.stands(before.clone());
             }
-            Failure::from(error)
+            error
         })?;
         self.operator.ledger.not_before(confirmed.slot);
         self.steps.stands(format!("{what} (transaction {})", confirmed.signature));

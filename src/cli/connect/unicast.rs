@@ -8,71 +8,96 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use super::{Place, device, enable, establish, host, resumable, select::Room, session::Session};
+use super::{
+    device::{self, Candidates},
+    establish::{Standing, enable},
+    host,
+    place::{Place, resumable, tell_pass},
+    proof::Prover,
+    select::Room,
+    session::Session,
+};
 use crate::cli::{command::How, failure::Failure, operator::soon};
 
-/// Connects: makes the user where there is none, and waits for its tunnel.
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The tenant, by its code or account.
+    pub tenant: Option<String>,
+    /// An address of the device's instead of the host's own.
+    pub allocate_addr: bool,
+}
+
+impl Asked {
+    fn user_type(&self) -> UserType {
+        if self.allocate_addr { UserType::IBRL_WITH_ALLOCATED_IP } else { UserType::IBRL }
+    }
+}
+
+/// Makes the user where there is none.
 ///
 /// # Errors
-/// When a condition is not met, the program refuses, or the tunnel does not come up in time.
-pub async fn connect(session: &Session<'_>, tenant: Option<String>, allocate: bool, how: &How) -> Result<(), Failure> {
-    let user_type = if allocate { UserType::IBRL_WITH_ALLOCATED_IP } else { UserType::IBRL };
-    let place = Place::look(session, how).await?;
-    let there = place.users.iter().find(|(_, user)| user.user_type != UserType::MULTICAST);
-    if let Some((key, user)) = there {
-        return resume(session, key, user, user_type, tenant.as_deref(), how).await;
+/// When a condition is not met, or the program refuses.
+pub async fn connect(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked: &Asked, how: &How) -> Result<Standing, Failure> {
+    match place.user(false) {
+        Some((key, user)) => resume(session, place, key, user, asked, how).await,
+        None => create(session, place, prover, asked, how).await,
     }
-    has_not_run_out(session, &place).await?;
-    let tenant = tenant_of(session, &place, tenant).await?;
+}
+
+async fn create(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked: &Asked, how: &How) -> Result<Standing, Failure> {
+    let named = match asked.tenant.clone().or_else(|| session.operator.config.tenant.clone()).filter(|code| !code.is_empty()) {
+        Some(code) => Some(tenant_key(session, &code).await?),
+        None => None,
+    };
+    let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
+    let pass = place.passes.letting_in(|pass| pass.refuses_unicast(epoch, named.as_ref()))?;
+    tell_pass(session, pass);
     let devices = session.devices().await?;
-    let choice = device(session, &place, &devices, Room::Unicast, how).await?;
-    let prefixes = devices.get(&choice.device).ok_or(()).and_then(|device| DzPrefixCount::of(device).map_err(|_| ()));
+    let choice = device::choose(session, place, &Candidates { all: &devices, only: None }, Room::Unicast, how).await?;
+    let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let user_type = asked.user_type();
+    enable(session).await?;
+    let proven = prover.proof(place.client_ip, user_type).await?;
     let create = CreateUser {
         user_type,
         cyoa: Cyoa::GRE_OVER_DIA,
         client_ip: place.client_ip,
         tunnel_endpoint: choice.endpoint,
         device: choice.device,
-        dz_prefixes: prefixes.map_err(|()| Failure::from(ProgramError::NoDzPrefixes))?,
-        access_pass: place.pass_key,
-        tenant,
-        proof: None,
+        dz_prefixes: DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
+        access_pass: pass.key,
+        tenant: named.or_else(|| pass.default_tenant()),
+        proof: proven.as_ref().map(|proven| proven.proof.clone()),
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
-    enable(session).await?;
-    let confirmed = session.send(&[create.build(&session.caller())], &format!("the user {key} is made")).await?;
+    let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([create.build(&session.caller())]).collect();
+    let confirmed = session.send(&instructions, &format!("the user {key} is made")).await?;
     let user = session.user(&key).await?;
     created(session, &key, &user, &confirmed.signature.to_string());
-    establish(session, &key, confirmed.slot.0, how, None).await
+    Ok(Standing { key, slot: confirmed.slot.0, groups: None })
 }
 
-async fn resume(
-    session: &Session<'_>,
-    key: &Pubkey,
-    user: &User,
-    wanted: UserType,
-    tenant: Option<&str>,
-    how: &How,
-) -> Result<(), Failure> {
-    if user.user_type != wanted {
-        let (there, asked) = (host::service_name(user.user_type), host::service_name(wanted));
+async fn resume(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, asked: &Asked, how: &How) -> Result<Standing, Failure> {
+    resumable(session, key, user, &session.devices().await?, how).await?;
+    tell_pass(session, &place.pass_of(session, key, user, how).await?);
+    if user.user_type != asked.user_type() {
+        let (there, wanted) = (host::service_name(user.user_type), host::service_name(asked.user_type()));
         return Err(Failure::new(
-            format!("this host has a unicast user of another kind: {key} is {there}, asked for is {asked}"),
+            format!("this host has a unicast user of another kind: {key} is {there}, asked for is {wanted}"),
             "`warren disconnect ibrl` first, then connect anew.",
         ));
     }
-    resumable(session, key, user, &session.devices().await?, how)?;
-    if let Some(code) = tenant {
-        let named = tenant_key(session, code).await?;
-        if named != user.tenant_pk {
-            return Err(Failure::new(
-                format!("this host is connected already, and not as the tenant {code:?}"),
-                "`warren disconnect ibrl` first, then connect as that tenant.",
-            ));
-        }
+    if let Some(code) = &asked.tenant
+        && tenant_key(session, code).await? != user.tenant_pk
+    {
+        return Err(Failure::new(
+            format!("this host is connected already, and not as the tenant {code:?}"),
+            "`warren disconnect ibrl` first, then connect as that tenant.",
+        ));
     }
     there_already(session, key);
-    establish(session, key, 0, how, None).await
+    Ok(Standing { key: *key, slot: 0, groups: None })
 }
 
 /// Tells of a user that was there.
@@ -91,31 +116,6 @@ pub fn created(session: &Session<'_>, key: &Pubkey, user: &User, signature: &str
             "tunnel_net": user.tunnel_net.to_string(), "dz_ip": user.dz_ip.to_string(),
         }),
     );
-}
-
-/// A pass lets in up to its last epoch. Only unicast users are held to it.
-async fn has_not_run_out(session: &Session<'_>, place: &Place) -> Result<(), Failure> {
-    let now = session.operator.ledger.epoch(soon()).await?.epoch;
-    let last = place.pass.last_access_epoch;
-    if last >= now {
-        return Ok(());
-    }
-    let advice = ProgramError::InvalidLastAccessEpoch.advice();
-    Err(Failure::new(format!("the access pass {} ran out with epoch {last}; it is epoch {now}", place.pass_key), advice))
-}
-
-/// The tenant that was named, else the configuration's, else the first that the pass allows.
-async fn tenant_of(session: &Session<'_>, place: &Place, named: Option<String>) -> Result<Option<Pubkey>, Failure> {
-    let allowed = &place.pass.tenant_allowlist;
-    let Some(code) = named.or_else(|| session.operator.config.tenant.clone()).filter(|code| !code.is_empty()) else {
-        return Ok(allowed.iter().find(|key| !key.is_zero()).copied());
-    };
-    let key = tenant_key(session, &code).await?;
-    if !allowed.contains(&key) {
-        let error = ProgramError::TenantNotInAccessPassAllowlist;
-        return Err(Failure::new(format!("the access pass {} does not allow the tenant {code:?}", place.pass_key), error.advice()));
-    }
-    Ok(Some(key))
 }
 
 /// The tenant with this code or account.

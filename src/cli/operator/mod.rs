@@ -112,13 +112,14 @@ impl Operator {
         find_keypair(&self.surroundings, &self.config)
     }
 
-    /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer.
+    /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer. The program's
+    /// version, where it tells one.
     ///
     /// # Errors
     /// When this software is too old, or the ledger does not answer.
-    pub async fn check_version(&self) -> Result<(), Failure> {
+    pub async fn check_version(&self) -> Result<Option<Version>, Failure> {
         let account = self.ledger.account(&self.pda().program_config().address, soon()).await?;
-        let Some(Account::ProgramConfig(program)) = account else { return Ok(()) };
+        let Some(Account::ProgramConfig(program)) = account else { return Ok(None) };
         if program.min_compatible > PROGRAM {
             let least = text(program.min_compatible);
             return Err(Failure::new(
@@ -138,7 +139,7 @@ impl Operator {
                 text(PROGRAM)
             ));
         }
-        Ok(())
+        Ok(Some(program.version))
     }
 }
 

@@ -38,6 +38,9 @@ async fn the_pass_for_this_address_comes_before_the_one_for_any() {
     ledger.put(pass_address(CLIENT_IP), &pass_for(CLIENT_IP));
     let (pubkey, pass) = client.access_pass(CLIENT_IP, &samples::key(1), soon()).await.unwrap().unwrap();
     assert_eq!((pubkey, pass.client_ip), (pass_address(CLIENT_IP), CLIENT_IP));
+    // Where both are wanted, the one for any address comes first: it counts first.
+    let both = client.access_passes(CLIENT_IP, &samples::key(1), soon()).await.unwrap();
+    assert!(both.iter().map(|(pubkey, _)| *pubkey).eq([Ipv4Addr::UNSPECIFIED, CLIENT_IP].map(pass_address)));
 }
 
 #[tokio::test]

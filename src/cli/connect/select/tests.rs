@@ -60,6 +60,24 @@ fn samples_interface() -> Interface {
 }
 
 #[test]
+fn a_device_in_transit_is_never_chosen_and_one_at_the_edge_is() {
+    let of = |device_type| Device { device_type, ..device(1) };
+    let network = network(&[(1, of(DeviceType::TRANSIT)), (2, Device { device_type: DeviceType::EDGE, ..device(2) })]);
+    let rows = [row(1, ip(1), 1), row(2, ip(2), 9)];
+    assert_eq!(choose(&network, &rows, &wish(Room::Unicast)).unwrap().device, key(2));
+    let named = Wish { named: Some("dz01"), ..wish(Room::Unicast) };
+    assert!(choose(&network, &rows, &named).unwrap_err().to_string().contains("it is a transit device"));
+}
+
+#[test]
+fn an_address_that_means_the_devices_own_is_never_named() {
+    let nowhere = Device { public_ip: Ipv4Addr::UNSPECIFIED, ..device(1) };
+    let named = Wish { named: Some("dz01"), ..wish(Room::Unicast) };
+    let refused = choose(&network(&[(1, nowhere)]), &[], &named).unwrap_err();
+    assert!(matches!(refused, NoDevice::Unusable { reason: Unusable::Taken, .. }), "{refused}");
+}
+
+#[test]
 fn the_lowest_minimum_wins_then_the_lowest_mean_and_then_the_code() {
     let devices = network(&[(1, device(1)), (2, device(2)), (3, device(3))]);
     let mut rows = vec![row(1, ip(1), 9), row(2, ip(2), 4), row(3, ip(3), 4)];
