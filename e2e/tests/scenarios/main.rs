@@ -17,6 +17,7 @@ mod liveness;
 mod manual;
 mod multicast;
 mod operator;
+mod rules;
 mod speaker;
 mod support;
 mod transaction;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         sample(held::ALL),
         sample(latency::ALL),
         sample(operator::ALL),
+        sample(rules::ALL),
         sample(&ledger::all()),
         sample(manual::ALL),
         sample(speaker::ALL),
