@@ -16,12 +16,12 @@ use warren_dataplane::{Dataplane, Notice};
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
     Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence, Switch, TunnelId,
-    address::Chosen,
+    address::{Chosen, Seen, Source},
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
     journal::{Gap, Journal, JournalEntry},
     reconcile::{Manual, Role},
-    store::Store,
+    store::{Change, Store},
     view::{User, UserStatus},
 };
 
@@ -44,7 +44,9 @@ pub(crate) struct Board {
     pub(crate) held: Mutex<VecDeque<HoldReason>>,
     pub(crate) last_held: ArcSwapOption<HoldReason>,
     pub(crate) guard: Mutex<ViewGuard>,
+    /// Written under the lock only.
     pub(crate) client_ip: ArcSwap<ClientIp>,
+    addressing: Mutex<()>,
     pub(crate) notices: Mutex<Notices>,
     pub(crate) tunnels: TunnelNews,
     pub(crate) watched: Watched,
@@ -82,12 +84,15 @@ pub(crate) struct Pokes {
 }
 
 /// This host's address, or why it is not known.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ClientIp {
     pub(crate) in_force: Option<Chosen>,
+    pub(crate) source: Source,
     /// What would be chosen today instead.
     pub(crate) other: Option<Ipv4Addr>,
     pub(crate) error: Option<String>,
+    /// Why what was pinned is not in force.
+    pub(crate) pin_problem: Option<String>,
 }
 
 /// The view in force, and the question that it answers: it proves nothing about another.
@@ -122,8 +127,8 @@ pub(crate) struct Requests {
     pub(crate) poke: Poke,
 }
 
-/// A level for the switch, and whom to tell when it is on disk.
-type Request = (bool, oneshot::Sender<Result<(), SwitchError>>);
+/// What the operator says, and whom to tell when it is on disk.
+type Request = (Change, oneshot::Sender<Result<(), SwitchError>>);
 
 impl Board {
     pub(crate) fn new(
@@ -152,6 +157,7 @@ impl Board {
             last_held: ArcSwapOption::empty(),
             guard: Mutex::new(guard),
             client_ip: ArcSwap::default(),
+            addressing: Mutex::default(),
             notices: Mutex::default(),
             tunnels: TunnelNews::default(),
             watched: Watched::default(),
@@ -204,6 +210,42 @@ impl Board {
         self.revision.fetch_add(1, Ordering::SeqCst);
         self.pokes.reconciler.ring();
         self.pokes.status.ring();
+    }
+
+    /// The address that an operator pinned.
+    pub(crate) fn pin(&self) -> Option<Ipv4Addr> {
+        self.store().and_then(|store| store.pin())
+    }
+
+    /// Puts what the finder found in force, unless an operator pinned another address than it knew of. Gives whether it did.
+    pub(crate) fn put_client_ip(&self, pin: Option<Ipv4Addr>, client_ip: ClientIp) -> bool {
+        let _writing = lock(&self.addressing);
+        let up_to_date = self.pin() == pin;
+        if up_to_date {
+            self.client_ip.store(Arc::new(client_ip));
+        }
+        up_to_date
+    }
+
+    /// Puts what an operator pinned in force at once, unless the daemon was told another address when it started.
+    pub(crate) fn adopt_pin(&self, address: Ipv4Addr) {
+        let RoleSettings::Client(settings) = &self.settings.role else { return };
+        if settings.client_ip.is_some() {
+            return;
+        }
+        let before = {
+            let _writing = lock(&self.addressing);
+            let before = self.client_ip.load_full();
+            let in_force = Some(Chosen { address, seen: Seen::Host });
+            self.client_ip.store(Arc::new(ClientIp { in_force, source: Source::Pin, ..ClientIp::default() }));
+            before.in_force.map(|chosen| chosen.address)
+        };
+        if before != Some(address) {
+            self.record(Event::ClientIpFound { address, before, reason: "an operator pinned it".to_owned() });
+        }
+        self.changed();
+        self.pokes.watcher.ring();
+        self.pokes.finder.ring();
     }
 
     /// Which users are ours, once it is known.
@@ -319,8 +361,8 @@ impl Notices {
 }
 
 impl Requests {
-    pub(crate) fn request(&self, enabled: bool, reply: oneshot::Sender<Result<(), SwitchError>>) {
-        lock(&self.queue).push_back((enabled, reply));
+    pub(crate) fn request(&self, change: Change, reply: oneshot::Sender<Result<(), SwitchError>>) {
+        lock(&self.queue).push_back((change, reply));
         if self.closed.load(Ordering::SeqCst) {
             lock(&self.queue).clear();
         }

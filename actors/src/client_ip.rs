@@ -9,7 +9,7 @@ use warren_dataplane::Scope;
 use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
     Fault, Observed, SessionStatus, TunnelId,
-    address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, is_public},
+    address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, Source, Unusable, is_public},
     event::Event,
     random::SplitMix64,
 };
@@ -58,6 +58,8 @@ pub(crate) struct State {
     addresses: Addresses,
     /// Looks since the address service was asked.
     unasked: u32,
+    /// Why the address that was pinned is not in force.
+    pin_problem: Option<String>,
 }
 
 /// What a look led to.
@@ -83,13 +85,14 @@ impl Actor for Finder {
         let store = board.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
         let addresses = Addresses::new(board.client_ip.load().in_force, remembered);
-        Ok(State { board, settings, retry: FIRST_RETRY, random, addresses, unasked: SERVICE_EVERY })
+        Ok(State { board, settings, retry: FIRST_RETRY, random, addresses, unasked: SERVICE_EVERY, pin_problem: None })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
         if let Some(configured) = state.settings.client_ip {
             return state.configured(configured).await;
         }
+        state.read_pin();
         match look {
             Look::Due => {
                 let looked = state.look().await?;
@@ -116,13 +119,21 @@ impl Actor for Finder {
 impl State {
     /// The operator's word holds as it is, for the whole run.
     async fn configured(&mut self, address: Ipv4Addr) -> Result<(), ActorProcessingErr> {
-        let chosen = Chosen { address, seen: Seen::Outside };
         let before = self.addresses.in_force();
-        self.addresses = Addresses::new(Some(chosen), None);
-        if before != Some(chosen) {
-            self.found(chosen, None, "an operator names it").await?;
-        }
-        Ok(())
+        self.addresses = Addresses::named(address);
+        let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else { return Ok(()) };
+        self.board.put_client_ip(self.board.pin(), self.to_publish());
+        self.tell(address, None, "an operator names it");
+        self.remember(chosen).await
+    }
+
+    /// Learns what is pinned: at the start from the store, and later from the operator, for whom it is in force already.
+    fn read_pin(&mut self) {
+        let Some(pin) = self.board.pin().filter(|pin| self.addresses.pinned() != Some(*pin)) else { return };
+        let client_ip = self.board.client_ip.load();
+        let in_force = client_ip.source == Source::Pin && client_ip.in_force.is_some_and(|chosen| chosen.address == pin);
+        self.addresses.pin(pin, in_force);
+        self.pin_problem = None;
     }
 
     fn look_again(&self, myself: &ActorRef<Look>, again: bool) {
@@ -133,12 +144,20 @@ impl State {
 
     async fn look(&mut self) -> Result<Looked, ActorProcessingErr> {
         let before = self.addresses.in_force();
-        let outcome = match self.see().await {
+        let seen = self.see().await;
+        if self.board.pin().is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
+            // It was pinned meanwhile; what was in force before is none of this look's business.
+            self.read_pin();
+            return Ok(Looked { next: self.settings.recheck_interval, again: true });
+        }
+        let outcome = match seen {
             Ok(seeing) => self.addresses.look(&seeing),
+            Err(_) if self.addresses.trust_pin() => Ok(Outcome { changed: Some("it is pinned"), again: true, ..Outcome::default() }),
             // What cannot be seen changes nothing.
             Err(_) if before.is_some() => Ok(Outcome::default()),
             Err(reason) => Err(reason),
         };
+        self.drop_pin().await?;
         match outcome {
             Ok(outcome) => {
                 self.carry_out(&outcome, before).await?;
@@ -148,30 +167,52 @@ impl State {
         }
     }
 
+    /// What was pinned and is none of this host's is so no longer, in the store either.
+    async fn drop_pin(&mut self) -> Result<(), ActorProcessingErr> {
+        let Some(unusable) = self.addresses.take_dropped() else { return Ok(()) };
+        let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
+        self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
+        self.board.record(Event::PinDropped { address, reason: unusable.to_string() });
+        let Some(store) = self.board.store() else { return Ok(()) };
+        if let Err(error) = spawn_blocking(move || store.drop_pin(address)).await? {
+            tracing::warn!(error = chain(&error), "that an address is pinned no longer cannot be written: the next start tries again");
+        }
+        Ok(())
+    }
+
     async fn carry_out(&mut self, outcome: &Outcome, before: Option<Chosen>) -> Result<(), ActorProcessingErr> {
         let Some(chosen) = self.addresses.in_force() else { return Ok(()) };
+        let (now, is) = (self.to_publish(), self.board.client_ip.load_full());
+        let source = now.source;
+        if *is != now && !self.board.put_client_ip(self.addresses.pinned(), now) {
+            return Ok(());
+        }
         if let Some(reason) = outcome.changed {
-            self.found(chosen, before, reason).await?;
+            self.retry = FIRST_RETRY;
+            self.tell(chosen.address, before, reason);
+            if source != Source::Pin {
+                self.remember(chosen).await?;
+            }
         }
-        let other = self.addresses.other();
-        if self.board.client_ip.load().other != other {
-            self.board.client_ip.store(Arc::new(ClientIp { in_force: Some(chosen), other, error: None }));
-            self.board.pokes.status.ring();
-        }
-        if let (Some(reason), Some(other)) = (outcome.held, other) {
+        self.board.pokes.status.ring();
+        if let (Some(reason), Some(other)) = (outcome.held, self.addresses.other()) {
             self.board.record(Event::ClientIpHeld { address: chosen.address, other, reason: reason.to_owned() });
         }
         Ok(())
     }
 
-    async fn found(&mut self, chosen: Chosen, before: Option<Chosen>, reason: &str) -> Result<(), ActorProcessingErr> {
-        self.retry = FIRST_RETRY;
+    fn to_publish(&self) -> ClientIp {
+        let (in_force, source, other) = (self.addresses.in_force(), self.addresses.source(), self.addresses.other());
+        let away =
+            self.addresses.pin_away().map(|pin| format!("{pin} is pinned, and on no interface that is up on this host: a start drops it"));
+        ClientIp { in_force, source, other, error: None, pin_problem: away.or_else(|| self.pin_problem.clone()) }
+    }
+
+    fn tell(&self, address: Ipv4Addr, before: Option<Chosen>, reason: &str) {
         let before = before.map(|before| before.address);
-        self.board.client_ip.store(Arc::new(ClientIp { in_force: Some(chosen), other: None, error: None }));
-        self.board.record(Event::ClientIpFound { address: chosen.address, before, reason: reason.to_owned() });
+        self.board.record(Event::ClientIpFound { address, before, reason: reason.to_owned() });
         self.board.changed();
         self.board.pokes.watcher.ring();
-        self.remember(chosen).await
     }
 
     /// The next start goes on with it.
@@ -189,7 +230,7 @@ impl State {
         if !known {
             tracing::warn!(%reason, "this host's public address is not known yet");
         }
-        self.board.client_ip.store(Arc::new(ClientIp { in_force: None, other: None, error: Some(reason) }));
+        self.board.put_client_ip(self.addresses.pinned(), ClientIp { error: Some(reason), ..self.to_publish() });
         self.board.pokes.status.ring();
         let wait = jittered(self.retry, &mut self.random);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
@@ -204,7 +245,7 @@ impl State {
         };
         let tunnels = in_place(&self.board, &observed);
         let users = self.addresses.in_force().and_then(|chosen| self.board.names_users(chosen.address));
-        Ok(Seeing { guess, host: observed.host, tunnels, users })
+        Ok(Seeing { guess, up: observed.host_up(), host: observed.host, tunnels, users })
     }
 
     async fn ask_kernel(&self, observed: &Observed) -> Result<Ipv4Addr, String> {
@@ -230,7 +271,7 @@ impl State {
     /// host's network, and in a while. It has nothing to say of an address that the host itself has.
     async fn ask_service_in_turn(&mut self, observed: &Observed, reason: String) -> Result<Chosen, String> {
         let in_force = self.addresses.in_force();
-        let is_known = in_force.is_some();
+        let is_known = in_force.is_some() || self.addresses.pinned().is_some();
         self.unasked += 1;
         if in_force.is_some_and(|chosen| observed.host.contains(&chosen.address)) || (is_known && self.unasked < SERVICE_EVERY) {
             return Err(reason);

@@ -1,9 +1,9 @@
 //! How a tree starts, stops and fails.
 
-use std::fmt;
+use std::{fmt, net::Ipv4Addr};
 
 use serde::Serialize;
-use warren_state::Fault;
+use warren_state::{Fault, address::Unusable};
 
 /// What becomes of the tunnels when the daemon stops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -49,6 +49,39 @@ pub enum StartError {
         /// Why.
         detail: String,
     },
+}
+
+/// The enable switch was not set, nor what was said with it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EnableError {
+    /// The daemon was told another address when it started.
+    #[error(
+        "client_ip {pin} conflicts with the daemon's -client-ip {flag}, which takes precedence at startup; \
+         remove -client-ip from the doublezerod unit to pin a different address"
+    )]
+    Conflict {
+        /// What was to be pinned.
+        pin: Ipv4Addr,
+        /// What the daemon was told.
+        flag: Ipv4Addr,
+    },
+    /// The device's end of tunnels has no client's address.
+    #[error("client_ip {0}: this host is a gateway, and goes by its device")]
+    Gateway(Ipv4Addr),
+    /// The address is none of this host's.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// Whether it is cannot be seen.
+    #[error("could not verify client_ip {pin}: {reason}")]
+    Unverified {
+        /// What was to be pinned.
+        pin: Ipv4Addr,
+        /// Why.
+        reason: String,
+    },
+    /// The switch itself.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
 }
 
 /// The enable switch was not set, neither on disk nor live.

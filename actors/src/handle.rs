@@ -1,22 +1,27 @@
 //! What the daemon's shell may ask of the tree.
 
-use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, net::Ipv4Addr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
     time::{Instant, timeout},
 };
-use warren_dataplane::Dataplane;
+use warren_dataplane::{Dataplane, Scope};
 use warren_state::{
-    Epoch, Exclusion, LearnedRoutes, Plan, Sequence, TunnelId,
+    Epoch, Exclusion, LearnedRoutes, Plan, Pubkey, Sequence, TunnelId,
+    address::{Unusable, is_public, may_pin},
     journal::{Gap, JournalEntry},
+    store::Change,
 };
 
 use crate::{
-    Clock, ExitReason, PlanError, Snapshot, StopMode, SwitchError,
+    ClientSettings, Clock, EnableError, ExitReason, PlanError, RoleSettings, Snapshot, StopMode, SwitchError,
     board::Board,
     root::{RootMessage, RootRef},
 };
+
+/// How long a look at the host may take before an address is pinned.
+const OBSERVE: Duration = Duration::from_secs(5);
 
 /// A service that the tree supervises for the shell: called for each start. It runs until it ends or is dropped;
 /// `Ok` means that it is done, an error or a panic that it is to be started again.
@@ -48,9 +53,44 @@ impl Handle {
     /// # Errors
     /// When the store refuses, or the daemon stops.
     pub async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
+        self.set(Change { enabled, pin: None, owner: None }).await
+    }
+
+    /// Turns the daemon on, and pins the address that this host goes by if one is named: then status shows it on return. It is
+    /// kept with the switch, also when the daemon is turned off, until another one takes its place or a start finds that the host
+    /// has it no more. `owner`: whose users are this host's from now on.
+    ///
+    /// # Errors
+    /// When the address cannot be this host's, the store refuses or the daemon stops. Then nothing is changed.
+    pub async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), EnableError> {
+        if let Some(pin) = pin {
+            self.check_pin(pin).await?;
+        }
+        Ok(self.set(Change { enabled: true, pin, owner }).await?)
+    }
+
+    async fn set(&self, change: Change) -> Result<(), SwitchError> {
         let (reply, answer) = oneshot::channel();
-        self.board.keeper.request(enabled, reply);
+        self.board.keeper.request(change, reply);
         answer.await.unwrap_or(Err(SwitchError::Unanswered))
+    }
+
+    async fn check_pin(&self, pin: Ipv4Addr) -> Result<(), EnableError> {
+        match &self.board.settings.role {
+            RoleSettings::Gateway { .. } => return Err(EnableError::Gateway(pin)),
+            RoleSettings::Client(ClientSettings { client_ip: Some(flag), .. }) if *flag != pin => {
+                return Err(EnableError::Conflict { pin, flag: *flag });
+            }
+            RoleSettings::Client(_) => {}
+        }
+        if !is_public(pin) {
+            return Err(Unusable::NotPublic(pin).into());
+        }
+        let unverified = |reason: String| EnableError::Unverified { pin, reason };
+        let observed = timeout(OBSERVE, self.board.dataplane.observe(Scope::All)).await;
+        let observed = observed.map_err(|_late| unverified(format!("no answer within {} s", OBSERVE.as_secs())))?;
+        let up = observed.map_err(|fault| unverified(fault.to_string()))?.host_up();
+        Ok(may_pin(pin, &up)?)
     }
 
     /// What sessions may not teach us from now on, or why that cannot be said: then the list before holds, and status shows

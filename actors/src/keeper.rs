@@ -1,14 +1,23 @@
 //! The keeper of the durable store.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{task::spawn_blocking, time::timeout};
-use warren_state::{Switch, event::Event, store::Store};
+use warren_state::{
+    Switch,
+    event::Event,
+    store::{Change, Store},
+};
 
-use crate::{SwitchError, board::Board, policy::Kind, pulse::Watch};
+use crate::{Snapshot, SwitchError, board::Board, policy::Kind, pulse::Watch};
 
-/// Puts the enable switch on disk, then makes it the one in force, then acknowledges: one request after the other, so
+/// From the switch to the snapshot that says so: not worth a long wait.
+const SWITCHED: Duration = Duration::from_millis(100);
+/// From a pin to that: the caller goes on with the address that it reads then.
+const PINNED: Duration = Duration::from_secs(5);
+
+/// Puts the enable switch and what is said with it on disk, then makes it the one in force, then acknowledges: one request after the other, so
 /// that the last one acknowledged holds, on disk and live.
 pub(crate) struct Keeper;
 
@@ -45,8 +54,8 @@ impl Actor for Keeper {
 
     async fn handle(&self, _myself: ActorRef<Poked>, _poked: Poked, state: &mut State) -> Result<(), ActorProcessingErr> {
         state.board.keeper.poke.answer();
-        while let Some((enabled, reply)) = state.board.keeper.next() {
-            let _nobody_waits = reply.send(state.switch(enabled).await);
+        while let Some((change, reply)) = state.board.keeper.next() {
+            let _nobody_waits = reply.send(state.set(change).await);
         }
         Ok(())
     }
@@ -58,30 +67,34 @@ impl Actor for Keeper {
 }
 
 impl State {
-    async fn switch(&self, enabled: bool) -> Result<(), SwitchError> {
+    async fn set(&self, change: Change) -> Result<(), SwitchError> {
         self.watch.pulse.busy(Some(self.board.clock.now()));
         let store = self.store.clone();
-        let written = spawn_blocking(move || store.set_enabled(enabled)).await;
+        let written = spawn_blocking(move || store.set(change)).await;
         self.watch.pulse.busy(None);
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
-        let switch = Switch::from(enabled);
+        let switch = Switch::from(change.enabled);
         if *self.board.switch.swap(Arc::new(switch)) != switch {
-            self.board.record(Event::Switched { enabled });
+            self.board.record(Event::Switched { enabled: change.enabled });
+        }
+        if let Some(address) = change.pin {
+            self.board.adopt_pin(address);
         }
         self.board.changed();
-        self.published(switch).await;
+        self.published(switch, change.pin).await;
         Ok(())
     }
 
-    /// A client that reads status after the acknowledgement sees the switch that it set. Not worth a long wait.
-    async fn published(&self, switch: Switch) {
+    /// A client that reads status after the acknowledgement sees what it set.
+    async fn published(&self, switch: Switch, pin: Option<Ipv4Addr>) {
         let mut published = self.board.published.subscribe();
-        let seen = published.wait_for(|snapshot| snapshot.switch == switch);
-        let _late = timeout(Duration::from_millis(100), seen).await;
+        let pinned = |snapshot: &Snapshot| pin.is_none() || (snapshot.client_ip() == pin && snapshot.pin == pin);
+        let seen = published.wait_for(|snapshot| snapshot.switch == switch && pinned(snapshot));
+        let _late = timeout(if pin.is_some() { PINNED } else { SWITCHED }, seen).await;
     }
 }
 

@@ -60,7 +60,7 @@ mod watcher;
 
 pub use clock::Clock;
 pub use connection::{Dialer, Stream, TcpDialer};
-pub use exit::{ExitReason, PlanError, StartError, StopMode, SwitchError};
+pub use exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError};
 pub use figures::Figures;
 pub use handle::{Handle, ServiceFactory};
 pub use manual::{ManualError, RemoveError};

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
     Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View,
+    address::Source,
     guard::{HoldReason, Restarted},
     lifecycle::TunnelReport,
     reconcile::Role,
@@ -79,6 +80,12 @@ pub struct Snapshot {
     pub revision: u64,
     /// Why the client IP is not known yet.
     pub client_ip_error: Option<String>,
+    /// Where the client IP comes from.
+    pub client_ip_source: Source,
+    /// The address that an operator pinned.
+    pub pin: Option<Ipv4Addr>,
+    /// Why what was pinned is not in force, or would not be after a start.
+    pub pin_problem: Option<String>,
     /// Another public address that would be chosen for this host today; the one in force stays.
     pub other_client_ip: Option<Ipv4Addr>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.

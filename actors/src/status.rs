@@ -155,7 +155,7 @@ impl State {
         let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
         let stale = self.stale(now);
         let restarted = lock(&board.guard).restarted();
-        let (reconciled, store) = (&self.reconciled, board.store());
+        let (reconciled, store, client_ip) = (&self.reconciled, board.store(), board.client_ip.load_full());
         self.working = Snapshot {
             epoch: board.epoch,
             at: now,
@@ -180,8 +180,11 @@ impl State {
             figures: board.figures(),
             converged: reconciled.converged,
             revision: reconciled.revision,
-            client_ip_error: board.client_ip.load().error.clone(),
-            other_client_ip: board.client_ip.load().other,
+            client_ip_error: client_ip.error.clone(),
+            client_ip_source: client_ip.source,
+            pin: store.as_ref().and_then(|store| store.pin()),
+            pin_problem: client_ip.pin_problem.clone(),
+            other_client_ip: client_ip.other,
             other_sources: reconciled.other_sources.clone(),
             stopping: board.stopping.load(Ordering::SeqCst),
             sequence: self.working.sequence,

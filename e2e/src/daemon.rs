@@ -166,11 +166,19 @@ impl Daemon {
     /// # Errors
     /// When it does not answer 200.
     pub fn post(&self, path: &str) -> Result<Response> {
-        let answer = http::unix(&self.socket(), "POST", path, "", scaled(Duration::from_secs(40))).with_context(|| self.log_tail())?;
+        let answer = self.post_body(path, "")?;
         if answer.status != 200 {
             bail!("POST {path}: {} {}", answer.status, answer.text());
         }
         Ok(answer)
+    }
+
+    /// Posts this body to its API, whatever it answers.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn post_body(&self, path: &str, body: &str) -> Result<Response> {
+        http::unix(&self.socket(), "POST", path, body, scaled(Duration::from_secs(40))).with_context(|| self.log_tail())
     }
 
     /// Asks it to end, and waits.

@@ -1,7 +1,9 @@
 //! HTTP over the daemon's socket.
 
 use std::{
+    collections::BTreeMap,
     io,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,6 +14,9 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::{net::UnixStream, time::timeout};
+use warren_state::Pubkey;
+
+use super::status::Seen;
 
 /// No answer of the daemon is near this.
 const BODY_LIMIT: usize = 64 << 20;
@@ -70,6 +75,17 @@ pub enum ClientError {
         /// What the daemon said.
         description: String,
     },
+    /// The daemon is enabled, but of a version that pins no address.
+    #[error(
+        "the daemon goes by {} and did not take {pin}: it is of a version that pins no address; start it with -client-ip {pin}",
+        if .is.is_empty() { "no address yet" } else { .is.as_str() }
+    )]
+    NotPinned {
+        /// What was asked for.
+        pin: Ipv4Addr,
+        /// What it goes by.
+        is: String,
+    },
     /// The answer is not what it should be: the socket is another program's, or of another version.
     #[error("the answer on {path} to {target} is not what warrend answers: {problem}")]
     Unexpected {
@@ -107,7 +123,7 @@ impl Client {
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, target: &str) -> Result<Reply, ClientError> {
-        self.send(Method::GET, target).await
+        self.send(Method::GET, target, None).await
     }
 
     /// Reads and decodes.
@@ -128,21 +144,40 @@ impl Client {
     /// # Errors
     /// When there is no answer, or it is an error.
     pub async fn post(&self, target: &str) -> Result<Reply, ClientError> {
-        self.send(Method::POST, target).await?.good()
+        self.send(Method::POST, target, None).await?.good()
     }
 
-    async fn send(&self, method: Method, target: &str) -> Result<Reply, ClientError> {
-        let exchange = timeout(self.patience, self.exchange(method, target));
+    /// Turns the daemon on. `pin`: the address that this host goes by from now on; `owner`: whose users are this host's (that of
+    /// the keypair that connects). What is not named stays as it is. On return the daemon goes by the pinned address.
+    ///
+    /// # Errors
+    /// When there is no answer, or the daemon refuses: [`ClientError::Answer`] has its words, and then nothing was changed. When
+    /// it is of a version that pins no address: [`ClientError::NotPinned`].
+    pub async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), ClientError> {
+        let said = [("client_ip", pin.map(|pin| pin.to_string())), ("owner", owner.map(|owner| owner.to_string()))];
+        let said: BTreeMap<&str, String> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let body = (!said.is_empty()).then(|| serde_json::json!(said).to_string());
+        self.send(Method::POST, "/enable", body).await?.good()?;
+        let Some(pin) = pin else { return Ok(()) };
+        let is = self.read::<Seen>("/v2/status").await?.client_ip;
+        if is == pin.to_string() { Ok(()) } else { Err(ClientError::NotPinned { pin, is }) }
+    }
+
+    async fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
+        let exchange = timeout(self.patience, self.exchange(method, target, body));
         exchange.await.unwrap_or_else(|_elapsed| Err(ClientError::Slow { path: self.socket.clone(), within: self.patience }))
     }
 
-    async fn exchange(&self, method: Method, target: &str) -> Result<Reply, ClientError> {
+    async fn exchange(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
         let connection = tokio::spawn(connection);
-        let request = Request::builder().method(method).uri(target).header(header::HOST, "warrend").body(Full::<Bytes>::default());
-        let request = request.map_err(|error| self.broken(error))?;
+        let mut request = Request::builder().method(method).uri(target).header(header::HOST, "warrend");
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::<Bytes>::from(body.unwrap_or_default())).map_err(|error| self.broken(error))?;
         let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|source| self.broken(source))?.to_bytes();
@@ -194,7 +229,7 @@ impl ClientError {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Missing(_) | Self::Refused(_) | Self::Forbidden(_) | Self::Broken { .. } | Self::Slow { .. } => true,
-            Self::Answer { .. } | Self::Unexpected { .. } => false,
+            Self::Answer { .. } | Self::NotPinned { .. } | Self::Unexpected { .. } => false,
         }
     }
 }

@@ -46,8 +46,11 @@ pub fn general(status: &Status) -> Vec<String> {
     notes
 }
 
-/// That another address would be chosen for this host today.
+/// That another address would be chosen for this host today, or that what was pinned is not in force.
 pub fn address(status: &Status) -> Option<String> {
+    if let Some(problem) = &status.client_ip_pin_problem {
+        return Some(problem.clone());
+    }
     let (address, other) = (status.client_ip.as_deref()?, status.other_client_ip.as_deref()?);
     Some(format!(
         "this host stays {address}, which is in use; today {other} would be chosen (it changes when {address} has left the host, or with \

@@ -29,6 +29,9 @@ const NONE: &str = "N/A";
 pub struct Seen {
     /// The enable switch.
     pub reconciler_enabled: bool,
+    /// The address that the host goes by; empty while it is not known.
+    #[serde(default)]
+    pub client_ip: String,
     /// The environment's name.
     #[serde(default)]
     pub network: String,

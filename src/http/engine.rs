@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use warren_actors::{Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_actors::{EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, Sequence, TunnelId, desired::ManualRequest, journal::JournalEntry};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Pubkey, Sequence, TunnelId, desired::ManualRequest, journal::JournalEntry};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
 /// they never wait.
@@ -22,6 +22,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Sets the enable switch, on disk.
     async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError>;
+
+    /// Turns the daemon on, with what an operator pins and whose users are this host's.
+    async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), EnableError>;
 
     /// Builds a tunnel past the ledger.
     async fn provision(&self, request: ManualRequest) -> Result<(), ManualError>;
@@ -64,6 +67,10 @@ impl Engine for Handle {
 
     async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
         Handle::set_enabled(self, enabled).await
+    }
+
+    async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), EnableError> {
+        Handle::enable(self, pin, owner).await
     }
 
     async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {

@@ -1,5 +1,6 @@
 //! The HTTP API.
 
+mod body;
 pub mod compat;
 pub mod control;
 pub mod engine;
@@ -59,6 +60,8 @@ pub fn router(api: Api) -> Router {
         .route("/v2/status", get(reads::v2_status))
         .route("/enable", post(control::enable))
         .route("/disable", post(control::disable))
+        .route("/v2/enable", post(control::enable))
+        .route("/v2/disable", post(control::disable))
         .route("/provision", post(manual::provision))
         .route("/remove", post(manual::remove))
         .route("/config", get(reads::config))

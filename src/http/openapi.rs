@@ -32,6 +32,9 @@ use super::{control, latency, manual, raw_json, reads, routes};
 )]
 struct Description;
 
+/// Other names: the path, what it stands for, and what it is called.
+const ALIASES: [(&str, &str, &str); 2] = [("/v2/enable", "/enable", "v2_enable"), ("/v2/disable", "/disable", "v2_disable")];
+
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object)))]
 pub async fn serve() -> Response {
@@ -41,7 +44,17 @@ pub async fn serve() -> Response {
 /// The description as JSON. `src/openapi.json` is a copy; a test holds it to this.
 #[must_use]
 pub fn document() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default() + "\n"
+    let mut description = Description::openapi();
+    for (alias, path, operation) in ALIASES {
+        let mut item = description.paths.paths.get(path).cloned().unwrap_or_default();
+        item.post = item.post.map(|mut post| {
+            post.operation_id = Some(operation.to_owned());
+            post.summary = Some(format!("As `{path}`."));
+            post
+        });
+        description.paths.paths.insert(alias.to_owned(), item);
+    }
+    description.to_pretty_json().unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use warren_actors::{ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
     ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch,
@@ -39,6 +39,11 @@ pub struct Cardboard {
     pub limits: server::Limits,
     pub converges: bool,
     pub switch_fails: bool,
+    /// Why an address is not pinned, and whether this version pins any.
+    pub pin_fails: Option<fn(Ipv4Addr) -> EnableError>,
+    pub pins: bool,
+    /// What was asked for with the switch.
+    pub enabled: Arc<Mutex<Vec<(Option<Ipv4Addr>, Option<Pubkey>)>>>,
     /// How often the dataplane was observed, for a plan or for itself.
     pub observations: Arc<AtomicU32>,
     /// What was asked for past the ledger, and whether that fails.
@@ -62,6 +67,9 @@ impl Cardboard {
             limits: server::Limits::default(),
             converges: true,
             switch_fails: false,
+            pin_fails: None,
+            pins: true,
+            enabled: Arc::default(),
             observations: Arc::default(),
             manual: Arc::default(),
         }
@@ -93,6 +101,20 @@ impl Engine for Cardboard {
         }
         let mut snapshot = self.snapshot.lock().unwrap();
         Arc::make_mut(&mut snapshot).switch = enabled.into();
+        Ok(())
+    }
+
+    async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), EnableError> {
+        self.enabled.lock().unwrap().push((pin, owner));
+        if let (Some(pin), Some(refuse)) = (pin, &self.pin_fails) {
+            return Err(refuse(pin));
+        }
+        self.set_enabled(true).await?;
+        let mut snapshot = self.snapshot.lock().unwrap();
+        let snapshot = Arc::make_mut(&mut snapshot);
+        if let Some(client_ip) = pin.filter(|_| self.pins) {
+            snapshot.role = Some(Role::Client { client_ip });
+        }
         Ok(())
     }
 

@@ -57,6 +57,15 @@ pub struct Status {
     pub role: String,
     /// Client: this host's public address.
     pub client_ip: Option<String>,
+    /// Client: where the address comes from: `flag`, `pin`, `discovered` or `hint` (it was in force before, or is a tunnel's).
+    #[serde(default)]
+    pub client_ip_source: Option<String>,
+    /// Client: the address that an operator pinned. It is in force unless a flag names one.
+    #[serde(default)]
+    pub client_ip_pin: Option<String>,
+    /// Client: why what was pinned is pinned no longer, or will not be after a start.
+    #[serde(default)]
+    pub client_ip_pin_problem: Option<String>,
     /// Client: why the address is not known.
     pub client_ip_error: Option<String>,
     /// Client: another address that would be chosen today; `client_ip` stays while it is on the host and in use.

@@ -3,8 +3,13 @@
 //! What the host's routes prefer, and what a service on the Internet says, are guesses. A guess is enough to begin with; it
 //! is no proof against an address that works. An address that is on the host and in use stays, whatever would be chosen
 //! today, until it has left the host or an operator names another one.
+//!
+//! An operator names one with a flag, for a run, or pins one, which is kept. A pin is held against the host when the daemon
+//! starts: a host that has it no more goes on as if nobody had pinned it.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
+
+use serde::Serialize;
 
 /// An address, and who sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +29,34 @@ pub enum Seen {
     Outside,
 }
 
+/// Where the address in force comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The daemon's flag or its configuration.
+    Flag,
+    /// An operator pinned it when enabling.
+    Pin,
+    /// The host's routes prefer it, or a service sees it.
+    #[default]
+    Discovered,
+    /// It was in force before the daemon started, or a tunnel that is in place has it.
+    Hint,
+}
+
+impl Source {
+    /// For machines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Pin => "pin",
+            Self::Discovered => "discovered",
+            Self::Hint => "hint",
+        }
+    }
+}
+
 /// A tunnel of ours that is on the host and that the ledger once asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InPlace {
@@ -40,6 +73,8 @@ pub struct Look {
     pub guess: Result<Chosen, String>,
     /// The host's addresses on links that are not ours.
     pub host: BTreeSet<Ipv4Addr>,
+    /// Those of them on links that are up.
+    pub up: BTreeSet<Ipv4Addr>,
     /// Tunnels in place.
     pub tunnels: Vec<InPlace>,
     /// Whether the ledger names activated users of the address in force; `None` until it was asked about this address.
@@ -57,6 +92,28 @@ pub struct Outcome {
     pub again: bool,
 }
 
+/// Why an address that is pinned cannot be in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unusable {
+    /// See [`is_public`].
+    #[error("client_ip {0} is not a globally routable address")]
+    NotPublic(Ipv4Addr),
+    /// No link that is up has it.
+    #[error("client_ip {0} is not assigned to any interface that is up on this host")]
+    NotHere(Ipv4Addr),
+}
+
+/// Holds an address that is to be pinned, or was, against the addresses of a host's links that are up.
+///
+/// # Errors
+/// Why it cannot be in force.
+pub fn may_pin(address: Ipv4Addr, up: &BTreeSet<Ipv4Addr>) -> Result<(), Unusable> {
+    if !is_public(address) {
+        return Err(Unusable::NotPublic(address));
+    }
+    if up.contains(&address) { Ok(()) } else { Err(Unusable::NotHere(address)) }
+}
+
 /// Decides which address is in force.
 ///
 /// * An address that is on the host stays while a tunnel is in place or the ledger is not known to name no user of it.
@@ -65,9 +122,15 @@ pub struct Outcome {
 /// * At a start the address that was in force last counts before those of tunnels in place, and these before the guess.
 /// * A change that the ledger has not borne out yet is taken back when the address before is on the host again and has
 ///   its tunnel still.
+/// * One that is pinned stays for the run once the host was seen to have it. Until then two looks that do not find it drop it.
 #[derive(Clone, Debug, Default)]
 pub struct Addresses {
     in_force: Option<Chosen>,
+    source: Source,
+    pin: Option<Pin>,
+    /// The host has it no more, in this run.
+    pin_away: bool,
+    dropped: Option<Unusable>,
     remembered: Option<Chosen>,
     /// The one before, until the ledger names users of the one in force.
     before: Option<Ipv4Addr>,
@@ -75,6 +138,23 @@ pub struct Addresses {
     candidate: Option<Ipv4Addr>,
     /// What would be chosen today instead.
     other: Option<Ipv4Addr>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pin {
+    address: Ipv4Addr,
+    trust: Trust,
+}
+
+/// What is known of a pin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Trust {
+    /// The host was not looked at.
+    Untried,
+    /// It was looked at, and has it not.
+    Missed,
+    /// It was seen to have it.
+    Proven,
 }
 
 enum Verdict {
@@ -95,6 +175,51 @@ impl Addresses {
         Self { in_force, remembered, ..Self::default() }
     }
 
+    /// Somebody named this address: it is in force.
+    #[must_use]
+    pub fn named(address: Ipv4Addr) -> Self {
+        let chosen = Chosen { address, seen: Seen::Outside };
+        Self { in_force: Some(chosen), source: Source::Flag, ..Self::default() }
+    }
+
+    /// This address is pinned. `proven`: the host was seen to have it, and it is in force at once.
+    pub fn pin(&mut self, address: Ipv4Addr, proven: bool) {
+        let trust = if proven { Trust::Proven } else { Trust::Untried };
+        (self.pin, self.pin_away, self.dropped) = (Some(Pin { address, trust }), false, None);
+        if proven {
+            self.put_pin(address);
+        }
+    }
+
+    /// The host cannot be looked at: what is pinned is in force, and held against it later. Gives whether that is news.
+    pub fn trust_pin(&mut self) -> bool {
+        let Some(pin) = self.pin.filter(|pin| pin.trust == Trust::Untried) else { return false };
+        self.put_pin(pin.address)
+    }
+
+    /// The address that is pinned.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Ipv4Addr> {
+        self.pin.map(|pin| pin.address)
+    }
+
+    /// The pin in force, while the host has it no more: only a start drops it.
+    #[must_use]
+    pub fn pin_away(&self) -> Option<Ipv4Addr> {
+        self.pinned().filter(|_| self.pin_away)
+    }
+
+    /// The pin that was dropped, told once.
+    pub fn take_dropped(&mut self) -> Option<Unusable> {
+        self.dropped.take()
+    }
+
+    /// Where the address in force comes from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
     /// The address in force.
     #[must_use]
     pub fn in_force(&self) -> Option<Chosen> {
@@ -112,8 +237,12 @@ impl Addresses {
     /// # Errors
     /// When no address is in force and none is found: why.
     pub fn look(&mut self, look: &Look) -> Result<Outcome, String> {
+        if let Some(outcome) = self.look_at_pin(look) {
+            return outcome;
+        }
         let Some(in_force) = &mut self.in_force else {
-            self.in_force = Some(self.first(look)?);
+            let (first, source) = self.first(look)?;
+            (self.in_force, self.source) = (Some(first), source);
             let other = self.other_guess(look);
             let held = other.map(|_| "it was in force before, or a tunnel of it is in place");
             self.other = other;
@@ -128,7 +257,7 @@ impl Addresses {
         Ok(match self.verdict(look) {
             Verdict::Unknown => Outcome::default(),
             Verdict::Stay => {
-                (self.candidate, self.other) = (None, None);
+                (self.candidate, self.other, self.source) = (None, None, Source::Discovered);
                 Outcome::default()
             }
             Verdict::Hold(other, why) => {
@@ -148,29 +277,59 @@ impl Addresses {
         })
     }
 
+    /// What a pin comes to. Nothing when there is none, or it has just been dropped.
+    fn look_at_pin(&mut self, look: &Look) -> Option<Result<Outcome, String>> {
+        let Pin { address, trust } = self.pin?;
+        match (may_pin(address, &look.up), trust) {
+            (here @ Ok(()), _) | (here @ Err(_), Trust::Proven) => {
+                self.pin_away = here.is_err();
+                self.pin = Some(Pin { address, trust: Trust::Proven });
+                let changed = self.put_pin(address).then_some("it is pinned");
+                Some(Ok(Outcome { changed, ..Outcome::default() }))
+            }
+            (Err(Unusable::NotHere(_)), Trust::Untried) => {
+                self.pin = Some(Pin { address, trust: Trust::Missed });
+                let again = Outcome { again: true, ..Outcome::default() };
+                let told = || format!("{address} is pinned, and on no interface that is up on this host: it is looked for once more");
+                Some(self.in_force.map(|_| again).ok_or_else(told))
+            }
+            (Err(unusable), Trust::Untried | Trust::Missed) => {
+                (self.pin, self.dropped, self.in_force) = (None, Some(unusable), None);
+                None
+            }
+        }
+    }
+
+    /// Gives whether it is another one than before.
+    fn put_pin(&mut self, address: Ipv4Addr) -> bool {
+        let before = self.in_force.replace(Chosen { address, seen: Seen::Host });
+        (self.source, self.before, self.candidate, self.other) = (Source::Pin, None, None, None);
+        before.map(|before| before.address) != Some(address)
+    }
+
     fn replace(&mut self, chosen: Chosen, before: Option<Ipv4Addr>, look: &Look, why: &'static str) -> Outcome {
-        (self.in_force, self.before, self.candidate) = (Some(chosen), before, None);
+        (self.in_force, self.before, self.candidate, self.source) = (Some(chosen), before, None, Source::Discovered);
         self.other = self.other_guess(look);
         Outcome { changed: Some(why), ..Outcome::default() }
     }
 
-    fn first(&self, look: &Look) -> Result<Chosen, String> {
+    fn first(&self, look: &Look) -> Result<(Chosen, Source), String> {
         let on_host = |address| Chosen { address, seen: Seen::Host };
         if let Some(Chosen { address, seen }) = self.remembered {
             let has_tunnels = !look.tunnels.is_empty();
             if look.host.contains(&address) && (has_tunnels || is_public(address)) {
-                return Ok(on_host(address));
+                return Ok((on_host(address), Source::Hint));
             }
             if seen == Seen::Outside && has_tunnels {
-                return Ok(Chosen { address, seen });
+                return Ok((Chosen { address, seen }, Source::Hint));
             }
         }
         let locals = look.tunnels.iter().filter_map(|tunnel| tunnel.local);
         let locals: BTreeSet<Ipv4Addr> = locals.filter(|local| look.host.contains(local) && is_public(*local)).collect();
         match (&look.guess, locals.first()) {
-            (Ok(guess), _) if locals.contains(&guess.address) => Ok(*guess),
-            (_, Some(local)) => Ok(on_host(*local)),
-            (guess, None) => guess.clone(),
+            (Ok(guess), _) if locals.contains(&guess.address) => Ok((*guess, Source::Discovered)),
+            (_, Some(local)) => Ok((on_host(*local), Source::Hint)),
+            (guess, None) => guess.clone().map(|guess| (guess, Source::Discovered)),
         }
     }
 
@@ -207,7 +366,8 @@ impl Addresses {
     }
 }
 
-/// Whether a host can have this address on the public Internet (IANA special-purpose registry, RFC 6890).
+/// Whether a host can have this address on the public Internet (IANA special-purpose registry, RFC 6890). The network's
+/// program, its daemon and its command line have this same list.
 #[must_use]
 pub fn is_public(address: Ipv4Addr) -> bool {
     const SPECIAL: [(Ipv4Addr, u32); 13] = [

@@ -54,6 +54,13 @@ pub enum Event {
         /// Why it replaced the one before, for people.
         reason: String,
     },
+    /// The address that an operator pinned is none of this host's any more: it is pinned no longer.
+    PinDropped {
+        /// The address.
+        address: Ipv4Addr,
+        /// What is wrong with it, for people.
+        reason: String,
+    },
     /// Another public address would be chosen for this host today; the one in force stays.
     ClientIpHeld {
         /// The one in force.
@@ -261,6 +268,7 @@ impl Event {
             | Self::Contested { .. }
             | Self::ExclusionHeld { .. }
             | Self::ClientIpHeld { .. }
+            | Self::PinDropped { .. }
             | Self::SourceHeld { .. }
             | Self::ActorRestarted { .. } => Level::Warn,
             Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
@@ -300,6 +308,7 @@ impl Event {
             | Self::SwitchUnknown { .. }
             | Self::ClientIpFound { .. }
             | Self::ClientIpHeld { .. }
+            | Self::PinDropped { .. }
             | Self::ManualOver { .. }
             | Self::ExclusionChanged { .. }
             | Self::ExclusionHeld { .. }
@@ -319,6 +328,7 @@ impl Event {
             Self::Switched { .. } => "switched",
             Self::ClientIpFound { .. } => "client_ip_found",
             Self::ClientIpHeld { .. } => "client_ip_held",
+            Self::PinDropped { .. } => "pin_dropped",
             Self::SourceHeld { .. } => "source_held",
             Self::SwitchUnknown { .. } => "switch_unknown",
             Self::PlanCommitted { .. } => "plan_committed",
@@ -358,6 +368,9 @@ impl fmt::Display for Event {
             Self::ClientIpFound { address, before: None, .. } => write!(f, "this host's public address is {address}"),
             Self::ClientIpFound { address, before: Some(before), reason } => {
                 write!(f, "this host's public address is {address}, no longer {before}: {reason}")
+            }
+            Self::PinDropped { address, reason } => {
+                write!(f, "{address} was pinned as this host's address and is no longer: {reason}")
             }
             Self::ClientIpHeld { address, other, reason } => {
                 write!(f, "this host's public address stays {address}: {reason}; today {other} would be chosen")

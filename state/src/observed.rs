@@ -19,6 +19,8 @@ pub struct Observed {
     pub rules: BTreeSet<Rule>,
     /// IPv4 addresses of this host on links that are not ours. Only a full observation has them.
     pub host: BTreeSet<Ipv4Addr>,
+    /// Those of them that are on links that are down only, or that nothing is plugged into.
+    pub idle: BTreeSet<Ipv4Addr>,
 }
 
 /// A link and the companions on it.
@@ -83,6 +85,12 @@ pub enum Owner {
 }
 
 impl Observed {
+    /// IPv4 addresses of this host on links that are not ours, and that are up and running.
+    #[must_use]
+    pub fn host_up(&self) -> BTreeSet<Ipv4Addr> {
+        self.host.difference(&self.idle).copied().collect()
+    }
+
     /// Our links, with their marks.
     pub fn ours(&self) -> impl Iterator<Item = (TunnelId, Incarnation, &ObservedTunnel)> {
         self.links.values().filter_map(|tunnel| match tunnel.link.owner {

@@ -158,6 +158,7 @@ fn is_an_operators(event: &Event) -> bool {
         | Event::SwitchUnknown { .. }
         | Event::ClientIpFound { .. }
         | Event::ClientIpHeld { .. }
+        | Event::PinDropped { .. }
         | Event::SourceHeld { .. }
         | Event::ExclusionHeld { .. }
         | Event::PhaseChanged { .. }

@@ -1,6 +1,6 @@
 //! The durable store: the few facts that must survive the daemon.
 //!
-//! The enable switch and the count of starts are kept twice: in the database, and in a small record beside it. A write
+//! The enable switch, what is said with it (a pinned address, who connected last) and the count of starts are kept twice: in the database, and in a small record beside it. A write
 //! goes to the record under another name, to the database, and then the record takes its place; it is acknowledged when
 //! all of it is on disk (sled's `flush` hands the bytes to the kernel but does not wait for the disk, so each is followed by
 //! an fsync of the files and of their directory). Each write of the switch has a number: the database wins while it is whole,
@@ -20,7 +20,7 @@ use std::{
 };
 
 use crate::{
-    Epoch, Switch,
+    Epoch, Pubkey, Switch,
     address::{Chosen, Seen},
 };
 
@@ -31,7 +31,7 @@ mod record;
 
 use database::{Database, Stored};
 use migrate::Legacy;
-use record::Facts;
+use record::{Facts, Said};
 
 pub use migrate::Origin;
 
@@ -77,10 +77,23 @@ pub struct Opened {
     pub switch: Switch,
     /// Where its value comes from.
     pub origin: Origin,
+    /// The address that an operator pinned.
+    pub pin: Option<Ipv4Addr>,
     /// A damaged database that was moved out of the way.
     pub set_aside: Option<SetAside>,
     /// Why the store cannot be written, or only a part of it.
     pub problem: Option<String>,
+}
+
+/// What an operator says. What is not named stays as it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// The enable switch.
+    pub enabled: bool,
+    /// The address that the host goes by from now on.
+    pub pin: Option<Ipv4Addr>,
+    /// Who connects this host: the owner of its users.
+    pub owner: Option<Pubkey>,
 }
 
 /// A damaged database, kept for whoever wants to look at it.
@@ -145,29 +158,48 @@ impl Store {
         let found = newer(stored, known);
         let epoch = database.as_ref().map_or_else(|| count(None), |database| database.epoch);
         let (decided, origin) = match found {
-            Some(((switch, _), origin)) => (Ok(switch), origin),
+            Some((said, origin)) => (Ok(said), origin),
             None if had_state => (Err(lost(&record, set_aside.as_ref(), problem.as_deref())), Origin::Lost),
             None => match migrate::legacy_state(directory) {
-                Legacy::Says(switch, origin) => (Ok(switch), origin),
+                Legacy::Says { switch, pin, origin } => (Ok(Said { switch, pin, ..Said::default() }), origin),
                 Legacy::Unreadable(reason) => (Err(reason), Origin::UnreadableFile),
             },
         };
         // A number that no earlier write has: what cannot be read now may be read again.
-        let sequence = found.map_or_else(|| if had_state { seconds() } else { 0 }, |((_, sequence), _)| sequence);
-        let switch = *decided.as_ref().unwrap_or(&Switch::Unknown);
-        let facts = Facts { switch, sequence, epoch };
+        let sequence = found.map_or_else(|| if had_state { seconds() } else { 0 }, |(said, _)| said.sequence);
+        let said = Said { sequence, ..*decided.as_ref().unwrap_or(&Said::default()) };
+        let facts = Facts { said, epoch };
         let first_start = origin == Origin::Fresh;
         let state = State { facts, database, unknown: decided.err(), problem, first_start };
         let store = Self { directory: directory.to_owned(), state: Mutex::new(state), _lock: lock };
         store.settle(stored, first_start);
         let problem = store.problem();
-        Ok((store, Opened { switch, origin, set_aside, problem }))
+        Ok((store, Opened { switch: said.switch, origin, pin: said.pin, set_aside, problem }))
     }
 
     /// The enable switch in force: as it is on disk, if it could be read.
     #[must_use]
     pub fn switch(&self) -> Switch {
-        self.state().facts.switch
+        self.state().facts.said.switch
+    }
+
+    /// The address that an operator pinned.
+    #[must_use]
+    pub fn pin(&self) -> Option<Ipv4Addr> {
+        self.state().facts.said.pin
+    }
+
+    /// Who connected this host last, as far as it was told.
+    #[must_use]
+    pub fn owner(&self) -> Option<Pubkey> {
+        self.state().facts.said.owner
+    }
+
+    /// Whether this installation began with a daemon that asks whose users they are: then, where nothing else is configured,
+    /// only those of [`Self::owner`] count. One that was taken over, or is older, goes on as before.
+    #[must_use]
+    pub fn own_users_only(&self) -> bool {
+        self.state().facts.said.own_users_only
     }
 
     /// Why the switch is not known.
@@ -204,7 +236,7 @@ impl Store {
             return Ok(());
         }
         let reason = match tunnels {
-            Ok(false) => return self.set_enabled(false),
+            Ok(false) => return self.write(|said| Said { switch: Switch::Off, own_users_only: true, ..said }),
             Ok(true) => format!("{} is empty, but tunnels of an earlier run are on the host", self.directory.display()),
             Err(reason) => {
                 format!(
@@ -214,7 +246,7 @@ impl Store {
             }
         };
         let mut state = self.state();
-        state.facts.switch = Switch::Unknown;
+        state.facts.said.switch = Switch::Unknown;
         state.unknown = Some(reason);
         Ok(())
     }
@@ -224,18 +256,45 @@ impl Store {
     /// # Errors
     /// When the value may not be on disk; the old or the new one is. The old one stays in force.
     pub fn set_enabled(&self, enabled: bool) -> Result<(), StoreError> {
+        self.set(Change { enabled, pin: None, owner: None })
+    }
+
+    /// Sets the enable switch and what is said with it, all of it or nothing. When this returns, it survives a power cut.
+    ///
+    /// # Errors
+    /// When it may not be on disk; the old or the new values are. The old ones stay in force.
+    pub fn set(&self, change: Change) -> Result<(), StoreError> {
+        self.write(|said| Said { switch: change.enabled.into(), pin: change.pin.or(said.pin), owner: change.owner.or(said.owner), ..said })
+    }
+
+    /// This address is pinned no more. It is not in this run, whatever becomes of the write.
+    ///
+    /// # Errors
+    /// When the next start may find it again.
+    pub fn drop_pin(&self, address: Ipv4Addr) -> Result<(), StoreError> {
+        let said = self.state().facts.said;
+        if said.pin != Some(address) {
+            return Ok(());
+        }
+        // A switch that is not known is not written down as a value, and then the pin is not either.
+        let written = if said.switch.is_unknown() { Ok(()) } else { self.write(|said| Said { pin: None, ..said }) };
+        self.state().facts.said.pin = None;
+        written
+    }
+
+    fn write(&self, change: impl FnOnce(Said) -> Said) -> Result<(), StoreError> {
         let mut state = self.state();
-        let before = state.facts;
-        let next = Facts { switch: enabled.into(), sequence: before.sequence + 1, ..before };
-        let prepared = record::prepare(&self.directory, next)?;
-        state.put_switch(next.switch, next.sequence);
+        let before = state.facts.said;
+        let next = Said { sequence: before.sequence + 1, ..change(before) };
+        let prepared = record::prepare(&self.directory, Facts { said: next, ..state.facts })?;
+        state.put_said(next);
         if let Err(error) = prepared.commit() {
             if !before.switch.is_unknown() {
-                state.put_switch(before.switch, next.sequence + 1);
+                state.put_said(Said { sequence: next.sequence + 1, ..before });
             }
             return Err(error);
         }
-        state.facts = next;
+        state.facts.said = next;
         state.unknown = None;
         state.first_start = false;
         state.problem = state.problem.take().filter(|_| state.database.is_none());
@@ -283,11 +342,12 @@ impl Store {
     fn settle(&self, stored: Stored, first_start: bool) {
         let mut state = self.state();
         let facts = state.facts;
-        let known = !facts.switch.is_unknown() && !first_start;
-        if known && stored.switch != Some((facts.switch, facts.sequence)) {
-            state.put_switch(facts.switch, facts.sequence);
+        let known = !facts.said.switch.is_unknown() && !first_start;
+        if known && stored.said != Some(facts.said) {
+            state.put_said(facts.said);
         }
-        let written = if known { facts } else { Facts { switch: Switch::Unknown, ..facts } };
+        let unknown = Said { switch: Switch::Unknown, sequence: facts.said.sequence, ..Said::default() };
+        let written = if known { facts } else { Facts { said: unknown, ..facts } };
         let recorded = record::prepare(&self.directory, written).and_then(record::Prepared::commit);
         if let Err(error) = recorded {
             state.problem = Some(chain(&error));
@@ -319,18 +379,18 @@ impl Store {
 
 impl State {
     /// A database that fails once is not trusted again in this run; the record goes on without it, and has the newer number.
-    fn put_switch(&mut self, switch: Switch, sequence: u64) {
-        let Some(Err(error)) = self.database.as_ref().map(|database| database.put_switch(switch, sequence)) else { return };
+    fn put_said(&mut self, said: Said) {
+        let Some(Err(error)) = self.database.as_ref().map(|database| database.put_said(said)) else { return };
         self.problem = Some(chain(&error));
         self.database = None;
     }
 }
 
 /// What was written last, as far as it can be read. The database wins unless it lost a write that the record has.
-fn newer(stored: Stored, record: Option<Facts>) -> Option<((Switch, u64), Origin)> {
-    let recorded = record.filter(|facts| !facts.switch.is_unknown()).map(|facts| (facts.switch, facts.sequence));
-    match (stored.switch, recorded) {
-        (Some((_, sequence)), Some(recorded)) if recorded.1 > sequence => Some((recorded, Origin::Record)),
+fn newer(stored: Stored, record: Option<Facts>) -> Option<(Said, Origin)> {
+    let recorded = record.map(|facts| facts.said).filter(|said| !said.switch.is_unknown());
+    match (stored.said, recorded) {
+        (Some(stored), Some(recorded)) if recorded.sequence > stored.sequence => Some((recorded, Origin::Record)),
         (Some(stored), _) => Some((stored, Origin::Store)),
         (None, recorded) => recorded.map(|recorded| (recorded, Origin::Record)),
     }

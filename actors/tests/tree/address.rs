@@ -2,8 +2,14 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use warren_actors::{ClientSettings, RoleSettings, Snapshot, StopMode};
-use warren_state::{LinkName, Phase, Sequence, ServiceKind, event::Event, store::Store, view::User};
+use warren_actors::{ClientSettings, EnableError, RoleSettings, Snapshot, StopMode};
+use warren_state::{
+    LinkName, Phase, Sequence, ServiceKind,
+    address::{Source, Unusable},
+    event::Event,
+    store::Store,
+    view::User,
+};
 
 use crate::{
     connect::address_service,
@@ -191,4 +197,110 @@ async fn another_source_towards_the_device_moves_no_tunnel_while_its_own_is_on_t
     assert!(world.kernel.model().delete_host_address(A));
     world.kernel.meddle(&LinkName::new("eth0").unwrap(), |_| true);
     world.eventually("it moves when its address has left the host", || ends(&world).is_some_and(|(_, local, _)| local == Some(B))).await;
+}
+
+fn from(snapshot: &Snapshot) -> (Option<Ipv4Addr>, Source, Option<Ipv4Addr>) {
+    (snapshot.client_ip(), snapshot.client_ip_source, snapshot.pin)
+}
+
+/// A client whose second address is pinned, and the ledger has a user of each.
+async fn pinned() -> World {
+    let world = client().enabled().await;
+    world.active(5).await;
+    world.ledger.add_user(6);
+    world.handle().enable(Some(B), None).await.unwrap();
+    assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)), "status says so when the call has returned");
+    world
+}
+
+#[tokio::test]
+async fn a_pinned_address_is_in_force_at_once_and_the_tunnel_of_the_one_before_goes_the_proper_way() {
+    let world = pinned().await;
+    world.gone(5).await;
+    assert_eq!(reason(&world), "this host's address is 20.0.0.6 now, no longer 20.0.0.5");
+    world.active(6).await;
+    world.converged().await;
+    let index = world.kernel.index(&link());
+    world.handle().enable(Some(B), None).await.unwrap();
+    world.handle().enable(None, None).await.unwrap();
+    let looks = || world.kernel.looks.load(std::sync::atomic::Ordering::SeqCst);
+    let before = looks();
+    world.eventually("it looks on", || looks() > before + 20).await;
+    world.converged().await;
+    assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)));
+    assert_eq!(world.kernel.index(&link()), index, "the same one again changes nothing");
+}
+
+#[tokio::test]
+async fn a_pin_survives_a_disable_and_a_restart() {
+    let mut world = pinned().await;
+    world.handle().set_enabled(false).await.unwrap();
+    world.stop(StopMode::Detach).await;
+    world.start().await;
+    world.until("the pin is in force", |snapshot| from(snapshot) == (Some(B), Source::Pin, Some(B))).await;
+    world.handle().set_enabled(true).await.unwrap();
+    world.active(6).await;
+}
+
+#[tokio::test]
+async fn a_pin_that_has_left_the_host_stays_for_the_run_and_is_dropped_with_the_reason_at_the_next_start() {
+    let mut world = pinned().await;
+    world.active(6).await;
+    assert!(world.kernel.model().delete_host_address(B));
+    let away = |snapshot: &Snapshot| snapshot.pin_problem.as_deref().is_some_and(|problem| problem.contains("a start drops it"));
+    world.until("it is told that it is away", |snapshot| from(snapshot).0 == Some(B) && away(snapshot)).await;
+    world.stop(StopMode::Detach).await;
+    world.start().await;
+    let snapshot = world.until("another one is in force", |snapshot| snapshot.client_ip() == Some(A)).await;
+    assert_eq!(snapshot.pin, None);
+    let said = "20.0.0.6 was pinned, and is no longer: client_ip 20.0.0.6 is not assigned to any interface that is up on this host";
+    world.until("the reason is told", |snapshot| snapshot.pin_problem.as_deref() == Some(said)).await;
+    world.until("the event is counted", |snapshot| snapshot.events.get("pin_dropped") == Some(&1)).await;
+    world.active(5).await;
+    assert!(world.kernel.model().add_host_address(B));
+    world.stop(StopMode::Detach).await;
+    assert_eq!(world.open_store().await.0.pin(), None, "on disk too");
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_looked_at_keeps_its_pin() {
+    let mut world = pinned().await;
+    world.active(6).await;
+    world.stop(StopMode::Detach).await;
+    world.kernel.blind.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.start().await;
+    world.until("the pin is in force", |snapshot| from(snapshot) == (Some(B), Source::Pin, Some(B))).await;
+    assert!(matches!(world.handle().enable(Some(B), None).await, Err(EnableError::Unverified { .. })));
+    world.kernel.blind.store(false, std::sync::atomic::Ordering::SeqCst);
+    world.active(6).await;
+    assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)));
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_this_hosts_is_not_pinned_and_nothing_is_changed() {
+    let mut world = client();
+    world.start().await;
+    world.until("its own is found", |snapshot| snapshot.client_ip() == Some(A)).await;
+    let elsewhere = Ipv4Addr::new(20, 0, 0, 9);
+    assert!(world.kernel.model().add_host_address(PRIVATE));
+    world.kernel.model().set_idle(B, true);
+    for (pin, expected) in [(elsewhere, Unusable::NotHere(elsewhere)), (PRIVATE, Unusable::NotPublic(PRIVATE)), (B, Unusable::NotHere(B))] {
+        let refused = world.handle().enable(Some(pin), None).await;
+        assert!(matches!(refused, Err(EnableError::Unusable(why)) if why == expected), "{pin}: {refused:?}");
+    }
+    assert_eq!(from(&world.handle().snapshot()), (Some(A), Source::Discovered, None));
+    assert_eq!(world.handle().snapshot().switch, warren_state::Switch::Off);
+}
+
+#[tokio::test]
+async fn the_flag_counts_before_a_pin_and_refuses_another_one() {
+    let mut world = pinned().await;
+    world.stop(StopMode::Detach).await;
+    world.settings.role = RoleSettings::Client(ClientSettings { client_ip: Some(A), ..ClientSettings::default() });
+    world.start().await;
+    world.until("the flag's is in force", |snapshot| from(snapshot) == (Some(A), Source::Flag, Some(B))).await;
+    let refused = world.handle().enable(Some(B), None).await;
+    assert!(matches!(refused, Err(EnableError::Conflict { pin: B, flag: A })), "{refused:?}");
+    world.handle().enable(Some(A), None).await.unwrap();
+    assert_eq!(from(&world.handle().snapshot()), (Some(A), Source::Flag, Some(A)));
 }

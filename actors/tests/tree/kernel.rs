@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Mutex, MutexGuard,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -45,6 +45,8 @@ pub struct Kernel {
     pub sources: Mutex<Option<Ipv4Addr>>,
     /// The next look finds this source instead.
     pub stray_source: Mutex<Option<Ipv4Addr>>,
+    /// Full observations fail.
+    pub blind: AtomicBool,
     /// How often the source was asked for.
     pub looks: AtomicUsize,
     pub subscriptions: AtomicUsize,
@@ -61,6 +63,7 @@ impl Default for Kernel {
             changes: Mutex::default(),
             sources: Mutex::default(),
             stray_source: Mutex::default(),
+            blind: AtomicBool::default(),
             looks: AtomicUsize::default(),
             subscriptions: AtomicUsize::default(),
             underlay_mtu: AtomicU32::new(1500),
@@ -147,6 +150,13 @@ impl Dataplane for Kernel {
             }
         };
         assert!(!panics, "the test asked for this");
+        if scope == Scope::All && self.blind.load(Ordering::SeqCst) {
+            return Err(Fault {
+                class: FaultClass::Transient,
+                operation: "observe".to_owned(),
+                detail: "the test asked for this".to_owned(),
+            });
+        }
         Ok(match scope {
             Scope::All => self.model().observed().clone(),
             Scope::Link(link) => self.model().observe_link(&link),

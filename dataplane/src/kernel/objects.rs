@@ -37,6 +37,8 @@ pub struct Link {
     pub group: u32,
     pub mtu: u32,
     pub up: bool,
+    /// Up, and something is plugged in.
+    pub running: bool,
     pub gre: Option<Endpoints>,
     pub counters: Option<Counters>,
 }
@@ -61,8 +63,9 @@ impl Link {
                 _ => {}
             }
         }
-        let (index, up) = (message.header.index, message.header.flags.contains(LinkFlags::Up));
-        Some(Self { index, name: name?, kind: link_kind(kind), alias, group, mtu, up, gre, counters })
+        let (index, flags) = (message.header.index, message.header.flags);
+        let (up, running) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Up | LinkFlags::Running));
+        Some(Self { index, name: name?, kind: link_kind(kind), alias, group, mtu, up, running, gre, counters })
     }
 
     /// What the alias says, when it is ours.

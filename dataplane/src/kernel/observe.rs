@@ -32,16 +32,22 @@ pub async fn observe(netlink: &mut Netlink, scope: &Scope) -> Result<Observed, F
 async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
     let everything = Everything::read(netlink).await?;
     let mut observed = Observed { rules: our_rules(netlink).await?, ..Observed::default() };
+    let mut up: BTreeSet<Ipv4Addr> = BTreeSet::new();
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
         let (addresses, routes) = match link.mark() {
             Some(_) => (everything.addresses_on(link.index), everything.routes_over(link.index)),
             None => {
-                observed.host.extend(everything.addresses_on(link.index).iter().map(|address| address.address));
+                let found: BTreeSet<Ipv4Addr> = everything.addresses_on(link.index).iter().map(|address| address.address).collect();
+                if link.running {
+                    up.extend(&found);
+                }
+                observed.host.extend(found);
                 (BTreeSet::new(), BTreeSet::new())
             }
         };
         observed.links.insert(link.name.clone(), ObservedTunnel { link: link.observed(), addresses, routes });
     }
+    observed.idle = observed.host.difference(&up).copied().collect();
     Ok(observed)
 }
 
@@ -227,6 +233,7 @@ mod tests {
             group: 0,
             mtu: 1476,
             up: true,
+            running: true,
             gre: None,
             counters: None,
         }

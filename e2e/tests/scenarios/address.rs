@@ -19,6 +19,7 @@ use crate::{
 pub const ALL: &[Scenario] = &[
     ("another_preferred_address_takes_no_tunnel_whose_address_stays", preferred),
     ("at_a_restart_the_address_of_a_tunnel_in_place_counts_before_the_preferred_one", restart),
+    ("an_address_that_is_pinned_holds_over_disable_and_restart_until_a_start_finds_it_gone", pinned),
     ("an_address_that_leaves_the_host_takes_its_tunnel_along_and_the_reason_is_told", gone),
 ];
 
@@ -97,5 +98,90 @@ fn gone(site: &mut Site<'_>) -> Result<()> {
     let reason = format!("this host's address is {spare} now, no longer {address}");
     ensure!(host.daemon.log().contains(&reason), "{}", host.daemon.log_tail());
     ensure!(host.daemon.json("/v3/status")?["client_ip"] == spare.to_string());
+    Ok(())
+}
+
+/// Pins an address; the answer's status and what it says is wrong.
+fn pin(host: &Connected, address: impl std::fmt::Display) -> Result<(u16, String)> {
+    let answer = host.daemon.post_body("/enable", &json!({ "client_ip": address.to_string() }).to_string())?;
+    Ok((answer.status, answer.json()?["description"].as_str().unwrap_or_default().to_owned()))
+}
+
+fn await_address(host: &Connected, address: std::net::Ipv4Addr, source: &str) -> Result<()> {
+    until(&format!("{address} is in force ({source})"), SOON, || {
+        let status = host.daemon.json("/v3/status")?;
+        let right = status["client_ip"] == address.to_string() && status["client_ip_source"] == source;
+        Ok(Ask::holds(right, || format!("{} {}; {}", status["client_ip"], status["client_ip_source"], host.daemon.log_tail())))
+    })?;
+    Ok(())
+}
+
+fn pinned(site: &mut Site<'_>) -> Result<()> {
+    let mut host = finding(site)?;
+    let (address, spare) = (site.client().address, site.client().spare_address);
+    refused_pins(&host, spare)?;
+    let (key, mut user) = site.new_user(1, UserType::IBRL);
+    (user.client_ip, user.dz_ip) = (spare, spare);
+    site.connect_user(key, user)?;
+    ensure!(pin(&host, spare)? == (200, String::new()));
+    ensure!(host.daemon.json("/v2/status")?["client_ip"] == spare.to_string(), "status says so when the answer is there");
+    await_tunnel_from(&host, spare)?;
+    ensure!(host.daemon.log().contains(&format!("this host's address is {spare} now, no longer {address}")), "{}", host.daemon.log_tail());
+    let before = link_index(&host.client, LINK)?;
+    ensure!(pin(&host, spare)? == (200, String::new()));
+    host.daemon.terminate()?;
+    host.daemon.resume()?;
+    await_address(&host, spare, "pin")?;
+    await_tunnel_from(&host, spare)?;
+    ensure!(link_index(&host.client, LINK)? == before, "the link was made again");
+    host.daemon.post("/disable?wait=30s")?;
+    host.daemon.terminate()?;
+    host.daemon.resume()?;
+    await_address(&host, spare, "pin")?;
+    host.daemon.post("/enable?wait=30s")?;
+    await_tunnel_from(&host, spare)?;
+    host.daemon.terminate()?;
+    host.client.ip(&format!("addr del {spare}/29 dev eth0\n"))?;
+    host.daemon.resume()?;
+    await_address(&host, address, "discovered")?;
+    let status = host.daemon.json("/v3/status")?;
+    let problem = status["client_ip_pin_problem"].as_str().unwrap_or_default();
+    ensure!(status["client_ip_pin"].is_null() && problem.contains("is not assigned to any interface that is up on this host"), "{problem}");
+    ensure!(
+        host.daemon.log().contains(&format!("{spare} was pinned as this host's address and is no longer")),
+        "{}",
+        host.daemon.log_tail()
+    );
+    await_tunnel_from(&host, address)
+}
+
+/// A tunnel from this address has its session.
+fn await_tunnel_from(host: &Connected, address: std::net::Ipv4Addr) -> Result<()> {
+    until(&format!("a tunnel from {address} has its session"), scaled(SOON * 4), || {
+        let status = host.daemon.json("/v2/status")?;
+        let service = &status["services"][0];
+        let right = service["tunnel_src"] == address.to_string() && service["doublezero_status"]["session_status"] == "BGP Session Up";
+        Ok(Ask::holds(right && status["services"].as_array().is_some_and(|all| all.len() == 1), || {
+            format!("{status}; {}", host.daemon.log_tail())
+        }))
+    })?;
+    Ok(())
+}
+
+/// What cannot be pinned, and that nothing comes of it.
+fn refused_pins(host: &Connected, spare: std::net::Ipv4Addr) -> Result<()> {
+    let not_here = "client_ip 45.33.1.1 is not assigned to any interface that is up on this host";
+    for (asked, expected) in [
+        ("45.33.1.1", not_here),
+        ("127.0.0.1", "client_ip 127.0.0.1 is not a globally routable address"),
+        ("nowhere", "invalid client_ip \"nowhere\": not an IPv4 address"),
+    ] {
+        ensure!(pin(host, asked)? == (400, expected.to_owned()), "{asked}");
+    }
+    ensure!(host.daemon.json("/v3/status")?["client_ip_pin"].is_null());
+    host.client.ip("link add idle0 type dummy\naddr add 45.33.1.1/32 dev idle0\n")?;
+    ensure!(pin(host, "45.33.1.1")? == (400, not_here.to_owned()), "its link is down");
+    host.client.ip("link del idle0\n")?;
+    ensure!(host.daemon.json("/v2/status")?["client_ip"] != spare.to_string());
     Ok(())
 }

@@ -12,7 +12,7 @@ pub fn without(error: &ClientError) -> Vec<Check> {
         ClientError::Missing(_) | ClientError::Refused(_) => "systemctl start warrend, then look at `journalctl -u warrend`",
         ClientError::Forbidden(_) => "run this as root, or make the socket's folder accessible",
         ClientError::Broken { .. } | ClientError::Slow { .. } => "systemctl restart warrend, then look at `journalctl -u warrend`",
-        ClientError::Answer { .. } | ClientError::Unexpected { .. } => {
+        ClientError::Answer { .. } | ClientError::NotPinned { .. } | ClientError::Unexpected { .. } => {
             "is another daemon listening there? Name warrend's socket with --sock-file"
         }
     };
@@ -119,16 +119,29 @@ fn address(status: &Status) -> Check {
     if status.role == "gateway" {
         return Check::skip("client address", "a gateway has none");
     }
+    if let Some(problem) = &status.client_ip_pin_problem {
+        let fix = "pin another address (`warren connect --client-ip ADDRESS`), or give the host this one back; else nothing has to be done";
+        return Check::warn("client address", problem.clone(), fix);
+    }
     if let (Some(note), Some(other)) = (notes::address(status), &status.other_client_ip) {
         return Check::warn("client address", note, format!("nothing has to be done; to move there: -client-ip {other}"));
     }
     match (&status.client_ip, &status.client_ip_error) {
-        (Some(ip), _) => Check::pass("client address", ip.clone()),
+        (Some(ip), _) => Check::pass("client address", format!("{ip}{}", origin(status))),
         (None, error) => Check::fail(
             "client address",
             format!("this host's public address is not known: {}", error.as_deref().unwrap_or("still looking")),
             "name it: -client-ip ADDRESS",
         ),
+    }
+}
+
+fn origin(status: &Status) -> &'static str {
+    match status.client_ip_source.as_deref() {
+        Some("flag") => ", as the daemon was told (-client-ip)",
+        Some("pin") => ", which is pinned",
+        Some("hint") => ", as before the daemon's start",
+        Some(_) | None => "",
     }
 }
 
@@ -232,6 +245,7 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["view"]["restarted"] = long_ago), "ledger"), Outcome::Pass);
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["other_client_ip"] = json!("192.0.2.9")), "client address"), Outcome::Warn);
+        assert_eq!(outcome(&status(|s| s["client_ip_pin_problem"] = json!("it was pinned")), "client address"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
     }

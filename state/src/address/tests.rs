@@ -18,11 +18,12 @@ fn tunnel(local: Ipv4Addr, works: bool) -> InPlace {
 
 /// The host has these addresses, and this one would be chosen.
 fn look(guess: Chosen, host: &[Ipv4Addr], tunnels: &[InPlace], users: Option<bool>) -> Look {
-    Look { guess: Ok(guess), host: host.iter().copied().collect(), tunnels: tunnels.to_vec(), users }
+    let host: BTreeSet<Ipv4Addr> = host.iter().copied().collect();
+    Look { guess: Ok(guess), up: host.clone(), host, tunnels: tunnels.to_vec(), users }
 }
 
 fn nothing() -> Look {
-    Look { guess: Err("no route".to_owned()), host: BTreeSet::new(), tunnels: Vec::new(), users: None }
+    Look { guess: Err("no route".to_owned()), host: BTreeSet::new(), up: BTreeSet::new(), tunnels: Vec::new(), users: None }
 }
 
 fn address(addresses: &Addresses) -> Option<Ipv4Addr> {
@@ -135,13 +136,119 @@ fn an_address_that_was_away_for_a_moment_takes_its_tunnel_back() {
     assert_eq!(address(&borne_out), Some(B), "the ledger names a user of the new one");
 }
 
+/// A pin as the store has it, before the host was looked at.
+fn pinned(in_force: Option<Chosen>, address: Ipv4Addr) -> Addresses {
+    let mut addresses = Addresses::new(in_force, None);
+    addresses.pin(address, false);
+    addresses
+}
+
+fn state(addresses: &Addresses) -> (Option<Ipv4Addr>, Source, Option<Ipv4Addr>) {
+    (address(addresses), addresses.source(), addresses.pinned())
+}
+
+#[test]
+fn a_pin_that_the_host_has_is_in_force_and_stays_whatever_is_preferred_and_whatever_leaves() {
+    let mut addresses = pinned(None, A);
+    assert_eq!(addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap().changed, Some("it is pinned"));
+    for seen in [look(on_host(B), &[A, B], &[tunnel(B, true)], Some(true)), look(on_host(B), &[B], &[], None), nothing()] {
+        for _ in 0..3 {
+            assert_eq!(addresses.look(&seen), Ok(Outcome::default()));
+            assert_eq!((state(&addresses), addresses.other()), ((Some(A), Source::Pin, Some(A)), None));
+        }
+    }
+    assert_eq!((addresses.take_dropped(), addresses.pin_away()), (None, Some(A)));
+    addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap();
+    assert_eq!(addresses.pin_away(), None);
+}
+
+#[test]
+fn a_pin_that_two_looks_do_not_find_at_a_start_is_dropped_with_the_reason() {
+    let without = look(on_host(B), &[B], &[], None);
+    let mut addresses = pinned(None, A);
+    assert!(addresses.look(&without).unwrap_err().contains("looked for once more"));
+    assert_eq!(addresses.look(&without).unwrap().changed, Some("it was found"));
+    assert_eq!(state(&addresses), (Some(B), Source::Discovered, None));
+    assert_eq!((addresses.take_dropped(), addresses.take_dropped()), (Some(Unusable::NotHere(A)), None));
+    let mut back = pinned(None, A);
+    back.look(&without).unwrap_err();
+    back.look(&look(on_host(B), &[A, B], &[], None)).unwrap();
+    assert_eq!(state(&back), (Some(A), Source::Pin, Some(A)), "it came a moment later");
+    let down = Look { up: [B].into(), ..look(on_host(B), &[A, B], &[], None) };
+    let mut addresses = pinned(None, A);
+    addresses.look(&down).unwrap_err();
+    addresses.look(&down).unwrap();
+    assert_eq!(addresses.take_dropped(), Some(Unusable::NotHere(A)), "its link is down");
+    let mut private = pinned(None, PRIVATE);
+    private.look(&look(on_host(B), &[PRIVATE, B], &[], None)).unwrap();
+    assert_eq!((address(&private), private.take_dropped()), (Some(B), Some(Unusable::NotPublic(PRIVATE))));
+}
+
+#[test]
+fn a_host_that_cannot_be_looked_at_keeps_its_pin_until_it_can() {
+    let mut addresses = pinned(None, A);
+    assert!(addresses.trust_pin() && !addresses.trust_pin(), "it is news once");
+    assert_eq!(state(&addresses), (Some(A), Source::Pin, Some(A)));
+    let without = look(on_host(B), &[B], &[], None);
+    assert_eq!(addresses.look(&without), Ok(Outcome { again: true, ..Outcome::default() }));
+    assert_eq!(address(&addresses), Some(A));
+    addresses.look(&without).unwrap();
+    assert_eq!((state(&addresses), addresses.take_dropped()), ((Some(B), Source::Discovered, None), Some(Unusable::NotHere(A))));
+}
+
+#[test]
+fn a_new_pin_takes_the_place_of_what_is_in_force_at_once() {
+    let mut addresses = Addresses::new(Some(on_host(A)), None);
+    addresses.pin(B, true);
+    assert_eq!(state(&addresses), (Some(B), Source::Pin, Some(B)));
+    assert_eq!(addresses.look(&look(on_host(A), &[A, B], &[tunnel(A, true)], Some(false))), Ok(Outcome::default()));
+}
+
+#[test]
+fn it_is_told_where_the_address_in_force_comes_from() {
+    let both = [A, B];
+    let mut found = Addresses::new(None, None);
+    found.look(&look(on_host(A), &both, &[], None)).unwrap();
+    assert_eq!(found.source(), Source::Discovered);
+    let mut remembered = Addresses::new(None, Some(on_host(A)));
+    remembered.look(&look(on_host(B), &both, &[], None)).unwrap();
+    assert_eq!(remembered.source(), Source::Hint);
+    remembered.look(&look(on_host(A), &both, &[], None)).unwrap();
+    assert_eq!(remembered.source(), Source::Discovered, "it is found as well by now");
+    assert_eq!(state(&Addresses::named(B)), (Some(B), Source::Flag, None));
+}
+
 #[test]
 fn private_and_reserved_addresses_are_not_public() {
-    for special in ["10.1.2.3", "100.64.0.1", "100.127.255.255", "169.254.1.1", "172.31.0.1", "192.168.1.1", "224.0.0.1", "255.255.255.255"]
-    {
+    for special in [
+        "10.1.2.3",
+        "100.64.0.1",
+        "100.127.255.255",
+        "169.254.1.1",
+        "172.31.0.1",
+        "192.168.1.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "192.0.0.1",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "0.1.2.3",
+        "127.0.0.1",
+    ] {
         assert!(!is_public(special.parse().unwrap()), "{special}");
     }
-    for public in ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.32.0.1", "192.0.1.1", "223.255.255.255"] {
+    for public in [
+        "1.1.1.1",
+        "8.8.8.8",
+        "100.63.255.255",
+        "100.128.0.0",
+        "172.32.0.1",
+        "192.0.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "223.255.255.255",
+    ] {
         assert!(is_public(public.parse().unwrap()), "{public}");
     }
 }

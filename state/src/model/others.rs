@@ -41,6 +41,15 @@ impl Model {
         self.observed.host.insert(address)
     }
 
+    /// Says whether such an address is on links only that are down.
+    pub fn set_idle(&mut self, address: Ipv4Addr, idle: bool) {
+        if idle {
+            self.observed.idle.insert(address)
+        } else {
+            self.observed.idle.remove(&address)
+        };
+    }
+
     /// Takes such an address away. False when there is none.
     pub fn delete_host_address(&mut self, address: Ipv4Addr) -> bool {
         self.observed.host.remove(&address)

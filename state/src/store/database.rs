@@ -7,6 +7,7 @@
 
 use std::{
     fs, io,
+    net::Ipv4Addr,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread::sleep,
@@ -17,8 +18,9 @@ use super::{
     SetAside, StoreError, database_error,
     files::{sync_directory, sync_tree},
     io_error,
+    record::Said,
 };
-use crate::Switch;
+use crate::{Pubkey, Switch};
 
 const STORE: &str = "store";
 const RECOVERING: &str = "store.recovering";
@@ -26,6 +28,9 @@ const LOG: &str = "db";
 const BLOBS: &str = "blobs";
 const ENABLED: &[u8] = b"enabled";
 const EPOCH: &[u8] = b"epoch";
+const PIN: &[u8] = b"pin";
+const OWNER: &[u8] = b"owner";
+const OWN_USERS_ONLY: &[u8] = b"own_users_only";
 /// The store holds a few short values; sled's default of 1 GiB is for databases.
 const CACHE_BYTES: u64 = 1 << 20;
 const LOCK_TRIES: u32 = 500;
@@ -49,8 +54,8 @@ struct Handle(Option<sled::Db>);
 /// What the database says; nothing where it has no value that makes sense.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Stored {
-    /// The switch, and the number of the write that set it.
-    pub(super) switch: Option<(Switch, u64)>,
+    /// What the operator said last, if it has the switch.
+    pub(super) said: Option<Said>,
     /// The last start that was counted.
     pub(super) epoch: Option<u64>,
 }
@@ -96,14 +101,19 @@ pub(super) fn open(directory: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Resu
 }
 
 impl Database {
-    /// When this returns, the switch survives a power cut.
-    pub(super) fn put_switch(&self, switch: Switch, sequence: u64) -> Result<(), StoreError> {
-        let mut value = vec![match switch {
+    /// All of it or nothing. When this returns, it survives a power cut.
+    pub(super) fn put_said(&self, said: Said) -> Result<(), StoreError> {
+        let mut switch = vec![match said.switch {
             Switch::On => 1,
             Switch::Off | Switch::Unknown => 0,
         }];
-        value.extend(sequence.to_be_bytes());
-        self.put(ENABLED, &value)
+        switch.extend(said.sequence.to_be_bytes());
+        self.put_all(&[
+            (ENABLED, Some(switch)),
+            (PIN, said.pin.map(|pin| pin.octets().to_vec())),
+            (OWNER, said.owner.map(|owner| owner.0.to_vec())),
+            (OWN_USERS_ONLY, said.own_users_only.then(|| vec![1])),
+        ])
     }
 
     /// The value of a key; nothing also when it cannot be read.
@@ -113,7 +123,12 @@ impl Database {
 
     /// When this returns, the value survives a power cut.
     pub(super) fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        match guarded(|| self.sled.put(key, value)) {
+        self.put_all(&[(key, Some(value.to_vec()))])
+    }
+
+    /// A key without a value is removed.
+    fn put_all(&self, entries: &[(&[u8], Option<Vec<u8>>)]) -> Result<(), StoreError> {
+        match guarded(|| self.sled.put_all(entries)) {
             Ok(()) => sync_tree(&self.path),
             Err(Failure::Damaged(reason)) => Err(database_error(&self.path, reason)),
             Err(Failure::Refused(error) | Failure::Locked(error)) => Err(error),
@@ -138,9 +153,9 @@ fn open_at(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, 
     let (sled, stored, epoch) = guarded(|| {
         let sled = Handle(Some(config.open()?));
         let tree = sled.tree()?;
-        let stored = Stored { switch: tree.get(ENABLED)?.as_deref().and_then(switch), epoch: tree.get(EPOCH)?.as_deref().and_then(number) };
+        let stored = Stored { said: said(tree)?, epoch: tree.get(EPOCH)?.as_deref().and_then(number) };
         let epoch = count(stored.epoch);
-        sled.put(EPOCH, &epoch.to_be_bytes())?;
+        sled.put_all(&[(EPOCH, Some(epoch.to_be_bytes().to_vec()))])?;
         Ok((sled, stored, epoch))
     })?;
     sync_tree(path).map_err(Failure::Refused)?;
@@ -152,9 +167,16 @@ impl Handle {
         self.0.as_ref().ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
     }
 
-    fn put(&self, key: &[u8], value: &[u8]) -> sled::Result<()> {
+    fn put_all(&self, entries: &[(&[u8], Option<Vec<u8>>)]) -> sled::Result<()> {
         let tree = self.tree()?;
-        tree.insert(key, value)?;
+        let mut batch = sled::Batch::default();
+        for (key, value) in entries {
+            match value {
+                Some(value) => batch.insert(*key, value.as_slice()),
+                None => batch.remove(*key),
+            }
+        }
+        tree.apply_batch(batch)?;
         tree.flush().map(drop)
     }
 }
@@ -182,6 +204,14 @@ fn guarded<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure>
 fn is_damage(error: &io::Error) -> bool {
     // sled makes errors of its own for what it cannot read; they carry no number of the system's.
     error.raw_os_error().is_none() || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
+fn said(tree: &sled::Db) -> sled::Result<Option<Said>> {
+    let Some((switch, sequence)) = tree.get(ENABLED)?.as_deref().and_then(switch) else { return Ok(None) };
+    let pin = tree.get(PIN)?.and_then(|value| <[u8; 4]>::try_from(&*value).ok()).map(Ipv4Addr::from);
+    let owner = tree.get(OWNER)?.and_then(|value| <[u8; 32]>::try_from(&*value).ok()).map(Pubkey);
+    let own_users_only = tree.get(OWN_USERS_ONLY)?.is_some();
+    Ok(Some(Said { switch, sequence, pin, owner, own_users_only }))
 }
 
 /// One octet, and since the record is kept beside it the number of its write.

@@ -1,17 +1,19 @@
 //! The second, small record of the facts beside the database: one line that a person can read.
 //!
-//! `{"version":1,"sequence":7,"switch":"on","epoch":12} 68051c38`: JSON, a space, and the CRC-32 of the JSON in hexadecimal.
+//! `{"version":1,"sequence":7,"switch":"on","epoch":12} 68051c38`: JSON, a space, and the CRC-32 of the JSON in hexadecimal. What
+//! was said beside the switch follows where there is something: `"pin":"192.0.2.1","owner":"KEY","own_users_only":true`.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, files::sync_directory, io_error};
-use crate::Switch;
+use crate::{Pubkey, Switch};
 
 const RECORD: &str = "switch";
 const TEMPORARY: &str = "switch.new";
@@ -22,11 +24,23 @@ const LONGEST: usize = 4096;
 /// The facts that are kept twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Facts {
-    /// The switch, and the number of the write that set it: of two records the higher one is newer.
-    pub(super) switch: Switch,
-    pub(super) sequence: u64,
+    pub(super) said: Said,
     /// The last start that was counted.
     pub(super) epoch: u64,
+}
+
+/// What the operator said last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Said {
+    pub(super) switch: Switch,
+    /// The number of the write: of two records the higher one is newer.
+    pub(super) sequence: u64,
+    /// The address that the host goes by.
+    pub(super) pin: Option<Ipv4Addr>,
+    /// Who connected this host last.
+    pub(super) owner: Option<Pubkey>,
+    /// Whether only users of that owner count where nothing else is configured: so for an installation that began with this.
+    pub(super) own_users_only: bool,
 }
 
 /// What was found of the record.
@@ -44,6 +58,12 @@ struct Line {
     sequence: u64,
     switch: Switch,
     epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pin: Option<Ipv4Addr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Pubkey>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own_users_only: bool,
 }
 
 /// A new record that is on disk under another name.
@@ -87,8 +107,9 @@ impl Prepared {
 }
 
 fn format(facts: Facts) -> String {
-    let Facts { switch, sequence, epoch } = facts;
-    let json = serde_json::to_string(&Line { version: VERSION, sequence, switch, epoch }).unwrap_or_default();
+    let Facts { said: Said { switch, sequence, pin, owner, own_users_only }, epoch } = facts;
+    let line = Line { version: VERSION, sequence, switch, epoch, pin, owner, own_users_only };
+    let json = serde_json::to_string(&line).unwrap_or_default();
     format!("{json} {:08x}\n", crc32fast::hash(json.as_bytes()))
 }
 
@@ -99,14 +120,16 @@ fn parse(bytes: &[u8]) -> Option<Facts> {
         return None;
     }
     let line: Line = serde_json::from_str(json).ok()?;
-    (line.version == VERSION).then_some(Facts { switch: line.switch, sequence: line.sequence, epoch: line.epoch })
+    let Line { version, sequence, switch, epoch, pin, owner, own_users_only } = line;
+    (version == VERSION).then_some(Facts { said: Said { switch, sequence, pin, owner, own_users_only }, epoch })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FACTS: Facts = Facts { switch: Switch::On, sequence: 7, epoch: 12 };
+    const SAID: Said = Said { switch: Switch::On, sequence: 7, pin: None, owner: None, own_users_only: false };
+    const FACTS: Facts = Facts { said: SAID, epoch: 12 };
 
     #[test]
     fn a_record_says_what_was_written_and_no_other_octet_sequence_does() {
@@ -124,6 +147,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_beside_the_switch_is_in_the_record_only_when_it_was() {
+        let pin = Some(Ipv4Addr::new(192, 0, 2, 1));
+        let facts = Facts { said: Said { pin, owner: Some(Pubkey([7; 32])), own_users_only: true, ..SAID }, ..FACTS };
+        let written = format(facts);
+        let beside = format!(",\"pin\":\"192.0.2.1\",\"owner\":\"{}\",\"own_users_only\":true}} ", Pubkey([7; 32]));
+        assert!(written.contains(&beside), "{written}");
+        assert_eq!(parse(written.as_bytes()), Some(facts));
+    }
+
+    #[test]
     fn a_record_of_another_version_is_not_believed() {
         let json = "{\"version\":2,\"sequence\":7,\"switch\":\"off\",\"epoch\":12}";
         assert_eq!(parse(format!("{json} {:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes()), None);
@@ -134,9 +167,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), Found::Absent);
         prepare(dir.path(), FACTS).unwrap().commit().unwrap();
-        let next = prepare(dir.path(), Facts { switch: Switch::Off, sequence: 8, ..FACTS }).unwrap();
+        let next = prepare(dir.path(), Facts { said: Said { switch: Switch::Off, sequence: 8, ..SAID }, ..FACTS }).unwrap();
         assert_eq!(read(dir.path()), Found::Whole(FACTS));
         next.commit().unwrap();
-        assert!(matches!(read(dir.path()), Found::Whole(Facts { switch: Switch::Off, sequence: 8, .. })));
+        assert!(matches!(read(dir.path()), Found::Whole(Facts { said: Said { switch: Switch::Off, sequence: 8, .. }, .. })));
     }
 }

@@ -29,7 +29,7 @@ fn spoil(path: &Path) {
 }
 
 fn found(switch: Switch, origin: Origin) -> Opened {
-    Opened { switch, origin, set_aside: None, problem: None }
+    Opened { switch, origin, pin: None, set_aside: None, problem: None }
 }
 
 #[test]
@@ -117,7 +117,15 @@ fn the_references_state_file_is_taken_over_and_left_in_place() {
 
 #[test]
 fn the_references_old_file_enables_if_it_lists_a_tunnel() {
-    for (text, switch) in [("[{\"user_type\":\"IBRL\"}]", Switch::On), ("[]", Switch::Off)] {
+    for (text, switch) in [
+        (r#"[{"user_type":"IBRL","tunnel_net":"169.254.0.0/31"}]"#, Switch::On),
+        (r#"[{"Tunnel_Net":"169.254.0.0/31"},null]"#, Switch::On),
+        ("[null]", Switch::On),
+        ("[{}]", Switch::Off),
+        (r#"[{"tunnel_net":"169.254.0.0/31"},{}]"#, Switch::Off),
+        (r#"[{"tunnel_net":"169.254.0.0"}]"#, Switch::Off),
+        ("[]", Switch::Off),
+    ] {
         let dir = directory();
         fs::write(dir.path().join("doublezerod.json"), text).unwrap();
         assert_eq!(open(dir.path()).1, found(switch, Origin::ProvisionFile));
@@ -151,7 +159,7 @@ fn a_file_of_the_reference_that_cannot_be_read_leaves_the_switch_unknown_until_i
 #[test]
 fn a_crash_before_the_take_over_is_complete_only_takes_over_again() {
     let dir = directory();
-    fs::write(dir.path().join("doublezerod.json"), "[{}]").unwrap();
+    fs::write(dir.path().join("doublezerod.json"), "[null]").unwrap();
     drop(open(dir.path()));
     // As if the process had ended after the database was made and before anything was written to it.
     fs::remove_file(dir.path().join("initialised")).unwrap();
@@ -190,4 +198,86 @@ fn the_public_address_in_force_survives_a_reopen() {
     let (store, _) = open(dir.path());
     store.put(CLIENT_IP, b"\x07????").unwrap();
     assert_eq!(store.client_ip(), None, "what is no address is none");
+}
+
+const PIN: Ipv4Addr = Ipv4Addr::new(20, 0, 0, 5);
+
+#[test]
+fn a_pin_and_an_owner_are_kept_with_the_switch_in_both_records_until_others_take_their_place() {
+    let dir = directory();
+    let said = |directory: &Path| {
+        let (store, opened) = open(directory);
+        assert_eq!(opened.pin, store.pin());
+        (store.switch(), store.pin(), store.owner())
+    };
+    let change = |enabled, pin, owner| open(dir.path()).0.set(Change { enabled, pin, owner }).unwrap();
+    let [first, second] = [Pubkey([1; 32]), Pubkey([2; 32])];
+    change(true, Some(PIN), Some(first));
+    assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(first)));
+    change(false, None, None);
+    assert_eq!(said(dir.path()), (Switch::Off, Some(PIN), Some(first)), "what is not named stays");
+    change(true, None, Some(second));
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(second)), "the record has it too");
+    fs::remove_file(dir.path().join("switch")).unwrap();
+    assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(second)), "and the database has it again");
+}
+
+#[test]
+fn a_pin_that_is_dropped_is_gone_from_both_records_and_another_one_is_not() {
+    let dir = directory();
+    let (store, _) = open(dir.path());
+    store.set(Change { enabled: true, pin: Some(PIN), owner: None }).unwrap();
+    store.drop_pin(Ipv4Addr::new(20, 0, 0, 6)).unwrap();
+    assert_eq!(store.pin(), Some(PIN));
+    store.drop_pin(PIN).unwrap();
+    assert_eq!((store.pin(), store.switch()), (None, Switch::On));
+    drop(store);
+    assert_eq!(open(dir.path()).0.pin(), None);
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (store, _) = open(dir.path());
+    assert_eq!((store.pin(), store.switch()), (None, Switch::On));
+}
+
+#[test]
+fn the_references_pin_is_taken_over_with_its_switch_whatever_the_case_of_its_keys() {
+    for (text, pin) in [
+        (r#"{"reconciler_enabled":true,"client_ip":"20.0.0.5"}"#, Some(PIN)),
+        (r#"{"Reconciler_Enabled":true,"CLIENT_IP":"20.0.0.5"}"#, Some(PIN)),
+        (r#"{"reconciler_enabled":true,"client_ip":""}"#, None),
+        (r#"{"reconciler_enabled":true,"client_ip":"::1"}"#, None),
+        (r#"{"reconciler_enabled":true,"client_ip":null}"#, None),
+        (r#"{"reconciler_enabled":true}"#, None),
+    ] {
+        let dir = directory();
+        fs::write(dir.path().join("state.json"), text).unwrap();
+        assert_eq!(open(dir.path()).1, Opened { pin, ..found(Switch::On, Origin::StateFile) }, "{text}");
+        fs::remove_file(dir.path().join("state.json")).unwrap();
+        assert_eq!(open(dir.path()).1, Opened { pin, ..found(Switch::On, Origin::Store) }, "{text}");
+    }
+}
+
+#[test]
+fn only_an_installation_that_begins_with_this_asks_whose_users_they_are() {
+    let dir = directory();
+    let (store, _) = open(dir.path());
+    assert!(!store.own_users_only());
+    store.begin(Ok(false)).unwrap();
+    drop(store);
+    open(dir.path()).0.set_enabled(true).unwrap();
+    assert!(open(dir.path()).0.own_users_only());
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    assert!(open(dir.path()).0.own_users_only(), "the record says so too");
+    let taken_over = directory();
+    fs::write(taken_over.path().join("state.json"), r#"{"reconciler_enabled":false}"#).unwrap();
+    drop(open(taken_over.path()));
+    open(taken_over.path()).0.set_enabled(true).unwrap();
+    assert!(!open(taken_over.path()).0.own_users_only());
+    let older = with_switch(true);
+    assert!(!open(older.path()).0.own_users_only());
+    let lost = directory();
+    let (store, _) = open(lost.path());
+    store.begin(Ok(true)).unwrap();
+    store.set_enabled(true).unwrap();
+    assert!(!store.own_users_only(), "its tunnels are of a time before");
 }
