@@ -120,8 +120,7 @@ fn pinned(site: &mut Site<'_>) -> Result<()> {
     let mut host = finding(site)?;
     let (address, spare) = (site.client().address, site.client().spare_address);
     refused_pins(&host, spare)?;
-    let (key, mut user) = site.new_user(1, UserType::IBRL);
-    (user.client_ip, user.dz_ip) = (spare, spare);
+    let (key, user) = site.network.new_user(1, UserType::IBRL, site.device_key(), spare, spare);
     site.connect_user(key, user)?;
     ensure!(pin(&host, spare)? == (200, String::new()));
     ensure!(host.daemon.json("/v2/status")?["client_ip"] == spare.to_string(), "status says so when the answer is there");
@@ -179,7 +178,7 @@ fn refused_pins(host: &Connected, spare: std::net::Ipv4Addr) -> Result<()> {
         ensure!(pin(host, asked)? == (400, expected.to_owned()), "{asked}");
     }
     ensure!(host.daemon.json("/v3/status")?["client_ip_pin"].is_null());
-    host.client.ip("link add idle0 type dummy\naddr add 45.33.1.1/32 dev idle0\n")?;
+    host.client.ip("link add idle0 type veth peer name idle1\naddr add 45.33.1.1/32 dev idle0\n")?;
     ensure!(pin(host, "45.33.1.1")? == (400, not_here.to_owned()), "its link is down");
     host.client.ip("link del idle0\n")?;
     ensure!(host.daemon.json("/v2/status")?["client_ip"] != spare.to_string());
