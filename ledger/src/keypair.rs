@@ -65,6 +65,18 @@ pub enum KeypairError {
     NoPlace,
 }
 
+impl KeypairError {
+    /// Whether it is about what this file holds, or that there is none.
+    #[must_use]
+    pub fn is_about(&self, file: &Path) -> bool {
+        match self {
+            Self::Missing(path) | Self::Unreadable { path, .. } | Self::Exists(path) | Self::Unwritable { path, .. } => path == file,
+            Self::Invalid { origin, .. } => *origin == file.display().to_string(),
+            Self::NoRandomness(_) | Self::NoPlace => false,
+        }
+    }
+}
+
 /// Others than the owner may read or write the file.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the keypair at {} is open to others (mode {mode:04o}): run chmod 600 on it", path.display())]

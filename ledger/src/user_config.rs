@@ -6,6 +6,8 @@
 //!
 //! Where the keypair comes from stands at [`keypair::find`](crate::keypair::find).
 
+mod parse;
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -13,36 +15,32 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use parse::Flaw;
+use serde::Serialize;
 
 /// A configuration file is small; anything larger is something else.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// The settings in the file, under the reference's names. Those that are unknown here are kept when it is written.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct UserConfig {
     /// The ledger's URL; may hold a secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub json_rpc_url: Option<String>,
     /// Where the ledger serves publish-subscribe; may hold a secret.
-    #[serde(default)]
     pub websocket_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keypair_path: Option<PathBuf>,
     /// The serviceability program, in base58.
-    #[serde(default)]
     pub program_id: Option<String>,
     /// The tenant's code that `connect` uses where none is named.
-    #[serde(default)]
     pub tenant: Option<String>,
     /// Names for addresses.
-    #[serde(default)]
     pub address_labels: BTreeMap<String, String>,
-    #[serde(default)]
     pub geo_program_id: Option<String>,
     /// The service that proves a host's address. A setting of this software's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip_verifier_url: Option<String>,
     #[serde(flatten)]
     pub others: BTreeMap<String, serde_yaml::Value>,
@@ -67,6 +65,16 @@ pub enum UserConfigError {
         path: PathBuf,
         /// Where in it, from 1, if known.
         line: Option<usize>,
+    },
+    /// A setting that makes no sense.
+    #[error("{key} in {} {flaw}", path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: String,
+        /// What is wrong with its value.
+        flaw: &'static str,
     },
     /// Cannot be written.
     #[error("cannot write the configuration to {}", path.display())]
@@ -132,13 +140,9 @@ impl UserConfig {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unreadable(error)),
         };
-        // Only comments and white space: YAML's null, which the derived reader would refuse.
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            return Ok(Self::default());
-        }
-        serde_yaml::from_str(&text).map_err(|error| {
-            let line = error.location().map(|location| location.line());
-            UserConfigError::Invalid { path: path.to_owned(), line }
+        parse::parse(&text).map_err(|flaw| match flaw {
+            Flaw::Form(line) => UserConfigError::Invalid { path: path.to_owned(), line },
+            Flaw::Key(key, flaw) => UserConfigError::Setting { path: path.to_owned(), key, flaw },
         })
     }
 
@@ -226,7 +230,8 @@ mod tests {
         for text in ["json_rpc_url: http://h/t0ken\ntenant: [t0ken\n", "- t0ken\n", "t0ken"] {
             let error = UserConfig::read(&scratch.file(text)).unwrap_err();
             let text = format!("{error} {:?}", std::error::Error::source(&error));
-            assert!(matches!(error, UserConfigError::Invalid { .. }) && !text.contains("t0ken"), "{text}");
+            let told = text.contains("tenant") || matches!(error, UserConfigError::Invalid { .. });
+            assert!(told && text.contains("config.yml") && !text.contains("t0ken"), "{text}");
         }
         assert!(matches!(UserConfig::read(&scratch.0), Err(UserConfigError::Unreadable { .. })), "a directory is no file");
     }

@@ -11,6 +11,7 @@ use warren_state::View;
 use super::{
     client::Client,
     command::{LedgerCommand, LedgerFlags},
+    operator::which::url_to_keep,
     output,
 };
 use crate::{
@@ -36,7 +37,8 @@ pub async fn run(client: &Client, command: LedgerCommand, flags: &LedgerFlags, a
             layer.ledger.env.clone_from(&flags.env);
             layer.ledger.ca_file.clone_from(&flags.ca_file);
             layer.ledger.program_id = flags.program_id.as_deref().map(values::text).transpose().context("--program-id")?;
-            layer.ledger.urls = flags.url.as_deref().map(values::text).transpose().context("--url")?.map(|url| vec![url]);
+            let url = flags.url.as_deref().map(|url| url_to_keep(url, "--url")).transpose()?;
+            layer.ledger.urls = url.as_deref().map(values::text).transpose().context("--url")?.map(|url| vec![url]);
             let status = client.clone().with_patience(Duration::from_secs(2)).read::<v3::Status>("/v3/status").await.ok();
             show(complete(layer, status.as_ref())?, as_json).await
         }

@@ -1,6 +1,11 @@
 //! Which keypair is meant.
 
-use std::{ffi::OsString, fmt, io::Read, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fmt,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use super::{Keypair, KeypairError, OpenToOthers};
 use crate::user_config::{Surroundings, UserConfig, non_empty};
@@ -82,9 +87,15 @@ pub fn places(surroundings: &Surroundings, config: &UserConfig) -> Vec<KeypairPl
         places.push(KeypairPlace::Stdin);
     }
     let default = || Some((surroundings.home.as_ref()?.join(".config/doublezero/id.json"), NamedBy::Default));
-    let file = config.keypair_path.clone().map(|path| (path, NamedBy::Config)).or_else(default);
+    let file = config.keypair_path.as_ref().map(|path| (at_home(path, surroundings), NamedBy::Config)).or_else(default);
     places.extend(file.map(|(path, by)| KeypairPlace::File(path, by)));
     places
+}
+
+/// A path that begins with `~/`, as shells have it.
+fn at_home(path: &Path, surroundings: &Surroundings) -> PathBuf {
+    let within = path.strip_prefix("~").ok().zip(surroundings.home.as_ref());
+    within.map_or_else(|| path.to_owned(), |(within, home)| home.join(within))
 }
 
 /// Finds the keypair. A place that somebody named must hold one: unlike the reference, a file that is wrong or missing never
@@ -161,6 +172,8 @@ mod tests {
         assert_eq!(places(&around, &config), [KeypairPlace::Stdin, file("/config", NamedBy::Config)]);
         around.stdin_is_piped = false;
         assert_eq!(places(&around, &config), [file("/config", NamedBy::Config)]);
+        let at_home = UserConfig { keypair_path: Some("~/k/id.json".into()), ..UserConfig::default() };
+        assert_eq!(places(&around, &at_home), [file("/home/bob/k/id.json", NamedBy::Config)]);
         let default = file("/home/bob/.config/doublezero/id.json", NamedBy::Default);
         assert_eq!(places(&around, &UserConfig::default()), [default]);
         around.home = None;

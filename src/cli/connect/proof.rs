@@ -64,7 +64,7 @@ impl<'a> Prover<'a> {
     pub fn new(session: &'a Session<'a>, how: &How) -> Result<Self, Failure> {
         let operator = &session.operator;
         let endpoint = match named(how.ip_verifier_url.as_deref(), operator) {
-            Some(Named { url, origin }) => endpoint(&url, origin)?,
+            Some(Named { url, origin }) => endpoint(&url, &origin)?,
             None => None,
         };
         let verifier = endpoint.map(|endpoint| Verifier::new(endpoint, operator.way.clone()));
@@ -148,7 +148,7 @@ fn contradiction(observed: Ipv4Addr, client_ip: Ipv4Addr, named: Option<Ipv4Addr
 /// The service's URL, and what names it.
 pub struct Named {
     url: String,
-    origin: &'static str,
+    origin: String,
 }
 
 /// Which service proves addresses here: the flag's, else the variable's, the configuration's, the environment's. A flag with an
@@ -158,14 +158,18 @@ pub fn named(flag: Option<&str>, operator: &Operator) -> Option<Named> {
     choose(flag, variable, operator.ip_verifier_url(), operator.environment)
 }
 
-fn choose(flag: Option<&str>, variable: Option<String>, configured: Option<String>, environment: Option<Environment>) -> Option<Named> {
+fn choose(
+    flag: Option<&str>,
+    variable: Option<String>,
+    configured: Option<(String, String)>,
+    environment: Option<Environment>,
+) -> Option<Named> {
     if let Some(url) = flag {
-        return Some(Named { url: url.to_owned(), origin: "--ip-verifier-url" });
+        return Some(Named { url: url.to_owned(), origin: "--ip-verifier-url".to_owned() });
     }
-    let default = environment.and_then(Environment::default_ip_verifier_url).map(str::to_owned);
-    let places = [(variable, VARIABLE), (configured, "ip_verifier_url of the configuration"), (default, "the environment's default")];
-    let named = |(url, origin): (Option<String>, _)| url.filter(|url| !url.is_empty()).map(|url| Named { url, origin });
-    places.into_iter().find_map(named)
+    let variable = variable.filter(|url| !url.is_empty()).map(|url| (url, VARIABLE.to_owned()));
+    let default = || Some((environment?.default_ip_verifier_url()?.to_owned(), "the environment's default".to_owned()));
+    variable.or(configured).or_else(default).map(|(url, origin)| Named { url, origin })
 }
 
 /// For people; none where it cannot be used either.
@@ -195,7 +199,9 @@ mod tests {
     fn the_flag_comes_before_the_variable_the_configuration_and_the_environment() {
         let text = |url: &str| Some(url.to_owned());
         let local = Some(Environment::Localnet);
-        let chosen = |flag, variable, configured, environment| choose(flag, variable, configured, environment).map(|named| named.url);
+        let chosen = |flag, variable, configured: Option<String>, environment| {
+            choose(flag, variable, configured.map(|url| (url, "ip_verifier_url in /c.yml".to_owned())), environment).map(|named| named.url)
+        };
         assert_eq!(chosen(Some("http://f"), text("http://v"), text("http://c"), local), text("http://f"));
         assert_eq!(chosen(Some(""), text("http://v"), text("http://c"), local), text(""), "the flag turns it off");
         assert_eq!(chosen(None, text("http://v"), text("http://c"), local), text("http://v"));

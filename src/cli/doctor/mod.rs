@@ -208,8 +208,9 @@ async fn configuration(root: &Root, pid: Option<u32>, overrides: &LedgerFlags) -
 
 /// What the operator's own verbs would ask.
 fn operators_url(flags: &LedgerFlags) -> Option<String> {
-    let config = operator::read_config(&operator::surroundings(flags)).ok()?;
-    config.json_rpc_url.filter(|url| !url.is_empty() && flags.url.is_none())
+    let config = operator::read_config(&operator::surroundings(flags)).ok()?.config;
+    let url = config.json_rpc_url.filter(|_| flags.url.is_none())?;
+    operator::which::url_to_keep(&url, "json_rpc_url").ok()
 }
 
 async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, answers: &Answers) -> Vec<Check> {

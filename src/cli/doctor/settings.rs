@@ -7,7 +7,7 @@ use super::{
     root::{self, Root},
 };
 use crate::{
-    cli::command::LedgerFlags,
+    cli::{command::LedgerFlags, operator::which::url_to_keep},
     config::{self, Config, DEFAULT_FILE, Layer, URL_VARIABLE, flags},
 };
 
@@ -33,6 +33,7 @@ pub struct Found {
 pub fn find(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, variable: impl Fn(&str) -> Option<String>) -> Result<Found, String> {
     let mut layer = started_with(root, pid)?;
     if let Some(url) = &overrides.url {
+        let url = url_to_keep(url, "--url").map_err(|failure| failure.what)?;
         layer.ledger.urls = Some(vec![url.parse().map_err(|error| format!("--url: {error}"))?]);
     }
     if let Some(program) = &overrides.program_id {

@@ -69,7 +69,7 @@ pub fn keygen(flags: &LedgerFlags, outfile: Option<PathBuf>, force: bool, as_jso
 /// Where the keypair would be looked for.
 fn default_place(flags: &LedgerFlags) -> Result<PathBuf, Failure> {
     let surroundings = surroundings(flags);
-    let config = read_config(&surroundings)?;
+    let config = read_config(&surroundings)?.config;
     let file = places(&surroundings, &config).into_iter().find_map(|place| match place {
         KeypairPlace::File(path, _) => Some(path),
         KeypairPlace::Variable(_) | KeypairPlace::Stdin => None,

@@ -3,6 +3,7 @@
 pub mod keys;
 pub mod lists;
 pub mod settings;
+pub mod which;
 
 use std::{
     io::Read,
@@ -16,11 +17,12 @@ use warren_ledger::{
     Account, Environment, LedgerClient, Pda, RpcSettings, Trust, Way,
     accounts::Version,
     instructions::Caller,
-    keypair::{self, FoundKeypair, KeypairError},
+    keypair::{self, FoundKeypair, KeypairError, KeypairPlace, NamedBy},
     user_config::{Surroundings, UserConfig},
     way::TrustError,
 };
 use warren_state::Pubkey;
+use which::{Kept, named_program};
 
 use super::{
     client::Client,
@@ -29,11 +31,7 @@ use super::{
     failure::{Failure, cause},
     output,
 };
-use crate::{
-    config::{self, LedgerConfig, values},
-    http::v3,
-    version::PROGRAM,
-};
+use crate::{config::LedgerConfig, http::v3, version::PROGRAM};
 
 /// For one question to the ledger, its retries included.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,6 +52,7 @@ pub struct Operator {
     pub way: Way,
     /// What the operator keeps in a file.
     pub config: UserConfig,
+    kept: Kept,
     surroundings: Surroundings,
     quiet: bool,
 }
@@ -66,9 +65,9 @@ impl Operator {
     /// When a setting cannot be used, or program or endpoint are not known.
     pub async fn new(flags: &LedgerFlags, daemon: &Client) -> Result<Self, Failure> {
         let surroundings = surroundings(flags);
-        let config = read_config(&surroundings)?;
+        let kept = read_config(&surroundings)?;
         let daemons = daemons_configuration(daemon).await;
-        let program_id = match named_program(flags, &config)? {
+        let program_id = match named_program(flags, &kept)? {
             Some(program_id) => program_id,
             None => match (daemon_program(daemon).await, &daemons) {
                 (Some(program_id), _) => program_id,
@@ -77,11 +76,21 @@ impl Operator {
             },
         };
         let environment = Environment::of_program(&program_id);
-        let settings = rpc(flags, &config, program_id, environment, daemons.as_ref())?;
+        let settings = rpc(flags, &kept, program_id, daemons.as_ref())?;
         let endpoint = settings.endpoints.first().map(|endpoint| endpoint.shown()).unwrap_or_default();
         let way = settings.way.clone();
         let ledger = LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
-        Ok(Self { environment, program_id, ledger, endpoint, way, config, surroundings, quiet: flags.no_version_warning })
+        Ok(Self {
+            environment,
+            program_id,
+            ledger,
+            endpoint,
+            way,
+            config: kept.config.clone(),
+            kept,
+            surroundings,
+            quiet: flags.no_version_warning,
+        })
     }
 
     /// The environment's name, or the program where it has none.
@@ -89,9 +98,10 @@ impl Operator {
         self.environment.map_or_else(|| format!("program {}", self.program_id), |environment| environment.moniker().to_owned())
     }
 
-    /// The service that proves addresses of this network, as the operator's configuration names it.
-    pub fn ip_verifier_url(&self) -> Option<String> {
-        of_network(&self.config, self.program_id).ip_verifier_url.filter(|url| !url.is_empty())
+    /// The service that proves addresses of this network, as the operator's configuration names it, and where it stands.
+    pub fn ip_verifier_url(&self) -> Option<(String, String)> {
+        let url = self.kept.of_network(self.program_id).config.ip_verifier_url?;
+        Some((url, self.kept.key("ip_verifier_url")))
     }
 
     /// Addresses of the program's accounts.
@@ -109,7 +119,7 @@ impl Operator {
     /// # Errors
     /// When there is none.
     pub fn keypair(&self) -> Result<FoundKeypair, Failure> {
-        find_keypair(&self.surroundings, &self.config)
+        find_keypair(&self.surroundings, &self.kept)
     }
 
     /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer. The program's
@@ -164,15 +174,20 @@ pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
 }
 
 /// The operator's configuration file; empty where there is none.
-pub fn read_config(surroundings: &Surroundings) -> Result<UserConfig, Failure> {
-    let Some(path) = surroundings.config_path() else { return Ok(UserConfig::default()) };
-    UserConfig::read(&path).map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))
+pub fn read_config(surroundings: &Surroundings) -> Result<Kept, Failure> {
+    let Some(path) = surroundings.config_path() else { return Ok(Kept::default()) };
+    let config = UserConfig::read(&path).map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))?;
+    Ok(Kept { config, file: path.display().to_string() })
 }
 
 /// The keypair that the surroundings point to.
-pub fn find_keypair(surroundings: &Surroundings, config: &UserConfig) -> Result<FoundKeypair, Failure> {
+pub fn find_keypair(surroundings: &Surroundings, kept: &Kept) -> Result<FoundKeypair, Failure> {
     let mut stdin = PatientStdin(None);
-    let found = keypair::find(surroundings, config, &mut stdin).map_err(|error| {
+    let found = keypair::find(surroundings, &kept.config, &mut stdin).map_err(|error| {
+        let origin = match keypair::places(surroundings, &kept.config).pop() {
+            Some(KeypairPlace::File(path, NamedBy::Config)) if error.is_about(&path) => kept.key("keypair_path") + ": ",
+            _ => String::new(),
+        };
         let advice = match error {
             KeypairError::Missing(_) | KeypairError::NoPlace => {
                 "Name the keypair with --keypair, or make one with `warren keygen` and have an access pass issued to its address."
@@ -183,39 +198,12 @@ pub fn find_keypair(surroundings: &Surroundings, config: &UserConfig) -> Result<
             | KeypairError::Unwritable { .. }
             | KeypairError::NoRandomness(_) => "Name another keypair with --keypair.",
         };
-        Failure::new(cause(error), advice)
+        Failure::new(origin + &cause(error), advice)
     })?;
     if let Some(warning) = &found.warning {
         output::note(&warning.to_string());
     }
     Ok(found)
-}
-
-/// The program that flags or configuration name.
-fn named_program(flags: &LedgerFlags, config: &UserConfig) -> Result<Option<Pubkey>, Failure> {
-    let parse = |text: &str, from: &str| {
-        text.parse().map_err(|_| Failure::new(format!("{from}: {text:?} is no account's address"), "Write it in base58."))
-    };
-    if let Some(program) = &flags.program_id {
-        return parse(program, "--program-id").map(Some);
-    }
-    if let Some(name) = &flags.env {
-        let environment: Environment =
-            name.parse().map_err(|error| Failure { code: super::USAGE, what: format!("--env: {error}"), advice: None })?;
-        return Ok(Some(environment.program_id()));
-    }
-    config
-        .program_id
-        .as_deref()
-        .filter(|program| !program.is_empty())
-        .map(|program| parse(program, "the configuration's program_id"))
-        .transpose()
-}
-
-/// What stands in the file for one network is not for another.
-fn of_network(config: &UserConfig, program_id: Pubkey) -> UserConfig {
-    let is_of = |program: &str| program.is_empty() || program.parse::<Pubkey>().is_ok_and(|program| program == program_id);
-    if config.program_id.as_deref().is_none_or(is_of) { config.clone() } else { UserConfig::default() }
 }
 
 async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
@@ -234,27 +222,10 @@ async fn daemons_configuration(daemon: &Client) -> Option<LedgerConfig> {
     found.await.ok()?.ok().map(|found| found.config.ledger)
 }
 
-fn rpc(
-    flags: &LedgerFlags,
-    config: &UserConfig,
-    program_id: Pubkey,
-    environment: Option<Environment>,
-    daemons: Option<&LedgerConfig>,
-) -> Result<RpcSettings, Failure> {
-    let config = of_network(config, program_id);
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let url = flags.url.clone().or_else(|| variable(config::URL_VARIABLE)).or_else(|| config.json_rpc_url.clone());
-    let url = url.or_else(|| environment.and_then(Environment::default_rpc_url).map(str::to_owned));
-    let endpoints = match url {
-        Some(url) => vec![parse_url(&url)?],
-        None => {
-            let daemons = daemons.filter(|daemons| daemons.program_id == program_id);
-            let urls = daemons.ok_or_else(no_endpoint)?.urls.iter();
-            urls.map(|url| url.endpoint().clone()).collect()
-        }
-    };
-    let ws = flags.ws.clone().or_else(|| variable("DZ_LEDGER_WS_RPC_URL")).or_else(|| config.websocket_url.clone());
-    let watch_endpoint = ws.map(|url| parse_url(&url)).transpose()?;
+fn rpc(flags: &LedgerFlags, kept: &Kept, program_id: Pubkey, daemons: Option<&LedgerConfig>) -> Result<RpcSettings, Failure> {
+    let kept = kept.of_network(program_id);
+    let endpoints = which::endpoints(flags, &kept, program_id, daemons)?;
+    let watch_endpoint = which::watch_endpoint(flags, &kept)?;
     let way = way_of(flags.ca_file.as_deref(), daemons).map_err(|error| Failure {
         code: super::USAGE,
         what: format!("--ca-file: {}", cause(error)),
@@ -273,18 +244,6 @@ pub fn way_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Wa
     let trust = named.map_or_else(of_daemon, |file| Trust::load(Some(file)))?;
     trust.remarks().iter().for_each(|remark| tracing::info!("{remark}"));
     Ok(Way::new(trust, None))
-}
-
-fn parse_url(url: &str) -> Result<warren_ledger::Endpoint, Failure> {
-    let parsed: values::SecretUrl = url.parse().map_err(|error| Failure::new(format!("the ledger's URL: {error}"), "Check --url."))?;
-    Ok(parsed.endpoint().clone())
-}
-
-fn no_endpoint() -> Failure {
-    Failure::new(
-        "no endpoint of the ledger is known here",
-        "Name it with --url, in DZ_LEDGER_RPC_URL, or once and for all with `warren config set --url URL`.",
-    )
 }
 
 fn no_network() -> Failure {

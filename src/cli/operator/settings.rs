@@ -3,7 +3,10 @@
 use serde_json::json;
 use warren_ledger::{Environment, keypair::places, user_config::UserConfig};
 
-use super::{Operator, named_program, read_config, surroundings};
+use super::{
+    Operator, read_config, surroundings,
+    which::{Kept, named_program, url_to_keep},
+};
 use crate::{
     cli::{
         client::Client,
@@ -36,7 +39,7 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, command: ConfigCommand, a
 
 async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Result<u8> {
     let surroundings = surroundings(flags);
-    let config = read_config(&surroundings)?;
+    let config = read_config(&surroundings)?.config;
     let operator = Operator::new(flags, daemon).await;
     let file = surroundings.config_path().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     let keypair = places(&surroundings, &config).last().map_or_else(|| "none".to_owned(), ToString::to_string);
@@ -66,7 +69,7 @@ fn set(flags: &LedgerFlags, own: Own, as_json: bool) -> anyhow::Result<u8> {
     let path = surroundings
         .config_path()
         .ok_or_else(|| Failure::new("there is no home directory to keep a configuration in", "Name the file in WARREN_CONFIG_FILE."))?;
-    let before = read_config(&surroundings)?;
+    let before = read_config(&surroundings)?.config;
     let after = changed(before.clone(), flags, own)?;
     if before == after && path.exists() {
         return told(&path, false, as_json);
@@ -84,7 +87,7 @@ fn told(path: &std::path::Path, changed: bool, as_json: bool) -> anyhow::Result<
 
 fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<UserConfig, Failure> {
     if flags.env.is_some() || flags.program_id.is_some() {
-        let program = named_program(flags, &UserConfig::default())?;
+        let program = named_program(flags, &Kept::default())?;
         // Another network has other endpoints.
         if flags.url.is_none() && config.program_id != program.map(|program| program.to_string()) {
             config.json_rpc_url =
@@ -100,10 +103,9 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<User
         // It follows from the RPC URL unless it is named too.
         config.websocket_url = None;
     }
-    for (url, place) in [(&flags.url, &mut config.json_rpc_url), (&flags.ws, &mut config.websocket_url)] {
+    for (url, origin, place) in [(&flags.url, "--url", &mut config.json_rpc_url), (&flags.ws, "--ws", &mut config.websocket_url)] {
         if let Some(url) = url {
-            let _usable: SecretUrl = url.parse().map_err(|error| Failure::new(format!("the URL: {error}"), "Check it."))?;
-            *place = Some(url.clone());
+            *place = Some(url_to_keep(url, origin)?);
         }
     }
     if let Some(keypair) = &flags.keypair {
