@@ -5,6 +5,7 @@ use std::{
     fs,
     io::Read,
     net::Ipv4Addr,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Stdio},
     sync::Arc,
@@ -49,6 +50,7 @@ pub struct Operator {
     socket: PathBuf,
     program_id: Pubkey,
     home: PathBuf,
+    name: &'static str,
 }
 
 /// How a command ended.
@@ -90,6 +92,7 @@ impl Operator {
             socket: daemon.socket(),
             program_id: site.network.program_id,
             home,
+            name: "warren",
         })
     }
 
@@ -107,6 +110,12 @@ impl Operator {
     #[must_use]
     pub fn with_keypair(self, keypair: PathBuf) -> Self {
         Self { keypair, ..self }
+    }
+
+    /// The same, who calls the program by another name, as its package's links do.
+    #[must_use]
+    pub fn who_types(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     /// Gives a pass.
@@ -139,7 +148,7 @@ impl Operator {
     /// When it does not.
     pub fn succeeds(&self, site: &mut Site<'_>, arguments: &[&str]) -> Result<Said> {
         let said = self.warren_with_devices(site, arguments)?;
-        ensure!(said.code == 0, "warren {} ended with {said}", arguments.join(" "));
+        ensure!(said.code == 0, "{} {} ended with {said}", self.name, arguments.join(" "));
         Ok(said)
     }
 
@@ -151,6 +160,7 @@ impl Operator {
         let mut child = self
             .namespace
             .command(sibling("warren")?)
+            .arg0(self.name)
             .arg("--sock-file")
             .arg(&self.socket)
             .args(["--program-id", &self.program_id.to_string()])
@@ -165,7 +175,7 @@ impl Operator {
             .spawn()
             .context("cannot run warren")?;
         let typed = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let typed = format!("warren {typed}");
+        let typed = format!("{} {typed}", self.name);
         let (out, err) = (child.stdout.take().context("no pipe")?, child.stderr.take().context("no pipe")?);
         Ok(Running { typed, child, readers: (collect(out), collect(err)), begun: Instant::now() })
     }

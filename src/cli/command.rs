@@ -7,25 +7,47 @@ use clap_complete::Shell;
 
 use warren_state::Pubkey;
 
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    network::{
+        ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, groups::GroupCommand, links::LinkCommand, passes::PassCommand,
+        users::UserCommand,
+    },
+    output::Form,
+};
 use crate::config::{DEFAULT_SOCKET, values};
 
 /// Looks at warrend and controls it.
 #[derive(Parser)]
-#[command(name = "warren", version, disable_help_subcommand = true)]
+#[command(name = "warren", version)]
 pub struct Line {
     /// The daemon's socket.
     #[arg(long, global = true, visible_aliases = ["socket", "socket-path"], default_value = DEFAULT_SOCKET, value_name = "FILE")]
     pub sock_file: PathBuf,
     /// Print JSON.
-    #[arg(long, global = true, alias = "json-compact")]
+    #[arg(long, global = true)]
     pub json: bool,
+    /// Print JSON; lists and accounts in one line.
+    #[arg(long, global = true)]
+    pub json_compact: bool,
     /// Where the ledger is, and who asks.
     #[command(flatten)]
     pub ledger: LedgerFlags,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Line {
+    /// In which form the result is wanted.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        match (self.json_compact, self.json) {
+            (true, _) => Form::Compact,
+            (false, true) => Form::Json,
+            (false, false) => Form::Text,
+        }
+    }
 }
 
 /// Where the ledger is, and who asks.
@@ -76,9 +98,9 @@ pub enum Command {
     Disconnect(Disconnect),
     /// Change which multicast groups this host sends to and receives from.
     Multicast {
-        /// What to change.
+        /// What to change, or to look at.
         #[command(subcommand)]
-        command: MulticastCommand,
+        command: MulticastVerb,
     },
     /// Look at users on the ledger.
     User {
@@ -91,6 +113,48 @@ pub enum Command {
         /// What to look at.
         #[command(subcommand)]
         command: PassCommand,
+    },
+    /// Look at the network's devices, and at how many users they have room for.
+    Device {
+        /// What to look at.
+        #[command(subcommand)]
+        command: ListOrGet<DeviceFilter>,
+    },
+    /// Look at the links between devices.
+    Link {
+        /// What to look at.
+        #[command(subcommand)]
+        command: LinkCommand,
+    },
+    /// Look at the places where devices stand.
+    Location {
+        /// What to look at.
+        #[command(subcommand)]
+        command: Lists,
+    },
+    /// Look at the exchanges, that is, the metros.
+    Exchange {
+        /// What to look at.
+        #[command(subcommand)]
+        command: Lists,
+    },
+    /// Look at the feeds of multicast groups.
+    Feed {
+        /// What to look at.
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
+    /// Look at the tenants.
+    Tenant {
+        /// What to look at.
+        #[command(subcommand)]
+        command: Lists,
+    },
+    /// Look at who contributes devices and links.
+    Contributor {
+        /// What to look at.
+        #[command(subcommand)]
+        command: Lists,
     },
     /// Print the balance of the keypair that signs and pays.
     Balance,
@@ -328,6 +392,20 @@ pub enum ServiceName {
     Multicast,
 }
 
+/// What to do with groups.
+#[derive(Subcommand)]
+pub enum MulticastVerb {
+    /// Change what this host does with them.
+    #[command(flatten)]
+    Change(MulticastCommand),
+    /// Look at the groups on the ledger.
+    Group {
+        /// What to look at.
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+}
+
 /// What to change about groups.
 #[derive(Subcommand)]
 pub enum MulticastCommand {
@@ -353,46 +431,6 @@ pub struct Groups {
     /// How long.
     #[command(flatten)]
     pub wait: Wait,
-}
-
-/// What to look at among users.
-#[derive(Subcommand)]
-pub enum UserCommand {
-    /// The network's users.
-    List {
-        /// The users of this address only.
-        #[arg(long, value_name = "IP")]
-        client_ip: Option<std::net::Ipv4Addr>,
-        /// This host's users only.
-        #[arg(long, conflicts_with = "client_ip")]
-        here: bool,
-    },
-    /// One user.
-    Get {
-        /// Its account.
-        #[arg(long)]
-        pubkey: String,
-    },
-}
-
-/// What to look at among access passes.
-#[derive(Subcommand)]
-pub enum PassCommand {
-    /// The network's access passes.
-    List {
-        /// The passes of the keypair only.
-        #[arg(long)]
-        mine: bool,
-    },
-    /// The pass that holds for a host.
-    Get {
-        /// The host's address, instead of this one's.
-        #[arg(long, value_name = "IP")]
-        client_ip: Option<std::net::Ipv4Addr>,
-        /// The payer, instead of the keypair.
-        #[arg(long, value_name = "KEY")]
-        user_payer: Option<String>,
-    },
 }
 
 /// The command line's configuration.

@@ -12,6 +12,8 @@ mod firewall;
 mod generated;
 mod latency;
 mod ledger;
+pub mod name;
+mod network;
 mod notes;
 mod operator;
 mod output;
@@ -27,7 +29,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use client::{Client, ClientError};
-use command::{Command, Line};
+use command::{Command, Line, MulticastVerb};
+use network::{Lists, devices, feeds, groups, links, parties, passes, places, users};
 
 use crate::{
     config::{LogConfig, LogFormat},
@@ -48,14 +51,9 @@ pub const NOT_CONVERGED: u8 = 4;
 /// Runs the command line and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let grammar = Line::command().version(version::WITH_PROGRAM);
-    let line = match grammar.try_get_matches().and_then(|words| Line::from_arg_matches(&words)) {
+    let line = match understood() {
         Ok(line) => line,
-        Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { OK };
-            let _unwritable = error.print();
-            return ExitCode::from(code);
-        }
+        Err(code) => return ExitCode::from(code),
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -73,6 +71,22 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The command line; or the exit code, where there is nothing more to do.
+fn understood() -> Result<Line, u8> {
+    let grammar = network::stays_out::known_to(Line::command().version(version::WITH_PROGRAM));
+    let refused = |error: clap::Error| {
+        let code = if error.use_stderr() { USAGE } else { OK };
+        let _unwritable = error.print();
+        code
+    };
+    let words = grammar.try_get_matches().map_err(refused)?;
+    if let Some(sentence) = network::stays_out::sentence(&words) {
+        output::complain(&sentence);
+        return Err(USAGE);
+    }
+    Line::from_arg_matches(&words).map_err(refused)
+}
+
 /// What goes on inside is told only where somebody asks for it.
 fn log(level: Option<String>) {
     let named = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
@@ -84,29 +98,39 @@ fn log(level: Option<String>) {
 async fn run(line: Line) -> anyhow::Result<u8> {
     log(line.ledger.log_level.clone());
     let client = Client::new(&line.sock_file);
+    let form = line.form();
+    let as_json = form.is_json();
     match line.command {
-        Command::Status => status::run(&client, line.json).await,
-        Command::Enable { wait } => switch::run(&client, true, wait, line.json).await,
-        Command::Disable { wait } => switch::run(&client, false, wait, line.json).await,
-        Command::Plan => plan::run(&client, line.json).await,
-        Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), line.json).await,
-        Command::Doctor => doctor::run(&client, &line.ledger, line.json).await,
-        Command::Firewall { print } => firewall::print::run(&client, print, line.json).await,
-        Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, line.json).await,
-        Command::Routes => routes::run(&client, line.json).await,
-        Command::Latency { wait } => latency::run(&client, wait, line.json).await,
-        Command::Ledger { command } => ledger::run(&client, command, &line.ledger, line.json).await,
-        Command::Connect(command) => connect::connect(&line.ledger, &client, command, line.json).await,
-        Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, line.json).await,
-        Command::Multicast { command } => connect::multicast(&line.ledger, &client, command, line.json).await,
-        Command::User { command } => operator::lists::users(&line.ledger, &client, command, line.json).await,
-        Command::AccessPass { command } => operator::lists::passes(&line.ledger, &client, command, line.json).await,
-        Command::Balance => operator::keys::balance(&line.ledger, &client, line.json).await,
-        Command::Address => operator::keys::address(&line.ledger, line.json),
-        Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, line.json),
-        Command::Config { command } => operator::settings::run(&line.ledger, &client, command, line.json).await,
+        Command::Status => status::run(&client, as_json).await,
+        Command::Enable { wait } => switch::run(&client, true, wait, as_json).await,
+        Command::Disable { wait } => switch::run(&client, false, wait, as_json).await,
+        Command::Plan => plan::run(&client, as_json).await,
+        Command::Explain { tunnel } => explain::run(&client, tunnel.as_deref(), as_json).await,
+        Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
+        Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
+        Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,
+        Command::Routes => routes::run(&client, as_json).await,
+        Command::Latency { wait } => latency::run(&client, wait, as_json).await,
+        Command::Ledger { command } => ledger::run(&client, command, &line.ledger, as_json).await,
+        Command::Connect(command) => connect::connect(&line.ledger, &client, command, as_json).await,
+        Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, as_json).await,
+        Command::Multicast { command: MulticastVerb::Change(command) } => connect::multicast(&line.ledger, &client, command, as_json).await,
+        Command::Multicast { command: MulticastVerb::Group { command } } => groups::run(&line.ledger, &client, command, form).await,
+        Command::User { command } => users::run(&line.ledger, &client, command, form).await,
+        Command::AccessPass { command } => passes::run(&line.ledger, &client, command, form).await,
+        Command::Device { command } => devices::run(&line.ledger, &client, command, form).await,
+        Command::Link { command } => links::run(&line.ledger, &client, command, form).await,
+        Command::Location { command: Lists::List } => places::locations(&line.ledger, &client, form).await,
+        Command::Exchange { command: Lists::List } => places::exchanges(&line.ledger, &client, form).await,
+        Command::Feed { command } => feeds::run(&line.ledger, &client, command, form).await,
+        Command::Tenant { command: Lists::List } => parties::tenants(&line.ledger, &client, form).await,
+        Command::Contributor { command: Lists::List } => parties::contributors(&line.ledger, &client, form).await,
+        Command::Balance => operator::keys::balance(&line.ledger, &client, as_json).await,
+        Command::Address => operator::keys::address(&line.ledger, as_json),
+        Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, as_json),
+        Command::Config { command } => operator::settings::run(&line.ledger, &client, command, as_json).await,
         Command::Completions { shell } => output::text(&command::completions(shell)),
-        Command::Version => status::version(&client, line.json).await,
+        Command::Version => status::version(&client, as_json).await,
     }
 }
 

@@ -20,6 +20,7 @@ mod operator;
 mod rules;
 mod speaker;
 mod support;
+mod surface;
 mod transaction;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         sample(latency::ALL),
         sample(operator::ALL),
         sample(rules::ALL),
+        surface::ALL,
         sample(&ledger::all()),
         sample(manual::ALL),
         sample(speaker::ALL),

@@ -1,7 +1,6 @@
 //! The operator's side of the ledger: which ledger, who signs, and what stands there.
 
 pub mod keys;
-pub mod lists;
 pub mod settings;
 pub mod which;
 
