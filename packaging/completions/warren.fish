@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_warren_global_optspecs
-    string join \n sock-file= json e/env= url= ca-file= ws= program-id= keypair= no-version-warning log-level= solana-url= geo-program-id= h/help V/version
+    string join \n sock-file= json json-compact e/env= url= ca-file= ws= program-id= keypair= no-version-warning log-level= solana-url= geo-program-id= h/help V/version
 end
 
 function __fish_warren_needs_command
@@ -35,6 +35,7 @@ complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'What is tol
 complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_needs_command" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_needs_command" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_needs_command" -s V -l version -d 'Print version'
@@ -44,6 +45,13 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Give 
 complete -c warren -n "__fish_warren_needs_command" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_needs_command" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "access-pass" -d 'Look at access passes on the ledger'
+complete -c warren -n "__fish_warren_needs_command" -f -a "device" -d 'Look at the network\'s devices, and at how many users they have room for'
+complete -c warren -n "__fish_warren_needs_command" -f -a "link" -d 'Look at the links between devices'
+complete -c warren -n "__fish_warren_needs_command" -f -a "location" -d 'Look at the places where devices stand'
+complete -c warren -n "__fish_warren_needs_command" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
+complete -c warren -n "__fish_warren_needs_command" -f -a "feed" -d 'Look at the feeds of multicast groups'
+complete -c warren -n "__fish_warren_needs_command" -f -a "tenant" -d 'Look at the tenants'
+complete -c warren -n "__fish_warren_needs_command" -f -a "contributor" -d 'Look at who contributes devices and links'
 complete -c warren -n "__fish_warren_needs_command" -f -a "balance" -d 'Print the balance of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_needs_command" -f -a "address" -d 'Print the address of the keypair that signs and pays'
 complete -c warren -n "__fish_warren_needs_command" -f -a "keygen" -d 'Make a keypair'
@@ -61,6 +69,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "ledger" -d 'Look at t
 complete -c warren -n "__fish_warren_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c warren -n "__fish_warren_needs_command" -f -a "version" -d 'Print the versions of this program and of the daemon'
+complete -c warren -n "__fish_warren_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand status" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand status" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -72,32 +81,35 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'W
 complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand status" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l tenant -d 'Without a service: the tenant, by its code or account' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l timeout -d 'How long to wait for the daemon at most' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s v -l verbose -d 'Tell more'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l tenant -d 'Without a service: the tenant, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l timeout -d 'How long to wait for the daemon at most' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Tell more'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ip-verifier-url -d 'The service that proves this host\'s address; without it `DZ_IP_VERIFIER_URL`, then the configuration\'s, then the environment\'s. An empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l client-ip -d 'Go by this public address of the host from now on, which an access pass must be issued for' -r
@@ -117,6 +129,7 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l publish -d 'Groups to send to' -r
@@ -141,8 +154,12 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l device -d 'Only users on this device, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
@@ -160,25 +177,29 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "subscribe" -d 'Receive from groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unsubscribe" -d 'Receive from groups no more'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "publish" -d 'Send to groups'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "group" -d 'Look at the groups on the ledger'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l timeout -d 'How long to wait for the daemon at most' -r
@@ -195,6 +216,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
@@ -213,6 +235,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
@@ -231,6 +254,7 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
@@ -249,24 +273,62 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The network\'s users'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'One user'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l client-ip -d 'The users of this address only' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "get" -d 'One of them: who may join it, and who has'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "group" -d 'Look at the groups on the ledger'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One user'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-identity -d 'Those of these validators' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l device -d 'Those on these devices, by their codes or accounts' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l location -d 'Those at these locations, by their codes or names' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l client-ip -d 'Those of these hosts' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l owner -d 'Those that these made' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l user-payer -d 'Those whose passes these pay for' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l user-type -d 'Those of these services' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l cyoa-type -d 'Those that come to their device in these ways' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l dz-ip -d 'Those with these addresses in the overlay' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l tunnel-id -d 'Those of these tunnels' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l status -d 'Those with these statuses' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l multicast-group -d 'Those that are in these groups, by their codes or accounts' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s t -l tenant -d 'Those of these tenants, by their codes or accounts; without it the configuration\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -277,8 +339,13 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l here -d 'This host\'s users only'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l prepaid -d 'Those with a prepaid pass'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-validator -d 'Those with a validator\'s pass'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l here -d 'This host\'s'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l all-tenants -d 'Those of all tenants'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l pubkey -d 'Its account' -r
@@ -293,23 +360,37 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "list" -d 'The network\'s access passes'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "get" -d 'One user'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-identity -d 'The one of this validator' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l client-ip -d 'Those for this host' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l user-payer -d 'Those that this one pays for' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l tenant -d 'Those that let into this tenant, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l multicast-group-publisher -d 'Those whose host may send to this group, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l not-multicast-group-publisher -d 'Those whose host may not' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l multicast-group-subscriber -d 'Those whose host may receive from this group, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l not-multicast-group-subscriber -d 'Those whose host may not' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -320,8 +401,13 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l mine -d 'The passes of the keypair only'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l prepaid -d 'Prepaid ones'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-validator -d 'Validators\''
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l edge-seat -d 'Seats at feeds'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l mine -d 'Those of the keypair'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l narrow -d 'Shorter headings'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l client-ip -d 'The host\'s address, instead of this one\'s' -r
@@ -337,8 +423,292 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s c -l contributor -d 'Those of this contributor, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l exchange -d 'Those of this exchange, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l location -d 'Those at this location, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l device-type -d 'Those of this kind: hybrid, transit or edge' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l status -d 'Those with this status' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l health -d 'Those with this health' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l code -d 'Its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s c -l contributor -d 'Those of this contributor, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l side-a -d 'Those that begin at this device, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l side-z -d 'Those that end at this device, by its code or account' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l link-type -d 'Those of this kind: WAN or DZX' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l status -d 'Those with this status' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l health -d 'Those with this health' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l desired-status -d 'Those that are meant to have this status' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l code -d 'Those whose code has this in it' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l topology -d 'Those of this topology, by its name or account' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l wan -d 'Those between sites'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l dzx -d 'Those within an exchange'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l pubkey -l code -d 'Its account or code' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l exchange -d 'Its exchange, by code or account: feeds of several exchanges may have one code' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand balance" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand balance" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -350,6 +720,7 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand balance" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand balance" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -363,6 +734,7 @@ complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand address" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand address" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where it is kept, instead of where it would be looked for' -r -F
@@ -378,23 +750,26 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d '
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace one that is there: what it owns is lost without a copy'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "get" -d 'Show what is in force, and where it is from'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -406,6 +781,7 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l tenant -d 'The tenant that `connect` uses where none is named; an empty text for none' -r
@@ -421,8 +797,12 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l wait -d 'Also wait until the tunnels are as they should be, at most this long (exit code 4 when they are not)' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand enable" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -435,6 +815,7 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'W
 complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand enable" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand enable" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also wait until the tunnels are gone, at most this long (exit code 4 when they are not)' -r
@@ -449,6 +830,7 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand disable" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -462,6 +844,7 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'Wha
 complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand plan" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -475,6 +858,7 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -488,6 +872,7 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'W
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'nftables'
@@ -504,6 +889,7 @@ complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output -d 'The archive, which must not exist yet; without it one in this folder, named after the time' -r -F
@@ -518,6 +904,7 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -531,6 +918,7 @@ complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'W
 complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand routes" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand routes" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short)' -r
@@ -545,23 +933,26 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand latency" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l ws -d 'Where the ledger serves publish-subscribe' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l json -d 'Print JSON'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -s h -l help -d 'Print help'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -f -a "decode" -d 'Decode one account and print it as JSON'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ca-file -d 'Certificate authorities (PEM) that are trusted beside the system\'s; without it the daemon\'s' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'Where the ledger serves publish-subscribe' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json-compact -d 'Print JSON; lists and accounts in one line'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "decode" -d 'Decode one account and print it as JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -574,6 +965,7 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l base64 -d 'The file holds base64'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l client-ip -d 'The users of this address, instead of the daemon\'s own' -r
@@ -590,8 +982,12 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "decode" -d 'Decode one account and print it as JSON'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completions" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l url -l ledger-url -d 'The ledger\'s RPC endpoint; without it `DZ_LEDGER_RPC_URL`, then the configuration\'s, then the daemon\'s' -r
@@ -603,6 +999,7 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level 
 complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completions" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -616,6 +1013,7 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -
 complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand completion" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -629,6 +1027,61 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d '
 complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON'
+complete -c warren -n "__fish_warren_using_subcommand version" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "status" -d 'Show the provisioned services'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "connect" -d 'Get a user on the ledger and wait until its tunnel carries traffic'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "disconnect" -d 'Give the users on the ledger back and wait until their tunnels are gone'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "user" -d 'Look at users on the ledger'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "access-pass" -d 'Look at access passes on the ledger'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "device" -d 'Look at the network\'s devices, and at how many users they have room for'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "link" -d 'Look at the links between devices'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "location" -d 'Look at the places where devices stand'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "feed" -d 'Look at the feeds of multicast groups'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "tenant" -d 'Look at the tenants'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "contributor" -d 'Look at who contributes devices and links'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "balance" -d 'Print the balance of the keypair that signs and pays'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "address" -d 'Print the address of the keypair that signs and pays'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "keygen" -d 'Make a keypair'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "config" -d 'Show or change the command line\'s configuration'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "enable" -d 'Turn the daemon on: it builds the tunnels that the ledger asks for'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "plan" -d 'Show what the daemon would change now'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "explain" -d 'Tell in words where a tunnel is in its life, and why'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "doctor" -d 'Look for what keeps tunnels from working, and tell how to fix it'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "routes" -d 'Show the routes that the sessions taught us'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "latency" -d 'Show how far the devices are, the nearest first'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "ledger" -d 'Look at the ledger'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "completions" -d 'Print a completion script for a shell'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "version" -d 'Print the versions of this program and of the daemon'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from connect" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "subscribe" -d 'Receive from groups'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unsubscribe" -d 'Receive from groups no more'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "publish" -d 'Send to groups'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "unpublish" -d 'Send to groups no more'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from multicast" -f -a "group" -d 'Look at the groups on the ledger'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from user" -f -a "get" -d 'One user'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from access-pass" -f -a "get" -d 'The pass that holds for a host'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from device" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from link" -f -a "list" -d 'All of them, or those that pass the filters'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from location" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from exchange" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from feed" -f -a "get" -d 'One of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from tenant" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from contributor" -f -a "list" -d 'All of them'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "get" -d 'Show what is in force, and where it is from'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "decode" -d 'Decode one account and print it as JSON'
+complete -c warren -n "__fish_warren_using_subcommand help; and __fish_seen_subcommand_from ledger" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
 complete -c doublezero -w warren

@@ -1,10 +1,11 @@
 //! The grammar of the command line.
 
+mod completions;
+
 use std::{path::PathBuf, time::Duration};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-
 use warren_state::Pubkey;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     output::Form,
 };
 use crate::config::{DEFAULT_SOCKET, values};
+pub use completions::completions;
 
 /// Looks at warrend and controls it.
 #[derive(Parser)]
@@ -474,33 +476,14 @@ pub enum LedgerCommand {
     },
 }
 
-/// The completion script for a shell.
-#[must_use]
-pub fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Line::command(), "warren", &mut script);
-    for_both_names(shell, &String::from_utf8_lossy(&script))
-}
-
-/// The package installs `warren` as `doublezero` too.
-fn for_both_names(shell: Shell, script: &str) -> String {
-    if shell == Shell::Bash {
-        script.replace(" -o default warren\n", " -o default warren doublezero\n")
-    } else if shell == Shell::Zsh {
-        script.replace("compdef warren\n", "compdef warren doublezero\n").replace("_warren warren\n", "_warren warren doublezero\n")
-    } else if shell == Shell::Fish {
-        format!("{script}complete -c doublezero -w warren\n")
-    } else {
-        script.to_owned()
-    }
-}
-
 fn span(text: &str) -> Result<Duration, values::BadValue> {
     values::seconds(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]
