@@ -39,7 +39,9 @@ fn every_decision_has_a_status_and_the_same_parts() {
 fn a_form_that_differs_is_found() {
     let good = "# 0001: x\n\nStatus: accepted, 2026-01-01; built.\n\n## Context\na\n## Decision\nb\n## Consequences\nc\n";
     assert_eq!(flaw("0001-x.md", good), None);
-    for (from, to) in [("0001", "0002"), ("Status: accepted", "Accepted"), ("## Decision", "**Decision.**"), ("## Consequences", "## Costs")] {
+    for (from, to) in
+        [("0001", "0002"), ("Status: accepted", "Accepted"), ("## Decision", "**Decision.**"), ("## Consequences", "## Costs")]
+    {
         assert!(flaw("0001-x.md", &good.replace(from, to)).is_some(), "{from} -> {to}");
     }
 }

@@ -13,6 +13,7 @@ pub const ALL: &[Scenario] = &[
     ("both_services_are_connected_at_once_as_far_as_the_pass_allows_them", both),
     ("feeds_are_swapped_whole_grown_ones_are_joined_again_and_roles_beside_them_keep_the_subscription", feeds),
     ("of_two_passes_the_one_that_lets_in_counts_and_no_leave_leaves_a_seat_charged", two_passes),
+    ("an_address_of_the_host_is_pinned_where_a_pass_is_for_exactly_this_one", pinned),
     ("users_that_others_made_are_told_and_left_alone", others),
 ];
 
@@ -230,4 +231,44 @@ fn others(site: &mut Site<'_>) -> Result<()> {
     site.put(mg01, group)?;
     operator.succeeds(site, &["disconnect"])?;
     site.network.users()?.is_empty().then_some(()).context("a user is left")
+}
+
+fn pinned(site: &mut Site<'_>) -> Result<()> {
+    let (address, spare) = (site.client().address, site.client().spare_address);
+    let named = spare.to_string();
+    let connect = ["connect", "ibrl", DEVICE, "--client-ip", &named];
+    // Who started the daemon has named another one.
+    let mut daemon = daemon(site)?;
+    let operator = Operator::without_pass(site, &daemon, "operator")?;
+    let flag = operator.warren(&connect)?;
+    ensure!(flag.code == 1, "{flag}");
+    flag.tells(&[&format!("started with -client-ip {address}"), &format!("Start the daemon with -client-ip {spare}, or without it")])?;
+    daemon.terminate()?;
+
+    site.clients[0].daemon_arguments = vec!["--client-ip=".to_owned()];
+    let daemon = site.start_daemon_with(site.daemon_config())?;
+    let refused = |needle: &str| -> Result<()> {
+        let said = operator.warren(&connect)?;
+        ensure!(said.code == 1 && site.network.users()?.is_empty(), "{said}");
+        ensure!(daemon.json("/v3/status")?["client_ip"] == address.to_string(), "the address was taken: {said}");
+        said.tells(&[needle])
+    };
+    let any = operator.give_pass(site, Ipv4Addr::UNSPECIFIED, |_| {})?;
+    refused(&format!("no access pass is pinned to {spare}"))?;
+    let exact = operator.give_pass(site, spare, |_| {})?;
+    refused("for any address counts before")?;
+    site.network.delete(any)?;
+    site.network.edit_pass(exact, |pass| pass.flags = 2)?;
+    refused("allows several addresses")?;
+    site.network.edit_pass(exact, |pass| pass.flags = 0)?;
+    let nowhere = operator.warren(&["connect", "ibrl", "--client-ip", "10.0.0.1"])?;
+    ensure!(nowhere.code == 1, "{nowhere}");
+    nowhere.tells(&["it is not a globally routable address"])?;
+
+    let said = operator.succeeds(site, &connect)?;
+    said.tells(&[&format!("Using --client-ip {spare}"), &format!("from {spare}"), "Connected"])?;
+    let status = daemon.json("/v3/status")?;
+    ensure!(status["client_ip"] == named && status["client_ip_source"] == "pin", "{status}");
+    // It is this host's own from now on.
+    operator.succeeds(site, &["disconnect"])?.tells(&["Disconnected"])
 }

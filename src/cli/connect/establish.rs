@@ -70,7 +70,7 @@ pub async fn enable(session: &Session<'_>) -> Result<(), Failure> {
         session.steps.detail("daemon", "enabled already");
         return Ok(());
     }
-    session.daemon.post("/enable").await.map_err(|error| {
+    session.daemon.enable(None, Some(session.payer)).await.map_err(|error| {
         let advice = "Run this as root or as a member of the group warren, or have one of them run `warren enable`.";
         Failure { advice: Some(advice.to_owned()), ..Failure::from(error) }
     })?;

@@ -22,7 +22,7 @@ pub async fn settle(session: &Session<'_>, status: &v3::Status, named: Ipv4Addr)
     usable(status, named, host::addresses_up().ok().as_deref())?;
     let passes = session.passes(named, &session.payer).await?;
     authorised(&passes, named, session)?;
-    session.daemon.post("/enable").await.map_err(|error| {
+    session.daemon.enable(Some(named), Some(session.payer)).await.map_err(|error| {
         let advice = format!("The address was not pinned. Otherwise start the daemon with -client-ip {named}.");
         Failure { advice: Some(advice), ..Failure::from(error) }
     })?;
@@ -33,7 +33,7 @@ pub async fn settle(session: &Session<'_>, status: &v3::Status, named: Ipv4Addr)
 /// Whether the daemon could go by it; `up` are the addresses of this host's interfaces that are up, where they are known.
 fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Result<(), Failure> {
     let unusable = |why: &str, advice: String| Err(Failure::new(format!("--client-ip {named} cannot be used here: {why}"), advice));
-    if status.client_ip_source() == Some("flag") {
+    if status.client_ip_source.as_deref() == Some("flag") {
         let now = status.client_ip.as_deref().unwrap_or("another address");
         let why = format!("the daemon was started with -client-ip {now}, which counts first");
         return unusable(&why, format!("Start the daemon with -client-ip {named}, or without it, and run the command again."));
@@ -77,10 +77,4 @@ fn authorised(passes: &Passes, named: Ipv4Addr, session: &Session<'_>) -> Result
         ));
     }
     Ok(())
-}
-
-impl v3::Status {
-    fn client_ip_source(&self) -> Option<&str> {
-        None
-    }
 }
