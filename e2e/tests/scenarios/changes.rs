@@ -20,8 +20,8 @@ pub const ALL: &[Scenario] = &[
     ("a_new_endpoint_that_is_dead_gives_way_to_the_old_one", dead_endpoint),
     ("another_endpoint_keeps_the_link_and_its_learned_routes", endpoint),
     ("another_device_keeps_the_link_and_the_old_device_is_left", device),
-    ("another_preferred_source_moves_no_tunnel_whose_address_stays", source),
     ("another_overlay_network_keeps_the_link", overlay),
+    ("another_preferred_source_moves_no_tunnel_whose_address_stays", source),
     ("a_tunnel_follows_the_hosts_address", address_changes),
     ("a_tunnel_works_again_after_the_interface_below_it_went_down_and_up", interface_flaps),
 ];

@@ -23,10 +23,10 @@ pub const ALL: &[Scenario] = &[
     ("a_deleted_address_is_put_back_at_once", deleted_address),
     ("a_deleted_route_is_put_back_at_once", deleted_route),
     ("a_link_set_down_is_set_up_again", link_down),
-    ("a_device_that_moves_takes_its_tunnels_along", device_moves),
     ("the_tunnel_follows_the_uplinks_mtu_and_no_packet_is_lost", uplink_mtu),
-    ("a_fight_over_an_address_is_put_back_less_and_less_often_and_told_in_few_lines", fight),
     ("a_link_that_is_not_ours_is_a_conflict_and_stays", foreign_link),
+    ("a_device_that_moves_takes_its_tunnels_along", device_moves),
+    ("a_fight_over_an_address_is_put_back_less_and_less_often_and_told_in_few_lines", fight),
 ];
 
 fn deleted_link(site: &mut Site<'_>) -> Result<()> {

@@ -24,12 +24,12 @@ use crate::{Scenario, support::SOON};
 pub const ALL: &[Scenario] = &[
     ("what_a_publishers_application_sends_reaches_a_subscribers_over_a_real_pim_router", across),
     ("groups_come_and_go_while_link_session_and_streams_stay", groups_change),
+    ("a_unicast_and_a_multicast_tunnel_survive_each_others_deletion", side_by_side),
+    ("a_killed_or_restarted_subscriber_loses_nothing_of_a_running_stream", killed),
     ("a_publisher_that_only_subscribes_from_now_on_keeps_link_routes_and_memberships", roles_change),
     ("more_groups_than_one_message_holds_are_joined_and_registered_at_the_rendezvous_point", many_groups),
     ("a_multicast_user_without_groups_idles_also_over_a_restart", no_groups),
-    ("a_unicast_and_a_multicast_tunnel_survive_each_others_deletion", side_by_side),
     ("two_tunnels_with_the_same_ends_are_refused_with_a_reason", same_ends),
-    ("a_killed_or_restarted_subscriber_loses_nothing_of_a_running_stream", killed),
 ];
 
 /// Why these cannot run here, if they cannot.
