@@ -2,14 +2,15 @@
 
 use warren_ledger::accounts::Version;
 
-/// The version of the program on the ledger that this software was written for (the reference's release of August 2026).
-pub const PROGRAM: Version = Version { major: 0, minor: 34, patch: 0 };
+/// The version of the program on the ledger that this software was written for: the last one of which is known what changed
+/// (September 2026).
+pub const PROGRAM: Version = Version { major: 0, minor: 39, patch: 0 };
 
 /// The version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The same with the program's, as `--version` prints them.
-pub const WITH_PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "\nprogram: 0.34.0");
+pub const WITH_PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "\nprogram: 0.39.0");
 
 /// The commit that it was built from; `none` when the build did not say (`WARREN_COMMIT`).
 pub const COMMIT: &str = match option_env!("WARREN_COMMIT") {

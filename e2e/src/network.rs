@@ -14,7 +14,10 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use crate::rpc::{RawAccount, Rpc};
+use crate::{
+    program,
+    rpc::{RawAccount, Rpc},
+};
 
 /// The users' AS.
 pub const USER_ASN: u32 = 65000;
@@ -44,7 +47,7 @@ impl Network {
         let exchange = Place { code: EXCHANGE, ..place };
         let mut accounts = vec![
             self.raw(pda.config().address, global_config(pda.config().bump).into()),
-            self.raw(pda.program_config().address, program_config(pda.program_config().bump).into()),
+            self.raw(pda.program_config().address, program_config(pda.program_config().bump, program::TODAY).into()),
             self.raw(pda.numbered(Numbered::Location, 1).address, place.location().into()),
             self.raw(pda.numbered(Numbered::Exchange, 1).address, exchange.exchange().into()),
         ];
@@ -309,6 +312,6 @@ pub(crate) fn global_config(bump: u8) -> GlobalConfig {
     }
 }
 
-fn program_config(bump: u8) -> ProgramConfig {
-    ProgramConfig { bump, version: Version { major: 0, minor: 34, patch: 0 }, min_compatible: Version { major: 0, minor: 30, patch: 0 } }
+pub(crate) fn program_config(bump: u8, version: Version) -> ProgramConfig {
+    ProgramConfig { bump, version, min_compatible: Version { major: 0, minor: 30, patch: 0 } }
 }

@@ -11,8 +11,9 @@ use warren_ledger::{
     Endpoint, Keypair, LedgerClient, RpcSettings,
     accounts::{
         AccessPass, Account, Allocator, Bitmap, Device, Digest, Feed, FeedChain, FeedSeat, FeedStatus, GlobalState, Net, PassStatus,
-        PassType, ResourceExtension, User,
+        PassType, ResourceExtension, User, Version,
     },
+    decode, encode,
     instructions::{AccountMeta, Instruction, SYSTEM_PROGRAM},
     pda::{Numbered, Resource},
     send::{Confirmed, Lamports, SendError, SendSettings, send},
@@ -20,13 +21,18 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use crate::{
-    network::{Network, OWNER},
+    network::{Network, OWNER, program_config},
     rpc::{RawAccount, Rpc},
     wait::{Ask, scaled, until},
 };
 
 /// The program, compiled.
 pub const PROGRAM: &[u8] = include_bytes!("../../fixtures/program/serviceability.so");
+
+/// The version whose rules the program follows: the last one of which is known what changed.
+pub const TODAY: Version = Version { major: 0, minor: 39, patch: 0 };
+/// The one whose rules it can follow instead: see [`Network::to_old`].
+pub const OLD: Version = Version { major: 0, minor: 34, patch: 0 };
 
 /// A coin.
 pub const COIN: Lamports = Lamports(1_000_000_000);
@@ -67,6 +73,33 @@ impl Network {
             feed_authority: OWNER,
             ip_verifier_authority: Pubkey::default(),
         }
+    }
+
+    /// Makes of these accounts those of a ledger of 0.34: its version says so, and the program's state ends before the
+    /// verifier's key. By that the program tells whose rules hold.
+    pub fn to_old(&self, accounts: &mut [RawAccount]) {
+        const VERIFIER: usize = 32;
+        let (state, version) = (self.pda().global_state(), self.pda().program_config());
+        for account in accounts {
+            if account.pubkey == version.address {
+                account.data = encode(&program_config(version.bump, OLD).into());
+            } else if let (true, Ok(today)) = (account.pubkey == state.address, decode(&account.data)) {
+                account.data = encode(&today);
+                account.data.truncate(account.data.len() - VERIFIER);
+            }
+        }
+    }
+
+    /// The same with a ledger that runs.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub fn make_old(&self) -> Result<()> {
+        let addresses = [self.pda().global_state().address, self.pda().program_config().address];
+        let read = |address| self.rpc.account(address)?.with_context(|| format!("{address} is not there"));
+        let mut accounts = addresses.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+        self.to_old(&mut accounts);
+        accounts.iter().try_for_each(|account| self.rpc.set_account(account))
     }
 
     /// A device's allocators: its tunnels' numbers, and the addresses of each of its prefixes, of which the first is

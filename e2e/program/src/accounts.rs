@@ -3,7 +3,7 @@
 use crate::{
     bytes::{self, List, Walk, byte, holds},
     refusal::{Refusal, Result, require},
-    sys::{Account, Key, bump_of},
+    sys::{Account, Key, SYSTEM, bump_of},
 };
 
 /// The first seed of every derived address.
@@ -45,6 +45,7 @@ pub struct GlobalState {
     sentinel: usize,
     flags: usize,
     feed_authority: usize,
+    verifier: Option<usize>,
 }
 
 impl GlobalState {
@@ -67,7 +68,31 @@ impl GlobalState {
         let qa = walk.list(32)?;
         let flags = walk.skip(16)?;
         let feed_authority = walk.skip(32)?;
-        Ok(Self { data, foundation, qa, sentinel, flags, feed_authority })
+        let verifier = walk.skip(32).ok();
+        Ok(Self { data, foundation, qa, sentinel, flags, feed_authority, verifier })
+    }
+
+    /// Whether the rules of 0.34 hold: a state of that version ends before the key of the verifier. By this a devnet chooses;
+    /// the network's program is of one version, and reads a key that is not there as zeros.
+    pub fn is_of_old(&self) -> bool {
+        self.verifier.is_none()
+    }
+
+    /// Whether nobody makes a user without a proof of its host's address.
+    pub fn requires_proof(&self) -> bool {
+        const REQUIRE_PROOF: u8 = 4;
+        !self.is_of_old() && byte(self.data, self.flags).is_ok_and(|flags| flags & REQUIRE_PROOF != 0)
+    }
+
+    /// Whose signature a proof of address bears.
+    pub fn verifier(&self) -> Option<&'static Key> {
+        let key = bytes::key(self.data, self.verifier?).ok()?;
+        if *key == SYSTEM { None } else { Some(key) }
+    }
+
+    /// Whether a key is the sentinel.
+    pub fn is_sentinel(&self, key: &Key) -> bool {
+        bytes::key(self.data, self.sentinel).is_ok_and(|found| found == key)
     }
 
     /// Whether users get their addresses and tunnels from the program.
@@ -87,8 +112,8 @@ impl GlobalState {
 
     /// Whether a key may make users for others.
     pub fn may_act_for_others(&self, key: &Key) -> bool {
-        let is = |at| bytes::key(self.data, at).is_ok_and(|found| found == key);
-        self.is_foundation(key) || is(self.sentinel) || is(self.feed_authority)
+        let is_feed_authority = bytes::key(self.data, self.feed_authority).is_ok_and(|found| found == key);
+        self.is_foundation(key) || self.is_sentinel(key) || is_feed_authority
     }
 }
 
@@ -147,10 +172,13 @@ pub struct Feed {
     pub exchange: &'static Key,
     /// Its groups.
     pub groups: List,
+    /// Whether it takes new subscribers: not while it is pending, halted, retiring or retired.
+    pub is_publishing: bool,
 }
 
 impl Feed {
     const KIND: u8 = 18;
+    const ACTIVE: u8 = 1;
 
     /// Reads the account.
     #[inline(never)]
@@ -165,7 +193,16 @@ impl Feed {
         let code = data.get(code.at..code.at + code.count).ok_or(Refusal::INVALID_ACCOUNT_DATA)?;
         require(code.len() <= 32, Refusal::INVALID_ACCOUNT_DATA)?;
         expect_derived(account, program, &[PREFIX, b"feed", code, &exchange.0], Refusal::WRONG_ADDRESS)?;
-        Ok(Self { data, exchange, groups })
+        let is_publishing = Self::status(walk).unwrap_or(Self::ACTIVE) == Self::ACTIVE;
+        Ok(Self { data, exchange, groups, is_publishing })
+    }
+
+    /// After the groups, which an account of old ends with: who builds it and on which stake, its terms, its rate, its status.
+    fn status(mut walk: Walk<'_>) -> Option<u8> {
+        walk.skip(32 + 32).ok()?;
+        walk.list(1).ok()?;
+        walk.skip(32 + 8).ok()?;
+        walk.byte().ok()
     }
 
     /// One of its groups.

@@ -1,5 +1,5 @@
 //! `RequestBanUser` (44): a user keeps its account and loses everything else. That its status becomes banned and that its
-//! tunnel and address become zero is known (facts, section 6.5). Arguments, accounts, who may do it, that a user leaves its
+//! tunnel and address become zero is known. Arguments, accounts, who may do it, that a user leaves its
 //! groups first, and that the device and the pass go on counting it are guesses after `DeleteUser`.
 
 use crate::{

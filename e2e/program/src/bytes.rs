@@ -2,7 +2,7 @@
 
 use crate::{
     refusal::{Refusal, Result},
-    sys::{Key, copy},
+    sys::{self, Key, copy},
 };
 
 /// Goes over the fields of an account, or of an instruction's arguments, in their order.
@@ -67,6 +67,22 @@ impl<'a> Walk<'a> {
         let count = word(self.bytes, at)? as usize;
         let at = self.skip(count.wrapping_mul(item))?;
         Ok(List { at, count })
+    }
+
+    /// Passes what may be there or not, of this length. An end before it says that it is not.
+    #[inline(always)]
+    pub fn optional(&mut self, len: usize) -> Result<Option<&'a [u8]>> {
+        if self.at == self.bytes.len() || !self.flag()? {
+            return Ok(None);
+        }
+        let at = self.skip(len)?;
+        Ok(self.bytes.get(at..at + len))
+    }
+
+    /// Passes a number of one byte, and gives it. An end before it says none.
+    #[inline(always)]
+    pub fn count(&mut self) -> Result<usize> {
+        if self.at == self.bytes.len() { Ok(0) } else { Ok(self.byte()? as usize) }
     }
 
     /// Passes a yes or no, and gives it.
@@ -136,6 +152,11 @@ pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) -> Result<()> {
     }
 }
 
+/// Whether both are the same bytes.
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && sys::compare(left, right) == 0
+}
+
 /// Counts a number of two bytes up; it stays at its most.
 #[inline(never)]
 pub fn count_up(bytes: &mut [u8], at: usize) -> Result<()> {
@@ -176,7 +197,7 @@ pub fn holds(bytes: &[u8], list: List, wanted: &Key) -> bool {
     position(bytes, list, wanted).is_some()
 }
 
-/// Whether an address is one of the whole internet (facts since 0.34, section 2.5: the same list everywhere).
+/// Whether an address is one of the whole internet: the same list as everywhere in the network.
 pub fn is_global(address: u32) -> bool {
     match address.to_be_bytes() {
         [0 | 10 | 127 | 224..=255, ..] | [169, 254, ..] | [192, 168, ..] | [192, 0, 0 | 2, _] => false,

@@ -1,45 +1,71 @@
-//! Making users: `CreateUser` (36) and `CreateSubscribeUser` (59).
+//! Making users: what `CreateUser` (36) and `CreateSubscribeUser` (59) name.
 
 use crate::{
-    accounts::{Feed, GlobalState, Group, Service, expect_derived, tenant_refcount, user_type},
-    bytes::{Walk, count_up, count_word, is_global, put},
-    device::Device,
-    feeds::occupy,
-    pass::Pass,
+    accounts::{GlobalState, user_type},
+    admit,
+    bytes::Walk,
+    groups::Groups,
+    make, proof,
     refusal::{Refusal, Result, require},
-    resource::Block,
-    sys::{Account, Key, SYSTEM, epoch},
-    user::{self, Fields, Role, User},
+    sys::{Account, Key, SYSTEM},
 };
 
+/// Most groups that a user is made with.
+const MOST_GROUPS: usize = 8;
+
 /// The accounts that both name, by what they are.
-struct Places<'a> {
-    user: Account,
-    device: Account,
-    pass: Account,
-    state: Account,
-    tunnels: Account,
-    publishers: Account,
-    ids: Account,
-    prefixes: &'a [Account],
-    payer: Account,
+pub struct Places<'a> {
+    /// To be made.
+    pub user: Account,
+    /// Its device.
+    pub device: Account,
+    /// Its pass.
+    pub pass: Account,
+    /// The program's state.
+    pub state: Account,
+    /// Tunnels' networks.
+    pub tunnels: Account,
+    /// Publishers' addresses.
+    pub publishers: Account,
+    /// The device's tunnels' numbers.
+    pub ids: Account,
+    /// The device's addresses.
+    pub prefixes: &'a [Account],
+    /// Who pays.
+    pub payer: Account,
+    /// The payer's permission.
+    pub permission: Option<Account>,
+    /// The transaction's instructions.
+    pub instructions: Option<Account>,
 }
 
 /// What is to be made.
-struct Order<'a> {
-    user_type: u8,
-    cyoa: u8,
-    client_ip: &'a [u8; 4],
-    endpoint: u32,
-    owner: &'a Key,
-    tenant: Option<Account>,
-    group: Option<(Account, Group)>,
-    feed: Option<Account>,
-    publisher: bool,
-    subscriber: bool,
+pub struct Order<'a> {
+    /// The user's type.
+    pub user_type: u8,
+    /// How its host reaches the device.
+    pub cyoa: u8,
+    /// Its host's address.
+    pub client_ip: &'a [u8; 4],
+    /// The device's end of the tunnel; 0.0.0.0 for its public address.
+    pub endpoint: u32,
+    /// Whose it will be.
+    pub owner: &'a Key,
+    /// Its tenant.
+    pub tenant: Option<Account>,
+    /// Its groups, with the same roles in each.
+    pub groups: Groups<'a>,
+    /// The feed that they belong to.
+    pub feed: Option<Account>,
+    /// Whether it sends to them.
+    pub publisher: bool,
+    /// Whether it receives from them.
+    pub subscriber: bool,
+    /// That its host has its address.
+    pub proof: Option<&'a [u8]>,
 }
 
-/// Type, how the device is reached, the host's address, the tunnel's endpoint, the number of prefixes.
+/// Type, how the device is reached, the host's address, the tunnel's endpoint, the number of prefixes, a proof of address.
 pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
     const BEFORE_PREFIXES: usize = 7;
     let mut walk = Walk::from(arguments, 0);
@@ -48,13 +74,16 @@ pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
     let endpoint = walk.ip()?;
     let count = walk.byte()? as usize;
     let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
+    let [user, device, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    let is_of_old = GlobalState::of(state, program)?.is_of_old();
+    let (proof, (rest, instructions)) =
+        if is_of_old { (None, (rest, None)) } else { (walk.optional(proof::LENGTH)?, without_instructions(rest)) };
     // A tenant is told by the number of accounts.
     let (tenant, payer) = match rest {
         [payer, _system] => (None, payer),
         [tenant, payer, _system] => (Some(*tenant), payer),
         _ => return Err(Refusal::NOT_ENOUGH_ACCOUNTS),
     };
-    let [user, device, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
     let places = Places {
         user: *user,
         device: *device,
@@ -65,16 +94,19 @@ pub fn create_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Res
         ids: *ids,
         prefixes,
         payer: *payer,
+        permission: None,
+        instructions,
     };
     let owner = payer.key();
-    let (client_ip, group, feed) = (&client_ip, None, None);
+    let (client_ip, groups, feed) = (&client_ip, Groups::NONE, None);
     let (publisher, subscriber) = (false, false);
-    let order = Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber };
-    if is_there_already(program, &places, &order)? { Ok(()) } else { create(program, &places, &order) }
+    let order = Order { user_type, cyoa, client_ip, endpoint, owner, tenant, groups, feed, publisher, subscriber, proof };
+    admit::begin(program, &places, &order)?;
+    if admit::is_there_already(program, &places, &order)? { Ok(()) } else { make::make(program, &places, &order) }
 }
 
 /// Type, how the device is reached, the host's address, publisher, subscriber, the tunnel's endpoint, the number of
-/// prefixes, the owner where that is not the payer.
+/// prefixes, the owner where that is not the payer, a proof of address, the number of groups beside the first one.
 pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
     const BEFORE_PREFIXES: usize = 8;
     let mut walk = Walk::from(arguments, 0);
@@ -85,13 +117,19 @@ pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u
     let count = walk.byte()? as usize;
     let owner = walk.key()?;
     let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
-    // So is a feed.
-    let (feed, payer) = match rest {
-        [payer, _system] => (None, payer),
-        [feed, payer, _system] => (Some(*feed), payer),
+    let [user, device, group, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    let is_of_old = GlobalState::of(state, program)?.is_of_old();
+    let (proof, more) = if is_of_old { (None, 0) } else { (walk.optional(proof::LENGTH)?, walk.count()?) };
+    let (rest, instructions) = if is_of_old { (rest, None) } else { without_instructions(rest) };
+    let (_, more, rest) = split(rest, 0, more)?;
+    // A feed is told by the number of accounts before the system program, a permission comes after it.
+    let (feed, payer, permission) = match rest {
+        [payer, _system] => (None, payer, None),
+        [payer, system, permission] if *system.key() == SYSTEM => (None, payer, Some(*permission)),
+        [feed, payer, _system] => (Some(*feed), payer, None),
+        [feed, payer, system, permission] if *system.key() == SYSTEM => (Some(*feed), payer, Some(*permission)),
         _ => return Err(Refusal::NOT_ENOUGH_ACCOUNTS),
     };
-    let [user, device, group, pass, state, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
     require(user_type == user_type::MULTICAST && (publisher || subscriber), Refusal::INVALID_ARGUMENT)?;
     let places = Places {
         user: *user,
@@ -103,35 +141,24 @@ pub fn create_subscribe_user(program: &Key, accounts: &[Account], arguments: &[u
         ids: *ids,
         prefixes,
         payer: *payer,
+        permission,
+        instructions,
     };
     let owner = if *owner == SYSTEM { payer.key() } else { owner };
-    let group = Some((*group, Group::of(group, program)?));
+    let groups = Groups::of(group, more, MOST_GROUPS)?;
     let (client_ip, tenant) = (&client_ip, None);
-    create(program, &places, &Order { user_type, cyoa, client_ip, endpoint, owner, tenant, group, feed, publisher, subscriber })
+    let order = Order { user_type, cyoa, client_ip, endpoint, owner, tenant, groups, feed, publisher, subscriber, proof };
+    admit::begin(program, &places, &order)?;
+    make::make(program, &places, &order)
 }
 
-/// Whether the user is just as it is to be: then nothing is done, and that is no error. Another one in its place is one, and
-/// so is one that is banned (facts since 0.34, section 5). That the pass and the device are not looked at is a guess: a
-/// repeat would else meet a pass that is full of the user itself.
-#[inline(never)]
-fn is_there_already(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<bool> {
-    if places.user.data().is_empty() {
-        return Ok(false);
+/// The transaction's instructions are the last account, where they are named.
+#[inline(always)]
+fn without_instructions(accounts: &[Account]) -> (&[Account], Option<Account>) {
+    match accounts {
+        [before @ .., last] if *last.key() == proof::INSTRUCTIONS => (before, Some(*last)),
+        _ => (accounts, None),
     }
-    require(places.payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
-    expect_user_address(program, places, order)?;
-    let user = User::of(&places.user, program)?;
-    require(!user.is_banned(), Refusal::INVALID_STATUS)?;
-    let tenant = order.tenant.as_ref().map_or(&SYSTEM, Account::key);
-    let is_same = user.owner()? == order.owner && user.device()? == places.device.key() && user.tenant()?.unwrap_or(&SYSTEM) == tenant;
-    require(is_same, Refusal::ALREADY_EXISTS)?;
-    Ok(true)
-}
-
-/// The user's account must be the one of this host and type.
-fn expect_user_address(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
-    let name: [&[u8]; 4] = [crate::accounts::PREFIX, b"user", order.client_ip, &[order.user_type]];
-    expect_derived(&places.user, program, &name, Refusal::WRONG_ADDRESS).map(drop)
 }
 
 /// The accounts before the prefixes' allocators, those, and the rest.
@@ -141,147 +168,4 @@ pub fn split(accounts: &[Account], before: usize, count: usize) -> Result<(&[Acc
     let prefixes = accounts.get(before..before + count).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
     let rest = accounts.get(before + count..).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
     Ok((first, prefixes, rest))
-}
-
-#[inline(never)]
-fn create(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
-    let device = check(program, places, order)?;
-    let service = Service::of(order.user_type, order.publisher);
-    let tunnel_net = Block::global(&places.tunnels, program, b"usertunnelblock")?.take(2)?;
-    let tunnel_id = Block::tunnel_ids(&places.ids, program, places.device.key())?.take(1)? as u16;
-    let dz_ip = address_inside(program, places, order, service)?;
-    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
-    let index = next_index(places.state)?;
-    let fields = Fields {
-        owner: order.owner,
-        index: &index,
-        user_type: order.user_type,
-        tenant: order.tenant.as_ref().map_or(&SYSTEM, Account::key),
-        device: places.device.key(),
-        cyoa: order.cyoa,
-        client_ip: order.client_ip,
-        dz_ip,
-        tunnel_id,
-        tunnel_net,
-        validator: pass.node.unwrap_or(&SYSTEM),
-        endpoint: order.endpoint,
-        is_publisher: order.publisher,
-    };
-    let mut user = places.user;
-    user::create(&mut user, &places.payer, program, &fields)?;
-    join(program, places, order)?;
-    count(program, places, order, &device, &pass)
-}
-
-/// Everything that can be refused before anything is changed.
-#[inline(never)]
-fn check(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<Device> {
-    require(places.payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
-    let state = GlobalState::of(&places.state, program)?;
-    require(state.allocates(), Refusal::FEATURE_NOT_ENABLED)?;
-    let for_itself = order.owner == places.payer.key();
-    require(for_itself || state.may_act_for_others(places.payer.key()), Refusal::NOT_ALLOWED)?;
-    require(is_global(u32::from_be_bytes(*order.client_ip)), Refusal::INVALID_CLIENT_IP)?;
-    require(order.user_type <= user_type::MULTICAST, Refusal::INVALID_INSTRUCTION_DATA)?;
-    expect_user_address(program, places, order)?;
-    require(*places.user.owner() == SYSTEM && places.user.data().is_empty(), Refusal::ALREADY_EXISTS)?;
-
-    let service = Service::of(order.user_type, order.publisher);
-    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
-    // A pass with seats lets in users without multicast too, up to its cap, and is held to its last epoch as all others are
-    // (facts since 0.34, sections 3.1 and 5).
-    if service == Service::Unicast {
-        pass.expect_current(epoch())?;
-        pass.expect_tenant(order.tenant.as_ref().map(|tenant| tenant.key()))?;
-    }
-    pass.expect_room(service)?;
-
-    let device = Device::of(&places.device, program)?;
-    require(device.is_activated() || state.may_use_any_device(places.payer.key()), Refusal::INVALID_STATUS)?;
-    // That a device in transit takes no users is shown; by which number it is told is a guess.
-    require(device.takes_users_by_type()?, Refusal::INVALID_STATUS)?;
-    require(!places.prefixes.is_empty(), Refusal::NO_DZ_PREFIXES)?;
-    require(places.prefixes.len() == device.prefixes, Refusal::INVALID_ARGUMENT)?;
-    // 0.0.0.0 is the device's public address. That the address need not be the device's own is a guess: the number is said
-    // to mean nothing but "not a global address".
-    require(order.endpoint == 0 || is_global(order.endpoint), Refusal::INVALID_TUNNEL_ENDPOINT)?;
-    device.expect_room(service)?;
-    if let Some((account, group)) = &order.group {
-        require(group.is_activated, Refusal::INVALID_STATUS)?;
-        // A seat at a feed stands for the list of groups to subscribe to, never for that of groups to publish to.
-        pass.expect_group(account.key(), order.publisher, order.subscriber && !pass.has_seats())?;
-        if pass.has_seats() && order.subscriber {
-            let feed = order.feed.as_ref().ok_or(Refusal::FEED_ACCOUNT_REQUIRED)?;
-            let feed = Feed::of(feed, program)?;
-            require(feed.exchange == device.exchange()?, Refusal::METRO_MISMATCH)?;
-            require(feed.carries(account.key()), Refusal::GROUP_NOT_IN_FEED)?;
-        }
-    }
-    Ok(device)
-}
-
-#[inline(never)]
-fn address_inside(program: &Key, places: &Places<'_>, order: &Order<'_>, service: Service) -> Result<u32> {
-    if service == Service::Publisher {
-        return Block::global(&places.publishers, program, b"multicastpublisherblock")?.take(1);
-    }
-    if order.user_type == user_type::IBRL || order.user_type == user_type::MULTICAST {
-        return Ok(u32::from_be_bytes(*order.client_ip));
-    }
-    let device = places.device.key();
-    let mut number = 0;
-    while let Some(account) = places.prefixes.get(number) {
-        let taken = Block::prefix(account, program, device, number)?.take(1);
-        if taken.is_ok() {
-            return taken;
-        }
-        number += 1;
-    }
-    Err(Refusal::ALLOCATION_FAILED)
-}
-
-fn next_index(mut state: Account) -> Result<[u8; 16]> {
-    let low = crate::bytes::long(state.data(), GlobalState::INDEX)?.saturating_add(1);
-    put(state.data_mut(), GlobalState::INDEX, &low.to_le_bytes())?;
-    let mut index = [0; 16];
-    index[..8].copy_from_slice(&low.to_le_bytes());
-    Ok(index)
-}
-
-#[inline(never)]
-fn join(program: &Key, places: &Places<'_>, order: &Order<'_>) -> Result<()> {
-    let Some((mut account, group)) = order.group.as_ref().map(|(account, group)| (*account, group)) else { return Ok(()) };
-    let mut user = User::of(&places.user, program)?;
-    let roles = [(order.publisher, Role::Publisher, 0), (order.subscriber, Role::Subscriber, 4)];
-    for (_, role, counter) in roles.into_iter().filter(|(wanted, ..)| *wanted) {
-        user.add(role, account.key(), &places.payer)?;
-        count_word(account.data_mut(), group.counters + counter, true)?;
-    }
-    let pass = Pass::of(&places.pass, program, order.client_ip, order.owner)?;
-    if let (Some(feed), true) = (&order.feed, pass.has_seats() && order.subscriber) {
-        occupy(places.pass, &pass, feed.key())?;
-        user.add(Role::Feed, feed.key(), &places.payer)?;
-    }
-    Ok(())
-}
-
-#[inline(never)]
-fn count(program: &Key, places: &Places<'_>, order: &Order<'_>, device: &Device, pass: &Pass) -> Result<()> {
-    const CONNECTED: u8 = 1;
-    let service = Service::of(order.user_type, order.publisher);
-    let (mut on_device, mut on_pass) = (places.device, places.pass);
-    let data = on_device.data_mut();
-    count_word(data, device.refcount, true)?;
-    for counter in device.counters(service) {
-        count_up(data, counter)?;
-    }
-    let data = on_pass.data_mut();
-    count_up(data, pass.connections)?;
-    put(data, pass.connections + 2, &[CONNECTED])?;
-    count_up(data, pass.counter(service))?;
-    if let Some(mut tenant) = order.tenant {
-        let refcount = tenant_refcount(&tenant, program)?;
-        count_word(tenant.data_mut(), refcount, true)?;
-    }
-    Ok(())
 }

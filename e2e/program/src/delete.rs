@@ -1,4 +1,5 @@
-//! `DeleteUser` (42): gives back all that the user was allocated, and its account's balance to its owner.
+//! `DeleteUser` (42), and one for each type of pass (130 to 134): gives back all that the user was allocated, and its
+//! account's balance to its owner.
 
 use crate::{
     accounts::{GlobalState, Service, tenant_refcount},
@@ -25,14 +26,22 @@ struct Places<'a> {
     tenant: Option<Account>,
 }
 
-/// The number of prefixes, the number of publisher blocks.
+/// The deletion of a user with the first type of pass.
+pub const FIRST_TYPED: u8 = 130;
+/// With the last one.
+pub const LAST_TYPED: u8 = 134;
+
+/// The instruction's own number, the number of prefixes, the number of publisher blocks.
 pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<()> {
     const BEFORE_PREFIXES: usize = 7;
     let mut walk = Walk::from(arguments, 0);
+    let number = walk.byte()?;
     let count = walk.byte()? as usize;
     require(walk.byte()? == 1, Refusal::INVALID_ARGUMENT)?;
     let (first, prefixes, rest) = split(accounts, BEFORE_PREFIXES, count)?;
     let [user, pass, state, device, tunnels, publishers, ids] = first else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
+    let state = GlobalState::of(state, program)?;
+    require(number < FIRST_TYPED || !state.is_of_old(), Refusal::INVALID_INSTRUCTION_DATA)?;
     let member = User::of(user, program)?;
     let (tenant, rest) = match (member.tenant()?, rest) {
         (None, rest) => (None, rest),
@@ -41,10 +50,10 @@ pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<(
     };
     let [owner, payer, _system, rest @ ..] = rest else { return Err(Refusal::NOT_ENOUGH_ACCOUNTS) };
     require(payer.is_signer(), Refusal::MISSING_SIGNATURE)?;
-    let state = GlobalState::of(state, program)?;
     expect_right(program, &state, &member, payer, rest.first())?;
     require(member.owner()? == owner.key(), Refusal::INVALID_OWNER_PUBKEY)?;
     require(member.device()? == device.key(), Refusal::INVALID_DEVICE_PUBKEY)?;
+    expect_pass(program, pass, &member, number)?;
     let groups = member.list(Role::Publisher)?.count + member.list(Role::Subscriber)?.count;
     require(groups == 0, Refusal::REFERENCE_COUNT_NOT_ZERO)?;
     let places =
@@ -56,6 +65,17 @@ pub fn delete(program: &Key, accounts: &[Account], arguments: &[u8]) -> Result<(
     owner.set_lamports(owner.lamports().saturating_add(closed.lamports()));
     closed.close();
     Ok(())
+}
+
+/// Refuses another pass than the one that is recorded, and one that is not of the instruction's type. That none is of no type
+/// is a guess.
+#[inline(never)]
+fn expect_pass(program: &Key, pass: &Account, user: &User, number: u8) -> Result<()> {
+    user.expect_pass(pass.key())?;
+    match number.checked_sub(FIRST_TYPED) {
+        Some(kind) => Pass::of(pass, program, &user.client_ip()?.to_be_bytes(), user.owner()?)?.expect_kind(kind),
+        None => Ok(()),
+    }
 }
 
 /// Where a user's numbers and addresses come from.

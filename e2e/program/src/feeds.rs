@@ -26,6 +26,7 @@ struct Places<'a> {
     retained: &'a [Account],
     groups: &'a [Account],
     payer: Account,
+    is_of_old: bool,
 }
 
 /// The number of feeds.
@@ -37,7 +38,7 @@ pub fn subscribe(program: &Key, accounts: &[Account], arguments: &[u8]) -> Resul
     require(pass_of(program, &places)?.has_seats(), Refusal::EDGE_SEAT_REQUIRED)?;
     for feed in places.feeds {
         require(Feed::of(feed, program)?.exchange == device.exchange()?, Refusal::METRO_MISMATCH)?;
-        take_seat(program, &places, feed.key())?;
+        take_seat(program, &places, feed)?;
     }
     let mut user = User::of(&places.user, program)?;
     for account in places.groups {
@@ -144,7 +145,8 @@ fn places<'a>(
         end += 1;
     };
     let groups = rest.get(..end).ok_or(Refusal::NOT_ENOUGH_ACCOUNTS)?;
-    let places = Places { pass: *pass, user: *user, feeds, retained, groups, payer };
+    let is_of_old = GlobalState::of(state, program)?.is_of_old();
+    let places = Places { pass: *pass, user: *user, feeds, retained, groups, payer, is_of_old };
     check(program, &places, state, device, rest.get(end + 2))?;
     Ok((places, *device))
 }
@@ -159,16 +161,18 @@ fn check(program: &Key, places: &Places<'_>, state: &Account, device: &Account, 
     require(user.is_activated(), Refusal::INVALID_STATUS)?;
     require(user.user_type()? == user_type::MULTICAST, Refusal::EDGE_SEAT_IS_MULTICAST_ONLY)?;
     require(user.device()? == device.key(), Refusal::USER_DEVICE_MISMATCH)?;
+    user.expect_pass(places.pass.key())?;
     pass_of(program, places).map(drop)
 }
 
-/// Takes a seat, unless the user has it already.
+/// Takes a seat, unless the user has it already: that such a one may go on with a feed that takes nobody new is a guess.
 #[inline(never)]
-fn take_seat(program: &Key, places: &Places<'_>, feed: &Key) -> Result<()> {
-    let mut user = User::of(&places.user, program)?;
+fn take_seat(program: &Key, places: &Places<'_>, account: &Account) -> Result<()> {
+    let (mut user, feed) = (User::of(&places.user, program)?, account.key());
     if user.has(Role::Feed, feed)? {
         return Ok(());
     }
+    require(places.is_of_old || Feed::of(account, program)?.is_publishing, Refusal::FEED_NOT_PUBLISHING)?;
     require(user.list(Role::Feed)?.count < MOST_FEEDS, Refusal::USER_FEED_LIMIT_EXCEEDED)?;
     let pass = Pass::of(&places.pass, program, &user.client_ip()?.to_be_bytes(), user.owner()?)?;
     occupy(places.pass, &pass, feed)?;

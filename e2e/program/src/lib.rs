@@ -5,13 +5,17 @@
 #![deny(unsafe_code)]
 
 mod accounts;
+mod admit;
 mod ban;
 mod bytes;
 mod create;
 mod delete;
 mod device;
 mod feeds;
+mod groups;
+mod make;
 mod pass;
+mod proof;
 mod refusal;
 mod resource;
 mod roles;
@@ -29,9 +33,9 @@ fn process(program: &Key, accounts: &[Account], data: &[u8]) -> Result<()> {
             log("Instruction: CreateUser");
             create::create_user(program, accounts, arguments)
         }
-        42 => {
+        42 | delete::FIRST_TYPED..=delete::LAST_TYPED => {
             log("Instruction: DeleteUser");
-            delete::delete(program, accounts, arguments)
+            delete::delete(program, accounts, data)
         }
         44 => {
             log("Instruction: RequestBanUser");

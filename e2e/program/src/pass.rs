@@ -14,8 +14,9 @@ pub struct Pass {
     /// The validator's or the RPC node's key, where its type has one.
     pub node: Option<&'static Key>,
     seats: List,
-    client_ip: usize,
     last_epoch: usize,
+    /// Whether it is for this host's address and no other, so that it says itself who may use that address.
+    pub is_for_one_address: bool,
     /// How many users it has let in, of two bytes; its status follows.
     pub connections: usize,
     publish: List,
@@ -29,19 +30,20 @@ impl Pass {
     const KIND: u8 = 11;
     const TYPE: usize = 34;
     const EDGE_SEAT: u8 = 4;
+    const ALLOW_MULTIPLE_IP: u8 = 2;
     /// A seat: a feed, most users now and later, users, then dates.
     const SEAT: usize = 52;
     const SEAT_MOST: usize = 32;
     const SEAT_USERS: usize = 34;
 
-    /// Reads the pass of an owner for an address, or for any (facts, section 6.6). Where there are both, either is taken: the
+    /// Reads the pass of an owner for an address, or for any. Where there are both, either is taken: the
     /// one that is named is charged, and the callers choose.
     pub fn of(account: &Account, program: &Key, client_ip: &[u8; 4], owner: &Key) -> Result<Self> {
         let own: [&[u8]; 4] = [PREFIX, b"accesspass", client_ip, &owner.0];
         let any: [&[u8]; 4] = [PREFIX, b"accesspass", &[0; 4], &owner.0];
-        let is_right = bump_of(account.key(), program, &own).is_some() || bump_of(account.key(), program, &any).is_some();
+        let is_own = bump_of(account.key(), program, &own).is_some();
         require(!account.data().is_empty(), Refusal::ACCESS_PASS_NOT_FOUND)?;
-        require(is_right, Refusal::ACCESS_PASS_UNAUTHORIZED)?;
+        require(is_own || bump_of(account.key(), program, &any).is_some(), Refusal::ACCESS_PASS_UNAUTHORIZED)?;
         expect_kind(account, program, Self::KIND, Refusal::ACCESS_PASS_NOT_FOUND)?;
         let data = account.data();
         let mut walk = Walk::from(data, Self::TYPE);
@@ -62,16 +64,21 @@ impl Pass {
         let last_epoch = walk.skip(8)?;
         let connections = walk.skip(2 + 1)?;
         let (publish, subscribe) = (walk.list(32)?, walk.list(32)?);
-        walk.skip(1)?;
+        let flags = walk.byte()?;
         let tenants = walk.list(32)?;
         let counters = walk.skip(8)?;
-        let pass = Self { data, kind, node, seats, client_ip: at_ip, last_epoch, connections, publish, subscribe, tenants, counters };
-        let named = ip(data, pass.client_ip)?;
-        require(named == 0 || named == u32::from_be_bytes(*client_ip), Refusal::ACCESS_PASS_UNAUTHORIZED)?;
-        Ok(pass)
+        let (named, host) = (ip(data, at_ip)?, u32::from_be_bytes(*client_ip));
+        require(named == 0 || named == host, Refusal::ACCESS_PASS_UNAUTHORIZED)?;
+        let is_for_one_address = is_own && named == host && flags & Self::ALLOW_MULTIPLE_IP == 0;
+        Ok(Self { data, kind, node, seats, last_epoch, is_for_one_address, connections, publish, subscribe, tenants, counters })
     }
 
-    /// Refuses what the pass has run out for, with the number of a pass that does not cover it (codes, 25). Only users
+    /// Refuses a pass of another type.
+    pub fn expect_kind(&self, kind: u8) -> Result<()> {
+        require(self.kind == kind, Refusal::ACCESS_PASS_TYPE_MISMATCH)
+    }
+
+    /// Refuses what the pass has run out for, with the number of a pass that does not cover it. Only users
     /// without multicast are refused.
     pub fn expect_current(&self, epoch: u64) -> Result<()> {
         require(long(self.data, self.last_epoch)? >= epoch, Refusal::ACCESS_PASS_UNAUTHORIZED)

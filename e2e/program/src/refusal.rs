@@ -76,9 +76,28 @@ refusals! {
     USER_DEVICE_MISMATCH = 102;
     USER_FEED_LIMIT_EXCEEDED = 103;
     EDGE_SEAT_IS_MULTICAST_ONLY = 104;
+    IP_PROOF_REQUIRED = 105;
+    IP_VERIFIER_NOT_CONFIGURED = 106;
+    IP_PROOF_PAYER_MISMATCH = 107;
+    IP_PROOF_CLIENT_IP_MISMATCH = 108;
+    IP_PROOF_USER_TYPE_MISMATCH = 109;
+    IP_PROOF_EPOCH_OUT_OF_WINDOW = 110;
+    IP_PROOF_INSTRUCTIONS_MISSING = 111;
+    IP_PROOF_ED25519_MISSING = 112;
+    IP_PROOF_ED25519_OFFSETS = 113;
+    IP_PROOF_SIGNATURE_COUNT = 114;
+    IP_PROOF_VERIFIER_MISMATCH = 115;
+    IP_PROOF_SIGNATURE_MISMATCH = 116;
+    IP_PROOF_MESSAGE_MISMATCH = 117;
+    IP_PROOF_VERSION_UNSUPPORTED = 118;
+    // What its design says; the number that it got in the end is a guess.
+    ACCESS_PASS_TYPE_MISMATCH = 119;
 }
 
 impl Refusal {
+    /// A feed that takes no new subscribers. That it has no number of its own is a guess.
+    pub const FEED_NOT_PUBLISHING: Self = Self::INVALID_STATUS;
+
     /// An account is not the one that the others derive. Never told as a number: the network's program breaks off there, so
     /// that nobody learns more than `ProgramFailedToComplete`, and so does this one.
     pub const WRONG_ADDRESS: Self = match NonZeroU64::new(u64::MAX) {

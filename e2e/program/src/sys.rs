@@ -193,6 +193,7 @@ unsafe extern "C" {
     fn sol_get_rent_sysvar(out: *mut u8) -> u64;
     fn sol_memcpy_(to: *mut u8, from: *const u8, len: u64);
     fn sol_memmove_(to: *mut u8, from: *const u8, len: u64);
+    fn sol_memcmp_(left: *const u8, right: *const u8, len: u64, difference: *mut i32);
 }
 
 #[unsafe(no_mangle)]
@@ -325,6 +326,15 @@ pub fn copy(to: &mut [u8], from: &[u8]) {
     let len = if from.len() < to.len() { from.len() } else { to.len() };
     // SAFETY: neither the source nor the target reaches past its end, and a place to write to overlaps nothing.
     unsafe { sol_memcpy_(to.as_mut_ptr(), from.as_ptr(), len as u64) }
+}
+
+/// Of as many bytes as both have, which comes first; 0 when they are the same.
+pub fn compare(left: &[u8], right: &[u8]) -> i32 {
+    let len = if left.len() < right.len() { left.len() } else { right.len() };
+    let mut difference = 0;
+    // SAFETY: neither is read past its end, and the answer has its own place.
+    unsafe { sol_memcmp_(left.as_ptr(), right.as_ptr(), len as u64, &raw mut difference) };
+    difference
 }
 
 /// Moves the bytes from `from` on to `to`, as many as fit.

@@ -27,7 +27,7 @@ pub mod at {
     pub const PUBLISHERS: usize = 132;
 }
 
-/// The account without groups and feeds.
+/// The account without groups and feeds, and without the pass that ends it where it is recorded.
 const EMPTY: usize = 206;
 const KEY: usize = 32;
 /// After the two lists: the validator, the tunnel's endpoint, flags.
@@ -78,6 +78,8 @@ pub struct Fields<'a> {
     pub endpoint: u32,
     /// Whether it sends to a group from the start.
     pub is_publisher: bool,
+    /// The pass that lets it in, where that is recorded.
+    pub pass: Option<&'a Key>,
 }
 
 /// Makes the account, paid by the payer.
@@ -86,7 +88,8 @@ pub fn create(account: &mut Account, payer: &Account, program: &Key, fields: &Fi
     let name: [&[u8]; 4] = [PREFIX, b"user", fields.client_ip, &kind];
     let bump = [expect_derived(account, program, &name, Refusal::WRONG_ADDRESS)?];
     let seeds: [&[u8]; 5] = [PREFIX, b"user", fields.client_ip, &kind, &bump];
-    sys::create(payer, account, program, EMPTY, &seeds)?;
+    let len = if fields.pass.is_some() { EMPTY + KEY } else { EMPTY };
+    sys::create(payer, account, program, len, &seeds)?;
     let data = account.data_mut();
     put(data, 0, &[KIND])?;
     put(data, at::OWNER, &fields.owner.0)?;
@@ -105,7 +108,11 @@ pub fn create(account: &mut Account, payer: &Account, program: &Key, fields: &Fi
     let tail = at::PUBLISHERS + 4 + 4;
     put(data, tail, &fields.validator.0)?;
     put(data, tail + ENDPOINT, &fields.endpoint.to_be_bytes())?;
-    put(data, tail + FLAGS, &[if fields.is_publisher { CREATED_AS_PUBLISHER } else { 0 }])
+    put(data, tail + FLAGS, &[if fields.is_publisher { CREATED_AS_PUBLISHER } else { 0 }])?;
+    match fields.pass {
+        Some(pass) => put(data, EMPTY, &pass.0),
+        None => Ok(()),
+    }
 }
 
 /// A user that exists.
@@ -126,6 +133,18 @@ impl User {
     /// Its owner.
     pub fn owner(&self) -> Result<&'static Key> {
         key(self.account.data(), at::OWNER)
+    }
+
+    /// Refuses another pass than the one that is recorded as having let it in; either of its host's where none is. The
+    /// number is a guess.
+    pub fn expect_pass(&self, pass: &Key) -> Result<()> {
+        let feeds = self.list(Role::Feed)?;
+        // Zeros, or too little to be a key, are none.
+        let is_right = match key(self.account.data(), feeds.at + KEY * feeds.count) {
+            Ok(recorded) => recorded == pass || *recorded == SYSTEM,
+            Err(_) => true,
+        };
+        require(is_right, Refusal::ACCESS_PASS_UNAUTHORIZED)
     }
 
     /// Its type.

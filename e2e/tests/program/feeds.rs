@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use warren_e2e::program::seat;
 use warren_ledger::{
     ProgramError,
-    accounts::{FeedSeat, PassType, UserType},
+    accounts::{Feed, FeedSeat, FeedStatus, PassType, UserType},
     instructions::{CreateSubscribeUser, Instruction, SubscribeFeed, UnsubscribeFeed},
 };
 use warren_state::Pubkey;
@@ -27,21 +27,24 @@ pub const ALL: &[Case] = &[
     ("refused_103_more_feeds_than_a_user_may_hold", too_many),
     ("refused_65_a_set_of_groups_that_is_not_exact", not_exact),
     ("refused_93_a_feed_is_kept_that_is_no_longer_on_the_pass_and_without_it_that_one_goes", kept_off_the_pass),
-    ("refused_92_a_role_beside_a_group_that_came_with_a_feed", role_beside_a_feed),
+    ("a_group_that_came_with_a_feed_gets_a_role_beside_it_and_no_subscription_of_its_own", role_beside_a_feed),
     ("refused_104_a_feed_for_a_user_without_multicast", without_multicast),
-    ("a_leave_under_the_hosts_other_pass_leaves_the_seats_charged", under_the_other_pass),
+    ("a_leave_under_the_hosts_other_pass_leaves_the_seats_charged_where_none_is_recorded", under_the_other_pass),
+    ("refused_25_feeds_change_under_the_pass_that_is_recorded_only", recorded_pass),
+    ("a_feed_takes_new_subscribers_only_while_it_publishes", not_publishing),
+    ("a_user_made_with_several_groups_of_a_feed_takes_one_seat", with_all_groups),
     ("a_held_feed_that_grew_is_joined_again_without_another_seat", grown),
 ];
 
 /// Two feeds, of groups 1 and 2 and of groups 2 and 3, and a host whose pass has seats at both.
-struct Stage {
-    stand: Stand,
-    feeds: [Pubkey; 2],
-    groups: [Pubkey; 3],
+pub struct Stage {
+    pub stand: Stand,
+    pub feeds: [Pubkey; 2],
+    pub groups: [Pubkey; 3],
 }
 
 impl Stage {
-    fn plan(plan: &mut Plan) -> Result<Self> {
+    pub fn plan(plan: &mut Plan) -> Result<Self> {
         let groups = [1, 2, 3].map(|index| plan.group(index));
         let [one, two, three] = groups;
         let feeds = [feed(plan, "first", vec![one, two])?, feed(plan, "second", vec![two, three])?];
@@ -51,17 +54,17 @@ impl Stage {
     }
 
     /// A multicast user without groups.
-    fn naked(&self) -> Result<()> {
+    pub fn naked(&self) -> Result<()> {
         self.stand.made(UserType::MULTICAST).map(drop)
     }
 
-    fn join(&self, feeds: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
+    pub fn join(&self, feeds: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
         let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
         let join = SubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds: feeds.to_vec(), groups: groups.to_vec() };
         Ok(join.build(&stand.caller())?)
     }
 
-    fn leave(&self, feeds: &[Pubkey], retained: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
+    pub fn leave(&self, feeds: &[Pubkey], retained: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
         let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
         let (feeds, retained, groups) = (feeds.to_vec(), retained.to_vec(), groups.to_vec());
         let leave = UnsubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds, retained, groups };
@@ -69,14 +72,14 @@ impl Stage {
     }
 
     /// The user has these feeds and groups, and each seat of the pass so many users.
-    fn is(&self, feeds: &[Pubkey], groups: &[Pubkey], occupied: [u8; 2]) -> Result<()> {
+    pub fn is(&self, feeds: &[Pubkey], groups: &[Pubkey], occupied: [u8; 2]) -> Result<()> {
         let user = self.stand.user(UserType::MULTICAST)?;
         ensure!((user.feed_pks.as_slice(), user.subscribers.as_slice()) == (feeds, groups), "{user:?}");
         ensure!(user.dz_ip == HOST && user.publishers.is_empty(), "{user:?}");
         self.seats_are(occupied)
     }
 
-    fn seats_are(&self, occupied: [u8; 2]) -> Result<()> {
+    pub fn seats_are(&self, occupied: [u8; 2]) -> Result<()> {
         let PassType::EdgeSeat(seats) = self.stand.pass_account()?.pass_type else { bail!("the pass has no seats") };
         ensure!(seats.iter().map(|seat| seat.current).eq(occupied), "{seats:?}");
         Ok(())
@@ -244,25 +247,32 @@ fn kept_off_the_pass(plan: &mut Plan) -> Result<Run> {
 }
 
 fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
-    let mut stage = Stage::plan(plan)?;
-    let (groups, seats) = (stage.groups.to_vec(), stage.feeds.map(|feed| seat(feed, 1)).to_vec());
-    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
-        (pass.pass_type, pass.mgroup_pub_allowlist) = (PassType::EdgeSeat(seats), groups);
-    });
+    let stage = Stage::plan(plan)?;
+    publishing(plan, &stage);
     Ok(Box::new(move || {
         let (Stage { feeds: [first, _], groups: [one, two, _], .. }, stand) = (&stage, &stage.stand);
         stage.naked()?;
         stand.done(stage.join(&[*first], &[*one, *two])?)?;
-        stand.refused(stand.roles(*one, true, true), ProgramError::FeedAccountRequired)?;
-        // Without the subscription it may publish, and joins the feed's group again.
+        stand.done(stand.roles(*one, true, true))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.publishers == [*one] && user.subscribers == [*one, *two], "{user:?}");
+        stand.done(stand.roles(*one, false, true))?;
+        // Once given up it comes back with the feed only.
         stand.done(stand.roles(*one, true, false))?;
+        stand.refused(stand.roles(*one, true, true), ProgramError::FeedAccountRequired)?;
         stand.done(stage.join(&[*first], &[*one])?)?;
         let user = stand.user(UserType::MULTICAST)?;
         ensure!(user.publishers == [*one] && user.subscribers == [*two, *one], "{user:?}");
-        // To stop publishing is a leave that names the subscription, too.
-        stand.refused(stand.roles(*one, false, true), ProgramError::FeedAccountRequired)?;
         stage.seats_are([1, 0])
     }))
+}
+
+/// The stage's pass, which lets the host send to the feeds' groups, too.
+pub fn publishing(plan: &mut Plan, stage: &Stage) {
+    let (groups, seats) = (stage.groups.to_vec(), stage.feeds.map(|feed| seat(feed, 1)).to_vec());
+    plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        (pass.pass_type, pass.mgroup_pub_allowlist) = (PassType::EdgeSeat(seats), groups);
+    });
 }
 
 fn without_multicast(plan: &mut Plan) -> Result<Run> {
@@ -279,14 +289,81 @@ fn without_multicast(plan: &mut Plan) -> Result<Run> {
 fn under_the_other_pass(plan: &mut Plan) -> Result<Run> {
     let mut stage = Stage::plan(plan)?;
     let any = plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |_| {});
+    plan.member(&stage.stand, |_| {});
     Ok(Box::new(move || {
         let ([first, _], [one, two, _], exact) = (stage.feeds, stage.groups, stage.stand.pass);
-        stage.naked()?;
         stage.stand.done(stage.join(&[first], &[one, two])?)?;
         stage.stand.pass = any;
         stage.stand.done(stage.leave(&[first], &[], &[one, two])?)?;
         stage.stand.pass = exact;
         stage.is(&[], &[], [1, 0])
+    }))
+}
+
+fn recorded_pass(plan: &mut Plan) -> Result<Run> {
+    let mut stage = Stage::plan(plan)?;
+    let any = plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |_| {});
+    Ok(Box::new(move || {
+        let ([first, second], [one, two, three], exact) = (stage.feeds, stage.groups, stage.stand.pass);
+        stage.naked()?;
+        stage.stand.done(stage.join(&[first], &[one, two])?)?;
+        stage.stand.pass = any;
+        stage.stand.refused(stage.leave(&[first], &[], &[one, two])?, ProgramError::AccessPassUnauthorized)?;
+        stage.stand.refused(stage.join(&[second], &[three])?, ProgramError::AccessPassUnauthorized)?;
+        stage.stand.pass = exact;
+        stage.stand.done(stage.leave(&[first], &[], &[one, two])?)?;
+        let user = stage.stand.user(UserType::MULTICAST)?;
+        ensure!(user.access_pass == exact, "{user:?}");
+        stage.is(&[], &[], [0, 0])
+    }))
+}
+
+fn not_publishing(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    let without_state = plan.network.new_feed("second", vec![stage.groups[1], stage.groups[2]])?.1;
+    cut_state(plan, stage.feeds[1], without_state);
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let of = |status, groups: &[Pubkey]| {
+            let (pubkey, feed) = stand.network.new_feed("first", groups.to_vec())?;
+            stand.network.put(pubkey, Feed { status, spec_id: "spec".into(), ..feed })
+        };
+        for status in [FeedStatus::PENDING, FeedStatus::HALTED, FeedStatus::RETIRED, FeedStatus::RETIRING] {
+            of(status, &[*one, *two])?;
+            let made = CreateSubscribeUser { feed: Some(*first), ..stand.subscription(*one, false, true) };
+            stand.refused(stand.built(made), ProgramError::InvalidStatus)?;
+        }
+        stage.naked()?;
+        stand.refused(stage.join(&[*first], &[*one, *two])?, ProgramError::InvalidStatus)?;
+        // One that ends before its state publishes.
+        stand.done(stage.join(&[*second], &[*two, *three])?)?;
+        of(FeedStatus::ACTIVE, &[*two])?;
+        stand.done(stage.join(&[*first], &[])?)?;
+        // Who has a seat goes on, and may leave.
+        of(FeedStatus::HALTED, &[*one, *two])?;
+        stand.done(stage.join(&[*first], &[*one])?)?;
+        stand.done(stage.leave(&[*first], &[*second], &[*one])?)?;
+        stage.is(&[*second], &[*two, *three], [0, 1])
+    }))
+}
+
+/// Puts a feed as it was written before feeds had a state: it ends with its groups.
+fn cut_state(plan: &mut Plan, pubkey: Pubkey, feed: Feed) {
+    const STATE: usize = 32 + 32 + 4 + 32 + 8 + 1 + 32 + 8 + 1;
+    let mut raw = plan.network.raw(pubkey, feed.into());
+    raw.data.truncate(raw.data.len() - STATE);
+    plan.forget(pubkey);
+    plan.accounts.push(raw);
+}
+
+fn with_all_groups(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    Ok(Box::new(move || {
+        let (Stage { feeds: [first, _], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let with = |extra_groups| CreateSubscribeUser { feed: Some(*first), extra_groups, ..stand.subscription(*one, false, true) };
+        stand.refused(stand.built(with(vec![*two, *three])), ProgramError::GroupNotInFeed)?;
+        stand.done(stand.built(with(vec![*two])))?;
+        stage.is(&[*first], &[*one, *two], [1, 0])
     }))
 }
 

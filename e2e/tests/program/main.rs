@@ -3,10 +3,12 @@
 
 mod feeds;
 mod multicast;
+mod proofs;
 mod refusals;
 mod sending;
 mod stand;
 mod users;
+mod versions;
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -34,7 +36,7 @@ const SLOT_TIME: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let cases: Vec<Case> = [users::ALL, multicast::ALL, feeds::ALL, refusals::ALL, sending::ALL].concat();
+    let cases: Vec<Case> = [users::ALL, multicast::ALL, feeds::ALL, proofs::ALL, refusals::ALL, versions::ALL, sending::ALL].concat();
     if arguments.list {
         return libtest_mimic::run(&arguments, cases.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
     }

@@ -3,7 +3,11 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
-use warren_ledger::{Keypair, ProgramError, accounts::UserType, instructions::CreateSubscribeUser};
+use warren_ledger::{
+    Keypair, ProgramError,
+    accounts::UserType,
+    instructions::{AccountMeta, CreateSubscribeUser, Instruction},
+};
 use warren_state::Pubkey;
 
 use crate::{
@@ -20,7 +24,11 @@ pub const ALL: &[Case] = &[
     ("roles_are_what_is_wanted_afterwards_and_the_same_again_changes_nothing", desired),
     ("a_user_in_a_group_is_not_deleted_before_it_has_left", in_a_group),
     ("the_devices_count_goes_by_how_the_user_was_made", counted),
-    ("a_role_that_is_held_must_still_be_on_the_pass_when_another_one_changes", held_and_revoked),
+    ("only_a_role_that_is_gained_needs_the_pass_and_one_that_is_kept_or_given_up_does_not", gained),
+    ("a_user_is_made_with_eight_groups_at_once_and_with_no_more", eight),
+    ("sixteen_groups_change_at_once_and_no_more", sixteen),
+    ("one_group_of_several_that_is_refused_leaves_all_as_they_were", one_of_several),
+    ("refused_65_a_group_that_is_named_twice", twice),
     ("who_may_act_for_others_makes_a_user_for_its_owner", for_another),
 ];
 
@@ -136,16 +144,113 @@ fn counted(plan: &mut Plan) -> Result<Run> {
     }))
 }
 
-fn held_and_revoked(plan: &mut Plan) -> Result<Run> {
-    let group = plan.group(1);
+fn gained(plan: &mut Plan) -> Result<Run> {
+    let (group, other) = (plan.group(1), plan.group(2));
     let stand = plan.stand_with(|_| {}, |pass| pass.mgroup_pub_allowlist = vec![group])?;
-    plan.member(&stand, |user| user.subscribers = vec![group]);
+    plan.member(&stand, |user| user.subscribers = vec![group, other]);
     Ok(Box::new(move || {
-        stand.refused(stand.roles(group, true, true), ProgramError::NotAllowed)?;
-        stand.done(stand.roles(group, true, false))?;
+        // The subscription is on no list any more, and is kept, and is given up, and is not had again.
+        stand.done(stand.roles(group, true, true))?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.subscribers.is_empty() && user.publishers == [group], "{user:?}");
+        ensure!(user.subscribers == [group, other] && user.publishers == [group], "{user:?}");
+        stand.done(stand.roles(other, false, true))?;
+        stand.done(stand.roles(group, true, false))?;
+        stand.refused(stand.roles(group, true, true), ProgramError::NotAllowed)?;
+        stand.done(stand.roles(other, false, false))?;
+        stand.refused(stand.roles(other, false, true), ProgramError::NotAllowed)?;
+        // Nor does the pass itself matter.
+        stand.network.delete(stand.pass)?;
+        stand.done(stand.roles(group, true, false))?;
         stand.done(stand.roles(group, false, false))
+    }))
+}
+
+fn groups(plan: &mut Plan, count: u8) -> Vec<Pubkey> {
+    (1..=count).map(|index| plan.group(index)).collect()
+}
+
+fn eight(plan: &mut Plan) -> Result<Run> {
+    let groups = groups(plan, 9);
+    let stand = member(plan, &groups)?;
+    Ok(Box::new(move || {
+        let before = stand.resources()?;
+        let eight = CreateSubscribeUser { extra_groups: groups[1..8].to_vec(), ..stand.subscription(groups[0], true, true) };
+        let mut nine = stand.built(eight.clone());
+        *nine.data.last_mut().expect("a count") = 8;
+        nine.accounts.insert(nine.accounts.len() - 2, AccountMeta::writable(groups[8]));
+        stand.refused(nine, ProgramError::InvalidArgument)?;
+        stand.done(stand.built(eight))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.publishers == groups[..8] && user.subscribers == groups[..8], "{user:?}");
+        ensure!((user.dz_ip, user.access_pass) == (FIRST_PUBLISHER, stand.pass), "{user:?}");
+        for group in &groups[..8] {
+            let group = stand.group_account(*group)?;
+            ensure!((group.publisher_count, group.subscriber_count) == (1, 1), "{group:?}");
+        }
+        ensure!(stand.pass_account()?.multicast_user_count == 1, "the user is counted for each group");
+        stand.done(stand.roles_in(&groups[..8], false, false))?;
+        stand.done(stand.delete(UserType::MULTICAST).build(&stand.caller()))?;
+        ensure!(stand.resources()? == before, "what was allocated was not given back");
+        Ok(())
+    }))
+}
+
+fn sixteen(plan: &mut Plan) -> Result<Run> {
+    let groups = groups(plan, 17);
+    let stand = member(plan, &groups)?;
+    Ok(Box::new(move || {
+        stand.made(UserType::MULTICAST)?;
+        let mut seventeen = stand.roles_in(&groups[..16], true, true);
+        *seventeen.data.last_mut().expect("a count") = 16;
+        seventeen.accounts.insert(seventeen.accounts.len() - 2, AccountMeta::writable(groups[16]));
+        stand.refused(seventeen, ProgramError::InvalidArgument)?;
+        stand.done(stand.roles_in(&groups[..16], false, true))?;
+        // Of these some are subscribed to already.
+        stand.done(stand.roles_in(&groups[8..], true, true))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.subscribers == groups && user.publishers == groups[8..], "{user:?}");
+        ensure!(user.dz_ip == FIRST_PUBLISHER, "{user:?}");
+        let counts = groups.iter().map(|group| stand.group_account(*group)).collect::<Result<Vec<_>>>()?;
+        ensure!(counts.iter().all(|group| group.subscriber_count == 1), "{counts:?}");
+        ensure!(counts.iter().map(|group| group.publisher_count).eq((0..17).map(|number| u32::from(number >= 8))), "{counts:?}");
+        stand.done(stand.roles_in(&groups[..16], false, false))?;
+        stand.done(stand.roles_in(&groups[16..], false, false))?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.subscribers.is_empty() && user.publishers.is_empty() && user.dz_ip == HOST, "{user:?}");
+        Ok(())
+    }))
+}
+
+fn one_of_several(plan: &mut Plan) -> Result<Run> {
+    let groups = groups(plan, 3);
+    let stand = member(plan, &groups[..2])?;
+    Ok(Box::new(move || {
+        let three = CreateSubscribeUser { extra_groups: groups[1..].to_vec(), ..stand.subscription(groups[0], false, true) };
+        stand.refused(stand.built(three), ProgramError::NotAllowed)?;
+        ensure!(stand.is_closed(UserType::MULTICAST)?, "there is a user");
+        stand.made(UserType::MULTICAST)?;
+        stand.refused(stand.roles_in(&groups, false, true), ProgramError::NotAllowed)?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.subscribers.is_empty(), "{user:?}");
+        ensure!(stand.group_account(groups[0])?.subscriber_count == 0, "a group counts it");
+        Ok(())
+    }))
+}
+
+fn twice(plan: &mut Plan) -> Result<Run> {
+    let groups = groups(plan, 2);
+    let stand = member(plan, &groups)?;
+    Ok(Box::new(move || {
+        // The second group becomes the first one again.
+        let twice = |mut instruction: Instruction| {
+            instruction.accounts.iter_mut().filter(|meta| meta.pubkey == groups[1]).for_each(|meta| meta.pubkey = groups[0]);
+            instruction
+        };
+        let both = CreateSubscribeUser { extra_groups: vec![groups[1]], ..stand.subscription(groups[0], false, true) };
+        stand.refused(twice(stand.built(both.clone())), ProgramError::InvalidArgument)?;
+        stand.made(UserType::MULTICAST)?;
+        stand.refused(twice(stand.roles_in(&groups, false, true)), ProgramError::InvalidArgument)?;
+        stand.done(stand.roles_in(&groups, false, true))
     }))
 }
 

@@ -109,6 +109,11 @@ impl Plan {
         self.accounts.push(self.network.raw(pubkey, account.into()));
     }
 
+    /// A ledger of 0.34. To be called when all else is planned.
+    pub fn old(&mut self) {
+        self.network.to_old(&mut self.accounts);
+    }
+
     pub fn forget(&mut self, pubkey: Pubkey) {
         self.accounts.retain(|account| account.pubkey != pubkey);
     }
@@ -173,17 +178,23 @@ impl Stand {
     }
 
     pub fn roles(&self, group: Pubkey, publisher: bool, subscriber: bool) -> Instruction {
+        self.roles_in(&[group], publisher, subscriber)
+    }
+
+    /// The same roles in each of these groups, in one instruction.
+    pub fn roles_in(&self, groups: &[Pubkey], publisher: bool, subscriber: bool) -> Instruction {
+        let (group, extra_groups) = groups.split_first().map(|(first, more)| (*first, more)).expect("some group is named");
         let roles = UpdateMulticastGroupRoles {
             client_ip: self.host,
             user: self.address(UserType::MULTICAST),
             group,
-            extra_groups: vec![],
+            extra_groups: extra_groups.to_vec(),
             publisher,
             subscriber,
             access_pass: self.pass,
             permission: Permission::Absent,
         };
-        roles.build(&self.caller()).expect("one group is not too many")
+        roles.build(&self.caller()).expect("the groups are few, and none is named twice")
     }
 
     pub fn delete(&self, user_type: UserType) -> DeleteUser {
@@ -206,7 +217,12 @@ impl Stand {
 
     /// Sends one instruction that succeeds.
     pub fn done(&self, instruction: Instruction) -> Result<()> {
-        let Err(error) = self.send(instruction)? else { return Ok(()) };
+        self.all_done(&[instruction])
+    }
+
+    /// Sends instructions that succeed, in one transaction.
+    pub fn all_done(&self, instructions: &[Instruction]) -> Result<()> {
+        let Err(error) = self.network.send(instructions, &self.payer)? else { return Ok(()) };
         bail!("{error}\n{}", self.log_of(&error));
     }
 
@@ -218,8 +234,13 @@ impl Stand {
 
     /// Sends one instruction that the program refuses for this reason, which comes with its advice.
     pub fn refused(&self, instruction: Instruction, expected: ProgramError) -> Result<()> {
-        let Err(error) = self.send(instruction)? else { bail!("the program did not refuse: expected {expected}") };
-        let failure = TransactionFailure::Program { instruction: 2, error: expected };
+        self.one_refused(&[instruction], 0, expected)
+    }
+
+    /// Sends several in one transaction, of which the program refuses this one.
+    pub fn one_refused(&self, instructions: &[Instruction], number: u8, expected: ProgramError) -> Result<()> {
+        let Err(error) = self.network.send(instructions, &self.payer)? else { bail!("the program did not refuse: expected {expected}") };
+        let failure = TransactionFailure::Program { instruction: 2 + number, error: expected };
         ensure!(
             matches!(&error, SendError::Failed { failure: found, .. } if *found == failure),
             "expected {expected}, got {error:?}\n{}",
@@ -263,8 +284,8 @@ impl Stand {
         self.network.pda().user(self.host, user_type).address
     }
 
-    /// The host's user of this type. Its bytes are those that our own encoder gives, but for the pass, which the program
-    /// itself does not record.
+    /// The host's user of this type. Its bytes are those that our own encoder gives, but for the pass, with which a user of
+    /// 0.34 does not end.
     pub fn user(&self, user_type: UserType) -> Result<User> {
         let raw = self.network.rpc.account(self.address(user_type))?.context("there is no user")?;
         let Account::User(user) = warren_ledger::decode(&raw.data)? else { bail!("the account is no user") };

@@ -9,7 +9,7 @@ use warren_ledger::{
         BgpStatus, Cyoa, Interface, InterfaceStatus, InterfaceType, InterfaceV2, Net, PassStatus, PassType, Permission, User, UserStatus,
         UserType,
     },
-    instructions::{self, AccountMeta, CreateUser, DeleteUser, Instruction},
+    instructions::{self, AccountMeta, CreateUser, DeleteKind, DeleteUser, Instruction},
 };
 use warren_state::Pubkey;
 
@@ -33,6 +33,8 @@ pub const ALL: &[Case] = &[
     ("a_user_that_is_made_again_as_it_is_changes_nothing_and_is_no_error", again),
     ("either_of_a_hosts_two_passes_is_taken_and_only_that_one_is_charged", two_passes),
     ("a_pass_with_seats_lets_in_users_without_multicast_up_to_its_cap", seats_and_unicast),
+    ("a_user_is_deleted_under_the_pass_that_is_recorded_and_an_older_one_under_either", recorded_pass),
+    ("a_user_is_deleted_by_the_type_of_its_pass_and_by_no_other", by_type),
     ("a_banned_user_has_nothing_left_and_is_not_made_again_before_it_is_deleted", banned),
 ];
 
@@ -63,7 +65,7 @@ fn made(plan: &mut Plan) -> Result<Run> {
             last_bgp_reported_at: 0,
             bgp_rtt_ns: 0,
             feed_pks: vec![],
-            access_pass: Pubkey::default(),
+            access_pass: stand.pass,
         };
         ensure!(user == expected, "{user:#?}");
         Ok(())
@@ -253,6 +255,50 @@ fn two_passes(plan: &mut Plan) -> Result<Run> {
     }))
 }
 
+fn recorded_pass(plan: &mut Plan) -> Result<Run> {
+    let mut stand = plan.stand()?;
+    let exact = stand.pass;
+    let any = plan.pass(Ipv4Addr::UNSPECIFIED, stand.payer.pubkey(), |_| {});
+    // Made before passes were recorded.
+    let (pubkey, mut older) = plan.network.new_user(9, UserType::EDGE_FILTERING, stand.device, HOST, HOST);
+    older.owner = stand.payer.pubkey();
+    plan.put(pubkey, older);
+    Ok(Box::new(move || {
+        let delete = |stand: &Stand, kind| stand.delete(kind).build(&stand.caller());
+        ensure!(stand.made(UserType::IBRL)?.access_pass == exact, "another pass is recorded");
+        stand.pass = any;
+        stand.refused(delete(&stand, UserType::IBRL), ProgramError::AccessPassUnauthorized)?;
+        stand.done(delete(&stand, UserType::EDGE_FILTERING))?;
+        stand.pass = exact;
+        stand.done(delete(&stand, UserType::IBRL))
+    }))
+}
+
+fn by_type(plan: &mut Plan) -> Result<Run> {
+    const MISMATCH: ProgramError = ProgramError::Unknown(119);
+    let others = PassType::Others { type_name: "a".into(), key: "bc".into() };
+    let node = Pubkey([6; 32]);
+    let types = [PassType::Prepaid, PassType::SolanaValidator(node), PassType::SolanaRpc(node), others, PassType::EdgeSeat(vec![])];
+    let stand = plan.stand_with(|_| {}, |pass| pass.max_multicast = 9)?;
+    Ok(Box::new(move || {
+        let by = |pass: &PassType| DeleteUser { kind: DeleteKind::of(pass), ..stand.delete(UserType::IBRL) }.build(&stand.caller());
+        for own in &types {
+            stand.network.edit_pass(stand.pass, |pass| pass.pass_type = own.clone())?;
+            stand.made(UserType::IBRL)?;
+            for other in types.iter().filter(|other| *other != own) {
+                stand.refused(by(other), MISMATCH)?;
+            }
+            stand.done(by(own))?;
+            ensure!(stand.is_closed(UserType::IBRL)?, "the account is still there");
+        }
+        // Without a pass it has no type.
+        stand.made(UserType::IBRL)?;
+        stand.network.delete(stand.pass)?;
+        stand.refused(by(&types[4]), ProgramError::AccessPassNotFound)?;
+        stand.done(stand.delete(UserType::IBRL).build(&stand.caller()))
+    }))
+}
+
 fn seats_and_unicast(plan: &mut Plan) -> Result<Run> {
     let first = plan.stand()?;
     let mut second = another_host(plan, &first, OTHER_HOST)?;
@@ -332,7 +378,7 @@ pub fn two_hosts(plan: &mut Plan) -> Result<(Stand, Stand)> {
     Ok((first, second))
 }
 
-fn another_host(plan: &mut Plan, like: &Stand, host: Ipv4Addr) -> Result<Stand> {
+pub fn another_host(plan: &mut Plan, like: &Stand, host: Ipv4Addr) -> Result<Stand> {
     let payer = Keypair::generate()?;
     plan.accounts.push(warren_e2e::program::funded(payer.pubkey()));
     let pass = plan.pass(host, payer.pubkey(), |_| {});
