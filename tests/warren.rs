@@ -6,7 +6,7 @@ mod support;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixListener,
+    os::unix::{net::UnixListener, process::CommandExt as _},
     path::Path,
     process::Command,
 };
@@ -127,10 +127,10 @@ fn status_shows_the_references_columns() {
 fn rows_of_routes_and_latency_are_the_references() {
     let dir = tempfile::tempdir().unwrap();
     let routes = concat!(
-        r#"[{"network":"8.8.8.8","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"present","prefix_length":32,"#,
-        r#""liveness_expected_kernel_state":"present","liveness_peer_mode":"active"},"#,
-        r#"{"network":"10.0.0.0","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"absent","prefix_length":8},"#,
-        r#"{"network":"9.9.9.9","local_ip":"192.0.2.1","peer_ip":"169.254.0.0","kernel_state":"absent"}]"#
+        r#"[{"network":"localnet","local_ip":"192.0.2.1","peer_ip":"8.8.8.8","kernel_state":"present","#,
+        r#""liveness_last_updated":"2026-11-26T11:26:15Z","liveness_state":"up","liveness_state_reason":null,"peer_client_version":"0.34.0"},"#,
+        r#"{"network":"localnet","local_ip":"192.0.2.1","peer_ip":"9.9.9.9","kernel_state":"absent","#,
+        r#""liveness_last_updated":null,"liveness_state":null,"liveness_state_reason":null,"peer_client_version":null}]"#
     );
     let near = r#"{"device_pk":"p","device_ip":"192.0.2.9","device_code":"near","min_latency_ns":1,"max_latency_ns":3,"avg_latency_ns":2,"loss_percentage":0,"interface_name":"Loopback100","reachable":true}"#;
     let silent = r#"{"device_pk":"q","device_ip":"192.0.2.8","device_code":"far","min_latency_ns":0,"max_latency_ns":0,"avg_latency_ns":0,"loss_percentage":100,"reachable":false}"#;
@@ -138,14 +138,57 @@ fn rows_of_routes_and_latency_are_the_references() {
     let script = vec![("/routes", 200, routes), ("/routes", 200, routes), ("/routes", 200, "[]"), ("/v2/latency", 200, latency)];
     let _server = serve(dir.path(), script);
     let table = stdout(&warren(dir.path(), &["routes"]));
-    let networks: Vec<&str> = table.lines().skip(2).map(|line| line.split('|').next().unwrap().trim()).collect();
-    assert_eq!(networks, ["8.8.8.8", "10.0.0.0/8", "9.9.9.9"]);
+    let cells = |column| table.lines().skip(2).map(|line| line.split('|').nth(column).unwrap().trim()).collect::<Vec<_>>();
+    assert_eq!((cells(0), cells(2)), (vec!["localnet"; 2], vec!["8.8.8.8", "9.9.9.9"]));
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(parse(&stdout(&warren(dir.path(), &["routes", "--json"]))), parse(routes), "what /routes answers, whole");
+    assert_eq!(parse(&stdout(&warren(dir.path(), &["routes", "--json"]))), parse(routes), "the rows of the table");
     let none = warren(dir.path(), &["routes", "--json"]);
     assert_eq!((none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()), (Some(1), "[]\n", "warren: No routes found\n"));
     let rows = stdout(&warren(dir.path(), &["latency", "--json"]));
     assert_eq!(parse(&rows), parse(&format!("[{near},{silent}]")));
+}
+
+/// Runs it by the name that the package links to it.
+fn as_the_reference(directory: &Path, words: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+    command.env_clear().arg0("doublezero").arg("--sock-file").arg(directory.join("w.sock")).args(words).output().unwrap()
+}
+
+#[test]
+fn the_name_decides_between_the_references_bytes_and_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let gone = as_the_reference(dir.path(), &["status"]);
+    assert_eq!((gone.status.code(), stderr(&gone).as_str()), (Some(1), "Error: Please start the doublezerod service.\n"));
+    assert_eq!(warren(dir.path(), &["status"]).status.code(), Some(3));
+
+    let version = as_the_reference(dir.path(), &["--version", "--url", "http://127.0.0.1:1", "--env", "localnet"]);
+    assert_eq!(stdout(&version), "client version:       0.34.0\n", "without a ledger there is no more to tell: {}", stderr(&version));
+    assert_eq!(version.status.code(), Some(0));
+
+    let key = dir.path().join("id.json");
+    let made = as_the_reference(dir.path(), &["keygen", "-o", key.to_str().unwrap()]);
+    assert!(stdout(&made).starts_with("Pubkey: ") && stdout(&made).lines().count() == 1, "{}", stdout(&made));
+
+    let _server = serve(
+        dir.path(),
+        [("/v2/status", IDLE), ("/v2/status", IDLE), ("/v2/status", IDLE), ("/routes", "[]"), ("/routes", "[]")]
+            .map(|(target, body)| (target, 200, body))
+            .into(),
+    );
+    let theirs = as_the_reference(dir.path(), &["status"]);
+    let expected = concat!(
+        " Tunnel Status | Last Session Update | Tunnel Name | Tunnel Src | Tunnel Dst | Doublezero IP | User Type | Reconciler | Tenant | Current Device | Lowest Latency Device | Metro | Network | Multicast Groups \n",
+        " disconnected  | no session data     |             |            |            |               |           | true       |        | N/A            | N/A                   | N/A   | testnet |                  \n",
+    );
+    assert_eq!((stdout(&theirs).as_str(), stderr(&theirs).as_str()), (expected, ""));
+    let ours = stdout(&warren(dir.path(), &["status"]));
+    assert!(ours.lines().nth(1).unwrap().starts_with("----") && ours.contains("| N/A         |"), "{ours}");
+    let json: serde_json::Value = serde_json::from_str(&stdout(&as_the_reference(dir.path(), &["status", "--json"]))).unwrap();
+    assert_eq!(json[0].get("schema"), None);
+    for words in [&["routes"][..], &["routes", "--json"]] {
+        let none = as_the_reference(dir.path(), words);
+        assert_eq!((none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()), (Some(1), "", "Error: No routes found\n"));
+    }
 }
 
 #[test]

@@ -917,6 +917,7 @@ complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The
 complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l long -d 'All of them, with prefix length, next hop and interface'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json-compact -d 'Print JSON; lists and accounts in one line'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not tell of a program that is newer than this software'

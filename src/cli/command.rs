@@ -211,7 +211,11 @@ pub enum Command {
         output: Option<PathBuf>,
     },
     /// Show the routes that the sessions taught us.
-    Routes,
+    Routes {
+        /// All of them, with prefix length, next hop and interface.
+        #[arg(long)]
+        long: bool,
+    },
     /// Show how far the devices are, the nearest first.
     Latency {
         /// How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short).

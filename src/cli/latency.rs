@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::bail;
 use hyper::StatusCode;
+use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::{
     NOT_CONVERGED, OK,
     client::{Client, ClientError},
-    output,
+    name, output,
 };
 use crate::http::latency::{LatencyRecord, V2Latency, V3Latency};
 
@@ -24,7 +25,9 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub async fn run(client: &Client, wait: Duration, as_json: bool) -> anyhow::Result<u8> {
     let mut seen = measured(client, wait).await?;
     seen.results.sort_by_cached_key(order);
-    let printed = if as_json {
+    let printed = if as_json && name::is_reference() {
+        output::json(&seen.results.iter().map(ReferenceRow::from).collect::<Vec<_>>())?
+    } else if as_json {
         output::json(&seen.results)?
     } else {
         output::text(&output::table(&HEAD, &seen.results.iter().map(row).collect::<Vec<_>>()))?
@@ -34,6 +37,32 @@ pub async fn run(client: &Client, wait: Duration, as_json: bool) -> anyhow::Resu
     }
     output::note(&why_not_ready(client).await);
     Ok(if printed == OK { NOT_CONVERGED } else { printed })
+}
+
+/// A row as the reference's command line prints it in JSON.
+#[derive(Serialize)]
+struct ReferenceRow<'a> {
+    device_pk: &'a str,
+    device_code: &'a str,
+    device_ip: &'a str,
+    min_latency_ns: i64,
+    max_latency_ns: i64,
+    avg_latency_ns: i64,
+    reachable: bool,
+}
+
+impl<'a> From<&'a LatencyRecord> for ReferenceRow<'a> {
+    fn from(record: &'a LatencyRecord) -> Self {
+        Self {
+            device_pk: &record.device_pk,
+            device_code: &record.device_code,
+            device_ip: &record.device_ip,
+            min_latency_ns: record.min_latency_ns,
+            max_latency_ns: record.max_latency_ns,
+            avg_latency_ns: record.avg_latency_ns,
+            reachable: record.reachable,
+        }
+    }
 }
 
 async fn measured(client: &Client, wait: Duration) -> anyhow::Result<V2Latency> {

@@ -26,14 +26,15 @@ mod switch;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 
 use client::{Client, ClientError};
-use command::{Command, Line, MulticastVerb};
+use command::{Command, LedgerFlags, Line, MulticastVerb};
+use name::Name;
 use network::{Lists, devices, feeds, groups, links, parties, passes, places, users};
 
 use crate::{
-    config::{LogConfig, LogFormat},
+    config::{DEFAULT_SOCKET, LogConfig, LogFormat},
     version,
 };
 
@@ -63,8 +64,9 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(run(line)).unwrap_or_else(|error| {
-        output::complain(&format!("{error:#}"));
-        code_of(&error)
+        let (text, code) = told(&error, Name::called());
+        output::complain(&text);
+        code
     });
     // A name service or a file system that hangs holds up nobody: its threads end with the process.
     runtime.shutdown_background();
@@ -79,12 +81,24 @@ fn understood() -> Result<Line, u8> {
         let _unwritable = error.print();
         code
     };
-    let words = grammar.try_get_matches().map_err(refused)?;
+    let words = match grammar.try_get_matches() {
+        Err(error) if error.kind() == ErrorKind::DisplayVersion && name::is_reference() => return Ok(version_line()),
+        words => words.map_err(refused)?,
+    };
     if let Some(sentence) = network::stays_out::sentence(&words) {
         output::complain(&sentence);
         return Err(USAGE);
     }
     Line::from_arg_matches(&words).map_err(refused)
+}
+
+/// What `--version` means under the reference's name: the program on the ledger is asked too, which may be named before or after.
+fn version_line() -> Line {
+    let grammar = Line::command().disable_version_flag(true).disable_help_flag(true).subcommand_required(false).ignore_errors(true);
+    let ledger = grammar.get_matches();
+    let sock_file = ledger.get_one("sock_file").cloned().unwrap_or_else(|| DEFAULT_SOCKET.into());
+    let ledger = LedgerFlags::from_arg_matches(&ledger).unwrap_or_default();
+    Line { sock_file, json: false, json_compact: false, ledger, command: Command::Version }
 }
 
 /// What goes on inside is told only where somebody asks for it.
@@ -109,7 +123,7 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Doctor => doctor::run(&client, &line.ledger, as_json).await,
         Command::Firewall { print } => firewall::print::run(&client, print, as_json).await,
         Command::Bugreport { output } => bugreport::run(&client, &line.ledger, output, as_json).await,
-        Command::Routes => routes::run(&client, as_json).await,
+        Command::Routes { long } => routes::run(&client, long, as_json).await,
         Command::Latency { wait } => latency::run(&client, wait, as_json).await,
         Command::Ledger { command } => ledger::run(&client, command, &line.ledger, as_json).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, as_json).await,
@@ -130,7 +144,18 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, as_json),
         Command::Config { command } => operator::settings::run(&line.ledger, &client, command, as_json).await,
         Command::Completions { shell } => output::text(&command::completions(shell)),
-        Command::Version => status::version(&client, as_json).await,
+        Command::Version => status::version(&client, &line.ledger, as_json).await,
+    }
+}
+
+/// An error's text and its exit code. The reference knows one code, and has words of its own for a daemon that is not there.
+fn told(error: &anyhow::Error, name: Name) -> (String, u8) {
+    let daemon = error.downcast_ref::<ClientError>().filter(|error| name.is_reference() && error.is_unreachable());
+    match (daemon, code_of(error)) {
+        (Some(ClientError::Missing(_)), _) => ("Please start the doublezerod service.".to_owned(), ERROR),
+        (Some(ClientError::Refused(_)), _) => ("Unable to connect to doublezero daemon: client error (Connect)".to_owned(), ERROR),
+        (_, UNREACHABLE) if name.is_reference() => (format!("{error:#}"), ERROR),
+        (_, code) => (format!("{error:#}"), code),
     }
 }
 

@@ -1,8 +1,16 @@
 //! `warren routes`.
 
+use anyhow::bail;
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{ERROR, client::Client, output};
+use super::{
+    ERROR,
+    client::{Client, ClientError},
+    name::Name,
+    output,
+};
 
 const HEAD: [&str; 8] = [
     "Network",
@@ -14,39 +22,36 @@ const HEAD: [&str; 8] = [
     "Liveness State Reason",
     "Peer Client Version",
 ];
+const LONG_HEAD: [&str; 8] =
+    ["Destination", "Source", "Next Hop", "Interface", "Kernel State", "Liveness", "Liveness Since", "Peer Version"];
 
-#[derive(Deserialize, Serialize)]
+/// A row as the reference's command line prints it.
+#[derive(Deserialize, Serialize, Default)]
+#[serde(default)]
 struct Route {
     network: String,
     local_ip: String,
     peer_ip: String,
     kernel_state: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     liveness_last_updated: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     liveness_state: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     liveness_state_reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    liveness_expected_kernel_state: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    liveness_peer_mode: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     peer_client_version: Option<String>,
-    // The reference's daemon does not tell it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    prefix_length: Option<u8>,
 }
 
-/// Prints the routes, as JSON the array that `/routes` answers with; none at all is an error, as for the reference.
+/// Prints the routes, as JSON the rows of the table; none at all is an error, as for the reference.
 ///
 /// # Errors
 /// When the daemon does not answer.
-pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
-    let routes: Vec<Route> = client.read("/routes").await?;
+pub async fn run(client: &Client, long: bool, as_json: bool) -> anyhow::Result<u8> {
+    if long {
+        return in_full(client, as_json).await;
+    }
+    let (routes, name): (Vec<Route>, Name) = (client.read("/routes").await?, Name::called());
     let printed = match (as_json, routes.is_empty()) {
+        (true, true) if name.is_reference() => ERROR,
         (true, _) => output::json(&routes)?,
-        (false, false) => output::text(&output::table(&HEAD, &routes.iter().map(row).collect::<Vec<_>>()))?,
+        (false, false) => output::text(&table(&routes, name))?,
         (false, true) => ERROR,
     };
     if routes.is_empty() {
@@ -56,18 +61,15 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     Ok(printed)
 }
 
-/// As the reference writes it, which leaves every prefix length out; ours is there where it is not a single address's.
-fn network(route: &Route) -> String {
-    match route.prefix_length {
-        Some(length) if length != 32 => format!("{}/{length}", route.network),
-        Some(_) | None => route.network.clone(),
-    }
+fn table(routes: &[Route], name: Name) -> String {
+    output::table_as(name, &HEAD, &routes.iter().map(|route| row(route, name)).collect::<Vec<_>>())
 }
 
-fn row(route: &Route) -> Vec<String> {
-    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "N/A".to_owned());
+fn row(route: &Route, name: Name) -> Vec<String> {
+    let none = if name.is_reference() { "" } else { "N/A" };
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| none.to_owned());
     vec![
-        network(route),
+        route.network.clone(),
         route.local_ip.clone(),
         route.peer_ip.clone(),
         route.kernel_state.clone(),
@@ -76,4 +78,60 @@ fn row(route: &Route) -> Vec<String> {
         or_none(&route.liveness_state_reason),
         or_none(&route.peer_client_version),
     ]
+}
+
+/// With prefix lengths, next hops and interfaces. The reference's daemon cannot tell.
+async fn in_full(client: &Client, as_json: bool) -> anyhow::Result<u8> {
+    let told: Value = match client.read("/v3/routes").await {
+        Err(ClientError::Answer { status: StatusCode::NOT_FOUND, .. }) => {
+            bail!("this daemon does not tell routes in full: leave --long out")
+        }
+        told @ (Ok(_) | Err(_)) => told?,
+    };
+    if as_json {
+        return output::json(&told);
+    }
+    let rows: Vec<Vec<String>> = told["routes"].as_array().into_iter().flatten().map(long_row).collect();
+    output::text(&output::table(&LONG_HEAD, &rows))
+}
+
+fn long_row(route: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("N/A").to_owned();
+    let liveness = &route["liveness"];
+    ["destination", "source", "next_hop", "interface", "kernel_state"]
+        .map(|key| text(&route[key]))
+        .into_iter()
+        .chain(["state", "last_updated", "peer_version"].map(|key| text(&liveness[key])))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the reference's daemon answered, and its command line printed.
+    #[test]
+    fn under_the_references_name_the_table_has_its_very_bytes() {
+        let routes: Vec<Route> = serde_json::from_str(
+            r#"[{"network":"localnet","local_ip":"9.128.0.2","peer_ip":"45.33.200.1","kernel_state":"present",
+                 "liveness_last_updated":"2026-11-26T11:26:15Z","liveness_state":"down","liveness_state_reason":"none",
+                 "liveness_expected_kernel_state":"present","liveness_peer_mode":"unknown","peer_client_version":"0.0.0"},
+                {"network":"localnet","local_ip":"9.128.0.2","peer_ip":"8.8.8.8","kernel_state":"present"}]"#,
+        )
+        .unwrap();
+        let expected = concat!(
+            " Network  | Local IP  | Peer IP     | Kernel State | Liveness Last Updated | Liveness State | Liveness State Reason | Peer Client Version \n",
+            " localnet | 9.128.0.2 | 45.33.200.1 | present      | 2026-11-26T11:26:15Z  | down           | none                  | 0.0.0               \n",
+            " localnet | 9.128.0.2 | 8.8.8.8     | present      |                       |                |                       |                     \n",
+        );
+        assert_eq!(table(&routes, Name::Reference), expected);
+        assert!(table(&routes, Name::Warren).ends_with("| N/A                   | N/A            | N/A                   | N/A\n"));
+        let json = serde_json::to_string(&routes[0]).unwrap();
+        let expected = concat!(
+            r#"{"network":"localnet","local_ip":"9.128.0.2","peer_ip":"45.33.200.1","kernel_state":"present","#,
+            r#""liveness_last_updated":"2026-11-26T11:26:15Z","liveness_state":"down","liveness_state_reason":"none","#,
+            r#""peer_client_version":"0.0.0"}"#,
+        );
+        assert_eq!(json, expected);
+    }
 }

@@ -1,9 +1,16 @@
 //! `warren status` and `warren version`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{client::Client, notes, output};
+use super::{
+    client::Client,
+    command::LedgerFlags,
+    name::{self, Name},
+    notes,
+    operator::{self, Operator, soon},
+    output,
+};
 use crate::{http::v3, version};
 
 const HEAD: [&str; 14] = [
@@ -65,17 +72,29 @@ pub struct Service {
     #[serde(default)]
     multicast_groups: Groups,
     #[serde(default)]
-    subscriptions: Vec<Value>,
+    subscriptions: Vec<Subscription>,
 }
 
 /// A session.
-#[derive(Deserialize, Serialize, Debug, Default)]
+#[derive(Deserialize, Serialize, Clone, Debug, Default)]
 pub struct Session {
     /// One of the reference's texts.
     pub session_status: String,
     /// Unix time in seconds.
     #[serde(default)]
     pub last_session_update: Option<i64>,
+}
+
+/// A group of the service's user.
+#[derive(Deserialize, Serialize, Clone, Debug, Default)]
+#[serde(default)]
+struct Subscription {
+    pubkey: String,
+    code: String,
+    multicast_ip: String,
+    max_bandwidth: u64,
+    publisher: bool,
+    subscriber: bool,
 }
 
 #[derive(Deserialize, Debug, Default)]
@@ -100,10 +119,14 @@ impl Service {
 /// When the daemon does not answer.
 pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     let seen: Seen = client.read("/v2/status").await?;
+    let name = Name::called();
     if as_json {
-        return output::json(&document(&seen));
+        return output::json(&document(&seen, name));
     }
-    let code = output::text(&output::table(&HEAD, &rows(&seen)))?;
+    let code = output::text(&output::table_as(name, &HEAD, &rows(&seen, name)))?;
+    if name.is_reference() {
+        return Ok(code);
+    }
     // The reference's daemon cannot tell.
     if let Ok(status) = client.read::<v3::Status>("/v3/status").await {
         notes::all(&status).iter().for_each(|note| output::note(note));
@@ -114,11 +137,14 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Prints the versions of both programs.
+/// Prints the versions of both programs; under the reference's name those that it tells.
 ///
 /// # Errors
-/// When standard output cannot be written: a daemon that does not answer is no error here.
-pub async fn version(client: &Client, as_json: bool) -> anyhow::Result<u8> {
+/// When standard output cannot be written: a daemon or a ledger that does not answer is no error here.
+pub async fn version(client: &Client, flags: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
+    if name::is_reference() && !as_json {
+        return as_the_reference(client, flags).await;
+    }
     let daemon = client.read::<v3::Status>("/v3/status").await.ok().map(|status| status.process.version);
     if as_json {
         return output::json(&json!({
@@ -129,16 +155,36 @@ pub async fn version(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     output::text(&format!("{}\ndaemon: {}\n", version::lines(), output::tame(&daemon)))
 }
 
-fn rows(seen: &Seen) -> Vec<Vec<String>> {
-    if seen.services.is_empty() {
-        return vec![row(seen, &Service::none())];
+/// Prints the versions that the reference tells: of the release that this software is like, and of the program on the ledger with
+/// the least that it takes, where the ledger answers.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub async fn as_the_reference(client: &Client, flags: &LedgerFlags) -> anyhow::Result<u8> {
+    let mut lines = format!("client version:       {}\n", operator::text(version::PROGRAM));
+    if let Ok(operator) = Operator::new(flags, client).await {
+        if let Ok(Some(program)) = operator.program(soon()).await {
+            let (version, least) = (operator::text(program.version), operator::text(program.min_compatible));
+            lines.push_str(&format!("program version:      {version}\nmin required version: {least}\n"));
+        }
     }
-    seen.services.iter().map(|service| row(seen, service)).collect()
+    output::text(&lines)
 }
 
-fn row(seen: &Seen, service: &Service) -> Vec<String> {
-    let or_none = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).unwrap_or_else(|| NONE.to_owned());
-    let text_or_none = |text: &String| or_none(&Some(text.clone()));
+fn rows(seen: &Seen, name: Name) -> Vec<Vec<String>> {
+    if seen.services.is_empty() {
+        return vec![row(seen, &Service::none(), name)];
+    }
+    seen.services.iter().map(|service| row(seen, service, name)).collect()
+}
+
+fn row(seen: &Seen, service: &Service, name: Name) -> Vec<String> {
+    let text_or_none = |text: &String| if text.is_empty() { NONE.to_owned() } else { text.clone() };
+    // The reference leaves what a tunnel does not have empty.
+    let or_none = |text: &Option<String>| match text.clone().unwrap_or_default() {
+        text if name.is_reference() => text,
+        text => text_or_none(&text),
+    };
     vec![
         service.doublezero_status.session_status.clone(),
         last_update(&service.doublezero_status),
@@ -181,38 +227,60 @@ fn groups(groups: &Groups) -> String {
 }
 
 /// The reference's `status --json`: an array of what the table shows, with one entry where there is no service.
-fn document(seen: &Seen) -> Value {
+fn document(seen: &Seen, name: Name) -> Vec<Entry> {
     if seen.services.is_empty() {
-        return json!([entry(seen, &Service::none())]);
+        return vec![entry(seen, &Service::none(), name)];
     }
-    seen.services.iter().map(|service| entry(seen, service)).collect()
+    seen.services.iter().map(|service| entry(seen, service, name)).collect()
 }
 
-fn entry(seen: &Seen, service: &Service) -> Value {
+/// An entry of it, in its order.
+#[derive(Serialize)]
+struct Entry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<u32>,
+    response: Response,
+    reconciler_enabled: bool,
+    tenant: String,
+    current_device: String,
+    lowest_latency_device: String,
+    metro: String,
+    network: String,
+    multicast_groups: String,
+    subscriptions: Vec<Subscription>,
+}
+
+#[derive(Serialize)]
+struct Response {
+    doublezero_status: Session,
+    tunnel_name: Option<String>,
+    tunnel_src: Option<String>,
+    tunnel_dst: Option<String>,
+    doublezero_ip: Option<String>,
+    user_type: Option<String>,
+}
+
+fn entry(seen: &Seen, service: &Service, name: Name) -> Entry {
     let or_none = |text: &String| if text.is_empty() { NONE.to_owned() } else { text.clone() };
-    let mut response = Map::new();
-    response.insert("doublezero_status".into(), json!(service.doublezero_status));
-    for (name, value) in [
-        ("tunnel_name", &service.tunnel_name),
-        ("tunnel_src", &service.tunnel_src),
-        ("tunnel_dst", &service.tunnel_dst),
-        ("doublezero_ip", &service.doublezero_ip),
-        ("user_type", &service.user_type),
-    ] {
-        response.insert(name.into(), json!(value));
+    Entry {
+        schema: Some(v3::SCHEMA).filter(|_| !name.is_reference()),
+        response: Response {
+            doublezero_status: service.doublezero_status.clone(),
+            tunnel_name: service.tunnel_name.clone(),
+            tunnel_src: service.tunnel_src.clone(),
+            tunnel_dst: service.tunnel_dst.clone(),
+            doublezero_ip: service.doublezero_ip.clone(),
+            user_type: service.user_type.clone(),
+        },
+        reconciler_enabled: seen.reconciler_enabled,
+        tenant: service.tenant.clone(),
+        current_device: or_none(&service.current_device),
+        lowest_latency_device: or_none(&service.lowest_latency_device),
+        metro: or_none(&service.metro),
+        network: or_none(&seen.network),
+        multicast_groups: groups(&service.multicast_groups),
+        subscriptions: service.subscriptions.clone(),
     }
-    json!({
-        "schema": v3::SCHEMA,
-        "response": response,
-        "reconciler_enabled": seen.reconciler_enabled,
-        "tenant": service.tenant,
-        "current_device": or_none(&service.current_device),
-        "lowest_latency_device": or_none(&service.lowest_latency_device),
-        "metro": or_none(&service.metro),
-        "network": or_none(&seen.network),
-        "multicast_groups": groups(&service.multicast_groups),
-        "subscriptions": service.subscriptions,
-    })
 }
 
 #[cfg(test)]
@@ -222,10 +290,13 @@ mod tests {
     #[test]
     fn an_idle_daemon_is_one_disconnected_row() {
         let seen: Seen = serde_json::from_str(r#"{"reconciler_enabled":false,"client_ip":"","network":"testnet","services":[]}"#).unwrap();
-        let rows = rows(&seen);
-        assert_eq!((rows.len(), rows[0].len()), (1, HEAD.len()));
-        let shown = "disconnected|no session data|N/A|N/A|N/A|N/A|N/A|false||N/A|N/A|N/A|testnet|";
-        assert_eq!(rows[0].join("|"), shown);
+        let row = |name| {
+            let rows = rows(&seen, name);
+            assert_eq!((rows.len(), rows[0].len()), (1, HEAD.len()));
+            rows[0].join("|")
+        };
+        assert_eq!(row(Name::Warren), "disconnected|no session data|N/A|N/A|N/A|N/A|N/A|false||N/A|N/A|N/A|testnet|");
+        assert_eq!(row(Name::Reference), "disconnected|no session data||||||false||N/A|N/A|N/A|testnet|");
         let element = json!({
             "schema": 1,
             "response": {"doublezero_status": {"session_status": "disconnected", "last_session_update": null}, "tunnel_name": null,
@@ -233,7 +304,7 @@ mod tests {
             "reconciler_enabled": false, "tenant": "", "current_device": "N/A", "lowest_latency_device": "N/A", "metro": "N/A",
             "network": "testnet", "multicast_groups": "", "subscriptions": [],
         });
-        assert_eq!(document(&seen), json!([element]));
+        assert_eq!(json!(document(&seen, Name::Warren)), json!([element]));
     }
 
     #[test]
@@ -245,10 +316,10 @@ mod tests {
                  "current_device":"ams1","lowest_latency_device":"ams1","metro":"Amsterdam","tenant":"t",
                  "multicast_groups":{"publisher":[],"subscriber":[]},"subscriptions":[]},
                 {"doublezero_status":{"session_status":"BGP Session Up","last_session_update":8},"tunnel_name":"doublezero1",
-                 "user_type":"Multicast","multicast_groups":{"publisher":["a"],"subscriber":["b"]},"subscriptions":[{"feed":"f"}]}]}"#,
+                 "user_type":"Multicast","multicast_groups":{"publisher":["a"],"subscriber":["b"]},"subscriptions":[{"code":"b","subscriber":true}]}]}"#,
         )
         .unwrap();
-        let document = document(&seen);
+        let document = json!(document(&seen, Name::Warren));
         assert_eq!(document.as_array().map(Vec::len), Some(2));
         let up = json!({
             "schema": 1,
@@ -259,7 +330,7 @@ mod tests {
         });
         assert_eq!(document[0], up, "no mark stands before the nearest device");
         assert_eq!(document[1]["multicast_groups"], "P:a,S:b");
-        assert_eq!(document[1]["subscriptions"], json!([{"feed": "f"}]));
+        assert_eq!(document[1]["subscriptions"][0]["code"], "b");
     }
 
     #[test]
@@ -270,12 +341,67 @@ mod tests {
                 "multicast_groups":{"publisher":["a"],"subscriber":["a","b"]}}]}"#,
         )
         .unwrap();
-        let row = &rows(&seen)[0];
+        let row = &rows(&seen, Name::Warren)[0];
         assert_eq!(row[1], "2025-10-14 17:59:41 UTC");
         assert_eq!(row[5], "N/A");
         assert_eq!(row[13], "P:a,S:a,S:b");
         assert_eq!(row[10], "N/A");
     }
+
+    /// What the reference printed of a host that sends to one group and receives from another.
+    #[test]
+    fn under_the_references_name_table_and_json_have_its_very_bytes() {
+        let seen: Seen = serde_json::from_str(
+            r#"{"reconciler_enabled":true,"client_ip":"9.128.0.2","network":"localnet","services":[{
+                "tunnel_name":"doublezero1","tunnel_src":"9.128.0.2","tunnel_dst":"9.128.0.10","doublezero_ip":"148.51.120.1",
+                "doublezero_status":{"session_status":"BGP Session Up","last_session_update":1795692555},"user_type":"Multicast",
+                "current_device":"ams-dz01","lowest_latency_device":"ams-dz01","metro":"Amsterdam","tenant":"",
+                "multicast_groups":{"publisher":["mg01"],"subscriber":["mg02"]},
+                "subscriptions":[{"pubkey":"CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat","code":"mg01","multicast_ip":"233.84.178.1",
+                                  "max_bandwidth":1000000000,"publisher":true,"subscriber":false}]}]}"#,
+        )
+        .unwrap();
+        let table = output::table_as(Name::Reference, &HEAD, &rows(&seen, Name::Reference));
+        let expected = concat!(
+            " Tunnel Status  | Last Session Update     | Tunnel Name | Tunnel Src | Tunnel Dst | Doublezero IP | User Type | Reconciler | Tenant | Current Device | Lowest Latency Device | Metro     | Network  | Multicast Groups \n",
+            " BGP Session Up | 2026-11-26 11:29:15 UTC | doublezero1 | 9.128.0.2  | 9.128.0.10 | 148.51.120.1  | Multicast | true       |        | ams-dz01       | ✅ ams-dz01           | Amsterdam | localnet | P:mg01,S:mg02    \n",
+        );
+        assert_eq!(table, expected);
+        assert_eq!(serde_json::to_string_pretty(&document(&seen, Name::Reference)).unwrap(), AS_JSON);
+    }
+
+    const AS_JSON: &str = r#"[
+  {
+    "response": {
+      "doublezero_status": {
+        "session_status": "BGP Session Up",
+        "last_session_update": 1795692555
+      },
+      "tunnel_name": "doublezero1",
+      "tunnel_src": "9.128.0.2",
+      "tunnel_dst": "9.128.0.10",
+      "doublezero_ip": "148.51.120.1",
+      "user_type": "Multicast"
+    },
+    "reconciler_enabled": true,
+    "tenant": "",
+    "current_device": "ams-dz01",
+    "lowest_latency_device": "ams-dz01",
+    "metro": "Amsterdam",
+    "network": "localnet",
+    "multicast_groups": "P:mg01,S:mg02",
+    "subscriptions": [
+      {
+        "pubkey": "CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat",
+        "code": "mg01",
+        "multicast_ip": "233.84.178.1",
+        "max_bandwidth": 1000000000,
+        "publisher": true,
+        "subscriber": false
+      }
+    ]
+  }
+]"#;
 
     #[test]
     fn the_nearest_device_is_marked_while_the_tunnel_works() {

@@ -249,8 +249,11 @@ fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Opti
     let exchange = device.and_then(|device| view.exchanges.get(&device.exchange));
     let tenant = user.and_then(|user| view.tenants.get(&user.tenant));
     let subscriptions = user.map_or_else(Vec::new, |user| subscriptions(view, user));
-    let codes =
-        |wanted: fn(&Subscription) -> bool| subscriptions.iter().filter(|entry| wanted(entry)).map(|entry| entry.code.clone()).collect();
+    // In the ledger's own order, which need not be the same for both roles.
+    let codes = |keys: fn(&view::User) -> &Vec<Pubkey>| {
+        let keys = user.into_iter().flat_map(keys);
+        keys.filter_map(|key| view.groups.get(key)).map(|group| group.code.clone()).collect()
+    };
     V2Service {
         service,
         current_device: device.map_or_else(String::new, |device| device.code.clone()),
@@ -259,7 +262,7 @@ fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Opti
         lowest_latency_device: distance.nearest,
         metro: exchange.map_or_else(String::new, |exchange| exchange.name.clone()),
         tenant: tenant.map_or_else(String::new, |tenant| tenant.code.clone()),
-        multicast_groups: Groups { publisher: codes(|entry| entry.publisher), subscriber: codes(|entry| entry.subscriber) },
+        multicast_groups: Groups { publisher: codes(|user| &user.publishers), subscriber: codes(|user| &user.subscribers) },
         subscriptions,
     }
 }

@@ -73,6 +73,7 @@ pub fn router(api: Api) -> Router {
         .route("/openapi.json", get(openapi::serve))
         .route("/v3/status", get(reads::v3_status))
         .route("/v3/plan", get(reads::v3_plan))
+        .route("/v3/routes", get(routes::v3_routes))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)

@@ -24,6 +24,7 @@ use super::{control, latency, manual, raw_json, reads, routes};
         serve,
         reads::v3_status,
         reads::v3_plan,
+        routes::v3_routes,
         reads::v3_tunnel,
         latency::latency,
         latency::v2_latency,

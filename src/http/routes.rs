@@ -1,10 +1,9 @@
-//! `/routes` and `/resolve-route`.
+//! `/routes`, `/v3/routes` and `/resolve-route`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    time::{Duration, UNIX_EPOCH},
-};
+mod found;
+pub mod v3;
+
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -16,19 +15,19 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
-use warren_protocols::liveness::{SessionReport, SessionState};
-use warren_state::{LearnedRoutes, LinkName, LivenessMode, Observed, Route, RouteProtocol, TableId, TunnelId, lifecycle::Usability};
 
-use super::{Api, compat, json, reads::PATIENCE};
+use super::{Api, json, reads::PATIENCE};
+use found::Found;
+use v3::Liveness;
 
-/// A route that a session taught us.
+/// A route that a session taught us, as the reference tells it.
 #[derive(Serialize, ToSchema, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RouteEntry {
-    /// The destination's address. The reference leaves the prefix length out; it is in `prefix_length`.
-    pub network: String,
+    /// The environment's name.
+    pub network: &'static str,
     /// The preferred source.
     pub local_ip: String,
-    /// The next hop.
+    /// The destination's address, without a prefix length.
     pub peer_ip: String,
     /// Whether the kernel has it: `present` or `absent`.
     pub kernel_state: &'static str,
@@ -47,11 +46,9 @@ pub struct RouteEntry {
     /// What the peer does: `unknown`, `active` or `passive`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_peer_mode: Option<&'static str>,
-    /// The release that the peer runs.
+    /// The release that the peer runs; `0.0.0` before it was heard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_client_version: Option<String>,
-    /// The destination's prefix length.
-    pub prefix_length: u8,
 }
 
 /// What `/resolve-route` is asked.
@@ -69,13 +66,28 @@ pub struct ResolveReply {
     src: String,
 }
 
-/// Routes that the sessions taught us, and whether the kernel has them.
+/// Routes of the sessions that the kernel has, or that route liveness watches.
 #[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn routes(State(api): State<Api>) -> Response {
+    let network = api.config.ledger.env.moniker();
+    answer(&api, "/routes", |snapshot, found| json(StatusCode::OK, &entries(network, snapshot, found))).await
+}
+
+/// All routes that the sessions taught us: with their prefix lengths, next hops and interfaces, and whether the kernel has them.
+#[utoipa::path(get, path = "/v3/routes", responses((status = 200, body = v3::Routes), (status = 500, content_type = "text/plain", body = String)))]
+pub async fn v3_routes(State(api): State<Api>) -> Response {
+    answer(&api, "/v3/routes", |snapshot, found| json(StatusCode::OK, &v3::routes(snapshot, found))).await
+}
+
+/// Answers from one look at the dataplane, which is shared with all who ask at about the same time.
+async fn answer(api: &Api, path: &str, with: impl FnOnce(&Snapshot, &[Found<'_>]) -> Response) -> Response {
     match timeout(PATIENCE, api.shared.routes(&api.engine)).await.ok().flatten().as_deref() {
-        Some(Ok((learned, observed))) => json(StatusCode::OK, &entries(&api.engine.snapshot(), learned, observed)),
+        Some(Ok((learned, observed))) => {
+            let snapshot = api.engine.snapshot();
+            with(&snapshot, &found::all(&snapshot, learned, observed))
+        }
         Some(Err(fault)) => {
-            tracing::warn!(%fault, "cannot observe the dataplane for /routes");
+            tracing::warn!(%fault, path, "cannot observe the dataplane");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes")
         }
         None => plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to get routes"),
@@ -124,95 +136,36 @@ pub(super) async fn body_within(request: Request, patience: Duration) -> Result<
     }
 }
 
-/// Main-table BGP routes whose source is a service's address and whose next hop is its peer: those that the kernel has,
-/// and those that the session taught us and the kernel lacks.
-fn entries(snapshot: &Snapshot, learned: &BTreeMap<TunnelId, LearnedRoutes>, observed: &Observed) -> Vec<RouteEntry> {
-    let mut entries = Vec::new();
-    for (report, spec) in compat::provisioned(snapshot) {
-        let Some((bgp, install)) = spec.bgp.as_ref().and_then(|bgp| Some((bgp, bgp.install?))) else { continue };
-        let counts = |route: &&Route| {
-            let ours = route.protocol == RouteProtocol::Bgp && route.table == TableId::MAIN;
-            ours && route.via == bgp.peer_address && route.source == Some(install.source)
-        };
-        let link = observed.links.get(&spec.link.name);
-        let present: BTreeSet<&Route> = link.iter().flat_map(|link| &link.routes).filter(counts).collect();
-        let taught: BTreeSet<&Route> = learned.get(&report.tunnel).into_iter().flat_map(taught).filter(counts).collect();
-        let probed = Probed::of(snapshot, &spec.link.name);
-        entries.extend(taught.difference(&present).map(|route| probed.entry(route, "absent")));
-        // Routes that wait for their hosts are not among those that the session counts as taught.
-        let waiting = probed.routes().map(|dst| {
-            let (table, via, source) = (install.table, bgp.peer_address, Some(install.source));
-            Route { table, dst, via, source, protocol: RouteProtocol::Bgp }
-        });
-        let waiting = waiting.filter(|route| !taught.contains(route) && !present.contains(route));
-        entries.extend(waiting.map(|route| probed.entry(&route, "absent")));
-        entries.extend(present.iter().map(|route| probed.entry(route, "present")));
+/// As the reference, one entry for each source and destination address: of routes to one address with several lengths, the one
+/// that the kernel has.
+fn entries(network: &'static str, snapshot: &Snapshot, found: &[Found<'_>]) -> Vec<RouteEntry> {
+    let mut of_address: BTreeMap<(Option<Ipv4Addr>, Ipv4Addr), RouteEntry> = BTreeMap::new();
+    for found in found.iter().filter(|found| found.is_present || found.session.is_some()) {
+        let entry = entry(network, snapshot, found);
+        let key = (found.route.source, found.route.dst.addr());
+        if found.is_present || !of_address.contains_key(&key) {
+            of_address.insert(key, entry);
+        }
     }
+    let mut entries: Vec<RouteEntry> = of_address.into_values().collect();
     entries.sort();
     entries
 }
 
-fn taught(learned: &LearnedRoutes) -> impl Iterator<Item = &Route> {
-    let routes = match learned {
-        LearnedRoutes::Unknown => None,
-        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
-    };
-    routes.into_iter().flatten()
-}
-
-/// The liveness sessions over one link, by the routes that hang on them.
-struct Probed<'a> {
-    snapshot: &'a Snapshot,
-    sessions: BTreeMap<ipnet::Ipv4Net, &'a SessionReport>,
-}
-
-impl<'a> Probed<'a> {
-    fn of(snapshot: &'a Snapshot, link: &LinkName) -> Self {
-        let all = snapshot.liveness.iter().flat_map(|status| &status.sessions).filter(|session| session.link == *link);
-        Self { snapshot, sessions: all.flat_map(|session| session.routes.iter().map(move |dst| (*dst, session))).collect() }
-    }
-
-    fn routes(&self) -> impl Iterator<Item = ipnet::Ipv4Net> {
-        self.sessions.keys().copied()
-    }
-
-    fn entry(&self, route: &Route, kernel_state: &'static str) -> RouteEntry {
-        let plain = entry(route, kernel_state);
-        let Some(session) = self.sessions.get(&route.dst) else { return plain };
-        let since = UNIX_EPOCH + Duration::from_millis(self.snapshot.unix_ms_of(session.since));
-        let mode = session.peer_mode.map(|mode| match mode {
-            LivenessMode::Active => "active",
-            LivenessMode::Passive => "passive",
-        });
-        let expected = session.verdict.map(|verdict| match verdict {
-            Usability::Usable => "present",
-            Usability::Unusable => "absent",
-        });
-        RouteEntry {
-            liveness_last_updated: Some(humantime::format_rfc3339_seconds(since).to_string()),
-            liveness_state: Some(session.state.name()),
-            liveness_state_reason: Some(session.reason.name()).filter(|_| session.state == SessionState::Down),
-            liveness_expected_kernel_state: Some(expected.unwrap_or("unknown")),
-            liveness_peer_mode: Some(mode.unwrap_or("unknown")),
-            peer_client_version: session.peer_release.map(|release| release.to_string()),
-            ..plain
-        }
-    }
-}
-
-fn entry(route: &Route, kernel_state: &'static str) -> RouteEntry {
+fn entry(network: &'static str, snapshot: &Snapshot, found: &Found<'_>) -> RouteEntry {
+    let session = found.session.map(|session| Liveness::of(snapshot, session));
+    let told = |text: fn(&Liveness) -> &'static str| session.as_ref().map(text);
     RouteEntry {
-        network: route.dst.addr().to_string(),
-        local_ip: route.source.map_or_else(String::new, |ip| ip.to_string()),
-        peer_ip: route.via.to_string(),
-        kernel_state,
-        liveness_last_updated: None,
-        liveness_state: None,
-        liveness_state_reason: None,
-        liveness_expected_kernel_state: None,
-        liveness_peer_mode: None,
-        peer_client_version: None,
-        prefix_length: route.dst.prefix_len(),
+        network,
+        local_ip: found.route.source.map_or_else(String::new, |ip| ip.to_string()),
+        peer_ip: found.route.dst.addr().to_string(),
+        kernel_state: found.kernel_state(),
+        liveness_last_updated: session.as_ref().map(|session| session.last_updated.clone()),
+        liveness_state: told(|session| session.state),
+        liveness_state_reason: session.as_ref().and_then(|session| session.reason),
+        liveness_expected_kernel_state: told(|session| session.expected_kernel_state),
+        liveness_peer_mode: told(|session| session.peer_mode),
+        peer_client_version: session.as_ref().map(|session| session.peer_version.clone().unwrap_or_else(|| "0.0.0".to_owned())),
     }
 }
 

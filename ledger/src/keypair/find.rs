@@ -34,6 +34,17 @@ pub enum NamedBy {
     Default,
 }
 
+impl KeypairPlace {
+    /// The file, if it is one.
+    #[must_use]
+    pub fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::File(path, _) => Some(path),
+            Self::Variable(_) | Self::Stdin => None,
+        }
+    }
+}
+
 impl fmt::Display for KeypairPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

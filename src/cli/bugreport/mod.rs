@@ -40,13 +40,14 @@ const EXPLAINED: usize = 64;
 const SYSTEMD: &str = "/run/systemd/system";
 const ENVIRONMENT: &str = "/etc/warren/environment";
 
-const ANSWERS: [(&str, &str); 12] = [
+const ANSWERS: [(&str, &str); 13] = [
     ("daemon/v3-status.json", "/v3/status"),
     ("daemon/v3-plan.json", "/v3/plan"),
     ("daemon/status.json", "/status"),
     ("daemon/v2-status.json", "/v2/status"),
     ("daemon/config.json", "/config"),
     ("daemon/routes.json", "/routes"),
+    ("daemon/v3-routes.json", "/v3/routes"),
     ("daemon/latency.json", "/latency"),
     ("daemon/v2-latency.json", "/v2/latency"),
     ("daemon/v3-latency.json", "/v3/latency"),

@@ -6,6 +6,7 @@ use serde_json::json;
 use warren_ledger::{
     Keypair,
     keypair::{KeypairPlace, places},
+    send::Lamports,
 };
 
 use super::{Operator, find_keypair, read_config, soon, surroundings};
@@ -14,10 +15,13 @@ use crate::{
         client::Client,
         command::LedgerFlags,
         failure::{Failure, cause},
-        output,
+        name, output,
     },
     http::v3::SCHEMA,
 };
+
+/// In one of the ledger's coins.
+const LAMPORTS: f64 = 1e9;
 
 /// Prints the address of the keypair. Asks neither the daemon nor the ledger.
 ///
@@ -44,7 +48,11 @@ pub async fn balance(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> any
     if as_json {
         return output::json(&json!({ "schema": SCHEMA, "address": payer.to_string(), "lamports": balance.0 }));
     }
-    output::text(&format!("{balance} SOL\n"))
+    output::text(&told(balance, name::is_reference()))
+}
+
+fn told(balance: Lamports, as_the_reference: bool) -> String {
+    if as_the_reference { format!("{} Credits\n", balance.0 as f64 / LAMPORTS) } else { format!("{balance} SOL\n") }
 }
 
 /// Makes a keypair and prints its address.
@@ -63,16 +71,31 @@ pub fn keygen(flags: &LedgerFlags, outfile: Option<PathBuf>, force: bool, as_jso
     if as_json {
         return output::json(&json!({ "schema": SCHEMA, "address": address, "keypair": path }));
     }
-    output::text(&format!("Pubkey: {address}\nkept in {}: whoever has this file owns what the address owns\n", path.display()))
+    let kept = format!("kept in {}: whoever has this file owns what the address owns\n", path.display());
+    output::text(&format!("Pubkey: {address}\n{}", if name::is_reference() { "" } else { &kept }))
 }
 
 /// Where the keypair would be looked for.
 fn default_place(flags: &LedgerFlags) -> Result<PathBuf, Failure> {
     let surroundings = surroundings(flags);
     let config = read_config(&surroundings)?.config;
-    let file = places(&surroundings, &config).into_iter().find_map(|place| match place {
-        KeypairPlace::File(path, _) => Some(path),
-        KeypairPlace::Variable(_) | KeypairPlace::Stdin => None,
-    });
+    let file = places(&surroundings, &config).into_iter().find_map(KeypairPlace::into_file);
     file.ok_or_else(|| Failure::new("there is no place to keep a keypair", "Name a file with --outfile."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_is_in_credits_under_the_references_name() {
+        for (lamports, ours, theirs) in [
+            (0, "0.000000000 SOL\n", "0 Credits\n"),
+            (10_000_000_000, "10.000000000 SOL\n", "10 Credits\n"),
+            (9_998_500_000, "9.998500000 SOL\n", "9.9985 Credits\n"),
+        ] {
+            assert_eq!(told(Lamports(lamports), true), theirs);
+            assert_eq!(told(Lamports(lamports), false), ours);
+        }
+    }
 }

@@ -14,9 +14,10 @@ use std::{
 use tokio::time::Instant;
 use warren_ledger::{
     Account, Environment, LedgerClient, Pda, RpcSettings, Trust, Way,
-    accounts::Version,
+    accounts::{ProgramConfig, Version},
     instructions::Caller,
     keypair::{self, FoundKeypair, KeypairError, KeypairPlace, NamedBy},
+    rpc::LookupError,
     user_config::{Surroundings, UserConfig},
     way::TrustError,
 };
@@ -119,6 +120,15 @@ impl Operator {
     /// When there is none.
     pub fn keypair(&self) -> Result<FoundKeypair, Failure> {
         find_keypair(&self.surroundings, &self.kept)
+    }
+
+    /// The program's versions, where it tells them.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn program(&self, deadline: Instant) -> Result<Option<ProgramConfig>, LookupError> {
+        let account = self.ledger.account(&self.pda().program_config().address, deadline).await?;
+        Ok(if let Some(Account::ProgramConfig(program)) = account { Some(program) } else { None })
     }
 
     /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer. The program's
@@ -252,7 +262,8 @@ fn no_network() -> Failure {
     )
 }
 
-fn text(version: Version) -> String {
+/// A version as it is written.
+pub fn text(version: Version) -> String {
     format!("{}.{}.{}", version.major, version.minor, version.patch)
 }
 

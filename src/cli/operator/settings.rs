@@ -1,7 +1,13 @@
 //! `warren config`.
 
+use std::path::Path;
+
 use serde_json::json;
-use warren_ledger::{Environment, keypair::places, user_config::UserConfig};
+use warren_ledger::{
+    Endpoint, Environment,
+    keypair::{KeypairPlace, places},
+    user_config::UserConfig,
+};
 
 use super::{
     Operator, read_config, surroundings,
@@ -13,11 +19,14 @@ use crate::{
         command::{ConfigCommand, LedgerFlags},
         connect::proof,
         failure::Failure,
-        output,
+        name, output,
     },
     config::values::SecretUrl,
     http::v3::SCHEMA,
 };
+
+/// The test network's geolocation program, which the reference tells where nothing else is said. Nothing here asks it.
+const GEOLOCATION: &str = "3AG2BCA7gAm47Q6xZzPQcUUYvnBjxAvPKnPz919cxHF4";
 
 /// What `set` changes beside the flags for the ledger and the keypair; an empty text takes a setting away.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +56,11 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
         Ok(operator) => (operator.network(), operator.program_id.to_string(), operator.endpoint.clone()),
         Err(failure) => ("not known".to_owned(), "not known".to_owned(), failure.what.clone()),
     };
+    if name::is_reference() && !as_json {
+        let keypair = places(&surroundings, &config).into_iter().next_back().and_then(KeypairPlace::into_file);
+        let url = config.json_rpc_url.clone().unwrap_or(url);
+        return output::text(&as_the_reference(&file, &config, &url, keypair.as_deref(), &program));
+    }
     let websocket = config.websocket_url.as_deref().map_or_else(|| "follows from the RPC URL".to_owned(), redacted);
     let tenant = config.tenant.clone().unwrap_or_default();
     let verifier = operator.as_ref().ok().and_then(|operator| proof::shown(&proof::named(None, operator)));
@@ -61,6 +75,21 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
     output::text(&format!(
         "Config File: {file}\nNetwork: {network}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\nTenant: {tenant}\n{verifier}"
     ))
+}
+
+/// As the reference tells it: what the operator's own file says, as it stands there, and what is computed where it says nothing.
+fn as_the_reference(file: &str, config: &UserConfig, url: &str, keypair: Option<&Path>, program: &str) -> String {
+    let computed = |text: &str| format!("{text} (computed)");
+    let derived = || Endpoint::http(url).map_or_else(|_| url.to_owned(), |endpoint| endpoint.derived_websocket().secret_url().to_string());
+    let websocket = config.websocket_url.clone().unwrap_or_else(|| computed(derived().trim_end_matches('/')));
+    let program = config.program_id.clone().unwrap_or_else(|| computed(program));
+    let geolocation = config.geo_program_id.clone().unwrap_or_else(|| computed(GEOLOCATION));
+    let tenant = config.tenant.as_deref().unwrap_or("(not set)");
+    let keypair = keypair.map_or_else(String::new, |path| path.display().to_string());
+    format!(
+        "Config File: {file}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\n\
+         Geolocation Program ID: {geolocation}\nTenant: {tenant}\n"
+    )
 }
 
 fn set(flags: &LedgerFlags, own: Own, as_json: bool) -> anyhow::Result<u8> {
@@ -184,6 +213,33 @@ mod tests {
             [flags(|f| f.env = Some("moon".into())), flags(|f| f.program_id = Some("x".into())), flags(|f| f.url = Some("h t".into()))]
         {
             assert!(changed(UserConfig::default(), &bad, Own::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn under_the_references_name_the_file_is_told_in_its_words() {
+        let told = |config: &UserConfig, url: &str| {
+            as_the_reference("/home/bob/.config/doublezero/cli/config.yml", config, url, Some(Path::new("/home/bob/id.json")), "Prog")
+        };
+        let bare = told(&UserConfig::default(), "http://localhost:8899");
+        let expected = concat!(
+            "Config File: /home/bob/.config/doublezero/cli/config.yml\nRPC URL: http://localhost:8899\n",
+            "WebSocket URL: ws://localhost:8900 (computed)\nKeypair Path: /home/bob/id.json\nProgram ID: Prog (computed)\n",
+            "Geolocation Program ID: 3AG2BCA7gAm47Q6xZzPQcUUYvnBjxAvPKnPz919cxHF4 (computed)\nTenant: (not set)\n",
+        );
+        assert_eq!(bare, expected);
+        let kept = UserConfig {
+            websocket_url: Some("wss://h/t".into()),
+            program_id: Some("Own".into()),
+            geo_program_id: Some("Geo".into()),
+            tenant: Some("acme".into()),
+            ..UserConfig::default()
+        };
+        let kept = told(&kept, "https://h/t0ken");
+        for line in
+            ["RPC URL: https://h/t0ken", "WebSocket URL: wss://h/t", "Program ID: Own", "Geolocation Program ID: Geo", "Tenant: acme"]
+        {
+            assert!(kept.lines().any(|found| found == line), "{line} is not in {kept}");
         }
     }
 

@@ -33,12 +33,25 @@ fn v2_status_has_what_the_ledger_says_from_the_view_alone() {
     assert!(text.starts_with(r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":["#), "{text}");
     assert!(text.contains(&unicast), "{text}\nlacks\n{unicast}");
     let groups = concat!(
-        r#""multicast_groups":{"publisher":["b"],"subscriber":["b","a"]},"subscriptions":["#,
+        r#""multicast_groups":{"publisher":["b"],"subscriber":["a","b"]},"subscriptions":["#,
         r#"{"pubkey":"PUB","code":"b","multicast_ip":"233.84.178.2","max_bandwidth":1000000,"publisher":true,"subscriber":true},"#,
         r#"{"pubkey":"SUB","code":"a","multicast_ip":"233.84.178.1","max_bandwidth":1000000,"publisher":false,"subscriber":true}]}]}"#
     );
     let groups = groups.replace("PUB", &key(6).to_string()).replace("SUB", &key(5).to_string());
     assert!(text.ends_with(&groups), "{text}\nlacks\n{groups}");
+}
+
+/// What the reference printed after `multicast subscribe mg01` and `multicast publish mg02` on P:mg01, S:mg02.
+#[test]
+fn groups_stand_in_the_ledgers_order_for_each_role() {
+    let mut snapshot = connected();
+    let mut view = View::clone(snapshot.view.as_deref().unwrap());
+    for user in view.users.values_mut().filter(|user| !user.publishers.is_empty()) {
+        (user.publishers, user.subscribers) = (vec![key(6), key(5)], vec![key(5), key(6)]);
+    }
+    snapshot.view = Some(Arc::new(view));
+    let groups = v2_status(&snapshot, "localnet").services.remove(1).multicast_groups;
+    assert_eq!((groups.publisher, groups.subscriber), (["b", "a"].map(str::to_owned).into(), ["a", "b"].map(str::to_owned).into()));
 }
 
 #[test]
