@@ -5,6 +5,7 @@ pub mod client;
 pub(crate) mod command;
 mod connect;
 mod doctor;
+mod environment;
 mod explain;
 mod failure;
 mod firewall;
@@ -114,6 +115,9 @@ async fn run(line: Line) -> anyhow::Result<u8> {
     let client = Client::new(&line.sock_file);
     let form = line.form();
     let as_json = form.is_json();
+    if environment::concerns(&line.command) {
+        environment::is_the_daemons(&line.ledger, &client).await?;
+    }
     match line.command {
         Command::Status => status::run(&client, as_json).await,
         Command::Enable { wait } => switch::run(&client, true, wait, as_json).await,

@@ -293,7 +293,13 @@ fn versions(site: &mut Site<'_>) -> Result<()> {
     put(99, 98)?;
     let refused = operator.warren(&["connect", "ibrl", DEVICE, "--no-version-warning"])?;
     ensure!(refused.code == 1 && users(site)?.is_empty(), "{refused}");
-    refused.tells(&["asks for clients of version 0.98.0 or later", "Update this software."])
+    refused.tells(&["asks for clients of version 0.98.0 or later", "Update this software."])?;
+    // The switch and the status are the daemon's: whatever the program asks for, tunnels can be turned off.
+    for verb in ["enable", "disable", "status"] {
+        let said = operator.warren(&[verb])?;
+        ensure!(said.code == 0 && !said.err.contains("version"), "{said}");
+    }
+    Ok(())
 }
 
 fn looks(site: &mut Site<'_>) -> Result<()> {

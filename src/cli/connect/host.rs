@@ -8,7 +8,7 @@ use warren_ledger::accounts::{AccessPass, PassType, UserType};
 use warren_state::{Pubkey, ServiceKind};
 
 use crate::{
-    cli::{client::Client, failure::Failure, notes, operator::Operator, output},
+    cli::{client::Client, environment, failure::Failure, notes, operator::Operator, output},
     http::v3,
 };
 
@@ -21,11 +21,9 @@ const LOOKING: Duration = Duration::from_secs(10);
 /// When it does not answer, or watches another program.
 pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, Failure> {
     let status = settled(daemon).await?;
-    if status.ledger.program_id != operator.program_id.to_string() {
-        return Err(Failure::new(
-            format!("the daemon runs on {} (program {}), this command on {}", status.network, status.ledger.program_id, operator.network()),
-            "Give both the same environment: --env here (or `warren config set --env NAME`), -env for the daemon.",
-        ));
+    match status.ledger.program_id.parse() {
+        Ok(daemon) if daemon == operator.program_id => {}
+        daemon => return Err(environment::differ(operator.program_id, daemon.unwrap_or_default())),
     }
     if status.stopping {
         return Err(Failure::no_daemon("the daemon is stopping", "Start it with `systemctl start warrend`."));

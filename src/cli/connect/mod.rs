@@ -32,6 +32,7 @@ use super::{
     OK,
     client::Client,
     command::{Connect, Disconnect, How, LedgerFlags, MulticastCommand, Service},
+    environment,
     failure::Failure,
 };
 use crate::http::v3;
@@ -59,7 +60,7 @@ pub async fn connect(flags: &LedgerFlags, daemon: &Client, command: Connect, as_
         let place = Place::look(&session, &command.how).await?;
         asked.connect(&session, &place, &prover, &command.how).await
     };
-    guarded(&steps, work).await
+    guarded(flags, daemon, &steps, work).await
 }
 
 /// What is to be connected.
@@ -120,7 +121,7 @@ async fn finish(session: &Session<'_>, standing: Option<&Standing>, how: &How) -
 /// Never: what went wrong is told here, and is in the exit code.
 pub async fn disconnect(flags: &LedgerFlags, daemon: &Client, command: Disconnect, as_json: bool) -> anyhow::Result<u8> {
     let steps = Steps::new(as_json, command.wait.verbose);
-    guarded(&steps, disconnect::run(flags, daemon, &steps, command)).await
+    guarded(flags, daemon, &steps, disconnect::run(flags, daemon, &steps, command)).await
 }
 
 /// `warren multicast`.
@@ -130,13 +131,22 @@ pub async fn disconnect(flags: &LedgerFlags, daemon: &Client, command: Disconnec
 pub async fn multicast(flags: &LedgerFlags, daemon: &Client, command: MulticastCommand, as_json: bool) -> anyhow::Result<u8> {
     let (change, groups) = groups::Change::of(command);
     let steps = Steps::new(as_json, groups.wait.verbose);
-    guarded(&steps, groups::run(flags, daemon, &steps, change, groups)).await
+    guarded(flags, daemon, &steps, groups::run(flags, daemon, &steps, change, groups)).await
 }
 
-/// Does the work until it is done or somebody interrupts it, and tells how it ended.
-async fn guarded(steps: &Steps, work: impl Future<Output = Result<(), Failure>>) -> anyhow::Result<u8> {
+/// Does the work, where it is one for the daemon's network, until it is done or somebody interrupts it, and tells how it ended.
+async fn guarded(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    steps: &Steps,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> anyhow::Result<u8> {
+    let checked = async {
+        environment::is_the_daemons(flags, daemon).await?;
+        work.await
+    };
     let failure = tokio::select! {
-        done = work => match done {
+        done = checked => match done {
             Ok(()) => return Ok(OK),
             Err(failure) => failure,
         },

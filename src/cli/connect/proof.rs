@@ -105,6 +105,8 @@ impl<'a> Prover<'a> {
             }
         };
         if proof.client_ip != client_ip {
+            let observed = proof.client_ip;
+            steps.wrong(&format!("The verification service observed this host at {observed}, but the daemon is provisioning {client_ip}."));
             return Err(contradiction(proof.client_ip, client_ip, self.named));
         }
         let checked = proof.check(&self.session.payer, client_ip, user_type, &authority);

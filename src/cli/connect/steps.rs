@@ -84,6 +84,17 @@ impl Steps {
         }
     }
 
+    /// The line that the reference prints before it fails, for scripts that look for it.
+    pub fn wrong(&self, reference: &str) {
+        match self.style {
+            Style::Json => {}
+            Style::Terminal | Style::Plain => {
+                self.clear();
+                line(&format!("❌  {}", output::tame(reference)));
+            }
+        }
+    }
+
     /// What is waited for; said once as long as it stays the same.
     pub fn waiting(&self, step: &'static str, text: &str) {
         let news = self.told().waiting.as_ref().is_none_or(|(for_step, said)| (*for_step, said.as_str()) != (step, text));

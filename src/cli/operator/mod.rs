@@ -215,7 +215,8 @@ pub fn find_keypair(surroundings: &Surroundings, kept: &Kept) -> Result<FoundKey
     Ok(found)
 }
 
-async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
+/// The program that the daemon runs on, where it tells.
+pub async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
     let told = daemon.clone().with_patience(Duration::from_secs(2)).read::<serde_json::Value>("/config").await.ok()?;
     told["program_id"].as_str()?.parse().ok()
 }
