@@ -1,15 +1,11 @@
 //! Holds `e2e/SURFACE.md` to the code: whatever the daemon and the command line offer has its row there, and the other way round.
 //! That the tests that it names exist is held by `e2e/tests/table.rs`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fs, sync::Arc};
 
 use clap::CommandFactory;
 use warren_actors::{Figures, Snapshot};
-use warren_state::{Fault, FaultClass, Phase, lifecycle::FailureReport};
+use warren_state::{Fault, FaultClass, Phase, TunnelId, lifecycle::FailureReport};
 
 use crate::{
     cli::command::Line,
@@ -128,14 +124,18 @@ fn everything() -> String {
     let mut snapshot = Snapshot {
         figures: Arc::new(figures),
         liveness: Some(Arc::new(tests::probed())),
-        restarts: BTreeMap::from([("status".to_owned(), 1)]),
-        invariants_broken: BTreeMap::from([("INV-01".to_owned(), 1)]),
-        events: BTreeMap::from([("switched".to_owned(), 1)]),
+        restarts: imbl::ordmap! { "status" => 1 },
+        invariants_broken: imbl::ordmap! { "INV-01" => 1 },
+        events: imbl::ordmap! { "switched" => 1 },
         ..latency::tests::measured()
     };
-    for report in snapshot.tunnels.values_mut() {
+    let ids: Vec<TunnelId> = snapshot.tunnels.keys().copied().collect();
+    for id in ids {
         let fault = Fault { class: FaultClass::Transient, operation: "try".to_owned(), detail: "no".to_owned() };
-        Arc::make_mut(report).failure = Some(FailureReport { phase: Phase::Peering, fault, retry_at: snapshot.at });
+        let failure = FailureReport { phase: Phase::Peering, fault, retry_at: snapshot.at };
+        if let Some(report) = snapshot.tunnels.get_mut(&id) {
+            Arc::make_mut(report).failure = Some(failure);
+        }
     }
     let mut api = testing::api(Arc::new(testing::Cardboard::new(Snapshot::default())));
     let mut config = Config::clone(&api.config);

@@ -19,9 +19,11 @@ use warren_state::{
     address::{Chosen, Seen, Source},
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
-    journal::{Gap, Journal, JournalEntry},
+    journal::{Gap, JournalEntry},
+    lifecycle::TunnelReport,
     reconcile::{Manual, Role},
     store::{Change, Store},
+    table::{self, Entry, Table, Tables},
     view::{User, UserStatus},
 };
 
@@ -48,7 +50,7 @@ pub(crate) struct Board {
     pub(crate) client_ip: ArcSwap<ClientIp>,
     addressing: Mutex<()>,
     pub(crate) notices: Mutex<Notices>,
-    pub(crate) tunnels: TunnelNews,
+    pub(crate) news: TunnelNews,
     pub(crate) watched: Watched,
     pub(crate) liveness: ArcSwapOption<LivenessStatus>,
     /// What an operator asked for past the ledger, and holds.
@@ -58,7 +60,6 @@ pub(crate) struct Board {
     pub(crate) reconciled: ArcSwap<Reconciled>,
     /// How many times a reconciler was started.
     pub(crate) reconciler_starts: AtomicU64,
-    pub(crate) restarts: Mutex<BTreeMap<String, u64>>,
     figures: Mutex<Arc<Figures>>,
     pub(crate) stopping: AtomicBool,
     pub(crate) pulses: Arc<Pulses>,
@@ -67,7 +68,8 @@ pub(crate) struct Board {
     pub(crate) published: watch::Sender<Arc<Snapshot>>,
     pub(crate) exit: watch::Sender<Option<ExitReason>>,
     revision: AtomicU64,
-    journal: Mutex<Journal>,
+    /// What is true and what happened, under one sequence.
+    table: Mutex<Table>,
 }
 
 /// Who is woken.
@@ -141,7 +143,7 @@ impl Board {
         let (epoch, switch) = (store.epoch(), store.switch());
         let guard = ViewGuard::new(settings.guard, None);
         let exclusion = ExclusionStatus { list: settings.exclusion.clone(), error: None };
-        let journal = Journal::new(epoch, settings.journal_capacity);
+        let table = Table::new(epoch, settings.journal_capacity);
         let snapshot = Snapshot { epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             settings,
@@ -159,7 +161,7 @@ impl Board {
             client_ip: ArcSwap::default(),
             addressing: Mutex::default(),
             notices: Mutex::default(),
-            tunnels: TunnelNews::default(),
+            news: TunnelNews::default(),
             watched: Watched::default(),
             liveness: ArcSwapOption::empty(),
             manual: Mutex::default(),
@@ -167,7 +169,6 @@ impl Board {
             latency: ArcSwapOption::empty(),
             reconciled: ArcSwap::default(),
             reconciler_starts: AtomicU64::new(0),
-            restarts: Mutex::default(),
             figures: Mutex::default(),
             stopping: AtomicBool::new(false),
             pulses: Arc::default(),
@@ -176,7 +177,7 @@ impl Board {
             published: watch::Sender::new(Arc::new(snapshot)),
             exit: watch::Sender::new(None),
             revision: AtomicU64::new(0),
-            journal: Mutex::new(journal),
+            table: Mutex::new(table),
         }
     }
 
@@ -190,14 +191,48 @@ impl Board {
         *lock(&self.store) = None;
     }
 
-    /// Appends to the journal; status logs it and folds it in.
+    /// Appends what happened; status logs it and folds it in.
     pub(crate) fn record(&self, event: Event) {
-        lock(&self.journal).append(Clock::unix_ms(), event);
-        self.pokes.status.ring();
+        self.append(vec![event], vec![]);
+    }
+
+    /// Appends what happened and what changed with it, as one step for every reader.
+    pub(crate) fn append(&self, events: Vec<Event>, changes: Vec<table::Change>) {
+        if !events.is_empty() || !changes.is_empty() {
+            lock(&self.table).append(Clock::unix_ms(), events, changes);
+            self.pokes.status.ring();
+        }
+    }
+
+    /// A tunnel is like this now, and this happened to it.
+    pub(crate) fn tell_tunnel(&self, events: Vec<Event>, report: Option<TunnelReport>) {
+        let report = report.map(Arc::new);
+        self.append(events, report.iter().cloned().map(table::Change::Tunnel).collect());
+        if let Some(report) = report {
+            self.news.report(report);
+        }
+    }
+
+    /// What is true now.
+    pub(crate) fn tables(&self) -> Tables {
+        lock(&self.table).tables().clone()
+    }
+
+    /// What is true now, the position of that, and every step from this one on to there.
+    pub(crate) fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
+        let table = lock(&self.table);
+        let (now, tables) = table.snapshot();
+        (now, tables, table.changes_since(position).map(|steps| steps.cloned().collect()))
     }
 
     pub(crate) fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        lock(&self.journal).after(position).map(|entries| entries.cloned().collect())
+        let told = |entry: Arc<Entry>| entry.told.as_deref().cloned();
+        Ok(self.read_since(position).2?.into_iter().filter_map(told).collect())
+    }
+
+    /// The latest report of every tunnel.
+    pub(crate) fn reports(&self) -> Vec<Arc<TunnelReport>> {
+        self.tables().tunnels.values().cloned().collect()
     }
 
     /// The number of the last change of the inputs.
@@ -286,9 +321,14 @@ impl Board {
 
     fn tells_of_the_host(&self, notice: &Notice) -> bool {
         match notice {
-            Notice::Changed(Some(link)) => !self.tunnels.has_link(link),
+            Notice::Changed(Some(link)) => !self.has_link(link),
             Notice::Changed(None) | Notice::Overrun => true,
         }
+    }
+
+    /// Whether a tunnel's link has this name.
+    fn has_link(&self, name: &LinkName) -> bool {
+        self.tables().tunnels.values().any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
     }
 
     /// Takes another list of excluded destinations, or why there is none: then the one before holds.
@@ -322,7 +362,7 @@ impl Board {
     }
 
     pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {
-        *lock(&self.restarts).entry(kind.name().to_owned()).or_default() += 1;
+        self.append(vec![], vec![table::Change::Restarted(kind.name())]);
     }
 }
 

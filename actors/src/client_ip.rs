@@ -298,7 +298,7 @@ fn overlay_addresses(observed: &Observed) -> BTreeSet<Ipv4Addr> {
 
 fn in_place(board: &Board, observed: &Observed) -> Vec<InPlace> {
     let up = |report: &Arc<warren_state::lifecycle::TunnelReport>| (report.session == SessionStatus::Up).then_some(report.tunnel);
-    let up: BTreeSet<TunnelId> = board.tunnels.latest().iter().filter_map(up).collect();
+    let up: BTreeSet<TunnelId> = board.reports().iter().filter_map(up).collect();
     let by_ledger = observed.ours().filter(|(id, _, _)| !id.is_manual());
     by_ledger.map(|(id, _, tunnel)| InPlace { local: tunnel.link.local, works: up.contains(&id) }).collect()
 }

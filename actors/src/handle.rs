@@ -12,6 +12,7 @@ use warren_state::{
     address::{Unusable, is_public, may_pin},
     journal::{Gap, JournalEntry},
     store::Change,
+    table::{Entry, Tables},
 };
 
 use crate::{
@@ -170,6 +171,14 @@ impl Handle {
     /// When some of them are no longer kept: take a snapshot instead.
     pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
         self.board.journal_after(position)
+    }
+
+    /// What is true, at which position, and every step after the given one up to there.
+    ///
+    /// The steps are an error when some of them are no longer kept: go on from what is true now.
+    #[must_use]
+    pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
+        self.board.read_since(position)
     }
 
     /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it

@@ -57,7 +57,7 @@ impl Handle {
     /// When it is not there. Then nothing of it stays.
     pub async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
         let (id, board) = (request.id(), &self.board);
-        let before = board.tunnels.latest().into_iter().find(|report| report.tunnel == id).map(|report| report.incarnation);
+        let before = board.reports().into_iter().find(|report| report.tunnel == id).map(|report| report.incarnation);
         ask(board, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
         let outcome = |snapshot: &Snapshot| {
             let report = snapshot.tunnels.get(&id).filter(|report| is_new(report, before));
@@ -77,7 +77,7 @@ impl Handle {
     /// # Errors
     /// When it is not gone yet.
     pub async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
-        let reports = self.board.tunnels.latest();
+        let reports = self.board.reports();
         let before = reports.iter().find(|report| report.tunnel == tunnel).map(|report| report.incarnation);
         ask(&self.board, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
         let Some(before) = before else { return Ok(()) };

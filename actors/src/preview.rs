@@ -33,7 +33,7 @@ pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
 
 /// What the sessions taught us.
 pub(crate) async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
-    let (reply, mut answers) = mpsc::channel(board.tunnels.latest().len() + 16);
+    let (reply, mut answers) = mpsc::channel(board.reports().len() + 16);
     let _gone = board.directory.tunnels.send(TunnelsMessage::Learned(reply));
     let (mut learned, until) = (BTreeMap::new(), Instant::now() + ANSWER);
     while let Ok(Some((tunnel, routes))) = timeout_at(until, answers.recv()).await {

@@ -215,6 +215,9 @@ impl State {
 
     async fn carry_out(&mut self, myself: &ActorRef<ProvisionerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
         let mut finished = false;
+        // What happened and how it is now are one step: whoever reads the event finds the state that it tells of.
+        let (told, effects): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(|effect| matches!(effect, Effect::Record(_)));
+        self.tell(told.into_iter().filter_map(|effect| if let Effect::Record(event) = effect { Some(event) } else { None }).collect());
         for effect in effects {
             match effect {
                 Effect::Observe { link } => self.observe(myself, link),
@@ -229,14 +232,10 @@ impl State {
                     self.board.watched.change(self.tunnel, added, removed);
                     self.board.pokes.liveness.ring();
                 }
-                Effect::Record(event) => {
-                    self.count(&event);
-                    self.board.record(event);
-                }
+                Effect::Record(_) => {}
                 Effect::Finished => finished = true,
             }
         }
-        self.report();
         if finished {
             self.last_words().await;
             myself.stop(Some(FINISHED.to_owned()));
@@ -276,15 +275,17 @@ impl State {
         }
     }
 
-    /// Publishes what changed.
-    fn report(&mut self) {
+    /// Publishes what happened and what changed.
+    fn tell(&mut self, events: Vec<Event>) {
+        events.iter().for_each(|event| self.count(event));
         let report = self.driver.core().report();
         self.class = report.spec.as_ref().map(|spec| spec.kind.class()).or(self.class);
-        if self.reported.as_ref() != Some(&report) {
-            self.reported = Some(report.clone());
-            self.board.tunnels.report(report);
+        let news = (self.reported.as_ref() != Some(&report)).then(|| report.clone());
+        let is_news = news.is_some();
+        self.board.tell_tunnel(events, news);
+        if is_news {
+            self.reported = Some(report);
             self.board.pokes.reconciler.ring();
-            self.board.pokes.status.ring();
         }
     }
 

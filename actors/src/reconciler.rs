@@ -100,8 +100,10 @@ impl Actor for Reconciler {
         board.directory.reconciler.set(myself.clone());
         let mut state = State::new(&myself, board);
         // Provisioners that an earlier reconciler left go on: this one learns of them, and plans from what is observed.
-        for (tunnel, news) in state.board.tunnels.all_for_reconciler() {
-            let effects = state.driver.handle(told(tunnel, news));
+        // What they tell from here on is read as news; what they told before, the table has.
+        state.board.news.clear();
+        for report in state.board.tables().running() {
+            let effects = state.driver.handle(told(report.tunnel, News::Report(report.clone())));
             state.carry_out(&myself, effects)?;
         }
         let poked = myself.clone();
@@ -218,7 +220,7 @@ impl State {
             inputs.push(Input::ClientIp(client_ip));
         }
         self.role = role;
-        inputs.extend(board.tunnels.take_for_reconciler().into_iter().map(|(tunnel, news)| told(tunnel, news)));
+        inputs.extend(board.news.take().into_iter().map(|(tunnel, news)| told(tunnel, news)));
         // After an address was replaced, the view in force is of another client for a moment.
         let view = board.view_for(role);
         if let Some(in_force) = &view
@@ -266,7 +268,7 @@ impl State {
             return Ok(());
         }
         let in_use: BTreeSet<TunnelId> = self.driver.core().reports().map(|report| report.tunnel).collect();
-        for report in self.board.tunnels.latest() {
+        for report in self.board.reports() {
             if !in_use.contains(&report.tunnel) && matches!(report.phase, Phase::Pending | Phase::Failed) {
                 self.deliver(report.tunnel, lifecycle::Input::Detach)?;
             }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
+use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
@@ -15,14 +16,14 @@ use warren_state::{
 use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
-pub type Tunnels = BTreeMap<TunnelId, Arc<TunnelReport>>;
+pub type Tunnels = OrdMap<TunnelId, Arc<TunnelReport>>;
 
 /// Everything that status, metrics and the event stream show.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
     /// This start of the daemon.
     pub epoch: Epoch,
-    /// The last journal entry that is folded in.
+    /// The position at which all of the tunnels, and what was counted of events, was so.
     pub sequence: Sequence,
     /// When this was published, on the daemon's clock.
     pub at: Monotonic,
@@ -66,11 +67,11 @@ pub struct Snapshot {
     /// What the dataplane can do.
     pub capabilities: Capabilities,
     /// Restarts of supervised actors since the start, by kind.
-    pub restarts: BTreeMap<String, u64>,
+    pub restarts: OrdMap<&'static str, u64>,
     /// Broken invariants since the start, by name.
-    pub invariants_broken: BTreeMap<String, u64>,
+    pub invariants_broken: OrdMap<&'static str, u64>,
     /// Events since the start, by name.
-    pub events: BTreeMap<String, u64>,
+    pub events: OrdMap<&'static str, u64>,
     /// Counts and durations for the metrics.
     #[serde(skip)]
     pub figures: Arc<Figures>,

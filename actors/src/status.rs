@@ -1,7 +1,6 @@
 //! Status: folds what happens into the published snapshot, and writes the log.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -10,7 +9,7 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::Instant};
 use warren_state::{
-    Monotonic, Sequence,
+    Monotonic,
     event::{Event, Level},
     journal::JournalEntry,
     repeats::{Repeats, Sum, Telling},
@@ -57,8 +56,7 @@ impl Actor for Status {
         let watch = board.pulses.watch(Kind::Status, myself.get_cell());
         board.directory.status.set(myself.clone());
         // What an earlier status has published holds; what it has not folded in yet follows from there.
-        let mut working = board.published.borrow().as_ref().clone();
-        working.tunnels = board.tunnels.all_for_status();
+        let working = board.published.borrow().as_ref().clone();
         let poked = myself.clone();
         board.pokes.status.attach(move || {
             let _gone = poked.cast(StatusMessage::Poked);
@@ -96,30 +94,20 @@ impl State {
     fn fold(&mut self) {
         // Before the tunnels: what the reconciler says must not be newer than they are.
         self.reconciled = self.board.reconciled.load_full();
-        match self.board.journal_after(self.working.sequence) {
-            Ok(entries) => entries.iter().for_each(|entry| self.fold_entry(entry)),
+        // Then the steps, and what is true after the last of them.
+        let (sequence, tables, steps) = self.board.read_since(self.working.sequence);
+        match steps {
+            Ok(steps) => steps.iter().filter_map(|step| step.told.as_deref()).for_each(|entry| self.tell(entry)),
             Err(gap) => {
-                tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the journal holds; log lines are missing");
-                self.working.sequence = Sequence(gap.oldest.0.saturating_sub(1));
-                if let Ok(entries) = self.board.journal_after(self.working.sequence) {
-                    entries.iter().for_each(|entry| self.fold_entry(entry));
-                }
+                tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
             }
         }
-        for (id, report) in self.board.tunnels.take_for_status() {
-            match report {
-                Some(report) => self.working.tunnels.insert(id, report),
-                None => self.working.tunnels.remove(&id),
-            };
-        }
+        self.working.sequence = sequence;
+        (self.working.tunnels, self.working.restarts) = (tables.tunnels, tables.restarts);
+        (self.working.events, self.working.invariants_broken) = (tables.events, tables.broken);
     }
 
-    fn fold_entry(&mut self, entry: &JournalEntry) {
-        self.working.sequence = entry.sequence;
-        count(&mut self.working.events, entry.event.name());
-        if let Event::InvariantBroken { name, .. } = &entry.event {
-            count(&mut self.working.invariants_broken, name);
-        }
+    fn tell(&mut self, entry: &JournalEntry) {
         match self.repeats.take(self.board.clock.now(), entry) {
             Telling::Plainly => log(entry, &""),
             Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
@@ -176,7 +164,7 @@ impl State {
             exclusion: board.exclusion.load_full(),
             generation: reconciled.generation,
             capabilities: board.dataplane.capabilities(),
-            restarts: lock(&board.restarts).clone(),
+            restarts: std::mem::take(&mut self.working.restarts),
             figures: board.figures(),
             converged: reconciled.converged,
             revision: reconciled.revision,
@@ -216,15 +204,6 @@ impl State {
             let _gone = myself.cast(StatusMessage::Publish);
         });
         self.due = Some((at, AbortOnDrop(task)));
-    }
-}
-
-fn count(counters: &mut BTreeMap<String, u64>, name: &str) {
-    match counters.get_mut(name) {
-        Some(counter) => *counter += 1,
-        None => {
-            counters.insert(name.to_owned(), 1);
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, mpsc};
-use warren_state::{LearnedRoutes, TunnelId, lifecycle::Input};
+use warren_state::{LearnedRoutes, TunnelId, event::Event, lifecycle::Input, table::Change};
 
 use crate::{
     board::Board,
@@ -52,8 +52,8 @@ impl Actor for Tunnels {
     async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         board.directory.tunnels.set(myself);
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
-        board.tunnels.clear();
-        board.pokes.status.ring();
+        board.append(vec![], vec![Change::NoTunnels]);
+        board.news.clear();
         Ok(State { board, slots: BTreeMap::new(), running: HashMap::new(), storm: History::default() })
     }
 
@@ -109,7 +109,7 @@ impl State {
             Some(_) | None => {
                 if matches!(*input, Input::Detach) {
                     self.slots.remove(&tunnel);
-                    self.end(tunnel, true);
+                    self.end(tunnel, true, vec![]);
                 }
                 Ok(())
             }
@@ -150,7 +150,7 @@ impl State {
     fn finished(&mut self, cell: &ActorCell) {
         if let Some(tunnel) = self.running.remove(&cell.get_id()) {
             self.slots.remove(&tunnel);
-            self.end(tunnel, true);
+            self.end(tunnel, true, vec![]);
         }
     }
 
@@ -164,20 +164,21 @@ impl State {
             let detail = format!("{count} failures within {} s, the last one: {reason}", policy.window.as_secs());
             let _gone = self.board.directory.root.send(RootMessage::Escalated { actor: Kind::Provisioner.name().to_owned(), detail });
         }
+        let mut events = vec![];
         if let Decision::Restart { after, count } = slot.history.failed(now, &policy) {
-            self.board.record(restarted(Kind::Provisioner, tunnel, reason, count));
+            events.push(restarted(Kind::Provisioner, tunnel, reason, count));
             myself.send_after(after, move || TunnelsMessage::Restart(tunnel));
         }
-        self.end(tunnel, false);
+        self.end(tunnel, false, events);
     }
 
-    fn end(&self, tunnel: TunnelId, finished: bool) {
-        self.board.tunnels.ended(tunnel, finished);
+    fn end(&self, tunnel: TunnelId, finished: bool, events: Vec<Event>) {
+        self.board.append(events, vec![if finished { Change::TunnelGone(tunnel) } else { Change::TunnelDown(tunnel) }]);
+        self.board.news.ended(tunnel, finished);
         if self.board.watched.forget(tunnel) {
             self.board.pokes.liveness.ring();
         }
         self.board.pokes.reconciler.ring();
-        self.board.pokes.status.ring();
     }
 }
 

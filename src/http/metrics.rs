@@ -165,7 +165,7 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
 }
 
 fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-    let by_name = |map: &std::collections::BTreeMap<String, u64>| map.iter().map(|(name, n)| (vec![name.clone()], *n)).collect::<Vec<_>>();
+    let by_name = |map: &imbl::OrdMap<&'static str, u64>| map.iter().map(|(name, n)| (vec![(*name).to_owned()], *n)).collect::<Vec<_>>();
     page.number("warren_enabled", "The enable switch.", flag(snapshot.switch.has_tunnels()))?;
     let (unknown, problem) = (snapshot.switch.is_unknown(), snapshot.store_problem.is_some());
     page.number("warren_switch_unknown", "Held: the switch cannot be read. Tunnels stay as they are until it is set.", flag(unknown))?;

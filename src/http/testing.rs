@@ -224,7 +224,7 @@ pub fn connected() -> Snapshot {
         role: Some(Role::Client { client_ip: CLIENT }),
         view: Some(Arc::new(view)),
         view_read_at: Some(at(64)),
-        tunnels: [report(0, ServiceKind::Multicast, "doublezero1"), report(1, ServiceKind::Ibrl, "doublezero0")].into(),
+        tunnels: [report(0, ServiceKind::Multicast, "doublezero1"), report(1, ServiceKind::Ibrl, "doublezero0")].into_iter().collect(),
         converged: true,
         ..Snapshot::default()
     }

@@ -27,6 +27,7 @@ pub mod spec;
 pub mod step;
 pub mod store;
 pub mod switch;
+pub mod table;
 #[cfg(test)]
 mod testing;
 pub mod time;

@@ -16,4 +16,5 @@ mod restart;
 mod scale;
 mod stop;
 mod switch;
+mod table;
 mod world;

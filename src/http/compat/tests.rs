@@ -109,7 +109,7 @@ fn a_manual_tunnel_is_told_with_the_device_that_it_goes_to_and_the_user_that_it_
     let report = Arc::clone(&snapshot.tunnels[&TunnelId(key(1))]);
     let id = warren_state::desired::manual_id(ServiceClass::Unicast);
     let manual = TunnelReport { tunnel: id, ..report.as_ref().clone() };
-    snapshot.tunnels = [(id, Arc::new(manual))].into();
+    snapshot.tunnels = [(id, Arc::new(manual))].into_iter().collect();
     let told = |snapshot: &Snapshot| {
         let service = v2_status(snapshot, "testnet").services.remove(0);
         (service.current_device, service.metro, service.tenant)

@@ -54,8 +54,8 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
             error: snapshot.exclusion.error.clone(),
         },
         dataplane: dataplane(snapshot),
-        restarts: snapshot.restarts.clone(),
-        invariants_broken: snapshot.invariants_broken.clone(),
+        restarts: by_name(&snapshot.restarts),
+        invariants_broken: by_name(&snapshot.invariants_broken),
         latency: snapshot.latency.as_deref().map(latency),
         process: Process::clone(&api.process),
     }
@@ -133,6 +133,10 @@ fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
     let by_id = name.parse::<TunnelId>().ok().and_then(|id| snapshot.tunnels.get(&id));
     let named = |report: &&std::sync::Arc<TunnelReport>| report.spec.as_ref().is_some_and(|spec| spec.link.name.as_str() == name);
     by_id.or_else(|| snapshot.tunnels.values().find(named)).map(AsRef::as_ref)
+}
+
+fn by_name(counts: &imbl::OrdMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
 fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool {

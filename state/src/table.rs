@@ -1,0 +1,164 @@
+//! What is true and what happened, under one sequence: pure.
+//!
+//! A change is appended together with the events that tell it, in one step. So a snapshot at a position is the state at that
+//! position, and what came after it, folded into it, gives any later one:
+//! `fold(snapshot(a), changes(a..b)) == snapshot(b)`. A reader keeps a cursor and takes what is new since then, or, where
+//! that is no longer kept, a snapshot.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::{
+    Epoch, Sequence, TunnelId,
+    event::Event,
+    journal::{Gap, JournalEntry},
+    lifecycle::TunnelReport,
+};
+
+/// One change of what is true.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A tunnel is like this now, and its provisioner runs.
+    Tunnel(Arc<TunnelReport>),
+    /// A tunnel's provisioner failed, and was not started again yet.
+    TunnelDown(TunnelId),
+    /// A tunnel is gone: its provisioner had nothing left to do.
+    TunnelGone(TunnelId),
+    /// No provisioner runs any more.
+    NoTunnels,
+    /// An actor of this kind failed.
+    Restarted(&'static str),
+}
+
+/// What is true. A copy costs nothing: it shares what did not change.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tables {
+    /// How every tunnel was when its provisioner told last.
+    pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
+    /// Those whose provisioner failed and has not told anything since.
+    pub down: OrdSet<TunnelId>,
+    /// Failures of supervised actors since the start, by kind.
+    pub restarts: OrdMap<&'static str, u64>,
+    /// Events since the start, by name.
+    pub events: OrdMap<&'static str, u64>,
+    /// Broken invariants since the start, by name.
+    pub broken: OrdMap<&'static str, u64>,
+}
+
+/// One step: what changed, and the event that tells it, where one does.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Entry {
+    /// Its position.
+    pub sequence: Sequence,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// What happened.
+    pub told: Option<Arc<JournalEntry>>,
+}
+
+/// The one place where changes are appended.
+#[derive(Clone, Debug)]
+pub struct Table {
+    epoch: Epoch,
+    last: Sequence,
+    tables: Tables,
+    history: VecDeque<Arc<Entry>>,
+    kept: usize,
+}
+
+impl Tables {
+    /// Takes a step in.
+    pub fn fold(&mut self, entry: &Entry) {
+        entry.changes.iter().for_each(|change| self.change(change));
+        let Some(told) = &entry.told else { return };
+        *self.events.entry(told.event.name()).or_default() += 1;
+        if let Event::InvariantBroken { name, .. } = &told.event {
+            *self.broken.entry(*name).or_default() += 1;
+        }
+    }
+
+    /// The reports of tunnels whose provisioner runs.
+    pub fn running(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
+        self.tunnels.iter().filter(|(id, _)| !self.down.contains(*id)).map(|(_, report)| report)
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Tunnel(report) => {
+                self.tunnels.insert(report.tunnel, report.clone());
+                self.down.remove(&report.tunnel);
+            }
+            Change::TunnelDown(id) => {
+                self.down.insert(*id);
+            }
+            Change::TunnelGone(id) => {
+                self.tunnels.remove(id);
+                self.down.remove(id);
+            }
+            Change::NoTunnels => (self.tunnels, self.down) = (OrdMap::new(), OrdSet::new()),
+            Change::Restarted(kind) => *self.restarts.entry(*kind).or_default() += 1,
+        }
+    }
+}
+
+impl Table {
+    /// An empty one, which keeps the newest `kept` steps, at least one.
+    #[must_use]
+    pub fn new(epoch: Epoch, kept: usize) -> Self {
+        Self { epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), kept: kept.max(1) }
+    }
+
+    /// Appends what changed and the events that tell it, all of it or nothing for every reader. The changes stand at the first
+    /// event's position: whoever has read an event finds what it tells.
+    pub fn append(&mut self, unix_ms: u64, events: Vec<Event>, changes: Vec<Change>) {
+        let mut changes = Some(changes).filter(|changes| !changes.is_empty());
+        for event in events {
+            self.step(changes.take().unwrap_or_default(), Some((unix_ms, event)));
+        }
+        if let Some(changes) = changes {
+            self.step(changes, None);
+        }
+    }
+
+    fn step(&mut self, changes: Vec<Change>, told: Option<(u64, Event)>) {
+        self.last = Sequence(self.last.0 + 1);
+        let (epoch, sequence) = (self.epoch, self.last);
+        let told = told.map(|(unix_ms, event)| Arc::new(JournalEntry { epoch, sequence, unix_ms, event }));
+        let entry = Entry { sequence, changes, told };
+        self.tables.fold(&entry);
+        if self.history.len() == self.kept {
+            self.history.pop_front();
+        }
+        self.history.push_back(Arc::new(entry));
+    }
+
+    /// The position, and what is true there.
+    #[must_use]
+    pub fn snapshot(&self) -> (Sequence, Tables) {
+        (self.last, self.tables.clone())
+    }
+
+    /// What is true now.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Every step after a position.
+    ///
+    /// # Errors
+    /// When some of them are no longer kept.
+    pub fn changes_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
+        let oldest = self.history.front().map_or(Sequence(self.last.0 + 1), |entry| entry.sequence);
+        if position.0 + 1 < oldest.0 {
+            return Err(Gap { asked: position, oldest });
+        }
+        // Positions have no holes, so the place of the next one is known.
+        let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
+        Ok(self.history.iter().skip(known))
+    }
+}
+
+#[cfg(test)]
+mod tests;
