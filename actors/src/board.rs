@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::{Dataplane, Notice};
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
-    Epoch, Exclusion, Generation, LinkName, Pubkey, Sequence, Switch, TunnelId,
+    Epoch, Exclusion, Generation, LinkName, OwnerChoice, Owners, Pubkey, Sequence, Switch, TunnelId,
     address::{Chosen, Seen, Source},
     event::Event,
     guard::{AcceptedView, HoldReason, ViewGuard},
@@ -42,6 +42,7 @@ pub(crate) struct Board {
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
     pub(crate) switch: ArcSwap<Switch>,
+    pub(crate) owners: ArcSwap<Owners>,
     pub(crate) view: ArcSwapOption<InForce>,
     pub(crate) held: Mutex<VecDeque<HoldReason>>,
     pub(crate) last_held: ArcSwapOption<HoldReason>,
@@ -141,6 +142,7 @@ impl Board {
         dataplane: Arc<dyn Dataplane>,
     ) -> Self {
         let (epoch, switch) = (store.epoch(), store.switch());
+        let owners = owners_of(&settings, &store);
         let guard = ViewGuard::new(settings.guard, None);
         let exclusion = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let table = Table::new(epoch, settings.journal_capacity);
@@ -154,6 +156,7 @@ impl Board {
             dataplane,
             keeper: Requests::default(),
             switch: ArcSwap::from_pointee(switch),
+            owners: ArcSwap::from_pointee(owners),
             view: ArcSwapOption::empty(),
             held: Mutex::default(),
             last_held: ArcSwapOption::empty(),
@@ -262,6 +265,11 @@ impl Board {
         up_to_date
     }
 
+    /// Reads again from the store whose users count.
+    pub(crate) fn read_owners(&self, store: &Store) {
+        self.owners.store(Arc::new(owners_of(&self.settings, store)));
+    }
+
     /// Puts what an operator pinned in force at once, unless the daemon was told another address when it started.
     pub(crate) fn adopt_pin(&self, address: Ipv4Addr) {
         let RoleSettings::Client(settings) = &self.settings.role else { return };
@@ -306,7 +314,9 @@ impl Board {
     pub(crate) fn names_users(&self, client_ip: Ipv4Addr) -> Option<bool> {
         let in_force = self.view_for(Some(Role::Client { client_ip }))?;
         let view = &in_force.accepted.view;
-        let is_ours = |user: &User| user.client_ip == client_ip && user.status == UserStatus::Activated;
+        let owners = self.owners.load();
+        let counts = |user: &User| owners.accept(user, view.authorities.as_ref()).is_ok();
+        let is_ours = |user: &User| user.client_ip == client_ip && user.status == UserStatus::Activated && counts(user);
         Some(view.users.values().any(is_ours) || !view.quarantined.is_empty())
     }
 
@@ -363,6 +373,17 @@ impl Board {
 
     pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {
         self.append(vec![], vec![table::Change::Restarted(kind.name())]);
+    }
+}
+
+fn owners_of(settings: &Settings, store: &Store) -> Owners {
+    let last = || Owners::Last(store.owner());
+    match (&settings.role, settings.owner) {
+        (RoleSettings::Gateway { .. }, _) | (RoleSettings::Client(_), Some(OwnerChoice::Any)) => Owners::Any,
+        (RoleSettings::Client(_), Some(OwnerChoice::Key(key))) => Owners::Only(key),
+        (RoleSettings::Client(_), Some(OwnerChoice::Auto)) => last(),
+        (RoleSettings::Client(_), None) if store.own_users_only() => last(),
+        (RoleSettings::Client(_), None) => Owners::Any,
     }
 }
 

@@ -39,6 +39,7 @@ impl Actor for Keeper {
         let store = board.store().ok_or("the store is closed")?;
         let watch = board.pulses.watch(Kind::Keeper, myself.get_cell());
         let switch = store.switch();
+        board.read_owners(&store);
         // An earlier keeper may have ended between the disk and the switch in force.
         if *board.switch.swap(Arc::new(switch)) != switch {
             board.changed();
@@ -77,6 +78,7 @@ impl State {
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
+        self.board.read_owners(&self.store);
         let switch = Switch::from(change.enabled);
         if *self.board.switch.swap(Arc::new(switch)) != switch {
             self.board.record(Event::Switched { enabled: change.enabled });

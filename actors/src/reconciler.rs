@@ -11,7 +11,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Phase, Plan, Switch, TunnelId,
+    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Owners, Phase, Plan, Switch, TunnelId,
     desired::ManualRequest,
     lifecycle,
     random::Random,
@@ -73,6 +73,7 @@ pub(crate) struct State {
     role: Option<Role>,
     view: Option<Arc<InForce>>,
     exclusion: Option<Arc<ExclusionStatus>>,
+    owners: Option<Owners>,
     published: Reconciled,
     orphans_dismissed: bool,
 }
@@ -158,7 +159,7 @@ impl State {
             resync: board.settings.resync_interval,
             max_prefixes: board.settings.bgp.max_prefixes,
             liveness: board.settings.liveness.map(|options| options.mode),
-            owner: board.settings.owner,
+            owners: **board.owners.load(),
             mtu: board.settings.tunnel_mtu,
             ..ReconcilerSettings::default()
         };
@@ -177,6 +178,7 @@ impl State {
             role,
             view: None,
             exclusion: None,
+            owners: None,
             published: Reconciled::default(),
             orphans_dismissed: start == 0,
         }
@@ -208,6 +210,10 @@ impl State {
         let exclusion = board.exclusion.load_full();
         if self.exclusion.replace(exclusion.clone()).is_none_or(|before| before.list != exclusion.list) {
             inputs.push(Input::Exclude(exclusion.list.clone()));
+        }
+        let owners = **board.owners.load();
+        if self.owners.replace(owners) != Some(owners) {
+            inputs.push(Input::Owners(owners));
         }
         let switch = **board.switch.load();
         if self.switch.replace(switch) != Some(switch) {

@@ -3,7 +3,7 @@
 use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_ledger::Way;
-use warren_state::{Exclusion, Pubkey, guard::GuardSettings};
+use warren_state::{Exclusion, OwnerChoice, Pubkey, guard::GuardSettings};
 
 use crate::{Dialer, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
 
@@ -20,8 +20,9 @@ pub struct Settings {
     pub guard: GuardSettings,
     /// From one full observation of the dataplane to the next when all is quiet.
     pub resync_interval: Duration,
-    /// When set, accounts of other owners count for nothing.
-    pub owner: Option<Pubkey>,
+    /// Whose accounts count. Where nothing is said: those of whoever connected this host last for an installation that began
+    /// so, else everybody's.
+    pub owner: Option<OwnerChoice>,
     /// The MTU of every tunnel, in bytes; when not set, what the underlay leaves, and 1476 at most.
     pub tunnel_mtu: Option<u16>,
     /// What sessions may not teach us, at first; see [`crate::Handle::exclude`].

@@ -6,7 +6,7 @@ use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Exclusion, Generation, Monotonic, Pubkey, Sequence, Switch, TunnelId, View,
+    Capabilities, Epoch, Exclusion, Generation, Monotonic, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
     guard::{HoldReason, Restarted},
     lifecycle::TunnelReport,
@@ -89,6 +89,11 @@ pub struct Snapshot {
     pub pin_problem: Option<String>,
     /// Another public address that would be chosen for this host today; the one in force stays.
     pub other_client_ip: Option<Ipv4Addr>,
+    /// Whose accounts count.
+    #[serde(skip)]
+    pub owners: Owners,
+    /// Who connected this host last, as far as it was told.
+    pub owner: Option<Pubkey>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Whether the daemon is stopping.

@@ -173,6 +173,8 @@ impl State {
             pin: store.as_ref().and_then(|store| store.pin()),
             pin_problem: client_ip.pin_problem.clone(),
             other_client_ip: client_ip.other,
+            owners: **board.owners.load(),
+            owner: store.as_ref().and_then(|store| store.owner()),
             other_sources: reconciled.other_sources.clone(),
             stopping: board.stopping.load(Ordering::SeqCst),
             sequence: self.working.sequence,

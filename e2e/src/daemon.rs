@@ -103,6 +103,8 @@ impl Daemon {
             self.directory.join("state").display().to_string(),
             "--sock-file".to_owned(),
             self.socket().display().to_string(),
+            "--owner".to_owned(),
+            "any".to_owned(),
             "--dataplane".to_owned(),
             dataplane.clone(),
             "--reconciler-poll-interval".to_owned(),

@@ -1,14 +1,17 @@
 //! From the ledger's accounts to the records that the rest of Warren works with.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use serde::Serialize;
 use warren_state::{
-    Asn, ServiceKind,
+    Asn, Pubkey, ServiceKind,
     view::{self, RawIp, RawNet},
 };
 
-use crate::accounts::{Account, Device, Exchange, GlobalConfig, MulticastGroup, Net, Tenant, User, UserType, decode};
+use crate::accounts::{Account, Device, Exchange, GlobalConfig, GlobalState, MulticastGroup, Net, Tenant, User, UserType, decode};
 
 /// A user as the planner sees it.
 #[must_use]
@@ -70,6 +73,12 @@ pub fn config(account: &GlobalConfig) -> view::GlobalConfig {
     view::GlobalConfig { local_asn: Asn(account.local_asn), remote_asn: Asn(account.remote_asn) }
 }
 
+/// The keys of the network itself that make users for others: the feed authority, and the oracle.
+#[must_use]
+pub fn authorities(account: &GlobalState) -> BTreeSet<Pubkey> {
+    [account.feed_authority, account.health_oracle].into_iter().filter(|key| !key.is_zero()).collect()
+}
+
 /// A network as the view holds it.
 #[must_use]
 pub fn net(net: Net) -> RawNet {
@@ -94,9 +103,9 @@ pub fn relevant_digest(data: &[u8]) -> u64 {
         Ok(Account::MulticastGroup(account)) => digest_record(&group(&account)),
         Ok(Account::Tenant(account)) => digest_record(&tenant(&account)),
         Ok(Account::GlobalConfig(account)) => digest_record(&config(&account)),
+        Ok(Account::GlobalState(account)) => digest_record(&authorities(&account)),
         Ok(
-            Account::GlobalState(_)
-            | Account::Location(_)
+            Account::Location(_)
             | Account::Link(_)
             | Account::ProgramConfig(_)
             | Account::Contributor(_)

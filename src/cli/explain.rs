@@ -68,7 +68,9 @@ fn meant(status: &v3::Status, wanted: &str) -> Vec<v3::Refused> {
 pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let tunnel = &reply.tunnel;
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
-    let mut lines = vec![format!("{name}: {}, account {}", notes::lasting(&tunnel.phase, tunnel.since_seconds), tunnel.id)];
+    let made_by = tunnel.made_by.as_deref().map_or_else(String::new, |owner| format!(", made by {owner}"));
+    let mut lines = vec![format!("{name}: {}, account {}{made_by}", notes::lasting(&tunnel.phase, tunnel.since_seconds), tunnel.id)];
+    lines.extend(notes::another(status, tunnel).map(|note| format!("  {note}")));
     lines.push(format!("  {}", meaning(&tunnel.phase)));
     lines.extend(why_draining(reply).map(|reason| format!("  because {reason}")));
     if let (Some(local), Some(remote)) = (&tunnel.local, &tunnel.remote) {

@@ -11,6 +11,7 @@ pub fn all(status: &Status) -> Vec<String> {
     let mut notes = general(status);
     notes.extend(address(status));
     notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
+    notes.extend(some(status.tunnels.iter().filter_map(|tunnel| another(status, tunnel)), "tunnels that another key made"));
     notes.extend(some(status.tunnels.iter().filter_map(contest), "tunnels that something else changes"));
     notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
     notes
@@ -126,6 +127,15 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
         "peering" => Some(format!("{name} is in place, but {}", session(status, tunnel))),
         phase => Some(format!("{name} {}", so_far(phase, &since))),
     }
+}
+
+/// That a tunnel is for a user that somebody else made than who connected this host last.
+pub fn another(status: &Status, tunnel: &Tunnel) -> Option<String> {
+    let (name, owner) = (tunnel.name.as_deref().unwrap_or(&tunnel.id), tunnel.made_by.as_deref().filter(|_| tunnel.made_by_another)?);
+    let last = status.owner.last.as_deref().unwrap_or("nobody");
+    Some(format!(
+        "the user of {name} was made by {owner}, and {last} connected this host last: should it not be here, start the daemon with -owner auto"
+    ))
 }
 
 /// What else is wrong with a tunnel that may work all the same.

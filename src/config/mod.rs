@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use warren_actors::latency::LatencyOptions;
 pub use warren_ledger::{Commitment, Environment};
-use warren_state::Pubkey;
+use warren_state::{OwnerChoice, Pubkey};
 
 pub use values::{DataplaneChoice, LogFormat, RoleChoice, SecretUrl, Span, StopMode};
 
@@ -40,7 +40,7 @@ pub struct Layer {
     /// Client: this host's public address.
     pub client_ip: Option<Ipv4Addr>,
     /// Client: whose accounts count.
-    pub owner: Option<Pubkey>,
+    pub owner: Option<OwnerChoice>,
     /// What makes tunnels real.
     pub dataplane: Option<DataplaneChoice>,
     /// What a stop does to the tunnels.
@@ -137,7 +137,7 @@ pub struct Config {
     /// Client: this host's public address, when it is not to be found.
     pub client_ip: Option<Ipv4Addr>,
     /// Client: whose accounts count, when not everybody's do.
-    pub owner: Option<Pubkey>,
+    pub owner: Option<OwnerChoice>,
     /// What makes tunnels real.
     pub dataplane: DataplaneChoice,
     /// What a stop does to the tunnels.

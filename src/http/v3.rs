@@ -71,6 +71,9 @@ pub struct Status {
     /// Client: another address that would be chosen today; `client_ip` stays while it is on the host and in use.
     #[serde(default)]
     pub other_client_ip: Option<String>,
+    /// Client: whose users count.
+    #[serde(default)]
+    pub owner: OwnerState,
     /// Gateway: this device's account.
     pub device: Option<String>,
     /// The environment's name.
@@ -99,6 +102,15 @@ pub struct Status {
     pub latency: Option<LatencyState>,
     /// The process.
     pub process: Process,
+}
+
+/// Whose users count on a client host.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug, Default)]
+pub struct OwnerState {
+    /// `any`, `auto` (those of `last`, and of the network itself) or a key.
+    pub rule: String,
+    /// Who connected this host last, as far as it was told.
+    pub last: Option<String>,
 }
 
 /// How measuring the latency of devices goes; `/v3/latency` has all of it.
@@ -198,6 +210,12 @@ pub struct Tunnel {
     /// Who asks for it: `ledger`, or `manual` when it was provisioned through the API.
     #[serde(default)]
     pub source: String,
+    /// Who made its user on the ledger.
+    #[serde(default)]
+    pub made_by: Option<String>,
+    /// Whether that is neither who connected this host last nor the network itself.
+    #[serde(default)]
+    pub made_by_another: bool,
     /// The interface's name.
     pub name: Option<String>,
     /// The service.
@@ -324,6 +342,9 @@ pub struct Refused {
     pub code: String,
     /// For people.
     pub reason: String,
+    /// Who made it on the ledger.
+    #[serde(default)]
+    pub made_by: Option<String>,
 }
 
 /// What makes tunnels real.

@@ -18,7 +18,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Asn, Exclusion, LivenessMode, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
+    Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
+    owners::Foreign,
     reconcile::Role,
     view::{Device, User, UserStatus},
 };
@@ -45,8 +46,8 @@ pub struct Request<'a> {
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed.
     pub liveness: Option<LivenessMode>,
-    /// Accounts of other owners are not ours, whatever address they name.
-    pub owner: Option<Pubkey>,
+    /// Whose accounts are ours, whatever address others name.
+    pub owners: Owners,
     /// What sessions may not teach us.
     pub exclude: &'a Exclusion,
 }
@@ -125,8 +126,13 @@ fn refusal(code: &'static str, reason: impl Into<String>) -> Refusal {
 }
 
 fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
-    if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_owned(request, user)).and_then(|()| is_activated(user.status)) {
+    if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
         return Verdict::Refuse(refusal);
+    }
+    match request.owners.accept(user, request.view.authorities.as_ref()) {
+        Ok(()) => {}
+        Err(Foreign::Other(reason)) => return Verdict::Refuse(Refusal { code: "other_owner", reason }),
+        Err(Foreign::Unknown(reason)) => return Verdict::Keep(Refusal { code: "other_owner", reason }),
     }
     let kind = match supported(request.role, user.kind) {
         Ok(kind) => kind,
@@ -156,17 +162,6 @@ fn is_ours(role: Role, user: &User) -> Result<(), Refusal> {
         Role::Gateway { device } => user.device == device,
     };
     if ours { Ok(()) } else { Err(refusal("not_ours", "the user belongs to another host")) }
-}
-
-/// Anybody with a pass for any address may name this host's in an account: an operator who says whose accounts count is
-/// safe from that.
-fn is_owned(request: &Request<'_>, user: &User) -> Result<(), Refusal> {
-    match request.owner {
-        Some(owner) if user.owner != owner => {
-            Err(refusal("other_owner", format!("the account belongs to {}, and only accounts of {owner} count here", user.owner)))
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 fn is_activated(status: UserStatus) -> Result<(), Refusal> {
@@ -234,10 +229,10 @@ fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
         Role::Client { .. } | Role::Gateway { .. } => return None,
     }
     is_ours(request.role, user)
-        .and_then(|()| is_owned(request, user))
         .and_then(|()| is_activated(user.status))
         .and_then(|()| endpoint(request.view, user))
         .ok()
+        .filter(|_| request.owners.accept(user, request.view.authorities.as_ref()).is_ok())
 }
 
 /// Both ends, as this side sees them.

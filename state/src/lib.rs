@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod model;
 pub mod observed;
 pub mod outcome;
+pub mod owners;
 pub mod plan;
 pub mod random;
 pub mod reconcile;
@@ -37,6 +38,7 @@ pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
 pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};
+pub use owners::{OwnerChoice, Owners};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{

@@ -21,7 +21,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},
@@ -52,8 +52,8 @@ pub struct ReconcilerSettings {
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed, and what follows from it.
     pub liveness: Option<LivenessMode>,
-    /// When set, accounts of other owners count for nothing.
-    pub owner: Option<Pubkey>,
+    /// Whose accounts count, at first.
+    pub owners: Owners,
     /// The MTU of every tunnel. When not set, each takes what its way through the underlay leaves, and [`USUAL_MTU`] at most.
     pub mtu: Option<u16>,
 }
@@ -69,7 +69,7 @@ impl Default for ReconcilerSettings {
             source_gap: Duration::from_millis(500),
             max_prefixes: 20_000,
             liveness: None,
-            owner: None,
+            owners: Owners::Any,
             mtu: None,
         }
     }
@@ -102,6 +102,8 @@ pub enum Input {
     Switch(Switch),
     /// The client IP was found, or is another one now.
     ClientIp(Ipv4Addr),
+    /// Whose accounts count is this.
+    Owners(Owners),
     /// What sessions may not teach us is this.
     Exclude(Exclusion),
     /// An operator asks for a tunnel, past the ledger. Ask [`Reconciler::may_provision`] first.

@@ -30,6 +30,8 @@ pub struct View {
     pub config: Option<GlobalConfig>,
     /// The prefixes of all devices, when an edge-filtering user asked for them.
     pub device_prefixes: Option<BTreeSet<Ipv4Net>>,
+    /// Keys of the network itself that make users for others; `None` when they were not read.
+    pub authorities: Option<BTreeSet<Pubkey>>,
     /// Accounts that do not decode. A user among them keeps the tunnel that it has.
     pub quarantined: BTreeMap<Pubkey, Quarantine>,
     /// Where it comes from; `None` when all of it was read at `slot`, from the only endpoint.
@@ -93,7 +95,8 @@ impl View {
     /// Whether both say the same, whatever their slots.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, quarantined, provenance: _ } = self;
+        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, authorities, quarantined, provenance: _ } =
+            self;
         *users == other.users
             && *devices == other.devices
             && *exchanges == other.exchanges
@@ -101,6 +104,7 @@ impl View {
             && *tenants == other.tenants
             && *config == other.config
             && *device_prefixes == other.device_prefixes
+            && *authorities == other.authorities
             && *quarantined == other.quarantined
     }
 }

@@ -11,6 +11,7 @@ mod latency;
 mod ledger;
 mod log;
 mod manual;
+mod owner;
 mod peers;
 mod restart;
 mod scale;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use warren_actors::{ClientSettings, ExitReason, Handle, RoleSettings, Settings, Snapshot, StopMode, start};
-use warren_state::{LinkName, Phase, TunnelId, store::Store};
+use warren_state::{LinkName, OwnerChoice, Phase, TunnelId, store::Store};
 
 use crate::{
     kernel::Kernel,
@@ -41,6 +41,7 @@ impl World {
         let peers = Arc::new(Peers::new(&["10.10.0.0/16", "10.20.0.0/16"]));
         let mut settings = Settings::new(role);
         settings.bgp.dialer = peers.clone();
+        settings.owner = Some(OwnerChoice::Any);
         settings.stop_timeout = Duration::from_secs(5);
         Self {
             kernel: Arc::default(),

@@ -10,8 +10,8 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId,
-    TunnelSpec, View,
+    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep, RouteProtocol, SessionStatus, Switch,
+    TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, SessionNumber, SessionUpdate},
@@ -267,7 +267,7 @@ impl World {
             provisioned: &provisioned,
             max_prefixes: 20_000,
             liveness: self.script.liveness,
-            owner: None,
+            owners: Owners::Any,
             exclude: &Exclusion::default(),
         };
         let mut tunnels = build(&request).tunnels;

@@ -447,6 +447,7 @@ fn brief(input: &Input) -> String {
         Input::Held(_)
         | Input::Switch(_)
         | Input::ClientIp(_)
+        | Input::Owners(_)
         | Input::Exclude(_)
         | Input::Provision(_)
         | Input::Remove(_)

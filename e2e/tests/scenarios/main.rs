@@ -17,6 +17,7 @@ mod liveness;
 mod manual;
 mod multicast;
 mod operator;
+mod owner;
 mod rules;
 mod speaker;
 mod support;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         sample(held::ALL, 0),
         sample(latency::ALL, 0),
         sample(operator::ALL, 1),
+        sample(owner::ALL, 0),
         sample(rules::ALL, 0),
         sample(surface::ALL, 1),
         sample(&ledger::all(), 0),

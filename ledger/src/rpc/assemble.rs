@@ -110,6 +110,7 @@ impl Assembly {
             Ok(Account::Tenant(tenant)) => {
                 self.view.tenants.insert(pubkey, project::tenant(&tenant));
             }
+            Ok(Account::GlobalState(state)) => self.view.authorities = Some(project::authorities(&state)),
             Ok(Account::GlobalConfig(config)) => self.view.config = Some(project::config(&config)),
             Ok(other) => self.unexpected(pubkey, &other),
             Err(reason) => self.quarantine(pubkey, reason),

@@ -89,6 +89,9 @@ impl Reading<'_> {
         if let Query::Gateway(device) = query {
             wanted.insert(*device);
         }
+        if matches!(query, Query::Client(_)) && !assembly.view.users.is_empty() {
+            wanted.insert(Pda::new(program).global_state().address);
+        }
         wanted.extend([config, CLOCK]);
         wanted.extend(&self.hints.exchanges);
         let when = users.slots.map_or(When::Any, |slots| When::Preferably(slots.newest));

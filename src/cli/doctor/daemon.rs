@@ -185,13 +185,21 @@ fn tunnels(status: &Status) -> Check {
 }
 
 fn refused(status: &Status) -> Check {
-    let Some(refused) = status.refused.first() else { return Check::pass("users", "none is refused") };
+    let Some(refused) = status.refused.first() else {
+        let another = status.tunnels.iter().find_map(|tunnel| notes::another(status, tunnel));
+        let fix = "start the daemon with -owner auto (its users and the network's only), -owner KEY or -owner any";
+        return another.map_or_else(|| Check::pass("users", "none is refused"), |note| Check::warn("users", note, fix));
+    };
     let others = match status.refused.len() {
         1 => String::new(),
         several => format!(" (and {} more)", several - 1),
     };
     let detail = format!("{} gets no tunnel: {}{others}", refused.user, refused.reason);
-    Check::warn("users", detail, "correct the account on the ledger; `warren explain` lists them all")
+    let fix = match refused.code.as_str() {
+        "other_owner" => "connect with its key, or start the daemon with -owner KEY or -owner any if it belongs here",
+        _ => "correct the account on the ledger; `warren explain` lists them all",
+    };
+    Check::warn("users", detail, fix)
 }
 
 fn self_check(status: &Status) -> Check {
@@ -246,6 +254,9 @@ mod tests {
         assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
         assert_eq!(outcome(&status(|s| s["other_client_ip"] = json!("192.0.2.9")), "client address"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["client_ip_pin_problem"] = json!("it was pinned")), "client address"), Outcome::Warn);
+        let mut others = tunnel();
+        (others["made_by"], others["made_by_another"]) = (json!("KEY"), json!(true));
+        assert_eq!(outcome(&status(|s| s["tunnels"] = json!([others])), "users"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
         assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
     }

@@ -140,8 +140,9 @@ pub static FLAGS: &[Flag] = &[
     },
     Flag {
         names: &["owner"],
-        value: Value::Text(" KEY"),
-        help: "client: only accounts of this owner count, whatever others name this host's address",
+        value: Value::Text(" auto|any|KEY"),
+        help: "client: whose accounts count, whatever others name this host's address: those of whoever connected this host last (the \
+               default where the installation began so), everybody's, or this owner's",
         set: text!(owner),
     },
     Flag {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use warren_actors::{Snapshot, latency::LatencyStatus};
 use warren_state::{
-    LinkName, Monotonic, Plan, Sequence, TunnelId,
+    LinkName, Monotonic, Plan, Pubkey, Sequence, TunnelId,
     event::Event,
     journal::JournalEntry,
     lifecycle::{BlockedRoutes, TunnelReport},
 };
 
 use super::{
-    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, PlanReply, Postponed, Process, Refused,
+    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState, PlanReply, Postponed, Process, Refused,
     RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
@@ -41,6 +41,7 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         client_ip_pin_problem: snapshot.pin_problem.clone(),
         client_ip_error: snapshot.client_ip_error.clone(),
         other_client_ip: snapshot.other_client_ip.map(|ip| ip.to_string()),
+        owner: OwnerState { rule: snapshot.owners.to_string(), last: snapshot.owner.map(|owner| owner.to_string()) },
         device: api.config.device.map(|device| device.to_string()),
         network: api.config.ledger.env.moniker().to_owned(),
         ledger: ledger(snapshot, api),
@@ -151,6 +152,8 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     Tunnel {
         id: report.tunnel.to_string(),
         source: if report.tunnel.is_manual() { "manual" } else { "ledger" }.to_owned(),
+        made_by: owner_of(snapshot, &report.tunnel.0).map(|owner| owner.to_string()),
+        made_by_another: owner_of(snapshot, &report.tunnel.0).is_some_and(|owner| is_another(snapshot, owner)),
         name: spec.map(|spec| spec.link.name.to_string()),
         user_type: spec.map(|spec| spec.kind.name().to_owned()),
         phase: report.phase.name().to_owned(),
@@ -197,6 +200,15 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     }
 }
 
+fn owner_of(snapshot: &Snapshot, user: &Pubkey) -> Option<Pubkey> {
+    snapshot.view.as_deref()?.users.get(user).map(|user| user.owner)
+}
+
+fn is_another(snapshot: &Snapshot, owner: Pubkey) -> bool {
+    let network = snapshot.view.as_deref().and_then(|view| view.authorities.as_ref());
+    snapshot.owner.is_some_and(|last| last != owner) && network.is_some_and(|network| !network.contains(&owner))
+}
+
 fn first_of(routes: &BlockedRoutes) -> Vec<String> {
     routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect()
 }
@@ -239,10 +251,11 @@ fn view(snapshot: &Snapshot) -> ViewState {
 }
 
 fn refused(snapshot: &Snapshot) -> Vec<Refused> {
-    let entry = |(user, (code, reason)): (&warren_state::Pubkey, &(String, String))| Refused {
+    let entry = |(user, (code, reason)): (&Pubkey, &(String, String))| Refused {
         user: user.to_string(),
         code: code.clone(),
         reason: reason.clone(),
+        made_by: owner_of(snapshot, user).map(|owner| owner.to_string()),
     };
     snapshot.refused.iter().map(entry).collect()
 }

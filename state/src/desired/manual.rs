@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Refusal, Request, Verdict, consider, refusal};
 use crate::{
-    Asn, Exclusion, LivenessMode, Pubkey, ServiceClass, ServiceKind, TunnelId, TunnelSpec, View,
+    Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceClass, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,
     view::{GlobalConfig, MulticastGroup, RawNet, User, UserStatus},
 };
@@ -83,7 +83,7 @@ pub fn manual_spec(
         provisioned: &BTreeSet::new(),
         max_prefixes,
         liveness,
-        owner: None,
+        owners: Owners::Any,
         exclude,
     };
     let mut spec = match consider(&as_user, id.0, &user) {

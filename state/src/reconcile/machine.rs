@@ -189,6 +189,7 @@ impl Reconciler {
             Input::Held(reason) => self.held = Some(reason),
             Input::Switch(switch) => self.take_switch(switch, &mut turn),
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
+            Input::Owners(owners) => self.take_owners(owners, &mut turn),
             Input::Exclude(exclude) => self.take_exclusion(exclude, &mut turn),
             Input::Provision(request) => self.provision(*request, &mut turn),
             Input::Remove(tunnel) => self.remove(tunnel, &mut turn),

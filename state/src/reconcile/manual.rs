@@ -8,7 +8,7 @@ use super::{
     pass::stray_of,
 };
 use crate::{
-    Exclusion, LinkName, ServiceClass, TunnelId, TunnelSpec,
+    Exclusion, LinkName, Owners, ServiceClass, TunnelId, TunnelSpec,
     desired::{Built, ManualRequest, manual_id, manual_spec},
     event::Event,
 };
@@ -140,6 +140,13 @@ impl Reconciler {
     pub(super) fn take_exclusion(&mut self, exclude: Exclusion, turn: &mut Turn<'_>) {
         if self.exclude != exclude {
             self.exclude = exclude;
+            self.pass(turn);
+        }
+    }
+
+    pub(super) fn take_owners(&mut self, owners: Owners, turn: &mut Turn<'_>) {
+        if self.settings.owners != owners {
+            self.settings.owners = owners;
             self.pass(turn);
         }
     }

@@ -193,7 +193,7 @@ impl Reconciler {
             provisioned: &provisioned,
             max_prefixes: self.settings.max_prefixes,
             liveness: self.settings.liveness,
-            owner: self.settings.owner,
+            owners: self.settings.owners,
             exclude: &self.exclude,
         })
     }
