@@ -63,7 +63,7 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
         ("role", "client", "role = \"client\"".into()),
         ("client-ip", "192.0.2.7", "client_ip = \"192.0.2.7\"".into()),
         ("owner", KEY, key("owner")),
-        ("owner", "auto", text("owner", "auto")),
+        ("owner", "auto", "owner = \"auto\"".into()),
         ("dataplane", "userspace", "dataplane = \"userspace\"".into()),
         ("stop-mode", "remove", "stop_mode = \"remove\"".into()),
         ("state-dir", "/x/state", "state_dir = \"/x/state\"".into()),
