@@ -23,7 +23,7 @@ pub fn concerns(command: &Command) -> bool {
             | Command::Disable { .. }
             | Command::Plan
             | Command::Explain { .. }
-            | Command::Routes
+            | Command::Routes { .. }
             | Command::Latency { .. }
             | Command::Firewall { .. }
     )

@@ -66,7 +66,8 @@ pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) ->
 pub async fn enable(session: &Session<'_>) -> Result<(), Failure> {
     let status = host::daemon(session.daemon, &session.operator).await?;
     let was_on = status.enabled && status.switch_unknown.is_none();
-    if was_on {
+    let knows_us = status.owner.last.as_deref() == Some(session.payer.to_string().as_str());
+    if was_on && knows_us {
         session.steps.detail("daemon", "enabled already");
         return Ok(());
     }
