@@ -202,7 +202,7 @@ fn a_switch_says_what_the_reference_says() {
 }
 
 const LOCAL: &str = r#"{"program_id":"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX","rpc_url":"http://localhost:8899"}"#;
-const OTHER: &str = "warren: The client and the daemon are using different environments.\nClient: devnet\nDaemon: local\n  \
+const OTHER: &str = "warren: The client and the daemon are using different environments.\nClient: devnet\nDaemon: local\n\
                      Please update the daemon configuration so both use the same environment.\n";
 
 #[test]

@@ -4,6 +4,7 @@ use warren_ledger::Environment;
 use warren_state::Pubkey;
 
 use super::{
+    ERROR,
     client::Client,
     command::{Command, LedgerFlags},
     failure::Failure,
@@ -44,8 +45,13 @@ pub async fn is_the_daemons(flags: &LedgerFlags, daemon: &Client) -> Result<(), 
 
 /// They differ; in the reference's words.
 pub fn differ(client: Pubkey, daemon: Pubkey) -> Failure {
-    let what = format!("The client and the daemon are using different environments.\nClient: {}\nDaemon: {}", name(client), name(daemon));
-    Failure::new(what, "Please update the daemon configuration so both use the same environment.")
+    let what = format!(
+        "The client and the daemon are using different environments.\nClient: {}\nDaemon: {}\nPlease update the daemon configuration so \
+         both use the same environment.",
+        name(client),
+        name(daemon)
+    );
+    Failure { code: ERROR, what, advice: None }
 }
 
 /// The network that flags name, else the configuration. A ledger's URL is no matter of the daemon.
