@@ -46,6 +46,8 @@ pub struct Operator {
     pub keypair: PathBuf,
     /// The ledger that is asked.
     pub url: String,
+    /// More variables of the environment.
+    pub variables: Vec<(String, String)>,
     namespace: Arc<Namespace>,
     socket: PathBuf,
     program_id: Pubkey,
@@ -88,6 +90,7 @@ impl Operator {
             payer: key.pubkey(),
             keypair,
             url: site.network.rpc.url(),
+            variables: Vec::new(),
             namespace: Arc::clone(&site.client().namespace),
             socket: daemon.socket(),
             program_id: site.network.program_id,
@@ -169,6 +172,7 @@ impl Operator {
             .env("HOME", &self.home)
             .env("DZ_LEDGER_RPC_URL", &self.url)
             .env("WARREN_KEYPAIR", &self.keypair)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -188,7 +188,10 @@ impl World {
     /// # Errors
     /// When no port is to be had.
     pub fn verifier(&self) -> Result<Verifier> {
-        Verifier::start(self.ledger, LEDGER_ADDRESS, self.ports.fetch_add(1, Ordering::Relaxed))
+        let port = self.ports.fetch_add(1, Ordering::Relaxed);
+        let mut verifier = Verifier::start(self.ledger, Ipv4Addr::UNSPECIFIED, port)?;
+        verifier.url = format!("http://{LEDGER_ADDRESS}:{port}");
+        Ok(verifier)
     }
 
     /// Where the files of everything are.

@@ -18,6 +18,7 @@ mod manual;
 mod multicast;
 mod operator;
 mod owner;
+mod proof;
 mod rules;
 mod speaker;
 mod support;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         sample(latency::ALL, 0),
         sample(operator::ALL, 1),
         sample(owner::ALL, 0),
+        sample(proof::ALL, 0),
         sample(rules::ALL, 0),
         sample(surface::ALL, 1),
         sample(&ledger::all(), 0),
