@@ -9,6 +9,7 @@ pub mod demo;
 pub mod device;
 pub mod device_end;
 pub mod devnets;
+pub mod golden;
 pub mod groups;
 pub mod http;
 pub mod isolate;

@@ -5,13 +5,131 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use warren_e2e::{
-    operator::{Operator, Said},
+    daemon::Daemon,
+    golden::Golden,
+    operator::{Operator, Said, follow_all},
     site::Site,
 };
+use warren_ledger::accounts::{User, UserType};
+use warren_state::Pubkey;
 
-use crate::Scenario;
+use crate::{Scenario, support::SOON};
 
-pub const ALL: &[Scenario] = &[("what_stands_on_the_ledger_is_listed_by_the_documented_verbs", lists)];
+pub const ALL: &[Scenario] = &[
+    ("the_switch_and_a_restart_are_told_as_in_the_templates_from_connect_to_disconnect", driven),
+    ("ibrl_is_told_as_in_its_templates", |site| told(site, "ibrl", &["connect", "ibrl"])),
+    ("ibrl_with_an_allocated_address_is_told_as_in_its_templates", |site| {
+        told(site, "ibrl_with_allocated_addr", &["connect", "ibrl", "--allocate-addr"])
+    }),
+    ("edge_filtering_is_told_as_in_its_templates", edge),
+    ("a_publisher_is_told_as_in_its_templates", |site| told(site, "multicast_publisher", &["connect", "multicast", "--publish", "mg01"])),
+    ("a_subscriber_is_told_as_in_its_templates", |site| {
+        told(site, "multicast_subscriber", &["connect", "multicast", "--subscribe", "mg01"])
+    }),
+    ("publisher_and_subscriber_are_told_as_in_their_templates", |site| {
+        told(site, "multicast_both", &["connect", "multicast", "--publish", "mg01", "mg02", "--subscribe", "mg01", "mg02"])
+    }),
+    ("what_stands_on_the_ledger_is_listed_by_the_documented_verbs", lists),
+];
+
+const DEVICE: &str = "--device=ams-dz01";
+
+/// Somebody who types `doublezero`, with a pass for everything, and what the templates know of the site.
+fn scene(site: &mut Site<'_>, daemon: &Daemon) -> Result<(Operator, Golden)> {
+    let groups = [group(site, 1, "mg01")?, group(site, 2, "mg02")?];
+    let operator = Operator::with_pass(site, daemon, |pass| {
+        pass.mgroup_pub_allowlist = groups.to_vec();
+        pass.mgroup_sub_allowlist = groups.to_vec();
+    })?;
+    let golden = Golden::default().with("client", site.client().address).with("device", site.device().address);
+    let golden = golden.with("device_key", site.device_key()).with("owner", operator.payer);
+    let golden = golden.with("mg01", groups[0]).with("mg02", groups[1]);
+    Ok((operator.who_types("doublezero"), golden))
+}
+
+fn group(site: &Site<'_>, number: u8, code: &str) -> Result<Pubkey> {
+    let (key, group) = site.network.new_group(number.into(), code, Ipv4Addr::new(233, 84, 178, number));
+    site.put(key, group)?;
+    Ok(key)
+}
+
+fn with_user(site: &Site<'_>, golden: Golden) -> Result<Golden> {
+    let users: Vec<(Pubkey, User)> = site.network.users()?;
+    let (key, user) = users.into_iter().find(|(_, user)| user.client_ip == site.client().address).context("no user")?;
+    Ok(golden.with("user", key).with("dz_ip", user.dz_ip))
+}
+
+/// A service in each of its states, made by commands.
+fn told(site: &mut Site<'_>, service: &str, connect: &[&str]) -> Result<()> {
+    let daemon = site.start_daemon()?;
+    let (operator, golden) = scene(site, &daemon)?;
+    let typed = |words: &[&str]| operator.warren(words);
+    golden.holds(service, "disconnected", SOON, typed)?;
+    let said = operator.warren(&[connect, &[DEVICE, "--no-wait"]].concat())?;
+    ensure!(said.code == 0, "{said}");
+    let golden = with_user(site, golden)?;
+    through_its_states(site, &operator, &golden, service)?;
+    operator.succeeds(site, &["disconnect"])?;
+    golden.holds(service, "disconnected", SOON, typed)
+}
+
+/// From a tunnel whose session is not up to one that is disabled, and enabled again.
+fn through_its_states(site: &mut Site<'_>, operator: &Operator, golden: &Golden, service: &str) -> Result<()> {
+    golden.holds(service, "pending", SOON, |words| operator.warren(words))?;
+    golden.holds(service, "connected", SOON, |words| {
+        follow_all(site)?;
+        operator.warren(words)
+    })?;
+    operator.succeeds(site, &["disable"])?;
+    golden.holds(service, "disabled", SOON, |words| operator.warren(words))?;
+    operator.succeeds(site, &["enable"])?;
+    Ok(())
+}
+
+/// No command makes such a user.
+fn edge(site: &mut Site<'_>) -> Result<()> {
+    let daemon = site.start_daemon()?;
+    let (operator, golden) = scene(site, &daemon)?;
+    let typed = |words: &[&str]| operator.warren(words);
+    golden.holds("edge_filtering", "disconnected", SOON, typed)?;
+    let (key, mut user) = site.new_user(0, UserType::EDGE_FILTERING);
+    user.owner = operator.payer;
+    site.put(key, user)?;
+    let golden = with_user(site, golden)?;
+    through_its_states(site, &operator, &golden, "edge_filtering")?;
+    site.network.delete(key)?;
+    golden.holds("edge_filtering", "disconnected", SOON, typed)
+}
+
+/// What an operator does to a host in its life, each command with what it prints.
+fn driven(site: &mut Site<'_>) -> Result<()> {
+    let mut daemon = site.start_daemon_with(site.daemon_config())?;
+    let (operator, golden) = scene(site, &daemon)?;
+    let typed = |site: &mut Site<'_>, golden: &Golden, words: &[&str]| -> Result<()> {
+        let said = operator.succeeds(site, words)?;
+        golden.is_printed("switch", "driven", words, &said)
+    };
+    golden.holds("switch", "fresh", SOON, |words| operator.warren(words))?;
+    typed(site, &golden, &["enable"])?;
+    operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
+    let golden = with_user(site, golden)?;
+    let connected = |site: &mut Site<'_>| {
+        golden.holds("ibrl", "connected", SOON, |words| {
+            follow_all(site)?;
+            operator.warren(words)
+        })
+    };
+    connected(site)?;
+    typed(site, &golden, &["disable"])?;
+    golden.holds("ibrl", "disabled", SOON, |words| operator.warren(words))?;
+    typed(site, &golden, &["enable"])?;
+    connected(site)?;
+    daemon.terminate()?;
+    daemon.resume()?;
+    connected(site)?;
+    operator.succeeds(site, &["disconnect"])?;
+    golden.holds("ibrl", "disconnected", SOON, |words| operator.warren(words))
+}
 
 fn lists(site: &mut Site<'_>) -> Result<()> {
     let daemon = site.start_daemon()?;
