@@ -311,6 +311,9 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
     let output = warren(dir.path(), &["doctor"]);
     assert_eq!(output.status.code(), Some(1), "the ledger does not answer");
     assert!(stdout(&output).contains("FAIL  ledger"), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("environment:"), "{}", stdout(&output));
+    let other = warren(dir.path(), &["doctor", "--env", "devnet"]);
+    assert!(stdout(&other).contains("FAIL  environment: The client and the daemon are using different"), "{}", stdout(&other));
     let output = warren(dir.path(), &["plan"]);
     assert_eq!(output.status.code(), Some(1), "there is no view to plan from");
     assert_eq!(warren(dir.path(), &["explain", "doublezero7"]).status.code(), Some(1));

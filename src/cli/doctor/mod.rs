@@ -30,7 +30,7 @@ use super::{
     ERROR, OK, UNREACHABLE,
     client::{Client, ClientError},
     command::LedgerFlags,
-    operator, output,
+    environment, operator, output,
 };
 use crate::http::v3;
 use check::{Check, Outcome};
@@ -47,11 +47,12 @@ const PATHS: Duration = Duration::from_millis(2000);
 const SPECS: Duration = Duration::from_millis(500);
 
 /// In which order they are shown: what others rest on comes first.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "daemon",
     "socket",
     "permission",
     "other daemons",
+    "environment",
     "switch",
     "self-check",
     "versions",
@@ -112,6 +113,7 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
         Job::blocking("permission", BUDGET, || vec![caller::judge(&caller::look())]),
         Job::blocking("other daemons", BUDGET, move || processes(&for_processes, pid, status.as_ref())),
         Job::blocking("networkd", BUDGET, move || vec![networkd::judge(&networkd::look(&for_networkd))]),
+        Job::new("environment", BUDGET, look_at_environment(&client, overrides)),
         Job::new("ledger direct", BUDGET, look_at_ledger(&root, pid, overrides, &answers)),
         Job::new("path", BUDGET, look_at_network(&root, &client, overrides, &answers)),
     ];
@@ -204,6 +206,13 @@ async fn configuration(root: &Root, pid: Option<u32>, overrides: &LedgerFlags) -
         })
     });
     found.await.unwrap_or_else(|_panic| Err("looking for it failed: a defect of warren".to_owned()))
+}
+
+/// Only what is wrong: a network that the command line means and the daemon does not.
+async fn look_at_environment(client: &Client, overrides: &LedgerFlags) -> Vec<Check> {
+    let differ = environment::is_the_daemons(overrides, client).await.err();
+    let fix = "Name the daemon's network with --env, or start the daemon with -env of the one that is meant.";
+    differ.map(|failure| Check::fail("environment", failure.what.replace('\n', " "), fix)).into_iter().collect()
 }
 
 /// What the operator's own verbs would ask.
