@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use warren_actors::{Snapshot, latency::LatencyStatus};
 use warren_protocols::latency::{Measured, TargetReport};
 
-use super::{Api, json, json_as_text, v3::SCHEMA};
+use super::{Api, bare_json_as_text, json, v3::SCHEMA};
 
 /// One address of a device, as the reference reports it.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
@@ -140,13 +140,13 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
 /// when nothing is probed.
 #[utoipa::path(get, path = "/latency", responses((status = 200, content_type = "text/plain", body = Vec<LatencyRecord>), (status = 404, content_type = "text/plain", body = String)))]
 pub async fn latency(State(api): State<Api>) -> Response {
-    json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()).results)
+    bare_json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()).results)
 }
 
 /// The same, and whether all devices were measured once.
 #[utoipa::path(get, path = "/v2/latency", responses((status = 200, content_type = "text/plain", body = V2Latency), (status = 404, content_type = "text/plain", body = String)))]
 pub async fn v2_latency(State(api): State<Api>) -> Response {
-    json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()))
+    bare_json_as_text(StatusCode::OK, &v2(&api.engine.snapshot()))
 }
 
 /// Everything about latency: loss, history and jitter of each address, and how probing goes.

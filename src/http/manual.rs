@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ipnet::{IpNet, Ipv4Net};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_state::{
@@ -20,8 +20,23 @@ use warren_state::{
     view::{RawIp, RawNet},
 };
 
-use super::{Api, Peer, compat::Outcome, error, reads::PATIENCE, routes::body_within};
+use super::{Api, Peer, body, compat::Outcome, error, reads::PATIENCE, routes::body_within};
 use crate::config::RoleChoice;
+
+/// The names of what a tunnel is asked for with.
+const MEMBERS: [&str; 11] = [
+    "user_type",
+    "tunnel_src",
+    "tunnel_dst",
+    "tunnel_net",
+    "doublezero_ip",
+    "doublezero_prefixes",
+    "mcast_sub_groups",
+    "mcast_pub_groups",
+    "mcast_rp_address",
+    "bgp_local_asn",
+    "bgp_remote_asn",
+];
 
 /// The tunnel that is asked for. Empty texts count as nothing said, other members are ignored.
 #[derive(Deserialize, ToSchema, Debug, Default)]
@@ -133,7 +148,7 @@ pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>
         Ok(body) => body,
         Err(refusal) => return *refusal,
     };
-    let asked: RemoveRequest = match read(&body) {
+    let asked: RemoveRequest = match body::read_some(&body, &["user_type"]) {
         Ok(asked) => asked,
         Err(problem) => return failed(StatusCode::BAD_REQUEST, &Wrong::MalformedRemove(problem)),
     };
@@ -161,7 +176,7 @@ async fn admitted(api: &Api, peer: Peer, request: Request) -> Result<Vec<u8>, Bo
 }
 
 async fn try_provision(api: &Api, body: &[u8]) -> Result<(), Wrong> {
-    let asked: ProvisionRequest = read(body).map_err(Wrong::MalformedProvision)?;
+    let asked: ProvisionRequest = body::read_some(body, &MEMBERS).map_err(Wrong::MalformedProvision)?;
     let parts = Parts::of(&asked)?;
     let kind = asked.user_type.as_deref().unwrap_or_default().parse::<ServiceKind>();
     let kind = kind.map_err(|_| Wrong::NotProvisioned("unsupported user type".to_owned()))?;
@@ -203,15 +218,6 @@ impl Parts {
         };
         Ok(Self { source: address("tunnel_src", asked.tunnel_src.as_deref())?, request })
     }
-}
-
-/// Of members that are there twice the last one counts, as for the reference.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    let value: serde_json::Value = serde_json::from_slice(body).map_err(|problem| problem.to_string())?;
-    if !value.is_object() {
-        return Err("an object is expected".to_owned());
-    }
-    serde_json::from_value(value).map_err(|problem| problem.to_string())
 }
 
 fn class(user_type: Option<&str>) -> ServiceClass {

@@ -4,6 +4,7 @@ mod figures;
 mod latency;
 mod liveness;
 mod page;
+mod process;
 
 use warren_actors::Snapshot;
 use warren_state::{ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus};
@@ -32,6 +33,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     ledger(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     daemon(&mut page, snapshot)?;
+    process::write(&mut page)?;
     page.text()
 }
 
@@ -47,12 +49,7 @@ fn build(page: &mut Page) -> Result<(), prometheus::Error> {
 /// What the reference has under these names, with a label more where its tunnels shared one series.
 fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prometheus::Error> {
     let services = compat::provisioned(snapshot);
-    page.gauge(
-        "doublezero_session_is_up",
-        "Whether the tunnel's BGP session is up.",
-        &["tunnel_name"],
-        services.iter().map(|(report, spec)| (vec![spec.link.name.to_string()], flag(report.session == SessionStatus::Up))),
-    )?;
+    session_is_up(page, &services)?;
     page.gauge(
         "doublezero_bgp_routes_installed",
         "Routes learned from the session and installed into the main table.",
@@ -80,6 +77,16 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
             (place.into_iter().chain(tunnel).collect(), 1.0)
         }),
     )
+}
+
+/// A host without tunnels has one series, as there: a rule that looks for a session that is not up finds it.
+fn session_is_up(page: &mut Page, services: &[(&TunnelReport, &TunnelSpec)]) -> Result<(), prometheus::Error> {
+    let (name, help) = ("doublezero_session_is_up", "Whether the tunnel's BGP session is up.");
+    if services.is_empty() {
+        return page.number(name, help, 0.0);
+    }
+    let up = |report: &TunnelReport| flag(report.session == SessionStatus::Up);
+    page.gauge(name, help, &["tunnel_name"], services.iter().map(|(report, spec)| (vec![spec.link.name.to_string()], up(report))))
 }
 
 fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {

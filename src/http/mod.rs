@@ -4,6 +4,7 @@ mod body;
 pub mod compat;
 pub mod control;
 pub mod engine;
+mod head;
 pub mod latency;
 pub mod manual;
 pub mod metrics;
@@ -55,6 +56,10 @@ pub struct Api {
 
 /// Everything that is served on the socket.
 pub fn router(api: Api) -> Router {
+    head::as_go(routes_of(api))
+}
+
+fn routes_of(api: Api) -> Router {
     Router::new()
         .route("/status", get(reads::status))
         .route("/v2/status", get(reads::v2_status))
@@ -84,15 +89,20 @@ pub fn router(api: Api) -> Router {
 
 /// What is served on TCP: metrics only.
 pub fn metrics_router(api: Api) -> Router {
-    Router::new().route("/metrics", get(reads::metrics)).with_state(api)
+    head::as_go(Router::new().route("/metrics", get(reads::metrics)).fallback(not_found).with_state(api))
 }
 
 async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+    text_error(StatusCode::NOT_FOUND, "404 page not found")
 }
 
 async fn method_not_allowed() -> Response {
-    (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n").into_response()
+    text_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
+
+/// An error as Go's `http.Error` tells it.
+pub(crate) fn text_error(status: StatusCode, text: &str) -> Response {
+    (status, [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], format!("{text}\n")).into_response()
 }
 
 /// JSON as Go's encoder writes it for the reference: compact, with a line feed at the end.
@@ -106,9 +116,20 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     }
 }
 
-/// JSON without a content type of its own, which Go then takes for text: as the reference answers on `/latency`.
+/// JSON without a content type of its own, which Go then takes for text.
 pub(crate) fn json_as_text(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = json(status, body);
+    as_text(json(status, body))
+}
+
+/// The same without a line feed at the end: as the reference answers on `/latency`.
+pub(crate) fn bare_json_as_text(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_string(body) {
+        Ok(text) => as_text(raw_json(status, text)),
+        Err(error) => text_error(StatusCode::INTERNAL_SERVER_ERROR, &format!("error generating latency: {error}")),
+    }
+}
+
+fn as_text(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }

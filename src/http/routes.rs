@@ -3,7 +3,11 @@
 mod found;
 pub mod v3;
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use axum::{
     body::Bytes,
@@ -16,7 +20,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use warren_actors::Snapshot;
 
-use super::{Api, json, reads::PATIENCE};
+use super::{Api, body, json, json_as_text, reads::PATIENCE, text_error};
 use found::Found;
 use v3::Liveness;
 
@@ -52,11 +56,12 @@ pub struct RouteEntry {
 }
 
 /// What `/resolve-route` is asked.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(default)]
 pub struct ResolveRequest {
     /// An IPv4 address.
-    #[schema(value_type = String, format = "ipv4")]
-    dst: Ipv4Addr,
+    #[schema(value_type = String, required = true, format = "ipv4")]
+    dst: Option<String>,
 }
 
 /// What `/resolve-route` answers.
@@ -96,7 +101,7 @@ async fn answer(api: &Api, path: &str, with: impl FnOnce(&Snapshot, &[Found<'_>]
 
 /// The source address that this host would use towards a destination.
 #[utoipa::path(post, path = "/resolve-route", request_body = ResolveRequest, responses(
-    (status = 200, body = ResolveReply),
+    (status = 200, content_type = "text/plain", body = ResolveReply),
     (status = 400, content_type = "text/plain", body = String),
     (status = 404, content_type = "text/plain", body = String),
     (status = 408, content_type = "text/plain", body = String),
@@ -107,17 +112,17 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
-    let value: serde_json::Value = match serde_json::from_slice(&body) {
-        Ok(value) => value,
-        Err(problem) => return plain(StatusCode::BAD_REQUEST, &format!("malformed request: {problem}")),
+    let dst = match destination(&body) {
+        Ok(Some(IpAddr::V4(dst))) => dst,
+        Ok(Some(IpAddr::V6(_))) => return plain(StatusCode::NOT_FOUND, "route not found"),
+        Ok(None) => return plain(StatusCode::BAD_REQUEST, "invalid request"),
+        Err(problem) => {
+            tracing::debug!(problem, "/resolve-route is asked in a way that makes no sense");
+            return plain(StatusCode::BAD_REQUEST, "malformed request");
+        }
     };
-    let request: ResolveRequest = match serde_json::from_value(value.clone()) {
-        Ok(request) if value.is_object() => request,
-        Ok(_) => return plain(StatusCode::BAD_REQUEST, "invalid request: an object is expected"),
-        Err(problem) => return plain(StatusCode::BAD_REQUEST, &format!("invalid request: {problem}")),
-    };
-    match timeout(PATIENCE, api.engine.resolve_source(request.dst)).await {
-        Ok(Ok(Some(src))) => json(StatusCode::OK, &ResolveReply { src: src.to_string() }),
+    match timeout(PATIENCE, api.engine.resolve_source(dst)).await {
+        Ok(Ok(Some(src))) => json_as_text(StatusCode::OK, &ResolveReply { src: src.to_string() }),
         Ok(Ok(None)) => plain(StatusCode::NOT_FOUND, "route not found"),
         Ok(Err(fault)) => {
             tracing::debug!(%fault, "cannot resolve a route");
@@ -125,6 +130,13 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
         }
         Err(_elapsed) => plain(StatusCode::INTERNAL_SERVER_ERROR, "failed to resolve route"),
     }
+}
+
+/// Whereto, if that is said. An IPv4 address may be written as an IPv6 one.
+fn destination(body: &[u8]) -> Result<Option<IpAddr>, String> {
+    let request: ResolveRequest = body::read_some(body, &["dst"])?;
+    let said = request.dst.filter(|dst| !dst.is_empty());
+    said.map(|dst| dst.parse().map(|dst: IpAddr| dst.to_canonical()).map_err(|_| format!("{dst:?} is no address"))).transpose()
 }
 
 /// The body of a request, when it comes in time and is not too large.
@@ -170,7 +182,7 @@ fn entry(network: &'static str, snapshot: &Snapshot, found: &Found<'_>) -> Route
 }
 
 fn plain(status: StatusCode, text: &str) -> Response {
-    (status, format!("{text}\n")).into_response()
+    text_error(status, text)
 }
 
 #[cfg(test)]

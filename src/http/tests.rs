@@ -27,8 +27,8 @@ async fn reads_answer_with_the_references_content_types_and_bytes() {
         ("/status", json, r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#),
         ("/v2/status", json, "{\"reconciler_enabled\":false,\"client_ip\":\"\",\"network\":\"localnet\",\"services\":[]}\n"),
         ("/routes", json, "[]\n"),
-        ("/latency", text, "[]\n"),
-        ("/v2/latency", text, "{\"ready\":false,\"results\":[]}\n"),
+        ("/latency", text, "[]"),
+        ("/v2/latency", text, "{\"ready\":false,\"results\":[]}"),
         (
             "/config",
             json,
@@ -247,19 +247,67 @@ async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
     for (sent, status, said) in [
         (r#"{"dst":"8.8.8.8"}"#, 200, "{\"src\":\"192.0.2.1\"}\n"),
         (r#"{"dst":"203.0.113.1"}"#, 404, "route not found\n"),
-        ("nonsense", 400, "malformed request: "),
-        (r#"{"dst":"::1"}"#, 400, "invalid request: "),
-        (r#"{"dst":5}"#, 400, "invalid request: "),
-        (r#"["8.8.8.8"]"#, 400, "invalid request: "),
-        ("\u{0}\u{1}", 400, "malformed request: "),
+        (r#"{"DST":"::ffff:8.8.8.8"} and more"#, 200, "{\"src\":\"192.0.2.1\"}\n"),
+        (r#"{"dst":"2001:db8::1"}"#, 404, "route not found\n"),
+        ("nonsense", 400, "malformed request\n"),
+        ("", 400, "malformed request\n"),
+        ("null", 400, "invalid request\n"),
+        ("{}", 400, "invalid request\n"),
+        (r#"{"dst":""}"#, 400, "invalid request\n"),
+        (r#"{"dst":"8.8.8"}"#, 400, "malformed request\n"),
+        (r#"{"dst":5}"#, 400, "malformed request\n"),
+        (r#"["8.8.8.8"]"#, 400, "malformed request\n"),
+        ("\u{0}\u{1}", 400, "malformed request\n"),
         (&large, 413, ""),
     ] {
         let request =
             format!("POST /resolve-route HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{sent}", sent.len());
         let answer = raw(&served.path, &request);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.split_once("\r\n\r\n").unwrap().1.starts_with(said), "{answer}");
+        let (head, answer) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")) && head.contains("\r\ncontent-type: text/plain; charset=utf-8"), "{head}");
+        assert!(if status == 413 { answer.starts_with(said) } else { answer == said }, "{sent}: {answer}");
+        assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), !matches!(status, 200 | 413), "{head}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heads_of_requests_are_taken_as_go_takes_them() {
+    let served = serve(Cardboard::new(Snapshot::default())).await;
+    let ask = |line: &str, host: &str| {
+        let answer = raw(&served.path, &format!("{line}\r\n{host}Connection: close\r\nContent-Length: 0\r\n\r\n"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    };
+    let idle = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
+    for (target, to) in [("//status", "/status"), ("/./status?x=1", "/status?x=1"), ("/v3/../status", "/status"), ("/status//", "/status/")]
+    {
+        let (head, body) = ask(&format!("GET {target} HTTP/1.1"), "Host: d\r\n");
+        assert!(head.starts_with("HTTP/1.1 307 ") && head.contains(&format!("\r\nlocation: {to}")), "{head}");
+        assert!(head.contains("\r\ncontent-type: text/html; charset=utf-8"), "{head}");
+        assert_eq!(body, format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n"));
+    }
+    let (head, body) = ask("POST //enable HTTP/1.1", "Host: d\r\n");
+    assert!(head.starts_with("HTTP/1.1 307 ") && head.contains("\r\nlocation: /enable") && body.is_empty(), "{head} {body}");
+    for (line, status) in [
+        ("GET /%73tatus HTTP/1.1", 200),
+        ("GET /status HTTP/1.0", 200),
+        ("GET /status/ HTTP/1.1", 404),
+        ("GET /status%2f HTTP/1.1", 404),
+        ("GET /%2e/status HTTP/1.1", 404),
+        ("GET /%zz HTTP/1.1", 400),
+    ] {
+        let host = if line.ends_with("1.0") { "" } else { "Host: d\r\n" };
+        let (head, body) = ask(line, host);
+        assert_eq!(head.split(' ').nth(1), Some(status.to_string().as_str()), "{line}: {head}");
+        assert!(status != 200 || body == idle, "{line}: {body}");
+        assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), status == 404, "{line}: {head}");
+    }
+    let (head, body) = ask("GET /status HTTP/1.1", "");
+    assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("\r\nconnection: close"), "{head}");
+    assert_eq!(body, "400 Bad Request: missing required Host header");
+    let (head, body) = ask("POST /status HTTP/1.1", "Host: d\r\n");
+    assert!(head.contains("\r\nallow: GET, HEAD\r\n") && head.contains("\r\nx-content-type-options: nosniff"), "{head}");
+    assert_eq!(body, "Method Not Allowed\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -291,6 +339,25 @@ async fn nothing_that_can_be_read_shows_the_secret_of_the_endpoint() {
         let said = body(&served, target).await;
         assert!(!said.contains("s3cr3t"), "{target}: {said}");
     }
+}
+
+#[test]
+fn an_idle_host_has_a_session_that_is_not_up_and_a_process_is_told_of_as_prometheus_does() {
+    let engine = std::sync::Arc::new(Cardboard::new(Snapshot::default()));
+    let page = metrics::render(&Snapshot::default(), &api(engine.clone())).unwrap();
+    assert!(page.contains("\n# TYPE doublezero_session_is_up gauge\ndoublezero_session_is_up 0\n"), "{page}");
+    let value = |name: &str| -> f64 {
+        let line = page.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("{name}: {page}")).parse().unwrap()
+    };
+    assert!(page.contains("\n# TYPE process_cpu_seconds_total counter\n") && value("process_cpu_seconds_total") >= 0.0);
+    assert!(value("process_open_fds") >= 3.0 && value("process_max_fds") >= value("process_open_fds"));
+    assert!(value("process_resident_memory_bytes") > 1e6 && value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - 86_400.0..now + 60.0).contains(&value("process_start_time_seconds")), "{page}");
+    assert!(value("process_virtual_memory_max_bytes") > 0.0 && value("process_network_receive_bytes_total") >= 0.0);
+    let tunnels = metrics::render(&connected(), &api(engine)).unwrap();
+    assert!(!tunnels.contains("\ndoublezero_session_is_up 0"), "only while there is none: {tunnels}");
 }
 
 #[test]
@@ -387,6 +454,7 @@ pub(crate) fn probed() -> LivenessStatus {
         sent: 7,
         received: [(Release { numbers: [0, 34, 1], channel: 4 }, 5)].into(),
         dropped: [(Drop::Short, 3), (Drop::UnknownPeer, 4)].into(),
+        registered: 3,
         installs: 2,
         withdraws: 1,
     };
@@ -413,6 +481,7 @@ fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
     for line in [
         format!("doublezero_liveness_sessions{{{end},state=\"up\"}} 1"),
         format!("doublezero_liveness_session_transitions_total{{{end},reason=\"timeout\",state_from=\"up\",state_to=\"down\"}} 1"),
+        format!("doublezero_liveness_session_transitions_total{{{end},reason=\"register_route\",state_from=\"new\",state_to=\"down\"}} 3"),
         format!("doublezero_liveness_route_installs_total{{{end}}} 2"),
         format!("doublezero_liveness_route_withdraws_total{{{end}}} 1"),
         format!("doublezero_liveness_convergence_to_up_seconds_bucket{{{end},le=\"0.025\"}} 0"),

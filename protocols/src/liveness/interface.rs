@@ -173,6 +173,8 @@ pub struct EndCounters {
     pub received: BTreeMap<Release, u64>,
     /// Packets dropped, by the reason.
     pub dropped: BTreeMap<Drop, u64>,
+    /// Sessions that began.
+    pub registered: u64,
     /// Verdicts by which a route may be there that might not before.
     pub installs: u64,
     /// Verdicts by which a route may not be there, and routes that went while they might be.

@@ -114,6 +114,7 @@ impl Liveness {
             Some(session) => session.routes,
             None => BTreeSet::new(),
         };
+        self.end(&link, source).registered += 1;
         let mut session = Session::new(link, source, dst.network(), mode, turn.now, &self.settings, turn.random);
         session.routes = routes;
         self.join(key, session, dst, turn);

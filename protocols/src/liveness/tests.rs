@@ -407,7 +407,7 @@ fn what_is_counted_is_counted_for_each_link_and_address_and_bounded() {
     let counters = &wire.hosts[0].machine.counters()[&(link(), A)];
     let received: u64 = counters.received.values().sum();
     assert!(counters.sent > 2 && received > 2 && counters.received.len() == 1, "{counters:?}");
-    assert_eq!((counters.installs, counters.withdraws), (1, 0));
+    assert_eq!((counters.registered, counters.installs, counters.withdraws), (1, 1, 0));
     wire.give(0, Input::LinkGone(link()));
     assert_eq!(wire.hosts[0].machine.counters()[&(link(), A)].withdraws, 1);
     let bytes = packet(SessionState::Down, 77, 0).encode();

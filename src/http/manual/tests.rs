@@ -24,7 +24,13 @@ async fn provision_and_remove_answer_with_the_references_very_bytes() {
     let engine = Cardboard::new(connected());
     let manual = Arc::clone(&engine.manual);
     let served = serve(engine).await;
-    for (target, body) in [("/provision", FULL), ("/provision", LEAST), ("/remove", r#"{"user_type":"Multicast"}"#), ("/remove", "{}")] {
+    for (target, body) in [
+        ("/provision", FULL),
+        ("/provision", LEAST),
+        ("/remove", r#"{"USER_TYPE":"Multicast"} and more"#),
+        ("/remove", "{}"),
+        ("/remove", "null"),
+    ] {
         let (head, said) = post(&served, target, body);
         assert_eq!(said, r#"{"status": "ok"}"#, "{target}");
         assert!(head.starts_with("http/1.1 200 ") && head.contains("content-type: text/plain; charset=utf-8"), "{head}");
@@ -35,7 +41,7 @@ async fn provision_and_remove_answer_with_the_references_very_bytes() {
     assert_eq!((full.tunnel_net.to_string().as_str(), full.prefixes.len(), full.publish.len()), ("169.254.0.4/31", 1, 1));
     assert_eq!((full.rendezvous_point, full.local_asn, full.peer_asn), (Some(Ipv4Addr::new(10, 9, 9, 9)), Asn(65010), Asn(21682)));
     assert_eq!((least.source, least.dz_ip, least.rendezvous_point), (CLIENT, None, None), "the source is that of the route");
-    assert_eq!(manual.removed, [0, 1].map(|n| TunnelId(key(n))), "the one of each class; what is unknown is unicast");
+    assert_eq!(manual.removed, [0, 1, 1].map(|n| TunnelId(key(n))), "the one of each class; what is unknown is unicast");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +105,7 @@ async fn what_is_wrong_is_said_under_the_references_headings_as_valid_json() {
         let parsed: serde_json::Value = serde_json::from_str(&answer).unwrap();
         assert!(parsed["description"].as_str().unwrap().starts_with(said), "{body}: {answer}");
     }
-    for body in ["nonsense", "null", r#"{"user_type":7}"#] {
+    for body in ["nonsense", "", "[]", r#"{"user_type":7}"#] {
         let (head, answer) = post(&served, "/remove", body);
         assert!(head.starts_with("http/1.1 400 ") && answer.contains("malformed remove request: "), "{head} {answer}");
     }

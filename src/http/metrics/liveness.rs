@@ -49,6 +49,9 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
             .map(|((from, to, reason), count)| (labels((link, source), [from.name(), to.name(), reason.name()]), *count));
         changes.extend(named);
     }
+    let began = status.counters.iter().filter(|(_, counters)| counters.registered > 0);
+    changes
+        .extend(began.map(|((link, source), counters)| (labels((link, source), ["new", "down", "register_route"]), counters.registered)));
     page.counter(
         "doublezero_liveness_session_transitions_total",
         "Changes of liveness sessions' states.",

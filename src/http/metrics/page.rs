@@ -1,7 +1,7 @@
 //! One exposition in the making.
 
 use prometheus::{
-    Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder,
+    Counter, Encoder, GaugeVec, IntCounterVec, Opts, Registry, TextEncoder,
     proto::{Bucket, Histogram as Sampled, LabelPair, Metric, MetricFamily, MetricType},
 };
 use warren_actors::figures::Histogram;
@@ -49,6 +49,13 @@ impl Page {
 
     pub(super) fn total(&mut self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {
         self.counter(name, help, &[], [(vec![], value)])
+    }
+
+    /// A counter of seconds.
+    pub(super) fn seconds_total(&mut self, name: &str, help: &str, seconds: f64) -> Result<(), prometheus::Error> {
+        let counter = Counter::with_opts(Opts::new(name, help))?;
+        counter.inc_by(seconds.max(0.0));
+        self.registry.register(Box::new(counter))
     }
 
     /// A histogram for each value of the label; without a label there is one at most.
