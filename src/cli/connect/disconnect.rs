@@ -27,6 +27,7 @@ use crate::{
         client::{Client, ClientError},
         command::{Disconnect, LedgerFlags, ServiceName},
         failure::Failure,
+        output,
     },
     http::v3::{Status, Tunnel},
 };
@@ -54,7 +55,10 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
         Err(error) => Err(error),
     };
     let client_ip = match (&status, asked.client_ip) {
-        (_, Some(ip)) => ip,
+        (status, Some(named)) => {
+            tell_of_another(status.as_ref().ok(), named);
+            named
+        }
         (Ok(status), None) => host::address_of(status)?,
         (Err(error), None) => return Err(Failure::new(error.to_string(), "Name this host's address with --client-ip.")),
     };
@@ -79,6 +83,13 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
     match failure {
         Some(failure) => Err(failure),
         None => finish(&session, &status, gone, &asked).await,
+    }
+}
+
+/// Another address than the daemon's is meant only by who says so.
+fn tell_of_another(status: Option<&Status>, named: Ipv4Addr) {
+    if let Some(known) = status.and_then(|status| host::address_of(status).ok()).filter(|known| *known != named) {
+        output::note(&format!("--client-ip {named}: users of this address are meant, and the daemon goes by {known}"));
     }
 }
 

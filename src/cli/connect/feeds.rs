@@ -104,3 +104,17 @@ fn distinct(keys: Vec<Pubkey>) -> Vec<Pubkey> {
     let mut seen = std::collections::BTreeSet::new();
     keys.into_iter().filter(|key| seen.insert(*key)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_that_stops_half_way_names_the_command_that_completes_it() {
+        let missing = [Join { feeds: vec![Pubkey([1; 32]), Pubkey([2; 32])], groups: vec![] }];
+        let failure = again(Failure::new("the seat is gone", "Free a seat."), &ByKey::new(), &missing);
+        let (one, other) = (Pubkey([1; 32]), Pubkey([2; 32]));
+        let expected = format!("Free a seat. Then `warren connect multicast --subscribe-feed {one} {other}` completes it.");
+        assert_eq!((failure.what.as_str(), failure.advice), ("the seat is gone", Some(expected)));
+    }
+}
