@@ -192,19 +192,45 @@ fn the_packaged_configuration_file_is_one() {
 }
 
 #[test]
-fn a_wrong_command_line_is_an_error_that_names_the_word_with_exit_code_2() {
+fn a_wrong_command_line_is_an_error_that_names_the_word_with_the_references_exit_code() {
     let dir = tempfile::tempdir().unwrap();
-    for (word, named) in
-        [("-nope", "-nope"), ("-client-ip=nowhere", "-client-ip"), ("-env=moon", "moon"), ("-reconciler-poll-interval=0", "poll-interval")]
-    {
+    for (word, named, code) in [
+        ("-nope", "-nope", 2),
+        ("---env=localnet", "---env", 2),
+        ("-reconciler-poll-interval=soon", "-reconciler-poll-interval", 2),
+        ("-route-liveness-detect-mult=-1", "-route-liveness-detect-mult", 2),
+        ("-program-id=x", "-program-id", 2),
+        ("-probe-interval=0", "probe-interval", 2),
+        ("-client-ip=nowhere", "-client-ip", 1),
+        ("-env=moon", "moon", 1),
+        ("-reconciler-poll-interval=0", "poll-interval", 1),
+        ("-reconciler-poll-interval=-3", "poll-interval is negative", 1),
+        ("-route-liveness-detect-mult=256", "detect-mult", 1),
+        ("-route-liveness-tx-min=-1s", "tx-min is negative", 1),
+    ] {
         let output = warrend(dir.path()).arg(word).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{word}");
+        assert_eq!(output.status.code(), Some(code), "{word}");
         assert!(stderr(&output).contains(named) && stderr(&output).starts_with("warrend: "), "{}", stderr(&output));
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
     for words in [["-check-config", "-env=moon"], ["-check-config", "-config=/nonexistent/warren.toml"]] {
         let output = warrend(dir.path()).args(words).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "a check says what a start would: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "a check says what a start would: {}", stderr(&output));
+    }
+    let of_systemd = warrend(dir.path()).arg("-env=moon").env("NOTIFY_SOCKET", dir.path().join("notify")).output().unwrap();
+    assert_eq!(of_systemd.status.code(), Some(2), "systemd is not to try it again");
+    let words = ["-check-config", "-onchain-rpc-timeout=-5s", "-latency-probing=false", "-probe-interval=0", "status", "-nope"];
+    let taken = warrend(dir.path()).args(words).output().unwrap();
+    assert_eq!(taken.status.code(), Some(0), "{}", stderr(&taken));
+}
+
+#[test]
+fn help_goes_to_standard_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for flag in ["-h", "--help"] {
+        let output = warrend(dir.path()).args([flag, "-nope"]).output().unwrap();
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+        assert!(stderr(&output).contains("-reconciler-poll-interval"), "{}", stderr(&output));
     }
 }
 

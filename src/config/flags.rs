@@ -1,7 +1,8 @@
 //! The flags of `warrend`: ours, and those of the reference under their own names.
 //!
 //! The syntax is that of Go's `flag` package: one dash or two, `-name value` or `-name=value`; a switch is set by its
-//! name alone and takes a value only after `=` (`-latency-probing=false`).
+//! name alone and takes a value only after `=` (`-latency-probing=false`). The first word that is no flag ends them: it and
+//! what follows are ignored.
 
 mod table;
 #[cfg(test)]
@@ -14,6 +15,9 @@ use super::{
     values::{self, BadValue},
 };
 pub use table::FLAGS;
+
+/// What the configuration takes for one at least.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// One flag.
 pub struct Flag {
@@ -47,6 +51,8 @@ enum Set {
     /// It goes into the layer.
     Switch(fn(&mut Layer, bool)),
     Span(fn(&mut Layer, Duration)),
+    /// How long something may take. The reference takes any number; what is too short or negative is the shortest.
+    Timeout(fn(&mut Layer, Duration)),
     Text(fn(&mut Layer, &str) -> Result<(), BadValue>),
 }
 
@@ -67,9 +73,25 @@ pub enum FlagError {
         /// Why.
         problem: BadValue,
     },
-    /// Something that is no flag.
-    #[error("unexpected argument {0:?}: warrend takes flags only")]
-    Positional(String),
+    /// A text whose content means nothing.
+    #[error("flag -{flag}: {problem}")]
+    Refused {
+        /// Which.
+        flag: String,
+        /// Why.
+        problem: BadValue,
+    },
+    /// Dashes, and no name.
+    #[error("bad flag syntax: {0}")]
+    Syntax(String),
+}
+
+/// A word of the command line.
+enum Word<'a> {
+    Flag(&'a str, Option<&'a str>),
+    /// No flag follows.
+    End,
+    Bad,
 }
 
 /// A command line, understood.
@@ -79,6 +101,8 @@ pub struct Parsed {
     pub layer: Layer,
     /// Print the help and exit.
     pub help: bool,
+    /// Words that are no flags, and what follows them.
+    pub ignored: Vec<String>,
 }
 
 /// Understands a command line, without the program's name.
@@ -89,12 +113,17 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
     let mut parsed = Parsed::default();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        let Some((name, inline)) = split(&word) else {
-            return Err(FlagError::Positional(word));
+        let (name, inline) = match split(&word) {
+            Word::Flag(name, inline) => (name, inline),
+            Word::Bad => return Err(FlagError::Syntax(word)),
+            Word::End => {
+                let itself = Some(word).filter(|word| word != "--");
+                parsed.ignored = itself.into_iter().chain(words).collect();
+                return Ok(parsed);
+            }
         };
         if matches!(name, "h" | "help") {
-            parsed.help = true;
-            continue;
+            return Ok(Parsed { help: true, ..parsed });
         }
         let flag = find(name).ok_or_else(|| FlagError::Unknown(word.split('=').next().unwrap_or_default().to_owned()))?;
         let value = match (inline, flag.value) {
@@ -104,7 +133,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
                 words.next().ok_or_else(|| FlagError::NoValue(name.to_owned()))?
             }
         };
-        apply(flag, &value, &mut parsed.layer).map_err(|problem| FlagError::Bad { flag: name.to_owned(), problem })?;
+        apply(flag, &value, &mut parsed.layer).map_err(|problem| wrong(flag, name, problem))?;
     }
     Ok(parsed)
 }
@@ -129,9 +158,24 @@ pub fn help() -> String {
     text
 }
 
-fn split(word: &str) -> Option<(&str, Option<&str>)> {
-    let body = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|body| !body.is_empty() && !body.starts_with('-'))?;
-    Some(body.split_once('=').map_or((body, None), |(name, value)| (name, Some(value))))
+fn split(word: &str) -> Word<'_> {
+    if !word.starts_with('-') || matches!(word, "-" | "--") {
+        return Word::End;
+    }
+    let body = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
+    if body.starts_with(['-', '=']) {
+        return Word::Bad;
+    }
+    body.split_once('=').map_or(Word::Flag(body, None), |(name, value)| Word::Flag(name, Some(value)))
+}
+
+/// The reference takes any text, and fails later on one that means nothing to it; of its program's key it panics.
+fn wrong(flag: &Flag, name: &str, problem: BadValue) -> FlagError {
+    let flag_name = name.to_owned();
+    match flag.value {
+        Value::Text(_) if name != "program-id" => FlagError::Refused { flag: flag_name, problem },
+        Value::Switch | Value::Seconds | Value::Span | Value::Count | Value::Text(_) => FlagError::Bad { flag: flag_name, problem },
+    }
 }
 
 fn find(name: &str) -> Option<&'static Flag> {
@@ -141,15 +185,19 @@ fn find(name: &str) -> Option<&'static Flag> {
 fn apply(flag: &Flag, text: &str, layer: &mut Layer) -> Result<(), BadValue> {
     match &flag.set {
         Set::Switch(set) => set(layer, values::switch(text)?),
-        Set::Span(set) => set(layer, span(flag.value, text)?),
+        Set::Span(set) => set(layer, span(flag.value, text)?.unwrap_or(Duration::MAX)),
+        Set::Timeout(set) => set(layer, span(flag.value, text)?.unwrap_or_default().max(SHORTEST_TIMEOUT)),
         Set::Text(set) => set(layer, text)?,
     }
     Ok(())
 }
 
-fn span(value: Value, text: &str) -> Result<Duration, BadValue> {
-    match value {
-        Value::Seconds => values::seconds(text),
-        Value::Switch | Value::Span | Value::Count | Value::Text(_) => values::span(text),
-    }
+/// Nothing for a negative one.
+fn span(value: Value, text: &str) -> Result<Option<Duration>, BadValue> {
+    let size = text.strip_prefix('-').unwrap_or(text);
+    let span = match value {
+        Value::Seconds => values::seconds(size),
+        Value::Switch | Value::Span | Value::Count | Value::Text(_) => values::span(size),
+    }?;
+    Ok(Some(span).filter(|span| size.len() == text.len() || span.is_zero()))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use warren_actors::latency::LatencyOptions;
 use warren_protocols::latency::LatencySettings;
 
-use super::{ConfigError, Span, at_least};
+use super::{ConfigError, Span, at_least, shown};
 
 /// What one source sets about latency probing.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -63,17 +63,26 @@ impl LatencyLayer {
     /// # Errors
     /// When an interval makes no sense.
     pub fn resolve(self) -> Result<LatencyConfig, ConfigError> {
-        let least = Duration::from_secs(1);
-        let list = self.cache_update_interval.map(|span| at_least("cache-update-interval", Some(span), 0, least)).transpose()?;
+        let usual = LatencySettings::default().period;
+        let probing = self.probing.unwrap_or(true);
         Ok(LatencyConfig {
-            probing: self.probing.unwrap_or(true),
-            probe_interval: at_least("probe-interval", self.probe_interval, LatencySettings::default().period.as_secs(), least)?,
-            cache_update_interval: list,
+            probing,
+            probe_interval: interval("probe-interval", probing, self.probe_interval)?.unwrap_or(Span(usual)),
+            cache_update_interval: interval("cache-update-interval", probing, self.cache_update_interval)?,
             metrics: self.metrics.unwrap_or(false),
             probe_tunnel_endpoints: self.probe_tunnel_endpoints.unwrap_or(true),
             probe_all_devices: self.probe_all_devices.unwrap_or(false),
         })
     }
+}
+
+/// Where nothing is probed it does not matter what it is.
+fn interval(name: &str, probing: bool, span: Option<Span>) -> Result<Option<Span>, ConfigError> {
+    let Some(span) = span.filter(|_| probing) else { return Ok(None) };
+    if span.0.is_zero() || span.0 == Duration::MAX {
+        return Err(ConfigError::NoInterval(format!("{name} is {}: it must be at least 1s", shown(span.0))));
+    }
+    at_least(name, Some(span), 0, Duration::from_secs(1)).map(Some)
 }
 
 impl LatencyConfig {
@@ -101,7 +110,7 @@ mod tests {
         let options = layer("").resolve().unwrap().options().unwrap();
         assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(300), None));
         assert!(options.probe_tunnel_endpoints && !options.probe_all_devices);
-        assert!(layer("probing = false").resolve().unwrap().options().is_none());
+        assert!(layer("probing = false\nprobe_interval = '0s'").resolve().unwrap().options().is_none());
         let options = layer("probe_interval = '5s'\ncache_update_interval = '3s'").resolve().unwrap().options().unwrap();
         assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(5), Some(Duration::from_secs(3))));
     }

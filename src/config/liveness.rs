@@ -7,7 +7,7 @@ use warren_actors::liveness::LivenessOptions;
 use warren_protocols::liveness::{LivenessSettings, PORT, Release};
 use warren_state::LivenessMode;
 
-use super::{ConfigError, Span};
+use super::{ConfigError, Span, shown};
 
 /// What one source sets about route liveness.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -84,16 +84,23 @@ impl LivenessLayer {
     /// When a value makes no sense, alone or beside another.
     pub fn resolve(self) -> Result<LivenessConfig, ConfigError> {
         let usual = LivenessSettings::default();
+        let is_off = self.enable_passive == Some(false) && self.enable_active != Some(true);
         let span = |value: Option<Span>, usual: Duration| value.unwrap_or(Span(usual));
+        // As in the reference, none of these bounds means the usual one.
+        let bound = |value: Option<Span>, usual: Duration| value.filter(|span| !span.0.is_zero()).unwrap_or(Span(usual));
+        let ceiling = bound(self.max_tx_ceil, usual.ceiling);
         let config = LivenessConfig {
             enable_passive: self.enable_passive.unwrap_or(true),
             enable_active: self.enable_active.unwrap_or(false),
             tx_min: span(self.tx_min, usual.tx_min),
             rx_min: span(self.rx_min, usual.rx_min),
-            detect_mult: detect_mult(self.detect_mult.unwrap_or(usual.detect_mult.into()))?,
-            min_tx_floor: span(self.min_tx_floor, usual.floor),
-            max_tx_ceil: span(self.max_tx_ceil, usual.ceiling),
-            backoff_max: span(self.backoff_max, usual.backoff_max),
+            detect_mult: self
+                .detect_mult
+                .map_or(Ok(usual.detect_mult), detect_mult)
+                .or_else(|error| if is_off { Ok(usual.detect_mult) } else { Err(error) })?,
+            min_tx_floor: bound(self.min_tx_floor, usual.floor),
+            max_tx_ceil: ceiling,
+            backoff_max: bound(self.backoff_max.or(Some(Span(usual.backoff_max))), ceiling.0),
             peer_metrics: self.peer_metrics.unwrap_or(false),
             debug: self.debug.unwrap_or(false),
         };
@@ -103,6 +110,9 @@ impl LivenessLayer {
 
 impl LivenessConfig {
     fn check(self) -> Result<Self, ConfigError> {
+        if !self.enable_passive && !self.enable_active {
+            return Ok(self);
+        }
         let named = [
             ("route-liveness-tx-min", self.tx_min),
             ("route-liveness-rx-min", self.rx_min),
@@ -114,7 +124,7 @@ impl LivenessConfig {
         let range = Duration::from_millis(1)..=Duration::from_secs(3_600);
         for (name, span) in named {
             if !range.contains(&span.0) {
-                let shown = humantime::format_duration(span.0);
+                let shown = shown(span.0);
                 return Err(ConfigError::Invalid(format!("{name} is {shown}: it must be from 1ms to 1h")));
             }
         }
@@ -184,7 +194,9 @@ mod tests {
         assert_eq!(mode("enable_active = true"), Some(LivenessMode::Active));
         assert_eq!(mode("enable_active = true\nenable_passive = false"), Some(LivenessMode::Active));
         assert_eq!(mode("enable_passive = false"), None);
-        assert!(layer("enable_passive = false").resolve().unwrap().options().is_none());
+        assert!(layer("enable_passive = false\ndetect_mult = 0\ntx_min = '0s'").resolve().unwrap().options().is_none());
+        let spans = layer("min_tx_floor = '0s'\nmax_tx_ceil = '0s'\nbackoff_max = '0s'").resolve().unwrap();
+        assert_eq!([spans.min_tx_floor, spans.max_tx_ceil, spans.backoff_max].map(|span| span.0.as_millis()), [50, 3000, 3000]);
     }
 
     #[test]

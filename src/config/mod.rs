@@ -234,6 +234,9 @@ pub enum ConfigError {
     /// A setting is wrong, or one is missing.
     #[error("{0}")]
     Invalid(String),
+    /// An interval that is none, of which the reference panics.
+    #[error("{0}")]
+    NoInterval(String),
 }
 
 impl Config {
@@ -420,8 +423,13 @@ fn at_least(name: &str, span: Option<Span>, usual_seconds: u64, least: Duration)
     if (least..=LONGEST).contains(&span.0) {
         return Ok(span);
     }
-    let [span, least, longest] = [span.0, least, LONGEST].map(humantime::format_duration);
-    Err(ConfigError::Invalid(format!("{name} is {span}: it must be from {least} to {longest}")))
+    let [least, longest] = [least, LONGEST].map(humantime::format_duration);
+    Err(ConfigError::Invalid(format!("{name} is {}: it must be from {least} to {longest}", shown(span.0))))
+}
+
+/// A flag that is negative counts as the longest span of all.
+fn shown(span: Duration) -> String {
+    if span == Duration::MAX { "negative".to_owned() } else { humantime::format_duration(span).to_string() }
 }
 
 fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {

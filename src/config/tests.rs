@@ -151,7 +151,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (vec!["-role=gateway"], "device"),
         (vec!["-device=7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX"], "role is client"),
         (vec!["-client-ip=0.0.0.0"], "client-ip"),
-        (vec!["-onchain-rpc-timeout=0"], "request-timeout is 0s: it must be from 100ms"),
+        (vec!["-max-view-age=-1s"], "max-view-age is negative"),
         (vec!["-route-liveness-tx-min=0"], "route-liveness-tx-min is 0s: it must be from 1ms"),
         (vec!["-log-level=loud=very"], "log-level"),
         (vec!["-ledger-url=ws://x"], "expected http"),

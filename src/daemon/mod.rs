@@ -19,13 +19,22 @@ use warren_ledger::Trust;
 pub use assemble::ledger_source;
 
 use crate::{
-    config::{self, Config, StopMode, flags},
+    config::{
+        self, Config, ConfigError, StopMode,
+        flags::{self, FlagError},
+    },
     http::Api,
     version,
 };
 
-/// The command line, the configuration or the flags are wrong.
+/// The command line cannot be understood.
 const USAGE: u8 = 2;
+
+/// A value makes no sense. The reference ends with 1 of it, as of everything that fails later; to systemd, which tries again after
+/// that, it is told apart.
+fn refused() -> u8 {
+    if std::env::var_os("NOTIFY_SOCKET").is_some() { USAGE } else { 1 }
+}
 
 /// Runs the daemon with these arguments, without the program's name, and returns when it has ended.
 #[must_use]
@@ -38,10 +47,12 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     }
     let parsed = match flags::parse(arguments) {
         Ok(parsed) => parsed,
+        Err(error @ FlagError::Refused { .. }) => return complain(refused(), &error.into()),
         Err(error) => return complain(USAGE, &error.into()),
     };
     if parsed.help {
-        return say(&flags::help());
+        let _unwritable = std::io::stderr().lock().write_all(flags::help().as_bytes());
+        return ExitCode::SUCCESS;
     }
     if parsed.layer.version {
         return say(&format!("{}\n", version::lines()));
@@ -49,11 +60,12 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     let check_only = parsed.layer.check_config;
     let config = match config::load(parsed.layer, |name| std::env::var(name).ok()) {
         Ok(config) => config,
-        Err(error) => return complain(USAGE, &error.into()),
+        Err(error @ ConfigError::NoInterval(_)) => return complain(USAGE, &error.into()),
+        Err(error) => return complain(refused(), &error.into()),
     };
     let trust = match Trust::load(config.ledger.ca_file.as_deref()) {
         Ok(trust) => trust,
-        Err(error) => return complain(USAGE, &anyhow::Error::new(error).context("ca-file")),
+        Err(error) => return complain(refused(), &anyhow::Error::new(error).context("ca-file")),
     };
     if check_only {
         return match toml::to_string(&config) {
@@ -62,6 +74,9 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
         };
     }
     logging::init(&config.log);
+    if !parsed.ignored.is_empty() {
+        tracing::warn!(words = ?parsed.ignored, "a word that is no flag ends the flags: it and what follows are ignored");
+    }
     match run(config, trust) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

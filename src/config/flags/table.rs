@@ -105,13 +105,13 @@ pub static FLAGS: &[Flag] = &[
         names: &["fetch-timeout", "reconciler-fetch-timeout"],
         value: Value::Seconds,
         help: "how long one read may take with its retries (default 60s)",
-        set: Set::Span(|layer, span| layer.ledger.fetch_timeout = Some(span.into())),
+        set: Set::Timeout(|layer, span| layer.ledger.fetch_timeout = Some(span.into())),
     },
     Flag {
         names: &["request-timeout", "onchain-rpc-timeout"],
         value: Value::Span,
         help: "how long one request may take (default 30s)",
-        set: Set::Span(|layer, span| layer.ledger.request_timeout = Some(span.into())),
+        set: Set::Timeout(|layer, span| layer.ledger.request_timeout = Some(span.into())),
     },
     Flag {
         names: &["max-view-age"],
@@ -284,7 +284,9 @@ pub static FLAGS: &[Flag] = &[
         value: Value::Count,
         help: "liveness packets lost in a row after which a peer is lost (default 3)",
         set: Set::Text(|layer, text| {
-            layer.liveness.detect_mult = Some(values::count(text)?);
+            // As the reference, the lowest octet of whatever it is.
+            let number: u64 = text.parse().map_err(|_| values::BadValue(format!("{text:?} is not a whole number")))?;
+            layer.liveness.detect_mult = Some(u32::from(number.to_le_bytes()[0]));
             Ok(())
         }),
     },

@@ -38,7 +38,9 @@ fn a_switch_takes_its_value_only_after_an_equals_sign() {
         assert_eq!(line(&[&format!("-metrics-enable={text}")]).unwrap().layer.api.metrics_enable, Some(on), "{text}");
     }
     assert_eq!(line(&["-metrics-enable"]).unwrap().layer.api.metrics_enable, Some(true));
-    assert_eq!(line(&["-metrics-enable", "false"]), Err(FlagError::Positional("false".into())));
+    let stopped = line(&["-metrics-enable", "false", "-v"]).unwrap();
+    assert_eq!((stopped.layer.api.metrics_enable, stopped.layer.verbose), (Some(true), false), "a word that is no flag ends them");
+    assert_eq!(stopped.ignored, ["false", "-v"]);
     assert!(matches!(line(&["-metrics-enable=yes"]), Err(FlagError::Bad { .. })));
 }
 
@@ -66,11 +68,28 @@ fn route_liveness_takes_the_references_flags() {
 fn words_that_are_not_understood_are_named() {
     assert_eq!(line(&["-nope"]), Err(FlagError::Unknown("-nope".into())));
     assert_eq!(line(&["-bgp-password=s3cr3t"]), Err(FlagError::Unknown("-bgp-password".into())));
-    assert_eq!(line(&["status"]), Err(FlagError::Positional("status".into())));
-    assert_eq!(line(&["---env=x"]), Err(FlagError::Positional("---env=x".into())));
-    assert_eq!(line(&["-"]), Err(FlagError::Positional("-".into())));
+    for (words, ignored) in [(&["status", "-nope"][..], &["status", "-nope"][..]), (&["-"], &["-"]), (&["--", "-nope"], &["-nope"])] {
+        assert_eq!(line(words).unwrap().ignored, ignored, "{words:?}");
+    }
+    assert_eq!(line(&["---env=x"]), Err(FlagError::Syntax("---env=x".into())));
+    assert_eq!(line(&["-=x"]), Err(FlagError::Syntax("-=x".into())));
+    assert!(line(&["-h", "-nope"]).unwrap().help);
+    assert!(matches!(line(&["-client-ip=x"]), Err(FlagError::Refused { .. })));
+    assert!(matches!(line(&["-program-id=x"]), Err(FlagError::Bad { .. })));
+    assert!(matches!(line(&["-reconciler-poll-interval=x"]), Err(FlagError::Bad { .. })));
     assert_eq!(line(&["-env"]), Err(FlagError::NoValue("env".into())));
     assert!(matches!(line(&["-route-liveness-detect-mult=-1"]), Err(FlagError::Bad { .. })));
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_taken_as_the_reference_takes_them() {
+    let layer = line(&["-onchain-rpc-timeout=-5s", "-reconciler-fetch-timeout", "0", "-route-liveness-detect-mult=300"]).unwrap().layer;
+    let timeouts = [layer.ledger.request_timeout, layer.ledger.fetch_timeout].map(|span| span.unwrap().0);
+    assert_eq!(timeouts, [Duration::from_millis(100); 2], "it starts, and reads fail");
+    assert_eq!(layer.liveness.detect_mult, Some(44));
+    assert_eq!(line(&["-route-liveness-detect-mult=256"]).unwrap().layer.liveness.detect_mult, Some(0));
+    assert_eq!(line(&["-probe-interval", "-5"]).unwrap().layer.latency.probe_interval.unwrap().0, Duration::MAX);
+    assert!(line(&["-onchain-rpc-timeout=--5s"]).is_err());
 }
 
 #[test]
