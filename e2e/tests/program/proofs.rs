@@ -38,6 +38,7 @@ pub const ALL: &[Case] = &[
     ("refused_118_a_proof_of_another_form", another_form),
     ("the_ledger_stops_a_proof_whose_signature_does_not_hold", forged),
     ("of_several_checks_one_that_holds_is_enough_wherever_it_stands_and_else_the_first_refusal_is_told", several),
+    ("a_user_is_proven_and_made_with_eight_groups_in_one_transaction", with_groups),
     ("a_user_made_for_another_owner_is_proven_for_that_one", for_another),
 ];
 
@@ -325,6 +326,24 @@ fn several(plan: &mut Plan) -> Result<Run> {
         stage.refuses_all(&[wrong.clone(), foreign.clone(), create.clone()], ProgramError::IpProofSignatureMismatch)?;
         stage.refuses_all(&[foreign.clone(), wrong.clone(), create.clone()], ProgramError::IpProofVerifierKeyMismatch)?;
         stage.stand.all_done(&[foreign, create, wrong, stage.check(&right)])
+    }))
+}
+
+fn with_groups(plan: &mut Plan) -> Result<Run> {
+    let stage = Stage::plan(plan)?;
+    let groups: Vec<_> = (1..=8).map(|index| plan.group(index)).collect();
+    let allowed = groups.clone();
+    plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |pass| pass.mgroup_sub_allowlist = allowed);
+    Ok(Box::new(move || {
+        let stand = &stage.stand;
+        let proof = IpProof::sign(stand.payer.pubkey(), HOST, stage.epoch()?, UserType::MULTICAST, &stage.verifier);
+        let like = stand.subscription(groups[0], false, true);
+        let create = stand.built(CreateSubscribeUser { extra_groups: groups[1..].to_vec(), proof: Some(proof), ..like });
+        stand.one_refused(&[create.clone()], 0, ProgramError::IpProofEd25519InstructionMissing)?;
+        stand.all_done(&[stage.check(&proof), create])?;
+        let user = stand.user(UserType::MULTICAST)?;
+        ensure!(user.subscribers == groups, "{user:?}");
+        Ok(())
     }))
 }
 

@@ -64,6 +64,14 @@ pub fn sign(instructions: &[Instruction], payer: &Keypair, blockhash: Blockhash)
     if bytes.len() > LARGEST_TRANSACTION { Err(MessageError::TooLarge(bytes.len())) } else { Ok(Signed { signature, bytes }) }
 }
 
+/// Whether these fit one transaction of this payer, the compute budget's two before them.
+#[must_use]
+pub fn fits(instructions: &[Instruction], payer: Pubkey) -> bool {
+    const SIGNATURE: usize = 1 + 64;
+    let all: Vec<Instruction> = compute_budget_prelude().into_iter().chain(instructions.iter().cloned()).collect();
+    compile(&all, payer, Blockhash([0; 32])).is_ok_and(|message| SIGNATURE + message.len() <= LARGEST_TRANSACTION)
+}
+
 /// The message: header, keys (payer first, then written, then read), blockhash, instructions with keys as indices.
 fn compile(instructions: &[Instruction], payer: Pubkey, blockhash: Blockhash) -> Result<Vec<u8>, MessageError> {
     let mut writable = BTreeMap::new();
@@ -204,6 +212,8 @@ mod tests {
             retained: keys(10, 4),
             groups: keys(20, groups),
         };
+        assert!(fits(&[leave(20).build(&caller).unwrap()], payer.pubkey()));
+        assert!(!fits(&[leave(40).build(&caller).unwrap()], payer.pubkey()));
         let size = |groups| sign(&[leave(groups).build(&caller).unwrap()], &payer, Blockhash([9; 32])).map(|signed| signed.bytes.len());
         assert!(size(20).unwrap() <= LARGEST_TRANSACTION, "five feeds with twenty groups, the program's limits, fit");
         assert!(matches!(size(40), Err(MessageError::TooLarge(_))));

@@ -24,7 +24,7 @@ use warren_state::{Pubkey, Slot};
 pub use drive::send;
 pub use failure::TransactionFailure;
 pub use machine::{Step, Submission, Waiting};
-pub use message::{Blockhash, LARGEST_TRANSACTION, MessageError, Signature, Signed, sign};
+pub use message::{Blockhash, LARGEST_TRANSACTION, MessageError, Signature, Signed, fits, sign};
 
 /// An amount of the ledger's money, in its smallest unit: 10⁻⁹ of the coin.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, serde::Serialize)]

@@ -6,7 +6,8 @@ use serde_json::json;
 use warren_ledger::{
     ProgramError,
     accounts::{Cyoa, Device, User, UserType},
-    instructions::{CreateSubscribeUser, CreateUser, DzPrefixCount, Instruction, MOST_GROUPS_OF_CREATION},
+    instructions::{Caller, CreateSubscribeUser, CreateUser, DzPrefixCount, Instruction, MOST_GROUPS_OF_CREATION},
+    send::fits,
 };
 use warren_state::Pubkey;
 
@@ -312,12 +313,55 @@ fn creation(
         feed,
         proof,
     };
-    create.build(&session.caller()).map_err(|error| change::unbuildable(&error))
+    fitting(create, proven.map(|proven| &proven.check), &session.caller())
+}
+
+/// As many of the groups as fit a transaction beside the check of the proof: the others come with the roles that follow.
+fn fitting(mut create: CreateSubscribeUser, check: Option<&Instruction>, caller: &Caller) -> Result<Instruction, Failure> {
+    loop {
+        let instruction = create.build(caller).map_err(|error| change::unbuildable(&error))?;
+        let all: Vec<_> = check.cloned().into_iter().chain([instruction.clone()]).collect();
+        if fits(&all, caller.payer) || create.extra_groups.pop().is_none() {
+            return Ok(instruction);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use warren_ledger::{accounts::samples::key, instructions::samples, proof::IpProof};
+
     use super::*;
+
+    #[test]
+    fn a_user_is_made_with_as_many_groups_as_fit_beside_its_proof() {
+        let caller = samples::caller();
+        let made = |prefixes, proof: Option<IpProof>| {
+            let create = CreateSubscribeUser {
+                user_type: UserType::MULTICAST,
+                cyoa: Cyoa::GRE_OVER_DIA,
+                client_ip: samples::CLIENT_IP,
+                group: key(100),
+                extra_groups: (101..108).map(key).collect(),
+                publisher: true,
+                subscriber: true,
+                tunnel_endpoint: samples::ENDPOINT,
+                device: key(samples::DEVICE),
+                dz_prefixes: DzPrefixCount::new(prefixes).unwrap(),
+                access_pass: samples::access_pass(),
+                owner: None,
+                feed: None,
+                proof,
+            };
+            let check = proof.map(|proof| proof.ed25519_instruction(&key(9)));
+            let made = fitting(create, check.as_ref(), &caller).unwrap();
+            let all: Vec<_> = check.into_iter().chain([made.clone()]).collect();
+            (1 + made.data.last().copied().unwrap(), fits(&all, caller.payer))
+        };
+        let proof = Some(samples::proof(UserType::MULTICAST));
+        assert_eq!([made(1, None), made(13, None)], [(8, true); 2]);
+        assert_eq!([made(1, proof), made(2, proof), made(3, proof), made(5, proof)], [(8, true), (8, true), (7, true), (5, true)]);
+    }
 
     fn asked(groups: &[&str], publish: &[&str], feeds: &[&str]) -> Result<Asked, Failure> {
         let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
