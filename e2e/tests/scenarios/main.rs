@@ -24,6 +24,7 @@ mod speaker;
 mod support;
 mod surface;
 mod transaction;
+mod versions;
 
 use std::{process::ExitCode, sync::Arc, time::Instant};
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         sample(manual::ALL, 1),
         sample(speaker::ALL, 0),
         sample(transaction::ALL, 0),
+        sample(versions::ALL, 1),
     ]
     .concat();
     let more = [
