@@ -111,7 +111,7 @@ fn driven(site: &mut Site<'_>) -> Result<()> {
     };
     golden.holds("switch", "fresh", SOON, |words| operator.warren(words))?;
     typed(site, &golden, &["enable"])?;
-    operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
+    typed(site, &golden, &["connect", "ibrl", DEVICE])?;
     let golden = with_user(site, golden)?;
     let connected = |site: &mut Site<'_>| {
         golden.holds("ibrl", "connected", SOON, |words| {
@@ -127,7 +127,7 @@ fn driven(site: &mut Site<'_>) -> Result<()> {
     daemon.terminate()?;
     daemon.resume()?;
     connected(site)?;
-    operator.succeeds(site, &["disconnect"])?;
+    typed(site, &golden, &["disconnect"])?;
     golden.holds("ibrl", "disconnected", SOON, |words| operator.warren(words))
 }
 
@@ -185,5 +185,24 @@ fn lists(site: &mut Site<'_>) -> Result<()> {
     ensure!(!device.out.contains("-+-") && !device.out.contains("free_") && device.out.ends_with(" \n"), "{device}");
     let stays_out = reference.warren(&["user", "delete", "--pubkey", "x"])?;
     ensure!(stays_out.code == 2 && stays_out.err.starts_with("Error: `user delete`"), "{stays_out}");
+    told_in_its_words(site, &reference)
+}
+
+/// What is no table, under the reference's name.
+fn told_in_its_words(site: &mut Site<'_>, reference: &Operator) -> Result<()> {
+    let version = reference.succeeds(site, &["--version"])?;
+    let firsts: Vec<&str> = version.out.lines().map(|line| line.split(':').next().unwrap_or_default()).collect();
+    ensure!(firsts == ["client version", "program version", "min required version"], "{version}");
+    ensure!(version.out == reference.succeeds(site, &["version"])?.out, "the verb says something else: {version}");
+    let balance = reference.succeeds(site, &["balance"])?;
+    ensure!(balance.out == "1 Credits\n", "{balance}");
+    let config = reference.succeeds(site, &["config", "get"])?;
+    let firsts: Vec<&str> = config.out.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    let expected = ["Config File", "RPC URL", "WebSocket URL", "Keypair Path", "Program ID", "Geolocation Program ID", "Tenant"];
+    ensure!(firsts == expected && config.out.ends_with("Tenant: (not set)\n"), "{config}");
+    let latency = reference.succeeds(site, &["latency", "--json"])?;
+    let keys: Vec<&str> = latency.out.split('"').skip(1).step_by(2).filter(|text| text.contains('_') || *text == "reachable").collect();
+    let expected = ["device_pk", "device_code", "device_ip", "min_latency_ns", "max_latency_ns", "avg_latency_ns", "reachable"];
+    ensure!(keys == expected, "{latency}");
     Ok(())
 }
