@@ -239,8 +239,8 @@ async fn create(
     };
     let candidates = Candidates { all: &offer.devices, only: only.map(|only| (only, "none of the feeds with a free seat is there")) };
     let choice = device::choose(session, place, &candidates, room, how).await?;
-    enable(session).await?;
     let proven = prover.proof(place.client_ip, UserType::MULTICAST).await?;
+    enable(session).await?;
     let instruction = creation(session, place, offer, pass, &wanted, &choice, proven.as_ref())?;
     let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
     let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([instruction]).collect();

@@ -57,8 +57,8 @@ async fn create(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked
     let choice = device::choose(session, place, &Candidates { all: &devices, only: None }, Room::Unicast, how).await?;
     let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let user_type = asked.user_type();
-    enable(session).await?;
     let proven = prover.proof(place.client_ip, user_type).await?;
+    enable(session).await?;
     let create = CreateUser {
         user_type,
         cyoa: Cyoa::GRE_OVER_DIA,

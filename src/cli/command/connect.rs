@@ -1,0 +1,187 @@
+//! What hosts connect to the network with: `connect`, `disconnect` and `multicast`.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use warren_state::Pubkey;
+
+use super::span;
+use crate::cli::{USAGE, failure::Failure, network::groups::GroupCommand};
+
+/// `warren connect`: everything that the access pass allows, unless a service is named.
+#[derive(clap::Args)]
+#[command(subcommand_precedence_over_arg = true)]
+pub struct Connect {
+    /// Which service.
+    #[command(subcommand)]
+    pub service: Option<Service>,
+    /// Without a service: the tenant, by its code or account.
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: Option<String>,
+    /// Without a service: use an address of the device's instead of the host's own.
+    #[arg(long)]
+    pub allocate_addr: bool,
+    /// How and how long.
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Which device, and how long to wait.
+#[derive(clap::Args, Clone, Debug)]
+pub struct How {
+    /// The device, by its code or account, instead of the nearest one that has room.
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The service that proves this host's address; without it `DZ_IP_VERIFIER_URL`, then the configuration's, then the
+    /// environment's. An empty text for none.
+    #[arg(long, global = true, value_name = "URL")]
+    pub ip_verifier_url: Option<String>,
+    /// Go by this public address of the host from now on, which an access pass must be issued for.
+    #[arg(long, global = true, value_name = "IP")]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Which pass, and how long to wait for the daemon.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Wait {
+    /// The access pass of a user that was made before passes were written on users, where there are two.
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub access_pass: Option<String>,
+    /// Do not wait for the daemon: it goes on by itself.
+    #[arg(long, global = true)]
+    pub no_wait: bool,
+    /// How long to wait for the daemon at most.
+    #[arg(long, global = true, value_name = "SPAN", value_parser = span, default_value = "2m")]
+    pub timeout: Duration,
+    /// Tell more.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Wait {
+    /// The pass that is named.
+    ///
+    /// # Errors
+    /// When it is no account's address.
+    pub fn access_pass(&self) -> Result<Option<Pubkey>, Failure> {
+        let parsed = self.access_pass.as_deref().map(|text| {
+            let what = format!("--access-pass: {text:?} is no account's address");
+            text.parse().map_err(|_| Failure { code: USAGE, what, advice: None })
+        });
+        parsed.transpose()
+    }
+}
+
+/// A service to connect to.
+#[derive(Subcommand)]
+pub enum Service {
+    /// Unicast: the host's own address, or one of the device's with --allocate-addr.
+    #[command(alias = "unicast")]
+    Ibrl {
+        /// The tenant's code; without it the configuration's, then the first one that the access pass allows.
+        tenant: Option<String>,
+        /// Use an address of the device's instead of the host's own.
+        #[arg(short, long)]
+        allocate_addr: bool,
+    },
+    /// Multicast: all groups that the access pass allows, unless some are named.
+    Multicast {
+        /// `publisher` or `subscriber`, for the groups that follow.
+        #[arg(requires = "groups")]
+        role: Option<Role>,
+        /// The groups' codes.
+        #[arg(value_name = "GROUP")]
+        groups: Vec<String>,
+        /// Groups to send to.
+        #[arg(long, value_name = "GROUP", num_args = 1.., conflicts_with = "role")]
+        publish: Vec<String>,
+        /// Groups to receive from.
+        #[arg(long, value_name = "GROUP", num_args = 1.., conflicts_with = "role")]
+        subscribe: Vec<String>,
+        /// Feeds to join.
+        #[arg(long, value_name = "FEED", num_args = 1..)]
+        subscribe_feed: Vec<String>,
+        /// Feeds to leave.
+        #[arg(long, value_name = "FEED", num_args = 1..)]
+        unsubscribe_feed: Vec<String>,
+    },
+}
+
+/// What a host does with a group.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Sends to it.
+    Publisher,
+    /// Receives from it.
+    Subscriber,
+}
+
+/// `warren disconnect`.
+#[derive(clap::Args)]
+pub struct Disconnect {
+    /// Only this service.
+    pub service: Option<ServiceName>,
+    /// Only users on this device, by its code or account.
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// The host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP", hide = true)]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// A service by its name.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServiceName {
+    /// Every unicast kind.
+    #[value(alias = "unicast")]
+    Ibrl,
+    /// Multicast.
+    Multicast,
+}
+
+/// What to do with groups.
+#[derive(Subcommand)]
+pub enum MulticastVerb {
+    /// Change what this host does with them.
+    #[command(flatten)]
+    Change(MulticastCommand),
+    /// Look at the groups on the ledger.
+    Group {
+        /// What to look at.
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+}
+
+/// What to change about groups.
+#[derive(Subcommand)]
+pub enum MulticastCommand {
+    /// Receive from groups.
+    Subscribe(Groups),
+    /// Receive from groups no more.
+    Unsubscribe(Groups),
+    /// Send to groups.
+    Publish(Groups),
+    /// Send to groups no more.
+    Unpublish(Groups),
+}
+
+/// Groups, by their codes.
+#[derive(clap::Args)]
+pub struct Groups {
+    /// The groups' codes.
+    #[arg(required = true, value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// The host's public address, where the daemon does not tell it.
+    #[arg(long, value_name = "IP", hide = true)]
+    pub client_ip: Option<std::net::Ipv4Addr>,
+    /// How long.
+    #[command(flatten)]
+    pub wait: Wait,
+}
