@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Result, ensure};
 use warren_ledger::{
     Keypair, ProgramError,
-    accounts::UserType,
+    accounts::{Permission, UserType},
     instructions::{AccountMeta, CreateSubscribeUser, Instruction},
 };
 use warren_state::Pubkey;
@@ -30,6 +30,7 @@ pub const ALL: &[Case] = &[
     ("one_group_of_several_that_is_refused_leaves_all_as_they_were", one_of_several),
     ("refused_65_a_group_that_is_named_twice", twice),
     ("who_may_act_for_others_makes_a_user_for_its_owner", for_another),
+    ("who_has_a_permission_in_force_makes_a_user_for_another", permitted),
 ];
 
 /// A stand whose pass allows these groups for both roles.
@@ -267,6 +268,28 @@ fn for_another(plan: &mut Plan) -> Result<Run> {
         ensure!(user.owner == owner, "{user:?}");
         // The payer made it, and yet it is not the payer's.
         stand.refused(stand.roles(group, false, false), ProgramError::NotAllowed)
+    }))
+}
+
+fn permitted(plan: &mut Plan) -> Result<Run> {
+    let group = plan.group(1);
+    let mut stand = plan.stand()?;
+    let (payer, owner) = (stand.payer.pubkey(), Keypair::generate()?.pubkey());
+    stand.pass = plan.pass(HOST, owner, |pass| pass.mgroup_sub_allowlist = vec![group]);
+    let derived = plan.network.pda().permission(&payer);
+    let not_in_force = Permission { owner: Pubkey([1; 32]), bump: derived.bump, status: 0, user_payer: payer, permissions: 1 };
+    plan.put(derived.address, not_in_force.clone());
+    Ok(Box::new(move || {
+        let create = || {
+            let mut create = stand.built(CreateSubscribeUser { owner: Some(owner), ..stand.subscription(group, false, true) });
+            create.accounts.push(AccountMeta::readonly(derived.address));
+            create
+        };
+        stand.refused(create(), ProgramError::NotAllowed)?;
+        stand.network.put(derived.address, Permission { status: 1, ..not_in_force })?;
+        stand.done(create())?;
+        ensure!(stand.user(UserType::MULTICAST)?.owner == owner, "the user is another's");
+        Ok(())
     }))
 }
 

@@ -287,7 +287,7 @@ fn creation(
     let chosen = offer.devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
     let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
-    let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof.clone()));
+    let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof));
     let at_once = if session.forms.folds_groups { MOST_GROUPS_OF_CREATION } else { 1 };
     let first = roles::batches(&roles::changes(&ByGroup::new(), wanted), at_once).into_iter().next();
     let Some((Roles { publisher, subscriber }, groups)) = first else {

@@ -68,7 +68,7 @@ async fn create(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked
         dz_prefixes: DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?,
         access_pass: pass.key,
         tenant: named.or_else(|| pass.default_tenant()),
-        proof: proven.as_ref().map(|proven| proven.proof.clone()),
+        proof: proven.as_ref().map(|proven| proven.proof),
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
     let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([create.build(&session.caller())]).collect();
