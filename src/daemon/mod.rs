@@ -65,7 +65,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
     };
     let trust = match Trust::load(config.ledger.ca_file.as_deref()) {
         Ok(trust) => trust,
-        Err(error) => return complain(refused(), &anyhow::Error::new(error).context("ca-file")),
+        Err(error) => return complain(USAGE, &anyhow::Error::new(error).context("ca-file")),
     };
     if check_only {
         return match toml::to_string(&config) {
