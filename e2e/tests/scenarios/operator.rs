@@ -185,9 +185,13 @@ fn roles(site: &mut Site<'_>) -> Result<()> {
     };
     operator.succeeds(site, &["connect", "multicast", "subscriber", "mg01", DEVICE])?.tells(&["Connected: doublezero1"])?;
     ensure!(roles(site)? == (vec![], vec![groups[0]]), "{:?}", roles(site)?);
-    // The reference takes the role to receive away here.
+    // The reference takes the role to receive away here, and so does what is called like it.
     operator.succeeds(site, &["connect", "multicast", "publisher", "mg01"])?;
     ensure!(roles(site)? == (vec![groups[0]], vec![groups[0]]), "{:?}", roles(site)?);
+    let reference = Operator::new(site, &daemon, operator.keypair.clone())?.who_types("doublezero");
+    reference.succeeds(site, &["connect", "multicast", "publisher", "mg01"])?;
+    ensure!(roles(site)? == (vec![groups[0]], vec![]), "{:?}", roles(site)?);
+    operator.succeeds(site, &["multicast", "subscribe", "mg01"])?;
     operator.succeeds(site, &["multicast", "subscribe", "mg02"])?.tells(&["Changed, and the daemon has taken it over"])?;
     operator.succeeds(site, &["multicast", "unpublish", "mg01"])?;
     ensure!(roles(site)? == (vec![], vec![groups[0], groups[1]]), "{:?}", roles(site)?);

@@ -3,13 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
-use warren_e2e::{
-    daemon::Daemon,
-    operator::{Operator, Said},
-    program::seat,
-    site::Site,
-};
+use warren_e2e::{daemon::Daemon, operator::Operator, program::seat, site::Site};
 use warren_ledger::accounts::{AccessPass, Account, Feed, GroupStatus, PassType, User, UserType};
 use warren_state::Pubkey;
 
@@ -17,7 +11,6 @@ use crate::Scenario;
 
 pub const ALL: &[Scenario] = &[
     ("both_services_are_connected_at_once_as_far_as_the_pass_allows_them", both),
-    ("groups_go_together_and_users_by_the_type_of_their_pass_where_the_program_knows_that", together),
     ("feeds_are_swapped_whole_grown_ones_are_joined_again_and_roles_beside_them_keep_the_subscription", feeds),
     ("of_two_passes_the_one_that_lets_in_counts_and_no_leave_leaves_a_seat_charged", two_passes),
     ("an_address_of_the_host_is_pinned_where_a_pass_is_for_exactly_this_one", pinned),
@@ -104,60 +97,7 @@ fn both(site: &mut Site<'_>) -> Result<()> {
     half.tells(&["IBRL: provisioned", "Multicast failed:", "(0 of 0 in use)", "rerun `connect multicast` to finish"])
 }
 
-/// What a run of a verb told as JSON.
-fn told(said: &Said, step: &str) -> Vec<Value> {
-    let events = said.out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    events.filter(|event| event["event"] == "step" && event["step"] == step && event["transaction"].is_string()).collect()
-}
-
-/// The number of the instruction that a transaction ends with.
-fn instruction(site: &Site<'_>, event: &Value) -> Result<u8> {
-    let options = json!({ "encoding": "json", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
-    let found = site.network.rpc.call("getTransaction", json!([event["transaction"], options]))?;
-    let instructions = found["transaction"]["message"]["instructions"].as_array().context("no instructions")?;
-    let data = instructions.last().and_then(|last| last["data"].as_str()).context("no data")?;
-    bs58::decode(data).into_vec()?.first().copied().context("no number")
-}
-
-fn together(site: &mut Site<'_>) -> Result<()> {
-    const UNTYPED: u8 = 42;
-    const PREPAID: u8 = 130;
-    let daemon = daemon(site)?;
-    let all = groups::<10>(site)?;
-    let operator = Operator::with_pass(site, &daemon, |pass| pass.mgroup_sub_allowlist = all.to_vec())?;
-    let connect = ["connect", "multicast", DEVICE, "--json"];
-    // Eight with the user, and the two that are left in one more.
-    let said = operator.succeeds(site, &connect)?;
-    let (made, changed) = (told(&said, "user"), told(&said, "group"));
-    ensure!(made.len() == 1 && changed.len() == 2 && changed[0]["transaction"] == changed[1]["transaction"], "{said}");
-    ensure!(multicast_user(site)?.subscribers.len() == all.len(), "{:?}", multicast_user(site)?);
-    let said = operator.succeeds(site, &["disconnect", "--json"])?;
-    let left: std::collections::BTreeSet<String> = told(&said, "group").iter().map(|event| event["transaction"].to_string()).collect();
-    ensure!(left.len() == 1 && instruction(site, &told(&said, "user")[0])? == PREPAID, "{said}");
-
-    // A program that says to be of today and is not: the deletion by type is stopped, and the other one is sent.
-    let config = site.network.pda().program_config();
-    let today = site.network.get(config.address)?.context("no version")?;
-    site.network.make_old()?;
-    let old = site.network.get(config.address)?.context("no version")?;
-    site.put(config.address, today)?;
-    operator.succeeds(site, &["connect", "ibrl", DEVICE])?;
-    let said = operator.succeeds(site, &["disconnect", "--json"])?;
-    ensure!(instruction(site, &told(&said, "user")[0])? == UNTYPED, "{said}");
-
-    // One that says what it is gets a transaction for each group.
-    site.put(config.address, old)?;
-    let said = operator.succeeds(site, &connect)?;
-    let each: std::collections::BTreeSet<String> = told(&said, "group").iter().map(|event| event["transaction"].to_string()).collect();
-    ensure!(each.len() == all.len() - 1, "{said}");
-    let said = operator.succeeds(site, &["disconnect", "--json"])?;
-    ensure!(instruction(site, &told(&said, "user")[0])? == UNTYPED, "{said}");
-    Ok(())
-}
-
 fn feeds(site: &mut Site<'_>) -> Result<()> {
-    // Programs of today let a role change beside a feed's group; those before take the subscription for it.
-    site.network.make_old()?;
     let daemon = daemon(site)?;
     let [mg01, mg02, mg03, mg04] = groups::<4>(site)?;
     let news = feed(site, "news", &[mg01, mg02])?;

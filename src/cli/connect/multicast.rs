@@ -31,6 +31,7 @@ use super::{
 use crate::cli::{
     command::{How, Role},
     failure::Failure,
+    name,
 };
 
 /// What was asked for on the command line.
@@ -123,7 +124,7 @@ async fn complete(session: &Session<'_>, place: &Place, offer: &Offer, asked: &A
     let wanted = wanted(session, pass, &offer.groups, asked)?;
     let now = roles::of(user);
     let change = Change { session, client_ip: place.client_ip, key, pass, groups: &offer.groups, feeds: &offer.feeds };
-    let changed = change.to(user, &roles::with(&now, &wanted)).await?;
+    let changed = change.to(user, &goal(asked, &now, &wanted)).await?;
     let fed = if changed == 0 {
         feeds::send(session, member, &offer.feeds, &swap).await?
     } else {
@@ -133,6 +134,15 @@ async fn complete(session: &Session<'_>, place: &Place, offer: &Offer, asked: &A
         feeds::send(session, member, &offer.feeds, &feeds_of(session, place, offer, asked, member)?).await?
     };
     Ok(changed.max(fed))
+}
+
+/// What the user does with its groups in the end: what it does now goes on beside what is asked for. Under the reference's name
+/// the groups that are named have the roles that are named and no others, as there.
+fn goal(asked: &Asked, now: &ByGroup, wanted: &ByGroup) -> ByGroup {
+    match asked {
+        Asked::Groups(_) if name::is_reference() => roles::exactly(now, wanted),
+        Asked::Groups(_) | Asked::Feeds(_) | Asked::All => roles::with(now, wanted),
+    }
 }
 
 /// The pass of a user that is there. Seats are taken with the one that has them, where none is written on the user.

@@ -93,6 +93,11 @@ pub fn with(now: &ByGroup, more: &ByGroup) -> ByGroup {
     all
 }
 
+/// What is wanted when these groups have these roles and no others.
+pub fn exactly(now: &ByGroup, roles: &ByGroup) -> ByGroup {
+    now.iter().chain(roles).map(|(group, roles)| (*group, *roles)).collect()
+}
+
 /// What is wanted when these roles are taken from those that are there.
 pub fn less(now: &ByGroup, fewer: &ByGroup) -> ByGroup {
     let kept = |group, roles: &Roles| roles.without(fewer.get(group).copied().unwrap_or_default());
@@ -122,6 +127,12 @@ mod tests {
         let now = roles(&[(A, BOTH), (B, Roles::SUBSCRIBER)]);
         assert_eq!(changes(&now, &less(&now, &roles(&[(A, Roles::SUBSCRIBER)]))), [(A, Roles::PUBLISHER)]);
         assert_eq!(changes(&now, &less(&now, &roles(&[(B, BOTH)]))), [(B, Roles::default())]);
+    }
+
+    #[test]
+    fn exactly_takes_the_other_role_away_and_leaves_other_groups_alone() {
+        let now = roles(&[(A, Roles::SUBSCRIBER), (B, Roles::SUBSCRIBER)]);
+        assert_eq!(changes(&now, &exactly(&now, &roles(&[(A, Roles::PUBLISHER)]))), [(A, Roles::PUBLISHER)]);
     }
 
     #[test]
