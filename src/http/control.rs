@@ -150,3 +150,6 @@ fn parse_wait(wait: Wait) -> Result<Option<Duration>, String> {
     }
     Ok(Some(within))
 }
+
+#[cfg(test)]
+mod tests;

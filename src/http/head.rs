@@ -109,7 +109,10 @@ fn as_go_lists(answer: &mut Response) {
 
 #[cfg(test)]
 mod tests {
+    use warren_actors::Snapshot;
+
     use super::*;
+    use crate::http::testing::{Cardboard, raw, serve};
 
     #[test]
     fn a_path_is_cleaned_as_go_cleans_it() {
@@ -148,5 +151,46 @@ mod tests {
         ] {
             assert_eq!(decoded(path).as_deref(), plain, "{path}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn heads_of_requests_are_taken_as_go_takes_them() {
+        let served = serve(Cardboard::new(Snapshot::default())).await;
+        let ask = |line: &str, host: &str| {
+            let answer = raw(&served.path, &format!("{line}\r\n{host}Connection: close\r\nContent-Length: 0\r\n\r\n"));
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            (head.to_owned(), body.to_owned())
+        };
+        let idle = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
+        for (target, to) in
+            [("//status", "/status"), ("/./status?x=1", "/status?x=1"), ("/v3/../status", "/status"), ("/status//", "/status/")]
+        {
+            let (head, body) = ask(&format!("GET {target} HTTP/1.1"), "Host: d\r\n");
+            assert!(head.starts_with("HTTP/1.1 307 ") && head.contains(&format!("\r\nlocation: {to}")), "{head}");
+            assert!(head.contains("\r\ncontent-type: text/html; charset=utf-8"), "{head}");
+            assert_eq!(body, format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n"));
+        }
+        let (head, body) = ask("POST //enable HTTP/1.1", "Host: d\r\n");
+        assert!(head.starts_with("HTTP/1.1 307 ") && head.contains("\r\nlocation: /enable") && body.is_empty(), "{head} {body}");
+        for (line, status) in [
+            ("GET /%73tatus HTTP/1.1", 200),
+            ("GET /status HTTP/1.0", 200),
+            ("GET /status/ HTTP/1.1", 404),
+            ("GET /status%2f HTTP/1.1", 404),
+            ("GET /%2e/status HTTP/1.1", 404),
+            ("GET /%zz HTTP/1.1", 400),
+        ] {
+            let host = if line.ends_with("1.0") { "" } else { "Host: d\r\n" };
+            let (head, body) = ask(line, host);
+            assert_eq!(head.split(' ').nth(1), Some(status.to_string().as_str()), "{line}: {head}");
+            assert!(status != 200 || body == idle, "{line}: {body}");
+            assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), status == 404, "{line}: {head}");
+        }
+        let (head, body) = ask("GET /status HTTP/1.1", "");
+        assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("\r\nconnection: close"), "{head}");
+        assert_eq!(body, "400 Bad Request: missing required Host header");
+        let (head, body) = ask("POST /status HTTP/1.1", "Host: d\r\n");
+        assert!(head.contains("\r\nallow: GET, HEAD\r\n") && head.contains("\r\nx-content-type-options: nosniff"), "{head}");
+        assert_eq!(body, "Method Not Allowed\n");
     }
 }

@@ -71,90 +71,6 @@ async fn the_switch_is_set_by_post_and_shows_at_once() {
     assert!(body(&served, "/v2/status").await.contains("\"reconciler_enabled\":false"));
 }
 
-/// The status line's number and the body of a `POST` with this body.
-fn post(served: &super::testing::Served, target: &str, body: &str) -> (u16, String) {
-    let length = body.len();
-    let answer =
-        raw(&served.path, &format!("POST {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"));
-    let (head, said) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), said.to_owned())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn enable_takes_an_address_and_an_owner_and_nothing_said_changes_neither() {
-    let engine = Cardboard::new(Snapshot::default());
-    let asked = Arc::clone(&engine.enabled);
-    let served = serve(engine).await;
-    let (pin, owner) = (CLIENT, key(7));
-    let with_owner = format!(r#"{{"owner":"{owner}"}}"#);
-    for (body, expected) in [
-        ("", (None, None)),
-        ("{}", (None, None)),
-        (r#"{"client_ip":""}"#, (None, None)),
-        (r#"{"client_ip":"192.0.2.1"}"#, (Some(pin), None)),
-        (r#"{"CLIENT_IP":"192.0.2.1"}"#, (Some(pin), None)),
-        (with_owner.as_str(), (None, Some(owner))),
-    ] {
-        for path in ["/enable", "/v2/enable"] {
-            assert_eq!(post(&served, path, body), (200, "{\"status\":\"ok\"}\n".to_owned()), "{path} {body}");
-            assert_eq!(asked.lock().unwrap().pop(), Some(expected), "{body}");
-        }
-    }
-    assert!(body(&served, "/v2/status").await.contains("\"client_ip\":\"192.0.2.1\""));
-    assert_eq!(post(&served, "/v2/disable", "").0, 200);
-    assert!(body(&served, "/v2/status").await.contains("\"reconciler_enabled\":false"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pin_that_cannot_be_is_refused_in_the_references_words() {
-    let fails: [(fn(std::net::Ipv4Addr) -> warren_actors::EnableError, u16, &str); 4] = [
-        (
-            |pin| warren_actors::EnableError::Conflict { pin, flag: super::testing::DEVICE },
-            409,
-            "client_ip 192.0.2.1 conflicts with the daemon's -client-ip 198.51.100.9, which takes precedence at startup; remove -client-ip from the doublezerod unit to pin a different address",
-        ),
-        (|pin| warren_state::address::Unusable::NotPublic(pin).into(), 400, "client_ip 192.0.2.1 is not a globally routable address"),
-        (
-            |pin| warren_state::address::Unusable::NotHere(pin).into(),
-            400,
-            "client_ip 192.0.2.1 is not assigned to any interface that is up on this host",
-        ),
-        (
-            |pin| warren_actors::EnableError::Unverified { pin, reason: "no netlink".into() },
-            500,
-            "could not verify client_ip 192.0.2.1: no netlink",
-        ),
-    ];
-    for (pin_fails, status, said) in fails {
-        let served = serve(Cardboard { pin_fails: Some(pin_fails), ..Cardboard::new(Snapshot::default()) }).await;
-        let answer = post(&served, "/enable", r#"{"client_ip":"192.0.2.1"}"#);
-        assert_eq!(answer, (status, format!("{{\"status\":\"error\",\"description\":\"{said}\"}}\n")));
-        let refused = served.client.enable(Some(CLIENT), None).await.unwrap_err();
-        assert_eq!(refused.to_string(), said, "our own client says it as it is");
-    }
-    let served = serve(Cardboard::new(Snapshot::default())).await;
-    for (body, said) in [
-        ("{", "malformed enable request: "),
-        ("[]", "malformed enable request: "),
-        (r#"{"client_ip":5}"#, "malformed enable request: "),
-        (r#"{"client_ip":"::1"}"#, r#"invalid client_ip \"::1\": not an IPv4 address"#),
-        (r#"{"client_ip":"20.0.0.5 "}"#, r#"invalid client_ip \"20.0.0.5 \": not an IPv4 address"#),
-        (r#"{"owner":"me"}"#, r#"invalid owner \"me\": not a public key"#),
-    ] {
-        let (status, answer) = post(&served, "/enable", body);
-        assert!(status == 400 && answer.contains(said), "{body}: {status} {answer}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn our_client_does_not_take_the_ok_of_a_daemon_that_pins_nothing_for_one() {
-    let served = serve(Cardboard { pins: false, ..Cardboard::new(connected()) }).await;
-    served.client.enable(None, Some(key(7))).await.unwrap();
-    let other = std::net::Ipv4Addr::new(20, 0, 0, 5);
-    let error = served.client.enable(Some(other), None).await.unwrap_err().to_string();
-    assert!(error.contains("start it with -client-ip 20.0.0.5"), "{error}");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_that_is_in_vain_is_504_and_one_that_makes_no_sense_400() {
     let served = serve(Cardboard { converges: false, ..Cardboard::new(Snapshot::default()) }).await;
@@ -268,46 +184,6 @@ async fn resolve_route_answers_and_says_what_is_wrong_with_a_body() {
         assert!(if status == 413 { answer.starts_with(said) } else { answer == said }, "{sent}: {answer}");
         assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), !matches!(status, 200 | 413), "{head}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heads_of_requests_are_taken_as_go_takes_them() {
-    let served = serve(Cardboard::new(Snapshot::default())).await;
-    let ask = |line: &str, host: &str| {
-        let answer = raw(&served.path, &format!("{line}\r\n{host}Connection: close\r\nContent-Length: 0\r\n\r\n"));
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
-    };
-    let idle = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
-    for (target, to) in [("//status", "/status"), ("/./status?x=1", "/status?x=1"), ("/v3/../status", "/status"), ("/status//", "/status/")]
-    {
-        let (head, body) = ask(&format!("GET {target} HTTP/1.1"), "Host: d\r\n");
-        assert!(head.starts_with("HTTP/1.1 307 ") && head.contains(&format!("\r\nlocation: {to}")), "{head}");
-        assert!(head.contains("\r\ncontent-type: text/html; charset=utf-8"), "{head}");
-        assert_eq!(body, format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n"));
-    }
-    let (head, body) = ask("POST //enable HTTP/1.1", "Host: d\r\n");
-    assert!(head.starts_with("HTTP/1.1 307 ") && head.contains("\r\nlocation: /enable") && body.is_empty(), "{head} {body}");
-    for (line, status) in [
-        ("GET /%73tatus HTTP/1.1", 200),
-        ("GET /status HTTP/1.0", 200),
-        ("GET /status/ HTTP/1.1", 404),
-        ("GET /status%2f HTTP/1.1", 404),
-        ("GET /%2e/status HTTP/1.1", 404),
-        ("GET /%zz HTTP/1.1", 400),
-    ] {
-        let host = if line.ends_with("1.0") { "" } else { "Host: d\r\n" };
-        let (head, body) = ask(line, host);
-        assert_eq!(head.split(' ').nth(1), Some(status.to_string().as_str()), "{line}: {head}");
-        assert!(status != 200 || body == idle, "{line}: {body}");
-        assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), status == 404, "{line}: {head}");
-    }
-    let (head, body) = ask("GET /status HTTP/1.1", "");
-    assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("\r\nconnection: close"), "{head}");
-    assert_eq!(body, "400 Bad Request: missing required Host header");
-    let (head, body) = ask("POST /status HTTP/1.1", "Host: d\r\n");
-    assert!(head.contains("\r\nallow: GET, HEAD\r\n") && head.contains("\r\nx-content-type-options: nosniff"), "{head}");
-    assert_eq!(body, "Method Not Allowed\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
