@@ -1,7 +1,7 @@
 //! Output that is held to templates: `fixtures/cli/SERVICE/STATE.tmpl`.
 //!
 //! A template is a list of commands, each behind `$ `, with what it prints. `{{name}}` stands for a value of the test's (an address, an
-//! account) or, with one of the names of [`Free`], for anything of that form. Tables are compared cell by cell, so that a difference is
+//! account) or, with the names `time` and `key`, for anything of that form. Tables are compared cell by cell, so that a difference is
 //! told under its heading; then the whole table must be laid out as the reference lays it out, to the byte. Where a text begins with
 //! `{{lines}}`, only its end is compared.
 

@@ -27,7 +27,6 @@ enum Json {
 
 impl Cell {
     /// The same text in both.
-    #[expect(clippy::needless_pass_by_value, reason = "columns are written so")]
     pub(super) fn text(text: impl ToString) -> Self {
         Self::both(text.to_string(), text.to_string())
     }
