@@ -23,6 +23,8 @@ pub struct Settings {
     /// Whose accounts count. Where nothing is said: those of whoever connected this host last for an installation that began
     /// so, else everybody's.
     pub owner: Option<OwnerChoice>,
+    /// Whether this is an installed service: one whose first start finds nothing to take over begins so.
+    pub installed: bool,
     /// The MTU of every tunnel, in bytes; when not set, what the underlay leaves, and 1476 at most.
     pub tunnel_mtu: Option<u16>,
     /// What sessions may not teach us, at first; see [`crate::Handle::exclude`].
@@ -105,6 +107,7 @@ impl Settings {
             guard: GuardSettings::default(),
             resync_interval: Duration::from_secs(30),
             owner: None,
+            installed: false,
             tunnel_mtu: None,
             exclusion: Exclusion::default(),
             bgp: BgpSettings::default(),

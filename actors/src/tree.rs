@@ -27,7 +27,7 @@ pub async fn start(
 ) -> Result<Handle, StartError> {
     let store = Arc::new(store);
     if store.is_first_start() {
-        begin(store.clone(), &*dataplane).await?;
+        begin(store.clone(), &*dataplane, settings.installed).await?;
     }
     let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane));
     let (root, running) = Actor::spawn(None, Root, board.clone()).await.map_err(not_started)?;
@@ -48,10 +48,10 @@ pub async fn start(
 }
 
 /// A first start on a host with tunnels of ours is none: the state is lost.
-async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane) -> Result<(), StartError> {
+async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane, installed: bool) -> Result<(), StartError> {
     let observed = timeout(OBSERVE, dataplane.observe(Scope::All)).await.unwrap_or_else(|_late| Err(late("observe everything".to_owned())));
     let tunnels = observed.map(|observed| observed.ours().next().is_some()).map_err(|fault| fault.to_string());
-    match spawn_blocking(move || store.begin(tunnels)).await {
+    match spawn_blocking(move || store.begin(tunnels, installed)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(StartError::Store(chain(&error))),
         Err(error) => Err(StartError::Store(error.to_string())),

@@ -83,6 +83,7 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         fetch_timeout: ledger.fetch_timeout.0,
         guard: GuardSettings { max_view_age: ledger.max_view_age.0, restart_after: ledger.restart_after.0, ..GuardSettings::default() },
         owner: config.owner,
+        installed: super::is_a_service(),
         tunnel_mtu: config.tunnel.mtu,
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),

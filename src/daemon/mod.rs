@@ -33,7 +33,12 @@ const USAGE: u8 = 2;
 /// A value makes no sense. The reference ends with 1 of it, as of everything that fails later; to systemd, which tries again after
 /// that, it is told apart.
 fn refused() -> u8 {
-    if std::env::var_os("NOTIFY_SOCKET").is_some() { USAGE } else { 1 }
+    if is_a_service() { USAGE } else { 1 }
+}
+
+/// Whether systemd runs this as a service that tells how it goes.
+fn is_a_service() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
 /// Runs the daemon with these arguments, without the program's name, and returns when it has ended.

@@ -227,16 +227,17 @@ impl Store {
     }
 
     /// Says for a first start what is on the host. Tunnels of ours prove that this is no first start: then the state is lost
-    /// and the switch not known. Without them the switch is off, on disk.
+    /// and the switch not known. Without them the switch is off, on disk, and `own_users_only` is noted: whether this is an
+    /// installation that takes the users of who connects it alone, where nobody says otherwise.
     ///
     /// # Errors
     /// When the value may not be on disk.
-    pub fn begin(&self, tunnels: Result<bool, String>) -> Result<(), StoreError> {
+    pub fn begin(&self, tunnels: Result<bool, String>, own_users_only: bool) -> Result<(), StoreError> {
         if !self.is_first_start() {
             return Ok(());
         }
         let reason = match tunnels {
-            Ok(false) => return self.write(|said| Said { switch: Switch::Off, own_users_only: true, ..said }),
+            Ok(false) => return self.write(|said| Said { switch: Switch::Off, own_users_only, ..said }),
             Ok(true) => format!("{} is empty, but tunnels of an earlier run are on the host", self.directory.display()),
             Err(reason) => {
                 format!(

@@ -112,11 +112,11 @@ async fn a_tunnel_in_place_stays_where_nobody_is_known_to_have_connected_or_the_
 /// A new installation, one that was taken over, and what flags say.
 #[tokio::test]
 async fn a_new_installation_takes_its_own_users_only_and_others_go_on_as_before() {
-    let rule = |owner: Option<OwnerChoice>, state: Option<&str>| {
+    let rule = |installed: bool, owner: Option<OwnerChoice>, state: Option<&str>| {
         let state = state.map(str::to_owned);
         async move {
             let mut world = World::new(RoleSettings::Client(ClientSettings { client_ip: Some(CLIENT_IP), ..ClientSettings::default() }));
-            world.settings.owner = owner;
+            (world.settings.owner, world.settings.installed) = (owner, installed);
             if let Some(text) = state {
                 std::fs::write(world.directory.path().join("state.json"), text).unwrap();
             }
@@ -124,11 +124,12 @@ async fn a_new_installation_takes_its_own_users_only_and_others_go_on_as_before(
             world.until("it is published", |snapshot| snapshot.sequence.0 > 0).await.owners
         }
     };
-    assert_eq!(rule(None, None).await, Owners::Last(None));
-    assert_eq!(rule(None, Some(r#"{"reconciler_enabled":true}"#)).await, Owners::Any);
-    assert_eq!(rule(Some(OwnerChoice::Any), None).await, Owners::Any);
-    assert_eq!(rule(Some(OwnerChoice::Key(own())), None).await, Owners::Only(own()));
-    assert_eq!(rule(Some(OwnerChoice::Auto), Some(r#"{"reconciler_enabled":true}"#)).await, Owners::Last(None));
+    assert_eq!(rule(true, None, None).await, Owners::Last(None));
+    assert_eq!(rule(false, None, None).await, Owners::Any, "nobody installed it");
+    assert_eq!(rule(true, None, Some(r#"{"reconciler_enabled":true}"#)).await, Owners::Any);
+    assert_eq!(rule(true, Some(OwnerChoice::Any), None).await, Owners::Any);
+    assert_eq!(rule(true, Some(OwnerChoice::Key(own())), None).await, Owners::Only(own()));
+    assert_eq!(rule(false, Some(OwnerChoice::Auto), Some(r#"{"reconciler_enabled":true}"#)).await, Owners::Last(None));
     let gateway = World::gateway().enabled().await;
     assert_eq!(gateway.until("it is published", |snapshot| snapshot.sequence.0 > 0).await.owners, Owners::Any);
 }

@@ -142,7 +142,7 @@ pub static FLAGS: &[Flag] = &[
         names: &["owner"],
         value: Value::Text(" auto|any|KEY"),
         help: "client: whose accounts count, whatever others name this host's address: those of whoever connected this host last (the \
-               default where the installation began so), everybody's, or this owner's",
+               default of a service that was installed anew), everybody's, or this owner's",
         set: text!(owner),
     },
     Flag {

@@ -41,7 +41,7 @@ fn a_fresh_store_is_disabled_once_it_is_known_that_the_host_has_no_tunnels_of_ou
     }
     let (store, _) = open(&path);
     assert!(store.is_first_start());
-    store.begin(Ok(false)).unwrap();
+    store.begin(Ok(false), true).unwrap();
     assert!(!store.is_first_start());
     drop(store);
     assert_eq!(open(&path).1, found(Switch::Off, Origin::Store));
@@ -53,12 +53,12 @@ fn an_empty_state_directory_on_a_host_with_tunnels_of_ours_was_lost() {
     for seen in [Ok(true), Err("the dataplane does not answer".to_owned()), Ok(true)] {
         let (store, opened) = open(dir.path());
         assert_eq!(opened.origin, Origin::Fresh);
-        store.begin(seen).unwrap();
+        store.begin(seen, true).unwrap();
         assert_eq!(store.switch(), Switch::Unknown);
         assert!(store.unknown().unwrap().contains("earlier run"));
     }
     let (store, _) = open(dir.path());
-    store.begin(Ok(true)).unwrap();
+    store.begin(Ok(true), true).unwrap();
     store.set_enabled(true).unwrap();
     assert_eq!((store.switch(), store.unknown()), (Switch::On, None));
     drop(store);
@@ -262,12 +262,15 @@ fn only_an_installation_that_begins_with_this_asks_whose_users_they_are() {
     let dir = directory();
     let (store, _) = open(dir.path());
     assert!(!store.own_users_only());
-    store.begin(Ok(false)).unwrap();
+    store.begin(Ok(false), true).unwrap();
     drop(store);
     open(dir.path()).0.set_enabled(true).unwrap();
     assert!(open(dir.path()).0.own_users_only());
     fs::remove_dir_all(dir.path().join("store")).unwrap();
     assert!(open(dir.path()).0.own_users_only(), "the record says so too");
+    let bare = directory();
+    open(bare.path()).0.begin(Ok(false), false).unwrap();
+    assert!(!open(bare.path()).0.own_users_only(), "nobody installed it");
     let taken_over = directory();
     fs::write(taken_over.path().join("state.json"), r#"{"reconciler_enabled":false}"#).unwrap();
     drop(open(taken_over.path()));
@@ -277,7 +280,7 @@ fn only_an_installation_that_begins_with_this_asks_whose_users_they_are() {
     assert!(!open(older.path()).0.own_users_only());
     let lost = directory();
     let (store, _) = open(lost.path());
-    store.begin(Ok(true)).unwrap();
+    store.begin(Ok(true), true).unwrap();
     store.set_enabled(true).unwrap();
     assert!(!store.own_users_only(), "its tunnels are of a time before");
 }
