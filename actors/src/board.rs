@@ -23,7 +23,7 @@ use warren_state::{
     lifecycle::TunnelReport,
     reconcile::{Manual, Role},
     store::{Change, Store},
-    table::{self, Entry, Table, Tables},
+    table::{self, Bounds, Entry, Table, Tables},
     view::{User, UserStatus},
 };
 
@@ -145,7 +145,7 @@ impl Board {
         let owners = owners_of(&settings, &store);
         let guard = ViewGuard::new(settings.guard, None);
         let exclusion = ExclusionStatus { list: settings.exclusion.clone(), error: None };
-        let table = Table::new(epoch, settings.journal_capacity);
+        let table = Table::new(epoch, Bounds::of_events(settings.journal_capacity));
         let snapshot = Snapshot { epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             settings,
@@ -228,9 +228,16 @@ impl Board {
         (now, tables, table.changes_since(position).map(|steps| steps.cloned().collect()))
     }
 
+    /// What is true now, the position of that, and everything that happened from this one on to there.
+    pub(crate) fn told_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<JournalEntry>>, Gap>) {
+        let table = lock(&self.table);
+        let (now, tables) = table.snapshot();
+        (now, tables, table.told_since(position).map(|told| told.cloned().collect()))
+    }
+
     pub(crate) fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        let told = |entry: Arc<Entry>| entry.told.as_deref().cloned();
-        Ok(self.read_since(position).2?.into_iter().filter_map(told).collect())
+        let told = self.told_since(position).2?;
+        Ok(told.into_iter().map(|entry| JournalEntry::clone(&entry)).collect())
     }
 
     /// The latest report of every tunnel.

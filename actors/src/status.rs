@@ -9,7 +9,7 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::Instant};
 use warren_state::{
-    Monotonic,
+    Monotonic, Sequence,
     event::{Event, Level},
     journal::JournalEntry,
     repeats::{Repeats, Sum, Telling},
@@ -95,11 +95,13 @@ impl State {
         // Before the tunnels: what the reconciler says must not be newer than they are.
         self.reconciled = self.board.reconciled.load_full();
         // Then the steps, and what is true after the last of them.
-        let (sequence, tables, steps) = self.board.read_since(self.working.sequence);
-        match steps {
-            Ok(steps) => steps.iter().filter_map(|step| step.told.as_deref()).for_each(|entry| self.tell(entry)),
+        let (sequence, tables, told) = self.board.told_since(self.working.sequence);
+        match told {
+            Ok(told) => told.iter().for_each(|entry| self.tell(entry)),
             Err(gap) => {
                 tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
+                let kept = self.board.told_since(Sequence(gap.oldest.0.saturating_sub(1))).2.unwrap_or_default();
+                kept.iter().filter(|entry| entry.sequence <= sequence).for_each(|entry| self.tell(entry));
             }
         }
         self.working.sequence = sequence;

@@ -64,7 +64,24 @@ pub struct Table {
     last: Sequence,
     tables: Tables,
     history: VecDeque<Arc<Entry>>,
-    kept: usize,
+    bounds: Bounds,
+}
+
+/// How much of the past is kept: what happened is small, what changed is not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Steps with the events that tell them, at least one.
+    pub told: usize,
+    /// Steps with what changed, at most as many.
+    pub whole: usize,
+}
+
+impl Bounds {
+    /// So many events, and the changes of the newest 1,024 steps at most.
+    #[must_use]
+    pub fn of_events(told: usize) -> Self {
+        Self { told, whole: told.min(1024) }
+    }
 }
 
 impl Tables {
@@ -103,10 +120,12 @@ impl Tables {
 }
 
 impl Table {
-    /// An empty one, which keeps the newest `kept` steps, at least one.
+    /// An empty one, which keeps so much of the newest.
     #[must_use]
-    pub fn new(epoch: Epoch, kept: usize) -> Self {
-        Self { epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), kept: kept.max(1) }
+    pub fn new(epoch: Epoch, bounds: Bounds) -> Self {
+        let told = bounds.told.max(1);
+        let bounds = Bounds { told, whole: bounds.whole.clamp(1, told) };
+        Self { epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), bounds }
     }
 
     /// Appends what changed and the events that tell it, all of it or nothing for every reader. The changes stand at the first
@@ -127,10 +146,19 @@ impl Table {
         let told = told.map(|(unix_ms, event)| Arc::new(JournalEntry { epoch, sequence, unix_ms, event }));
         let entry = Entry { sequence, changes, told };
         self.tables.fold(&entry);
-        if self.history.len() == self.kept {
+        if self.history.len() == self.bounds.told {
             self.history.pop_front();
         }
         self.history.push_back(Arc::new(entry));
+        self.forget_changes();
+    }
+
+    /// Of the step that is the first one too many, only what happened stays.
+    fn forget_changes(&mut self) {
+        let too_many = self.history.len().checked_sub(self.bounds.whole + 1);
+        if let Some(old) = too_many.and_then(|at| self.history.get_mut(at)).filter(|old| !old.changes.is_empty()) {
+            *old = Arc::new(Entry { sequence: old.sequence, changes: Vec::new(), told: old.told.clone() });
+        }
     }
 
     /// The position, and what is true there.
@@ -145,18 +173,32 @@ impl Table {
         &self.tables
     }
 
-    /// Every step after a position.
+    /// Every step after a position, with what changed.
     ///
     /// # Errors
-    /// When some of them are no longer kept.
+    /// When what changed in some of them is no longer kept.
     pub fn changes_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
-        let oldest = self.history.front().map_or(Sequence(self.last.0 + 1), |entry| entry.sequence);
+        self.steps_since(position, self.bounds.whole)
+    }
+
+    /// Everything that happened after a position.
+    ///
+    /// # Errors
+    /// When some of it is no longer kept.
+    pub fn told_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<JournalEntry>>, Gap> {
+        Ok(self.steps_since(position, self.bounds.told)?.filter_map(|entry| entry.told.as_ref()))
+    }
+
+    /// The steps after a position, if they are among the newest so many.
+    fn steps_since(&self, position: Sequence, newest: usize) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
+        let before = self.history.len().saturating_sub(newest);
+        let oldest = self.history.get(before).map_or(Sequence(self.last.0 + 1), |entry| entry.sequence);
         if position.0 + 1 < oldest.0 {
             return Err(Gap { asked: position, oldest });
         }
         // Positions have no holes, so the place of the next one is known.
         let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
-        Ok(self.history.iter().skip(known))
+        Ok(self.history.iter().skip(before.saturating_add(known)))
     }
 }
 

@@ -49,7 +49,7 @@ fn append(table: &mut Table, Append(events, changes): Append) {
 proptest! {
     #[test]
     fn what_came_after_a_snapshot_folded_into_it_gives_every_later_one(history in history()) {
-        let mut table = Table::new(Epoch(3), usize::MAX);
+        let mut table = Table::new(Epoch(3), Bounds { told: usize::MAX, whole: usize::MAX });
         let mut snapshots = vec![table.snapshot()];
         for step in history {
             append(&mut table, step);
@@ -75,7 +75,7 @@ proptest! {
 
     #[test]
     fn a_reader_that_is_too_far_behind_is_told_and_goes_on_from_a_snapshot(history in history(), kept in 1_usize..6, pace in 1_usize..9) {
-        let mut table = Table::new(Epoch(3), kept);
+        let mut table = Table::new(Epoch(3), Bounds { told: kept + 3, whole: kept });
         let (mut at, mut replica) = table.snapshot();
         for (number, step) in history.into_iter().enumerate() {
             append(&mut table, step);
@@ -102,7 +102,7 @@ proptest! {
 
 #[test]
 fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
-    let mut table = Table::new(Epoch(3), 10);
+    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
     table.append(7, vec![event(0), event(1)], vec![Change::Tunnel(report(1, 0))]);
     let entries: Vec<_> = table.changes_since(Sequence(0)).unwrap().cloned().collect();
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
 
 #[test]
 fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not() {
-    let mut table = Table::new(Epoch(3), 10);
+    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
     table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Tunnel(report(2, 0))]);
     table.append(7, vec![], vec![Change::TunnelDown(id(1)), Change::TunnelGone(id(2))]);
     assert!(table.tables().tunnels.keys().eq([&id(1)]) && table.tables().running().next().is_none());
@@ -126,9 +126,21 @@ fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not(
 
 #[test]
 fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets_nothing() {
-    let mut table = Table::new(Epoch(7), 2);
+    let mut table = Table::new(Epoch(7), Bounds::of_events(2));
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![]));
     assert_eq!(table.changes_since(Sequence(5)).unwrap().count(), 0);
     assert_eq!(table.changes_since(Sequence(3)).unwrap().map(|entry| entry.sequence.0).collect::<Vec<_>>(), [4, 5]);
     assert_eq!(table.changes_since(Sequence(2)).err(), Some(Gap { asked: Sequence(2), oldest: Sequence(4) }));
+}
+
+#[test]
+fn what_changed_is_forgotten_before_what_happened() {
+    let mut table = Table::new(Epoch(7), Bounds { told: 4, whole: 2 });
+    (0..5).for_each(|number| table.append(number, vec![event(0)], vec![Change::Tunnel(report(1, 0))]));
+    assert_eq!(table.changes_since(Sequence(2)).err(), Some(Gap { asked: Sequence(2), oldest: Sequence(4) }));
+    assert!(table.changes_since(Sequence(3)).unwrap().all(|entry| entry.changes.len() == 1));
+    assert_eq!(table.told_since(Sequence(1)).unwrap().map(|told| told.sequence.0).collect::<Vec<_>>(), [2, 3, 4, 5]);
+    assert_eq!(table.told_since(Sequence(0)).err(), Some(Gap { asked: Sequence(0), oldest: Sequence(2) }));
+    let kept: usize = table.history.iter().map(|entry| entry.changes.len()).sum();
+    assert_eq!(kept, 2, "the changes of the others are let go");
 }
