@@ -155,7 +155,7 @@ impl Table {
 
     /// Of the step that is the first one too many, only what happened stays.
     fn forget_changes(&mut self) {
-        let too_many = self.history.len().checked_sub(self.bounds.whole + 1);
+        let too_many = self.history.len().checked_sub(self.bounds.whole.saturating_add(1));
         if let Some(old) = too_many.and_then(|at| self.history.get_mut(at)).filter(|old| !old.changes.is_empty()) {
             *old = Arc::new(Entry { sequence: old.sequence, changes: Vec::new(), told: old.told.clone() });
         }
