@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warren_ledger::accounts::{GroupStatus, MulticastGroup};
 use warren_state::Pubkey;
 
-use super::roles::ByGroup;
+use super::roles::{ByGroup, Roles};
 use crate::cli::failure::Failure;
 
 /// The ledger's groups.
@@ -14,6 +14,13 @@ pub type Groups = BTreeMap<Pubkey, MulticastGroup>;
 /// What a group is called.
 pub fn name(groups: &Groups, key: &Pubkey) -> String {
     groups.get(key).map_or_else(|| key.to_string(), |group| group.code.clone())
+}
+
+/// Changes in the order in which they are made, which the ledger keeps: groups to send to first, as the first role to send
+/// decides on the user's address, then by what groups are called.
+pub fn in_order(mut changes: Vec<(Pubkey, Roles)>, groups: &Groups) -> Vec<(Pubkey, Roles)> {
+    changes.sort_by_cached_key(|(key, roles)| (!roles.publisher, name(groups, key)));
+    changes
 }
 
 /// Those of a user's groups that are still on the ledger: the daemon shows no others.
@@ -51,4 +58,23 @@ pub fn in_use<'a>((key, group): (&'a Pubkey, &'a MulticastGroup)) -> Result<(&'a
     }
     let what = format!("the multicast group {:?} is {}", group.code, group.status.name());
     Err(Failure::new(what, "Choose another group, or wait."))
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_ledger::accounts::samples;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_made_by_the_groups_names_whatever_their_accounts_are() {
+        let key = |number: u8| Pubkey([number; 32]);
+        let named = |(number, code): (u8, &str)| (key(number), MulticastGroup { code: code.to_owned(), ..samples::multicast_group() });
+        let groups: Groups = [(1, "mg03"), (2, "mg01"), (3, "mg02")].map(named).into();
+        let changes = [(1, Roles::SUBSCRIBER), (2, Roles::SUBSCRIBER), (3, Roles::PUBLISHER)].map(|(number, roles)| (key(number), roles));
+        assert_eq!(
+            in_order(changes.to_vec(), &groups).iter().map(|(key, _)| name(&groups, key)).collect::<Vec<_>>(),
+            ["mg02", "mg01", "mg03"]
+        );
+    }
 }

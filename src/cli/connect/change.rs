@@ -45,7 +45,7 @@ impl Change<'_> {
     /// When the pass does not allow it, or the program refuses one; those before it stay.
     pub async fn to(&self, user: &User, wanted: &ByGroup) -> Result<u64, Failure> {
         let now = roles::of(user);
-        let changes = roles::changes(&now, wanted);
+        let changes = catalogue::in_order(roles::changes(&now, wanted), self.groups);
         if changes.is_empty() {
             return Ok(0);
         }

@@ -299,7 +299,8 @@ fn creation(
     let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
     let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof));
     let at_once = if session.forms.folds_groups { MOST_GROUPS_OF_CREATION } else { 1 };
-    let first = roles::batches(&roles::changes(&ByGroup::new(), wanted), at_once).into_iter().next();
+    let changes = catalogue::in_order(roles::changes(&ByGroup::new(), wanted), &offer.groups);
+    let first = roles::batches(&changes, at_once).into_iter().next();
     let Some((Roles { publisher, subscriber }, groups)) = first else {
         let tenant = None;
         let create = CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant, proof };
