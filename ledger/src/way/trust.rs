@@ -4,7 +4,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use rustls::{
@@ -47,10 +47,11 @@ pub struct Trust {
 
 impl Trust {
     /// The system's trust store and what OpenSSL's variables `SSL_CERT_FILE` and `SSL_CERT_DIR` put in its place. See
-    /// [`Self::remarks`] for what is wrong with it.
+    /// [`Self::remarks`] for what is wrong with it. Read once in a process.
     #[must_use]
     pub fn system() -> Self {
-        Self::of(store(), Vec::new())
+        static SYSTEM: OnceLock<Trust> = OnceLock::new();
+        SYSTEM.get_or_init(|| Self::of(store(), Vec::new())).clone()
     }
 
     /// The same, and the authorities in this file.
