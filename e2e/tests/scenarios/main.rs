@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         sample(manual::ALL, 0),
         sample(speaker::ALL, 0),
         sample(transaction::ALL, 0),
-        sample(versions::ALL, 1),
+        sample(versions::ALL, 0),
     ]
     .concat();
     let more = [
