@@ -38,6 +38,7 @@ mod monitor;
 mod multicast;
 mod multicast_socket;
 mod news;
+mod operations;
 mod poke;
 pub mod policy;
 mod polling;

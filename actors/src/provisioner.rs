@@ -1,16 +1,16 @@
 //! The actor that owns one tunnel: its lifecycle machine, and the tunnel's BGP session.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
     time::timeout,
 };
-use warren_dataplane::{Dataplane, Prepared, Removal, Scope};
+use warren_dataplane::{Removal, Scope};
 use warren_state::{
-    ApplyReport, BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass,
-    SessionStatus, StepOutcome, TunnelId,
+    BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
+    StepOutcome, TunnelId,
     event::Event,
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
     random::Random,
@@ -21,6 +21,7 @@ use crate::{
     driver::{Core, Driver},
     figures::{Operation, Tally},
     multicast::{self, MulticastMessage, MulticastServices},
+    operations::{apply, operate},
     policy::{Decision, History, Kind},
     session::{self, BgpSession, SessionMessage},
     told::{Taken, Told},
@@ -472,33 +473,6 @@ impl State {
 /// The event of an actor of a tunnel that is started again.
 pub(crate) fn restarted(kind: Kind, tunnel: TunnelId, reason: &str, count: u32) -> Event {
     Event::ActorRestarted { actor: format!("{} of {tunnel}", kind.name()), reason: reason.to_owned(), count }
-}
-
-/// Runs an operation beside the actor and gives its answer to it. It is not cancelled when the actor ends.
-fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output = Input> + Send + 'static) {
-    let myself = myself.clone();
-    let running = tokio::spawn(operation);
-    tokio::spawn(async move {
-        let message = match running.await {
-            Ok(answer) => ProvisionerMessage::Input(Box::new(answer)),
-            Err(error) => ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {error}")),
-        };
-        let _gone = myself.cast(message);
-    });
-}
-
-async fn apply(dataplane: &dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> ApplyReport {
-    let first = steps.first().cloned();
-    match Prepared::new(dataplane, steps, generation) {
-        Ok(prepared) => prepared.commit().await.publish(|report| {
-            tracing::trace!(%generation, steps = report.steps.len(), failed = report.failure().is_some(), "applied");
-        }),
-        // Nothing was changed.
-        Err(fault) => {
-            let refused = first.into_iter().map(|step| (step, StepOutcome::Failed(fault.clone())));
-            ApplyReport { generation, steps: refused.collect(), managed: BTreeSet::new() }
-        }
-    }
 }
 
 async fn wait_for(ending: Option<oneshot::Receiver<()>>) {
