@@ -18,53 +18,33 @@
 //! [`policy::RestartPolicies`].
 
 mod board;
-mod client_ip;
-mod clock;
-mod connection;
-mod directory;
-mod driver;
-mod exit;
 pub mod figures;
 mod handle;
-mod keeper;
-pub mod latency;
-mod latency_paths;
-mod latency_socket;
-mod latency_targets;
-pub mod liveness;
-mod liveness_socket;
 mod manual;
-mod monitor;
-mod multicast;
-mod multicast_socket;
-mod news;
-mod operations;
-mod poke;
-pub mod policy;
-mod polling;
 mod preview;
-mod provisioner;
-mod pulse;
-mod reconciler;
-mod root;
-mod service;
-mod session;
+mod probes;
 pub mod settings;
 pub mod snapshot;
 mod status;
+mod supervision;
 mod sys;
-mod told;
-mod tree;
-mod tunnels;
-mod watched;
-mod watcher;
+mod tunnel;
 
-pub use clock::Clock;
-pub use connection::{Dialer, Stream, TcpDialer};
-pub use exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError};
 pub use figures::Figures;
 pub use handle::{Handle, ServiceFactory};
 pub use manual::{ManualError, RemoveError};
+pub use probes::{latency, liveness};
 pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};
 pub use snapshot::{ExclusionStatus, Snapshot};
-pub use tree::start;
+pub use supervision::{
+    clock::Clock,
+    exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError},
+    policy,
+    tree::start,
+};
+pub use tunnel::connection::{Dialer, Stream, TcpDialer};
+
+// Names by which the files below know each other.
+use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, polling, watcher};
+use supervision::{directory, driver, keeper, poke, pulse, root, service};
+use tunnel::{connection, multicast, multicast_socket, news, operations, provisioner, reconciler, session, told, tunnels, watched};

@@ -340,7 +340,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
     check_role(role, &layer)?;
     let mut level = if layer.verbose { "debug".to_owned() } else { layer.log.level.unwrap_or_else(|| "info".to_owned()) };
     if layer.liveness.debug == Some(true) {
-        level.push_str(",warren_actors::liveness=debug");
+        level = format!("{level},{}=debug", warren_actors::liveness::LOG);
     }
     Ok(Config {
         role,

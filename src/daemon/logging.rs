@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn a_level_is_for_our_own_rooms_and_a_filter_is_taken_as_it_is() {
         let debug = filter("debug");
-        assert!(debug.would_enable("warren_actors::root", &Level::DEBUG) && debug.would_enable("warren", &Level::DEBUG));
+        assert!(debug.would_enable("warren_actors::supervision::root", &Level::DEBUG) && debug.would_enable("warren", &Level::DEBUG));
         assert!(!debug.would_enable("hyper::client", &Level::INFO) && debug.would_enable("hyper::client", &Level::WARN));
         assert!(!filter("error").would_enable("hyper::client", &Level::WARN));
         assert!(filter("hyper=trace").would_enable("hyper::client", &Level::TRACE));

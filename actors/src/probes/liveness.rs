@@ -21,6 +21,9 @@ use crate::{
     tunnels::TunnelsMessage,
 };
 
+/// Where what is logged of sessions comes from: a filter's name for it.
+pub const LOG: &str = module_path!();
+
 /// Packets taken in before other messages get their turn.
 const AT_ONCE: usize = 256;
 /// From one publication of the sessions to the next, at least.

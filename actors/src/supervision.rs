@@ -1,0 +1,13 @@
+//! What starts, watches, restarts and stops the actors, and what every actor is built with.
+
+pub(crate) mod clock;
+pub(crate) mod directory;
+pub(crate) mod driver;
+pub(crate) mod exit;
+pub(crate) mod keeper;
+pub(crate) mod poke;
+pub mod policy;
+pub(crate) mod pulse;
+pub(crate) mod root;
+pub(crate) mod service;
+pub(crate) mod tree;
