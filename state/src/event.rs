@@ -40,6 +40,15 @@ pub enum Event {
         /// How many users it has.
         users: usize,
     },
+    /// The ledger is read through another endpoint from now on.
+    EndpointRotated {
+        /// The one before, secrets redacted.
+        from: String,
+        /// The one in use now, secrets redacted.
+        to: String,
+        /// What went wrong with the one before, where something did.
+        detail: Option<String>,
+    },
     /// The enable switch was set, on disk and live.
     Switched {
         /// To what.
@@ -275,7 +284,7 @@ impl Event {
             Self::PhaseChanged { .. } => Level::Debug,
             Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. } => Level::Warn,
             Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
-            Self::ClientIpFound { .. } => Level::Info,
+            Self::ClientIpFound { .. } | Self::EndpointRotated { .. } => Level::Info,
             Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
             Self::RoutesCapturing { .. } => Level::Info,
             Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
@@ -303,6 +312,7 @@ impl Event {
             | Self::ViewHeld { .. }
             | Self::ViewStale { .. }
             | Self::LedgerRestarted { .. }
+            | Self::EndpointRotated { .. }
             | Self::Switched { .. }
             | Self::PlanCommitted { .. }
             | Self::SwitchUnknown { .. }
@@ -325,6 +335,7 @@ impl Event {
             Self::ViewHeld { .. } => "view_held",
             Self::ViewStale { .. } => "view_stale",
             Self::LedgerRestarted { .. } => "ledger_restarted",
+            Self::EndpointRotated { .. } => "endpoint_rotated",
             Self::Switched { .. } => "switched",
             Self::ClientIpFound { .. } => "client_ip_found",
             Self::ClientIpHeld { .. } => "client_ip_held",
@@ -362,6 +373,10 @@ impl fmt::Display for Event {
             Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
             Self::LedgerRestarted { from, to, users } => {
                 write!(f, "the ledger was restarted from an earlier slot: {to} after {from}; its view is in force, with {users} users")
+            }
+            Self::EndpointRotated { from, to, detail } => {
+                write!(f, "the ledger is read from {to}, no longer from {from}")?;
+                detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
             }
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),

@@ -153,6 +153,7 @@ fn is_an_operators(event: &Event) -> bool {
         | Event::ViewHeld { .. }
         | Event::ViewStale { .. }
         | Event::LedgerRestarted { .. }
+        | Event::EndpointRotated { .. }
         | Event::PlanCommitted { .. }
         | Event::Refused { .. }
         | Event::SwitchUnknown { .. }
