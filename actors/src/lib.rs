@@ -45,6 +45,6 @@ pub use supervision::{
 pub use tunnel::connection::{Dialer, Stream, TcpDialer};
 
 // Names by which the files below know each other.
-use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, polling, watcher};
+use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, watcher};
 use supervision::{directory, driver, keeper, poke, pulse, root, service};
 use tunnel::{connection, multicast, multicast_socket, news, operations, provisioner, reconciler, session, told, tunnels, watched};

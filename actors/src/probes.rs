@@ -9,5 +9,4 @@ pub(crate) mod latency_targets;
 pub mod liveness;
 pub(crate) mod liveness_socket;
 pub(crate) mod monitor;
-pub(crate) mod polling;
 pub(crate) mod watcher;

@@ -8,7 +8,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
-    Asn, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, Switch, TunnelSpec, View,
+    Asn, Core, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, Switch, TunnelSpec,
+    View,
     guard::AcceptedView,
     random::SplitMix64,
     reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},

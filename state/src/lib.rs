@@ -6,6 +6,7 @@
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
 pub mod address;
+pub mod core;
 pub mod desired;
 pub mod event;
 pub mod exclusion;
@@ -19,9 +20,11 @@ pub mod observed;
 pub mod outcome;
 pub mod owners;
 pub mod plan;
+pub mod polling;
 pub mod random;
 pub mod reconcile;
 pub mod repeats;
+pub mod restart;
 pub mod service;
 pub mod session;
 pub mod spec;
@@ -34,6 +37,7 @@ mod testing;
 pub mod time;
 pub mod view;
 
+pub use crate::core::Core;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};

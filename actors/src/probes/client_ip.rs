@@ -11,14 +11,13 @@ use warren_state::{
     Fault, Observed, SessionStatus, TunnelId,
     address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, Source, Unusable, is_public},
     event::Event,
-    random::SplitMix64,
+    random::{SplitMix64, jittered},
 };
 
 use crate::{
     ClientSettings,
     board::{Board, ClientIp},
     keeper::chain,
-    polling::jittered,
     provisioner::late,
 };
 

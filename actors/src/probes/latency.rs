@@ -9,13 +9,13 @@ use warren_dataplane::Scope;
 use warren_ledger::{ReadError, accounts::Device};
 use warren_protocols::latency::{self as protocol, Counters, LatencySettings, Output, PassReport, Prober, TargetReport};
 use warren_state::{
-    Deadline, Monotonic, Pubkey,
+    Monotonic, Pubkey,
     random::{Random, SplitMix64},
 };
 
 use crate::{
     board::Board,
-    driver::{AbortOnDrop, Core, Driver},
+    driver::{AbortOnDrop, Driver},
     latency_paths::Paths,
     latency_socket::{Message, Socket},
     latency_targets::targets,
@@ -102,20 +102,6 @@ pub(crate) struct State {
     paths: Paths,
     status: LatencyStatus,
     is_publishing: bool,
-}
-
-impl Core for Prober {
-    type Input<'a> = protocol::Input<'a>;
-    type Effect = Output;
-    const TIMEOUT: fn() -> protocol::Input<'static> = || protocol::Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: protocol::Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for Probing {

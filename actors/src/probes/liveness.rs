@@ -6,14 +6,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 use warren_protocols::liveness::{self as protocol, Counters, DownReason, Liveness, LivenessSettings, Output, SessionReport, SessionState};
 use warren_state::{
-    Deadline, LinkName, LivenessMode, Monotonic, TunnelId,
+    LinkName, LivenessMode, TunnelId,
     lifecycle::{Input, Usability, WatchedRoute},
-    random::Random,
 };
 
 use crate::{
     board::Board,
-    driver::{AbortOnDrop, Core, Driver},
+    driver::{AbortOnDrop, Driver},
     figures::{Histogram, USUAL},
     liveness_socket::{Datagram, Socket},
     policy::Kind,
@@ -105,20 +104,6 @@ pub(crate) struct State {
     status: LivenessStatus,
     publishing: bool,
     publish_after: Duration,
-}
-
-impl Core for Liveness {
-    type Input<'a> = protocol::Input<'a>;
-    type Effect = Output;
-    const TIMEOUT: fn() -> protocol::Input<'static> = || protocol::Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: protocol::Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for Sessions {

@@ -6,18 +6,17 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
 use warren_ledger::{Fetched, Fetcher, FetcherSettings, Query, ReadError};
 use warren_state::{
-    Deadline, Monotonic, View,
+    View,
     event::Event,
     guard::{AcceptedView, HoldReason, Restarted, Verdict, ViewGuard},
-    random::Random,
+    polling::{Effect, Input, PollSettings, Polling},
 };
 
 use crate::{
     board::{Board, InForce, lock},
-    driver::{AbortOnDrop, Core, Driver},
+    driver::{AbortOnDrop, Driver},
     figures::Fetch,
     policy::Kind,
-    polling::{Effect, Input, PollSettings, Polling},
 };
 
 /// Reasons that the reconciler has not read yet; older ones are dropped.
@@ -45,20 +44,6 @@ pub(crate) struct State {
     wake_ups: Option<AbortOnDrop>,
     reading: Option<AbortOnDrop>,
     reads: u64,
-}
-
-impl Core for Polling {
-    type Input<'a> = Input;
-    type Effect = Effect;
-    const TIMEOUT: fn() -> Input = || Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for LedgerWatcher {

@@ -4,25 +4,9 @@
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use warren_state::{
-    Deadline, Monotonic,
-    random::{Random, SplitMix64},
-};
+use warren_state::{Core, Monotonic, random::SplitMix64};
 
 use crate::{Clock, pulse::Watch};
-
-/// A machine: inputs go in, effects come out, and it says when it wants to be called again.
-pub(crate) trait Core: Send + 'static {
-    /// What happens to it.
-    type Input<'a>;
-    /// What the shell is to do.
-    type Effect;
-    /// The input that says that the deadline has passed.
-    const TIMEOUT: fn() -> Self::Input<'static>;
-
-    fn handle(&mut self, now: Monotonic, input: Self::Input<'_>, random: &mut dyn Random) -> Vec<Self::Effect>;
-    fn poll_timeout(&self) -> Option<Deadline>;
-}
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {

@@ -7,7 +7,10 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::{sync::oneshot, time::timeout};
-use warren_state::event::Event;
+use warren_state::{
+    event::Event,
+    restart::{Decision, History},
+};
 
 use crate::{
     ExitReason, ServiceFactory, StopMode,
@@ -16,7 +19,7 @@ use crate::{
     keeper::Keeper,
     latency, liveness,
     monitor::KernelMonitor,
-    policy::{Decision, History, Kind},
+    policy::Kind,
     reconciler::{Reconciler, ReconcilerMessage},
     service::Service,
     settings::RoleSettings,

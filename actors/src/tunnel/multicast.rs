@@ -5,14 +5,9 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
-use warren_state::{Deadline, Monotonic, TunnelId, lifecycle::MulticastRun, random::Random};
+use warren_state::{TunnelId, lifecycle::MulticastRun};
 
-use crate::{
-    board::Board,
-    driver::{Core, Driver},
-    multicast_socket::Sockets,
-    policy::Kind,
-};
+use crate::{board::Board, driver::Driver, multicast_socket::Sockets, policy::Kind};
 
 pub(crate) struct MulticastServices;
 
@@ -37,20 +32,6 @@ pub(crate) struct State {
     /// Whether the last send failed: a row of failures is told of once.
     failing: bool,
     done: Option<oneshot::Sender<()>>,
-}
-
-impl Core for Multicast {
-    type Input<'a> = multicast::Input;
-    type Effect = Output;
-    const TIMEOUT: fn() -> multicast::Input = || multicast::Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: multicast::Input, random: &mut dyn Random) -> Vec<Output> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for MulticastServices {

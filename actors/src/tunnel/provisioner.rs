@@ -9,20 +9,20 @@ use tokio::{
 };
 use warren_dataplane::{Removal, Scope};
 use warren_state::{
-    BgpSpec, Deadline, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
+    BgpSpec, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
     StepOutcome, TunnelId,
     event::Event,
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
-    random::Random,
+    restart::{Decision, History},
 };
 
 use crate::{
     board::Board,
-    driver::{Core, Driver},
+    driver::Driver,
     figures::{Operation, Tally},
     multicast::{self, MulticastMessage, MulticastServices},
     operations::{apply, operate},
-    policy::{Decision, History, Kind},
+    policy::Kind,
     session::{self, BgpSession, SessionMessage},
     told::{Taken, Told},
 };
@@ -92,20 +92,6 @@ struct Services {
     run: MulticastRun,
     actor: Option<ActorRef<MulticastMessage>>,
     history: History,
-}
-
-impl Core for Lifecycle {
-    type Input<'a> = Input;
-    type Effect = Effect;
-    const TIMEOUT: fn() -> Input = || Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for Provisioner {

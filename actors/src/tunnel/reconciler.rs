@@ -11,17 +11,16 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Deadline, Fault, Incarnation, LearnedRoutes, Monotonic, Observed, Owners, Phase, Plan, Switch, TunnelId,
+    Fault, Incarnation, LearnedRoutes, Observed, Owners, Phase, Plan, Switch, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    random::Random,
     reconcile::{self, Effect, Input, ProvisionRefusal, ReconcilerSettings, Role, Way},
 };
 
 use crate::{
     ExclusionStatus,
     board::{Board, InForce, Reconciled, lock},
-    driver::{Core, Driver},
+    driver::Driver,
     news::News,
     policy::Kind,
     provisioner::late,
@@ -76,20 +75,6 @@ pub(crate) struct State {
     owners: Option<Owners>,
     published: Reconciled,
     orphans_dismissed: bool,
-}
-
-impl Core for reconcile::Reconciler {
-    type Input<'a> = Input;
-    type Effect = Effect;
-    const TIMEOUT: fn() -> Input = || Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for Reconciler {

@@ -6,15 +6,14 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
-    BgpSpec, Deadline, Monotonic, SessionCause, SessionDetail,
+    BgpSpec, SessionCause, SessionDetail,
     lifecycle::{SessionNumber, SessionUpdate},
-    random::Random,
 };
 
 use crate::{
     board::Board,
     connection::{Connection, Heard, Stream, why},
-    driver::{AbortOnDrop, Core, Driver},
+    driver::{AbortOnDrop, Driver},
     policy::Kind,
     provisioner::ProvisionerMessage,
     told::Told,
@@ -65,20 +64,6 @@ enum Link {
     None,
     Connecting(ConnectionNumber, #[expect(dead_code, reason = "dropping it ends the attempt")] AbortOnDrop),
     Open(ConnectionNumber, Connection),
-}
-
-impl Core for bgp::Session {
-    type Input<'a> = bgp::Input<'a>;
-    type Effect = bgp::Output;
-    const TIMEOUT: fn() -> bgp::Input<'static> = || bgp::Input::Timeout;
-
-    fn handle(&mut self, now: Monotonic, input: bgp::Input<'_>, random: &mut dyn Random) -> Vec<bgp::Output> {
-        Self::handle(self, now, input, random)
-    }
-
-    fn poll_timeout(&self) -> Option<Deadline> {
-        Self::poll_timeout(self)
-    }
 }
 
 impl Actor for BgpSession {

@@ -8,11 +8,17 @@ use std::{
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, mpsc};
-use warren_state::{LearnedRoutes, TunnelId, event::Event, lifecycle::Input, table::Change};
+use warren_state::{
+    LearnedRoutes, TunnelId,
+    event::Event,
+    lifecycle::Input,
+    restart::{Decision, History},
+    table::Change,
+};
 
 use crate::{
     board::Board,
-    policy::{Decision, History, Kind},
+    policy::Kind,
     provisioner::{self, FINISHED, Provisioner, ProvisionerMessage, restarted},
     root::RootMessage,
 };

@@ -19,7 +19,7 @@ use tokio::{
 };
 use warren_actors::{Clock, Dialer, Password, Stream};
 use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig, codec::update::encode_announcements};
-use warren_state::{Asn, BgpSpec, ImportPolicy, SessionStatus, random::SplitMix64};
+use warren_state::{Asn, BgpSpec, Core, ImportPolicy, SessionStatus, random::SplitMix64};
 
 #[derive(Debug)]
 pub struct Peers {

@@ -10,8 +10,8 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep, RouteProtocol, SessionStatus, Switch,
-    TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Core, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep, RouteProtocol, SessionStatus,
+    Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, SessionNumber, SessionUpdate},

@@ -9,7 +9,7 @@ use std::{
 };
 
 use warren_state::{
-    Fault, FaultClass, Incarnation, LinkName, Monotonic, Switch, TunnelId, View,
+    Core, Fault, FaultClass, Incarnation, LinkName, Monotonic, Switch, TunnelId, View,
     guard::{AcceptedView, GuardSettings, HoldReason, Verdict, ViewGuard},
     invariant::Invariant,
     lifecycle::{self, TunnelReport},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use warren_protocols::bgp::{self, Output, Session, SessionConfig};
 use warren_state::{
-    BgpSpec, Monotonic, Observed, TunnelId, TunnelSpec,
+    BgpSpec, Core, Monotonic, Observed, TunnelId, TunnelSpec,
     invariant::Invariant,
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, SessionNumber, SessionUpdate, TunnelReport},
 };

@@ -7,8 +7,8 @@ use std::{
 };
 
 use warren_state::{
-    FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle, model::Model,
-    reconcile,
+    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle,
+    model::Model, reconcile,
 };
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use ipnet::Ipv4Net;
-use warren_state::{Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus, random::Random};
+use warren_state::{Core, Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus, random::Random};
 
 use super::{
     backoff::{Backoff, Severity},
@@ -80,9 +80,14 @@ impl Session {
             config,
         }
     }
+}
 
-    /// Takes one input and says what is to be done, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+impl Core for Session {
+    type Input<'a> = Input<'a>;
+    type Effect = Output;
+    const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
         let mut context = Context { now, random, out: Vec::new() };
         match input {
             Input::Start => self.step(Event::Start, &mut context),
@@ -102,12 +107,12 @@ impl Session {
         context.out
     }
 
-    /// When to call with [`Input::Timeout`], and what is due then.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         self.next_timer().map(|(at, timer)| Deadline { at, name: timer.name() })
     }
+}
 
+impl Session {
     /// The status that users see.
     #[must_use]
     pub fn status(&self) -> SessionStatus {

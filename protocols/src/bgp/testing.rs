@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
-use warren_state::{Asn, BgpSpec, ImportPolicy, Monotonic, SessionStatus, random::SplitMix64};
+use warren_state::{Asn, BgpSpec, Core, ImportPolicy, Monotonic, SessionStatus, random::SplitMix64};
 
 use super::{
     ConnectionNumber, Input, Output, Session, SessionConfig,

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use warren_state::{Deadline, Monotonic, Pubkey, random::Random};
+use warren_state::{Core, Deadline, Monotonic, Pubkey, random::Random};
 
 use super::{
     history::TargetReport,
@@ -86,9 +86,14 @@ impl Prober {
             counters: Counters::default(),
         }
     }
+}
 
-    /// Takes one input and says what is to be done, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+impl Core for Prober {
+    type Input<'a> = Input<'a>;
+    type Effect = Output;
+    const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
         let mut turn = Turn { now, random, outputs: Vec::new() };
         match input {
             Input::Targets(targets) => self.follow(targets, &mut turn),
@@ -114,9 +119,7 @@ impl Prober {
         turn.outputs
     }
 
-    /// When to call with [`Input::Timeout`], and what is due then.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         let lost = self.expiry.first().map(|(at, _)| Deadline { at: *at, name: "latency_reply" });
         let has_room = self.flying.len() < self.settings.under_way;
         let echo = self.due.first().filter(|_| has_room);
@@ -124,7 +127,9 @@ impl Prober {
         let pass = self.next_pass.filter(|_| self.pass.is_none()).map(|at| Deadline { at, name: "latency_pass" });
         [lost, echo, pass].into_iter().flatten().min()
     }
+}
 
+impl Prober {
     /// What is known of every target, in the order of devices and addresses.
     pub fn reports(&self) -> impl Iterator<Item = &Arc<TargetReport>> {
         self.targets.values().map(|probe| &probe.report)

@@ -6,7 +6,7 @@ use std::{
 
 use proptest::prelude::*;
 use warren_state::{
-    Monotonic, Pubkey,
+    Core, Monotonic, Pubkey,
     random::{Random, SplitMix64},
 };
 

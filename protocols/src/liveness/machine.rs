@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 use warren_state::{
-    Deadline, LinkName, Monotonic,
+    Core, Deadline, LinkName, Monotonic,
     lifecycle::{Usability, WatchedRoute},
     random::Random,
 };
@@ -49,9 +49,14 @@ impl Liveness {
     pub fn new(settings: LivenessSettings) -> Self {
         Self { settings, sessions: BTreeMap::new(), due: BTreeSet::new(), counters: Counters::default() }
     }
+}
 
-    /// Takes one input and says what is to be done, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
+impl Core for Liveness {
+    type Input<'a> = Input<'a>;
+    type Effect = Output;
+    const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
         let mut turn = Turn { now, random, outputs: Vec::new() };
         match input {
             Input::Watch { added, removed } => {
@@ -75,12 +80,12 @@ impl Liveness {
         turn.outputs
     }
 
-    /// When to call with [`Input::Timeout`], and what is due then.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         self.due.first().map(|(at, _)| Deadline { at: *at, name: "liveness" })
     }
+}
 
+impl Liveness {
     /// Every session, in the order of links and peers.
     pub fn sessions(&self) -> impl Iterator<Item = SessionReport> {
         self.sessions.values().map(|session| session.report(&self.settings))

@@ -9,7 +9,7 @@ use std::{
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use warren_state::{
-    LinkName, LivenessMode, Monotonic,
+    Core, LinkName, LivenessMode, Monotonic,
     lifecycle::{Usability, WatchedRoute},
     random::{Random, SplitMix64},
 };

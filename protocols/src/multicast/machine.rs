@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use warren_state::{Deadline, Monotonic, MulticastSpec, random::Random};
+use warren_state::{Core, Deadline, Monotonic, MulticastSpec, random::Random};
 
 use super::{
     Counters, Input, MulticastSettings, Output, Report,
@@ -45,9 +45,14 @@ impl Multicast {
     pub fn new(settings: MulticastSettings) -> Self {
         Self { settings, subscriber: None, publisher: None, counters: Counters::default() }
     }
+}
 
-    /// Takes one input and says what is to be done, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Output> {
+impl Core for Multicast {
+    type Input<'a> = Input;
+    type Effect = Output;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Output> {
         let mut sender = Sender { settings: self.settings, counters: &mut self.counters, outputs: Vec::new() };
         match input {
             Input::Run { spec, announce } => {
@@ -73,14 +78,14 @@ impl Multicast {
         sender.outputs
     }
 
-    /// When to call with [`Input::Timeout`], and what is due then.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         let subscriber = self.subscriber.as_ref().map(Subscriber::poll_timeout);
         let publisher = self.publisher.as_ref().and_then(Publisher::poll_timeout);
         subscriber.into_iter().chain(publisher).min()
     }
+}
 
+impl Multicast {
     /// Everything that can be said about the services.
     #[must_use]
     pub fn report(&self) -> Report {

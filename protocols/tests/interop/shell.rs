@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use libtest_mimic::Failed;
 use socket2::{Domain, Protocol, Socket, Type};
 use warren_protocols::bgp::{ConnectionNumber, Input, Output, Report, Session, SessionConfig};
-use warren_state::{BgpSpec, Monotonic, SessionDetail, SessionStatus, random::SplitMix64};
+use warren_state::{BgpSpec, Core, Monotonic, SessionDetail, SessionStatus, random::SplitMix64};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

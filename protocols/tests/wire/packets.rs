@@ -7,7 +7,7 @@ use warren_protocols::multicast::{
     Datagram, DatagramKind, Input, Multicast, MulticastSettings, Output,
     codec::{HEARTBEAT_PORT, Ipv4Packet, PIM_PROTOCOL, UDP_PROTOCOL, UdpDatagram},
 };
-use warren_state::{LinkName, LivenessMode, Monotonic, MulticastSpec, lifecycle::WatchedRoute, random::SplitMix64};
+use warren_state::{Core, LinkName, LivenessMode, Monotonic, MulticastSpec, lifecycle::WatchedRoute, random::SplitMix64};
 
 /// A packet, and what tshark is to make of it.
 pub struct Sample {

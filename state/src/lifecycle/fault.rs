@@ -10,8 +10,7 @@ use crate::{Deadline, Fault, FaultClass, Monotonic, Phase};
 
 impl Lifecycle {
     /// When [`Input::Timeout`](super::Input::Timeout) is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    pub(super) fn next_deadline(&self) -> Option<Deadline> {
         let retry = match &self.state {
             State::Waiting { failure, .. } | State::DrainWaiting { failure, .. } => Some(failure.retry_at),
             State::Pending

@@ -13,8 +13,8 @@ use super::{
     services::Services,
 };
 use crate::{
-    BgpSpec, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail, SessionStatus,
-    TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random,
+    BgpSpec, Core, Deadline, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail,
+    SessionStatus, TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random,
 };
 
 /// The life of one tunnel.
@@ -239,9 +239,14 @@ impl Lifecycle {
             progress_at: None,
         }
     }
+}
 
-    /// Takes an input and returns what the shell is to do, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+impl Core for Lifecycle {
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         let mut turn = Turn { now, random, effects: Vec::new() };
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = self.next(state, input, &mut turn);
@@ -250,6 +255,12 @@ impl Lifecycle {
         turn.effects
     }
 
+    fn poll_timeout(&self) -> Option<Deadline> {
+        self.next_deadline()
+    }
+}
+
+impl Lifecycle {
     /// Everything that can be said about the tunnel.
     #[must_use]
     pub fn report(&self) -> TunnelReport {

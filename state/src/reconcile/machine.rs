@@ -14,8 +14,8 @@ use super::{
     underlay::Underlay,
 };
 use crate::{
-    Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel, Phase,
-    Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel,
+    Phase, Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
@@ -180,9 +180,14 @@ impl Reconciler {
             shutdown: None,
         }
     }
+}
 
-    /// Takes an input and returns what the shell is to do, in order.
-    pub fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+impl Core for Reconciler {
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         let mut turn = Turn { now, random, effects: Vec::new() };
         match input {
             Input::View(view) => self.take_view(view, &mut turn),
@@ -206,9 +211,7 @@ impl Reconciler {
         turn.effects
     }
 
-    /// When [`Input::Timeout`] is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         let recheck = self.slots.values().filter_map(|slot| slot.recheck.due).min();
         let looking = &self.looking;
         let named = [
@@ -220,7 +223,9 @@ impl Reconciler {
         ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
+}
 
+impl Reconciler {
     /// The plan from what is observed to what is wanted now; `learned` are the routes that the sessions taught us, by
     /// tunnel. Empty until the switch was told, the host was looked at and, unless the switch is off, a view is in force.
     #[must_use]

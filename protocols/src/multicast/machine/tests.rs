@@ -5,7 +5,7 @@ use std::{
 };
 
 use proptest::{collection::vec, prelude::*};
-use warren_state::{Monotonic, MulticastSpec, random::SplitMix64};
+use warren_state::{Core, Monotonic, MulticastSpec, random::SplitMix64};
 
 use super::Multicast;
 use crate::multicast::{

@@ -17,7 +17,7 @@ use ipnet::Ipv4Net;
 
 use super::*;
 use crate::{
-    FaultClass, StepOutcome,
+    Core, FaultClass, StepOutcome,
     invariant::Invariant,
     model::Model,
     random::SplitMix64,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{machine::*, *};
 use crate::{
-    Asn, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant, View,
+    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant, View,
     model::Model,
     plan::plan_tunnel,
     random::SplitMix64,

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use warren_state::{Deadline, Monotonic, random::Random};
+use crate::{
+    Core, Deadline, Monotonic,
+    random::{Random, jittered},
+};
 
 /// The machine's numbers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PollSettings {
+pub struct PollSettings {
     /// From the end of a good read to the next.
-    pub(crate) interval: Duration,
+    pub interval: Duration,
     /// How soon after a read that must be confirmed the next one starts, with jitter; doubles, up to the interval, while reads
     /// go on to be unconfirmed.
-    pub(crate) confirm_after: Duration,
+    pub confirm_after: Duration,
 }
 
 /// After the first failed read in a row; doubles with each further one, but no wait is longer than the interval. The time
@@ -23,7 +26,7 @@ const LEAST_GAP: Duration = Duration::from_millis(100);
 
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Input {
+pub enum Input {
     /// There is something to read, from now on: read at once.
     Start,
     /// The ledger says that something may have changed.
@@ -40,14 +43,14 @@ pub(crate) enum Input {
 
 /// What is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// Read now.
     Read,
 }
 
 /// At most one read is under way; wake-ups during it lead to one more.
 #[derive(Debug)]
-pub(crate) struct Polling {
+pub struct Polling {
     settings: PollSettings,
     state: State,
     failures: u32,
@@ -64,11 +67,19 @@ enum State {
 }
 
 impl Polling {
-    pub(crate) fn new(settings: PollSettings) -> Self {
+    /// Reads nothing until [`Input::Start`].
+    #[must_use]
+    pub fn new(settings: PollSettings) -> Self {
         Self { settings, state: State::Idle, failures: 0, unconfirmed: 0, ended_at: None }
     }
+}
 
-    pub(crate) fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
+impl Core for Polling {
+    type Input<'a> = Input;
+    type Effect = Effect;
+    const TIMEOUT: fn() -> Input = || Input::Timeout;
+
+    fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
         match (input, &self.state) {
             (Input::Start, State::Idle | State::Waiting { .. } | State::Reading { .. }) => {
                 self.unconfirmed = 0;
@@ -101,13 +112,15 @@ impl Polling {
         }
     }
 
-    pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+    fn poll_timeout(&self) -> Option<Deadline> {
         match self.state {
             State::Waiting { until, why } => Some(Deadline { at: until, name: why }),
             State::Idle | State::Reading { .. } => None,
         }
     }
+}
 
+impl Polling {
     fn read(&mut self) -> Vec<Effect> {
         self.state = State::Reading { again: false };
         vec![Effect::Read]
@@ -127,9 +140,7 @@ impl Polling {
         let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), "wake-up") } else { (wait, why) };
         self.state = State::Waiting { until: now + wait, why };
     }
-}
 
-impl Polling {
     /// The wait after a failure. Two thirds of the interval are, with the jitter, the whole of it at most.
     fn retry(&self, random: &mut dyn Random) -> Duration {
         let span = doubled(FIRST_RETRY, self.failures.saturating_sub(1));
@@ -148,16 +159,10 @@ fn doubled(span: Duration, times: u32) -> Duration {
     span.saturating_mul(1 << times.min(10))
 }
 
-/// Half of the span, plus up to as much again.
-pub(crate) fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
-    span.mul_f64(0.5 + random.fraction())
-}
-
 #[cfg(test)]
 mod tests {
-    use warren_state::random::SplitMix64;
-
     use super::*;
+    use crate::random::SplitMix64;
 
     const SETTINGS: PollSettings = PollSettings { interval: Duration::from_secs(10), confirm_after: Duration::from_millis(250) };
 
