@@ -1,13 +1,18 @@
-//! What every machine without I/O has in common, so that one shell can drive any of them.
+//! What every machine without I/O has in common, so that one shell can drive any of them, and write down what happens to it.
 
-use crate::{Deadline, Monotonic, random::Random};
+use serde::{Serialize, de::DeserializeOwned};
 
-/// A machine: inputs go in, effects come out, and it says when it wants to be called again.
-pub trait Core {
+use crate::{Deadline, Monotonic, event::Event, random::Random, table::Change};
+
+/// A machine: inputs go in, effects come out, and it says when it wants to be called again. All of it can be written down, and
+/// goes on the same when it is read back; see [`crate::recording`].
+pub trait Core: Serialize + DeserializeOwned {
+    /// Its name in recordings.
+    const NAME: &'static str;
     /// What happens to it.
-    type Input<'a>;
+    type Input<'a>: Serialize + DeserializeOwned;
     /// What the shell is to do.
-    type Effect;
+    type Effect: Serialize;
     /// The input that says that the deadline has passed.
     const TIMEOUT: fn() -> Self::Input<'static>;
 
@@ -17,4 +22,16 @@ pub trait Core {
     /// When to call with [`Core::TIMEOUT`], and what is due then.
     #[must_use]
     fn poll_timeout(&self) -> Option<Deadline>;
+
+    /// What an effect puts into the table.
+    #[must_use]
+    fn told(_effect: &Self::Effect) -> Option<&Event> {
+        None
+    }
+
+    /// What the machine makes of a change that is told in its name: the same when it is as the change says.
+    #[must_use]
+    fn vouch(&self, change: &Change) -> Change {
+        change.clone()
+    }
 }

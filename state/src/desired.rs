@@ -15,7 +15,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
@@ -53,7 +53,7 @@ pub struct Request<'a> {
 }
 
 /// What the view asks for.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Built {
     /// Tunnels to have.
     pub tunnels: BTreeMap<TunnelId, TunnelSpec>,
@@ -68,10 +68,11 @@ pub struct Built {
 }
 
 /// Why a user's tunnel is not built.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Refusal {
     /// A machine-readable reason.
-    pub code: &'static str,
+    #[serde(deserialize_with = "known_code")]
+    pub code: Code,
     /// The reason for people.
     pub reason: String,
 }
@@ -119,6 +120,38 @@ enum Verdict {
     /// The view does not say what the tunnel should be.
     Keep(Refusal),
     NeedsSource(Ipv4Addr),
+}
+
+/// A machine-readable reason.
+pub type Code = &'static str;
+
+/// Every code that a refusal may have.
+const CODES: [&str; 20] = [
+    "bad_client_ip",
+    "bad_dz_ip",
+    "bad_endpoint",
+    "bad_link_name",
+    "bad_tunnel_net",
+    "duplicate",
+    "endpoints_in_use",
+    "link_name_in_use",
+    "no_config",
+    "no_device",
+    "no_group",
+    "no_prefixes",
+    "no_source",
+    "not_activated",
+    "not_ours",
+    "not_supported_yet",
+    "other_owner",
+    "quarantined",
+    "unknown_kind",
+    "unknown_status",
+];
+
+fn known_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    let code = String::deserialize(deserializer)?;
+    CODES.into_iter().find(|known| **known == code).ok_or_else(|| serde::de::Error::custom("unknown code"))
 }
 
 fn refusal(code: &'static str, reason: impl Into<String>) -> Refusal {

@@ -4,7 +4,7 @@ mod restart;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Monotonic, Pubkey, Slot, View, view::UserStatus};
 pub use restart::Restarted;
@@ -28,7 +28,7 @@ impl Default for GuardSettings {
 }
 
 /// A view that may be acted on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AcceptedView {
     /// The view.
     pub view: Arc<View>,
@@ -50,7 +50,7 @@ pub enum Verdict {
 }
 
 /// Why a read did not become the view in force.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum HoldReason {
     /// The read failed.

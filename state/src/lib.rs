@@ -25,6 +25,7 @@ pub mod random;
 pub mod reconcile;
 pub mod repeats;
 pub mod restart;
+pub mod serial;
 pub mod service;
 pub mod session;
 pub mod spec;

@@ -19,7 +19,7 @@ mod tests;
 use std::{net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec, Observed, Phase, PlannedStep,
@@ -31,7 +31,7 @@ pub use machine::Lifecycle;
 pub use moving::PostponedMove;
 
 /// The machine's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LifecycleSettings {
     /// The first wait after a fault that may pass by itself. It doubles with each attempt.
     pub backoff_min: Duration,
@@ -88,13 +88,13 @@ impl Default for LifecycleSettings {
 }
 
 /// Numbers the sessions of one provisioner, so that a late signal of an old one cannot touch the next.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionNumber(pub u64);
 
 /// What happens to a tunnel. At most one `Observe`, `Apply` or `Remove` is under way at a time; whatever arrives in
 /// between is kept in mind and handled when the answer is there.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// What the tunnel should be, from now on.
     Assign {
@@ -134,7 +134,7 @@ pub enum Input {
 }
 
 /// News from a BGP session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum SessionUpdate {
     /// The status changed. The detail says why, for people.
     Status(SessionStatus, Option<SessionDetail>),
@@ -152,7 +152,7 @@ pub enum SessionUpdate {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub enum Effect {
     /// Observe this tunnel's link, companions and our rules; answer with [`Input::Observed`].
     Observe {
@@ -211,7 +211,7 @@ pub enum Effect {
 }
 
 /// What the multicast services of a tunnel are to do.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MulticastRun {
     /// The tunnel's link.
     pub link: LinkName,
@@ -223,7 +223,7 @@ pub struct MulticastRun {
 }
 
 /// A learned route whose host is probed.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct WatchedRoute {
     /// The destination; the host that is probed has its network address.
     pub dst: Ipv4Net,
@@ -236,7 +236,7 @@ pub struct WatchedRoute {
 }
 
 /// What a liveness session says of a route.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Usability {
     /// The route may be in place.
@@ -246,7 +246,7 @@ pub enum Usability {
 }
 
 /// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TunnelReport {
     /// Whose.
     pub tunnel: TunnelId,
@@ -291,7 +291,7 @@ pub struct TunnelReport {
 }
 
 /// Learned routes that are not in place: because routes that are not ours are, or because they wait.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct BlockedRoutes {
     /// How many there are.
     pub count: usize,
@@ -300,7 +300,7 @@ pub struct BlockedRoutes {
 }
 
 /// Why a tunnel is in `Failed`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FailureReport {
     /// Where it failed.
     pub phase: Phase,

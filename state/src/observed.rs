@@ -11,7 +11,7 @@ use crate::{Address, Incarnation, LinkName, Route, Rule, TunnelId};
 
 /// One observation of the host. A full one lists every interface of the host: ours with their companions, the others by
 /// name and endpoints only, because they may be in the way.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Observed {
     /// By interface name.
     pub links: BTreeMap<LinkName, ObservedTunnel>,
@@ -24,7 +24,7 @@ pub struct Observed {
 }
 
 /// A link and the companions on it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ObservedTunnel {
     /// The link.
     pub link: ObservedLink,
@@ -35,7 +35,7 @@ pub struct ObservedTunnel {
 }
 
 /// A network interface.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ObservedLink {
     /// The kernel's number for it; a re-created link has another one.
     pub index: u32,

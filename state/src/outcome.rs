@@ -89,7 +89,7 @@ pub struct MissingFeature {
 }
 
 /// What came of one plan.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ApplyReport {
     /// The plan's number.
     pub generation: Generation,

@@ -27,7 +27,7 @@ pub enum OwnerChoice {
 pub struct NoOwner(String);
 
 /// Whose users count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Owners {
     /// Everybody's.
     #[default]

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Core, Deadline, Monotonic,
     random::{Random, jittered},
 };
 
 /// The machine's numbers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct PollSettings {
     /// From the end of a good read to the next.
     pub interval: Duration,
@@ -25,7 +27,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 const LEAST_GAP: Duration = Duration::from_millis(100);
 
 /// What happens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// There is something to read, from now on: read at once.
     Start,
@@ -42,14 +44,14 @@ pub enum Input {
 }
 
 /// What is to be done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub enum Effect {
     /// Read now.
     Read,
 }
 
 /// At most one read is under way; wake-ups during it lead to one more.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Polling {
     settings: PollSettings,
     state: State,
@@ -59,11 +61,20 @@ pub struct Polling {
     ended_at: Option<Monotonic>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum State {
     Idle,
-    Waiting { until: Monotonic, why: &'static str },
+    Waiting { until: Monotonic, why: Why },
     Reading { again: bool },
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Why {
+    Poll,
+    Retry,
+    Confirm,
+    WakeUp,
 }
 
 impl Polling {
@@ -75,6 +86,7 @@ impl Polling {
 }
 
 impl Core for Polling {
+    const NAME: &'static str = "polling";
     type Input<'a> = Input;
     type Effect = Effect;
     const TIMEOUT: fn() -> Input = || Input::Timeout;
@@ -93,7 +105,7 @@ impl Core for Polling {
                 if earliest <= now {
                     return self.read();
                 }
-                self.state = State::Waiting { until: earliest.min(*until), why: "wake-up" };
+                self.state = State::Waiting { until: earliest.min(*until), why: Why::WakeUp };
                 Vec::new()
             }
             (Input::WakeUp, State::Reading { .. }) => {
@@ -114,7 +126,7 @@ impl Core for Polling {
 
     fn poll_timeout(&self) -> Option<Deadline> {
         match self.state {
-            State::Waiting { until, why } => Some(Deadline { at: until, name: why }),
+            State::Waiting { until, why } => Some(Deadline { at: until, name: why.name() }),
             State::Idle | State::Reading { .. } => None,
         }
     }
@@ -130,14 +142,14 @@ impl Polling {
         self.ended_at = Some(now);
         self.failures = if input == Input::Failed { self.failures.saturating_add(1) } else { 0 };
         let (wait, why) = match input {
-            Input::Failed => (self.retry(random), "retry"),
-            Input::Unconfirmed => (self.confirm(random), "confirm"),
+            Input::Failed => (self.retry(random), Why::Retry),
+            Input::Unconfirmed => (self.confirm(random), Why::Confirm),
             Input::Start | Input::WakeUp | Input::Good | Input::Timeout => {
                 self.unconfirmed = 0;
-                (self.settings.interval, "poll")
+                (self.settings.interval, Why::Poll)
             }
         };
-        let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), "wake-up") } else { (wait, why) };
+        let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), Why::WakeUp) } else { (wait, why) };
         self.state = State::Waiting { until: now + wait, why };
     }
 
@@ -152,6 +164,17 @@ impl Polling {
         let span = doubled(self.settings.confirm_after, self.unconfirmed);
         self.unconfirmed = self.unconfirmed.saturating_add(1);
         jittered(span.min(self.settings.interval * 2 / 3), random)
+    }
+}
+
+impl Why {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Retry => "retry",
+            Self::Confirm => "confirm",
+            Self::WakeUp => "wake-up",
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A source of random numbers. The daemon seeds one from the operating system, the simulated world from its seed.
 pub trait Random {
     /// The next number, uniform over all of `u64`.
@@ -20,7 +22,7 @@ pub fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, good enough for jitter and for schedules; not for secrets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {

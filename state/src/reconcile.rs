@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
@@ -33,7 +33,7 @@ pub use manual::{Manual, ProvisionRefusal};
 pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
 
 /// The reconciler's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReconcilerSettings {
     /// A full look at the host happens at least this often.
     pub resync: Duration,
@@ -76,7 +76,7 @@ impl Default for ReconcilerSettings {
 }
 
 /// Which users are ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "role")]
 pub enum Role {
     /// Users whose `client_ip` is this host's; we are the client's end.
@@ -92,7 +92,7 @@ pub enum Role {
 }
 
 /// What happens to the reconciler.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// A view came into force.
     View(AcceptedView),
@@ -117,7 +117,7 @@ pub enum Input {
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
     /// The answer to [`Effect::MeasureUnderlay`]: the MTU of every way that was asked for in that question; `None` where nobody
     /// can say.
-    Underlay(BTreeMap<Way, Option<u32>>),
+    Underlay(#[serde(with = "crate::serial::pairs")] BTreeMap<Way, Option<u32>>),
     /// A provisioner's news.
     Tunnel(Box<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.
@@ -139,7 +139,7 @@ pub enum Input {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub enum Effect {
     /// Observe everything; answer with [`Input::Observed`].
     Observe,

@@ -53,7 +53,7 @@ impl fmt::Display for SessionStatus {
 }
 
 /// Why a session has its status.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionDetail {
     /// For machines.
     pub cause: SessionCause,
@@ -62,7 +62,7 @@ pub struct SessionDetail {
 }
 
 /// What is in the way of a session, as far as it is known.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionCause {
     /// Something that has no name here.

@@ -234,14 +234,14 @@ pub struct ImportPolicy {
 }
 
 /// The tunnels that the view, our role and the enable switch ask for.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Desired {
     /// By identity.
     pub tunnels: BTreeMap<TunnelId, TunnelWant>,
 }
 
 /// A desired tunnel, with what is known at run time.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TunnelWant {
     /// What it should be.
     pub spec: TunnelSpec,
@@ -252,7 +252,7 @@ pub struct TunnelWant {
 }
 
 /// Routes learned from a session. "Nothing known yet" is not "no routes".
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LearnedRoutes {
     /// The session has not told us yet: BGP routes that are in place stay.

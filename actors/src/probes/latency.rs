@@ -264,7 +264,7 @@ impl State {
             match socket.receive() {
                 Ok(Some(Message { source, waited, bytes })) => {
                     let at = self.board.clock.now() - waited;
-                    let outputs = self.driver.handle(protocol::Input::Received { source, at, bytes: &bytes });
+                    let outputs = self.driver.handle(protocol::Input::Received { source, at, bytes: (&bytes).into() });
                     self.carry_out(outputs).await;
                 }
                 Ok(None) => break,

@@ -1,6 +1,6 @@
 //! The actor of all liveness sessions: one UDP socket around the protocol's machine.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
@@ -230,7 +230,12 @@ impl State {
             match socket.receive() {
                 Ok(Some(Datagram { link, source, destination, bytes })) => {
                     let began = self.board.clock.now();
-                    let outputs = self.driver.handle(protocol::Input::Received { link: &link, source, destination, bytes: &bytes });
+                    let outputs = self.driver.handle(protocol::Input::Received {
+                        link: Cow::Borrowed(&link),
+                        source,
+                        destination,
+                        bytes: (&bytes).into(),
+                    });
                     let took = self.board.clock.now().since(began);
                     // What is not for one of our sessions has no end here.
                     if let Some(end) = self.status.ends.get_mut(&(link, destination)) {

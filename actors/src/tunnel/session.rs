@@ -135,7 +135,7 @@ impl State {
     fn heard(&mut self, number: ConnectionNumber, heard: Heard) -> Vec<bgp::Output> {
         match heard {
             Heard::Bytes(bytes) => {
-                let outputs = self.driver.handle(bgp::Input::Received(number, &bytes));
+                let outputs = self.driver.handle(bgp::Input::Received(number, (&bytes).into()));
                 self.owed += usize::from(matches!(&self.link, Link::Open(current, _) if *current == number));
                 outputs
             }

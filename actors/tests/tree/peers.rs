@@ -134,7 +134,7 @@ async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver
         tokio::select! {
             read = stream.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return saw_cease(&session),
-                Ok(length) => outputs = session.handle(clock.now(), Input::Received(number, &buffer[..length]), &mut random),
+                Ok(length) => outputs = session.handle(clock.now(), Input::Received(number, buffer[..length].into()), &mut random),
             },
             () = timer => outputs = session.handle(clock.now(), Input::Timeout, &mut random),
             _ = kill.changed() => return false,

@@ -218,7 +218,8 @@ impl World {
             if let Some(machine) = provisioner.session.as_mut().and_then(|session| session.machine.as_mut()) {
                 let before = machine.report();
                 let old = bgp::ConnectionNumber(0);
-                for input in [bgp::Input::Connected(old), bgp::Input::Received(old, &[0; 19]), bgp::Input::Disconnected(old, "late".into())]
+                for input in
+                    [bgp::Input::Connected(old), bgp::Input::Received(old, (&[0; 19]).into()), bgp::Input::Disconnected(old, "late".into())]
                 {
                     let outputs = machine.handle(now, input.clone(), self.machine_chance.source());
                     if !outputs.is_empty() || machine.report() != before {

@@ -209,7 +209,7 @@ impl World {
                 // A stream is cut anywhere.
                 let cut = usize::try_from(self.chance.below(bytes.len() as u64 + 1)).unwrap_or(0);
                 for part in [&bytes[..cut], &bytes[cut..]] {
-                    self.tell_session_of(id, tunnel, Input::Received(number, part));
+                    self.tell_session_of(id, tunnel, Input::Received(number, part.into()));
                 }
             }
             Segment::End => self.end_for_host(id, Input::Disconnected(number, "closed by the peer".into())),

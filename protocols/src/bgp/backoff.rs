@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use warren_state::random::Random;
 
 use super::{codec::Notification, interface::Timers};
@@ -22,7 +23,7 @@ impl Severity {
 }
 
 /// Attempts in a row without a stable session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Backoff {
     attempts: u32,
     first: Duration,

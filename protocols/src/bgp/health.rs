@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use warren_state::{Monotonic, SessionDetail, SessionStatus};
 
 use super::interface::Output;
 
 /// Follows a session's status.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Health {
     status: SessionStatus,
     detail: Option<SessionDetail>,
@@ -19,7 +20,7 @@ pub(super) struct Health {
     report_after: Duration,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Outage {
     report_at: Monotonic,
     connected: bool,

@@ -1,21 +1,23 @@
 //! What goes into a session's machine and what comes out of it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     time::Duration,
 };
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use warren_state::{BgpSpec, SessionDetail, SessionStatus};
 
 /// What a session is to be.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionConfig {
     /// The two ends, what is announced and what is accepted.
     pub spec: BgpSpec,
     /// The key of TCP-MD5 (RFC 2385). The machine has no use for it: the shell sets it on the socket before connecting.
+    #[serde(skip)]
     pub password: Option<String>,
     /// The session's times.
     pub timers: Timers,
@@ -30,7 +32,7 @@ impl SessionConfig {
 }
 
 /// The times of a session.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Timers {
     /// For how long the peer is asked to keep our routes when the session breaks off without a NOTIFICATION, as it does when
     /// the daemon restarts: packets are forwarded without it. Zero asks for nothing. In whole seconds, up to 4095.
@@ -76,12 +78,12 @@ impl Default for Timers {
 }
 
 /// Numbers the TCP connections of one session, so that news of an old one never touches the next.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionNumber(pub u64);
 
 /// What happens to a session. News of a connection that is not the current one is ignored.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// Begin.
     Start,
@@ -90,7 +92,7 @@ pub enum Input<'a> {
     /// It did not come about, and why.
     ConnectFailed(ConnectionNumber, SessionDetail),
     /// Some bytes of the stream, cut anywhere.
-    Received(ConnectionNumber, &'a [u8]),
+    Received(ConnectionNumber, #[serde(with = "warren_state::serial::hex")] Cow<'a, [u8]>),
     /// The connection ended without our doing, and why.
     Disconnected(ConnectionNumber, SessionDetail),
     /// The deadline of [`super::Session::poll_timeout`] has passed. Too early or too often does no harm.
@@ -105,13 +107,13 @@ pub enum Input<'a> {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Output {
     /// Open a TCP connection from the spec's local address to port 179 of the peer's; answer with
     /// [`Input::Connected`] or [`Input::ConnectFailed`]. There is never a second one at a time.
     Connect(ConnectionNumber),
     /// Write these bytes to the current connection.
-    Send(Vec<u8>),
+    Send(#[serde(serialize_with = "warren_state::serial::hex::serialize")] Vec<u8>),
     /// Close this connection, or stop trying to open it. Needs no answer. The last message sent may say why: end our
     /// direction first and read off what the peer still sends (a second is enough), because closing with bytes unread
     /// makes the kernel send a reset, at which the peer may drop that message. A new connection need not wait for this.
@@ -134,7 +136,7 @@ pub enum Output {
 }
 
 /// Why a received prefix was not accepted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The default route.
@@ -152,7 +154,7 @@ pub enum Refusal {
 }
 
 /// Totals since the session was created.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Messages received, well-formed as to the header.
     pub messages_in: u64,

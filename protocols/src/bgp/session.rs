@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 use warren_state::{Core, Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus, random::Random};
 
 use super::{
@@ -31,7 +32,7 @@ mod tests;
 /// Guarantees: it never panics, whatever the peer sends; between [`Output::Connect`]s there is exactly one end of the
 /// connection before; routes are told only between established and [`Output::Closed`], and are within policy; an
 /// input of an earlier connection changes nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     config: SessionConfig,
     state: State,
@@ -83,6 +84,7 @@ impl Session {
 }
 
 impl Core for Session {
+    const NAME: &'static str = "bgp";
     type Input<'a> = Input<'a>;
     type Effect = Output;
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
@@ -95,7 +97,7 @@ impl Core for Session {
             Input::ConnectFailed(number, why) | Input::Disconnected(number, why) if self.is_current(number) => {
                 self.step(Event::Lost(why), &mut context);
             }
-            Input::Received(number, bytes) if self.is_current(number) => self.receive(bytes, &mut context),
+            Input::Received(number, bytes) if self.is_current(number) => self.receive(&bytes, &mut context),
             Input::Connected(_) | Input::ConnectFailed(_, _) | Input::Disconnected(_, _) | Input::Received(_, _) => {}
             Input::Timeout => self.run_timers(&mut context),
             Input::Advertise(prefixes) => {

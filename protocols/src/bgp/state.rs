@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 use warren_state::{Monotonic, SessionDetail, random::Random};
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 
 /// Where a session is. Each variant has what is legal there and nothing else.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum State {
     /// Not started, or stopped.
     Idle,
@@ -76,7 +77,7 @@ impl Timer {
 }
 
 /// What both OPENs agree on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub(super) router_id: Ipv4Addr,
     pub(super) four_octets: bool,
@@ -84,7 +85,7 @@ pub(super) struct Peer {
 }
 
 /// The timers of a connection that is alive. Without a hold time there are none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Pulse {
     hold_at: Option<Monotonic>,
     keepalive_at: Option<Monotonic>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 use warren_state::{BgpSpec, Monotonic};
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 
 /// The routes of an established session.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Table {
     accepted: BTreeSet<Ipv4Net>,
     established_at: Monotonic,

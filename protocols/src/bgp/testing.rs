@@ -98,7 +98,7 @@ impl Rig {
     }
 
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<Output> {
-        self.input(Input::Received(self.number(), bytes))
+        self.input(Input::Received(self.number(), bytes.into()))
     }
 
     pub(crate) fn receive_all(&mut self, messages: &[Vec<u8>]) -> Vec<Output> {

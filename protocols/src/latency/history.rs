@@ -2,13 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use warren_state::Monotonic;
 
 use super::interface::Target;
 
 /// What one round of echoes told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// When the round ended.
     pub at: Monotonic,
@@ -25,7 +25,7 @@ pub struct Measured {
 }
 
 /// Everything that is known of one target.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TargetReport {
     /// The target.
     pub target: Target,
@@ -36,7 +36,6 @@ pub struct TargetReport {
     /// Mean difference of one round-trip time and the next, a sixteenth of the way to each new one (RFC 3550, 6.4.1).
     pub jitter: Duration,
     /// The last round-trip time.
-    #[serde(skip)]
     last: Option<Duration>,
 }
 

@@ -1,15 +1,15 @@
 //! What goes into the machine and what comes out of it.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use warren_state::{Monotonic, Pubkey};
 
 use super::packet::{Drop, LENGTH};
 
 /// The times and bounds. With the defaults a pass over 300 targets that are all silent takes 4.5 s: 1.2 s until the last
 /// round has begun, two waits of at most 0.88 s between its echoes, and 1.5 s for its last reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LatencySettings {
     /// From the beginning of one pass to that of the next, give or take a tenth.
     pub period: Duration,
@@ -48,7 +48,7 @@ impl Default for LatencySettings {
 }
 
 /// An address to probe. Its device and its address together are its identity.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Target {
     /// The device's account.
     pub device: Pubkey,
@@ -63,7 +63,7 @@ pub struct Target {
 }
 
 /// What happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// All targets that there are now. New ones are probed soon, those that are missing are forgotten; the first list begins
     /// the first pass.
@@ -77,7 +77,8 @@ pub enum Input<'a> {
         /// When it came in; not after now.
         at: Monotonic,
         /// The message.
-        bytes: &'a [u8],
+        #[serde(with = "warren_state::serial::hex")]
+        bytes: Cow<'a, [u8]>,
     },
     /// An echo could not be sent.
     NotSent {
@@ -89,7 +90,7 @@ pub enum Input<'a> {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Output {
     /// Send this now: the time that it takes counts.
     Send {
@@ -98,6 +99,7 @@ pub enum Output {
         /// Its sequence number.
         sequence: u16,
         /// The ICMP message.
+        #[serde(serialize_with = "warren_state::serial::hex::serialize")]
         message: [u8; LENGTH],
     },
     /// A pass begins, with no packet yet: the paths to the targets may have changed since the last one.
@@ -109,7 +111,7 @@ pub enum Output {
 }
 
 /// A pass that has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PassReport {
     /// The first is 1.
     pub number: u64,
@@ -124,7 +126,7 @@ pub struct PassReport {
 }
 
 /// Totals since the machine was created.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Echoes handed out to be sent.
     pub sent: u64,

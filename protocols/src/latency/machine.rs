@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use warren_state::{Core, Deadline, Monotonic, Pubkey, random::Random};
 
 use super::{
@@ -25,10 +26,11 @@ const BURST: u32 = 8;
 const MOST_UNDER_WAY: usize = 1 << 15;
 
 /// The prober of all targets. An input costs the logarithm of their number, but for lists and the beginnings of passes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prober {
     settings: LatencySettings,
     identifier: u16,
+    #[serde(with = "warren_state::serial::pairs")]
     targets: BTreeMap<Key, Probe>,
     /// When the next echo of each round is due.
     due: BTreeSet<(Monotonic, Key)>,
@@ -50,7 +52,7 @@ pub struct Prober {
 }
 
 /// An echo under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Flying {
     key: Key,
     sent_at: Monotonic,
@@ -89,6 +91,7 @@ impl Prober {
 }
 
 impl Core for Prober {
+    const NAME: &'static str = "latency";
     type Input<'a> = Input<'a>;
     type Effect = Output;
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
@@ -98,7 +101,7 @@ impl Core for Prober {
         match input {
             Input::Targets(targets) => self.follow(targets, &mut turn),
             Input::Identifier(identifier) => self.identifier = identifier,
-            Input::Received { source, at, bytes } => match self.receive(source, bytes) {
+            Input::Received { source, at, bytes } => match self.receive(source, &bytes) {
                 Ok(flying) => {
                     self.counters.received += 1;
                     // It may have waited for us longer than it was under way.

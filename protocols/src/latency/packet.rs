@@ -1,6 +1,6 @@
 //! ICMP echo requests and replies (RFC 792).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A whole message: 8 bytes of header and 56 of payload, as `ping` sends by default.
 pub const LENGTH: usize = HEADER + PAYLOAD;
@@ -25,7 +25,7 @@ pub struct Echo {
 }
 
 /// Why a message does not count.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Drop {
     /// Another kind of message, or an echo of another length: somebody else's.

@@ -2,19 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use warren_state::Monotonic;
 
 use super::{history::TargetReport, interface::Target};
 
 /// One target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Probe {
     pub(super) report: Arc<TargetReport>,
     pub(super) round: Option<Round>,
 }
 
 /// A round of echoes that has begun.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Round {
     sent: u8,
     lost: u8,

@@ -83,7 +83,7 @@ impl World {
             self.now = self.now.max(next);
             if reply == Some(next) {
                 let (_, (source, bytes)) = self.replies.pop_first().unwrap();
-                self.input(Input::Received { source, at: self.now, bytes: &bytes });
+                self.input(Input::Received { source, at: self.now, bytes: (&bytes).into() });
             } else {
                 self.input(Input::Timeout);
             }
@@ -277,7 +277,7 @@ fn only_the_reply_to_an_echo_of_ours_from_its_target_counts_and_only_once() {
     let sent = Echo::from_request(&message).unwrap();
     let mut hear = |source: u16, bytes: &[u8]| {
         let before = prober.counters().clone();
-        prober.handle(due + ms(10), Input::Received { source: address(source), at: due + ms(10), bytes }, &mut random);
+        prober.handle(due + ms(10), Input::Received { source: address(source), at: due + ms(10), bytes: bytes.into() }, &mut random);
         let after = prober.counters();
         let reason = Drop::ALL.into_iter().find(|reason| after.dropped.get(reason) != before.dropped.get(reason));
         assert_eq!(after.received - before.received, u64::from(reason.is_none()));
@@ -321,7 +321,7 @@ fn the_time_of_a_reply_is_that_of_its_arrival_and_not_that_of_our_reading() {
     let due = prober.poll_timeout().unwrap().at;
     let Some(Output::Send { message, .. }) = prober.handle(due, Input::Timeout, &mut random).into_iter().next() else { panic!() };
     let reply = Echo::from_request(&message).unwrap().reply();
-    prober.handle(due + ms(900), Input::Received { source: address(1), at: due + ms(3), bytes: &reply }, &mut random);
+    prober.handle(due + ms(900), Input::Received { source: address(1), at: due + ms(3), bytes: (&reply).into() }, &mut random);
     assert_eq!(prober.reports().next().unwrap().latest().unwrap().avg, ms(3));
 }
 
@@ -393,7 +393,7 @@ proptest! {
                     listed = Some(numbers);
                 }
                 Step::Wait(time) => world.run_for(ms(time)),
-                Step::Noise(from, bytes) => world.input(Input::Received { source: address(from), at: world.now, bytes: &bytes }),
+                Step::Noise(from, bytes) => world.input(Input::Received { source: address(from), at: world.now, bytes: (&bytes).into() }),
                 Step::Silence(number) => {
                     world.times.remove(&address(number));
                 }

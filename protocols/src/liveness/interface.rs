@@ -1,9 +1,9 @@
 //! What goes into the machine and what comes out of it.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use warren_state::{
     LinkName, LivenessMode, Monotonic,
     lifecycle::{Usability, WatchedRoute},
@@ -12,7 +12,7 @@ use warren_state::{
 use super::packet::{Drop, Release, SessionState};
 
 /// The times and bounds. The defaults are the reference's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LivenessSettings {
     /// We would like to send this often.
     pub tx_min: Duration,
@@ -48,7 +48,7 @@ impl Default for LivenessSettings {
 }
 
 /// What happens.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// Routes whose hosts are to be probed, and routes that are gone.
     Watch {
@@ -60,13 +60,14 @@ pub enum Input<'a> {
     /// A packet for [`super::PORT`].
     Received {
         /// The link that it came in on.
-        link: &'a LinkName,
+        link: Cow<'a, LinkName>,
         /// The sender's address.
         source: Ipv4Addr,
         /// Our address that it was sent to.
         destination: Ipv4Addr,
         /// The UDP payload.
-        bytes: &'a [u8],
+        #[serde(with = "warren_state::serial::hex")]
+        bytes: Cow<'a, [u8]>,
     },
     /// All routes over this link are gone.
     LinkGone(LinkName),
@@ -75,7 +76,7 @@ pub enum Input<'a> {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Output {
     /// Send this from and to [`super::PORT`], over the link. A failure needs no answer.
     Send {
@@ -86,6 +87,7 @@ pub enum Output {
         /// The peer's.
         destination: Ipv4Addr,
         /// The UDP payload.
+        #[serde(serialize_with = "warren_state::serial::hex::serialize")]
         bytes: Vec<u8>,
     },
     /// Whether a route may be there. The first one comes within a detection time; later ones when it changes.
@@ -117,7 +119,7 @@ pub enum Output {
 }
 
 /// Why a session is down.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DownReason {
     /// It never was up, or it is up.
@@ -165,11 +167,12 @@ pub struct SessionReport {
 pub type Counters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
 
 /// Totals of one link and address.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct EndCounters {
     /// Packets sent.
     pub sent: u64,
     /// Packets taken, by the release of their sender.
+    #[serde(with = "warren_state::serial::pairs")]
     pub received: BTreeMap<Release, u64>,
     /// Packets dropped, by the reason.
     pub dropped: BTreeMap<Drop, u64>,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 use warren_state::{
     Core, Deadline, LinkName, Monotonic,
     lifecycle::{Usability, WatchedRoute},
@@ -27,12 +28,14 @@ const MOST_RELEASES: usize = 64;
 const OTHER_RELEASE: Release = Release { numbers: [0; 3], channel: 5 };
 
 /// All liveness sessions of a host. An input costs the logarithm of their number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Liveness {
     settings: LivenessSettings,
+    #[serde(with = "warren_state::serial::pairs")]
     sessions: BTreeMap<Key, Session>,
     /// When each session is due.
     due: BTreeSet<(Monotonic, Key)>,
+    #[serde(with = "warren_state::serial::pairs")]
     counters: Counters,
 }
 
@@ -52,6 +55,7 @@ impl Liveness {
 }
 
 impl Core for Liveness {
+    const NAME: &'static str = "liveness";
     type Input<'a> = Input<'a>;
     type Effect = Output;
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
@@ -64,8 +68,8 @@ impl Core for Liveness {
                 added.into_iter().for_each(|route| self.watch(route, &mut turn));
             }
             Input::Received { link, source, destination, bytes } => {
-                let outcome = self.receive((link.clone(), source), destination, bytes, &mut turn);
-                let counters = self.end(link, destination);
+                let outcome = self.receive((link.clone().into_owned(), source), destination, &bytes, &mut turn);
+                let counters = self.end(&link, destination);
                 match outcome {
                     Ok(release) => {
                         let known = counters.received.contains_key(&release) || counters.received.len() < MOST_RELEASES;

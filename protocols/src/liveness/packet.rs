@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The UDP port of both ends.
 pub const PORT: u16 = 44880;
@@ -15,7 +15,7 @@ const VERSION: u8 = 1;
 const PASSIVE: u8 = 1;
 
 /// The state of a session (RFC 5880 section 4.1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionState {
     /// Held down by its operator.
@@ -29,7 +29,7 @@ pub enum SessionState {
 }
 
 /// The release that a peer runs, as it says.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Release {
     /// Major, minor and patch number.
     pub numbers: [u8; 3],
@@ -59,7 +59,7 @@ pub struct Packet {
 }
 
 /// Why a packet is dropped.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Drop {
     /// Fewer than 40 bytes.

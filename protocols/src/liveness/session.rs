@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 use warren_state::{LinkName, LivenessMode, Monotonic, lifecycle::Usability, random::Random};
 
 use super::{DownReason, Drop, LivenessSettings, Packet, Release, SessionReport, SessionState};
 
 /// One session with one peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) link: LinkName,
     pub(super) source: Ipv4Addr,
@@ -35,7 +36,7 @@ pub(super) struct Session {
 }
 
 /// What the peer last said of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Heard {
     at: Monotonic,
     passive: bool,

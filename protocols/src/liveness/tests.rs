@@ -1,6 +1,7 @@
 //! Two machines on a wire with a virtual clock.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     net::Ipv4Addr,
     time::Duration,
@@ -122,7 +123,7 @@ impl Wire {
             if arrival == Some(next) {
                 let (_, at, bytes) = self.flying.pop_front().unwrap();
                 let (source, destination) = (self.hosts[1 - at].address, self.hosts[at].address);
-                self.give(at, Input::Received { link: &link(), source, destination, bytes: &bytes });
+                self.give(at, Input::Received { link: Cow::Owned(link()), source, destination, bytes: (&bytes).into() });
             } else {
                 (0..2).for_each(|at| self.give(at, Input::Timeout));
             }
@@ -254,7 +255,7 @@ fn a_packet_that_names_no_session_cannot_take_one_down() {
     for state in [SessionState::AdminDown, SessionState::Down, SessionState::Init, SessionState::Up] {
         for yours in [0, 0xdead_beef] {
             let bytes = packet(state, 77, yours).encode();
-            wire.give(0, Input::Received { link: &link(), source: B, destination: A, bytes: &bytes });
+            wire.give(0, Input::Received { link: Cow::Owned(link()), source: B, destination: A, bytes: (&bytes).into() });
             assert_eq!(wire.hosts[0].state(), SessionState::Up, "{state:?} {yours}");
         }
     }
@@ -269,7 +270,7 @@ fn a_packet_from_elsewhere_is_dropped() {
     wire.run(secs(5));
     let bytes = packet(SessionState::Down, 77, 0).encode();
     let other = LinkName::new("eth0").unwrap();
-    let from = |link, source, destination| Input::Received { link, source, destination, bytes: &bytes };
+    let from = |link, source, destination| Input::Received { link: Cow::Borrowed(link), source, destination, bytes: (&bytes).into() };
     let doublezero = link();
     for input in [from(&other, B, A), from(&doublezero, Ipv4Addr::new(100, 64, 0, 9), A), from(&doublezero, B, Ipv4Addr::new(9, 9, 9, 9))] {
         wire.give(0, input);
@@ -302,7 +303,7 @@ fn an_operator_who_holds_a_session_down_is_believed_when_the_session_is_named() 
             .unwrap(),
     );
     let bytes = packet(SessionState::AdminDown, 77, named).encode();
-    wire.give(0, Input::Received { link: &link(), source: B, destination: A, bytes: &bytes });
+    wire.give(0, Input::Received { link: Cow::Owned(link()), source: B, destination: A, bytes: (&bytes).into() });
     let report = wire.hosts[0].machine.sessions().next().unwrap();
     assert_eq!((report.state, report.reason), (SessionState::Down, DownReason::RemoteAdmin));
 }
@@ -378,7 +379,7 @@ proptest! {
         let mut formed = rest;
         formed[..4].copy_from_slice(&[0x20, rest[1], rest[2], 40]);
         for bytes in [&bytes[..], &formed[..]] {
-            wire.give(0, Input::Received { link: &link(), source: B, destination: A, bytes });
+            wire.give(0, Input::Received { link: Cow::Owned(link()), source: B, destination: A, bytes: bytes.into() });
         }
         prop_assert_eq!(wire.hosts[0].state(), SessionState::Up);
     }
@@ -413,7 +414,15 @@ fn what_is_counted_is_counted_for_each_link_and_address_and_bounded() {
     let bytes = packet(SessionState::Down, 77, 0).encode();
     let doublezero = link();
     for n in 0..2_000_u32 {
-        wire.give(0, Input::Received { link: &doublezero, source: B, destination: Ipv4Addr::from(0x7f00_0000 + n), bytes: &bytes });
+        wire.give(
+            0,
+            Input::Received {
+                link: Cow::Borrowed(&doublezero),
+                source: B,
+                destination: Ipv4Addr::from(0x7f00_0000 + n),
+                bytes: (&bytes).into(),
+            },
+        );
     }
     assert!(wire.hosts[0].machine.counters().len() <= 257);
     assert_eq!(wire.dropped(Drop::UnknownPeer), 2_000);

@@ -2,11 +2,11 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use warren_state::MulticastSpec;
 
 /// The times and bounds. The defaults are what the network expects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MulticastSettings {
     /// Between two rounds of Hello and Join.
     pub refresh: Duration,
@@ -45,7 +45,7 @@ impl Default for MulticastSettings {
 }
 
 /// What happens to the services.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// From now on, be this: what differs from before is said at once, the rest goes on undisturbed. The same again does
     /// nothing.
@@ -62,7 +62,7 @@ pub enum Input {
 }
 
 /// What the shell is to do, in order.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Output {
     /// Send this over the tunnel's link. A failure needs no answer: everything is repeated.
     Send(Datagram),
@@ -71,7 +71,7 @@ pub enum Output {
 }
 
 /// How a datagram is sent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatagramKind {
     /// IP protocol 103, to all PIM routers on the link.
@@ -83,7 +83,7 @@ pub enum DatagramKind {
 }
 
 /// Something to send.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Datagram {
     /// How.
     pub kind: DatagramKind,
@@ -94,11 +94,12 @@ pub struct Datagram {
     /// The IPv4 time to live.
     pub ttl: u8,
     /// What follows the IPv4 header, or for a heartbeat the UDP header.
+    #[serde(serialize_with = "warren_state::serial::hex::serialize")]
     pub payload: Vec<u8>,
 }
 
 /// Totals since the machine was created.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Hello messages.
     pub hellos: u64,

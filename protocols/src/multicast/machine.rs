@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
 use warren_state::{Core, Deadline, Monotonic, MulticastSpec, random::Random};
 
 use super::{
@@ -31,7 +32,7 @@ mod tests;
 /// Guarantees: a change of groups says exactly the difference; every subscribed group is in exactly one Join of every
 /// refresh; nothing is announced before `announce`; at most [`MulticastSettings::burst`] heartbeats and Registers leave at
 /// a time. PIM messages are not paced: one of 1456 bytes carries 72 groups.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Multicast {
     settings: MulticastSettings,
     subscriber: Option<Subscriber>,
@@ -48,6 +49,7 @@ impl Multicast {
 }
 
 impl Core for Multicast {
+    const NAME: &'static str = "multicast";
     type Input<'a> = Input;
     type Effect = Output;
     const TIMEOUT: fn() -> Input = || Input::Timeout;

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use warren_state::{Deadline, Monotonic, random::Random};
 
 use super::{MulticastSettings, sender::Sender};
@@ -10,7 +11,7 @@ use super::{MulticastSettings, sender::Sender};
 ///
 /// Each group has its own times, so that thousands of them are spread, not sent in step; and what falls due together
 /// leaves in bursts with pauses.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Publisher {
     ends: Ends,
     groups: BTreeSet<Ipv4Addr>,
@@ -19,14 +20,14 @@ pub(super) struct Publisher {
 }
 
 /// The addresses that beacons carry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Ends {
     pub(super) local: Ipv4Addr,
     pub(super) source: Ipv4Addr,
     pub(super) root: Ipv4Addr,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 enum Beacon {
     Heartbeat,
     Register,

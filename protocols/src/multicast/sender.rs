@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Counters, Datagram, DatagramKind, MulticastSettings, Output,
     codec::{
@@ -24,7 +26,7 @@ pub(super) struct Sender<'a> {
 }
 
 /// The two ends of PIM on the link, and the root of the trees.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Neighbours {
     pub(super) local: Ipv4Addr,
     pub(super) upstream: Ipv4Addr,

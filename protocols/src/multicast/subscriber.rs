@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
 use warren_state::{Deadline, Monotonic, random::Random};
 
 use super::sender::{Neighbours, Sender};
 
 /// A host with at least one subscribed group.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Subscriber {
     neighbours: Neighbours,
     groups: BTreeSet<Ipv4Addr>,

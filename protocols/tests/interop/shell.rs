@@ -132,7 +132,7 @@ impl Shell {
                 self.socket = None;
                 self.input(Input::Disconnected(number, "closed by the peer".into()));
             }
-            Ok(count) => self.input(Input::Received(number, &buffer[..count])),
+            Ok(count) => self.input(Input::Received(number, buffer[..count].into())),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => {
                 self.socket = None;

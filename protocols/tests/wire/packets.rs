@@ -64,7 +64,15 @@ fn liveness() -> Vec<Sample> {
             passive: true,
             release: Release::default(),
         };
-        give(at, liveness::Input::Received { link: &link, source: PEERS, destination: OURS, bytes: &peers.encode() });
+        give(
+            at,
+            liveness::Input::Received {
+                link: std::borrow::Cow::Borrowed(&link),
+                source: PEERS,
+                destination: OURS,
+                bytes: peers.encode().to_vec().into(),
+            },
+        );
         give(at + 1, liveness::Input::Timeout);
     }
     let all = give(9, liveness::Input::Timeout);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Refusal, Request, Verdict, consider, refusal};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What an operator says of a tunnel; the rest follows as for a user of this service.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ManualRequest {
     /// The service.
     pub kind: ServiceKind,

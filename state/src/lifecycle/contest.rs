@@ -6,7 +6,7 @@
 
 use std::mem;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     blocked::NAMED,
@@ -15,7 +15,7 @@ use super::{
 use crate::{Monotonic, event::Event};
 
 /// Repairs in a row.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Contest {
     /// How many.
     pub repairs: u32,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 /// Why a learned route is not in the kernel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Held {
     /// No verdict yet.
     Undecided,
@@ -14,7 +15,7 @@ pub(super) enum Held {
 }
 
 /// The routes that wait. Every question costs the logarithm of their number at most.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct HeldRoutes {
     routes: BTreeMap<Ipv4Net, Held>,
     undecided: usize,

@@ -4,9 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     mem,
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Contest, Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport, held::HeldRoutes, moving::Move,
@@ -14,7 +16,7 @@ use super::{
 };
 use crate::{
     BgpSpec, Core, Deadline, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail,
-    SessionStatus, TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random,
+    SessionStatus, TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random, table::Change,
 };
 
 /// The life of one tunnel.
@@ -36,7 +38,7 @@ use crate::{
 /// `Looking`, `Applying`, `Compensating` and `Draining` have exactly one operation of the dataplane under way. What
 /// arrives meanwhile is kept in mind and handled with the answer. The phase that is shown follows the work:
 /// `Linking`, `Addressing` and `Routing` while such steps are applied, `Failed` while waiting.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Lifecycle {
     pub(super) tunnel: TunnelId,
     pub(super) settings: LifecycleSettings,
@@ -96,7 +98,7 @@ pub struct Lifecycle {
 }
 
 /// What the machine waits for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum State {
     /// Nothing was asked for yet.
     Pending,
@@ -119,7 +121,7 @@ pub(super) enum State {
 }
 
 /// Why the machine looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Look {
     /// To build or go on building.
     Build,
@@ -130,7 +132,7 @@ pub(super) enum Look {
 }
 
 /// Steps that are being taken, phase by phase.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Work {
     pub(super) phase: Phase,
     pub(super) count: usize,
@@ -140,14 +142,14 @@ pub(super) struct Work {
 }
 
 /// What is being taken down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Removal {
     pub(super) links: VecDeque<LinkName>,
     pub(super) rules: Vec<Rule>,
 }
 
 /// What arrived while an operation was under way, to be done with the answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Todo {
     pub(super) recheck: bool,
     pub(super) compare_routes: bool,
@@ -157,14 +159,14 @@ pub(super) struct Todo {
     pub(super) assign: Option<Assignment>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Retirement {
     pub(super) links: BTreeSet<LinkName>,
     pub(super) rules: BTreeSet<Rule>,
     pub(super) reason: String,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Assignment {
     pub(super) spec: TunnelSpec,
     pub(super) incarnation: Incarnation,
@@ -172,7 +174,7 @@ pub(super) struct Assignment {
 }
 
 /// The session that runs.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) number: SessionNumber,
     pub(super) spec: BgpSpec,
@@ -242,6 +244,7 @@ impl Lifecycle {
 }
 
 impl Core for Lifecycle {
+    const NAME: &'static str = "lifecycle";
     type Input<'a> = Input;
     type Effect = Effect;
     const TIMEOUT: fn() -> Input = || Input::Timeout;
@@ -257,6 +260,17 @@ impl Core for Lifecycle {
 
     fn poll_timeout(&self) -> Option<Deadline> {
         self.next_deadline()
+    }
+
+    fn told(effect: &Effect) -> Option<&Event> {
+        if let Effect::Record(event) = effect { Some(event) } else { None }
+    }
+
+    fn vouch(&self, change: &Change) -> Change {
+        match change {
+            Change::Tunnel(_) => Change::Tunnel(Arc::new(self.report())),
+            other => other.clone(),
+        }
     }
 }
 

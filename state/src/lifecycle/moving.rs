@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::machine::{Lifecycle, Turn};
 use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, TunnelSpec};
 
 /// A move that is not over.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Move {
     /// What worked.
     old: TunnelSpec,
@@ -22,7 +22,7 @@ pub(super) struct Move {
     fault: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Stage {
     /// The tunnel is at the new endpoints, or on the way there. Once it has arrived, the time starts anew.
     Trying { until: Monotonic, arrived: bool },
@@ -31,7 +31,7 @@ enum Stage {
 }
 
 /// A tunnel that is where it was, because where it should be nobody answers.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PostponedMove {
     /// Where it should be.
     pub link: LinkSpec,

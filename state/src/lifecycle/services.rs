@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, mem, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use super::{
     BlockedRoutes, Effect, MulticastRun, Usability, WatchedRoute,
@@ -16,7 +17,7 @@ use super::{
 use crate::{InstallSpec, LinkName, LivenessMode, SessionStatus};
 
 /// How the hosts behind learned routes are probed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Probe {
     link: LinkName,
     source: Ipv4Addr,
@@ -24,7 +25,7 @@ struct Probe {
 }
 
 /// What was last asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Services {
     pub(super) multicast: Option<MulticastRun>,
     watched: BTreeSet<Ipv4Net>,
@@ -34,6 +35,7 @@ pub(super) struct Services {
     pub(super) touched: BTreeSet<Ipv4Net>,
     /// Routes that were held against what is watched.
     #[cfg(test)]
+    #[serde(skip)]
     pub(super) examined: usize,
     /// Whether everything that is watched may be another, not only what was touched.
     pub(super) watch_changed: bool,

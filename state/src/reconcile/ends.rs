@@ -6,11 +6,13 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::machine::{Reconciler, Slot, Stage, Turn};
 use crate::{Observed, TunnelId, TunnelSpec, desired::Built, lifecycle::TunnelReport, reconcile::Role};
 
 /// The far ends of all tunnels of this host: those that are there, are wanted, wait or are on their way out.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(super) struct FarEnds {
     of: BTreeMap<TunnelId, BTreeSet<Ipv4Addr>>,
     /// Of tunnels that wait for their source address.
@@ -18,7 +20,7 @@ pub(super) struct FarEnds {
 }
 
 /// A tunnel as the last full observation showed it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Seen {
     far_end: Option<Ipv4Addr>,
     addresses: BTreeSet<Ipv4Addr>,

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Effect, Input, Manual, ReconcilerSettings, Role,
     ends::{FarEnds, Seen},
@@ -17,6 +19,7 @@ use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel,
     Phase, Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
+    event::Event,
     guard::{AcceptedView, HoldReason},
     lifecycle::TunnelReport,
     plan::{Limits, plan_keeping},
@@ -35,7 +38,7 @@ use crate::{
 ///
 /// [`Incarnation`]s are numbers of one tunnel: each assignment carries one that is higher than any that was reported or
 /// seen on a mark, and the provisioner counts on from there.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Reconciler {
     pub(super) settings: ReconcilerSettings,
     pub(super) role: Option<Role>,
@@ -51,6 +54,7 @@ pub struct Reconciler {
     /// Which slot's link has this name.
     pub(super) names: BTreeMap<LinkName, TunnelId>,
     /// Which slot's link is between these.
+    #[serde(with = "crate::serial::pairs")]
     pub(super) endpoints: BTreeMap<(Ipv4Addr, Ipv4Addr), TunnelId>,
     /// Desired tunnels whose name or endpoints another slot still holds.
     pub(super) waiting: BTreeSet<TunnelId>,
@@ -75,7 +79,7 @@ pub struct Reconciler {
 }
 
 /// One tunnel's provisioner, as far as the reconciler knows.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Slot {
     pub(super) stage: Stage,
     pub(super) report: Option<TunnelReport>,
@@ -86,13 +90,13 @@ pub(super) struct Slot {
 }
 
 /// A link that carries a tunnel's mark.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Mark {
     link: LinkName,
     endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// It is to make the tunnel so.
     Assigned(Box<TunnelSpec>),
@@ -102,14 +106,14 @@ pub(super) enum Stage {
     Detaching,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Recheck {
     pub(super) last: Option<Monotonic>,
     pub(super) due: Option<Monotonic>,
 }
 
 /// Full observations.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Looking {
     /// One is under way.
     pub(super) under_way: bool,
@@ -130,7 +134,7 @@ pub(super) struct Looking {
     pub(super) failures: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Shutdown {
     /// All provisioners let go.
     Detach,
@@ -183,6 +187,7 @@ impl Reconciler {
 }
 
 impl Core for Reconciler {
+    const NAME: &'static str = "reconciler";
     type Input<'a> = Input;
     type Effect = Effect;
     const TIMEOUT: fn() -> Input = || Input::Timeout;
@@ -222,6 +227,10 @@ impl Core for Reconciler {
             (recheck, "recheck"),
         ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
+    }
+
+    fn told(effect: &Effect) -> Option<&Event> {
+        if let Effect::Record(event) = effect { Some(event) } else { None }
     }
 }
 

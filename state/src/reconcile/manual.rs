@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Role,
     machine::{Reconciler, Stage, Turn},
@@ -15,7 +17,7 @@ use crate::{
 
 /// What an operator asked for past the ledger. While the switch is off it holds until the switch is set; while it is on,
 /// until the ledger is read the next time.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Manual {
     /// Tunnels to have, instead of the ledger's whose links have the same names.
     pub tunnels: BTreeMap<TunnelId, ManualRequest>,

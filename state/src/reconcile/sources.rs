@@ -5,6 +5,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Effect, Role,
     machine::{Reconciler, Slot, Stage, Turn},
@@ -12,7 +14,7 @@ use super::{
 use crate::{Observed, TunnelId, TunnelSpec, desired::takes_route_source, event::Event};
 
 /// What is known of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sources {
     /// Towards each endpoint, what tunnels are built with; `None` where there is no route.
     pub(super) known: BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
@@ -24,7 +26,7 @@ pub(super) struct Sources {
     others: BTreeMap<Ipv4Addr, Other>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Other {
     source: Ipv4Addr,
     /// The host was seen to have the tunnel's address still, and that was told.

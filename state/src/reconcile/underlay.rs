@@ -5,6 +5,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Effect,
     machine::{Reconciler, Turn},
@@ -26,9 +28,10 @@ pub const USUAL_MTU: u16 = 1476;
 pub const SMALLEST_MTU: u16 = 576;
 
 /// What is known of the ways that tunnels take.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Underlay {
     /// The MTU of each way that was asked for; `None` where nobody could say. Only ways that are in use.
+    #[serde(with = "crate::serial::pairs")]
     known: BTreeMap<Way, Option<u32>>,
     /// Those that the tunnels of the last build take.
     used: BTreeSet<Way>,

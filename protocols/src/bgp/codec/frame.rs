@@ -1,5 +1,7 @@
 //! From a stream of bytes to messages (RFC 4271 section 4.1) and back.
 
+use serde::{Deserialize, Serialize};
+
 use super::Notification;
 
 /// Marker, length and type.
@@ -92,8 +94,9 @@ pub(super) fn encode(kind: MessageKind, body: &[u8]) -> Vec<u8> {
 }
 
 /// Cuts a stream into messages. Holds one unfinished message at most.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Framer {
+    #[serde(with = "warren_state::serial::hex")]
     partial: Vec<u8>,
 }
 

@@ -2,19 +2,22 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     frame::{self, HEADER, LONGEST, MessageKind},
     reader::Reader,
 };
 
 /// Why a session ends (RFC 4271 section 4.5).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Notification {
     /// The error code.
     pub code: u8,
     /// The subcode, 0 for unspecific.
     pub subcode: u8,
     /// What the RFC asks to go with it.
+    #[serde(with = "warren_state::serial::hex")]
     pub data: Vec<u8>,
 }
 

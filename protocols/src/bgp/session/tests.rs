@@ -409,7 +409,7 @@ fn news_of_an_earlier_connection_changes_nothing() {
         Input::Connected(old),
         Input::ConnectFailed(old, "late".into()),
         Input::Disconnected(old, "late".into()),
-        Input::Received(old, &keepalive()),
+        Input::Received(old, keepalive().into()),
     ] {
         assert_eq!(rig.input(late), []);
     }

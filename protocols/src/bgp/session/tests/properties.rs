@@ -84,8 +84,8 @@ proptest! {
     fn how_a_stream_is_cut_makes_no_difference(bytes in stream(), cut in 1_usize..600) {
         let (mut whole, mut cut_up) = (Rig::established(), Rig::established());
         let number = whole.number();
-        let expected = whole.input(Input::Received(number, &bytes));
-        let outputs: Vec<Output> = bytes.chunks(cut).flat_map(|chunk| cut_up.input(Input::Received(number, chunk))).collect();
+        let expected = whole.input(Input::Received(number, (&bytes).into()));
+        let outputs: Vec<Output> = bytes.chunks(cut).flat_map(|chunk| cut_up.input(Input::Received(number, chunk.into()))).collect();
         prop_assert_eq!(outputs, expected);
         prop_assert_eq!(cut_up.session.report(), whole.session.report());
     }
