@@ -8,6 +8,8 @@ mod hostile;
 mod kernel_peer;
 #[path = "userspace/lab.rs"]
 mod lab;
+#[path = "userspace/last_words.rs"]
+mod last_words;
 #[path = "userspace/lifetime.rs"]
 mod lifetime;
 #[path = "userspace/traffic.rs"]
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
             if let Some(reason) = &obstacle {
                 eprintln!("skipped by name: {reason}");
             }
-            let trials = [traffic::trials(), hostile::trials(), lifetime::trials(), kernel_peer::trials()];
+            let trials = [traffic::trials(), hostile::trials(), lifetime::trials(), last_words::trials(), kernel_peer::trials()];
             let trials = trials.into_iter().flatten().map(|trial| trial.with_ignored_flag_if(obstacle.is_some())).collect();
             libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }

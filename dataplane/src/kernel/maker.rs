@@ -20,11 +20,16 @@ pub trait LinkMaker: Send + Sync + 'static {
     /// `Conflict` when the name or the endpoints are taken; otherwise by the kernel's answer.
     async fn create(&self, spec: &LinkSpec) -> Result<(), Fault>;
 
-    /// Gives the link that is there the TTL of `spec`. The shared code sets MTU and the up flag itself.
+    /// Gives the link that is there the endpoints and the TTL of `spec`; what the host has sent before goes the old way. The
+    /// shared code sets MTU and the up flag itself.
     ///
     /// # Errors
     /// `Gone` when the link is not there; otherwise by the kernel's answer.
     async fn change(&self, spec: &LinkSpec) -> Result<(), Fault>;
+
+    /// Waits until what the host has sent over these links so far has left them, but not for long: called before they are
+    /// deleted, so that last words are heard. The kernel's own tunnels keep nothing back.
+    async fn flush(&self, _links: &[LinkName]) {}
 
     /// Lets go of what the maker holds for the link, after it was deleted or found gone. May be called more than once.
     async fn release(&self, link: &LinkName);

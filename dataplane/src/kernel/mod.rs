@@ -103,7 +103,7 @@ impl<M: LinkMaker> Core<M> {
 
     /// Deletes the tunnel's link, and has the maker let go of it.
     async fn delete_link(&self, tunnel: TunnelId, link: LinkName) -> remove::Removed {
-        let removed = self.remover.delete(&self.pool, tunnel, link.clone()).await;
+        let removed = self.remover.delete(&self.maker, &self.pool, tunnel, link.clone()).await;
         if removed.is_ok() {
             self.maker.release(&link).await;
         }

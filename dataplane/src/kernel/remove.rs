@@ -1,5 +1,6 @@
 //! Removing links. The kernel takes one link down in some 16 ms, waiting for all readers of its tables, but many at once
-//! in little more: removals that come together are gathered for a moment and made with one request, by link group.
+//! in little more: removals that come together are gathered for a moment and made with one request, by link group. What was
+//! sent over the links before leaves first.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use warren_state::{Fault, FaultClass, LinkName, TunnelId};
 
 use super::{
+    LinkMaker,
     connection::{Netlink, Refusal},
     fault::{fault, is_absent, refused},
     link,
@@ -48,7 +50,7 @@ pub struct Remover {
 
 impl Remover {
     /// Deletes the tunnel's link with all that is on it.
-    pub async fn delete(&self, pool: &Pool, tunnel: TunnelId, link: LinkName) -> Removed {
+    pub async fn delete(&self, maker: &impl LinkMaker, pool: &Pool, tunnel: TunnelId, link: LinkName) -> Removed {
         let (reply, answer) = oneshot::channel();
         let first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,16 +58,18 @@ impl Remover {
             waiting.len() == 1
         };
         if first {
-            self.carry_out(pool).await;
+            self.carry_out(maker, pool).await;
         }
         answer.await.unwrap_or_else(|_| Err(fault(FaultClass::Transient, format!("delete link {link}"), "the removal was cut short")))
     }
 
     /// Whoever finds nobody waiting does the work for all who come until it begins.
-    async fn carry_out(&self, pool: &Pool) {
+    async fn carry_out(&self, maker: &impl LinkMaker, pool: &Pool) {
         let _turn = self.turn.lock().await;
         self.gather().await;
         let jobs = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let links: Vec<LinkName> = jobs.iter().map(|job| job.link.clone()).collect();
+        maker.flush(&links).await;
         // A fault of the pool drops the jobs, which answers them.
         let _ = pool.run(async move |netlink| delete_all(netlink, jobs).await).await;
     }

@@ -1,7 +1,7 @@
 //! The forwarder's side of the control socket.
 
 use std::{
-    io,
+    io, slice,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,7 +15,7 @@ use tokio::{
     sync::Notify,
     time::Instant,
 };
-use warren_state::FaultClass;
+use warren_state::{FaultClass, LinkName};
 
 use super::{
     protocol::{LINE_MAX, Refusal, Request, Response, VERSION},
@@ -27,6 +27,13 @@ const CLIENTS_MAX: usize = 16;
 
 /// How often it is looked whether anybody still needs the forwarder.
 const IDLE_CHECK: Duration = Duration::from_millis(500);
+
+/// So long it is waited for what a host has sent to leave: one that sends faster than the way takes it never has nothing
+/// under way.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it has left.
+const FLUSH_CHECK: Duration = Duration::from_millis(1);
 
 /// Serves clients until there have been neither clients nor tunnels for `linger`, or one asks for the end.
 pub async fn serve(listener: UnixListener, tunnels: Arc<Tunnels>, linger: Duration) {
@@ -96,7 +103,7 @@ impl Shared {
                 return Ok(());
             }
             let (response, then) = match serde_json::from_slice(&line) {
-                Ok(request) => self.answer(request),
+                Ok(request) => self.answer(request).await,
                 Err(error) => (Refusal::new(FaultClass::Permanent, format!("not a request: {error}")).into(), Then::Go),
             };
             let mut bytes = serde_json::to_vec(&response)?;
@@ -113,7 +120,7 @@ impl Shared {
         }
     }
 
-    fn answer(&self, request: Request) -> (Response, Then) {
+    async fn answer(&self, request: Request) -> (Response, Then) {
         let tunnels = &self.tunnels;
         let outcome = match request {
             Request::Hello { version: VERSION } => {
@@ -124,8 +131,16 @@ impl Shared {
                 return (Refusal::new(FaultClass::Conflict, detail).into(), Then::HangUp);
             }
             Request::Add(spec) => tunnels.add(&spec).map(|()| Response::Done),
-            Request::Change(spec) => tunnels.change(&spec).map(|()| Response::Done),
+            Request::Change(spec) => {
+                self.flush(slice::from_ref(&spec.name)).await;
+                tunnels.change(&spec).map(|()| Response::Done)
+            }
+            Request::Flush { names } => {
+                self.flush(&names).await;
+                Ok(Response::Done)
+            }
             Request::Remove { name } => {
+                self.flush(slice::from_ref(&name)).await;
                 tunnels.remove(&name);
                 Ok(Response::Done)
             }
@@ -138,6 +153,18 @@ impl Shared {
             Request::Shutdown => return (Response::Done, Then::End),
         };
         (outcome.unwrap_or_else(Response::from), Then::Go)
+    }
+
+    async fn flush(&self, names: &[LinkName]) {
+        let deadline = Instant::now() + FLUSH;
+        let mut carrying = self.tunnels.named(names);
+        loop {
+            carrying.retain(|tunnel| tunnel.has_packets_under_way());
+            if carrying.is_empty() || Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep(FLUSH_CHECK).await;
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The backend's side of the daemon: makes links through the forwarder.
 
-use std::{fs::OpenOptions, io};
+use std::{fs::OpenOptions, io, time::Duration};
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 use warren_state::{Capabilities, Fault, FaultClass, Feature, LinkName, LinkSpec, MissingFeature};
 
 use super::{
@@ -11,6 +12,9 @@ use super::{
     receive,
 };
 use crate::kernel::LinkMaker;
+
+/// A forwarder that is alive answers a flush within a second; for one that is not, no link stays longer than this.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Links of TUN devices that a forwarder holds.
 ///
@@ -101,6 +105,15 @@ impl LinkMaker for UserspaceLinks {
         match self.ask(&Request::Change(spec.clone()), Absent::Fine, &operation).await? {
             Some(_) => Ok(()),
             None => Err(Refusal::new(FaultClass::Gone, "there is no forwarder").during(operation)),
+        }
+    }
+
+    async fn flush(&self, links: &[LinkName]) {
+        let request = Request::Flush { names: links.to_vec() };
+        match timeout(FLUSH_TIMEOUT, self.ask(&request, Absent::Fine, "flush links")).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => tracing::debug!(%fault, "links not flushed"),
+            Err(_late) => tracing::debug!("the forwarder does not say that the links are flushed"),
         }
     }
 

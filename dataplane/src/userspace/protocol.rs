@@ -25,9 +25,15 @@ pub enum Request {
     },
     /// Makes a TUN device and carries its packets.
     Add(LinkSpec),
-    /// Gives a tunnel another TTL or MTU.
+    /// Gives a tunnel other endpoints, another TTL or MTU. What the host has sent before goes the old way.
     Change(LinkSpec),
-    /// Closes the tunnel's TUN device, which deletes the link.
+    /// Waits until what the host has sent over these tunnels so far has left, or a second is over. A forwarder of an earlier
+    /// release refuses it.
+    Flush {
+        /// Which.
+        names: Vec<LinkName>,
+    },
+    /// Closes the tunnel's TUN device, which deletes the link, once what the host has sent over it has left.
     Remove {
         /// Which.
         name: LinkName,

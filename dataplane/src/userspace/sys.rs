@@ -47,6 +47,14 @@ pub fn tun_is_attached(file: &File) -> bool {
     unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETIFF, &raw mut request) == 0 }
 }
 
+/// Whether the device has a packet to read; one that was deleted has none.
+#[must_use]
+pub fn is_readable(file: &File) -> bool {
+    let mut asked = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: `asked` is one pollfd that outlives the call, and the descriptor is open.
+    unsafe { libc::poll(&raw mut asked, 1, 0) > 0 && asked.revents & libc::POLLIN != 0 }
+}
+
 fn interface_request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: all zeroes is a valid ifreq.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };

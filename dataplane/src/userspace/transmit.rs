@@ -49,7 +49,7 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
         tunnels.readable.wait(&mut ready)?;
         for number in &ready {
             let Some(tunnel) = tunnels.get(*number) else { continue };
-            if transmitter.drain(&tunnel)? == Link::Deleted {
+            if tunnel.carry(|| transmitter.drain(&tunnel))? == Link::Deleted {
                 tracing::info!(link = %tunnel.name, "link was deleted");
                 tunnels.drop_tunnel(&tunnel);
             }

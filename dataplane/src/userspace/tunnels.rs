@@ -7,7 +7,10 @@ use std::{
     net::Ipv4Addr,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU16, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
@@ -57,6 +60,8 @@ pub struct Tunnel {
     pub tun: File,
     /// What was carried.
     pub traffic: Traffic,
+    /// Whether packets that were read may not be sent yet.
+    carrying: AtomicBool,
     ttl: AtomicU8,
     mtu: AtomicU16,
 }
@@ -75,6 +80,21 @@ impl Tunnel {
     #[must_use]
     pub fn mtu(&self) -> u16 {
         self.mtu.load(Relaxed)
+    }
+
+    /// Reads packets and sends them, as the body says; only one thread does that.
+    pub fn carry<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.carrying.store(true, SeqCst);
+        let outcome = body();
+        self.carrying.store(false, SeqCst);
+        outcome
+    }
+
+    /// Whether the host has sent something that has not left. Of two looks the first is at the device: what is not there any
+    /// more was read by somebody who said before that he carries.
+    #[must_use]
+    pub fn has_packets_under_way(&self) -> bool {
+        sys::is_readable(&self.tun) || self.carrying.load(SeqCst)
     }
 
     /// The outer addresses of packets that we send.
@@ -157,6 +177,12 @@ impl Tunnels {
         self.read().by_number.get(&number).cloned()
     }
 
+    /// Those of these names that there are.
+    pub fn named(&self, names: &[LinkName]) -> Vec<Arc<Tunnel>> {
+        let table = self.read();
+        names.iter().filter_map(|name| table.by_name.get(name).cloned()).collect()
+    }
+
     /// Makes the link and starts to carry its packets.
     ///
     /// # Errors
@@ -181,6 +207,7 @@ impl Tunnels {
             outer: AtomicU64::new(packed(spec)),
             tun,
             traffic: Traffic::default(),
+            carrying: AtomicBool::new(false),
             ttl: AtomicU8::new(spec.ttl),
             mtu: AtomicU16::new(spec.mtu),
         });
