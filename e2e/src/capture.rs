@@ -63,7 +63,7 @@ impl Capture {
         Ok(capture)
     }
 
-    /// Ends the capture; where it is.
+    /// Ends the capture; where it is. What has passed the interface a moment ago may not be in it: wait for what must be.
     ///
     /// # Errors
     /// When tcpdump does not end.
@@ -78,10 +78,19 @@ impl Capture {
     /// # Errors
     /// When the file cannot be read.
     pub fn has_packet(&self, protocol: u8, destination: Ipv4Addr) -> Result<bool> {
+        self.has_payload(protocol, destination, |_| true)
+    }
+
+    /// Whether one with such a payload was; what follows the payload in the file is there too.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn has_payload(&self, protocol: u8, destination: Ipv4Addr, is_it: impl Fn(&[u8]) -> bool) -> Result<bool> {
         const PLAIN_HEADER: u8 = 0x45;
+        const HEADER: usize = 20;
         let recorded = fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let is_it = |header: &[u8]| header[0] == PLAIN_HEADER && header[9] == protocol && header[16..] == destination.octets();
-        Ok(recorded.windows(20).any(is_it))
+        let is_header = |header: &[u8]| header[0] == PLAIN_HEADER && header[9] == protocol && header[16..] == destination.octets();
+        Ok(recorded.windows(HEADER).enumerate().any(|(at, header)| is_header(header) && is_it(&recorded[at + HEADER..])))
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{netns::Namespace, wait::scaled};
 const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 
+/// A reply that comes later than this does not come.
+const LATEST_REPLY: Duration = Duration::from_secs(5);
+
 /// Each sender has an identifier of its own, so that none takes another's replies.
 static NEXT_IDENTIFIER: AtomicU16 = AtomicU16::new(1);
 
@@ -94,7 +97,7 @@ impl Stream {
         Ok(Self { stop, worker })
     }
 
-    /// Ends the stream; replies under way are awaited for a second.
+    /// Ends the stream; replies under way are awaited, on a busy host for some seconds.
     ///
     /// # Errors
     /// When the sender failed.
@@ -182,7 +185,7 @@ impl Echo {
                 next = (next + period).max(Instant::now() - period * 5);
                 thread::sleep(next.saturating_duration_since(Instant::now()));
             }
-            let last = Instant::now() + Duration::from_secs(1);
+            let last = Instant::now() + LATEST_REPLY;
             while count() < usize::from(sequence) && Instant::now() < last {
                 thread::sleep(Duration::from_millis(5));
             }

@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 use warren_e2e::{
     observe::{await_gone, link_index},
-    site::{LINK, Site},
+    ping,
+    site::{LINK, Site, TEST_ADDRESSES},
     wait::{Ask, scaled, stays, until},
 };
 use warren_ledger::accounts::UserType;
@@ -30,8 +31,11 @@ fn finding(site: &mut Site<'_>) -> Result<Connected> {
     site.clients[0].daemon_arguments = vec!["--client-ip=".to_owned(), format!("--route-config={}", file.display())];
     let connection = site.connect(0, UserType::IBRL)?;
     let daemon = site.start_daemon()?;
-    warren_e2e::observe::await_session_up(&daemon, SOON)?;
-    Ok(Connected { daemon, connection, client: std::sync::Arc::clone(&site.client().namespace) })
+    let host = Connected { daemon, connection, client: std::sync::Arc::clone(&site.client().namespace) };
+    warren_e2e::observe::await_session_up(&host.daemon, SOON)?;
+    warren_e2e::observe::await_device_session(site.device(), &host.connection.end, SOON)?;
+    ping::first_reply(&host.client, host.connection.user.dz_ip, TEST_ADDRESSES[1], SOON)?;
+    Ok(host)
 }
 
 fn prefer_spare(site: &Site<'_>) -> Result<()> {
@@ -56,7 +60,7 @@ fn preferred(site: &mut Site<'_>) -> Result<()> {
     let host = finding(site)?;
     let before = host.fingerprint(site)?;
     let (gateway, address, spare) = (site.client().gateway, site.client().address, site.client().spare_address);
-    let pings = host.pings_to(warren_e2e::site::TEST_ADDRESSES[1])?;
+    let pings = host.pings_to(TEST_ADDRESSES[1])?;
     prefer_spare(site)?;
     await_held(site, &host)?;
     stays("it stays over further looks", scaled(Duration::from_secs(3)), || {

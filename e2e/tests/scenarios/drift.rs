@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use warren_e2e::{
     observe::{addresses, await_routes, bgp_routes, link, link_index},
     site::{LINK, Site},
-    wait::{Ask, scaled, until},
+    wait::{Ask, until},
 };
 use warren_ledger::accounts::UserType;
 
@@ -15,8 +15,8 @@ use crate::{
     support::{SOON, connected, without_loss},
 };
 
-/// A repair that follows a notice is far quicker than the slowest timer.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// A repair that follows a notice is quicker than the slowest timer (30 s), on a busy host, too.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 pub const ALL: &[Scenario] = &[
     ("a_deleted_link_is_put_back_at_once", deleted_link),
@@ -33,11 +33,9 @@ fn deleted_link(site: &mut Site<'_>) -> Result<()> {
     let host = connected(site, UserType::IBRL)?;
     let before = link_index(&host.client, LINK)?;
     host.client.ip(&format!("link del {LINK}\n"))?;
-    let begun = Instant::now();
     until("another link is there", AT_ONCE, || {
         Ok(Ask::holds(link_index(&host.client, LINK).is_ok_and(|index| index != before), || "no new link".into()))
     })?;
-    println!("     deleted link repaired after {:.1?}", begun.elapsed());
     host.await_working(site)
 }
 
@@ -144,8 +142,5 @@ fn foreign_link(site: &mut Site<'_>) -> Result<()> {
     })?;
     ensure!(link_index(&client, LINK)? == foreign, "a link that is not ours was replaced");
     client.ip(&format!("link del {LINK}\n"))?;
-    let begun = Instant::now();
-    warren_e2e::observe::await_working(site, &daemon, &connection, SOON)?;
-    ensure!(begun.elapsed() < scaled(SOON), "the tunnel came late");
-    Ok(())
+    warren_e2e::observe::await_working(site, &daemon, &connection, SOON)
 }

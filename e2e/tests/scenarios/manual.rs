@@ -12,6 +12,7 @@ use warren_e2e::{
     daemon::Daemon,
     http,
     observe::{await_device_session, await_gone, await_routes, await_session_up, bgp_routes, link},
+    ping,
     site::{Connection, LINK, Site, TEST_ADDRESSES},
     wait::{Ask, scaled, stays, until},
 };
@@ -61,6 +62,8 @@ fn exclusion(site: &mut Site<'_>) -> Result<()> {
         ensure!(bgp_routes(&host.client)?.len() == 1);
         Ok(())
     })?;
+    await_device_session(site.device(), &host.connection.end, SOON)?;
+    ping::first_reply(&host.client, host.connection.user.dz_ip, TEST_ADDRESSES[0], SOON)?;
     let before = host.fingerprint(site)?;
     let pings = host.pings_to(TEST_ADDRESSES[0])?;
     fs::remove_file(&file)?;
@@ -114,9 +117,7 @@ fn provision(site: &mut Site<'_>) -> Result<()> {
     let asked = request(&host.connection);
     post(&host.daemon, "/provision", &asked, OK)?;
     ensure!(link(&host.client, LINK)?.is_some(), "the link is there when the answer is");
-    await_session_up(&host.daemon, SOON)?;
-    await_device_session(site.device(), &host.connection.end, SOON)?;
-    await_routes(&host.client, SOON)?;
+    host.await_working(site)?;
     without_loss({
         let pings = host.pings()?;
         stays("it stays over the next reads of the ledger", scaled(Duration::from_secs(2)), || {
