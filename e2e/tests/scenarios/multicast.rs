@@ -43,8 +43,6 @@ const PIM: u8 = 103;
 const UDP: u8 = 17;
 
 const ALL_PIM_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 13);
-/// The first option of a Hello, with a hold time of no seconds.
-const GOODBYE: [u8; 6] = [0, 1, 0, 2, 0, 0];
 
 const fn group(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(233, 84, 178, n)
@@ -185,8 +183,7 @@ fn across(site: &mut Site<'_>) -> Result<()> {
     subscriber.edit(site, |user| user.status = UserStatus::BANNED)?;
     subscriber.await_joined(site, &[])?;
     until("the subscriber's last words are recorded", SOON, || {
-        let arrived = from_subscriber
-            .has_payload(PIM, ALL_PIM_ROUTERS, |message| message.starts_with(&[0x20, 0]) && message[4..].starts_with(&GOODBYE))?;
+        let arrived = from_subscriber.has_payload(PIM, ALL_PIM_ROUTERS, is_goodbye)?;
         Ok(Ask::holds(arrived, || subscriber.daemon.log_tail()))
     })?;
     publisher.edit(site, |user| user.status = UserStatus::BANNED)?;
@@ -197,6 +194,11 @@ fn across(site: &mut Site<'_>) -> Result<()> {
         })?;
     }
     packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, publisher.connection.user.dz_ip)
+}
+
+/// A Hello whose first option is a hold time of no seconds; a checksum is before it.
+fn is_goodbye(message: &[u8]) -> bool {
+    message.starts_with(&[0x20, 0]) && message.get(4..).is_some_and(|options| options.starts_with(&[0, 1, 0, 2, 0, 0]))
 }
 
 /// What the device gets over each of its tunnels.
