@@ -116,7 +116,7 @@ impl Handle {
     /// Waits until every input that came before the call is taken into account, and desired and observed agree. Gives
     /// whether that came about within the time.
     pub async fn wait_converged(&self, within: Duration) -> bool {
-        let wanted = self.board.revision();
+        let wanted = self.board.tables().inputs.0;
         let mut published = self.subscribe();
         let converged = published.wait_for(|snapshot| snapshot.revision >= wanted && snapshot.converged);
         timeout(within, converged).await.is_ok_and(|outcome| outcome.is_ok())
@@ -170,7 +170,8 @@ impl Handle {
     /// # Errors
     /// When some of them are no longer kept: take a snapshot instead.
     pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        self.board.journal_after(position)
+        let told = self.board.truth.told_since(position).2?;
+        Ok(told.into_iter().map(|entry| JournalEntry::clone(&entry)).collect())
     }
 
     /// What is true, at which position, and every step after the given one up to there.
@@ -178,7 +179,7 @@ impl Handle {
     /// The steps are an error when some of them are no longer kept: go on from what is true now.
     #[must_use]
     pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
-        self.board.read_since(position)
+        self.board.truth.read_since(position)
     }
 
     /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it

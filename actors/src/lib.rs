@@ -18,7 +18,6 @@
 //! [`policy::RestartPolicies`].
 
 mod board;
-pub mod figures;
 mod handle;
 mod manual;
 mod preview;
@@ -28,14 +27,14 @@ pub mod snapshot;
 mod status;
 mod supervision;
 mod sys;
+mod truth;
 mod tunnel;
 
-pub use figures::Figures;
 pub use handle::{Handle, ServiceFactory};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};
 pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};
-pub use snapshot::{ExclusionStatus, Snapshot};
+pub use snapshot::Snapshot;
 pub use supervision::{
     clock::Clock,
     exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError},
@@ -43,8 +42,12 @@ pub use supervision::{
     tree::start,
 };
 pub use tunnel::connection::{Dialer, Stream, TcpDialer};
+pub use warren_state::{
+    figures::{self, Figures},
+    table::ExclusionStatus,
+};
 
 // Names by which the files below know each other.
 use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, watcher};
 use supervision::{directory, driver, keeper, poke, pulse, root, service};
-use tunnel::{connection, multicast, multicast_socket, news, operations, provisioner, reconciler, session, told, tunnels, watched};
+use tunnel::{connection, multicast, multicast_socket, operations, provisioner, reconciler, session, told, tunnels};

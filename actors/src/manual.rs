@@ -5,11 +5,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
 use warren_state::{Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal};
 
-use crate::{
-    Handle, Snapshot,
-    board::{Board, lock},
-    reconciler::ReconcilerMessage,
-};
+use crate::{Handle, Snapshot, board::Board, reconciler::ReconcilerMessage};
 
 /// How long a tunnel may take to be there or to be gone. A session is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,12 +53,12 @@ impl Handle {
     /// When it is not there. Then nothing of it stays.
     pub async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
         let (id, board) = (request.id(), &self.board);
-        let before = board.reports().into_iter().find(|report| report.tunnel == id).map(|report| report.incarnation);
+        let before = board.report(id).map(|report| report.incarnation);
         ask(board, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
         let outcome = |snapshot: &Snapshot| {
             let report = snapshot.tunnels.get(&id).filter(|report| is_new(report, before));
             let built = report.and_then(|report| outcome(report));
-            built.or_else(|| (!lock(&board.manual).tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
+            built.or_else(|| (!board.tables().manual.tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
         };
         let built = self.when(outcome).await.unwrap_or(Err(ManualError::Late));
         if let Err(ManualError::Failed(_) | ManualError::Late) = &built {
@@ -77,8 +73,7 @@ impl Handle {
     /// # Errors
     /// When it is not gone yet.
     pub async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
-        let reports = self.board.reports();
-        let before = reports.iter().find(|report| report.tunnel == tunnel).map(|report| report.incarnation);
+        let before = self.board.report(tunnel).map(|report| report.incarnation);
         ask(&self.board, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
         let Some(before) = before else { return Ok(()) };
         self.when(|snapshot| gone(snapshot, tunnel, before)).await.unwrap_or(Err(RemoveError::Late))

@@ -16,11 +16,13 @@ const ANSWER: Duration = Duration::from_secs(2);
 const OBSERVE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
-    if board.role().is_none() {
-        let reason = board.client_ip.load().error.clone().unwrap_or_else(|| "it is being looked for".to_owned());
+    let tables = board.tables();
+    let role = board.role(&tables);
+    if role.is_none() {
+        let reason = tables.address.error.clone().unwrap_or_else(|| "it is being looked for".to_owned());
         return Err(PlanError::NotReady(format!("this host's public address is not known: {reason}")));
     }
-    if board.view_for(board.role()).is_none() {
+    if tables.view_for(role).is_none() {
         return Err(PlanError::NotReady("the ledger has not been read yet".to_owned()));
     }
     let learned = learned(board).await;

@@ -6,11 +6,12 @@ use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Exclusion, Generation, Monotonic, Owners, Pubkey, Sequence, Switch, TunnelId, View,
+    Capabilities, Epoch, Generation, Monotonic, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
     guard::{HoldReason, Restarted},
     lifecycle::TunnelReport,
     reconcile::Role,
+    table::ExclusionStatus,
 };
 
 use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
@@ -98,15 +99,6 @@ pub struct Snapshot {
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
     /// Whether the daemon is stopping.
     pub stopping: bool,
-}
-
-/// What sessions may not teach us.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct ExclusionStatus {
-    /// The list in force.
-    pub list: Exclusion,
-    /// Why a later one is not.
-    pub error: Option<String>,
 }
 
 impl Snapshot {

@@ -1,26 +1,24 @@
 //! Status: folds what happens into the published snapshot, and writes the log.
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::Instant};
 use warren_state::{
-    Monotonic, Sequence,
+    Sequence,
     event::{Event, Level},
     journal::JournalEntry,
     repeats::{Repeats, Sum, Telling},
+    table::Tables,
 };
 
 use crate::{
     Clock, Snapshot,
-    board::{Board, Reconciled, lock},
+    board::Board,
     driver::AbortOnDrop,
     policy::Kind,
     pulse::Watch,
+    truth::{Following, Wants},
 };
 
 /// The age of the view and the ledger's health change without an event.
@@ -40,8 +38,11 @@ pub(crate) enum StatusMessage {
 pub(crate) struct State {
     board: Arc<Board>,
     watch: Watch,
-    working: Snapshot,
-    reconciled: Arc<Reconciled>,
+    following: Following,
+    /// The position that was read last, and what is true there.
+    sequence: Sequence,
+    tables: Tables,
+    stale: bool,
     repeats: Repeats,
     published_at: Option<Instant>,
     due: Option<(Instant, AbortOnDrop)>,
@@ -55,20 +56,21 @@ impl Actor for Status {
     async fn pre_start(&self, myself: ActorRef<StatusMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         let watch = board.pulses.watch(Kind::Status, myself.get_cell());
         board.directory.status.set(myself.clone());
-        // What an earlier status has published holds; what it has not folded in yet follows from there.
-        let working = board.published.borrow().as_ref().clone();
+        // What an earlier status has published is told; what it has not read yet follows from there.
+        let (sequence, stale) = (board.published.borrow().sequence, board.published.borrow().stale);
         let poked = myself.clone();
-        board.pokes.status.attach(move || {
+        let following = board.truth.follow(Wants::Everything, move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
-        Ok(State { board, watch, working, reconciled: Arc::default(), repeats: Repeats::default(), published_at: None, due: None })
+        let tables = Tables::default();
+        Ok(State { board, watch, following, sequence, tables, stale, repeats: Repeats::default(), published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
         state.watch.pulse.busy(Some(state.board.clock.now()));
         match message {
             StatusMessage::Poked => {
-                state.board.pokes.status.answer();
+                state.following.answer();
                 state.fold();
                 state.publish_soon(&myself);
             }
@@ -92,21 +94,16 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
-        // Before the tunnels: what the reconciler says must not be newer than they are.
-        self.reconciled = self.board.reconciled.load_full();
-        // Then the steps, and what is true after the last of them.
-        let (sequence, tables, told) = self.board.told_since(self.working.sequence);
+        let (sequence, tables, told) = self.board.truth.told_since(self.sequence);
         match told {
             Ok(told) => told.iter().for_each(|entry| self.tell(entry)),
             Err(gap) => {
                 tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
-                let kept = self.board.told_since(Sequence(gap.oldest.0.saturating_sub(1))).2.unwrap_or_default();
+                let kept = self.board.truth.told_since(Sequence(gap.oldest.0.saturating_sub(1))).2.unwrap_or_default();
                 kept.iter().filter(|entry| entry.sequence <= sequence).for_each(|entry| self.tell(entry));
             }
         }
-        self.working.sequence = sequence;
-        (self.working.tunnels, self.working.restarts) = (tables.tunnels, tables.restarts);
-        (self.working.events, self.working.invariants_broken) = (tables.events, tables.broken);
+        (self.sequence, self.tables) = (sequence, tables);
     }
 
     fn tell(&mut self, entry: &JournalEntry) {
@@ -128,74 +125,69 @@ impl State {
     }
 
     fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
-        self.read_board();
+        self.look_at_age();
         self.repeats.due(self.board.clock.now()).iter().for_each(log_sum);
-        self.board.published.send_replace(Arc::new(self.working.clone()));
+        self.board.published.send_replace(Arc::new(self.snapshot()));
         let now = Instant::now();
         self.published_at = Some(now);
         self.due = None;
         self.wake(myself, now + REFRESH);
     }
 
-    fn read_board(&mut self) {
-        let board = &self.board;
-        let now = board.clock.now();
-        let role = board.role();
-        let in_force = board.view_for(role);
-        let accepted = in_force.as_ref().map(|in_force| &in_force.accepted);
-        let stale = self.stale(now);
-        let restarted = lock(&board.guard).restarted();
-        let (reconciled, store, client_ip) = (&self.reconciled, board.store(), board.client_ip.load_full());
-        self.working = Snapshot {
+    fn snapshot(&self) -> Snapshot {
+        let (board, tables, now) = (&self.board, self.tables.clone(), self.board.clock.now());
+        let role = board.role(&tables);
+        let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
+        let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
+        Snapshot {
             epoch: board.epoch,
             at: now,
             unix_ms: Clock::unix_ms(),
-            switch: **board.switch.load(),
-            switch_unknown: store.as_ref().and_then(|store| store.unknown()),
-            store_problem: store.as_ref().and_then(|store| store.problem()),
+            switch: tables.switch,
+            switch_unknown: disk.switch_unknown.clone(),
+            store_problem: disk.problem.clone(),
             role,
-            view: accepted.map(|accepted| accepted.view.clone()),
+            view: accepted.as_ref().map(|accepted| accepted.view.clone()),
             view_read_at: accepted.map(|accepted| accepted.read_at),
-            stale,
-            held: board.last_held.load().as_deref().cloned(),
-            restarted,
+            stale: self.stale,
+            held: tables.held,
+            restarted: tables.ledger_restarted,
             ledger: board.ledger.health(),
             refused: reconciled.refused.clone(),
             liveness: board.liveness.load_full(),
             latency: board.latency.load_full(),
-            exclusion: board.exclusion.load_full(),
+            exclusion: tables.excluded,
             generation: reconciled.generation,
             capabilities: board.dataplane.capabilities(),
-            restarts: std::mem::take(&mut self.working.restarts),
-            figures: board.figures(),
+            restarts: tables.restarts,
+            figures: tables.figures,
             converged: reconciled.converged,
-            revision: reconciled.revision,
-            client_ip_error: client_ip.error.clone(),
-            client_ip_source: client_ip.source,
-            pin: store.as_ref().and_then(|store| store.pin()),
-            pin_problem: client_ip.pin_problem.clone(),
-            other_client_ip: client_ip.other,
-            owners: **board.owners.load(),
-            owner: store.as_ref().and_then(|store| store.owner()),
+            revision: reconciled.inputs.0,
+            client_ip_error: address.error.clone(),
+            client_ip_source: address.source,
+            pin: disk.pin,
+            pin_problem: address.pin_problem.clone(),
+            other_client_ip: address.other,
+            owners: tables.owners,
+            owner: disk.owner,
             other_sources: reconciled.other_sources.clone(),
-            stopping: board.stopping.load(Ordering::SeqCst),
-            sequence: self.working.sequence,
-            tunnels: std::mem::take(&mut self.working.tunnels),
-            invariants_broken: std::mem::take(&mut self.working.invariants_broken),
-            events: std::mem::take(&mut self.working.events),
-        };
+            stopping: tables.stopping,
+            sequence: self.sequence,
+            tunnels: tables.tunnels,
+            invariants_broken: tables.broken,
+            events: tables.events,
+        }
     }
 
     /// Whether the view in force is older than allowed; when it becomes so, that is told.
-    fn stale(&self, now: Monotonic) -> bool {
-        let (stale, age) = {
-            let guard = lock(&self.board.guard);
-            (guard.is_stale(now), guard.age(now))
-        };
-        if stale && !self.working.stale {
+    fn look_at_age(&mut self) {
+        let in_force = self.tables.view_for(self.board.role(&self.tables));
+        let age = in_force.map(|in_force| self.board.clock.now().since(in_force.accepted.read_at));
+        let stale = age.is_some_and(|age| age > self.board.settings.guard.max_view_age);
+        if stale && !std::mem::replace(&mut self.stale, stale) {
             self.board.record(Event::ViewStale { age_seconds: age.map_or(0, |age| age.as_secs()) });
         }
-        stale
+        self.stale = stale;
     }
 
     fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {

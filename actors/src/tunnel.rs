@@ -3,11 +3,9 @@
 pub(crate) mod connection;
 pub(crate) mod multicast;
 pub(crate) mod multicast_socket;
-pub(crate) mod news;
 pub(crate) mod operations;
 pub(crate) mod provisioner;
 pub(crate) mod reconciler;
 pub(crate) mod session;
 pub(crate) mod told;
 pub(crate) mod tunnels;
-pub(crate) mod watched;

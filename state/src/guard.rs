@@ -28,7 +28,7 @@ impl Default for GuardSettings {
 }
 
 /// A view that may be acted on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AcceptedView {
     /// The view.
     pub view: Arc<View>,

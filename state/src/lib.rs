@@ -10,6 +10,7 @@ pub mod core;
 pub mod desired;
 pub mod event;
 pub mod exclusion;
+pub mod figures;
 pub mod guard;
 pub mod ids;
 pub mod invariant;

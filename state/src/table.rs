@@ -5,46 +5,19 @@
 //! `fold(snapshot(a), changes(a..b)) == snapshot(b)`. A reader keeps a cursor and takes what is new since then, or, where
 //! that is no longer kept, a snapshot.
 
+mod news;
+mod tables;
+
 use std::{collections::VecDeque, sync::Arc};
 
-use imbl::{OrdMap, OrdSet};
+pub use news::{TunnelNews, WatchNews};
+pub use tables::{Change, Disk, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch};
 
 use crate::{
-    Epoch, Sequence, TunnelId,
+    Epoch, Sequence,
     event::Event,
     journal::{Gap, JournalEntry},
-    lifecycle::TunnelReport,
 };
-
-/// One change of what is true.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Change {
-    /// A tunnel is like this now, and its provisioner runs.
-    Tunnel(Arc<TunnelReport>),
-    /// A tunnel's provisioner failed, and was not started again yet.
-    TunnelDown(TunnelId),
-    /// A tunnel is gone: its provisioner had nothing left to do.
-    TunnelGone(TunnelId),
-    /// No provisioner runs any more.
-    NoTunnels,
-    /// An actor of this kind failed.
-    Restarted(&'static str),
-}
-
-/// What is true. A copy costs nothing: it shares what did not change.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Tables {
-    /// How every tunnel was when its provisioner told last.
-    pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
-    /// Those whose provisioner failed and has not told anything since.
-    pub down: OrdSet<TunnelId>,
-    /// Failures of supervised actors since the start, by kind.
-    pub restarts: OrdMap<&'static str, u64>,
-    /// Events since the start, by name.
-    pub events: OrdMap<&'static str, u64>,
-    /// Broken invariants since the start, by name.
-    pub broken: OrdMap<&'static str, u64>,
-}
 
 /// One step: what changed, and the event that tells it, where one does.
 #[derive(Clone, PartialEq, Debug)]
@@ -81,41 +54,6 @@ impl Bounds {
     #[must_use]
     pub fn of_events(told: usize) -> Self {
         Self { told, whole: told.min(1024) }
-    }
-}
-
-impl Tables {
-    /// Takes a step in.
-    pub fn fold(&mut self, entry: &Entry) {
-        entry.changes.iter().for_each(|change| self.change(change));
-        let Some(told) = &entry.told else { return };
-        *self.events.entry(told.event.name()).or_default() += 1;
-        if let Event::InvariantBroken { name, .. } = &told.event {
-            *self.broken.entry(*name).or_default() += 1;
-        }
-    }
-
-    /// The reports of tunnels whose provisioner runs.
-    pub fn running(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
-        self.tunnels.iter().filter(|(id, _)| !self.down.contains(*id)).map(|(_, report)| report)
-    }
-
-    fn change(&mut self, change: &Change) {
-        match change {
-            Change::Tunnel(report) => {
-                self.tunnels.insert(report.tunnel, report.clone());
-                self.down.remove(&report.tunnel);
-            }
-            Change::TunnelDown(id) => {
-                self.down.insert(*id);
-            }
-            Change::TunnelGone(id) => {
-                self.tunnels.remove(id);
-                self.down.remove(id);
-            }
-            Change::NoTunnels => (self.tunnels, self.down) = (OrdMap::new(), OrdSet::new()),
-            Change::Restarted(kind) => *self.restarts.entry(*kind).or_default() += 1,
-        }
     }
 }
 

@@ -8,17 +8,19 @@ use tokio::{task::spawn_blocking, time::timeout};
 use warren_dataplane::Scope;
 use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
-    Fault, Observed, SessionStatus, TunnelId,
+    Fault, LinkName, Observed, SessionStatus,
     address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, Source, Unusable, is_public},
     event::Event,
     random::{SplitMix64, jittered},
+    table::{Change, HostAddress, Tables},
 };
 
 use crate::{
     ClientSettings,
-    board::{Board, ClientIp},
+    board::{Board, names_users},
     keeper::chain,
     provisioner::late,
+    truth::{Following, Wants},
 };
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -51,6 +53,11 @@ pub(crate) struct Arguments {
 
 pub(crate) struct State {
     board: Arc<Board>,
+    following: Following,
+    /// What was true when the table was read last.
+    read: Tables,
+    /// Something changed, and is waited out.
+    settling: bool,
     settings: ClientSettings,
     retry: Duration,
     random: SplitMix64,
@@ -77,14 +84,16 @@ impl Actor for Finder {
         let Arguments { board, settings } = arguments;
         myself.cast(Look::Due)?;
         let bell = myself.clone();
-        board.pokes.finder.attach(move || {
+        let following = board.truth.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(Look::Changed);
         });
         let random = SplitMix64::new(board.settings.seed.rotate_left(29));
         let store = board.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
-        let addresses = Addresses::new(board.client_ip.load().in_force, remembered);
-        Ok(State { board, settings, retry: FIRST_RETRY, random, addresses, unasked: SERVICE_EVERY, pin_problem: None })
+        let read = board.tables();
+        let addresses = Addresses::new(read.address.in_force, remembered);
+        let (retry, unasked, pin_problem) = (FIRST_RETRY, SERVICE_EVERY, None);
+        Ok(State { board, following, read, settling: false, settings, retry, random, addresses, unasked, pin_problem })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -99,10 +108,12 @@ impl Actor for Finder {
                 state.look_again(&myself, looked.again);
             }
             Look::Changed => {
-                myself.send_after(SETTLE, || Look::Settled);
+                if state.is_told() && !std::mem::replace(&mut state.settling, true) {
+                    myself.send_after(SETTLE, || Look::Settled);
+                }
             }
             Look::Settled => {
-                state.board.pokes.finder.answer();
+                state.settling = false;
                 // A first address is looked for with its own, growing waits.
                 if state.addresses.in_force().is_some() {
                     state.unasked = SERVICE_EVERY;
@@ -116,21 +127,34 @@ impl Actor for Finder {
 }
 
 impl State {
+    /// Whether something is new that may lead to another address: the host's own network, what an operator pinned, or, where
+    /// another address would be chosen, whether anybody uses the one in force.
+    fn is_told(&mut self) -> bool {
+        self.following.answer();
+        let (now, before) = (self.board.tables(), &self.read);
+        let view = !matches!((&now.view, &before.view), (Some(now), Some(before)) if now.is(before));
+        let host = now.notices.since(&before.notices).iter().any(|link| link.as_ref().is_none_or(|link| !is_tunnels(&now, link)));
+        let told = host || now.disk.pin != before.disk.pin || (view && now.address.other.is_some());
+        self.read = now;
+        told
+    }
+
     /// The operator's word holds as it is, for the whole run.
     async fn configured(&mut self, address: Ipv4Addr) -> Result<(), ActorProcessingErr> {
         let before = self.addresses.in_force();
         self.addresses = Addresses::named(address);
         let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else { return Ok(()) };
-        self.board.put_client_ip(self.board.pin(), self.to_publish());
-        self.tell(address, None, "an operator names it");
+        let found = found(address, None, "an operator names it");
+        self.board.truth.append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
         self.remember(chosen).await
     }
 
     /// Learns what is pinned: at the start from the store, and later from the operator, for whom it is in force already.
     fn read_pin(&mut self) {
-        let Some(pin) = self.board.pin().filter(|pin| self.addresses.pinned() != Some(*pin)) else { return };
-        let client_ip = self.board.client_ip.load();
-        let in_force = client_ip.source == Source::Pin && client_ip.in_force.is_some_and(|chosen| chosen.address == pin);
+        let tables = self.board.tables();
+        let Some(pin) = tables.disk.pin.filter(|pin| self.addresses.pinned() != Some(*pin)) else { return };
+        let is = &tables.address;
+        let in_force = is.source == Source::Pin && is.in_force.is_some_and(|chosen| chosen.address == pin);
         self.addresses.pin(pin, in_force);
         self.pin_problem = None;
     }
@@ -144,7 +168,7 @@ impl State {
     async fn look(&mut self) -> Result<Looked, ActorProcessingErr> {
         let before = self.addresses.in_force();
         let seen = self.see().await;
-        if self.board.pin().is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
+        if self.board.tables().disk.pin.is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
             // It was pinned meanwhile; what was in force before is none of this look's business.
             self.read_pin();
             return Ok(Looked { next: self.settings.recheck_interval, again: true });
@@ -173,7 +197,10 @@ impl State {
         self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
         self.board.record(Event::PinDropped { address, reason: unusable.to_string() });
         let Some(store) = self.board.store() else { return Ok(()) };
-        if let Err(error) = spawn_blocking(move || store.drop_pin(address)).await? {
+        let writing = store.clone();
+        let written = spawn_blocking(move || writing.drop_pin(address)).await?;
+        self.board.tell_store(&store);
+        if let Err(error) = written {
             tracing::warn!(error = chain(&error), "that an address is pinned no longer cannot be written: the next start tries again");
         }
         Ok(())
@@ -181,43 +208,51 @@ impl State {
 
     async fn carry_out(&mut self, outcome: &Outcome, before: Option<Chosen>) -> Result<(), ActorProcessingErr> {
         let Some(chosen) = self.addresses.in_force() else { return Ok(()) };
-        let (now, is) = (self.to_publish(), self.board.client_ip.load_full());
-        let source = now.source;
-        if *is != now && !self.board.put_client_ip(self.addresses.pinned(), now) {
+        let (now, source) = (self.to_publish(), self.addresses.source());
+        let mut events: Vec<Event> = outcome.changed.map(|reason| found(chosen.address, before, reason)).into_iter().collect();
+        if let (Some(reason), Some(other)) = (outcome.held, self.addresses.other()) {
+            events.push(Event::ClientIpHeld { address: chosen.address, other, reason: reason.to_owned() });
+        }
+        if !self.put(events, now) {
             return Ok(());
         }
-        if let Some(reason) = outcome.changed {
+        if outcome.changed.is_some() {
             self.retry = FIRST_RETRY;
-            self.tell(chosen.address, before, reason);
             if source != Source::Pin {
                 self.remember(chosen).await?;
             }
         }
-        self.board.pokes.status.ring();
-        if let (Some(reason), Some(other)) = (outcome.held, self.addresses.other()) {
-            self.board.record(Event::ClientIpHeld { address: chosen.address, other, reason: reason.to_owned() });
-        }
         Ok(())
     }
 
-    fn to_publish(&self) -> ClientIp {
+    /// Puts it in force, unless an operator pinned another address than is known here. Gives whether it did.
+    fn put(&self, events: Vec<Event>, now: HostAddress) -> bool {
+        let mut up_to_date = false;
+        self.board.truth.update(|tables| {
+            up_to_date = tables.disk.pin == self.addresses.pinned();
+            match (up_to_date, *tables.address == now) {
+                (false, _) => (vec![], vec![]),
+                (true, true) => (events, vec![]),
+                (true, false) => (events, vec![Change::Address(Arc::new(now))]),
+            }
+        });
+        up_to_date
+    }
+
+    fn to_publish(&self) -> HostAddress {
         let (in_force, source, other) = (self.addresses.in_force(), self.addresses.source(), self.addresses.other());
         let away =
             self.addresses.pin_away().map(|pin| format!("{pin} is pinned, and on no interface that is up on this host: a start drops it"));
-        ClientIp { in_force, source, other, error: None, pin_problem: away.or_else(|| self.pin_problem.clone()) }
-    }
-
-    fn tell(&self, address: Ipv4Addr, before: Option<Chosen>, reason: &str) {
-        let before = before.map(|before| before.address);
-        self.board.record(Event::ClientIpFound { address, before, reason: reason.to_owned() });
-        self.board.changed();
-        self.board.pokes.watcher.ring();
+        HostAddress { in_force, source, other, error: None, pin_problem: away.or_else(|| self.pin_problem.clone()) }
     }
 
     /// The next start goes on with it.
     async fn remember(&self, chosen: Chosen) -> Result<(), ActorProcessingErr> {
         let Some(store) = self.board.store() else { return Ok(()) };
-        let written = spawn_blocking(move || if store.client_ip() == Some(chosen) { Ok(()) } else { store.set_client_ip(chosen) }).await?;
+        let writing = store.clone();
+        let write = move || if writing.client_ip() == Some(chosen) { Ok(()) } else { writing.set_client_ip(chosen) };
+        let written = spawn_blocking(write).await?;
+        self.board.tell_store(&store);
         if let Err(error) = written {
             tracing::warn!(error = chain(&error), "this host's public address cannot be remembered for the next start");
         }
@@ -225,12 +260,11 @@ impl State {
     }
 
     fn not_found(&mut self, reason: String) -> Duration {
-        let known = self.board.client_ip.load().error.as_deref() == Some(reason.as_str());
+        let known = self.board.tables().address.error.as_deref() == Some(reason.as_str());
         if !known {
             tracing::warn!(%reason, "this host's public address is not known yet");
         }
-        self.board.put_client_ip(self.addresses.pinned(), ClientIp { error: Some(reason), ..self.to_publish() });
-        self.board.pokes.status.ring();
+        self.put(vec![], HostAddress { error: Some(reason), ..self.to_publish() });
         let wait = jittered(self.retry, &mut self.random);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
         wait
@@ -242,8 +276,9 @@ impl State {
             Ok(address) => Ok(Chosen { address, seen: Seen::Host }),
             Err(reason) => self.ask_service_in_turn(&observed, reason).await,
         };
-        let tunnels = in_place(&self.board, &observed);
-        let users = self.addresses.in_force().and_then(|chosen| self.board.names_users(chosen.address));
+        let tables = self.board.tables();
+        let tunnels = in_place(&tables, &observed);
+        let users = self.addresses.in_force().and_then(|chosen| names_users(&tables, chosen.address));
         Ok(Seeing { guess, up: observed.host_up(), host: observed.host, tunnels, users })
     }
 
@@ -295,11 +330,23 @@ fn overlay_addresses(observed: &Observed) -> BTreeSet<Ipv4Addr> {
     observed.ours().flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address)).collect()
 }
 
-fn in_place(board: &Board, observed: &Observed) -> Vec<InPlace> {
-    let up = |report: &Arc<warren_state::lifecycle::TunnelReport>| (report.session == SessionStatus::Up).then_some(report.tunnel);
-    let up: BTreeSet<TunnelId> = board.reports().iter().filter_map(up).collect();
+fn in_place(tables: &Tables, observed: &Observed) -> Vec<InPlace> {
+    let up = |id| tables.tunnels.get(&id).is_some_and(|report| report.session == SessionStatus::Up);
     let by_ledger = observed.ours().filter(|(id, _, _)| !id.is_manual());
-    by_ledger.map(|(id, _, tunnel)| InPlace { local: tunnel.link.local, works: up.contains(&id) }).collect()
+    by_ledger.map(|(id, _, tunnel)| InPlace { local: tunnel.link.local, works: up(id) }).collect()
+}
+
+/// Whether a tunnel's link has this name.
+fn is_tunnels(tables: &Tables, name: &LinkName) -> bool {
+    tables.tunnels.values().any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
+}
+
+fn found(address: Ipv4Addr, before: Option<Chosen>, reason: &str) -> Event {
+    Event::ClientIpFound { address, before: before.map(|before| before.address), reason: reason.to_owned() }
+}
+
+fn is_read(change: &Change) -> bool {
+    matches!(change, Change::Noticed(_) | Change::Disk(_) | Change::View(_))
 }
 
 async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {

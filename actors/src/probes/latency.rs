@@ -11,6 +11,7 @@ use warren_protocols::latency::{self as protocol, Counters, LatencySettings, Out
 use warren_state::{
     Monotonic, Pubkey,
     random::{Random, SplitMix64},
+    table::Change,
 };
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     latency_socket::{Message, Socket},
     latency_targets::targets,
     policy::Kind,
+    truth::{Following, Wants},
 };
 
 /// Messages taken in before others get their turn.
@@ -91,6 +93,7 @@ pub(crate) enum LatencyMessage {
 
 pub(crate) struct State {
     board: Arc<Board>,
+    following: Following,
     options: LatencyOptions,
     driver: Driver<Prober>,
     random: SplitMix64,
@@ -121,13 +124,14 @@ impl Actor for Probing {
             let _gone = ring.cast(LatencyMessage::Alarm);
         });
         let bell = myself.clone();
-        board.pokes.latency.attach(move || {
+        let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::View(_))), move || {
             let _gone = bell.cast(LatencyMessage::Poked);
         });
         myself.cast(LatencyMessage::Reopen)?;
         myself.cast(LatencyMessage::List)?;
         Ok(State {
             board,
+            following,
             options,
             driver,
             random,
@@ -145,7 +149,7 @@ impl Actor for Probing {
     async fn handle(&self, myself: ActorRef<LatencyMessage>, message: LatencyMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
         match message {
             LatencyMessage::Poked => {
-                state.board.pokes.latency.answer();
+                state.following.answer();
                 state.follow().await;
             }
             LatencyMessage::List => state.read_list(&myself),
@@ -214,7 +218,7 @@ impl State {
     /// is probed, and nobody is called unreachable.
     async fn follow(&mut self) -> usize {
         let (Some(devices), Some(_)) = (&self.devices, &self.socket) else { return 0 };
-        let in_force = self.board.view.load_full();
+        let in_force = self.board.tables().view;
         let view = in_force.as_ref().map(|in_force| in_force.accepted.view.as_ref());
         let targets = targets(devices, view, &self.options);
         let count = targets.len();
@@ -325,7 +329,6 @@ impl State {
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
         self.board.latency.store(Some(Arc::new(self.status.clone())));
-        self.board.pokes.status.ring();
     }
 }
 

@@ -1,13 +1,20 @@
 //! The actor of all liveness sessions: one UDP socket around the protocol's machine.
 
-use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde::Serialize;
 use warren_protocols::liveness::{self as protocol, Counters, DownReason, Liveness, LivenessSettings, Output, SessionReport, SessionState};
 use warren_state::{
     LinkName, LivenessMode, TunnelId,
-    lifecycle::{Input, Usability, WatchedRoute},
+    lifecycle::{Input, Usability},
+    table::{Change, Tables, WatchNews},
 };
 
 use crate::{
@@ -17,6 +24,7 @@ use crate::{
     liveness_socket::{Datagram, Socket},
     policy::Kind,
     told::ROUTES_AT_ONCE,
+    truth::{Following, Wants},
     tunnels::TunnelsMessage,
 };
 
@@ -87,6 +95,8 @@ pub(crate) struct Sessions;
 pub(crate) enum LivenessMessage {
     /// Routes came or went.
     Poked,
+    /// There is more of them.
+    More,
     Readable,
     Reopen,
     Publish,
@@ -95,6 +105,11 @@ pub(crate) enum LivenessMessage {
 
 pub(crate) struct State {
     board: Arc<Board>,
+    following: Following,
+    /// What was true when the table was read last.
+    read: Tables,
+    /// What was read and is not followed yet.
+    news: VecDeque<(TunnelId, WatchNews)>,
     driver: Driver<Liveness>,
     port: u16,
     socket: Option<Arc<Socket>>,
@@ -122,14 +137,16 @@ impl Actor for Sessions {
         let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, watch, move || {
             let _gone = ring.cast(LivenessMessage::Alarm);
         });
-        board.watched.all_again();
         let bell = myself.clone();
-        board.pokes.liveness.attach(move || {
+        let following = board.truth.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(LivenessMessage::Poked);
         });
         myself.cast(LivenessMessage::Reopen)?;
         Ok(State {
             board,
+            following,
+            read: Tables::default(),
+            news: VecDeque::new(),
             driver,
             port: options.port,
             socket: None,
@@ -148,7 +165,11 @@ impl Actor for Sessions {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            LivenessMessage::Poked => state.follow(),
+            LivenessMessage::Poked => {
+                state.read_table();
+                state.follow(&myself);
+            }
+            LivenessMessage::More => state.follow(&myself),
             LivenessMessage::Readable => state.read(&myself),
             LivenessMessage::Reopen => state.open(&myself),
             LivenessMessage::Publish => {
@@ -169,20 +190,19 @@ impl Actor for Sessions {
 
 impl State {
     /// Routes that came and went since the last time; many of them in pieces, between which other messages get their turn.
-    fn follow(&mut self) {
-        self.board.pokes.liveness.answer();
+    fn follow(&mut self, myself: &ActorRef<LivenessMessage>) {
         let mut room = ROUTES_AT_ONCE;
-        while let Some((tunnel, change)) = self.board.watched.next(room) {
-            room = room.saturating_sub(change.len().max(1));
-            let input = match change {
-                Change::Watch { added, removed } => {
+        while let Some((tunnel, news)) = self.next(room) {
+            room = room.saturating_sub(news.len().max(1));
+            let input = match news {
+                WatchNews::Changed { added, removed } => {
                     let link = added.first().map(|route| route.link.clone()).or_else(|| self.link_of(tunnel));
                     let Some(link) = link else { continue };
                     self.links.insert(link.clone(), tunnel);
                     let removed = removed.into_iter().map(|dst| (link.clone(), dst)).collect();
                     protocol::Input::Watch { added, removed }
                 }
-                Change::Gone => {
+                WatchNews::Gone => {
                     let Some(link) = self.link_of(tunnel) else { continue };
                     self.links.remove(&link);
                     protocol::Input::LinkGone(link)
@@ -191,9 +211,29 @@ impl State {
             let outputs = self.driver.handle(input);
             self.carry_out(outputs);
             if room == 0 {
-                return self.board.pokes.liveness.ring();
+                if !self.news.is_empty() {
+                    let _gone = myself.cast(LivenessMessage::More);
+                }
+                return;
             }
         }
+    }
+
+    fn read_table(&mut self) {
+        self.following.answer();
+        let now = self.board.tables();
+        self.news.extend(now.watch_news(&self.read));
+        self.read = now;
+    }
+
+    /// What is to be followed next, in order: no more than so many routes of it.
+    fn next(&mut self, most: usize) -> Option<(TunnelId, WatchNews)> {
+        let (tunnel, news) = self.news.pop_front()?;
+        let (now, later) = news.split(most);
+        if let Some(later) = later {
+            self.news.push_front((tunnel, later));
+        }
+        Some((tunnel, now))
     }
 
     fn link_of(&self, tunnel: TunnelId) -> Option<LinkName> {
@@ -308,40 +348,9 @@ impl State {
         self.status.counters = core.counters().clone();
         self.board.liveness.store(Some(Arc::new(self.status.clone())));
         self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
-        self.board.pokes.status.ring();
     }
 }
 
-/// What became of a tunnel's watched routes.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    Watch {
-        added: Vec<WatchedRoute>,
-        removed: Vec<ipnet::Ipv4Net>,
-    },
-    /// All of them went.
-    Gone,
-}
-
-impl Change {
-    /// How many routes it is about.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Watch { added, removed } => added.len() + removed.len(),
-            Self::Gone => 0,
-        }
-    }
-
-    /// The part that comes first, with at most this many routes, and the rest.
-    pub(crate) fn split(self, most: usize) -> (Self, Option<Self>) {
-        let fits = self.len() <= most;
-        match self {
-            Self::Watch { mut added, mut removed } if !fits => {
-                let later_removed = removed.split_off(most.min(removed.len()));
-                let later_added = added.split_off((most - removed.len()).min(added.len()));
-                (Self::Watch { added, removed }, Some(Self::Watch { added: later_added, removed: later_removed }))
-            }
-            whole @ (Self::Watch { .. } | Self::Gone) => (whole, None),
-        }
-    }
+fn is_read(change: &Change) -> bool {
+    matches!(change, Change::Watch { .. } | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels)
 }

@@ -6,7 +6,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::timeout};
 use tracing::debug;
 use warren_dataplane::Notice;
-use warren_state::FaultClass;
+use warren_state::{FaultClass, table::Change};
 
 use crate::{board::Board, driver::AbortOnDrop, provisioner::late};
 
@@ -63,7 +63,7 @@ impl State {
                 let (board, myself) = (self.board.clone(), myself.clone());
                 self.pump = Some(AbortOnDrop(tokio::spawn(pump(board, notices, myself))));
                 // What changed while nobody listened is not known.
-                self.board.notice(Notice::Overrun);
+                notice_of(&self.board, Notice::Overrun);
             }
             Err(fault) if fault.class == FaultClass::Unsupported => debug!(%fault, "changes are found by looking only"),
             Err(fault) => {
@@ -81,7 +81,15 @@ impl State {
 
 async fn pump(board: Arc<Board>, mut notices: mpsc::Receiver<Notice>, myself: ActorRef<MonitorMessage>) {
     while let Some(notice) = notices.recv().await {
-        board.notice(notice);
+        notice_of(&board, notice);
     }
     let _gone = myself.cast(MonitorMessage::Ended);
+}
+
+fn notice_of(board: &Board, notice: Notice) {
+    let link = match notice {
+        Notice::Changed(link) => link,
+        Notice::Overrun => None,
+    };
+    board.truth.append(vec![], vec![Change::Noticed(link)]);
 }

@@ -4,23 +4,23 @@ use std::{mem, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
-use warren_ledger::{Fetched, Fetcher, FetcherSettings, Query, ReadError};
+use warren_ledger::{Fetched, Fetcher, FetcherSettings, ReadError};
 use warren_state::{
     View,
     event::Event,
+    figures::{Count, Fetch},
     guard::{AcceptedView, HoldReason, Restarted, Verdict, ViewGuard},
     polling::{Effect, Input, PollSettings, Polling},
+    reconcile::Role,
+    table::{Change, InForce},
 };
 
 use crate::{
-    board::{Board, InForce, lock},
+    board::{Board, query_of},
     driver::{AbortOnDrop, Driver},
-    figures::Fetch,
     policy::Kind,
+    truth::{Following, Wants},
 };
-
-/// Reasons that the reconciler has not read yet; older ones are dropped.
-const HELD: usize = 16;
 
 pub(crate) struct LedgerWatcher;
 
@@ -37,8 +37,10 @@ pub(crate) enum WatcherMessage {
 
 pub(crate) struct State {
     board: Arc<Board>,
+    following: Following,
     driver: Driver<Polling>,
-    query: Option<Query>,
+    guard: ViewGuard,
+    role: Option<Role>,
     /// Reads for this query, one at a time.
     fetcher: Option<Arc<Fetcher>>,
     wake_ups: Option<AbortOnDrop>,
@@ -58,19 +60,20 @@ impl Actor for LedgerWatcher {
         let driver = Driver::new(Polling::new(settings), board.clock, board.settings.seed.rotate_left(7), watch, move || {
             let _gone = ring.cast(WatcherMessage::Alarm);
         });
-        board.pokes.watcher.attach(move || {
+        let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::Address(_))), move || {
             let _gone = myself.cast(WatcherMessage::Poked);
         });
-        Ok(State { board, driver, query: None, fetcher: None, wake_ups: None, reading: None, reads: 0 })
+        let guard = ViewGuard::wary(board.settings.guard);
+        Ok(State { board, following, driver, guard, role: None, fetcher: None, wake_ups: None, reading: None, reads: 0 })
     }
 
     async fn handle(&self, myself: ActorRef<WatcherMessage>, message: WatcherMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             WatcherMessage::Poked => state.follow_role(&myself),
             WatcherMessage::WakeUp => state.driver.handle(Input::WakeUp),
-            WatcherMessage::Read(number, read) => match state.query.filter(|_| number == state.reads) {
-                Some(query) => {
-                    let outcome = judge(&state.board, query, read);
+            WatcherMessage::Read(number, read) => match state.role.filter(|_| number == state.reads) {
+                Some(role) => {
+                    let outcome = state.judge(role, read);
                     state.driver.handle(outcome)
                 }
                 None => Vec::new(),
@@ -88,28 +91,25 @@ impl Actor for LedgerWatcher {
 }
 
 impl State {
-    /// Reads what the role needs. Views of another query prove nothing about this one.
+    /// Reads what the role needs. Views of another role prove nothing about this one.
     fn follow_role(&mut self, myself: &ActorRef<WatcherMessage>) -> Vec<Effect> {
-        self.board.pokes.watcher.answer();
-        let Some(query) = self.board.query().filter(|query| self.query != Some(*query)) else { return Vec::new() };
-        let in_force = self.board.view.load_full().filter(|in_force| in_force.query == query);
-        self.renew_guard(in_force.as_deref());
-        self.board.view.store(in_force);
-        self.query = Some(query);
+        self.following.answer();
+        let tables = self.board.tables();
+        let Some(role) = self.board.role(&tables).filter(|role| self.role != Some(*role)) else { return Vec::new() };
+        let (query, settings) = (query_of(role), self.board.settings.guard);
+        // An empty first answer to a question is no proof: tunnels of an earlier run, or of the question before, may be up.
+        self.guard = match tables.view_for(Some(role)) {
+            Some(in_force) => ViewGuard::new(settings, Some(in_force.accepted.clone())),
+            None => ViewGuard::wary(settings),
+        };
+        if tables.view_for(Some(role)).is_none() && tables.view.is_some() {
+            self.board.truth.append(vec![], vec![Change::View(None)]);
+        }
+        self.role = Some(role);
         let settings = FetcherSettings { read_timeout: self.board.settings.fetch_timeout, ..FetcherSettings::default() };
         self.fetcher = Some(Arc::new(Fetcher::new(self.board.ledger.clone(), query, settings)));
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
-    }
-
-    /// An empty first answer to a question is no proof: tunnels of an earlier run, or of the question before, may be up.
-    fn renew_guard(&self, in_force: Option<&InForce>) {
-        let settings = self.board.settings.guard;
-        let mut guard = lock(&self.board.guard);
-        *guard = match in_force {
-            Some(in_force) => ViewGuard::new(settings, Some(in_force.accepted.clone())),
-            None => ViewGuard::wary(settings),
-        };
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {
@@ -121,7 +121,7 @@ impl State {
             let read = AbortOnDropResult(tokio::spawn(async move {
                 let began = Instant::now();
                 let read = fetcher.fresh(deadline).await;
-                board.count(|figures| figures.fetched(fetch(&board, &read), began.elapsed()));
+                board.count(Count::Fetch(fetch(&board, &read), began.elapsed()));
                 read
             }));
             let message = match read.wait().await {
@@ -152,74 +152,64 @@ impl<T> Drop for AbortOnDropResult<T> {
 fn fetch(board: &Board, read: &Result<Fetched, ReadError>) -> Fetch {
     match read {
         Ok(_) => Fetch::Success,
-        Err(_) if board.view.load().is_some() => Fetch::ErrorStale,
+        Err(_) if board.tables().view.is_some() => Fetch::ErrorStale,
         Err(_) => Fetch::ErrorNoCache,
     }
 }
 
-/// Takes a read to the guard, and puts what it says on the board.
-fn judge(board: &Board, query: Query, read: Result<Fetched, ReadError>) -> Input {
-    let failed = read.is_err();
-    // The view is as old as its read, however long the message waited.
-    let age = read.as_ref().map(Fetched::age).unwrap_or_default();
-    let read = read.map(|fetched| View::clone(&fetched.view)).map_err(|error| error.to_string());
-    let verdict = lock(&board.guard).offer(board.clock.now() - age, read);
-    match verdict {
-        Verdict::Accept(accepted) => {
-            accept(board, query, accepted);
-            Input::Good
-        }
-        Verdict::Rebase(accepted, Restarted { from, to, .. }) => {
-            board.record(Event::LedgerRestarted { from, to, users: accepted.view.users.len() });
-            accept(board, query, accepted);
-            Input::Good
-        }
-        Verdict::Hold(reason) => {
-            // The endpoint that is read lags, or all of them are there: another one tells.
-            if matches!(reason, HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. }) {
-                board.ledger.try_another();
+impl State {
+    /// Takes a read to the guard, and says what comes of it.
+    fn judge(&mut self, role: Role, read: Result<Fetched, ReadError>) -> Input {
+        let failed = read.is_err();
+        // The view is as old as its read, however long the message waited.
+        let age = read.as_ref().map(Fetched::age).unwrap_or_default();
+        let read = read.map(|fetched| View::clone(&fetched.view)).map_err(|error| error.to_string());
+        match self.guard.offer(self.board.clock.now() - age, read) {
+            Verdict::Accept(accepted) => {
+                self.accept(role, accepted, None);
+                Input::Good
             }
-            hold(board, reason, true);
-            if failed { Input::Failed } else { Input::Good }
-        }
-        // The second read tells whether this is worth a word.
-        Verdict::Confirm(reason) => {
-            let twice = board.last_held.load().is_some();
-            hold(board, reason, twice);
-            Input::Unconfirmed
+            Verdict::Rebase(accepted, restarted) => {
+                self.accept(role, accepted, Some(restarted));
+                Input::Good
+            }
+            Verdict::Hold(reason) => {
+                // The endpoint that is read lags, or all of them are there: another one tells.
+                if matches!(reason, HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. }) {
+                    self.board.ledger.try_another();
+                }
+                self.hold(reason, true);
+                if failed { Input::Failed } else { Input::Good }
+            }
+            // The second read tells whether this is worth a word.
+            Verdict::Confirm(reason) => {
+                let twice = self.board.tables().held.is_some();
+                self.hold(reason, twice);
+                Input::Unconfirmed
+            }
         }
     }
-}
 
-fn accept(board: &Board, query: Query, accepted: AcceptedView) {
-    let view = accepted.view.clone();
-    let before = board.view.swap(Some(Arc::new(InForce { query, accepted })));
-    if !before.is_some_and(|before| before.accepted.view.says_the_same_as(&view)) {
-        board.record(Event::ViewAccepted { slot: view.slot, users: view.users.len(), quarantined: view.quarantined.len() });
+    fn accept(&self, role: Role, accepted: AcceptedView, restarted: Option<Restarted>) {
+        let view = accepted.view.clone();
+        let (slot, users, quarantined) = (view.slot, view.users.len(), view.quarantined.len());
+        self.board.truth.update(|tables| {
+            let known = tables.view.as_ref().is_some_and(|before| before.accepted.view.says_the_same_as(&view));
+            let restart = restarted.map(|Restarted { from, to, .. }| Event::LedgerRestarted { from, to, users });
+            let accept = (!known).then_some(Event::ViewAccepted { slot, users, quarantined });
+            let restarted = restarted.map(Change::LedgerRestarted);
+            let in_force = Change::View(Some(InForce { role, accepted }));
+            (restart.into_iter().chain(accept).collect(), restarted.into_iter().chain([in_force]).collect())
+        });
     }
-    board.last_held.store(None);
-    // Whether anybody uses the address in force is known anew.
-    if board.client_ip.load().other.is_some() {
-        board.pokes.finder.ring();
-    }
-    board.pokes.latency.ring();
-    board.changed();
-}
 
-fn hold(board: &Board, reason: HoldReason, tell: bool) {
-    let before = board.last_held.swap(Some(Arc::new(reason.clone())));
-    let known = before.is_some_and(|before| mem::discriminant(&*before) == mem::discriminant(&reason));
-    if tell && !known {
-        board.record(Event::ViewHeld { reason: reason.to_string() });
+    fn hold(&self, reason: HoldReason, tell: bool) {
+        self.board.truth.update(|tables| {
+            let known = tables.held.as_ref().is_some_and(|before| mem::discriminant(before) == mem::discriminant(&reason));
+            let event = (tell && !known).then(|| Event::ViewHeld { reason: reason.to_string() });
+            (event.into_iter().collect(), vec![Change::Held(reason)])
+        });
     }
-    {
-        let mut held = lock(&board.held);
-        held.push_back(reason);
-        while held.len() > HELD {
-            held.pop_front();
-        }
-    }
-    board.changed();
 }
 
 async fn pump(mut wake_ups: mpsc::Receiver<()>, myself: ActorRef<WatcherMessage>) {

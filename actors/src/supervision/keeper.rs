@@ -6,11 +6,13 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{task::spawn_blocking, time::timeout};
 use warren_state::{
     Switch,
+    address::{Chosen, Seen, Source},
     event::Event,
     store::{Change, Store},
+    table::{self, HostAddress, Tables},
 };
 
-use crate::{Snapshot, SwitchError, board::Board, policy::Kind, pulse::Watch};
+use crate::{RoleSettings, Snapshot, SwitchError, board::Board, policy::Kind, pulse::Watch};
 
 /// From the switch to the snapshot that says so: not worth a long wait.
 const SWITCHED: Duration = Duration::from_millis(100);
@@ -39,14 +41,12 @@ impl Actor for Keeper {
         let store = board.store().ok_or("the store is closed")?;
         let watch = board.pulses.watch(Kind::Keeper, myself.get_cell());
         let switch = store.switch();
-        board.read_owners(&store);
         // An earlier keeper may have ended between the disk and the switch in force.
-        if *board.switch.swap(Arc::new(switch)) != switch {
-            board.changed();
-        }
-        if let Some(reason) = store.unknown() {
-            board.record(Event::SwitchUnknown { reason });
-        }
+        board.truth.update(|tables| {
+            let mut changes = board.store_changes(&store, tables);
+            changes.extend((tables.switch != switch).then_some(table::Change::Switch(switch)));
+            (store.unknown().map(|reason| Event::SwitchUnknown { reason }).into_iter().collect(), changes)
+        });
         board.keeper.poke.attach(move || {
             let _gone = myself.cast(Poked);
         });
@@ -78,17 +78,36 @@ impl State {
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
-        self.board.read_owners(&self.store);
-        let switch = Switch::from(change.enabled);
-        if *self.board.switch.swap(Arc::new(switch)) != switch {
-            self.board.record(Event::Switched { enabled: change.enabled });
-        }
-        if let Some(address) = change.pin {
-            self.board.adopt_pin(address);
-        }
-        self.board.changed();
-        self.published(switch, change.pin).await;
+        self.board.truth.update(|tables| self.follow(&change, tables));
+        self.published(Switch::from(change.enabled), change.pin).await;
         Ok(())
+    }
+
+    /// What is on disk now comes into force, all of it at once.
+    fn follow(&self, change: &Change, tables: &Tables) -> (Vec<Event>, Vec<table::Change>) {
+        let (mut events, mut changes) = (Vec::new(), self.board.store_changes(&self.store, tables));
+        let switch = Switch::from(change.enabled);
+        if tables.switch != switch {
+            events.push(Event::Switched { enabled: change.enabled });
+            changes.push(table::Change::Switch(switch));
+        }
+        if let Some(address) = change.pin.filter(|_| self.may_pin()) {
+            let before = tables.address.in_force.map(|chosen| chosen.address);
+            let now = HostAddress { in_force: Some(Chosen { address, seen: Seen::Host }), source: Source::Pin, ..HostAddress::default() };
+            changes.push(table::Change::Address(Arc::new(now)));
+            if before != Some(address) {
+                events.push(Event::ClientIpFound { address, before, reason: "an operator pinned it".to_owned() });
+            }
+        }
+        (events, changes)
+    }
+
+    /// Whether an address that is pinned comes into force: not where the daemon was told one when it started.
+    fn may_pin(&self) -> bool {
+        match &self.board.settings.role {
+            RoleSettings::Client(settings) => settings.client_ip.is_none(),
+            RoleSettings::Gateway { .. } => false,
+        }
     }
 
     /// A client that reads status after the acknowledgement sees what it set.

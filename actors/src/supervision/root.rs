@@ -1,15 +1,13 @@
 //! The root of the tree: the order of start and stop, restarts by policy, and the progress watchdog.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::{sync::oneshot, time::timeout};
 use warren_state::{
     event::Event,
     restart::{Decision, History},
+    table::Change,
 };
 
 use crate::{
@@ -216,7 +214,7 @@ impl State {
     /// Stops everything in the reverse order of its start; gives whether all tunnels were let go or taken down.
     async fn stop(&mut self, mode: StopMode) -> bool {
         self.ended = true;
-        self.board.stopping.store(true, Ordering::SeqCst);
+        self.board.truth.append(vec![], vec![Change::Stopping]);
         let mut complete = true;
         for index in (0..self.children.len()).rev() {
             let child = &mut self.children[index];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
-use warren_state::{TunnelId, lifecycle::MulticastRun};
+use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun};
 
 use crate::{board::Board, driver::Driver, multicast_socket::Sockets, policy::Kind};
 
@@ -91,7 +91,7 @@ impl State {
     fn send(&mut self, datagram: &Datagram) {
         let outcome = self.sockets.send(datagram);
         let success = outcome.is_ok();
-        self.board.count(|figures| *figures.datagrams.entry((datagram.kind.name(), success)).or_default() += 1);
+        self.board.count(Count::Datagram(datagram.kind.name(), success));
         match outcome {
             Ok(()) if self.failing => tracing::info!(tunnel = %self.tunnel, "multicast messages leave again"),
             Err(error) if !self.failing => {

@@ -12,14 +12,15 @@ use warren_state::{
     BgpSpec, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
     StepOutcome, TunnelId,
     event::Event,
+    figures::{Count, Operation, Tally},
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
     restart::{Decision, History},
+    table::Change,
 };
 
 use crate::{
     board::Board,
     driver::Driver,
-    figures::{Operation, Tally},
     multicast::{self, MulticastMessage, MulticastServices},
     operations::{apply, operate},
     policy::Kind,
@@ -68,7 +69,7 @@ pub(crate) struct State {
     multicast: Option<Services>,
     /// Resolves once the multicast services that are ending have said theirs.
     pruning: Option<oneshot::Receiver<()>>,
-    reported: Option<TunnelReport>,
+    reported: Option<Arc<TunnelReport>>,
     tally: Tally,
     /// Of the service; kept past the spec, for what is counted at the end.
     class: Option<ServiceClass>,
@@ -171,7 +172,7 @@ impl State {
             // A reconciler that was started again hears of the tunnel in any case.
             Input::Assign { .. } => self.reported = None,
             Input::Applied(report) if report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) => {
-                self.board.count(|figures| figures.applied(report));
+                self.board.truth.append(vec![], Count::route_failures(report).map(Change::Counted).collect());
             }
             Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
             Input::Observed(_)
@@ -216,8 +217,7 @@ impl State {
                 Effect::Multicast(Some(run)) => self.run_multicast(myself, *run).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
                 Effect::WatchRoutes { added, removed } => {
-                    self.board.watched.change(self.tunnel, added, removed);
-                    self.board.pokes.liveness.ring();
+                    self.board.truth.append(vec![], vec![Change::Watch { tunnel: self.tunnel, added, removed }]);
                 }
                 Effect::Record(_) => {}
                 Effect::Finished => finished = true,
@@ -230,15 +230,12 @@ impl State {
         Ok(())
     }
 
-    fn count(&mut self, event: &Event) {
-        let Some((operation, success)) = self.tally.hear(event) else { return };
+    /// What is to be counted of an event.
+    fn count(&mut self, event: &Event) -> Vec<Change> {
+        let Some((operation, success)) = self.tally.hear(event) else { return vec![] };
         let gone = if (operation, success) == (Operation::Removal, true) { self.peer.take() } else { None };
-        self.board.count(|figures| {
-            figures.operation(operation, self.class, success);
-            if let Some(peer) = gone {
-                figures.established_seconds.remove(&peer);
-            }
-        });
+        let counts = [Some(Count::Operation(operation, self.class, success)), gone.map(Count::PeerGone)];
+        counts.into_iter().flatten().map(Change::Counted).collect()
     }
 
     /// How long a session was waited for.
@@ -249,7 +246,7 @@ impl State {
             SessionStatus::Up => {
                 if let Some(since) = session.awaited_since.take() {
                     let peer = session.spec.peer_address;
-                    self.board.count(|figures| figures.established(peer, now.since(since)));
+                    self.board.count(Count::Established(peer, now.since(since)));
                 }
             }
             SessionStatus::Pending
@@ -262,18 +259,17 @@ impl State {
         }
     }
 
-    /// Publishes what happened and what changed.
+    /// Appends what happened and what changed with it: whoever has read an event finds what it tells.
     fn tell(&mut self, events: Vec<Event>) {
-        events.iter().for_each(|event| self.count(event));
+        let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
         let report = self.driver.core().report();
         self.class = report.spec.as_ref().map(|spec| spec.kind.class()).or(self.class);
-        let news = (self.reported.as_ref() != Some(&report)).then(|| report.clone());
-        let is_news = news.is_some();
-        self.board.tell_tunnel(events, news);
-        if is_news {
-            self.reported = Some(report);
-            self.board.pokes.reconciler.ring();
+        if self.reported.as_deref() != Some(&report) {
+            let report = Arc::new(report);
+            self.reported = Some(report.clone());
+            changes.push(Change::Tunnel(report));
         }
+        self.board.truth.append(events, changes);
     }
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,19 +11,19 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Fault, Incarnation, LearnedRoutes, Observed, Owners, Phase, Plan, Switch, TunnelId,
+    Fault, Incarnation, LearnedRoutes, Observed, Phase, Plan, Sequence, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    reconcile::{self, Effect, Input, ProvisionRefusal, ReconcilerSettings, Role, Way},
+    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, ReconcilerSettings, Role, Way},
+    table::{Change, InForce, Reconciled, Tables, TunnelNews},
 };
 
 use crate::{
-    ExclusionStatus,
-    board::{Board, InForce, Reconciled, lock},
+    board::Board,
     driver::Driver,
-    news::News,
     policy::Kind,
     provisioner::late,
+    truth::{Following, Wants},
     tunnels::TunnelsMessage,
 };
 
@@ -35,7 +35,7 @@ const INCARNATIONS_PER_START: u64 = 1 << 24;
 pub(crate) struct Reconciler;
 
 pub(crate) enum ReconcilerMessage {
-    /// Something on the board changed.
+    /// There is something to read in the table.
     Poked,
     Observed(Result<Arc<Observed>, Fault>),
     Sources(BTreeMap<Ipv4Addr, Option<Ipv4Addr>>),
@@ -68,12 +68,16 @@ pub(crate) enum ReconcilerMessage {
 pub(crate) struct State {
     board: Arc<Board>,
     driver: Driver<reconcile::Reconciler>,
-    switch: Option<Switch>,
+    following: Option<Following>,
+    /// What was true when the table was read last.
+    read: Option<Tables>,
     role: Option<Role>,
-    view: Option<Arc<InForce>>,
-    exclusion: Option<Arc<ExclusionStatus>>,
-    owners: Option<Owners>,
-    published: Reconciled,
+    view: Option<InForce>,
+    /// The last change of the inputs that was read.
+    inputs: Sequence,
+    /// What was said last.
+    told: Arc<Reconciled>,
+    manual: Arc<Manual>,
     orphans_dismissed: bool,
 }
 
@@ -85,17 +89,10 @@ impl Actor for Reconciler {
     async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         board.directory.reconciler.set(myself.clone());
         let mut state = State::new(&myself, board);
-        // Provisioners that an earlier reconciler left go on: this one learns of them, and plans from what is observed.
-        // What they tell from here on is read as news; what they told before, the table has.
-        state.board.news.clear();
-        for report in state.board.tables().running() {
-            let effects = state.driver.handle(told(report.tunnel, News::Report(report.clone())));
-            state.carry_out(&myself, effects)?;
-        }
         let poked = myself.clone();
-        state.board.pokes.reconciler.attach(move || {
+        state.following = Some(state.board.truth.follow(Wants::Changes(is_read), move || {
             let _gone = poked.cast(ReconcilerMessage::Poked);
-        });
+        }));
         Ok(state)
     }
 
@@ -106,7 +103,7 @@ impl Actor for Reconciler {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
-            ReconcilerMessage::Poked => return state.read_board(&myself),
+            ReconcilerMessage::Poked => return state.read_table(&myself),
             ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
             ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
             ReconcilerMessage::Underlay(mtus) => state.driver.handle(Input::Underlay(mtus)),
@@ -140,18 +137,20 @@ impl Actor for Reconciler {
 impl State {
     fn new(myself: &ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Self {
         let watch = board.pulses.watch(Kind::Reconciler, myself.get_cell());
+        let tables = board.tables();
         let settings = ReconcilerSettings {
             resync: board.settings.resync_interval,
             max_prefixes: board.settings.bgp.max_prefixes,
             liveness: board.settings.liveness.map(|options| options.mode),
-            owners: **board.owners.load(),
+            owners: tables.owners,
             mtu: board.settings.tunnel_mtu,
             ..ReconcilerSettings::default()
         };
-        let start = board.reconciler_starts.fetch_add(1, Ordering::SeqCst);
+        // Each start that is not the first follows a failure.
+        let start = tables.restarts.get(Kind::Reconciler.name()).copied().unwrap_or_default();
         let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
-        let role = board.role();
-        let core = reconcile::Reconciler::new(role, settings, first).with_manual(lock(&board.manual).clone());
+        let role = board.role(&tables);
+        let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
         let ring = myself.clone();
         let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
@@ -159,12 +158,13 @@ impl State {
         Self {
             board,
             driver,
-            switch: None,
+            following: None,
+            read: None,
             role,
             view: None,
-            exclusion: None,
-            owners: None,
-            published: Reconciled::default(),
+            inputs: Sequence::default(),
+            told: Arc::default(),
+            manual: tables.manual,
             orphans_dismissed: start == 0,
         }
     }
@@ -176,52 +176,52 @@ impl State {
         Ok(())
     }
 
-    /// Tells the core what changed on the board.
-    fn read_board(&mut self, myself: &ActorRef<ReconcilerMessage>) -> Result<(), ActorProcessingErr> {
-        let board = self.board.clone();
-        board.pokes.reconciler.answer();
-        let revision = board.revision();
-        for input in self.changes(&board) {
+    /// Tells the core what is new in the table. Provisioners that an earlier reconciler left go on: a new one learns of all.
+    fn read_table(&mut self, myself: &ActorRef<ReconcilerMessage>) -> Result<(), ActorProcessingErr> {
+        if let Some(following) = &self.following {
+            following.answer();
+        }
+        let now = self.board.tables();
+        for input in self.changes(&now) {
             let effects = self.driver.handle(input);
             self.carry_out(myself, effects)?;
         }
-        self.published.revision = revision;
+        self.inputs = now.inputs;
+        self.read = Some(now);
         self.publish();
         self.dismiss_orphans()
     }
 
-    fn changes(&mut self, board: &Board) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        let exclusion = board.exclusion.load_full();
-        if self.exclusion.replace(exclusion.clone()).is_none_or(|before| before.list != exclusion.list) {
-            inputs.push(Input::Exclude(exclusion.list.clone()));
+    fn changes(&mut self, now: &Tables) -> Vec<Input> {
+        let nothing = Tables::default();
+        let before = self.read.as_ref().unwrap_or(&nothing);
+        let first = self.read.is_none();
+        let mut inputs: Vec<Input> = now.tunnel_news(before).into_iter().map(|(tunnel, news)| told(tunnel, news)).collect();
+        if first || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list) {
+            inputs.push(Input::Exclude(now.excluded.list.clone()));
         }
-        let owners = **board.owners.load();
-        if self.owners.replace(owners) != Some(owners) {
-            inputs.push(Input::Owners(owners));
+        if first || before.owners != now.owners {
+            inputs.push(Input::Owners(now.owners));
         }
-        let switch = **board.switch.load();
-        if self.switch.replace(switch) != Some(switch) {
-            inputs.push(Input::Switch(switch));
+        if first || before.switch != now.switch {
+            inputs.push(Input::Switch(now.switch));
         }
-        let role = board.role();
+        let role = self.board.role(now);
         if let Some(Role::Client { client_ip }) = role
             && self.role != role
         {
             inputs.push(Input::ClientIp(client_ip));
         }
         self.role = role;
-        inputs.extend(board.news.take().into_iter().map(|(tunnel, news)| told(tunnel, news)));
         // After an address was replaced, the view in force is of another client for a moment.
-        let view = board.view_for(role);
-        if let Some(in_force) = &view
-            && !self.view.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, in_force))
+        let view = now.view_for(role);
+        if let Some(in_force) = view
+            && !self.view.as_ref().is_some_and(|seen| seen.is(in_force))
         {
             inputs.push(Input::View(in_force.accepted.clone()));
         }
-        self.view = view;
-        inputs.extend(std::mem::take(&mut *lock(&board.held)).into_iter().map(Input::Held));
-        inputs.extend(lock(&board.notices).take().into_iter().map(Input::Notice));
+        self.view = view.cloned();
+        inputs.extend(now.notices.since(&before.notices).into_iter().map(Input::Notice));
         inputs
     }
 
@@ -267,38 +267,40 @@ impl State {
         Ok(())
     }
 
+    /// Says what has changed of what the core says.
     fn publish(&mut self) {
         let core = self.driver.core();
-        lock(&self.board.manual).clone_from(core.manual());
+        let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
+        let told = &self.told;
         let refused = core.refused();
-        let same = refused.len() == self.published.refused.len()
+        let same = refused.len() == told.refused.len()
             && refused
                 .iter()
-                .zip(&self.published.refused)
+                .zip(&told.refused)
                 .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code == code && refusal.reason == *reason);
-        let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
-        let last = self.board.reconciled.load();
-        let revision = self.published.revision;
-        let same_sources = last.other_sources == other_sources;
-        if same && same_sources && last.converged == converged && last.generation == generation && last.revision == revision {
-            return;
+        let manual = (self.manual.as_ref() != core.manual()).then(|| Arc::new(core.manual().clone()));
+        let same_rest = told.other_sources == other_sources && (told.converged, told.generation) == (converged, generation);
+        let is_new = !same || !same_rest || told.inputs != self.inputs;
+        if is_new {
+            let refused = refused.iter().map(|(user, refusal)| (*user, (refusal.code.to_owned(), refusal.reason.clone()))).collect();
+            self.told = Arc::new(Reconciled { inputs: self.inputs, converged, generation, refused, other_sources });
         }
-        if !same {
-            let told = refused.iter().map(|(user, refusal)| (*user, (refusal.code.to_owned(), refusal.reason.clone())));
-            self.published.refused = told.collect();
-        }
-        self.published.converged = converged;
-        self.published.generation = generation;
-        self.published.other_sources = other_sources;
-        self.board.reconciled.store(Arc::new(self.published.clone()));
-        self.board.pokes.status.ring();
+        let mut changes: Vec<Change> = manual.iter().cloned().map(Change::Manual).collect();
+        changes.extend(is_new.then(|| Change::Reconciled(self.told.clone())));
+        self.manual = manual.unwrap_or_else(|| self.manual.clone());
+        self.board.truth.append(vec![], changes);
     }
 }
 
-fn told(tunnel: TunnelId, news: News) -> Input {
+/// What the core is told of.
+fn is_read(change: &Change) -> bool {
+    change.is_input() || matches!(change, Change::Tunnel(_) | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels)
+}
+
+fn told(tunnel: TunnelId, news: TunnelNews) -> Input {
     match news {
-        News::Report(report) => Input::Tunnel(Box::new(report.as_ref().clone())),
-        News::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
+        TunnelNews::Report(report) => Input::Tunnel(Box::new(report.as_ref().clone())),
+        TunnelNews::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
     }
 }
 

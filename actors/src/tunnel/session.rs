@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
     BgpSpec, SessionCause, SessionDetail,
+    figures::Count,
     lifecycle::{SessionNumber, SessionUpdate},
 };
 
@@ -96,7 +97,7 @@ impl Actor for BgpSession {
         state.read_on();
         if update {
             let took = state.board.clock.now().since(began);
-            state.board.count(|figures| figures.update_seconds.observe(took));
+            state.board.count(Count::Update(took));
         }
         Ok(())
     }

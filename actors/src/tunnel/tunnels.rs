@@ -58,8 +58,7 @@ impl Actor for Tunnels {
     async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         board.directory.tunnels.set(myself);
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
-        board.append(vec![], vec![Change::NoTunnels]);
-        board.news.clear();
+        board.truth.append(vec![], vec![Change::NoTunnels]);
         Ok(State { board, slots: BTreeMap::new(), running: HashMap::new(), storm: History::default() })
     }
 
@@ -179,12 +178,7 @@ impl State {
     }
 
     fn end(&self, tunnel: TunnelId, finished: bool, events: Vec<Event>) {
-        self.board.append(events, vec![if finished { Change::TunnelGone(tunnel) } else { Change::TunnelDown(tunnel) }]);
-        self.board.news.ended(tunnel, finished);
-        if self.board.watched.forget(tunnel) {
-            self.board.pokes.liveness.ring();
-        }
-        self.board.pokes.reconciler.ring();
+        self.board.truth.append(events, vec![if finished { Change::TunnelGone(tunnel) } else { Change::TunnelDown(tunnel) }]);
     }
 }
 

@@ -1,9 +1,13 @@
 use proptest::{collection::vec, prelude::*};
 
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+
 use super::*;
 use crate::{
-    Pubkey,
-    lifecycle::{Lifecycle, LifecycleSettings},
+    LinkName, LivenessMode, Pubkey, Switch, TunnelId,
+    figures::Count,
+    guard::HoldReason,
+    lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
 };
 
 /// What somebody appends: which events, and which changes.
@@ -19,6 +23,12 @@ fn report(number: u8, failures: u8) -> Arc<TunnelReport> {
     Arc::new(TunnelReport { repairs: u64::from(failures), ..report })
 }
 
+fn route(number: u8) -> WatchedRoute {
+    let (dst, link) = (Ipv4Addr::from(u32::from(number % 4)).into(), LinkName::new("t0").unwrap());
+    let mode = if number % 2 == 0 { LivenessMode::Active } else { LivenessMode::Passive };
+    WatchedRoute { dst, link, source: Ipv4Addr::LOCALHOST, mode }
+}
+
 fn event(number: u8) -> Event {
     match number % 3 {
         0 => Event::Switched { enabled: true },
@@ -28,11 +38,21 @@ fn event(number: u8) -> Event {
 }
 
 fn change((kind, tunnel): (u8, u8)) -> Change {
-    match kind % 8 {
+    let small = kind / 16;
+    match kind % 16 {
         0 => Change::TunnelDown(id(tunnel)),
         1 => Change::TunnelGone(id(tunnel)),
         2 if tunnel == 0 => Change::NoTunnels,
         3 if tunnel == 0 => Change::Restarted("watcher"),
+        4 => Change::Watch { tunnel: id(tunnel), added: vec![route(small)], removed: vec![route(small / 2).dst] },
+        5 => Change::Switch(Switch::from(small % 2 == 0)),
+        6 => Change::Noticed((tunnel > 0).then(|| LinkName::new(format!("t{tunnel}")).unwrap())),
+        7 => Change::Counted(Count::Established(Ipv4Addr::from(u32::from(tunnel)), Duration::from_secs(small.into()))),
+        8 => Change::Reconciled(Arc::new(Reconciled { converged: small % 2 == 0, ..Reconciled::default() })),
+        9 => Change::Disk(Arc::new(Disk { pin: Some(Ipv4Addr::from(u32::from(small))), ..Disk::default() })),
+        10 => Change::Excluded(Arc::new(ExclusionStatus { error: Some(small.to_string()), ..ExclusionStatus::default() })),
+        11 => Change::Held(HoldReason::Emptied { before: small.into() }),
+        12 if tunnel == 0 => Change::View(None),
         other => Change::Tunnel(report(tunnel, other)),
     }
 }
@@ -98,6 +118,107 @@ proptest! {
             prop_assert_eq!(at, table.snapshot().0);
         }
     }
+}
+
+/// What a reader knows that goes by news alone.
+#[derive(Default, PartialEq, Debug)]
+struct Known {
+    running: BTreeMap<TunnelId, Arc<TunnelReport>>,
+    watched: BTreeMap<TunnelId, BTreeMap<ipnet::Ipv4Net, WatchedRoute>>,
+}
+
+impl Known {
+    fn hear(&mut self, before: &Tables, now: &Tables) {
+        for (id, news) in now.tunnel_news(before) {
+            match news {
+                TunnelNews::Ended { .. } => drop(self.running.remove(&id)),
+                TunnelNews::Report(report) => drop(self.running.insert(id, report)),
+            }
+        }
+        for (id, news) in now.watch_news(before) {
+            match news {
+                WatchNews::Gone => drop(self.watched.remove(&id)),
+                WatchNews::Changed { added, removed } => {
+                    let routes = self.watched.entry(id).or_default();
+                    removed.iter().for_each(|dst| drop(routes.remove(dst)));
+                    routes.extend(added.into_iter().map(|route| (route.dst, route)));
+                }
+            }
+        }
+    }
+
+    fn of(tables: &Tables) -> Self {
+        let running = tables.running().map(|report| (report.tunnel, report.clone())).collect();
+        let routes = |watch: &Watch| watch.routes.iter().map(|(dst, route)| (*dst, route.clone())).collect();
+        Self { running, watched: tables.watched.iter().map(|(id, watch)| (*id, routes(watch))).collect() }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_reader_that_goes_by_what_is_new_knows_all_at_every_pace(history in history(), pace in 1_usize..9) {
+        let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+        let (mut before, mut known) = (Tables::default(), Known::default());
+        for (number, step) in history.into_iter().enumerate() {
+            append(&mut table, step);
+            if number % pace == 0 {
+                let now = table.tables().clone();
+                known.hear(&before, &now);
+                prop_assert_eq!(&known, &Known::of(&now));
+                prop_assert!(now.tunnel_news(&now).is_empty() && now.watch_news(&now).is_empty() && now.notices.since(&now.notices).is_empty());
+                before = now;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_that_ended() {
+    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Watch { tunnel: id(1), added: vec![route(0)], removed: vec![] }]);
+    let before = table.tables().clone();
+    table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
+    let down = table.tables().clone();
+    assert_eq!(down.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: false })]);
+    assert_eq!(down.watch_news(&before), [(id(1), WatchNews::Gone)]);
+    table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
+    table.append(7, vec![], vec![Change::Watch { tunnel: id(1), added: vec![route(0)], removed: vec![] }]);
+    let now = table.tables();
+    let report = TunnelNews::Report(report(1, 0));
+    assert_eq!(now.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: false }), (id(1), report.clone())]);
+    assert_eq!(now.tunnel_news(&down), [(id(1), report)]);
+    let again = WatchNews::Changed { added: vec![route(0)], removed: vec![] };
+    assert_eq!(now.watch_news(&before), [(id(1), WatchNews::Gone), (id(1), again)]);
+    table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
+    assert_eq!(table.tables().tunnel_news(&down), [(id(1), TunnelNews::Ended { finished: true })]);
+}
+
+#[test]
+fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
+    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    let link = |number: usize| Some(LinkName::new(format!("l{number}")).unwrap());
+    let before = table.tables().clone();
+    table.append(7, vec![], vec![Change::Noticed(link(1)), Change::Noticed(link(2)), Change::Noticed(link(1))]);
+    let two = table.tables().clone();
+    assert_eq!(two.notices.since(&before.notices), [link(1), link(2)]);
+    (0..=Notices::MOST).for_each(|number| table.append(7, vec![], vec![Change::Noticed(link(number))]));
+    let now = table.tables().clone();
+    assert_eq!(now.notices.since(&two.notices)[0], None);
+    table.append(7, vec![], vec![Change::Noticed(link(3))]);
+    assert_eq!(table.tables().notices.since(&now.notices), [link(3)]);
+    assert_eq!(table.tables().inputs, table.snapshot().0);
+}
+
+#[test]
+fn many_routes_are_told_in_pieces_and_in_order() {
+    let changed = WatchNews::Changed { added: (10..35).map(route).collect(), removed: (0..8).map(|number| route(number).dst).collect() };
+    let (mut rest, mut sizes) = (Some(changed), vec![]);
+    while let Some(news) = rest {
+        let (now, later) = news.split(10);
+        sizes.push(now.len());
+        rest = later;
+    }
+    assert_eq!(sizes, [10, 10, 10, 3]);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use warren_state::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event};
+use imbl::OrdMap;
+
+use crate::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event};
 
 /// Upper bounds in seconds, as the reference has them.
 const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
 /// As the reference's metrics library has them where nothing else is said.
-pub(crate) const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+pub const USUAL: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const UPDATE: &[f64] = &exponential::<15>(0.0001, 2.0);
 const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
 
@@ -24,11 +26,37 @@ pub struct Figures {
     /// How long it took to handle what a peer sent, when it changed routes: up to handing the routes on.
     pub update_seconds: Histogram,
     /// From asking for a session, or losing it, to having it; by the peer's address.
-    pub established_seconds: BTreeMap<Ipv4Addr, Arc<Histogram>>,
+    pub established_seconds: OrdMap<Ipv4Addr, Arc<Histogram>>,
     /// Datagrams of the multicast services, by kind (`pim`, `register`, `heartbeat`) and by whether they left.
     pub datagrams: BTreeMap<(&'static str, bool), u64>,
     /// Learned routes that the dataplane did not put (`true`) or did not take away (`false`), by link and preferred source.
-    pub route_failures: BTreeMap<(LinkName, Ipv4Addr, bool), u64>,
+    pub route_failures: OrdMap<(LinkName, Ipv4Addr, bool), u64>,
+}
+
+/// One thing that was counted.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Count {
+    /// An operation on a tunnel ended: the class of its service where it is known, and whether it succeeded.
+    Operation(Operation, Option<ServiceClass>, bool),
+    /// A read of the ledger ended, and how long it took.
+    Fetch(Fetch, Duration),
+    /// What a peer sent changed routes, and how long it took to handle it.
+    Update(Duration),
+    /// A session with this peer came up, and how long it was waited for.
+    Established(Ipv4Addr, Duration),
+    /// This peer's tunnel is gone, and what was counted of it with it.
+    PeerGone(Ipv4Addr),
+    /// A datagram of a multicast service, of this kind, and whether it left.
+    Datagram(&'static str, bool),
+    /// A learned route was not put (or taken away).
+    RouteFailure {
+        /// The tunnel's link.
+        link: LinkName,
+        /// The route's preferred source.
+        source: Ipv4Addr,
+        /// Whether it was to be put.
+        put: bool,
+    },
 }
 
 /// What is done to a tunnel.
@@ -64,18 +92,34 @@ pub struct Histogram {
 }
 
 impl Figures {
-    pub(crate) fn operation(&mut self, operation: Operation, class: Option<ServiceClass>, success: bool) {
-        *self.operations.entry((operation, class, success)).or_default() += 1;
+    /// Takes one in.
+    pub fn take(&mut self, count: &Count) {
+        match count {
+            Count::Operation(operation, class, success) => *self.operations.entry((*operation, *class, *success)).or_default() += 1,
+            Count::Fetch(fetch, took) => {
+                *self.fetches.entry(*fetch).or_default() += 1;
+                self.fetch_seconds.observe(*took);
+            }
+            Count::Update(took) => self.update_seconds.observe(*took),
+            Count::Established(peer, took) => {
+                let histogram = self.established_seconds.entry(*peer).or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
+                Arc::make_mut(histogram).observe(*took);
+            }
+            Count::PeerGone(peer) => {
+                self.established_seconds.remove(peer);
+            }
+            Count::Datagram(kind, success) => *self.datagrams.entry((kind, *success)).or_default() += 1,
+            Count::RouteFailure { link, source, put } => {
+                *self.route_failures.entry((link.clone(), *source, *put)).or_default() += 1;
+            }
+        }
     }
+}
 
-    pub(crate) fn fetched(&mut self, fetch: Fetch, took: Duration) {
-        *self.fetches.entry(fetch).or_default() += 1;
-        self.fetch_seconds.observe(took);
-    }
-
+impl Count {
     /// Learned routes that could not be put or taken away.
-    pub(crate) fn applied(&mut self, report: &ApplyReport) {
-        for (step, outcome) in &report.steps {
+    pub fn route_failures(report: &ApplyReport) -> impl Iterator<Item = Self> {
+        report.steps.iter().filter_map(|(step, outcome)| {
             let (route, put) = match &step.action {
                 Action::PutRoute { route } => (route, true),
                 Action::DeleteRoute { route } => (route, false),
@@ -85,17 +129,11 @@ impl Figures {
                 | Action::ChangeLink { .. }
                 | Action::CreateLink { .. }
                 | Action::AddAddress { .. }
-                | Action::AddRule { .. } => continue,
+                | Action::AddRule { .. } => return None,
             };
-            if let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) = (outcome, route.protocol, route.source) {
-                *self.route_failures.entry((step.link.clone(), source, put)).or_default() += 1;
-            }
-        }
-    }
-
-    pub(crate) fn established(&mut self, peer: Ipv4Addr, took: Duration) {
-        let histogram = self.established_seconds.entry(peer).or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
-        Arc::make_mut(histogram).observe(took);
+            let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) = (outcome, route.protocol, route.source) else { return None };
+            Some(Self::RouteFailure { link: step.link.clone(), source, put })
+        })
     }
 }
 
@@ -106,9 +144,9 @@ impl Default for Figures {
             fetches: BTreeMap::new(),
             fetch_seconds: Histogram::new(FETCH),
             update_seconds: Histogram::new(UPDATE),
-            established_seconds: BTreeMap::new(),
+            established_seconds: OrdMap::new(),
             datagrams: BTreeMap::new(),
-            route_failures: BTreeMap::new(),
+            route_failures: OrdMap::new(),
         }
     }
 }
@@ -173,7 +211,7 @@ impl Histogram {
 
 /// Tells from the events of one tunnel which operations they complete.
 #[derive(Default, Debug)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// The incarnation that was complete, and still is there.
     built: Option<Incarnation>,
     /// Something of the tunnel was built or changed since it was complete.
@@ -184,7 +222,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// The operation that this event ends, and whether it succeeded.
-    pub(crate) fn hear(&mut self, event: &Event) -> Option<(Operation, bool)> {
+    #[must_use]
+    pub fn hear(&mut self, event: &Event) -> Option<(Operation, bool)> {
         match event {
             Event::Adopted { incarnation, .. } => self.built = Some(*incarnation),
             // Routes are put back without a change of phase.
@@ -244,7 +283,7 @@ const fn exponential<const N: usize>(first: f64, factor: f64) -> [f64; N] {
 
 #[cfg(test)]
 mod tests {
-    use warren_state::{FaultClass, LinkName, Pubkey, TunnelId};
+    use crate::{FaultClass, LinkName, Pubkey, TunnelId};
 
     use super::*;
 

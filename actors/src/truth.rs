@@ -1,0 +1,127 @@
+//! The one table, shared by all actors: who knows something appends it, readers follow it at their own pace.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use warren_state::{
+    Sequence,
+    event::Event,
+    journal::{Gap, JournalEntry},
+    table::{Change, Entry, Table, Tables},
+};
+
+use crate::{Clock, board::lock, poke::Poke};
+
+/// The table and who follows it. It outlives every actor.
+pub(crate) struct Truth {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    table: Table,
+    followers: BTreeMap<u64, Follower>,
+    next: u64,
+}
+
+struct Follower {
+    wants: Wants,
+    poke: Arc<Poke>,
+}
+
+/// What a reader is woken for; it reads what it likes.
+#[derive(Clone, Copy)]
+pub(crate) enum Wants {
+    /// Every step.
+    Everything,
+    /// Steps with such changes.
+    Changes(fn(&Change) -> bool),
+}
+
+/// A reader that is woken until this is dropped.
+pub(crate) struct Following {
+    truth: Arc<Truth>,
+    number: u64,
+    poke: Arc<Poke>,
+}
+
+impl Truth {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { inner: Mutex::new(Inner { table, followers: BTreeMap::new(), next: 0 }) }
+    }
+
+    /// Appends what happened and what changed with it, as one step for every reader.
+    pub(crate) fn append(&self, events: Vec<Event>, changes: Vec<Change>) {
+        self.inner().append(events, changes);
+    }
+
+    /// Appends what follows from what is true at that very moment.
+    pub(crate) fn update(&self, decide: impl FnOnce(&Tables) -> (Vec<Event>, Vec<Change>)) {
+        let mut inner = self.inner();
+        let (events, changes) = decide(inner.table.tables());
+        inner.append(events, changes);
+    }
+
+    /// What is true now.
+    pub(crate) fn tables(&self) -> Tables {
+        self.inner().table.tables().clone()
+    }
+
+    /// What is true now, the position of that, and every step from this one on to there.
+    pub(crate) fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
+        let inner = self.inner();
+        let (now, tables) = inner.table.snapshot();
+        (now, tables, inner.table.changes_since(position).map(|steps| steps.cloned().collect()))
+    }
+
+    /// What is true now, the position of that, and everything that happened from this one on to there.
+    pub(crate) fn told_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<JournalEntry>>, Gap>) {
+        let inner = self.inner();
+        let (now, tables) = inner.table.snapshot();
+        (now, tables, inner.table.told_since(position).map(|told| told.cloned().collect()))
+    }
+
+    /// Has `bell` rung from now on, once for however much is new until it is answered; and once at once, for what was before.
+    pub(crate) fn follow(self: &Arc<Self>, wants: Wants, bell: impl Fn() + Send + Sync + 'static) -> Following {
+        let poke = Arc::new(Poke::default());
+        poke.attach(bell);
+        let mut inner = self.inner();
+        inner.next += 1;
+        let number = inner.next;
+        inner.followers.insert(number, Follower { wants, poke: poke.clone() });
+        Following { truth: self.clone(), number, poke }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, events: Vec<Event>, changes: Vec<Change>) {
+        if events.is_empty() && changes.is_empty() {
+            return;
+        }
+        let wakes = |wants: Wants| match wants {
+            Wants::Everything => true,
+            Wants::Changes(such) => changes.iter().any(such),
+        };
+        let woken: Vec<Arc<Poke>> = self.followers.values().filter(|one| wakes(one.wants)).map(|one| one.poke.clone()).collect();
+        self.table.append(Clock::unix_ms(), events, changes);
+        woken.iter().for_each(|poke| poke.ring());
+    }
+}
+
+impl Following {
+    /// The message has arrived; call this before reading.
+    pub(crate) fn answer(&self) {
+        self.poke.answer();
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.truth.inner().followers.remove(&self.number);
+    }
+}

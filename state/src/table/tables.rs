@@ -1,0 +1,334 @@
+//! What is true, and how a change of it is taken in.
+
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
+
+use imbl::OrdMap;
+use ipnet::Ipv4Net;
+use serde::Serialize;
+
+use super::Entry;
+use crate::{
+    Exclusion, Generation, LinkName, Owners, Pubkey, Sequence, Switch, TunnelId,
+    address::{Chosen, Source},
+    event::Event,
+    figures::{Count, Figures},
+    guard::{AcceptedView, HoldReason, Restarted},
+    lifecycle::{TunnelReport, WatchedRoute},
+    reconcile::{Manual, Role},
+};
+
+/// One change of what is true.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A tunnel is like this now, and its provisioner runs.
+    Tunnel(Arc<TunnelReport>),
+    /// A tunnel's provisioner failed, and was not started again yet.
+    TunnelDown(TunnelId),
+    /// A tunnel is gone: its provisioner had nothing left to do.
+    TunnelGone(TunnelId),
+    /// No provisioner runs any more.
+    NoTunnels,
+    /// Liveness is to be found out of other routes of a tunnel.
+    Watch {
+        /// Whose routes.
+        tunnel: TunnelId,
+        /// From now on, or with other facts.
+        added: Vec<WatchedRoute>,
+        /// No longer.
+        removed: Vec<Ipv4Net>,
+    },
+    /// The enable switch in force.
+    Switch(Switch),
+    /// What is on disk beside the switch, and how writing it goes.
+    Disk(Arc<Disk>),
+    /// Whose accounts count.
+    Owners(Owners),
+    /// This host's address, or why it is not known.
+    Address(Arc<HostAddress>),
+    /// The view in force; none when another question was asked than it answers.
+    View(Option<InForce>),
+    /// The last read did not come into force, and why.
+    Held(HoldReason),
+    /// The ledger was restarted from an earlier slot.
+    LedgerRestarted(Restarted),
+    /// Destinations that sessions may not teach us.
+    Excluded(Arc<ExclusionStatus>),
+    /// What an operator asked for past the ledger.
+    Manual(Arc<Manual>),
+    /// What the reconciler says about itself.
+    Reconciled(Arc<Reconciled>),
+    /// The kernel told of a change of this link, or of any.
+    Noticed(Option<LinkName>),
+    /// Something was counted.
+    Counted(Count),
+    /// An actor of this kind failed.
+    Restarted(&'static str),
+    /// The daemon stops.
+    Stopping,
+}
+
+/// What is true. A copy costs little: it shares what did not change.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tables {
+    /// How every tunnel was when its provisioner told last.
+    pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
+    /// Their provisioners.
+    pub lives: OrdMap<TunnelId, Life>,
+    /// The routes whose hosts are to be probed, by tunnel.
+    pub watched: OrdMap<TunnelId, Watch>,
+    /// The enable switch in force.
+    pub switch: Switch,
+    /// What is on disk beside it.
+    pub disk: Arc<Disk>,
+    /// Whose accounts count.
+    pub owners: Owners,
+    /// This host's address.
+    pub address: Arc<HostAddress>,
+    /// The view in force.
+    pub view: Option<InForce>,
+    /// Why the last read did not come into force.
+    pub held: Option<HoldReason>,
+    /// The last restart of the ledger from an earlier slot.
+    pub ledger_restarted: Option<Restarted>,
+    /// Destinations that sessions may not teach us.
+    pub excluded: Arc<ExclusionStatus>,
+    /// What an operator asked for past the ledger.
+    pub manual: Arc<Manual>,
+    /// What the reconciler said about itself last.
+    pub reconciled: Arc<Reconciled>,
+    /// What the kernel told of.
+    pub notices: Notices,
+    /// The last change of what the reconciler decides by: see [`Change::is_input`].
+    pub inputs: Sequence,
+    /// What was counted since the start.
+    pub figures: Arc<Figures>,
+    /// Failures of supervised actors since the start, by kind.
+    pub restarts: OrdMap<&'static str, u64>,
+    /// Events since the start, by name.
+    pub events: OrdMap<&'static str, u64>,
+    /// Broken invariants since the start, by name.
+    pub broken: OrdMap<&'static str, u64>,
+    /// Whether the daemon is stopping.
+    pub stopping: bool,
+}
+
+/// The provisioner of a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Life {
+    /// The position at which it told something first.
+    pub began: Sequence,
+    /// It failed, and nothing was heard of the next one.
+    pub is_down: bool,
+}
+
+/// The routes of one tunnel whose hosts are to be probed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// The position at which the first of them was told: a provisioner that is started anew tells all of them again.
+    pub began: Sequence,
+    /// All of them.
+    pub routes: OrdMap<Ipv4Net, WatchedRoute>,
+}
+
+/// What is on disk beside the switch, and how writing it goes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Disk {
+    /// Why the switch cannot be read.
+    pub switch_unknown: Option<String>,
+    /// Why nothing can be written, or only a part of it.
+    pub problem: Option<String>,
+    /// The address that an operator pinned.
+    pub pin: Option<Ipv4Addr>,
+    /// Who connected this host last.
+    pub owner: Option<Pubkey>,
+}
+
+/// This host's address, or why it is not known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostAddress {
+    /// The one in force.
+    pub in_force: Option<Chosen>,
+    /// Where it comes from.
+    pub source: Source,
+    /// What would be chosen today instead.
+    pub other: Option<Ipv4Addr>,
+    /// Why it is not known, for people.
+    pub error: Option<String>,
+    /// Why what was pinned is not in force, for people.
+    pub pin_problem: Option<String>,
+}
+
+/// The view in force, and the question that it answers: it proves nothing about another.
+#[derive(Clone, PartialEq, Debug)]
+pub struct InForce {
+    /// Whose view was asked for.
+    pub role: Role,
+    /// The view.
+    pub accepted: AcceptedView,
+}
+
+/// What sessions may not teach us.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct ExclusionStatus {
+    /// The list in force.
+    pub list: Exclusion,
+    /// Why a later one is not.
+    pub error: Option<String>,
+}
+
+/// What the reconciler says about itself.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Reconciled {
+    /// The last change of its inputs that it has taken into account: see [`Tables::inputs`].
+    pub inputs: Sequence,
+    /// Whether desired and observed agree: nothing to do and nothing under way.
+    pub converged: bool,
+    /// The last plan handed out.
+    pub generation: Generation,
+    /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
+    pub refused: BTreeMap<Pubkey, (String, String)>,
+    /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
+    pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,
+}
+
+/// How often the kernel told of changes. Past a bound of names they become changes of anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Notices {
+    /// Of anything.
+    pub any: u64,
+    /// Of these links, since it told of anything last.
+    pub links: OrdMap<LinkName, u64>,
+}
+
+impl InForce {
+    /// Whether it is that very one, which nobody compares by its content.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let (a, b) = (&self.accepted, &other.accepted);
+        self.role == other.role && a.read_at == b.read_at && Arc::ptr_eq(&a.view, &b.view)
+    }
+}
+
+impl Change {
+    /// Whether the reconciler decides by it.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Switch(_) | Self::Owners(_) | Self::Address(_) | Self::View(_) | Self::Excluded(_) | Self::Noticed(_) => true,
+            Self::Tunnel(_)
+            | Self::TunnelDown(_)
+            | Self::TunnelGone(_)
+            | Self::NoTunnels
+            | Self::Watch { .. }
+            | Self::Disk(_)
+            | Self::Held(_)
+            | Self::LedgerRestarted(_)
+            | Self::Manual(_)
+            | Self::Reconciled(_)
+            | Self::Counted(_)
+            | Self::Restarted(_)
+            | Self::Stopping => false,
+        }
+    }
+}
+
+impl Tables {
+    /// Takes a step in.
+    pub fn fold(&mut self, entry: &Entry) {
+        entry.changes.iter().for_each(|change| self.change(entry.sequence, change));
+        let Some(told) = &entry.told else { return };
+        *self.events.entry(told.event.name()).or_default() += 1;
+        if let Event::InvariantBroken { name, .. } = &told.event {
+            *self.broken.entry(*name).or_default() += 1;
+        }
+    }
+
+    /// The reports of tunnels whose provisioner runs.
+    pub fn running(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
+        self.tunnels.iter().filter(|(id, _)| !self.is_down(id)).map(|(_, report)| report)
+    }
+
+    /// Whether this tunnel's provisioner failed and nothing was heard of the next one.
+    #[must_use]
+    pub fn is_down(&self, id: &TunnelId) -> bool {
+        self.lives.get(id).is_some_and(|life| life.is_down)
+    }
+
+    /// The view in force, where it answers this role's question: one of another client says nothing about us.
+    #[must_use]
+    pub fn view_for(&self, role: Option<Role>) -> Option<&InForce> {
+        self.view.as_ref().filter(|in_force| Some(in_force.role) == role)
+    }
+
+    fn change(&mut self, at: Sequence, change: &Change) {
+        if change.is_input() {
+            self.inputs = at;
+        }
+        match change {
+            Change::Tunnel(report) => self.lives(at, report),
+            Change::TunnelDown(id) => self.fails(at, *id),
+            Change::TunnelGone(id) => self.forget(id),
+            Change::NoTunnels => {
+                (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
+            }
+            Change::Watch { tunnel, added, removed } => self.watch(at, *tunnel, added, removed),
+            Change::Switch(switch) => self.switch = *switch,
+            Change::Disk(disk) => self.disk = disk.clone(),
+            Change::Owners(owners) => self.owners = *owners,
+            Change::Address(address) => self.address = address.clone(),
+            Change::View(view) => (self.view, self.held) = (view.clone(), None),
+            Change::Held(reason) => self.held = Some(reason.clone()),
+            Change::LedgerRestarted(restarted) => self.ledger_restarted = Some(*restarted),
+            Change::Excluded(excluded) => self.excluded = excluded.clone(),
+            Change::Manual(manual) => self.manual = manual.clone(),
+            Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
+            Change::Noticed(link) => self.notices.add(link.as_ref()),
+            Change::Counted(count) => Arc::make_mut(&mut self.figures).take(count),
+            Change::Restarted(kind) => *self.restarts.entry(*kind).or_default() += 1,
+            Change::Stopping => self.stopping = true,
+        }
+    }
+
+    fn lives(&mut self, at: Sequence, report: &Arc<TunnelReport>) {
+        if self.lives.get(&report.tunnel).is_none_or(|life| life.is_down) {
+            self.lives.insert(report.tunnel, Life { began: at, is_down: false });
+        }
+        self.tunnels.insert(report.tunnel, report.clone());
+    }
+
+    fn fails(&mut self, at: Sequence, id: TunnelId) {
+        let began = self.lives.get(&id).map_or(at, |life| life.began);
+        self.lives.insert(id, Life { began, is_down: true });
+        self.watched.remove(&id);
+    }
+
+    fn forget(&mut self, id: &TunnelId) {
+        self.tunnels.remove(id);
+        self.lives.remove(id);
+        self.watched.remove(id);
+    }
+
+    fn watch(&mut self, at: Sequence, tunnel: TunnelId, added: &[WatchedRoute], removed: &[Ipv4Net]) {
+        let watch = self.watched.entry(tunnel).or_insert_with(|| Watch { began: at, routes: OrdMap::new() });
+        for dst in removed {
+            watch.routes.remove(dst);
+        }
+        for route in added {
+            watch.routes.insert(route.dst, route.clone());
+        }
+    }
+}
+
+impl Notices {
+    /// Links that are told apart.
+    pub const MOST: usize = 4_096;
+
+    fn add(&mut self, link: Option<&LinkName>) {
+        match link {
+            Some(link) if self.links.len() < Self::MOST || self.links.contains_key(link) => {
+                *self.links.entry(link.clone()).or_default() += 1;
+            }
+            Some(_) | None => *self = Self { any: self.any + 1, links: OrdMap::new() },
+        }
+    }
+}
