@@ -10,7 +10,6 @@ use std::{
     },
 };
 
-use arc_swap::ArcSwapOption;
 use tokio::sync::{oneshot, watch};
 use warren_dataplane::Dataplane;
 use warren_ledger::{LedgerSource, Query};
@@ -26,8 +25,8 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, ExitReason, Settings, Snapshot, SwitchError, directory::Directory, latency::LatencyStatus, liveness::LivenessStatus, poke::Poke,
-    pulse::Pulses, settings::RoleSettings, truth::Truth,
+    Clock, ExitReason, Settings, Snapshot, SwitchError, directory::Directory, poke::Poke, pulse::Pulses, settings::RoleSettings,
+    truth::Truth,
 };
 
 /// Shared by all actors of one tree.
@@ -39,8 +38,6 @@ pub(crate) struct Board {
     pub(crate) ledger: Arc<dyn LedgerSource>,
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
-    pub(crate) liveness: ArcSwapOption<LivenessStatus>,
-    pub(crate) latency: ArcSwapOption<LatencyStatus>,
     pub(crate) pulses: Arc<Pulses>,
     pub(crate) directory: Directory,
     /// What is true and what happened.
@@ -84,8 +81,6 @@ impl Board {
             ledger,
             dataplane,
             keeper: Requests::default(),
-            liveness: ArcSwapOption::empty(),
-            latency: ArcSwapOption::empty(),
             pulses: Arc::default(),
             directory: Directory::default(),
             truth: Arc::new(Truth::new(table)),

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use warren_dataplane::Scope;
 use warren_ledger::{ReadError, accounts::Device};
-use warren_protocols::latency::{self as protocol, Counters, LatencySettings, Output, PassReport, Prober, TargetReport};
+use warren_protocols::latency::{self as protocol, LatencySettings, Output, Prober};
+pub use warren_state::latency::LatencyStatus;
 use warren_state::{
-    Monotonic, Pubkey,
+    Pubkey,
+    latency::{PassReport, TargetReport},
     random::{Random, SplitMix64},
     table::Change,
 };
@@ -49,31 +50,6 @@ pub struct LatencyOptions {
     pub probe_tunnel_endpoints: bool,
     /// Probe devices too that take no users.
     pub probe_all_devices: bool,
-}
-
-/// What is shown of latency.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
-pub struct LatencyStatus {
-    /// Whether a pass over all targets has ended.
-    pub is_ready: bool,
-    /// Every target, the nearest first; those without an answer last, and before their first round.
-    pub targets: Vec<Arc<TargetReport>>,
-    /// Packets.
-    pub counters: Counters,
-    /// The last pass that ended.
-    pub last_pass: Option<PassReport>,
-    /// When the next one begins, while none is under way.
-    pub next_pass: Option<Monotonic>,
-    /// `raw`, or `ping` where raw sockets are not allowed.
-    pub socket: Option<&'static str>,
-    /// Why there is no socket.
-    pub socket_error: Option<String>,
-    /// Devices on the ledger.
-    pub devices: usize,
-    /// When the list of devices was read last.
-    pub devices_read_at: Option<Monotonic>,
-    /// Why it could not be read the last time.
-    pub devices_error: Option<String>,
 }
 
 /// The actor.
@@ -328,7 +304,7 @@ impl State {
         self.status.counters = core.counters().clone();
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
-        self.board.latency.store(Some(Arc::new(self.status.clone())));
+        self.board.truth.append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
     }
 }
 

@@ -9,18 +9,18 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use serde::Serialize;
-use warren_protocols::liveness::{self as protocol, Counters, DownReason, Liveness, LivenessSettings, Output, SessionReport, SessionState};
+use warren_protocols::liveness::{self as protocol, Liveness, LivenessSettings, Output};
+pub use warren_state::liveness::{EndFigures, LivenessStatus};
 use warren_state::{
     LinkName, LivenessMode, TunnelId,
     lifecycle::{Input, Usability},
+    liveness::{DownReason, SessionState},
     table::{Change, Tables, WatchNews},
 };
 
 use crate::{
     board::Board,
     driver::{AbortOnDrop, Driver},
-    figures::{Histogram, USUAL},
     liveness_socket::{Datagram, Socket},
     policy::Kind,
     told::ROUTES_AT_ONCE,
@@ -49,45 +49,6 @@ pub struct LivenessOptions {
     pub settings: LivenessSettings,
     /// The UDP port of both ends.
     pub port: u16,
-}
-
-/// What status shows of route liveness.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
-pub struct LivenessStatus {
-    /// The sessions, in the order of links and peers.
-    pub sessions: Vec<SessionReport>,
-    /// Packets and verdicts.
-    #[serde(skip)]
-    pub counters: Counters,
-    /// What else is counted, by the link and our address on it.
-    #[serde(skip)]
-    pub ends: BTreeMap<(LinkName, Ipv4Addr), EndFigures>,
-    /// How often the socket failed.
-    pub read_errors: u64,
-    /// Why there is no socket.
-    pub socket_error: Option<String>,
-}
-
-/// Figures of one link and address of ours.
-#[derive(Clone, PartialEq, Debug)]
-pub struct EndFigures {
-    /// Changes of sessions' states, by the states and the reason.
-    pub changes: BTreeMap<(SessionState, SessionState, DownReason), u64>,
-    /// From the first packet of a peer to a session that is up.
-    pub to_up: Histogram,
-    /// From the last packet of a peer to a session that is down.
-    pub to_down: Histogram,
-    /// How long it took to handle a packet.
-    pub rx_seconds: Histogram,
-    /// Packets that could not leave.
-    pub write_errors: u64,
-}
-
-impl Default for EndFigures {
-    fn default() -> Self {
-        let empty = || Histogram::new(USUAL);
-        Self { changes: BTreeMap::new(), to_up: empty(), to_down: empty(), rx_seconds: empty(), write_errors: 0 }
-    }
 }
 
 pub(crate) struct Sessions;
@@ -346,7 +307,7 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.board.liveness.store(Some(Arc::new(self.status.clone())));
+        self.board.truth.append(vec![], vec![Change::Liveness(Arc::new(self.status.clone()))]);
         self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
     }
 }

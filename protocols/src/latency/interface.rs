@@ -1,11 +1,11 @@
 //! What goes into the machine and what comes out of it.
 
-use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Monotonic, Pubkey};
+use warren_state::Monotonic;
 
-use super::packet::{Drop, LENGTH};
+use super::{Target, packet::LENGTH};
 
 /// The times and bounds. With the defaults a pass over 300 targets that are all silent takes 4.5 s: 1.2 s until the last
 /// round has begun, two waits of at most 0.88 s between its echoes, and 1.5 s for its last reply.
@@ -45,21 +45,6 @@ impl Default for LatencySettings {
             history: 32,
         }
     }
-}
-
-/// An address to probe. Its device and its address together are its identity.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct Target {
-    /// The device's account.
-    pub device: Pubkey,
-    /// The address.
-    pub address: Ipv4Addr,
-    /// The device's code.
-    pub code: String,
-    /// The interface that has the address, when it is an end for tunnels and not the device's public address.
-    pub interface: Option<String>,
-    /// Whether the device is in service.
-    pub is_activated: bool,
 }
 
 /// What happens.
@@ -108,32 +93,4 @@ pub enum Output {
     Measured,
     /// A pass has ended.
     PassEnded,
-}
-
-/// A pass that has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PassReport {
-    /// The first is 1.
-    pub number: u64,
-    /// When it began.
-    pub begun: Monotonic,
-    /// How long it took.
-    pub took: Duration,
-    /// Targets that it ended with.
-    pub targets: usize,
-    /// Those of them that answered.
-    pub reachable: usize,
-}
-
-/// Totals since the machine was created.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// Echoes handed out to be sent.
-    pub sent: u64,
-    /// Those of them that could not be sent.
-    pub not_sent: u64,
-    /// Replies that count.
-    pub received: u64,
-    /// Messages that do not, by the reason.
-    pub dropped: BTreeMap<Drop, u64>,
 }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use warren_state::{Core, Deadline, Monotonic, Pubkey, random::Random};
 
 use super::{
-    history::TargetReport,
-    interface::{Counters, Input, LatencySettings, Output, PassReport, Target},
-    packet::{Drop, Echo, Nonce},
+    Counters, Drop, PassReport, Target, TargetReport,
+    interface::{Input, LatencySettings, Output},
+    packet::{Echo, Nonce},
     round::{Probe, Round},
 };
 

@@ -8,7 +8,6 @@
 //! and with the random payload of that very echo: other programs that ping on this host, late replies, duplicates and blind
 //! senders are not confused with it. A device that lies about its own latency cannot be told from one that does not.
 
-mod history;
 mod interface;
 mod machine;
 mod packet;
@@ -16,7 +15,7 @@ mod round;
 #[cfg(test)]
 mod tests;
 
-pub use history::{Measured, TargetReport};
-pub use interface::{Counters, Input, LatencySettings, Output, PassReport, Target};
+pub use interface::{Input, LatencySettings, Output};
 pub use machine::Prober;
-pub use packet::{Drop, Echo, LENGTH, Nonce, checksum};
+pub use packet::{Echo, LENGTH, Nonce, checksum};
+pub use warren_state::latency::{Counters, Drop, Measured, PassReport, Target, TargetReport};

@@ -1,6 +1,6 @@
 //! ICMP echo requests and replies (RFC 792).
 
-use serde::{Deserialize, Serialize};
+use super::Drop;
 
 /// A whole message: 8 bytes of header and 56 of payload, as `ping` sends by default.
 pub const LENGTH: usize = HEADER + PAYLOAD;
@@ -22,24 +22,6 @@ pub struct Echo {
     pub sequence: u16,
     /// Tells this echo from every other.
     pub nonce: Nonce,
-}
-
-/// Why a message does not count.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Drop {
-    /// Another kind of message, or an echo of another length: somebody else's.
-    NotOurs,
-    /// The checksum is wrong.
-    Damaged,
-    /// The identifier is another program's.
-    OtherIdentifier,
-    /// No echo with this number is under way: late, a duplicate, or never sent.
-    NotUnderWay,
-    /// It does not come from where the echo went.
-    OtherSource,
-    /// It is not the payload that was sent.
-    OtherPayload,
 }
 
 impl Echo {
@@ -102,25 +84,6 @@ impl Echo {
         };
         // The rest of the payload is always the same.
         if echo.message(kind) == *message { Ok(echo) } else { Err(Drop::OtherPayload) }
-    }
-}
-
-impl Drop {
-    /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::NotOurs, Self::Damaged, Self::OtherIdentifier, Self::NotUnderWay, Self::OtherSource, Self::OtherPayload];
-
-    /// The name in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotOurs => "not_ours",
-            Self::Damaged => "damaged",
-            Self::OtherIdentifier => "other_identifier",
-            Self::NotUnderWay => "not_under_way",
-            Self::OtherSource => "other_source",
-            Self::OtherPayload => "other_payload",
-        }
     }
 }
 

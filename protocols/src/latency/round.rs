@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use warren_state::Monotonic;
 
-use super::{history::TargetReport, interface::Target};
+use super::{Target, TargetReport};
 
 /// One target.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,15 +1,15 @@
 //! What goes into the machine and what comes out of it.
 
-use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 use warren_state::{
-    LinkName, LivenessMode, Monotonic,
+    LinkName,
     lifecycle::{Usability, WatchedRoute},
 };
 
-use super::packet::{Drop, Release, SessionState};
+use super::{DownReason, Release, SessionState};
 
 /// The times and bounds. The defaults are the reference's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -116,83 +116,4 @@ pub enum Output {
         /// How long it took since it began: for `Up` since the peer was heard first, else since it was heard last.
         took: Duration,
     },
-}
-
-/// Why a session is down.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DownReason {
-    /// It never was up, or it is up.
-    #[default]
-    None,
-    /// Nothing was heard for the detection time.
-    Timeout,
-    /// The peer's operator holds it down.
-    RemoteAdmin,
-    /// The peer has lost us.
-    RemoteDown,
-}
-
-/// One session.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct SessionReport {
-    /// The link.
-    pub link: LinkName,
-    /// Our address.
-    pub source: Ipv4Addr,
-    /// The peer's.
-    pub peer: Ipv4Addr,
-    /// The routes that hang on it.
-    pub routes: Vec<Ipv4Net>,
-    /// What we do with it.
-    pub mode: LivenessMode,
-    /// The state.
-    pub state: SessionState,
-    /// Why it is down.
-    pub reason: DownReason,
-    /// Since when.
-    pub since: Monotonic,
-    /// What the peer does with it, once it was heard.
-    pub peer_mode: Option<LivenessMode>,
-    /// What the peer runs, once it was heard.
-    pub peer_release: Option<Release>,
-    /// Whether the routes may be there; none before the first verdict.
-    pub verdict: Option<Usability>,
-    /// So long nothing may be heard before the peer counts as lost.
-    pub detection_time: Duration,
-}
-
-/// Totals since the machine was created, by the link and our address on it. Links and addresses are those of this host: there
-/// are as many as it has.
-pub type Counters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
-
-/// Totals of one link and address.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct EndCounters {
-    /// Packets sent.
-    pub sent: u64,
-    /// Packets taken, by the release of their sender.
-    #[serde(with = "warren_state::serial::pairs")]
-    pub received: BTreeMap<Release, u64>,
-    /// Packets dropped, by the reason.
-    pub dropped: BTreeMap<Drop, u64>,
-    /// Sessions that began.
-    pub registered: u64,
-    /// Verdicts by which a route may be there that might not before.
-    pub installs: u64,
-    /// Verdicts by which a route may not be there, and routes that went while they might be.
-    pub withdraws: u64,
-}
-
-impl DownReason {
-    /// The name in the API and in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Timeout => "timeout",
-            Self::RemoteAdmin => "remote_admin",
-            Self::RemoteDown => "remote_down",
-        }
-    }
 }

@@ -16,6 +16,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub use interface::{Counters, DownReason, EndCounters, Input, LivenessSettings, Output, SessionReport};
+pub use interface::{Input, LivenessSettings, Output};
 pub use machine::Liveness;
-pub use packet::{Drop, LENGTH, PORT, Packet, Release, SessionState};
+pub use packet::{LENGTH, PORT, Packet};
+pub use warren_state::liveness::{Counters, DownReason, Drop, EndCounters, Release, SessionReport, SessionState};

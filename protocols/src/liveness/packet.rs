@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use super::{Drop, Release, SessionState};
 
 /// The UDP port of both ends.
 pub const PORT: u16 = 44880;
@@ -13,29 +13,6 @@ pub const LENGTH: usize = 40;
 const VERSION: u8 = 1;
 /// Byte 20: the sender's routes do not depend on the session.
 const PASSIVE: u8 = 1;
-
-/// The state of a session (RFC 5880 section 4.1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SessionState {
-    /// Held down by its operator.
-    AdminDown,
-    /// Nothing is known of the peer, or it was lost.
-    Down,
-    /// The peer is heard and may not hear us yet.
-    Init,
-    /// Both hear each other.
-    Up,
-}
-
-/// The release that a peer runs, as it says.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct Release {
-    /// Major, minor and patch number.
-    pub numbers: [u8; 3],
-    /// 0 stable, 1 alpha, 2 beta, 3 release candidate, 4 development, 5 other.
-    pub channel: u8,
-}
 
 /// A packet. Times are in whole microseconds on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,33 +33,6 @@ pub struct Packet {
     pub passive: bool,
     /// What the sender runs.
     pub release: Release,
-}
-
-/// Why a packet is dropped.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Drop {
-    /// Fewer than 40 bytes.
-    #[error("it is too short")]
-    Short,
-    /// The length that it states is not 40.
-    #[error("its length is not 40")]
-    Length,
-    /// Another version of the format.
-    #[error("its version is unknown")]
-    Version,
-    /// A multiplier of 0 (RFC 5880 section 6.8.6).
-    #[error("its detection multiplier is zero")]
-    DetectMult,
-    /// The sender has no name for the session.
-    #[error("it names no session of its sender")]
-    NoDiscriminator,
-    /// No session with that sender on that link from our address.
-    #[error("there is no such session")]
-    UnknownPeer,
-    /// It names another session of ours, or none where one must be named.
-    #[error("it names another session")]
-    WrongDiscriminator,
 }
 
 impl Packet {
@@ -141,50 +91,6 @@ impl Packet {
             passive: bytes[20] & PASSIVE != 0,
             release: Release { numbers: [bytes[21], bytes[22], bytes[23]], channel: bytes[24] },
         })
-    }
-}
-
-impl Drop {
-    /// The name in metrics, the reference's where it has one.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Short => "short",
-            Self::Length => "bad_len",
-            Self::Version => "bad_version",
-            Self::DetectMult => "detect_mult",
-            Self::NoDiscriminator => "no_discriminator",
-            Self::UnknownPeer => "unknown_peer",
-            Self::WrongDiscriminator => "wrong_discriminator",
-        }
-    }
-}
-
-impl SessionState {
-    /// The name in the API and in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AdminDown => "admin_down",
-            Self::Down => "down",
-            Self::Init => "init",
-            Self::Up => "up",
-        }
-    }
-}
-
-impl std::fmt::Display for Release {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [major, minor, patch] = self.numbers;
-        write!(f, "{major}.{minor}.{patch}")?;
-        match self.channel {
-            0 => Ok(()),
-            1 => f.write_str("-alpha"),
-            2 => f.write_str("-beta"),
-            3 => f.write_str("-rc"),
-            4 => f.write_str("-dev"),
-            _ => f.write_str("-other"),
-        }
     }
 }
 

@@ -13,7 +13,9 @@ use crate::{
     event::Event,
     figures::{Count, Figures},
     guard::{AcceptedView, HoldReason, Restarted},
+    latency::LatencyStatus,
     lifecycle::{TunnelReport, WatchedRoute},
+    liveness::LivenessStatus,
     reconcile::{Manual, Role},
 };
 
@@ -59,6 +61,10 @@ pub enum Change {
     Reconciled(Arc<Reconciled>),
     /// The kernel told of a change of this link, or of any.
     Noticed(Option<LinkName>),
+    /// How liveness stands.
+    Liveness(Arc<LivenessStatus>),
+    /// How latency stands.
+    Latency(Arc<LatencyStatus>),
     /// Something was counted.
     Counted(Count),
     /// An actor of this kind failed.
@@ -100,6 +106,10 @@ pub struct Tables {
     pub notices: Notices,
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
     pub inputs: Sequence,
+    /// How liveness stands, where it is on.
+    pub liveness: Option<Arc<LivenessStatus>>,
+    /// How latency stands, where it is measured.
+    pub latency: Option<Arc<LatencyStatus>>,
     /// What was counted since the start.
     pub figures: Arc<Figures>,
     /// Failures of supervised actors since the start, by kind.
@@ -225,6 +235,8 @@ impl Change {
             | Self::LedgerRestarted(_)
             | Self::Manual(_)
             | Self::Reconciled(_)
+            | Self::Liveness(_)
+            | Self::Latency(_)
             | Self::Counted(_)
             | Self::Restarted(_)
             | Self::Stopping => false,
@@ -283,6 +295,8 @@ impl Tables {
             Change::Manual(manual) => self.manual = manual.clone(),
             Change::Reconciled(reconciled) => self.reconciled = reconciled.clone(),
             Change::Noticed(link) => self.notices.add(link.as_ref()),
+            Change::Liveness(status) => self.liveness = Some(status.clone()),
+            Change::Latency(status) => self.latency = Some(status.clone()),
             Change::Counted(count) => Arc::make_mut(&mut self.figures).take(count),
             Change::Restarted(kind) => *self.restarts.entry(*kind).or_default() += 1,
             Change::Stopping => self.stopping = true,
