@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use warren_dataplane::Dataplane;
 use warren_ledger::{LedgerSource, Query};
 use warren_state::{
-    Epoch, Exclusion, OwnerChoice, Owners, TunnelId,
+    Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
     event::Event,
     figures::Count,
     lifecycle::TunnelReport,
@@ -33,6 +33,7 @@ use crate::{
 pub(crate) struct Board {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
+    pub(crate) node: NodeId,
     pub(crate) epoch: Epoch,
     store: Mutex<Option<Arc<Store>>>,
     pub(crate) ledger: Arc<dyn LedgerSource>,
@@ -65,17 +66,18 @@ impl Board {
         ledger: Arc<dyn LedgerSource>,
         dataplane: Arc<dyn Dataplane>,
     ) -> Self {
-        let (epoch, switch) = (store.epoch(), store.switch());
-        let mut table = Table::new(epoch, Bounds::of_events(settings.journal_capacity));
+        let (node, epoch, switch) = (store.node(), store.epoch(), store.switch());
+        let mut table = Table::new(node, epoch, Bounds::of_events(settings.journal_capacity));
         let excluded = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let (owners, disk) = (owners_of(&settings, &store), disk_of(&store));
         let changes =
             vec![Change::Switch(switch), Change::Disk(Arc::new(disk)), Change::Owners(owners), Change::Excluded(Arc::new(excluded))];
         table.append(Clock::unix_ms(), vec![], changes);
-        let snapshot = Snapshot { epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
+        let snapshot = Snapshot { node, epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             settings,
             clock,
+            node,
             epoch,
             store: Mutex::new(Some(store)),
             ledger,

@@ -6,7 +6,7 @@ use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 use warren_ledger::LedgerHealth;
 use warren_state::{
-    Capabilities, Epoch, Generation, Monotonic, Owners, Pubkey, Sequence, Switch, TunnelId, View,
+    Capabilities, Epoch, Generation, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
     guard::{HoldReason, Restarted},
     lifecycle::TunnelReport,
@@ -22,7 +22,9 @@ pub type Tunnels = OrdMap<TunnelId, Arc<TunnelReport>>;
 /// Everything that status, metrics and the event stream show.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
-    /// This start of the daemon.
+    /// This installation of the daemon.
+    pub node: NodeId,
+    /// This start of it.
     pub epoch: Epoch,
     /// The position at which all of the tunnels, and what was counted of events, was so.
     pub sequence: Sequence,

@@ -140,6 +140,7 @@ impl State {
         let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
         let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
         Snapshot {
+            node: board.node,
             epoch: board.epoch,
             at: now,
             unix_ms: Clock::unix_ms(),

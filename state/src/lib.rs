@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod owners;
 pub mod plan;
 pub mod polling;
+pub mod position;
 pub mod random;
 pub mod reconcile;
 pub mod repeats;
@@ -47,6 +48,7 @@ pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, S
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
 pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};
 pub use owners::{OwnerChoice, Owners};
+pub use position::{NodeId, Position};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{

@@ -22,11 +22,13 @@ use std::{
 use crate::{
     Epoch, Pubkey, Switch,
     address::{Chosen, Seen},
+    position::NodeId,
 };
 
 mod database;
 mod files;
 mod migrate;
+mod node;
 mod record;
 
 use database::{Database, Stored};
@@ -118,6 +120,7 @@ pub struct Store {
 #[derive(Debug)]
 struct State {
     facts: Facts,
+    node: NodeId,
     /// None when the file system refuses it: the record alone goes on.
     database: Option<Database>,
     /// Why the switch is not known.
@@ -170,7 +173,9 @@ impl Store {
         let said = Said { sequence, ..*decided.as_ref().unwrap_or(&Said::default()) };
         let facts = Facts { said, epoch };
         let first_start = origin == Origin::Fresh;
-        let state = State { facts, database, unknown: decided.err(), problem, first_start };
+        let (node, kept) = node::find(directory);
+        let problem = problem.or(kept.err().map(|error| chain(&error)));
+        let state = State { facts, node, database, unknown: decided.err(), problem, first_start };
         let store = Self { directory: directory.to_owned(), state: Mutex::new(state), _lock: lock };
         store.settle(stored, first_start);
         let problem = store.problem();
@@ -218,6 +223,12 @@ impl Store {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch(self.state().facts.epoch)
+    }
+
+    /// Which installation this is.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.state().node
     }
 
     /// Whether nothing was found, neither of ours nor of the reference: then [`Self::begin`] decides.

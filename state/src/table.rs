@@ -7,6 +7,7 @@
 
 mod news;
 mod tables;
+mod weight;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,7 +15,7 @@ pub use news::{TunnelNews, WatchNews};
 pub use tables::{Change, Disk, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch};
 
 use crate::{
-    Epoch, Sequence,
+    Epoch, NodeId, Position, Sequence,
     event::Event,
     journal::{Gap, JournalEntry},
 };
@@ -33,10 +34,13 @@ pub struct Entry {
 /// The one place where changes are appended.
 #[derive(Clone, Debug)]
 pub struct Table {
+    node: NodeId,
     epoch: Epoch,
     last: Sequence,
     tables: Tables,
     history: VecDeque<Arc<Entry>>,
+    /// What the history takes, about.
+    bytes: usize,
     bounds: Bounds,
 }
 
@@ -47,23 +51,25 @@ pub struct Bounds {
     pub told: usize,
     /// Steps with what changed, at most as many.
     pub whole: usize,
+    /// What all of them take in memory, about; the newest one is kept whatever it takes.
+    pub bytes: usize,
 }
 
 impl Bounds {
-    /// So many events, and the changes of the newest 1,024 steps at most.
+    /// So many events, the changes of the newest 1,024 steps at most, and 8 MiB of both.
     #[must_use]
     pub fn of_events(told: usize) -> Self {
-        Self { told, whole: told.min(1024) }
+        Self { told, whole: told.min(1024), bytes: 8 << 20 }
     }
 }
 
 impl Table {
     /// An empty one, which keeps so much of the newest.
     #[must_use]
-    pub fn new(epoch: Epoch, bounds: Bounds) -> Self {
+    pub fn new(node: NodeId, epoch: Epoch, bounds: Bounds) -> Self {
         let told = bounds.told.max(1);
-        let bounds = Bounds { told, whole: bounds.whole.clamp(1, told) };
-        Self { epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), bounds }
+        let bounds = Bounds { told, whole: bounds.whole.clamp(1, told), ..bounds };
+        Self { node, epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), bytes: 0, bounds }
     }
 
     /// Appends what changed and the events that tell it, all of it or nothing for every reader. The changes stand at the first
@@ -84,18 +90,21 @@ impl Table {
         let told = told.map(|(unix_ms, event)| Arc::new(JournalEntry { epoch, sequence, unix_ms, event }));
         let entry = Entry { sequence, changes, told };
         self.tables.fold(&entry);
-        if self.history.len() == self.bounds.told {
-            self.history.pop_front();
-        }
+        self.bytes += entry.weight();
         self.history.push_back(Arc::new(entry));
         self.forget_changes();
+        while self.history.len() > 1 && (self.history.len() > self.bounds.told || self.bytes > self.bounds.bytes) {
+            self.bytes -= self.history.pop_front().map_or(0, |oldest| oldest.weight());
+        }
     }
 
     /// Of the step that is the first one too many, only what happened stays.
     fn forget_changes(&mut self) {
         let too_many = self.history.len().checked_sub(self.bounds.whole.saturating_add(1));
         if let Some(old) = too_many.and_then(|at| self.history.get_mut(at)).filter(|old| !old.changes.is_empty()) {
-            *old = Arc::new(Entry { sequence: old.sequence, changes: Vec::new(), told: old.told.clone() });
+            let told = Entry { sequence: old.sequence, changes: Vec::new(), told: old.told.clone() };
+            self.bytes = self.bytes + told.weight() - old.weight();
+            *old = Arc::new(told);
         }
     }
 
@@ -103,6 +112,22 @@ impl Table {
     #[must_use]
     pub fn snapshot(&self) -> (Sequence, Tables) {
         (self.last, self.tables.clone())
+    }
+
+    /// The position of the last step.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { node: self.node, epoch: self.epoch, sequence: self.last }
+    }
+
+    /// Where a reader goes on that was at this position, perhaps of another start or another daemon.
+    ///
+    /// # Errors
+    /// When it is of another, or not yet one of this: then nothing that came after it is known here.
+    pub fn resume(&self, position: Position) -> Result<Sequence, Gap> {
+        let (asked, now) = (position.sequence, self.position());
+        let known = Position { sequence: now.sequence, ..position } == now && asked <= now.sequence;
+        if known { Ok(asked) } else { Err(Gap { asked, oldest: self.history.front().map_or(Sequence(1), |entry| entry.sequence) }) }
     }
 
     /// What is true now.

@@ -69,7 +69,7 @@ fn append(table: &mut Table, Append(events, changes): Append) {
 proptest! {
     #[test]
     fn what_came_after_a_snapshot_folded_into_it_gives_every_later_one(history in history()) {
-        let mut table = Table::new(Epoch(3), Bounds { told: usize::MAX, whole: usize::MAX });
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds { told: usize::MAX, whole: usize::MAX, bytes: usize::MAX });
         let mut snapshots = vec![table.snapshot()];
         for step in history {
             append(&mut table, step);
@@ -95,7 +95,7 @@ proptest! {
 
     #[test]
     fn a_reader_that_is_too_far_behind_is_told_and_goes_on_from_a_snapshot(history in history(), kept in 1_usize..6, pace in 1_usize..9) {
-        let mut table = Table::new(Epoch(3), Bounds { told: kept + 3, whole: kept });
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds { told: kept + 3, whole: kept, bytes: usize::MAX });
         let (mut at, mut replica) = table.snapshot();
         for (number, step) in history.into_iter().enumerate() {
             append(&mut table, step);
@@ -157,7 +157,7 @@ impl Known {
 proptest! {
     #[test]
     fn a_reader_that_goes_by_what_is_new_knows_all_at_every_pace(history in history(), pace in 1_usize..9) {
-        let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+        let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
         let (mut before, mut known) = (Tables::default(), Known::default());
         for (number, step) in history.into_iter().enumerate() {
             append(&mut table, step);
@@ -174,7 +174,7 @@ proptest! {
 
 #[test]
 fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_that_ended() {
-    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Watch { tunnel: id(1), added: vec![route(0)], removed: vec![] }]);
     let before = table.tables().clone();
     table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
@@ -195,7 +195,7 @@ fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_t
 
 #[test]
 fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
-    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     let link = |number: usize| Some(LinkName::new(format!("l{number}")).unwrap());
     let before = table.tables().clone();
     table.append(7, vec![], vec![Change::Noticed(link(1)), Change::Noticed(link(2)), Change::Noticed(link(1))]);
@@ -223,7 +223,7 @@ fn many_routes_are_told_in_pieces_and_in_order() {
 
 #[test]
 fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
-    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     table.append(7, vec![event(0), event(1)], vec![Change::Tunnel(report(1, 0))]);
     let entries: Vec<_> = table.changes_since(Sequence(0)).unwrap().cloned().collect();
     assert_eq!(
@@ -237,7 +237,7 @@ fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
 
 #[test]
 fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not() {
-    let mut table = Table::new(Epoch(3), Bounds::of_events(10));
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Tunnel(report(2, 0))]);
     table.append(7, vec![], vec![Change::TunnelDown(id(1)), Change::TunnelGone(id(2))]);
     assert!(table.tables().tunnels.keys().eq([&id(1)]) && table.tables().running().next().is_none());
@@ -247,7 +247,7 @@ fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not(
 
 #[test]
 fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets_nothing() {
-    let mut table = Table::new(Epoch(7), Bounds::of_events(2));
+    let mut table = Table::new(NodeId(1), Epoch(7), Bounds::of_events(2));
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![]));
     assert_eq!(table.changes_since(Sequence(5)).unwrap().count(), 0);
     assert_eq!(table.changes_since(Sequence(3)).unwrap().map(|entry| entry.sequence.0).collect::<Vec<_>>(), [4, 5]);
@@ -256,7 +256,7 @@ fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets
 
 #[test]
 fn what_changed_is_forgotten_before_what_happened() {
-    let mut table = Table::new(Epoch(7), Bounds { told: 4, whole: 2 });
+    let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 4, whole: 2, bytes: usize::MAX });
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![Change::Tunnel(report(1, 0))]));
     assert_eq!(table.changes_since(Sequence(2)).err(), Some(Gap { asked: Sequence(2), oldest: Sequence(4) }));
     assert!(table.changes_since(Sequence(3)).unwrap().all(|entry| entry.changes.len() == 1));
@@ -264,4 +264,30 @@ fn what_changed_is_forgotten_before_what_happened() {
     assert_eq!(table.told_since(Sequence(0)).err(), Some(Gap { asked: Sequence(0), oldest: Sequence(2) }));
     let kept: usize = table.history.iter().map(|entry| entry.changes.len()).sum();
     assert_eq!(kept, 2, "the changes of the others are let go");
+}
+
+#[test]
+fn the_past_takes_no_more_than_its_bytes_and_the_newest_step_is_kept_whatever_it_takes() {
+    let large = |size: usize| Event::ViewHeld { reason: HoldReason::ReadFailed { detail: "x".repeat(size) }.to_string() };
+    let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 10_000, whole: 10_000, bytes: 100_000 });
+    for number in 0..1_000 {
+        table.append(number, vec![large(1_000)], vec![Change::Tunnel(report(1, 0))]);
+        assert!(table.bytes <= 100_000 && table.bytes == table.history.iter().map(|entry| entry.weight()).sum::<usize>());
+    }
+    assert!((20..100).contains(&table.history.len()), "{}", table.history.len());
+    assert!(table.changes_since(Sequence(1)).is_err() && table.changes_since(Sequence(990)).is_ok());
+    table.append(0, vec![large(200_000)], vec![]);
+    assert_eq!((table.history.len(), table.changes_since(Sequence(1_000)).unwrap().count()), (1, 1));
+}
+
+#[test]
+fn a_position_of_another_start_or_daemon_is_none_here() {
+    let mut table = Table::new(NodeId(1), Epoch(7), Bounds::of_events(10));
+    (0..3).for_each(|number| table.append(number, vec![event(0)], vec![]));
+    let here = table.position();
+    assert_eq!(table.resume(here), Ok(Sequence(3)));
+    assert_eq!(table.resume(Position { sequence: Sequence(0), ..here }), Ok(Sequence(0)));
+    for other in [Position { node: NodeId(2), ..here }, Position { epoch: Epoch(6), ..here }, Position { sequence: Sequence(4), ..here }] {
+        assert_eq!(table.resume(other), Err(Gap { asked: other.sequence, oldest: Sequence(1) }), "{other}");
+    }
 }

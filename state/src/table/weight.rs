@@ -1,0 +1,67 @@
+//! What a step takes in memory, about: what is shared with what is true now counts too, for it may be all that still holds it.
+
+use std::{fmt, mem::size_of};
+
+use super::{Change, Entry};
+use crate::{
+    event::Event,
+    journal::JournalEntry,
+    lifecycle::{BlockedRoutes, TunnelReport, WatchedRoute},
+};
+
+/// Of what is only counted, and of names and short texts.
+const SMALL: usize = 64;
+
+impl Entry {
+    /// In bytes, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let told = self.told.as_ref().map_or(0, |told| size_of::<JournalEntry>() + text(&told.event));
+        size_of::<Self>() + told + self.changes.iter().map(Change::weight).sum::<usize>()
+    }
+}
+
+impl Change {
+    fn weight(&self) -> usize {
+        let beyond = match self {
+            Self::Tunnel(report) => of_report(report),
+            Self::Watch { added, removed, .. } => added.len() * (size_of::<WatchedRoute>() + SMALL) + size_of_val(&removed[..]),
+            Self::Reconciled(reconciled) => reconciled.refused.len() * 4 * SMALL + reconciled.other_sources.len() * SMALL,
+            Self::Liveness(status) => status.sessions.len() * 4 * SMALL + status.ends.len() * 16 * SMALL,
+            Self::Latency(status) => status.targets.iter().map(|target| 2 * SMALL + size_of_val(&target.history)).sum(),
+            Self::View(view) => view.as_ref().map_or(0, |in_force| in_force.accepted.view.users.len() * 4 * SMALL),
+            Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) => 4 * SMALL,
+            Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
+            Self::TunnelDown(_)
+            | Self::TunnelGone(_)
+            | Self::NoTunnels
+            | Self::Switch(_)
+            | Self::Owners(_)
+            | Self::LedgerRestarted(_)
+            | Self::Restarted(_)
+            | Self::Stopping => 0,
+        };
+        size_of::<Self>() + beyond
+    }
+}
+
+fn of_report(report: &TunnelReport) -> usize {
+    let blocked = |routes: &BlockedRoutes| routes.first.iter().map(|(_, why)| SMALL + why.len()).sum::<usize>();
+    let routes = [&report.blocked_routes, &report.withheld_routes, &report.capturing_routes].map(blocked).into_iter().sum::<usize>();
+    let failure = report.failure.as_ref().map_or(0, |failure| failure.fault.operation.len() + failure.fault.detail.len());
+    size_of::<TunnelReport>() + 4 * SMALL + routes + failure
+}
+
+/// What an event says, in characters: its data are about as much.
+fn text(event: &Event) -> usize {
+    struct Length(usize);
+    impl fmt::Write for Length {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 += text.len();
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    let _always_ok = fmt::Write::write_fmt(&mut length, format_args!("{event}"));
+    length.0
+}
