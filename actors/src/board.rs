@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 use warren_dataplane::Dataplane;
-use warren_ledger::{LedgerSource, Query};
+use warren_ledger::{Fetcher, LedgerSource, Query};
 use warren_state::{
     Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
     event::Event,
@@ -36,7 +36,8 @@ pub(crate) struct Board {
     pub(crate) node: NodeId,
     pub(crate) epoch: Epoch,
     store: Mutex<Option<Arc<Store>>>,
-    pub(crate) ledger: Arc<dyn LedgerSource>,
+    /// The one way to the ledger.
+    pub(crate) ledger: Fetcher,
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
     pub(crate) pulses: Arc<Pulses>,
@@ -75,12 +76,12 @@ impl Board {
         table.append(Clock::unix_ms(), vec![], changes);
         let snapshot = Snapshot { node, epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
+            ledger: Fetcher::new(ledger, settings.fetcher()),
             settings,
             clock,
             node,
             epoch,
             store: Mutex::new(Some(store)),
-            ledger,
             dataplane,
             keeper: Requests::default(),
             pulses: Arc::default(),

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use warren_ledger::Way;
+use warren_ledger::{FetcherSettings, Way};
 use warren_state::{Exclusion, OwnerChoice, Pubkey, guard::GuardSettings};
 
 use crate::{Dialer, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
@@ -120,6 +120,14 @@ impl Settings {
             stop_timeout: Duration::from_secs(30),
             seed: 0x5741_5252_454e,
         }
+    }
+
+    /// How the ledger is read: whoever reads the list of devices at an interval gets another one each time.
+    pub(crate) fn fetcher(&self) -> FetcherSettings {
+        let usual = FetcherSettings::default();
+        let half = self.latency.map(|latency| latency.list_interval() / 2);
+        let devices_ttl = half.map_or(usual.devices_ttl, |half| half.min(usual.devices_ttl));
+        FetcherSettings { devices_ttl, read_timeout: self.fetch_timeout, ..usual }
     }
 }
 

@@ -1,48 +1,73 @@
-//! Keeps the last read for those who can do with one that is a few seconds old, and never lets two reads run at once.
+//! The one way to the ledger for all who read it: keeps the last answer to each question for those who can do with one that
+//! is a few seconds old, and never lets two reads of one question run at once.
+
+mod book;
+mod question;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
-    sync::watch,
-    task::AbortHandle,
+    sync::{mpsc, watch},
+    task::JoinSet,
     time::{Instant, timeout_at},
 };
-use warren_state::View;
 
 use crate::{LedgerHealth, LedgerSource, Query, ReadError};
+pub use book::Counts;
+use book::{Asked, Book, Limits, Next};
+use question::Shared;
+pub use question::{AllDevices, Question};
 
 /// The fetcher's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FetcherSettings {
-    /// A read is good for so long.
-    pub ttl: Duration,
-    /// So long after a failed read, callers get its error instead of a new read.
+    /// A view is good for so long.
+    pub view_ttl: Duration,
+    /// A list of devices is good for so long.
+    pub devices_ttl: Duration,
+    /// So long after a failed read, callers get its error instead of a new read. It is shorter than the first wait of any reader
+    /// that tries again.
     pub failure_ttl: Duration,
+    /// An answer that nobody asked for in so long goes.
+    pub keep: Duration,
+    /// Questions of one kind whose answers are kept at once.
+    pub most: usize,
     /// The deadline of a read itself, whoever waits for it.
     pub read_timeout: Duration,
 }
 
 impl Default for FetcherSettings {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(5), failure_ttl: Duration::from_secs(1), read_timeout: Duration::from_secs(30) }
+        Self {
+            view_ttl: Duration::from_secs(5),
+            devices_ttl: Duration::from_secs(20),
+            failure_ttl: Duration::from_millis(500),
+            keep: Duration::from_secs(600),
+            most: 16,
+            read_timeout: Duration::from_secs(30),
+        }
     }
 }
 
-/// A view with the time at which its read ended.
-#[derive(Clone, Debug)]
-pub struct Fetched {
-    /// The view.
-    pub view: Arc<View>,
+/// An answer of the ledger, with its age.
+#[derive(Debug)]
+pub struct Fetched<T> {
+    /// The answer.
+    pub value: Arc<T>,
     /// When its read began: what it says is at least as new.
     pub asked_at: Instant,
     /// When its read ended.
     pub read_at: Instant,
 }
 
-impl Fetched {
+impl<T> Fetched<T> {
     /// How long ago the read ended.
     #[must_use]
     pub fn age(&self) -> Duration {
@@ -50,356 +75,230 @@ impl Fetched {
     }
 }
 
-/// Reads through a cache.
+impl<T> Clone for Fetched<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), ..*self }
+    }
+}
+
+/// Kinds of questions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// The view of one role.
+    View,
+    /// The list of all devices.
+    Devices,
+}
+
+impl Kind {
+    /// The label that metrics use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Devices => "devices",
+        }
+    }
+}
+
+/// What is known of the answer to one question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// The question, for people.
+    pub question: String,
+    /// When the last good read of it began and ended.
+    pub read: Option<(Instant, Instant)>,
+    /// Why the last read failed, when it did.
+    pub error: Option<ReadError>,
+}
+
+/// The ledger is asked at another endpoint than before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rotation {
+    /// The endpoint that was left, secrets redacted.
+    pub from: String,
+    /// The one in use.
+    pub to: String,
+    /// What went wrong with the one before, where something did. Secrets in URLs are redacted.
+    pub detail: Option<String>,
+}
+
+/// Reads through a cache. Cloning it gives another handle to the same one.
 ///
-/// * One read at a time; it goes on when the caller that began it gives up, and what it finds is kept. It ends with the
-///   fetcher.
+/// * One read at a time for each question; it goes on when the caller that began it gives up, and what it finds is kept. It
+///   ends with the fetcher's last handle. Different questions are read side by side.
 /// * Every caller's own deadline holds: it gets [`ReadError::Deadline`] then, at the latest.
-/// * [`fresh`](Self::fresh) returns a read that began after the call.
-pub struct Fetcher {
+/// * [`fresh`](Self::fresh) returns the answer of a read that began after the call.
+/// * Few answers are kept: those that nobody asks for go.
+#[derive(Clone)]
+pub struct Fetcher(Arc<Inner>);
+
+struct Inner {
     shared: Arc<Shared>,
-}
-
-struct Shared {
-    source: Arc<dyn LedgerSource>,
-    query: Query,
-    settings: FetcherSettings,
-    state: Mutex<State>,
-    done: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Reads begun.
-    begun: u64,
-    /// The read under way.
-    running: Option<u64>,
-    /// Its task, or an earlier one's.
-    task: Option<AbortHandle>,
-    /// The last that ended, with its number and the time.
-    last: Option<(u64, Instant, Result<Fetched, ReadError>)>,
-    /// The last that gave a view.
-    good: Option<Fetched>,
-}
-
-/// What a caller does next.
-enum Next {
-    Answer(Result<Fetched, ReadError>),
-    WaitFor(u64),
+    /// Reads under way.
+    reads: Mutex<JoinSet<()>>,
 }
 
 impl Fetcher {
-    /// For one query.
+    /// In front of this ledger.
     #[must_use]
-    pub fn new(source: Arc<dyn LedgerSource>, query: Query, settings: FetcherSettings) -> Self {
-        let shared = Shared { source, query, settings, state: Mutex::default(), done: watch::Sender::new(0) };
-        Self { shared: Arc::new(shared) }
-    }
-
-    /// A view that is at most the TTL old; or the error of a read that failed a moment ago.
-    ///
-    /// # Errors
-    /// When the read failed, or the deadline passed.
-    pub async fn get(&self, deadline: Instant) -> Result<Fetched, ReadError> {
-        let next = {
-            let mut state = self.shared.state();
-            match (state.cached(&self.shared.settings), state.running) {
-                (Some(answer), _) => Next::Answer(answer),
-                (None, Some(running)) => Next::WaitFor(running),
-                (None, None) => Next::WaitFor(self.shared.begin(&mut state)),
-            }
+    pub fn new(source: Arc<dyn LedgerSource>, settings: FetcherSettings) -> Self {
+        let FetcherSettings { view_ttl, devices_ttl, failure_ttl, keep, most, read_timeout } = settings;
+        let limits = |ttl| Limits { ttl, failure_ttl, keep, most };
+        let shared = Shared {
+            endpoint: Mutex::new(source.in_use()),
+            source,
+            read_timeout,
+            views: Mutex::new(Book::new(limits(view_ttl))),
+            devices: Mutex::new(Book::new(limits(devices_ttl))),
+            ended: watch::Sender::new(()),
         };
-        match next {
-            Next::Answer(answer) => answer,
-            Next::WaitFor(number) => self.wait(number, deadline).await,
-        }
+        Self(Arc::new(Inner { shared: Arc::new(shared), reads: Mutex::default() }))
     }
 
-    /// A view whose read began after this call. Callers that come while another read is under way share the one after it.
+    /// An answer that is at most the TTL old; or the error of a read that failed a moment ago.
     ///
     /// # Errors
     /// When the read failed, or the deadline passed.
-    pub async fn fresh(&self, deadline: Instant) -> Result<Fetched, ReadError> {
-        let number = self.shared.state().begun + 1;
-        self.wait(number, deadline).await
+    pub async fn get<Q: Question>(&self, question: Q, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
+        let asked = self.asked::<Q>(|book| book.get(question, Instant::now()));
+        self.answer(question, asked, deadline).await
     }
 
-    /// The last good view, however old; never waits.
+    /// The answer of a read that began after this call. Callers that come while another read of it is under way share the one
+    /// after that.
+    ///
+    /// # Errors
+    /// When the read failed, or the deadline passed.
+    pub async fn fresh<Q: Question>(&self, question: Q, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
+        let asked = self.asked::<Q>(|book| book.fresh(question));
+        self.answer(question, asked, deadline).await
+    }
+
+    /// The last good answer, however old; never waits.
     #[must_use]
-    pub fn latest(&self) -> Option<Fetched> {
-        self.shared.state().good.clone()
+    pub fn latest<Q: Question>(&self, question: Q) -> Option<Fetched<Q::Answer>> {
+        Q::book(&self.0.shared).latest(question)
+    }
+
+    /// What is known of each question that somebody asked of late.
+    #[must_use]
+    pub fn known(&self) -> Vec<Known> {
+        let mut all = known::<Query>(&self.0.shared);
+        all.extend(known::<AllDevices>(&self.0.shared));
+        all
+    }
+
+    /// How often each kind of question was asked and read.
+    #[must_use]
+    pub fn counts(&self) -> BTreeMap<Kind, Counts> {
+        [(Query::KIND, Query::book(&self.0.shared).counts()), (AllDevices::KIND, AllDevices::book(&self.0.shared).counts())].into()
+    }
+
+    /// That another endpoint is in use than when this was asked last. It is told once, whoever asks.
+    #[must_use]
+    pub fn rotation(&self) -> Option<Rotation> {
+        let now = self.0.shared.source.in_use();
+        let before = std::mem::replace(&mut *lock(&self.0.shared.endpoint), now.clone());
+        (before.number != now.number).then(|| Rotation { from: before.endpoint, to: now.endpoint, detail: now.detail })
+    }
+
+    /// As [`LedgerSource::watch`].
+    #[must_use]
+    pub fn watch(&self, query: Query) -> mpsc::Receiver<()> {
+        self.0.shared.source.watch(query)
+    }
+
+    /// As [`LedgerSource::try_another`].
+    pub fn try_another(&self) {
+        self.0.shared.source.try_another();
     }
 
     /// How reading goes.
     #[must_use]
     pub fn health(&self) -> LedgerHealth {
-        self.shared.source.health()
+        self.0.shared.source.health()
     }
 
-    /// Waits until read `number` or a later one has ended, beginning it when nobody else has.
-    async fn wait(&self, number: u64, deadline: Instant) -> Result<Fetched, ReadError> {
-        let mut done = self.shared.done.subscribe();
+    /// Asks, and lets go of what nobody asked for in a long time.
+    fn asked<Q: Question>(&self, ask: impl FnOnce(&Book<Q, Q::Answer>) -> Asked<Q>) -> Asked<Q> {
+        let now = Instant::now();
+        Query::book(&self.0.shared).sweep(now);
+        AllDevices::book(&self.0.shared).sweep(now);
+        ask(&Q::book(&self.0.shared))
+    }
+
+    /// Waits for the answer, and reads when nobody else does.
+    async fn answer<Q: Question>(
+        &self,
+        question: Q,
+        mut asked: Asked<Q>,
+        deadline: Instant,
+    ) -> Result<Fetched<Q::Answer>, ReadError> {
+        let mut ended = self.0.shared.ended.subscribe();
         loop {
-            let running = {
-                let mut state = self.shared.state();
-                if let Some((ended, _, result)) = &state.last
-                    && *ended >= number
-                {
-                    return result.clone();
-                }
-                match state.running {
-                    Some(running) => running,
-                    None => self.shared.begin(&mut state),
-                }
-            };
-            let ended = timeout_at(deadline, done.wait_for(|ended| *ended >= running)).await;
-            match ended {
-                Ok(Ok(_)) => {}
+            ended.mark_unchanged();
+            let next = Q::book(&self.0.shared).next(&mut asked, Instant::now());
+            match next {
+                Next::Take(answer) => return answer,
+                Next::Begin(number) => self.begin(question, number),
+                Next::Wait => {}
+            }
+            match timeout_at(deadline, ended.changed()).await {
+                Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(ReadError::Unavailable("the reader has stopped".into())),
                 Err(_) => return Err(ReadError::Deadline),
             }
         }
     }
-}
-
-impl Drop for Fetcher {
-    fn drop(&mut self) {
-        let task = self.shared.state().task.take();
-        if let Some(task) = task {
-            task.abort();
-        }
-    }
-}
-
-impl State {
-    fn cached(&self, settings: &FetcherSettings) -> Option<Result<Fetched, ReadError>> {
-        let (_, at, result) = self.last.as_ref()?;
-        let ttl = if result.is_ok() { settings.ttl } else { settings.failure_ttl };
-        (at.elapsed() < ttl).then(|| result.clone())
-    }
-}
-
-impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     /// Begins a read of its own, which no caller can cancel.
-    fn begin(self: &Arc<Self>, state: &mut State) -> u64 {
-        state.begun += 1;
-        let number = state.begun;
-        state.running = Some(number);
-        let landing = Landing { shared: Arc::clone(self), number, result: None };
-        let task = tokio::spawn(async move {
-            let asked_at = Instant::now();
-            let shared = &landing.shared;
-            let deadline = asked_at + shared.settings.read_timeout;
-            let read = timeout_at(deadline, shared.source.read(&shared.query, deadline)).await.unwrap_or(Err(ReadError::Deadline));
-            landing.touch_down(read.map(|view| Fetched { view: Arc::new(view), asked_at, read_at: Instant::now() }));
-        });
-        state.task = Some(task.abort_handle());
-        number
+    fn begin<Q: Question>(&self, question: Q, number: u64) {
+        let under_way = UnderWay { shared: Arc::clone(&self.0.shared), question, number, result: None };
+        let mut reads = lock(&self.0.reads);
+        while reads.try_join_next().is_some() {}
+        reads.spawn(under_way.read());
     }
 }
 
-/// Writes a read's end down, also when it panics or the runtime drops it: nobody waits for ever.
-struct Landing {
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher").field("known", &self.known()).finish_non_exhaustive()
+    }
+}
+
+/// A read. Its end is written down also when it panics or the runtime drops it: nobody waits for ever.
+struct UnderWay<Q: Question> {
     shared: Arc<Shared>,
+    question: Q,
     number: u64,
-    result: Option<Result<Fetched, ReadError>>,
+    result: Option<Result<Fetched<Q::Answer>, ReadError>>,
 }
 
-impl Landing {
-    fn touch_down(mut self, result: Result<Fetched, ReadError>) {
-        self.result = Some(result);
+impl<Q: Question> UnderWay<Q> {
+    async fn read(mut self) {
+        let asked_at = Instant::now();
+        let deadline = asked_at + self.shared.read_timeout;
+        let read = timeout_at(deadline, self.question.read(&*self.shared.source, deadline)).await.unwrap_or(Err(ReadError::Deadline));
+        self.result = Some(read.map(|value| Fetched { value: Arc::new(value), asked_at, read_at: Instant::now() }));
     }
 }
 
-impl Drop for Landing {
+impl<Q: Question> Drop for UnderWay<Q> {
     fn drop(&mut self) {
         let result = self.result.take().unwrap_or_else(|| {
             Err(if std::thread::panicking() { ReadError::Panicked } else { ReadError::Unavailable("the read was cut off".into()) })
         });
-        {
-            let mut state = self.shared.state();
-            if let Ok(fetched) = &result {
-                state.good = Some(fetched.clone());
-            }
-            state.running = None;
-            state.last = Some((self.number, Instant::now(), result));
-        }
-        self.shared.done.send_replace(self.number);
+        Q::book(&self.shared).ended(self.question, self.number, Instant::now(), result);
+        self.shared.ended.send_replace(());
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+fn known<Q: Question>(shared: &Shared) -> Vec<Known> {
+    let book = Q::book(shared);
+    book.known().map(|known| Known { question: known.key.to_string(), read: known.read, error: known.error }).collect()
+}
 
-    use async_trait::async_trait;
-    use tokio::sync::{Semaphore, mpsc};
-    use warren_state::Slot;
-
-    use super::*;
-
-    /// A ledger that answers when it is let.
-    struct Gated {
-        permits: Semaphore,
-        reads: AtomicU64,
-        fail: bool,
-        panic: bool,
-    }
-
-    impl Gated {
-        fn new() -> Self {
-            Self { permits: Semaphore::new(0), reads: AtomicU64::new(0), fail: false, panic: false }
-        }
-    }
-
-    #[async_trait]
-    impl LedgerSource for Gated {
-        async fn read(&self, _: &Query, deadline: Instant) -> Result<View, ReadError> {
-            let number = self.reads.fetch_add(1, SeqCst) + 1;
-            match timeout_at(deadline, self.permits.acquire()).await {
-                Ok(permit) => permit.unwrap().forget(),
-                Err(_) => return Err(ReadError::Deadline),
-            }
-            assert!(!self.panic, "as the test asked for");
-            if self.fail { Err(ReadError::Unavailable("down".into())) } else { Ok(View { slot: Slot(number), ..View::default() }) }
-        }
-        fn watch(&self, _: Query) -> mpsc::Receiver<()> {
-            mpsc::channel(1).1
-        }
-        fn health(&self) -> LedgerHealth {
-            LedgerHealth::default()
-        }
-    }
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn fetcher(source: Gated, ttl: Duration, failure_ttl: Duration) -> (Arc<Gated>, Arc<Fetcher>) {
-        let source = Arc::new(source);
-        let query = Query::Client(std::net::Ipv4Addr::new(192, 0, 2, 10));
-        let settings = FetcherSettings { ttl, failure_ttl, ..FetcherSettings::default() };
-        let fetcher = Fetcher::new(Arc::clone(&source) as Arc<dyn LedgerSource>, query, settings);
-        (source, Arc::new(fetcher))
-    }
-
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(20)
-    }
-
-    #[tokio::test]
-    async fn callers_at_the_same_time_share_one_read_and_later_ones_the_cache_within_its_ttl() {
-        let (source, fetcher) = fetcher(Gated::new(), HOUR, HOUR);
-        source.permits.add_permits(10);
-        let all = futures_util::future::join_all((0..5).map(|_| fetcher.get(soon()))).await;
-        assert!(all.iter().all(|fetched| fetched.as_ref().is_ok_and(|fetched| fetched.view.slot == Slot(1))));
-        let cached = fetcher.get(soon()).await.unwrap();
-        assert_eq!((cached.view.slot, source.reads.load(SeqCst)), (Slot(1), 1));
-        assert!(cached.asked_at <= cached.read_at && cached.age() < HOUR);
-    }
-
-    #[tokio::test]
-    async fn past_its_ttl_a_view_is_read_again() {
-        let (source, fetcher) = fetcher(Gated::new(), Duration::ZERO, HOUR);
-        source.permits.add_permits(10);
-        assert_eq!(fetcher.get(soon()).await.unwrap().view.slot, Slot(1));
-        assert_eq!(fetcher.get(soon()).await.unwrap().view.slot, Slot(2));
-        assert_eq!(fetcher.latest().unwrap().view.slot, Slot(2));
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_gives_up_does_not_stop_the_read_and_its_result_is_kept() {
-        let (source, fetcher) = fetcher(Gated::new(), HOUR, HOUR);
-        let error = fetcher.get(Instant::now() + Duration::from_millis(50)).await.unwrap_err();
-        assert_eq!(error, ReadError::Deadline);
-        assert!(fetcher.latest().is_none());
-        source.permits.add_permits(1);
-        assert_eq!(fetcher.get(soon()).await.unwrap().view.slot, Slot(1));
-        assert_eq!(source.reads.load(SeqCst), 1);
-    }
-
-    #[tokio::test]
-    async fn a_fresh_read_begins_after_the_call_even_while_another_is_under_way() {
-        let (source, fetcher) = fetcher(Gated::new(), HOUR, HOUR);
-        let spawn = |fresh: bool| {
-            let fetcher = Arc::clone(&fetcher);
-            tokio::spawn(async move { if fresh { fetcher.fresh(soon()).await } else { fetcher.get(soon()).await } })
-        };
-        let first = spawn(false);
-        while source.reads.load(SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        let fresh = [spawn(true), spawn(true), spawn(true)];
-        tokio::task::yield_now().await;
-        source.permits.add_permits(10);
-        assert_eq!(first.await.unwrap().unwrap().view.slot, Slot(1));
-        for fresh in fresh {
-            assert_eq!(fresh.await.unwrap().unwrap().view.slot, Slot(2));
-        }
-        assert_eq!(source.reads.load(SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn a_failure_is_given_to_all_for_a_moment_and_then_tried_again() {
-        let (source, during) = fetcher(Gated { fail: true, ..Gated::new() }, HOUR, HOUR);
-        source.permits.add_permits(10);
-        for _ in 0..5 {
-            assert_eq!(during.get(soon()).await.unwrap_err(), ReadError::Unavailable("down".into()));
-        }
-        assert_eq!(source.reads.load(SeqCst), 1);
-        let (source, after) = fetcher(Gated { fail: true, ..Gated::new() }, HOUR, Duration::ZERO);
-        source.permits.add_permits(10);
-        assert!(after.get(soon()).await.is_err() && after.get(soon()).await.is_err());
-        assert_eq!(source.reads.load(SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn a_read_that_panics_is_an_error_and_the_next_one_runs() {
-        let (source, fetcher) = fetcher(Gated { panic: true, ..Gated::new() }, HOUR, HOUR);
-        source.permits.add_permits(10);
-        assert_eq!(fetcher.get(soon()).await.unwrap_err(), ReadError::Panicked);
-        assert!(fetcher.fresh(soon()).await.is_err());
-        assert_eq!(source.reads.load(SeqCst), 2);
-    }
-
-    /// A ledger that never answers, whatever the deadline, and says how many reads wait.
-    #[derive(Default)]
-    struct Deaf(Arc<()>);
-
-    #[async_trait]
-    impl LedgerSource for Deaf {
-        async fn read(&self, _: &Query, _: Instant) -> Result<View, ReadError> {
-            let _waits = Arc::clone(&self.0);
-            std::future::pending().await
-        }
-        fn watch(&self, _: Query) -> mpsc::Receiver<()> {
-            mpsc::channel(1).1
-        }
-        fn health(&self) -> LedgerHealth {
-            LedgerHealth::default()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_ledger_that_ignores_its_deadline_holds_up_neither_the_next_read_nor_the_end() {
-        let deaf = Arc::new(Deaf::default());
-        let waits = || Arc::strong_count(&deaf.0) - 1;
-        let settings = FetcherSettings { read_timeout: Duration::from_millis(10), ..FetcherSettings::default() };
-        let query = Query::Client(std::net::Ipv4Addr::new(192, 0, 2, 10));
-        let fetcher = Fetcher::new(Arc::clone(&deaf) as Arc<dyn LedgerSource>, query, settings);
-        assert_eq!(fetcher.fresh(soon()).await.unwrap_err(), ReadError::Deadline);
-        assert_eq!(fetcher.fresh(soon()).await.unwrap_err(), ReadError::Deadline);
-        let settings = FetcherSettings { read_timeout: HOUR, ..settings };
-        let fetcher = Fetcher::new(Arc::clone(&deaf) as Arc<dyn LedgerSource>, query, settings);
-        assert_eq!(fetcher.fresh(Instant::now() + Duration::from_millis(10)).await.unwrap_err(), ReadError::Deadline);
-        assert_eq!(waits(), 1, "the read goes on");
-        drop(fetcher);
-        let until = soon();
-        while waits() > 0 {
-            assert!(Instant::now() < until, "the read ends with its fetcher");
-            tokio::task::yield_now().await;
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

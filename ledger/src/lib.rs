@@ -1,7 +1,7 @@
 //! The ledger: account layouts, addresses, and reading them over RPC and publish-subscribe.
 //!
 //! * [`accounts`], [`pda`] and [`environment`] are pure: bytes to accounts and back, addresses, names.
-//! * [`rpc::RpcSource`] is the real [`LedgerSource`]; [`fetcher::Fetcher`] caches in front of any.
+//! * [`rpc::RpcSource`] is the real [`LedgerSource`]; [`fetcher::Fetcher`] caches in front of any, once for all who read.
 //! * [`instructions`] are what a host asks the program to do, [`send`] brings them to the ledger once, and
 //!   [`program_error`] says what a refusal means. [`rpc::LedgerClient`] carries them, and looks accounts up.
 //! * [`proof`] is a host's proof of its address, [`verifier`] asks for one.
@@ -34,7 +34,7 @@ pub mod way;
 
 pub use accounts::{Account, DecodeError, decode, encode, inspect, to_json, to_json_text};
 pub use environment::Environment;
-pub use fetcher::{Fetched, Fetcher, FetcherSettings};
+pub use fetcher::{AllDevices, Fetched, Fetcher, FetcherSettings};
 pub use forms::Forms;
 pub use keypair::Keypair;
 pub use pda::Pda;
@@ -42,6 +42,6 @@ pub use program_error::ProgramError;
 pub use proof::IpProof;
 pub use rpc::{Commitment, Endpoint, LedgerClient, RpcSettings, RpcSource};
 pub use show::{decode_file, show};
-pub use source::{LedgerHealth, LedgerSource, Query, ReadError};
+pub use source::{Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError};
 pub use verifier::Verifier;
 pub use way::{Trust, Way};

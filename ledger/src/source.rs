@@ -1,6 +1,6 @@
 //! Where views come from.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
@@ -8,8 +8,11 @@ use warren_state::{Pubkey, View};
 
 use crate::accounts::Device;
 
+/// Devices, each with all of its account.
+pub type Devices = BTreeMap<Pubkey, Device>;
+
 /// What to read: only what the role needs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Query {
     /// The users whose `client_ip` is this, with exactly the accounts that they name.
     Client(Ipv4Addr),
@@ -17,7 +20,16 @@ pub enum Query {
     Gateway(Pubkey),
 }
 
-/// Why a read gave no view.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client_ip) => write!(f, "users of the address {client_ip}"),
+            Self::Gateway(device) => write!(f, "users of the device {device}"),
+        }
+    }
+}
+
+/// Why a read gave no answer.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The caller's deadline passed; the read may still end and be cached.
@@ -49,15 +61,31 @@ pub trait LedgerSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// As for [`read`](Self::read); also when this source keeps no list of devices.
-    async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, ReadError> {
+    async fn devices(&self, _deadline: Instant) -> Result<Devices, ReadError> {
         Err(ReadError::Unavailable("this ledger does not list its devices".into()))
     }
 
     /// The last view was of no use, because it was older than another one: the next read asks another endpoint, if there is one.
     fn try_another(&self) {}
 
+    /// The endpoint in use.
+    fn in_use(&self) -> InUse {
+        InUse::default()
+    }
+
     /// For status and metrics.
     fn health(&self) -> LedgerHealth;
+}
+
+/// The endpoint in use.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct InUse {
+    /// Its place in the list of endpoints: what tells two of them apart, where secrets hide the difference.
+    pub number: usize,
+    /// The endpoint, secrets redacted.
+    pub endpoint: String,
+    /// What went wrong with the one that was in use before, where something did. Secrets in URLs are redacted.
+    pub detail: Option<String>,
 }
 
 /// How reading goes.

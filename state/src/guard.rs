@@ -168,9 +168,9 @@ impl ViewGuard {
     }
 
     /// Takes the outcome of a read that ended now.
-    pub fn offer(&mut self, now: Monotonic, read: Result<View, String>) -> Verdict {
+    pub fn offer<V: Into<Arc<View>>>(&mut self, now: Monotonic, read: Result<V, String>) -> Verdict {
         let view = match read {
-            Ok(view) => view,
+            Ok(view) => view.into(),
             Err(detail) => return Verdict::Hold(HoldReason::ReadFailed { detail }),
         };
         match self.in_force.clone() {
@@ -203,7 +203,7 @@ impl ViewGuard {
         self.age(now).is_some_and(|age| age > self.settings.max_view_age)
     }
 
-    fn first(&mut self, now: Monotonic, view: View) -> Verdict {
+    fn first(&mut self, now: Monotonic, view: Arc<View>) -> Verdict {
         let slot = view.provenance().users.lowest;
         let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot >= suspect.slot);
         if !self.wary || confirmed || !is_empty(&view) {
@@ -213,7 +213,7 @@ impl ViewGuard {
         Verdict::Confirm(HoldReason::EmptyAtFirst)
     }
 
-    fn compare(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
+    fn compare(&mut self, now: Monotonic, before: &View, view: Arc<View>) -> Verdict {
         let (was, is) = (before.provenance(), view.provenance());
         if restart::is_sign(before, &view) {
             return self.another_chain(now, before, view);
@@ -242,7 +242,7 @@ impl ViewGuard {
     }
 
     /// The ledger was restarted from an earlier slot, or somebody is left who was not.
-    fn another_chain(&mut self, now: Monotonic, before: &View, view: View) -> Verdict {
+    fn another_chain(&mut self, now: Monotonic, before: &View, view: Arc<View>) -> Verdict {
         let signs = match self.restart.take() {
             Some(signs) => signs,
             None => {
@@ -275,11 +275,11 @@ impl ViewGuard {
         }
     }
 
-    fn accept(&mut self, now: Monotonic, view: View) -> AcceptedView {
+    fn accept(&mut self, now: Monotonic, view: Arc<View>) -> AcceptedView {
         self.suspect = None;
         self.restart = None;
         self.wary = false;
-        let accepted = AcceptedView { view: Arc::new(view), read_at: now };
+        let accepted = AcceptedView { view, read_at: now };
         self.in_force = Some(accepted.clone());
         accepted
     }

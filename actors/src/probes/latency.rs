@@ -1,15 +1,14 @@
 //! The actor that measures the latency of devices: one ICMP socket for all of them around the protocol's machine.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use warren_dataplane::Scope;
-use warren_ledger::{ReadError, accounts::Device};
+use warren_ledger::{AllDevices, Devices, Fetched, ReadError};
 use warren_protocols::latency::{self as protocol, LatencySettings, Output, Prober};
 pub use warren_state::latency::LatencyStatus;
 use warren_state::{
-    Pubkey,
     latency::{PassReport, TargetReport},
     random::{Random, SplitMix64},
     table::Change,
@@ -52,6 +51,14 @@ pub struct LatencyOptions {
     pub probe_all_devices: bool,
 }
 
+impl LatencyOptions {
+    /// From one read of the list of devices to the next.
+    #[must_use]
+    pub fn list_interval(&self) -> Duration {
+        self.list_interval.unwrap_or(self.settings.period.max(SOON))
+    }
+}
+
 /// The actor.
 pub(crate) struct Probing;
 
@@ -60,7 +67,7 @@ pub(crate) enum LatencyMessage {
     Poked,
     /// Read the list of devices.
     List,
-    Listed(Result<BTreeMap<Pubkey, Device>, ReadError>),
+    Listed(Result<Fetched<Devices>, ReadError>),
     Readable,
     Reopen,
     Publish,
@@ -77,7 +84,7 @@ pub(crate) struct State {
     reader: Option<AbortOnDrop>,
     reading: Option<AbortOnDrop>,
     retry: Duration,
-    devices: Option<BTreeMap<Pubkey, Device>>,
+    devices: Option<Arc<Devices>>,
     paths: Paths,
     status: LatencyStatus,
     is_publishing: bool,
@@ -156,23 +163,22 @@ impl State {
         let (ledger, myself) = (self.board.ledger.clone(), myself.clone());
         let deadline = Instant::now() + self.board.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
-            let read = tokio::spawn(async move { timeout_at(deadline, ledger.devices(deadline)).await });
-            let list = read.await.map_or(Err(ReadError::Panicked), |in_time| in_time.unwrap_or(Err(ReadError::Deadline)));
+            let list = ledger.get(AllDevices, deadline).await;
             let _gone = myself.cast(LatencyMessage::Listed(list));
         })));
     }
 
-    async fn listed(&mut self, myself: &ActorRef<LatencyMessage>, list: Result<BTreeMap<Pubkey, Device>, ReadError>) {
+    async fn listed(&mut self, myself: &ActorRef<LatencyMessage>, list: Result<Fetched<Devices>, ReadError>) {
         let wait = match list {
-            Ok(devices) => {
+            Ok(list) => {
                 self.retry = FIRST_RETRY;
-                self.status.devices = devices.len();
-                self.status.devices_read_at = Some(self.board.clock.now());
+                self.status.devices = list.value.len();
+                self.status.devices_read_at = Some(self.board.clock.now() - list.age());
                 self.status.devices_error = None;
-                self.devices = Some(devices);
+                self.devices = Some(list.value);
                 self.look_for_paths().await;
                 let targets = self.follow().await;
-                let interval = self.options.list_interval.unwrap_or(self.options.settings.period.max(SOON));
+                let interval = self.options.list_interval();
                 if targets == 0 { interval.min(SOON) } else { interval }
             }
             // The last list holds: nothing is forgotten because a read failed.

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
-use warren_ledger::{Fetched, Fetcher, FetcherSettings, ReadError};
+use warren_ledger::{Fetched, ReadError, fetcher::Rotation};
 use warren_state::{
     View,
     event::Event,
@@ -29,9 +29,7 @@ pub(crate) enum WatcherMessage {
     Poked,
     WakeUp,
     /// The answer to the read with this number.
-    Read(u64, Result<Fetched, ReadError>),
-    /// A read panicked.
-    Failed(String),
+    Read(u64, Result<Fetched<View>, ReadError>),
     Alarm,
 }
 
@@ -41,8 +39,6 @@ pub(crate) struct State {
     driver: Driver<Polling>,
     guard: ViewGuard,
     role: Option<Role>,
-    /// Reads for this query, one at a time.
-    fetcher: Option<Arc<Fetcher>>,
     wake_ups: Option<AbortOnDrop>,
     reading: Option<AbortOnDrop>,
     reads: u64,
@@ -64,13 +60,15 @@ impl Actor for LedgerWatcher {
             let _gone = myself.cast(WatcherMessage::Poked);
         });
         let guard = ViewGuard::wary(board.settings.guard);
-        Ok(State { board, following, driver, guard, role: None, fetcher: None, wake_ups: None, reading: None, reads: 0 })
+        Ok(State { board, following, driver, guard, role: None, wake_ups: None, reading: None, reads: 0 })
     }
 
     async fn handle(&self, myself: ActorRef<WatcherMessage>, message: WatcherMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             WatcherMessage::Poked => state.follow_role(&myself),
             WatcherMessage::WakeUp => state.driver.handle(Input::WakeUp),
+            // A fault of ours: the supervisor is to see it.
+            WatcherMessage::Read(_, Err(error @ ReadError::Panicked)) => return Err(error.to_string().into()),
             WatcherMessage::Read(number, read) => match state.role.filter(|_| number == state.reads) {
                 Some(role) => {
                     let outcome = state.judge(role, read);
@@ -78,7 +76,6 @@ impl Actor for LedgerWatcher {
                 }
                 None => Vec::new(),
             },
-            WatcherMessage::Failed(reason) => return Err(reason.into()),
             WatcherMessage::Alarm => state.driver.ring(),
         };
         for effect in effects {
@@ -106,50 +103,24 @@ impl State {
             self.board.truth.append(vec![], vec![Change::View(None)]);
         }
         self.role = Some(role);
-        let settings = FetcherSettings { read_timeout: self.board.settings.fetch_timeout, ..FetcherSettings::default() };
-        self.fetcher = Some(Arc::new(Fetcher::new(self.board.ledger.clone(), query, settings)));
         self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {
-        let Some(fetcher) = self.fetcher.clone() else { return };
+        let Some(query) = self.role.map(query_of) else { return };
         self.reads += 1;
         let (number, board, myself) = (self.reads, self.board.clone(), myself.clone());
-        let deadline = Instant::now() + self.board.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
-            let read = AbortOnDropResult(tokio::spawn(async move {
-                let began = Instant::now();
-                let read = fetcher.fresh(deadline).await;
-                board.count(Count::Fetch(fetch(&board, &read), began.elapsed()));
-                read
-            }));
-            let message = match read.wait().await {
-                Ok(Err(error @ ReadError::Panicked)) => WatcherMessage::Failed(error.to_string()),
-                Ok(read) => WatcherMessage::Read(number, read),
-                Err(error) => WatcherMessage::Failed(format!("a read of the ledger failed: {error}")),
-            };
-            let _gone = myself.cast(message);
+            let began = Instant::now();
+            let read = board.ledger.fresh(query, began + board.settings.fetch_timeout).await;
+            board.count(Count::Fetch(fetch(&board, &read), began.elapsed()));
+            let _gone = myself.cast(WatcherMessage::Read(number, read));
         })));
     }
 }
 
-/// A task with a result that ends with its owner.
-struct AbortOnDropResult<T>(tokio::task::JoinHandle<T>);
-
-impl<T> AbortOnDropResult<T> {
-    async fn wait(mut self) -> Result<T, tokio::task::JoinError> {
-        (&mut self.0).await
-    }
-}
-
-impl<T> Drop for AbortOnDropResult<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn fetch(board: &Board, read: &Result<Fetched, ReadError>) -> Fetch {
+fn fetch(board: &Board, read: &Result<Fetched<View>, ReadError>) -> Fetch {
     match read {
         Ok(_) => Fetch::Success,
         Err(_) if board.tables().view.is_some() => Fetch::ErrorStale,
@@ -159,11 +130,14 @@ fn fetch(board: &Board, read: &Result<Fetched, ReadError>) -> Fetch {
 
 impl State {
     /// Takes a read to the guard, and says what comes of it.
-    fn judge(&mut self, role: Role, read: Result<Fetched, ReadError>) -> Input {
+    fn judge(&mut self, role: Role, read: Result<Fetched<View>, ReadError>) -> Input {
+        if let Some(Rotation { from, to, detail }) = self.board.ledger.rotation() {
+            self.board.record(Event::EndpointRotated { from, to, detail });
+        }
         let failed = read.is_err();
         // The view is as old as its read, however long the message waited.
         let age = read.as_ref().map(Fetched::age).unwrap_or_default();
-        let read = read.map(|fetched| View::clone(&fetched.view)).map_err(|error| error.to_string());
+        let read = read.map(|fetched| fetched.value).map_err(|error| error.to_string());
         match self.guard.offer(self.board.clock.now() - age, read) {
             Verdict::Accept(accepted) => {
                 self.accept(role, accepted, None);

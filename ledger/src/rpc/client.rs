@@ -263,7 +263,7 @@ impl LedgerClient {
                 Ok(Ok(value)) => return Ok(value),
                 Ok(Err(failure)) => failure,
                 Err(_) => {
-                    self.lanes.leave(lane);
+                    self.lanes.leave(lane, "it did not answer in time");
                     return Err(LookupError::Deadline);
                 }
             };

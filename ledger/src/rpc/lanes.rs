@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -20,6 +20,7 @@ use super::{
     failure::{Failure, Retry},
     sender::{Sender, Transport},
 };
+use crate::InUse;
 
 /// The first wait for a node that lags: all of them together are about a slot and a half.
 const CATCHING_UP: Duration = Duration::from_millis(80);
@@ -28,6 +29,8 @@ const CATCHING_UP: Duration = Duration::from_millis(80);
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
     current: AtomicUsize,
+    /// What went wrong with the one before the current one.
+    detail: Mutex<Option<String>>,
 }
 
 /// One endpoint and its clients.
@@ -62,7 +65,7 @@ impl Lanes {
             return Err(SetupError::NoEndpoint);
         }
         let lanes = settings.endpoints.iter().enumerate().map(|(number, endpoint)| Lane::new(number, endpoint, settings, counters));
-        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, current: AtomicUsize::new(0) })
+        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, current: AtomicUsize::new(0), detail: Mutex::default() })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -72,6 +75,13 @@ impl Lanes {
     /// The endpoint in use.
     pub(super) fn current(&self) -> &Lane {
         &self.lanes[self.current.load(Relaxed) % self.lanes.len()]
+    }
+
+    /// The same, for people.
+    pub(super) fn in_use(&self) -> InUse {
+        let detail = lock(&self.detail).clone();
+        let lane = self.current();
+        InUse { number: lane.number, endpoint: lane.endpoint.shown(), detail }
     }
 
     pub(super) fn get(&self, number: usize) -> &Lane {
@@ -87,7 +97,9 @@ impl Lanes {
             let now = Instant::now();
             let (number, wait) = self.soonest(now);
             if wait.is_zero() {
-                self.current.store(number, Relaxed);
+                if self.current.swap(number, Relaxed) % self.lanes.len() != number {
+                    self.moved(Some("it wants no requests for a while"));
+                }
                 return Ok(&self.lanes[number]);
             }
             if now + wait >= deadline {
@@ -111,15 +123,17 @@ impl Lanes {
         if let Retry::After(Some(named)) = failure.retry() {
             lane.bar(Instant::now() + named);
         }
-        self.leave(lane);
+        self.leave(lane, &failure.to_string());
     }
 
     /// The next request goes to the next endpoint.
-    pub(super) fn leave(&self, lane: &Lane) {
+    pub(super) fn leave(&self, lane: &Lane, detail: &str) {
         let index = self.current.load(Relaxed);
         if index % self.lanes.len() == lane.number {
             lane.times().left = Some(Instant::now());
-            let _ = self.current.compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed);
+            if self.current.compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed).is_ok() {
+                self.moved(Some(detail));
+            }
         }
     }
 
@@ -135,7 +149,13 @@ impl Lanes {
 
     /// An endpoint that comes before the current one is well again.
     pub(super) fn prefer(&self, number: usize) {
-        self.current.fetch_min(number, Relaxed);
+        if self.current.fetch_min(number, Relaxed) > number {
+            self.moved(None);
+        }
+    }
+
+    fn moved(&self, detail: Option<&str>) {
+        *lock(&self.detail) = detail.map(str::to_owned);
     }
 }
 
@@ -208,7 +228,11 @@ impl Lane {
         self.times().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
-        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    fn times(&self) -> MutexGuard<'_, Times> {
+        lock(&self.times)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

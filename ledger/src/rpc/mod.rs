@@ -20,17 +20,14 @@ mod failure;
 mod lanes;
 mod prefixes;
 mod read;
+mod seen;
 mod sender;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -39,12 +36,12 @@ use serde_json::json;
 use solana_client::rpc_request::RpcRequest;
 use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, timeout_at},
 };
 use warren_state::{Pubkey, View};
 
-use crate::{LedgerHealth, LedgerSource, Query, ReadError, accounts::Device, backoff::Backoff, subscription, way::Way};
+use crate::{Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription, way::Way};
 pub(crate) use accounts::unpack;
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
@@ -52,7 +49,9 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 use failure::{Failure, Retry};
 use lanes::{Lane, Lanes};
 pub(crate) use read::user_filters;
-use read::{Hints, ReadOut, Reading};
+use read::{Hints, Reading};
+use seen::Memory;
+pub(crate) use seen::Seen;
 use sender::failure_of;
 
 /// How settled an account's state must be to be read.
@@ -174,25 +173,7 @@ pub struct RpcSource {
     settings: Arc<RpcSettings>,
     lanes: Arc<Lanes>,
     counters: Arc<Counters>,
-    seen: Arc<Seen>,
-}
-
-/// What the last good read saw: the subscription compares with it.
-#[derive(Default)]
-pub(crate) struct Seen {
-    pub(crate) accounts: Mutex<SeenAccounts>,
-    /// Accounts that are worth a subscription of their own.
-    pub(crate) named: watch::Sender<BTreeSet<Pubkey>>,
-    hints: Mutex<Hints>,
-    /// The view's slot.
-    slot: AtomicU64,
-}
-
-/// Digests of what matters in each account, and which good read found them.
-#[derive(Default)]
-pub(crate) struct SeenAccounts {
-    pub(crate) digests: BTreeMap<Pubkey, u64>,
-    pub(crate) read: u64,
+    memory: Memory,
 }
 
 impl RpcSource {
@@ -203,18 +184,22 @@ impl RpcSource {
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
         let counters = Arc::new(Counters::default());
         let lanes = Arc::new(Lanes::new(&settings, &counters)?);
-        Ok(Self { settings: Arc::new(settings), lanes, counters, seen: Arc::default() })
+        Ok(Self { settings: Arc::new(settings), lanes, counters, memory: Memory::default() })
     }
 
     /// Tries until a read succeeds, every endpoint has refused, or the attempts are used up.
     async fn try_read(&self, query: &Query, deadline: Instant) -> Result<View, Failure> {
         let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let (mut attempt, mut refusals) = (1, 0);
-        self.probe(query);
+        let seen = self.memory.of(*query);
+        self.probe(query, &seen);
         loop {
             let lane = self.lane_to_ask(deadline).await?;
-            let failure = match self.reading(lane).view(query).await {
-                Ok(out) => return Ok(self.remember(query, lane, out)),
+            let failure = match reading(lane, &self.settings, seen.hints()).view(query).await {
+                Ok(out) => {
+                    lane.tell_lacks();
+                    return Ok(seen.learn(self.settings.program_id, query, out));
+                }
                 Err(failure) => failure,
             };
             tracing::debug!(endpoint = %lane.endpoint.shown(), attempt, error = %failure, "reading the ledger failed");
@@ -258,21 +243,17 @@ impl RpcSource {
         }
     }
 
-    fn reading<'a>(&'a self, lane: &'a Lane) -> Reading<'a> {
-        reading(lane, &self.settings, self.seen.hints.lock().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-
     /// Looks, beside the reads, whether an endpoint that comes before the one in use is well again: it gives a view that is no
     /// older than the last one.
-    fn probe(&self, query: &Query) {
+    fn probe(&self, query: &Query, seen: &Arc<Seen>) {
         let Some(number) = self.lanes.to_probe(self.settings.probe_every) else { return };
-        let (settings, lanes, seen, query) = (Arc::clone(&self.settings), Arc::clone(&self.lanes), Arc::clone(&self.seen), *query);
+        let (settings, lanes, seen, query) = (Arc::clone(&self.settings), Arc::clone(&self.lanes), Arc::clone(seen), *query);
         tokio::spawn(async move {
             let lane = lanes.get(number);
             let probed = reading(lane, &settings, Hints::default()).view(&query).await;
             tracing::debug!(endpoint = %lane.endpoint.shown(), ok = probed.is_ok(), "an endpoint was probed");
             match probed {
-                Ok(out) if out.view.slot.0 >= seen.slot.load(Relaxed) => lanes.prefer(number),
+                Ok(out) if out.view.slot.0 >= seen.slot() => lanes.prefer(number),
                 Ok(_) => {}
                 Err(failure) => lanes.failed(lane, &failure),
             }
@@ -280,28 +261,10 @@ impl RpcSource {
     }
 
     /// One attempt: whoever asks for the list asks again.
-    async fn try_devices(&self, deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, Failure> {
+    async fn try_devices(&self, deadline: Instant) -> Result<Devices, Failure> {
         let lane = self.lanes.allowed(deadline).await?;
         let devices = reading(lane, &self.settings, Hints::default()).devices().await;
         devices.inspect_err(|failure| self.lanes.failed(lane, failure))
-    }
-
-    fn remember(&self, query: &Query, lane: &Lane, out: ReadOut) -> View {
-        let ReadOut { view, digests } = out;
-        lane.tell_lacks();
-        {
-            let mut seen = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-            *seen = SeenAccounts { digests, read: seen.read + 1 };
-        }
-        self.seen.hints.lock().unwrap_or_else(PoisonError::into_inner).learn(&view);
-        self.seen.slot.store(view.slot.0, Relaxed);
-        let named = subscription::worth_watching(self.settings.program_id, query, &view);
-        self.seen.named.send_if_modified(|old| {
-            let changed = *old != named;
-            *old = named;
-            changed
-        });
-        view
     }
 }
 
@@ -320,7 +283,7 @@ impl LedgerSource for RpcSource {
             Ok(Err(failure)) if failure.is_malformed() => ReadError::Malformed(failure.to_string()),
             Ok(Err(failure)) => ReadError::Unavailable(failure.to_string()),
             Err(_) => {
-                self.lanes.leave(self.lanes.current());
+                self.lanes.leave(self.lanes.current(), "it did not answer in time");
                 ReadError::Deadline
             }
         };
@@ -338,10 +301,10 @@ impl LedgerSource for RpcSource {
             heartbeat: self.settings.heartbeat,
             way: self.settings.way.clone(),
         };
-        subscription::start(settings, query, Arc::clone(&self.seen), Arc::clone(&self.counters))
+        subscription::start(settings, query, self.memory.of(query), Arc::clone(&self.counters))
     }
 
-    async fn devices(&self, deadline: Instant) -> Result<BTreeMap<Pubkey, Device>, ReadError> {
+    async fn devices(&self, deadline: Instant) -> Result<Devices, ReadError> {
         match timeout_at(deadline, self.try_devices(deadline)).await {
             Ok(Ok(devices)) => Ok(devices),
             Ok(Err(failure)) if failure.is_malformed() => Err(ReadError::Malformed(failure.to_string())),
@@ -351,7 +314,11 @@ impl LedgerSource for RpcSource {
     }
 
     fn try_another(&self) {
-        self.lanes.leave(self.lanes.current());
+        self.lanes.leave(self.lanes.current(), "what it tells is older than the view in force");
+    }
+
+    fn in_use(&self) -> InUse {
+        self.lanes.in_use()
     }
 
     fn health(&self) -> LedgerHealth {

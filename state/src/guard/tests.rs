@@ -49,7 +49,7 @@ fn users_in_force(guard: &ViewGuard) -> usize {
 #[test]
 fn a_failed_read_keeps_the_view_in_force() {
     let mut guard = guard_with(view(10, [1]));
-    let verdict = guard.offer(at(5), Err("connection refused".to_owned()));
+    let verdict = guard.offer(at(5), Err::<View, _>("connection refused".to_owned()));
     assert!(matches!(verdict, Verdict::Hold(HoldReason::ReadFailed { .. })), "{verdict:?}");
     assert_eq!(users_in_force(&guard), 1);
 }
@@ -57,7 +57,7 @@ fn a_failed_read_keeps_the_view_in_force() {
 #[test]
 fn a_failed_read_before_any_view_gives_none() {
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
-    assert!(matches!(guard.offer(at(0), Err("timed out".to_owned())), Verdict::Hold(_)));
+    assert!(matches!(guard.offer(at(0), Err::<View, _>("timed out".to_owned())), Verdict::Hold(_)));
     assert!(guard.in_force().is_none() && guard.age(at(9)).is_none());
 }
 
@@ -98,7 +98,7 @@ fn a_second_read_that_has_the_user_again_takes_nothing_away() {
 fn a_failed_read_between_the_two_confirms_nothing() {
     let mut guard = guard_with(view(10, [1]));
     guard.offer(at(1), Ok(view(11, [])));
-    guard.offer(at(2), Err("garbage".to_owned()));
+    guard.offer(at(2), Err::<View, _>("garbage".to_owned()));
     assert_eq!(users_in_force(&guard), 1);
 }
 
@@ -165,7 +165,7 @@ fn a_user_that_no_longer_decodes_is_not_gone() {
 fn an_old_view_is_stale_and_stays_in_force() {
     let mut guard = guard_with(view(10, [1]));
     let limit = GuardSettings::default().max_view_age;
-    guard.offer(at(1), Err("503".to_owned()));
+    guard.offer(at(1), Err::<View, _>("503".to_owned()));
     assert!(!guard.is_stale(Monotonic::ZERO + limit));
     let past = Monotonic::ZERO + limit + Duration::from_secs(1);
     assert!(guard.is_stale(past) && users_in_force(&guard) == 1);
@@ -185,7 +185,7 @@ fn a_wary_guards_empty_first_view_must_be_confirmed_by_a_second_one_that_is_not_
     let mut guard = ViewGuard::wary(GuardSettings::default());
     let unconfirmed = |verdict| matches!(verdict, Verdict::Confirm(HoldReason::EmptyAtFirst));
     assert!(unconfirmed(guard.offer(at(0), Ok(view(10, [])))));
-    assert!(matches!(guard.offer(at(1), Err("timed out".to_owned())), Verdict::Hold(HoldReason::ReadFailed { .. })));
+    assert!(matches!(guard.offer(at(1), Err::<View, _>("timed out".to_owned())), Verdict::Hold(HoldReason::ReadFailed { .. })));
     assert!(unconfirmed(guard.offer(at(2), Ok(view(9, [])))), "an older view confirms nothing");
     assert!(guard.is_wary() && guard.in_force().is_none());
     assert!(matches!(guard.offer(at(3), Ok(view(10, []))), Verdict::Accept(_)));
