@@ -229,12 +229,7 @@ impl Fetcher {
     }
 
     /// Waits for the answer, and reads when nobody else does.
-    async fn answer<Q: Question>(
-        &self,
-        question: Q,
-        mut asked: Asked<Q>,
-        deadline: Instant,
-    ) -> Result<Fetched<Q::Answer>, ReadError> {
+    async fn answer<Q: Question>(&self, question: Q, mut asked: Asked<Q>, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
         let mut ended = self.0.shared.ended.subscribe();
         loop {
             ended.mark_unchanged();

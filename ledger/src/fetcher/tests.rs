@@ -41,7 +41,7 @@ impl Gated {
     }
 
     /// The number of the read.
-    async fn act(&self, question: &dyn fmt::Display, gate: &Semaphore) -> Result<u64, ReadError> {
+    async fn act(&self, question: impl Question, gate: &Semaphore) -> Result<u64, ReadError> {
         let number = {
             let mut asked = lock(&self.asked);
             asked.push(question.to_string());
@@ -73,10 +73,10 @@ impl Drop for Leaves<'_> {
 #[async_trait]
 impl LedgerSource for Gated {
     async fn read(&self, query: &Query, _: Instant) -> Result<View, ReadError> {
-        Ok(View { slot: Slot(self.act(query, &self.views).await?), ..View::default() })
+        Ok(View { slot: Slot(self.act(*query, &self.views).await?), ..View::default() })
     }
     async fn devices(&self, _: Instant) -> Result<Devices, ReadError> {
-        self.act(&AllDevices, &self.lists).await.map(|_| Devices::new())
+        self.act(AllDevices, &self.lists).await.map(|_| Devices::new())
     }
     fn watch(&self, _: Query) -> mpsc::Receiver<()> {
         mpsc::channel(1).1
@@ -144,7 +144,7 @@ async fn past_its_ttl_an_answer_is_read_again_each_kind_after_its_own() {
 #[tokio::test]
 async fn different_questions_are_read_side_by_side_and_each_has_its_answer() {
     let (source, fetcher) = fetcher(Act::Answer, lasting());
-    let spawn = |query| {
+    let spawn = |query: Query| {
         let fetcher = fetcher.clone();
         tokio::spawn(async move { fetcher.get(query, soon()).await.unwrap().value.slot })
     };

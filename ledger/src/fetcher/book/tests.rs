@@ -6,8 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits =
-    Limits { ttl: Duration::from_secs(5), failure_ttl: Duration::from_secs(1), keep: Duration::from_secs(60), most: 3 };
+const LIMITS: Limits = Limits { ttl: Duration::from_secs(5), failure_ttl: Duration::from_secs(1), keep: Duration::from_secs(60), most: 3 };
 
 /// A book and its time. An answer is the number of the read that gave it, and its key.
 struct World {
@@ -25,6 +24,10 @@ impl World {
     fn after(&mut self, milliseconds: u64) -> &mut Self {
         self.now += Duration::from_millis(milliseconds);
         self
+    }
+
+    fn sweep(&mut self) {
+        self.book.sweep(self.now);
     }
 
     /// What is to be done for a question; a read that is to be begun is.
@@ -126,9 +129,9 @@ fn a_key_that_nobody_asks_for_goes_and_one_whose_read_is_under_way_stays() {
     let mut world = World::new();
     world.read(1, true);
     world.fresh(2);
-    world.after(60_000).book.sweep(world.now);
+    world.after(60_000).sweep();
     assert_eq!(world.book.known().count(), 2);
-    world.after(1).book.sweep(world.now);
+    world.after(1).sweep();
     assert_eq!(world.book.known().map(|known| known.key).collect::<Vec<_>>(), [2]);
     world.end(2, true);
     assert_eq!(number(&world.get(2).1), Some(2));
@@ -207,9 +210,7 @@ proptest! {
                 Step::Get(key) => waiting.push(Waiting { asked: world.book.get(key, world.now), at: world.now, fresh: false }),
                 Step::Fresh(key) => waiting.push(Waiting { asked: world.book.fresh(key), at: world.now, fresh: true }),
                 Step::End(key, is_good) => world.end(key, is_good),
-                Step::Wait(milliseconds) => {
-                    world.after(milliseconds).book.sweep(world.now);
-                }
+                Step::Wait(milliseconds) => world.after(milliseconds).sweep(),
             }
             world.serve(&mut waiting);
             let read: BTreeSet<u8> = world.running.iter().map(|(key, ..)| *key).collect();
