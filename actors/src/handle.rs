@@ -7,6 +7,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use warren_dataplane::{Dataplane, Scope};
+use warren_ledger::Fetcher;
 use warren_state::{
     Epoch, Exclusion, LearnedRoutes, Plan, Pubkey, Sequence, TunnelId,
     address::{Unusable, is_public, may_pin},
@@ -151,6 +152,12 @@ impl Handle {
     #[must_use]
     pub fn dataplane(&self) -> &Arc<dyn Dataplane> {
         &self.board.dataplane
+    }
+
+    /// The one way to the ledger, for look-ups: what the actors read serves them, and the other way round.
+    #[must_use]
+    pub fn ledger(&self) -> &Fetcher {
+        &self.board.ledger
     }
 
     /// This start of the daemon.

@@ -19,6 +19,7 @@
 
 mod board;
 mod handle;
+mod ledger_cache;
 mod manual;
 mod preview;
 mod probes;
@@ -31,6 +32,7 @@ mod truth;
 mod tunnel;
 
 pub use handle::{Handle, ServiceFactory};
+pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};
 pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};

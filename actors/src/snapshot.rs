@@ -14,7 +14,7 @@ use warren_state::{
     table::ExclusionStatus,
 };
 
-use crate::{Figures, latency::LatencyStatus, liveness::LivenessStatus};
+use crate::{Figures, LedgerCache, latency::LatencyStatus, liveness::LivenessStatus};
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
 pub type Tunnels = OrdMap<TunnelId, Arc<TunnelReport>>;
@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub restarted: Option<Restarted>,
     /// How reading the ledger goes.
     pub ledger: LedgerHealth,
+    /// What the cache in front of it knows.
+    pub ledger_cache: LedgerCache,
     /// Every tunnel, by identity.
     #[serde(serialize_with = "tunnels")]
     pub tunnels: Tunnels,

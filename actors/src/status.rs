@@ -13,7 +13,7 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, Snapshot,
+    Clock, LedgerCache, Snapshot,
     board::Board,
     driver::AbortOnDrop,
     policy::Kind,
@@ -154,6 +154,7 @@ impl State {
             held: tables.held,
             restarted: tables.ledger_restarted,
             ledger: board.ledger.health(),
+            ledger_cache: LedgerCache::of(&board.ledger, board.clock),
             refused: reconciled.refused.clone(),
             liveness: tables.liveness,
             latency: tables.latency,

@@ -91,6 +91,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::View, Self::Devices];
+
     /// The label that metrics use.
     #[must_use]
     pub fn name(self) -> &'static str {

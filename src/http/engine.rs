@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use warren_actors::{EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
+use warren_ledger::Fetcher;
 use warren_state::{Fault, LearnedRoutes, Observed, Plan, Pubkey, Sequence, TunnelId, desired::ManualRequest, journal::JournalEntry};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
@@ -46,6 +47,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The source address that the host would use.
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault>;
+
+    /// The daemon's way to the ledger, through the one cache.
+    fn ledger(&self) -> &Fetcher;
 }
 
 #[async_trait]
@@ -99,5 +103,9 @@ impl Engine for Handle {
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
         self.dataplane().resolve_source(dst).await
+    }
+
+    fn ledger(&self) -> &Fetcher {
+        Handle::ledger(self)
     }
 }

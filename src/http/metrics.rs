@@ -7,6 +7,7 @@ mod page;
 mod process;
 
 use warren_actors::Snapshot;
+use warren_ledger::fetcher::{Counts, Kind};
 use warren_state::{ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus};
 
 use super::{Api, compat};
@@ -31,6 +32,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     }
     latency::probing(&mut page, snapshot)?;
     ledger(&mut page, snapshot)?;
+    ledger_cache(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
     daemon(&mut page, snapshot)?;
     process::write(&mut page)?;
@@ -122,6 +124,27 @@ fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
     let view = snapshot.view.as_deref();
     page.gauge("warren_view_slot", "Slot of the view in force.", &[], view.map(|view| (vec![], view.slot.0 as f64)))?;
     page.number("warren_quarantined_accounts", "Accounts that do not decode.", view.map_or(0.0, |view| view.quarantined.len() as f64))
+}
+
+/// All kinds of questions have a series from the start.
+fn ledger_cache(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
+    let counted = |count: fn(Counts) -> u64| {
+        let of = move |kind: Kind| count(snapshot.ledger_cache.counts.get(&kind).copied().unwrap_or_default());
+        Kind::ALL.map(|kind| (vec![kind.name().to_owned()], of(kind)))
+    };
+    page.counter(
+        "warren_ledger_cache_hits_total",
+        "Questions to the ledger that were answered without a read of their own.",
+        &["query"],
+        counted(|counts| counts.hits),
+    )?;
+    page.counter(
+        "warren_ledger_cache_reads_total",
+        "Questions that were read from the ledger.",
+        &["query"],
+        counted(|counts| counts.reads),
+    )?;
+    page.counter("warren_ledger_cache_failures_total", "Such reads that failed.", &["query"], counted(|counts| counts.failures))
 }
 
 fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {

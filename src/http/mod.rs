@@ -3,6 +3,7 @@
 mod body;
 pub mod compat;
 pub mod control;
+pub mod devices;
 pub mod engine;
 mod head;
 pub mod latency;
@@ -79,6 +80,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/status", get(reads::v3_status))
         .route("/v3/plan", get(reads::v3_plan))
         .route("/v3/routes", get(routes::v3_routes))
+        .route("/v3/devices", get(devices::v3_devices))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)

@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use utoipa::OpenApi;
 
-use super::{control, latency, manual, raw_json, reads, routes};
+use super::{control, devices, latency, manual, raw_json, reads, routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,7 @@ use super::{control, latency, manual, raw_json, reads, routes};
         reads::v3_plan,
         routes::v3_routes,
         reads::v3_tunnel,
+        devices::v3_devices,
         latency::latency,
         latency::v2_latency,
         latency::v3_latency,

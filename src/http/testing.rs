@@ -12,7 +12,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tokio::{sync::mpsc, time::Instant};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
     ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch,
@@ -48,6 +50,25 @@ pub struct Cardboard {
     pub observations: Arc<AtomicU32>,
     /// What was asked for past the ledger, and whether that fails.
     pub manual: Arc<Mutex<Manual>>,
+    pub ledger: Fetcher,
+}
+
+/// A ledger that nobody can read.
+struct Nowhere;
+
+#[async_trait]
+impl LedgerSource for Nowhere {
+    async fn read(&self, _: &Query, _: Instant) -> Result<View, ReadError> {
+        Err(ReadError::Unavailable("there is no ledger".into()))
+    }
+
+    fn watch(&self, _: Query) -> mpsc::Receiver<()> {
+        mpsc::channel(1).1
+    }
+
+    fn health(&self) -> LedgerHealth {
+        LedgerHealth::default()
+    }
 }
 
 #[derive(Default, Debug)]
@@ -72,6 +93,7 @@ impl Cardboard {
             enabled: Arc::default(),
             observations: Arc::default(),
             manual: Arc::default(),
+            ledger: Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
         }
     }
 }
@@ -150,6 +172,10 @@ impl Engine for Cardboard {
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
         Ok((dst != Ipv4Addr::new(203, 0, 113, 1)).then_some(CLIENT))
+    }
+
+    fn ledger(&self) -> &Fetcher {
+        &self.ledger
     }
 }
 

@@ -158,6 +158,20 @@ pub struct Ledger {
     /// Parts of the protocol that this endpoint does without: reads go on, and cost more or say less.
     #[serde(default)]
     pub lacks: Vec<String>,
+    /// What the daemon has asked of late, whoever in it asked.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
+}
+
+/// What is known of the answer to one question to the ledger.
+#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// The question, for people.
+    pub question: String,
+    /// How long ago the last good answer was read; absent when there is none yet.
+    pub age_seconds: Option<f64>,
+    /// Why the last read failed, when it did.
+    pub error: Option<String>,
 }
 
 /// The view in force.

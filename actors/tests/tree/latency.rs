@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Passes each second, of one echo in 50 ms after the other; the list is read ten times a second.
-fn options() -> LatencyOptions {
+pub fn options() -> LatencyOptions {
     LatencyOptions {
         settings: LatencySettings { period: Duration::from_secs(1), spacing: Duration::from_millis(50), ..LatencySettings::default() },
         list_interval: Some(Duration::from_millis(100)),

@@ -10,8 +10,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::{sync::mpsc, time::Instant};
-use warren_ledger::{LedgerHealth, LedgerSource, Query, ReadError, accounts};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+use warren_ledger::{InUse, LedgerHealth, LedgerSource, Query, ReadError, accounts};
 use warren_state::{
     Asn, Pubkey, ServiceKind, Slot, View,
     view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
@@ -26,6 +29,8 @@ pub const DEVICE_IP: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub enum Answer {
     View,
     Failure,
+    /// A view, once the test lets it pass.
+    Gate,
     Hang,
     Panic,
 }
@@ -38,6 +43,11 @@ pub struct ScriptedLedger {
     pub devices: Mutex<BTreeMap<Pubkey, accounts::Device>>,
     pub list_answer: Mutex<Answer>,
     pub reads: AtomicU64,
+    /// Reads of the list of devices.
+    pub lists: AtomicU64,
+    /// What may pass.
+    pub gate: Semaphore,
+    pub in_use: Mutex<InUse>,
 }
 
 impl ScriptedLedger {
@@ -57,6 +67,9 @@ impl ScriptedLedger {
             devices: Mutex::default(),
             list_answer: Mutex::new(Answer::View),
             reads: AtomicU64::new(0),
+            lists: AtomicU64::new(0),
+            gate: Semaphore::new(0),
+            in_use: Mutex::default(),
         }
     }
 
@@ -79,10 +92,14 @@ impl ScriptedLedger {
         self.watchers.lock().unwrap().retain(|watcher| !matches!(watcher.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
     }
 
-    async fn answered<T>(answer: Answer, right: impl FnOnce() -> T) -> Result<T, ReadError> {
+    async fn answered<T>(&self, answer: Answer, right: impl FnOnce() -> T) -> Result<T, ReadError> {
         match answer {
             Answer::View => Ok(right()),
             Answer::Failure => Err(ReadError::Unavailable("connection refused".to_owned())),
+            Answer::Gate => {
+                self.gate.acquire().await.expect("it is never closed").forget();
+                Ok(right())
+            }
             Answer::Hang => std::future::pending().await,
             Answer::Panic => panic!("the test asked for this"),
         }
@@ -104,7 +121,7 @@ impl LedgerSource for ScriptedLedger {
     async fn read(&self, query: &Query, _deadline: Instant) -> Result<View, ReadError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let answer = *self.answer.lock().unwrap();
-        Self::answered(answer, || {
+        self.answered(answer, || {
             let mut view = self.view.lock().unwrap().clone();
             view.users.retain(|_, user| match query {
                 Query::Client(client_ip) => user.client_ip == *client_ip,
@@ -116,14 +133,19 @@ impl LedgerSource for ScriptedLedger {
     }
 
     async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, accounts::Device>, ReadError> {
+        self.lists.fetch_add(1, Ordering::SeqCst);
         let answer = *self.list_answer.lock().unwrap();
-        Self::answered(answer, || self.devices.lock().unwrap().clone()).await
+        self.answered(answer, || self.devices.lock().unwrap().clone()).await
     }
 
     fn watch(&self, _query: Query) -> mpsc::Receiver<()> {
         let (watcher, wake_ups) = mpsc::channel(1);
         self.watchers.lock().unwrap().push(watcher);
         wake_ups
+    }
+
+    fn in_use(&self) -> InUse {
+        self.in_use.lock().unwrap().clone()
     }
 
     fn health(&self) -> LedgerHealth {

@@ -3,6 +3,7 @@
 mod address;
 mod connect;
 mod crash;
+mod fetcher;
 mod figures;
 mod flood;
 mod held;

@@ -157,6 +157,18 @@ async fn a_subscription_wakes_once_when_made_and_then_when_something_that_matter
 }
 
 #[tokio::test]
+async fn a_read_of_another_question_forgets_nothing_of_the_one_that_is_watched() {
+    let world = world(LONG).await;
+    let mut wakes = world.watch();
+    let mut connection = subscribed(&world, &mut wakes).await;
+    let another = Query::Client(std::net::Ipv4Addr::new(192, 0, 2, 99));
+    assert!(world.source.read(&another, Instant::now() + LONG).await.unwrap().users.is_empty());
+    connection.user_changed(key(9), &User { bgp_rtt_ns: 1, ..user(UserType::IBRL) }).await;
+    world.until("what the watched question saw is known", |health| health.notices_ignored == 1).await;
+    assert_eq!((wakes.try_recv().is_err(), world.source.health().wakes), (true, 1));
+}
+
+#[tokio::test]
 async fn churn_of_telemetry_and_counters_is_swallowed() {
     let world = world(LONG).await;
     let mut wakes = world.watch();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use warren_actors::{Snapshot, latency::LatencyStatus};
+use warren_actors::{KnownAnswer, Snapshot, latency::LatencyStatus};
 use warren_state::{
     LinkName, Monotonic, Plan, Pubkey, Sequence, TunnelId,
     event::Event,
@@ -12,8 +12,8 @@ use warren_state::{
 };
 
 use super::{
-    Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState, PlanReply, Postponed, Process, Refused,
-    RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
+    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState, PlanReply, Postponed, Process,
+    Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
 };
 use crate::http::{Api, compat};
 
@@ -228,6 +228,15 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
         over_tunnel: health.over_tunnel.clone(),
         lacks: health.lacks.clone(),
+        answers: snapshot.ledger_cache.answers.iter().map(|known| answer(snapshot, known)).collect(),
+    }
+}
+
+fn answer(snapshot: &Snapshot, known: &KnownAnswer) -> Answer {
+    Answer {
+        question: known.question.clone(),
+        age_seconds: known.read_at.map(|read_at| age(snapshot, read_at)),
+        error: known.error.clone(),
     }
 }
 

@@ -137,3 +137,31 @@ async fn a_secret_that_the_ledger_repeats_in_its_error_is_taken_out() {
     let error = read(&source).await.unwrap_err().to_string();
     assert!(error.contains("unknown token ***"), "{error}");
 }
+
+#[tokio::test]
+async fn the_endpoint_in_use_is_known_with_what_went_wrong_with_the_one_before() {
+    let (first, second) = (connected().await, connected().await);
+    let mut settings = settings_of(&[first.url(), second.url()]);
+    settings.probe_every = Duration::ZERO;
+    let source = RpcSource::new(settings).unwrap();
+    let in_use = |number, ledger: &FakeLedger, detail: Option<&str>| InUse {
+        number,
+        endpoint: format!("http://{}", ledger.address),
+        detail: detail.map(str::to_owned),
+    };
+    assert_eq!(source.in_use(), in_use(0, &first, None));
+    first.faults([Fault::Status(503, None)]);
+    read(&source).await.unwrap();
+    assert_eq!(source.in_use(), in_use(1, &second, Some("the ledger answered with HTTP status 503")));
+    while source.in_use().number != 0 {
+        read(&source).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(source.in_use(), in_use(0, &first, None), "it comes first, and is well again");
+    source.try_another();
+    assert_eq!(source.in_use(), in_use(1, &second, Some("what it tells is older than the view in force")));
+    let alone = source_of(&[first.url()]);
+    first.faults([Fault::Status(503, None)]);
+    read(&alone).await.unwrap();
+    assert_eq!(alone.in_use().number, 0);
+}
