@@ -31,9 +31,16 @@ pub(crate) enum Heard {
     End(SessionDetail),
 }
 
+/// What the writer is to do, in order.
+enum Work {
+    Write(Vec<u8>),
+    /// Tell that all before it is done.
+    Tell(oneshot::Sender<()>),
+}
+
 /// An open connection. Dropping it closes the socket once what was sent is written.
 pub(crate) struct Connection {
-    writer: mpsc::Sender<Vec<u8>>,
+    writer: mpsc::Sender<Work>,
     handled: Arc<Semaphore>,
     _reader: AbortOnDrop,
     closed: oneshot::Receiver<()>,
@@ -83,7 +90,16 @@ impl Connection {
 
     /// Queues bytes; false when the peer has not read for too long or the connection is broken.
     pub(crate) fn send(&self, bytes: Vec<u8>) -> bool {
-        self.writer.try_send(bytes).is_ok()
+        self.writer.try_send(Work::Write(bytes)).is_ok()
+    }
+
+    /// Resolves once what was queued so far is written, or nobody takes it.
+    pub(crate) fn written(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (done, written) = oneshot::channel();
+        let _nobody_takes_it = self.writer.try_send(Work::Tell(done));
+        async move {
+            let _broken = written.await;
+        }
     }
 
     /// A chunk was handled.
@@ -123,10 +139,14 @@ async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, 
     }
 }
 
-async fn write_all(mut write: WriteHalf<Box<dyn Stream>>, mut queue: mpsc::Receiver<Vec<u8>>, done: oneshot::Sender<()>) {
-    while let Some(bytes) = queue.recv().await {
-        if !matches!(timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) {
-            break;
+async fn write_all(mut write: WriteHalf<Box<dyn Stream>>, mut queue: mpsc::Receiver<Work>, done: oneshot::Sender<()>) {
+    while let Some(work) = queue.recv().await {
+        match work {
+            Work::Write(bytes) if !matches!(timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) => break,
+            Work::Write(_) => {}
+            Work::Tell(done) => {
+                let _nobody_waits = done.send(());
+            }
         }
     }
     let _peer_gone = write.shutdown().await;
@@ -166,6 +186,30 @@ mod tests {
         let mut received = Vec::new();
         accepted.read_to_end(&mut received).await.unwrap();
         assert_eq!(received, b"last words");
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_written_once_the_stream_has_taken_all_of_it() {
+        let (near, mut far) = tokio::io::duplex(4);
+        let connection = Connection::open(Box::new(near), |_| {});
+        assert!(connection.send(b"first words".to_vec()));
+        let mut written = std::pin::pin!(connection.written());
+        let mut first = [0; 4];
+        far.read_exact(&mut first).await.unwrap();
+        tokio::select! {
+            biased;
+            () = &mut written => panic!("most of it has not left"),
+            () = tokio::task::yield_now() => {}
+        }
+        let mut rest = [0; 7];
+        far.read_exact(&mut rest).await.unwrap();
+        written.await;
+        assert_eq!([&first[..], &rest].concat(), b"first words");
+        drop(far);
+        while connection.send(b"more".to_vec()) {
+            tokio::task::yield_now().await;
+        }
+        connection.written().await;
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
-    BgpSpec, SessionCause, SessionDetail,
+    BgpSpec, SessionCause, SessionDetail, SessionStatus,
     figures::Count,
     lifecycle::{SessionNumber, SessionUpdate},
 };
@@ -163,7 +163,15 @@ impl State {
                     bgp::Output::Connect(number) => self.connect(myself, number),
                     bgp::Output::Send(bytes) => further.extend(self.send(bytes)),
                     bgp::Output::Disconnect(number) => closing = self.disconnect(number).or(closing),
-                    bgp::Output::Status(status, detail) => self.tell(SessionUpdate::Status(status, detail)),
+                    bgp::Output::Status(status, detail) => {
+                        // Whoever hears that it is up may speak over the link at once, and the peer must know us by then.
+                        if status == SessionStatus::Up
+                            && let Link::Open(_, connection) = &self.link
+                        {
+                            connection.written().await;
+                        }
+                        self.tell(SessionUpdate::Status(status, detail));
+                    }
                     bgp::Output::Routes { announced, withdrawn } => self.tell(SessionUpdate::Routes { announced, withdrawn }),
                     bgp::Output::Synced => self.tell(SessionUpdate::Synced),
                     bgp::Output::Closed => self.tell(SessionUpdate::Closed),

@@ -321,13 +321,13 @@ impl Session {
 
     fn establish(&mut self, peer: Peer, mut pulse: Pulse, cx: &mut Context<'_>) -> State {
         self.counters.established += 1;
-        self.health.up(&mut cx.out);
         pulse.heard(cx.now, peer.hold);
         let all: Vec<Ipv4Net> = self.config.spec.advertise.iter().copied().collect();
         self.announce(&all, &peer, cx);
         self.counters.updates_out += 1;
         self.send(update::encode_end_of_rib(), cx);
         pulse.spoke(cx.now, peer.hold, cx.random);
+        self.health.up(&mut cx.out);
         State::Established { peer, pulse, table: Table::new(cx.now, &self.config.timers) }
     }
 

@@ -87,6 +87,7 @@ fn a_session_comes_up_and_says_so_in_order() {
     assert_eq!(sent(&outputs), [(MessageKind::Keepalive, vec![])]);
     let outputs = rig.receive(&keepalive());
     assert_eq!(statuses(&outputs), [Status::Up]);
+    assert_eq!(outputs.last(), Some(&Output::Status(Status::Up, None)), "what we have to say goes first");
     let updates = sent(&outputs);
     assert_eq!(updates.len(), 2, "our prefix, then End-of-RIB");
     assert_eq!(Update::decode(&updates[0].1, true).unwrap().announced[0].prefix, net("10.1.2.3/32"));
