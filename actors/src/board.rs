@@ -25,7 +25,7 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, ExitReason, Settings, Snapshot, SwitchError, directory::Directory, poke::Poke, pulse::Pulses, settings::RoleSettings,
+    Clock, ExitReason, Settings, Snapshot, SwitchError, mailboxes::Mailboxes, poke::Poke, pulse::Pulses, settings::RoleSettings,
     truth::Truth,
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Board {
     pub(crate) dataplane: Arc<dyn Dataplane>,
     pub(crate) keeper: Requests,
     pub(crate) pulses: Arc<Pulses>,
-    pub(crate) directory: Directory,
+    pub(crate) mailboxes: Mailboxes,
     /// What is true and what happened.
     pub(crate) truth: Arc<Truth>,
     pub(crate) published: watch::Sender<Arc<Snapshot>>,
@@ -85,7 +85,7 @@ impl Board {
             dataplane,
             keeper: Requests::default(),
             pulses: Arc::default(),
-            directory: Directory::default(),
+            mailboxes: Mailboxes::default(),
             truth: Arc::new(Truth::new(table)),
             published: watch::Sender::new(Arc::new(snapshot)),
             exit: watch::Sender::new(None),
@@ -117,8 +117,8 @@ impl Board {
         self.truth.append(vec![], vec![Change::Counted(count)]);
     }
 
-    pub(crate) fn count_restart(&self, kind: crate::policy::Kind) {
-        self.truth.append(vec![], vec![Change::Restarted(kind.name())]);
+    pub(crate) fn count_restart(&self, actor: &'static str) {
+        self.truth.append(vec![], vec![Change::Restarted(actor)]);
     }
 
     /// The latest report of every tunnel.

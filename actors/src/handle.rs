@@ -1,6 +1,6 @@
 //! What the daemon's shell may ask of the tree.
 
-use std::{collections::BTreeMap, fmt, future::Future, net::Ipv4Addr, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
@@ -19,15 +19,13 @@ use warren_state::{
 use crate::{
     ClientSettings, Clock, EnableError, ExitReason, PlanError, RoleSettings, Snapshot, StopMode, SwitchError,
     board::Board,
+    reconciler,
     root::{RootMessage, RootRef},
+    service::ServiceFactory,
 };
 
 /// How long a look at the host may take before an address is pinned.
 const OBSERVE: Duration = Duration::from_secs(5);
-
-/// A service that the tree supervises for the shell: called for each start. It runs until it ends or is dropped;
-/// `Ok` means that it is done, an error or a panic that it is to be started again.
-pub type ServiceFactory = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// The running tree. Cloning it gives another handle to the same tree.
 #[derive(Clone)]
@@ -126,7 +124,7 @@ impl Handle {
     /// Whether the tree is alive and the reconciler makes progress: only then may the watchdog be fed.
     #[must_use]
     pub fn progress(&self) -> bool {
-        self.board.pulses.reconciler_makes_progress(self.board.clock.now(), self.board.settings.stuck_after)
+        self.board.pulses.makes_progress(reconciler::SPEC.name, self.board.clock.now(), self.board.settings.stuck_after)
             && self.board.exit.borrow().is_none()
     }
 

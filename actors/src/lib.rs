@@ -6,6 +6,7 @@
 //! root ─┬─ keeper            the enable switch on disk
 //!       ├─ status            the published snapshot and the log
 //!       ├─ kernel_monitor    notices of the dataplane
+//!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
 //!       ├─ reconciler        which tunnels there should be
 //!       ├─ client_ip         this host's public address
@@ -18,6 +19,7 @@
 //! [`policy::RestartPolicies`].
 
 mod board;
+mod errors;
 mod handle;
 mod ledger_cache;
 mod manual;
@@ -31,19 +33,23 @@ mod sys;
 mod truth;
 mod tunnel;
 
-pub use handle::{Handle, ServiceFactory};
+pub use handle::Handle;
 pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};
-pub use settings::{BgpSettings, ClientSettings, Password, RoleSettings, Settings};
+pub use settings::{BgpSettings, ClientSettings, RoleSettings, Settings};
 pub use snapshot::Snapshot;
 pub use supervision::{
     clock::Clock,
     exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError},
     policy,
+    service::ServiceFactory,
     tree::start,
 };
-pub use tunnel::connection::{Dialer, Stream, TcpDialer};
+pub use tunnel::{
+    connection::{Dialer, Stream, TcpDialer},
+    password::Password,
+};
 pub use warren_state::{
     figures::{self, Figures},
     table::ExclusionStatus,
@@ -51,5 +57,5 @@ pub use warren_state::{
 
 // Names by which the files below know each other.
 use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, watcher};
-use supervision::{directory, driver, keeper, poke, pulse, root, service};
+use supervision::{beside, driver, keeper, mailboxes, poke, pulse, root, service, spec};
 use tunnel::{connection, multicast, multicast_socket, operations, provisioner, reconciler, session, told, tunnels};

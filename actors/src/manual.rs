@@ -88,7 +88,7 @@ impl Handle {
 
 async fn ask<T>(board: &Board, message: impl FnOnce(oneshot::Sender<T>) -> ReconcilerMessage) -> Option<T> {
     let (reply, answer) = oneshot::channel();
-    if !board.directory.reconciler.send(message(reply)) {
+    if !board.mailboxes.send(message(reply)) {
         return None;
     }
     timeout(PATIENCE, answer).await.ok()?.ok()

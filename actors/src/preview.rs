@@ -9,7 +9,7 @@ use tokio::{
 use warren_dataplane::Scope;
 use warren_state::{LearnedRoutes, Plan, TunnelId};
 
-use crate::{PlanError, board::Board, provisioner::late, reconciler::ReconcilerMessage, tunnels::TunnelsMessage};
+use crate::{PlanError, board::Board, errors::late, reconciler::ReconcilerMessage, tunnels::TunnelsMessage};
 
 /// A provisioner that does not answer in time is one whose session has not told us yet.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -29,14 +29,14 @@ pub(crate) async fn plan(board: &Board) -> Result<Plan, PlanError> {
     let observed = timeout(OBSERVE, board.dataplane.observe(Scope::All)).await;
     let observed = observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map_err(PlanError::Observe)?;
     let (reply, answer) = oneshot::channel();
-    let _gone = board.directory.reconciler.send(ReconcilerMessage::Plan { observed: Box::new(observed), learned, reply });
+    let _gone = board.mailboxes.send(ReconcilerMessage::Plan { observed: Box::new(observed), learned, reply });
     timeout(OBSERVE, answer).await.ok().and_then(Result::ok).ok_or(PlanError::Stopping)
 }
 
 /// What the sessions taught us.
 pub(crate) async fn learned(board: &Board) -> BTreeMap<TunnelId, LearnedRoutes> {
     let (reply, mut answers) = mpsc::channel(board.reports().len() + 16);
-    let _gone = board.directory.tunnels.send(TunnelsMessage::Learned(reply));
+    let _gone = board.mailboxes.send(TunnelsMessage::Learned(reply));
     let (mut learned, until) = (BTreeMap::new(), Instant::now() + ANSWER);
     while let Ok(Some((tunnel, routes))) = timeout_at(until, answers.recv()).await {
         learned.insert(tunnel, routes);

@@ -1,11 +1,11 @@
 //! What the tree of actors is told at its start. Everything has a default but the role.
 
-use std::{fmt, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_ledger::{FetcherSettings, Way};
 use warren_state::{Exclusion, OwnerChoice, Pubkey, guard::GuardSettings};
 
-use crate::{Dialer, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
+use crate::{Dialer, Password, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
 
 /// What the tree of actors is told at its start.
 #[derive(Clone, Debug)]
@@ -92,10 +92,6 @@ pub struct BgpSettings {
     pub dialer: Arc<dyn Dialer>,
 }
 
-/// A secret that does not show in debug output.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
-
 impl Settings {
     /// The defaults for a role.
     #[must_use]
@@ -146,25 +142,5 @@ impl Default for ClientSettings {
 impl Default for BgpSettings {
     fn default() -> Self {
         Self { peer_port: 179, hold_time: Duration::from_secs(90), max_prefixes: 20_000, password: None, dialer: Arc::new(TcpDialer) }
-    }
-}
-
-impl Password {
-    /// Takes the secret.
-    #[must_use]
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    /// The secret itself.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
     }
 }

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 use warren_state::{
     Sequence,
     event::{Event, Level},
@@ -16,11 +19,16 @@ use crate::{
     Clock, LedgerCache, Snapshot,
     board::Board,
     driver::AbortOnDrop,
-    policy::Kind,
     pulse::Watch,
+    spec::{Order, Spec, Task, linked},
     truth::{Following, Wants},
 };
 
+pub(crate) const SPEC: Spec =
+    Spec { last_words: Some(flush), ..Spec::new("status", Order::Reader, |board, root| linked(Status, board, root)) };
+
+/// How long the last lines of the log may take.
+const FLUSH: Duration = Duration::from_secs(2);
 /// The age of the view and the ledger's health change without an event.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -54,8 +62,8 @@ impl Actor for Status {
     type Arguments = Arc<Board>;
 
     async fn pre_start(&self, myself: ActorRef<StatusMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(Kind::Status, myself.get_cell());
-        board.directory.status.set(myself.clone());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+        board.mailboxes.set(myself.clone());
         // What an earlier status has published is told; what it has not read yet follows from there.
         let (sequence, stale) = (board.published.borrow().sequence, board.published.borrow().stale);
         let poked = myself.clone();
@@ -203,6 +211,16 @@ impl State {
         });
         self.due = Some((at, AbortOnDrop(task)));
     }
+}
+
+/// What is not told yet is, where anybody is there to tell it.
+fn flush(board: Arc<Board>) -> Task<()> {
+    Box::pin(async move {
+        let (done, flushed) = oneshot::channel();
+        if board.mailboxes.send(StatusMessage::Flush(done)) {
+            let _late = timeout(FLUSH, flushed).await;
+        }
+    })
 }
 
 /// What happened again and again, in one line.

@@ -4,6 +4,7 @@ pub(crate) mod connection;
 pub(crate) mod multicast;
 pub(crate) mod multicast_socket;
 pub(crate) mod operations;
+pub(crate) mod password;
 pub(crate) mod provisioner;
 pub(crate) mod reconciler;
 pub(crate) mod session;

@@ -16,11 +16,16 @@ use warren_state::{
 };
 
 use crate::{
-    ClientSettings,
+    ClientSettings, RoleSettings,
     board::{Board, names_users},
-    keeper::chain,
-    provisioner::late,
+    errors::{chain, late},
+    spec::{Order, Spec, linked},
     truth::{Following, Wants},
+};
+
+pub(crate) const SPEC: Spec = Spec {
+    enabled: |settings| matches!(settings.role, RoleSettings::Client(_)),
+    ..Spec::new("client_ip", Order::Source, |board, root| linked(Finder, board, root))
 };
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -44,11 +49,6 @@ pub(crate) enum Look {
     Changed,
     /// It is quiet, or another address is to be confirmed.
     Settled,
-}
-
-pub(crate) struct Arguments {
-    pub(crate) board: Arc<Board>,
-    pub(crate) settings: ClientSettings,
 }
 
 pub(crate) struct State {
@@ -78,10 +78,11 @@ struct Looked {
 impl Actor for Finder {
     type Msg = Look;
     type State = State;
-    type Arguments = Arguments;
+    type Arguments = Arc<Board>;
 
-    async fn pre_start(&self, myself: ActorRef<Look>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
-        let Arguments { board, settings } = arguments;
+    async fn pre_start(&self, myself: ActorRef<Look>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let RoleSettings::Client(settings) = &board.settings.role else { return Err("a gateway has no client IP to find".into()) };
+        let settings = settings.clone();
         myself.cast(Look::Due)?;
         let bell = myself.clone();
         let following = board.truth.follow(Wants::Changes(is_read), move || {

@@ -20,8 +20,13 @@ use crate::{
     latency_paths::Paths,
     latency_socket::{Message, Socket},
     latency_targets::targets,
-    policy::Kind,
+    spec::{Order, Spec, linked},
     truth::{Following, Wants},
+};
+
+pub(crate) const SPEC: Spec = Spec {
+    enabled: |settings| settings.latency.is_some(),
+    ..Spec::new("latency", Order::Source, |board, root| linked(Probing, board, root))
 };
 
 /// Messages taken in before others get their turn.
@@ -93,14 +98,11 @@ pub(crate) struct State {
 impl Actor for Probing {
     type Msg = LatencyMessage;
     type State = State;
-    type Arguments = (Arc<Board>, LatencyOptions);
+    type Arguments = Arc<Board>;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<LatencyMessage>,
-        (board, options): (Arc<Board>, LatencyOptions),
-    ) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(Kind::Latency, myself.get_cell());
+    async fn pre_start(&self, myself: ActorRef<LatencyMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let options = board.settings.latency.ok_or("latency probing is off")?;
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let mut random = SplitMix64::new(board.settings.seed ^ board.epoch.0.rotate_left(17));
         let driver = Driver::new(Prober::new(options.settings), board.clock, random.next_u64(), watch, move || {

@@ -22,10 +22,15 @@ use crate::{
     board::Board,
     driver::{AbortOnDrop, Driver},
     liveness_socket::{Datagram, Socket},
-    policy::Kind,
+    spec::{Order, Spec, linked},
     told::ROUTES_AT_ONCE,
     truth::{Following, Wants},
     tunnels::TunnelsMessage,
+};
+
+pub(crate) const SPEC: Spec = Spec {
+    enabled: |settings| settings.liveness.is_some(),
+    ..Spec::new("liveness", Order::Listener, |board, root| linked(Sessions, board, root))
 };
 
 /// Where what is logged of sessions comes from: a filter's name for it.
@@ -85,14 +90,11 @@ pub(crate) struct State {
 impl Actor for Sessions {
     type Msg = LivenessMessage;
     type State = State;
-    type Arguments = (Arc<Board>, LivenessOptions);
+    type Arguments = Arc<Board>;
 
-    async fn pre_start(
-        &self,
-        myself: ActorRef<LivenessMessage>,
-        (board, options): (Arc<Board>, LivenessOptions),
-    ) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(Kind::Liveness, myself.get_cell());
+    async fn pre_start(&self, myself: ActorRef<LivenessMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let options = board.settings.liveness.ok_or("route liveness is off")?;
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let seed = board.settings.seed ^ board.epoch.0.rotate_left(11);
         let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, watch, move || {
@@ -279,7 +281,7 @@ impl State {
         }
         for (tunnel, verdicts) in verdicts {
             let input = Box::new(Input::Liveness(verdicts));
-            let _restarting = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, input));
+            let _restarting = self.board.mailboxes.send(TunnelsMessage::Deliver(tunnel, input));
         }
     }
 

@@ -8,7 +8,14 @@ use tracing::debug;
 use warren_dataplane::Notice;
 use warren_state::{FaultClass, table::Change};
 
-use crate::{board::Board, driver::AbortOnDrop, provisioner::late};
+use crate::{
+    board::Board,
+    driver::AbortOnDrop,
+    errors::late,
+    spec::{Order, Spec, linked},
+};
+
+pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |board, root| linked(KernelMonitor, board, root));
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// How long subscribing may take.

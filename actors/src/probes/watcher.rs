@@ -18,9 +18,11 @@ use warren_state::{
 use crate::{
     board::{Board, query_of},
     driver::{AbortOnDrop, Driver},
-    policy::Kind,
+    spec::{Order, Spec, linked},
     truth::{Following, Wants},
 };
+
+pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |board, root| linked(LedgerWatcher, board, root));
 
 pub(crate) struct LedgerWatcher;
 
@@ -50,7 +52,7 @@ impl Actor for LedgerWatcher {
     type Arguments = Arc<Board>;
 
     async fn pre_start(&self, myself: ActorRef<WatcherMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(Kind::LedgerWatcher, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let settings = PollSettings { interval: board.settings.poll_interval, confirm_after: board.settings.guard.confirm_after };
         let ring = myself.clone();
         let driver = Driver::new(Polling::new(settings), board.clock, board.settings.seed.rotate_left(7), watch, move || {

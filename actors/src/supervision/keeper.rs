@@ -12,7 +12,15 @@ use warren_state::{
     table::{self, HostAddress, Tables},
 };
 
-use crate::{RoleSettings, Snapshot, SwitchError, board::Board, policy::Kind, pulse::Watch};
+use crate::{
+    RoleSettings, Snapshot, SwitchError,
+    board::Board,
+    errors::chain,
+    pulse::Watch,
+    spec::{Order, Spec, linked},
+};
+
+pub(crate) const SPEC: Spec = Spec::new("keeper", Order::Store, |board, root| linked(Keeper, board, root));
 
 /// From the switch to the snapshot that says so: not worth a long wait.
 const SWITCHED: Duration = Duration::from_millis(100);
@@ -39,7 +47,7 @@ impl Actor for Keeper {
 
     async fn pre_start(&self, myself: ActorRef<Poked>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         let store = board.store().ok_or("the store is closed")?;
-        let watch = board.pulses.watch(Kind::Keeper, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let switch = store.switch();
         // An earlier keeper may have ended between the disk and the switch in force.
         board.truth.update(|tables| {
@@ -117,16 +125,4 @@ impl State {
         let seen = published.wait_for(|snapshot| snapshot.switch == switch && pinned(snapshot));
         let _late = timeout(if pin.is_some() { PINNED } else { SWITCHED }, seen).await;
     }
-}
-
-/// An error with its sources.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -12,8 +12,6 @@ use std::{
 use ractor::ActorCell;
 use warren_state::Monotonic;
 
-use crate::policy::Kind;
-
 const NEVER: u64 = u64::MAX;
 
 /// What one actor tells about its progress.
@@ -40,7 +38,7 @@ struct Watched {
 }
 
 struct Entry {
-    kind: Kind,
+    actor: &'static str,
     pulse: Arc<Pulse>,
     cell: ActorCell,
 }
@@ -92,32 +90,32 @@ impl Pulse {
 
 impl Pulses {
     /// Watches an actor until the result is dropped.
-    pub(crate) fn watch(self: &Arc<Self>, kind: Kind, cell: ActorCell) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>, actor: &'static str, cell: ActorCell) -> Watch {
         let pulse = Arc::new(Pulse::default());
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.next += 1;
         let number = watched.next;
-        watched.entries.insert(number, Entry { kind, pulse: pulse.clone(), cell });
+        watched.entries.insert(number, Entry { actor, pulse: pulse.clone(), cell });
         Watch { pulses: self.clone(), number, pulse }
     }
 
     /// Kills whoever is stuck; the supervisors do the rest.
-    pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(Kind, &'static str)> {
+    pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(&'static str, &'static str)> {
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let stuck = watched.entries.values().filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
         stuck
             .map(|(entry, why)| {
                 entry.cell.kill();
-                (entry.kind, why)
+                (entry.actor, why)
             })
             .collect()
     }
 
-    /// Whether there is a reconciler, and it is not stuck.
-    pub(crate) fn reconciler_makes_progress(&self, now: Monotonic, allowed: Duration) -> bool {
+    /// Whether there is such an actor, and none of them is stuck.
+    pub(crate) fn makes_progress(&self, actor: &str, now: Monotonic, allowed: Duration) -> bool {
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reconcilers = watched.entries.values().filter(|entry| entry.kind == Kind::Reconciler).peekable();
-        reconcilers.peek().is_some() && reconcilers.all(|entry| entry.pulse.stuck(now, allowed).is_none())
+        let mut entries = watched.entries.values().filter(|entry| entry.actor == actor).peekable();
+        entries.peek().is_some() && entries.all(|entry| entry.pulse.stuck(now, allowed).is_none())
     }
 }
 
@@ -181,7 +179,7 @@ mod tests {
         type Arguments = Arc<Pulses>;
 
         async fn pre_start(&self, myself: ractor::ActorRef<()>, pulses: Arc<Pulses>) -> Result<Watch, ractor::ActorProcessingErr> {
-            Ok(pulses.watch(Kind::Reconciler, myself.get_cell()))
+            Ok(pulses.watch("stuck", myself.get_cell()))
         }
 
         async fn handle(&self, _: ractor::ActorRef<()>, (): (), watch: &mut Watch) -> Result<(), ractor::ActorProcessingErr> {
@@ -193,12 +191,12 @@ mod tests {
     #[tokio::test]
     async fn whoever_is_stuck_is_killed_and_no_longer_watched_and_no_progress_is_reported_meanwhile() {
         let (pulses, allowed) = (Arc::<Pulses>::default(), Duration::from_secs(30));
-        assert!(!pulses.reconciler_makes_progress(at(0), allowed), "there is no reconciler");
+        assert!(!pulses.makes_progress("stuck", at(0), allowed), "there is none");
         let (actor, ended) = ractor::Actor::spawn(None, Stuck, pulses.clone()).await.unwrap();
-        assert!(pulses.reconciler_makes_progress(at(100), allowed));
+        assert!(pulses.makes_progress("stuck", at(100), allowed));
         assert!(pulses.kill_stuck(at(100), allowed).is_empty());
         actor.cast(()).unwrap();
-        while pulses.reconciler_makes_progress(at(100), allowed) {
+        while pulses.makes_progress("stuck", at(100), allowed) {
             tokio::task::yield_now().await;
         }
         assert_eq!(pulses.kill_stuck(at(100), allowed).len(), 1);

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use tokio::{sync::oneshot, time::timeout};
 use warren_state::{
     event::Event,
     restart::{Decision, History},
@@ -11,37 +10,13 @@ use warren_state::{
 };
 
 use crate::{
-    ExitReason, ServiceFactory, StopMode,
+    ExitReason, StopMode,
     board::Board,
-    client_ip::{self, Finder},
-    keeper::Keeper,
-    latency, liveness,
-    monitor::KernelMonitor,
-    policy::Kind,
-    reconciler::{Reconciler, ReconcilerMessage},
-    service::Service,
-    settings::RoleSettings,
-    status::{Status, StatusMessage},
-    tunnels::Tunnels,
-    watcher::LedgerWatcher,
+    service::{self, Service, ServiceFactory},
+    spec::{self, Policy, Spec, Stop, Task, in_order, linked},
 };
 
-/// How long an actor that has nothing to lose may take to stop.
-const STOP: Duration = Duration::from_secs(2);
 const WATCHDOG: Duration = Duration::from_secs(5);
-
-/// The actors that there is one of, in the order of their start.
-const ORDER: [Kind; 9] = [
-    Kind::Keeper,
-    Kind::Status,
-    Kind::KernelMonitor,
-    Kind::Liveness,
-    Kind::Tunnels,
-    Kind::Reconciler,
-    Kind::ClientIp,
-    Kind::LedgerWatcher,
-    Kind::Latency,
-];
 
 pub(crate) type RootRef = ActorRef<RootMessage>;
 
@@ -63,35 +38,44 @@ pub(crate) enum RootMessage {
     Watchdog,
 }
 
+pub(crate) struct Arguments {
+    pub(crate) board: Arc<Board>,
+    /// The declarations of the actors that there is one of.
+    pub(crate) actors: &'static [Spec],
+}
+
 pub(crate) struct State {
     board: Arc<Board>,
+    /// In the order of their start.
     children: Vec<Child>,
     ended: bool,
 }
 
 struct Child {
-    kind: Kind,
+    /// In events and the log.
     name: String,
-    factory: Option<Arc<ServiceFactory>>,
+    /// In metrics, where services are one.
+    kind: &'static str,
+    policy: Policy,
+    rests_on: &'static [&'static str],
+    last_words: Option<fn(Arc<Board>) -> Task<()>>,
+    stop: Stop,
+    spawn: Box<dyn Fn(Arc<Board>, ActorCell) -> Task<Result<ActorCell, SpawnErr>> + Send + Sync>,
     cell: Option<ActorCell>,
     history: History,
-    /// Ended by itself, with nothing left to do.
-    done: bool,
 }
 
 impl Actor for Root {
     type Msg = RootMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: RootRef, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.directory.root.set(myself.clone());
-        let mut children = Vec::new();
-        for kind in ORDER.into_iter().filter(|kind| exists(&board, *kind)) {
-            let mut child = Child::new(kind, kind.name().to_owned(), None);
-            let started = child.spawn(&board, &myself).await;
+    async fn pre_start(&self, myself: RootRef, Arguments { board, actors }: Arguments) -> Result<State, ActorProcessingErr> {
+        board.mailboxes.set(myself.clone());
+        let mut children: Vec<Child> = in_order(actors, &board.settings).into_iter().map(Child::of).collect();
+        for child in &mut children {
+            let started = (child.spawn)(board.clone(), myself.get_cell()).await;
             child.cell = Some(started.map_err(|error| format!("{}: {}", child.name, spawn_error(error)))?);
-            children.push(child);
         }
         myself.send_interval(WATCHDOG.min(board.settings.stuck_after), || RootMessage::Watchdog);
         Ok(State { board, children, ended: false })
@@ -108,8 +92,8 @@ impl Actor for Root {
             RootMessage::Restart(index) => state.restart(&myself, index).await,
             RootMessage::Escalated { actor, detail } => state.escalate(&myself, actor, detail).await,
             RootMessage::Watchdog => {
-                for (kind, why) in state.board.pulses.kill_stuck(state.board.clock.now(), state.board.settings.stuck_after) {
-                    tracing::error!(actor = kind.name(), why, "an actor makes no progress and is killed");
+                for (actor, why) in state.board.pulses.kill_stuck(state.board.clock.now(), state.board.settings.stuck_after) {
+                    tracing::error!(actor, why, "an actor makes no progress and is killed");
                 }
             }
         }
@@ -134,7 +118,7 @@ impl State {
         if self.ended {
             return;
         }
-        self.children.push(Child::new(Kind::Service, name, Some(factory)));
+        self.children.push(Child::service(name, factory));
         self.restart(myself, self.children.len() - 1).await;
     }
 
@@ -142,7 +126,7 @@ impl State {
         if self.ended {
             return;
         }
-        let started = self.children[index].spawn(&self.board, myself).await;
+        let started = (self.children[index].spawn)(self.board.clone(), myself.get_cell()).await;
         match started {
             Ok(cell) => self.children[index].cell = Some(cell),
             Err(error) => self.again(myself, index, spawn_error(error)).await,
@@ -152,23 +136,20 @@ impl State {
     fn stopped(&mut self, cell: &ActorCell) {
         if let Some(child) = self.children.iter_mut().find(|child| child.is(cell)) {
             child.cell = None;
-            child.done = true;
         }
     }
 
     async fn failed(&mut self, myself: &RootRef, cell: &ActorCell, reason: String) {
         if let Some(index) = self.children.iter().position(|child| child.is(cell)) {
             self.children[index].cell = None;
-            if self.children[index].kind == Kind::Tunnels {
-                self.kill(Kind::Reconciler);
-            }
+            self.kill_who_rests_on(self.children[index].kind);
             self.again(myself, index, reason).await;
         }
     }
 
-    /// What it knew holds no longer: it starts afresh, as after any failure.
-    fn kill(&self, kind: Kind) {
-        for cell in self.children.iter().filter(|child| child.kind == kind).filter_map(|child| child.cell.as_ref()) {
+    /// What they knew holds no longer: they start afresh, as after any failure.
+    fn kill_who_rests_on(&self, kind: &str) {
+        for cell in self.children.iter().filter(|child| child.rests_on.contains(&kind)).filter_map(|child| child.cell.as_ref()) {
             cell.kill();
         }
     }
@@ -179,7 +160,7 @@ impl State {
             return;
         }
         let child = &mut self.children[index];
-        let policy = self.board.settings.policies.of(child.kind);
+        let policy = (child.policy)(&self.board.settings.policies);
         self.board.count_restart(child.kind);
         match child.history.failed(self.board.clock.now(), &policy) {
             Decision::Restart { after, count } => {
@@ -199,7 +180,9 @@ impl State {
             return;
         }
         tracing::error!(%actor, %detail, "an actor failed too often; the daemon ends");
-        self.flush().await;
+        for child in self.children.iter().rev() {
+            child.say_last_words(&self.board).await;
+        }
         self.end(myself, ExitReason::Escalated { actor, detail });
     }
 
@@ -216,119 +199,53 @@ impl State {
         self.ended = true;
         self.board.truth.append(vec![], vec![Change::Stopping]);
         let mut complete = true;
-        for index in (0..self.children.len()).rev() {
-            let child = &mut self.children[index];
-            let Some(cell) = child.cell.take() else {
-                complete &= child.kind != Kind::Reconciler;
-                continue;
-            };
-            match child.kind {
-                Kind::Service => {
-                    let _gone = cell.kill_and_wait(Some(STOP)).await;
-                }
-                Kind::Reconciler => complete &= self.shut_down(&cell, mode).await,
-                Kind::Status => {
-                    self.flush().await;
-                    let _gone = cell.stop_and_wait(None, Some(STOP)).await;
-                }
-                Kind::Keeper
-                | Kind::KernelMonitor
-                | Kind::Tunnels
-                | Kind::ClientIp
-                | Kind::Liveness
-                | Kind::LedgerWatcher
-                | Kind::Latency
-                | Kind::Provisioner
-                | Kind::BgpSession
-                | Kind::Multicast => {
-                    if cell.stop_and_wait(None, Some(STOP)).await.is_err() {
-                        cell.kill();
-                    }
-                }
-            }
+        for child in self.children.iter_mut().rev() {
+            child.say_last_words(&self.board).await;
+            complete &= (child.stop)(self.board.clone(), child.cell.take(), mode).await;
         }
         complete
-    }
-
-    async fn shut_down(&self, cell: &ActorCell, mode: StopMode) -> bool {
-        let remove = match mode {
-            StopMode::Detach => false,
-            StopMode::Remove => true,
-        };
-        let told = self.board.directory.reconciler.send(ReconcilerMessage::Shutdown { remove });
-        let in_time = told && cell.wait(Some(self.board.settings.stop_timeout)).await.is_ok();
-        if !in_time {
-            cell.kill();
-        }
-        in_time
-    }
-
-    async fn flush(&self) {
-        let (done, flushed) = oneshot::channel();
-        if self.board.directory.status.send(StatusMessage::Flush(done)) {
-            let _late = timeout(STOP, flushed).await;
-        }
     }
 }
 
 impl Child {
-    fn new(kind: Kind, name: String, factory: Option<Arc<ServiceFactory>>) -> Self {
-        Self { kind, name, factory, cell: None, history: History::default(), done: false }
+    fn of(spec: Spec) -> Self {
+        let Spec { name, policy, rests_on, last_words, stop, .. } = spec;
+        Self {
+            name: name.to_owned(),
+            kind: name,
+            policy,
+            rests_on,
+            last_words,
+            stop,
+            spawn: Box::new(spec.spawn),
+            cell: None,
+            history: History::default(),
+        }
+    }
+
+    fn service(name: String, factory: Arc<ServiceFactory>) -> Self {
+        Self {
+            name,
+            kind: service::SPEC.name,
+            policy: service::SPEC.policy,
+            rests_on: &[],
+            last_words: None,
+            stop: spec::kill,
+            spawn: Box::new(move |_, root| linked(Service, factory.clone(), root)),
+            cell: None,
+            history: History::default(),
+        }
     }
 
     fn is(&self, cell: &ActorCell) -> bool {
         self.cell.as_ref().is_some_and(|own| own.get_id() == cell.get_id())
     }
 
-    async fn spawn(&self, board: &Arc<Board>, root: &RootRef) -> Result<ActorCell, SpawnErr> {
-        let parent = root.get_cell();
-        let board = board.clone();
-        match self.kind {
-            Kind::Keeper => started(Actor::spawn_linked(None, Keeper, board, parent).await),
-            Kind::Status => started(Actor::spawn_linked(None, Status, board, parent).await),
-            Kind::KernelMonitor => started(Actor::spawn_linked(None, KernelMonitor, board, parent).await),
-            Kind::Tunnels => started(Actor::spawn_linked(None, Tunnels, board, parent).await),
-            Kind::Reconciler => started(Actor::spawn_linked(None, Reconciler, board, parent).await),
-            Kind::LedgerWatcher => started(Actor::spawn_linked(None, LedgerWatcher, board, parent).await),
-            Kind::ClientIp => match &board.settings.role {
-                RoleSettings::Client(settings) => {
-                    let arguments = client_ip::Arguments { settings: settings.clone(), board: board.clone() };
-                    started(Actor::spawn_linked(None, Finder, arguments, parent).await)
-                }
-                RoleSettings::Gateway { .. } => Err(unknown("a gateway has no client IP to find")),
-            },
-            Kind::Liveness => match board.settings.liveness {
-                Some(options) => started(Actor::spawn_linked(None, liveness::Sessions, (board, options), parent).await),
-                None => Err(unknown("route liveness is off")),
-            },
-            Kind::Latency => match board.settings.latency {
-                Some(options) => started(Actor::spawn_linked(None, latency::Probing, (board, options), parent).await),
-                None => Err(unknown("latency probing is off")),
-            },
-            Kind::Service => match &self.factory {
-                Some(factory) => started(Actor::spawn_linked(None, Service, factory.clone(), parent).await),
-                None => Err(unknown("a service without a factory")),
-            },
-            Kind::Provisioner | Kind::BgpSession | Kind::Multicast => Err(unknown("not a child of the root")),
+    async fn say_last_words(&self, board: &Arc<Board>) {
+        if let (Some(last_words), Some(_)) = (self.last_words, &self.cell) {
+            last_words(board.clone()).await;
         }
     }
-}
-
-fn exists(board: &Board, kind: Kind) -> bool {
-    match (&board.settings.role, kind) {
-        (_, Kind::Liveness) => board.settings.liveness.is_some(),
-        (_, Kind::Latency) => board.settings.latency.is_some(),
-        (RoleSettings::Gateway { .. }, Kind::ClientIp) => false,
-        (RoleSettings::Gateway { .. } | RoleSettings::Client(_), _) => true,
-    }
-}
-
-fn started<M, H>(spawned: Result<(ActorRef<M>, H), SpawnErr>) -> Result<ActorCell, SpawnErr> {
-    spawned.map(|(actor, _task)| actor.get_cell())
-}
-
-fn unknown(what: &'static str) -> SpawnErr {
-    SpawnErr::StartupFailed(what.into())
 }
 
 fn spawn_error(error: SpawnErr) -> String {

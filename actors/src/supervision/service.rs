@@ -1,10 +1,16 @@
 //! Services that the tree supervises for the shell of the daemon.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::ServiceFactory;
+use crate::spec::ChildSpec;
+
+pub(crate) const SPEC: ChildSpec = ChildSpec { name: "service", policy: |policies| policies.service, children: &[] };
+
+/// A service that the tree supervises for the shell: called for each start. It runs until it ends or is dropped;
+/// `Ok` means that it is done, an error or a panic that it is to be started again.
+pub type ServiceFactory = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// Runs one service; ends as it ends.
 pub(crate) struct Service;

@@ -8,7 +8,29 @@ use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::LedgerSource;
 use warren_state::store::Store;
 
-use crate::{Clock, ExitReason, Handle, Settings, StartError, board::Board, keeper::chain, provisioner::late, root::Root};
+use crate::{
+    Clock, ExitReason, Handle, Settings, StartError,
+    board::Board,
+    client_ip,
+    errors::{chain, late},
+    keeper, latency, liveness, monitor, reconciler,
+    root::{self, Root},
+    spec::Spec,
+    status, tunnels, watcher,
+};
+
+/// The actors that there is one of: a new one is added here, and to the diagram.
+const ACTORS: &[Spec] = &[
+    keeper::SPEC,
+    status::SPEC,
+    monitor::SPEC,
+    liveness::SPEC,
+    tunnels::SPEC,
+    reconciler::SPEC,
+    client_ip::SPEC,
+    watcher::SPEC,
+    latency::SPEC,
+];
 
 /// How long the first look at the host may take.
 const OBSERVE: Duration = Duration::from_secs(30);
@@ -30,7 +52,7 @@ pub async fn start(
         begin(store.clone(), &*dataplane, settings.installed).await?;
     }
     let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane));
-    let (root, running) = Actor::spawn(None, Root, board.clone()).await.map_err(not_started)?;
+    let (root, running) = Actor::spawn(None, Root, root::Arguments { board: board.clone(), actors: ACTORS }).await.map_err(not_started)?;
     let left = board.clone();
     tokio::spawn(async move {
         let _joined = running.await;
@@ -60,4 +82,60 @@ async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane, installed: bool) ->
 
 fn not_started(error: SpawnErr) -> StartError {
     StartError::Actor { actor: "root".to_owned(), detail: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_state::Pubkey;
+
+    use super::*;
+    use crate::{
+        ClientSettings, RoleSettings, service,
+        spec::{ChildSpec, in_order},
+    };
+
+    /// The diagram in the documentation of the crate: each row that hangs below the root, without what is said of it.
+    fn drawn() -> Vec<String> {
+        let rows = include_str!("../lib.rs").lines().filter_map(|line| line.strip_prefix("//!")?.split_once(['├', '┬', '└']));
+        let names = rows.map(|(_, row)| row.trim_start_matches(['─', ' ']).split("  ").next().unwrap_or_default());
+        names.map(|names| names.replace(" × N", "").trim().to_owned()).collect()
+    }
+
+    /// An actor and those below it, as the diagram draws them.
+    fn declared(name: &str, children: &[ChildSpec]) -> String {
+        if children.is_empty() {
+            return name.to_owned();
+        }
+        let below: Vec<String> = children.iter().map(|child| declared(child.name, child.children)).collect();
+        format!("{name} ── {}", below.join(", "))
+    }
+
+    #[test]
+    fn the_diagram_is_what_the_actors_declare_in_the_order_of_their_start() {
+        let mut all = ACTORS.to_vec();
+        all.sort_by_key(|spec| spec.order);
+        let mut tree: Vec<String> = all.iter().map(|spec| declared(spec.name, spec.children)).collect();
+        tree.push(declared(service::SPEC.name, service::SPEC.children));
+        assert_eq!(drawn(), tree);
+    }
+
+    #[test]
+    fn whoever_rests_on_another_is_started_after_it() {
+        for spec in ACTORS {
+            for below in spec.rests_on {
+                let other = ACTORS.iter().find(|other| other.name == *below).unwrap_or_else(|| panic!("{} rests on nobody", spec.name));
+                assert!(other.order < spec.order, "{} rests on {below}", spec.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_off_or_another_roles_does_not_run() {
+        let names = |settings: &Settings| in_order(ACTORS, settings).iter().map(|spec| spec.name).collect::<Vec<_>>();
+        let gateway = Settings::new(RoleSettings::Gateway { device: Pubkey([1; 32]) });
+        let always = ["keeper", "status", "kernel_monitor", "tunnels", "reconciler"];
+        assert_eq!(names(&gateway), [&always[..], &["ledger_watcher"]].concat());
+        let client = Settings::new(RoleSettings::Client(ClientSettings::default()));
+        assert_eq!(names(&client), [&always[..], &["client_ip", "ledger_watcher"]].concat());
+    }
 }

@@ -7,7 +7,10 @@ use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
 use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun};
 
-use crate::{board::Board, driver::Driver, multicast_socket::Sockets, policy::Kind};
+use crate::{board::Board, driver::Driver, multicast_socket::Sockets, spec::ChildSpec};
+
+/// Past its policy the tunnel's provisioner is restarted.
+pub(crate) const SPEC: ChildSpec = ChildSpec { name: "multicast", policy: |policies| policies.session, children: &[] };
 
 pub(crate) struct MulticastServices;
 
@@ -41,7 +44,7 @@ impl Actor for MulticastServices {
 
     async fn pre_start(&self, myself: ActorRef<MulticastMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let Arguments { board, tunnel, run } = arguments;
-        let watch = board.pulses.watch(Kind::Multicast, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let local = u32::from(run.spec.local_address);
         let seed = board.settings.seed ^ board.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
         let ring = myself.clone();

@@ -9,8 +9,7 @@ use tokio::{
 };
 use warren_dataplane::{Removal, Scope};
 use warren_state::{
-    BgpSpec, Fault, FaultClass, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
-    StepOutcome, TunnelId,
+    BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus, StepOutcome, TunnelId,
     event::Event,
     figures::{Count, Operation, Tally},
     lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
@@ -19,14 +18,19 @@ use warren_state::{
 };
 
 use crate::{
+    beside::beside,
     board::Board,
     driver::Driver,
+    errors::late,
     multicast::{self, MulticastMessage, MulticastServices},
-    operations::{apply, operate},
-    policy::Kind,
+    operations::apply,
     session::{self, BgpSession, SessionMessage},
+    spec::ChildSpec,
     told::{Taken, Told},
 };
+
+pub(crate) const SPEC: ChildSpec =
+    ChildSpec { name: "provisioner", policy: |policies| policies.provisioner, children: &[session::SPEC, multicast::SPEC] };
 
 /// How long the end of a session may hold up what follows it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -102,7 +106,7 @@ impl Actor for Provisioner {
 
     async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let Arguments { board, tunnel, gate } = arguments;
-        let watch = board.pulses.watch(Kind::Provisioner, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let seed = tunnel.0.0.iter().fold(board.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
         let core = Lifecycle::new(tunnel, LifecycleSettings::default());
         let driver = Driver::new(core, board.clock, seed, watch, move || {
@@ -329,7 +333,10 @@ impl State {
         told: Arc<Told>,
     ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
         let (board, spec, provisioner) = (self.board.clone(), spec.clone(), myself.clone());
-        let arguments = session::Arguments { board, number, spec, provisioner, told };
+        let bell = Box::new(move || {
+            let _gone = provisioner.cast(ProvisionerMessage::Told(number));
+        });
+        let arguments = session::Arguments { board, number, spec, told, bell };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
     }
@@ -403,11 +410,11 @@ impl State {
             return self.session_failed(myself, cell, reason).await;
         };
         services.actor = None;
-        self.board.count_restart(Kind::Multicast);
-        match services.history.failed(self.board.clock.now(), &self.board.settings.policies.of(Kind::Multicast)) {
+        self.board.count_restart(multicast::SPEC.name);
+        match services.history.failed(self.board.clock.now(), &(multicast::SPEC.policy)(&self.board.settings.policies)) {
             Decision::Escalate { .. } => Err(format!("its multicast services failed too often: {reason}").into()),
             Decision::Restart { after, count } => {
-                self.board.record(restarted(Kind::Multicast, self.tunnel, reason, count));
+                self.board.record(restarted(multicast::SPEC.name, self.tunnel, reason, count));
                 myself.send_after(after, || ProvisionerMessage::RestartMulticast);
                 Ok(())
             }
@@ -426,11 +433,11 @@ impl State {
         // What it said last is void with it, as after any other close.
         session.told = Arc::default();
         let number = session.number;
-        self.board.count_restart(Kind::BgpSession);
-        match session.history.failed(self.board.clock.now(), &self.board.settings.policies.session) {
+        self.board.count_restart(session::SPEC.name);
+        match session.history.failed(self.board.clock.now(), &(session::SPEC.policy)(&self.board.settings.policies)) {
             Decision::Escalate { .. } => return Err(format!("its BGP session failed too often: {reason}").into()),
             Decision::Restart { after, count } => {
-                self.board.record(restarted(Kind::BgpSession, self.tunnel, reason, count));
+                self.board.record(restarted(session::SPEC.name, self.tunnel, reason, count));
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }
@@ -453,16 +460,18 @@ impl State {
 }
 
 /// The event of an actor of a tunnel that is started again.
-pub(crate) fn restarted(kind: Kind, tunnel: TunnelId, reason: &str, count: u32) -> Event {
-    Event::ActorRestarted { actor: format!("{} of {tunnel}", kind.name()), reason: reason.to_owned(), count }
+pub(crate) fn restarted(actor: &str, tunnel: TunnelId, reason: &str, count: u32) -> Event {
+    Event::ActorRestarted { actor: format!("{actor} of {tunnel}"), reason: reason.to_owned(), count }
+}
+
+/// Gives the answer of an operation on the dataplane to the machine.
+fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output = Input> + Send + 'static) {
+    let answer = async move { ProvisionerMessage::Input(Box::new(operation.await)) };
+    beside(myself, answer, |panic| ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {panic}")));
 }
 
 async fn wait_for(ending: Option<oneshot::Receiver<()>>) {
     if let Some(ending) = ending {
         let _late_or_gone = timeout(LAST_WORDS, ending).await;
     }
-}
-
-pub(crate) fn late(operation: String) -> Fault {
-    Fault { class: FaultClass::Transient, operation, detail: "it took too long".to_owned() }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
@@ -19,12 +19,21 @@ use warren_state::{
 };
 
 use crate::{
+    StopMode,
+    beside::beside,
     board::Board,
     driver::Driver,
-    policy::Kind,
-    provisioner::late,
+    errors::late,
+    spec::{Order, Spec, Task, linked},
     truth::{Following, Wants},
-    tunnels::TunnelsMessage,
+    tunnels::{self, TunnelsMessage},
+};
+
+pub(crate) const SPEC: Spec = Spec {
+    // It knows of the provisioners what their supervisor did.
+    rests_on: &[tunnels::SPEC.name],
+    stop: shut_down,
+    ..Spec::new("reconciler", Order::Decider, |board, root| linked(Reconciler, board, root))
 };
 
 /// How long a full observation may take.
@@ -87,7 +96,7 @@ impl Actor for Reconciler {
     type Arguments = Arc<Board>;
 
     async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.directory.reconciler.set(myself.clone());
+        board.mailboxes.set(myself.clone());
         let mut state = State::new(&myself, board);
         let poked = myself.clone();
         state.following = Some(state.board.truth.follow(Wants::Changes(is_read), move || {
@@ -136,7 +145,7 @@ impl Actor for Reconciler {
 
 impl State {
     fn new(myself: &ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Self {
-        let watch = board.pulses.watch(Kind::Reconciler, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let tables = board.tables();
         let settings = ReconcilerSettings {
             resync: board.settings.resync_interval,
@@ -147,7 +156,7 @@ impl State {
             ..ReconcilerSettings::default()
         };
         // Each start that is not the first follows a failure.
-        let start = tables.restarts.get(Kind::Reconciler.name()).copied().unwrap_or_default();
+        let start = tables.restarts.get(SPEC.name).copied().unwrap_or_default();
         let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
         let role = board.role(&tables);
         let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
@@ -248,7 +257,7 @@ impl State {
     }
 
     fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) -> Result<(), ActorProcessingErr> {
-        let there = self.board.directory.tunnels.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+        let there = self.board.mailboxes.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
         if there { Ok(()) } else { Err("nobody holds the provisioners".into()) }
     }
 
@@ -290,6 +299,23 @@ impl State {
         self.manual = manual.unwrap_or_else(|| self.manual.clone());
         self.board.truth.append(vec![], changes);
     }
+}
+
+/// Lets go of all tunnels or takes them down; whether that was done in time.
+fn shut_down(board: Arc<Board>, actor: Option<ActorCell>, mode: StopMode) -> Task<bool> {
+    Box::pin(async move {
+        let Some(actor) = actor else { return false };
+        let remove = match mode {
+            StopMode::Detach => false,
+            StopMode::Remove => true,
+        };
+        let told = board.mailboxes.send(ReconcilerMessage::Shutdown { remove });
+        let in_time = told && actor.wait(Some(board.settings.stop_timeout)).await.is_ok();
+        if !in_time {
+            actor.kill();
+        }
+        in_time
+    })
 }
 
 /// What the core is told of.
@@ -343,13 +369,5 @@ async fn measure(board: Arc<Board>, ways: BTreeSet<Way>) -> ReconcilerMessage {
 
 /// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.
 fn ask(myself: &ActorRef<ReconcilerMessage>, question: impl Future<Output = ReconcilerMessage> + Send + 'static) {
-    let myself = myself.clone();
-    let running = tokio::spawn(question);
-    tokio::spawn(async move {
-        let message = match running.await {
-            Ok(answer) => answer,
-            Err(error) => ReconcilerMessage::Failed(format!("a question to the dataplane failed: {error}")),
-        };
-        let _gone = myself.cast(message);
-    });
+    beside(myself, question, |panic| ReconcilerMessage::Failed(format!("a question to the dataplane failed: {panic}")));
 }

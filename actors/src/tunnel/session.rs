@@ -15,10 +15,12 @@ use crate::{
     board::Board,
     connection::{Connection, Heard, Stream, why},
     driver::{AbortOnDrop, Driver},
-    policy::Kind,
-    provisioner::ProvisionerMessage,
+    spec::ChildSpec,
     told::Told,
 };
+
+/// Past its policy the tunnel's provisioner is restarted.
+pub(crate) const SPEC: ChildSpec = ChildSpec { name: "bgp_session", policy: |policies| policies.session, children: &[] };
 
 pub(crate) struct BgpSession;
 
@@ -26,9 +28,10 @@ pub(crate) struct Arguments {
     pub(crate) board: Arc<Board>,
     pub(crate) number: SessionNumber,
     pub(crate) spec: BgpSpec,
-    pub(crate) provisioner: ActorRef<ProvisionerMessage>,
     /// What the provisioner is told.
     pub(crate) told: Arc<Told>,
+    /// Rings for the provisioner when there is something to take.
+    pub(crate) bell: Box<dyn Fn() + Send + Sync>,
 }
 
 pub(crate) enum SessionMessage {
@@ -49,9 +52,8 @@ pub(crate) enum SessionMessage {
 pub(crate) struct State {
     driver: Driver<bgp::Session>,
     board: Arc<Board>,
-    number: SessionNumber,
-    provisioner: ActorRef<ProvisionerMessage>,
     told: Arc<Told>,
+    bell: Box<dyn Fn() + Send + Sync>,
     /// Chunks that were handled while the provisioner was behind: their permits are given back when it has caught up.
     owed: usize,
     local: SocketAddrV4,
@@ -105,19 +107,19 @@ impl Actor for BgpSession {
 
 impl State {
     fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
-        let Arguments { board, number, spec, provisioner, told } = arguments;
+        let Arguments { board, number, spec, told, bell } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
         config.timers.hold = board.settings.bgp.hold_time;
         config.password = board.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
-        let watch = board.pulses.watch(Kind::BgpSession, myself.get_cell());
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let seed = board.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
         let driver = Driver::new(bgp::Session::new(config), board.clock, seed, watch, move || {
             let _gone = ring.cast(SessionMessage::Alarm);
         });
         let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));
-        Self { driver, board, number, provisioner, told, owed: 0, local, peer, link: Link::None, done: None }
+        Self { driver, board, told, bell, owed: 0, local, peer, link: Link::None, done: None }
     }
 
     fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
@@ -217,7 +219,7 @@ impl State {
 
     fn tell(&self, update: SessionUpdate) {
         if self.told.add(update) {
-            let _gone = self.provisioner.cast(ProvisionerMessage::Told(self.number));
+            (self.bell)();
         }
     }
 

@@ -18,10 +18,13 @@ use warren_state::{
 
 use crate::{
     board::Board,
-    policy::Kind,
     provisioner::{self, FINISHED, Provisioner, ProvisionerMessage, restarted},
     root::RootMessage,
+    spec::{Order, Spec, linked},
 };
+
+pub(crate) const SPEC: Spec =
+    Spec { children: &[provisioner::SPEC], ..Spec::new("tunnels", Order::Holder, |board, root| linked(Tunnels, board, root)) };
 
 pub(crate) struct Tunnels;
 
@@ -56,7 +59,7 @@ impl Actor for Tunnels {
     type Arguments = Arc<Board>;
 
     async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.directory.tunnels.set(myself);
+        board.mailboxes.set(myself);
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
         board.truth.append(vec![], vec![Change::NoTunnels]);
         Ok(State { board, slots: BTreeMap::new(), running: HashMap::new(), storm: History::default() })
@@ -163,15 +166,15 @@ impl State {
         let Some(tunnel) = self.running.remove(&cell.get_id()) else { return };
         let Some(slot) = self.slots.get_mut(&tunnel) else { return };
         slot.provisioner = None;
-        let (now, policy) = (self.board.clock.now(), self.board.settings.policies.provisioner);
-        self.board.count_restart(Kind::Provisioner);
+        let (now, policy) = (self.board.clock.now(), (provisioner::SPEC.policy)(&self.board.settings.policies));
+        self.board.count_restart(provisioner::SPEC.name);
         if let Decision::Escalate { count } = self.storm.failed(now, &policy) {
             let detail = format!("{count} failures within {} s, the last one: {reason}", policy.window.as_secs());
-            let _gone = self.board.directory.root.send(RootMessage::Escalated { actor: Kind::Provisioner.name().to_owned(), detail });
+            let _gone = self.board.mailboxes.send(RootMessage::Escalated { actor: provisioner::SPEC.name.to_owned(), detail });
         }
         let mut events = vec![];
         if let Decision::Restart { after, count } = slot.history.failed(now, &policy) {
-            events.push(restarted(Kind::Provisioner, tunnel, reason, count));
+            events.push(restarted(provisioner::SPEC.name, tunnel, reason, count));
             myself.send_after(after, move || TunnelsMessage::Restart(tunnel));
         }
         self.end(tunnel, false, events);

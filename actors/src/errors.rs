@@ -1,0 +1,22 @@
+//! Errors as they are told.
+
+use std::error::Error;
+
+use warren_state::{Fault, FaultClass};
+
+/// An error with its sources.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// An operation on the dataplane that was not waited for any longer.
+pub(crate) fn late(operation: String) -> Fault {
+    Fault { class: FaultClass::Transient, operation, detail: "it took too long".to_owned() }
+}

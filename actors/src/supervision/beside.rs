@@ -1,0 +1,18 @@
+//! Work that goes on beside the actor that asked for it.
+
+use ractor::{ActorRef, Message};
+
+/// Runs this beside the actor and puts its answer into the actor's mailbox, or what `failed` makes of a panic. It is not
+/// cancelled when the actor ends.
+pub(crate) fn beside<M: Message>(
+    myself: &ActorRef<M>,
+    work: impl Future<Output = M> + Send + 'static,
+    failed: impl FnOnce(String) -> M + Send + 'static,
+) {
+    let myself = myself.clone();
+    let running = tokio::spawn(work);
+    tokio::spawn(async move {
+        let message = running.await.unwrap_or_else(|error| failed(error.to_string()));
+        let _gone = myself.cast(message);
+    });
+}
