@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     net::Ipv4Addr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -25,7 +25,16 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, ExitReason, Settings, Snapshot, SwitchError, mailboxes::Mailboxes, poke::Poke, pulse::Pulses, settings::RoleSettings,
+    lock::lock,
+    settings::{RoleSettings, Settings},
+    snapshot::Snapshot,
+    supervision::{
+        clock::Clock,
+        exit::{ExitReason, SwitchError},
+        mailboxes::Mailboxes,
+        poke::Poke,
+        pulse::Pulses,
+    },
     truth::Truth,
 };
 
@@ -218,9 +227,4 @@ impl Requests {
         self.closed.store(true, Ordering::SeqCst);
         lock(&self.queue).clear();
     }
-}
-
-/// Locks; a panic of another holder is no reason to stop.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,11 +17,16 @@ use warren_state::{
 };
 
 use crate::{
-    ClientSettings, Clock, EnableError, ExitReason, PlanError, RoleSettings, Snapshot, StopMode, SwitchError,
     board::Board,
-    reconciler,
-    root::{RootMessage, RootRef},
-    service::ServiceFactory,
+    settings::{ClientSettings, RoleSettings},
+    snapshot::Snapshot,
+    supervision::{
+        clock::Clock,
+        exit::{EnableError, ExitReason, PlanError, StopMode, SwitchError},
+        root::{RootMessage, RootRef},
+        service::ServiceFactory,
+    },
+    tunnel::reconciler,
 };
 
 /// How long a look at the host may take before an address is pinned.

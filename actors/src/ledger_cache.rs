@@ -9,7 +9,7 @@ use warren_ledger::{
 };
 use warren_state::Monotonic;
 
-use crate::Clock;
+use crate::supervision::clock::Clock;
 
 /// What the cache in front of the ledger knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]

@@ -22,6 +22,7 @@ mod board;
 mod errors;
 mod handle;
 mod ledger_cache;
+mod lock;
 mod manual;
 mod preview;
 mod probes;
@@ -54,8 +55,3 @@ pub use warren_state::{
     figures::{self, Figures},
     table::ExclusionStatus,
 };
-
-// Names by which the files below know each other.
-use probes::{client_ip, latency_paths, latency_socket, latency_targets, liveness_socket, monitor, watcher};
-use supervision::{beside, driver, keeper, mailboxes, poke, pulse, root, service, spec};
-use tunnel::{connection, multicast, multicast_socket, operations, provisioner, reconciler, session, told, tunnels};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
 use warren_state::{Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal};
 
-use crate::{Handle, Snapshot, board::Board, reconciler::ReconcilerMessage};
+use crate::{board::Board, handle::Handle, snapshot::Snapshot, tunnel::reconciler::ReconcilerMessage};
 
 /// How long a tunnel may take to be there or to be gone. A session is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);

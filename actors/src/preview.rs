@@ -9,7 +9,12 @@ use tokio::{
 use warren_dataplane::Scope;
 use warren_state::{LearnedRoutes, Plan, TunnelId};
 
-use crate::{PlanError, board::Board, errors::late, reconciler::ReconcilerMessage, tunnels::TunnelsMessage};
+use crate::{
+    board::Board,
+    errors::late,
+    supervision::exit::PlanError,
+    tunnel::{reconciler::ReconcilerMessage, tunnels::TunnelsMessage},
+};
 
 /// A provisioner that does not answer in time is one whose session has not told us yet.
 const ANSWER: Duration = Duration::from_secs(2);

@@ -3,9 +3,19 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_ledger::{FetcherSettings, Way};
-use warren_state::{Exclusion, OwnerChoice, Pubkey, guard::GuardSettings};
+use warren_protocols::{latency::LatencySettings, liveness::LivenessSettings};
+use warren_state::{Exclusion, LivenessMode, OwnerChoice, Pubkey, guard::GuardSettings};
 
-use crate::{Dialer, Password, TcpDialer, latency::LatencyOptions, liveness::LivenessOptions, policy::RestartPolicies};
+use crate::{
+    supervision::policy::RestartPolicies,
+    tunnel::{
+        connection::{Dialer, TcpDialer},
+        password::Password,
+    },
+};
+
+/// The list of devices is not read more often than this unless somebody says so.
+const LIST_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What the tree of actors is told at its start.
 #[derive(Clone, Debug)]
@@ -92,6 +102,31 @@ pub struct BgpSettings {
     pub dialer: Arc<dyn Dialer>,
 }
 
+/// Route liveness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LivenessOptions {
+    /// Whether routes wait for their hosts.
+    pub mode: LivenessMode,
+    /// The machine's numbers.
+    pub settings: LivenessSettings,
+    /// The UDP port of both ends.
+    pub port: u16,
+}
+
+/// Latency probing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LatencyOptions {
+    /// The machine's numbers.
+    pub settings: LatencySettings,
+    /// From one read of the list of devices to the next. Without it the list is read as often as devices are probed: it is
+    /// some 100 kB for 300 devices, more than all other reads of a client together, and what it tells changes by the day.
+    pub list_interval: Option<Duration>,
+    /// Probe the ends for tunnels that devices have beside their public addresses.
+    pub probe_tunnel_endpoints: bool,
+    /// Probe devices too that take no users.
+    pub probe_all_devices: bool,
+}
+
 impl Settings {
     /// The defaults for a role.
     #[must_use]
@@ -142,5 +177,13 @@ impl Default for ClientSettings {
 impl Default for BgpSettings {
     fn default() -> Self {
         Self { peer_port: 179, hold_time: Duration::from_secs(90), max_prefixes: 20_000, password: None, dialer: Arc::new(TcpDialer) }
+    }
+}
+
+impl LatencyOptions {
+    /// From one read of the list of devices to the next.
+    #[must_use]
+    pub fn list_interval(&self) -> Duration {
+        self.list_interval.unwrap_or(self.settings.period.max(LIST_INTERVAL))
     }
 }

@@ -8,13 +8,16 @@ use warren_ledger::LedgerHealth;
 use warren_state::{
     Capabilities, Epoch, Generation, Monotonic, NodeId, Owners, Pubkey, Sequence, Switch, TunnelId, View,
     address::Source,
+    figures::Figures,
     guard::{HoldReason, Restarted},
+    latency::LatencyStatus,
     lifecycle::TunnelReport,
+    liveness::LivenessStatus,
     reconcile::Role,
     table::ExclusionStatus,
 };
 
-use crate::{Figures, LedgerCache, latency::LatencyStatus, liveness::LivenessStatus};
+use crate::ledger_cache::LedgerCache;
 
 /// Every tunnel, by identity; sharing makes a new snapshot cheap.
 pub type Tunnels = OrdMap<TunnelId, Arc<TunnelReport>>;

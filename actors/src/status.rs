@@ -16,11 +16,15 @@ use warren_state::{
 };
 
 use crate::{
-    Clock, LedgerCache, Snapshot,
     board::Board,
-    driver::AbortOnDrop,
-    pulse::Watch,
-    spec::{Order, Spec, Task, linked},
+    ledger_cache::LedgerCache,
+    snapshot::Snapshot,
+    supervision::{
+        clock::Clock,
+        driver::AbortOnDrop,
+        pulse::Watch,
+        spec::{Order, Spec, Task, linked},
+    },
     truth::{Following, Wants},
 };
 

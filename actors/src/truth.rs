@@ -12,7 +12,10 @@ use warren_state::{
     table::{Change, Entry, Table, Tables},
 };
 
-use crate::{Clock, board::lock, poke::Poke};
+use crate::{
+    lock::lock,
+    supervision::{clock::Clock, poke::Poke},
+};
 
 /// The table and who follows it. It outlives every actor.
 pub(crate) struct Truth {

@@ -16,10 +16,10 @@ use warren_state::{
 };
 
 use crate::{
-    ClientSettings, RoleSettings,
     board::{Board, names_users},
     errors::{chain, late},
-    spec::{Order, Spec, linked},
+    settings::{ClientSettings, RoleSettings},
+    supervision::spec::{Order, Spec, linked},
     truth::{Following, Wants},
 };
 

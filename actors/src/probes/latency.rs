@@ -6,7 +6,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::time::{Instant, timeout};
 use warren_dataplane::Scope;
 use warren_ledger::{AllDevices, Devices, Fetched, ReadError};
-use warren_protocols::latency::{self as protocol, LatencySettings, Output, Prober};
+use warren_protocols::latency::{self as protocol, Output, Prober};
 pub use warren_state::latency::LatencyStatus;
 use warren_state::{
     latency::{PassReport, TargetReport},
@@ -14,13 +14,18 @@ use warren_state::{
     table::Change,
 };
 
+pub use crate::settings::LatencyOptions;
 use crate::{
     board::Board,
-    driver::{AbortOnDrop, Driver},
-    latency_paths::Paths,
-    latency_socket::{Message, Socket},
-    latency_targets::targets,
-    spec::{Order, Spec, linked},
+    probes::{
+        latency_paths::Paths,
+        latency_socket::{Message, Socket},
+        latency_targets::targets,
+    },
+    supervision::{
+        driver::{AbortOnDrop, Driver},
+        spec::{Order, Spec, linked},
+    },
     truth::{Following, Wants},
 };
 
@@ -41,28 +46,6 @@ const OBSERVE: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// No list without targets is kept for longer than this, and no wait after a failure is longer.
 const SOON: Duration = Duration::from_secs(30);
-
-/// Latency probing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LatencyOptions {
-    /// The machine's numbers.
-    pub settings: LatencySettings,
-    /// From one read of the list of devices to the next. Without it the list is read as often as devices are probed: it is
-    /// some 100 kB for 300 devices, more than all other reads of a client together, and what it tells changes by the day.
-    pub list_interval: Option<Duration>,
-    /// Probe the ends for tunnels that devices have beside their public addresses.
-    pub probe_tunnel_endpoints: bool,
-    /// Probe devices too that take no users.
-    pub probe_all_devices: bool,
-}
-
-impl LatencyOptions {
-    /// From one read of the list of devices to the next.
-    #[must_use]
-    pub fn list_interval(&self) -> Duration {
-        self.list_interval.unwrap_or(self.settings.period.max(SOON))
-    }
-}
 
 /// The actor.
 pub(crate) struct Probing;

@@ -17,7 +17,7 @@ use socket2::{Domain, Protocol, SockAddr, Type};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::{
-    latency_paths::Underlay,
+    probes::latency_paths::Underlay,
     sys::{receive_echo_replies_only, watched},
 };
 

@@ -6,7 +6,7 @@ use warren_ledger::accounts::{Device, DeviceStatus};
 use warren_protocols::latency::Target;
 use warren_state::{Pubkey, View};
 
-use crate::latency::LatencyOptions;
+use crate::settings::LatencyOptions;
 
 /// The targets that follow from the list of devices: of those that can take a user, and of those that a user of this host
 /// has already, which the view tells. Others only on request: they would be load without a use.

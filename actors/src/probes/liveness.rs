@@ -9,23 +9,25 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use warren_protocols::liveness::{self as protocol, Liveness, LivenessSettings, Output};
+use warren_protocols::liveness::{self as protocol, Liveness, Output};
 pub use warren_state::liveness::{EndFigures, LivenessStatus};
 use warren_state::{
-    LinkName, LivenessMode, TunnelId,
+    LinkName, TunnelId,
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
     table::{Change, Tables, WatchNews},
 };
 
+pub use crate::settings::LivenessOptions;
 use crate::{
     board::Board,
-    driver::{AbortOnDrop, Driver},
-    liveness_socket::{Datagram, Socket},
-    spec::{Order, Spec, linked},
-    told::ROUTES_AT_ONCE,
+    probes::liveness_socket::{Datagram, Socket},
+    supervision::{
+        driver::{AbortOnDrop, Driver},
+        spec::{Order, Spec, linked},
+    },
     truth::{Following, Wants},
-    tunnels::TunnelsMessage,
+    tunnel::{told::ROUTES_AT_ONCE, tunnels::TunnelsMessage},
 };
 
 pub(crate) const SPEC: Spec = Spec {
@@ -44,17 +46,6 @@ const PUBLISH: Duration = Duration::from_secs(1);
 const PUBLISH_SHARE: u32 = 20;
 /// From one attempt to open the socket to the next.
 const REOPEN: Duration = Duration::from_secs(5);
-
-/// Route liveness.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LivenessOptions {
-    /// Whether routes wait for their hosts.
-    pub mode: LivenessMode,
-    /// The machine's numbers.
-    pub settings: LivenessSettings,
-    /// The UDP port of both ends.
-    pub port: u16,
-}
 
 pub(crate) struct Sessions;
 

@@ -6,7 +6,7 @@ use std::{
     io::{self, IoSlice, IoSliceMut},
     net::{Ipv4Addr, SocketAddrV4},
     os::fd::{AsRawFd, RawFd},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use nix::{
@@ -16,6 +16,8 @@ use nix::{
 };
 use tokio::{io::Interest, net::UdpSocket};
 use warren_state::LinkName;
+
+use crate::lock::lock;
 
 /// Longer datagrams are cut: a packet has 40 bytes.
 const LONGEST: usize = 64;
@@ -126,8 +128,4 @@ impl Socket {
         numbers.insert(link.clone(), number);
         Ok(number)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,9 +10,11 @@ use warren_state::{FaultClass, table::Change};
 
 use crate::{
     board::Board,
-    driver::AbortOnDrop,
     errors::late,
-    spec::{Order, Spec, linked},
+    supervision::{
+        driver::AbortOnDrop,
+        spec::{Order, Spec, linked},
+    },
 };
 
 pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |board, root| linked(KernelMonitor, board, root));

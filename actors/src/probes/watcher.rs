@@ -17,8 +17,10 @@ use warren_state::{
 
 use crate::{
     board::{Board, query_of},
-    driver::{AbortOnDrop, Driver},
-    spec::{Order, Spec, linked},
+    supervision::{
+        driver::{AbortOnDrop, Driver},
+        spec::{Order, Spec, linked},
+    },
     truth::{Following, Wants},
 };
 

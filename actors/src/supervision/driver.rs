@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 use warren_state::{Core, Monotonic, random::SplitMix64};
 
-use crate::{Clock, pulse::Watch};
+use crate::supervision::{clock::Clock, pulse::Watch};
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {

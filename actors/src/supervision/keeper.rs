@@ -13,11 +13,15 @@ use warren_state::{
 };
 
 use crate::{
-    RoleSettings, Snapshot, SwitchError,
     board::Board,
     errors::chain,
-    pulse::Watch,
-    spec::{Order, Spec, linked},
+    settings::RoleSettings,
+    snapshot::Snapshot,
+    supervision::{
+        exit::SwitchError,
+        pulse::Watch,
+        spec::{Order, Spec, linked},
+    },
 };
 
 pub(crate) const SPEC: Spec = Spec::new("keeper", Order::Store, |board, root| linked(Keeper, board, root));

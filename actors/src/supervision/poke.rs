@@ -1,9 +1,11 @@
 //! A coalescing trigger: however often it is rung, at most one message waits in the mailbox.
 
 use std::sync::{
-    Mutex, PoisonError,
+    Mutex,
     atomic::{AtomicBool, Ordering},
 };
+
+use crate::lock::lock;
 
 type Bell = Box<dyn Fn() + Send + Sync>;
 
@@ -17,7 +19,7 @@ pub(crate) struct Poke {
 impl Poke {
     /// Wakes `bell` from now on, and once at once, for what happened before.
     pub(crate) fn attach(&self, bell: impl Fn() + Send + Sync + 'static) {
-        let mut slot = self.bell.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(&self.bell);
         self.rung.store(true, Ordering::SeqCst);
         bell();
         *slot = Some(Box::new(bell));
@@ -26,7 +28,7 @@ impl Poke {
     /// Something changed.
     pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::SeqCst)
-            && let Some(bell) = self.bell.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+            && let Some(bell) = lock(&self.bell).as_ref()
         {
             bell();
         }

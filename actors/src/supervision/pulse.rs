@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,6 +11,8 @@ use std::{
 
 use ractor::ActorCell;
 use warren_state::Monotonic;
+
+use crate::lock::lock;
 
 const NEVER: u64 = u64::MAX;
 
@@ -92,7 +94,7 @@ impl Pulses {
     /// Watches an actor until the result is dropped.
     pub(crate) fn watch(self: &Arc<Self>, actor: &'static str, cell: ActorCell) -> Watch {
         let pulse = Arc::new(Pulse::default());
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = lock(&self.watched);
         watched.next += 1;
         let number = watched.next;
         watched.entries.insert(number, Entry { actor, pulse: pulse.clone(), cell });
@@ -101,7 +103,7 @@ impl Pulses {
 
     /// Kills whoever is stuck; the supervisors do the rest.
     pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(&'static str, &'static str)> {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = lock(&self.watched);
         let stuck = watched.entries.values().filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
         stuck
             .map(|(entry, why)| {
@@ -113,7 +115,7 @@ impl Pulses {
 
     /// Whether there is such an actor, and none of them is stuck.
     pub(crate) fn makes_progress(&self, actor: &str, now: Monotonic, allowed: Duration) -> bool {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = lock(&self.watched);
         let mut entries = watched.entries.values().filter(|entry| entry.actor == actor).peekable();
         entries.peek().is_some() && entries.all(|entry| entry.pulse.stuck(now, allowed).is_none())
     }
@@ -121,7 +123,7 @@ impl Pulses {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.pulses.watched.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(&self.number);
+        lock(&self.pulses.watched).entries.remove(&self.number);
     }
 }
 

@@ -10,10 +10,12 @@ use warren_state::{
 };
 
 use crate::{
-    ExitReason, StopMode,
     board::Board,
-    service::{self, Service, ServiceFactory},
-    spec::{self, Policy, Spec, Stop, Task, in_order, linked},
+    supervision::{
+        exit::{ExitReason, StopMode},
+        service::{self, Service, ServiceFactory},
+        spec::{self, Policy, Spec, Stop, Task, in_order, linked},
+    },
 };
 
 const WATCHDOG: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
-use crate::spec::ChildSpec;
+use crate::supervision::spec::ChildSpec;
 
 pub(crate) const SPEC: ChildSpec = ChildSpec { name: "service", policy: |policies| policies.service, children: &[] };
 

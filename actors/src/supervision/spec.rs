@@ -5,7 +5,11 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use ractor::{Actor, ActorCell, SpawnErr};
 use warren_state::restart::RestartPolicy;
 
-use crate::{StopMode, board::Board, policy::RestartPolicies, settings::Settings};
+use crate::{
+    board::Board,
+    settings::Settings,
+    supervision::{exit::StopMode, policy::RestartPolicies},
+};
 
 /// How long an actor that has nothing to lose may take to stop.
 const STOP: Duration = Duration::from_secs(2);

@@ -9,14 +9,20 @@ use warren_ledger::LedgerSource;
 use warren_state::store::Store;
 
 use crate::{
-    Clock, ExitReason, Handle, Settings, StartError,
     board::Board,
-    client_ip,
     errors::{chain, late},
-    keeper, latency, liveness, monitor, reconciler,
-    root::{self, Root},
-    spec::Spec,
-    status, tunnels, watcher,
+    handle::Handle,
+    probes::{client_ip, latency, liveness, monitor, watcher},
+    settings::Settings,
+    status,
+    supervision::{
+        clock::Clock,
+        exit::{ExitReason, StartError},
+        keeper,
+        root::{self, Root},
+        spec::Spec,
+    },
+    tunnel::{reconciler, tunnels},
 };
 
 /// The actors that there is one of: a new one is added here, and to the diagram.
@@ -90,8 +96,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        ClientSettings, RoleSettings, service,
-        spec::{ChildSpec, in_order},
+        settings::{ClientSettings, RoleSettings},
+        supervision::{
+            service,
+            spec::{ChildSpec, in_order},
+        },
     };
 
     /// The diagram in the documentation of the crate: each row that hangs below the root, without what is said of it.

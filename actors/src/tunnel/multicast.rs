@@ -7,7 +7,11 @@ use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
 use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun};
 
-use crate::{board::Board, driver::Driver, multicast_socket::Sockets, spec::ChildSpec};
+use crate::{
+    board::Board,
+    supervision::{driver::Driver, spec::ChildSpec},
+    tunnel::multicast_socket::Sockets,
+};
 
 /// Past its policy the tunnel's provisioner is restarted.
 pub(crate) const SPEC: ChildSpec = ChildSpec { name: "multicast", policy: |policies| policies.session, children: &[] };

@@ -18,15 +18,15 @@ use warren_state::{
 };
 
 use crate::{
-    beside::beside,
     board::Board,
-    driver::Driver,
     errors::late,
-    multicast::{self, MulticastMessage, MulticastServices},
-    operations::apply,
-    session::{self, BgpSession, SessionMessage},
-    spec::ChildSpec,
-    told::{Taken, Told},
+    supervision::{beside::beside, driver::Driver, spec::ChildSpec},
+    tunnel::{
+        multicast::{self, MulticastMessage, MulticastServices},
+        operations::apply,
+        session::{self, BgpSession, SessionMessage},
+        told::{Taken, Told},
+    },
 };
 
 pub(crate) const SPEC: ChildSpec =

@@ -19,14 +19,16 @@ use warren_state::{
 };
 
 use crate::{
-    StopMode,
-    beside::beside,
     board::Board,
-    driver::Driver,
     errors::late,
-    spec::{Order, Spec, Task, linked},
+    supervision::{
+        beside::beside,
+        driver::Driver,
+        exit::StopMode,
+        spec::{Order, Spec, Task, linked},
+    },
     truth::{Following, Wants},
-    tunnels::{self, TunnelsMessage},
+    tunnel::tunnels::{self, TunnelsMessage},
 };
 
 pub(crate) const SPEC: Spec = Spec {

@@ -13,10 +13,14 @@ use warren_state::{
 
 use crate::{
     board::Board,
-    connection::{Connection, Heard, Stream, why},
-    driver::{AbortOnDrop, Driver},
-    spec::ChildSpec,
-    told::Told,
+    supervision::{
+        driver::{AbortOnDrop, Driver},
+        spec::ChildSpec,
+    },
+    tunnel::{
+        connection::{Connection, Heard, Stream, why},
+        told::Told,
+    },
 };
 
 /// Past its policy the tunnel's provisioner is restarted.

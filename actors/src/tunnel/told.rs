@@ -11,7 +11,7 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_state::lifecycle::SessionUpdate;
 
-use crate::board::lock;
+use crate::lock::lock;
 
 /// The most routes that are taken at once.
 pub(crate) const ROUTES_AT_ONCE: usize = 1_024;

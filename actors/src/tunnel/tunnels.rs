@@ -18,9 +18,11 @@ use warren_state::{
 
 use crate::{
     board::Board,
-    provisioner::{self, FINISHED, Provisioner, ProvisionerMessage, restarted},
-    root::RootMessage,
-    spec::{Order, Spec, linked},
+    supervision::{
+        root::RootMessage,
+        spec::{Order, Spec, linked},
+    },
+    tunnel::provisioner::{self, FINISHED, Provisioner, ProvisionerMessage, restarted},
 };
 
 pub(crate) const SPEC: Spec =
