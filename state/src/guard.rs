@@ -1,6 +1,7 @@
 //! The view guard: stale is safe, and removal needs proof.
 
 mod restart;
+mod told;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

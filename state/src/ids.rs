@@ -132,6 +132,12 @@ impl Generation {
 }
 
 impl Incarnation {
+    /// The first of those that the n-th start of the reconciler in an epoch has to itself.
+    #[must_use]
+    pub fn first_of(epoch: Epoch, start: u64) -> Self {
+        Self((epoch.0 << 32) + (start << 24))
+    }
+
     /// The one after this.
     #[must_use]
     pub fn next(self) -> Self {

@@ -43,11 +43,13 @@ pub enum Invariant {
     GroupChangesAreIncremental,
     /// While the switch cannot be read no tunnel is taken down, and none is made that was not there.
     UnknownSwitchHolds,
+    /// Any state of the table and what came after it, folded into it, is the table.
+    ChangesFoldIntoTheTable,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ForeignUntouched,
         Self::RemovalHasProof,
         Self::OneLinkPerTunnel,
@@ -65,6 +67,7 @@ impl Invariant {
         Self::ServicesNeedTheirTunnel,
         Self::GroupChangesAreIncremental,
         Self::UnknownSwitchHolds,
+        Self::ChangesFoldIntoTheTable,
     ];
 
     /// The stable name.
@@ -88,6 +91,7 @@ impl Invariant {
             Self::ServicesNeedTheirTunnel => "INV-15-services-need-their-tunnel",
             Self::GroupChangesAreIncremental => "INV-16-group-changes-are-incremental",
             Self::UnknownSwitchHolds => "INV-17-unknown-switch-holds",
+            Self::ChangesFoldIntoTheTable => "INV-18-changes-fold-into-the-table",
         }
     }
 

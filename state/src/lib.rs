@@ -35,6 +35,7 @@ pub mod session;
 pub mod spec;
 pub mod step;
 pub mod store;
+pub mod supervisor;
 pub mod switch;
 pub mod table;
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod machine;
 mod moving;
 mod removal;
 mod services;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use crate::{
 pub use contest::Contest;
 pub use machine::Lifecycle;
 pub use moving::PostponedMove;
+pub use telling::{Telling, Told};
 
 /// The machine's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -149,6 +151,14 @@ pub enum SessionUpdate {
     Synced,
     /// The session closed: what it taught us no longer holds.
     Closed,
+}
+
+impl SessionUpdate {
+    /// What is told, in order, in the name of a session that failed.
+    #[must_use]
+    pub fn of_failure(reason: &str) -> [Self; 2] {
+        [Self::Closed, Self::Status(SessionStatus::Down, Some(reason.into()))]
+    }
 }
 
 /// What the shell is to do, in order.

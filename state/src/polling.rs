@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Core, Deadline, Monotonic,
+    guard::Verdict,
     random::{Random, jittered},
 };
 
@@ -41,6 +42,18 @@ pub enum Input {
     Failed,
     /// The deadline has passed.
     Timeout,
+}
+
+impl Input {
+    /// What the guard's verdict on a read means for the next one; `failed`: there was nothing to judge.
+    #[must_use]
+    pub fn after(verdict: &Verdict, failed: bool) -> Self {
+        match verdict {
+            Verdict::Hold(_) if failed => Self::Failed,
+            Verdict::Accept(_) | Verdict::Rebase(..) | Verdict::Hold(_) => Self::Good,
+            Verdict::Confirm(_) => Self::Unconfirmed,
+        }
+    }
 }
 
 /// What is to be done.

@@ -5,6 +5,7 @@ mod held;
 mod machine;
 mod manual;
 mod pass;
+mod reader;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::{
 
 pub use machine::Reconciler;
 pub use manual::{Manual, ProvisionRefusal};
+pub use reader::Reader;
 pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
 
 /// The reconciler's numbers.

@@ -2,10 +2,12 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Monotonic;
 
 /// How often an actor is restarted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RestartPolicy {
     /// More restarts than this within the window escalate.
     pub restarts: usize,
@@ -15,6 +17,16 @@ pub struct RestartPolicy {
     pub first_delay: Duration,
     /// No delay is longer.
     pub longest_delay: Duration,
+}
+
+impl RestartPolicy {
+    /// Of the provisioners: delays count for each tunnel, restarts for all of them together.
+    pub const PROVISIONERS: Self = Self {
+        restarts: 200,
+        window: Duration::from_secs(60),
+        first_delay: Duration::from_millis(50),
+        longest_delay: Duration::from_secs(30),
+    };
 }
 
 /// What is done about a failure.
@@ -35,7 +47,7 @@ pub enum Decision {
 }
 
 /// The failures of one actor.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct History {
     failures: VecDeque<Monotonic>,
 }

@@ -12,7 +12,7 @@ mod weight;
 use std::{collections::VecDeque, sync::Arc};
 
 pub use news::{TunnelNews, WatchNews};
-pub use tables::{Change, Disk, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch};
+pub use tables::{Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch};
 
 use crate::{
     Epoch, NodeId, Position, Sequence,

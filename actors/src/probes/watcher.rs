@@ -1,6 +1,6 @@
 //! The actor that reads the ledger: by timer, on wake-ups, and through the view guard.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{sync::mpsc, time::Instant};
@@ -9,10 +9,10 @@ use warren_state::{
     View,
     event::Event,
     figures::{Count, Fetch},
-    guard::{AcceptedView, HoldReason, Restarted, Verdict, ViewGuard},
+    guard::{HoldReason, Verdict, ViewGuard},
     polling::{Effect, Input, PollSettings, Polling},
     reconcile::Role,
-    table::{Change, InForce},
+    table::Change,
 };
 
 use crate::{
@@ -142,51 +142,14 @@ impl State {
         // The view is as old as its read, however long the message waited.
         let age = read.as_ref().map(Fetched::age).unwrap_or_default();
         let read = read.map(|fetched| fetched.value).map_err(|error| error.to_string());
-        match self.guard.offer(self.board.clock.now() - age, read) {
-            Verdict::Accept(accepted) => {
-                self.accept(role, accepted, None);
-                Input::Good
-            }
-            Verdict::Rebase(accepted, restarted) => {
-                self.accept(role, accepted, Some(restarted));
-                Input::Good
-            }
-            Verdict::Hold(reason) => {
-                // The endpoint that is read lags, or all of them are there: another one tells.
-                if matches!(reason, HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. }) {
-                    self.board.ledger.try_another();
-                }
-                self.hold(reason, true);
-                if failed { Input::Failed } else { Input::Good }
-            }
-            // The second read tells whether this is worth a word.
-            Verdict::Confirm(reason) => {
-                let twice = self.board.tables().held.is_some();
-                self.hold(reason, twice);
-                Input::Unconfirmed
-            }
+        let verdict = self.guard.offer(self.board.clock.now() - age, read);
+        // The endpoint that is read lags, or all of them are there: another one tells.
+        if matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. })) {
+            self.board.ledger.try_another();
         }
-    }
-
-    fn accept(&self, role: Role, accepted: AcceptedView, restarted: Option<Restarted>) {
-        let view = accepted.view.clone();
-        let (slot, users, quarantined) = (view.slot, view.users.len(), view.quarantined.len());
-        self.board.truth.update(|tables| {
-            let known = tables.view.as_ref().is_some_and(|before| before.accepted.view.says_the_same_as(&view));
-            let restart = restarted.map(|Restarted { from, to, .. }| Event::LedgerRestarted { from, to, users });
-            let accept = (!known).then_some(Event::ViewAccepted { slot, users, quarantined });
-            let restarted = restarted.map(Change::LedgerRestarted);
-            let in_force = Change::View(Some(InForce { role, accepted }));
-            (restart.into_iter().chain(accept).collect(), restarted.into_iter().chain([in_force]).collect())
-        });
-    }
-
-    fn hold(&self, reason: HoldReason, tell: bool) {
-        self.board.truth.update(|tables| {
-            let known = tables.held.as_ref().is_some_and(|before| mem::discriminant(before) == mem::discriminant(&reason));
-            let event = (tell && !known).then(|| Event::ViewHeld { reason: reason.to_string() });
-            (event.into_iter().collect(), vec![Change::Held(reason)])
-        });
+        let outcome = Input::after(&verdict, failed);
+        self.board.truth.update(|tables| verdict.told(role, tables));
+        outcome
     }
 }
 

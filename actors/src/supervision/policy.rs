@@ -28,7 +28,7 @@ impl Default for RestartPolicies {
         };
         Self {
             singleton: policy(8, 60, delays(20, 5_000)),
-            provisioner: policy(200, 60, delays(50, 30_000)),
+            provisioner: RestartPolicy::PROVISIONERS,
             session: policy(5, 60, delays(200, 10_000)),
             service: policy(8, 60, delays(100, 5_000)),
         }

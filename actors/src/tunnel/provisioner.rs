@@ -12,7 +12,7 @@ use warren_state::{
     BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus, StepOutcome, TunnelId,
     event::Event,
     figures::{Count, Operation, Tally},
-    lifecycle::{Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, TunnelReport},
+    lifecycle::{self, Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, Telling},
     restart::{Decision, History},
     table::Change,
 };
@@ -73,7 +73,7 @@ pub(crate) struct State {
     multicast: Option<Services>,
     /// Resolves once the multicast services that are ending have said theirs.
     pruning: Option<oneshot::Receiver<()>>,
-    reported: Option<Arc<TunnelReport>>,
+    telling: Telling,
     tally: Tally,
     /// Of the service; kept past the spec, for what is counted at the end.
     class: Option<ServiceClass>,
@@ -121,7 +121,7 @@ impl Actor for Provisioner {
             ending: None,
             multicast: None,
             pruning: None,
-            reported: None,
+            telling: Telling::default(),
             tally: Tally::default(),
             class: None,
             peer: None,
@@ -172,14 +172,14 @@ impl Actor for Provisioner {
 
 impl State {
     fn give(&mut self, input: Input) -> Vec<Effect> {
+        self.telling.hear(&input);
         match &input {
-            // A reconciler that was started again hears of the tunnel in any case.
-            Input::Assign { .. } => self.reported = None,
             Input::Applied(report) if report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) => {
                 self.board.truth.append(vec![], Count::route_failures(report).map(Change::Counted).collect());
             }
             Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
-            Input::Observed(_)
+            Input::Assign { .. }
+            | Input::Observed(_)
             | Input::Applied(_)
             | Input::Removed(_)
             | Input::Session(..)
@@ -207,9 +207,8 @@ impl State {
 
     async fn carry_out(&mut self, myself: &ActorRef<ProvisionerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
         let mut finished = false;
-        // What happened and how it is now are one step: whoever reads the event finds the state that it tells of.
-        let (told, effects): (Vec<Effect>, Vec<Effect>) = effects.into_iter().partition(|effect| matches!(effect, Effect::Record(_)));
-        self.tell(told.into_iter().filter_map(|effect| if let Effect::Record(event) = effect { Some(event) } else { None }).collect());
+        let lifecycle::Told { events, change, effects } = self.telling.part(self.driver.core(), effects);
+        self.tell(events, change);
         for effect in effects {
             match effect {
                 Effect::Observe { link } => self.observe(myself, link),
@@ -264,15 +263,10 @@ impl State {
     }
 
     /// Appends what happened and what changed with it: whoever has read an event finds what it tells.
-    fn tell(&mut self, events: Vec<Event>) {
+    fn tell(&mut self, events: Vec<Event>, change: Option<Change>) {
         let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
-        let report = self.driver.core().report();
-        self.class = report.spec.as_ref().map(|spec| spec.kind.class()).or(self.class);
-        if self.reported.as_deref() != Some(&report) {
-            let report = Arc::new(report);
-            self.reported = Some(report.clone());
-            changes.push(Change::Tunnel(report));
-        }
+        self.class = self.telling.last().and_then(|report| Some(report.spec.as_ref()?.kind.class())).or(self.class);
+        changes.extend(change);
         self.board.truth.append(events, changes);
     }
 
@@ -441,7 +435,7 @@ impl State {
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }
-        for update in [SessionUpdate::Closed, SessionUpdate::Status(SessionStatus::Down, Some(reason.into()))] {
+        for update in SessionUpdate::of_failure(reason) {
             let effects = self.driver.handle(Input::Session(number, update));
             self.carry_out(myself, effects).await?;
         }

@@ -11,11 +11,10 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::{sync::oneshot, time::timeout};
 use warren_dataplane::Scope;
 use warren_state::{
-    Fault, Incarnation, LearnedRoutes, Observed, Phase, Plan, Sequence, TunnelId,
+    Fault, Incarnation, LearnedRoutes, Observed, Plan, TunnelId,
     desired::ManualRequest,
     lifecycle,
-    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, ReconcilerSettings, Role, Way},
-    table::{Change, InForce, Reconciled, Tables, TunnelNews},
+    reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Way},
 };
 
 use crate::{
@@ -40,8 +39,6 @@ pub(crate) const SPEC: Spec = Spec {
 
 /// How long a full observation may take.
 const OBSERVE: Duration = Duration::from_secs(30);
-/// Each start of the reconciler in one epoch has this many incarnations to itself.
-const INCARNATIONS_PER_START: u64 = 1 << 24;
 
 pub(crate) struct Reconciler;
 
@@ -80,16 +77,7 @@ pub(crate) struct State {
     board: Arc<Board>,
     driver: Driver<reconcile::Reconciler>,
     following: Option<Following>,
-    /// What was true when the table was read last.
-    read: Option<Tables>,
-    role: Option<Role>,
-    view: Option<InForce>,
-    /// The last change of the inputs that was read.
-    inputs: Sequence,
-    /// What was said last.
-    told: Arc<Reconciled>,
-    manual: Arc<Manual>,
-    orphans_dismissed: bool,
+    reader: Reader,
 }
 
 impl Actor for Reconciler {
@@ -101,7 +89,7 @@ impl Actor for Reconciler {
         board.mailboxes.set(myself.clone());
         let mut state = State::new(&myself, board);
         let poked = myself.clone();
-        state.following = Some(state.board.truth.follow(Wants::Changes(is_read), move || {
+        state.following = Some(state.board.truth.follow(Wants::Changes(Reader::wants), move || {
             let _gone = poked.cast(ReconcilerMessage::Poked);
         }));
         Ok(state)
@@ -159,25 +147,14 @@ impl State {
         };
         // Each start that is not the first follows a failure.
         let start = tables.restarts.get(SPEC.name).copied().unwrap_or_default();
-        let first = Incarnation((board.epoch.0 << 32) + start * INCARNATIONS_PER_START);
+        let first = Incarnation::first_of(board.epoch, start);
         let role = board.role(&tables);
         let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
         let ring = myself.clone();
         let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
         });
-        Self {
-            board,
-            driver,
-            following: None,
-            read: None,
-            role,
-            view: None,
-            inputs: Sequence::default(),
-            told: Arc::default(),
-            manual: tables.manual,
-            orphans_dismissed: start == 0,
-        }
+        Self { board, driver, following: None, reader: Reader::new(start, role, tables.manual) }
     }
 
     fn take(&mut self, myself: &ActorRef<ReconcilerMessage>, input: Input) -> Result<(), ActorProcessingErr> {
@@ -187,53 +164,21 @@ impl State {
         Ok(())
     }
 
-    /// Tells the core what is new in the table. Provisioners that an earlier reconciler left go on: a new one learns of all.
     fn read_table(&mut self, myself: &ActorRef<ReconcilerMessage>) -> Result<(), ActorProcessingErr> {
         if let Some(following) = &self.following {
             following.answer();
         }
         let now = self.board.tables();
-        for input in self.changes(&now) {
+        let role = self.board.role(&now);
+        for input in self.reader.read(now, role) {
             let effects = self.driver.handle(input);
             self.carry_out(myself, effects)?;
         }
-        self.inputs = now.inputs;
-        self.read = Some(now);
         self.publish();
-        self.dismiss_orphans()
-    }
-
-    fn changes(&mut self, now: &Tables) -> Vec<Input> {
-        let nothing = Tables::default();
-        let before = self.read.as_ref().unwrap_or(&nothing);
-        let first = self.read.is_none();
-        let mut inputs: Vec<Input> = now.tunnel_news(before).into_iter().map(|(tunnel, news)| told(tunnel, news)).collect();
-        if first || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list) {
-            inputs.push(Input::Exclude(now.excluded.list.clone()));
+        for orphan in self.reader.orphans(self.driver.core()) {
+            self.deliver(orphan, lifecycle::Input::Detach)?;
         }
-        if first || before.owners != now.owners {
-            inputs.push(Input::Owners(now.owners));
-        }
-        if first || before.switch != now.switch {
-            inputs.push(Input::Switch(now.switch));
-        }
-        let role = self.board.role(now);
-        if let Some(Role::Client { client_ip }) = role
-            && self.role != role
-        {
-            inputs.push(Input::ClientIp(client_ip));
-        }
-        self.role = role;
-        // After an address was replaced, the view in force is of another client for a moment.
-        let view = now.view_for(role);
-        if let Some(in_force) = view
-            && !self.view.as_ref().is_some_and(|seen| seen.is(in_force))
-        {
-            inputs.push(Input::View(in_force.accepted.clone()));
-        }
-        self.view = view.cloned();
-        inputs.extend(now.notices.since(&before.notices).into_iter().map(Input::Notice));
-        inputs
+        Ok(())
     }
 
     fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
@@ -263,42 +208,8 @@ impl State {
         if there { Ok(()) } else { Err("nobody holds the provisioners".into()) }
     }
 
-    /// Provisioners of an earlier reconciler that this one has no use for, and that have no link that it could see, let
-    /// go.
-    fn dismiss_orphans(&mut self) -> Result<(), ActorProcessingErr> {
-        if !self.driver.core().converged() || std::mem::replace(&mut self.orphans_dismissed, true) {
-            return Ok(());
-        }
-        let in_use: BTreeSet<TunnelId> = self.driver.core().reports().map(|report| report.tunnel).collect();
-        for report in self.board.reports() {
-            if !in_use.contains(&report.tunnel) && matches!(report.phase, Phase::Pending | Phase::Failed) {
-                self.deliver(report.tunnel, lifecycle::Input::Detach)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says what has changed of what the core says.
     fn publish(&mut self) {
-        let core = self.driver.core();
-        let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
-        let told = &self.told;
-        let refused = core.refused();
-        let same = refused.len() == told.refused.len()
-            && refused
-                .iter()
-                .zip(&told.refused)
-                .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code == code && refusal.reason == *reason);
-        let manual = (self.manual.as_ref() != core.manual()).then(|| Arc::new(core.manual().clone()));
-        let same_rest = told.other_sources == other_sources && (told.converged, told.generation) == (converged, generation);
-        let is_new = !same || !same_rest || told.inputs != self.inputs;
-        if is_new {
-            let refused = refused.iter().map(|(user, refusal)| (*user, (refusal.code.to_owned(), refusal.reason.clone()))).collect();
-            self.told = Arc::new(Reconciled { inputs: self.inputs, converged, generation, refused, other_sources });
-        }
-        let mut changes: Vec<Change> = manual.iter().cloned().map(Change::Manual).collect();
-        changes.extend(is_new.then(|| Change::Reconciled(self.told.clone())));
-        self.manual = manual.unwrap_or_else(|| self.manual.clone());
+        let changes = self.reader.say(self.driver.core());
         self.board.truth.append(vec![], changes);
     }
 }
@@ -318,18 +229,6 @@ fn shut_down(board: Arc<Board>, actor: Option<ActorCell>, mode: StopMode) -> Tas
         }
         in_time
     })
-}
-
-/// What the core is told of.
-fn is_read(change: &Change) -> bool {
-    change.is_input() || matches!(change, Change::Tunnel(_) | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels)
-}
-
-fn told(tunnel: TunnelId, news: TunnelNews) -> Input {
-    match news {
-        TunnelNews::Report(report) => Input::Tunnel(Box::new(report.as_ref().clone())),
-        TunnelNews::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
-    }
 }
 
 async fn observe(board: Arc<Board>) -> ReconcilerMessage {

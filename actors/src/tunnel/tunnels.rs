@@ -3,56 +3,50 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::{Mutex, mpsc};
 use warren_state::{
-    LearnedRoutes, TunnelId,
-    event::Event,
-    lifecycle::Input,
-    restart::{Decision, History},
+    LearnedRoutes, TunnelId, lifecycle,
+    supervisor::{Effect, Input, Supervisor},
     table::Change,
 };
 
 use crate::{
     board::Board,
     supervision::{
+        driver::Driver,
         root::RootMessage,
         spec::{Order, Spec, linked},
     },
-    tunnel::provisioner::{self, FINISHED, Provisioner, ProvisionerMessage, restarted},
+    tunnel::provisioner::{self, FINISHED, Provisioner, ProvisionerMessage},
 };
 
 pub(crate) const SPEC: Spec =
     Spec { children: &[provisioner::SPEC], ..Spec::new("tunnels", Order::Holder, |board, root| linked(Tunnels, board, root)) };
 
+/// So many that nobody holds any more are kept before they are looked for.
+const SPARE_GATES: usize = 64;
+
 pub(crate) struct Tunnels;
 
 pub(crate) enum TunnelsMessage {
     /// From the reconciler to a tunnel's provisioner.
-    Deliver(TunnelId, Box<Input>),
-    /// The backoff of a failed provisioner is over.
-    Restart(TunnelId),
+    Deliver(TunnelId, Box<lifecycle::Input>),
     /// What every session taught us; the channel closes when all have answered.
     Learned(mpsc::Sender<(TunnelId, LearnedRoutes)>),
+    Alarm,
 }
 
 pub(crate) struct State {
     board: Arc<Board>,
-    slots: BTreeMap<TunnelId, Slot>,
+    driver: Driver<Supervisor>,
+    provisioners: BTreeMap<TunnelId, ActorRef<ProvisionerMessage>>,
     running: HashMap<ActorId, TunnelId>,
-    /// The failures of all provisioners together.
-    storm: History,
-}
-
-struct Slot {
-    gate: Arc<Mutex<()>>,
-    history: History,
-    provisioner: Option<ActorRef<ProvisionerMessage>>,
-    /// While the provisioner is down: the last thing it was to do.
-    pending: Option<Box<Input>>,
+    /// Each held during an operation on the dataplane, across restarts of the tunnel's provisioner.
+    gates: BTreeMap<TunnelId, Weak<Mutex<()>>>,
 }
 
 impl Actor for Tunnels {
@@ -61,23 +55,29 @@ impl Actor for Tunnels {
     type Arguments = Arc<Board>;
 
     async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.mailboxes.set(myself);
+        board.mailboxes.set(myself.clone());
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
         board.truth.append(vec![], vec![Change::NoTunnels]);
-        Ok(State { board, slots: BTreeMap::new(), running: HashMap::new(), storm: History::default() })
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+        let supervisor = Supervisor::new(board.settings.policies.provisioner);
+        let driver = Driver::new(supervisor, board.clock, board.settings.seed.rotate_left(11), watch, move || {
+            let _gone = myself.cast(TunnelsMessage::Alarm);
+        });
+        Ok(State { board, driver, provisioners: BTreeMap::new(), running: HashMap::new(), gates: BTreeMap::new() })
     }
 
     async fn handle(&self, myself: ActorRef<TunnelsMessage>, message: TunnelsMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
-        match message {
-            TunnelsMessage::Deliver(tunnel, input) => state.deliver(&myself, tunnel, input).await,
-            TunnelsMessage::Restart(tunnel) => state.restart(&myself, tunnel).await,
+        let effects = match message {
+            TunnelsMessage::Deliver(tunnel, input) => state.driver.handle(Input::Deliver(tunnel, input)),
             TunnelsMessage::Learned(reply) => {
-                for provisioner in state.slots.values().filter_map(|slot| slot.provisioner.as_ref()) {
+                for provisioner in state.provisioners.values() {
                     let _gone = provisioner.cast(ProvisionerMessage::Learned(reply.clone()));
                 }
-                Ok(())
+                return Ok(());
             }
-        }
+            TunnelsMessage::Alarm => state.driver.ring(),
+        };
+        state.carry_out(&myself, effects).await
     }
 
     async fn handle_supervisor_evt(
@@ -86,118 +86,71 @@ impl Actor for Tunnels {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorTerminated(cell, _, Some(reason)) if reason == FINISHED => {
-                state.finished(&cell);
-                Ok(())
-            }
-            SupervisionEvent::ActorTerminated(cell, _, reason) => {
-                state.failed(&myself, &cell, &reason.unwrap_or_else(|| "it stopped".to_owned()));
-                Ok(())
-            }
-            SupervisionEvent::ActorFailed(cell, error) => {
-                state.failed(&myself, &cell, &error.to_string());
-                Ok(())
-            }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
-        }
+        let (cell, failure) = match event {
+            SupervisionEvent::ActorTerminated(cell, _, Some(reason)) if reason == FINISHED => (cell, None),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell, Some(reason.unwrap_or_else(|| "it stopped".to_owned()))),
+            SupervisionEvent::ActorFailed(cell, error) => (cell, Some(error.to_string())),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
+        };
+        let Some(tunnel) = state.ended(&cell) else { return Ok(()) };
+        let effects = state.driver.handle(match failure {
+            None => Input::Finished(tunnel),
+            Some(reason) => Input::Failed(tunnel, reason),
+        });
+        state.carry_out(&myself, effects).await
     }
 }
 
 impl State {
-    async fn deliver(&mut self, myself: &ActorRef<TunnelsMessage>, tunnel: TunnelId, input: Box<Input>) -> Result<(), ActorProcessingErr> {
-        match self.slots.get_mut(&tunnel) {
-            Some(Slot { provisioner: Some(provisioner), .. }) => {
-                let _its_end_is_being_told = provisioner.cast(ProvisionerMessage::Input(input));
-                Ok(())
-            }
-            Some(slot) if starts(&input) => {
-                slot.pending = Some(input);
-                Ok(())
-            }
-            None if starts(&input) => self.start(myself, tunnel, Arc::default(), History::default(), input).await,
-            Some(_) | None => {
-                if matches!(*input, Input::Detach) {
-                    self.slots.remove(&tunnel);
-                    self.end(tunnel, true, vec![]);
+    async fn carry_out(&mut self, myself: &ActorRef<TunnelsMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
+        for effect in effects {
+            match effect {
+                Effect::Start(tunnel, input) => self.start(myself, tunnel, input).await?,
+                Effect::Pass(tunnel, input) => {
+                    if let Some(provisioner) = self.provisioners.get(&tunnel) {
+                        let _its_end_is_being_told = provisioner.cast(ProvisionerMessage::Input(input));
+                    }
                 }
-                Ok(())
+                Effect::Tell(end) => {
+                    let changes = end.changes();
+                    self.board.truth.append(end.event.into_iter().collect(), changes);
+                }
+                Effect::Escalate(detail) => {
+                    let actor = provisioner::SPEC.name.to_owned();
+                    let _gone = self.board.mailboxes.send(RootMessage::Escalated { actor, detail });
+                }
             }
         }
+        Ok(())
     }
 
     async fn start(
         &mut self,
         myself: &ActorRef<TunnelsMessage>,
         tunnel: TunnelId,
-        gate: Arc<Mutex<()>>,
-        history: History,
-        input: Box<Input>,
+        input: Box<lifecycle::Input>,
     ) -> Result<(), ActorProcessingErr> {
-        let arguments = provisioner::Arguments { board: self.board.clone(), tunnel, gate: gate.clone() };
+        let arguments = provisioner::Arguments { board: self.board.clone(), tunnel, gate: self.gate(tunnel) };
         let (provisioner, _task) = Actor::spawn_linked(None, Provisioner, arguments, myself.get_cell()).await?;
-        self.running.insert(provisioner.get_id(), tunnel);
         let _gone = provisioner.cast(ProvisionerMessage::Input(input));
-        self.slots.insert(tunnel, Slot { gate, history, provisioner: Some(provisioner), pending: None });
+        self.running.insert(provisioner.get_id(), tunnel);
+        self.provisioners.insert(tunnel, provisioner);
         Ok(())
     }
 
-    async fn restart(&mut self, myself: &ActorRef<TunnelsMessage>, tunnel: TunnelId) -> Result<(), ActorProcessingErr> {
-        let Some(slot) = self.slots.get_mut(&tunnel).filter(|slot| slot.provisioner.is_none()) else { return Ok(()) };
-        match slot.pending.take() {
-            Some(input) => {
-                let (gate, history) = (slot.gate.clone(), slot.history.clone());
-                self.start(myself, tunnel, gate, history, input).await
-            }
-            // The reconciler has nothing for it; should it have later, the tunnel starts afresh.
-            None => {
-                self.slots.remove(&tunnel);
-                Ok(())
-            }
+    /// The one that is still held where an operation goes on.
+    fn gate(&mut self, tunnel: TunnelId) -> Arc<Mutex<()>> {
+        if self.gates.len() > 2 * self.provisioners.len() + SPARE_GATES {
+            self.gates.retain(|_, gate| gate.strong_count() > 0);
         }
+        let gate = self.gates.get(&tunnel).and_then(Weak::upgrade).unwrap_or_default();
+        self.gates.insert(tunnel, Arc::downgrade(&gate));
+        gate
     }
 
-    fn finished(&mut self, cell: &ActorCell) {
-        if let Some(tunnel) = self.running.remove(&cell.get_id()) {
-            self.slots.remove(&tunnel);
-            self.end(tunnel, true, vec![]);
-        }
-    }
-
-    fn failed(&mut self, myself: &ActorRef<TunnelsMessage>, cell: &ActorCell, reason: &str) {
-        let Some(tunnel) = self.running.remove(&cell.get_id()) else { return };
-        let Some(slot) = self.slots.get_mut(&tunnel) else { return };
-        slot.provisioner = None;
-        let (now, policy) = (self.board.clock.now(), (provisioner::SPEC.policy)(&self.board.settings.policies));
-        self.board.count_restart(provisioner::SPEC.name);
-        if let Decision::Escalate { count } = self.storm.failed(now, &policy) {
-            let detail = format!("{count} failures within {} s, the last one: {reason}", policy.window.as_secs());
-            let _gone = self.board.mailboxes.send(RootMessage::Escalated { actor: provisioner::SPEC.name.to_owned(), detail });
-        }
-        let mut events = vec![];
-        if let Decision::Restart { after, count } = slot.history.failed(now, &policy) {
-            events.push(restarted(provisioner::SPEC.name, tunnel, reason, count));
-            myself.send_after(after, move || TunnelsMessage::Restart(tunnel));
-        }
-        self.end(tunnel, false, events);
-    }
-
-    fn end(&self, tunnel: TunnelId, finished: bool, events: Vec<Event>) {
-        self.board.truth.append(events, vec![if finished { Change::TunnelGone(tunnel) } else { Change::TunnelDown(tunnel) }]);
-    }
-}
-
-/// Whether a provisioner is started for this.
-fn starts(input: &Input) -> bool {
-    match input {
-        Input::Assign { .. } | Input::Retire { .. } => true,
-        Input::Observed(_)
-        | Input::Applied(_)
-        | Input::Removed(_)
-        | Input::Session(..)
-        | Input::Liveness(_)
-        | Input::Recheck
-        | Input::Detach
-        | Input::Timeout => false,
+    fn ended(&mut self, cell: &ActorCell) -> Option<TunnelId> {
+        let tunnel = self.running.remove(&cell.get_id())?;
+        self.provisioners.remove(&tunnel);
+        Some(tunnel)
     }
 }

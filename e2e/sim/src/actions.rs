@@ -260,7 +260,7 @@ impl World {
         let before = self.source;
         self.source = if before == CLIENT_IP { OTHER_SOURCE } else { CLIENT_IP };
         if self.kernel.add_host_address(self.source) {
-            self.source_came = Some((self.source, self.now));
+            self.source_came.insert(self.source, self.now);
         }
         if !before_stays {
             self.kernel.delete_host_address(before);

@@ -89,6 +89,5 @@ fn run(kill_at: Option<u64>) -> Result<(u64, Stats), Breach> {
     if kill_at.is_some_and(|kill_at| kill_at > world.effects) {
         return Err(Breach { what: "the campaign".to_owned(), detail: "the effect did not come".to_owned() });
     }
-    let stats = Stats { runs: 1, transitions: world.transitions, seconds: world.now.since(begin).as_secs() };
-    Ok((world.effects, stats))
+    Ok((world.effects, world.stats(begin)))
 }

@@ -20,7 +20,7 @@ use warren_state::{
     view::{User, UserStatus},
 };
 
-use crate::{daemon::RESTART_AFTER, provisioners::short, world::World};
+use crate::{daemon::RESTART_AFTER, trace::short, world::World};
 
 /// From one look at the host to what follows from the next one, at most, slow operations and retries included.
 const LOOKS: Duration = Duration::from_secs(75);
@@ -101,7 +101,7 @@ impl World {
         let moved = before.kind == spec.kind && was.remote == is.remote && was.local != is.local;
         let stays = self.kernel.observed().host.contains(&was.local);
         // It may have come back since the last look.
-        let lately = self.source_came.is_some_and(|(came, at)| came == was.local && self.now.since(at) < LOOKS);
+        let lately = self.source_came.get(&was.local).is_some_and(|at| self.now.since(*at) < LOOKS);
         self.require(Invariant::RemovalHasProof, !moved || !stays || lately, || {
             format!("{} moves from {} to {}, and the host has both", short(spec.id), was.local, is.local)
         });
@@ -199,8 +199,7 @@ impl World {
         let now = self.now;
         let mut broken = None;
         let Some(daemon) = &mut self.daemon else { return };
-        for (tunnel, slot) in &mut daemon.slots {
-            let Some(provisioner) = &mut slot.provisioner else { continue };
+        for (tunnel, provisioner) in &mut daemon.provisioners {
             let before = provisioner.machine.report();
             let old = SessionNumber(0);
             let updates = [

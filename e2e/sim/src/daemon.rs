@@ -3,31 +3,36 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
 
 use warren_state::{
-    Core, Fault, FaultClass, Incarnation, LinkName, Monotonic, Switch, TunnelId, View,
-    guard::{AcceptedView, GuardSettings, HoldReason, Verdict, ViewGuard},
+    Core, Epoch, Incarnation, Monotonic, NodeId, Switch, TunnelId, View,
+    address::{Chosen, Seen},
+    event::Event,
+    guard::{GuardSettings, Verdict, ViewGuard},
     invariant::Invariant,
-    lifecycle::{self, TunnelReport},
-    reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role, Way},
+    lifecycle,
+    polling::{self, PollSettings, Polling},
+    reconcile::{Effect, Input, Reader, Reconciler, ReconcilerSettings, Role},
+    restart::RestartPolicy,
+    supervisor::Supervisor,
+    table::{Bounds, Change, HostAddress, Table},
 };
 
 use crate::{
-    kernel::Op,
-    provisioners::{Provisioner, Slot},
+    provisioners::Provisioner,
+    trace,
     world::{Happening, World},
 };
 
 const POLL: Duration = Duration::from_secs(10);
+const NODE: NodeId = NodeId(0x5eed);
+/// So much of the past is kept that a slow reader misses some of it.
+const KEPT: Bounds = Bounds { told: 64, whole: 16, bytes: 32 << 10 };
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-/// As the real one numbers them.
-const INCARNATIONS_PER_EPOCH: u32 = 32;
-const INCARNATIONS_PER_START: u64 = 1 << 24;
 
 pub(crate) struct Daemon {
     pub(crate) run: u64,
@@ -35,10 +40,14 @@ pub(crate) struct Daemon {
     pub(crate) reconciler: Reconciler,
     /// Which start of the reconciler in this run.
     pub(crate) reconciler_start: u64,
-    pub(crate) slots: BTreeMap<TunnelId, Slot>,
+    pub(crate) polling: Polling,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) provisioners: BTreeMap<TunnelId, Provisioner>,
+    pub(crate) table: Table,
+    /// The reconciler's place in it.
+    reader: Reader,
     /// One operation of a tunnel at a time, across restarts of its provisioner.
     pub(crate) gates: BTreeMap<TunnelId, Vec<u64>>,
-    news: BTreeMap<TunnelId, Vec<News>>,
     /// The reconciler failed and is not started again yet.
     reconciler_is_down: bool,
     pub(crate) poked: bool,
@@ -51,44 +60,7 @@ pub(crate) struct Daemon {
     pub(crate) confirming: bool,
     /// When the last message to the provisioners arrives.
     mailbox_at: Monotonic,
-    poll: Poll,
     reads: u64,
-    failures: u32,
-    told_switch: Option<Switch>,
-}
-
-enum Poll {
-    Waiting(Monotonic),
-    Reading { again: bool },
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum News {
-    Report(Box<TunnelReport>),
-    Ended { finished: bool },
-}
-
-impl Daemon {
-    pub(crate) fn poll_at(&self) -> Option<Monotonic> {
-        match self.poll {
-            Poll::Waiting(at) => Some(at),
-            Poll::Reading { .. } => None,
-        }
-    }
-
-    /// A report replaces one that was not read; an end overtakes all before it.
-    pub(crate) fn tell(&mut self, tunnel: TunnelId, news: News) {
-        let pending = self.news.entry(tunnel).or_default();
-        match (&news, pending.last_mut()) {
-            (News::Report(_), Some(last @ News::Report(_))) => *last = news,
-            (News::Report(_), Some(News::Ended { .. }) | None) => pending.push(news),
-            (News::Ended { .. }, _) => *pending = vec![news],
-        }
-    }
-
-    pub(crate) fn provisioners(&self) -> impl Iterator<Item = (&TunnelId, &Provisioner)> {
-        self.slots.iter().filter_map(|(tunnel, slot)| slot.provisioner.as_ref().map(|provisioner| (tunnel, provisioner)))
-    }
 }
 
 impl World {
@@ -102,12 +74,15 @@ impl World {
         let reconciler = self.new_reconciler(0);
         self.daemon = Some(Daemon {
             run,
-            guard: ViewGuard::new(GuardSettings { restart_after: RESTART_AFTER, ..GuardSettings::default() }, None),
+            guard: ViewGuard::wary(GuardSettings { restart_after: RESTART_AFTER, ..GuardSettings::default() }),
             reconciler,
             reconciler_start: 0,
-            slots: BTreeMap::new(),
+            polling: Polling::new(PollSettings { interval: POLL, confirm_after: GuardSettings::default().confirm_after }),
+            supervisor: Supervisor::new(RestartPolicy::PROVISIONERS),
+            provisioners: BTreeMap::new(),
+            table: Table::new(NODE, Epoch(run), KEPT),
+            reader: Reader::default(),
             gates: BTreeMap::new(),
-            news: BTreeMap::new(),
             reconciler_is_down: false,
             poked: false,
             stopping: false,
@@ -115,20 +90,16 @@ impl World {
             leaving: BTreeSet::new(),
             confirming: false,
             mailbox_at: self.now,
-            poll: Poll::Waiting(self.now),
             reads: 0,
-            failures: 0,
-            told_switch: None,
         });
-        self.soon(Happening::Switched(run));
+        let switch = self.disk.switch;
+        self.append(vec![], vec![Change::NoTunnels, Change::Switch(switch)]);
+        self.soon(Happening::AddressFound(run));
     }
 
     fn new_reconciler(&mut self, start: u64) -> Reconciler {
-        let first = Incarnation((self.disk.epoch << INCARNATIONS_PER_EPOCH) + start * INCARNATIONS_PER_START);
-        let role = match self.script.role {
-            Role::Client { .. } if start == 0 => None,
-            role @ (Role::Client { .. } | Role::Gateway { .. }) => Some(role),
-        };
+        let first = Incarnation::first_of(Epoch(self.disk.epoch), start);
+        let role = self.role();
         Reconciler::new(role, ReconcilerSettings { liveness: self.script.liveness, ..ReconcilerSettings::default() }, first)
     }
 
@@ -168,11 +139,11 @@ impl World {
             let run = daemon.run;
             self.note(|| "failure: the reconciler".to_owned());
             let start = self.reconciler_start().unwrap_or(0);
-            let reconciler = self.new_reconciler(start);
+            let (reconciler, role) = (self.new_reconciler(start), self.role());
             if let Some(daemon) = &mut self.daemon {
                 daemon.reconciler = reconciler;
+                daemon.reader = Reader::new(start, role, Arc::default());
                 daemon.reconciler_is_down = true;
-                daemon.told_switch = None;
             }
             let wait = self.chance.millis(1, 300);
             self.after(wait, Happening::ReconcilerRestarts(run));
@@ -182,46 +153,53 @@ impl World {
     pub(crate) fn restart_reconciler(&mut self) {
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.stopping) else { return };
         daemon.reconciler_is_down = false;
-        daemon.news.clear();
-        let reports: Vec<_> = daemon.provisioners().map(|(tunnel, one)| (*tunnel, one.reported())).collect();
-        for (tunnel, report) in reports {
-            if let (Some(daemon), Some(report)) = (&mut self.daemon, report) {
-                daemon.tell(tunnel, News::Report(Box::new(report)));
-            }
-        }
-        self.reconciler_reads_news();
-        self.switched();
-        self.tell_view();
+        self.poke();
     }
 
-    /// The switch on disk is told, and at the first time who we are.
+    /// The switch on disk is told.
     pub(crate) fn switched(&mut self) {
         let switch = self.disk.switch;
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
-        let first = daemon.told_switch.is_none();
-        if daemon.told_switch.replace(switch) != Some(switch) {
-            self.tell_reconciler(Input::Switch(switch));
+        if self.daemon.as_ref().is_some_and(|daemon| daemon.table.tables().switch != switch) {
+            self.append(vec![], vec![Change::Switch(switch)]);
         }
-        if let (true, Role::Client { client_ip }) = (first, self.script.role) {
-            self.tell_reconciler(Input::ClientIp(client_ip));
+    }
+
+    /// Who we are is found out.
+    pub(crate) fn address_found(&mut self) {
+        if let Role::Client { client_ip } = self.script.role {
+            let in_force = Some(Chosen { address: client_ip, seen: Seen::Host });
+            self.append(vec![], vec![Change::Address(Arc::new(HostAddress { in_force, ..HostAddress::default() }))]);
+        }
+        self.poll(polling::Input::Start);
+    }
+
+    /// Whose users are ours, as far as that is known.
+    fn role(&self) -> Option<Role> {
+        match self.script.role {
+            Role::Client { .. } => {
+                let address = &self.daemon.as_ref()?.table.tables().address;
+                address.in_force.map(|chosen| Role::Client { client_ip: chosen.address })
+            }
+            role @ Role::Gateway { .. } => Some(role),
         }
     }
 
     pub(crate) fn switch_pending(&self) -> bool {
-        self.daemon.as_ref().is_none_or(|daemon| daemon.told_switch != Some(self.disk.switch))
+        self.daemon.as_ref().is_none_or(|daemon| daemon.reader.switch() != Some(self.disk.switch))
     }
 
-    pub(crate) fn wake_up(&mut self) {
-        match self.daemon.as_mut().map(|daemon| &mut daemon.poll) {
-            Some(Poll::Waiting(at)) => *at = (*at).min(self.now + Duration::from_millis(100)),
-            Some(Poll::Reading { again }) => *again = true,
-            None => {}
+    pub(crate) fn poll(&mut self, input: polling::Input) {
+        let now = self.now;
+        let Some(daemon) = &mut self.daemon else { return };
+        for effect in daemon.polling.handle(now, input, self.machine_chance.source()) {
+            match effect {
+                polling::Effect::Read => self.read_ledger(),
+            }
         }
     }
 
-    pub(crate) fn read_ledger(&mut self) {
+    fn read_ledger(&mut self) {
         let Some(daemon) = &mut self.daemon else { return };
-        daemon.poll = Poll::Reading { again: false };
         daemon.reads += 1;
         let (run, number) = (daemon.run, daemon.reads);
         let (latency, read) = self.ledger.read(self.now, &mut self.chance);
@@ -246,52 +224,40 @@ impl World {
         let failed = read.is_err();
         let before = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         let verdict = daemon.guard.offer(now, read);
-        let again = matches!(daemon.poll, Poll::Reading { again: true });
-        daemon.failures = if failed { daemon.failures + 1 } else { 0 };
-        let wait = match &verdict {
-            Verdict::Hold(_) if failed => Duration::from_secs(1 << daemon.failures.min(5)),
-            Verdict::Confirm(_) => Duration::from_millis(250),
-            Verdict::Accept(_) | Verdict::Rebase(..) | Verdict::Hold(_) if again => Duration::from_millis(100),
-            Verdict::Accept(_) | Verdict::Rebase(..) | Verdict::Hold(_) => POLL,
-        };
-        daemon.poll = Poll::Waiting(now + wait);
         daemon.confirming |= matches!(verdict, Verdict::Confirm(_));
-        match verdict {
-            Verdict::Accept(accepted) | Verdict::Rebase(accepted, _) => self.accepted(before.as_deref(), &accepted),
-            Verdict::Hold(reason) | Verdict::Confirm(reason) => self.held(before.as_deref(), reason),
+        let outcome = polling::Input::after(&verdict, failed);
+        let judged = trace::judged(&verdict);
+        let (events, changes) = verdict.told(self.script.role, daemon.table.tables());
+        let after = daemon.guard.in_force().map(|accepted| accepted.view.clone());
+        self.note(|| format!("view: {judged}"));
+        match after {
+            Some(after) if changes.iter().any(|change| matches!(change, Change::View(_))) => self.check_accepted(before.as_deref(), &after),
+            after => self.require(Invariant::HeldViewsRemoveNothing, before == after, || "the view in force changed".to_owned()),
         }
+        self.append(events, changes);
+        self.poll(outcome);
     }
 
-    fn accepted(&mut self, before: Option<&View>, accepted: &AcceptedView) {
-        self.note(|| format!("view: slot {} with {} users in force", accepted.view.slot, accepted.view.users.len()));
-        self.check_accepted(before, &accepted.view);
-        self.tell_view();
-    }
-
-    fn held(&mut self, before: Option<&View>, reason: HoldReason) {
-        self.note(|| format!("view: held, {reason}"));
-        let after = self.daemon.as_ref().and_then(|daemon| daemon.guard.in_force()).map(|accepted| accepted.view.clone());
-        self.require(Invariant::HeldViewsRemoveNothing, before == after.as_deref(), || "the view in force changed".to_owned());
-        self.tell_reconciler(Input::Held(reason));
-    }
-
-    fn tell_view(&mut self) {
-        if let Some(accepted) = self.daemon.as_ref().and_then(|daemon| daemon.guard.in_force()).cloned() {
-            self.tell_reconciler(Input::View(accepted));
-        }
-    }
-
+    /// The reconciler takes an input, and says what is new.
     pub(crate) fn tell_reconciler(&mut self, input: Input) {
+        self.feed(input);
+        self.say();
+    }
+
+    fn say(&mut self) {
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
+        let said = daemon.reader.say(&daemon.reconciler);
+        self.append(vec![], said);
+    }
+
+    fn feed(&mut self, input: Input) {
         let now = self.now;
-        let held = matches!(input, Input::Held(_));
         if self.daemon.as_ref().is_none_or(|daemon| daemon.reconciler_is_down) {
             return;
         }
-        self.note(|| format!("reconciler < {}", brief(&input)));
+        self.note(|| format!("reconciler < {}", trace::to_reconciler(&input)));
         let Some(daemon) = &mut self.daemon else { return };
         let effects = daemon.reconciler.handle(now, input, self.machine_chance.source());
-        let retires = effects.iter().any(|effect| matches!(effect, Effect::Retire { .. }));
-        self.require(Invariant::HeldViewsRemoveNothing, !(held && retires), || "a held view led to a removal".to_owned());
         for effect in effects {
             if self.breach.is_some() || !self.carry_out(effect) {
                 return;
@@ -319,7 +285,10 @@ impl World {
             }
             Effect::Recheck(tunnel) => self.send(run, tunnel, lifecycle::Input::Recheck),
             Effect::Detach(tunnel) => self.send(run, tunnel, lifecycle::Input::Detach),
-            Effect::Record(_) => return true,
+            Effect::Record(event) => {
+                self.append(vec![event], vec![]);
+                return true;
+            }
             Effect::Finished => {
                 self.daemon = None;
                 self.ops.clear();
@@ -354,53 +323,7 @@ impl World {
         self.daemon.is_some()
     }
 
-    pub(crate) fn observe_all(&mut self, start: u64) {
-        let observed = match self.observation_fails() {
-            Some(fault) => Err(fault),
-            None => Ok(Arc::new(self.kernel.observed().clone())),
-        };
-        let Some(daemon) = &mut self.daemon else { return };
-        let run = daemon.run;
-        daemon.found.extend(observed.iter().flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)));
-        let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Observed(observed))));
-    }
-
-    pub(crate) fn observation_fails(&mut self) -> Option<Fault> {
-        let count = self.observe_fault?;
-        self.observe_fault = count.checked_sub(1);
-        (count == 0).then(|| Fault { class: FaultClass::Transient, operation: "observe".to_owned(), detail: "interrupted".to_owned() })
-    }
-
-    pub(crate) fn resolve(&mut self, start: u64, destinations: BTreeSet<Ipv4Addr>) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
-        let source = self.source;
-        let sources = destinations.into_iter().map(|destination| (destination, Some(source))).collect();
-        let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Sources(sources))));
-    }
-
-    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
-        let mtus = ways.into_iter().map(|way| (way, Some(self.underlay_mtu))).collect();
-        let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(Input::Underlay(mtus))));
-    }
-
-    pub(crate) fn operation_takes(&mut self) -> Duration {
-        if self.slow_until > self.now { self.chance.millis(300, 3_000) } else { self.chance.millis(0, 6) }
-    }
-
-    /// The kernel changed something about a link, by whomever.
-    pub(crate) fn notice(&mut self, link: LinkName) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
-        if self.lose_notices_until <= self.now {
-            let wait = self.chance.millis(1, 40);
-            self.after(wait, Happening::Notice(run, Some(link)));
-        }
-    }
-
-    pub(crate) fn poke(&mut self) {
+    fn poke(&mut self) {
         if let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.poked) {
             daemon.poked = true;
             let run = daemon.run;
@@ -408,55 +331,31 @@ impl World {
         }
     }
 
-    pub(crate) fn reconciler_reads_news(&mut self) {
+    pub(crate) fn reconciler_reads(&mut self) {
         let Some(daemon) = self.daemon.as_mut() else { return };
         daemon.poked = false;
         if daemon.reconciler_is_down {
             return;
         }
-        for (tunnel, news) in std::mem::take(&mut daemon.news).into_iter().flat_map(|(id, news)| news.into_iter().map(move |one| (id, one)))
-        {
-            self.tell_reconciler(match news {
-                News::Report(report) => Input::Tunnel(report),
-                News::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
-            });
-        }
-    }
-
-    pub(crate) fn begin(&mut self, op: Op) {
-        let id = self.id();
-        let tunnel = op.tunnel;
+        let (now, role) = (daemon.table.tables().clone(), self.role());
+        let inputs = self.daemon.as_mut().map(|daemon| daemon.reader.read(now, role)).unwrap_or_default();
+        inputs.into_iter().for_each(|input| self.feed(input));
+        self.say();
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
-        let gate = daemon.gates.entry(tunnel).or_default();
-        gate.push(id);
-        let first = gate.len() == 1;
-        self.ops.insert(id, op);
-        if first {
-            let wait = self.operation_takes();
-            self.after(wait, Happening::Op(run, id));
+        for orphan in daemon.reader.orphans(&daemon.reconciler) {
+            self.send(run, orphan, lifecycle::Input::Detach);
         }
     }
-}
 
-fn brief(input: &Input) -> String {
-    match input {
-        Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
-        Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
-        Input::Tunnel(report) => format!("Tunnel({} {} {:?})", report.tunnel, report.phase, report.incarnation),
-        Input::Held(_)
-        | Input::Switch(_)
-        | Input::ClientIp(_)
-        | Input::Owners(_)
-        | Input::Exclude(_)
-        | Input::Provision(_)
-        | Input::Remove(_)
-        | Input::Observed(Err(_))
-        | Input::Sources(_)
-        | Input::Underlay(_)
-        | Input::ProvisionerEnded { .. }
-        | Input::Notice(_)
-        | Input::Shutdown { .. }
-        | Input::Timeout => format!("{input:?}"),
+    /// What happened and what changed, in one step.
+    pub(crate) fn append(&mut self, events: Vec<Event>, changes: Vec<Change>) {
+        let unix_ms = u64::try_from(self.now.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Some(daemon) = &mut self.daemon else { return };
+        let is_news = changes.iter().any(Reader::wants);
+        daemon.table.append(unix_ms, events, changes);
+        if is_news {
+            self.poke();
+        }
     }
 }

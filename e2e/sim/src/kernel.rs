@@ -1,9 +1,16 @@
 //! Operations on the simulated kernel: one step at a time, so that anything may come in between, and any may fail.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
 use warren_state::{
-    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId, lifecycle::Input,
+    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId,
+    lifecycle::Input,
+    reconcile::{self, Way},
 };
 
 use crate::world::{Happening, World};
@@ -31,6 +38,67 @@ impl Work {
 }
 
 impl World {
+    pub(crate) fn observe_all(&mut self, start: u64) {
+        let observed = match self.observation_fails() {
+            Some(fault) => Err(fault),
+            None => Ok(Arc::new(self.kernel.observed().clone())),
+        };
+        let Some(daemon) = &mut self.daemon else { return };
+        let run = daemon.run;
+        daemon.found.extend(observed.iter().flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)));
+        let wait = self.operation_takes();
+        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Observed(observed))));
+    }
+
+    pub(crate) fn observation_fails(&mut self) -> Option<Fault> {
+        let count = self.observe_fault?;
+        self.observe_fault = count.checked_sub(1);
+        (count == 0).then(|| Fault { class: FaultClass::Transient, operation: "observe".to_owned(), detail: "interrupted".to_owned() })
+    }
+
+    pub(crate) fn resolve(&mut self, start: u64, destinations: BTreeSet<Ipv4Addr>) {
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let source = self.source;
+        let sources = destinations.into_iter().map(|destination| (destination, Some(source))).collect();
+        let wait = self.operation_takes();
+        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Sources(sources))));
+    }
+
+    pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let mtus = ways.into_iter().map(|way| (way, Some(self.underlay_mtu))).collect();
+        let wait = self.operation_takes();
+        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Underlay(mtus))));
+    }
+
+    pub(crate) fn operation_takes(&mut self) -> Duration {
+        if self.slow_until > self.now { self.chance.millis(300, 3_000) } else { self.chance.millis(0, 6) }
+    }
+
+    /// The kernel changed something about a link, by whomever.
+    pub(crate) fn notice(&mut self, link: LinkName) {
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        if self.lose_notices_until <= self.now {
+            let wait = self.chance.millis(1, 40);
+            self.after(wait, Happening::Notice(run, Some(link)));
+        }
+    }
+
+    pub(crate) fn begin(&mut self, op: Op) {
+        let id = self.id();
+        let tunnel = op.tunnel;
+        let Some(daemon) = &mut self.daemon else { return };
+        let run = daemon.run;
+        let gate = daemon.gates.entry(tunnel).or_default();
+        gate.push(id);
+        let first = gate.len() == 1;
+        self.ops.insert(id, op);
+        if first {
+            let wait = self.operation_takes();
+            self.after(wait, Happening::Op(run, id));
+        }
+    }
+
     /// Does the next part of an operation.
     pub(crate) fn work(&mut self, id: u64) {
         let Some(Op { tunnel, provisioner, work }) = self.ops.remove(&id) else { return };

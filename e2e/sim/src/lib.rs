@@ -16,9 +16,12 @@ mod network;
 mod peer;
 mod provisioners;
 mod queue;
+mod readers;
 pub mod run;
 mod script;
 mod services;
+mod sessions;
+mod trace;
 mod world;
 
 pub use run::{Failure, Outcome, Stats, run_seed, run_seeds, shrink};

@@ -80,7 +80,7 @@ fn report(what: &str, stats: Stats, begin: Instant) {
     let seconds = begin.elapsed().as_secs_f64();
     let rate = stats.transitions as f64 / seconds;
     println!(
-        "{what}: {} runs well, {} transitions, {:.0} transitions/s, {} s of virtual time in {seconds:.1} s",
-        stats.runs, stats.transitions, rate, stats.seconds
+        "{what}: {} runs well, {} transitions, {:.0} transitions/s, {} s of virtual time in {seconds:.1} s, {} copies of the table, {} gaps",
+        stats.runs, stats.transitions, rate, stats.seconds, stats.copies, stats.gaps
     );
 }

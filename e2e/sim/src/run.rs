@@ -22,6 +22,10 @@ pub struct Stats {
     pub transitions: u64,
     /// Virtual time that passed, in seconds.
     pub seconds: u64,
+    /// Copies of readers of the table that were held against it.
+    pub copies: u64,
+    /// Those that had to begin anew, because what they missed was not kept.
+    pub gaps: u64,
 }
 
 /// A run that broke something.
@@ -131,6 +135,8 @@ impl Stats {
         self.runs += other.runs;
         self.transitions += other.transitions;
         self.seconds += other.seconds;
+        self.copies += other.copies;
+        self.gaps += other.gaps;
     }
 }
 
@@ -178,7 +184,7 @@ fn live(world: &mut World) -> Result<Stats, Breach> {
     world.run_until(begin + LONGEST, World::script_is_over);
     world.end_faults();
     settle(world)?;
-    Ok(Stats { runs: 1, transitions: world.transitions, seconds: world.now.since(begin).as_secs() })
+    Ok(world.stats(begin))
 }
 
 /// The world becomes as it should be, and stays so without anything being done to the kernel.

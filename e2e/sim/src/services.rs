@@ -11,7 +11,7 @@ use warren_state::{
 };
 
 use crate::{
-    provisioners::short,
+    trace::short,
     world::{Happening, World},
 };
 
@@ -54,10 +54,8 @@ impl World {
         } else {
             self.silent_hosts.remove(&dst)
         };
-        let watchers = self.daemon.iter().flat_map(|daemon| &daemon.slots).filter_map(|(id, slot)| {
-            let services = &slot.provisioner.as_ref()?.services;
-            services.watched.contains_key(&dst).then_some(*id)
-        });
+        let watchers = self.daemon.iter().flat_map(|daemon| &daemon.provisioners);
+        let watchers = watchers.filter(|(_, one)| one.services.watched.contains_key(&dst)).map(|(id, _)| *id);
         for tunnel in watchers.collect::<Vec<_>>() {
             self.judge_later(tunnel, vec![dst]);
         }
@@ -94,18 +92,18 @@ impl World {
         let Some(provisioner) = self.provisioner(step.tunnel) else { return };
         let install = provisioner.in_force().and_then(|spec| spec.bgp?.install);
         let waits = install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
-        let was_there =
-            self.kernel.observed().links.get(&step.link).is_some_and(|have| have.routes.iter().any(|other| other.dst == route.dst));
+        // Others may have taken the link away since it was seen.
+        let looks = [Some(self.kernel.observed()), provisioner.seen.as_ref()];
+        let links = looks.into_iter().flatten().filter_map(|look| look.links.get(&step.link));
+        let was_there = links.flat_map(|have| &have.routes).any(|other| other.dst == route.dst);
         let good = !waits || route.protocol != RouteProtocol::Bgp || was_there || provisioner.services.usable.contains(&route.dst);
         self.require(Invariant::WithheldRoutesStayOut, good, || format!("{step} before its host answered"));
     }
 
     /// Everything that watches is told again, as a liveness actor that was started anew does.
     pub(crate) fn judge_all_again(&mut self) {
-        let all = self.daemon.iter().flat_map(|daemon| &daemon.slots).filter_map(|(id, slot)| {
-            let services = &slot.provisioner.as_ref()?.services;
-            Some((*id, services.watched.keys().copied().collect::<Vec<_>>()))
-        });
+        let all = self.daemon.iter().flat_map(|daemon| &daemon.provisioners);
+        let all = all.map(|(id, one)| (*id, one.services.watched.keys().copied().collect::<Vec<_>>()));
         for (tunnel, routes) in all.collect::<Vec<_>>() {
             self.judge_later(tunnel, routes);
         }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use warren_state::{
-    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Switch, TunnelId, View, invariant::Invariant, lifecycle,
-    model::Model, reconcile,
+    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Position, Switch, TunnelId, View, invariant::Invariant, lifecycle,
+    model::Model, polling, reconcile, supervisor, table::Change,
 };
 
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
     network::Flow,
     peer::Peer,
     queue::Queue,
+    readers::{Reader, Seen},
+    run::Stats,
     script::{Script, USERS},
 };
 
@@ -37,7 +39,8 @@ pub(crate) enum Happening {
     Kill(u64),
     Read(u64, u64, Box<Result<View, String>>),
     Switched(u64),
-    /// The reconciler reads the board.
+    AddressFound(u64),
+    /// The reconciler reads the table.
     Poked(u64),
     Reconciler(u64, u64, Box<reconcile::Input>),
     ReconcilerRestarts(u64),
@@ -49,7 +52,6 @@ pub(crate) enum Happening {
     Deliver(u64, TunnelId, Box<lifecycle::Input>),
     Provisioner(u64, TunnelId, u64, Box<lifecycle::Input>),
     ProvisionerEnded(u64, TunnelId, u64),
-    ProvisionerRestarts(u64, TunnelId),
     SessionRestarts(u64, TunnelId, u64),
     Op(u64, u64),
     Connecting(u64),
@@ -68,6 +70,7 @@ pub(crate) enum Direction {
 #[derive(Clone, Debug)]
 pub(crate) enum Timer {
     Poll,
+    Supervisor,
     Reconciler,
     Lifecycle(TunnelId),
     Session(TunnelId),
@@ -98,8 +101,8 @@ pub(crate) struct World {
     pub(crate) slow_until: Monotonic,
     pub(crate) lose_notices_until: Monotonic,
     pub(crate) source: Ipv4Addr,
-    /// The address that came to the host last, and when.
-    pub(crate) source_came: Option<(Ipv4Addr, Monotonic)>,
+    /// When each address came to the host last.
+    pub(crate) source_came: BTreeMap<Ipv4Addr, Monotonic>,
     pub(crate) underlay_mtu: u32,
     /// Hosts behind learned routes that answer no probe.
     pub(crate) silent_hosts: BTreeSet<ipnet::Ipv4Net>,
@@ -107,6 +110,11 @@ pub(crate) struct World {
     pub(crate) peers: BTreeMap<Ipv4Addr, Peer>,
     pub(crate) flows: BTreeMap<u64, Flow>,
     pub(crate) daemon: Option<Daemon>,
+    pub(crate) readers: Vec<Reader>,
+    pub(crate) reader_chance: Chance,
+    pub(crate) readers_saw: Seen,
+    /// The position that the readers were shown last.
+    pub(crate) readers_at: Position,
     /// The next start cannot read the switch.
     pub(crate) switch_is_lost: bool,
     pub(crate) crash_after: Option<u8>,
@@ -150,13 +158,17 @@ impl World {
             slow_until: Monotonic::ZERO,
             lose_notices_until: Monotonic::ZERO,
             source: CLIENT_IP,
-            source_came: None,
+            source_came: BTreeMap::new(),
             underlay_mtu: 1500,
             silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
             peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
             flows: BTreeMap::new(),
             daemon: None,
+            readers: Reader::all(),
+            reader_chance: Chance::new(seed, 4),
+            readers_saw: Seen::default(),
+            readers_at: Position::default(),
             switch_is_lost: false,
             crash_after: None,
             kill_at: None,
@@ -215,6 +227,12 @@ impl World {
         }
     }
 
+    /// What a run that began then and ended well counts.
+    pub(crate) fn stats(&self, begin: Monotonic) -> Stats {
+        let (copies, gaps) = (self.readers_saw.copies, self.readers_saw.gaps);
+        Stats { runs: 1, transitions: self.transitions, seconds: self.now.since(begin).as_secs(), copies, gaps }
+    }
+
     pub(crate) fn script_is_over(&self) -> bool {
         self.step >= self.script.steps.len()
     }
@@ -241,6 +259,7 @@ impl World {
                 }
             }
             self.check_always();
+            self.check_readers();
         }
     }
 
@@ -265,9 +284,10 @@ impl World {
             offer(peer.next_timer(), Timer::Peer(*address));
         }
         if let Some(daemon) = &self.daemon {
-            offer(daemon.poll_at(), Timer::Poll);
+            offer(daemon.polling.poll_timeout().map(|deadline| deadline.at), Timer::Poll);
+            offer(daemon.supervisor.poll_timeout().map(|deadline| deadline.at), Timer::Supervisor);
             offer(daemon.reconciler.poll_timeout().map(|deadline| deadline.at), Timer::Reconciler);
-            for (tunnel, provisioner) in daemon.provisioners() {
+            for (tunnel, provisioner) in &daemon.provisioners {
                 offer(provisioner.machine.poll_timeout().map(|deadline| deadline.at), Timer::Lifecycle(*tunnel));
                 let session = provisioner.session.as_ref().and_then(|session| session.machine.as_ref());
                 offer(session.and_then(|machine| machine.poll_timeout()).map(|deadline| deadline.at), Timer::Session(*tunnel));
@@ -278,7 +298,8 @@ impl World {
 
     fn ring(&mut self, timer: &Timer) {
         match timer {
-            Timer::Poll => self.read_ledger(),
+            Timer::Poll => self.poll(polling::Input::Timeout),
+            Timer::Supervisor => self.supervise(supervisor::Input::Timeout),
             Timer::Reconciler => self.tell_reconciler(reconcile::Input::Timeout),
             Timer::Lifecycle(tunnel) => self.tell_provisioner(*tunnel, lifecycle::Input::Timeout),
             Timer::Session(tunnel) => self.tell_session(*tunnel, warren_protocols::bgp::Input::Timeout),
@@ -298,22 +319,22 @@ impl World {
             Happening::Kill(of) if current(of) => self.crash("the stop took too long"),
             Happening::Read(of, number, read) if current(of) => self.ledger_answered(number, *read),
             Happening::Switched(of) if current(of) => self.switched(),
-            Happening::Poked(of) if current(of) => self.reconciler_reads_news(),
+            Happening::AddressFound(of) if current(of) => self.address_found(),
+            Happening::Poked(of) if current(of) => self.reconciler_reads(),
             Happening::Reconciler(of, start, input) if current(of) && self.reconciler_start() == Some(start) => {
                 self.tell_reconciler(*input)
             }
             Happening::ReconcilerRestarts(of) if current(of) => self.restart_reconciler(),
-            Happening::Notice(of, link) if current(of) => self.tell_reconciler(reconcile::Input::Notice(link)),
-            Happening::WakeUp(of) if current(of) => self.wake_up(),
+            Happening::Notice(of, link) if current(of) => self.append(vec![], vec![Change::Noticed(link)]),
+            Happening::WakeUp(of) if current(of) => self.poll(polling::Input::WakeUp),
             Happening::Observe(of, start) if current(of) => self.observe_all(start),
             Happening::Resolve(of, start, destinations) if current(of) => self.resolve(start, destinations),
             Happening::Measure(of, start, ways) if current(of) => self.measure(start, ways),
-            Happening::Deliver(of, tunnel, input) if current(of) => self.deliver(tunnel, input),
+            Happening::Deliver(of, tunnel, input) if current(of) => self.supervise(supervisor::Input::Deliver(tunnel, input)),
             Happening::Provisioner(of, tunnel, id, input) if current(of) && self.is_provisioner(tunnel, id) => {
                 self.tell_provisioner(tunnel, *input);
             }
             Happening::ProvisionerEnded(of, tunnel, id) if current(of) => self.provisioner_ended(tunnel, id),
-            Happening::ProvisionerRestarts(of, tunnel) if current(of) => self.restart_provisioner(tunnel),
             Happening::SessionRestarts(of, tunnel, id) if current(of) && self.is_provisioner(tunnel, id) => self.restart_session(tunnel),
             Happening::Verdicts(of, tunnel, routes) if current(of) => self.tell_verdicts(tunnel, routes),
             Happening::Op(of, op) if current(of) => self.work(op),
@@ -323,6 +344,7 @@ impl World {
             Happening::Kill(_)
             | Happening::Read(..)
             | Happening::Switched(_)
+            | Happening::AddressFound(_)
             | Happening::Poked(_)
             | Happening::Reconciler(..)
             | Happening::ReconcilerRestarts(_)
@@ -334,7 +356,6 @@ impl World {
             | Happening::Deliver(..)
             | Happening::Provisioner(..)
             | Happening::ProvisionerEnded(..)
-            | Happening::ProvisionerRestarts(..)
             | Happening::SessionRestarts(..)
             | Happening::Verdicts(..)
             | Happening::Op(..) => {}

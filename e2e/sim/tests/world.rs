@@ -14,6 +14,7 @@ fn a_thousand_seeds_keep_every_invariant_and_converge() {
     }
     assert_eq!(stats.runs, 1_000);
     assert!(stats.transitions > 500_000, "the worlds are too quiet: {stats:?}");
+    assert!(stats.copies > 100_000 && stats.gaps > 1_000, "the table's readers have too easy a life: {stats:?}");
 }
 
 #[test]

@@ -360,3 +360,28 @@ fn reads_of_a_node_on_the_old_chain_in_between_put_a_restart_off_and_do_not_prev
     let (after, verdict) = restarted(&mut guard, 310, |step| read_at(530 + step, 530 + step, 1_020, [1]));
     assert!(matches!(verdict, Verdict::Rebase(..)) && after <= 190, "after {after} s: {verdict:?}");
 }
+
+#[test]
+fn a_view_that_says_the_same_is_not_told_again_and_a_read_that_is_held_is_told_once() {
+    use crate::{
+        Epoch, NodeId,
+        reconcile::Role,
+        table::{Bounds, Table},
+    };
+    let role = Role::Gateway { device: key(100) };
+    let mut table = Table::new(NodeId(1), Epoch(1), Bounds::of_events(10));
+    let mut guard = ViewGuard::new(GuardSettings::default(), None);
+    let mut told = |at_second, read: Result<View, String>| {
+        let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables());
+        let names: Vec<_> = events.iter().map(|event| event.name()).collect();
+        table.append(7, events, changes);
+        (names, table.tables().view.clone().map(|in_force| in_force.accepted.view.slot.0), table.tables().held.is_some())
+    };
+    assert_eq!(told(0, Ok(view(1, [1]))), (vec!["view_accepted"], Some(1), false));
+    assert_eq!(told(1, Ok(view(2, [1]))), (vec![], Some(2), false));
+    assert_eq!(told(2, Err("no answer".to_owned())), (vec!["view_held"], Some(2), true));
+    assert_eq!(told(3, Err("no answer".to_owned())), (vec![], Some(2), true));
+    assert_eq!(told(4, Ok(view(3, [1]))), (vec![], Some(3), false));
+    assert_eq!(told(5, Ok(view(4, []))), (vec![], Some(3), true), "the second read tells whether it is worth a word");
+    assert_eq!(told(6, Ok(view(5, []))), (vec!["view_accepted"], Some(5), false));
+}

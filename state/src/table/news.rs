@@ -42,8 +42,9 @@ impl Tables {
     /// something since is told of as one that ended, and then by its report.
     #[must_use]
     pub fn tunnel_news(&self, before: &Self) -> Vec<(TunnelId, TunnelNews)> {
+        let ends = changed_keys(&before.ends.tunnels, &self.ends.tunnels);
         let touched: BTreeSet<TunnelId> =
-            changed_keys(&before.lives, &self.lives).chain(changed_keys(&before.tunnels, &self.tunnels)).collect();
+            changed_keys(&before.lives, &self.lives).chain(changed_keys(&before.tunnels, &self.tunnels)).chain(ends).collect();
         touched.into_iter().flat_map(|id| self.news_of(before, id).into_iter().map(move |news| (id, news))).collect()
     }
 
@@ -54,12 +55,18 @@ impl Tables {
             (Some(_), None) => Some(true),
             (Some(was), Some(is)) if another || is.is_down => (!was.is_down || (another && is.is_down)).then_some(false),
             (None, Some(is)) if is.is_down => Some(false),
-            (Some(_) | None, Some(_)) | (None, None) => None,
+            // It may have begun and ended since.
+            (None, Some(_) | None) => self.has_ended_since(before, id).then_some(true),
+            (Some(_), Some(_)) => None,
         };
         let runs = is.filter(|life| !life.is_down).and(self.tunnels.get(&id));
         let known = !another && was.is_some_and(|was| !was.is_down) && before.tunnels.get(&id) == runs;
         let ended = ended.map(|finished| TunnelNews::Ended { finished });
         ended.into_iter().chain(runs.filter(|_| !known).cloned().map(TunnelNews::Report)).collect()
+    }
+
+    fn has_ended_since(&self, before: &Self, id: TunnelId) -> bool {
+        self.ends.tunnels.get(&id).is_some_and(|at| before.ends.tunnels.get(&id) != Some(at))
     }
 
     /// What became of the routes to watch since `before`.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
@@ -80,6 +80,8 @@ pub struct Tables {
     pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
     /// Their provisioners.
     pub lives: OrdMap<TunnelId, Life>,
+    /// Provisioners that had nothing left to do.
+    pub ends: Ends,
     /// The routes whose hosts are to be probed, by tunnel.
     pub watched: OrdMap<TunnelId, Watch>,
     /// The enable switch in force.
@@ -129,6 +131,15 @@ pub struct Life {
     pub began: Sequence,
     /// It failed, and nothing was heard of the next one.
     pub is_down: bool,
+}
+
+/// When provisioners ended that had nothing left to do, the newest of them: whoever has not read for a while learns also of one
+/// that was never seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ends {
+    /// The last end of each tunnel's.
+    pub tunnels: OrdMap<TunnelId, Sequence>,
+    in_order: OrdSet<(Sequence, TunnelId)>,
 }
 
 /// The routes of one tunnel whose hosts are to be probed.
@@ -279,7 +290,7 @@ impl Tables {
         match change {
             Change::Tunnel(report) => self.lives(at, report),
             Change::TunnelDown(id) => self.fails(at, *id),
-            Change::TunnelGone(id) => self.forget(id),
+            Change::TunnelGone(id) => self.forget(at, *id),
             Change::NoTunnels => {
                 (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
             }
@@ -316,10 +327,11 @@ impl Tables {
         self.watched.remove(&id);
     }
 
-    fn forget(&mut self, id: &TunnelId) {
-        self.tunnels.remove(id);
-        self.lives.remove(id);
-        self.watched.remove(id);
+    fn forget(&mut self, at: Sequence, id: TunnelId) {
+        self.tunnels.remove(&id);
+        self.lives.remove(&id);
+        self.watched.remove(&id);
+        self.ends.add(at, id);
     }
 
     fn watch(&mut self, at: Sequence, tunnel: TunnelId, added: &[WatchedRoute], removed: &[Ipv4Net]) {
@@ -329,6 +341,24 @@ impl Tables {
         }
         for route in added {
             watch.routes.insert(route.dst, route.clone());
+        }
+    }
+}
+
+impl Ends {
+    /// Tunnels whose ends are kept.
+    pub const MOST: usize = 4_096;
+
+    fn add(&mut self, at: Sequence, id: TunnelId) {
+        if let Some(before) = self.tunnels.insert(id, at) {
+            self.in_order.remove(&(before, id));
+        }
+        self.in_order.insert((at, id));
+        if self.in_order.len() > Self::MOST
+            && let Some(oldest) = self.in_order.get_min().copied()
+        {
+            self.in_order.remove(&oldest);
+            self.tunnels.remove(&oldest.1);
         }
     }
 }

@@ -194,6 +194,27 @@ fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_t
 }
 
 #[test]
+fn a_provisioner_that_began_and_ended_between_two_reads_is_told_of_and_the_oldest_ends_are_let_go() {
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
+    let before = table.tables().clone();
+    table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
+    table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
+    let gone = table.tables().clone();
+    assert_eq!(gone.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: true })]);
+    assert_eq!(gone.tunnel_news(&gone), []);
+    table.append(7, vec![], vec![Change::Tunnel(report(1, 1))]);
+    let ended = (id(1), TunnelNews::Ended { finished: true });
+    assert_eq!(table.tables().tunnel_news(&before), [ended, (id(1), TunnelNews::Report(report(1, 1)))]);
+    assert_eq!(table.tables().tunnel_news(&gone), [(id(1), TunnelNews::Report(report(1, 1)))]);
+    for number in 0..Ends::MOST + 10 {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        table.append(7, vec![], vec![Change::TunnelGone(TunnelId(Pubkey(key)))]);
+    }
+    assert_eq!(table.tables().ends.tunnels.len(), Ends::MOST);
+}
+
+#[test]
 fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     let link = |number: usize| Some(LinkName::new(format!("l{number}")).unwrap());

@@ -4,6 +4,7 @@ mod ends;
 mod held;
 mod manual;
 mod mtu;
+mod reader;
 mod shutdown;
 mod sources;
 mod views;

@@ -1,0 +1,80 @@
+//! What a trace says, in short.
+
+use warren_state::{TunnelId, guard::Verdict, lifecycle, reconcile};
+
+pub(crate) fn short(tunnel: TunnelId) -> String {
+    format!("tunnel {}", tunnel.0.0[0].wrapping_sub(1))
+}
+
+pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
+    use lifecycle::Input;
+    match input {
+        Input::Assign { spec, incarnation, generation } => {
+            format!("Assign({} {} incarnation {incarnation} generation {generation})", spec.kind, spec.link)
+        }
+        Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
+        Input::Applied(report) => match report.failure() {
+            Some((step, fault)) => format!("Applied({} steps, then {step}: {fault})", report.steps.len()),
+            None => format!("Applied({} steps)", report.steps.len()),
+        },
+        Input::Observed(Err(_))
+        | Input::Removed(_)
+        | Input::Session(..)
+        | Input::Liveness(_)
+        | Input::Recheck
+        | Input::Retire { .. }
+        | Input::Detach
+        | Input::Timeout => format!("{input:?}"),
+    }
+}
+
+pub(crate) fn of_provisioner(effect: &lifecycle::Effect) -> String {
+    use lifecycle::Effect;
+    match effect {
+        Effect::Apply { steps, .. } => {
+            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+            format!("Apply({})", steps.join("; "))
+        }
+        Effect::Observe { .. }
+        | Effect::Remove { .. }
+        | Effect::StartSession { .. }
+        | Effect::Advertise { .. }
+        | Effect::StopSession { .. }
+        | Effect::Multicast(_)
+        | Effect::WatchRoutes { .. }
+        | Effect::Record(_)
+        | Effect::Finished => format!("{effect:?}"),
+    }
+}
+
+pub(crate) fn judged(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Accept(accepted) | Verdict::Rebase(accepted, _) => {
+            format!("slot {} with {} users in force", accepted.view.slot, accepted.view.users.len())
+        }
+        Verdict::Hold(reason) | Verdict::Confirm(reason) => format!("held, {reason}"),
+    }
+}
+
+pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
+    use reconcile::Input;
+    match input {
+        Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
+        Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
+        Input::Tunnel(report) => format!("Tunnel({} {} {:?})", report.tunnel, report.phase, report.incarnation),
+        Input::Held(_)
+        | Input::Switch(_)
+        | Input::ClientIp(_)
+        | Input::Owners(_)
+        | Input::Exclude(_)
+        | Input::Provision(_)
+        | Input::Remove(_)
+        | Input::Observed(Err(_))
+        | Input::Sources(_)
+        | Input::Underlay(_)
+        | Input::ProvisionerEnded { .. }
+        | Input::Notice(_)
+        | Input::Shutdown { .. }
+        | Input::Timeout => format!("{input:?}"),
+    }
+}
