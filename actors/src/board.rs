@@ -15,7 +15,7 @@ use warren_dataplane::Dataplane;
 use warren_ledger::{Fetcher, LedgerSource, Query};
 use warren_state::{
     Epoch, Exclusion, NodeId, OwnerChoice, Owners, TunnelId,
-    event::Event,
+    event::{Event, news},
     figures::Count,
     lifecycle::TunnelReport,
     reconcile::Role,
@@ -80,9 +80,15 @@ impl Board {
         let mut table = Table::new(node, epoch, Bounds::of_events(settings.journal_capacity));
         let excluded = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let (owners, disk) = (owners_of(&settings, &store), disk_of(&store));
+        let device = match settings.role {
+            RoleSettings::Gateway { device } => Some(device),
+            RoleSettings::Client(_) => None,
+        };
+        let mut events = vec![Event::Started { device, owners, switch, backend: dataplane.capabilities().backend }];
+        events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
         let changes =
             vec![Change::Switch(switch), Change::Disk(Arc::new(disk)), Change::Owners(owners), Change::Excluded(Arc::new(excluded))];
-        table.append(Clock::unix_ms(), vec![], changes);
+        table.append(Clock::unix_ms(), events, changes);
         let snapshot = Snapshot { node, epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             ledger: Fetcher::new(ledger, settings.fetcher()),
@@ -141,15 +147,16 @@ impl Board {
     }
 
     /// What is to be said of the store that was not said, after it was written.
-    pub(crate) fn store_changes(&self, store: &Store, tables: &Tables) -> Vec<Change> {
+    pub(crate) fn store_news(&self, store: &Store, tables: &Tables) -> (Vec<Event>, Vec<Change>) {
         let (disk, owners) = (disk_of(store), owners_of(&self.settings, store));
+        let events = news::of_disk(&tables.disk, &disk).into_iter().chain(news::of_owners(tables.owners, owners)).collect();
         let disk = (disk != *tables.disk).then(|| Change::Disk(Arc::new(disk)));
-        disk.into_iter().chain((owners != tables.owners).then_some(Change::Owners(owners))).collect()
+        (events, disk.into_iter().chain((owners != tables.owners).then_some(Change::Owners(owners))).collect())
     }
 
     /// Says what became of the store with something that was written to it.
     pub(crate) fn tell_store(&self, store: &Store) {
-        self.truth.update(|tables| (vec![], self.store_changes(store, tables)));
+        self.truth.update(|tables| self.store_news(store, tables));
     }
 
     /// Which users are ours, once it is known.
@@ -172,8 +179,9 @@ impl Board {
                 return (vec![], vec![]);
             }
             let changed = (now.list != before.list).then(|| Event::ExclusionChanged { entries: now.list.len() });
-            let held = now.error.clone().filter(|_| now.error != before.error).map(|reason| Event::ExclusionHeld { reason });
-            (changed.into_iter().chain(held).collect(), vec![Change::Excluded(Arc::new(now))])
+            let held = now.error.clone().filter(|_| now.error != before.error).map(|detail| Event::ExclusionHeld { detail });
+            let over = (before.error.is_some() && now.error.is_none()).then(|| Event::ExclusionHoldOver { entries: now.list.len() });
+            (changed.into_iter().chain(held).chain(over).collect(), vec![Change::Excluded(Arc::new(now))])
         });
     }
 }

@@ -7,9 +7,10 @@ use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
+use warren_ledger::LedgerHealth;
 use warren_state::{
-    Sequence,
-    event::{Event, Level},
+    Phase, Sequence, SessionStatus,
+    event::{About, Event, Level},
     journal::JournalEntry,
     repeats::{Repeats, Sum, Telling},
     table::Tables,
@@ -55,6 +56,7 @@ pub(crate) struct State {
     sequence: Sequence,
     tables: Tables,
     stale: bool,
+    ledger: LedgerHealth,
     repeats: Repeats,
     published_at: Option<Instant>,
     due: Option<(Instant, AbortOnDrop)>,
@@ -74,8 +76,8 @@ impl Actor for Status {
         let following = board.truth.follow(Wants::Everything, move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
-        let tables = Tables::default();
-        Ok(State { board, watch, following, sequence, tables, stale, repeats: Repeats::default(), published_at: None, due: None })
+        let (tables, ledger) = (Tables::default(), board.published.borrow().ledger.clone());
+        Ok(State { board, watch, following, sequence, tables, stale, ledger, repeats: Repeats::default(), published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -138,6 +140,7 @@ impl State {
 
     fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
         self.look_at_age();
+        self.look_at_ledger();
         self.repeats.due(self.board.clock.now()).iter().for_each(log_sum);
         self.board.published.send_replace(Arc::new(self.snapshot()));
         let now = Instant::now();
@@ -165,7 +168,7 @@ impl State {
             stale: self.stale,
             held: tables.held,
             restarted: tables.ledger_restarted,
-            ledger: board.ledger.health(),
+            ledger: self.ledger.clone(),
             ledger_cache: LedgerCache::of(&board.ledger, board.clock),
             refused: reconciled.refused.clone(),
             liveness: tables.liveness,
@@ -204,6 +207,11 @@ impl State {
         self.stale = stale;
     }
 
+    fn look_at_ledger(&mut self) {
+        let before = std::mem::replace(&mut self.ledger, self.board.ledger.health());
+        self.board.truth.append(news(&before, &self.ledger), vec![]);
+    }
+
     fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {
         if self.due.as_ref().is_some_and(|(due, _)| *due <= at) {
             return;
@@ -240,13 +248,41 @@ fn within(span: Duration) -> String {
     }
 }
 
-/// The one place where events become log lines.
+/// What the way to the ledger says of itself, where that is news.
+fn news(before: &LedgerHealth, now: &LedgerHealth) -> Vec<Event> {
+    let detail = || now.last_watch_error.clone().filter(|_| !now.subscribed);
+    let subscribed = before.subscribed != now.subscribed;
+    let subscribed = subscribed.then(|| Event::SubscriptionChanged { subscribed: now.subscribed, detail: detail() });
+    let way = before.over_tunnel != now.over_tunnel;
+    let way = way.then(|| Event::LedgerWayChanged { over_tunnel: now.over_tunnel.clone() });
+    subscribed.into_iter().chain(way).collect()
+}
+
+/// The one place where events become log lines: the words, and what they are about as fields.
 fn log(entry: &JournalEntry, remark: &dyn fmt::Display) {
-    let (event, sequence) = (&entry.event, entry.sequence.0);
-    match event.level() {
-        Level::Debug => tracing::debug!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
-        Level::Info => tracing::info!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
-        Level::Warn => tracing::warn!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
-        Level::Error => tracing::error!(target: "warren::event", event = event.name(), sequence, "{event}{remark}"),
+    macro_rules! line {
+        ($level:ident) => {{
+            let (event, About { tunnel, link, incarnation, phase, session, class, code, actor }) = (&entry.event, entry.event.about());
+            tracing::$level!(
+                target: "warren::event",
+                event = event.name(),
+                sequence = entry.sequence.0,
+                tunnel = tunnel.map(display),
+                link = link.map(display),
+                incarnation = incarnation.map(|incarnation| incarnation.0),
+                phase = phase.map(Phase::name),
+                session = session.map(SessionStatus::name),
+                class = class.map(display),
+                code,
+                actor,
+                "{event}{remark}"
+            )
+        }};
+    }
+    match entry.event.level() {
+        Level::Debug => line!(debug),
+        Level::Info => line!(info),
+        Level::Warn => line!(warn),
+        Level::Error => line!(error),
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
 use super::{client::Client, notes, output};
 use crate::http::v3;
@@ -135,10 +136,16 @@ fn tell_idle(status: &v3::Status) -> String {
 }
 
 /// As its last event says; a guess would be wrong half of the time.
-fn why_draining(reply: &v3::TunnelReply) -> Option<&str> {
-    let is_draining = reply.tunnel.phase == "draining";
-    let entered = |event: &&Value| event["event"] == "phase_changed" && event["to"] == "draining";
-    reply.events.iter().rev().filter(|_| is_draining).find(entered)?["reason"].as_str()
+fn why_draining(reply: &v3::TunnelReply) -> Option<String> {
+    let events = reply.events.iter().rev().filter(|_| reply.tunnel.phase == "draining");
+    events.filter_map(read).find_map(|event| {
+        let Event::PhaseChanged { to: Phase::Draining, reason, .. } = event else { return None };
+        reason.map(|reason| reason.to_string())
+    })
+}
+
+fn read(event: &Value) -> Option<Event> {
+    serde_json::from_value(event.clone()).ok()
 }
 
 fn meaning(phase: &str) -> &'static str {
@@ -168,29 +175,36 @@ fn advice(class: &str) -> &'static str {
 }
 
 fn tell_event(event: &Value) -> String {
-    let text =
-        |name: &str| event.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
     let when = event.get("unix_ms").and_then(Value::as_u64).map_or_else(String::new, |ms| output::date(ms / 1000));
-    let because = |name: &str| event.get(name).and_then(Value::as_str).map_or_else(String::new, |reason| format!(": {reason}"));
-    let what = match text("event").as_str() {
-        "phase_changed" => format!("{} -> {}{}", text("from"), text("to"), because("reason")),
-        "session_changed" => format!("session {} -> {}{}", text("from"), text("to"), because("detail")),
-        "step_failed" => format!("{} failed ({}){}", text("phase"), text("class"), because("reason")),
-        "repaired" => {
-            let steps = event.get("steps").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            format!("mended: {}", steps.collect::<Vec<_>>().join("; "))
-        }
-        "routes_blocked" => format!("{} learned routes find their places taken{}", text("count"), because("reason")),
-        "contested" => format!("something else fights over it: mended {} times in a row", text("repairs")),
-        "adopted" => format!("taken over from an earlier run, incarnation {}", text("incarnation")),
-        "actor_restarted" => format!("{} ended and was started again{}", text("actor"), because("reason")),
-        "manual_asked" => "provisioned through the API".to_owned(),
-        "manual_removed" => "removed through the API".to_owned(),
-        "source_held" => format!("stays at {}, although today {} would be chosen", text("source"), text("other")),
-        "refused" => format!("refused ({}){}", text("code"), because("reason")),
-        other => other.to_owned(),
-    };
+    // Of a kind that this version does not know the daemon's own words are told, or its name.
+    let said = || ["text", "kind", "event"].iter().find_map(|name| event.get(*name)?.as_str()).unwrap_or_default().to_owned();
+    let what = read(event).map_or_else(said, |event| in_short(&event));
     format!("{when}  {what}")
+}
+
+/// Without the tunnel, which the lines are all about.
+#[allow(clippy::wildcard_enum_match_arm, reason = "what has no shorter form is told as it is")]
+fn in_short(event: &Event) -> String {
+    fn because(reason: Option<&impl std::fmt::Display>) -> String {
+        reason.map_or_else(String::new, |reason| format!(": {reason}"))
+    }
+    match event {
+        Event::PhaseChanged { from, to, reason, .. } => format!("{from} -> {to}{}", because(reason.as_ref())),
+        Event::SessionChanged { from, to, detail, .. } => format!("session {from} -> {to}{}", because(detail.as_ref())),
+        Event::SessionCauseChanged { status, detail, .. } => format!("session still {status}{}", because(detail.as_ref())),
+        Event::StepFailed { phase, fault, .. } => format!("{phase} failed ({}): {fault}", fault.class),
+        Event::Repaired { steps, more, .. } => format!("mended: {}", steps_in_words(steps, *more).join("; ")),
+        Event::RoutesBlocked { count, fault, .. } => format!("{count} learned routes find their places taken: {fault}"),
+        Event::RoutesChanged { counts, .. } => counts.to_string(),
+        Event::Contested { repairs, .. } => format!("something else fights over it: mended {repairs} times in a row"),
+        Event::Adopted { incarnation, .. } => format!("taken over from an earlier run, incarnation {incarnation}"),
+        Event::ActorRestarted { actor, detail, .. } => format!("{actor} ended and was started again: {detail}"),
+        Event::ManualAsked { .. } => "provisioned through the API".to_owned(),
+        Event::ManualRemoved { .. } => "removed through the API".to_owned(),
+        Event::SourceHeld { source, other, .. } => format!("stays at {source}, although today {other} would be chosen"),
+        Event::Refused { refusal, .. } => format!("refused ({}): {refusal}", refusal.code()),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -198,13 +212,23 @@ mod tests {
     use super::*;
     use crate::cli::samples;
 
+    const KEY: &str = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
+
+    /// An event as the daemon tells it.
+    fn phase(from: &str, to: &str, reason: Value) -> Value {
+        json!({
+            "epoch": 1, "sequence": 7, "unix_ms": 1760464781000u64, "v": 1, "kind": "phase_changed", "tunnel": KEY, "link": "doublezero0",
+            "incarnation": 1, "from": from, "to": to, "reason": reason, "level": "info", "text": "",
+        })
+    }
+
     #[test]
     fn a_failed_tunnel_is_explained_with_its_reason_its_retry_and_its_last_events() {
         let reply: v3::TunnelReply = serde_json::from_value(json!({
             "schema": 1,
             "tunnel": samples::failed(),
             "spec": null,
-            "events": [{"unix_ms": 1760464781000u64, "event": "phase_changed", "from": "linking", "to": "failed", "reason": "not ours"}],
+            "events": [phase("linking", "failed", json!({"fault": {"class": "conflict", "operation": "make link", "detail": "not ours"}}))],
         }))
         .unwrap();
         let text = tell(&samples::status(|_| {}), &reply);
@@ -215,7 +239,7 @@ mod tests {
             "its session is \"Pending BGP Session\"; no answer of the device so far",
             "tried again in 8s",
             "2 failed attempts",
-            "2025-10-14 17:59:41 UTC  linking -> failed: not ours",
+            "2025-10-14 17:59:41 UTC  linking -> failed: make link: not ours",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -226,7 +250,8 @@ mod tests {
         let mut tunnel = samples::tunnel();
         tunnel["phase"] = json!("draining");
         let why = "this host's address is 192.0.2.9 now, no longer 192.0.2.1";
-        let events = json!([{"unix_ms": 1760464781000u64, "event": "phase_changed", "from": "active", "to": "draining", "reason": why}]);
+        let moved = json!({"retired": {"code": "address_changed", "now": "192.0.2.9", "before": "192.0.2.1"}});
+        let events = json!([phase("active", "draining", moved)]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
         let text = tell(&samples::status(|_| {}), &serde_json::from_value(reply).unwrap());
         assert!(text.contains(&format!("  it is being taken down\n  because {why}\n")) && !text.contains("disabled"), "{text}");
@@ -239,7 +264,9 @@ mod tests {
         (tunnel["blocked_routes_total"], tunnel["blocked_routes"]) = (json!(1), json!(["198.18.0.0/24: a route of another"]));
         tunnel["capturing_routes"] = json!(["203.0.113.0/24: it leads to 203.0.113.1, the far end of a tunnel of this host"]);
         tunnel["capturing_routes_total"] = json!(1);
-        let events = json!([{"unix_ms": 1760464781000u64, "event": "manual_asked", "link": "doublezero0"}]);
+        let known = json!({"v": 1, "kind": "manual_asked", "unix_ms": 1760464781000u64, "tunnel": KEY, "link": "doublezero0"});
+        let later = json!({"v": 1, "kind": "of_later", "unix_ms": 1760464781000u64, "text": "what a later daemon says"});
+        let events = json!([known, later]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
         let status = samples::status(|status| status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null}));
         let text = tell(&status, &serde_json::from_value(reply).unwrap());
@@ -250,6 +277,7 @@ mod tests {
             "1 more route stays out",
             "it leads to 203.0.113.1",
             "UTC  provisioned through the API",
+            "UTC  what a later daemon says",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -106,7 +106,14 @@ impl Engine for Cardboard {
 
     fn journal(&self, after: Sequence) -> Vec<JournalEntry> {
         let tunnel = TunnelId(key(1));
-        let event = |session| Event::SessionChanged { tunnel, peer_asn: Asn(1), from: SessionStatus::Pending, to: session, detail: None };
+        let event = |session| Event::SessionChanged {
+            tunnel,
+            peer_asn: Asn(1),
+            from: SessionStatus::Pending,
+            to: session,
+            cause: None,
+            detail: None,
+        };
         let entry = |n, event| JournalEntry { epoch: warren_state::Epoch(1), sequence: Sequence(n), unix_ms: n, event };
         let all =
             [entry(1, event(SessionStatus::Initializing)), entry(2, Event::Switched { enabled: true }), entry(3, event(SessionStatus::Up))];

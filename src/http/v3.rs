@@ -426,7 +426,8 @@ pub struct TunnelReply {
     /// What it should be.
     #[schema(value_type = Object)]
     pub spec: serde_json::Value,
-    /// Its newest events, oldest first, at most 32.
+    /// Its newest events, oldest first, at most 32: each with `v` (1), its position (`epoch`, `sequence`), `unix_ms`, `kind` and the
+    /// fields of that kind, and what follows from them: `level` and `text`, the words for people.
     #[schema(value_type = Vec<Object>)]
     pub events: Vec<serde_json::Value>,
 }

@@ -7,9 +7,13 @@
 //! An operator names one with a flag, for a run, or pins one, which is kept. A pin is held against the host when the daemon
 //! starts: a host that has it no more goes on as if nobody had pinned it.
 
+mod why;
+
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use why::{FoundBecause, KeptBecause, PinNews};
 
 /// An address, and who sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,15 +89,20 @@ pub struct Look {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
     /// Another address is in force, and why it replaced the one before.
-    pub changed: Option<&'static str>,
+    pub changed: Option<FoundBecause>,
     /// Another address would be chosen from now on, and why the one in force stays.
-    pub held: Option<&'static str>,
+    pub held: Option<KeptBecause>,
+    /// No other address would be chosen any more.
+    pub hold_over: bool,
+    /// The host ceased to have the address that is pinned and in force, or has it again.
+    pub pin: Option<PinNews>,
     /// The host is to be looked at again soon: a change must be seen twice.
     pub again: bool,
 }
 
 /// Why an address that is pinned cannot be in force.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "code", content = "address")]
 pub enum Unusable {
     /// See [`is_public`].
     #[error("client_ip {0} is not a globally routable address")]
@@ -162,10 +171,10 @@ enum Verdict {
     Unknown,
     Stay,
     /// Although this one would be chosen today.
-    Hold(Ipv4Addr, &'static str),
-    Change(Chosen, &'static str),
+    Hold(Ipv4Addr, KeptBecause),
+    Change(Chosen, FoundBecause),
     /// At once.
-    Return(Chosen, &'static str),
+    Return(Chosen),
 }
 
 impl Addresses {
@@ -237,6 +246,12 @@ impl Addresses {
     /// # Errors
     /// When no address is in force and none is found: why.
     pub fn look(&mut self, look: &Look) -> Result<Outcome, String> {
+        let other = self.other;
+        let outcome = self.decide(look)?;
+        Ok(Outcome { hold_over: other.is_some() && self.other.is_none(), ..outcome })
+    }
+
+    fn decide(&mut self, look: &Look) -> Result<Outcome, String> {
         if let Some(outcome) = self.look_at_pin(look) {
             return outcome;
         }
@@ -244,9 +259,9 @@ impl Addresses {
             let (first, source) = self.first(look)?;
             (self.in_force, self.source) = (Some(first), source);
             let other = self.other_guess(look);
-            let held = other.map(|_| "it was in force before, or a tunnel of it is in place");
+            let held = other.map(|_| KeptBecause::InForceBefore);
             self.other = other;
-            return Ok(Outcome { changed: Some("it was found"), held, again: false });
+            return Ok(Outcome { changed: Some(FoundBecause::Found), held, ..Outcome::default() });
         };
         if look.host.contains(&in_force.address) {
             in_force.seen = Seen::Host;
@@ -273,7 +288,10 @@ impl Addresses {
                 let before = self.in_force.map(|chosen| chosen.address);
                 self.replace(chosen, before, look, why)
             }
-            Verdict::Return(chosen, why) => self.replace(chosen, None, look, why),
+            Verdict::Return(chosen) => {
+                let outcome = self.replace(chosen, None, look, FoundBecause::Returned);
+                Outcome { held: self.other.map(|_| KeptBecause::TunnelInPlace), ..outcome }
+            }
         })
     }
 
@@ -282,10 +300,15 @@ impl Addresses {
         let Pin { address, trust } = self.pin?;
         match (may_pin(address, &look.up), trust) {
             (here @ Ok(()), _) | (here @ Err(_), Trust::Proven) => {
+                let pin = match (self.pin_away, here.is_err()) {
+                    (false, true) => Some(PinNews::Away),
+                    (true, false) => Some(PinNews::Back),
+                    (true, true) | (false, false) => None,
+                };
                 self.pin_away = here.is_err();
                 self.pin = Some(Pin { address, trust: Trust::Proven });
-                let changed = self.put_pin(address).then_some("it is pinned");
-                Some(Ok(Outcome { changed, ..Outcome::default() }))
+                let changed = self.put_pin(address).then_some(FoundBecause::Pinned);
+                Some(Ok(Outcome { changed, pin, ..Outcome::default() }))
             }
             (Err(Unusable::NotHere(_)), Trust::Untried) => {
                 self.pin = Some(Pin { address, trust: Trust::Missed });
@@ -307,7 +330,7 @@ impl Addresses {
         before.map(|before| before.address) != Some(address)
     }
 
-    fn replace(&mut self, chosen: Chosen, before: Option<Ipv4Addr>, look: &Look, why: &'static str) -> Outcome {
+    fn replace(&mut self, chosen: Chosen, before: Option<Ipv4Addr>, look: &Look, why: FoundBecause) -> Outcome {
         (self.in_force, self.before, self.candidate, self.source) = (Some(chosen), before, None, Source::Discovered);
         self.other = self.other_guess(look);
         Outcome { changed: Some(why), ..Outcome::default() }
@@ -337,7 +360,7 @@ impl Addresses {
         let Some(chosen) = self.in_force else { return Verdict::Unknown };
         let has_tunnel = |address| look.tunnels.iter().any(|tunnel| tunnel.local == Some(address));
         if let Some(address) = self.before.filter(|before| look.host.contains(before) && has_tunnel(*before)) {
-            return Verdict::Return(Chosen { address, seen: Seen::Host }, "it is on this host again, and its tunnel is in place");
+            return Verdict::Return(Chosen { address, seen: Seen::Host });
         }
         let guess = match &look.guess {
             Ok(guess) if guess.address != chosen.address => *guess,
@@ -346,17 +369,15 @@ impl Addresses {
         };
         let on_host = look.host.contains(&chosen.address);
         match (on_host, chosen.seen) {
-            (true, _) if !look.tunnels.is_empty() => Verdict::Hold(guess.address, "it is on this host, and a tunnel is in place"),
-            (true, _) if look.users == Some(true) => Verdict::Hold(guess.address, "it is on this host, and the ledger names a user of it"),
-            (true, _) if look.users.is_none() => {
-                Verdict::Hold(guess.address, "it is on this host, and the ledger was not asked about it yet")
-            }
-            (true, _) => Verdict::Change(guess, "nobody uses the one before, and this one is preferred"),
+            (true, _) if !look.tunnels.is_empty() => Verdict::Hold(guess.address, KeptBecause::TunnelInPlace),
+            (true, _) if look.users == Some(true) => Verdict::Hold(guess.address, KeptBecause::LedgerNamesIt),
+            (true, _) if look.users.is_none() => Verdict::Hold(guess.address, KeptBecause::LedgerNotAsked),
+            (true, _) => Verdict::Change(guess, FoundBecause::Preferred),
             (false, Seen::Outside) if look.tunnels.iter().any(|tunnel| tunnel.works) => {
-                Verdict::Hold(guess.address, "a tunnel works with it")
+                Verdict::Hold(guess.address, KeptBecause::TunnelWorks)
             }
-            (false, Seen::Outside) => Verdict::Change(guess, "the host is seen at another address"),
-            (false, Seen::Host) => Verdict::Change(guess, "the one before has left this host"),
+            (false, Seen::Outside) => Verdict::Change(guess, FoundBecause::SeenElsewhere),
+            (false, Seen::Host) => Verdict::Change(guess, FoundBecause::Left),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod choose;
 mod manual;
+mod refusal;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -15,15 +16,13 @@ use std::{
     net::Ipv4Addr,
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
-    owners::Foreign,
     reconcile::Role,
     view::{Device, User, UserStatus},
 };
 pub use manual::{ManualRequest, manual_id, manual_spec};
+pub use refusal::{EndpointFault, GroupFault, NetFault, Refusal};
 use service::Ends;
 
 /// The users' AS where the ledger's configuration says 0, as in `doublezerod`.
@@ -67,23 +66,13 @@ pub struct Built {
     pub keep: BTreeSet<Pubkey>,
 }
 
-/// Why a user's tunnel is not built.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Refusal {
-    /// A machine-readable reason.
-    #[serde(deserialize_with = "known_code")]
-    pub code: Code,
-    /// The reason for people.
-    pub reason: String,
-}
-
 /// Works out the tunnels that the view asks for. The same request gives the same answer.
 #[must_use]
 pub fn build(request: &Request<'_>) -> Built {
     let mut built = Built::default();
     for (key, quarantine) in &request.view.quarantined {
         built.keep.insert(*key);
-        built.refused.insert(*key, Refusal { code: "quarantined", reason: format!("the account does not decode: {}", quarantine.reason) });
+        built.refused.insert(*key, Refusal::Quarantined { detail: quarantine.reason.clone() });
     }
     let mut candidates = BTreeMap::new();
     for (key, user) in &request.view.users {
@@ -122,50 +111,14 @@ enum Verdict {
     NeedsSource(Ipv4Addr),
 }
 
-/// A machine-readable reason.
-pub type Code = &'static str;
-
-/// Every code that a refusal may have.
-const CODES: [&str; 20] = [
-    "bad_client_ip",
-    "bad_dz_ip",
-    "bad_endpoint",
-    "bad_link_name",
-    "bad_tunnel_net",
-    "duplicate",
-    "endpoints_in_use",
-    "link_name_in_use",
-    "no_config",
-    "no_device",
-    "no_group",
-    "no_prefixes",
-    "no_source",
-    "not_activated",
-    "not_ours",
-    "not_supported_yet",
-    "other_owner",
-    "quarantined",
-    "unknown_kind",
-    "unknown_status",
-];
-
-fn known_code<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
-    let code = String::deserialize(deserializer)?;
-    CODES.into_iter().find(|known| **known == code).ok_or_else(|| serde::de::Error::custom("unknown code"))
-}
-
-fn refusal(code: &'static str, reason: impl Into<String>) -> Refusal {
-    Refusal { code, reason: reason.into() }
-}
-
 fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
     if let Err(refusal) = is_ours(request.role, user).and_then(|()| is_activated(user.status)) {
         return Verdict::Refuse(refusal);
     }
     match request.owners.accept(user, request.view.authorities.as_ref()) {
         Ok(()) => {}
-        Err(Foreign::Other(reason)) => return Verdict::Refuse(Refusal { code: "other_owner", reason }),
-        Err(Foreign::Unknown(reason)) => return Verdict::Keep(Refusal { code: "other_owner", reason }),
+        Err(why) if why.is_certain() => return Verdict::Refuse(Refusal::OtherOwner { why }),
+        Err(why) => return Verdict::Keep(Refusal::OtherOwner { why }),
     }
     let kind = match supported(request.role, user.kind) {
         Ok(kind) => kind,
@@ -194,47 +147,37 @@ fn is_ours(role: Role, user: &User) -> Result<(), Refusal> {
         Role::Client { client_ip } => user.client_ip == client_ip,
         Role::Gateway { device } => user.device == device,
     };
-    if ours { Ok(()) } else { Err(refusal("not_ours", "the user belongs to another host")) }
+    if ours { Ok(()) } else { Err(Refusal::NotOurs) }
 }
 
 fn is_activated(status: UserStatus) -> Result<(), Refusal> {
-    let (code, reason) = match status {
-        UserStatus::Activated => return Ok(()),
-        UserStatus::Deleting => ("not_activated", "the user is being deleted".to_owned()),
-        UserStatus::Banned => ("not_activated", "the user is banned".to_owned()),
-        UserStatus::OutOfCredits => ("not_activated", "the user is out of credits".to_owned()),
-        UserStatus::Deprecated(number) => ("not_activated", format!("the user has the deprecated status {number}")),
-        UserStatus::Unknown(number) => ("unknown_status", format!("the user has the unknown status {number}")),
-    };
-    Err(Refusal { code, reason })
+    match status {
+        UserStatus::Activated => Ok(()),
+        UserStatus::Deleting | UserStatus::Banned | UserStatus::OutOfCredits | UserStatus::Deprecated(_) => {
+            Err(Refusal::NotActivated { status })
+        }
+        UserStatus::Unknown(number) => Err(Refusal::UnknownStatus { number }),
+    }
 }
 
 fn supported(role: Role, kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
     match (role, kind) {
         (_, Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering))) => Ok(kind),
         (Role::Client { .. }, Ok(kind @ ServiceKind::Multicast)) => Ok(kind),
-        (Role::Gateway { .. }, Ok(kind @ ServiceKind::Multicast)) => {
-            Err(refusal("not_supported_yet", format!("this version does not build the device's end of {kind} tunnels")))
-        }
-        (_, Err(number)) => Err(refusal("unknown_kind", format!("the user asks for the unknown service {number}"))),
+        (Role::Gateway { .. }, Ok(kind @ ServiceKind::Multicast)) => Err(Refusal::NotSupportedYet { kind }),
+        (_, Err(number)) => Err(Refusal::UnknownKind { number }),
     }
 }
 
 /// The device's end of the tunnel.
 fn endpoint(view: &View, user: &User) -> Result<Ipv4Addr, Refusal> {
     let endpoint = if user.tunnel_endpoint.is_unspecified() { device(view, user)?.public_ip } else { user.tunnel_endpoint };
-    if is_host(endpoint) {
-        Ok(endpoint)
-    } else {
-        Err(refusal("bad_endpoint", format!("{endpoint} cannot be the device's end of a tunnel")))
-    }
+    if is_host(endpoint) { Ok(endpoint) } else { Err(Refusal::BadEndpoint { endpoint, why: EndpointFault::NoHost }) }
 }
 
 fn device<'a>(view: &'a View, user: &User) -> Result<&'a Device, Refusal> {
-    view.devices.get(&user.device).ok_or_else(|| match view.quarantined.get(&user.device) {
-        Some(quarantine) => refusal("no_device", format!("the account of device {} does not decode: {}", user.device, quarantine.reason)),
-        None => refusal("no_device", format!("there is no account of device {}", user.device)),
-    })
+    let detail = || view.quarantined.get(&user.device).map(|quarantine| quarantine.reason.clone());
+    view.devices.get(&user.device).ok_or_else(|| Refusal::NoDevice { device: user.device, detail: detail() })
 }
 
 /// The outer address of our end; `None` when it must be asked for first.
@@ -271,9 +214,10 @@ fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
 /// Both ends, as this side sees them.
 fn ends(request: &Request<'_>, user: &User, endpoint: Ipv4Addr, source: Ipv4Addr) -> Result<Ends, Refusal> {
     let net = user.tunnel_net;
-    let overlay = net.network().ok_or_else(|| refusal("bad_tunnel_net", format!("{net} is not a network")))?;
+    let bad_net = |why| Refusal::BadTunnelNet { net, why };
+    let overlay = net.network().ok_or(bad_net(NetFault::NoNetwork))?;
     if overlay.prefix_len() != 31 || !is_host(overlay.network()) {
-        return Err(refusal("bad_tunnel_net", format!("the tunnel network {net} is not a usable /31")));
+        return Err(bad_net(NetFault::Unusable));
     }
     let (device_overlay, user_overlay) = (overlay.network(), overlay.broadcast());
     let ends = match request.role {
@@ -283,16 +227,16 @@ fn ends(request: &Request<'_>, user: &User, endpoint: Ipv4Addr, source: Ipv4Addr
         }
     };
     if !is_host(user.client_ip) {
-        return Err(refusal("bad_client_ip", format!("{} cannot be the user's end of a tunnel", user.client_ip)));
+        return Err(Refusal::BadClientIp { client_ip: user.client_ip });
     }
     if ends.local == ends.remote {
-        return Err(refusal("bad_endpoint", format!("both ends of the tunnel are {}", ends.local)));
+        return Err(Refusal::BadEndpoint { endpoint: ends.local, why: EndpointFault::BothEnds });
     }
     if overlay.contains(&ends.local) || overlay.contains(&ends.remote) {
-        return Err(refusal("bad_tunnel_net", format!("the tunnel network {net} contains an end of the tunnel itself")));
+        return Err(bad_net(NetFault::ContainsAnEnd));
     }
     if has_dz_ip(user) && (!is_host(user.dz_ip) || overlay.contains(&user.dz_ip)) {
-        return Err(refusal("bad_dz_ip", format!("{} cannot be the user's overlay address", user.dz_ip)));
+        return Err(Refusal::BadDzIp { dz_ip: user.dz_ip });
     }
     Ok(ends)
 }

@@ -1,17 +1,73 @@
 //! The one enum of events: it feeds log lines, metrics, the journal and the event stream.
+//!
+//! An event is data: what a program needs of it is in its fields, under names that stay. Words, level and the fields of the log
+//! follow from it. What the operating system, a parser or another host says is kept as text, in fields named `detail`.
+//!
+//! Whatever is shown of the daemon's state has an event that tells when it changed, but for what only counts on: ages,
+//! counters, and the next point in time of a wait whose beginning was told.
 
-use std::{fmt, net::Ipv4Addr};
+mod about;
+mod kind;
+mod level;
+pub mod news;
+mod peers;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod words;
+
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{Asn, FaultClass, Generation, Incarnation, LinkName, Phase, Pubkey, SessionStatus, Slot, TunnelId};
+use crate::{
+    Asn, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, ServiceKind, SessionCause, SessionStatus, Slot,
+    Switch, TunnelId,
+    address::{FoundBecause, KeptBecause, Unusable},
+    desired::Refusal,
+    guard::HoldReason,
+    invariant::Invariant,
+    lifecycle::{MoveReason, PhaseReason, RouteCounts},
+    reconcile::ManualEnd,
+    spec::SpecPart,
+};
+
+pub use about::About;
+pub use kind::Kind;
+pub use level::Level;
+pub use peers::{PeerChange, PeerNews, PeerState};
+pub use wire::VERSION;
 
 /// Something that happened.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(rename_all = "snake_case", tag = "event")]
-#[non_exhaustive]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case", tag = "kind")]
 pub enum Event {
+    /// The daemon began.
+    Started {
+        /// The device whose users it serves; none for a client.
+        device: Option<Pubkey>,
+        /// Whose users count.
+        owners: Owners,
+        /// The enable switch, as it is on disk.
+        switch: Switch,
+        /// The dataplane's name.
+        backend: String,
+    },
+    /// The daemon is about to end.
+    Stopping {
+        /// Whether its tunnels go with it.
+        remove: bool,
+    },
+    /// The store cannot be written, or only a part of it.
+    StoreImpaired {
+        /// What the store says.
+        detail: String,
+    },
+    /// The store can be written again, all of it.
+    StoreMended,
     /// A view became the one in force.
     ViewAccepted {
         /// Its slot.
@@ -23,8 +79,13 @@ pub enum Event {
     },
     /// A read was not taken as the view in force.
     ViewHeld {
-        /// Why, for people.
-        reason: String,
+        /// Why.
+        reason: HoldReason,
+    },
+    /// After reads that were not, or a time without any, a read was taken as the view in force again.
+    ViewRenewed {
+        /// Its slot.
+        slot: Slot,
     },
     /// The view in force is older than allowed; tunnels stay.
     ViewStale {
@@ -49,10 +110,37 @@ pub enum Event {
         /// What went wrong with the one before, where something did.
         detail: Option<String>,
     },
+    /// The subscription to the ledger's changes came up or went down.
+    SubscriptionChanged {
+        /// Whether it is up.
+        subscribed: bool,
+        /// Why it is not, where that is known.
+        detail: Option<String>,
+    },
+    /// Requests to the ledger began or ceased to go over a tunnel of ours.
+    LedgerWayChanged {
+        /// Why they do; none once they do not.
+        over_tunnel: Option<String>,
+    },
     /// The enable switch was set, on disk and live.
     Switched {
         /// To what.
         enabled: bool,
+    },
+    /// The enable switch cannot be read: tunnels are held as they are until it is set.
+    SwitchUnknown {
+        /// What the store says.
+        detail: String,
+    },
+    /// Whose users count is another now.
+    OwnersChanged {
+        /// Whose.
+        owners: Owners,
+    },
+    /// Somebody connected this host, and that was written down.
+    OwnerNamed {
+        /// Who.
+        owner: Pubkey,
     },
     /// This host goes by this public address from now on.
     ClientIpFound {
@@ -60,15 +148,13 @@ pub enum Event {
         address: Ipv4Addr,
         /// The one before.
         before: Option<Ipv4Addr>,
-        /// Why it replaced the one before, for people.
-        reason: String,
+        /// Why it is in force.
+        reason: FoundBecause,
     },
-    /// The address that an operator pinned is none of this host's any more: it is pinned no longer.
-    PinDropped {
-        /// The address.
-        address: Ipv4Addr,
-        /// What is wrong with it, for people.
-        reason: String,
+    /// No public address was found for this host so far.
+    ClientIpUnknown {
+        /// What each way to find one says.
+        detail: String,
     },
     /// Another public address would be chosen for this host today; the one in force stays.
     ClientIpHeld {
@@ -76,8 +162,35 @@ pub enum Event {
         address: Ipv4Addr,
         /// What would be chosen.
         other: Ipv4Addr,
-        /// Why it stays, for people.
-        reason: String,
+        /// Why it stays.
+        reason: KeptBecause,
+    },
+    /// No other public address would be chosen for this host any more.
+    ClientIpHoldOver {
+        /// The one in force.
+        address: Ipv4Addr,
+    },
+    /// An operator pinned this host's address, and that was written down.
+    Pinned {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// The host does not have the address that is pinned any more: a start would drop the pin.
+    PinAway {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// It has it again.
+    PinBack {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// The address that an operator pinned is none of this host's any more: it is pinned no longer.
+    PinDropped {
+        /// The address.
+        address: Ipv4Addr,
+        /// What is wrong with it.
+        reason: Unusable,
     },
     /// Another outer source address would be chosen for a tunnel today; it stays at the one that it has.
     SourceHeld {
@@ -88,10 +201,12 @@ pub enum Event {
         /// What would be chosen.
         other: Ipv4Addr,
     },
-    /// The enable switch cannot be read: tunnels are held as they are until it is set.
-    SwitchUnknown {
-        /// Why, for people.
-        reason: String,
+    /// No other outer source address would be chosen for a tunnel any more.
+    SourceHoldOver {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The address that it has.
+        source: Ipv4Addr,
     },
     /// A plan was handed out.
     PlanCommitted {
@@ -102,14 +217,26 @@ pub enum Event {
         /// How many it takes down.
         retired: usize,
     },
-    /// A user's tunnel is not built, and why.
+    /// Desired and observed began to agree, or ceased to.
+    Converged {
+        /// Whether they agree.
+        converged: bool,
+        /// The last plan handed out.
+        generation: Generation,
+    },
+    /// A user's tunnel is not built, and why; or why, when that is another reason than before.
     Refused {
         /// The user's account.
         user: Pubkey,
-        /// A machine-readable reason.
-        code: &'static str,
-        /// The reason for people.
-        reason: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A user is refused no longer: its tunnel is built, or the ledger does not have it any more.
+    RefusalOver {
+        /// The user's account.
+        user: Pubkey,
+        /// Why it was refused.
+        refusal: Refusal,
     },
     /// An operator asked for a tunnel, past the ledger.
     ManualAsked {
@@ -127,8 +254,8 @@ pub enum Event {
     },
     /// What an operator asked for past the ledger is over: from now on the ledger alone says which tunnels there are.
     ManualOver {
-        /// Why, for people.
-        reason: String,
+        /// Why.
+        reason: ManualEnd,
     },
     /// The list of destinations that sessions may not teach us is another one now.
     ExclusionChanged {
@@ -137,8 +264,39 @@ pub enum Event {
     },
     /// The list of excluded destinations cannot be used; the one before holds.
     ExclusionHeld {
-        /// Why, for people.
-        reason: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The list of excluded destinations can be used again.
+    ExclusionHoldOver {
+        /// How many entries it has.
+        entries: usize,
+    },
+    /// A tunnel is to be another one from now on, or is to be at all.
+    SpecChanged {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its link.
+        link: LinkName,
+        /// The service that it carries.
+        service: ServiceKind,
+        /// Our outer address.
+        local: Ipv4Addr,
+        /// The other outer address.
+        remote: Ipv4Addr,
+        /// What differs from before; of a new one, what it has.
+        parts: BTreeSet<SpecPart>,
+    },
+    /// The groups that this host publishes to or receives are others now.
+    GroupsChanged {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its link.
+        link: LinkName,
+        /// Those that it publishes to.
+        publish: BTreeSet<Ipv4Addr>,
+        /// Those that it subscribes to.
+        subscribe: BTreeSet<Ipv4Addr>,
     },
     /// A tunnel went from one phase to another.
     PhaseChanged {
@@ -152,8 +310,8 @@ pub enum Event {
         from: Phase,
         /// The phase entered.
         to: Phase,
-        /// Why, for people.
-        reason: Option<String>,
+        /// Why, where it is not the way of things.
+        reason: Option<PhaseReason>,
     },
     /// A step failed.
     StepFailed {
@@ -161,12 +319,102 @@ pub enum Event {
         tunnel: TunnelId,
         /// Where.
         phase: Phase,
-        /// What may be done.
-        class: FaultClass,
-        /// Why, for people.
-        reason: String,
+        /// What was attempted, what went wrong, and what may be done.
+        fault: Fault,
         /// When it is tried again, in milliseconds from now.
         retry_in_ms: u64,
+    },
+    /// A link that was there already was taken over.
+    Adopted {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its link.
+        link: LinkName,
+        /// The incarnation in its mark.
+        incarnation: Incarnation,
+    },
+    /// What something else changed was put back.
+    Repaired {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The first of the steps that did it.
+        steps: Vec<PlannedStep>,
+        /// How many others there were.
+        more: usize,
+    },
+    /// Something else on this host changes the tunnel again and again: from now on it is put back after longer and longer
+    /// waits.
+    Contested {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// How often it was mended so far, with less than a minute between two times.
+        repairs: u32,
+        /// The first of the steps that were taken last.
+        steps: Vec<PlannedStep>,
+        /// How many others there were.
+        more: usize,
+    },
+    /// Nothing else has changed the tunnel for a while.
+    ContestOver {
+        /// Which tunnel.
+        tunnel: TunnelId,
+    },
+    /// A tunnel that was moved is back where it was until the next try.
+    MovePostponed {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Our outer address where it should be.
+        local: Ipv4Addr,
+        /// The other outer address there.
+        remote: Ipv4Addr,
+        /// Why it is not there, and where it is.
+        reason: MoveReason,
+        /// When it is tried again, in milliseconds from now.
+        retry_in_ms: u64,
+    },
+    /// A move that was postponed waits no longer: it is tried again, or not asked for any more.
+    MoveOver {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The outer address of the other end where it is, or is on its way to.
+        remote: Ipv4Addr,
+    },
+    /// A session's status changed.
+    SessionChanged {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The peer's AS.
+        peer_asn: Asn,
+        /// The status left.
+        from: SessionStatus,
+        /// The status entered.
+        to: SessionStatus,
+        /// Why.
+        cause: Option<SessionCause>,
+        /// What the system or the peer says.
+        detail: Option<String>,
+    },
+    /// A session has the status that it had, for another reason.
+    SessionCauseChanged {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// The peer's AS.
+        peer_asn: Asn,
+        /// The status.
+        status: SessionStatus,
+        /// Why it has that.
+        cause: Option<SessionCause>,
+        /// What the system or the peer says.
+        detail: Option<String>,
+    },
+    /// The session has taught another number of routes, or another number of them is not in place. Told when the session has
+    /// sent its table, and then once in a while.
+    RoutesChanged {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// How many there are of each sort.
+        #[serde(flatten)]
+        counts: RouteCounts,
     },
     /// Learned routes could not be put, because others that are not ours are in their places. The tunnel works without
     /// them; they are tried again whenever it is looked at.
@@ -175,8 +423,10 @@ pub enum Event {
         tunnel: TunnelId,
         /// How many were found blocked at once that were not before.
         count: usize,
-        /// What is in the way of the first of them, for people.
-        reason: String,
+        /// The first of them.
+        first: Ipv4Net,
+        /// What is in its way.
+        fault: Fault,
     },
     /// Routes that the session taught us stay out: over them the packets of a tunnel would be sent into this one.
     RoutesCapturing {
@@ -189,252 +439,39 @@ pub enum Event {
         /// The far end of a tunnel that it leads to.
         far_end: Ipv4Addr,
     },
-    /// What something else changed was put back.
-    Repaired {
-        /// Which tunnel.
+    /// Hosts behind learned routes came or went.
+    LivenessChanged {
+        /// Which tunnel they are behind.
         tunnel: TunnelId,
-        /// The steps that did it, as text.
-        steps: Vec<String>,
-    },
-    /// Something else on this host changes the tunnel again and again: from now on it is put back after longer and longer
-    /// waits.
-    Contested {
-        /// Which tunnel.
-        tunnel: TunnelId,
-        /// How often it was mended so far, with less than a minute between two times.
-        repairs: u32,
-        /// The steps that were taken last, as text.
-        steps: Vec<String>,
-    },
-    /// A link that was there already was taken over.
-    Adopted {
-        /// Which tunnel.
-        tunnel: TunnelId,
-        /// Its link.
-        link: LinkName,
-        /// The incarnation in its mark.
-        incarnation: Incarnation,
-    },
-    /// A session's status changed.
-    SessionChanged {
-        /// Which tunnel.
-        tunnel: TunnelId,
-        /// The peer's AS.
-        peer_asn: Asn,
-        /// The status left.
-        from: SessionStatus,
-        /// The status entered.
-        to: SessionStatus,
-        /// Why, for people.
-        detail: Option<String>,
+        /// The first of them, in the order in which it happened.
+        peers: Vec<PeerChange>,
+        /// How many others there were.
+        more: usize,
     },
     /// A supervised actor ended and was started again.
     ActorRestarted {
         /// Its name.
         actor: String,
+        /// Whose tunnel's it is.
+        tunnel: Option<TunnelId>,
         /// Why it ended.
-        reason: String,
+        detail: String,
         /// How many times in the current window.
         count: u32,
     },
     /// A named invariant does not hold: a defect of ours.
     InvariantBroken {
-        /// Its name: `INV-01` …
-        name: &'static str,
+        /// Which.
+        name: Invariant,
         /// What was seen.
         detail: String,
     },
 }
 
-/// How much an operator wants to be told.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// A decision.
-    Debug,
-    /// A change that users can see.
-    Info,
-    /// Something that an operator would want to be told.
-    Warn,
-    /// The daemon cannot do its job.
-    Error,
-}
-
 impl Event {
-    /// The level of its log line.
-    #[must_use]
-    pub fn level(&self) -> Level {
-        match self {
-            Self::ViewAccepted { quarantined, .. } if *quarantined > 0 => Level::Warn,
-            Self::ViewAccepted { .. } => Level::Debug,
-            Self::ViewHeld { .. }
-            | Self::ViewStale { .. }
-            | Self::LedgerRestarted { .. }
-            | Self::Refused { .. }
-            | Self::StepFailed { .. }
-            | Self::RoutesBlocked { .. }
-            | Self::Repaired { .. }
-            | Self::Contested { .. }
-            | Self::ExclusionHeld { .. }
-            | Self::ClientIpHeld { .. }
-            | Self::PinDropped { .. }
-            | Self::SourceHeld { .. }
-            | Self::ActorRestarted { .. } => Level::Warn,
-            Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. } => Level::Info,
-            Self::PhaseChanged { .. } => Level::Debug,
-            Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. } => Level::Warn,
-            Self::SessionChanged { to: SessionStatus::Up, .. } | Self::Switched { .. } | Self::Adopted { .. } => Level::Info,
-            Self::ClientIpFound { .. } | Self::EndpointRotated { .. } => Level::Info,
-            Self::ManualAsked { .. } | Self::ManualRemoved { .. } | Self::ManualOver { .. } | Self::ExclusionChanged { .. } => Level::Info,
-            Self::RoutesCapturing { .. } => Level::Info,
-            Self::SessionChanged { .. } | Self::PlanCommitted { .. } => Level::Debug,
-            Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
-        }
-    }
-
-    /// The tunnel that it is about, where it is about one.
-    #[must_use]
-    pub fn tunnel(&self) -> Option<TunnelId> {
-        match self {
-            Self::ManualAsked { tunnel, .. }
-            | Self::PhaseChanged { tunnel, .. }
-            | Self::StepFailed { tunnel, .. }
-            | Self::RoutesBlocked { tunnel, .. }
-            | Self::RoutesCapturing { tunnel, .. }
-            | Self::Repaired { tunnel, .. }
-            | Self::Contested { tunnel, .. }
-            | Self::Adopted { tunnel, .. }
-            | Self::ManualRemoved { tunnel, .. }
-            | Self::SourceHeld { tunnel, .. }
-            | Self::SessionChanged { tunnel, .. } => Some(*tunnel),
-            Self::Refused { user, .. } => Some(TunnelId(*user)),
-            Self::ViewAccepted { .. }
-            | Self::ViewHeld { .. }
-            | Self::ViewStale { .. }
-            | Self::LedgerRestarted { .. }
-            | Self::EndpointRotated { .. }
-            | Self::Switched { .. }
-            | Self::PlanCommitted { .. }
-            | Self::SwitchUnknown { .. }
-            | Self::ClientIpFound { .. }
-            | Self::ClientIpHeld { .. }
-            | Self::PinDropped { .. }
-            | Self::ManualOver { .. }
-            | Self::ExclusionChanged { .. }
-            | Self::ExclusionHeld { .. }
-            | Self::ActorRestarted { .. }
-            | Self::InvariantBroken { .. } => None,
-        }
-    }
-
     /// The name in logs, metrics and the event stream.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::ViewAccepted { .. } => "view_accepted",
-            Self::ViewHeld { .. } => "view_held",
-            Self::ViewStale { .. } => "view_stale",
-            Self::LedgerRestarted { .. } => "ledger_restarted",
-            Self::EndpointRotated { .. } => "endpoint_rotated",
-            Self::Switched { .. } => "switched",
-            Self::ClientIpFound { .. } => "client_ip_found",
-            Self::ClientIpHeld { .. } => "client_ip_held",
-            Self::PinDropped { .. } => "pin_dropped",
-            Self::SourceHeld { .. } => "source_held",
-            Self::SwitchUnknown { .. } => "switch_unknown",
-            Self::PlanCommitted { .. } => "plan_committed",
-            Self::Refused { .. } => "refused",
-            Self::ManualAsked { .. } => "manual_asked",
-            Self::ManualRemoved { .. } => "manual_removed",
-            Self::ManualOver { .. } => "manual_over",
-            Self::ExclusionChanged { .. } => "exclusion_changed",
-            Self::ExclusionHeld { .. } => "exclusion_held",
-            Self::PhaseChanged { .. } => "phase_changed",
-            Self::StepFailed { .. } => "step_failed",
-            Self::RoutesBlocked { .. } => "routes_blocked",
-            Self::RoutesCapturing { .. } => "routes_capturing",
-            Self::Repaired { .. } => "repaired",
-            Self::Contested { .. } => "contested",
-            Self::Adopted { .. } => "adopted",
-            Self::SessionChanged { .. } => "session_changed",
-            Self::ActorRestarted { .. } => "actor_restarted",
-            Self::InvariantBroken { .. } => "invariant_broken",
-        }
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ViewAccepted { slot, users, quarantined } => {
-                write!(f, "view of slot {slot} is in force: {users} users, {quarantined} accounts do not decode")
-            }
-            Self::ViewHeld { reason } => write!(f, "keeping the view in force: {reason}"),
-            Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
-            Self::LedgerRestarted { from, to, users } => {
-                write!(f, "the ledger was restarted from an earlier slot: {to} after {from}; its view is in force, with {users} users")
-            }
-            Self::EndpointRotated { from, to, detail } => {
-                write!(f, "the ledger is read from {to}, no longer from {from}")?;
-                detail.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
-            }
-            Self::Switched { enabled: true } => f.write_str("enabled"),
-            Self::Switched { enabled: false } => f.write_str("disabled"),
-            Self::ClientIpFound { address, before: None, .. } => write!(f, "this host's public address is {address}"),
-            Self::ClientIpFound { address, before: Some(before), reason } => {
-                write!(f, "this host's public address is {address}, no longer {before}: {reason}")
-            }
-            Self::PinDropped { address, reason } => {
-                write!(f, "{address} was pinned as this host's address and is no longer: {reason}")
-            }
-            Self::ClientIpHeld { address, other, reason } => {
-                write!(f, "this host's public address stays {address}: {reason}; today {other} would be chosen")
-            }
-            Self::SourceHeld { tunnel, source, other } => {
-                write!(f, "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen")
-            }
-            Self::SwitchUnknown { reason } => {
-                write!(f, "{}: tunnels stay as they are until `warren enable` or `warren disable`: {reason}", crate::Switch::Unknown)
-            }
-            Self::PlanCommitted { generation, assigned, retired } => {
-                write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
-            }
-            Self::Refused { user, reason, .. } => write!(f, "no tunnel for user {user}: {reason}"),
-            Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
-            Self::ManualRemoved { tunnel, link: None } => write!(f, "tunnel {tunnel} is to go, as was asked through the API"),
-            Self::ManualRemoved { link: Some(link), .. } => write!(f, "{link} is to go, as was asked through the API"),
-            Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
-            Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
-            Self::ExclusionHeld { reason } => write!(f, "routes: the list of excluded destinations stays as it was: {reason}"),
-            Self::PhaseChanged { link, from, to, reason, .. } => {
-                write!(f, "{link}: {from} -> {to}")?;
-                reason.as_ref().map_or(Ok(()), |reason| write!(f, " ({reason})"))
-            }
-            Self::StepFailed { tunnel, phase, class, reason, retry_in_ms } => {
-                write!(f, "tunnel {tunnel} failed in {phase}, {class}: {reason}; next try in {retry_in_ms} ms")
-            }
-            Self::RoutesBlocked { tunnel, count, reason } => {
-                write!(f, "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {reason}")
-            }
-            Self::RoutesCapturing { tunnel, count, first, far_end } => {
-                write!(f, "tunnel {tunnel} goes without {count} learned routes that lead to the far end of a tunnel: {first} to {far_end}")
-            }
-            Self::Repaired { tunnel, steps } => write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps.join("; ")),
-            Self::Contested { tunnel, repairs, steps } => {
-                write!(
-                    f,
-                    "something else on this host fights over tunnel {tunnel}, which was mended {repairs} times in a row: it is put back \
-                     less and less often from now on ({})",
-                    steps.join("; ")
-                )
-            }
-            Self::Adopted { link, incarnation, .. } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),
-            Self::SessionChanged { tunnel, peer_asn, from, to, detail } => {
-                write!(f, "tunnel {tunnel}, AS {peer_asn}: {from} -> {to}")?;
-                detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))
-            }
-            Self::ActorRestarted { actor, reason, count } => write!(f, "{actor} ended and was started again (no. {count}): {reason}"),
-            Self::InvariantBroken { name, detail } => write!(f, "{name} does not hold: {detail}"),
-        }
+        self.kind().name()
     }
 }

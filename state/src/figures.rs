@@ -224,26 +224,23 @@ impl Tally {
     /// The operation that this event ends, and whether it succeeded.
     #[must_use]
     pub fn hear(&mut self, event: &Event) -> Option<(Operation, bool)> {
-        match event {
-            Event::Adopted { incarnation, .. } => self.built = Some(*incarnation),
+        if let Event::PhaseChanged { to, incarnation, .. } = event {
+            return self.entered(*to, *incarnation);
+        }
+        if let Event::StepFailed { phase, .. } = event {
+            let operation = match (phase, self.built) {
+                (Phase::Draining, _) => Operation::Removal,
+                (_, Some(_)) => Operation::Update,
+                (_, None) => Operation::Provision,
+            };
+            return Some((operation, false));
+        }
+        if let Event::Adopted { incarnation, .. } = event {
+            self.built = Some(*incarnation);
+        }
+        if let Event::Repaired { .. } = event {
             // Routes are put back without a change of phase.
-            Event::Repaired { .. } => self.mended = self.worked,
-            Event::PhaseChanged { to, incarnation, .. } => return self.entered(*to, *incarnation),
-            Event::StepFailed { phase: Phase::Draining, .. } => return Some((Operation::Removal, false)),
-            Event::StepFailed { .. } if self.built.is_some() => return Some((Operation::Update, false)),
-            Event::StepFailed { .. } => return Some((Operation::Provision, false)),
-            Event::ViewAccepted { .. }
-            | Event::ViewHeld { .. }
-            | Event::ViewStale { .. }
-            | Event::LedgerRestarted { .. }
-            | Event::Switched { .. }
-            | Event::PlanCommitted { .. }
-            | Event::Refused { .. }
-            | Event::SessionChanged { .. }
-            | Event::ActorRestarted { .. }
-            | Event::InvariantBroken { .. } => {}
-            // The enum is open to later events; one that is not known here ends no operation.
-            Event::RoutesBlocked { .. } | Event::RoutesCapturing { .. } | _ => {}
+            self.mended = self.worked;
         }
         None
     }
@@ -283,7 +280,7 @@ const fn exponential<const N: usize>(first: f64, factor: f64) -> [f64; N] {
 
 #[cfg(test)]
 mod tests {
-    use crate::{FaultClass, LinkName, Pubkey, TunnelId};
+    use crate::{Fault, FaultClass, LinkName, Pubkey, TunnelId};
 
     use super::*;
 
@@ -293,7 +290,8 @@ mod tests {
     }
 
     fn failed(phase: Phase) -> Event {
-        Event::StepFailed { tunnel: id(), phase, class: FaultClass::Transient, reason: String::new(), retry_in_ms: 1 }
+        let fault = Fault { class: FaultClass::Transient, operation: String::new(), detail: String::new() };
+        Event::StepFailed { tunnel: id(), phase, fault, retry_in_ms: 1 }
     }
 
     fn id() -> TunnelId {
@@ -321,9 +319,9 @@ mod tests {
         assert_eq!(told(&mut tally, &changed), [(Operation::Update, true)]);
         let replaced = [entered(Phase::Linking, 1), entered(Phase::Active, 2)];
         assert_eq!(told(&mut tally, &replaced), [(Operation::Provision, true)]);
-        let quietly = Event::Repaired { tunnel: id(), steps: vec![] };
+        let quietly = Event::Repaired { tunnel: id(), steps: vec![], more: 0 };
         assert_eq!(told(&mut tally, &[quietly, entered(Phase::Routing, 2), entered(Phase::Active, 2)]), [(Operation::Update, true)]);
-        let mended = [entered(Phase::Linking, 2), Event::Repaired { tunnel: id(), steps: vec![] }, entered(Phase::Peering, 3)];
+        let mended = [entered(Phase::Linking, 2), Event::Repaired { tunnel: id(), steps: vec![], more: 0 }, entered(Phase::Peering, 3)];
         assert_eq!(told(&mut tally, &mended), []);
     }
 

@@ -52,7 +52,7 @@ pub enum Verdict {
 
 /// Why a read did not become the view in force.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "reason")]
+#[serde(rename_all = "snake_case", tag = "code")]
 pub enum HoldReason {
     /// The read failed.
     #[error("the ledger could not be read: {detail}")]

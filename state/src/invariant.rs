@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::event::Event;
 
 /// A rule whose breach is a defect of ours, whatever happens around us.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Invariant {
     /// No object without our mark is changed or removed.
     ForeignUntouched,
@@ -107,13 +107,27 @@ impl Invariant {
         }
         let detail = detail();
         debug_assert!(holds, "{self} does not hold: {detail}");
-        Some(Event::InvariantBroken { name: self.name(), detail })
+        Some(Event::InvariantBroken { name: self, detail })
     }
 }
 
 impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Serialize for Invariant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Invariant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|invariant| invariant.name() == name);
+        known.ok_or_else(|| D::Error::custom(format_args!("no invariant is named {name:?}")))
     }
 }
 

@@ -1,11 +1,11 @@
 //! One record of something that happened: (epoch, sequence), time, event. [`Table`](crate::table::Table) keeps the newest ones.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Epoch, Sequence, event::Event};
 
 /// One record. Its position, (epoch, sequence), is never used twice on one state directory.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// The start of the daemon.
     pub epoch: Epoch,

@@ -6,16 +6,19 @@ mod blocked;
 mod build;
 mod checks;
 mod contest;
+mod counts;
 mod fault;
 mod hear;
 mod held;
 mod machine;
 mod moving;
+mod reason;
 mod removal;
 mod services;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -28,9 +31,11 @@ use crate::{
 };
 
 pub use contest::Contest;
+pub use counts::RouteCounts;
 pub use machine::Lifecycle;
 pub use moving::PostponedMove;
 pub use telling::{Telling, Told};
+pub use reason::{MoveFault, MoveReason, PhaseReason, RetireReason, steps_in_words};
 
 /// The machine's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -65,6 +70,10 @@ pub struct LifecycleSettings {
     pub move_retry_min: Duration,
     /// The longest of these waits.
     pub move_retry_max: Duration,
+    /// After so long without a word a changed number of learned routes is told …
+    pub routes_settle: Duration,
+    /// … and no sooner than this after the last time.
+    pub routes_gap: Duration,
 }
 
 impl Default for LifecycleSettings {
@@ -85,6 +94,8 @@ impl Default for LifecycleSettings {
             move_timeout: Duration::from_secs(30),
             move_retry_min: Duration::from_secs(60),
             move_retry_max: Duration::from_secs(960),
+            routes_settle: Duration::from_secs(1),
+            routes_gap: Duration::from_secs(5),
         }
     }
 }
@@ -124,8 +135,8 @@ pub enum Input {
         link: LinkName,
         /// Rules of ours to remove, beside those of the spec.
         rules: Vec<Rule>,
-        /// Why, for people.
-        reason: String,
+        /// Why.
+        reason: RetireReason,
     },
     /// What the liveness sessions found out about the hosts behind learned routes; see [`Effect::WatchRoutes`].
     Liveness(Vec<(Ipv4Net, Usability)>),

@@ -28,6 +28,7 @@ pub struct NoOwner(String);
 
 /// Whose users count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Owners {
     /// Everybody's.
     #[default]
@@ -38,13 +39,59 @@ pub enum Owners {
     Last(Option<Pubkey>),
 }
 
-/// Why a user does not count.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Why a user does not count; displayed with what makes it count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "code")]
 pub enum Foreign {
-    /// Another's, as far as anybody can say.
-    Other(String),
-    /// That cannot be told: what is in place stays as it is.
-    Unknown(String),
+    /// One owner's count only.
+    #[error("it was made by {owner}, and only accounts of {only} count here (-owner)")]
+    Only {
+        /// Who made it.
+        owner: Pubkey,
+        /// Whose count.
+        only: Pubkey,
+    },
+    /// Those of whoever connected this host last count.
+    #[error(
+        "it was made by {owner}, and {last} connected this host last (-owner auto): connect with the key of {owner}, or start the daemon \
+         with -owner {owner} or -owner any"
+    )]
+    Last {
+        /// Who made it.
+        owner: Pubkey,
+        /// Whose count.
+        last: Pubkey,
+    },
+    /// The same, and whether the one who made it makes users for others cannot be read.
+    #[error(
+        "it was made by {owner}, and {last} connected this host last (-owner auto); whether {owner} is the network's own cannot be read"
+    )]
+    LastUnread {
+        /// Who made it.
+        owner: Pubkey,
+        /// Whose count.
+        last: Pubkey,
+    },
+    /// Nobody connected this host yet.
+    #[error(
+        "it was made by {owner}, and nobody connected this host yet (-owner auto): `warren connect` with the key of {owner}, or start the \
+         daemon with -owner {owner} or -owner any"
+    )]
+    Nobody {
+        /// Who made it.
+        owner: Pubkey,
+    },
+}
+
+impl Foreign {
+    /// Whether it is another's as far as anybody can say; else what is in place stays as it is.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Only { .. } | Self::Last { .. } => true,
+            Self::LastUnread { .. } | Self::Nobody { .. } => false,
+        }
+    }
 }
 
 impl Owners {
@@ -58,20 +105,10 @@ impl Owners {
             (Self::Any, _) => Ok(()),
             (Self::Only(only) | Self::Last(Some(only)), _) if only == owner => Ok(()),
             (Self::Last(_), Some(network)) if network.contains(&owner) => Ok(()),
-            (Self::Only(only), _) => {
-                Err(Foreign::Other(format!("it was made by {owner}, and only accounts of {only} count here (-owner)")))
-            }
-            (Self::Last(Some(last)), Some(_)) => Err(Foreign::Other(format!(
-                "it was made by {owner}, and {last} connected this host last (-owner auto): connect with the key of {owner}, or start the \
-                 daemon with -owner {owner} or -owner any"
-            ))),
-            (Self::Last(Some(last)), None) => Err(Foreign::Unknown(format!(
-                "it was made by {owner}, and {last} connected this host last (-owner auto); whether {owner} is the network's own cannot be read"
-            ))),
-            (Self::Last(None), _) => Err(Foreign::Unknown(format!(
-                "it was made by {owner}, and nobody connected this host yet (-owner auto): `warren connect` with the key of {owner}, or start \
-                 the daemon with -owner {owner} or -owner any"
-            ))),
+            (Self::Only(only), _) => Err(Foreign::Only { owner, only }),
+            (Self::Last(Some(last)), Some(_)) => Err(Foreign::Last { owner, last }),
+            (Self::Last(Some(last)), None) => Err(Foreign::LastUnread { owner, last }),
+            (Self::Last(None), _) => Err(Foreign::Nobody { owner }),
         }
     }
 }

@@ -26,11 +26,11 @@ use crate::{
     desired::ManualRequest,
     event::Event,
     guard::{AcceptedView, HoldReason},
-    lifecycle::TunnelReport,
+    lifecycle::{RetireReason, TunnelReport},
 };
 
 pub use machine::Reconciler;
-pub use manual::{Manual, ProvisionRefusal};
+pub use manual::{Manual, ManualEnd, ProvisionRefusal};
 pub use reader::Reader;
 pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
 
@@ -167,8 +167,8 @@ pub enum Effect {
         link: LinkName,
         /// Rules of ours that go with it, beside those that the provisioner knows.
         rules: Vec<Rule>,
-        /// Why, for people.
-        reason: String,
+        /// Why.
+        reason: RetireReason,
     },
     /// Have a tunnel's provisioner look again.
     Recheck(TunnelId),

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Monotonic, TunnelId,
-    event::{Event, Level},
+    event::{Event, Kind, Level},
     journal::JournalEntry,
 };
 
@@ -53,7 +53,7 @@ pub struct Sum {
 /// Events with the same key are the same but for numbers in their words: a retry in 250 ms is one in 480 ms.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Key {
-    name: &'static str,
+    kind: Kind,
     tunnel: Option<TunnelId>,
     words: String,
 }
@@ -72,7 +72,7 @@ impl Repeats {
     /// An event happened. What an operator did, and what only those see who asked for everything, is told each time.
     pub fn take(&mut self, now: Monotonic, entry: &JournalEntry) -> Telling {
         let event = &entry.event;
-        if is_an_operators(event) || event.level() == Level::Debug {
+        if event.is_an_operators() || event.level() == Level::Debug {
             return Telling::Plainly;
         }
         let key = Key::of(event);
@@ -142,44 +142,11 @@ impl Seen {
     }
 }
 
-fn is_an_operators(event: &Event) -> bool {
-    match event {
-        Event::Switched { .. }
-        | Event::ManualAsked { .. }
-        | Event::ManualRemoved { .. }
-        | Event::ManualOver { .. }
-        | Event::ExclusionChanged { .. } => true,
-        Event::ViewAccepted { .. }
-        | Event::ViewHeld { .. }
-        | Event::ViewStale { .. }
-        | Event::LedgerRestarted { .. }
-        | Event::EndpointRotated { .. }
-        | Event::PlanCommitted { .. }
-        | Event::Refused { .. }
-        | Event::SwitchUnknown { .. }
-        | Event::ClientIpFound { .. }
-        | Event::ClientIpHeld { .. }
-        | Event::PinDropped { .. }
-        | Event::SourceHeld { .. }
-        | Event::ExclusionHeld { .. }
-        | Event::PhaseChanged { .. }
-        | Event::StepFailed { .. }
-        | Event::RoutesBlocked { .. }
-        | Event::RoutesCapturing { .. }
-        | Event::Repaired { .. }
-        | Event::Contested { .. }
-        | Event::Adopted { .. }
-        | Event::SessionChanged { .. }
-        | Event::ActorRestarted { .. }
-        | Event::InvariantBroken { .. } => false,
-    }
-}
-
 impl Key {
     fn of(event: &Event) -> Self {
         let mut words = Words(String::new());
         let _long_enough = write!(words, "{event}");
-        Self { name: event.name(), tunnel: event.tunnel(), words: words.0 }
+        Self { kind: event.kind(), tunnel: event.tunnel(), words: words.0 }
     }
 }
 
@@ -205,10 +172,11 @@ impl fmt::Write for Words {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, FaultClass, Phase, Pubkey, Sequence};
+    use crate::{Epoch, Fault, FaultClass, Phase, Pubkey, Sequence};
 
     fn mended(tunnel: u8, step: &str) -> Event {
-        Event::Repaired { tunnel: TunnelId(Pubkey([tunnel; 32])), steps: vec![step.to_owned()] }
+        let tunnel = Some(TunnelId(Pubkey([tunnel; 32])));
+        Event::ActorRestarted { actor: step.to_owned(), tunnel, detail: "it was mended".to_owned(), count: 1 }
     }
 
     fn at(milliseconds: u64) -> Monotonic {
@@ -283,8 +251,7 @@ mod tests {
         let failed = |retry_in_ms| Event::StepFailed {
             tunnel: TunnelId(Pubkey([1; 32])),
             phase: Phase::Linking,
-            class: FaultClass::Transient,
-            reason: "busy".into(),
+            fault: Fault { class: FaultClass::Transient, operation: "wait".into(), detail: "busy".into() },
             retry_in_ms,
         };
         for event in [mended(1, "put route"), mended(2, "put route"), mended(1, "set link up"), failed(250), failed(480), failed(970)] {

@@ -88,6 +88,20 @@ pub enum SessionCause {
 }
 
 impl SessionCause {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Other,
+        Self::ForbiddenHere,
+        Self::NoWay,
+        Self::Refused,
+        Self::Silence,
+        Self::BrokenOff,
+        Self::NotificationReceived,
+        Self::OurAsnRefused,
+        Self::NotificationSent,
+        Self::OtherAsn,
+    ];
+
     /// The name in the API; none where there is nothing to name.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {

@@ -50,7 +50,83 @@ pub enum KeptOut {
     LeadsTo(Ipv4Addr),
 }
 
+/// A part of what a tunnel should be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecPart {
+    /// The service.
+    Service,
+    /// The link.
+    Link,
+    /// The addresses.
+    Addresses,
+    /// The routes that do not come from the session.
+    Routes,
+    /// The policy rules.
+    Rules,
+    /// The BGP session.
+    Session,
+    /// The multicast part.
+    Multicast,
+    /// What the session may not teach us: an operator's list.
+    Exclusion,
+    /// The same: the far ends of this host's tunnels.
+    FarEnds,
+}
+
+impl SpecPart {
+    /// The name in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Link => "link",
+            Self::Addresses => "addresses",
+            Self::Routes => "routes",
+            Self::Rules => "rules",
+            Self::Session => "session",
+            Self::Multicast => "multicast",
+            Self::Exclusion => "exclusion",
+            Self::FarEnds => "far_ends",
+        }
+    }
+}
+
 impl TunnelSpec {
+    /// The parts that it has.
+    #[must_use]
+    pub fn parts(&self) -> BTreeSet<SpecPart> {
+        let has = [
+            (true, SpecPart::Service),
+            (true, SpecPart::Link),
+            (!self.addresses.is_empty(), SpecPart::Addresses),
+            (!self.routes.is_empty(), SpecPart::Routes),
+            (!self.rules.is_empty(), SpecPart::Rules),
+            (self.bgp.is_some(), SpecPart::Session),
+            (self.multicast.is_some(), SpecPart::Multicast),
+            (!self.exclude.is_empty(), SpecPart::Exclusion),
+            (!self.far_ends.is_empty(), SpecPart::FarEnds),
+        ];
+        has.into_iter().filter_map(|(has, part)| has.then_some(part)).collect()
+    }
+
+    /// The parts in which the two differ.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self) -> BTreeSet<SpecPart> {
+        let differs = [
+            (self.kind != other.kind, SpecPart::Service),
+            (self.link != other.link, SpecPart::Link),
+            (self.addresses != other.addresses || self.dz_ip != other.dz_ip, SpecPart::Addresses),
+            (self.routes != other.routes, SpecPart::Routes),
+            (self.rules != other.rules, SpecPart::Rules),
+            (self.bgp != other.bgp, SpecPart::Session),
+            (self.multicast != other.multicast, SpecPart::Multicast),
+            (self.exclude != other.exclude, SpecPart::Exclusion),
+            (self.far_ends != other.far_ends, SpecPart::FarEnds),
+        ];
+        differs.into_iter().filter_map(|(differs, part)| differs.then_some(part)).collect()
+    }
+
     /// Whether a route that the session taught us stays out, and why. Whether it leads to a far end is decided by containment:
     /// the route of the underlay that it would win against may come and go.
     #[must_use]

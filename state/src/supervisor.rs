@@ -152,7 +152,7 @@ impl Supervisor {
         if let Decision::Restart { after, count } = slot.history.failed(now, &self.policy) {
             until = Some(now + after);
             self.due.insert((now + after, tunnel));
-            event = Some(Event::ActorRestarted { actor: format!("{PROVISIONER} of {tunnel}"), reason: reason.to_owned(), count });
+            event = Some(Event::ActorRestarted { actor: PROVISIONER.to_owned(), tunnel: Some(tunnel), detail: reason.to_owned(), count });
         }
         slot.state = State::Down { until, pending: None };
         let mut effects = vec![Effect::Tell(End { tunnel, finished: false, event })];

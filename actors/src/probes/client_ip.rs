@@ -9,7 +9,7 @@ use warren_dataplane::Scope;
 use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
     Fault, LinkName, Observed, SessionStatus,
-    address::{Addresses, Chosen, InPlace, Look as Seeing, Outcome, Seen, Source, Unusable, is_public},
+    address::{Addresses, Chosen, FoundBecause, InPlace, Look as Seeing, Outcome, PinNews, Seen, Source, Unusable, is_public},
     event::Event,
     random::{SplitMix64, jittered},
     table::{Change, HostAddress, Tables},
@@ -145,7 +145,7 @@ impl State {
         let before = self.addresses.in_force();
         self.addresses = Addresses::named(address);
         let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else { return Ok(()) };
-        let found = found(address, None, "an operator names it");
+        let found = found(address, None, FoundBecause::Named);
         self.board.truth.append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
         self.remember(chosen).await
     }
@@ -176,7 +176,7 @@ impl State {
         }
         let outcome = match seen {
             Ok(seeing) => self.addresses.look(&seeing),
-            Err(_) if self.addresses.trust_pin() => Ok(Outcome { changed: Some("it is pinned"), again: true, ..Outcome::default() }),
+            Err(_) if self.addresses.trust_pin() => Ok(Outcome { changed: Some(FoundBecause::Pinned), again: true, ..Outcome::default() }),
             // What cannot be seen changes nothing.
             Err(_) if before.is_some() => Ok(Outcome::default()),
             Err(reason) => Err(reason),
@@ -196,7 +196,7 @@ impl State {
         let Some(unusable) = self.addresses.take_dropped() else { return Ok(()) };
         let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
         self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
-        self.board.record(Event::PinDropped { address, reason: unusable.to_string() });
+        self.board.record(Event::PinDropped { address, reason: unusable });
         let Some(store) = self.board.store() else { return Ok(()) };
         let writing = store.clone();
         let written = spawn_blocking(move || writing.drop_pin(address)).await?;
@@ -212,8 +212,13 @@ impl State {
         let (now, source) = (self.to_publish(), self.addresses.source());
         let mut events: Vec<Event> = outcome.changed.map(|reason| found(chosen.address, before, reason)).into_iter().collect();
         if let (Some(reason), Some(other)) = (outcome.held, self.addresses.other()) {
-            events.push(Event::ClientIpHeld { address: chosen.address, other, reason: reason.to_owned() });
+            events.push(Event::ClientIpHeld { address: chosen.address, other, reason });
         }
+        events.extend(outcome.hold_over.then_some(Event::ClientIpHoldOver { address: chosen.address }));
+        events.extend(outcome.pin.map(|news| match news {
+            PinNews::Away => Event::PinAway { address: chosen.address },
+            PinNews::Back => Event::PinBack { address: chosen.address },
+        }));
         if !self.put(events, now) {
             return Ok(());
         }
@@ -262,10 +267,8 @@ impl State {
 
     fn not_found(&mut self, reason: String) -> Duration {
         let known = self.board.tables().address.error.as_deref() == Some(reason.as_str());
-        if !known {
-            tracing::warn!(%reason, "this host's public address is not known yet");
-        }
-        self.put(vec![], HostAddress { error: Some(reason), ..self.to_publish() });
+        let unknown = (!known).then(|| Event::ClientIpUnknown { detail: reason.clone() });
+        self.put(unknown.into_iter().collect(), HostAddress { error: Some(reason), ..self.to_publish() });
         let wait = jittered(self.retry, &mut self.random);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
         wait
@@ -342,8 +345,8 @@ fn is_tunnels(tables: &Tables, name: &LinkName) -> bool {
     tables.tunnels.values().any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
 }
 
-fn found(address: Ipv4Addr, before: Option<Chosen>, reason: &str) -> Event {
-    Event::ClientIpFound { address, before: before.map(|before| before.address), reason: reason.to_owned() }
+fn found(address: Ipv4Addr, before: Option<Chosen>, reason: FoundBecause) -> Event {
+    Event::ClientIpFound { address, before: before.map(|before| before.address), reason }
 }
 
 fn is_read(change: &Change) -> bool {

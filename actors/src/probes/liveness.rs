@@ -13,6 +13,7 @@ use warren_protocols::liveness::{self as protocol, Liveness, Output};
 pub use warren_state::liveness::{EndFigures, LivenessStatus};
 use warren_state::{
     LinkName, TunnelId,
+    event::{PeerChange, PeerNews, PeerState},
     lifecycle::{Input, Usability},
     liveness::{DownReason, SessionState},
     table::{Change, Tables, WatchNews},
@@ -74,6 +75,8 @@ pub(crate) struct State {
     /// Whose link this is.
     links: BTreeMap<LinkName, TunnelId>,
     status: LivenessStatus,
+    /// What is told with the next publication.
+    news: PeerNews,
     publishing: bool,
     publish_after: Duration,
 }
@@ -107,6 +110,7 @@ impl Actor for Sessions {
             reader: None,
             links: BTreeMap::new(),
             status: LivenessStatus::default(),
+            news: PeerNews::default(),
             publishing: false,
             publish_after: PUBLISH,
         })
@@ -285,6 +289,9 @@ impl State {
         took: Duration,
     ) {
         tracing::debug!(link = %end.0, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
+        if let (Some(tunnel), Some(state)) = (self.links.get(&end.0), PeerState::after(from, to, reason)) {
+            self.news.note(*tunnel, PeerChange { link: end.0.clone(), peer, state });
+        }
         let figures = self.status.ends.entry(end).or_default();
         *figures.changes.entry((from, to, reason)).or_default() += 1;
         match (from, to) {
@@ -300,7 +307,7 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.board.truth.append(vec![], vec![Change::Liveness(Arc::new(self.status.clone()))]);
+        self.board.truth.append(self.news.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
         self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
     }
 }

@@ -148,7 +148,8 @@ impl State {
             self.board.ledger.try_another();
         }
         let outcome = Input::after(&verdict, failed);
-        self.board.truth.update(|tables| verdict.told(role, tables));
+        let stale = self.board.published.borrow().stale;
+        self.board.truth.update(|tables| verdict.told(role, tables, stale));
         outcome
     }
 }

@@ -6,7 +6,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{task::spawn_blocking, time::timeout};
 use warren_state::{
     Switch,
-    address::{Chosen, Seen, Source},
+    address::{Chosen, FoundBecause, Seen, Source},
     event::Event,
     store::{Change, Store},
     table::{self, HostAddress, Tables},
@@ -55,9 +55,10 @@ impl Actor for Keeper {
         let switch = store.switch();
         // An earlier keeper may have ended between the disk and the switch in force.
         board.truth.update(|tables| {
-            let mut changes = board.store_changes(&store, tables);
+            let (mut events, mut changes) = board.store_news(&store, tables);
             changes.extend((tables.switch != switch).then_some(table::Change::Switch(switch)));
-            (store.unknown().map(|reason| Event::SwitchUnknown { reason }).into_iter().collect(), changes)
+            events.extend(store.unknown().map(|detail| Event::SwitchUnknown { detail }));
+            (events, changes)
         });
         board.keeper.poke.attach(move || {
             let _gone = myself.cast(Poked);
@@ -97,7 +98,7 @@ impl State {
 
     /// What is on disk now comes into force, all of it at once.
     fn follow(&self, change: &Change, tables: &Tables) -> (Vec<Event>, Vec<table::Change>) {
-        let (mut events, mut changes) = (Vec::new(), self.board.store_changes(&self.store, tables));
+        let (mut events, mut changes) = self.board.store_news(&self.store, tables);
         let switch = Switch::from(change.enabled);
         if tables.switch != switch {
             events.push(Event::Switched { enabled: change.enabled });
@@ -107,8 +108,11 @@ impl State {
             let before = tables.address.in_force.map(|chosen| chosen.address);
             let now = HostAddress { in_force: Some(Chosen { address, seen: Seen::Host }), source: Source::Pin, ..HostAddress::default() };
             changes.push(table::Change::Address(Arc::new(now)));
+            if tables.address.other.is_some() {
+                events.push(Event::ClientIpHoldOver { address });
+            }
             if before != Some(address) {
-                events.push(Event::ClientIpFound { address, before, reason: "an operator pinned it".to_owned() });
+                events.push(Event::ClientIpFound { address, before, reason: FoundBecause::PinnedNow });
             }
         }
         (events, changes)

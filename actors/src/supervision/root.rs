@@ -166,7 +166,7 @@ impl State {
         self.board.count_restart(child.kind);
         match child.history.failed(self.board.clock.now(), &policy) {
             Decision::Restart { after, count } => {
-                self.board.record(Event::ActorRestarted { actor: child.name.clone(), reason, count });
+                self.board.record(Event::ActorRestarted { actor: child.name.clone(), tunnel: None, detail: reason, count });
                 myself.send_after(after, move || RootMessage::Restart(index));
             }
             Decision::Escalate { .. } => {
@@ -199,7 +199,7 @@ impl State {
     /// Stops everything in the reverse order of its start; gives whether all tunnels were let go or taken down.
     async fn stop(&mut self, mode: StopMode) -> bool {
         self.ended = true;
-        self.board.truth.append(vec![], vec![Change::Stopping]);
+        self.board.truth.append(vec![Event::Stopping { remove: mode == StopMode::Remove }], vec![Change::Stopping]);
         let mut complete = true;
         for child in self.children.iter_mut().rev() {
             child.say_last_words(&self.board).await;

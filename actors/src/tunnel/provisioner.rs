@@ -455,7 +455,7 @@ impl State {
 
 /// The event of an actor of a tunnel that is started again.
 pub(crate) fn restarted(actor: &str, tunnel: TunnelId, reason: &str, count: u32) -> Event {
-    Event::ActorRestarted { actor: format!("{actor} of {tunnel}"), reason: reason.to_owned(), count }
+    Event::ActorRestarted { actor: actor.to_owned(), tunnel: Some(tunnel), detail: reason.to_owned(), count }
 }
 
 /// Gives the answer of an operation on the dataplane to the machine.

@@ -13,6 +13,7 @@ use warren_dataplane::Scope;
 use warren_state::{
     Fault, Incarnation, LearnedRoutes, Observed, Plan, TunnelId,
     desired::ManualRequest,
+    event::Event,
     lifecycle,
     reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Way},
 };
@@ -209,8 +210,8 @@ impl State {
     }
 
     fn publish(&mut self) {
-        let changes = self.reader.say(self.driver.core());
-        self.board.truth.append(vec![], changes);
+        let (events, changes) = self.reader.say(self.driver.core());
+        self.board.truth.append(events, changes);
     }
 }
 

@@ -49,7 +49,7 @@ fn held(snapshot: &Snapshot) -> bool {
 fn reason(world: &World) -> String {
     let journal = world.handle().journal_after(Sequence(0)).unwrap();
     let reasons = journal.into_iter().filter_map(|entry| match entry.event {
-        Event::PhaseChanged { tunnel, to: Phase::Draining, reason, .. } if tunnel == id(5) => reason,
+        Event::PhaseChanged { tunnel, to: Phase::Draining, reason, .. } if tunnel == id(5) => reason.map(|reason| reason.to_string()),
         _ => None,
     });
     reasons.last().unwrap_or_default()

@@ -14,7 +14,7 @@ use warren_state::{
     Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
-    lifecycle::{Input, SessionNumber, SessionUpdate},
+    lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate},
     model::Model,
     reconcile::Role,
     view::{User, UserStatus},
@@ -107,7 +107,7 @@ impl World {
         });
     }
 
-    pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &str) {
+    pub(crate) fn check_retire(&mut self, tunnel: TunnelId, link: &LinkName, reason: &RetireReason) {
         let Some(daemon) = &self.daemon else { return };
         let disabled = daemon.reconciler.switch() == Some(Switch::Off);
         let held = daemon.reconciler.switch() == Some(Switch::Unknown);

@@ -227,7 +227,7 @@ impl World {
         daemon.confirming |= matches!(verdict, Verdict::Confirm(_));
         let outcome = polling::Input::after(&verdict, failed);
         let judged = trace::judged(&verdict);
-        let (events, changes) = verdict.told(self.script.role, daemon.table.tables());
+        let (events, changes) = verdict.told(self.script.role, daemon.table.tables(), false);
         let after = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         self.note(|| format!("view: {judged}"));
         match after {
@@ -246,7 +246,7 @@ impl World {
 
     fn say(&mut self) {
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
-        let said = daemon.reader.say(&daemon.reconciler);
+        let (told, said) = daemon.reader.say(&daemon.reconciler);
         self.append(vec![], said);
     }
 

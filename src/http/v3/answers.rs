@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use warren_actors::{KnownAnswer, Snapshot, latency::LatencyStatus};
 use warren_state::{
-    LinkName, Monotonic, Plan, Pubkey, Sequence, TunnelId,
-    event::Event,
+    Monotonic, Plan, Pubkey, Sequence, TunnelId,
+    event::Level,
     journal::JournalEntry,
-    lifecycle::{BlockedRoutes, TunnelReport},
+    lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
 };
 
 use super::{
@@ -95,9 +95,9 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
 pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
     let snapshot = api.engine.snapshot();
     let report = find(&snapshot, name)?;
-    let link = report.spec.as_ref().map(|spec| &spec.link.name);
-    let mut events: Vec<serde_json::Value> =
-        api.engine.journal(Sequence(0)).iter().rev().filter(|entry| concerns(entry, report.tunnel, link)).take(RECENT).map(value).collect();
+    let journal = api.engine.journal(Sequence(0));
+    let about = journal.iter().rev().filter(|entry| entry.event.tunnel() == Some(report.tunnel));
+    let mut events: Vec<serde_json::Value> = about.take(RECENT).map(told).collect();
     events.reverse();
     Some(TunnelReply { schema: SCHEMA, tunnel: tunnel_state(&snapshot, report), spec: value(&report.spec), events })
 }
@@ -140,11 +140,16 @@ fn by_name(counts: &imbl::OrdMap<&'static str, u64>) -> BTreeMap<String, u64> {
     counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
-fn concerns(entry: &JournalEntry, id: TunnelId, link: Option<&LinkName>) -> bool {
-    if let Event::ActorRestarted { actor, .. } = &entry.event {
-        return actor.contains(&id.to_string()) || link.is_some_and(|link| actor.split([' ', ':', '/']).any(|part| part == link.as_str()));
+/// An event with what follows from it: its level, and the words for people.
+fn told(entry: &JournalEntry) -> serde_json::Value {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        #[serde(flatten)]
+        entry: &'a JournalEntry,
+        level: Level,
+        text: String,
     }
-    entry.event.tunnel() == Some(id)
+    value(&Told { entry, level: entry.event.level(), text: entry.event.to_string() })
 }
 
 fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
@@ -179,13 +184,13 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         postponed: report.postponed.as_ref().map(|postponed| Postponed {
             local: postponed.link.local.to_string(),
             remote: postponed.link.remote.to_string(),
-            reason: postponed.reason.clone(),
+            reason: postponed.reason.to_string(),
             retry_in_seconds: postponed.retry_at.since(snapshot.at).as_secs_f64(),
         }),
         repairs: report.repairs,
         contest: report.contest.as_ref().map(|contest| Contest {
             repairs: contest.repairs,
-            steps: contest.steps.clone(),
+            steps: steps_in_words(&contest.steps, contest.more),
             last_seconds: snapshot.at.since(contest.last).as_secs_f64(),
             next_in_seconds: contest.next.since(snapshot.at).as_secs_f64(),
         }),

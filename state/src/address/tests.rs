@@ -100,7 +100,7 @@ fn a_change_is_seen_twice_in_a_row_first() {
     assert_eq!(addresses.look(&gone), Ok(Outcome { again: true, ..Outcome::default() }));
     assert_eq!(addresses.look(&look(on_host(A), &[A, B], &[], None)), Ok(Outcome::default()));
     assert!(addresses.look(&gone).unwrap().again && address(&addresses) == Some(A));
-    assert_eq!(addresses.look(&gone).unwrap().changed, Some("the one before has left this host"));
+    assert_eq!(addresses.look(&gone).unwrap().changed, Some(FoundBecause::Left));
     assert_eq!(address(&addresses), Some(B));
 }
 
@@ -150,7 +150,7 @@ fn state(addresses: &Addresses) -> (Option<Ipv4Addr>, Source, Option<Ipv4Addr>) 
 #[test]
 fn a_pin_that_the_host_has_is_in_force_and_stays_whatever_is_preferred_and_whatever_leaves() {
     let mut addresses = pinned(None, A);
-    assert_eq!(addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap().changed, Some("it is pinned"));
+    assert_eq!(addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap().changed, Some(FoundBecause::Pinned));
     for seen in [look(on_host(B), &[A, B], &[tunnel(B, true)], Some(true)), look(on_host(B), &[B], &[], None), nothing()] {
         for _ in 0..3 {
             assert_eq!(addresses.look(&seen), Ok(Outcome::default()));
@@ -167,7 +167,7 @@ fn a_pin_that_two_looks_do_not_find_at_a_start_is_dropped_with_the_reason() {
     let without = look(on_host(B), &[B], &[], None);
     let mut addresses = pinned(None, A);
     assert!(addresses.look(&without).unwrap_err().contains("looked for once more"));
-    assert_eq!(addresses.look(&without).unwrap().changed, Some("it was found"));
+    assert_eq!(addresses.look(&without).unwrap().changed, Some(FoundBecause::Found));
     assert_eq!(state(&addresses), (Some(B), Source::Discovered, None));
     assert_eq!((addresses.take_dropped(), addresses.take_dropped()), (Some(Unusable::NotHere(A)), None));
     let mut back = pinned(None, A);

@@ -5,7 +5,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use super::{Built, Request, refusal};
+use super::{Built, Refusal, Request};
 use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec};
 
 /// First who is in place already, then the lowest kind number, then the lowest key.
@@ -33,18 +33,17 @@ struct Taken {
 }
 
 impl Taken {
-    fn claim(&mut self, key: Pubkey, client_ip: Ipv4Addr, spec: &TunnelSpec) -> Result<(), super::Refusal> {
+    fn claim(&mut self, key: Pubkey, client_ip: Ipv4Addr, spec: &TunnelSpec) -> Result<(), Refusal> {
         let class = spec.kind.class();
         let link = &spec.link;
         if let Some(winner) = self.hosts.get(&(client_ip, class)) {
-            return Err(refusal("duplicate", format!("user {winner} has the {class} tunnel of {client_ip}")));
+            return Err(Refusal::Duplicate { winner: *winner, class, client_ip });
         }
         if self.names.contains(&link.name) {
-            return Err(refusal("link_name_in_use", format!("another user's tunnel is named {}", link.name)));
+            return Err(Refusal::LinkNameInUse { link: link.name.clone() });
         }
         if let Some(holder) = self.endpoints.get(&(link.local, link.remote)) {
-            let reason = format!("the tunnel of user {holder} is between {} and {}, and there can be one only", link.local, link.remote);
-            return Err(refusal("endpoints_in_use", reason));
+            return Err(Refusal::EndpointsInUse { holder: *holder, local: link.local, remote: link.remote });
         }
         self.hosts.insert((client_ip, class), key);
         self.names.insert(link.name.clone());

@@ -8,7 +8,7 @@ use std::{
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, Request, Verdict, consider, refusal};
+use super::{GroupFault, Refusal, Request, Verdict, consider};
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceClass, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,
@@ -72,7 +72,7 @@ pub fn manual_spec(
 ) -> Result<TunnelSpec, Refusal> {
     let id = manual_id(request.kind.class());
     if request.kind == ServiceKind::Multicast && request.publish.is_empty() && request.subscribe.is_empty() {
-        return Err(refusal("no_group", "a multicast tunnel needs a group to publish or to subscribe to"));
+        return Err(Refusal::NoGroup { why: GroupFault::NoneNamed });
     }
     let (view, user) = as_ledger(request);
     let sources = BTreeMap::from([(request.destination, Some(request.source))]);
@@ -89,7 +89,7 @@ pub fn manual_spec(
     let mut spec = match consider(&as_user, id.0, &user) {
         Verdict::Build(spec) => *spec,
         Verdict::Refuse(refusal) | Verdict::Keep(refusal) => return Err(refusal),
-        Verdict::NeedsSource(endpoint) => return Err(refusal("no_source", format!("there is no route to {endpoint}"))),
+        Verdict::NeedsSource(endpoint) => return Err(Refusal::NoSource { endpoint }),
     };
     if let (Some(multicast), Some(rendezvous_point)) = (&mut spec.multicast, request.rendezvous_point) {
         multicast.rendezvous_point = rendezvous_point;
@@ -195,7 +195,7 @@ mod tests {
             (ManualRequest { dz_ip: None, ..request(ServiceKind::Ibrl) }, "bad_dz_ip"),
             (request(ServiceKind::Multicast), "no_group"),
         ] {
-            assert_eq!(spec(&asked).unwrap_err().code, code, "{asked:?}");
+            assert_eq!(spec(&asked).unwrap_err().code(), code, "{asked:?}");
         }
     }
 }

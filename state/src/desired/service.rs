@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, Refusal, Request, has_dz_ip, refusal};
+use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, GroupFault, Refusal, Request, has_dz_ip};
 use crate::{
     Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec, Pubkey, Route, RouteProtocol, Rule,
     RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId, TunnelSpec, View,
@@ -71,7 +71,7 @@ fn link_name(role: Role, kind: ServiceKind, user: &User) -> Result<LinkName, Ref
         },
         Role::Gateway { .. } => format!("dzt{}", user.tunnel_number),
     };
-    LinkName::new(name).map_err(|error| refusal("bad_link_name", error.to_string()))
+    LinkName::new(name).map_err(|error| Refusal::BadLinkName { detail: error.to_string() })
 }
 
 fn addresses(role: Role, kind: ServiceKind, user: &User, ends: Ends) -> BTreeSet<Address> {
@@ -98,8 +98,7 @@ fn session(request: &Request<'_>, kind: ServiceKind, user: &User, ends: Ends) ->
         ServiceKind::EdgeFiltering => install(EDGE_TO, false, None),
         ServiceKind::Multicast => None,
     };
-    let config =
-        request.view.config.as_ref().ok_or_else(|| refusal("no_config", "there is no account with the network's configuration"))?;
+    let config = request.view.config.as_ref().ok_or(Refusal::NoConfig)?;
     Ok(Some(BgpSpec {
         local_address: ends.local_overlay,
         peer_address: ends.remote_overlay,
@@ -129,7 +128,7 @@ fn edge_default(user: &User, ends: Ends) -> Route {
 /// with the tunnel's own outer source gets no rule for what comes from it: the tunnel would be sent into itself. (What goes
 /// *to* the tunnel's other end finds nothing in table 100, where the import policy lets no route cover the ends.)
 fn edge_rules(view: &View, ends: Ends) -> Result<BTreeSet<Rule>, Refusal> {
-    let prefixes = view.device_prefixes.as_ref().ok_or_else(|| refusal("no_prefixes", "the prefixes of the devices were not read"))?;
+    let prefixes = view.device_prefixes.as_ref().ok_or(Refusal::NoPrefixes)?;
     let prefixes: BTreeSet<Ipv4Net> = prefixes.iter().filter(|prefix| prefix.prefix_len() > 0).map(Ipv4Net::trunc).collect();
     let to = prefixes.iter().map(|prefix| Rule { priority: 100, selector: RuleSelector::To(*prefix), table: EDGE_TO });
     let inner = prefixes.iter().filter(|prefix| !prefix.contains(&ends.local));
@@ -145,7 +144,7 @@ const RENDEZVOUS_POINT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 fn multicast(view: &View, user: &User, ends: Ends) -> Result<MulticastSpec, Refusal> {
     let mut named = user.publishers.iter().chain(&user.subscribers);
     if let Some((group, quarantine)) = named.find_map(|group| view.quarantined.get_key_value(group)) {
-        return Err(refusal("no_group", format!("the account of group {group} does not decode: {}", quarantine.reason)));
+        return Err(Refusal::NoGroup { why: GroupFault::Quarantined { group: *group, detail: quarantine.reason.clone() } });
     }
     let addresses = |groups: &[Pubkey]| {
         let known = groups.iter().filter_map(|group| view.groups.get(group));
@@ -179,14 +178,12 @@ fn group_routes(spec: &MulticastSpec) -> BTreeSet<Route> {
 /// The groups that a user names in vain, and why.
 pub(super) fn idle_groups(view: &View, key: Pubkey, user: &User) -> BTreeMap<Pubkey, Refusal> {
     let named = user.publishers.iter().chain(&user.subscribers).filter(|_| user.kind == Ok(ServiceKind::Multicast));
-    let reason = |group: &Pubkey| match view.groups.get(group) {
-        None => Some(format!("user {key} names this group, and there is no such account: its other groups are served")),
-        Some(known) if !is_group(&known.multicast_ip) => {
-            Some(format!("user {key} names this group, whose address {} is not a group's: its other groups are served", known.multicast_ip))
-        }
+    let why = |group: &Pubkey| match view.groups.get(group) {
+        None => Some(GroupFault::NoAccount { user: key }),
+        Some(known) if !is_group(&known.multicast_ip) => Some(GroupFault::NoAddress { user: key, address: known.multicast_ip }),
         Some(_) => None,
     };
-    named.filter_map(|group| Some((*group, refusal("no_group", reason(group)?)))).collect()
+    named.filter_map(|group| Some((*group, Refusal::NoGroup { why: why(group)? }))).collect()
 }
 
 fn or_default(asn: Asn, default: Asn) -> Asn {

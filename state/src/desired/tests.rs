@@ -90,7 +90,7 @@ impl Scene {
     fn code(&self, n: u8) -> &'static str {
         let built = self.build();
         assert!(!built.tunnels.contains_key(&TunnelId(Pubkey([n; 32]))));
-        built.refused[&Pubkey([n; 32])].code
+        built.refused[&Pubkey([n; 32])].code()
     }
 
     fn keeps(&self, n: u8) -> bool {
@@ -204,7 +204,7 @@ fn a_device_that_does_not_decode_is_named_as_the_reason() {
     let mut scene = client([(1, user())]);
     scene.view.devices.clear();
     scene.view.quarantined.insert(DEVICE, Quarantine { reason: "short".into() });
-    assert!(scene.build().refused[&Pubkey([1; 32])].reason.ends_with("does not decode: short"));
+    assert!(scene.build().refused[&Pubkey([1; 32])].to_string().ends_with("does not decode: short"));
 }
 
 #[test]
@@ -318,7 +318,7 @@ fn who_connected_this_host_last_has_its_users_and_the_network_has_them_too_and_n
         scene.owners = owners;
         scene.view.authorities = authorities.map(|key| [key].into());
         let built = scene.build();
-        let reason = built.refused.values().next().map(|refusal| refusal.reason.clone()).unwrap_or_default();
+        let reason = built.refused.values().next().map(ToString::to_string).unwrap_or_default();
         assert!(built.tunnels.len() == 1 || reason.contains(&format!("made by {other}")), "{reason}");
         (built.tunnels.len(), built.keep.len())
     };

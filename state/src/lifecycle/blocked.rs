@@ -8,7 +8,7 @@ use super::{
     BlockedRoutes,
     machine::{Lifecycle, Turn},
 };
-use crate::{Action, ApplyReport, LearnedRoutes, Plan, PlannedStep, StepOutcome, event::Event};
+use crate::{Action, ApplyReport, Fault, LearnedRoutes, Plan, PlannedStep, StepOutcome, event::Event};
 
 /// The most that a report names.
 pub(super) const NAMED: usize = 16;
@@ -24,15 +24,16 @@ impl Lifecycle {
                 // One that was taken back meanwhile blocks nothing.
                 StepOutcome::Failed(fault) if !outcome.stops(step) && self.is_learned(dst) => {
                     if self.blocked.insert(dst, fault.detail.clone()).is_none() {
-                        fresh.push(fault);
+                        fresh.push((dst, fault));
                     }
                 }
                 StepOutcome::Done | StepOutcome::AlreadySo => drop(self.blocked.remove(&dst)),
                 StepOutcome::Failed(_) => {}
             }
         }
-        if let Some(first) = fresh.first() {
-            turn.record(Event::RoutesBlocked { tunnel: self.tunnel, count: fresh.len(), reason: first.to_string() });
+        if let Some((first, fault)) = fresh.first() {
+            let (first, fault) = (*first, Fault::clone(fault));
+            turn.record(Event::RoutesBlocked { tunnel: self.tunnel, count: fresh.len(), first, fault });
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, mem};
 use ipnet::Ipv4Net;
 
 use super::{
-    Effect, SessionNumber,
+    Effect, RetireReason, SessionNumber,
     machine::{Assignment, Lifecycle, Look, Session, State, Turn, Work},
 };
 use crate::{
@@ -29,7 +29,7 @@ impl Lifecycle {
     pub(super) fn assign_later(&mut self, assignment: Assignment, turn: &mut Turn<'_>) {
         let old_link = self.want.as_ref().map(|want| want.spec.link.name.clone()).filter(|name| *name != assignment.spec.link.name);
         if let Some(link) = old_link {
-            self.note_retirement(link, Vec::new(), "the tunnel has another link name now".to_owned(), turn);
+            self.note_retirement(link, Vec::new(), RetireReason::Renamed, turn);
         }
         if self.todo.retire.is_some() {
             self.todo.assign = Some(assignment);
@@ -51,6 +51,7 @@ impl Lifecycle {
         } else {
             self.services.watch_changed = true;
             self.expect_routes(&spec, turn.now);
+            self.tell_spec(None, &spec, turn);
             self.want = Some(TunnelWant { spec, incarnation, learned: LearnedRoutes::Unknown });
         }
     }
@@ -68,6 +69,7 @@ impl Lifecycle {
         self.follow_session(&spec, turn);
         self.check_session_kept(&spec, session, turn);
         self.services.watch_changed = true;
+        self.tell_spec(self.want.as_ref().map(|want| &want.spec), &spec, turn);
         if let Some(want) = &mut self.want {
             self.built &= want.spec == spec;
             self.old_rules.extend(want.spec.rules.difference(&spec.rules));
@@ -125,7 +127,7 @@ impl Lifecycle {
     }
 
     /// Takes the steps phase by phase.
-    fn work_through(&mut self, steps: Vec<PlannedStep>, repaired: Vec<String>, turn: &mut Turn<'_>) -> State {
+    fn work_through(&mut self, steps: Vec<PlannedStep>, repaired: Vec<PlannedStep>, turn: &mut Turn<'_>) -> State {
         let quiet = self.built && steps.iter().all(|step| learned_route(step).is_some());
         let mut work = Work { phase: Phase::Routing, count: 0, rest: Default::default(), repaired };
         let (early, late) = steps.split_at(departures(&steps));
@@ -269,7 +271,7 @@ impl Lifecycle {
 
     /// The steps that put back what something else changed: none while building, no route that the session is just
     /// changing, and none that was never put.
-    fn drift(&self, look: Look, plan: &Plan) -> Vec<String> {
+    fn drift(&self, look: Look, plan: &Plan) -> Vec<PlannedStep> {
         let expected = |step: &&PlannedStep| match (look, learned_route(step)) {
             (Look::Build, _) => true,
             (Look::Check, Some(route)) => self.dirty.contains(&route.dst),
@@ -277,7 +279,7 @@ impl Lifecycle {
             (Look::Check | Look::Routes, None) => false,
         };
         if self.built {
-            plan.steps.iter().filter(|step| !expected(step) && !self.tries_blocked(step)).map(ToString::to_string).collect()
+            plan.steps.iter().filter(|step| !expected(step) && !self.tries_blocked(step)).cloned().collect()
         } else {
             Vec::new()
         }

@@ -4,23 +4,23 @@
 //! again is no accident, though, and a fight at full speed costs the host more than it saves: after some times in a row each
 //! repair waits since the last one, longer and longer up to a bound. A tunnel that is left alone for a while starts anew.
 
-use std::mem;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
     blocked::NAMED,
     machine::{Lifecycle, State, Turn},
 };
-use crate::{Monotonic, event::Event};
+use crate::{Monotonic, PlannedStep, event::Event};
 
 /// Repairs in a row.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Contest {
     /// How many.
     pub repairs: u32,
-    /// The steps of the last one, as text; the first 16.
-    pub steps: Vec<String>,
+    /// The first 16 steps of the last one.
+    pub steps: Vec<PlannedStep>,
+    /// How many others it had.
+    pub more: usize,
     /// When the last one was.
     pub last: Monotonic,
     /// No other one before this.
@@ -29,24 +29,21 @@ pub struct Contest {
 
 impl Lifecycle {
     /// The tunnel was mended with these steps; with none it was not.
-    pub(super) fn note_repair(&mut self, mut steps: Vec<String>, turn: &mut Turn<'_>) {
+    pub(super) fn note_repair(&mut self, mut steps: Vec<PlannedStep>, turn: &mut Turn<'_>) {
         if steps.is_empty() {
             return;
         }
         let more = steps.len().saturating_sub(NAMED);
         steps.truncate(NAMED);
-        if more > 0 {
-            steps.push(format!("and {more} more steps"));
-        }
         self.repairs += 1;
         let before = self.contest.take().filter(|contest| turn.now.since(contest.last) < self.settings.contest_over);
         let repairs = before.map_or(0, |contest| contest.repairs).saturating_add(1);
-        turn.record(Event::Repaired { tunnel: self.tunnel, steps: steps.clone() });
+        turn.record(Event::Repaired { tunnel: self.tunnel, steps: steps.clone(), more });
         if repairs == self.settings.repairs_at_once + 1 {
-            turn.record(Event::Contested { tunnel: self.tunnel, repairs, steps: steps.clone() });
+            turn.record(Event::Contested { tunnel: self.tunnel, repairs, steps: steps.clone(), more });
         }
         let next = turn.now + self.repair_gap(repairs, turn);
-        self.contest = Some(Contest { repairs, steps, last: turn.now, next });
+        self.contest = Some(Contest { repairs, steps, more, last: turn.now, next });
     }
 
     fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> std::time::Duration {
@@ -77,9 +74,10 @@ impl Lifecycle {
         self.contest().map(|contest| contest.last + self.settings.contest_over)
     }
 
-    pub(super) fn pass_contest(&mut self, now: Monotonic) {
-        if self.contest_over().is_some_and(|at| now >= at) {
-            mem::take(&mut self.contest);
+    pub(super) fn pass_contest(&mut self, turn: &mut Turn<'_>) {
+        if self.contest_over().is_some_and(|at| turn.now >= at) {
+            self.contest = None;
+            turn.record(Event::ContestOver { tunnel: self.tunnel });
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use super::{
-    Effect, FailureReport,
+    Effect, FailureReport, MoveFault, PhaseReason,
     machine::{Lifecycle, Look, State, Turn},
 };
 use crate::{Deadline, Fault, FaultClass, Monotonic, Phase};
@@ -29,6 +29,7 @@ impl Lifecycle {
             (self.move_timeout(), "move"),
             (self.repair_due(), "repair"),
             (self.contest_over(), "contest"),
+            (self.counts_due(), "routes"),
         ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
@@ -53,7 +54,7 @@ impl Lifecycle {
             return self.look(Look::Build, turn);
         }
         if self.move_failed(&fault) {
-            self.go_back(fault.to_string(), turn);
+            self.go_back(MoveFault::Fault(fault.clone()), turn);
             if !self.half_built {
                 return self.look(Look::Build, turn);
             }
@@ -114,7 +115,7 @@ impl Lifecycle {
             self.drop_stale_routes();
         }
         self.pass_move(turn);
-        self.pass_contest(turn.now);
+        self.pass_contest(turn);
         if self.healthy_at().is_some_and(|at| turn.now >= at) {
             self.attempts = 0;
         }
@@ -144,7 +145,7 @@ impl Lifecycle {
         self.attempts += 1;
         let wait = self.backoff(&fault, turn);
         self.record_failure(phase, &fault, wait, turn);
-        self.enter(Phase::Failed, Some(fault.to_string()), turn);
+        self.enter(Phase::Failed, Some(PhaseReason::Fault(fault.clone())), turn);
         self.failed_phase = phase;
         let earliest = turn.now + self.exponential();
         State::Waiting { failure: FailureReport { phase, fault, retry_at: turn.now + wait }, earliest }

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::{
     Effect, SessionNumber, SessionUpdate,
-    machine::{Lifecycle, Turn},
+    machine::{Lifecycle, Session, Turn},
 };
 use crate::{
     BgpSpec, InstallSpec, KeptOut, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail, SessionStatus, TunnelSpec, event::Event,
@@ -21,7 +21,10 @@ impl Lifecycle {
         match update {
             SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
             SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn, turn),
-            SessionUpdate::Synced => self.note_synced(turn.now),
+            SessionUpdate::Synced => {
+                self.note_synced(turn.now);
+                self.tell_counts_now(turn.now);
+            }
             SessionUpdate::Closed => {
                 self.note_closed();
                 self.unblock_forgotten();
@@ -50,8 +53,19 @@ impl Lifecycle {
     }
 
     pub(super) fn stop_session(&mut self, cease: bool, turn: &mut Turn<'_>) {
-        if let Some(session) = self.session.take() {
-            turn.emit(Effect::StopSession { session: session.number, cease });
+        let Some(Session { number, spec, status, .. }) = self.session.take() else { return };
+        turn.emit(Effect::StopSession { session: number, cease });
+        // The next one begins there.
+        let to = SessionStatus::Pending;
+        if status != to {
+            turn.record(Event::SessionChanged {
+                tunnel: self.tunnel,
+                peer_asn: spec.peer_asn,
+                from: status,
+                to,
+                cause: None,
+                detail: None,
+            });
         }
     }
 
@@ -85,13 +99,15 @@ impl Lifecycle {
 
     fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, turn: &mut Turn<'_>) {
         let Some(session) = &mut self.session else { return };
-        session.detail.clone_from(&detail);
+        let before = mem::replace(&mut session.detail, detail.clone()).map(|before| before.cause);
         let from = mem::replace(&mut session.status, status);
+        let (tunnel, peer_asn) = (self.tunnel, session.spec.peer_asn);
+        let (cause, detail) = detail.map(|SessionDetail { cause, text }| (cause, text)).unzip();
         if from != status {
             session.since = Some(turn.now);
-            let peer_asn = session.spec.peer_asn;
-            let detail = detail.map(|detail| detail.text);
-            turn.record(Event::SessionChanged { tunnel: self.tunnel, peer_asn, from, to: status, detail });
+            turn.record(Event::SessionChanged { tunnel, peer_asn, from, to: status, cause, detail });
+        } else if before != cause {
+            turn.record(Event::SessionCauseChanged { tunnel, peer_asn, status, cause, detail });
         }
         self.move_heard(status == SessionStatus::Up, turn.now);
     }

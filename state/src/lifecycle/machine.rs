@@ -11,8 +11,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contest, Effect, FailureReport, Input, LifecycleSettings, SessionNumber, TunnelReport, held::HeldRoutes, moving::Move,
-    services::Services,
+    Contest, Effect, FailureReport, Input, LifecycleSettings, PhaseReason, RetireReason, SessionNumber, TunnelReport, counts::ToldCounts,
+    held::HeldRoutes, moving::Move, services::Services,
 };
 use crate::{
     BgpSpec, Core, Deadline, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail,
@@ -91,6 +91,10 @@ pub struct Lifecycle {
     pub(super) repairs: u64,
     /// The last of them, in a row.
     pub(super) contest: Option<Contest>,
+    /// How many learned routes there were when they were told last.
+    pub(super) told_counts: ToldCounts,
+    /// Whether it was told that a move is postponed.
+    pub(super) told_postponed: bool,
     /// When routes of an earlier run must go.
     pub(super) stale_routes_at: Option<Monotonic>,
     /// When the operation under way is reported as overdue.
@@ -138,7 +142,7 @@ pub(super) struct Work {
     pub(super) count: usize,
     pub(super) rest: VecDeque<(Phase, Vec<PlannedStep>)>,
     /// Steps that put back what something else changed.
-    pub(super) repaired: Vec<String>,
+    pub(super) repaired: Vec<PlannedStep>,
 }
 
 /// What is being taken down.
@@ -163,7 +167,7 @@ pub(super) struct Todo {
 pub(super) struct Retirement {
     pub(super) links: BTreeSet<LinkName>,
     pub(super) rules: BTreeSet<Rule>,
-    pub(super) reason: String,
+    pub(super) reason: RetireReason,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -237,6 +241,8 @@ impl Lifecycle {
             healthy_since: None,
             repairs: 0,
             contest: None,
+            told_counts: ToldCounts::default(),
+            told_postponed: false,
             stale_routes_at: None,
             progress_at: None,
         }
@@ -255,6 +261,8 @@ impl Core for Lifecycle {
         self.state = self.next(state, input, &mut turn);
         self.follow_services(&mut turn);
         self.check_announcing(&mut turn);
+        self.follow_postponed(&mut turn);
+        self.follow_counts(&mut turn);
         turn.effects
     }
 
@@ -290,10 +298,7 @@ impl Lifecycle {
             session_detail: session.and_then(|session| Some(session.detail.as_ref()?.text.clone())),
             session_cause: session.and_then(|session| Some(session.detail.as_ref()?.cause)),
             session_since: session.and_then(|session| session.since),
-            learned_routes: match self.learned() {
-                LearnedRoutes::Unknown => 0,
-                LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => routes.len(),
-            },
+            learned_routes: self.route_counts().learned,
             blocked_routes: self.blocked_routes(),
             withheld_routes: self.withheld_routes(),
             excluded_routes: self.excluded.len(),
@@ -515,7 +520,7 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn enter(&mut self, phase: Phase, reason: Option<String>, turn: &mut Turn<'_>) {
+    pub(super) fn enter(&mut self, phase: Phase, reason: Option<PhaseReason>, turn: &mut Turn<'_>) {
         if self.phase == phase {
             return;
         }

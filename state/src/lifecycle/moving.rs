@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Lifecycle, Turn};
-use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, TunnelSpec};
+use super::{
+    MoveFault, MoveReason,
+    machine::{Lifecycle, Turn},
+};
+use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, TunnelSpec, event::Event};
 
 /// A move that is not over.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,7 +22,7 @@ pub(super) struct Move {
     /// How often the new endpoint did not answer.
     tries: u32,
     /// What failed on the way there last.
-    fault: Option<String>,
+    fault: Option<Fault>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,7 +30,7 @@ enum Stage {
     /// The tunnel is at the new endpoints, or on the way there. Once it has arrived, the time starts anew.
     Trying { until: Monotonic, arrived: bool },
     /// The tunnel is back at the old ones. While they do not answer either, that is waited for until `until` only.
-    Postponed { reason: String, retry_at: Monotonic, until: Option<Monotonic> },
+    Postponed { reason: MoveReason, retry_at: Monotonic, until: Option<Monotonic> },
 }
 
 /// A tunnel that is where it was, because where it should be nobody answers.
@@ -35,8 +38,8 @@ enum Stage {
 pub struct PostponedMove {
     /// Where it should be.
     pub link: LinkSpec,
-    /// Why it is not, for people.
-    pub reason: String,
+    /// Why it is not.
+    pub reason: MoveReason,
     /// When it is tried again.
     pub retry_at: Monotonic,
 }
@@ -113,7 +116,7 @@ impl Lifecycle {
             // Only our source changed: the old one is most likely no address of the host any more.
             Stage::Trying { .. } if old.link.remote == new.link.remote => self.moving = None,
             Stage::Trying { arrived, .. } => {
-                let why = fault.clone().filter(|_| !*arrived).unwrap_or_else(|| "the new endpoint does not answer".to_owned());
+                let why = fault.clone().filter(|_| !*arrived).map_or(MoveFault::Silence, MoveFault::Fault);
                 self.go_back(why, turn);
             }
             Stage::Postponed { until: Some(_), .. } => {
@@ -132,22 +135,22 @@ impl Lifecycle {
     /// new one cannot be made, or somebody else has the new endpoints.
     pub(super) fn move_failed(&mut self, fault: &Fault) -> bool {
         let Some(Move { stage: Stage::Trying { arrived: false, .. }, fault: last, .. }) = &mut self.moving else { return false };
-        *last = Some(fault.to_string());
+        *last = Some(fault.clone());
         self.remake || fault.class == FaultClass::Conflict
     }
 
-    pub(super) fn go_back(&mut self, reason: String, turn: &mut Turn<'_>) {
+    pub(super) fn go_back(&mut self, why: MoveFault, turn: &mut Turn<'_>) {
         let Some(mut moving) = self.moving.take() else { return };
         let wait = self.move_backoff(moving.tries, turn);
         moving.tries = moving.tries.saturating_add(1);
         let old = moving.old.clone();
-        let reason = format!("{reason}; back at {} until the next try", old.link.remote);
-        let fault = Fault {
-            class: FaultClass::Transient,
-            operation: format!("move the tunnel to {}", moving.new.link.remote),
-            detail: reason.clone(),
-        };
+        let reason = MoveReason { why, back_at: old.link.remote };
+        let (local, remote) = (moving.new.link.local, moving.new.link.remote);
+        let fault = Fault { class: FaultClass::Transient, operation: format!("move the tunnel to {remote}"), detail: reason.to_string() };
         self.record_failure(Phase::Peering, &fault, wait, turn);
+        let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        turn.record(Event::MovePostponed { tunnel: self.tunnel, local, remote, reason: reason.clone(), retry_in_ms });
+        self.told_postponed = true;
         moving.stage = Stage::Postponed { reason, retry_at: turn.now + wait, until: Some(turn.now + self.settings.move_timeout) };
         self.moving = Some(moving);
         self.change_spec(old, turn);

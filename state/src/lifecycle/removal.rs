@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use super::{
-    Effect, FailureReport,
+    Effect, FailureReport, PhaseReason, RetireReason,
     machine::{Lifecycle, Removal, Retirement, State, Todo, Turn},
 };
 use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, event::Event};
@@ -18,7 +18,7 @@ impl Lifecycle {
     }
 
     /// The tunnel is to go once nothing is under way; its session goes now.
-    pub(super) fn note_retirement(&mut self, link: LinkName, rules: Vec<Rule>, reason: String, turn: &mut Turn<'_>) {
+    pub(super) fn note_retirement(&mut self, link: LinkName, rules: Vec<Rule>, reason: RetireReason, turn: &mut Turn<'_>) {
         self.stop_multicast(turn);
         self.stop_session(true, turn);
         self.forget_routes();
@@ -32,12 +32,11 @@ impl Lifecycle {
 
     /// Starts the removal of everything that is this tunnel's.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> State {
-        let reason = self.todo.retire.as_ref().map(|retire| retire.reason.clone());
-        self.enter(Phase::Draining, reason, turn);
-        let Retirement { mut links, mut rules, .. } = match self.todo.retire.take() {
-            Some(retire) => retire,
-            None => Retirement { links: BTreeSet::new(), rules: BTreeSet::new(), reason: String::new() },
+        let (mut links, mut rules, reason) = match self.todo.retire.take() {
+            Some(Retirement { links, rules, reason }) => (links, rules, Some(PhaseReason::Retired(reason))),
+            None => (BTreeSet::new(), BTreeSet::new(), None),
         };
+        self.enter(Phase::Draining, reason, turn);
         if let Some(want) = &self.want {
             links.insert(want.spec.link.name.clone());
             rules.extend(&want.spec.rules);
@@ -109,7 +108,7 @@ impl Lifecycle {
 
     pub(super) fn record_failure(&mut self, phase: Phase, fault: &Fault, wait: Duration, turn: &mut Turn<'_>) {
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        turn.record(Event::StepFailed { tunnel: self.tunnel, phase, class: fault.class, reason: fault.to_string(), retry_in_ms });
+        turn.record(Event::StepFailed { tunnel: self.tunnel, phase, fault: fault.clone(), retry_in_ms });
     }
 }
 

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Effect, Input, Manual, ReconcilerSettings, Role,
     ends::{FarEnds, Seen},
-    pass::STOPS,
     sources::Sources,
     underlay::Underlay,
 };
@@ -21,7 +20,7 @@ use crate::{
     desired::{Built, Refusal},
     event::Event,
     guard::{AcceptedView, HoldReason},
-    lifecycle::TunnelReport,
+    lifecycle::{RetireReason, TunnelReport},
     plan::{Limits, plan_keeping},
     random::Random,
 };
@@ -213,6 +212,7 @@ impl Core for Reconciler {
             Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
             Input::Timeout => self.pass_time(&mut turn),
         }
+        self.follow_held_sources(&mut turn);
         turn.effects
     }
 
@@ -368,7 +368,7 @@ impl Reconciler {
         self.hold(tunnel, link, Some(endpoints));
         match self.shutdown {
             Some(Shutdown::Detach) => self.detach(tunnel, turn),
-            Some(Shutdown::Remove { .. }) => self.retire_others(STOPS, turn),
+            Some(Shutdown::Remove { .. }) => self.retire_others(&RetireReason::DaemonStops, turn),
             Some(Shutdown::Finished) | None => self.pass(turn),
         }
     }

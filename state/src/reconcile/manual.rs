@@ -13,6 +13,7 @@ use crate::{
     Exclusion, LinkName, Owners, ServiceClass, TunnelId, TunnelSpec,
     desired::{Built, ManualRequest, manual_id, manual_spec},
     event::Event,
+    lifecycle::RetireReason,
 };
 
 /// What an operator asked for past the ledger. While the switch is off it holds until the switch is set; while it is on,
@@ -23,6 +24,18 @@ pub struct Manual {
     pub tunnels: BTreeMap<TunnelId, ManualRequest>,
     /// Tunnels that are to be gone.
     pub removed: BTreeSet<TunnelId>,
+}
+
+/// Why what an operator asked for past the ledger holds no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ManualEnd {
+    /// The ledger says which tunnels there are.
+    #[error("the ledger was read")]
+    LedgerRead,
+    /// Another word of the operator.
+    #[error("the switch was set")]
+    SwitchSet,
 }
 
 /// Why there can be no such manual tunnel.
@@ -114,17 +127,17 @@ impl Reconciler {
         let before = turn.effects.len();
         self.rebuild(turn);
         if let Some(stray) = there {
-            self.retire(stray, "it was removed through the API", turn);
+            self.retire(stray, RetireReason::RemovedByOperator, turn);
         }
         self.commit(before, turn);
     }
 
     /// Back to what the ledger says. Gives whether there was anything else.
-    pub(super) fn end_manual(&mut self, reason: &str, turn: &mut Turn<'_>) -> bool {
+    pub(super) fn end_manual(&mut self, reason: ManualEnd, turn: &mut Turn<'_>) -> bool {
         let manual = std::mem::take(&mut self.manual);
         let over = manual != Manual::default();
         if over {
-            turn.effects.push(super::Effect::Record(Event::ManualOver { reason: reason.to_owned() }));
+            turn.effects.push(super::Effect::Record(Event::ManualOver { reason }));
         }
         over
     }
@@ -154,7 +167,7 @@ impl Reconciler {
     }
 
     fn manual_spec(&self, request: &ManualRequest) -> Result<TunnelSpec, String> {
-        manual_spec(request, self.settings.max_prefixes, self.settings.liveness, &self.exclude).map_err(|refusal| refusal.reason)
+        manual_spec(request, self.settings.max_prefixes, self.settings.liveness, &self.exclude).map_err(|refusal| refusal.to_string())
     }
 }
 

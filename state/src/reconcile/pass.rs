@@ -3,21 +3,19 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::{
-    Effect, Role,
+    Effect, ManualEnd, Role,
     machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
 };
 use crate::{
     Desired, Incarnation, LinkName, Switch, TunnelId, TunnelSpec,
-    desired::{Built, Refusal, Request, build},
+    desired::{Built, Request, build},
     event::Event,
     guard::AcceptedView,
+    lifecycle::RetireReason,
 };
 
 /// More links than a provisioner makes between two reports.
 const UNREPORTED: u64 = 1 << 10;
-
-const DISABLED: &str = "disabled";
-pub(super) const STOPS: &str = "the daemon stops for good";
 
 impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
@@ -26,7 +24,7 @@ impl Reconciler {
         let nothing_new = self.view.as_ref().is_some_and(|before| before.view.says_the_same_as(&view.view));
         self.view = Some(view);
         self.held = None;
-        let over = self.switch == Some(Switch::On) && self.end_manual("the ledger was read", turn);
+        let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, turn);
         if nothing_new && !over {
             return;
         }
@@ -39,7 +37,7 @@ impl Reconciler {
     pub(super) fn take_switch(&mut self, switch: Switch, turn: &mut Turn<'_>) {
         if self.switch != Some(switch) {
             if self.switch.is_some() {
-                self.end_manual("the switch was set", turn);
+                self.end_manual(ManualEnd::SwitchSet, turn);
             }
             self.switch = Some(switch);
             self.pass(turn);
@@ -71,7 +69,7 @@ impl Reconciler {
         match slot.stage {
             Stage::Retiring { link } if !finished => {
                 let stray = Stray { tunnel, link, endpoints: slot.endpoints.first().copied(), rules: Vec::new() };
-                self.retire(stray, "its removal was interrupted", turn);
+                self.retire(stray, RetireReason::Interrupted, turn);
             }
             Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => self.assign(&spec, turn),
             Stage::Retiring { .. } => {
@@ -106,7 +104,7 @@ impl Reconciler {
         if remove {
             self.shutdown = Some(Shutdown::Remove { looked: false });
             self.desired = Desired::default();
-            self.retire_others(STOPS, turn);
+            self.retire_others(&RetireReason::DaemonStops, turn);
             self.observe(turn);
         } else {
             self.shutdown = Some(Shutdown::Detach);
@@ -159,15 +157,20 @@ impl Reconciler {
         let mut built = self.build();
         self.put_far_ends(&mut built);
         self.ask_underlay(turn);
-        for (user, refusal) in &built.refused {
-            if self.built.refused.get(user).map(|before| before.code) != Some(refusal.code) {
-                let Refusal { code, reason } = refusal.clone();
-                turn.effects.push(Effect::Record(Event::Refused { user: *user, code, reason }));
-            }
-        }
+        self.tell_refused(&built, turn);
         let wants = built.tunnels.iter().map(|(id, spec)| (*id, self.want(spec)));
         self.desired = Desired { tunnels: wants.collect() };
         self.built = built;
+    }
+
+    fn tell_refused(&self, built: &Built, turn: &mut Turn<'_>) {
+        let (before, now) = (&self.built.refused, &built.refused);
+        for (user, refusal) in before.iter().filter(|(user, _)| !now.contains_key(*user)) {
+            turn.effects.push(Effect::Record(Event::RefusalOver { user: *user, refusal: refusal.clone() }));
+        }
+        for (user, refusal) in now.iter().filter(|(user, refusal)| before.get(user) != Some(refusal)) {
+            turn.effects.push(Effect::Record(Event::Refused { user: *user, refusal: refusal.clone() }));
+        }
     }
 
     fn build(&mut self) -> Built {
@@ -202,7 +205,7 @@ impl Reconciler {
     fn retire_undesired(&mut self, turn: &mut Turn<'_>) {
         for stray in self.undesired() {
             let reason = self.why_undesired(stray.tunnel);
-            self.retire(stray, &reason, turn);
+            self.retire(stray, reason, turn);
         }
         if self.switch == Some(Switch::On) {
             self.moved_from = None;
@@ -210,9 +213,9 @@ impl Reconciler {
     }
 
     /// The same for one reason.
-    pub(super) fn retire_others(&mut self, reason: &str, turn: &mut Turn<'_>) {
+    pub(super) fn retire_others(&mut self, reason: &RetireReason, turn: &mut Turn<'_>) {
         for stray in self.undesired() {
-            self.retire(stray, reason, turn);
+            self.retire(stray, reason.clone(), turn);
         }
     }
 
@@ -224,29 +227,26 @@ impl Reconciler {
         leaving.collect()
     }
 
-    fn why_undesired(&self, tunnel: TunnelId) -> String {
+    fn why_undesired(&self, tunnel: TunnelId) -> RetireReason {
         if tunnel.is_manual() {
-            return "what was asked for through the API is over".to_owned();
+            return RetireReason::ManualOver;
         }
         if self.switch != Some(Switch::On) {
-            return DISABLED.to_owned();
+            return RetireReason::Disabled;
         }
-        match (self.moved_from, self.role, self.built.refused.get(&tunnel.0)) {
-            (Some(before), Some(Role::Client { client_ip }), _) => format!("this host's address is {client_ip} now, no longer {before}"),
-            (_, _, Some(refusal)) => format!("the ledger no longer asks for it: {}", refusal.reason),
-            (_, _, None) => "the ledger no longer asks for it".to_owned(),
+        match (self.moved_from, self.role) {
+            (Some(before), Some(Role::Client { client_ip: now })) => RetireReason::AddressChanged { now, before },
+            (Some(_) | None, _) => RetireReason::NotAskedFor { refusal: self.built.refused.get(&tunnel.0).cloned() },
         }
     }
 
     /// Of a tunnel of an earlier run it is not known what that was told.
-    pub(super) fn why_stray(&self) -> String {
+    pub(super) fn why_stray(&self) -> RetireReason {
         match (self.shutdown, self.switch, self.role) {
-            (Some(_), _, _) => STOPS.to_owned(),
-            (None, Some(Switch::On), Some(Role::Client { client_ip })) => {
-                format!("an earlier run left it behind, and the ledger asks for no such tunnel of {client_ip}")
-            }
-            (None, Some(Switch::On), _) => "an earlier run left it behind, and the ledger asks for no such tunnel".to_owned(),
-            (None, _, _) => DISABLED.to_owned(),
+            (Some(_), _, _) => RetireReason::DaemonStops,
+            (None, Some(Switch::On), Some(Role::Client { client_ip })) => RetireReason::LeftBehind { client_ip: Some(client_ip) },
+            (None, Some(Switch::On), _) => RetireReason::LeftBehind { client_ip: None },
+            (None, _, _) => RetireReason::Disabled,
         }
     }
 
@@ -266,7 +266,7 @@ impl Reconciler {
                 Some(Stage::Assigned(before)) if **before == *spec => {}
                 Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_taken(spec) => {
                     let stray = stray_of(id, before);
-                    self.retire(stray, "its link is to have another name or other ends", turn);
+                    self.retire(stray, RetireReason::Replaced, turn);
                     self.waiting.insert(id);
                 }
                 Some(Stage::Retiring { .. } | Stage::Detaching) => {
@@ -327,7 +327,7 @@ impl Reconciler {
         turn.effects.push(Effect::Assign { spec: Box::new(spec.clone()), incarnation, generation: self.generation.next() });
     }
 
-    pub(super) fn retire(&mut self, stray: Stray, reason: &str, turn: &mut Turn<'_>) {
+    pub(super) fn retire(&mut self, stray: Stray, reason: RetireReason, turn: &mut Turn<'_>) {
         let Stray { tunnel, link, endpoints, rules } = stray;
         self.conflicts.remove(&tunnel);
         let stage = Stage::Retiring { link: link.clone() };
@@ -335,7 +335,7 @@ impl Reconciler {
         slot.stage = stage;
         slot.recheck.due = None;
         self.hold(tunnel, link.clone(), endpoints);
-        turn.effects.push(Effect::Retire { tunnel, link, rules, reason: reason.to_owned() });
+        turn.effects.push(Effect::Retire { tunnel, link, rules, reason });
     }
 
     /// Numbers what was handed out since `before`, if anything was.

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{Input, Manual, Reconciler, Role};
 use crate::{
     Phase, Sequence, Switch, TunnelId,
+    event::Event,
     table::{Change, InForce, Reconciled, Tables, TunnelNews},
 };
 
@@ -77,7 +78,7 @@ impl Reader {
     }
 
     /// What the reconciler says now and did not say before. It has handled all that was read.
-    pub fn say(&mut self, core: &Reconciler) -> Vec<Change> {
+    pub fn say(&mut self, core: &Reconciler) -> (Vec<Event>, Vec<Change>) {
         let inputs = self.read.as_ref().map_or(Sequence::default(), |read| read.inputs);
         let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
         let told = &self.told;
@@ -86,19 +87,20 @@ impl Reader {
             && refused
                 .iter()
                 .zip(&told.refused)
-                .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code == code && refusal.reason == *reason);
+                .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code() == code && refusal.to_string() == *reason);
         let same_rest = told.other_sources == other_sources && (told.converged, told.generation) == (converged, generation);
+        let events = (told.converged != converged).then_some(Event::Converged { converged, generation }).into_iter().collect();
         let mut changes = Vec::new();
         if *self.manual != *core.manual() {
             self.manual = Arc::new(core.manual().clone());
             changes.push(Change::Manual(self.manual.clone()));
         }
         if !same || !same_rest || told.inputs != inputs {
-            let refused = refused.iter().map(|(user, refusal)| (*user, (refusal.code.to_owned(), refusal.reason.clone()))).collect();
+            let refused = refused.iter().map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string()))).collect();
             self.told = Arc::new(Reconciled { inputs, converged, generation, refused, other_sources });
             changes.push(Change::Reconciled(self.told.clone()));
         }
-        changes
+        (events, changes)
     }
 
     /// Once it agrees with the host: provisioners of an earlier reconciler that this one has no use for, and that have no link

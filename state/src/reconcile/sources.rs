@@ -24,6 +24,8 @@ pub(super) struct Sources {
     adopted: BTreeSet<Ipv4Addr>,
     /// Towards each endpoint, what the host would choose today instead of the address that a tunnel has.
     others: BTreeMap<Ipv4Addr, Other>,
+    /// Tunnels of which it was told that they stay although another one would be chosen.
+    told: BTreeSet<TunnelId>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -107,6 +109,20 @@ impl Reconciler {
             }
         }
         changed
+    }
+
+    /// Tells of tunnels that no longer stay at an address although another one would be chosen.
+    pub(super) fn follow_held_sources(&mut self, turn: &mut Turn<'_>) {
+        if self.sources.told.is_empty() && self.sources.others.is_empty() {
+            return;
+        }
+        let held: BTreeSet<TunnelId> = self.other_sources().into_keys().collect();
+        for tunnel in self.sources.told.difference(&held) {
+            if let Some(source) = self.slots.get(tunnel).and_then(Slot::spec).map(|spec| spec.link.local) {
+                turn.effects.push(Effect::Record(Event::SourceHoldOver { tunnel: *tunnel, source }));
+            }
+        }
+        self.sources.told = held;
     }
 
     /// A tunnel that is built again takes what the host chooses then.

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Action, LinkName, Observed, Phase, TunnelId,
+    lifecycle::RetireReason,
     plan::{Limits, plan_keeping},
 };
 
@@ -181,7 +182,7 @@ impl Reconciler {
         let mut rules = self.stray_rules(observed);
         for mut stray in strays {
             stray.rules = std::mem::take(&mut rules);
-            self.retire(stray, &reason, turn);
+            self.retire(stray, reason.clone(), turn);
         }
         if retired.is_empty() && !rules.is_empty() && self.slots.values().all(|slot| !matches!(slot.stage, Stage::Retiring { .. })) {
             self.retire_rules(rules, turn);
@@ -228,7 +229,7 @@ impl Reconciler {
     fn retire_rules(&mut self, rules: Vec<crate::Rule>, turn: &mut Turn<'_>) {
         if let Ok(link) = LinkName::new("none") {
             let tunnel = TunnelId(crate::Pubkey::default());
-            self.retire(Stray { tunnel, link, endpoints: None, rules }, "rules without a tunnel", turn);
+            self.retire(Stray { tunnel, link, endpoints: None, rules }, RetireReason::RulesAlone, turn);
         }
     }
 

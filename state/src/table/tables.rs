@@ -262,7 +262,7 @@ impl Tables {
         let Some(told) = &entry.told else { return };
         *self.events.entry(told.event.name()).or_default() += 1;
         if let Event::InvariantBroken { name, .. } = &told.event {
-            *self.broken.entry(*name).or_default() += 1;
+            *self.broken.entry(name.name()).or_default() += 1;
         }
     }
 

@@ -7,6 +7,7 @@ use crate::{
     LinkName, LivenessMode, Pubkey, Switch, TunnelId,
     figures::Count,
     guard::HoldReason,
+    invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
 };
 
@@ -33,7 +34,7 @@ fn event(number: u8) -> Event {
     match number % 3 {
         0 => Event::Switched { enabled: true },
         1 => Event::ViewStale { age_seconds: u64::from(number) },
-        _ => Event::InvariantBroken { name: "INV-01", detail: String::new() },
+        _ => Event::InvariantBroken { name: Invariant::ForeignUntouched, detail: String::new() },
     }
 }
 
@@ -289,7 +290,7 @@ fn what_changed_is_forgotten_before_what_happened() {
 
 #[test]
 fn the_past_takes_no_more_than_its_bytes_and_the_newest_step_is_kept_whatever_it_takes() {
-    let large = |size: usize| Event::ViewHeld { reason: HoldReason::ReadFailed { detail: "x".repeat(size) }.to_string() };
+    let large = |size: usize| Event::ViewHeld { reason: HoldReason::ReadFailed { detail: "x".repeat(size) } };
     let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 10_000, whole: 10_000, bytes: 100_000 });
     for number in 0..1_000 {
         table.append(number, vec![large(1_000)], vec![Change::Tunnel(report(1, 0))]);

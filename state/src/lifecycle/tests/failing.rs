@@ -194,7 +194,7 @@ fn an_operation_that_takes_too_long_is_reported_again_and_again() {
     for _ in 0..3 {
         assert_eq!(bench.pass("progress"), Duration::from_secs(30));
     }
-    let overdue = |event: &&&Event| matches!(event, Event::StepFailed { reason, .. } if reason.contains("not answered for 30s"));
+    let overdue = |event: &&&Event| matches!(event, Event::StepFailed { fault, .. } if fault.detail.contains("not answered for 30s"));
     assert_eq!(bench.events().iter().filter(overdue).count(), 3);
     bench.give(Input::Observed(Ok(Observed::default())));
     bench.run();

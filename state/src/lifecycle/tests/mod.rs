@@ -86,7 +86,7 @@ impl Bench {
     }
 
     fn retire(&mut self) -> Vec<Effect> {
-        self.give(Input::Retire { link: name("t0"), rules: vec![], reason: "the user is gone".into() })
+        self.give(Input::Retire { link: name("t0"), rules: vec![], reason: RetireReason::NotAskedFor { refusal: None } })
     }
 
     fn session(&mut self, update: SessionUpdate) -> Vec<Effect> {

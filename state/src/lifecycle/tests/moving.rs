@@ -107,7 +107,7 @@ fn a_link_that_can_neither_be_moved_nor_made_anew_is_restored() {
     bench.assign(elsewhere(99));
     bench.run();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
-    assert!(bench.machine.report().postponed.unwrap().reason.contains("scripted"));
+    assert!(bench.machine.report().postponed.unwrap().reason.to_string().contains("scripted"));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn new_endpoints_that_another_link_has_send_the_tunnel_back_at_once() {
     bench.assign(elsewhere(99));
     bench.run();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
-    assert!(bench.machine.report().postponed.unwrap().reason.contains("another link has these endpoints"));
+    assert!(bench.machine.report().postponed.unwrap().reason.to_string().contains("another link has these endpoints"));
     bench.session(SessionUpdate::Status(SessionStatus::Up, None));
     bench.session(SessionUpdate::Synced);
     bench.run();
@@ -163,7 +163,7 @@ fn a_move_that_keeps_failing_goes_back_in_time_and_says_what_failed() {
         let name = bench.machine.poll_timeout().unwrap().name;
         bench.pass(name);
     }
-    assert!(bench.machine.report().postponed.unwrap().reason.starts_with("try: scripted"));
+    assert!(bench.machine.report().postponed.unwrap().reason.to_string().starts_with("try: scripted"));
     bench.step_faults.clear();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
 }

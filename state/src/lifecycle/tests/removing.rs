@@ -111,7 +111,7 @@ fn the_last_of_assign_and_retire_wins() {
 fn the_link_named_with_the_retirement_goes_beside_the_tunnels_own() {
     let mut bench = Bench::active();
     bench.model.rename(&name("t0"), &name("moved"));
-    bench.give(Input::Retire { link: name("moved"), rules: vec![], reason: "moved".into() });
+    bench.give(Input::Retire { link: name("moved"), rules: vec![], reason: RetireReason::Renamed });
     bench.run();
     assert!(bench.model.observed().links.is_empty());
     assert_eq!(kinds(&bench.log), ["stop", "remove", "remove", "finished"]);
@@ -125,7 +125,7 @@ fn rules_go_with_the_tunnel() {
     bench.assign(TunnelSpec { rules: BTreeSet::from([rule(100), rule(101)]), ..spec(1, "t0") });
     bench.run();
     bench.model.add_rule(rule(102));
-    bench.give(Input::Retire { link: name("t0"), rules: vec![rule(102)], reason: "over".into() });
+    bench.give(Input::Retire { link: name("t0"), rules: vec![rule(102)], reason: RetireReason::Disabled });
     bench.run();
     assert!(bench.model.observed().rules.is_empty());
 }

@@ -1,7 +1,11 @@
 //! Far ends of several tunnels on one host, and outer addresses.
 
 use super::*;
-use crate::{desired::ManualRequest, lifecycle::PostponedMove, testing::net};
+use crate::{
+    desired::ManualRequest,
+    lifecycle::{MoveFault, MoveReason, PostponedMove},
+    testing::net,
+};
 
 const UNICAST_END: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const MULTICAST_END: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
@@ -66,7 +70,11 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     assert_eq!(far_ends(&bench, 1), [elsewhere]);
     // Nobody answers there: it goes back, and tries again later.
     let mut back = bench.machine.slots[&id(2)].report.clone().unwrap();
-    back.postponed = Some(PostponedMove { link: spec.link.clone(), reason: "silence".into(), retry_at: bench.now });
+    back.postponed = Some(PostponedMove {
+        link: spec.link.clone(),
+        reason: MoveReason { why: MoveFault::Silence, back_at: spec.link.remote },
+        retry_at: bench.now,
+    });
     back.spec.as_mut().unwrap().link.remote = MULTICAST_END;
     assert_eq!(bench.give(Input::Tunnel(Box::new(back))), ["assign 1 doublezero0"]);
     assert_eq!(far_ends(&bench, 1), [MULTICAST_END, elsewhere]);

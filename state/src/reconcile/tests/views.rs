@@ -1,5 +1,5 @@
 use super::*;
-use crate::{LearnedRoutes, view::Quarantine};
+use crate::{LearnedRoutes, desired::Refusal, view::Quarantine};
 
 #[test]
 fn nothing_is_done_before_the_host_was_looked_at() {
@@ -45,7 +45,7 @@ fn a_user_that_is_no_longer_activated_is_retired() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     let banned = User { status: UserStatus::Banned, ..user(2) };
     assert_eq!(bench.view(view([(1, user(1)), (2, banned)])), ["retire 2 dzt502"]);
-    assert_eq!(bench.machine.refused()[&id(2).0].code, "not_activated");
+    assert_eq!(bench.machine.refused()[&id(2).0].code(), "not_activated");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn of_two_users_for_one_host_the_one_in_place_stays_over_restarts() {
     let users = || [(1, own_user(1)), (2, own_user(2))];
     let mut bench = Bench::client().running([(2, own_user(2))]);
     assert!(bench.view(view(users())).is_empty());
-    assert_eq!(bench.machine.refused()[&id(1).0].code, "duplicate");
+    assert_eq!(bench.machine.refused()[&id(1).0].code(), "duplicate");
     let mut again = Bench::client();
     again.model = bench.model;
     again.give(Input::Switch(Switch::On));
@@ -198,7 +198,7 @@ fn another_client_address_removes_nothing_before_a_view_of_it() {
 fn reason(bench: &mut Bench, input: Input) -> String {
     let effects = bench.machine.handle(bench.now, input, &mut bench.random);
     let reason = effects.into_iter().find_map(|effect| match effect {
-        Effect::Retire { tunnel, reason, .. } if tunnel == id(1) => Some(reason),
+        Effect::Retire { tunnel, reason, .. } if tunnel == id(1) => Some(reason.to_string()),
         _ => None,
     });
     reason.expect("it is taken down")
@@ -233,7 +233,7 @@ fn a_removal_is_told_with_what_changed() {
 fn a_refusal_is_recorded_once() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let count = |effects: Vec<Effect>| {
-        let refused = |effect: &&Effect| matches!(effect, Effect::Record(Event::Refused { code: "not_activated", .. }));
+        let refused = |effect: &&Effect| matches!(effect, Effect::Record(Event::Refused { refusal: Refusal::NotActivated { .. }, .. }));
         effects.iter().filter(refused).count()
     };
     let banned = || AcceptedView {

@@ -1,0 +1,63 @@
+//! Why an address is in force: data, and the words that follow from it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why an address came into force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBecause {
+    /// It is the first one.
+    #[error("it was found")]
+    Found,
+    /// It is pinned.
+    #[error("it is pinned")]
+    Pinned,
+    /// It was pinned just now.
+    #[error("an operator pinned it")]
+    PinnedNow,
+    /// The daemon was started with it.
+    #[error("an operator names it")]
+    Named,
+    /// It is where the tunnels are.
+    #[error("it is on this host again, and its tunnel is in place")]
+    Returned,
+    /// The one before has no use.
+    #[error("nobody uses the one before, and this one is preferred")]
+    Preferred,
+    /// Others see this one.
+    #[error("the host is seen at another address")]
+    SeenElsewhere,
+    /// The one before is gone.
+    #[error("the one before has left this host")]
+    Left,
+}
+
+/// Why an address stays in force although another one would be chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptBecause {
+    /// An earlier run had it.
+    #[error("it was in force before, or a tunnel of it is in place")]
+    InForceBefore,
+    /// A tunnel has it.
+    #[error("it is on this host, and a tunnel is in place")]
+    TunnelInPlace,
+    /// The ledger knows it.
+    #[error("it is on this host, and the ledger names a user of it")]
+    LedgerNamesIt,
+    /// The ledger may know it.
+    #[error("it is on this host, and the ledger was not asked about it yet")]
+    LedgerNotAsked,
+    /// It is not on this host, and works.
+    #[error("a tunnel works with it")]
+    TunnelWorks,
+}
+
+/// The host that an address is pinned on has it no more, or again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PinNews {
+    /// No more: the pin holds until the next start.
+    Away,
+    /// Again.
+    Back,
+}
