@@ -16,6 +16,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Asn, Exclusion, LivenessMode, Owners, Pubkey, ServiceKind, TunnelId, TunnelSpec, View,
     reconcile::Role,

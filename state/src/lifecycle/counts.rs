@@ -23,7 +23,7 @@ pub struct RouteCounts {
 }
 
 /// What was told of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct ToldCounts {
     counts: RouteCounts,
     at: Option<Monotonic>,
