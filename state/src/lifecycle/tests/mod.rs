@@ -10,6 +10,7 @@ mod removing;
 mod services;
 mod sessions;
 mod table;
+mod told;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -17,12 +18,15 @@ use ipnet::Ipv4Net;
 
 use super::*;
 use crate::{
-    Core, FaultClass, StepOutcome,
+    Core, Deadline, FaultClass, StepOutcome,
     invariant::Invariant,
     model::Model,
     random::SplitMix64,
     testing::{name, net, spec, tunnel},
 };
+
+/// The deadline by which it is told how many routes there are.
+const ROUTES: &str = "routes";
 
 /// One provisioner: the machine, the kernel, the clock and a script of faults.
 struct Bench {
@@ -155,14 +159,28 @@ impl Bench {
 
     /// Lets the next deadline pass, which must have this name, and carries out what follows.
     fn pass(&mut self, expected: &str) -> Duration {
-        let deadline = self.machine.poll_timeout().expect("no deadline");
+        let began = self.now;
+        let deadline = if expected == ROUTES { self.machine.poll_timeout() } else { self.next_deadline() }.expect("no deadline");
         assert_eq!(deadline.name, expected);
-        let waited = deadline.at.since(self.now);
+        let waited = deadline.at.since(began);
         self.now = self.now.max(deadline.at);
         self.give(Input::Timeout);
         assert!(self.machine.poll_timeout().is_none_or(|next| next.at > self.now), "a deadline that passed stays due");
         self.run();
         waited
+    }
+
+    /// The next deadline, once it was told how many routes there are, which changes nothing.
+    fn next_deadline(&mut self) -> Option<Deadline> {
+        loop {
+            let deadline = self.machine.poll_timeout()?;
+            if deadline.name != ROUTES {
+                return Some(deadline);
+            }
+            self.now = self.now.max(deadline.at);
+            self.give(Input::Timeout);
+            self.run();
+        }
     }
 
     fn phase(&self) -> Phase {

@@ -201,7 +201,7 @@ fn a_tunnel_does_not_go_back_to_a_source_that_the_host_has_left() {
 #[test]
 fn a_tunnel_that_goes_back_starts_its_session_once_the_link_is_there() {
     let mut bench = moved();
-    let deadline = bench.machine.poll_timeout().unwrap();
+    let deadline = bench.next_deadline().unwrap();
     bench.now = deadline.at;
     assert_eq!(kinds(&bench.give(Input::Timeout)), ["stop", "observe"]);
 }

@@ -138,12 +138,12 @@ fn routes_of_an_earlier_run_go_when_no_session_vouches_for_them_in_two_minutes()
     let mut bench = restarted(spec(1, "t0"));
     assert_eq!(bench.pass("stale-routes"), Duration::from_secs(120));
     assert!(bench.routes_in_kernel().is_empty());
-    assert_eq!(bench.machine.poll_timeout(), None);
+    assert_eq!(bench.next_deadline(), None);
 }
 
 #[test]
 fn retained_routes_have_no_such_deadline() {
-    assert_eq!(restarted(retaining()).machine.poll_timeout(), None);
+    assert_eq!(restarted(retaining()).next_deadline(), None);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_session_that_differs_otherwise_is_replaced_and_its_routes_stay_meanwhile() 
     assert_eq!(kinds(&bench.log), ["close", "observe", "start"]);
     assert_eq!(bench.routes_in_kernel().len(), 2);
     assert_eq!(bench.machine.report().session, SessionStatus::Pending);
-    assert_eq!(bench.machine.poll_timeout().unwrap().name, "stale-routes");
+    assert_eq!(bench.next_deadline().unwrap().name, "stale-routes");
 }
 
 #[test]

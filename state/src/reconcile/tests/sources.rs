@@ -153,6 +153,9 @@ fn that_another_source_would_be_chosen_is_told_once() {
         }
     }
     assert_eq!(told, 1);
+    let effects = bench.machine.handle(bench.now, towards(HELD), &mut bench.random);
+    let over = |effect: &&Effect| matches!(effect, Effect::Record(Event::SourceHoldOver { tunnel, source: HELD }) if *tunnel == id(1));
+    assert_eq!(effects.iter().filter(over).count(), 1, "it is preferred again");
 }
 
 #[test]

@@ -242,6 +242,10 @@ fn a_refusal_is_recorded_once() {
     };
     assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 1);
     assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 0);
+    let again = AcceptedView { view: Arc::new(view([(1, user(1)), (2, user(2))])), read_at: Monotonic::ZERO };
+    let effects = bench.machine.handle(bench.now, Input::View(again), &mut bench.random);
+    let over = |effect: &&Effect| matches!(effect, Effect::Record(Event::RefusalOver { user, .. }) if *user == id(2).0);
+    assert_eq!(effects.iter().filter(over).count(), 1, "and so is its end");
 }
 
 #[test]
