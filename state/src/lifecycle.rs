@@ -34,8 +34,8 @@ pub use contest::Contest;
 pub use counts::RouteCounts;
 pub use machine::Lifecycle;
 pub use moving::PostponedMove;
-pub use telling::{Telling, Told};
 pub use reason::{MoveFault, MoveReason, PhaseReason, RetireReason, steps_in_words};
+pub use telling::{Telling, Told};
 
 /// The machine's numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

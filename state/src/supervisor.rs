@@ -206,6 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::lifecycle::RetireReason;
     use crate::{LinkName, Pubkey, random::SplitMix64};
 
     const POLICY: RestartPolicy = RestartPolicy {
@@ -223,8 +224,9 @@ mod tests {
         Monotonic::from_elapsed(Duration::from_millis(milliseconds))
     }
 
-    fn retire(reason: &str) -> Box<lifecycle::Input> {
-        Box::new(lifecycle::Input::Retire { link: LinkName::new("t0").unwrap(), rules: vec![], reason: reason.to_owned() })
+    fn retire(link: &str) -> Box<lifecycle::Input> {
+        let (link, reason) = (LinkName::new(link).unwrap(), RetireReason::Disabled);
+        Box::new(lifecycle::Input::Retire { link, rules: vec![], reason })
     }
 
     fn feed(supervisor: &mut Supervisor, now: u64, input: Input) -> Vec<String> {
@@ -234,7 +236,7 @@ mod tests {
 
     fn brief(effect: &Effect) -> String {
         let what = |input: &lifecycle::Input| match input {
-            lifecycle::Input::Retire { reason, .. } => reason.clone(),
+            lifecycle::Input::Retire { link, .. } => link.to_string(),
             other => format!("{other:?}"),
         };
         match effect {

@@ -76,7 +76,7 @@ pub(crate) struct State {
     links: BTreeMap<LinkName, TunnelId>,
     status: LivenessStatus,
     /// What is told with the next publication.
-    news: PeerNews,
+    peers: PeerNews,
     publishing: bool,
     publish_after: Duration,
 }
@@ -110,7 +110,7 @@ impl Actor for Sessions {
             reader: None,
             links: BTreeMap::new(),
             status: LivenessStatus::default(),
-            news: PeerNews::default(),
+            peers: PeerNews::default(),
             publishing: false,
             publish_after: PUBLISH,
         })
@@ -290,7 +290,7 @@ impl State {
     ) {
         tracing::debug!(link = %end.0, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
         if let (Some(tunnel), Some(state)) = (self.links.get(&end.0), PeerState::after(from, to, reason)) {
-            self.news.note(*tunnel, PeerChange { link: end.0.clone(), peer, state });
+            self.peers.note(*tunnel, PeerChange { link: end.0.clone(), peer, state });
         }
         let figures = self.status.ends.entry(end).or_default();
         *figures.changes.entry((from, to, reason)).or_default() += 1;
@@ -307,7 +307,7 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.board.truth.append(self.news.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
+        self.board.truth.append(self.peers.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
         self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
     }
 }

@@ -13,7 +13,6 @@ use warren_dataplane::Scope;
 use warren_state::{
     Fault, Incarnation, LearnedRoutes, Observed, Plan, TunnelId,
     desired::ManualRequest,
-    event::Event,
     lifecycle,
     reconcile::{self, Effect, Input, Manual, ProvisionRefusal, Reader, ReconcilerSettings, Way},
 };

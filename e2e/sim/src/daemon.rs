@@ -247,7 +247,7 @@ impl World {
     fn say(&mut self) {
         let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
         let (told, said) = daemon.reader.say(&daemon.reconciler);
-        self.append(vec![], said);
+        self.append(told, said);
     }
 
     fn feed(&mut self, input: Input) {

@@ -372,7 +372,7 @@ fn a_view_that_says_the_same_is_not_told_again_and_a_read_that_is_held_is_told_o
     let mut table = Table::new(NodeId(1), Epoch(1), Bounds::of_events(10));
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
     let mut told = |at_second, read: Result<View, String>| {
-        let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables());
+        let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables(), false);
         let names: Vec<_> = events.iter().map(|event| event.name()).collect();
         table.append(7, events, changes);
         (names, table.tables().view.clone().map(|in_force| in_force.accepted.view.slot.0), table.tables().held.is_some())
