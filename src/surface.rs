@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 
 use clap::CommandFactory;
 use warren_actors::{Figures, Snapshot};
-use warren_state::{Fault, FaultClass, Phase, TunnelId, lifecycle::FailureReport};
+use warren_state::{
+    Fault, FaultClass, Phase, TunnelId,
+    lifecycle::FailureReport,
+    standing::{BgpStanding, NotificationCode, Notified, RefusedRoutes, RouteRefusal},
+};
 
 use crate::{
     cli::command::Line,
@@ -129,8 +133,13 @@ fn everything() -> String {
         events: imbl::ordmap! { "switched" => 1 },
         ..latency::tests::measured()
     };
+    let notified = Notified { at: snapshot.at, what: NotificationCode { code: 6, subcode: 2 }, text: None };
+    let refused = [(RouteRefusal::Own, RefusedRoutes::default())].into();
+    let session = BgpStanding { last_sent: Some(notified), refused, ..BgpStanding::default() };
     let ids: Vec<TunnelId> = snapshot.tunnels.keys().copied().collect();
     for id in ids {
+        snapshot.sessions.insert(id, Arc::new(session.clone()));
+        snapshot.multicast.insert(id, Arc::default());
         let fault = Fault { class: FaultClass::Transient, operation: "try".to_owned(), detail: "no".to_owned() };
         let failure = FailureReport { phase: Phase::Peering, fault, retry_at: snapshot.at };
         if let Some(report) = snapshot.tunnels.get_mut(&id) {

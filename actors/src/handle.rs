@@ -184,6 +184,12 @@ impl Handle {
         Ok(told.into_iter().map(|entry| JournalEntry::clone(&entry)).collect())
     }
 
+    /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.
+    #[must_use]
+    pub fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
+        self.board.truth.recent(tunnel, most)
+    }
+
     /// What is true, at which position, and every step after the given one up to there.
     ///
     /// The steps are an error when some of them are no longer kept: go on from what is true now.

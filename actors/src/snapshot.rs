@@ -14,6 +14,7 @@ use warren_state::{
     lifecycle::TunnelReport,
     liveness::LivenessStatus,
     reconcile::Role,
+    standing::{BgpStanding, MulticastStanding},
     table::ExclusionStatus,
 };
 
@@ -62,6 +63,12 @@ pub struct Snapshot {
     /// Every tunnel, by identity.
     #[serde(serialize_with = "tunnels")]
     pub tunnels: Tunnels,
+    /// How the tunnels' BGP sessions stand.
+    #[serde(skip)]
+    pub sessions: OrdMap<TunnelId, Arc<BgpStanding>>,
+    /// How the tunnels' multicast services stand.
+    #[serde(skip)]
+    pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
     /// Users whose tunnel is not built, with a machine-readable code and the reason for people.
     pub refused: BTreeMap<Pubkey, (String, String)>,
     /// Route liveness, when it is on; as of the last second.

@@ -191,6 +191,8 @@ impl State {
             stopping: tables.stopping,
             sequence: self.sequence,
             tunnels: tables.tunnels,
+            sessions: tables.sessions,
+            multicast: tables.multicast,
             invariants_broken: tables.broken,
             events: tables.events,
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use warren_state::{
-    Sequence,
+    Sequence, TunnelId,
     event::Event,
     journal::{Gap, JournalEntry},
     table::{Change, Entry, Table, Tables},
@@ -16,6 +16,9 @@ use crate::{
     lock::lock,
     supervision::{clock::Clock, poke::Poke},
 };
+
+/// So many steps are looked at before writers have their turn again.
+const LOOKED_AT: usize = 512;
 
 /// The table and who follows it. It outlives every actor.
 pub(crate) struct Truth {
@@ -85,6 +88,19 @@ impl Truth {
         (now, tables, inner.table.told_since(position).map(|told| told.cloned().collect()))
     }
 
+    /// What happened to a tunnel last: at most so many, the newest first. Writers are not kept waiting while it is looked for.
+    pub(crate) fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
+        let (mut found, mut position) = (Vec::new(), Sequence(u64::MAX));
+        while found.len() < most {
+            let steps: Vec<Arc<Entry>> = self.inner().table.steps_before(position).take(LOOKED_AT).cloned().collect();
+            let Some(oldest) = steps.last() else { break };
+            position = oldest.sequence;
+            found.extend(steps.iter().filter_map(|step| step.told.clone()).filter(|told| concerns(&told.event, tunnel)));
+        }
+        found.truncate(most);
+        found
+    }
+
     /// Has `bell` rung from now on, once for however much is new until it is answered; and once at once, for what was before.
     pub(crate) fn follow(self: &Arc<Self>, wants: Wants, bell: impl Fn() + Send + Sync + 'static) -> Following {
         let poke = Arc::new(Poke::default());
@@ -99,6 +115,13 @@ impl Truth {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
+}
+
+fn concerns(event: &Event, tunnel: TunnelId) -> bool {
+    if let Event::ActorRestarted { actor, .. } = event {
+        return actor.rsplit(' ').next().and_then(|id| id.parse().ok()) == Some(tunnel);
+    }
+    event.tunnel() == Some(tunnel)
 }
 
 impl Inner {

@@ -17,6 +17,7 @@ use tokio::{net::UnixStream, time::timeout};
 use warren_state::Pubkey;
 
 use super::status::Seen;
+use crate::http::v3;
 
 /// No answer of the daemon is near this.
 const BODY_LIMIT: usize = 64 << 20;
@@ -137,6 +138,20 @@ impl Client {
             target: target.to_owned(),
             problem: error.to_string(),
         })
+    }
+
+    /// Everything, with all tunnels however many there are.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is an error, or not what was expected.
+    pub async fn status(&self) -> Result<v3::Status, ClientError> {
+        let mut status: v3::Status = self.read("/v3/status").await?;
+        while let Some(after) = status.tunnels_next.take() {
+            let page: v3::TunnelPage = self.read(&format!("/v3/tunnels?limit={}&after={after}", v3::page::HIGHEST_LIMIT)).await?;
+            status.tunnels.extend(page.tunnels);
+            status.tunnels_next = page.next;
+        }
+        Ok(status)
     }
 
     /// Asks for a change.

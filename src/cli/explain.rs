@@ -4,7 +4,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
-use super::{client::Client, notes, output};
+use super::{client::Client, notes, output, standing};
 use crate::http::v3;
 
 /// Events that are shown for one tunnel.
@@ -15,7 +15,7 @@ const SHOWN: usize = 8;
 /// # Errors
 /// When the daemon does not answer, or no tunnel is meant, or several are.
 pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow::Result<u8> {
-    let status: v3::Status = client.read("/v3/status").await?;
+    let status = client.status().await?;
     let tunnels = choose(&status, wanted)?;
     let mut replies = Vec::new();
     for tunnel in tunnels {
@@ -90,6 +90,10 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
         lines.push(format!("  {}; {}", advice(&failure.class), notes::retry(tunnel.attempts, failure.retry_in_seconds)));
     }
     lines.push(format!("  {}", notes::session(status, tunnel)));
+    lines.extend(tunnel.bgp.iter().flat_map(|bgp| standing::bgp(status.unix_ms, bgp)).map(|line| format!("  {line}")));
+    lines.extend(
+        tunnel.multicast.iter().flat_map(|multicast| standing::multicast(status.unix_ms, multicast)).map(|line| format!("  {line}")),
+    );
     lines.push(format!("  {} learned", output::count(tunnel.learned_routes, "route", "routes")));
     if tunnel.excluded_routes_total > 0 {
         let count = output::count(tunnel.excluded_routes_total, "route is", "routes are");
@@ -281,5 +285,33 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
+    }
+
+    #[test]
+    fn what_a_session_refused_and_why_it_ended_and_what_multicast_says_are_explained() {
+        let mut tunnel = samples::tunnel();
+        tunnel["bgp"] = json!({
+            "state": "established", "hold_time_seconds": 3.0, "peer_router_id": "10.0.0.2", "prefixes": 2, "connections": 2, "established": 2,
+            "updates_in": 4, "updates_out": 2, "notifications_in": 1, "notifications_out": 0, "attributes_discarded": 0,
+            "updates_treated_as_withdraw": 0, "last_sent": null,
+            "last_received": {"code": 6, "subcode": 2, "text": "Cease / Administrative Shutdown (back\u{1b} at ten)", "unix_ms": 0},
+            "refused": {"default_route": {"count": 1, "latest": ["0.0.0.0/0"]}},
+        });
+        tunnel["multicast"] = json!({
+            "joined": ["233.84.178.1"], "joined_total": 1, "announced": [], "announced_total": 0, "last_said_unix_ms": 0, "failing": "no such device",
+            "hellos": 1, "joins": 1, "prunes": 0, "heartbeats": 0, "registers": 0, "unsent": 2,
+        });
+        let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": []});
+        let text = tell(&samples::status(|_| {}), &serde_json::from_value(reply).unwrap());
+        for part in [
+            "with NOTIFICATION 6/2, Cease / Administrative Shutdown (back",
+            "somebody shut the session down there",
+            "1 prefix that the device sent was not taken, because a default route is never taken from a session (default_route): 0.0.0.0/0",
+            "multicast: 1 group joined (233.84.178.1), 0 groups announced",
+            "multicast messages cannot leave: no such device",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains('\u{1b}'), "what the device wrote does nothing to a terminal: {text:?}");
     }
 }

@@ -22,6 +22,7 @@ mod plan;
 mod routes;
 #[cfg(test)]
 mod samples;
+mod standing;
 mod status;
 mod switch;
 

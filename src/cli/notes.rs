@@ -1,6 +1,6 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
-use super::output;
+use super::{output, standing};
 use crate::http::v3::{Contest, Postponed, Refused, Status, Tunnel};
 
 /// Of each kind of thing that may be wrong many times.
@@ -13,6 +13,7 @@ pub fn all(status: &Status) -> Vec<String> {
     notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
     notes.extend(some(status.tunnels.iter().filter_map(|tunnel| another(status, tunnel)), "tunnels that another key made"));
     notes.extend(some(status.tunnels.iter().filter_map(contest), "tunnels that something else changes"));
+    notes.extend(some(status.tunnels.iter().filter_map(speechless), "tunnels whose multicast messages cannot leave"));
     notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
     notes
 }
@@ -151,6 +152,12 @@ pub fn contest(tunnel: &Tunnel) -> Option<String> {
         output::span(*last_seconds),
         steps.join("; ")
     ))
+}
+
+/// That the multicast services of a tunnel cannot say anything.
+fn speechless(tunnel: &Tunnel) -> Option<String> {
+    let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
+    tunnel.multicast.as_ref().and_then(standing::failing).map(|failing| format!("{name}: {failing}"))
 }
 
 /// What happened once happened some time ago; everything else lasts.

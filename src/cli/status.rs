@@ -128,7 +128,7 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
         return Ok(code);
     }
     // The reference's daemon cannot tell.
-    if let Ok(status) = client.read::<v3::Status>("/v3/status").await {
+    if let Ok(status) = client.status().await {
         notes::all(&status).iter().for_each(|note| output::note(note));
         if seen.services.is_empty() && status.enabled && status.tunnels.is_empty() && status.refused.is_empty() {
             notes::no_user(&status).iter().for_each(|note| output::note(note));

@@ -113,6 +113,7 @@ async fn serve(config: Config, trust: Trust) -> anyhow::Result<u8> {
         engine: Arc::new(handle.clone()),
         guard: Arc::new(crate::http::peer::Guard::new(nix::unistd::geteuid().as_raw())),
         shared: Arc::default(),
+        rendered: Arc::default(),
         process: Arc::new(process::describe()),
         config: Arc::clone(&config),
     };

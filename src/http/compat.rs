@@ -1,6 +1,7 @@
 //! The reference's JSON, field by field and in its order, from a snapshot.
 
 mod distance;
+pub mod services;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
@@ -144,7 +145,7 @@ pub struct Subscription {
     pub subscriber: bool,
 }
 
-/// The body of `/status`.
+/// The body of `/status`, all of it at once.
 #[must_use]
 pub fn status(snapshot: &Snapshot) -> String {
     let services: Vec<Service> = provisioned(snapshot).into_iter().map(|(report, spec)| service(snapshot, report, spec)).collect();
@@ -154,25 +155,25 @@ pub fn status(snapshot: &Snapshot) -> String {
     serde_json::to_string(&services).map_or_else(|_| DISCONNECTED.to_owned(), |text| text + "\n")
 }
 
-/// The body of `/v2/status`. Nothing but the snapshot is asked: it answers at once, also when the ledger does not.
+/// The body of `/v2/status`, all of it at once. Nothing but the snapshot is asked: it answers at once, also when the ledger does not.
 #[must_use]
 pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
-    let empty = View::default();
-    let view = snapshot.view.as_deref().unwrap_or(&empty);
     V2Status {
         reconciler_enabled: snapshot.switch.has_tunnels(),
         client_ip: snapshot.client_ip().map_or_else(String::new, |ip| ip.to_string()),
         network,
-        services: provisioned(snapshot)
-            .into_iter()
-            .map(|(report, spec)| {
-                let user = user_of(view, report, spec);
-                let device = device_of(view, user, spec);
-                let distance = Distance::of(snapshot.latency.as_deref(), device, spec.link.remote);
-                enrich(service(snapshot, report, spec), view, user, device, distance)
-            })
-            .collect(),
+        services: provisioned(snapshot).into_iter().map(|(report, spec)| v2_service(snapshot, report, spec)).collect(),
     }
+}
+
+/// One of its services.
+fn v2_service(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> V2Service {
+    let empty = View::default();
+    let view = snapshot.view.as_deref().unwrap_or(&empty);
+    let user = user_of(view, report, spec);
+    let device = device_of(view, user, spec);
+    let distance = Distance::of(snapshot.latency.as_deref(), device, spec.link.remote);
+    enrich(service(snapshot, report, spec), view, user, device, distance)
 }
 
 /// The tunnels that the reference would call provisioned: those that have a link, unicast first.
@@ -181,7 +182,7 @@ pub fn provisioned(snapshot: &Snapshot) -> Vec<(&TunnelReport, &TunnelSpec)> {
     let mut services: Vec<_> = snapshot
         .tunnels
         .values()
-        .filter(|report| has_link(report))
+        .filter(|report| is_provisioned(report))
         .filter_map(|report| report.spec.as_ref().map(|spec| (report.as_ref(), spec)))
         .collect();
     services.sort_by_key(|(_, spec)| match spec.kind.class() {
@@ -220,7 +221,8 @@ pub fn overlay_address(snapshot: &Snapshot, report: &TunnelReport, spec: &Tunnel
     }
 }
 
-fn has_link(report: &TunnelReport) -> bool {
+/// Whether it has a link.
+fn is_provisioned(report: &TunnelReport) -> bool {
     let phase = report.failure.as_ref().map_or(report.phase, |failure| failure.phase);
     match phase {
         Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Draining => true,

@@ -6,17 +6,17 @@ use async_trait::async_trait;
 use warren_actors::{EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, Pubkey, Sequence, TunnelId, desired::ManualRequest, journal::JournalEntry};
+use warren_state::{Fault, LearnedRoutes, Observed, Plan, Pubkey, TunnelId, desired::ManualRequest, journal::JournalEntry};
 
-/// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`journal`](Engine::journal) are used by status:
+/// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`recent`](Engine::recent) are used by status:
 /// they never wait.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// The state as it was published last.
     fn snapshot(&self) -> Arc<Snapshot>;
 
-    /// The journal's entries after a position, as far as they are kept.
-    fn journal(&self, after: Sequence) -> Vec<JournalEntry>;
+    /// What happened to a tunnel last: at most so many, the newest first.
+    fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>>;
 
     /// Whether the daemon makes progress.
     fn progress(&self) -> bool;
@@ -58,11 +58,8 @@ impl Engine for Handle {
         Handle::snapshot(self)
     }
 
-    fn journal(&self, after: Sequence) -> Vec<JournalEntry> {
-        match self.journal_after(after) {
-            Ok(entries) => entries,
-            Err(gap) => self.journal_after(Sequence(gap.oldest.0.saturating_sub(1))).unwrap_or_default(),
-        }
+    fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
+        Handle::recent(self, tunnel, most)
     }
 
     fn progress(&self) -> bool {

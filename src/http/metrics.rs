@@ -5,6 +5,7 @@ mod latency;
 mod liveness;
 mod page;
 mod process;
+mod standing;
 
 use warren_actors::Snapshot;
 use warren_ledger::fetcher::{Counts, Kind};
@@ -34,6 +35,7 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     ledger(&mut page, snapshot)?;
     ledger_cache(&mut page, snapshot)?;
     tunnels(&mut page, snapshot)?;
+    standing::write(&mut page, snapshot)?;
     daemon(&mut page, snapshot)?;
     process::write(&mut page)?;
     page.text()

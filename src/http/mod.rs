@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod peer;
 pub mod reads;
+pub mod rendered;
 pub mod routes;
 pub mod server;
 pub mod shared;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    body::Body,
     extract::DefaultBodyLimit,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -51,6 +53,8 @@ pub struct Api {
     pub guard: Arc<peer::Guard>,
     /// Answers that several callers share.
     pub shared: Arc<shared::Shared>,
+    /// Answers that are rendered once for each state.
+    pub rendered: Arc<rendered::Rendered>,
     /// What this process is.
     pub process: Arc<v3::Process>,
 }
@@ -81,6 +85,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/plan", get(reads::v3_plan))
         .route("/v3/routes", get(routes::v3_routes))
         .route("/v3/devices", get(devices::v3_devices))
+        .route("/v3/tunnels", get(v3::page::tunnels))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)
@@ -137,7 +142,7 @@ fn as_text(mut response: Response) -> Response {
 }
 
 /// JSON that is text already.
-pub(crate) fn raw_json(status: StatusCode, text: impl Into<String>) -> Response {
+pub(crate) fn raw_json(status: StatusCode, text: impl Into<Body>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text.into()).into_response()
 }
 

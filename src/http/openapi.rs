@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use utoipa::OpenApi;
 
-use super::{control, devices, latency, manual, raw_json, reads, routes};
+use super::{control, devices, latency, manual, raw_json, reads, routes, v3};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +25,7 @@ use super::{control, devices, latency, manual, raw_json, reads, routes};
         reads::v3_status,
         reads::v3_plan,
         routes::v3_routes,
+        v3::page::tunnels,
         reads::v3_tunnel,
         devices::v3_devices,
         latency::latency,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    body::Bytes,
     extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -11,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warren_actors::PlanError;
 
-use super::{Api, compat, error, json, metrics as exposition, raw_json, v3};
+use super::{Api, compat, error, json, raw_json, v3};
 
 /// Past this the dataplane is not waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,13 +29,13 @@ pub struct ConfigReply {
 /// Provisioned services, as the reference reports them.
 #[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::StatusEntry>)))]
 pub async fn status(State(api): State<Api>) -> Response {
-    raw_json(StatusCode::OK, compat::status(&api.engine.snapshot()))
+    rendered(api.rendered.status(&api).await)
 }
 
 /// Provisioned services with what the ledger says about them.
 #[utoipa::path(get, path = "/v2/status", responses((status = 200, body = compat::V2Status)))]
 pub async fn v2_status(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &compat::v2_status(&api.engine.snapshot(), api.config.ledger.env.moniker()))
+    rendered(api.rendered.v2_status(&api).await)
 }
 
 /// Which ledger and program are watched.
@@ -48,9 +49,9 @@ pub async fn config(State(api): State<Api>) -> Response {
 /// Metrics in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics(State(api): State<Api>) -> Response {
-    match exposition::render(&api.engine.snapshot(), &api) {
+    match api.rendered.metrics(&api).await {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write metrics: {failure}\n")).into_response(),
+        Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{failure}\n")).into_response(),
     }
 }
 
@@ -68,7 +69,7 @@ pub async fn readyz(State(api): State<Api>) -> Response {
     health(missing.is_empty(), missing)
 }
 
-/// Everything.
+/// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
 #[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
 pub async fn v3_status(State(api): State<Api>) -> Response {
     json(StatusCode::OK, &v3::status(&api.engine.snapshot(), &api))
@@ -93,6 +94,13 @@ pub async fn v3_tunnel(State(api): State<Api>, Path(id): Path<String>) -> Respon
     match v3::tunnel(&api, &id) {
         Some(reply) => json(StatusCode::OK, &reply),
         None => error(StatusCode::NOT_FOUND, "no such tunnel"),
+    }
+}
+
+fn rendered(body: Result<Bytes, String>) -> Response {
+    match body {
+        Ok(body) => raw_json(StatusCode::OK, body),
+        Err(failure) => error(StatusCode::INTERNAL_SERVER_ERROR, failure),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A daemon of cardboard for tests of the API.
 
+pub mod gateway;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
@@ -24,6 +26,7 @@ use warren_state::{
     journal::JournalEntry,
     lifecycle::TunnelReport,
     reconcile::Role,
+    standing::{BgpStanding, BgpState},
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
 
@@ -104,7 +107,7 @@ impl Engine for Cardboard {
         Arc::clone(&self.snapshot.lock().unwrap())
     }
 
-    fn journal(&self, after: Sequence) -> Vec<JournalEntry> {
+    fn recent(&self, asked: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         let tunnel = TunnelId(key(1));
         let event = |session| Event::SessionChanged {
             tunnel,
@@ -117,7 +120,7 @@ impl Engine for Cardboard {
         let entry = |n, event| JournalEntry { epoch: warren_state::Epoch(1), sequence: Sequence(n), unix_ms: n, event };
         let all =
             [entry(1, event(SessionStatus::Initializing)), entry(2, Event::Switched { enabled: true }), entry(3, event(SessionStatus::Up))];
-        all.into_iter().filter(|entry| entry.sequence > after).collect()
+        all.into_iter().rev().filter(|entry| entry.event.tunnel() == Some(asked)).take(most).map(Arc::new).collect()
     }
 
     fn progress(&self) -> bool {
@@ -229,6 +232,7 @@ pub fn api_with(engine: Arc<dyn Engine>, words: &[&str]) -> Api {
         engine,
         config: Arc::new(config::load(layer, |_| None).unwrap()),
         guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
+        rendered: Arc::default(),
         shared: Arc::new(shared::Shared::fresh_for(Duration::from_secs(3600))),
         process: Arc::new(v3::Process::default()),
     }

@@ -12,8 +12,10 @@ use warren_actors::{
 };
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
-    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, Switch, TableId, TunnelId, guard::HoldReason,
+    LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, Switch, TableId, TunnelId,
+    guard::HoldReason,
     lifecycle::Usability,
+    standing::{BgpCounters, BgpStanding, BgpState, Groups, MulticastStanding, NotificationCode, Notified, RefusedRoutes, RouteRefusal},
 };
 
 use super::testing::{CLIENT, Cardboard, connected, key, observed, raw, route, serve};
@@ -40,6 +42,54 @@ async fn reads_answer_with_the_references_content_types_and_bytes() {
         assert!(head.starts_with("HTTP/1.1 200 ") && head.lines().any(|line| line == format!("content-type: {kind}")), "{target}: {head}");
         assert_eq!(said, body, "{target}");
     }
+}
+
+/// The session of the first tunnel and the multicast services of the other one have something to tell.
+fn standing() -> Snapshot {
+    let mut snapshot = connected();
+    let default = RefusedRoutes { count: 3, latest: vec!["0.0.0.0/0".parse().unwrap()] };
+    let cease = NotificationCode { code: 6, subcode: 1 };
+    let session = BgpStanding {
+        state: BgpState::Established,
+        last_received: Some(Notified { at: snapshot.at, what: cease, text: None }),
+        counters: BgpCounters { updates_in: 7, ..BgpCounters::default() },
+        refused: [(RouteRefusal::DefaultRoute, default)].into(),
+        ..BgpStanding::default()
+    };
+    snapshot.sessions.insert(TunnelId(key(1)), Arc::new(session));
+    let joined = Groups { count: 1, first: vec![[233, 84, 178, 1].into()] };
+    let multicast = MulticastStanding { joined, failing: Some("no such device".to_owned()), ..MulticastStanding::default() };
+    snapshot.multicast.insert(TunnelId(key(0)), Arc::new(multicast));
+    snapshot
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_sessions_and_multicast_stand_is_in_status_and_in_metrics_and_goes_with_the_tunnel() {
+    let served = serve(Cardboard::new(standing())).await;
+    let reply: v3::TunnelReply = served.client.read("/v3/tunnels/doublezero0").await.unwrap();
+    let bgp = reply.tunnel.bgp.unwrap();
+    assert_eq!((bgp.state.as_str(), bgp.updates_in), ("established", 7));
+    assert_eq!((bgp.refused["default_route"].count, &bgp.refused["default_route"].latest), (3, &vec!["0.0.0.0/0".to_owned()]));
+    let last = bgp.last_received.unwrap();
+    assert_eq!((last.code, last.subcode, last.text.as_str()), (6, 1, "Cease / Maximum Number of Prefixes Reached"));
+    assert_eq!((last.unix_ms, reply.tunnel.multicast), (standing().unix_ms, None));
+    let status: v3::Status = served.client.read("/v3/status").await.unwrap();
+    assert_eq!((status.node.len(), status.position), (32, format!("{}.0.0", status.node)));
+    let multicast = status.tunnels[0].multicast.as_ref().unwrap();
+    assert_eq!((&multicast.joined, multicast.failing.as_deref()), (&vec!["233.84.178.1".to_owned()], Some("no such device")));
+    let page = body(&served, "/metrics").await;
+    for series in [
+        r#"warren_bgp_updates_total{direction="in",tunnel="doublezero0"} 7"#,
+        r#"warren_bgp_refused_prefixes_total{reason="default_route",tunnel="doublezero0"} 3"#,
+        r#"warren_bgp_last_notification_timestamp_seconds{code="6",direction="in",subcode="1",tunnel="doublezero0"} 1760464786"#,
+        r#"warren_multicast_groups{role="joined",tunnel="doublezero1"} 1"#,
+        r#"warren_multicast_messages_total{kind="hello",tunnel="doublezero1"} 0"#,
+    ] {
+        assert!(page.lines().any(|line| line == series), "{page}\nlacks {series}");
+    }
+    let gone = Snapshot { tunnels: Default::default(), ..standing() };
+    let page = metrics::render(&gone, &api(Arc::new(Cardboard::new(Snapshot::default())))).unwrap();
+    assert!(!page.contains("warren_bgp_") && !page.contains("warren_multicast_groups"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

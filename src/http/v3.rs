@@ -1,6 +1,8 @@
 //! Our own JSON: everything that there is to say, under a schema version.
 
 mod answers;
+pub mod page;
+mod standing;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use answers::{not_ready, plan, status, tunnel};
+pub use page::TunnelPage;
+pub use standing::{Bgp, Multicast, Notification, RefusedPrefixes};
 
 /// Goes up when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -33,6 +37,12 @@ pub struct Process {
 pub struct Status {
     /// Of this document.
     pub schema: u32,
+    /// This installation of the daemon: a number that is kept with its state.
+    #[serde(default)]
+    pub node: String,
+    /// Where in what happened this state is: node, epoch and sequence, with dots between them.
+    #[serde(default)]
+    pub position: String,
     /// This start of the daemon.
     pub epoch: u64,
     /// The last journal entry that is folded in.
@@ -84,8 +94,17 @@ pub struct Status {
     pub view: ViewState,
     /// The last plan handed out.
     pub generation: u64,
-    /// Every tunnel.
+    /// The first 100 tunnels, in the order of their accounts' bytes.
     pub tunnels: Vec<Tunnel>,
+    /// How many tunnels there are in all.
+    #[serde(default)]
+    pub tunnels_total: usize,
+    /// What to ask `/v3/tunnels` for as `after` to get the tunnels that follow; none when these are all.
+    #[serde(default)]
+    pub tunnels_next: Option<String>,
+    /// How many tunnels there are in each phase.
+    #[serde(default)]
+    pub phases: BTreeMap<String, usize>,
     /// Users whose tunnel is not built.
     pub refused: Vec<Refused>,
     /// Destinations that no session may teach us.
@@ -261,6 +280,12 @@ pub struct Tunnel {
     pub session_cause: Option<String>,
     /// When it changed last: Unix time in milliseconds.
     pub session_since_unix_ms: Option<u64>,
+    /// What the session counted, refused and was told; none before the first one.
+    #[serde(default)]
+    pub bgp: Option<Bgp>,
+    /// How the multicast services stand, where there are any.
+    #[serde(default)]
+    pub multicast: Option<Multicast>,
     /// Routes that the session taught us.
     pub learned_routes: usize,
     /// Learned routes whose places are taken by routes that are not ours: the first 16, each with what is in the way.

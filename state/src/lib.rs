@@ -33,6 +33,7 @@ pub mod serial;
 pub mod service;
 pub mod session;
 pub mod spec;
+pub mod standing;
 pub mod step;
 pub mod store;
 pub mod supervisor;

@@ -117,6 +117,19 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Linking,
+        Self::Addressing,
+        Self::Routing,
+        Self::Peering,
+        Self::Active,
+        Self::Draining,
+        Self::Removed,
+        Self::Failed,
+    ];
+
     /// The name in status, events and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

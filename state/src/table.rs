@@ -152,6 +152,13 @@ impl Table {
         Ok(self.steps_since(position, self.bounds.told)?.filter_map(|entry| entry.told.as_ref()))
     }
 
+    /// The steps before a position, the newest first, as far as they are kept.
+    pub fn steps_before(&self, position: Sequence) -> impl Iterator<Item = &Arc<Entry>> {
+        let oldest = self.history.front().map_or(0, |entry| entry.sequence.0);
+        let before = usize::try_from(position.0.saturating_sub(oldest)).unwrap_or(usize::MAX);
+        self.history.range(..before.min(self.history.len())).rev()
+    }
+
     /// The steps after a position, if they are among the newest so many.
     fn steps_since(&self, position: Sequence, newest: usize) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
         let before = self.history.len().saturating_sub(newest);

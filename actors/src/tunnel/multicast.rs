@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, MulticastSettings, Output};
-use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun};
+use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun, table::Change};
 
 use crate::{
     board::Board,
@@ -78,36 +78,51 @@ impl Actor for MulticastServices {
             }
             MulticastMessage::Alarm => state.driver.ring(),
         };
-        for output in outputs {
-            match output {
-                Output::Send(datagram) => state.send(&datagram),
-                Output::Stopped => {
-                    if let Some(done) = state.done.take() {
-                        let _nobody_waits = done.send(());
-                    }
-                    myself.stop(None);
-                }
-            }
-        }
+        state.carry_out(&myself, outputs);
         Ok(())
     }
 }
 
 impl State {
+    fn carry_out(&mut self, myself: &ActorRef<MulticastMessage>, mut outputs: Vec<Output>) {
+        while !outputs.is_empty() {
+            let mut further = Vec::new();
+            for output in outputs {
+                match output {
+                    Output::Send(datagram) => further.extend(self.send(&datagram)),
+                    Output::Standing(standing) => self.board.truth.append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
+                    Output::Stopped => {
+                        if let Some(done) = self.done.take() {
+                            let _nobody_waits = done.send(());
+                        }
+                        myself.stop(None);
+                    }
+                }
+            }
+            outputs = further;
+        }
+    }
+
     /// What cannot be sent is lost: everything is said again in time.
-    fn send(&mut self, datagram: &Datagram) {
+    fn send(&mut self, datagram: &Datagram) -> Vec<Output> {
         let outcome = self.sockets.send(datagram);
         let success = outcome.is_ok();
         self.board.count(Count::Datagram(datagram.kind.name(), success));
+        let was_failing = std::mem::replace(&mut self.failing, !success);
         match outcome {
-            Ok(()) if self.failing => tracing::info!(tunnel = %self.tunnel, "multicast messages leave again"),
-            Err(error) if !self.failing => {
-                let kind = datagram.kind.name();
-                tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "a multicast message cannot leave");
+            Ok(()) if was_failing => {
+                tracing::info!(tunnel = %self.tunnel, "multicast messages leave again");
+                self.driver.handle(multicast::Input::SentAgain)
             }
-            Ok(()) | Err(_) => {}
+            Ok(()) => Vec::new(),
+            Err(error) => {
+                let kind = datagram.kind.name();
+                if !was_failing {
+                    tracing::info!(tunnel = %self.tunnel, kind, destination = %datagram.destination, %error, "a multicast message cannot leave");
+                }
+                self.driver.handle(multicast::Input::Unsent(error.to_string()))
+            }
         }
-        self.failing = !success;
     }
 }
 

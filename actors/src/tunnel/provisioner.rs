@@ -330,7 +330,7 @@ impl State {
         let bell = Box::new(move || {
             let _gone = provisioner.cast(ProvisionerMessage::Told(number));
         });
-        let arguments = session::Arguments { board, number, spec, told, bell };
+        let arguments = session::Arguments { board, tunnel: self.tunnel, number, spec, told, bell };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
     }

@@ -6,9 +6,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 use warren_protocols::bgp::{self, ConnectionNumber, SessionConfig};
 use warren_state::{
-    BgpSpec, SessionCause, SessionDetail, SessionStatus,
+    BgpSpec, SessionCause, SessionDetail, SessionStatus, TunnelId,
     figures::Count,
     lifecycle::{SessionNumber, SessionUpdate},
+    table::Change,
 };
 
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) struct BgpSession;
 
 pub(crate) struct Arguments {
     pub(crate) board: Arc<Board>,
+    pub(crate) tunnel: TunnelId,
     pub(crate) number: SessionNumber,
     pub(crate) spec: BgpSpec,
     /// What the provisioner is told.
@@ -56,6 +58,7 @@ pub(crate) enum SessionMessage {
 pub(crate) struct State {
     driver: Driver<bgp::Session>,
     board: Arc<Board>,
+    tunnel: TunnelId,
     told: Arc<Told>,
     bell: Box<dyn Fn() + Send + Sync>,
     /// Chunks that were handled while the provisioner was behind: their permits are given back when it has caught up.
@@ -111,7 +114,7 @@ impl Actor for BgpSession {
 
 impl State {
     fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
-        let Arguments { board, number, spec, told, bell } = arguments;
+        let Arguments { board, tunnel, number, spec, told, bell } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
         config.timers.hold = board.settings.bgp.hold_time;
@@ -123,7 +126,7 @@ impl State {
             let _gone = ring.cast(SessionMessage::Alarm);
         });
         let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));
-        Self { driver, board, told, bell, owed: 0, local, peer, link: Link::None, done: None }
+        Self { driver, board, tunnel, told, bell, owed: 0, local, peer, link: Link::None, done: None }
     }
 
     fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
@@ -181,6 +184,7 @@ impl State {
                     bgp::Output::Routes { announced, withdrawn } => self.tell(SessionUpdate::Routes { announced, withdrawn }),
                     bgp::Output::Synced => self.tell(SessionUpdate::Synced),
                     bgp::Output::Closed => self.tell(SessionUpdate::Closed),
+                    bgp::Output::Standing(standing) => self.board.truth.append(vec![], vec![Change::Session(self.tunnel, standing)]),
                     bgp::Output::Stopped => self.stopped(myself, closing.take()).await,
                 }
             }

@@ -16,6 +16,7 @@ mod owner;
 mod peers;
 mod restart;
 mod scale;
+mod standing;
 mod stop;
 mod switch;
 mod table;

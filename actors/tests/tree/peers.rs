@@ -18,14 +18,18 @@ use tokio::{
     time::Instant,
 };
 use warren_actors::{Clock, Dialer, Password, Stream};
-use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig, codec::update::encode_announcements};
+use warren_protocols::bgp::{
+    ConnectionNumber, Input, Output, Session, SessionConfig,
+    codec::{Notification, update::encode_announcements},
+};
 use warren_state::{Asn, BgpSpec, Core, ImportPolicy, SessionStatus, random::SplitMix64};
 
 #[derive(Debug)]
 pub struct Peers {
     routes: Mutex<BTreeSet<Ipv4Net>>,
     pub down: AtomicBool,
-    kill: watch::Sender<u64>,
+    /// How often all connections were broken, and with which last words.
+    kill: watch::Sender<(u64, Option<Notification>)>,
     pub dials: AtomicUsize,
     /// Sessions that ended with a Cease of the other end, as the peer sees it.
     pub ceased: std::sync::Arc<AtomicUsize>,
@@ -40,7 +44,7 @@ impl Peers {
         Self {
             routes: Mutex::new(routes.iter().map(|route| route.parse().unwrap()).collect()),
             down: AtomicBool::new(false),
-            kill: watch::Sender::new(0),
+            kill: watch::Sender::default(),
             dials: AtomicUsize::new(0),
             ceased: std::sync::Arc::default(),
             open: std::sync::Arc::default(),
@@ -50,7 +54,17 @@ impl Peers {
 
     /// Breaks all connections.
     pub fn kill(&self) {
-        self.kill.send_modify(|kills| *kills += 1);
+        self.kill.send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, None));
+    }
+
+    /// Ends all sessions, and says why.
+    pub fn end(&self, why: Notification) {
+        self.kill.send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, Some(why)));
+    }
+
+    /// Announces this one as well, from the next session on.
+    pub fn announce(&self, route: &str) {
+        self.routes.lock().unwrap().insert(route.parse().unwrap());
     }
 }
 
@@ -86,7 +100,12 @@ impl Dialer for Peers {
 }
 
 /// Plays until the connection ends; gives whether the other end said goodbye with a Cease.
-async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver<u64>, flood: &AtomicUsize) -> bool {
+async fn play(
+    mut stream: DuplexStream,
+    spec: BgpSpec,
+    mut kill: watch::Receiver<(u64, Option<Notification>)>,
+    flood: &AtomicUsize,
+) -> bool {
     kill.mark_unchanged();
     let (asn, next_hop) = (spec.local_asn, spec.local_address);
     let (clock, mut random) = (Clock::start(), SplitMix64::new(3));
@@ -117,7 +136,7 @@ async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver
                     }
                 }
                 Output::Status(SessionStatus::Down, _) => {}
-                Output::Status(..) | Output::Routes { .. } | Output::Synced | Output::Closed => {}
+                Output::Status(..) | Output::Routes { .. } | Output::Synced | Output::Closed | Output::Standing(_) => {}
             }
         }
         outputs = further;
@@ -137,7 +156,13 @@ async fn play(mut stream: DuplexStream, spec: BgpSpec, mut kill: watch::Receiver
                 Ok(length) => outputs = session.handle(clock.now(), Input::Received(number, buffer[..length].into()), &mut random),
             },
             () = timer => outputs = session.handle(clock.now(), Input::Timeout, &mut random),
-            _ = kill.changed() => return false,
+            _ = kill.changed() => {
+                let words = kill.borrow().1.clone();
+                if let Some(words) = words {
+                    let _gone = stream.write_all(&words.encode()).await;
+                }
+                return false;
+            }
         }
     }
 }
@@ -147,5 +172,5 @@ fn flooded(n: usize) -> Ipv4Net {
 }
 
 fn saw_cease(session: &Session) -> bool {
-    session.report().last_received.is_some_and(|text| text.to_lowercase().contains("cease"))
+    session.standing().last_received.is_some_and(|received| received.what.code == 6)
 }

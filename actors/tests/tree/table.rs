@@ -78,6 +78,13 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
     world.kernel.meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
     world.until("its provisioner failed twice", |snapshot| snapshot.restarts.get("provisioner") == Some(&2)).await;
     world.active(2).await;
+    let restarts = |number| {
+        let recent = world.handle().recent(id(number), 100);
+        assert!(recent.is_sorted_by(|newer, older| newer.sequence > older.sequence), "{recent:?}");
+        recent.iter().filter(|told| matches!(told.event, Event::ActorRestarted { .. })).count()
+    };
+    assert_eq!([1, 2, 3, 4].map(restarts), [0, 2, 0, 0], "a restart belongs to its tunnel");
+    assert_eq!(world.handle().recent(id(2), 1).len(), 1);
     world.kernel.faults.lock().unwrap().panic_on_all = 1;
     world.kernel.drop_listeners();
     world.until("the reconciler failed", |snapshot| snapshot.restarts.get("reconciler") == Some(&1)).await;

@@ -215,13 +215,13 @@ impl World {
                 }
             }
             if let Some(machine) = provisioner.session.as_mut().and_then(|session| session.machine.as_mut()) {
-                let before = machine.report();
+                let before = machine.standing();
                 let old = bgp::ConnectionNumber(0);
                 for input in
                     [bgp::Input::Connected(old), bgp::Input::Received(old, (&[0; 19]).into()), bgp::Input::Disconnected(old, "late".into())]
                 {
                     let outputs = machine.handle(now, input.clone(), self.machine_chance.source());
-                    if !outputs.is_empty() || machine.report() != before {
+                    if !outputs.is_empty() || machine.standing() != before {
                         broken = Some(format!("{}: {input:?}", short(*tunnel)));
                     }
                 }

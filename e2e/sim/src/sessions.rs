@@ -4,6 +4,7 @@ use warren_protocols::bgp::{self, Output, Session, SessionConfig};
 use warren_state::{
     BgpSpec, Core, Monotonic, TunnelId,
     lifecycle::{Input, SessionNumber, SessionUpdate},
+    table::Change,
 };
 
 use crate::{
@@ -105,6 +106,7 @@ impl World {
             }
             Output::Synced => self.session_news(tunnel, SessionUpdate::Synced),
             Output::Closed => self.session_news(tunnel, SessionUpdate::Closed),
+            Output::Standing(standing) => self.append(vec![], vec![Change::Session(tunnel, standing)]),
             Output::Stopped => {}
         }
         self.count_effect()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use ipnet::Ipv4Net;
+use serde_json::json;
 use warren_e2e::{
     observe::{bgp_routes, link_index, session_status},
     site::{LINK, Site, TEST_ADDRESSES},
@@ -64,6 +65,18 @@ fn default_route(site: &mut Site<'_>) -> Result<()> {
             ensure!(route["dst"] != "default" && route["dst"] != device.to_string(), "accepted {route}");
         }
         Ok(())
+    })?;
+    let bgp = || Ok::<_, anyhow::Error>(host.daemon.json("/v3/status")?["tunnels"][0]["bgp"].clone());
+    until("what was refused is told with the reason", SOON, || {
+        let refused = bgp()?["refused"].clone();
+        let (default, protected) = (&refused["default_route"]["latest"], &refused["protected"]["latest"]);
+        Ok(Ask::holds(*default == json!(["0.0.0.0/0"]) && *protected == json!([format!("{device}/32")]), || refused.to_string()))
+    })?;
+    // The device's end of the session is taken away: its daemon says so before it closes.
+    site.device().speaker.set_peers(Vec::new())?;
+    until("the device's NOTIFICATION is told", SOON, || {
+        let last = bgp()?["last_received"].clone();
+        Ok(Ask::holds(last["code"] == 6 && last["text"].as_str().is_some_and(|text| text.starts_with("Cease / ")), || last.to_string()))
     })?;
     Ok(())
 }

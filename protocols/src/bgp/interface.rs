@@ -1,15 +1,10 @@
 //! What goes into a session's machine and what comes out of it.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
-    time::Duration,
-};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use warren_state::{BgpSpec, SessionDetail, SessionStatus};
+use warren_state::{BgpSpec, SessionDetail, SessionStatus, standing::BgpStanding};
 
 /// What a session is to be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -131,70 +126,8 @@ pub enum Output {
     Synced,
     /// The established session closed: what it taught us no longer holds.
     Closed,
-    /// After a stop: nothing is left to do.
+    /// How the session stands: told when that changed, counters alone about once a second at most.
+    Standing(Arc<BgpStanding>),
+    /// After a stop: nothing is left to do. It comes last.
     Stopped,
-}
-
-/// Why a received prefix was not accepted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// The default route.
-    DefaultRoute,
-    /// It overlaps 0.0.0.0/8, 127.0.0.0/8 or 224.0.0.0/3.
-    Martian,
-    /// It contains an endpoint of the tunnel, or is as specific as the link's own network.
-    Protected,
-    /// Its next hop is not the peer.
-    NextHop,
-    /// We announce it ourselves.
-    Own,
-    /// Its attributes are malformed (RFC 7606: treat-as-withdraw).
-    Malformed,
-}
-
-/// Totals since the session was created.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// Messages received, well-formed as to the header.
-    pub messages_in: u64,
-    /// Messages sent.
-    pub messages_out: u64,
-    /// UPDATE messages received.
-    pub updates_in: u64,
-    /// UPDATE messages sent.
-    pub updates_out: u64,
-    /// TCP connections that came about.
-    pub connections: u64,
-    /// Times the session was established.
-    pub established: u64,
-    /// Prefixes refused, by reason; one that is sent again counts again.
-    pub refused: BTreeMap<Refusal, u64>,
-    /// Malformed attributes that were ignored (RFC 7606: attribute discard).
-    pub attributes_discarded: u64,
-    /// UPDATE messages with malformed attributes whose prefixes were taken as withdrawn.
-    pub updates_treated_as_withdraw: u64,
-}
-
-/// Everything that can be said about a session.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Report {
-    /// The machine's state: `idle`, `waiting`, `connecting`, `open_sent`, `open_confirm` or `established`.
-    pub state: &'static str,
-    /// The status that users see.
-    pub status: SessionStatus,
-    /// Why, for people.
-    pub detail: Option<String>,
-    /// The hold time in force, once both OPENs are known; zero means that the peer is never given up for silence.
-    pub hold_time: Option<Duration>,
-    /// The peer's router id, once its OPEN was accepted.
-    pub peer_router_id: Option<Ipv4Addr>,
-    /// Prefixes accepted and in force.
-    pub prefixes: usize,
-    /// The last NOTIFICATION that we sent.
-    pub last_sent: Option<String>,
-    /// The last NOTIFICATION that we received.
-    pub last_received: Option<String>,
-    /// Totals.
-    pub counters: Counters,
 }

@@ -19,5 +19,5 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use interface::{ConnectionNumber, Counters, Input, Output, Refusal, Report, SessionConfig, Timers};
+pub use interface::{ConnectionNumber, Input, Output, SessionConfig, Timers};
 pub use session::Session;

@@ -1,9 +1,9 @@
 //! Import policy: which of the received prefixes may become routes.
 
 use ipnet::Ipv4Net;
-use warren_state::BgpSpec;
+use warren_state::{BgpSpec, standing::RouteRefusal as Refusal};
 
-use super::{codec::Announced, interface::Refusal};
+use super::codec::Announced;
 
 /// RFC 6890: "this network", loopback, and multicast with everything above.
 const MARTIANS: [Ipv4Net; 3] = [

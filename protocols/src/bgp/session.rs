@@ -4,15 +4,19 @@ use std::{collections::BTreeSet, mem, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use warren_state::{Core, Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus, random::Random};
+use warren_state::{
+    Core, Deadline, Monotonic, SessionCause, SessionDetail, SessionStatus,
+    random::Random,
+    standing::{BgpCounters, BgpStanding, Notified, Paced},
+};
 
 use super::{
     backoff::{Backoff, Severity},
     codec::{Framer, MessageKind, Notification, Open, Update, keepalive, update},
     health::Health,
-    interface::{ConnectionNumber, Counters, Input, Output, Report, SessionConfig},
+    interface::{ConnectionNumber, Input, Output, SessionConfig},
     state::{Event, Peer, Pulse, State, Timer, negotiate},
-    table::Table,
+    table::{Refused, Table},
 };
 
 #[cfg(test)]
@@ -40,9 +44,11 @@ pub struct Session {
     framer: Framer,
     backoff: Backoff,
     health: Health,
-    counters: Counters,
-    last_sent: Option<Notification>,
-    last_received: Option<Notification>,
+    counters: BgpCounters,
+    refused: Refused,
+    last_sent: Option<Notified>,
+    last_received: Option<Notified>,
+    paced: Paced<BgpStanding>,
 }
 
 /// What a transition works with.
@@ -62,6 +68,8 @@ struct Ending {
     close: bool,
 }
 
+/// Counters alone are told at most this often.
+const COUNTED: Duration = Duration::from_secs(1);
 /// More timers than this never fall due at once.
 const MOST_TIMERS_AT_ONCE: usize = 16;
 
@@ -75,9 +83,11 @@ impl Session {
             framer: Framer::default(),
             backoff: Backoff::new(&config.timers),
             health: Health::new(config.timers.report),
-            counters: Counters::default(),
+            counters: BgpCounters::default(),
+            refused: Refused::new(),
             last_sent: None,
             last_received: None,
+            paced: Paced::new(COUNTED),
             config,
         }
     }
@@ -98,7 +108,7 @@ impl Core for Session {
                 self.step(Event::Lost(why), &mut context);
             }
             Input::Received(number, bytes) if self.is_current(number) => self.receive(&bytes, &mut context),
-            Input::Connected(_) | Input::ConnectFailed(_, _) | Input::Disconnected(_, _) | Input::Received(_, _) => {}
+            Input::Connected(_) | Input::ConnectFailed(_, _) | Input::Disconnected(_, _) | Input::Received(_, _) => return Vec::new(),
             Input::Timeout => self.run_timers(&mut context),
             Input::Advertise(prefixes) => {
                 let previous = mem::replace(&mut self.config.spec.advertise, prefixes);
@@ -106,11 +116,18 @@ impl Core for Session {
             }
             Input::Stop { cease } => self.step(Event::Stop { cease }, &mut context),
         }
-        context.out
+        let mut out = context.out;
+        if let Some(standing) = self.paced.look(now, self.standing()) {
+            let end = out.iter().position(|output| *output == Output::Stopped).unwrap_or(out.len());
+            out.insert(end, Output::Standing(standing));
+        }
+        out
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        self.next_timer().map(|(at, timer)| Deadline { at, name: timer.name() })
+        let timer = self.next_timer().map(|(at, timer)| Deadline { at, name: timer.name() });
+        let standing = self.paced.poll_timeout().map(|at| Deadline { at, name: "bgp-standing" });
+        timer.into_iter().chain(standing).min()
     }
 }
 
@@ -121,19 +138,24 @@ impl Session {
         self.health.status()
     }
 
-    /// Everything that can be said about the session.
+    /// Why it is that, for people.
     #[must_use]
-    pub fn report(&self) -> Report {
-        Report {
-            state: self.state.name(),
-            status: self.health.status(),
-            detail: self.health.detail().map(str::to_owned),
+    pub fn detail(&self) -> Option<&str> {
+        self.health.detail()
+    }
+
+    /// How the session stands.
+    #[must_use]
+    pub fn standing(&self) -> BgpStanding {
+        BgpStanding {
+            state: self.state.standing(),
             hold_time: self.state.peer().map(|peer| peer.hold),
             peer_router_id: self.state.peer().map(|peer| peer.router_id),
             prefixes: self.state.table().map_or(0, Table::len),
-            last_sent: self.last_sent.as_ref().map(Notification::to_string),
-            last_received: self.last_received.as_ref().map(Notification::to_string),
+            last_sent: self.last_sent.clone(),
+            last_received: self.last_received.clone(),
             counters: self.counters.clone(),
+            refused: self.refused.clone(),
         }
     }
 
@@ -146,10 +168,7 @@ impl Session {
         let number = self.connection;
         while self.is_current(number) && !matches!(self.state, State::Connecting { .. }) {
             match self.framer.next(&mut stream) {
-                Ok(Some(frame)) => {
-                    self.counters.messages_in += 1;
-                    self.take_message(frame.kind, &frame.body, context);
-                }
+                Ok(Some(frame)) => self.take_message(frame.kind, &frame.body, context),
                 Ok(None) => return,
                 Err(notification) => return self.step(Event::Malformed(notification), context),
             }
@@ -168,7 +187,8 @@ impl Session {
             }
             MessageKind::Notification => match Notification::decode(body) {
                 Some(notification) => {
-                    self.last_received = Some(notification.clone());
+                    self.counters.notifications_in += 1;
+                    self.last_received = Some(notification.told(context.now));
                     Event::Notification(notification)
                 }
                 None => Event::Lost("the peer's NOTIFICATION is too short".into()),
@@ -239,7 +259,7 @@ impl Session {
             }
             (S::OpenConfirm { .. }, E::Due(Timer::Hold)) => self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
             (S::OpenConfirm { peer, mut pulse }, E::Due(Timer::Keepalive)) => {
-                self.send_keepalive(&mut pulse, &peer, cx);
+                send_keepalive(&mut pulse, &peer, cx);
                 S::OpenConfirm { peer, pulse }
             }
             (state @ S::OpenConfirm { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
@@ -262,7 +282,7 @@ impl Session {
                 S::Established { peer, pulse, table }
             }
             (S::Established { peer, mut pulse, table }, E::Due(Timer::Keepalive)) => {
-                self.send_keepalive(&mut pulse, &peer, cx);
+                send_keepalive(&mut pulse, &peer, cx);
                 S::Established { peer, pulse, table }
             }
             (state @ S::Established { .. }, E::Due(Timer::Hold)) => self.end(state, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
@@ -302,7 +322,7 @@ impl Session {
         if !self.config.timers.restart.is_zero() {
             open = open.with_restart_time(u16::try_from(self.config.timers.restart.as_secs()).unwrap_or(u16::MAX));
         }
-        self.send(open.encode(), cx);
+        cx.send(open.encode());
         State::OpenSent { give_up_at: cx.now + self.config.timers.open }
     }
 
@@ -312,7 +332,7 @@ impl Session {
                 self.health.opened(&mut cx.out);
                 let mut pulse = Pulse::default();
                 pulse.heard(cx.now, peer.hold);
-                self.send_keepalive(&mut pulse, &peer, cx);
+                send_keepalive(&mut pulse, &peer, cx);
                 State::OpenConfirm { peer, pulse }
             }
             Err(notification) => self.end(State::Idle, Ending::ours(notification), cx),
@@ -321,11 +341,12 @@ impl Session {
 
     fn establish(&mut self, peer: Peer, mut pulse: Pulse, cx: &mut Context<'_>) -> State {
         self.counters.established += 1;
+        self.refused.values_mut().for_each(|refused| refused.latest.clear());
         pulse.heard(cx.now, peer.hold);
         let all: Vec<Ipv4Net> = self.config.spec.advertise.iter().copied().collect();
         self.announce(&all, &peer, cx);
         self.counters.updates_out += 1;
-        self.send(update::encode_end_of_rib(), cx);
+        cx.send(update::encode_end_of_rib());
         pulse.spoke(cx.now, peer.hold, cx.random);
         self.health.up(&mut cx.out);
         State::Established { peer, pulse, table: Table::new(cx.now, &self.config.timers) }
@@ -335,7 +356,7 @@ impl Session {
         let taken = Update::decode(body, peer.four_octets).and_then(|update| {
             self.counters.attributes_discarded += u64::from(update.attributes_discarded);
             self.counters.updates_treated_as_withdraw += u64::from(update.malformed.is_some());
-            table.take(&update, &self.config.spec, &mut self.counters, &mut cx.out)?;
+            table.take(&update, &self.config.spec, &mut self.refused, &mut cx.out)?;
             Ok(update.end_of_rib)
         });
         match taken {
@@ -355,7 +376,7 @@ impl Session {
         }
         for message in update::encode_withdrawals(&gone) {
             self.counters.updates_out += 1;
-            self.send(message, cx);
+            cx.send(message);
         }
         self.announce(&new, peer, cx);
         pulse.spoke(cx.now, peer.hold, cx.random);
@@ -365,25 +386,20 @@ impl Session {
         let spec = &self.config.spec;
         for message in update::encode_announcements(prefixes, spec.local_asn, spec.local_address, peer.four_octets) {
             self.counters.updates_out += 1;
-            self.send(message, cx);
+            cx.send(message);
         }
     }
 
-    fn send_keepalive(&mut self, pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
-        self.send(keepalive(), cx);
-        pulse.spoke(cx.now, peer.hold, cx.random);
-    }
-
-    fn send(&mut self, message: Vec<u8>, cx: &mut Context<'_>) {
-        self.counters.messages_out += 1;
-        cx.out.push(Output::Send(message));
+    fn notify(&mut self, notification: &Notification, cx: &mut Context<'_>) {
+        self.counters.notifications_out += 1;
+        self.last_sent = Some(notification.told(cx.now));
+        cx.send(notification.encode());
     }
 
     /// The connection or the attempt at one is over; the next comes after the backoff.
     fn end(&mut self, state: State, ending: Ending, cx: &mut Context<'_>) -> State {
         if let Some(notification) = ending.notify {
-            self.send(notification.encode(), cx);
-            self.last_sent = Some(notification);
+            self.notify(&notification, cx);
         }
         if ending.close {
             cx.out.push(Output::Disconnect(self.connection));
@@ -404,8 +420,7 @@ impl Session {
 
     fn stop(&mut self, state: State, cease: bool, cx: &mut Context<'_>) -> State {
         if cease {
-            self.send(Notification::ADMINISTRATIVE_SHUTDOWN.encode(), cx);
-            self.last_sent = Some(Notification::ADMINISTRATIVE_SHUTDOWN);
+            self.notify(&Notification::ADMINISTRATIVE_SHUTDOWN, cx);
         }
         if state.table().is_some() {
             cx.out.push(Output::Disconnect(self.connection));
@@ -427,6 +442,17 @@ impl Session {
         self.backoff = Backoff::new(&self.config.timers);
         cx.out.push(Output::Stopped);
         State::Idle
+    }
+}
+
+fn send_keepalive(pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
+    cx.send(keepalive());
+    pulse.spoke(cx.now, peer.hold, cx.random);
+}
+
+impl Context<'_> {
+    fn send(&mut self, message: Vec<u8>) {
+        self.out.push(Output::Send(message));
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use warren_state::{Monotonic, SessionDetail, random::Random};
+use warren_state::{Monotonic, SessionDetail, random::Random, standing::BgpState};
 
 use super::{
     codec::{Notification, Open, open::IPV4_UNICAST},
@@ -105,6 +105,17 @@ impl Pulse {
 }
 
 impl State {
+    pub(super) fn standing(&self) -> BgpState {
+        match self {
+            Self::Idle => BgpState::Idle,
+            Self::Waiting { .. } | Self::Connecting { .. } => BgpState::Connecting,
+            Self::OpenSent { .. } => BgpState::OpenSent,
+            Self::OpenConfirm { .. } => BgpState::OpenConfirm,
+            Self::Established { .. } => BgpState::Established,
+        }
+    }
+
+    #[cfg(test)]
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Idle => "idle",

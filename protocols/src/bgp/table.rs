@@ -1,16 +1,22 @@
 //! What the peer has told us: the Adj-RIB-In of RFC 4271 section 3.2, after policy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use warren_state::{BgpSpec, Monotonic};
+use warren_state::{
+    BgpSpec, Monotonic,
+    standing::{RefusedRoutes, RouteRefusal},
+};
 
 use super::{
     codec::{Notification, Update},
-    interface::{Counters, Output, Refusal, Timers},
+    interface::{Output, Timers},
     policy,
 };
+
+/// What was refused, by reason.
+pub(super) type Refused = BTreeMap<RouteRefusal, RefusedRoutes>;
 
 /// The routes of an established session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -54,10 +60,10 @@ impl Table {
         &mut self,
         update: &Update,
         spec: &BgpSpec,
-        counters: &mut Counters,
+        refusals: &mut Refused,
         out: &mut Vec<Output>,
     ) -> Result<(), Notification> {
-        let (accepted, refused) = judge(update, spec, counters);
+        let (accepted, refused) = judge(update, spec, refusals);
         let gone = update.withdrawn.iter().copied().chain(refused).filter(|prefix| !accepted.contains(prefix));
         let withdrawn: BTreeSet<Ipv4Net> = gone.filter(|prefix| self.accepted.contains(prefix)).collect();
         let announced: Vec<Ipv4Net> = accepted.into_iter().filter(|prefix| !self.accepted.contains(prefix)).collect();
@@ -85,11 +91,15 @@ impl Table {
 }
 
 /// Splits what an UPDATE announces into what policy accepts and the rest, and counts the reasons.
-fn judge(update: &Update, spec: &BgpSpec, counters: &mut Counters) -> (BTreeSet<Ipv4Net>, Vec<Ipv4Net>) {
+fn judge(update: &Update, spec: &BgpSpec, refusals: &mut Refused) -> (BTreeSet<Ipv4Net>, Vec<Ipv4Net>) {
     let mut accepted = BTreeSet::new();
     let mut refused = Vec::new();
-    let mut refuse = |prefix: Ipv4Net, reason: Refusal| {
-        *counters.refused.entry(reason).or_default() += 1;
+    let announced = update.announced.iter().map(|announced| announced.prefix);
+    for prefix in announced.chain(update.withdrawn.iter().copied()) {
+        refusals.values_mut().for_each(|refused| refused.forget(prefix));
+    }
+    let mut refuse = |prefix: Ipv4Net, reason: RouteRefusal| {
+        refusals.entry(reason).or_default().add(prefix);
         refused.push(prefix);
     };
     for announced in &update.announced {
@@ -101,7 +111,7 @@ fn judge(update: &Update, spec: &BgpSpec, counters: &mut Counters) -> (BTreeSet<
         }
     }
     for prefix in update.malformed.iter().flat_map(|(_, prefixes)| prefixes) {
-        refuse(*prefix, Refusal::Malformed);
+        refuse(*prefix, RouteRefusal::Malformed);
     }
     (accepted, refused)
 }

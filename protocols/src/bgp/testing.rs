@@ -77,7 +77,9 @@ impl Rig {
     }
 
     pub(crate) fn input(&mut self, input: Input<'_>) -> Vec<Output> {
-        self.session.handle(self.now, input, &mut self.random)
+        let mut outputs = self.session.handle(self.now, input, &mut self.random);
+        outputs.retain(|output| !matches!(output, Output::Standing(_)));
+        outputs
     }
 
     /// The number of the connection in use: each `Connect` counts one up.
@@ -111,9 +113,14 @@ impl Rig {
 
     /// Goes to the next deadline and runs it; gives its name.
     pub(crate) fn next_deadline(&mut self) -> (&'static str, Vec<Output>) {
-        let deadline = self.session.poll_timeout().unwrap();
-        self.now = self.now.max(deadline.at);
-        (deadline.name, self.input(Input::Timeout))
+        loop {
+            let deadline = self.session.poll_timeout().unwrap();
+            self.now = self.now.max(deadline.at);
+            let outputs = self.input(Input::Timeout);
+            if deadline.name != "bgp-standing" {
+                return (deadline.name, outputs);
+            }
+        }
     }
 
     /// Runs every deadline for this long; connections asked for are refused when `refuse`.

@@ -1,9 +1,9 @@
 //! What goes into the machine and what comes out of it.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use warren_state::MulticastSpec;
+use warren_state::{MulticastSpec, standing::MulticastStanding};
 
 /// The times and bounds. The defaults are what the network expects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -57,6 +57,10 @@ pub enum Input {
     },
     /// End: the device is told that no group is wanted. To leave without a word, as on a restart, just drop the machine.
     Stop,
+    /// A datagram could not leave, and why.
+    Unsent(String),
+    /// They leave again.
+    SentAgain,
     /// The deadline of [`super::Multicast::poll_timeout`] has passed. Too early or too often does no harm.
     Timeout,
 }
@@ -64,9 +68,11 @@ pub enum Input {
 /// What the shell is to do, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Output {
-    /// Send this over the tunnel's link. A failure needs no answer: everything is repeated.
+    /// Send this over the tunnel's link. What cannot be sent is lost: everything is repeated.
     Send(Datagram),
-    /// After a stop: nothing is left to do.
+    /// How the services stand: told when that changed, counters alone every ten seconds at most.
+    Standing(Arc<MulticastStanding>),
+    /// After a stop: nothing is left to do. It comes last.
     Stopped,
 }
 
@@ -96,32 +102,4 @@ pub struct Datagram {
     /// What follows the IPv4 header, or for a heartbeat the UDP header.
     #[serde(serialize_with = "warren_state::serial::hex::serialize")]
     pub payload: Vec<u8>,
-}
-
-/// Totals since the machine was created.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
-    /// Hello messages.
-    pub hellos: u64,
-    /// Join messages; one carries many groups.
-    pub joins: u64,
-    /// Prune messages; one carries many groups.
-    pub prunes: u64,
-    /// Heartbeats.
-    pub heartbeats: u64,
-    /// Register messages.
-    pub registers: u64,
-}
-
-/// Everything that can be said about the services.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Report {
-    /// Groups that are joined.
-    pub joined: usize,
-    /// Groups that get heartbeats and Registers; none before `announce`.
-    pub announced: usize,
-    /// The generation id of our Hellos; none without a subscribed group.
-    pub generation_id: Option<u32>,
-    /// Totals.
-    pub counters: Counters,
 }

@@ -1,12 +1,16 @@
 //! The machine of one tunnel.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Core, Deadline, Monotonic, MulticastSpec, random::Random};
+use warren_state::{
+    Core, Deadline, Monotonic, MulticastSpec,
+    random::Random,
+    standing::{Groups, MulticastStanding, Paced},
+};
 
 use super::{
-    Counters, Input, MulticastSettings, Output, Report,
+    Input, MulticastSettings, Output,
     publisher::{Ends, Publisher},
     sender::{Neighbours, Sender},
     subscriber::Subscriber,
@@ -37,14 +41,18 @@ pub struct Multicast {
     settings: MulticastSettings,
     subscriber: Option<Subscriber>,
     publisher: Option<Publisher>,
-    counters: Counters,
+    standing: MulticastStanding,
+    paced: Paced<MulticastStanding>,
 }
+
+/// Counters alone are told at most this often: heartbeats never end.
+const COUNTED: Duration = Duration::from_secs(10);
 
 impl Multicast {
     /// Does nothing until [`Input::Run`].
     #[must_use]
     pub fn new(settings: MulticastSettings) -> Self {
-        Self { settings, subscriber: None, publisher: None, counters: Counters::default() }
+        Self { settings, subscriber: None, publisher: None, standing: MulticastStanding::default(), paced: Paced::new(COUNTED) }
     }
 }
 
@@ -55,7 +63,8 @@ impl Core for Multicast {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Output> {
-        let mut sender = Sender { settings: self.settings, counters: &mut self.counters, outputs: Vec::new() };
+        let mut sender = Sender { settings: self.settings, now, standing: &mut self.standing, outputs: Vec::new() };
+        let ends = matches!(input, Input::Stop);
         match input {
             Input::Run { spec, announce } => {
                 self.subscriber = subscribe(self.subscriber.take(), now, &spec, random, &mut sender);
@@ -66,8 +75,12 @@ impl Core for Multicast {
                 if let Some(subscriber) = self.subscriber.take() {
                     subscriber.stop(&mut sender);
                 }
-                sender.outputs.push(Output::Stopped);
             }
+            Input::Unsent(reason) => {
+                sender.standing.counters.unsent += 1;
+                sender.standing.failing = Some(reason);
+            }
+            Input::SentAgain => sender.standing.failing = None,
             Input::Timeout => {
                 if let Some(subscriber) = &mut self.subscriber {
                     subscriber.timeout(now, &mut sender);
@@ -77,25 +90,30 @@ impl Core for Multicast {
                 }
             }
         }
-        sender.outputs
+        let mut outputs = sender.outputs;
+        self.standing = self.standing();
+        outputs.extend(self.paced.look(now, self.standing.clone()).map(Output::Standing));
+        outputs.extend(ends.then_some(Output::Stopped));
+        outputs
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
         let subscriber = self.subscriber.as_ref().map(Subscriber::poll_timeout);
         let publisher = self.publisher.as_ref().and_then(Publisher::poll_timeout);
-        subscriber.into_iter().chain(publisher).min()
+        let standing = self.paced.poll_timeout().map(|at| Deadline { at, name: "multicast_standing" });
+        subscriber.into_iter().chain(publisher).chain(standing).min()
     }
 }
 
 impl Multicast {
-    /// Everything that can be said about the services.
+    /// How the services stand.
     #[must_use]
-    pub fn report(&self) -> Report {
-        Report {
-            joined: self.subscriber.as_ref().map_or(0, Subscriber::joined),
-            announced: self.publisher.as_ref().map_or(0, Publisher::announced),
+    pub fn standing(&self) -> MulticastStanding {
+        MulticastStanding {
+            joined: self.subscriber.as_ref().map_or_else(Groups::default, Subscriber::joined),
+            announced: self.publisher.as_ref().map_or_else(Groups::default, Publisher::announced),
             generation_id: self.subscriber.as_ref().map(Subscriber::generation_id),
-            counters: self.counters,
+            ..self.standing.clone()
         }
     }
 }

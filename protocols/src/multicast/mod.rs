@@ -16,5 +16,5 @@ mod publisher;
 mod sender;
 mod subscriber;
 
-pub use interface::{Counters, Datagram, DatagramKind, Input, MulticastSettings, Output, Report};
+pub use interface::{Datagram, DatagramKind, Input, MulticastSettings, Output};
 pub use machine::Multicast;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Deadline, Monotonic, random::Random};
+use warren_state::{Deadline, Monotonic, random::Random, standing::Groups};
 
 use super::{MulticastSettings, sender::Sender};
 
@@ -79,8 +79,8 @@ impl Publisher {
         self.queue.first().map(|(at, beacon, _)| Deadline { at: (*at).max(self.not_before), name: beacon.name() })
     }
 
-    pub(super) fn announced(&self) -> usize {
-        self.groups.len()
+    pub(super) fn announced(&self) -> Groups {
+        Groups::of(self.groups.iter())
     }
 
     fn take(&mut self, now: Monotonic, groups: BTreeSet<Ipv4Addr>, random: &mut dyn Random, sender: &mut Sender<'_>) {

@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
+use warren_state::{Monotonic, standing::MulticastStanding};
 
 use super::{
-    Counters, Datagram, DatagramKind, MulticastSettings, Output,
+    Datagram, DatagramKind, MulticastSettings, Output,
     codec::{
         ALL_PIM_ROUTERS, BEACON_TTL, HEARTBEAT,
         pim::{Group, Hello, JoinPrune, Message, Register, split},
@@ -21,7 +22,8 @@ const DR_PRIORITY: u32 = 1;
 /// What one input leads to.
 pub(super) struct Sender<'a> {
     pub(super) settings: MulticastSettings,
-    pub(super) counters: &'a mut Counters,
+    pub(super) now: Monotonic,
+    pub(super) standing: &'a mut MulticastStanding,
     pub(super) outputs: Vec<Output>,
 }
 
@@ -45,27 +47,27 @@ impl Sender<'_> {
 
     pub(super) fn join<'g>(&mut self, neighbours: Neighbours, groups: impl IntoIterator<Item = &'g Ipv4Addr>) {
         let groups = groups.into_iter().map(|group| Group::join(*group, neighbours.root)).collect();
-        self.counters.joins += self.join_prune(neighbours, seconds(self.settings.join_hold), groups);
+        self.standing.counters.joins += self.join_prune(neighbours, seconds(self.settings.join_hold), groups);
     }
 
     pub(super) fn prune<'g>(&mut self, neighbours: Neighbours, groups: impl IntoIterator<Item = &'g Ipv4Addr>) {
         let groups = groups.into_iter().map(|group| Group::prune(*group, neighbours.root)).collect();
-        self.counters.prunes += self.join_prune(neighbours, seconds(self.settings.prune_hold), groups);
+        self.standing.counters.prunes += self.join_prune(neighbours, seconds(self.settings.prune_hold), groups);
     }
 
     pub(super) fn heartbeat(&mut self, source: Ipv4Addr, group: Ipv4Addr) {
-        self.counters.heartbeats += 1;
+        self.standing.counters.heartbeats += 1;
         self.send(Datagram { kind: DatagramKind::Heartbeat, source, destination: group, ttl: BEACON_TTL, payload: HEARTBEAT.to_vec() });
     }
 
     pub(super) fn register(&mut self, local: Ipv4Addr, root: Ipv4Addr, source: Ipv4Addr, group: Ipv4Addr) {
-        self.counters.registers += 1;
+        self.standing.counters.registers += 1;
         let payload = Message::Register(Register::data(registered_heartbeat(source, group))).encode();
         self.send(Datagram { kind: DatagramKind::Register, source: local, destination: root, ttl: BEACON_TTL, payload });
     }
 
     fn hello_with_hold(&mut self, local: Ipv4Addr, generation_id: u32, hold: u16) {
-        self.counters.hellos += 1;
+        self.standing.counters.hellos += 1;
         let hello = Hello { hold, generation_id: Some(generation_id), dr_priority: Some(DR_PRIORITY) };
         self.say_to_routers(local, &Message::Hello(hello));
     }
@@ -86,6 +88,7 @@ impl Sender<'_> {
     }
 
     fn send(&mut self, datagram: Datagram) {
+        self.standing.last_said = Some(self.now);
         self.outputs.push(Output::Send(datagram));
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
-use warren_state::{Deadline, Monotonic, random::Random};
+use warren_state::{Deadline, Monotonic, random::Random, standing::Groups};
 
 use super::sender::{Neighbours, Sender};
 
@@ -74,8 +74,8 @@ impl Subscriber {
         Deadline { at: self.refresh_at, name: "pim_refresh" }
     }
 
-    pub(super) fn joined(&self) -> usize {
-        self.groups.len()
+    pub(super) fn joined(&self) -> Groups {
+        Groups::of(self.groups.iter())
     }
 
     pub(super) fn generation_id(&self) -> u32 {

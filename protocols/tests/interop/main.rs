@@ -13,8 +13,8 @@ use std::{collections::BTreeSet, time::Duration};
 use ipnet::Ipv4Net;
 use libtest_mimic::{Arguments, Failed, Trial};
 use nix::sys::signal::Signal;
-use warren_protocols::bgp::{Input, Refusal};
-use warren_state::SessionStatus as Status;
+use warren_protocols::bgp::Input;
+use warren_state::{SessionStatus as Status, standing::RouteRefusal};
 
 use daemon::Kind;
 use shell::Shell;
@@ -83,11 +83,11 @@ fn routes_are_exchanged_and_withdrawn_both_ways(world: &mut World) -> Result<(),
     shell.run_until("the peer has our other address instead", |_| daemon.knows("10.1.2.4/32") && !daemon.knows("10.1.2.3/32"))?;
     daemon.withdraw("203.0.114.0/24")?;
     shell.run_until("the route that the peer withdrew is gone", |shell| shell.table == BTreeSet::from([a]))?;
-    let report = shell.report();
-    assert_eq!(report.hold_time, Some(Duration::from_secs(3)));
-    assert_eq!(report.peer_router_id, Some([10, 0, 0, 2].into()));
+    let standing = shell.standing();
+    assert_eq!(standing.hold_time, Some(Duration::from_secs(3)));
+    assert_eq!(standing.peer_router_id, Some([10, 0, 0, 2].into()));
     // FRR tells us our own routes as well; BIRD does not.
-    assert!(report.counters.refused.keys().all(|reason| *reason == Refusal::Own), "{report:?}");
+    assert!(standing.refused.keys().all(|reason| *reason == RouteRefusal::Own), "{standing:?}");
     shell.input(Input::Stop { cease: true });
     shell.run_until("the peer has forgotten our address", |_| !daemon.knows("10.1.2.4/32"))?;
     shell.run_until("the peer shows why", |_| daemon.shows("administrative shutdown"))
@@ -109,7 +109,7 @@ fn a_peer_that_hangs_is_given_up_and_found_again(world: &mut World) -> Result<()
     let mut shell = established(world)?;
     world.daemon.signal(Signal::SIGSTOP)?;
     shell.run_until("the hold time is over", |shell| shell.status() == Status::Down)?;
-    assert_eq!(shell.report().last_sent.as_deref(), Some("Hold Timer Expired"));
+    assert_eq!(shell.standing().last_sent.map(|sent| sent.to_string()).as_deref(), Some("Hold Timer Expired"));
     world.daemon.signal(Signal::SIGCONT)?;
     shell.run_until("the session is up again with its routes", |shell| shell.status() == Status::Up && shell.table.len() == 2)?;
     Ok(())
@@ -122,15 +122,13 @@ fn a_wrong_as_is_shown_with_the_reason(world: &mut World) -> Result<(), Failed> 
     let mut shell = Shell::new(spec);
     shell.input(Input::Start);
     shell.run_until("the peer's NOTIFICATION is shown", |shell| {
-        shell.report().detail.as_deref() == Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS")
+        shell.detail() == Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS")
     })?;
     let mut spec = world::spec();
     spec.peer_asn = warren_state::Asn(64_999);
     let mut shell = Shell::new(spec);
     shell.input(Input::Start);
-    shell.run_until("our NOTIFICATION is shown", |shell| {
-        shell.report().detail.as_deref() == Some("sent NOTIFICATION: OPEN Message Error / Bad Peer AS")
-    })?;
+    shell.run_until("our NOTIFICATION is shown", |shell| shell.detail() == Some("sent NOTIFICATION: OPEN Message Error / Bad Peer AS"))?;
     let daemon = &world.daemon;
     shell.run_until("the peer shows it too", |_| daemon.shows("bad peer as"))
 }
@@ -140,6 +138,6 @@ fn ten_thousand_routes_arrive_in_full(world: &mut World) -> Result<(), Failed> {
     let mut shell = established(world)?;
     shell.run_until("all routes are here", |shell| shell.table.len() == 10_002)?;
     shell.run_until("the peer's table is known to be complete", |shell| shell.synced == 1)?;
-    assert_eq!(shell.report().prefixes, 10_002);
+    assert_eq!(shell.standing().prefixes, 10_002);
     Ok(())
 }

@@ -10,8 +10,8 @@ use std::{
 use ipnet::Ipv4Net;
 use libtest_mimic::Failed;
 use socket2::{Domain, Protocol, Socket, Type};
-use warren_protocols::bgp::{ConnectionNumber, Input, Output, Report, Session, SessionConfig};
-use warren_state::{BgpSpec, Core, Monotonic, SessionDetail, SessionStatus, random::SplitMix64};
+use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig};
+use warren_state::{BgpSpec, Core, Monotonic, SessionDetail, SessionStatus, random::SplitMix64, standing::BgpStanding};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,8 +44,12 @@ impl Shell {
         self.session.status()
     }
 
-    pub fn report(&self) -> Report {
-        self.session.report()
+    pub fn detail(&self) -> Option<&str> {
+        self.session.detail()
+    }
+
+    pub fn standing(&self) -> BgpStanding {
+        self.session.standing()
     }
 
     /// Works until this is so; fails when it takes too long.
@@ -53,7 +57,7 @@ impl Shell {
         let deadline = Instant::now() + PATIENCE;
         while !so(self) {
             if Instant::now() > deadline {
-                return Err(Failed::from(format!("not within {PATIENCE:?}: {what}; {:?}; {:?}", self.report(), self.statuses)));
+                return Err(Failed::from(format!("not within {PATIENCE:?}: {what}; {:?}; {:?}", self.standing(), self.statuses)));
             }
             self.read();
             if self.session.poll_timeout().is_some_and(|due| due.at <= self.now()) {
@@ -107,7 +111,7 @@ impl Shell {
                 self.table.clear();
                 self.synced = 0;
             }
-            Output::Stopped => {}
+            Output::Standing(_) | Output::Stopped => {}
         }
         None
     }

@@ -130,7 +130,7 @@ fn run_input<const P: usize, const S: usize>(publish: [Ipv4Addr; P], subscribe: 
 fn datagrams(outputs: Vec<Output>) -> Vec<Datagram> {
     let datagram = |output| match output {
         Output::Send(datagram) => Some(datagram),
-        Output::Stopped => None,
+        Output::Standing(_) | Output::Stopped => None,
     };
     outputs.into_iter().filter_map(datagram).collect()
 }

@@ -152,7 +152,7 @@ async fn gather(client: &Client, flags: &LedgerFlags, surroundings: &Surrounding
     let (report, answers, status, network, unit) = tokio::join!(
         doctor::examine_on(root.clone(), &client, flags),
         collect::answers(&client, &ANSWERS),
-        client.read::<v3::Status>("/v3/status"),
+        client.status(),
         collect::outputs(search.as_ref(), &NETWORK),
         unit(root, search.as_ref()),
     );

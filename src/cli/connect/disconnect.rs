@@ -41,7 +41,7 @@ const OPERATORS: &str = "Ask the network's operators: only they can delete it.";
 /// When the program refuses, or a tunnel is still there when the time is up. A daemon that does not answer is an error too
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
 pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
-    let status = daemon.read::<Status>("/v3/status").await;
+    let status = daemon.status().await;
     if let (Err(error), None) = (&status, asked.client_ip) {
         return Err(Failure {
             code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },

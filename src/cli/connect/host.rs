@@ -35,7 +35,7 @@ pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, 
 async fn settled(daemon: &Client) -> Result<v3::Status, Failure> {
     let deadline = Instant::now() + LOOKING;
     loop {
-        let status: v3::Status = daemon.read("/v3/status").await.map_err(Failure::from)?;
+        let status = daemon.status().await.map_err(Failure::from)?;
         let is_looking = status.client_ip.is_none() && status.client_ip_error.is_none() && status.role != "gateway";
         if !is_looking || Instant::now() >= deadline {
             return Ok(status);

@@ -162,5 +162,5 @@ async fn guarded(
 
 /// The daemon answers. Asked first: without it nothing comes of a user.
 async fn reachable(daemon: &Client) -> Result<v3::Status, Failure> {
-    daemon.read("/v3/status").await.map_err(Failure::from)
+    daemon.status().await.map_err(Failure::from)
 }

@@ -45,7 +45,7 @@ enum State<T> {
 /// When the time is up: says in which phase it hangs, and why.
 pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64, limit: Limit) -> Result<Tunnel, Failure> {
     let user = user.to_string();
-    until(steps, "tunnel", limit, || async { tunnel_state(&daemon.read("/v3/status").await?, &user, slot) }).await
+    until(steps, "tunnel", limit, || async { tunnel_state(&daemon.status().await?, &user, slot) }).await
 }
 
 /// Waits until the daemon has read the ledger at this slot or later, and these users' tunnels are gone.
@@ -53,7 +53,7 @@ pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64
 /// # Errors
 /// When the time is up, or the daemon does not answer.
 pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[String], slot: u64, limit: Limit) -> Result<(), Failure> {
-    until(steps, "tunnel", limit, || async { removal_state(&daemon.read("/v3/status").await?, users, slot) }).await
+    until(steps, "tunnel", limit, || async { removal_state(&daemon.status().await?, users, slot) }).await
 }
 
 /// Waits until the daemon has read the ledger at this slot or later, and sees the user with these groups.
@@ -62,7 +62,7 @@ pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[String], slot:
 /// When the time is up.
 pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, slot: u64, limit: Limit) -> Result<(), Failure> {
     until(steps, "groups", limit, || async {
-        let status: Status = daemon.read("/v3/status").await?;
+        let status = daemon.status().await?;
         if is_behind(&status, slot) {
             return Ok(unseen(&status, slot));
         }

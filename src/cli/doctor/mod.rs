@@ -157,7 +157,7 @@ struct Answers {
 impl Answers {
     async fn ask(client: &Client) -> Self {
         let (status, plan, health, latency) = tokio::join!(
-            client.read::<v3::Status>("/v3/status"),
+            client.status(),
             client.read::<v3::PlanReply>("/v3/plan"),
             // A daemon that is not well answers with an error status, and says why.
             body(client, "/healthz"),

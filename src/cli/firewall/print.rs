@@ -9,7 +9,7 @@ use warren_protocols::{liveness, multicast::codec as multicast};
 use super::{Ruleset, read};
 use crate::{
     cli::{client::Client, command::Tool, output},
-    http::v3::{self, Status, TunnelReply},
+    http::v3::{self, TunnelReply},
 };
 
 /// IP protocol numbers (IANA): nftables and iptables take them whether or not /etc/protocols is there.
@@ -28,7 +28,7 @@ const LINKS: &str = "doublezero";
 /// # Errors
 /// When the daemon does not answer, or standard output cannot be written.
 pub async fn run(client: &Client, tool: Tool, as_json: bool) -> anyhow::Result<u8> {
-    let status: Status = client.read("/v3/status").await?;
+    let status = client.status().await?;
     let targets: Vec<String> = status.tunnels.iter().map(|tunnel| format!("/v3/tunnels/{}", tunnel.id)).collect();
     let specs = join_all(targets.iter().map(|target| client.read::<TunnelReply>(target))).await;
     let tunnels: Vec<Ends> = specs.iter().flatten().filter_map(ends).collect();

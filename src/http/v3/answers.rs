@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use warren_actors::{KnownAnswer, Snapshot, latency::LatencyStatus};
 use warren_state::{
-    Monotonic, Plan, Pubkey, Sequence, TunnelId,
+    Monotonic, Plan, Position, Pubkey, TunnelId,
     event::Level,
     journal::JournalEntry,
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
@@ -13,7 +13,7 @@ use warren_state::{
 
 use super::{
     Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState, PlanReply, Postponed, Process,
-    Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState,
+    Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState, page, standing,
 };
 use crate::http::{Api, compat};
 
@@ -23,8 +23,11 @@ const RECENT: usize = 32;
 /// The body of `/v3/status`.
 #[must_use]
 pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
+    let (tunnels, tunnels_next) = page::first(snapshot);
     Status {
         schema: SCHEMA,
+        node: snapshot.node.to_string(),
+        position: Position { node: snapshot.node, epoch: snapshot.epoch, sequence: snapshot.sequence }.to_string(),
         epoch: snapshot.epoch.0,
         sequence: snapshot.sequence.0,
         unix_ms: snapshot.unix_ms,
@@ -47,7 +50,10 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         ledger: ledger(snapshot, api),
         view: view(snapshot),
         generation: snapshot.generation.0,
-        tunnels: snapshot.tunnels.values().map(|report| tunnel_state(snapshot, report)).collect(),
+        tunnels,
+        tunnels_total: snapshot.tunnels.len(),
+        tunnels_next,
+        phases: page::phases(snapshot),
         refused: refused(snapshot),
         route_exclusion: RouteExclusion {
             file: api.config.route_config.display().to_string(),
@@ -95,10 +101,7 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
 pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
     let snapshot = api.engine.snapshot();
     let report = find(&snapshot, name)?;
-    let journal = api.engine.journal(Sequence(0));
-    let about = journal.iter().rev().filter(|entry| entry.event.tunnel() == Some(report.tunnel));
-    let mut events: Vec<serde_json::Value> = about.take(RECENT).map(told).collect();
-    events.reverse();
+    let events = api.engine.recent(report.tunnel, RECENT).iter().rev().map(|entry| told(entry)).collect();
     Some(TunnelReply { schema: SCHEMA, tunnel: tunnel_state(&snapshot, report), spec: value(&report.spec), events })
 }
 
@@ -152,7 +155,7 @@ fn told(entry: &JournalEntry) -> serde_json::Value {
     value(&Told { entry, level: entry.event.level(), text: entry.event.to_string() })
 }
 
-fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
+pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     let spec = report.spec.as_ref();
     Tunnel {
         id: report.tunnel.to_string(),
@@ -173,6 +176,8 @@ fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
         session_detail: report.session_detail.clone(),
         session_cause: report.session_cause.and_then(|cause| cause.name()).map(str::to_owned),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
+        bgp: snapshot.sessions.get(&report.tunnel).map(|stands| standing::bgp(snapshot, stands)),
+        multicast: snapshot.multicast.get(&report.tunnel).map(|stands| standing::multicast(snapshot, stands)),
         learned_routes: report.learned_routes,
         blocked_routes: first_of(&report.blocked_routes),
         blocked_routes_total: report.blocked_routes.count,

@@ -17,6 +17,7 @@ use crate::{
     lifecycle::{TunnelReport, WatchedRoute},
     liveness::LivenessStatus,
     reconcile::{Manual, Role},
+    standing::{BgpStanding, MulticastStanding},
 };
 
 /// One change of what is true.
@@ -24,6 +25,10 @@ use crate::{
 pub enum Change {
     /// A tunnel is like this now, and its provisioner runs.
     Tunnel(Arc<TunnelReport>),
+    /// A tunnel's BGP session stands like this now. Said of a tunnel that is gone it says nothing.
+    Session(TunnelId, Arc<BgpStanding>),
+    /// A tunnel's multicast services stand like this now. Said of a tunnel that is gone it says nothing.
+    Multicast(TunnelId, Arc<MulticastStanding>),
     /// A tunnel's provisioner failed, and was not started again yet.
     TunnelDown(TunnelId),
     /// A tunnel is gone: its provisioner had nothing left to do.
@@ -78,6 +83,10 @@ pub enum Change {
 pub struct Tables {
     /// How every tunnel was when its provisioner told last.
     pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
+    /// How the tunnels' BGP sessions stand.
+    pub sessions: OrdMap<TunnelId, Arc<BgpStanding>>,
+    /// How the tunnels' multicast services stand.
+    pub multicast: OrdMap<TunnelId, Arc<MulticastStanding>>,
     /// Their provisioners.
     pub lives: OrdMap<TunnelId, Life>,
     /// Provisioners that had nothing left to do.
@@ -237,6 +246,8 @@ impl Change {
         match self {
             Self::Switch(_) | Self::Owners(_) | Self::Address(_) | Self::View(_) | Self::Excluded(_) | Self::Noticed(_) => true,
             Self::Tunnel(_)
+            | Self::Session(..)
+            | Self::Multicast(..)
             | Self::TunnelDown(_)
             | Self::TunnelGone(_)
             | Self::NoTunnels
@@ -289,10 +300,18 @@ impl Tables {
         }
         match change {
             Change::Tunnel(report) => self.lives(at, report),
+            Change::Session(id, standing) if self.tunnels.contains_key(id) => {
+                self.sessions.insert(*id, standing.clone());
+            }
+            Change::Multicast(id, standing) if self.tunnels.contains_key(id) => {
+                self.multicast.insert(*id, standing.clone());
+            }
+            Change::Session(..) | Change::Multicast(..) => {}
             Change::TunnelDown(id) => self.fails(at, *id),
             Change::TunnelGone(id) => self.forget(at, *id),
             Change::NoTunnels => {
                 (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
+                (self.sessions, self.multicast) = (OrdMap::new(), OrdMap::new());
             }
             Change::Watch { tunnel, added, removed } => self.watch(at, *tunnel, added, removed),
             Change::Switch(switch) => self.switch = *switch,
@@ -329,6 +348,8 @@ impl Tables {
 
     fn forget(&mut self, at: Sequence, id: TunnelId) {
         self.tunnels.remove(&id);
+        self.sessions.remove(&id);
+        self.multicast.remove(&id);
         self.lives.remove(&id);
         self.watched.remove(&id);
         self.ends.add(at, id);

@@ -9,6 +9,7 @@ use crate::{
     guard::HoldReason,
     invariant::Invariant,
     lifecycle::{Lifecycle, LifecycleSettings, TunnelReport, WatchedRoute},
+    standing::{BgpStanding, MulticastStanding},
 };
 
 /// What somebody appends: which events, and which changes.
@@ -54,6 +55,10 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
         10 => Change::Excluded(Arc::new(ExclusionStatus { error: Some(small.to_string()), ..ExclusionStatus::default() })),
         11 => Change::Held(HoldReason::Emptied { before: small.into() }),
         12 if tunnel == 0 => Change::View(None),
+        13 => Change::Session(id(tunnel), Arc::new(BgpStanding { prefixes: kind.into(), ..BgpStanding::default() })),
+        14 => {
+            Change::Multicast(id(tunnel), Arc::new(MulticastStanding { generation_id: Some(kind.into()), ..MulticastStanding::default() }))
+        }
         other => Change::Tunnel(report(tunnel, other)),
     }
 }
@@ -268,6 +273,25 @@ fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not(
 }
 
 #[test]
+fn how_sessions_and_multicast_stand_goes_with_the_tunnel_and_late_news_bring_nothing_back() {
+    let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
+    let standings = |number| vec![Change::Session(id(number), Arc::default()), Change::Multicast(id(number), Arc::default())];
+    let told = |table: &Table| (table.tables().sessions.len(), table.tables().multicast.len());
+    for number in [1, 2] {
+        table.append(7, vec![], vec![Change::Tunnel(report(number, 0))]);
+        table.append(7, vec![], standings(number));
+    }
+    assert_eq!(told(&table), (2, 2));
+    table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
+    assert_eq!(told(&table), (2, 2), "it is only its provisioner that failed");
+    table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
+    table.append(7, vec![], standings(1));
+    assert_eq!(told(&table), (1, 1));
+    table.append(7, vec![], vec![Change::NoTunnels]);
+    assert_eq!(told(&table), (0, 0));
+}
+
+#[test]
 fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets_nothing() {
     let mut table = Table::new(NodeId(1), Epoch(7), Bounds::of_events(2));
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![]));
@@ -286,6 +310,8 @@ fn what_changed_is_forgotten_before_what_happened() {
     assert_eq!(table.told_since(Sequence(0)).err(), Some(Gap { asked: Sequence(0), oldest: Sequence(2) }));
     let kept: usize = table.history.iter().map(|entry| entry.changes.len()).sum();
     assert_eq!(kept, 2, "the changes of the others are let go");
+    assert_eq!(table.steps_before(Sequence(5)).map(|entry| entry.sequence.0).collect::<Vec<_>>(), [4, 3, 2]);
+    assert_eq!((table.steps_before(Sequence(u64::MAX)).count(), table.steps_before(Sequence(1)).count()), (4, 0));
 }
 
 #[test]

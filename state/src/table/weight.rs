@@ -7,6 +7,7 @@ use crate::{
     event::Event,
     journal::JournalEntry,
     lifecycle::{BlockedRoutes, TunnelReport, WatchedRoute},
+    standing::{BgpStanding, MulticastStanding},
 };
 
 /// Of what is only counted, and of names and short texts.
@@ -31,6 +32,10 @@ impl Change {
             Self::Latency(status) => status.targets.iter().map(|target| 2 * SMALL + size_of_val(&target.history)).sum(),
             Self::View(view) => view.as_ref().map_or(0, |in_force| in_force.accepted.view.users.len() * 4 * SMALL),
             Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) => 4 * SMALL,
+            Self::Session(_, standing) => {
+                size_of::<BgpStanding>() + standing.refused.values().map(|refused| SMALL + size_of_val(&refused.latest[..])).sum::<usize>()
+            }
+            Self::Multicast(..) => size_of::<MulticastStanding>() + 2 * SMALL,
             Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
             Self::TunnelDown(_)
             | Self::TunnelGone(_)

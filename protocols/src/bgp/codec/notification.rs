@@ -3,6 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use warren_state::{
+    Monotonic,
+    standing::{NotificationCode, Notified},
+};
 
 use super::{
     frame::{self, HEADER, LONGEST, MessageKind},
@@ -110,6 +114,12 @@ impl Notification {
         }
     }
 
+    /// What is told of it: sent or received then.
+    #[must_use]
+    pub fn told(&self, at: Monotonic) -> Notified {
+        Notified { at, what: NotificationCode { code: self.code, subcode: self.subcode }, text: self.shutdown_text() }
+    }
+
     /// The text that goes with a shutdown, control characters replaced.
     fn shutdown_text(&self) -> Option<String> {
         if !SHUTDOWN_TEXT.contains(&(self.code, self.subcode)) {
@@ -124,70 +134,8 @@ impl Notification {
 
 impl fmt::Display for Notification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (code_name(self.code), subcode_name(self.code, self.subcode)) {
-            (Some(code), Some(subcode)) => write!(f, "{code} / {subcode}")?,
-            (Some(code), None) if self.subcode == 0 => f.write_str(code)?,
-            (Some(code), None) => write!(f, "{code} / subcode {}", self.subcode)?,
-            (None, Some(_) | None) => write!(f, "code {} / subcode {}", self.code, self.subcode)?,
-        }
-        match self.shutdown_text() {
-            Some(text) => write!(f, " ({text})"),
-            None => Ok(()),
-        }
+        self.told(Monotonic::ZERO).fmt(f)
     }
-}
-
-fn code_name(code: u8) -> Option<&'static str> {
-    match code {
-        1 => Some("Message Header Error"),
-        2 => Some("OPEN Message Error"),
-        3 => Some("UPDATE Message Error"),
-        4 => Some("Hold Timer Expired"),
-        5 => Some("Finite State Machine Error"),
-        6 => Some("Cease"),
-        7 => Some("ROUTE-REFRESH Message Error"),
-        0 | 8.. => None,
-    }
-}
-
-/// The registry "BGP Error (Notification) Codes" at IANA.
-fn subcode_name(code: u8, subcode: u8) -> Option<&'static str> {
-    Some(match (code, subcode) {
-        (1, 1) => "Connection Not Synchronized",
-        (1, 2) => "Bad Message Length",
-        (1, 3) => "Bad Message Type",
-        (2, 1) => "Unsupported Version Number",
-        (2, 2) => "Bad Peer AS",
-        (2, 3) => "Bad BGP Identifier",
-        (2, 4) => "Unsupported Optional Parameter",
-        (2, 6) => "Unacceptable Hold Time",
-        (2, 7) => "Unsupported Capability",
-        (2, 11) => "Role Mismatch",
-        (3, 1) => "Malformed Attribute List",
-        (3, 2) => "Unrecognized Well-known Attribute",
-        (3, 3) => "Missing Well-known Attribute",
-        (3, 4) => "Attribute Flags Error",
-        (3, 5) => "Attribute Length Error",
-        (3, 6) => "Invalid ORIGIN Attribute",
-        (3, 8) => "Invalid NEXT_HOP Attribute",
-        (3, 9) => "Optional Attribute Error",
-        (3, 10) => "Invalid Network Field",
-        (3, 11) => "Malformed AS_PATH",
-        (5, 1) => "Receive Unexpected Message in OpenSent State",
-        (5, 2) => "Receive Unexpected Message in OpenConfirm State",
-        (5, 3) => "Receive Unexpected Message in Established State",
-        (6, 1) => "Maximum Number of Prefixes Reached",
-        (6, 2) => "Administrative Shutdown",
-        (6, 3) => "Peer De-configured",
-        (6, 4) => "Administrative Reset",
-        (6, 5) => "Connection Rejected",
-        (6, 6) => "Other Configuration Change",
-        (6, 7) => "Connection Collision Resolution",
-        (6, 8) => "Out of Resources",
-        (6, 9) => "Hard Reset",
-        (6, 10) => "BFD Down",
-        (_, _) => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 use std::collections::BTreeSet;
 
-use warren_state::{Asn, SessionStatus as Status};
+use warren_state::{
+    Asn, SessionStatus as Status,
+    standing::{BgpState, RouteRefusal},
+};
 
 use super::*;
 use crate::bgp::{
-    Refusal,
     codec::{Framer, keepalive},
     testing::{Rig, fold_routes, many, net, notifications, peer_open, sent, spec, statuses},
 };
 
 mod properties;
+mod standing;
 
 impl Session {
     pub(crate) fn connection(&self) -> ConnectionNumber {
@@ -92,10 +95,10 @@ fn a_session_comes_up_and_says_so_in_order() {
     assert_eq!(updates.len(), 2, "our prefix, then End-of-RIB");
     assert_eq!(Update::decode(&updates[0].1, true).unwrap().announced[0].prefix, net("10.1.2.3/32"));
     assert!(Update::decode(&updates[1].1, true).unwrap().end_of_rib);
-    let report = rig.session.report();
+    let report = rig.session.standing();
     assert_eq!(report.hold_time, Some(Duration::from_secs(3)));
     assert_eq!(report.peer_router_id, Some([10, 0, 0, 2].into()));
-    assert_eq!((report.counters.messages_in, report.counters.messages_out), (2, 4));
+    assert_eq!((report.state, report.counters.updates_in, report.counters.updates_out), (BgpState::Established, 0, 2));
 }
 
 #[test]
@@ -112,9 +115,10 @@ fn an_open_that_we_cannot_accept_is_answered_with_the_reason_and_shown() {
         let mut rig = Rig::open_sent();
         let outputs = rig.receive(&open.encode());
         assert_eq!(notifications(&outputs), [code], "{open:?}");
-        let report = rig.session.report();
-        assert_eq!(report.state, "waiting");
-        assert!(report.detail.unwrap().starts_with("sent NOTIFICATION: OPEN Message Error / "), "{open:?}");
+        let standing = rig.session.standing();
+        assert_eq!(rig.session.state.name(), "waiting");
+        assert_eq!(standing.last_sent.map(|sent| (sent.what.code, sent.what.subcode)), Some(code));
+        assert!(rig.session.detail().unwrap().starts_with("sent NOTIFICATION: OPEN Message Error / "), "{open:?}");
     }
     let mut rig = Rig::open_sent();
     let open = Open { four_octet_asn: None, two_octet_asn: 65_001, hold_time: 0, families: BTreeSet::new(), ..good };
@@ -139,7 +143,7 @@ fn the_lower_hold_time_holds_and_silence_ends_the_session_at_once() {
     assert_eq!(notifications(&outputs), [(4, 0)]);
     assert_eq!(statuses(&outputs), [Status::Down]);
     assert!(outputs.contains(&Output::Closed));
-    assert_eq!(rig.session.report().last_sent.as_deref(), Some("Hold Timer Expired"));
+    assert_eq!(rig.session.standing().last_sent.unwrap().to_string(), "Hold Timer Expired");
     let retry = rig.session.poll_timeout().unwrap();
     assert!(retry.at.since(rig.now) <= Duration::from_millis(200), "even a session that was short-lived costs no more than that");
 }
@@ -242,7 +246,7 @@ fn thirty_seconds_without_tcp_are_unreachable_and_with_tcp_failed() {
     assert!(!statuses(&outputs).contains(&Status::Unreachable));
     rig.run_for(Duration::from_secs(2), true);
     assert_eq!(rig.session.status(), Status::Unreachable);
-    assert_eq!(rig.session.report().detail.as_deref(), Some("connection refused"));
+    assert_eq!(rig.session.detail(), Some("connection refused"));
 
     let mut rig = Rig::open_sent();
     rig.run_for(Duration::from_secs(31), true);
@@ -289,14 +293,19 @@ fn routes_are_told_exactly_and_end_of_rib_is_told_once() {
     );
     assert_eq!(rig.receive(&update::encode_end_of_rib()), [Output::Synced]);
     assert_eq!(rig.receive(&update::encode_end_of_rib()), []);
-    assert_eq!(rig.session.report().prefixes, 2);
+    assert_eq!(rig.session.standing().prefixes, 2);
     let self_hop = update::encode_announcements(&[b], Asn(65_001), crate::bgp::testing::LOCAL, true);
     assert_eq!(
         rig.receive_all(&self_hop),
         [Output::Routes { announced: vec![], withdrawn: vec![b] }],
         "what is refused replaces what was accepted"
     );
-    assert_eq!(rig.session.report().counters.refused, [(Refusal::NextHop, 1)].into());
+    let refused = rig.session.standing().refused;
+    assert_eq!(refused.keys().copied().collect::<Vec<_>>(), [RouteRefusal::NextHop]);
+    assert_eq!((refused[&RouteRefusal::NextHop].count, &refused[&RouteRefusal::NextHop].latest), (1, &vec![b]));
+    rig.announce(&[b]);
+    let refused = rig.session.standing().refused;
+    assert_eq!((refused[&RouteRefusal::NextHop].count, &refused[&RouteRefusal::NextHop].latest), (1, &vec![]), "it is taken now");
 }
 
 #[test]
@@ -307,9 +316,9 @@ fn a_malformed_update_withdraws_its_prefixes_and_keeps_the_session() {
     let mut message = update::encode_announcements(&[a], Asn(65_001), crate::bgp::testing::PEER, true).remove(0);
     message[26] = 9; // the value of ORIGIN
     assert_eq!(rig.receive(&message), [Output::Routes { announced: vec![], withdrawn: vec![a] }]);
-    let report = rig.session.report();
-    assert_eq!((report.state, report.prefixes), ("established", 1));
-    assert_eq!((report.counters.updates_treated_as_withdraw, report.counters.refused[&Refusal::Malformed]), (1, 1));
+    let report = rig.session.standing();
+    assert_eq!((report.state, report.prefixes), (BgpState::Established, 1));
+    assert_eq!((report.counters.updates_treated_as_withdraw, report.refused[&RouteRefusal::Malformed].count), (1, 1));
 }
 
 #[test]
@@ -357,7 +366,7 @@ fn ten_thousand_prefixes_are_taken_in_one_go() {
     fold_routes(&mut table, &rig.announce(&prefixes));
     assert_eq!(table.len(), 10_000);
     fold_routes(&mut table, &rig.receive_all(&update::encode_withdrawals(&prefixes)));
-    assert_eq!((table.len(), rig.session.report().prefixes), (0, 0));
+    assert_eq!((table.len(), rig.session.standing().prefixes), (0, 0));
 }
 
 #[test]
@@ -405,7 +414,7 @@ fn news_of_an_earlier_connection_changes_nothing() {
     rig.now = rig.now + Duration::from_secs(60);
     rig.lost();
     rig.connected();
-    let before = rig.session.report();
+    let before = rig.session.standing();
     for late in [
         Input::Connected(old),
         Input::ConnectFailed(old, "late".into()),
@@ -414,7 +423,7 @@ fn news_of_an_earlier_connection_changes_nothing() {
     ] {
         assert_eq!(rig.input(late), []);
     }
-    assert_eq!(rig.session.report(), before);
+    assert_eq!(rig.session.standing(), before);
 }
 
 #[test]
@@ -424,7 +433,7 @@ fn what_follows_the_end_of_a_connection_in_the_stream_is_dropped() {
     let stream = [Notification::HOLD_TIMER_EXPIRED.encode(), keepalive(), vec![0; 19]].concat();
     let outputs = rig.receive(&stream);
     assert_eq!(notifications(&outputs), []);
-    assert_eq!(rig.session.report().last_received.as_deref(), Some("Hold Timer Expired"));
+    assert_eq!(rig.session.standing().last_received.unwrap().to_string(), "Hold Timer Expired");
     assert_eq!(rig.session.state.name(), "connecting");
     assert_eq!(rig.session.framer, Framer::default());
 }

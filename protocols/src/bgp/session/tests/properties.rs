@@ -76,7 +76,7 @@ proptest! {
                 let outputs = rig.receive(chunk);
                 check(&outputs, &mut table);
             }
-            prop_assert_eq!(rig.session.report().prefixes, table.len());
+            prop_assert_eq!(rig.session.standing().prefixes, table.len());
         }
     }
 
@@ -87,7 +87,7 @@ proptest! {
         let expected = whole.input(Input::Received(number, (&bytes).into()));
         let outputs: Vec<Output> = bytes.chunks(cut).flat_map(|chunk| cut_up.input(Input::Received(number, chunk.into()))).collect();
         prop_assert_eq!(outputs, expected);
-        prop_assert_eq!(cut_up.session.report(), whole.session.report());
+        prop_assert_eq!(cut_up.session.standing(), whole.session.standing());
     }
 
     #[test]
