@@ -268,17 +268,19 @@ impl World {
     }
 
     fn act_on_peer(&mut self, n: u8, conduct: Conduct) {
+        let now = self.now;
         let Some(peer) = self.peers.get_mut(&peer_address(n)) else { return };
-        let mut closed = Vec::new();
+        let (mut closed, mut acts) = (Vec::new(), Vec::new());
         match conduct {
             Conduct::IsSilent => peer.silent = true,
-            Conduct::Lives => (peer.alive, peer.silent) = (true, false),
+            Conduct::Lives => acts = peer.lives(now),
             Conduct::Dies => {
                 peer.alive = false;
                 closed = peer.connections();
             }
             Conduct::Closes => closed = peer.connections(),
         }
+        self.carry_out_acts(acts);
         for id in closed {
             if let Some(peer) = self.peers.get_mut(&peer_address(n)) {
                 peer.gone(id);

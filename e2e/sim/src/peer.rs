@@ -28,6 +28,8 @@ pub(crate) struct Peer {
 
 struct Connection {
     framer: Framer,
+    /// What arrived while the peer is silent: it is read later, as from a socket.
+    unread: Vec<u8>,
     stage: Stage,
     hold_at: Monotonic,
     keepalive_at: Monotonic,
@@ -57,6 +59,7 @@ impl Peer {
     pub(crate) fn accept(&mut self, now: Monotonic, connection: u64) {
         let state = Connection {
             framer: Framer::default(),
+            unread: Vec::new(),
             stage: Stage::NoOpen,
             hold_at: now + Duration::from_secs(240),
             keepalive_at: now + Duration::from_secs(240),
@@ -83,6 +86,9 @@ impl Peer {
     pub(crate) fn receive(&mut self, now: Monotonic, connection: u64, mut bytes: &[u8]) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.silent {
+            if let Some(state) = self.connections.get_mut(&connection) {
+                state.unread.extend_from_slice(bytes);
+            }
             return acts;
         }
         while let Some(state) = self.connections.get_mut(&connection) {
@@ -136,6 +142,18 @@ impl Peer {
     fn close(&mut self, connection: u64, acts: &mut Vec<Act>) {
         self.connections.remove(&connection);
         acts.push(Act::Close(connection));
+    }
+
+    /// It is as it should be: what it missed while it was silent it reads and tells now.
+    pub(crate) fn lives(&mut self, now: Monotonic) -> Vec<Act> {
+        (self.alive, self.silent) = (true, false);
+        let mut acts = Vec::new();
+        for id in self.connections() {
+            let unread = self.connections.get_mut(&id).map(|state| std::mem::take(&mut state.unread)).unwrap_or_default();
+            acts.extend(self.receive(now, id, &unread));
+        }
+        acts.extend(self.announce());
+        acts
     }
 
     /// Tells what changed in its routes.
