@@ -269,6 +269,10 @@ impl Engine for Published {
         Vec::new()
     }
 
+    fn recording(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
     fn progress(&self) -> bool {
         true
     }

@@ -34,6 +34,7 @@ use crate::{
         mailboxes::Mailboxes,
         poke::Poke,
         pulse::Pulses,
+        recorder::Recorder,
     },
     truth::Truth,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Board {
     pub(crate) mailboxes: Mailboxes,
     /// What is true and what happened.
     pub(crate) truth: Arc<Truth>,
+    /// Records what happens.
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) published: watch::Sender<Arc<Snapshot>>,
     pub(crate) exit: watch::Sender<Option<ExitReason>>,
 }
@@ -75,9 +78,10 @@ impl Board {
         store: Arc<Store>,
         ledger: Arc<dyn LedgerSource>,
         dataplane: Arc<dyn Dataplane>,
+        recorder: Arc<Recorder>,
     ) -> Self {
         let (node, epoch, switch) = (store.node(), store.epoch(), store.switch());
-        let mut table = Table::new(node, epoch, Bounds::of_events(settings.journal_capacity));
+        let table = Table::new(node, epoch, Bounds::of_events(settings.journal_capacity));
         let excluded = ExclusionStatus { list: settings.exclusion.clone(), error: None };
         let (owners, disk) = (owners_of(&settings, &store), disk_of(&store));
         let device = match settings.role {
@@ -88,7 +92,8 @@ impl Board {
         events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
         let changes =
             vec![Change::Switch(switch), Change::Disk(Arc::new(disk)), Change::Owners(owners), Change::Excluded(Arc::new(excluded))];
-        table.append(Clock::unix_ms(), events, changes);
+        let truth = Truth::new(table, recorder.clone());
+        truth.append(events, changes);
         let snapshot = Snapshot { node, epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
         Self {
             ledger: Fetcher::new(ledger, settings.fetcher()),
@@ -101,7 +106,8 @@ impl Board {
             keeper: Requests::default(),
             pulses: Arc::default(),
             mailboxes: Mailboxes::default(),
-            truth: Arc::new(Truth::new(table)),
+            truth: Arc::new(truth),
+            recorder,
             published: watch::Sender::new(Arc::new(snapshot)),
             exit: watch::Sender::new(None),
         }
@@ -115,6 +121,15 @@ impl Board {
     /// Lets go of the store and its lock.
     pub(crate) fn close_store(&self) {
         *lock(&self.store) = None;
+    }
+
+    /// Ends the recording in the file; on return it is written, or was given up.
+    pub(crate) async fn end_recording(&self) {
+        self.truth.end_recording();
+        let recorder = self.recorder.clone();
+        if !tokio::task::spawn_blocking(move || recorder.wait()).await.unwrap_or(false) {
+            tracing::warn!("the end of the recording could not be written in time");
+        }
     }
 
     /// What is true now.

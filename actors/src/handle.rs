@@ -133,6 +133,12 @@ impl Handle {
             && self.board.exit.borrow().is_none()
     }
 
+    /// What happened last, as far as it is kept in memory: a recording.
+    #[must_use]
+    pub fn recording(&self) -> Vec<u8> {
+        self.board.recorder.last()
+    }
+
     /// Stops the tree in the reverse order of its start, and returns why it ended.
     pub async fn stop(self, mode: StopMode) -> ExitReason {
         if self.root.cast(RootMessage::Stop(mode)).is_err() && self.board.exit.borrow().is_none() {

@@ -38,7 +38,7 @@ pub use handle::Handle;
 pub use ledger_cache::{KnownAnswer, LedgerCache};
 pub use manual::{ManualError, RemoveError};
 pub use probes::{latency, liveness};
-pub use settings::{BgpSettings, ClientSettings, RoleSettings, Settings};
+pub use settings::{BgpSettings, ClientSettings, RecordError, RecordSettings, RoleSettings, Settings};
 pub use snapshot::Snapshot;
 pub use supervision::{
     clock::Clock,

@@ -1,6 +1,6 @@
 //! What the tree of actors is told at its start. Everything has a default but the role.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use warren_ledger::{FetcherSettings, Way};
 use warren_protocols::{latency::LatencySettings, liveness::LivenessSettings};
@@ -55,8 +55,30 @@ pub struct Settings {
     pub journal_capacity: usize,
     /// How long an ordered stop may take before what is left is abandoned.
     pub stop_timeout: Duration,
+    /// Where everything that happens is recorded; nowhere by default.
+    pub record: Option<RecordSettings>,
     /// Seeds the jitter; the daemon takes it from the operating system.
     pub seed: u64,
+}
+
+/// A recording in a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordSettings {
+    /// The newest of it. What is older is in the same with `.1`.
+    pub file: PathBuf,
+    /// How much both hold, in bytes.
+    pub bytes: u64,
+}
+
+/// A recording that cannot be begun.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot record into {}", .file.display())]
+pub struct RecordError {
+    /// Where.
+    pub file: PathBuf,
+    /// Why.
+    #[source]
+    pub source: std::io::Error,
 }
 
 /// Which users are ours.
@@ -149,6 +171,7 @@ impl Settings {
             publish_interval: Duration::from_millis(20),
             journal_capacity: 16_384,
             stop_timeout: Duration::from_secs(30),
+            record: None,
             seed: 0x5741_5252_454e,
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod mailboxes;
 pub(crate) mod poke;
 pub mod policy;
 pub(crate) mod pulse;
+pub(crate) mod recorder;
 pub(crate) mod root;
 pub(crate) mod service;
 pub(crate) mod spec;

@@ -9,12 +9,17 @@ use warren_state::{
     Sequence, TunnelId,
     event::Event,
     journal::{Gap, JournalEntry},
+    recording::MachineNumber,
     table::{Change, Entry, Table, Tables},
 };
 
 use crate::{
     lock::lock,
-    supervision::{clock::Clock, poke::Poke},
+    supervision::{
+        clock::Clock,
+        poke::Poke,
+        recorder::{Recorder, Teller},
+    },
 };
 
 /// So many steps are looked at before writers have their turn again.
@@ -27,6 +32,7 @@ pub(crate) struct Truth {
 
 struct Inner {
     table: Table,
+    recorder: Arc<Recorder>,
     followers: BTreeMap<u64, Follower>,
     next: u64,
 }
@@ -53,20 +59,38 @@ pub(crate) struct Following {
 }
 
 impl Truth {
-    pub(crate) fn new(table: Table) -> Self {
-        Self { inner: Mutex::new(Inner { table, followers: BTreeMap::new(), next: 0 }) }
+    /// `table` is empty.
+    pub(crate) fn new(table: Table, recorder: Arc<Recorder>) -> Self {
+        Self { inner: Mutex::new(Inner { table, recorder, followers: BTreeMap::new(), next: 0 }) }
     }
 
     /// Appends what happened and what changed with it, as one step for every reader.
     pub(crate) fn append(&self, events: Vec<Event>, changes: Vec<Change>) {
-        self.inner().append(events, changes);
+        self.inner().append(Teller::Other, events, changes);
+    }
+
+    /// The same, of what a machine said by its effects.
+    pub(crate) fn append_by(&self, machine: MachineNumber, events: Vec<Event>, changes: Vec<Change>) {
+        self.inner().append(Teller::Effects(machine), events, changes);
+    }
+
+    /// The same, of what is said of a machine beside its effects.
+    pub(crate) fn append_for(&self, machine: MachineNumber, events: Vec<Event>, changes: Vec<Change>) {
+        self.inner().append(Teller::Of(machine), events, changes);
     }
 
     /// Appends what follows from what is true at that very moment.
     pub(crate) fn update(&self, decide: impl FnOnce(&Tables) -> (Vec<Event>, Vec<Change>)) {
         let mut inner = self.inner();
         let (events, changes) = decide(inner.table.tables());
-        inner.append(events, changes);
+        inner.append(Teller::Other, events, changes);
+    }
+
+    /// Ends the recording in the file with what is true now: nothing is told in between.
+    pub(crate) fn end_recording(&self) {
+        let inner = self.inner();
+        let (position, tables) = inner.table.snapshot();
+        inner.recorder.end(position, &tables);
     }
 
     /// What is true now.
@@ -125,7 +149,7 @@ fn concerns(event: &Event, tunnel: TunnelId) -> bool {
 }
 
 impl Inner {
-    fn append(&mut self, events: Vec<Event>, changes: Vec<Change>) {
+    fn append(&mut self, by: Teller, events: Vec<Event>, changes: Vec<Change>) {
         if events.is_empty() && changes.is_empty() {
             return;
         }
@@ -134,7 +158,12 @@ impl Inner {
             Wants::Changes(such) => changes.iter().any(such),
         };
         let woken: Vec<Arc<Poke>> = self.followers.values().filter(|one| wakes(one.wants)).map(|one| one.poke.clone()).collect();
-        self.table.append(Clock::unix_ms(), events, changes);
+        let unix_ms = Clock::unix_ms();
+        let told = self.recorder.is_in_use().then(|| (events.clone(), changes.clone()));
+        self.table.append(unix_ms, events, changes);
+        if let Some((events, changes)) = told {
+            self.recorder.step(by, self.table.snapshot().0, unix_ms, events, changes);
+        }
         woken.iter().for_each(|poke| poke.ring());
     }
 }

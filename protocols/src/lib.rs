@@ -4,3 +4,10 @@ pub mod bgp;
 pub mod latency;
 pub mod liveness;
 pub mod multicast;
+
+/// Knows every machine that there is, of this crate and of the one below.
+#[must_use]
+pub fn player() -> warren_state::recording::Player {
+    let player = warren_state::recording::Player::new();
+    player.with::<bgp::Session>().with::<latency::Prober>().with::<liveness::Liveness>().with::<multicast::Multicast>()
+}

@@ -49,6 +49,10 @@ pub struct Layer {
     pub state_dir: Option<PathBuf>,
     /// Destinations that no session may teach us.
     pub route_config: Option<PathBuf>,
+    /// Where everything that happens is recorded.
+    pub record: Option<PathBuf>,
+    /// How much of it is kept, in MiB.
+    pub record_mib: Option<u32>,
     /// The ledger.
     pub ledger: LedgerLayer,
     /// The tunnels' links.
@@ -146,6 +150,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Destinations that no session may teach us, when the file is there.
     pub route_config: PathBuf,
+    /// Where everything that happens is recorded, if anywhere.
+    pub record: Option<PathBuf>,
+    /// How much of it is kept, in MiB.
+    pub record_mib: u32,
     /// The ledger.
     pub ledger: LedgerConfig,
     /// The tunnels' links.
@@ -305,6 +313,8 @@ fn over(lower: Layer, upper: Layer) -> Layer {
         stop_mode: upper.stop_mode.or(lower.stop_mode),
         state_dir: upper.state_dir.or(lower.state_dir),
         route_config: upper.route_config.or(lower.route_config),
+        record: upper.record.or(lower.record),
+        record_mib: upper.record_mib.or(lower.record_mib),
         ledger: LedgerLayer {
             env: upper.ledger.env.or(lower.ledger.env),
             program_id: upper.ledger.program_id.or(lower.ledger.program_id),
@@ -351,6 +361,8 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         stop_mode: layer.stop_mode.unwrap_or_default(),
         state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
         route_config: absolute("route-config", layer.route_config.unwrap_or_else(|| DEFAULT_ROUTE_CONFIG.into()))?,
+        record: layer.record.map(|path| absolute("record", path)).transpose()?,
+        record_mib: record_mib(layer.record_mib)?,
         ledger: resolve_ledger(layer.ledger)?,
         tunnel: layer.tunnel.resolve()?,
         bgp: layer.bgp.resolve()?,
@@ -363,6 +375,14 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         },
         log: LogConfig { format: layer.log.format.unwrap_or_default(), level: filter(level)? },
     })
+}
+
+/// What is kept is in two files, each of at least a MiB.
+fn record_mib(mib: Option<u32>) -> Result<u32, ConfigError> {
+    match mib.unwrap_or(64) {
+        mib @ 2..=65_536 => Ok(mib),
+        mib => Err(ConfigError::Invalid(format!("record-mib is {mib}: it must be from 2 to 65536"))),
+    }
 }
 
 fn check_role(role: RoleChoice, layer: &Layer) -> Result<(), ConfigError> {

@@ -85,6 +85,8 @@ fn every_flag_reaches_the_configuration_by_each_of_its_names() {
         // One socket for all is how it is.
         ("latency-single-socket", "true", String::new()),
         ("route-config", "/x/routes", "route_config = \"/x/routes\"".into()),
+        ("record", "/x/recording", "record = \"/x/recording\"".into()),
+        ("record-mib", "7", "record_mib = 7".into()),
         ("route-liveness-tx-min", "7s", "tx_min = \"7s\"".into()),
         ("route-liveness-rx-min", "7s", "rx_min = \"7s\"".into()),
         ("route-liveness-detect-mult", "7", "detect_mult = 7".into()),

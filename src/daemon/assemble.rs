@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
-use warren_actors::{ClientSettings, Handle, RoleSettings, Settings};
+use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings};
 use warren_dataplane::{
     Dataplane,
     select::{self, Choice},
@@ -88,6 +88,7 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),
         latency: config.latency_options(),
+        record: config.record.clone().map(|file| RecordSettings { file, bytes: u64::from(config.record_mib) << 20 }),
         seed: seed(),
         ..Settings::new(role)
     })

@@ -18,6 +18,9 @@ pub trait Engine: Send + Sync + 'static {
     /// What happened to a tunnel last: at most so many, the newest first.
     fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>>;
 
+    /// What happened last, to be done again.
+    fn recording(&self) -> Vec<u8>;
+
     /// Whether the daemon makes progress.
     fn progress(&self) -> bool;
 
@@ -60,6 +63,10 @@ impl Engine for Handle {
 
     fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         Handle::recent(self, tunnel, most)
+    }
+
+    fn recording(&self) -> Vec<u8> {
+        Handle::recording(self)
     }
 
     fn progress(&self) -> bool {

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod peer;
 pub mod reads;
+mod recording;
 pub mod rendered;
 pub mod routes;
 pub mod server;
@@ -87,6 +88,7 @@ fn routes_of(api: Api) -> Router {
         .route("/v3/devices", get(devices::v3_devices))
         .route("/v3/tunnels", get(v3::page::tunnels))
         .route("/v3/tunnels/{id}", get(reads::v3_tunnel))
+        .route("/v3/recording", get(recording::recording))
         .merge(latency::routes(&api))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)

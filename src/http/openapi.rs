@@ -3,7 +3,7 @@
 use axum::{http::StatusCode, response::Response};
 use utoipa::OpenApi;
 
-use super::{control, devices, latency, manual, raw_json, reads, routes, v3};
+use super::{control, devices, latency, manual, raw_json, reads, recording, routes, v3};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +28,7 @@ use super::{control, devices, latency, manual, raw_json, reads, routes, v3};
         v3::page::tunnels,
         reads::v3_tunnel,
         devices::v3_devices,
+        recording::recording,
         latency::latency,
         latency::v2_latency,
         latency::v3_latency,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use why::{FoundBecause, KeptBecause, PinNews};
 
 /// An address, and who sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Chosen {
     /// The address.
     pub address: Ipv4Addr,
@@ -25,7 +25,7 @@ pub struct Chosen {
 }
 
 /// Who sees an address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Seen {
     /// The host has it.
     Host,
@@ -34,7 +34,7 @@ pub enum Seen {
 }
 
 /// Where the address in force comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The daemon's flag or its configuration.

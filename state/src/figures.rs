@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use imbl::OrdMap;
 
-use crate::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event};
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event, serial::Name};
 
 /// Upper bounds in seconds, as the reference has them.
 const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -14,12 +16,14 @@ const UPDATE: &[f64] = &exponential::<15>(0.0001, 2.0);
 const ESTABLISHED: &[f64] = &exponential::<12>(1.0, 1.5);
 
 /// Counts and durations since the start of the daemon.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Figures {
     /// Operations on tunnels, by the class of their service (`None`: not known, a tunnel that an earlier run left) and by
     /// whether they succeeded.
+    #[serde(serialize_with = "crate::serial::pairs::serialize")]
     pub operations: BTreeMap<(Operation, Option<ServiceClass>, bool), u64>,
     /// Reads of the ledger that ended.
+    #[serde(serialize_with = "crate::serial::pairs::serialize")]
     pub fetches: BTreeMap<Fetch, u64>,
     /// How long they took, retries included.
     pub fetch_seconds: Histogram,
@@ -28,13 +32,15 @@ pub struct Figures {
     /// From asking for a session, or losing it, to having it; by the peer's address.
     pub established_seconds: OrdMap<Ipv4Addr, Arc<Histogram>>,
     /// Datagrams of the multicast services, by kind (`pim`, `register`, `heartbeat`) and by whether they left.
+    #[serde(serialize_with = "crate::serial::pairs::serialize")]
     pub datagrams: BTreeMap<(&'static str, bool), u64>,
     /// Learned routes that the dataplane did not put (`true`) or did not take away (`false`), by link and preferred source.
+    #[serde(serialize_with = "crate::serial::pairs::serialize")]
     pub route_failures: OrdMap<(LinkName, Ipv4Addr, bool), u64>,
 }
 
 /// One thing that was counted.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Count {
     /// An operation on a tunnel ended: the class of its service where it is known, and whether it succeeded.
     Operation(Operation, Option<ServiceClass>, bool),
@@ -47,7 +53,7 @@ pub enum Count {
     /// This peer's tunnel is gone, and what was counted of it with it.
     PeerGone(Ipv4Addr),
     /// A datagram of a multicast service, of this kind, and whether it left.
-    Datagram(&'static str, bool),
+    Datagram(#[serde(deserialize_with = "crate::serial::name")] Name, bool),
     /// A learned route was not put (or taken away).
     RouteFailure {
         /// The tunnel's link.
@@ -60,7 +66,7 @@ pub enum Count {
 }
 
 /// What is done to a tunnel.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Operation {
     /// A new incarnation is built, up to the session.
     Provision,
@@ -71,7 +77,7 @@ pub enum Operation {
 }
 
 /// How a read of the ledger ended.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Fetch {
     /// With a view.
     Success,
@@ -82,7 +88,7 @@ pub enum Fetch {
 }
 
 /// Durations, sorted into buckets.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Histogram {
     bounds: &'static [f64],
     /// One for each bound, not cumulative; what is above the last bound is only in `count`.

@@ -27,6 +27,7 @@ pub mod polling;
 pub mod position;
 pub mod random;
 pub mod reconcile;
+pub mod recording;
 pub mod repeats;
 pub mod restart;
 pub mod serial;

@@ -22,7 +22,7 @@ pub fn jittered(span: Duration, random: &mut dyn Random) -> Duration {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, good enough for jitter and for schedules; not for secrets.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {

@@ -1,5 +1,18 @@
 //! How recordings write what JSON has no form for.
 
+use serde::{Deserialize, Deserializer};
+
+/// A word of ours.
+pub type Name = &'static str;
+
+/// A word of ours that is read back. It is kept until the program ends: only for programs that do.
+///
+/// # Errors
+/// When it is no text.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+    String::deserialize(deserializer).map(|name| &*name.leak())
+}
+
 /// Bytes, as hexadecimal digits.
 pub mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -35,7 +48,13 @@ pub mod pairs {
 
     /// # Errors
     /// The serializer's.
-    pub fn serialize<S: Serializer, K: Serialize, V: Serialize>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<'a, S, M, K, V>(map: &'a M, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        &'a M: IntoIterator<Item = (&'a K, &'a V)>,
+        K: Serialize + 'a,
+        V: Serialize + 'a,
+    {
         serializer.collect_seq(map)
     }
 

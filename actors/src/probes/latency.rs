@@ -88,9 +88,10 @@ impl Actor for Probing {
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let mut random = SplitMix64::new(board.settings.seed ^ board.epoch.0.rotate_left(17));
-        let driver = Driver::new(Prober::new(options.settings), board.clock, random.next_u64(), watch, move || {
-            let _gone = ring.cast(LatencyMessage::Alarm);
-        });
+        let driver =
+            Driver::new(Prober::new(options.settings), board.clock, random.next_u64(), board.recorder.machine(None), watch, move || {
+                let _gone = ring.cast(LatencyMessage::Alarm);
+            });
         let bell = myself.clone();
         let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::View(_))), move || {
             let _gone = bell.cast(LatencyMessage::Poked);

@@ -91,7 +91,7 @@ impl Actor for Sessions {
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let seed = board.settings.seed ^ board.epoch.0.rotate_left(11);
-        let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, watch, move || {
+        let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, board.recorder.machine(None), watch, move || {
             let _gone = ring.cast(LivenessMessage::Alarm);
         });
         let bell = myself.clone();

@@ -57,9 +57,16 @@ impl Actor for LedgerWatcher {
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let settings = PollSettings { interval: board.settings.poll_interval, confirm_after: board.settings.guard.confirm_after };
         let ring = myself.clone();
-        let driver = Driver::new(Polling::new(settings), board.clock, board.settings.seed.rotate_left(7), watch, move || {
-            let _gone = ring.cast(WatcherMessage::Alarm);
-        });
+        let driver = Driver::new(
+            Polling::new(settings),
+            board.clock,
+            board.settings.seed.rotate_left(7),
+            board.recorder.machine(None),
+            watch,
+            move || {
+                let _gone = ring.cast(WatcherMessage::Alarm);
+            },
+        );
         let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::Address(_))), move || {
             let _gone = myself.cast(WatcherMessage::Poked);
         });

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use warren_state::{Core, Monotonic, random::SplitMix64};
+use warren_state::{Core, Monotonic, random::SplitMix64, recording::MachineNumber};
 
-use crate::supervision::{clock::Clock, pulse::Watch};
+use crate::supervision::{clock::Clock, pulse::Watch, recorder::Recording};
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {
     core: C,
     clock: Clock,
     random: SplitMix64,
+    recording: Recording,
     watch: Watch,
     alarm: Alarm,
 }
@@ -29,16 +30,25 @@ pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
 
 impl<C: Core> Driver<C> {
     /// `ring` puts the message into the mailbox on which the actor calls [`Driver::ring`].
-    pub(crate) fn new(core: C, clock: Clock, seed: u64, watch: Watch, ring: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        core: C,
+        clock: Clock,
+        seed: u64,
+        recording: Recording,
+        watch: Watch,
+        ring: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let alarm = Alarm { ring: Arc::new(ring), armed: None };
-        Self { core, clock, random: SplitMix64::new(seed), watch, alarm }
+        Self { core, clock, random: SplitMix64::new(seed), recording, watch, alarm }
     }
 
     /// Gives the machine an input and returns what is to be done.
     pub(crate) fn handle(&mut self, input: C::Input<'_>) -> Vec<C::Effect> {
         let now = self.clock.now();
         self.watch.pulse.busy(Some(now));
+        self.recording.input(&self.core, &self.random, now, &input);
         let effects = self.core.handle(now, input, &mut self.random);
+        self.recording.effects::<C>(&effects);
         self.watch.pulse.handled(self.clock.now());
         self.arm(now);
         effects
@@ -53,6 +63,11 @@ impl<C: Core> Driver<C> {
         }
         self.arm(now);
         Vec::new()
+    }
+
+    /// Names the machine where the table is told of its effects.
+    pub(crate) fn number(&self) -> MachineNumber {
+        self.recording.number()
     }
 
     pub(crate) fn core(&self) -> &C {

@@ -5,6 +5,8 @@ use std::{fmt, net::Ipv4Addr};
 use serde::Serialize;
 use warren_state::{Fault, address::Unusable};
 
+use crate::settings::RecordError;
+
 /// What becomes of the tunnels when the daemon stops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +43,9 @@ pub enum StartError {
     /// The store did not begin an epoch.
     #[error("cannot begin an epoch in the state directory: {0}")]
     Store(String),
+    /// What happens cannot be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// An actor did not start.
     #[error("cannot start {actor}: {detail}")]
     Actor {

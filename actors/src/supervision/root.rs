@@ -88,7 +88,7 @@ impl Actor for Root {
             RootMessage::Stop(_) if state.ended => {}
             RootMessage::Stop(mode) => {
                 let complete = state.stop(mode).await;
-                state.end(&myself, ExitReason::Stopped { mode, complete });
+                state.end(&myself, ExitReason::Stopped { mode, complete }).await;
             }
             RootMessage::Supervise { name, factory } => state.supervise(&myself, name, factory).await,
             RootMessage::Restart(index) => state.restart(&myself, index).await,
@@ -185,13 +185,14 @@ impl State {
         for child in self.children.iter().rev() {
             child.say_last_words(&self.board).await;
         }
-        self.end(myself, ExitReason::Escalated { actor, detail });
+        self.end(myself, ExitReason::Escalated { actor, detail }).await;
     }
 
-    fn end(&mut self, myself: &RootRef, reason: ExitReason) {
+    async fn end(&mut self, myself: &RootRef, reason: ExitReason) {
         self.ended = true;
         self.board.keeper.close();
         self.board.close_store();
+        self.board.end_recording().await;
         self.board.exit.send_if_modified(|exit| exit.is_none() && exit.replace(reason).is_none());
         myself.stop(None);
     }

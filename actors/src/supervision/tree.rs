@@ -19,6 +19,7 @@ use crate::{
         clock::Clock,
         exit::{ExitReason, StartError},
         keeper,
+        recorder::Recorder,
         root::{self, Root},
         spec::Spec,
     },
@@ -57,7 +58,8 @@ pub async fn start(
     if store.is_first_start() {
         begin(store.clone(), &*dataplane, settings.installed).await?;
     }
-    let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane));
+    let recorder = Recorder::new(settings.record.as_ref(), store.epoch())?;
+    let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane, recorder));
     let (root, running) = Actor::spawn(None, Root, root::Arguments { board: board.clone(), actors: ACTORS }).await.map_err(not_started)?;
     let left = board.clone();
     tokio::spawn(async move {

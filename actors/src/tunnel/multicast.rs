@@ -52,9 +52,16 @@ impl Actor for MulticastServices {
         let local = u32::from(run.spec.local_address);
         let seed = board.settings.seed ^ board.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
         let ring = myself.clone();
-        let driver = Driver::new(Multicast::new(MulticastSettings::default()), board.clock, seed, watch, move || {
-            let _gone = ring.cast(MulticastMessage::Alarm);
-        });
+        let driver = Driver::new(
+            Multicast::new(MulticastSettings::default()),
+            board.clock,
+            seed,
+            board.recorder.machine(Some(tunnel.to_string())),
+            watch,
+            move || {
+                let _gone = ring.cast(MulticastMessage::Alarm);
+            },
+        );
         let sockets = Sockets::new(run.link.clone());
         myself.cast(MulticastMessage::Run(Box::new(run)))?;
         Ok(State { board, tunnel, driver, sockets, failing: false, done: None })

@@ -109,7 +109,7 @@ impl Actor for Provisioner {
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let seed = tunnel.0.0.iter().fold(board.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
         let core = Lifecycle::new(tunnel, LifecycleSettings::default());
-        let driver = Driver::new(core, board.clock, seed, watch, move || {
+        let driver = Driver::new(core, board.clock, seed, board.recorder.machine(Some(tunnel.to_string())), watch, move || {
             let _gone = myself.cast(ProvisionerMessage::Alarm);
         });
         Ok(State {
@@ -267,7 +267,7 @@ impl State {
         let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
         self.class = self.telling.last().and_then(|report| Some(report.spec.as_ref()?.kind.class())).or(self.class);
         changes.extend(change);
-        self.board.truth.append(events, changes);
+        self.board.truth.append_by(self.driver.number(), events, changes);
     }
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {

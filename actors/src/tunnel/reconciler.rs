@@ -151,7 +151,7 @@ impl State {
         let role = board.role(&tables);
         let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
         let ring = myself.clone();
-        let driver = Driver::new(core, board.clock, board.settings.seed ^ start, watch, move || {
+        let driver = Driver::new(core, board.clock, board.settings.seed ^ start, board.recorder.machine(None), watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
         });
         Self { board, driver, following: None, reader: Reader::new(start, role, tables.manual) }
@@ -196,7 +196,7 @@ impl State {
                 }
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
-                Effect::Record(event) => self.board.record(event),
+                Effect::Record(event) => self.board.truth.append_by(self.driver.number(), vec![event], vec![]),
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
         }
@@ -210,7 +210,7 @@ impl State {
 
     fn publish(&mut self) {
         let (events, changes) = self.reader.say(self.driver.core());
-        self.board.truth.append(events, changes);
+        self.board.truth.append_for(self.driver.number(), events, changes);
     }
 }
 

@@ -120,9 +120,10 @@ impl State {
         config.timers.hold = board.settings.bgp.hold_time;
         config.password = board.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+        let recording = board.recorder.machine(Some(format!("session {} with {peer}", number.0)));
         let ring = myself.clone();
         let seed = board.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
-        let driver = Driver::new(bgp::Session::new(config), board.clock, seed, watch, move || {
+        let driver = Driver::new(bgp::Session::new(config), board.clock, seed, recording, watch, move || {
             let _gone = ring.cast(SessionMessage::Alarm);
         });
         let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));

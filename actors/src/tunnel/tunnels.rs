@@ -60,7 +60,8 @@ impl Actor for Tunnels {
         board.truth.append(vec![], vec![Change::NoTunnels]);
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let supervisor = Supervisor::new(board.settings.policies.provisioner);
-        let driver = Driver::new(supervisor, board.clock, board.settings.seed.rotate_left(11), watch, move || {
+        let recording = board.recorder.machine(None);
+        let driver = Driver::new(supervisor, board.clock, board.settings.seed.rotate_left(11), recording, watch, move || {
             let _gone = myself.cast(TunnelsMessage::Alarm);
         });
         Ok(State { board, driver, provisioners: BTreeMap::new(), running: HashMap::new(), gates: BTreeMap::new() })

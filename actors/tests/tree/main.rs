@@ -14,6 +14,7 @@ mod log;
 mod manual;
 mod owner;
 mod peers;
+mod recording;
 mod restart;
 mod scale;
 mod standing;

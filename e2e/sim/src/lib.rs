@@ -17,6 +17,7 @@ mod peer;
 mod provisioners;
 mod queue;
 mod readers;
+pub mod replay;
 pub mod run;
 mod script;
 mod services;

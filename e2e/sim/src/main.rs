@@ -1,9 +1,12 @@
 //! `sim`: runs the simulated world.
 
-use std::{process::ExitCode, time::Instant};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand};
 use warren_sim::{Stats, campaign, run_seeds, shrink};
+
+/// What could be done again came out the same, but not all could.
+const NOT_ALL: u8 = 2;
 
 /// The decision core of Warren in a simulated world.
 #[derive(Parser)]
@@ -38,6 +41,12 @@ enum Command {
         #[arg(long, default_value_t = 200)]
         steps: usize,
     },
+    /// Do again what a daemon recorded, and compare everything that came out, byte for byte.
+    Replay {
+        /// The recording; when it was cut into files, in their order (FILE.1 FILE).
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
     /// Kill the daemon at every effect of a full connect, change and disconnect.
     Campaign {
         /// Threads.
@@ -64,6 +73,7 @@ fn main() -> ExitCode {
             print!("{}", warren_sim::run::trace_of(seed, steps));
             ExitCode::SUCCESS
         }
+        Command::Replay { files } => replayed(warren_sim::replay::files(&files)),
         Command::Campaign { threads } => {
             let (effects, stats, broken) = campaign::kill_at_every_effect(threads);
             report(&format!("kills at {effects} effects"), stats, begin);
@@ -71,6 +81,20 @@ fn main() -> ExitCode {
                 println!("killed at effect {effect}: {what}");
             }
             if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is a program's output")]
+fn replayed(outcome: anyhow::Result<warren_sim::replay::Replayed>) -> ExitCode {
+    match outcome {
+        Ok(replayed) => {
+            println!("{replayed}");
+            if replayed.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL) }
+        }
+        Err(error) => {
+            println!("{error:#}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -19,6 +19,7 @@ mod multicast;
 mod operator;
 mod owner;
 mod proof;
+mod recording;
 mod rules;
 mod speaker;
 mod support;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         sample(latency::ALL, 0),
         sample(operator::ALL, 0),
         sample(owner::ALL, 0),
+        sample(recording::ALL, 0),
         sample(proof::ALL, 0),
         sample(rules::ALL, 0),
         sample(surface::ALL, 1),

@@ -40,7 +40,7 @@ const EXPLAINED: usize = 64;
 const SYSTEMD: &str = "/run/systemd/system";
 const ENVIRONMENT: &str = "/etc/warren/environment";
 
-const ANSWERS: [(&str, &str); 13] = [
+const ANSWERS: [(&str, &str); 14] = [
     ("daemon/v3-status.json", "/v3/status"),
     ("daemon/v3-plan.json", "/v3/plan"),
     ("daemon/status.json", "/status"),
@@ -54,6 +54,7 @@ const ANSWERS: [(&str, &str); 13] = [
     ("daemon/healthz.json", "/healthz"),
     ("daemon/readyz.json", "/readyz"),
     ("daemon/metrics.txt", "/metrics"),
+    ("daemon/recording.jsonl", "/v3/recording"),
 ];
 const FILES: [(&str, &str); 8] = [
     ("host/version.txt", "/proc/version"),

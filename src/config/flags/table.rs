@@ -268,6 +268,21 @@ pub static FLAGS: &[Flag] = &[
         set: text!(route_config),
     },
     Flag {
+        names: &["record"],
+        value: Value::Text(" FILE"),
+        help: "record everything that happens there, to be done again by sim replay; the file before goes to FILE.1",
+        set: text!(record),
+    },
+    Flag {
+        names: &["record-mib"],
+        value: Value::Count,
+        help: "how much of it FILE and FILE.1 hold, in MiB (default 64)",
+        set: Set::Text(|layer, text| {
+            layer.record_mib = Some(values::count(text)?);
+            Ok(())
+        }),
+    },
+    Flag {
         names: &["route-liveness-tx-min"],
         value: Value::Span,
         help: "from one liveness packet of ours to the next, at least (default 1s)",

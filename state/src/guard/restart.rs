@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Monotonic, Slot, View,
@@ -18,7 +18,7 @@ use crate::{
 const ADVANCES: u32 = 2;
 
 /// The ledger was restarted from an earlier slot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Restarted {
     /// The slot of the view in force until then.
     pub from: Slot,

@@ -16,13 +16,14 @@ use super::{
 };
 use crate::{
     Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel,
-    Phase, Plan, Pubkey, Rule, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Phase, Plan, Pubkey, Rule, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     event::Event,
     guard::{AcceptedView, HoldReason},
     lifecycle::{RetireReason, TunnelReport},
     plan::{Limits, plan_keeping},
     random::Random,
+    table::{Change, Reconciled},
 };
 
 /// Decides which tunnels there should be, and tells their provisioners.
@@ -232,6 +233,14 @@ impl Core for Reconciler {
     fn told(effect: &Effect) -> Option<&Event> {
         if let Effect::Record(event) = effect { Some(event) } else { None }
     }
+
+    fn vouch(&self, change: &Change) -> Change {
+        match change {
+            Change::Manual(_) => Change::Manual(Arc::new(self.manual().clone())),
+            Change::Reconciled(told) => Change::Reconciled(Arc::new(self.reconciled(told.inputs))),
+            other => other.clone(),
+        }
+    }
 }
 
 impl Reconciler {
@@ -287,6 +296,14 @@ impl Reconciler {
     #[must_use]
     pub fn refused(&self) -> &BTreeMap<Pubkey, Refusal> {
         &self.built.refused
+    }
+
+    /// What is said of it, when it has taken its inputs into account up to there.
+    #[must_use]
+    pub fn reconciled(&self, inputs: Sequence) -> Reconciled {
+        let refused = self.refused().iter().map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string())));
+        let (converged, generation, other_sources) = (self.converged(), self.generation, self.other_sources());
+        Reconciled { inputs, converged, generation, refused: refused.collect(), other_sources }
     }
 
     /// The number of the last plan handed out.

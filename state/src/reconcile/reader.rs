@@ -96,8 +96,7 @@ impl Reader {
             changes.push(Change::Manual(self.manual.clone()));
         }
         if !same || !same_rest || told.inputs != inputs {
-            let refused = refused.iter().map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string()))).collect();
-            self.told = Arc::new(Reconciled { inputs, converged, generation, refused, other_sources });
+            self.told = Arc::new(core.reconciled(inputs));
             changes.push(Change::Reconciled(self.told.clone()));
         }
         (events, changes)

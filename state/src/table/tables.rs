@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
 use imbl::{OrdMap, OrdSet};
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use crate::{
@@ -17,11 +17,12 @@ use crate::{
     lifecycle::{TunnelReport, WatchedRoute},
     liveness::LivenessStatus,
     reconcile::{Manual, Role},
+    serial::Name,
     standing::{BgpStanding, MulticastStanding},
 };
 
 /// One change of what is true.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// A tunnel is like this now, and its provisioner runs.
     Tunnel(Arc<TunnelReport>),
@@ -67,19 +68,19 @@ pub enum Change {
     /// The kernel told of a change of this link, or of any.
     Noticed(Option<LinkName>),
     /// How liveness stands.
-    Liveness(Arc<LivenessStatus>),
+    Liveness(#[serde(skip)] Arc<LivenessStatus>),
     /// How latency stands.
-    Latency(Arc<LatencyStatus>),
+    Latency(#[serde(skip)] Arc<LatencyStatus>),
     /// Something was counted.
     Counted(Count),
     /// An actor of this kind failed.
-    Restarted(&'static str),
+    Restarted(#[serde(deserialize_with = "crate::serial::name")] Name),
     /// The daemon stops.
     Stopping,
 }
 
 /// What is true. A copy costs little: it shares what did not change.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Tables {
     /// How every tunnel was when its provisioner told last.
     pub tunnels: OrdMap<TunnelId, Arc<TunnelReport>>,
@@ -118,8 +119,10 @@ pub struct Tables {
     /// The last change of what the reconciler decides by: see [`Change::is_input`].
     pub inputs: Sequence,
     /// How liveness stands, where it is on.
+    #[serde(skip)]
     pub liveness: Option<Arc<LivenessStatus>>,
     /// How latency stands, where it is measured.
+    #[serde(skip)]
     pub latency: Option<Arc<LatencyStatus>>,
     /// What was counted since the start.
     pub figures: Arc<Figures>,
@@ -134,7 +137,7 @@ pub struct Tables {
 }
 
 /// The provisioner of a tunnel.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Life {
     /// The position at which it told something first.
     pub began: Sequence,
@@ -144,7 +147,7 @@ pub struct Life {
 
 /// When provisioners ended that had nothing left to do, the newest of them: whoever has not read for a while learns also of one
 /// that was never seen.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Ends {
     /// The last end of each tunnel's.
     pub tunnels: OrdMap<TunnelId, Sequence>,
@@ -152,7 +155,7 @@ pub struct Ends {
 }
 
 /// The routes of one tunnel whose hosts are to be probed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Watch {
     /// The position at which the first of them was told: a provisioner that is started anew tells all of them again.
     pub began: Sequence,
@@ -161,7 +164,7 @@ pub struct Watch {
 }
 
 /// What is on disk beside the switch, and how writing it goes.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Disk {
     /// Why the switch cannot be read.
     pub switch_unknown: Option<String>,
@@ -174,7 +177,7 @@ pub struct Disk {
 }
 
 /// This host's address, or why it is not known.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct HostAddress {
     /// The one in force.
     pub in_force: Option<Chosen>,
@@ -189,7 +192,7 @@ pub struct HostAddress {
 }
 
 /// The view in force, and the question that it answers: it proves nothing about another.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct InForce {
     /// Whose view was asked for.
     pub role: Role,
@@ -198,7 +201,7 @@ pub struct InForce {
 }
 
 /// What sessions may not teach us.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ExclusionStatus {
     /// The list in force.
     pub list: Exclusion,
@@ -207,7 +210,7 @@ pub struct ExclusionStatus {
 }
 
 /// What the reconciler says about itself.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Reconciled {
     /// The last change of its inputs that it has taken into account: see [`Tables::inputs`].
     pub inputs: Sequence,
@@ -222,7 +225,7 @@ pub struct Reconciled {
 }
 
 /// How often the kernel told of changes. Past a bound of names they become changes of anything.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Notices {
     /// Of anything.
     pub any: u64,

@@ -1,0 +1,127 @@
+//! Recordings: what happened to every machine, written down so that it can be done again.
+//!
+//! A recording is a list of lines, each a [`Record`] as JSON. It has parts; each begins with a [`Record::Begin`], and within it
+//! every machine with what it is at that point, so that a part is enough to go on from: the earlier ones may be gone. A machine is
+//! a pure function of what it is, of the time, of its random numbers and of its inputs, so [`Player`] does with the inputs
+//! what the daemon did, and holds what comes out against the lines that follow: the effects, and what they put into the
+//! table. It makes each line anew and compares it byte for byte.
+
+mod machine;
+mod player;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Epoch, Monotonic, Sequence, event::Event, random::SplitMix64, table::Change};
+
+pub use machine::Track;
+pub use player::{Failure, Outcome, Player};
+
+/// The format that this version writes, and the only one that it plays.
+pub const FORMAT: u32 = 1;
+
+/// Numbers the machines of one run of the daemon: one that an actor makes when it is started again has a number of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MachineNumber(pub u64);
+
+/// One line. What depends on the machine is of type `T`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record<T> {
+    /// A part begins.
+    Begin {
+        /// [`FORMAT`].
+        format: u32,
+        /// The version of the daemon: another one may do otherwise.
+        version: String,
+        /// The run of the daemon.
+        epoch: Epoch,
+        /// Counts from 0.
+        part: u64,
+    },
+    /// What a machine is: at its start, and again in each part before its first input there.
+    Machine {
+        /// Which.
+        number: MachineNumber,
+        /// Its [`crate::Core::NAME`].
+        name: String,
+        /// What it works for, for people.
+        of: Option<String>,
+        /// Where its random numbers go on.
+        random: SplitMix64,
+        /// The machine.
+        machine: T,
+    },
+    /// What a machine is takes too much room here. Its inputs follow, for people.
+    Unwritten {
+        /// Which.
+        number: MachineNumber,
+        /// Its [`crate::Core::NAME`].
+        name: String,
+        /// What it works for, for people.
+        of: Option<String>,
+        /// How much it would take.
+        bytes: usize,
+    },
+    /// Something happens to a machine.
+    Input {
+        /// To which.
+        machine: MachineNumber,
+        /// When.
+        at: Monotonic,
+        /// What.
+        input: T,
+    },
+    /// What the machine's last input led to. There is no such line where that is nothing.
+    Effects {
+        /// Whose.
+        machine: MachineNumber,
+        /// What, in order.
+        effects: T,
+    },
+    /// A machine is no more.
+    Gone {
+        /// Which.
+        machine: MachineNumber,
+    },
+    /// What the table says at the end of the recording.
+    Table {
+        /// The position.
+        position: Sequence,
+        /// All of it.
+        tables: T,
+    },
+    /// A step of the table.
+    Step {
+        /// Which machine it is told of, where it is one.
+        by: Option<MachineNumber>,
+        /// Whether the events are those of the machine's effects.
+        told: bool,
+        /// The position after it.
+        position: Sequence,
+        /// The wall clock, in milliseconds since 1970.
+        unix_ms: u64,
+        /// What happened.
+        events: Vec<Event>,
+        /// What changed.
+        changes: Vec<Change>,
+    },
+    /// The recording ends here.
+    Over {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+impl<T: Serialize> Record<T> {
+    /// The line, with its end.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        // All of it is plain data whose maps have texts as keys: a test writes every machine.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
