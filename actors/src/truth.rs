@@ -119,7 +119,7 @@ impl Truth {
             let steps: Vec<Arc<Entry>> = self.inner().table.steps_before(position).take(LOOKED_AT).cloned().collect();
             let Some(oldest) = steps.last() else { break };
             position = oldest.sequence;
-            found.extend(steps.iter().filter_map(|step| step.told.clone()).filter(|told| concerns(&told.event, tunnel)));
+            found.extend(steps.iter().filter_map(|step| step.told.clone()).filter(|told| told.event.tunnel() == Some(tunnel)));
         }
         found.truncate(most);
         found
@@ -139,13 +139,6 @@ impl Truth {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
-}
-
-fn concerns(event: &Event, tunnel: TunnelId) -> bool {
-    if let Event::ActorRestarted { actor, .. } = event {
-        return actor.rsplit(' ').next().and_then(|id| id.parse().ok()) == Some(tunnel);
-    }
-    event.tunnel() == Some(tunnel)
 }
 
 impl Inner {
