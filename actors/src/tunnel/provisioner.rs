@@ -14,6 +14,7 @@ use warren_state::{
     figures::{Count, Operation, Tally},
     lifecycle::{self, Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, Telling},
     restart::{Decision, History},
+    supervisor::PROVISIONER,
     table::Change,
 };
 
@@ -30,7 +31,7 @@ use crate::{
 };
 
 pub(crate) const SPEC: ChildSpec =
-    ChildSpec { name: "provisioner", policy: |policies| policies.provisioner, children: &[session::SPEC, multicast::SPEC] };
+    ChildSpec { name: PROVISIONER, policy: |policies| policies.provisioner, children: &[session::SPEC, multicast::SPEC] };
 
 /// How long the end of a session may hold up what follows it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -454,7 +455,7 @@ impl State {
 }
 
 /// The event of an actor of a tunnel that is started again.
-pub(crate) fn restarted(actor: &str, tunnel: TunnelId, reason: &str, count: u32) -> Event {
+fn restarted(actor: &str, tunnel: TunnelId, reason: &str, count: u32) -> Event {
     Event::ActorRestarted { actor: actor.to_owned(), tunnel: Some(tunnel), detail: reason.to_owned(), count }
 }
 

@@ -59,7 +59,7 @@ impl Actor for Tunnels {
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
         board.truth.append(vec![], vec![Change::NoTunnels]);
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let supervisor = Supervisor::new(board.settings.policies.provisioner);
+        let supervisor = Supervisor::new((provisioner::SPEC.policy)(&board.settings.policies));
         let recording = board.recorder.machine(None);
         let driver = Driver::new(supervisor, board.clock, board.settings.seed.rotate_left(11), recording, watch, move || {
             let _gone = myself.cast(TunnelsMessage::Alarm);
