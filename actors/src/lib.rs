@@ -31,6 +31,7 @@ pub mod snapshot;
 mod status;
 mod supervision;
 mod sys;
+mod tree;
 mod truth;
 mod tunnel;
 
@@ -45,8 +46,8 @@ pub use supervision::{
     exit::{EnableError, ExitReason, PlanError, StartError, StopMode, SwitchError},
     policy,
     service::ServiceFactory,
-    tree::start,
 };
+pub use tree::start;
 pub use tunnel::{
     connection::{Dialer, Stream, TcpDialer},
     password::Password,

@@ -13,4 +13,3 @@ pub(crate) mod recorder;
 pub(crate) mod root;
 pub(crate) mod service;
 pub(crate) mod spec;
-pub(crate) mod tree;
