@@ -147,8 +147,9 @@ impl Board {
         self.truth.append(vec![], vec![Change::Counted(count)]);
     }
 
-    pub(crate) fn count_restart(&self, actor: &'static str) {
-        self.truth.append(vec![], vec![Change::Restarted(actor)]);
+    /// An actor of this name failed: that is counted, and told in the same step where it is started again.
+    pub(crate) fn count_restart(&self, actor: &'static str, told: Option<Event>) {
+        self.truth.append(told.into_iter().collect(), vec![Change::Restarted(actor)]);
     }
 
     /// The latest report of every tunnel.

@@ -163,13 +163,14 @@ impl State {
         }
         let child = &mut self.children[index];
         let policy = (child.policy)(&self.board.settings.policies);
-        self.board.count_restart(child.kind);
         match child.history.failed(self.board.clock.now(), &policy) {
             Decision::Restart { after, count } => {
-                self.board.record(Event::ActorRestarted { actor: child.name.clone(), tunnel: None, detail: reason, count });
+                let told = Event::ActorRestarted { actor: child.name.clone(), tunnel: None, detail: reason, count };
+                self.board.count_restart(child.kind, Some(told));
                 myself.send_after(after, move || RootMessage::Restart(index));
             }
             Decision::Escalate { .. } => {
+                self.board.count_restart(child.kind, None);
                 let name = child.name.clone();
                 self.escalate(myself, name, reason).await;
             }

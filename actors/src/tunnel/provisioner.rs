@@ -405,11 +405,13 @@ impl State {
             return self.session_failed(myself, cell, reason).await;
         };
         services.actor = None;
-        self.board.count_restart(multicast::SPEC.name);
         match services.history.failed(self.board.clock.now(), &(multicast::SPEC.policy)(&self.board.settings.policies)) {
-            Decision::Escalate { .. } => Err(format!("its multicast services failed too often: {reason}").into()),
+            Decision::Escalate { .. } => {
+                self.board.count_restart(multicast::SPEC.name, None);
+                Err(format!("its multicast services failed too often: {reason}").into())
+            }
             Decision::Restart { after, count } => {
-                self.board.record(restarted(multicast::SPEC.name, self.tunnel, reason, count));
+                self.board.count_restart(multicast::SPEC.name, Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)));
                 myself.send_after(after, || ProvisionerMessage::RestartMulticast);
                 Ok(())
             }
@@ -428,11 +430,13 @@ impl State {
         // What it said last is void with it, as after any other close.
         session.told = Arc::default();
         let number = session.number;
-        self.board.count_restart(session::SPEC.name);
         match session.history.failed(self.board.clock.now(), &(session::SPEC.policy)(&self.board.settings.policies)) {
-            Decision::Escalate { .. } => return Err(format!("its BGP session failed too often: {reason}").into()),
+            Decision::Escalate { .. } => {
+                self.board.count_restart(session::SPEC.name, None);
+                return Err(format!("its BGP session failed too often: {reason}").into());
+            }
             Decision::Restart { after, count } => {
-                self.board.record(restarted(session::SPEC.name, self.tunnel, reason, count));
+                self.board.count_restart(session::SPEC.name, Some(restarted(session::SPEC.name, self.tunnel, reason, count)));
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }
