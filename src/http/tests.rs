@@ -242,7 +242,11 @@ async fn a_tunnel_is_found_by_account_and_by_interface_with_its_own_events_only(
     for name in [super::testing::key(1).to_string(), "doublezero0".to_owned()] {
         let reply: v3::TunnelReply = served.client.read(&format!("/v3/tunnels/{name}")).await.unwrap();
         assert_eq!((reply.tunnel.phase.as_str(), reply.events.len()), ("active", 2));
-        assert_eq!(reply.events[1]["to"], "BGP Session Up");
+        let last = &reply.events[1];
+        assert!(last["v"] == 1 && last["kind"] == "session_changed" && last["to"] == "BGP Session Up", "{last}");
+        assert!(last["level"] == "info" && last["text"].as_str().is_some_and(|text| text.ends_with("-> BGP Session Up")), "{last}");
+        let read: warren_state::journal::JournalEntry = serde_json::from_value(last.clone()).unwrap();
+        assert_eq!((read.sequence.0, read.event.name()), (3, "session_changed"));
     }
     assert_eq!(served.client.get("/v3/tunnels/doublezero9").await.unwrap().status, StatusCode::NOT_FOUND);
 }

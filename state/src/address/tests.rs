@@ -151,13 +151,18 @@ fn state(addresses: &Addresses) -> (Option<Ipv4Addr>, Source, Option<Ipv4Addr>) 
 fn a_pin_that_the_host_has_is_in_force_and_stays_whatever_is_preferred_and_whatever_leaves() {
     let mut addresses = pinned(None, A);
     assert_eq!(addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap().changed, Some(FoundBecause::Pinned));
+    let mut told = Vec::new();
     for seen in [look(on_host(B), &[A, B], &[tunnel(B, true)], Some(true)), look(on_host(B), &[B], &[], None), nothing()] {
         for _ in 0..3 {
-            assert_eq!(addresses.look(&seen), Ok(Outcome::default()));
+            let outcome = addresses.look(&seen).unwrap();
+            told.extend(outcome.pin);
+            assert_eq!(Outcome { pin: None, ..outcome }, Outcome::default());
             assert_eq!((state(&addresses), addresses.other()), ((Some(A), Source::Pin, Some(A)), None));
         }
     }
     assert_eq!((addresses.take_dropped(), addresses.pin_away()), (None, Some(A)));
+    told.extend(addresses.look(&look(on_host(A), &[A, B], &[], None)).unwrap().pin);
+    assert_eq!(told, [PinNews::Away, PinNews::Back], "once each");
     addresses.look(&look(on_host(B), &[A, B], &[], None)).unwrap();
     assert_eq!(addresses.pin_away(), None);
 }

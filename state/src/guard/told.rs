@@ -45,11 +45,11 @@ fn hold(reason: HoldReason, tell: bool, tables: &Tables) -> (Vec<Event>, Vec<Cha
 /// Not of a read that a second one is to confirm.
 fn is_told_at_once(reason: &HoldReason) -> bool {
     match reason {
-        HoldReason::ReadFailed { .. } | HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. } | HoldReason::SameSlot { .. } => {
-            true
-        }
-        HoldReason::RestartTakesAway { .. } | HoldReason::Emptied { .. } | HoldReason::EmptyAtFirst | HoldReason::MassRemoval { .. } => {
-            false
-        }
+        HoldReason::ReadFailed { .. } | HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. } => true,
+        HoldReason::SameSlot { .. }
+        | HoldReason::RestartTakesAway { .. }
+        | HoldReason::Emptied { .. }
+        | HoldReason::EmptyAtFirst
+        | HoldReason::MassRemoval { .. } => false,
     }
 }

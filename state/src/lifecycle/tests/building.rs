@@ -232,7 +232,7 @@ fn an_assignment_during_a_look_is_planned_on_with_its_answer() {
 fn an_assignment_during_an_apply_leads_to_another_look() {
     let mut bench = Bench::new();
     bench.assign(spec(1, "t0"));
-    let look = bench.pending.pop_front().unwrap();
+    let look = bench.operation();
     let answer = bench.carry_out(look).unwrap();
     bench.give(answer);
     let mut changed = spec(1, "t0");
@@ -275,7 +275,7 @@ fn a_foreign_link_in_the_way_is_a_conflict_that_a_recheck_resolves_once_it_is_go
 fn an_apply_that_answers_for_too_few_steps_is_a_failure() {
     let mut bench = Bench::new();
     bench.assign(spec(1, "t0"));
-    let look = bench.pending.pop_front().unwrap();
+    let look = bench.operation();
     let answer = bench.carry_out(look).unwrap();
     bench.give(answer);
     bench.pending.clear();

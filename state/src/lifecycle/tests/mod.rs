@@ -122,6 +122,13 @@ impl Bench {
         assert_eq!(Invariant::NothingIsLeftBehind.check(holds, || format!("{left:?}")), None);
     }
 
+    /// What is to be done first.
+    fn operation(&mut self) -> Effect {
+        let is_told = |effect: &Effect| matches!(effect, Effect::Record(_));
+        self.pending.retain(|effect| !is_told(effect));
+        self.pending.pop_front().unwrap()
+    }
+
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Observe { link } => Some(Input::Observed(match self.observe_faults.pop_front() {

@@ -71,7 +71,7 @@ fn retiring_during_an_operation_waits_for_its_answer() {
 fn retiring_during_an_apply_removes_what_it_made() {
     let mut bench = Bench::new();
     bench.assign(spec(1, "t0"));
-    let look = bench.pending.pop_front().unwrap();
+    let look = bench.operation();
     let answer = bench.carry_out(look).unwrap();
     bench.give(answer);
     bench.retire();
