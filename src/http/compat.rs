@@ -183,7 +183,7 @@ pub fn provisioned(snapshot: &Snapshot) -> Vec<(&TunnelReport, &TunnelSpec)> {
         .tunnels
         .values()
         .filter(|report| is_provisioned(report))
-        .filter_map(|report| report.spec.as_ref().map(|spec| (report.as_ref(), spec)))
+        .filter_map(|report| report.spec.as_deref().map(|spec| (report.as_ref(), spec)))
         .collect();
     services.sort_by_key(|(_, spec)| match spec.kind.class() {
         ServiceClass::Unicast => 0,

@@ -309,7 +309,7 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
     let tunnel = TunnelId(key(number));
     let report = TunnelReport {
         tunnel,
-        spec: Some(spec(tunnel, kind, name)),
+        spec: Some(spec(tunnel, kind, name).into()),
         incarnation: Incarnation(1),
         phase: Phase::Active,
         since: at(60),

@@ -24,7 +24,7 @@ fn main() {
     let mut random = SplitMix64::new(1);
     let mut machine = Reconciler::new(Some(Role::Gateway { device: DEVICE }), ReconcilerSettings::default(), Incarnation(1));
     let now = Monotonic::ZERO;
-    let accepted = || Input::View(AcceptedView { view: Arc::clone(&view), read_at: now });
+    let accepted = || Input::View(AcceptedView::new(Arc::clone(&view), now));
     machine.handle(now, Input::Switch(Switch::On), &mut random);
     machine.handle(now, accepted(), &mut random);
     let asked = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);

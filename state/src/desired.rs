@@ -14,6 +14,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use crate::{
     reconcile::Role,
     view::{Device, User, UserStatus},
 };
+use choose::Claims;
 pub use manual::{ManualRequest, manual_id, manual_spec};
 pub use refusal::{EndpointFault, GroupFault, NetFault, Refusal};
 use service::Ends;
@@ -33,7 +35,7 @@ pub const DEFAULT_LOCAL_ASN: Asn = Asn(65000);
 pub const DEFAULT_REMOTE_ASN: Asn = Asn(65001);
 
 /// What [`build`] works from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The view in force.
     pub view: &'a View,
@@ -41,8 +43,8 @@ pub struct Request<'a> {
     pub role: Role,
     /// The host's source address towards each endpoint that was asked for; `None` where there is no route.
     pub sources: &'a BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
-    /// Tunnels that are in place: among duplicates they win.
-    pub provisioned: &'a BTreeSet<TunnelId>,
+    /// Whether a tunnel is in place: among duplicates it wins.
+    pub provisioned: &'a dyn Fn(&TunnelId) -> bool,
     /// The most routes that a session may teach us.
     pub max_prefixes: u32,
     /// Whether the hosts behind learned routes are probed.
@@ -57,7 +59,7 @@ pub struct Request<'a> {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Built {
     /// Tunnels to have.
-    pub tunnels: BTreeMap<TunnelId, TunnelSpec>,
+    pub tunnels: BTreeMap<TunnelId, Arc<TunnelSpec>>,
     /// Users whose tunnel is not built, and why; and groups that a user names in vain.
     pub refused: BTreeMap<Pubkey, Refusal>,
     /// Endpoints whose source address must be known first.
@@ -66,6 +68,8 @@ pub struct Built {
     pub uses_source: BTreeSet<Ipv4Addr>,
     /// Users whose tunnel, if there is one, stays as it is: the view does not say what it should be.
     pub keep: BTreeSet<Pubkey>,
+    /// Who has what only one can have.
+    pub(crate) claims: Claims,
 }
 
 /// Works out the tunnels that the view asks for. The same request gives the same answer.
@@ -78,34 +82,69 @@ pub fn build(request: &Request<'_>) -> Built {
     }
     let mut candidates = BTreeMap::new();
     for (key, user) in &request.view.users {
-        if built.refused.contains_key(key) {
-            continue;
+        if !request.view.quarantined.contains_key(key) {
+            candidates.extend(built.note(request, *key, user).map(|spec| (*key, spec)));
         }
-        match consider(request, *key, user) {
-            Verdict::Build(spec) => {
-                candidates.insert(*key, (user.client_ip, *spec));
-                built.refused.extend(service::idle_groups(request.view, *key, user));
-            }
-            Verdict::Refuse(refusal) => {
-                built.refused.insert(*key, refusal);
-            }
-            Verdict::Keep(refusal) => {
-                built.keep.insert(*key);
-                built.refused.insert(*key, refusal);
-            }
-            Verdict::NeedsSource(endpoint) => {
-                built.keep.insert(*key);
-                built.needs_source.insert(endpoint);
-            }
-        }
-        built.uses_source.extend(source_towards(request, user));
     }
     choose::choose(request, candidates, &mut built);
     built
 }
 
+/// As [`build`], for users of a gateway that came, changed or went since `built` was made, and for whoever competes with them:
+/// what `built` has of these is made anew. Gives who they are, and what they had before.
+pub(crate) fn build_again(request: &Request<'_>, users: BTreeSet<Pubkey>, built: &mut Built) -> BTreeMap<Pubkey, Before> {
+    let scope = choose::scope(request, users, &built.claims);
+    let before = scope.iter().map(|key| (*key, built.forget(key))).collect();
+    let mut candidates = BTreeMap::new();
+    for (key, user) in scope.iter().filter_map(|key| request.view.users.get_key_value(key)) {
+        candidates.extend(built.note(request, *key, user).map(|spec| (*key, spec)));
+    }
+    choose::choose(request, candidates, built);
+    before
+}
+
+/// What was built of a user before.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) spec: Option<Arc<TunnelSpec>>,
+    pub(crate) refused: Option<Refusal>,
+}
+
+impl Built {
+    /// Takes in what the view says of a user. Gives the tunnel that it asks for, if it can have one.
+    fn note(&mut self, request: &Request<'_>, key: Pubkey, user: &User) -> Option<Arc<TunnelSpec>> {
+        self.uses_source.extend(source_towards(request, user));
+        match consider(request, key, user) {
+            Verdict::Build(spec) => {
+                self.refused.extend(service::idle_groups(request.view, key, user));
+                return Some(spec);
+            }
+            Verdict::Refuse(refusal) => {
+                self.refused.insert(key, refusal);
+            }
+            Verdict::Keep(refusal) => {
+                self.keep.insert(key);
+                self.refused.insert(key, refusal);
+            }
+            Verdict::NeedsSource(endpoint) => {
+                self.keep.insert(key);
+                self.needs_source.insert(endpoint);
+            }
+        }
+        None
+    }
+
+    /// Takes out what was built of a user.
+    fn forget(&mut self, key: &Pubkey) -> Before {
+        self.keep.remove(key);
+        let refused = self.refused.remove(key);
+        self.claims.release(key);
+        Before { spec: self.tunnels.remove(&TunnelId(*key)), refused }
+    }
+}
+
 enum Verdict {
-    Build(Box<TunnelSpec>),
+    Build(Arc<TunnelSpec>),
     /// The view says that there should be no such tunnel.
     Refuse(Refusal),
     /// The view does not say what the tunnel should be.
@@ -139,7 +178,7 @@ fn consider(request: &Request<'_>, key: Pubkey, user: &User) -> Verdict {
         Err(refusal) => return Verdict::Keep(refusal),
     };
     match service::spec(request, TunnelId(key), kind, user, ends) {
-        Ok(spec) => Verdict::Build(Box::new(spec)),
+        Ok(spec) => Verdict::Build(Arc::new(spec)),
         Err(refusal) => Verdict::Keep(refusal),
     }
 }

@@ -3,11 +3,18 @@
 mod restart;
 mod told;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Monotonic, Pubkey, Slot, View, view::UserStatus};
+use crate::{
+    Monotonic, Pubkey, Slot, View,
+    view::{Difference, User, UserStatus, merged},
+};
 pub use restart::Restarted;
 use restart::Suspicion;
 
@@ -35,6 +42,48 @@ pub struct AcceptedView {
     pub view: Arc<View>,
     /// When the read that gave it ended.
     pub read_at: Monotonic,
+    /// What the guard found when it held it against the view before: nobody else has to.
+    #[serde(skip)]
+    compared: Compared,
+}
+
+/// What differs from an earlier view, if the view was held against one. It follows from both: no part of what is accepted.
+#[derive(Clone, Debug, Default)]
+struct Compared(Option<(Weak<View>, Arc<Difference>)>);
+
+impl Compared {
+    fn of(before: &Arc<View>, view: &View) -> Self {
+        Self(Some((Arc::downgrade(before), Arc::new(view.differs_from(before)))))
+    }
+}
+
+impl PartialEq for Compared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl AcceptedView {
+    /// A view that was held against no other.
+    #[must_use]
+    pub fn new(view: Arc<View>, read_at: Monotonic) -> Self {
+        Self { view, read_at, compared: Compared::default() }
+    }
+
+    /// What differs from an earlier one, as far as tunnels depend on it.
+    #[must_use]
+    pub fn differs_from(&self, before: &Self) -> Arc<Difference> {
+        match &self.compared.0 {
+            Some((compared, difference)) if compared.as_ptr() == Arc::as_ptr(&before.view) => difference.clone(),
+            Some(_) | None => Arc::new(self.view.differs_from(&before.view)),
+        }
+    }
+
+    /// Whether both say the same, whatever their slots.
+    #[must_use]
+    pub fn says_the_same_as(&self, before: &Self) -> bool {
+        *self.differs_from(before) == Difference::Nothing && self.view.names_the_same_as(&before.view)
+    }
 }
 
 /// What the guard makes of a read.
@@ -280,7 +329,8 @@ impl ViewGuard {
         self.suspect = None;
         self.restart = None;
         self.wary = false;
-        let accepted = AcceptedView { view, read_at: now };
+        let compared = self.in_force.as_ref().map(|before| Compared::of(&before.view, &view)).unwrap_or_default();
+        let accepted = AcceptedView { view, read_at: now, compared };
         self.in_force = Some(accepted.clone());
         accepted
     }
@@ -288,10 +338,15 @@ impl ViewGuard {
 
 /// How many users the earlier view lets connect, and which of them the later one does not.
 fn taken_away(before: &View, after: &View) -> (usize, BTreeSet<Pubkey>) {
-    let connected = |view: &View, user: &Pubkey| view.users.get(user).is_some_and(|user| user.status == UserStatus::Activated);
-    let held: BTreeSet<Pubkey> = before.users.keys().filter(|user| connected(before, user)).copied().collect();
-    let gone = held.iter().filter(|user| !connected(after, user) && !after.quarantined.contains_key(user)).copied().collect();
-    (held.len(), gone)
+    let connects = |user: Option<&User>| user.is_some_and(|user| user.status == UserStatus::Activated);
+    let (mut held, mut gone) = (0, BTreeSet::new());
+    for (key, _, is) in merged(&before.users, &after.users).filter(|(_, was, _)| connects(*was)) {
+        held += 1;
+        if !connects(is) && !after.quarantined.contains_key(key) {
+            gone.insert(*key);
+        }
+    }
+    (held, gone)
 }
 
 fn is_empty(view: &View) -> bool {

@@ -147,9 +147,12 @@ impl Incarnation {
 
 /// The name of a network interface: 1 to 15 bytes, none of them white space, `/` or `:` (linux/if.h IFNAMSIZ,
 /// net/core/dev.c `dev_valid_name`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct LinkName(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkName {
+    /// Zeroes after its end: names are in the order of their texts.
+    bytes: [u8; Self::LONGEST],
+    length: u8,
+}
 
 /// The text cannot name a network interface.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,15 +160,19 @@ pub struct LinkName(String);
 pub struct InvalidLinkName(pub String);
 
 impl LinkName {
+    const LONGEST: usize = 15;
+
     /// Checks the kernel's rules for names.
     ///
     /// # Errors
     /// When the kernel would refuse the name.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidLinkName> {
         let name = name.into();
-        let fits = (1..=15).contains(&name.len()) && name != "." && name != "..";
+        let fits = (1..=Self::LONGEST).contains(&name.len()) && name != "." && name != "..";
         if fits && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b':' && b != b'%') {
-            Ok(Self(name))
+            let mut bytes = [0; Self::LONGEST];
+            bytes[..name.len()].copy_from_slice(name.as_bytes());
+            Ok(Self { bytes, length: name.len() as u8 })
         } else {
             Err(InvalidLinkName(name.chars().take(64).collect()))
         }
@@ -174,7 +181,13 @@ impl LinkName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+}
+
+impl Serialize for LinkName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -186,12 +199,12 @@ impl<'de> Deserialize<'de> for LinkName {
 
 impl fmt::Display for LinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for LinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }

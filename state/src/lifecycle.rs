@@ -20,7 +20,7 @@ mod telling;
 mod tests;
 mod told;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,7 @@ pub enum Input {
     /// What the tunnel should be, from now on.
     Assign {
         /// The new spec; may equal the current one.
-        spec: Box<TunnelSpec>,
+        spec: Arc<TunnelSpec>,
         /// For the next link that is made; further ones take the numbers after it. The machine never goes back: it takes
         /// the higher of this and the number after its last. An adopted link keeps its own.
         incarnation: Incarnation,
@@ -272,7 +272,7 @@ pub struct TunnelReport {
     /// Whose.
     pub tunnel: TunnelId,
     /// The spec in force.
-    pub spec: Option<TunnelSpec>,
+    pub spec: Option<Arc<TunnelSpec>>,
     /// The incarnation of the link that is there, or was last.
     pub incarnation: Incarnation,
     /// The phase.

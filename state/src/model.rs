@@ -8,7 +8,10 @@ mod others;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
 
@@ -22,6 +25,8 @@ use crate::{
 pub struct Model {
     observed: Observed,
     next_index: u32,
+    /// How many GRE links are between two ends.
+    ends: BTreeMap<Ends, usize>,
     /// Places of routes that somebody else has taken.
     taken: BTreeSet<(TableId, Ipv4Net)>,
 }
@@ -36,7 +41,7 @@ impl Model {
     /// A host without links.
     #[must_use]
     pub fn new() -> Self {
-        Self { observed: Observed::default(), next_index: 1, taken: BTreeSet::new() }
+        Self::with(Observed::default())
     }
 
     /// Everything, as a full observation gives it.
@@ -141,26 +146,26 @@ impl Model {
     }
 
     fn change(&mut self, tunnel: TunnelId, spec: &LinkSpec) -> Attempt {
-        let mut others = self.observed.links.values().filter(|have| have.link.name != spec.name && have.link.kind == LinkKind::Gre);
-        let taken = others.any(|have| have.link.local == Some(spec.local) && have.link.remote == Some(spec.remote));
+        let taken = self.ends_are_taken(spec.local, spec.remote);
         let have = self.ours(tunnel, &spec.name)?;
         let moves = have.link.local != Some(spec.local) || have.link.remote != Some(spec.remote);
         if taken && moves {
             return Err((FaultClass::Conflict, "another link has these endpoints"));
         }
-        Ok(change(have, spec))
+        Ok(self.edit(&spec.name, |have| change(have, spec)))
     }
 
     fn insert(&mut self, link: ObservedLink) {
         let link = ObservedLink { index: self.next_index, ..link };
         self.next_index += 1;
         let name = link.name.clone();
+        self.count(&link, true);
         self.observed.links.insert(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes: BTreeSet::new() });
     }
 
     fn take_link(&mut self, tunnel: TunnelId, link: &LinkName) -> Attempt {
         match self.ours(tunnel, link) {
-            Ok(_) => Ok(self.observed.links.remove(link).is_some()),
+            Ok(_) => Ok(self.delete_link(link)),
             Err(failure) => absent_is_fine(failure),
         }
     }
@@ -174,10 +179,26 @@ impl Model {
         }
     }
 
-    fn ends_are_taken(&self, local: std::net::Ipv4Addr, remote: std::net::Ipv4Addr) -> bool {
-        let mut gre = self.observed.links.values().filter(|have| have.link.kind == LinkKind::Gre);
-        gre.any(|have| have.link.local == Some(local) && have.link.remote == Some(remote))
+    fn ends_are_taken(&self, local: Ipv4Addr, remote: Ipv4Addr) -> bool {
+        self.ends.contains_key(&(local, remote))
     }
+
+    /// A link came or went, or has other ends now.
+    fn count(&mut self, link: &ObservedLink, there: bool) {
+        let Some(ends) = ends(link) else { return };
+        let links = self.ends.entry(ends).or_default();
+        *links = if there { *links + 1 } else { links.saturating_sub(1) };
+        if *links == 0 {
+            self.ends.remove(&ends);
+        }
+    }
+}
+
+type Ends = (Ipv4Addr, Ipv4Addr);
+
+/// What no two links may have.
+fn ends(link: &ObservedLink) -> Option<Ends> {
+    Some((link.local?, link.remote?)).filter(|_| link.kind == LinkKind::Gre)
 }
 
 type Failure = (FaultClass, &'static str);

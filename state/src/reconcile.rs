@@ -6,6 +6,8 @@ mod machine;
 mod manual;
 mod pass;
 mod reader;
+mod slots;
+mod some;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -121,7 +123,7 @@ pub enum Input {
     /// can say.
     Underlay(#[serde(with = "crate::serial::pairs")] BTreeMap<Way, Option<u32>>),
     /// A provisioner's news.
-    Tunnel(Box<TunnelReport>),
+    Tunnel(Arc<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.
     ProvisionerEnded {
         /// Which.
@@ -152,7 +154,7 @@ pub enum Effect {
     /// Give a tunnel's provisioner its spec; start one when there is none.
     Assign {
         /// What it should be.
-        spec: Box<TunnelSpec>,
+        spec: Arc<TunnelSpec>,
         /// For a link made from now on.
         incarnation: Incarnation,
         /// The plan's number.

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use ipnet::Ipv4Net;
@@ -320,7 +321,7 @@ pub struct Desired {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TunnelWant {
     /// What it should be.
-    pub spec: TunnelSpec,
+    pub spec: Arc<TunnelSpec>,
     /// The incarnation that a link made from now on carries.
     pub incarnation: Incarnation,
     /// The routes that the session taught us.

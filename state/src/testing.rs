@@ -72,5 +72,5 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
 }
 
 pub fn want(n: u8, link_name: &str) -> TunnelWant {
-    TunnelWant { spec: spec(n, link_name), incarnation: Incarnation(1), learned: LearnedRoutes::Unknown }
+    TunnelWant { spec: spec(n, link_name).into(), incarnation: Incarnation(1), learned: LearnedRoutes::Unknown }
 }

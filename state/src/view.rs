@@ -1,6 +1,7 @@
 //! One decoded read of the ledger, reduced to what tunnels need.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::Ipv4Addr,
@@ -92,21 +93,80 @@ impl View {
         self.provenance.unwrap_or(Provenance { users: all, rest: all, clock: None, endpoint: 0 })
     }
 
+    /// What differs from an earlier one.
+    #[must_use]
+    pub fn differs_from(&self, before: &Self) -> Difference {
+        // Those are for people: see `names_the_same_as`.
+        let Self {
+            slot: _,
+            users,
+            devices,
+            exchanges: _,
+            groups,
+            tenants: _,
+            config,
+            device_prefixes,
+            authorities,
+            quarantined,
+            provenance: _,
+        } = self;
+        let rest_is_same = *devices == before.devices
+            && *groups == before.groups
+            && *config == before.config
+            && *device_prefixes == before.device_prefixes
+            && *authorities == before.authorities
+            && *quarantined == before.quarantined;
+        if !rest_is_same {
+            return Difference::Everything;
+        }
+        let changed = merged(users, &before.users).filter(|(_, is, was)| is != was).map(|(key, ..)| *key);
+        match changed.collect::<BTreeSet<_>>() {
+            none if none.is_empty() => Difference::Nothing,
+            users => Difference::Users(users),
+        }
+    }
+
     /// Whether both say the same, whatever their slots.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
-        let Self { slot: _, users, devices, exchanges, groups, tenants, config, device_prefixes, authorities, quarantined, provenance: _ } =
-            self;
-        *users == other.users
-            && *devices == other.devices
-            && *exchanges == other.exchanges
-            && *groups == other.groups
-            && *tenants == other.tenants
-            && *config == other.config
-            && *device_prefixes == other.device_prefixes
-            && *authorities == other.authorities
-            && *quarantined == other.quarantined
+        self.differs_from(other) == Difference::Nothing && self.names_the_same_as(other)
     }
+
+    /// Whether what is for people only is the same.
+    pub(crate) fn names_the_same_as(&self, other: &Self) -> bool {
+        self.exchanges == other.exchanges && self.tenants == other.tenants
+    }
+}
+
+/// What differs between two views, as far as tunnels depend on it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Difference {
+    /// Nothing, whatever their slots.
+    Nothing,
+    /// These users, and nothing else: some came, changed or went.
+    Users(BTreeSet<Pubkey>),
+    /// Something that any tunnel may depend on.
+    Everything,
+}
+
+/// Two maps side by side, in the order of their keys: what each of them has.
+pub(crate) fn merged<'a, K: Ord, V>(
+    one: &'a BTreeMap<K, V>,
+    other: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (one.peek(), other.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let here = if order.is_le() { one.next() } else { None };
+        let there = if order.is_ge() { other.next() } else { None };
+        let key = here.or(there)?.0;
+        Some((key, here.map(|(_, value)| value), there.map(|(_, value)| value)))
+    })
 }
 
 /// An account that was set aside.

@@ -102,10 +102,11 @@ struct Services {
 
 impl Actor for Provisioner {
     type Msg = ProvisionerMessage;
-    type State = State;
+    /// Apart, so that a task that waits for messages is small: there are thousands of them.
+    type State = Box<State>;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<Box<State>, ActorProcessingErr> {
         let Arguments { board, tunnel, gate } = arguments;
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         let seed = tunnel.0.0.iter().fold(board.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
@@ -113,7 +114,7 @@ impl Actor for Provisioner {
         let driver = Driver::new(core, board.clock, seed, board.recorder.machine(Some(tunnel.to_string())), watch, move || {
             let _gone = myself.cast(ProvisionerMessage::Alarm);
         });
-        Ok(State {
+        Ok(Box::new(State {
             board,
             tunnel,
             gate,
@@ -126,14 +127,14 @@ impl Actor for Provisioner {
             tally: Tally::default(),
             class: None,
             peer: None,
-        })
+        }))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<ProvisionerMessage>,
         message: ProvisionerMessage,
-        state: &mut State,
+        state: &mut Box<State>,
     ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             ProvisionerMessage::Input(input) => state.give(*input),
@@ -143,8 +144,8 @@ impl Actor for Provisioner {
             },
             ProvisionerMessage::Alarm => state.driver.ring(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
-            ProvisionerMessage::RestartSession(number) => return state.restart_session(&myself, number).await,
-            ProvisionerMessage::RestartMulticast => return state.start_multicast(&myself).await,
+            ProvisionerMessage::RestartSession(number) => return Box::pin(state.restart_session(&myself, number)).await,
+            ProvisionerMessage::RestartMulticast => return Box::pin(state.start_multicast(&myself)).await,
             ProvisionerMessage::Learned(reply) => {
                 let _nobody_waits = reply.try_send((state.tunnel, state.driver.core().learned().clone()));
                 return Ok(());
@@ -157,12 +158,12 @@ impl Actor for Provisioner {
         &self,
         myself: ActorRef<ProvisionerMessage>,
         event: SupervisionEvent,
-        state: &mut State,
+        state: &mut Box<State>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(cell, error) => state.child_failed(&myself, &cell, &error.to_string()).await,
+            SupervisionEvent::ActorFailed(cell, error) => Box::pin(state.child_failed(&myself, &cell, &error.to_string())).await,
             SupervisionEvent::ActorTerminated(cell, None, reason) => {
-                state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())).await
+                Box::pin(state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned()))).await
             }
             SupervisionEvent::ActorTerminated(_, Some(_), _)
             | SupervisionEvent::ActorStarted(_)
@@ -215,10 +216,10 @@ impl State {
                 Effect::Observe { link } => self.observe(myself, link),
                 Effect::Apply { steps, generation } => self.apply(myself, steps, generation),
                 Effect::Remove { link, rules } => self.remove(myself, link, rules),
-                Effect::StartSession { session, spec } => self.start_session(myself, session, *spec).await?,
+                Effect::StartSession { session, spec } => Box::pin(self.start_session(myself, session, *spec)).await?,
                 Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
-                Effect::Multicast(Some(run)) => self.run_multicast(myself, *run).await?,
+                Effect::Multicast(Some(run)) => Box::pin(self.run_multicast(myself, *run)).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
                 Effect::WatchRoutes { added, removed } => {
                     self.board.truth.append(vec![], vec![Change::Watch { tunnel: self.tunnel, added, removed }]);
@@ -228,7 +229,7 @@ impl State {
             }
         }
         if finished {
-            self.last_words().await;
+            Box::pin(self.last_words()).await;
             myself.stop(Some(FINISHED.to_owned()));
         }
         Ok(())

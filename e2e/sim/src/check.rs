@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -139,7 +140,7 @@ impl World {
         self.check_removal(step, before);
         if let Action::PutRoute { route } = &step.action
             && route.protocol == RouteProtocol::Bgp
-            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.in_force()?.bgp)
+            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.in_force()?.bgp.clone())
         {
             let good = within_policy(&bgp, route.dst) && route.via == bgp.peer_address;
             self.require(Invariant::RoutesWithinPolicy, good, || format!("{step}"));
@@ -259,18 +260,19 @@ impl World {
         view.users.retain(|_, user| is_ours(self.script.role, user));
         let ends = view.devices.values().map(|device| device.public_ip).chain(view.users.values().map(|user| user.tunnel_endpoint));
         let sources = ends.map(|end| (end, Some(self.source_towards(end)))).collect();
-        let provisioned = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
+        let provisioned: BTreeSet<TunnelId> = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
         let request = Request {
             view: &view,
             role: self.script.role,
             sources: &sources,
-            provisioned: &provisioned,
+            provisioned: &|id| provisioned.contains(id),
             max_prefixes: 20_000,
             liveness: self.script.liveness,
             owners: Owners::Any,
             exclude: &Exclusion::default(),
         };
-        let mut tunnels = build(&request).tunnels;
+        let built = build(&request).tunnels.into_iter();
+        let mut tunnels: BTreeMap<TunnelId, TunnelSpec> = built.map(|(id, spec)| (id, Arc::unwrap_or_clone(spec))).collect();
         let room = u16::try_from(self.underlay_mtu - 24).unwrap_or(u16::MAX);
         tunnels.values_mut().for_each(|spec| spec.link.mtu = spec.link.mtu.min(room));
         let ends: BTreeMap<TunnelId, Ipv4Addr> = tunnels.iter().map(|(id, spec)| (*id, spec.link.remote)).collect();

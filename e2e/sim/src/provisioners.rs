@@ -1,6 +1,6 @@
 //! What the actors of the provisioners and of their supervisor do around their machines.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use warren_protocols::bgp;
 use warren_state::{
@@ -38,7 +38,7 @@ pub(crate) struct Provisioner {
 
 impl Provisioner {
     /// What the machine makes the tunnel now: what was assigned, or where a move has gone back to.
-    pub(crate) fn in_force(&self) -> Option<TunnelSpec> {
+    pub(crate) fn in_force(&self) -> Option<Arc<TunnelSpec>> {
         self.machine.report().spec
     }
 }

@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn check_withheld(&mut self, step: &PlannedStep) {
         let Action::PutRoute { route } = &step.action else { return };
         let Some(provisioner) = self.provisioner(step.tunnel) else { return };
-        let install = provisioner.in_force().and_then(|spec| spec.bgp?.install);
+        let install = provisioner.in_force().and_then(|spec| spec.bgp.as_ref()?.install);
         let waits = install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
         // Others may have taken the link away since it was seen.
         let looks = [Some(self.kernel.observed()), provisioner.seen.as_ref()];

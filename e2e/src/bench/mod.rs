@@ -67,6 +67,8 @@ enum Figure {
     Poll,
     /// A reconcile pass with nothing to do, 10,000 users.
     NoOpPass,
+    /// 10,000 users of a gateway through the whole tree of actors.
+    Gateway,
     /// 1,000 tunnels up and down over netlink, in the VM.
     TunnelsNetlink,
     /// 1,000 tunnels up and down over the userspace dataplane.
@@ -132,6 +134,7 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::ActivationPolled => activation::polled(stage),
         Figure::Poll => polls::measure(stage),
         Figure::NoOpPass => programs::no_op_pass(stage),
+        Figure::Gateway => programs::gateway(stage),
         Figure::TunnelsNetlink => programs::tunnels_netlink(stage),
         Figure::TunnelsUserspace => programs::tunnels_userspace(stage),
         Figure::Routes => routes::measure(stage),

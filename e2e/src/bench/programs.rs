@@ -27,6 +27,21 @@ pub(super) fn no_op_pass(stage: &Stage) -> Result<Vec<Row>> {
     ])
 }
 
+/// All actors of a gateway, on the simulated dataplane.
+pub(super) fn gateway(stage: &Stage) -> Result<Vec<Row>> {
+    let answer = json(Command::new(stage.program("examples/gateway")?).args([USERS.to_string(), "60".to_owned()]))?;
+    let how = "simulated dataplane, processor time of the process; a tunnel is up when its link is";
+    let row = |what: &str, name: &str, unit| Ok::<_, anyhow::Error>(Row::new(what, field(&answer, name)?, unit).note(how));
+    Ok(vec![
+        row("10,000 tunnels from view to up", "up_s", "s")?.at_most(3.0),
+        row("one user joins 10,000, up to its link, p50", "join_ms", "ms")?.at_most(1.0),
+        row("one user joins 10,000, what follows", "join_rest_ms", "ms")?,
+        row("a quiet minute with 10,000 tunnels", "quiet_percent", "%")?.at_most(1.0),
+        row("memory of a tunnel, allocated", "heap_kib", "KiB")?.at_most(8.0),
+        row("memory of a tunnel, resident, the model kernel's included", "rss_kib", "KiB")?,
+    ])
+}
+
 /// 1,000 kernel tunnels, in the VM where this kernel has no GRE.
 pub(super) fn tunnels_netlink(stage: &Stage) -> Result<Vec<Row>> {
     let mut command = Command::new(VM);

@@ -13,7 +13,7 @@ pub fn report(number: u32, kind: ServiceKind) -> TunnelReport {
     let (_, report) = super::report(0, kind, &format!("dzt{number}"));
     let mut report = TunnelReport::clone(&report);
     report.tunnel = id(number);
-    if let Some(spec) = &mut report.spec {
+    if let Some(spec) = report.spec.as_mut().map(Arc::make_mut) {
         spec.id = report.tunnel;
         spec.link.local = DEVICE;
         spec.link.remote = Ipv4Addr::from(0x1400_0000 + number);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use ipnet::Ipv4Net;
@@ -80,14 +81,14 @@ pub fn manual_spec(
         view: &view,
         role: Role::Client { client_ip: request.source },
         sources: &sources,
-        provisioned: &BTreeSet::new(),
+        provisioned: &|_| false,
         max_prefixes,
         liveness,
         owners: Owners::Any,
         exclude,
     };
     let mut spec = match consider(&as_user, id.0, &user) {
-        Verdict::Build(spec) => *spec,
+        Verdict::Build(spec) => Arc::unwrap_or_clone(spec),
         Verdict::Refuse(refusal) | Verdict::Keep(refusal) => return Err(refusal),
         Verdict::NeedsSource(endpoint) => return Err(Refusal::NoSource { endpoint }),
     };

@@ -73,7 +73,7 @@ impl Scene {
             view: &self.view,
             role: self.role,
             sources: &self.sources,
-            provisioned: &self.provisioned,
+            provisioned: &|id| self.provisioned.contains(id),
             max_prefixes: 20_000,
             liveness: self.liveness,
             owners: self.owners,
@@ -84,7 +84,7 @@ impl Scene {
     fn only(&self) -> TunnelSpec {
         let built = self.build();
         assert_eq!(built.tunnels.len(), 1, "{:?}", built.refused);
-        built.tunnels.into_values().next().unwrap()
+        Arc::unwrap_or_clone(built.tunnels.into_values().next().unwrap())
     }
 
     fn code(&self, n: u8) -> &'static str {
@@ -277,7 +277,7 @@ fn a_gateway_has_as_many_tunnels_as_users() {
         let client_ip = Ipv4Addr::new(198, 51, 100, n);
         (n, User { client_ip, dz_ip: client_ip, tunnel_number: 500 + u16::from(n), tunnel_net, ..user() })
     });
-    let names: BTreeSet<LinkName> = gateway(users).build().tunnels.into_values().map(|spec| spec.link.name).collect();
+    let names: BTreeSet<LinkName> = gateway(users).build().tunnels.into_values().map(|spec| spec.link.name.clone()).collect();
     assert_eq!(names.len(), 199);
     assert!(names.contains(&name("dzt501")));
 }

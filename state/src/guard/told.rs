@@ -27,7 +27,7 @@ impl Verdict {
 fn accept(role: Role, accepted: AcceptedView, restarted: Option<Restarted>, tables: &Tables, stale: bool) -> (Vec<Event>, Vec<Change>) {
     let view = &accepted.view;
     let (slot, users, quarantined) = (view.slot, view.users.len(), view.quarantined.len());
-    let known = tables.view.as_ref().is_some_and(|before| before.accepted.view.says_the_same_as(view));
+    let known = tables.view.as_ref().is_some_and(|before| accepted.says_the_same_as(&before.accepted));
     let restart = restarted.map(|Restarted { from, to, .. }| Event::LedgerRestarted { from, to, users });
     let accept = (!known).then_some(Event::ViewAccepted { slot, users, quarantined });
     let renewed = (stale || tables.held.as_ref().is_some_and(is_told_at_once)).then_some(Event::ViewRenewed { slot });

@@ -1,6 +1,6 @@
 //! From an observation to a tunnel that is as wanted.
 
-use std::{collections::BTreeSet, mem};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use ipnet::Ipv4Net;
 
@@ -57,7 +57,7 @@ impl Lifecycle {
     }
 
     /// The tunnel is to be another one from now on; the next look makes it so.
-    pub(super) fn change_spec(&mut self, spec: TunnelSpec, turn: &mut Turn<'_>) {
+    pub(super) fn change_spec(&mut self, spec: Arc<TunnelSpec>, turn: &mut Turn<'_>) {
         self.todo.rebuild = true;
         self.remake = false;
         if self.want.as_ref().is_some_and(|want| want.spec.link.remote != spec.link.remote) {
@@ -69,7 +69,7 @@ impl Lifecycle {
         self.follow_session(&spec, turn);
         self.check_session_kept(&spec, session, turn);
         self.services.watch_changed = true;
-        self.tell_spec(self.want.as_ref().map(|want| &want.spec), &spec, turn);
+        self.tell_spec(self.want.as_ref().map(|want| want.spec.as_ref()), &spec, turn);
         if let Some(want) = &mut self.want {
             self.built &= want.spec == spec;
             self.old_rules.extend(want.spec.rules.difference(&spec.rules));

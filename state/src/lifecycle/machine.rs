@@ -172,7 +172,7 @@ pub(super) struct Retirement {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Assignment {
-    pub(super) spec: TunnelSpec,
+    pub(super) spec: Arc<TunnelSpec>,
     pub(super) incarnation: Incarnation,
     pub(super) generation: Generation,
 }
@@ -378,17 +378,17 @@ impl Lifecycle {
             ) => self.detach(turn),
 
             (State::Pending | State::Settled | State::Waiting { .. }, Input::Assign { spec, incarnation, generation }) => {
-                self.reassign(Assignment { spec: *spec, incarnation, generation }, turn)
+                self.reassign(Assignment { spec, incarnation, generation }, turn)
             }
             (
                 state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }),
                 Input::Assign { spec, incarnation, generation },
             ) => {
-                self.assign_later(Assignment { spec: *spec, incarnation, generation }, turn);
+                self.assign_later(Assignment { spec, incarnation, generation }, turn);
                 state
             }
             (state @ (State::Draining(_) | State::DrainWaiting { .. }), Input::Assign { spec, incarnation, generation }) => {
-                self.todo.assign = Some(Assignment { spec: *spec, incarnation, generation });
+                self.todo.assign = Some(Assignment { spec, incarnation, generation });
                 state
             }
 

@@ -1,7 +1,7 @@
 //! Moving a tunnel to other endpoints. The link stays the same one; and where it worked before, it goes back when the new
 //! endpoint does not answer, and tries again later. When nobody answers at the old one either, it stays at the new one.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,9 @@ use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, Tunnel
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Move {
     /// What worked.
-    old: TunnelSpec,
+    old: Arc<TunnelSpec>,
     /// What is asked for.
-    new: TunnelSpec,
+    new: Arc<TunnelSpec>,
     stage: Stage,
     /// How often the new endpoint did not answer.
     tries: u32,
@@ -47,19 +47,20 @@ pub struct PostponedMove {
 impl Lifecycle {
     /// Takes note of a new spec. `None` when the tunnel stays where it is for now: the spec asks for the move that is
     /// postponed.
-    pub(super) fn note_move(&mut self, spec: TunnelSpec, now: Monotonic) -> Option<TunnelSpec> {
+    pub(super) fn note_move(&mut self, spec: Arc<TunnelSpec>, now: Monotonic) -> Option<Arc<TunnelSpec>> {
         let Some(want) = &self.want else { return Some(spec) };
         if let Some(one) = &mut self.moving {
-            for end in [&mut one.old, &mut one.new] {
+            for end in [&mut one.old, &mut one.new].map(Arc::make_mut) {
                 end.exclude.clone_from(&spec.exclude);
                 end.far_ends.clone_from(&spec.far_ends);
             }
         }
         let stage = Stage::Trying { until: now + self.settings.move_timeout, arrived: false };
-        let to = |old: TunnelSpec, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
+        let to = |old: Arc<TunnelSpec>, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
         self.moving = match self.moving.take() {
             Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
-                let stays = TunnelSpec { exclude: spec.exclude, far_ends: spec.far_ends, ..want.spec.clone() };
+                let (exclude, far_ends) = (spec.exclude.clone(), spec.far_ends.clone());
+                let stays = Arc::new(TunnelSpec { exclude, far_ends, ..TunnelSpec::clone(&want.spec) });
                 self.moving = Some(one);
                 return Some(stays).filter(|stays| *stays != want.spec);
             }

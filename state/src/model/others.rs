@@ -1,10 +1,13 @@
 //! What others do to the kernel: operators, other daemons, accidents. No mark is asked for.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
 
-use super::{Model, put_address, put_route, take_address};
+use super::{Model, ends, put_address, put_route, take_address};
 use crate::{Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule, TableId};
 
 impl Model {
@@ -12,7 +15,9 @@ impl Model {
     #[must_use]
     pub fn with(observed: Observed) -> Self {
         let next_index = observed.links.values().map(|have| have.link.index).max().unwrap_or(0) + 1;
-        Self { observed, next_index, taken: BTreeSet::new() }
+        let mut model = Self { observed: Observed::default(), next_index, ends: BTreeMap::new(), taken: BTreeSet::new() };
+        observed.links.values().for_each(|have| model.count(&have.link, true));
+        Self { observed, ..model }
     }
 
     /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
@@ -67,7 +72,8 @@ impl Model {
 
     /// Deletes a link, ours or not. False when there is none.
     pub fn delete_link(&mut self, link: &LinkName) -> bool {
-        self.observed.links.remove(link).is_some()
+        let gone = self.observed.links.remove(link);
+        gone.inspect(|gone| self.count(&gone.link, false)).is_some()
     }
 
     /// Renames a link. False when there is no such link or the new name is taken.
@@ -142,7 +148,13 @@ impl Model {
         self.observed.rules.remove(rule)
     }
 
-    fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut ObservedTunnel) -> bool) -> bool {
-        self.observed.links.get_mut(link).is_some_and(edit)
+    pub(super) fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut ObservedTunnel) -> bool) -> bool {
+        let Some(tunnel) = self.observed.links.get_mut(link) else { return false };
+        let before = ends(&tunnel.link).map(|_| tunnel.link.clone());
+        let edited = edit(tunnel);
+        let now = tunnel.link.clone();
+        before.iter().for_each(|before| self.count(before, false));
+        self.count(&now, true);
+        edited
     }
 }

@@ -83,7 +83,7 @@ fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
         1 => LearnedRoutes::Known(routes),
         _ => LearnedRoutes::AtLeast(routes),
     };
-    TunnelWant { spec, incarnation: Incarnation(incarnation), learned }
+    TunnelWant { spec: spec.into(), incarnation: Incarnation(incarnation), learned }
 }
 
 /// Names are given out once; endpoints may clash.

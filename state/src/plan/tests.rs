@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::*;
 use crate::{
@@ -38,7 +38,7 @@ fn rule(priority: u32, table: u32) -> Rule {
 
 fn with_rules(n: u8, rules: &[Rule]) -> TunnelWant {
     let mut want = want(n, &format!("t{n}"));
-    want.spec.rules = rules.iter().copied().collect();
+    Arc::make_mut(&mut want.spec).rules = rules.iter().copied().collect();
     want
 }
 
@@ -49,7 +49,7 @@ fn learning(n: u8, learned: LearnedRoutes) -> TunnelWant {
 #[test]
 fn a_missing_tunnel_is_made_link_first_then_addresses_routes_and_rules() {
     let mut wanted = with_rules(1, &[rule(100, 100)]);
-    wanted.spec.routes.insert(route(1, "198.18.0.0/24"));
+    Arc::make_mut(&mut wanted.spec).routes.insert(route(1, "198.18.0.0/24"));
     wanted.learned = LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")]));
     let plan = full([wanted], &Model::new());
     assert_eq!(
@@ -133,7 +133,8 @@ fn the_link_of_a_desired_tunnel_is_not_taken_by_another_that_wants_its_name() {
 fn two_tunnels_that_want_the_same_endpoints_get_one_link_and_one_conflict() {
     let twin = || {
         let mut twin = want(2, "t2");
-        (twin.spec.link.local, twin.spec.link.remote) = (link("x", 1).local, link("x", 1).remote);
+        let spec = Arc::make_mut(&mut twin.spec);
+        (spec.link.local, spec.link.remote) = (link("x", 1).local, link("x", 1).remote);
         twin
     };
     let mut model = Model::new();
@@ -247,7 +248,7 @@ fn routes_of_a_session_that_still_sends_its_table_are_only_added() {
 fn routes_of_a_session_go_when_the_tunnel_no_longer_has_one() {
     let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
     let mut wanted = want(1, "t0");
-    wanted.spec.bgp = None;
+    Arc::make_mut(&mut wanted.spec).bgp = None;
     assert_eq!(full([wanted], &model).steps.len(), 1);
 }
 
@@ -271,7 +272,7 @@ fn a_route_that_changes_is_replaced_and_never_removed_first() {
 #[test]
 fn the_specs_route_wins_over_a_learned_one_to_the_same_destination() {
     let mut wanted = learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])));
-    wanted.spec.routes.insert(route(1, "198.18.0.0/24"));
+    Arc::make_mut(&mut wanted.spec).routes.insert(route(1, "198.18.0.0/24"));
     let mut model = host_with([wanted.clone()]);
     model.add_route(&name("t0"), learned(1, "198.18.0.0/24"));
     carry_out(&full([wanted.clone()], &model), &mut model);
@@ -287,7 +288,7 @@ fn routes_that_go_with_an_address_in_passing_are_put_back() {
     model.add_address(&name("t0"), crate::Address { scope: AddressScope::Universe, ..address(1) });
     model.add_route(&name("t0"), through);
     let mut wanted = learning(1, LearnedRoutes::Unknown);
-    let bgp = wanted.spec.bgp.as_mut().unwrap();
+    let bgp = Arc::make_mut(&mut wanted.spec).bgp.as_mut().unwrap();
     bgp.install = bgp.install.map(|install| crate::InstallSpec { source: address(1).address, ..install });
     carry_out(&full([wanted], model), model);
     assert_eq!(model.observed().links[&name("t0")].addresses, BTreeSet::from([address(1)]));
@@ -336,8 +337,8 @@ fn a_plan_is_cut_at_the_limit_and_says_so() {
 fn a_spec_that_differs_in_the_endpoint_only_moves_the_link() {
     let mut model = host_with([want(1, "t0")]);
     let mut moved = want(1, "t0");
-    moved.spec = spec(1, "t0");
-    moved.spec.link.remote = Ipv4Addr::new(203, 0, 113, 200);
+    moved.spec = spec(1, "t0").into();
+    Arc::make_mut(&mut moved.spec).link.remote = Ipv4Addr::new(203, 0, 113, 200);
     let plan = full([moved.clone()], &model);
     carry_out(&plan, &mut model);
     assert!(full([moved], &model).is_empty());
@@ -347,8 +348,8 @@ fn a_spec_that_differs_in_the_endpoint_only_moves_the_link() {
 fn with_own(last: u8, overlay: u8, learned: LearnedRoutes) -> TunnelWant {
     let mut wanted = learning(1, learned);
     let own = crate::Address { address: Ipv4Addr::new(100, 64, 0, last), prefix_len: 32, scope: AddressScope::Universe };
-    wanted.spec.addresses = BTreeSet::from([own, address(overlay)]);
-    let bgp = wanted.spec.bgp.as_mut().unwrap();
+    Arc::make_mut(&mut wanted.spec).addresses = BTreeSet::from([own, address(overlay)]);
+    let bgp = Arc::make_mut(&mut wanted.spec).bgp.as_mut().unwrap();
     (bgp.local_address, bgp.peer_address) = (address(overlay).address, gateway(overlay));
     bgp.install = bgp.install.map(|install| crate::InstallSpec { source: own.address, ..install });
     wanted
@@ -380,6 +381,6 @@ fn another_overlay_and_another_source_replace_routes_before_the_old_addresses_go
 fn an_address_that_shares_its_network_with_a_new_one_goes_first() {
     let model = host_with([want(1, "t0")]);
     let mut wanted = want(1, "t0");
-    wanted.spec.addresses = BTreeSet::from([crate::Address { scope: AddressScope::Universe, ..address(1) }]);
+    Arc::make_mut(&mut wanted.spec).addresses = BTreeSet::from([crate::Address { scope: AddressScope::Universe, ..address(1) }]);
     assert_eq!(text(&full([wanted], &model)), ["- address 169.254.1.1/31 dev t0", "+ address 169.254.1.1/31 dev t0"]);
 }

@@ -4,11 +4,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::machine::{Reconciler, Slot, Stage, Turn};
+use super::{
+    machine::{Reconciler, Turn},
+    slots::{Slot, Stage},
+};
 use crate::{Observed, TunnelId, TunnelSpec, desired::Built, lifecycle::TunnelReport, reconcile::Role};
 
 /// The far ends of all tunnels of this host: those that are there, are wanted, wait or are on their way out.
@@ -49,15 +53,15 @@ impl Reconciler {
         for (id, spec) in &built.tunnels {
             ends.add(*id, [spec.link.remote]);
         }
-        for (id, slot) in &self.slots {
+        for (id, slot) in self.slots.iter() {
             ends.add(*id, slot.endpoints.iter().map(|(_, remote)| *remote));
-            ends.add(*id, slot.report.iter().flat_map(far_ends_in));
+            ends.add(*id, slot.report.iter().flat_map(|report| far_ends_in(report)));
         }
         for (id, seen) in &self.seen {
             ends.add(*id, seen.far_end);
         }
-        for (id, far_end) in &self.underlay.withheld {
-            ends.add(*id, [*far_end]);
+        for (id, spec) in &self.underlay.withheld {
+            ends.add(*id, [spec.link.remote]);
         }
         ends.waiting.clone_from(&built.needs_source);
         ends
@@ -67,7 +71,7 @@ impl Reconciler {
     pub(super) fn put_far_ends(&mut self, built: &mut Built) {
         self.far_ends = self.far_ends_with(built);
         for (id, spec) in built.tunnels.iter_mut().filter(|(_, spec)| installs(spec)) {
-            spec.far_ends = self.far_ends.of_others(*id);
+            Arc::make_mut(spec).far_ends = self.far_ends.of_others(*id);
         }
     }
 
@@ -82,18 +86,21 @@ impl Reconciler {
     pub(super) fn tell_what_stays_out(&mut self, turn: &mut Turn<'_>) {
         let told = |(id, slot): (&TunnelId, &Slot)| match &slot.stage {
             Stage::Assigned(spec) if installs(spec) => {
-                let spec = TunnelSpec { exclude: self.exclude.clone(), far_ends: self.far_ends.of_others(*id), ..(**spec).clone() };
-                Some(spec)
+                let spec = TunnelSpec { exclude: self.exclude.clone(), far_ends: self.far_ends.of_others(*id), ..TunnelSpec::clone(spec) };
+                Some(Arc::new(spec))
             }
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
         };
-        let is_new = |spec: &TunnelSpec| !matches!(self.slots.get(&spec.id).map(|slot| &slot.stage), Some(Stage::Assigned(before)) if **before == *spec);
+        let is_new = |spec: &Arc<TunnelSpec>| !matches!(self.slots.get(&spec.id).map(|slot| &slot.stage), Some(Stage::Assigned(before)) if before == spec);
         for spec in self.slots.iter().filter_map(told).filter(is_new).collect::<Vec<_>>() {
             self.assign(&spec, turn);
         }
     }
 
     pub(super) fn note_seen(&mut self, observed: &Observed) {
+        if matches!(self.role, Some(Role::Gateway { .. })) {
+            return;
+        }
         let seen = observed.ours().filter(|(id, ..)| !self.ended.contains(id)).map(|(id, _, tunnel)| {
             let addresses = tunnel.addresses.iter().map(|address| address.address).collect();
             (id, Seen { far_end: tunnel.link.remote, addresses })
@@ -106,8 +113,8 @@ impl Reconciler {
     pub(super) fn is_on_a_tunnel(&self, address: Ipv4Addr) -> bool {
         let has = |spec: &TunnelSpec| spec.addresses.iter().any(|own| own.address == address);
         let assigned = |slot: &Slot| matches!(&slot.stage, Stage::Assigned(spec) if has(spec));
-        let reported = |slot: &Slot| slot.report.as_ref().and_then(|report| report.spec.as_ref()).is_some_and(has);
-        self.built.tunnels.values().any(has)
+        let reported = |slot: &Slot| slot.report.as_ref().and_then(|report| report.spec.as_deref()).is_some_and(has);
+        self.built.tunnels.values().any(|spec| has(spec))
             || self.slots.values().any(|slot| assigned(slot) || reported(slot))
             || self.seen.values().any(|seen| seen.addresses.contains(&address))
     }

@@ -1,6 +1,9 @@
 //! What is done while the switch cannot be read.
 
-use super::machine::{Mark, Reconciler, Stage};
+use super::{
+    machine::{Mark, Reconciler},
+    slots::Stage,
+};
 use crate::{Switch, TunnelId, TunnelSpec, desired::Built};
 
 impl Reconciler {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Effect, Input, Manual, ReconcilerSettings, Role,
     ends::{FarEnds, Seen},
+    slots::{Slot, Slots, Stage},
     sources::Sources,
     underlay::Underlay,
 };
@@ -50,7 +51,13 @@ pub struct Reconciler {
     pub(super) built: Built,
     /// What `built` asks for, with nothing known of learned routes: what a full observation is held against.
     pub(super) desired: Desired,
-    pub(super) slots: BTreeMap<TunnelId, Slot>,
+    /// Whether `built` is what the view in force asks for, and nothing else.
+    pub(super) follows_view: bool,
+    pub(super) slots: Slots,
+    /// Tunnels of which it is not yet seen that there is what should be: see [`Self::is_open`].
+    open: BTreeSet<TunnelId>,
+    /// Those that may be among these now, or no longer, whatever their slots say.
+    pub(super) touched: Touched,
     /// Which slot's link has this name.
     pub(super) names: BTreeMap<LinkName, TunnelId>,
     /// Which slot's link is between these.
@@ -78,15 +85,17 @@ pub struct Reconciler {
     pub(super) shutdown: Option<Shutdown>,
 }
 
-/// One tunnel's provisioner, as far as the reconciler knows.
+/// Tunnels that are to be looked at again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Slot {
-    pub(super) stage: Stage,
-    pub(super) report: Option<TunnelReport>,
-    pub(super) recheck: Recheck,
-    /// What no other tunnel gets before this provisioner ended.
-    pub(super) names: BTreeSet<LinkName>,
-    pub(super) endpoints: BTreeSet<(Ipv4Addr, Ipv4Addr)>,
+pub(super) enum Touched {
+    All,
+    These(BTreeSet<TunnelId>),
+}
+
+impl Default for Touched {
+    fn default() -> Self {
+        Self::These(BTreeSet::new())
+    }
 }
 
 /// A link that carries a tunnel's mark.
@@ -94,22 +103,6 @@ pub(super) struct Slot {
 pub(super) struct Mark {
     link: LinkName,
     endpoints: Option<(Ipv4Addr, Ipv4Addr)>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Stage {
-    /// It is to make the tunnel so.
-    Assigned(Box<TunnelSpec>),
-    /// It is to take the tunnel down.
-    Retiring { link: LinkName },
-    /// It is to let go.
-    Detaching,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Recheck {
-    pub(super) last: Option<Monotonic>,
-    pub(super) due: Option<Monotonic>,
 }
 
 /// Full observations.
@@ -126,6 +119,8 @@ pub(super) struct Looking {
     /// When the last one was asked for because of a notice.
     pub(super) noticed_at: Option<Monotonic>,
     pub(super) resync_at: Option<Monotonic>,
+    /// How many resyncs there were.
+    pub(super) resyncs: u64,
     pub(super) retry_at: Option<Monotonic>,
     pub(super) notice_due: Option<Monotonic>,
     /// When sources were asked for last because the host's network changed.
@@ -166,7 +161,10 @@ impl Reconciler {
             held: None,
             built: Built::default(),
             desired: Desired::default(),
-            slots: BTreeMap::new(),
+            follows_view: false,
+            slots: Slots::default(),
+            open: BTreeSet::new(),
+            touched: Touched::default(),
             names: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             waiting: BTreeSet::new(),
@@ -207,25 +205,25 @@ impl Core for Reconciler {
             Input::Observed(Err(_)) => self.observe_later(&mut turn),
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),
             Input::Underlay(answers) => self.take_underlay(&answers, &mut turn),
-            Input::Tunnel(report) => self.take_report(*report, &mut turn),
+            Input::Tunnel(report) => self.take_report(report, &mut turn),
             Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut turn),
             Input::Notice(link) => self.notice(link, &mut turn),
             Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
             Input::Timeout => self.pass_time(&mut turn),
         }
         self.follow_held_sources(&mut turn);
+        self.follow_touched();
         turn.effects
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        let recheck = self.slots.values().filter_map(|slot| slot.recheck.due).min();
         let looking = &self.looking;
         let named = [
             (looking.resync_at, "resync"),
             (looking.retry_at, "observe-retry"),
             (looking.notice_due, "observe"),
             (looking.sources_due, "sources"),
-            (recheck, "recheck"),
+            (self.slots.first_due(), "recheck"),
         ];
         named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
     }
@@ -313,7 +311,7 @@ impl Reconciler {
     }
 
     /// The last report of every provisioner that runs.
-    pub fn reports(&self) -> impl Iterator<Item = &TunnelReport> {
+    pub fn reports(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
         self.slots.values().filter_map(|slot| slot.report.as_ref())
     }
 
@@ -321,16 +319,37 @@ impl Reconciler {
     /// nothing under way. A full observation that is under way does not count.
     #[must_use]
     pub fn converged(&self) -> bool {
-        let settled = |slot: &Slot| match (&slot.stage, &slot.report) {
-            (Stage::Assigned(spec), Some(report)) => report.phase == Phase::Active && report.spec.as_ref() == Some(&**spec),
-            (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
-        };
         let decided = self.may_act() && self.looking.done && self.waiting.is_empty();
         let known = self.built.needs_source.is_empty() && self.underlay.withheld.is_empty();
-        let complete = known && self.desired.tunnels.keys().all(|id| self.slots.contains_key(id));
-        // Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
-        let no_strays = self.marks.keys().all(|id| self.slots.contains_key(id) || self.built.keep.contains(&id.0));
-        decided && complete && no_strays && !self.looking.unverified && self.slots.values().all(settled)
+        decided && known && !self.looking.unverified && self.open.is_empty()
+    }
+
+    /// Whether it is not yet seen that there is what should be of this tunnel: no provisioner is at work on it, or one is and is
+    /// not done. Off takes away what was seen of ours; its removal begins with the observation that follows the switch.
+    fn is_open(&self, tunnel: &TunnelId) -> bool {
+        match self.slots.get(tunnel) {
+            Some(slot) => !slot.is_settled(),
+            None => self.desired.tunnels.contains_key(tunnel) || (self.marks.contains_key(tunnel) && !self.built.keep.contains(&tunnel.0)),
+        }
+    }
+
+    /// Looks again at what may be open, or no longer.
+    fn follow_touched(&mut self) {
+        let slots = self.slots.take_touched();
+        let touched: BTreeSet<TunnelId> = match std::mem::take(&mut self.touched) {
+            Touched::All => {
+                self.slots.keys().chain(self.desired.tunnels.keys()).chain(self.marks.keys()).chain(&self.open).copied().collect()
+            }
+            Touched::These(others) => slots.into_iter().chain(others).collect(),
+        };
+        self.slots.look_at(touched.len());
+        for tunnel in touched {
+            if self.is_open(&tunnel) {
+                self.open.insert(tunnel);
+            } else {
+                self.open.remove(&tunnel);
+            }
+        }
     }
 
     /// Whether it is known what is to be done.
@@ -347,11 +366,11 @@ impl Reconciler {
         self.built.keep.iter().copied().map(TunnelId).collect()
     }
 
-    pub(super) fn want(&self, spec: &TunnelSpec) -> TunnelWant {
+    pub(super) fn want(&self, spec: &Arc<TunnelSpec>) -> TunnelWant {
         TunnelWant { spec: spec.clone(), incarnation: self.next_incarnation, learned: LearnedRoutes::Unknown }
     }
 
-    fn take_report(&mut self, report: TunnelReport, turn: &mut Turn<'_>) {
+    fn take_report(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
         self.next_incarnation = self.next_incarnation.max(report.incarnation.next());
         let in_conflict = report.failure.as_ref().is_some_and(|failure| is_conflict(&failure.fault));
         if in_conflict {
@@ -359,17 +378,16 @@ impl Reconciler {
         } else {
             self.conflicts.remove(&report.tunnel);
         }
-        match self.slots.get_mut(&report.tunnel) {
-            Some(slot) => {
-                slot.report = Some(report);
-                self.follow_far_ends(turn);
-            }
-            None => self.take_over(report, turn),
+        if self.slots.contains_key(&report.tunnel) {
+            self.slots.edit(&report.tunnel.clone(), |slot| slot.report = Some(report));
+            self.follow_far_ends(turn);
+        } else {
+            self.take_over(report, turn);
         }
     }
 
     /// A provisioner that an earlier reconciler of this run started goes on with what that one told it.
-    fn take_over(&mut self, report: TunnelReport, turn: &mut Turn<'_>) {
+    fn take_over(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
         let Some(spec) = report.spec.clone() else { return };
         let (tunnel, link, endpoints) = (report.tunnel, spec.link.name.clone(), (spec.link.local, spec.link.remote));
         let stage = match report.phase {
@@ -377,7 +395,7 @@ impl Reconciler {
             Phase::Removed => return,
             Phase::Draining => Stage::Retiring { link: link.clone() },
             Phase::Pending | Phase::Linking | Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Failed => {
-                Stage::Assigned(Box::new(spec))
+                Stage::Assigned(spec)
             }
         };
         self.adopt_source_of(&stage);
@@ -402,12 +420,6 @@ impl Mark {
 
     pub(super) fn of(spec: &TunnelSpec) -> Self {
         Self { link: spec.link.name.clone(), endpoints: Some((spec.link.local, spec.link.remote)) }
-    }
-}
-
-impl Slot {
-    pub(super) fn new(stage: Stage) -> Self {
-        Self { stage, report: None, recheck: Recheck::default(), names: BTreeSet::new(), endpoints: BTreeSet::new() }
     }
 }
 

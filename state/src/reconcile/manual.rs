@@ -1,13 +1,17 @@
 //! What an operator asks for past the ledger.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Role,
-    machine::{Reconciler, Stage, Turn},
+    machine::{Reconciler, Turn},
     pass::stray_of,
+    slots::Stage,
 };
 use crate::{
     Exclusion, LinkName, Owners, ServiceClass, TunnelId, TunnelSpec,
@@ -149,7 +153,7 @@ impl Reconciler {
         let names: BTreeSet<&LinkName> = specs.iter().map(|spec| &spec.link.name).collect();
         built.tunnels.retain(|id, spec| !removed.contains(id) && !names.contains(&spec.link.name));
         built.keep.retain(|key| !removed.contains(&TunnelId(*key)));
-        built.tunnels.extend(specs.into_iter().map(|spec| (spec.id, spec)));
+        built.tunnels.extend(specs.into_iter().map(|spec| (spec.id, Arc::new(spec))));
     }
 
     pub(super) fn take_exclusion(&mut self, exclude: Exclusion, turn: &mut Turn<'_>) {

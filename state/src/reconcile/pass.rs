@@ -1,17 +1,19 @@
 //! One pass: from what is wanted now to what the provisioners are told.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::{
     Effect, ManualEnd, Role,
-    machine::{Reconciler, Shutdown, Slot, Stage, Stray, Turn},
+    machine::{Reconciler, Shutdown, Stray, Touched, Turn},
+    slots::{Slot, Stage},
 };
 use crate::{
-    Desired, Incarnation, LinkName, Switch, TunnelId, TunnelSpec,
-    desired::{Built, Request, build},
+    Desired, Incarnation, LinkName, Pubkey, Switch, TunnelId, TunnelSpec,
+    desired::{Built, Refusal, Request, build},
     event::Event,
     guard::AcceptedView,
     lifecycle::RetireReason,
+    view::Difference,
 };
 
 /// More links than a provisioner makes between two reports.
@@ -21,14 +23,14 @@ impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
         let first = self.view.is_none();
         // A pass is a function of what is known, and everything else that becomes known has its own pass.
-        let nothing_new = self.view.as_ref().is_some_and(|before| before.view.says_the_same_as(&view.view));
+        let difference = self.view.as_ref().map_or_else(|| Arc::new(Difference::Everything), |before| view.differs_from(before));
         self.view = Some(view);
         self.held = None;
         let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, turn);
-        if nothing_new && !over {
+        if *difference == Difference::Nothing && !over {
             return;
         }
-        self.pass(turn);
+        self.pass_for(&difference, turn);
         if first {
             self.observe(turn);
         }
@@ -94,8 +96,7 @@ impl Reconciler {
     /// Once nothing more is being taken down, the host is looked at: whatever is still there goes too. No more often than
     /// after lost notices, should the same thing be there again and again.
     fn verify_removals(&mut self, turn: &mut Turn<'_>) {
-        let removing = self.slots.values().any(|slot| matches!(slot.stage, Stage::Retiring { .. }));
-        if self.looking.unverified && !removing && self.shutdown.is_none() {
+        if self.looking.unverified && !self.slots.any_retires() && self.shutdown.is_none() {
             self.notice(None, turn);
         }
     }
@@ -104,6 +105,7 @@ impl Reconciler {
         if remove {
             self.shutdown = Some(Shutdown::Remove { looked: false });
             self.desired = Desired::default();
+            self.touched = Touched::All;
             self.retire_others(&RetireReason::DaemonStops, turn);
             self.observe(turn);
         } else {
@@ -116,9 +118,8 @@ impl Reconciler {
     }
 
     pub(super) fn detach(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
-        if let Some(slot) = self.slots.get_mut(&tunnel) {
-            slot.stage = Stage::Detaching;
-            slot.recheck.due = None;
+        let let_go = |slot: &mut Slot| (slot.stage, slot.recheck.due) = (Stage::Detaching, None);
+        if self.slots.edit(&tunnel, let_go).is_some() {
             turn.effects.push(Effect::Detach(tunnel));
         }
     }
@@ -141,6 +142,7 @@ impl Reconciler {
             return;
         }
         if !self.may_act() || !self.looking.done {
+            self.follows_view = false;
             return;
         }
         self.rebuild(turn);
@@ -153,52 +155,45 @@ impl Reconciler {
         self.ask_sources(turn);
     }
 
-    pub(super) fn rebuild(&mut self, turn: &mut Turn<'_>) {
-        let mut built = self.build();
-        self.put_far_ends(&mut built);
-        self.ask_underlay(turn);
-        self.tell_refused(&built, turn);
-        let wants = built.tunnels.iter().map(|(id, spec)| (*id, self.want(spec)));
-        self.desired = Desired { tunnels: wants.collect() };
-        self.built = built;
-    }
-
-    fn tell_refused(&self, built: &Built, turn: &mut Turn<'_>) {
-        let (before, now) = (&self.built.refused, &built.refused);
-        for (user, refusal) in before.iter().filter(|(user, _)| !now.contains_key(*user)) {
-            turn.effects.push(Effect::Record(Event::RefusalOver { user: *user, refusal: refusal.clone() }));
-        }
-        for (user, refusal) in now.iter().filter(|(user, refusal)| before.get(user) != Some(refusal)) {
-            turn.effects.push(Effect::Record(Event::Refused { user: *user, refusal: refusal.clone() }));
+    pub(super) fn build_from_view(&self) -> Built {
+        let provisioned = |id: &TunnelId| self.is_provisioned(id);
+        match self.switch {
+            Some(Switch::On | Switch::Unknown) => self.request(&provisioned).as_ref().map(build).unwrap_or_default(),
+            Some(Switch::Off) | None => Built::default(),
         }
     }
 
-    fn build(&mut self) -> Built {
-        let mut built = self.build_from_view();
-        if self.is_held() {
-            self.hold_as_it_is(&mut built);
-        }
-        self.put_manual(&mut built);
-        self.fit_to_underlay(&mut built);
-        built
-    }
-
-    fn build_from_view(&self) -> Built {
-        let (Some(Switch::On | Switch::Unknown), Some(view), Some(role)) = (self.switch, &self.view, self.role) else {
-            return Built::default();
-        };
-        let assigned = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_))).map(|(id, _)| *id);
-        let provisioned = self.marks.keys().copied().chain(assigned).collect();
-        build(&Request {
-            view: &view.view,
-            role,
+    /// What the view in force is asked.
+    pub(super) fn request<'a>(&'a self, provisioned: &'a dyn Fn(&TunnelId) -> bool) -> Option<Request<'a>> {
+        Some(Request {
+            view: &self.view.as_ref()?.view,
+            role: self.role?,
             sources: &self.sources.known,
-            provisioned: &provisioned,
+            provisioned,
             max_prefixes: self.settings.max_prefixes,
             liveness: self.settings.liveness,
             owners: self.settings.owners,
             exclude: &self.exclude,
         })
+    }
+
+    pub(super) fn is_provisioned(&self, tunnel: &TunnelId) -> bool {
+        self.marks.contains_key(tunnel) || self.slots.get(tunnel).is_some_and(|slot| slot.spec().is_some())
+    }
+
+    /// Tells what became of refusals: whose, what it was, and what it is.
+    pub(super) fn tell_refusals<'a>(
+        refusals: impl Iterator<Item = (&'a Pubkey, Option<&'a Refusal>, Option<&'a Refusal>)>,
+        turn: &mut Turn<'_>,
+    ) {
+        for (user, was, is) in refusals.filter(|(_, was, is)| was != is) {
+            let told = match (was, is) {
+                (_, Some(refusal)) => Event::Refused { user: *user, refusal: refusal.clone() },
+                (Some(refusal), None) => Event::RefusalOver { user: *user, refusal: refusal.clone() },
+                (None, None) => continue,
+            };
+            turn.effects.push(Effect::Record(told));
+        }
     }
 
     /// Retires every tunnel that is neither desired nor kept, each for its own reason.
@@ -220,14 +215,15 @@ impl Reconciler {
     }
 
     fn undesired(&self) -> Vec<Stray> {
-        let leaving = self.slots.iter().filter_map(|(id, slot)| match &slot.stage {
-            Stage::Assigned(spec) if !self.keeps(*id) => Some(stray_of(*id, spec)),
-            Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
-        });
-        leaving.collect()
+        self.undesired_of(self.slots.keys())
     }
 
-    fn why_undesired(&self, tunnel: TunnelId) -> RetireReason {
+    pub(super) fn undesired_of<'a>(&self, tunnels: impl IntoIterator<Item = &'a TunnelId>) -> Vec<Stray> {
+        let leaving = tunnels.into_iter().filter(|id| !self.keeps(**id));
+        leaving.filter_map(|id| Some(stray_of(*id, self.slots.get(id)?.spec()?))).collect()
+    }
+
+    pub(super) fn why_undesired(&self, tunnel: TunnelId) -> RetireReason {
         if tunnel.is_manual() {
             return RetireReason::ManualOver;
         }
@@ -263,7 +259,7 @@ impl Reconciler {
             let Some(want) = self.desired.tunnels.get(&id) else { continue };
             let spec = &want.spec;
             match self.slots.get(&id).map(|slot| &slot.stage) {
-                Some(Stage::Assigned(before)) if **before == *spec => {}
+                Some(Stage::Assigned(before)) if before == spec => {}
                 Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_taken(spec) => {
                     let stray = stray_of(id, before);
                     self.retire(stray, RetireReason::Replaced, turn);
@@ -290,13 +286,13 @@ impl Reconciler {
     }
 
     pub(super) fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
-        if let Some(slot) = self.slots.get_mut(&tunnel) {
-            self.names.entry(link.clone()).or_insert(tunnel);
-            slot.names.insert(link);
-            if let Some(endpoints) = endpoints {
-                self.endpoints.entry(endpoints).or_insert(tunnel);
-                slot.endpoints.insert(endpoints);
-            }
+        let take = |slot: &mut Slot| {
+            slot.names.insert(link.clone());
+            slot.endpoints.extend(endpoints);
+        };
+        if self.slots.edit(&tunnel, take).is_some() {
+            self.names.entry(link).or_insert(tunnel);
+            endpoints.map(|endpoints| self.endpoints.entry(endpoints).or_insert(tunnel));
         }
     }
 
@@ -314,26 +310,26 @@ impl Reconciler {
         self.conflicts.remove(&tunnel);
     }
 
-    pub(super) fn assign(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
+    pub(super) fn assign(&mut self, spec: &Arc<TunnelSpec>, turn: &mut Turn<'_>) {
         let incarnation = self.next_incarnation;
         self.next_incarnation = incarnation.next();
         let mut slot = self.slots.remove(&spec.id).unwrap_or_else(|| Slot::new(Stage::Detaching));
         self.release(spec.id, &slot);
         slot.names.clear();
         slot.endpoints.clear();
-        slot.stage = Stage::Assigned(Box::new(spec.clone()));
+        slot.stage = Stage::Assigned(spec.clone());
         self.slots.insert(spec.id, slot);
         self.hold(spec.id, spec.link.name.clone(), Some((spec.link.local, spec.link.remote)));
-        turn.effects.push(Effect::Assign { spec: Box::new(spec.clone()), incarnation, generation: self.generation.next() });
+        turn.effects.push(Effect::Assign { spec: spec.clone(), incarnation, generation: self.generation.next() });
     }
 
     pub(super) fn retire(&mut self, stray: Stray, reason: RetireReason, turn: &mut Turn<'_>) {
         let Stray { tunnel, link, endpoints, rules } = stray;
         self.conflicts.remove(&tunnel);
         let stage = Stage::Retiring { link: link.clone() };
-        let slot = self.slots.entry(tunnel).or_insert_with(|| Slot::new(Stage::Detaching));
-        slot.stage = stage;
-        slot.recheck.due = None;
+        let mut slot = self.slots.remove(&tunnel).unwrap_or_else(|| Slot::new(Stage::Detaching));
+        (slot.stage, slot.recheck.due) = (stage, None);
+        self.slots.insert(tunnel, slot);
         self.hold(tunnel, link.clone(), endpoints);
         turn.effects.push(Effect::Retire { tunnel, link, rules, reason });
     }

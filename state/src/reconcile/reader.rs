@@ -117,7 +117,7 @@ impl Reader {
 
 fn input(tunnel: TunnelId, news: TunnelNews) -> Input {
     match news {
-        TunnelNews::Report(report) => Input::Tunnel(Box::new(report.as_ref().clone())),
+        TunnelNews::Report(report) => Input::Tunnel(report),
         TunnelNews::Ended { finished } => Input::ProvisionerEnded { tunnel, finished },
     }
 }

@@ -3,13 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     Effect, Role,
-    machine::{Reconciler, Slot, Stage, Turn},
+    machine::{Reconciler, Turn},
+    slots::{Slot, Stage},
 };
 use crate::{Observed, TunnelId, TunnelSpec, desired::takes_route_source, event::Event};
 
@@ -181,7 +183,7 @@ impl Reconciler {
     /// The tunnel there whose source the host chose.
     fn tunnel_towards(&self, endpoint: Ipv4Addr) -> Option<&TunnelSpec> {
         let specs = self.slots.values().filter_map(Slot::spec);
-        specs.filter(|spec| takes_route_source(spec.kind)).find(|spec| spec.link.remote == endpoint)
+        specs.filter(|spec| takes_route_source(spec.kind)).find(|spec| spec.link.remote == endpoint).map(Arc::as_ref)
     }
 }
 
@@ -190,15 +192,6 @@ impl Sources {
         if !self.known.contains_key(&endpoint) {
             self.known.insert(endpoint, Some(source));
             self.adopted.insert(endpoint);
-        }
-    }
-}
-
-impl Slot {
-    fn spec(&self) -> Option<&TunnelSpec> {
-        match &self.stage {
-            Stage::Assigned(spec) => Some(spec),
-            Stage::Retiring { .. } | Stage::Detaching => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::{
     Effect,
     machine::{Reconciler, Turn},
 };
-use crate::{LinkSpec, TunnelId, desired::Built};
+use crate::{LinkSpec, TunnelId, TunnelSpec, desired::Built};
 
 /// A tunnel's way through the underlay: its outer source and destination.
 pub type Way = (Ipv4Addr, Ipv4Addr);
@@ -35,18 +36,28 @@ pub(super) struct Underlay {
     known: BTreeMap<Way, Option<u32>>,
     /// Those that the tunnels of the last build take.
     used: BTreeSet<Way>,
-    /// Tunnels that are not built before the MTU of their way is known, with their far ends.
-    pub(super) withheld: BTreeMap<TunnelId, Ipv4Addr>,
+    /// Tunnels that are not built before the MTU of their way is known.
+    pub(super) withheld: BTreeMap<TunnelId, Arc<TunnelSpec>>,
     asked: BTreeSet<Way>,
 }
 
 impl Reconciler {
     /// Gives every tunnel its MTU. One whose way is not known yet stays as it is; it is known in a moment.
     pub(super) fn fit_to_underlay(&mut self, built: &mut Built) {
-        let Underlay { known, used, withheld, asked } = &mut self.underlay;
-        withheld.clear();
-        used.clear();
-        for (id, spec) in &mut built.tunnels {
+        self.underlay.withheld.clear();
+        self.underlay.used.clear();
+        let all = built.tunnels.keys().copied().collect();
+        self.fit_some_to_underlay(built, &all);
+        let Underlay { known, used, asked, .. } = &mut self.underlay;
+        known.retain(|way, _| used.contains(way));
+        asked.retain(|way| used.contains(way));
+    }
+
+    /// The same for some of those that are built.
+    pub(super) fn fit_some_to_underlay(&mut self, built: &mut Built, tunnels: &BTreeSet<TunnelId>) {
+        let Underlay { known, used, withheld, .. } = &mut self.underlay;
+        for id in tunnels {
+            let Some(spec) = built.tunnels.get_mut(id) else { continue };
             let way = way(&spec.link);
             let mtu = match self.settings.mtu {
                 Some(mtu) => Some(mtu),
@@ -56,17 +67,14 @@ impl Reconciler {
                 }
             };
             match mtu {
-                Some(mtu) => spec.link.mtu = mtu,
+                Some(mtu) if spec.link.mtu == mtu => {}
+                Some(mtu) => Arc::make_mut(spec).link.mtu = mtu,
                 None => {
-                    withheld.insert(*id, spec.link.remote);
+                    withheld.insert(*id, spec.clone());
+                    built.tunnels.remove(id);
+                    built.keep.insert(id.0);
                 }
             }
-        }
-        known.retain(|way, _| used.contains(way));
-        asked.retain(|way| used.contains(way));
-        for id in withheld.keys() {
-            built.tunnels.remove(id);
-            built.keep.insert(id.0);
         }
     }
 
@@ -95,14 +103,22 @@ impl Reconciler {
     /// Several questions may be under way: an answer is about what its own question asked.
     pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, turn: &mut Turn<'_>) {
         let Underlay { known, used, asked, .. } = &mut self.underlay;
-        let mut changed = false;
+        let mut changed = BTreeSet::new();
         for (way, answer) in answers.iter().filter(|(way, _)| used.contains(way)) {
             asked.remove(way);
             // A route that is missing for a moment says nothing about its MTU.
             let now = answer.or(known.get(way).copied().flatten());
-            changed |= known.insert(*way, now) != Some(now);
+            if known.insert(*way, now) != Some(now) {
+                changed.insert(*way);
+            }
         }
-        if changed && self.shutdown.is_none() {
+        if changed.is_empty() || self.shutdown.is_some() {
+            return;
+        }
+        if self.may_pass_for_some() {
+            let users = changed.iter().filter_map(|way| self.built.claims.between(way)).collect();
+            self.pass_for_some(users, turn);
+        } else {
             self.pass(turn);
             self.assign_manual(turn);
         }
@@ -121,7 +137,21 @@ impl Reconciler {
     }
 }
 
-fn way(link: &LinkSpec) -> Way {
+impl Underlay {
+    /// Nobody goes this way any more.
+    pub(super) fn leave(&mut self, way: Way) {
+        self.used.remove(&way);
+        self.known.remove(&way);
+        self.asked.remove(&way);
+    }
+
+    #[cfg(test)]
+    pub(super) fn uses(&self, ways: &BTreeSet<Way>) -> bool {
+        self.used == *ways
+    }
+}
+
+pub(super) fn way(link: &LinkSpec) -> Way {
     (link.local, link.remote)
 }
 

@@ -5,17 +5,21 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Effect,
     ends::installs,
-    machine::{Mark, Reconciler, Shutdown, Slot, Stage, Stray, Turn},
+    machine::{Mark, Reconciler, Shutdown, Stray, Touched, Turn},
+    slots::{Recheck, Stage},
 };
 use crate::{
-    Action, LinkName, Observed, Phase, TunnelId,
+    Action, LinkName, Observed, ObservedTunnel, Phase, RouteProtocol, TunnelId,
     lifecycle::RetireReason,
     plan::{Limits, plan_keeping},
+    random::{Random as _, SplitMix64},
 };
 
 /// The share of the gap between two looks at a tunnel that each of its learned routes asks for: some ten times what a look
 /// costs.
 const GAP_PER_ROUTE: Duration = Duration::from_micros(20);
+/// So many tunnels, about, look for themselves at one resync.
+const LOOKS_AT_ONCE: usize = 256;
 
 impl Reconciler {
     /// Asks for a full observation; one that is under way is followed by another.
@@ -41,7 +45,10 @@ impl Reconciler {
         let first = !std::mem::replace(&mut self.looking.done, true);
         let marks = observed.ours().map(|(id, _, have)| (id, Mark::seen(have))).filter(|(id, _)| !self.ended.contains(id)).collect();
         let another = self.marks != marks;
-        self.marks = marks;
+        if another {
+            self.touched = Touched::All;
+            self.marks = marks;
+        }
         let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
         if first {
@@ -137,15 +144,15 @@ impl Reconciler {
         if resync || retry || noticed {
             self.observe(turn);
         }
-        let due = |slot: &Slot| slot.recheck.due.is_some_and(|at| now >= at);
-        for tunnel in self.slots.iter().filter(|(_, slot)| due(slot)).map(|(id, _)| *id).collect::<Vec<_>>() {
+        while let Some(tunnel) = self.slots.due(now) {
+            self.slots.edit(&tunnel, |slot| slot.recheck.due = None);
             self.recheck(tunnel, turn);
         }
     }
 
     /// Tells a tunnel to look again: at once, and then at most once in each gap.
     fn recheck(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
-        let Some(slot) = self.slots.get_mut(&tunnel) else { return };
+        let Some(slot) = self.slots.get(&tunnel) else { return };
         match slot.stage {
             Stage::Assigned(_) => {}
             Stage::Retiring { .. } | Stage::Detaching => return,
@@ -153,13 +160,11 @@ impl Reconciler {
         // A look reads all routes over the link, and routes that a session teaches us are changes too.
         let routes = slot.report.as_ref().map_or(0, |report| report.learned_routes);
         let gap = self.settings.recheck_gap.max(GAP_PER_ROUTE.saturating_mul(u32::try_from(routes).unwrap_or(u32::MAX)));
-        match slot.recheck.last.map(|at| at + gap).filter(|at| *at > turn.now) {
-            Some(at) => slot.recheck.due = Some(at),
-            None => {
-                slot.recheck.last = Some(turn.now);
-                slot.recheck.due = None;
-                turn.effects.push(Effect::Recheck(tunnel));
-            }
+        let due = slot.recheck.last.map(|at| at + gap).filter(|at| *at > turn.now);
+        let last = if due.is_some() { slot.recheck.last } else { Some(turn.now) };
+        self.slots.edit(&tunnel, |slot| slot.recheck = Recheck { last, due });
+        if due.is_none() {
+            turn.effects.push(Effect::Recheck(tunnel));
         }
     }
 
@@ -184,7 +189,7 @@ impl Reconciler {
             stray.rules = std::mem::take(&mut rules);
             self.retire(stray, reason.clone(), turn);
         }
-        if retired.is_empty() && !rules.is_empty() && self.slots.values().all(|slot| !matches!(slot.stage, Stage::Retiring { .. })) {
+        if retired.is_empty() && !rules.is_empty() && !self.slots.any_retires() {
             self.retire_rules(rules, turn);
         }
         self.commit(before, turn);
@@ -233,13 +238,23 @@ impl Reconciler {
         }
     }
 
-    /// What routes a session taught is not known here, so those are not compared: see [`Self::recheck_learned`].
+    /// Of routes that a session taught, only their number is known here: see [`Self::recheck_learned`].
     fn recheck_drifted(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
         let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
-        let drifted: BTreeSet<TunnelId> = plan.steps.iter().map(|step| step.tunnel).collect();
+        let of_session = observed.ours().filter(|(id, _, have)| self.lacks_routes(id, have)).map(|(id, ..)| id);
+        let drifted: BTreeSet<TunnelId> = plan.steps.iter().map(|step| step.tunnel).chain(of_session).collect();
         for tunnel in drifted.into_iter().filter(|tunnel| self.is_settled(tunnel)).collect::<Vec<_>>() {
             self.recheck(tunnel, turn);
         }
+    }
+
+    /// Whether there are fewer routes of its session than its provisioner says, or more where none stays.
+    fn lacks_routes(&self, tunnel: &TunnelId, have: &ObservedTunnel) -> bool {
+        let Some(report) = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()) else { return false };
+        let Some(install) = report.spec.as_ref().and_then(|spec| spec.bgp.as_ref()?.install) else { return false };
+        let there = have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).count();
+        let told = report.learned_routes.saturating_sub(report.blocked_routes.count);
+        there < told || (there > told && !install.retain)
     }
 
     /// A tunnel that is still being built, or that failed, looks by itself.
@@ -248,14 +263,43 @@ impl Reconciler {
         matches!(phase, Some(Phase::Active | Phase::Peering))
     }
 
-    /// Tunnels with routes from a session look for themselves.
+    /// Tunnels with routes from a session look for themselves: all of them where they are few, else those whose turn it is.
     fn recheck_learned(&mut self, turn: &mut Turn<'_>) {
-        let learning = self.slots.iter().filter(|(_, slot)| match &slot.stage {
-            Stage::Assigned(spec) => installs(spec),
-            Stage::Retiring { .. } | Stage::Detaching => false,
-        });
-        for tunnel in learning.map(|(id, _)| *id).collect::<Vec<_>>() {
+        let learning = self.slots.iter().filter(|(_, slot)| slot.spec().is_some_and(|spec| installs(spec))).map(|(id, _)| *id);
+        let learning: Vec<TunnelId> = learning.collect();
+        let turns = learning.len().div_ceil(LOOKS_AT_ONCE).max(1) as u64;
+        let now = self.looking.resyncs % turns;
+        self.looking.resyncs += 1;
+        for tunnel in learning.into_iter().filter(|tunnel| turn_of(tunnel, turns) == now) {
             self.recheck(tunnel, turn);
         }
+    }
+}
+
+/// Which of so many turns is this tunnel's, always the same. Tunnels are spread evenly.
+fn turn_of(tunnel: &TunnelId, turns: u64) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = tunnel.0.0;
+    SplitMix64::new(u64::from_be_bytes([a, b, c, d, e, f, g, h])).next_u64() % turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Pubkey;
+
+    #[test]
+    fn each_tunnel_has_one_turn_and_no_turn_has_many_more_than_its_share() {
+        let tunnels: Vec<TunnelId> = (0..10_000u32)
+            .map(|n| {
+                let mut key = [7; 32];
+                key[..4].copy_from_slice(&n.to_be_bytes());
+                TunnelId(Pubkey(key))
+            })
+            .collect();
+        let turns = tunnels.len().div_ceil(LOOKS_AT_ONCE) as u64;
+        let shares: Vec<usize> = (0..turns).map(|now| tunnels.iter().filter(|tunnel| turn_of(tunnel, turns) == now).count()).collect();
+        assert_eq!(shares.iter().sum::<usize>(), tunnels.len());
+        assert!(shares.iter().all(|share| *share < LOOKS_AT_ONCE * 3 / 2), "{shares:?}");
+        assert!(tunnels.iter().all(|tunnel| turn_of(tunnel, 1) == 0), "few tunnels all look at every resync");
     }
 }

@@ -9,7 +9,7 @@ fn without_session() -> TunnelSpec {
 
 fn host_with(spec: TunnelSpec, incarnation: u64) -> Model {
     let mut model = Model::new();
-    let want = TunnelWant { spec, incarnation: Incarnation(incarnation), learned: LearnedRoutes::Unknown };
+    let want = TunnelWant { spec: spec.into(), incarnation: Incarnation(incarnation), learned: LearnedRoutes::Unknown };
     model.apply_all(&plan_tunnel(&want, &Observed::default()).steps);
     model
 }

@@ -85,8 +85,8 @@ impl Bench {
         effects
     }
 
-    fn assign(&mut self, spec: TunnelSpec) -> Vec<Effect> {
-        self.give(Input::Assign { spec: Box::new(spec), incarnation: Incarnation(10), generation: Generation(1) })
+    fn assign(&mut self, spec: impl Into<std::sync::Arc<TunnelSpec>>) -> Vec<Effect> {
+        self.give(Input::Assign { spec: spec.into(), incarnation: Incarnation(10), generation: Generation(1) })
     }
 
     fn retire(&mut self) -> Vec<Effect> {

@@ -114,7 +114,7 @@ fn a_device_that_is_left_hears_prunes_and_the_next_one_hears_of_the_groups_at_on
     assert_eq!(runs(&bench.log), [None, Some((1, 1, false)), Some((1, 1, true))]);
     bench.log.clear();
     let mut other_source = bench.machine.report().spec.unwrap();
-    other_source.link.local = Ipv4Addr::new(192, 0, 2, 77);
+    std::sync::Arc::make_mut(&mut other_source).link.local = Ipv4Addr::new(192, 0, 2, 77);
     bench.assign(other_source);
     bench.run();
     assert_eq!(runs(&bench.log), [], "the device is the same");

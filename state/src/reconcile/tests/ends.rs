@@ -69,14 +69,14 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     bench.observe();
     assert_eq!(far_ends(&bench, 1), [elsewhere]);
     // Nobody answers there: it goes back, and tries again later.
-    let mut back = bench.machine.slots[&id(2)].report.clone().unwrap();
+    let mut back = TunnelReport::clone(bench.machine.slots[&id(2)].report.as_ref().unwrap());
     back.postponed = Some(PostponedMove {
         link: spec.link.clone(),
         reason: MoveReason { why: MoveFault::Silence, back_at: spec.link.remote },
         retry_at: bench.now,
     });
-    back.spec.as_mut().unwrap().link.remote = MULTICAST_END;
-    assert_eq!(bench.give(Input::Tunnel(Box::new(back))), ["assign 1 doublezero0"]);
+    Arc::make_mut(back.spec.as_mut().unwrap()).link.remote = MULTICAST_END;
+    assert_eq!(bench.give(Input::Tunnel(Arc::new(back))), ["assign 1 doublezero0"]);
     assert_eq!(far_ends(&bench, 1), [MULTICAST_END, elsewhere]);
 }
 
@@ -161,9 +161,9 @@ fn an_address_on_a_tunnel_of_ours_is_no_source() {
 #[test]
 fn a_tunnel_with_many_routes_is_looked_at_less_often() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
-    let mut report = bench.machine.slots[&id(1)].report.clone().unwrap();
+    let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
     report.learned_routes = 100_000;
-    bench.give(Input::Tunnel(Box::new(report)));
+    bench.give(Input::Tunnel(Arc::new(report)));
     assert_eq!(bench.give(Input::Notice(Some(name("doublezero0")))), ["recheck 1"]);
     assert!(bench.give(Input::Notice(Some(name("doublezero0")))).is_empty());
     assert_eq!(bench.pass("recheck"), (Duration::from_secs(2), vec!["recheck 1".to_owned()]));

@@ -1,5 +1,6 @@
 //! The reconciler with scripted inputs on a virtual clock.
 
+mod books;
 mod ends;
 mod held;
 mod manual;
@@ -12,7 +13,7 @@ mod watching;
 
 use std::time::Duration;
 
-use super::{machine::*, *};
+use super::{machine::*, slots::*, *};
 use crate::{
     Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant, View,
     model::Model,
@@ -117,7 +118,7 @@ impl Bench {
     }
 
     fn view(&mut self, view: View) -> Vec<String> {
-        self.give(Input::View(AcceptedView { view: Arc::new(view), read_at: self.now }))
+        self.give(Input::View(AcceptedView::new(Arc::new(view), self.now)))
     }
 
     /// Answers the observation that is under way.
@@ -138,7 +139,7 @@ impl Bench {
     fn report(&mut self, spec: &TunnelSpec, phase: Phase, failure: Option<crate::lifecycle::FailureReport>) -> Vec<String> {
         let report = TunnelReport {
             tunnel: spec.id,
-            spec: Some(spec.clone()),
+            spec: Some(spec.clone().into()),
             incarnation: Incarnation(0),
             phase,
             since: self.now,
@@ -157,7 +158,7 @@ impl Bench {
             contest: None,
             attempts: 0,
         };
-        self.give(Input::Tunnel(Box::new(report)))
+        self.give(Input::Tunnel(Arc::new(report)))
     }
 
     fn ended(&mut self, n: u8) -> Vec<String> {

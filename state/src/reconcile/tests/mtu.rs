@@ -35,7 +35,7 @@ fn a_tunnel_waits_for_the_mtu_of_its_way_and_is_asked_for_once() {
     let machine = &mut bench.machine;
     silent(machine, Input::Switch(Switch::On));
     silent(machine, Input::Observed(Ok(Arc::default())));
-    let accepted = |users| Input::View(AcceptedView { view: Arc::new(view(users)), read_at: Monotonic::ZERO });
+    let accepted = |users| Input::View(AcceptedView::new(Arc::new(view(users)), Monotonic::ZERO));
     let effects = silent(machine, accepted(vec![(1, user(1))]));
     let way = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(198, 51, 100, 1));
     assert!(effects.iter().any(|effect| text(effect) == format!("measure {:?}", BTreeSet::from([way]))), "{effects:?}");

@@ -21,7 +21,7 @@ fn idle(n: u8) -> Change {
 }
 
 fn in_force(role: Role) -> Change {
-    let accepted = AcceptedView { view: Arc::new(view([])), read_at: Monotonic::ZERO };
+    let accepted = AcceptedView::new(Arc::new(view([])), Monotonic::ZERO);
     Change::View(Some(InForce { role, accepted }))
 }
 

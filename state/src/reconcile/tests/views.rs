@@ -70,11 +70,8 @@ fn each_plan_that_changes_something_has_the_next_generation() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     assert_eq!(bench.machine.generation(), Generation(1));
     let changed = User { tunnel_net: user(9).tunnel_net, ..user(1) };
-    let effects = bench.machine.handle(
-        bench.now,
-        Input::View(AcceptedView { view: Arc::new(view([(1, changed)])), read_at: bench.now }),
-        &mut bench.random,
-    );
+    let effects =
+        bench.machine.handle(bench.now, Input::View(AcceptedView::new(Arc::new(view([(1, changed)])), bench.now)), &mut bench.random);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Assign { generation: Generation(2), .. })));
     let committed = Event::PlanCommitted { generation: Generation(2), assigned: 1, retired: 1 };
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(event) if *event == committed)));
@@ -206,7 +203,7 @@ fn reason(bench: &mut Bench, input: Input) -> String {
 
 #[test]
 fn a_removal_is_told_with_what_changed() {
-    let said = |users: Vec<(u8, User)>| Input::View(AcceptedView { view: Arc::new(view(users)), read_at: Monotonic::ZERO });
+    let said = |users: Vec<(u8, User)>| Input::View(AcceptedView::new(Arc::new(view(users)), Monotonic::ZERO));
     let running = || Bench::client().running([(1, own_user(1))]);
     assert_eq!(reason(&mut running(), said(vec![])), "the ledger no longer asks for it");
     assert_eq!(reason(&mut running(), Input::Switch(Switch::Off)), "disabled");
@@ -236,13 +233,13 @@ fn a_refusal_is_recorded_once() {
         let refused = |effect: &&Effect| matches!(effect, Effect::Record(Event::Refused { refusal: Refusal::NotActivated { .. }, .. }));
         effects.iter().filter(refused).count()
     };
-    let banned = || AcceptedView {
-        view: Arc::new(view([(1, user(1)), (2, User { status: UserStatus::Banned, ..user(2) })])),
-        read_at: Monotonic::ZERO,
+    let banned = || {
+        let users = [(1, user(1)), (2, User { status: UserStatus::Banned, ..user(2) })];
+        AcceptedView::new(Arc::new(view(users)), Monotonic::ZERO)
     };
     assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 1);
     assert_eq!(count(bench.machine.handle(bench.now, Input::View(banned()), &mut bench.random)), 0);
-    let again = AcceptedView { view: Arc::new(view([(1, user(1)), (2, user(2))])), read_at: Monotonic::ZERO };
+    let again = AcceptedView::new(Arc::new(view([(1, user(1)), (2, user(2))])), Monotonic::ZERO);
     let effects = bench.machine.handle(bench.now, Input::View(again), &mut bench.random);
     let over = |effect: &&Effect| matches!(effect, Effect::Record(Event::RefusalOver { user, .. }) if *user == id(2).0);
     assert_eq!(effects.iter().filter(over).count(), 1, "and so is its end");

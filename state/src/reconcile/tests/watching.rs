@@ -70,6 +70,27 @@ fn a_full_look_finds_drift_and_tells_only_the_tunnels_that_have_it() {
 }
 
 #[test]
+fn a_full_look_finds_learned_routes_that_are_gone_or_too_many() {
+    let mut bench = Bench::client().running([(1, own_user(1))]);
+    let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
+    let gateway = report.spec.as_ref().unwrap().bgp.as_ref().unwrap().peer_address;
+    let learned = |dst| crate::Route { via: gateway, source: Some(CLIENT), ..crate::testing::learned(1, dst) };
+    (report.learned_routes, report.blocked_routes.count) = (3, 1);
+    bench.give(Input::Tunnel(Arc::new(report)));
+    let link = name("doublezero0");
+    for dst in ["198.18.0.0/24", "198.18.1.0/24"] {
+        assert!(bench.model.add_route(&link, learned(dst)));
+    }
+    assert!(bench.observe().is_empty(), "the third one is blocked");
+    bench.model.delete_route(&link, &learned("198.18.0.0/24"));
+    assert_eq!(bench.observe(), ["recheck 1"]);
+    bench.model.add_route(&link, learned("198.18.0.0/24"));
+    bench.model.add_route(&link, learned("198.18.2.0/24"));
+    bench.now = bench.now + Duration::from_secs(1);
+    assert_eq!(bench.observe(), ["recheck 1"]);
+}
+
+#[test]
 fn a_tunnel_that_is_still_being_built_is_not_told_to_look() {
     let mut bench = Bench::gateway();
     bench.give(Input::Switch(Switch::On));
@@ -126,8 +147,8 @@ fn a_tunnel_that_just_ended_is_not_taken_for_a_stray_by_a_look_that_began_before
 fn incarnations_are_higher_than_any_mark_or_report() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let mut spec = bench.machine.desired.tunnels[&id(1)].spec.clone();
-    spec.id = id(9);
-    spec.link = crate::testing::link("dzt999", 9);
+    Arc::make_mut(&mut spec).id = id(9);
+    Arc::make_mut(&mut spec).link = crate::testing::link("dzt999", 9);
     let want = TunnelWant { spec, incarnation: Incarnation(1 << 40), learned: crate::LearnedRoutes::Unknown };
     bench.model.apply_all(&plan_tunnel(&want, bench.model.observed()).steps);
     bench.pass("resync");
