@@ -213,7 +213,7 @@ fn report(number: u32) -> TunnelReport {
     let began = Monotonic::from_elapsed(Duration::from_secs(60));
     TunnelReport {
         tunnel: id(number),
-        spec: LinkName::new(format!("dzt{number}")).ok().map(|name| spec(number, name)),
+        spec: LinkName::new(format!("dzt{number}")).ok().map(|name| Arc::new(spec(number, name))),
         incarnation: Incarnation(1),
         phase: Phase::Active,
         since: began,
