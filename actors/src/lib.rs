@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! root ─┬─ keeper            the enable switch on disk
-//!       ├─ status            the published snapshot and the log
+//!       ├─ status            the published snapshot
+//!       ├─ log               what happened, in words
 //!       ├─ kernel_monitor    notices of the dataplane
 //!       ├─ liveness          whether the routes that hosts watch carry
 //!       ├─ tunnels ── provisioner × N ── bgp_session, multicast
@@ -15,7 +16,7 @@
 //!       └─ service × N       listeners of the shell
 //! ```
 //!
-//! State travels on a board that outlives every actor; a mailbox holds at most one trigger for it. Restarts follow
+//! State travels in the table, which outlives every actor; a mailbox holds at most one trigger for it. Restarts follow
 //! [`policy::RestartPolicies`].
 
 mod board;
@@ -23,6 +24,7 @@ mod errors;
 mod handle;
 mod ledger_cache;
 mod lock;
+mod log;
 mod manual;
 mod preview;
 mod probes;

@@ -1,6 +1,6 @@
-//! Status: folds what happens into the published snapshot, and writes the log.
+//! Status: a reader that publishes what is true, and what is only known by looking: ages and how the ledger is read.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::{
@@ -8,13 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use warren_ledger::LedgerHealth;
-use warren_state::{
-    Phase, Sequence, SessionStatus,
-    event::{About, Event, Level},
-    journal::JournalEntry,
-    repeats::{Repeats, Sum, Telling},
-    table::Tables,
-};
+use warren_state::{Sequence, event::Event, table::Tables};
 
 use crate::{
     board::Board,
@@ -32,7 +26,7 @@ use crate::{
 pub(crate) const SPEC: Spec =
     Spec { last_words: Some(flush), ..Spec::new("status", Order::Reader, |board, root| linked(Status, board, root)) };
 
-/// How long the last lines of the log may take.
+/// How long the last snapshot may take.
 const FLUSH: Duration = Duration::from_secs(2);
 /// The age of the view and the ledger's health change without an event.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -44,7 +38,7 @@ pub(crate) enum StatusMessage {
     Poked,
     /// The snapshot is due.
     Publish,
-    /// Log and publish everything now.
+    /// Publish now.
     Flush(oneshot::Sender<()>),
 }
 
@@ -57,7 +51,6 @@ pub(crate) struct State {
     tables: Tables,
     stale: bool,
     ledger: LedgerHealth,
-    repeats: Repeats,
     published_at: Option<Instant>,
     due: Option<(Instant, AbortOnDrop)>,
 }
@@ -70,14 +63,14 @@ impl Actor for Status {
     async fn pre_start(&self, myself: ActorRef<StatusMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
         let watch = board.pulses.watch(SPEC.name, myself.get_cell());
         board.mailboxes.set(myself.clone());
-        // What an earlier status has published is told; what it has not read yet follows from there.
+        // What an earlier status has told of the age of the view is told.
         let (sequence, stale) = (board.published.borrow().sequence, board.published.borrow().stale);
         let poked = myself.clone();
         let following = board.truth.follow(Wants::Everything, move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
         let (tables, ledger) = (Tables::default(), board.published.borrow().ledger.clone());
-        Ok(State { board, watch, following, sequence, tables, stale, ledger, repeats: Repeats::default(), published_at: None, due: None })
+        Ok(State { board, watch, following, sequence, tables, stale, ledger, published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -95,7 +88,6 @@ impl Actor for Status {
             }
             StatusMessage::Flush(done) => {
                 state.fold();
-                state.repeats.rest(state.board.clock.now()).iter().for_each(log_sum);
                 state.publish(&myself);
                 let _nobody_waits = done.send(());
             }
@@ -108,24 +100,7 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
-        let (sequence, tables, told) = self.board.truth.told_since(self.sequence);
-        match told {
-            Ok(told) => told.iter().for_each(|entry| self.tell(entry)),
-            Err(gap) => {
-                tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
-                let kept = self.board.truth.told_since(Sequence(gap.oldest.0.saturating_sub(1))).2.unwrap_or_default();
-                kept.iter().filter(|entry| entry.sequence <= sequence).for_each(|entry| self.tell(entry));
-            }
-        }
-        (self.sequence, self.tables) = (sequence, tables);
-    }
-
-    fn tell(&mut self, entry: &JournalEntry) {
-        match self.repeats.take(self.board.clock.now(), entry) {
-            Telling::Plainly => log(entry, &""),
-            Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
-            Telling::Later => {}
-        }
+        (self.sequence, self.tables) = self.board.truth.snapshot();
     }
 
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
@@ -141,7 +116,6 @@ impl State {
     fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
         self.look_at_age();
         self.look_at_ledger();
-        self.repeats.due(self.board.clock.now()).iter().for_each(log_sum);
         self.board.published.send_replace(Arc::new(self.snapshot()));
         let now = Instant::now();
         self.published_at = Some(now);
@@ -227,7 +201,7 @@ impl State {
     }
 }
 
-/// What is not told yet is, where anybody is there to tell it.
+/// What is not published yet is, where anybody is there to do it.
 fn flush(board: Arc<Board>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();
@@ -235,19 +209,6 @@ fn flush(board: Arc<Board>) -> Task<()> {
             let _late = timeout(FLUSH, flushed).await;
         }
     })
-}
-
-/// What happened again and again, in one line.
-fn log_sum(sum: &Sum) {
-    let times = if sum.times == 1 { "once more".to_owned() } else { format!("{} times", sum.times) };
-    log(&sum.last, &format_args!(" ({times} in the last {})", within(sum.within)));
-}
-
-fn within(span: Duration) -> String {
-    match span.as_secs() {
-        60..=61 => "minute".to_owned(),
-        seconds => format!("{seconds} s"),
-    }
 }
 
 /// What the way to the ledger says of itself, where that is news.
@@ -258,33 +219,4 @@ fn news(before: &LedgerHealth, now: &LedgerHealth) -> Vec<Event> {
     let way = before.over_tunnel != now.over_tunnel;
     let way = way.then(|| Event::LedgerWayChanged { over_tunnel: now.over_tunnel.clone() });
     subscribed.into_iter().chain(way).collect()
-}
-
-/// The one place where events become log lines: the words, and what they are about as fields.
-fn log(entry: &JournalEntry, remark: &dyn fmt::Display) {
-    macro_rules! line {
-        ($level:ident) => {{
-            let (event, About { tunnel, link, incarnation, phase, session, class, code, actor }) = (&entry.event, entry.event.about());
-            tracing::$level!(
-                target: "warren::event",
-                event = event.name(),
-                sequence = entry.sequence.0,
-                tunnel = tunnel.map(display),
-                link = link.map(display),
-                incarnation = incarnation.map(|incarnation| incarnation.0),
-                phase = phase.map(Phase::name),
-                session = session.map(SessionStatus::name),
-                class = class.map(display),
-                code,
-                actor,
-                "{event}{remark}"
-            )
-        }};
-    }
-    match entry.event.level() {
-        Level::Debug => line!(debug),
-        Level::Info => line!(info),
-        Level::Warn => line!(warn),
-        Level::Error => line!(error),
-    }
 }

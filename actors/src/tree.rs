@@ -12,6 +12,7 @@ use crate::{
     board::Board,
     errors::{chain, late},
     handle::Handle,
+    log,
     probes::{client_ip, latency, liveness, monitor, watcher},
     settings::Settings,
     status,
@@ -30,6 +31,7 @@ use crate::{
 const ACTORS: &[Spec] = &[
     keeper::SPEC,
     status::SPEC,
+    log::SPEC,
     monitor::SPEC,
     liveness::SPEC,
     tunnels::SPEC,

@@ -35,6 +35,8 @@ struct Inner {
     recorder: Arc<Recorder>,
     followers: BTreeMap<u64, Follower>,
     next: u64,
+    /// How far readers have come that go on from there when they are started again.
+    cursors: BTreeMap<&'static str, Sequence>,
 }
 
 struct Follower {
@@ -47,6 +49,8 @@ struct Follower {
 pub(crate) enum Wants {
     /// Every step.
     Everything,
+    /// Steps that something tells.
+    Events,
     /// Steps with such changes.
     Changes(fn(&Change) -> bool),
 }
@@ -61,7 +65,7 @@ pub(crate) struct Following {
 impl Truth {
     /// `table` is empty.
     pub(crate) fn new(table: Table, recorder: Arc<Recorder>) -> Self {
-        Self { inner: Mutex::new(Inner { table, recorder, followers: BTreeMap::new(), next: 0 }) }
+        Self { inner: Mutex::new(Inner { table, recorder, followers: BTreeMap::new(), next: 0, cursors: BTreeMap::new() }) }
     }
 
     /// Appends what happened and what changed with it, as one step for every reader.
@@ -96,6 +100,21 @@ impl Truth {
     /// What is true now.
     pub(crate) fn tables(&self) -> Tables {
         self.inner().table.tables().clone()
+    }
+
+    /// What is true now, and the position of that.
+    pub(crate) fn snapshot(&self) -> (Sequence, Tables) {
+        self.inner().table.snapshot()
+    }
+
+    /// How far the reader of this name has come, also one that failed meanwhile.
+    pub(crate) fn cursor(&self, reader: &'static str) -> Sequence {
+        self.inner().cursors.get(reader).copied().unwrap_or_default()
+    }
+
+    /// The reader of this name has come so far.
+    pub(crate) fn advance(&self, reader: &'static str, position: Sequence) {
+        self.inner().cursors.insert(reader, position);
     }
 
     /// What is true now, the position of that, and every step from this one on to there.
@@ -148,6 +167,7 @@ impl Inner {
         }
         let wakes = |wants: Wants| match wants {
             Wants::Everything => true,
+            Wants::Events => !events.is_empty(),
             Wants::Changes(such) => changes.iter().any(such),
         };
         let woken: Vec<Arc<Poke>> = self.followers.values().filter(|one| wakes(one.wants)).map(|one| one.poke.clone()).collect();

@@ -1,0 +1,157 @@
+//! The log: a reader that tells what happened, each thing once, and sums up what repeats.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::oneshot, time::timeout};
+use warren_state::{
+    Phase, Sequence, SessionStatus,
+    event::{About, Level},
+    journal::JournalEntry,
+    repeats::{Repeats, Sum, Telling},
+};
+
+use crate::{
+    board::Board,
+    supervision::{
+        pulse::Watch,
+        spec::{Order, Spec, Task, linked},
+    },
+    truth::{Following, Wants},
+};
+
+pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("log", Order::Reader, |board, root| linked(Log, board, root)) };
+
+/// How long the last lines may take.
+const FLUSH: Duration = Duration::from_secs(2);
+/// From one look for sums that are due to the next.
+const SUMS: Duration = Duration::from_secs(1);
+
+pub(crate) struct Log;
+
+pub(crate) enum LogMessage {
+    /// Something happened.
+    Poked,
+    /// Sums may be due.
+    Sums,
+    /// Tell everything now.
+    Flush(oneshot::Sender<()>),
+}
+
+pub(crate) struct State {
+    board: Arc<Board>,
+    watch: Watch,
+    following: Following,
+    repeats: Repeats,
+}
+
+impl Actor for Log {
+    type Msg = LogMessage;
+    type State = State;
+    type Arguments = Arc<Board>;
+
+    async fn pre_start(&self, myself: ActorRef<LogMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
+        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+        board.mailboxes.set(myself.clone());
+        myself.send_interval(SUMS, || LogMessage::Sums);
+        let following = board.truth.follow(Wants::Events, move || {
+            let _gone = myself.cast(LogMessage::Poked);
+        });
+        Ok(State { board, watch, following, repeats: Repeats::default() })
+    }
+
+    async fn handle(&self, _myself: ActorRef<LogMessage>, message: LogMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+        let now = state.board.clock.now();
+        state.watch.pulse.busy(Some(now));
+        match message {
+            LogMessage::Poked => {
+                state.following.answer();
+                state.read();
+            }
+            LogMessage::Sums => state.repeats.due(now).iter().for_each(log_sum),
+            LogMessage::Flush(done) => {
+                state.read();
+                state.repeats.rest(now).iter().for_each(log_sum);
+                let _nobody_waits = done.send(());
+            }
+        }
+        state.watch.pulse.busy(None);
+        Ok(())
+    }
+}
+
+impl State {
+    /// Tells what happened since the last time, also of an earlier log that failed meanwhile.
+    fn read(&mut self) {
+        let truth = &self.board.truth;
+        let position = truth.cursor(SPEC.name);
+        let (now, _, told) = truth.told_since(position);
+        let told = told.unwrap_or_else(|gap| {
+            tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
+            let (_, _, kept) = truth.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
+            kept.unwrap_or_default().into_iter().filter(|entry| entry.sequence <= now).collect()
+        });
+        truth.advance(SPEC.name, now);
+        told.iter().for_each(|entry| self.tell(entry));
+    }
+
+    fn tell(&mut self, entry: &JournalEntry) {
+        match self.repeats.take(self.board.clock.now(), entry) {
+            Telling::Plainly => log(entry, &""),
+            Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
+            Telling::Later => {}
+        }
+    }
+}
+
+/// What is not told yet is, where anybody is there to tell it.
+fn flush(board: Arc<Board>) -> Task<()> {
+    Box::pin(async move {
+        let (done, flushed) = oneshot::channel();
+        if board.mailboxes.send(LogMessage::Flush(done)) {
+            let _late = timeout(FLUSH, flushed).await;
+        }
+    })
+}
+
+/// What happened again and again, in one line.
+fn log_sum(sum: &Sum) {
+    let times = if sum.times == 1 { "once more".to_owned() } else { format!("{} times", sum.times) };
+    log(&sum.last, &format_args!(" ({times} in the last {})", within(sum.within)));
+}
+
+fn within(span: Duration) -> String {
+    match span.as_secs() {
+        60..=61 => "minute".to_owned(),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+/// The one place where events become log lines: the words, and what they are about as fields.
+fn log(entry: &JournalEntry, remark: &dyn fmt::Display) {
+    macro_rules! line {
+        ($level:ident) => {{
+            let (event, About { tunnel, link, incarnation, phase, session, class, code, actor }) = (&entry.event, entry.event.about());
+            tracing::$level!(
+                target: "warren::event",
+                event = event.name(),
+                sequence = entry.sequence.0,
+                tunnel = tunnel.map(display),
+                link = link.map(display),
+                incarnation = incarnation.map(|incarnation| incarnation.0),
+                phase = phase.map(Phase::name),
+                session = session.map(SessionStatus::name),
+                class = class.map(display),
+                code,
+                actor,
+                "{event}{remark}"
+            )
+        }};
+    }
+    match entry.event.level() {
+        Level::Debug => line!(debug),
+        Level::Info => line!(info),
+        Level::Warn => line!(warn),
+        Level::Error => line!(error),
+    }
+}
