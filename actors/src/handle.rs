@@ -17,7 +17,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     settings::{ClientSettings, RoleSettings},
     snapshot::Snapshot,
     supervision::{
@@ -35,7 +35,7 @@ const OBSERVE: Duration = Duration::from_secs(5);
 /// The running tree. Cloning it gives another handle to the same tree.
 #[derive(Clone)]
 pub struct Handle {
-    pub(crate) board: Arc<Board>,
+    pub(crate) env: Arc<Env>,
     pub(crate) root: RootRef,
 }
 
@@ -43,13 +43,13 @@ impl Handle {
     /// The state as it was published last. Never waits.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.board.published.borrow().clone()
+        self.env.published.borrow().clone()
     }
 
     /// Follows the published state; the latest wins.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.board.published.subscribe()
+        self.env.published.subscribe()
     }
 
     /// Sets the enable switch. On return it is on disk and handed to the reconciler. A level: of several calls the last
@@ -76,12 +76,12 @@ impl Handle {
 
     async fn set(&self, change: Change) -> Result<(), SwitchError> {
         let (reply, answer) = oneshot::channel();
-        self.board.keeper.request(change, reply);
+        self.env.keeper.request(change, reply);
         answer.await.unwrap_or(Err(SwitchError::Unanswered))
     }
 
     async fn check_pin(&self, pin: Ipv4Addr) -> Result<(), EnableError> {
-        match &self.board.settings.role {
+        match &self.env.settings.role {
             RoleSettings::Gateway { .. } => return Err(EnableError::Gateway(pin)),
             RoleSettings::Client(ClientSettings { client_ip: Some(flag), .. }) if *flag != pin => {
                 return Err(EnableError::Conflict { pin, flag: *flag });
@@ -92,7 +92,7 @@ impl Handle {
             return Err(Unusable::NotPublic(pin).into());
         }
         let unverified = |reason: String| EnableError::Unverified { pin, reason };
-        let observed = timeout(OBSERVE, self.board.dataplane.observe(Scope::All)).await;
+        let observed = timeout(OBSERVE, self.env.dataplane.observe(Scope::All)).await;
         let observed = observed.map_err(|_late| unverified(format!("no answer within {} s", OBSERVE.as_secs())))?;
         let up = observed.map_err(|fault| unverified(fault.to_string()))?.host_up();
         Ok(may_pin(pin, &up)?)
@@ -101,7 +101,7 @@ impl Handle {
     /// What sessions may not teach us from now on, or why that cannot be said: then the list before holds, and status shows
     /// the reason. Routes that are in place follow without a session flap.
     pub fn exclude(&self, list: Result<Exclusion, String>) {
-        self.board.exclude(list);
+        self.env.exclude(list);
     }
 
     /// Observes now, and plans towards what is desired with the routes that the sessions taught us. Changes nothing.
@@ -109,18 +109,18 @@ impl Handle {
     /// # Errors
     /// When the dataplane cannot be observed, or there is no view or role yet.
     pub async fn plan(&self) -> Result<Plan, PlanError> {
-        crate::preview::plan(&self.board).await
+        crate::preview::plan(&self.env).await
     }
 
     /// What the sessions taught us, by tunnel. One whose provisioner does not answer within two seconds is absent.
     pub async fn learned(&self) -> BTreeMap<TunnelId, LearnedRoutes> {
-        crate::preview::learned(&self.board).await
+        crate::preview::learned(&self.env).await
     }
 
     /// Waits until every input that came before the call is taken into account, and desired and observed agree. Gives
     /// whether that came about within the time.
     pub async fn wait_converged(&self, within: Duration) -> bool {
-        let wanted = self.board.tables().inputs.0;
+        let wanted = self.env.tables().inputs.0;
         let mut published = self.subscribe();
         let converged = published.wait_for(|snapshot| snapshot.revision >= wanted && snapshot.converged);
         timeout(within, converged).await.is_ok_and(|outcome| outcome.is_ok())
@@ -129,19 +129,19 @@ impl Handle {
     /// Whether the tree is alive and the reconciler makes progress: only then may the watchdog be fed.
     #[must_use]
     pub fn progress(&self) -> bool {
-        self.board.pulses.makes_progress(reconciler::SPEC.name, self.board.clock.now(), self.board.settings.stuck_after)
-            && self.board.exit.borrow().is_none()
+        self.env.pulses.makes_progress(reconciler::SPEC.name, self.env.clock.now(), self.env.settings.stuck_after)
+            && self.env.exit.borrow().is_none()
     }
 
     /// What happened last, as far as it is kept in memory: a recording.
     #[must_use]
     pub fn recording(&self) -> Vec<u8> {
-        self.board.recorder.last()
+        self.env.recorder.last()
     }
 
     /// Stops the tree in the reverse order of its start, and returns why it ended.
     pub async fn stop(self, mode: StopMode) -> ExitReason {
-        if self.root.cast(RootMessage::Stop(mode)).is_err() && self.board.exit.borrow().is_none() {
+        if self.root.cast(RootMessage::Stop(mode)).is_err() && self.env.exit.borrow().is_none() {
             return ExitReason::Escalated { actor: "root".to_owned(), detail: "it is gone".to_owned() };
         }
         self.ended().await
@@ -149,7 +149,7 @@ impl Handle {
 
     /// Waits for the end of the tree and tells why it ended.
     pub async fn ended(&self) -> ExitReason {
-        let mut exit = self.board.exit.subscribe();
+        let mut exit = self.env.exit.subscribe();
         match exit.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone(),
             Err(_closed) => None,
@@ -160,25 +160,25 @@ impl Handle {
     /// The dataplane, for reads such as counters and source addresses.
     #[must_use]
     pub fn dataplane(&self) -> &Arc<dyn Dataplane> {
-        &self.board.dataplane
+        &self.env.dataplane
     }
 
     /// The one way to the ledger, for look-ups: what the actors read serves them, and the other way round.
     #[must_use]
     pub fn ledger(&self) -> &Fetcher {
-        &self.board.ledger
+        &self.env.ledger
     }
 
     /// This start of the daemon.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.board.epoch
+        self.env.epoch
     }
 
     /// The daemon's clock.
     #[must_use]
     pub fn clock(&self) -> Clock {
-        self.board.clock
+        self.env.clock
     }
 
     /// All journal entries after a position of this epoch.
@@ -186,14 +186,14 @@ impl Handle {
     /// # Errors
     /// When some of them are no longer kept: take a snapshot instead.
     pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
-        let told = self.board.truth.told_since(position).2?;
+        let told = self.env.truth.told_since(position).2?;
         Ok(told.into_iter().map(|entry| JournalEntry::clone(&entry)).collect())
     }
 
     /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.
     #[must_use]
     pub fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
-        self.board.truth.recent(tunnel, most)
+        self.env.truth.recent(tunnel, most)
     }
 
     /// What is true, at which position, and every step after the given one up to there.
@@ -201,7 +201,7 @@ impl Handle {
     /// The steps are an error when some of them are no longer kept: go on from what is true now.
     #[must_use]
     pub fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
-        self.board.truth.read_since(position)
+        self.env.truth.read_since(position)
     }
 
     /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it
@@ -213,12 +213,12 @@ impl Handle {
     /// When the tree was started, on tokio's clock.
     #[must_use]
     pub fn started_at(&self) -> Instant {
-        self.board.clock.instant(warren_state::Monotonic::ZERO)
+        self.env.clock.instant(warren_state::Monotonic::ZERO)
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("epoch", &self.board.epoch).finish_non_exhaustive()
+        f.debug_struct("Handle").field("epoch", &self.env.epoch).finish_non_exhaustive()
     }
 }

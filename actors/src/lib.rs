@@ -19,7 +19,7 @@
 //! State travels in the table, which outlives every actor; a mailbox holds at most one trigger for it. Restarts follow
 //! [`policy::RestartPolicies`].
 
-mod board;
+mod env;
 mod errors;
 mod handle;
 mod ledger_cache;

@@ -12,7 +12,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     supervision::{
         pulse::Watch,
         spec::{Order, Spec, Task, linked},
@@ -20,7 +20,7 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("log", Order::Reader, |board, root| linked(Log, board, root)) };
+pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("log", Order::Reader, |env, root| linked(Log, env, root)) };
 
 /// How long the last lines may take.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ pub(crate) enum LogMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     watch: Watch,
     following: Following,
     repeats: Repeats,
@@ -48,20 +48,20 @@ pub(crate) struct State {
 impl Actor for Log {
     type Msg = LogMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LogMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        board.mailboxes.set(myself.clone());
+    async fn pre_start(&self, myself: ActorRef<LogMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        env.mailboxes.set(myself.clone());
         myself.send_interval(SUMS, || LogMessage::Sums);
-        let following = board.truth.follow(Wants::Events, move || {
+        let following = env.truth.follow(Wants::Events, move || {
             let _gone = myself.cast(LogMessage::Poked);
         });
-        Ok(State { board, watch, following, repeats: Repeats::default() })
+        Ok(State { env, watch, following, repeats: Repeats::default() })
     }
 
     async fn handle(&self, _myself: ActorRef<LogMessage>, message: LogMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
-        let now = state.board.clock.now();
+        let now = state.env.clock.now();
         state.watch.pulse.busy(Some(now));
         match message {
             LogMessage::Poked => {
@@ -83,7 +83,7 @@ impl Actor for Log {
 impl State {
     /// Tells what happened since the last time, also of an earlier log that failed meanwhile.
     fn read(&mut self) {
-        let truth = &self.board.truth;
+        let truth = &self.env.truth;
         let position = truth.cursor(SPEC.name);
         let (now, _, told) = truth.told_since(position);
         let told = told.unwrap_or_else(|gap| {
@@ -96,7 +96,7 @@ impl State {
     }
 
     fn tell(&mut self, entry: &JournalEntry) {
-        match self.repeats.take(self.board.clock.now(), entry) {
+        match self.repeats.take(self.env.clock.now(), entry) {
             Telling::Plainly => log(entry, &""),
             Telling::Times(times) => log(entry, &format_args!(" ({times} times by now)")),
             Telling::Later => {}
@@ -105,10 +105,10 @@ impl State {
 }
 
 /// What is not told yet is, where anybody is there to tell it.
-fn flush(board: Arc<Board>) -> Task<()> {
+fn flush(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();
-        if board.mailboxes.send(LogMessage::Flush(done)) {
+        if env.mailboxes.send(LogMessage::Flush(done)) {
             let _late = timeout(FLUSH, flushed).await;
         }
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
 use warren_state::{Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal};
 
-use crate::{board::Board, handle::Handle, snapshot::Snapshot, tunnel::reconciler::ReconcilerMessage};
+use crate::{env::Env, handle::Handle, snapshot::Snapshot, tunnel::reconciler::ReconcilerMessage};
 
 /// How long a tunnel may take to be there or to be gone. A session is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,17 +52,17 @@ impl Handle {
     /// # Errors
     /// When it is not there. Then nothing of it stays.
     pub async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
-        let (id, board) = (request.id(), &self.board);
-        let before = board.report(id).map(|report| report.incarnation);
-        ask(board, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
+        let (id, env) = (request.id(), &self.env);
+        let before = env.report(id).map(|report| report.incarnation);
+        ask(env, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
         let outcome = |snapshot: &Snapshot| {
             let report = snapshot.tunnels.get(&id).filter(|report| is_new(report, before));
             let built = report.and_then(|report| outcome(report));
-            built.or_else(|| (!board.tables().manual.tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
+            built.or_else(|| (!env.tables().manual.tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
         };
         let built = self.when(outcome).await.unwrap_or(Err(ManualError::Late));
         if let Err(ManualError::Failed(_) | ManualError::Late) = &built {
-            ask(board, |reply| ReconcilerMessage::Remove { tunnel: id, reply }).await;
+            ask(env, |reply| ReconcilerMessage::Remove { tunnel: id, reply }).await;
         }
         built
     }
@@ -73,8 +73,8 @@ impl Handle {
     /// # Errors
     /// When it is not gone yet.
     pub async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
-        let before = self.board.report(tunnel).map(|report| report.incarnation);
-        ask(&self.board, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
+        let before = self.env.report(tunnel).map(|report| report.incarnation);
+        ask(&self.env, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
         let Some(before) = before else { return Ok(()) };
         self.when(|snapshot| gone(snapshot, tunnel, before)).await.unwrap_or(Err(RemoveError::Late))
     }
@@ -86,9 +86,9 @@ impl Handle {
     }
 }
 
-async fn ask<T>(board: &Board, message: impl FnOnce(oneshot::Sender<T>) -> ReconcilerMessage) -> Option<T> {
+async fn ask<T>(env: &Env, message: impl FnOnce(oneshot::Sender<T>) -> ReconcilerMessage) -> Option<T> {
     let (reply, answer) = oneshot::channel();
-    if !board.mailboxes.send(message(reply)) {
+    if !env.mailboxes.send(message(reply)) {
         return None;
     }
     timeout(PATIENCE, answer).await.ok()?.ok()

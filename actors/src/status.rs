@@ -11,7 +11,7 @@ use warren_ledger::LedgerHealth;
 use warren_state::{Sequence, event::Event, table::Tables};
 
 use crate::{
-    board::Board,
+    env::Env,
     ledger_cache::LedgerCache,
     snapshot::Snapshot,
     supervision::{
@@ -23,8 +23,7 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec =
-    Spec { last_words: Some(flush), ..Spec::new("status", Order::Reader, |board, root| linked(Status, board, root)) };
+pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("status", Order::Reader, |env, root| linked(Status, env, root)) };
 
 /// How long the last snapshot may take.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -43,7 +42,7 @@ pub(crate) enum StatusMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     watch: Watch,
     following: Following,
     /// The position that was read last, and what is true there.
@@ -58,23 +57,23 @@ pub(crate) struct State {
 impl Actor for Status {
     type Msg = StatusMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<StatusMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        board.mailboxes.set(myself.clone());
+    async fn pre_start(&self, myself: ActorRef<StatusMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        env.mailboxes.set(myself.clone());
         // What an earlier status has told of the age of the view is told.
-        let (sequence, stale) = (board.published.borrow().sequence, board.published.borrow().stale);
+        let (sequence, stale) = (env.published.borrow().sequence, env.published.borrow().stale);
         let poked = myself.clone();
-        let following = board.truth.follow(Wants::Everything, move || {
+        let following = env.truth.follow(Wants::Everything, move || {
             let _gone = poked.cast(StatusMessage::Poked);
         });
-        let (tables, ledger) = (Tables::default(), board.published.borrow().ledger.clone());
-        Ok(State { board, watch, following, sequence, tables, stale, ledger, published_at: None, due: None })
+        let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
+        Ok(State { env, watch, following, sequence, tables, stale, ledger, published_at: None, due: None })
     }
 
     async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.watch.pulse.busy(Some(state.board.clock.now()));
+        state.watch.pulse.busy(Some(state.env.clock.now()));
         match message {
             StatusMessage::Poked => {
                 state.following.answer();
@@ -100,12 +99,12 @@ impl Actor for Status {
 impl State {
     /// Takes in what is new since the last time.
     fn fold(&mut self) {
-        (self.sequence, self.tables) = self.board.truth.snapshot();
+        (self.sequence, self.tables) = self.env.truth.snapshot();
     }
 
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
         let now = Instant::now();
-        let earliest = self.published_at.map_or(now, |at| at + self.board.settings.publish_interval);
+        let earliest = self.published_at.map_or(now, |at| at + self.env.settings.publish_interval);
         if earliest <= now {
             self.publish(myself);
         } else {
@@ -116,7 +115,7 @@ impl State {
     fn publish(&mut self, myself: &ActorRef<StatusMessage>) {
         self.look_at_age();
         self.look_at_ledger();
-        self.board.published.send_replace(Arc::new(self.snapshot()));
+        self.env.published.send_replace(Arc::new(self.snapshot()));
         let now = Instant::now();
         self.published_at = Some(now);
         self.due = None;
@@ -124,13 +123,13 @@ impl State {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let (board, tables, now) = (&self.board, self.tables.clone(), self.board.clock.now());
-        let role = board.role(&tables);
+        let (env, tables, now) = (&self.env, self.tables.clone(), self.env.clock.now());
+        let role = env.role(&tables);
         let accepted = tables.view_for(role).map(|in_force| in_force.accepted.clone());
         let (reconciled, address, disk) = (tables.reconciled, tables.address, tables.disk);
         Snapshot {
-            node: board.node,
-            epoch: board.epoch,
+            node: env.node,
+            epoch: env.epoch,
             at: now,
             unix_ms: Clock::unix_ms(),
             switch: tables.switch,
@@ -143,13 +142,13 @@ impl State {
             held: tables.held,
             restarted: tables.ledger_restarted,
             ledger: self.ledger.clone(),
-            ledger_cache: LedgerCache::of(&board.ledger, board.clock),
+            ledger_cache: LedgerCache::of(&env.ledger, env.clock),
             refused: reconciled.refused.clone(),
             liveness: tables.liveness,
             latency: tables.latency,
             exclusion: tables.excluded,
             generation: reconciled.generation,
-            capabilities: board.dataplane.capabilities(),
+            capabilities: env.dataplane.capabilities(),
             restarts: tables.restarts,
             figures: tables.figures,
             converged: reconciled.converged,
@@ -174,18 +173,18 @@ impl State {
 
     /// Whether the view in force is older than allowed; when it becomes so, that is told.
     fn look_at_age(&mut self) {
-        let in_force = self.tables.view_for(self.board.role(&self.tables));
-        let age = in_force.map(|in_force| self.board.clock.now().since(in_force.accepted.read_at));
-        let stale = age.is_some_and(|age| age > self.board.settings.guard.max_view_age);
+        let in_force = self.tables.view_for(self.env.role(&self.tables));
+        let age = in_force.map(|in_force| self.env.clock.now().since(in_force.accepted.read_at));
+        let stale = age.is_some_and(|age| age > self.env.settings.guard.max_view_age);
         if stale && !std::mem::replace(&mut self.stale, stale) {
-            self.board.record(Event::ViewStale { age_seconds: age.map_or(0, |age| age.as_secs()) });
+            self.env.record(Event::ViewStale { age_seconds: age.map_or(0, |age| age.as_secs()) });
         }
         self.stale = stale;
     }
 
     fn look_at_ledger(&mut self) {
-        let before = std::mem::replace(&mut self.ledger, self.board.ledger.health());
-        self.board.truth.append(news(&before, &self.ledger), vec![]);
+        let before = std::mem::replace(&mut self.ledger, self.env.ledger.health());
+        self.env.truth.append(news(&before, &self.ledger), vec![]);
     }
 
     fn wake(&mut self, myself: &ActorRef<StatusMessage>, at: Instant) {
@@ -202,10 +201,10 @@ impl State {
 }
 
 /// What is not published yet is, where anybody is there to do it.
-fn flush(board: Arc<Board>) -> Task<()> {
+fn flush(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();
-        if board.mailboxes.send(StatusMessage::Flush(done)) {
+        if env.mailboxes.send(StatusMessage::Flush(done)) {
             let _late = timeout(FLUSH, flushed).await;
         }
     })

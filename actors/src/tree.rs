@@ -9,7 +9,7 @@ use warren_ledger::LedgerSource;
 use warren_state::store::Store;
 
 use crate::{
-    board::Board,
+    env::Env,
     errors::{chain, late},
     handle::Handle,
     log,
@@ -61,9 +61,9 @@ pub async fn start(
         begin(store.clone(), &*dataplane, settings.installed).await?;
     }
     let recorder = Recorder::new(settings.record.as_ref(), store.epoch())?;
-    let board = Arc::new(Board::new(settings, Clock::start(), store, ledger, dataplane, recorder));
-    let (root, running) = Actor::spawn(None, Root, root::Arguments { board: board.clone(), actors: ACTORS }).await.map_err(not_started)?;
-    let left = board.clone();
+    let env = Arc::new(Env::new(settings, Clock::start(), store, ledger, dataplane, recorder));
+    let (root, running) = Actor::spawn(None, Root, root::Arguments { env: env.clone(), actors: ACTORS }).await.map_err(not_started)?;
+    let left = env.clone();
     tokio::spawn(async move {
         let _joined = running.await;
         // The root itself failed: nobody looks after the tunnels any more.
@@ -76,7 +76,7 @@ pub async fn start(
             lost
         });
     });
-    Ok(Handle { board, root })
+    Ok(Handle { env, root })
 }
 
 /// A first start on a host with tunnels of ours is none: the state is lost.

@@ -16,7 +16,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::{Board, names_users},
+    env::{Env, names_users},
     errors::{chain, late},
     settings::{ClientSettings, RoleSettings},
     supervision::spec::{Order, Spec, linked},
@@ -25,7 +25,7 @@ use crate::{
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| matches!(settings.role, RoleSettings::Client(_)),
-    ..Spec::new("client_ip", Order::Source, |board, root| linked(Finder, board, root))
+    ..Spec::new("client_ip", Order::Source, |env, root| linked(Finder, env, root))
 };
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(crate) enum Look {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     following: Following,
     /// What was true when the table was read last.
     read: Tables,
@@ -78,23 +78,23 @@ struct Looked {
 impl Actor for Finder {
     type Msg = Look;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<Look>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let RoleSettings::Client(settings) = &board.settings.role else { return Err("a gateway has no client IP to find".into()) };
+    async fn pre_start(&self, myself: ActorRef<Look>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let RoleSettings::Client(settings) = &env.settings.role else { return Err("a gateway has no client IP to find".into()) };
         let settings = settings.clone();
         myself.cast(Look::Due)?;
         let bell = myself.clone();
-        let following = board.truth.follow(Wants::Changes(is_read), move || {
+        let following = env.truth.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(Look::Changed);
         });
-        let random = SplitMix64::new(board.settings.seed.rotate_left(29));
-        let store = board.store();
+        let random = SplitMix64::new(env.settings.seed.rotate_left(29));
+        let store = env.store();
         let remembered = spawn_blocking(move || store.and_then(|store| store.client_ip())).await?;
-        let read = board.tables();
+        let read = env.tables();
         let addresses = Addresses::new(read.address.in_force, remembered);
         let (retry, unasked, pin_problem) = (FIRST_RETRY, SERVICE_EVERY, None);
-        Ok(State { board, following, read, settling: false, settings, retry, random, addresses, unasked, pin_problem })
+        Ok(State { env, following, read, settling: false, settings, retry, random, addresses, unasked, pin_problem })
     }
 
     async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -132,7 +132,7 @@ impl State {
     /// another address would be chosen, whether anybody uses the one in force.
     fn is_told(&mut self) -> bool {
         self.following.answer();
-        let (now, before) = (self.board.tables(), &self.read);
+        let (now, before) = (self.env.tables(), &self.read);
         let view = !matches!((&now.view, &before.view), (Some(now), Some(before)) if now.is(before));
         let host = now.notices.since(&before.notices).iter().any(|link| link.as_ref().is_none_or(|link| !is_tunnels(&now, link)));
         let told = host || now.disk.pin != before.disk.pin || (view && now.address.other.is_some());
@@ -146,13 +146,13 @@ impl State {
         self.addresses = Addresses::named(address);
         let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else { return Ok(()) };
         let found = found(address, None, FoundBecause::Named);
-        self.board.truth.append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
+        self.env.truth.append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
         self.remember(chosen).await
     }
 
     /// Learns what is pinned: at the start from the store, and later from the operator, for whom it is in force already.
     fn read_pin(&mut self) {
-        let tables = self.board.tables();
+        let tables = self.env.tables();
         let Some(pin) = tables.disk.pin.filter(|pin| self.addresses.pinned() != Some(*pin)) else { return };
         let is = &tables.address;
         let in_force = is.source == Source::Pin && is.in_force.is_some_and(|chosen| chosen.address == pin);
@@ -169,7 +169,7 @@ impl State {
     async fn look(&mut self) -> Result<Looked, ActorProcessingErr> {
         let before = self.addresses.in_force();
         let seen = self.see().await;
-        if self.board.tables().disk.pin.is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
+        if self.env.tables().disk.pin.is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
             // It was pinned meanwhile; what was in force before is none of this look's business.
             self.read_pin();
             return Ok(Looked { next: self.settings.recheck_interval, again: true });
@@ -196,11 +196,11 @@ impl State {
         let Some(unusable) = self.addresses.take_dropped() else { return Ok(()) };
         let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
         self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
-        self.board.record(Event::PinDropped { address, reason: unusable });
-        let Some(store) = self.board.store() else { return Ok(()) };
+        self.env.record(Event::PinDropped { address, reason: unusable });
+        let Some(store) = self.env.store() else { return Ok(()) };
         let writing = store.clone();
         let written = spawn_blocking(move || writing.drop_pin(address)).await?;
-        self.board.tell_store(&store);
+        self.env.tell_store(&store);
         if let Err(error) = written {
             tracing::warn!(error = chain(&error), "that an address is pinned no longer cannot be written: the next start tries again");
         }
@@ -234,7 +234,7 @@ impl State {
     /// Puts it in force, unless an operator pinned another address than is known here. Gives whether it did.
     fn put(&self, events: Vec<Event>, now: HostAddress) -> bool {
         let mut up_to_date = false;
-        self.board.truth.update(|tables| {
+        self.env.truth.update(|tables| {
             up_to_date = tables.disk.pin == self.addresses.pinned();
             match (up_to_date, *tables.address == now) {
                 (false, _) => (vec![], vec![]),
@@ -254,11 +254,11 @@ impl State {
 
     /// The next start goes on with it.
     async fn remember(&self, chosen: Chosen) -> Result<(), ActorProcessingErr> {
-        let Some(store) = self.board.store() else { return Ok(()) };
+        let Some(store) = self.env.store() else { return Ok(()) };
         let writing = store.clone();
         let write = move || if writing.client_ip() == Some(chosen) { Ok(()) } else { writing.set_client_ip(chosen) };
         let written = spawn_blocking(write).await?;
-        self.board.tell_store(&store);
+        self.env.tell_store(&store);
         if let Err(error) = written {
             tracing::warn!(error = chain(&error), "this host's public address cannot be remembered for the next start");
         }
@@ -266,7 +266,7 @@ impl State {
     }
 
     fn not_found(&mut self, reason: String) -> Duration {
-        let known = self.board.tables().address.error.as_deref() == Some(reason.as_str());
+        let known = self.env.tables().address.error.as_deref() == Some(reason.as_str());
         let unknown = (!known).then(|| Event::ClientIpUnknown { detail: reason.clone() });
         self.put(unknown.into_iter().collect(), HostAddress { error: Some(reason), ..self.to_publish() });
         let wait = jittered(self.retry, &mut self.random);
@@ -275,12 +275,12 @@ impl State {
     }
 
     async fn see(&mut self) -> Result<Seeing, String> {
-        let observed = in_time(self.board.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
+        let observed = in_time(self.env.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
         let guess = match self.ask_kernel(&observed).await {
             Ok(address) => Ok(Chosen { address, seen: Seen::Host }),
             Err(reason) => self.ask_service_in_turn(&observed, reason).await,
         };
-        let tables = self.board.tables();
+        let tables = self.env.tables();
         let tunnels = in_place(&tables, &observed);
         let users = self.addresses.in_force().and_then(|chosen| names_users(&tables, chosen.address));
         Ok(Seeing { guess, up: observed.host_up(), host: observed.host, tunnels, users })
@@ -290,7 +290,7 @@ impl State {
         let ours = overlay_addresses(observed);
         let mut reasons = Vec::new();
         for probe in &self.settings.probes {
-            match in_time(self.board.dataplane.resolve_source(*probe)).await {
+            match in_time(self.env.dataplane.resolve_source(*probe)).await {
                 Ok(Some(source)) if !is_public(source) => {
                     reasons.push(format!("the source towards {probe} is {source}, which is not public"))
                 }

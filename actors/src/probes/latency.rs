@@ -16,7 +16,7 @@ use warren_state::{
 
 pub use crate::settings::LatencyOptions;
 use crate::{
-    board::Board,
+    env::Env,
     probes::{
         latency_paths::Paths,
         latency_socket::{Message, Socket},
@@ -29,10 +29,8 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec {
-    enabled: |settings| settings.latency.is_some(),
-    ..Spec::new("latency", Order::Source, |board, root| linked(Probing, board, root))
-};
+pub(crate) const SPEC: Spec =
+    Spec { enabled: |settings| settings.latency.is_some(), ..Spec::new("latency", Order::Source, |env, root| linked(Probing, env, root)) };
 
 /// Messages taken in before others get their turn.
 const AT_ONCE: usize = 256;
@@ -63,7 +61,7 @@ pub(crate) enum LatencyMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     following: Following,
     options: LatencyOptions,
     driver: Driver<Prober>,
@@ -81,25 +79,25 @@ pub(crate) struct State {
 impl Actor for Probing {
     type Msg = LatencyMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LatencyMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let options = board.settings.latency.ok_or("latency probing is off")?;
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+    async fn pre_start(&self, myself: ActorRef<LatencyMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let options = env.settings.latency.ok_or("latency probing is off")?;
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
-        let mut random = SplitMix64::new(board.settings.seed ^ board.epoch.0.rotate_left(17));
+        let mut random = SplitMix64::new(env.settings.seed ^ env.epoch.0.rotate_left(17));
         let driver =
-            Driver::new(Prober::new(options.settings), board.clock, random.next_u64(), board.recorder.machine(None), watch, move || {
+            Driver::new(Prober::new(options.settings), env.clock, random.next_u64(), env.recorder.machine(None), watch, move || {
                 let _gone = ring.cast(LatencyMessage::Alarm);
             });
         let bell = myself.clone();
-        let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::View(_))), move || {
+        let following = env.truth.follow(Wants::Changes(|change| matches!(change, Change::View(_))), move || {
             let _gone = bell.cast(LatencyMessage::Poked);
         });
         myself.cast(LatencyMessage::Reopen)?;
         myself.cast(LatencyMessage::List)?;
         Ok(State {
-            board,
+            env,
             following,
             options,
             driver,
@@ -146,8 +144,8 @@ impl Actor for Probing {
 
 impl State {
     fn read_list(&mut self, myself: &ActorRef<LatencyMessage>) {
-        let (ledger, myself) = (self.board.ledger.clone(), myself.clone());
-        let deadline = Instant::now() + self.board.settings.fetch_timeout;
+        let (ledger, myself) = (self.env.ledger.clone(), myself.clone());
+        let deadline = Instant::now() + self.env.settings.fetch_timeout;
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
             let list = ledger.get(AllDevices, deadline).await;
             let _gone = myself.cast(LatencyMessage::Listed(list));
@@ -159,7 +157,7 @@ impl State {
             Ok(list) => {
                 self.retry = FIRST_RETRY;
                 self.status.devices = list.value.len();
-                self.status.devices_read_at = Some(self.board.clock.now() - list.age());
+                self.status.devices_read_at = Some(self.env.clock.now() - list.age());
                 self.status.devices_error = None;
                 self.devices = Some(list.value);
                 self.look_for_paths().await;
@@ -186,7 +184,7 @@ impl State {
     /// is probed, and nobody is called unreachable.
     async fn follow(&mut self) -> usize {
         let (Some(devices), Some(_)) = (&self.devices, &self.socket) else { return 0 };
-        let in_force = self.board.tables().view;
+        let in_force = self.env.tables().view;
         let view = in_force.as_ref().map(|in_force| in_force.accepted.view.as_ref());
         let targets = targets(devices, view, &self.options);
         let count = targets.len();
@@ -235,7 +233,7 @@ impl State {
         for _ in 0..AT_ONCE {
             match socket.receive() {
                 Ok(Some(Message { source, waited, bytes })) => {
-                    let at = self.board.clock.now() - waited;
+                    let at = self.env.clock.now() - waited;
                     let outputs = self.driver.handle(protocol::Input::Received { source, at, bytes: (&bytes).into() });
                     self.carry_out(outputs).await;
                 }
@@ -280,7 +278,7 @@ impl State {
     /// A tunnel may have taught us a route to a device: that is not the way to measure. Looked for before each pass, and
     /// before new targets are probed.
     async fn look_for_paths(&mut self) {
-        match timeout(OBSERVE, self.board.dataplane.observe(Scope::All)).await {
+        match timeout(OBSERVE, self.env.dataplane.observe(Scope::All)).await {
             Ok(Ok(observed)) => self.paths = Paths::of(&observed),
             Ok(Err(fault)) => tracing::debug!(%fault, "the paths to devices are those of the last pass"),
             Err(_late) => tracing::debug!("the dataplane does not answer: the paths to devices are those of the last pass"),
@@ -296,7 +294,7 @@ impl State {
         self.status.counters = core.counters().clone();
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
-        self.board.truth.append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
+        self.env.truth.append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
     }
 }
 

@@ -21,7 +21,7 @@ use warren_state::{
 
 pub use crate::settings::LivenessOptions;
 use crate::{
-    board::Board,
+    env::Env,
     probes::liveness_socket::{Datagram, Socket},
     supervision::{
         driver::{AbortOnDrop, Driver},
@@ -33,7 +33,7 @@ use crate::{
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| settings.liveness.is_some(),
-    ..Spec::new("liveness", Order::Listener, |board, root| linked(Sessions, board, root))
+    ..Spec::new("liveness", Order::Listener, |env, root| linked(Sessions, env, root))
 };
 
 /// Where what is logged of sessions comes from: a filter's name for it.
@@ -62,7 +62,7 @@ pub(crate) enum LivenessMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     following: Following,
     /// What was true when the table was read last.
     read: Tables,
@@ -84,23 +84,23 @@ pub(crate) struct State {
 impl Actor for Sessions {
     type Msg = LivenessMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LivenessMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let options = board.settings.liveness.ok_or("route liveness is off")?;
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+    async fn pre_start(&self, myself: ActorRef<LivenessMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let options = env.settings.liveness.ok_or("route liveness is off")?;
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
-        let seed = board.settings.seed ^ board.epoch.0.rotate_left(11);
-        let driver = Driver::new(Liveness::new(options.settings), board.clock, seed, board.recorder.machine(None), watch, move || {
+        let seed = env.settings.seed ^ env.epoch.0.rotate_left(11);
+        let driver = Driver::new(Liveness::new(options.settings), env.clock, seed, env.recorder.machine(None), watch, move || {
             let _gone = ring.cast(LivenessMessage::Alarm);
         });
         let bell = myself.clone();
-        let following = board.truth.follow(Wants::Changes(is_read), move || {
+        let following = env.truth.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(LivenessMessage::Poked);
         });
         myself.cast(LivenessMessage::Reopen)?;
         Ok(State {
-            board,
+            env,
             following,
             read: Tables::default(),
             news: VecDeque::new(),
@@ -179,7 +179,7 @@ impl State {
 
     fn read_table(&mut self) {
         self.following.answer();
-        let now = self.board.tables();
+        let now = self.env.tables();
         self.news.extend(now.watch_news(&self.read));
         self.read = now;
     }
@@ -227,14 +227,14 @@ impl State {
         for _ in 0..AT_ONCE {
             match socket.receive() {
                 Ok(Some(Datagram { link, source, destination, bytes })) => {
-                    let began = self.board.clock.now();
+                    let began = self.env.clock.now();
                     let outputs = self.driver.handle(protocol::Input::Received {
                         link: Cow::Borrowed(&link),
                         source,
                         destination,
                         bytes: (&bytes).into(),
                     });
-                    let took = self.board.clock.now().since(began);
+                    let took = self.env.clock.now().since(began);
                     // What is not for one of our sessions has no end here.
                     if let Some(end) = self.status.ends.get_mut(&(link, destination)) {
                         end.rx_seconds.observe(took);
@@ -276,7 +276,7 @@ impl State {
         }
         for (tunnel, verdicts) in verdicts {
             let input = Box::new(Input::Liveness(verdicts));
-            let _restarting = self.board.mailboxes.send(TunnelsMessage::Deliver(tunnel, input));
+            let _restarting = self.env.mailboxes.send(TunnelsMessage::Deliver(tunnel, input));
         }
     }
 
@@ -303,12 +303,12 @@ impl State {
 
     fn publish(&mut self) {
         self.publishing = false;
-        let began = self.board.clock.now();
+        let began = self.env.clock.now();
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.board.truth.append(self.peers.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
-        self.publish_after = PUBLISH.max(self.board.clock.now().since(began) * PUBLISH_SHARE);
+        self.env.truth.append(self.peers.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
+        self.publish_after = PUBLISH.max(self.env.clock.now().since(began) * PUBLISH_SHARE);
     }
 }
 

@@ -9,7 +9,7 @@ use warren_dataplane::Notice;
 use warren_state::{FaultClass, table::Change};
 
 use crate::{
-    board::Board,
+    env::Env,
     errors::late,
     supervision::{
         driver::AbortOnDrop,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |board, root| linked(KernelMonitor, board, root));
+pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |env, root| linked(KernelMonitor, env, root));
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// How long subscribing may take.
@@ -34,7 +34,7 @@ pub(crate) enum MonitorMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     retry: Duration,
     pump: Option<AbortOnDrop>,
 }
@@ -42,11 +42,11 @@ pub(crate) struct State {
 impl Actor for KernelMonitor {
     type Msg = MonitorMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
     /// Subscribed on return where that is possible, so that whoever starts afterwards observes what changes from then on.
-    async fn pre_start(&self, myself: ActorRef<MonitorMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let mut state = State { board, retry: FIRST_RETRY, pump: None };
+    async fn pre_start(&self, myself: ActorRef<MonitorMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let mut state = State { env, retry: FIRST_RETRY, pump: None };
         state.subscribe(&myself).await;
         Ok(state)
     }
@@ -65,14 +65,14 @@ impl Actor for KernelMonitor {
 
 impl State {
     async fn subscribe(&mut self, myself: &ActorRef<MonitorMessage>) {
-        let subscribed = timeout(SUBSCRIBE, self.board.dataplane.events()).await;
+        let subscribed = timeout(SUBSCRIBE, self.env.dataplane.events()).await;
         match subscribed.unwrap_or_else(|_late| Err(late("subscribe to notices".to_owned()))) {
             Ok(notices) => {
                 self.retry = FIRST_RETRY;
-                let (board, myself) = (self.board.clone(), myself.clone());
-                self.pump = Some(AbortOnDrop(tokio::spawn(pump(board, notices, myself))));
+                let (env, myself) = (self.env.clone(), myself.clone());
+                self.pump = Some(AbortOnDrop(tokio::spawn(pump(env, notices, myself))));
                 // What changed while nobody listened is not known.
-                notice_of(&self.board, Notice::Overrun);
+                notice_of(&self.env, Notice::Overrun);
             }
             Err(fault) if fault.class == FaultClass::Unsupported => debug!(%fault, "changes are found by looking only"),
             Err(fault) => {
@@ -88,17 +88,17 @@ impl State {
     }
 }
 
-async fn pump(board: Arc<Board>, mut notices: mpsc::Receiver<Notice>, myself: ActorRef<MonitorMessage>) {
+async fn pump(env: Arc<Env>, mut notices: mpsc::Receiver<Notice>, myself: ActorRef<MonitorMessage>) {
     while let Some(notice) = notices.recv().await {
-        notice_of(&board, notice);
+        notice_of(&env, notice);
     }
     let _gone = myself.cast(MonitorMessage::Ended);
 }
 
-fn notice_of(board: &Board, notice: Notice) {
+fn notice_of(env: &Env, notice: Notice) {
     let link = match notice {
         Notice::Changed(link) => link,
         Notice::Overrun => None,
     };
-    board.truth.append(vec![], vec![Change::Noticed(link)]);
+    env.truth.append(vec![], vec![Change::Noticed(link)]);
 }

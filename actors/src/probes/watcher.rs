@@ -16,7 +16,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::{Board, query_of},
+    env::{Env, query_of},
     supervision::{
         driver::{AbortOnDrop, Driver},
         spec::{Order, Spec, linked},
@@ -24,7 +24,7 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |board, root| linked(LedgerWatcher, board, root));
+pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |env, root| linked(LedgerWatcher, env, root));
 
 pub(crate) struct LedgerWatcher;
 
@@ -38,7 +38,7 @@ pub(crate) enum WatcherMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     following: Following,
     driver: Driver<Polling>,
     guard: ViewGuard,
@@ -51,27 +51,27 @@ pub(crate) struct State {
 impl Actor for LedgerWatcher {
     type Msg = WatcherMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<WatcherMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let settings = PollSettings { interval: board.settings.poll_interval, confirm_after: board.settings.guard.confirm_after };
+    async fn pre_start(&self, myself: ActorRef<WatcherMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let settings = PollSettings { interval: env.settings.poll_interval, confirm_after: env.settings.guard.confirm_after };
         let ring = myself.clone();
         let driver = Driver::new(
             Polling::new(settings),
-            board.clock,
-            board.settings.seed.rotate_left(7),
-            board.recorder.machine(None),
+            env.clock,
+            env.settings.seed.rotate_left(7),
+            env.recorder.machine(None),
             watch,
             move || {
                 let _gone = ring.cast(WatcherMessage::Alarm);
             },
         );
-        let following = board.truth.follow(Wants::Changes(|change| matches!(change, Change::Address(_))), move || {
+        let following = env.truth.follow(Wants::Changes(|change| matches!(change, Change::Address(_))), move || {
             let _gone = myself.cast(WatcherMessage::Poked);
         });
-        let guard = ViewGuard::wary(board.settings.guard);
-        Ok(State { board, following, driver, guard, role: None, wake_ups: None, reading: None, reads: 0 })
+        let guard = ViewGuard::wary(env.settings.guard);
+        Ok(State { env, following, driver, guard, role: None, wake_ups: None, reading: None, reads: 0 })
     }
 
     async fn handle(&self, myself: ActorRef<WatcherMessage>, message: WatcherMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -102,39 +102,39 @@ impl State {
     /// Reads what the role needs. Views of another role prove nothing about this one.
     fn follow_role(&mut self, myself: &ActorRef<WatcherMessage>) -> Vec<Effect> {
         self.following.answer();
-        let tables = self.board.tables();
-        let Some(role) = self.board.role(&tables).filter(|role| self.role != Some(*role)) else { return Vec::new() };
-        let (query, settings) = (query_of(role), self.board.settings.guard);
+        let tables = self.env.tables();
+        let Some(role) = self.env.role(&tables).filter(|role| self.role != Some(*role)) else { return Vec::new() };
+        let (query, settings) = (query_of(role), self.env.settings.guard);
         // An empty first answer to a question is no proof: tunnels of an earlier run, or of the question before, may be up.
         self.guard = match tables.view_for(Some(role)) {
             Some(in_force) => ViewGuard::new(settings, Some(in_force.accepted.clone())),
             None => ViewGuard::wary(settings),
         };
         if tables.view_for(Some(role)).is_none() && tables.view.is_some() {
-            self.board.truth.append(vec![], vec![Change::View(None)]);
+            self.env.truth.append(vec![], vec![Change::View(None)]);
         }
         self.role = Some(role);
-        self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.board.ledger.watch(query), myself.clone()))));
+        self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.env.ledger.watch(query), myself.clone()))));
         self.driver.handle(Input::Start)
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {
         let Some(query) = self.role.map(query_of) else { return };
         self.reads += 1;
-        let (number, board, myself) = (self.reads, self.board.clone(), myself.clone());
+        let (number, env, myself) = (self.reads, self.env.clone(), myself.clone());
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
             let began = Instant::now();
-            let read = board.ledger.fresh(query, began + board.settings.fetch_timeout).await;
-            board.count(Count::Fetch(fetch(&board, &read), began.elapsed()));
+            let read = env.ledger.fresh(query, began + env.settings.fetch_timeout).await;
+            env.count(Count::Fetch(fetch(&env, &read), began.elapsed()));
             let _gone = myself.cast(WatcherMessage::Read(number, read));
         })));
     }
 }
 
-fn fetch(board: &Board, read: &Result<Fetched<View>, ReadError>) -> Fetch {
+fn fetch(env: &Env, read: &Result<Fetched<View>, ReadError>) -> Fetch {
     match read {
         Ok(_) => Fetch::Success,
-        Err(_) if board.tables().view.is_some() => Fetch::ErrorStale,
+        Err(_) if env.tables().view.is_some() => Fetch::ErrorStale,
         Err(_) => Fetch::ErrorNoCache,
     }
 }
@@ -142,21 +142,21 @@ fn fetch(board: &Board, read: &Result<Fetched<View>, ReadError>) -> Fetch {
 impl State {
     /// Takes a read to the guard, and says what comes of it.
     fn judge(&mut self, role: Role, read: Result<Fetched<View>, ReadError>) -> Input {
-        if let Some(Rotation { from, to, detail }) = self.board.ledger.rotation() {
-            self.board.record(Event::EndpointRotated { from, to, detail });
+        if let Some(Rotation { from, to, detail }) = self.env.ledger.rotation() {
+            self.env.record(Event::EndpointRotated { from, to, detail });
         }
         let failed = read.is_err();
         // The view is as old as its read, however long the message waited.
         let age = read.as_ref().map(Fetched::age).unwrap_or_default();
         let read = read.map(|fetched| fetched.value).map_err(|error| error.to_string());
-        let verdict = self.guard.offer(self.board.clock.now() - age, read);
+        let verdict = self.guard.offer(self.env.clock.now() - age, read);
         // The endpoint that is read lags, or all of them are there: another one tells.
         if matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. })) {
-            self.board.ledger.try_another();
+            self.env.ledger.try_another();
         }
         let outcome = Input::after(&verdict, failed);
-        let stale = self.board.published.borrow().stale;
-        self.board.truth.update(|tables| verdict.told(role, tables, stale));
+        let stale = self.env.published.borrow().stale;
+        self.env.truth.update(|tables| verdict.told(role, tables, stale));
         outcome
     }
 }

@@ -13,7 +13,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     errors::chain,
     settings::RoleSettings,
     snapshot::Snapshot,
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub(crate) const SPEC: Spec = Spec::new("keeper", Order::Store, |board, root| linked(Keeper, board, root));
+pub(crate) const SPEC: Spec = Spec::new("keeper", Order::Store, |env, root| linked(Keeper, env, root));
 
 /// From the switch to the snapshot that says so: not worth a long wait.
 const SWITCHED: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub(crate) struct Keeper;
 pub(crate) struct Poked;
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     store: Arc<Store>,
     watch: Watch,
 }
@@ -47,42 +47,42 @@ pub(crate) struct State {
 impl Actor for Keeper {
     type Msg = Poked;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<Poked>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        let store = board.store().ok_or("the store is closed")?;
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+    async fn pre_start(&self, myself: ActorRef<Poked>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        let store = env.store().ok_or("the store is closed")?;
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let switch = store.switch();
         // An earlier keeper may have ended between the disk and the switch in force.
-        board.truth.update(|tables| {
-            let (mut events, mut changes) = board.store_news(&store, tables);
+        env.truth.update(|tables| {
+            let (mut events, mut changes) = env.store_news(&store, tables);
             changes.extend((tables.switch != switch).then_some(table::Change::Switch(switch)));
             events.extend(store.unknown().map(|detail| Event::SwitchUnknown { detail }));
             (events, changes)
         });
-        board.keeper.poke.attach(move || {
+        env.keeper.poke.attach(move || {
             let _gone = myself.cast(Poked);
         });
-        Ok(State { board, store, watch })
+        Ok(State { env, store, watch })
     }
 
     async fn handle(&self, _myself: ActorRef<Poked>, _poked: Poked, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.board.keeper.poke.answer();
-        while let Some((change, reply)) = state.board.keeper.next() {
+        state.env.keeper.poke.answer();
+        while let Some((change, reply)) = state.env.keeper.next() {
             let _nobody_waits = reply.send(state.set(change).await);
         }
         Ok(())
     }
 
     async fn post_stop(&self, _myself: ActorRef<Poked>, state: &mut State) -> Result<(), ActorProcessingErr> {
-        state.board.keeper.close();
+        state.env.keeper.close();
         Ok(())
     }
 }
 
 impl State {
     async fn set(&self, change: Change) -> Result<(), SwitchError> {
-        self.watch.pulse.busy(Some(self.board.clock.now()));
+        self.watch.pulse.busy(Some(self.env.clock.now()));
         let store = self.store.clone();
         let written = spawn_blocking(move || store.set(change)).await;
         self.watch.pulse.busy(None);
@@ -91,14 +91,14 @@ impl State {
             Ok(Err(error)) => return Err(SwitchError::Store(chain(&error))),
             Err(error) => return Err(SwitchError::Store(error.to_string())),
         }
-        self.board.truth.update(|tables| self.follow(&change, tables));
+        self.env.truth.update(|tables| self.follow(&change, tables));
         self.published(Switch::from(change.enabled), change.pin).await;
         Ok(())
     }
 
     /// What is on disk now comes into force, all of it at once.
     fn follow(&self, change: &Change, tables: &Tables) -> (Vec<Event>, Vec<table::Change>) {
-        let (mut events, mut changes) = self.board.store_news(&self.store, tables);
+        let (mut events, mut changes) = self.env.store_news(&self.store, tables);
         let switch = Switch::from(change.enabled);
         if tables.switch != switch {
             events.push(Event::Switched { enabled: change.enabled });
@@ -120,7 +120,7 @@ impl State {
 
     /// Whether an address that is pinned comes into force: not where the daemon was told one when it started.
     fn may_pin(&self) -> bool {
-        match &self.board.settings.role {
+        match &self.env.settings.role {
             RoleSettings::Client(settings) => settings.client_ip.is_none(),
             RoleSettings::Gateway { .. } => false,
         }
@@ -128,7 +128,7 @@ impl State {
 
     /// A client that reads status after the acknowledgement sees what it set.
     async fn published(&self, switch: Switch, pin: Option<Ipv4Addr>) {
-        let mut published = self.board.published.subscribe();
+        let mut published = self.env.published.subscribe();
         let pinned = |snapshot: &Snapshot| pin.is_none() || (snapshot.client_ip() == pin && snapshot.pin == pin);
         let seen = published.wait_for(|snapshot| snapshot.switch == switch && pinned(snapshot));
         let _late = timeout(if pin.is_some() { PINNED } else { SWITCHED }, seen).await;

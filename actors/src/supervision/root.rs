@@ -10,7 +10,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     supervision::{
         exit::{ExitReason, StopMode},
         service::{self, Service, ServiceFactory},
@@ -41,13 +41,13 @@ pub(crate) enum RootMessage {
 }
 
 pub(crate) struct Arguments {
-    pub(crate) board: Arc<Board>,
+    pub(crate) env: Arc<Env>,
     /// The declarations of the actors that there is one of.
     pub(crate) actors: &'static [Spec],
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     /// In the order of their start.
     children: Vec<Child>,
     ended: bool,
@@ -60,9 +60,9 @@ struct Child {
     kind: &'static str,
     policy: Policy,
     rests_on: &'static [&'static str],
-    last_words: Option<fn(Arc<Board>) -> Task<()>>,
+    last_words: Option<fn(Arc<Env>) -> Task<()>>,
     stop: Stop,
-    spawn: Box<dyn Fn(Arc<Board>, ActorCell) -> Task<Result<ActorCell, SpawnErr>> + Send + Sync>,
+    spawn: Box<dyn Fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>> + Send + Sync>,
     cell: Option<ActorCell>,
     history: History,
 }
@@ -72,15 +72,15 @@ impl Actor for Root {
     type State = State;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: RootRef, Arguments { board, actors }: Arguments) -> Result<State, ActorProcessingErr> {
-        board.mailboxes.set(myself.clone());
-        let mut children: Vec<Child> = in_order(actors, &board.settings).into_iter().map(Child::of).collect();
+    async fn pre_start(&self, myself: RootRef, Arguments { env, actors }: Arguments) -> Result<State, ActorProcessingErr> {
+        env.mailboxes.set(myself.clone());
+        let mut children: Vec<Child> = in_order(actors, &env.settings).into_iter().map(Child::of).collect();
         for child in &mut children {
-            let started = (child.spawn)(board.clone(), myself.get_cell()).await;
+            let started = (child.spawn)(env.clone(), myself.get_cell()).await;
             child.cell = Some(started.map_err(|error| format!("{}: {}", child.name, spawn_error(error)))?);
         }
-        myself.send_interval(WATCHDOG.min(board.settings.stuck_after), || RootMessage::Watchdog);
-        Ok(State { board, children, ended: false })
+        myself.send_interval(WATCHDOG.min(env.settings.stuck_after), || RootMessage::Watchdog);
+        Ok(State { env, children, ended: false })
     }
 
     async fn handle(&self, myself: RootRef, message: RootMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -94,7 +94,7 @@ impl Actor for Root {
             RootMessage::Restart(index) => state.restart(&myself, index).await,
             RootMessage::Escalated { actor, detail } => state.escalate(&myself, actor, detail).await,
             RootMessage::Watchdog => {
-                for (actor, why) in state.board.pulses.kill_stuck(state.board.clock.now(), state.board.settings.stuck_after) {
+                for (actor, why) in state.env.pulses.kill_stuck(state.env.clock.now(), state.env.settings.stuck_after) {
                     tracing::error!(actor, why, "an actor makes no progress and is killed");
                 }
             }
@@ -128,7 +128,7 @@ impl State {
         if self.ended {
             return;
         }
-        let started = (self.children[index].spawn)(self.board.clone(), myself.get_cell()).await;
+        let started = (self.children[index].spawn)(self.env.clone(), myself.get_cell()).await;
         match started {
             Ok(cell) => self.children[index].cell = Some(cell),
             Err(error) => self.again(myself, index, spawn_error(error)).await,
@@ -162,15 +162,15 @@ impl State {
             return;
         }
         let child = &mut self.children[index];
-        let policy = (child.policy)(&self.board.settings.policies);
-        match child.history.failed(self.board.clock.now(), &policy) {
+        let policy = (child.policy)(&self.env.settings.policies);
+        match child.history.failed(self.env.clock.now(), &policy) {
             Decision::Restart { after, count } => {
                 let told = Event::ActorRestarted { actor: child.name.clone(), tunnel: None, detail: reason, count };
-                self.board.count_restart(child.kind, Some(told));
+                self.env.count_restart(child.kind, Some(told));
                 myself.send_after(after, move || RootMessage::Restart(index));
             }
             Decision::Escalate { .. } => {
-                self.board.count_restart(child.kind, None);
+                self.env.count_restart(child.kind, None);
                 let name = child.name.clone();
                 self.escalate(myself, name, reason).await;
             }
@@ -184,28 +184,28 @@ impl State {
         }
         tracing::error!(%actor, %detail, "an actor failed too often; the daemon ends");
         for child in self.children.iter().rev() {
-            child.say_last_words(&self.board).await;
+            child.say_last_words(&self.env).await;
         }
         self.end(myself, ExitReason::Escalated { actor, detail }).await;
     }
 
     async fn end(&mut self, myself: &RootRef, reason: ExitReason) {
         self.ended = true;
-        self.board.keeper.close();
-        self.board.close_store();
-        self.board.end_recording().await;
-        self.board.exit.send_if_modified(|exit| exit.is_none() && exit.replace(reason).is_none());
+        self.env.keeper.close();
+        self.env.close_store();
+        self.env.end_recording().await;
+        self.env.exit.send_if_modified(|exit| exit.is_none() && exit.replace(reason).is_none());
         myself.stop(None);
     }
 
     /// Stops everything in the reverse order of its start; gives whether all tunnels were let go or taken down.
     async fn stop(&mut self, mode: StopMode) -> bool {
         self.ended = true;
-        self.board.truth.append(vec![Event::Stopping { remove: mode == StopMode::Remove }], vec![Change::Stopping]);
+        self.env.truth.append(vec![Event::Stopping { remove: mode == StopMode::Remove }], vec![Change::Stopping]);
         let mut complete = true;
         for child in self.children.iter_mut().rev() {
-            child.say_last_words(&self.board).await;
-            complete &= (child.stop)(self.board.clone(), child.cell.take(), mode).await;
+            child.say_last_words(&self.env).await;
+            complete &= (child.stop)(self.env.clone(), child.cell.take(), mode).await;
         }
         complete
     }
@@ -245,9 +245,9 @@ impl Child {
         self.cell.as_ref().is_some_and(|own| own.get_id() == cell.get_id())
     }
 
-    async fn say_last_words(&self, board: &Arc<Board>) {
+    async fn say_last_words(&self, env: &Arc<Env>) {
         if let (Some(last_words), Some(_)) = (self.last_words, &self.cell) {
-            last_words(board.clone()).await;
+            last_words(env.clone()).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use ractor::{Actor, ActorCell, SpawnErr};
 use warren_state::restart::RestartPolicy;
 
 use crate::{
-    board::Board,
+    env::Env,
     settings::Settings,
     supervision::{exit::StopMode, policy::RestartPolicies},
 };
@@ -29,11 +29,11 @@ pub(crate) struct Spec {
     /// Whether it runs under this configuration.
     pub(crate) enabled: fn(&Settings) -> bool,
     /// Starts it, under this supervisor.
-    pub(crate) spawn: fn(Arc<Board>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>,
+    pub(crate) spawn: fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>,
     /// Those that it cannot outlive: when one of them fails it is started afresh too.
     pub(crate) rests_on: &'static [&'static str],
     /// What it has to say before the tree ends, in whichever way.
-    pub(crate) last_words: Option<fn(Arc<Board>) -> Task<()>>,
+    pub(crate) last_words: Option<fn(Arc<Env>) -> Task<()>>,
     pub(crate) stop: Stop,
     /// The actors that it starts.
     #[cfg_attr(not(test), expect(dead_code, reason = "the diagram of the tree is held against it"))]
@@ -73,15 +73,11 @@ pub(crate) enum Order {
 pub(crate) type Policy = fn(&RestartPolicies) -> RestartPolicy;
 
 /// Stops it, where it runs, and says whether everything that it had to do is done.
-pub(crate) type Stop = fn(Arc<Board>, Option<ActorCell>, StopMode) -> Task<bool>;
+pub(crate) type Stop = fn(Arc<Env>, Option<ActorCell>, StopMode) -> Task<bool>;
 
 impl Spec {
     /// An actor that always runs, rests on nobody and has nothing to lose.
-    pub(crate) const fn new(
-        name: &'static str,
-        order: Order,
-        spawn: fn(Arc<Board>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>,
-    ) -> Self {
+    pub(crate) const fn new(name: &'static str, order: Order, spawn: fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>) -> Self {
         Self {
             name,
             order,
@@ -109,7 +105,7 @@ pub(crate) fn linked<A: Actor>(actor: A, arguments: A::Arguments, supervisor: Ac
 }
 
 /// Lets it come to the end of its message.
-pub(crate) fn ask(_: Arc<Board>, actor: Option<ActorCell>, _: StopMode) -> Task<bool> {
+pub(crate) fn ask(_: Arc<Env>, actor: Option<ActorCell>, _: StopMode) -> Task<bool> {
     Box::pin(async move {
         if let Some(actor) = actor
             && actor.stop_and_wait(None, Some(STOP)).await.is_err()
@@ -121,7 +117,7 @@ pub(crate) fn ask(_: Arc<Board>, actor: Option<ActorCell>, _: StopMode) -> Task<
 }
 
 /// Whatever it is doing.
-pub(crate) fn kill(_: Arc<Board>, actor: Option<ActorCell>, _: StopMode) -> Task<bool> {
+pub(crate) fn kill(_: Arc<Env>, actor: Option<ActorCell>, _: StopMode) -> Task<bool> {
     Box::pin(async move {
         if let Some(actor) = actor {
             let _gone = actor.kill_and_wait(Some(STOP)).await;

@@ -8,7 +8,7 @@ use warren_protocols::multicast::{self, Datagram, DatagramKind, Multicast, Multi
 use warren_state::{TunnelId, figures::Count, lifecycle::MulticastRun, table::Change};
 
 use crate::{
-    board::Board,
+    env::Env,
     supervision::{driver::Driver, spec::ChildSpec},
     tunnel::multicast_socket::Sockets,
 };
@@ -19,7 +19,7 @@ pub(crate) const SPEC: ChildSpec = ChildSpec { name: "multicast", policy: |polic
 pub(crate) struct MulticastServices;
 
 pub(crate) struct Arguments {
-    pub(crate) board: Arc<Board>,
+    pub(crate) env: Arc<Env>,
     pub(crate) tunnel: TunnelId,
     pub(crate) run: MulticastRun,
 }
@@ -32,7 +32,7 @@ pub(crate) enum MulticastMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     tunnel: TunnelId,
     driver: Driver<Multicast>,
     sockets: Sockets,
@@ -47,16 +47,16 @@ impl Actor for MulticastServices {
     type Arguments = Arguments;
 
     async fn pre_start(&self, myself: ActorRef<MulticastMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
-        let Arguments { board, tunnel, run } = arguments;
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
+        let Arguments { env, tunnel, run } = arguments;
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let local = u32::from(run.spec.local_address);
-        let seed = board.settings.seed ^ board.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
+        let seed = env.settings.seed ^ env.epoch.0.rotate_left(29) ^ u64::from(local).rotate_left(41);
         let ring = myself.clone();
         let driver = Driver::new(
             Multicast::new(MulticastSettings::default()),
-            board.clock,
+            env.clock,
             seed,
-            board.recorder.machine(Some(tunnel.to_string())),
+            env.recorder.machine(Some(tunnel.to_string())),
             watch,
             move || {
                 let _gone = ring.cast(MulticastMessage::Alarm);
@@ -64,7 +64,7 @@ impl Actor for MulticastServices {
         );
         let sockets = Sockets::new(run.link.clone());
         myself.cast(MulticastMessage::Run(Box::new(run)))?;
-        Ok(State { board, tunnel, driver, sockets, failing: false, done: None })
+        Ok(State { env, tunnel, driver, sockets, failing: false, done: None })
     }
 
     async fn handle(
@@ -97,7 +97,7 @@ impl State {
             for output in outputs {
                 match output {
                     Output::Send(datagram) => further.extend(self.send(&datagram)),
-                    Output::Standing(standing) => self.board.truth.append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
+                    Output::Standing(standing) => self.env.truth.append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
                     Output::Stopped => {
                         if let Some(done) = self.done.take() {
                             let _nobody_waits = done.send(());
@@ -114,7 +114,7 @@ impl State {
     fn send(&mut self, datagram: &Datagram) -> Vec<Output> {
         let outcome = self.sockets.send(datagram);
         let success = outcome.is_ok();
-        self.board.count(Count::Datagram(datagram.kind.name(), success));
+        self.env.count(Count::Datagram(datagram.kind.name(), success));
         let was_failing = std::mem::replace(&mut self.failing, !success);
         match outcome {
             Ok(()) if was_failing => {

@@ -19,7 +19,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     errors::late,
     supervision::{beside::beside, driver::Driver, spec::ChildSpec},
     tunnel::{
@@ -44,7 +44,7 @@ pub(crate) const FINISHED: &str = "finished";
 pub(crate) struct Provisioner;
 
 pub(crate) struct Arguments {
-    pub(crate) board: Arc<Board>,
+    pub(crate) env: Arc<Env>,
     pub(crate) tunnel: TunnelId,
     /// Held during an operation on the dataplane, across restarts of the provisioner: at most one at a time.
     pub(crate) gate: Arc<Mutex<()>>,
@@ -64,7 +64,7 @@ pub(crate) enum ProvisionerMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     tunnel: TunnelId,
     gate: Arc<Mutex<()>>,
     driver: Driver<Lifecycle>,
@@ -107,15 +107,15 @@ impl Actor for Provisioner {
     type Arguments = Arguments;
 
     async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<Box<State>, ActorProcessingErr> {
-        let Arguments { board, tunnel, gate } = arguments;
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let seed = tunnel.0.0.iter().fold(board.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
+        let Arguments { env, tunnel, gate } = arguments;
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let seed = tunnel.0.0.iter().fold(env.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
         let core = Lifecycle::new(tunnel, LifecycleSettings::default());
-        let driver = Driver::new(core, board.clock, seed, board.recorder.machine(Some(tunnel.to_string())), watch, move || {
+        let driver = Driver::new(core, env.clock, seed, env.recorder.machine(Some(tunnel.to_string())), watch, move || {
             let _gone = myself.cast(ProvisionerMessage::Alarm);
         });
         Ok(Box::new(State {
-            board,
+            env,
             tunnel,
             gate,
             driver,
@@ -177,7 +177,7 @@ impl State {
         self.telling.hear(&input);
         match &input {
             Input::Applied(report) if report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) => {
-                self.board.truth.append(vec![], Count::route_failures(report).map(Change::Counted).collect());
+                self.env.truth.append(vec![], Count::route_failures(report).map(Change::Counted).collect());
             }
             Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
             Input::Assign { .. }
@@ -222,7 +222,7 @@ impl State {
                 Effect::Multicast(Some(run)) => Box::pin(self.run_multicast(myself, *run)).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
                 Effect::WatchRoutes { added, removed } => {
-                    self.board.truth.append(vec![], vec![Change::Watch { tunnel: self.tunnel, added, removed }]);
+                    self.env.truth.append(vec![], vec![Change::Watch { tunnel: self.tunnel, added, removed }]);
                 }
                 Effect::Record(_) => {}
                 Effect::Finished => finished = true,
@@ -245,13 +245,13 @@ impl State {
 
     /// How long a session was waited for.
     fn time_session(&mut self, number: SessionNumber, status: SessionStatus) {
-        let now = self.board.clock.now();
+        let now = self.env.clock.now();
         let Some(session) = self.session.as_mut().filter(|session| session.number == number) else { return };
         match status {
             SessionStatus::Up => {
                 if let Some(since) = session.awaited_since.take() {
                     let peer = session.spec.peer_address;
-                    self.board.count(Count::Established(peer, now.since(since)));
+                    self.env.count(Count::Established(peer, now.since(since)));
                 }
             }
             SessionStatus::Pending
@@ -269,36 +269,36 @@ impl State {
         let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
         self.class = self.telling.last().and_then(|report| Some(report.spec.as_ref()?.kind.class())).or(self.class);
         changes.extend(change);
-        self.board.truth.append_by(self.driver.number(), events, changes);
+        self.env.truth.append_by(self.driver.number(), events, changes);
     }
 
     fn observe(&self, myself: &ActorRef<ProvisionerMessage>, link: LinkName) {
-        let (board, gate) = (self.board.clone(), self.gate.clone());
+        let (env, gate) = (self.env.clone(), self.gate.clone());
         operate(myself, async move {
             let _one_at_a_time = gate.lock().await;
-            let observed = timeout(OBSERVE, board.dataplane.observe(Scope::Link(link.clone()))).await;
+            let observed = timeout(OBSERVE, env.dataplane.observe(Scope::Link(link.clone()))).await;
             Input::Observed(observed.unwrap_or_else(|_late| Err(late(format!("observe {link}")))))
         });
     }
 
     fn apply(&mut self, myself: &ActorRef<ProvisionerMessage>, steps: Vec<PlannedStep>, generation: Generation) {
-        let (board, gate) = (self.board.clone(), self.gate.clone());
+        let (env, gate) = (self.env.clone(), self.gate.clone());
         let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
-            Input::Applied(apply(&*board.dataplane, steps, generation).await)
+            Input::Applied(apply(&*env.dataplane, steps, generation).await)
         });
     }
 
     fn remove(&mut self, myself: &ActorRef<ProvisionerMessage>, link: LinkName, rules: Vec<Rule>) {
-        let (board, gate, tunnel) = (self.board.clone(), self.gate.clone(), self.tunnel);
+        let (env, gate, tunnel) = (self.env.clone(), self.gate.clone(), self.tunnel);
         let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
             let removal = Removal { tunnel, link, rules: rules.into_iter().collect() };
-            Input::Removed(board.dataplane.remove(removal).await)
+            Input::Removed(env.dataplane.remove(removal).await)
         });
     }
 
@@ -315,7 +315,7 @@ impl State {
         self.last_words().await;
         let told = Arc::<Told>::default();
         let actor = self.spawn_session(myself, number, &spec, told.clone()).await?;
-        let awaited_since = Some(self.board.clock.now());
+        let awaited_since = Some(self.env.clock.now());
         self.peer = Some(spec.peer_address);
         self.session = Some(Session { number, spec, actor: Some(actor), told, history: History::default(), awaited_since });
         Ok(())
@@ -328,11 +328,11 @@ impl State {
         spec: &BgpSpec,
         told: Arc<Told>,
     ) -> Result<ActorRef<SessionMessage>, ActorProcessingErr> {
-        let (board, spec, provisioner) = (self.board.clone(), spec.clone(), myself.clone());
+        let (env, spec, provisioner) = (self.env.clone(), spec.clone(), myself.clone());
         let bell = Box::new(move || {
             let _gone = provisioner.cast(ProvisionerMessage::Told(number));
         });
-        let arguments = session::Arguments { board, tunnel: self.tunnel, number, spec, told, bell };
+        let arguments = session::Arguments { env, tunnel: self.tunnel, number, spec, told, bell };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
     }
@@ -381,7 +381,7 @@ impl State {
 
     async fn start_multicast(&mut self, myself: &ActorRef<ProvisionerMessage>) -> Result<(), ActorProcessingErr> {
         let Some(services) = self.multicast.as_mut().filter(|services| services.actor.is_none()) else { return Ok(()) };
-        let arguments = multicast::Arguments { board: self.board.clone(), tunnel: self.tunnel, run: services.run.clone() };
+        let arguments = multicast::Arguments { env: self.env.clone(), tunnel: self.tunnel, run: services.run.clone() };
         let (actor, _task) = Actor::spawn_linked(None, MulticastServices, arguments, myself.get_cell()).await?;
         services.actor = Some(actor);
         Ok(())
@@ -406,13 +406,13 @@ impl State {
             return self.session_failed(myself, cell, reason).await;
         };
         services.actor = None;
-        match services.history.failed(self.board.clock.now(), &(multicast::SPEC.policy)(&self.board.settings.policies)) {
+        match services.history.failed(self.env.clock.now(), &(multicast::SPEC.policy)(&self.env.settings.policies)) {
             Decision::Escalate { .. } => {
-                self.board.count_restart(multicast::SPEC.name, None);
+                self.env.count_restart(multicast::SPEC.name, None);
                 Err(format!("its multicast services failed too often: {reason}").into())
             }
             Decision::Restart { after, count } => {
-                self.board.count_restart(multicast::SPEC.name, Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)));
+                self.env.count_restart(multicast::SPEC.name, Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)));
                 myself.send_after(after, || ProvisionerMessage::RestartMulticast);
                 Ok(())
             }
@@ -431,13 +431,13 @@ impl State {
         // What it said last is void with it, as after any other close.
         session.told = Arc::default();
         let number = session.number;
-        match session.history.failed(self.board.clock.now(), &(session::SPEC.policy)(&self.board.settings.policies)) {
+        match session.history.failed(self.env.clock.now(), &(session::SPEC.policy)(&self.env.settings.policies)) {
             Decision::Escalate { .. } => {
-                self.board.count_restart(session::SPEC.name, None);
+                self.env.count_restart(session::SPEC.name, None);
                 return Err(format!("its BGP session failed too often: {reason}").into());
             }
             Decision::Restart { after, count } => {
-                self.board.count_restart(session::SPEC.name, Some(restarted(session::SPEC.name, self.tunnel, reason, count)));
+                self.env.count_restart(session::SPEC.name, Some(restarted(session::SPEC.name, self.tunnel, reason, count)));
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }

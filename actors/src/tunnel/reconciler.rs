@@ -18,7 +18,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     errors::late,
     supervision::{
         beside::beside,
@@ -34,7 +34,7 @@ pub(crate) const SPEC: Spec = Spec {
     // It knows of the provisioners what their supervisor did.
     rests_on: &[tunnels::SPEC.name],
     stop: shut_down,
-    ..Spec::new("reconciler", Order::Decider, |board, root| linked(Reconciler, board, root))
+    ..Spec::new("reconciler", Order::Decider, |env, root| linked(Reconciler, env, root))
 };
 
 /// How long a full observation may take.
@@ -74,7 +74,7 @@ pub(crate) enum ReconcilerMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     driver: Driver<reconcile::Reconciler>,
     following: Option<Following>,
     reader: Reader,
@@ -83,13 +83,13 @@ pub(crate) struct State {
 impl Actor for Reconciler {
     type Msg = ReconcilerMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.mailboxes.set(myself.clone());
-        let mut state = State::new(&myself, board);
+    async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        env.mailboxes.set(myself.clone());
+        let mut state = State::new(&myself, env);
         let poked = myself.clone();
-        state.following = Some(state.board.truth.follow(Wants::Changes(Reader::wants), move || {
+        state.following = Some(state.env.truth.follow(Wants::Changes(Reader::wants), move || {
             let _gone = poked.cast(ReconcilerMessage::Poked);
         }));
         Ok(state)
@@ -134,27 +134,27 @@ impl Actor for Reconciler {
 }
 
 impl State {
-    fn new(myself: &ActorRef<ReconcilerMessage>, board: Arc<Board>) -> Self {
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let tables = board.tables();
+    fn new(myself: &ActorRef<ReconcilerMessage>, env: Arc<Env>) -> Self {
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let tables = env.tables();
         let settings = ReconcilerSettings {
-            resync: board.settings.resync_interval,
-            max_prefixes: board.settings.bgp.max_prefixes,
-            liveness: board.settings.liveness.map(|options| options.mode),
+            resync: env.settings.resync_interval,
+            max_prefixes: env.settings.bgp.max_prefixes,
+            liveness: env.settings.liveness.map(|options| options.mode),
             owners: tables.owners,
-            mtu: board.settings.tunnel_mtu,
+            mtu: env.settings.tunnel_mtu,
             ..ReconcilerSettings::default()
         };
         // Each start that is not the first follows a failure.
         let start = tables.restarts.get(SPEC.name).copied().unwrap_or_default();
-        let first = Incarnation::first_of(board.epoch, start);
-        let role = board.role(&tables);
+        let first = Incarnation::first_of(env.epoch, start);
+        let role = env.role(&tables);
         let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
         let ring = myself.clone();
-        let driver = Driver::new(core, board.clock, board.settings.seed ^ start, board.recorder.machine(None), watch, move || {
+        let driver = Driver::new(core, env.clock, env.settings.seed ^ start, env.recorder.machine(None), watch, move || {
             let _gone = ring.cast(ReconcilerMessage::Alarm);
         });
-        Self { board, driver, following: None, reader: Reader::new(start, role, tables.manual) }
+        Self { env, driver, following: None, reader: Reader::new(start, role, tables.manual) }
     }
 
     fn take(&mut self, myself: &ActorRef<ReconcilerMessage>, input: Input) -> Result<(), ActorProcessingErr> {
@@ -168,8 +168,8 @@ impl State {
         if let Some(following) = &self.following {
             following.answer();
         }
-        let now = self.board.tables();
-        let role = self.board.role(&now);
+        let now = self.env.tables();
+        let role = self.env.role(&now);
         for input in self.reader.read(now, role) {
             let effects = self.driver.handle(input);
             self.carry_out(myself, effects)?;
@@ -184,9 +184,9 @@ impl State {
     fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
         for effect in effects {
             match effect {
-                Effect::Observe => ask(myself, observe(self.board.clone())),
-                Effect::ResolveSources(destinations) => ask(myself, resolve(self.board.clone(), destinations)),
-                Effect::MeasureUnderlay(ways) => ask(myself, measure(self.board.clone(), ways)),
+                Effect::Observe => ask(myself, observe(self.env.clone())),
+                Effect::ResolveSources(destinations) => ask(myself, resolve(self.env.clone(), destinations)),
+                Effect::MeasureUnderlay(ways) => ask(myself, measure(self.env.clone(), ways)),
                 Effect::Assign { spec, incarnation, generation } => {
                     let tunnel = spec.id;
                     self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation })?;
@@ -196,7 +196,7 @@ impl State {
                 }
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
-                Effect::Record(event) => self.board.truth.append_by(self.driver.number(), vec![event], vec![]),
+                Effect::Record(event) => self.env.truth.append_by(self.driver.number(), vec![event], vec![]),
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
         }
@@ -204,26 +204,26 @@ impl State {
     }
 
     fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) -> Result<(), ActorProcessingErr> {
-        let there = self.board.mailboxes.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+        let there = self.env.mailboxes.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
         if there { Ok(()) } else { Err("nobody holds the provisioners".into()) }
     }
 
     fn publish(&mut self) {
         let (events, changes) = self.reader.say(self.driver.core());
-        self.board.truth.append_for(self.driver.number(), events, changes);
+        self.env.truth.append_for(self.driver.number(), events, changes);
     }
 }
 
 /// Lets go of all tunnels or takes them down; whether that was done in time.
-fn shut_down(board: Arc<Board>, actor: Option<ActorCell>, mode: StopMode) -> Task<bool> {
+fn shut_down(env: Arc<Env>, actor: Option<ActorCell>, mode: StopMode) -> Task<bool> {
     Box::pin(async move {
         let Some(actor) = actor else { return false };
         let remove = match mode {
             StopMode::Detach => false,
             StopMode::Remove => true,
         };
-        let told = board.mailboxes.send(ReconcilerMessage::Shutdown { remove });
-        let in_time = told && actor.wait(Some(board.settings.stop_timeout)).await.is_ok();
+        let told = env.mailboxes.send(ReconcilerMessage::Shutdown { remove });
+        let in_time = told && actor.wait(Some(env.settings.stop_timeout)).await.is_ok();
         if !in_time {
             actor.kill();
         }
@@ -231,15 +231,15 @@ fn shut_down(board: Arc<Board>, actor: Option<ActorCell>, mode: StopMode) -> Tas
     })
 }
 
-async fn observe(board: Arc<Board>) -> ReconcilerMessage {
-    let observed = timeout(OBSERVE, board.dataplane.observe(Scope::All)).await;
+async fn observe(env: Arc<Env>) -> ReconcilerMessage {
+    let observed = timeout(OBSERVE, env.dataplane.observe(Scope::All)).await;
     ReconcilerMessage::Observed(observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map(Arc::new))
 }
 
-async fn resolve(board: Arc<Board>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
+async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
     let mut sources = BTreeMap::new();
     for destination in destinations {
-        let source = match timeout(OBSERVE, board.dataplane.resolve_source(destination)).await {
+        let source = match timeout(OBSERVE, env.dataplane.resolve_source(destination)).await {
             Ok(Ok(source)) => source,
             Ok(Err(fault)) => {
                 tracing::debug!(%destination, %fault, "cannot tell the source address");
@@ -255,10 +255,10 @@ async fn resolve(board: Arc<Board>, destinations: BTreeSet<Ipv4Addr>) -> Reconci
     ReconcilerMessage::Sources(sources)
 }
 
-async fn measure(board: Arc<Board>, ways: BTreeSet<Way>) -> ReconcilerMessage {
+async fn measure(env: Arc<Env>, ways: BTreeSet<Way>) -> ReconcilerMessage {
     let mut mtus = BTreeMap::new();
     for (local, remote) in ways {
-        let answer = timeout(OBSERVE, board.dataplane.underlay_mtu(local, remote)).await;
+        let answer = timeout(OBSERVE, env.dataplane.underlay_mtu(local, remote)).await;
         let mtu = answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
         if let Err(fault) = &mtu {
             tracing::debug!(%fault, "cannot tell the underlay's MTU");

@@ -13,7 +13,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     supervision::{
         driver::{AbortOnDrop, Driver},
         spec::ChildSpec,
@@ -30,7 +30,7 @@ pub(crate) const SPEC: ChildSpec = ChildSpec { name: "bgp_session", policy: |pol
 pub(crate) struct BgpSession;
 
 pub(crate) struct Arguments {
-    pub(crate) board: Arc<Board>,
+    pub(crate) env: Arc<Env>,
     pub(crate) tunnel: TunnelId,
     pub(crate) number: SessionNumber,
     pub(crate) spec: BgpSpec,
@@ -57,7 +57,7 @@ pub(crate) enum SessionMessage {
 
 pub(crate) struct State {
     driver: Driver<bgp::Session>,
-    board: Arc<Board>,
+    env: Arc<Env>,
     tunnel: TunnelId,
     told: Arc<Told>,
     bell: Box<dyn Fn() + Send + Sync>,
@@ -87,7 +87,7 @@ impl Actor for BgpSession {
     }
 
     async fn handle(&self, myself: ActorRef<SessionMessage>, message: SessionMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
-        let began = state.board.clock.now();
+        let began = state.env.clock.now();
         let outputs = match message {
             SessionMessage::Start => state.driver.handle(bgp::Input::Start),
             SessionMessage::Connected(number, Ok(stream)) => state.connected(&myself, number, stream),
@@ -105,8 +105,8 @@ impl Actor for BgpSession {
         state.carry_out(&myself, outputs).await;
         state.read_on();
         if update {
-            let took = state.board.clock.now().since(began);
-            state.board.count(Count::Update(took));
+            let took = state.env.clock.now().since(began);
+            state.env.count(Count::Update(took));
         }
         Ok(())
     }
@@ -114,20 +114,20 @@ impl Actor for BgpSession {
 
 impl State {
     fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
-        let Arguments { board, tunnel, number, spec, told, bell } = arguments;
+        let Arguments { env, tunnel, number, spec, told, bell } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
-        config.timers.hold = board.settings.bgp.hold_time;
-        config.password = board.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let recording = board.recorder.machine(Some(format!("session {} with {peer}", number.0)));
+        config.timers.hold = env.settings.bgp.hold_time;
+        config.password = env.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let recording = env.recorder.machine(Some(format!("session {} with {peer}", number.0)));
         let ring = myself.clone();
-        let seed = board.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
-        let driver = Driver::new(bgp::Session::new(config), board.clock, seed, recording, watch, move || {
+        let seed = env.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
+        let driver = Driver::new(bgp::Session::new(config), env.clock, seed, recording, watch, move || {
             let _gone = ring.cast(SessionMessage::Alarm);
         });
-        let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, board.settings.bgp.peer_port));
-        Self { driver, board, tunnel, told, bell, owed: 0, local, peer, link: Link::None, done: None }
+        let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, env.settings.bgp.peer_port));
+        Self { driver, env, tunnel, told, bell, owed: 0, local, peer, link: Link::None, done: None }
     }
 
     fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
@@ -185,7 +185,7 @@ impl State {
                     bgp::Output::Routes { announced, withdrawn } => self.tell(SessionUpdate::Routes { announced, withdrawn }),
                     bgp::Output::Synced => self.tell(SessionUpdate::Synced),
                     bgp::Output::Closed => self.tell(SessionUpdate::Closed),
-                    bgp::Output::Standing(standing) => self.board.truth.append(vec![], vec![Change::Session(self.tunnel, standing)]),
+                    bgp::Output::Standing(standing) => self.env.truth.append(vec![], vec![Change::Session(self.tunnel, standing)]),
                     bgp::Output::Stopped => self.stopped(myself, closing.take()).await,
                 }
             }
@@ -195,7 +195,7 @@ impl State {
 
     fn connect(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber) {
         let (local, peer, myself) = (self.local, self.peer, myself.clone());
-        let settings = self.board.settings.bgp.clone();
+        let settings = self.env.settings.bgp.clone();
         let attempt = tokio::spawn(async move {
             let outcome = settings.dialer.dial(local, peer, settings.password.as_ref()).await;
             let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| why(&error))));

@@ -15,7 +15,7 @@ use warren_state::{
 };
 
 use crate::{
-    board::Board,
+    env::Env,
     supervision::{
         driver::Driver,
         root::RootMessage,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub(crate) const SPEC: Spec =
-    Spec { children: &[provisioner::SPEC], ..Spec::new("tunnels", Order::Holder, |board, root| linked(Tunnels, board, root)) };
+    Spec { children: &[provisioner::SPEC], ..Spec::new("tunnels", Order::Holder, |env, root| linked(Tunnels, env, root)) };
 
 /// So many that nobody holds any more are kept before they are looked for.
 const SPARE_GATES: usize = 64;
@@ -41,7 +41,7 @@ pub(crate) enum TunnelsMessage {
 }
 
 pub(crate) struct State {
-    board: Arc<Board>,
+    env: Arc<Env>,
     driver: Driver<Supervisor>,
     provisioners: BTreeMap<TunnelId, ActorRef<ProvisionerMessage>>,
     running: HashMap<ActorId, TunnelId>,
@@ -52,19 +52,19 @@ pub(crate) struct State {
 impl Actor for Tunnels {
     type Msg = TunnelsMessage;
     type State = State;
-    type Arguments = Arc<Board>;
+    type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, board: Arc<Board>) -> Result<State, ActorProcessingErr> {
-        board.mailboxes.set(myself.clone());
+    async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+        env.mailboxes.set(myself.clone());
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
-        board.truth.append(vec![], vec![Change::NoTunnels]);
-        let watch = board.pulses.watch(SPEC.name, myself.get_cell());
-        let supervisor = Supervisor::new((provisioner::SPEC.policy)(&board.settings.policies));
-        let recording = board.recorder.machine(None);
-        let driver = Driver::new(supervisor, board.clock, board.settings.seed.rotate_left(11), recording, watch, move || {
+        env.truth.append(vec![], vec![Change::NoTunnels]);
+        let watch = env.pulses.watch(SPEC.name, myself.get_cell());
+        let supervisor = Supervisor::new((provisioner::SPEC.policy)(&env.settings.policies));
+        let recording = env.recorder.machine(None);
+        let driver = Driver::new(supervisor, env.clock, env.settings.seed.rotate_left(11), recording, watch, move || {
             let _gone = myself.cast(TunnelsMessage::Alarm);
         });
-        Ok(State { board, driver, provisioners: BTreeMap::new(), running: HashMap::new(), gates: BTreeMap::new() })
+        Ok(State { env, driver, provisioners: BTreeMap::new(), running: HashMap::new(), gates: BTreeMap::new() })
     }
 
     async fn handle(&self, myself: ActorRef<TunnelsMessage>, message: TunnelsMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -114,11 +114,11 @@ impl State {
                 }
                 Effect::Tell(end) => {
                     let changes = end.changes();
-                    self.board.truth.append(end.event.into_iter().collect(), changes);
+                    self.env.truth.append(end.event.into_iter().collect(), changes);
                 }
                 Effect::Escalate(detail) => {
                     let actor = provisioner::SPEC.name.to_owned();
-                    let _gone = self.board.mailboxes.send(RootMessage::Escalated { actor, detail });
+                    let _gone = self.env.mailboxes.send(RootMessage::Escalated { actor, detail });
                 }
             }
         }
@@ -131,7 +131,7 @@ impl State {
         tunnel: TunnelId,
         input: Box<lifecycle::Input>,
     ) -> Result<(), ActorProcessingErr> {
-        let arguments = provisioner::Arguments { board: self.board.clone(), tunnel, gate: self.gate(tunnel) };
+        let arguments = provisioner::Arguments { env: self.env.clone(), tunnel, gate: self.gate(tunnel) };
         let (provisioner, _task) = Actor::spawn_linked(None, Provisioner, arguments, myself.get_cell()).await?;
         let _gone = provisioner.cast(ProvisionerMessage::Input(input));
         self.running.insert(provisioner.get_id(), tunnel);

@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Shared by all actors of one tree.
-pub(crate) struct Board {
+pub(crate) struct Env {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) node: NodeId,
@@ -71,7 +71,7 @@ pub(crate) struct Requests {
 /// What the operator says, and whom to tell when it is on disk.
 type Request = (store::Change, oneshot::Sender<Result<(), SwitchError>>);
 
-impl Board {
+impl Env {
     pub(crate) fn new(
         settings: Settings,
         clock: Clock,
