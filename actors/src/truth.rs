@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// So many steps are looked at before writers have their turn again.
+/// So many events are looked at before writers have their turn again.
 const LOOKED_AT: usize = 512;
 
 /// The table and who follows it. It outlives every actor.
@@ -135,10 +135,10 @@ impl Truth {
     pub(crate) fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         let (mut found, mut position) = (Vec::new(), Sequence(u64::MAX));
         while found.len() < most {
-            let steps: Vec<Arc<Entry>> = self.inner().table.steps_before(position).take(LOOKED_AT).cloned().collect();
-            let Some(oldest) = steps.last() else { break };
+            let told: Vec<Arc<JournalEntry>> = self.inner().table.told_before(position).take(LOOKED_AT).cloned().collect();
+            let Some(oldest) = told.last() else { break };
             position = oldest.sequence;
-            found.extend(steps.iter().filter_map(|step| step.told.clone()).filter(|told| told.event.tunnel() == Some(tunnel)));
+            found.extend(told.into_iter().filter(|told| told.event.tunnel() == Some(tunnel)));
         }
         found.truncate(most);
         found

@@ -38,28 +38,33 @@ pub struct Table {
     epoch: Epoch,
     last: Sequence,
     tables: Tables,
-    history: VecDeque<Arc<Entry>>,
-    /// What the history takes, about.
-    bytes: usize,
+    /// The newest steps.
+    steps: VecDeque<Arc<Entry>>,
+    /// The newest events.
+    told: VecDeque<Arc<JournalEntry>>,
+    /// The last event that is no longer kept.
+    forgotten: Sequence,
+    /// What the steps and the events take, about.
+    bytes: (usize, usize),
     bounds: Bounds,
 }
 
 /// How much of the past is kept: what happened is small, what changed is not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
-    /// Steps with the events that tell them, at least one.
+    /// Events, at least one.
     pub told: usize,
-    /// Steps with what changed, at most as many.
+    /// Steps with what changed, at least one.
     pub whole: usize,
-    /// What all of them take in memory, about; the newest one is kept whatever it takes.
+    /// What each of both takes in memory at most, about; the newest one is kept whatever it takes.
     pub bytes: usize,
 }
 
 impl Bounds {
-    /// So many events, the changes of the newest 1,024 steps at most, and 8 MiB of both.
+    /// So many events, the newest 1,024 steps at most, and 4 MiB of each.
     #[must_use]
     pub fn of_events(told: usize) -> Self {
-        Self { told, whole: told.min(1024), bytes: 8 << 20 }
+        Self { told, whole: told.min(1024), bytes: 4 << 20 }
     }
 }
 
@@ -67,9 +72,9 @@ impl Table {
     /// An empty one, which keeps so much of the newest.
     #[must_use]
     pub fn new(node: NodeId, epoch: Epoch, bounds: Bounds) -> Self {
-        let told = bounds.told.max(1);
-        let bounds = Bounds { told, whole: bounds.whole.clamp(1, told), ..bounds };
-        Self { node, epoch, last: Sequence(0), tables: Tables::default(), history: VecDeque::new(), bytes: 0, bounds }
+        let bounds = Bounds { told: bounds.told.max(1), whole: bounds.whole.max(1), ..bounds };
+        let (steps, told, none) = (VecDeque::new(), VecDeque::new(), Sequence(0));
+        Self { node, epoch, last: none, tables: Tables::default(), steps, told, forgotten: none, bytes: (0, 0), bounds }
     }
 
     /// Appends what changed and the events that tell it, all of it or nothing for every reader. The changes stand at the first
@@ -88,23 +93,26 @@ impl Table {
         self.last = Sequence(self.last.0 + 1);
         let (epoch, sequence) = (self.epoch, self.last);
         let told = told.map(|(unix_ms, event)| Arc::new(JournalEntry { epoch, sequence, unix_ms, event }));
+        if let Some(told) = &told {
+            self.bytes.1 += told.weight();
+            self.told.push_back(told.clone());
+        }
         let entry = Entry { sequence, changes, told };
         self.tables.fold(&entry);
-        self.bytes += entry.weight();
-        self.history.push_back(Arc::new(entry));
-        self.forget_changes();
-        while self.history.len() > 1 && (self.history.len() > self.bounds.told || self.bytes > self.bounds.bytes) {
-            self.bytes -= self.history.pop_front().map_or(0, |oldest| oldest.weight());
-        }
+        self.bytes.0 += entry.weight();
+        self.steps.push_back(Arc::new(entry));
+        self.forget();
     }
 
-    /// Of the step that is the first one too many, only what happened stays.
-    fn forget_changes(&mut self) {
-        let too_many = self.history.len().checked_sub(self.bounds.whole.saturating_add(1));
-        if let Some(old) = too_many.and_then(|at| self.history.get_mut(at)).filter(|old| !old.changes.is_empty()) {
-            let told = Entry { sequence: old.sequence, changes: Vec::new(), told: old.told.clone() };
-            self.bytes = self.bytes + told.weight() - old.weight();
-            *old = Arc::new(told);
+    fn forget(&mut self) {
+        let Bounds { told, whole, bytes } = self.bounds;
+        while self.steps.len() > 1 && (self.steps.len() > whole || self.bytes.0 > bytes) {
+            self.bytes.0 -= self.steps.pop_front().map_or(0, |oldest| oldest.weight());
+        }
+        while self.told.len() > 1 && (self.told.len() > told || self.bytes.1 > bytes) {
+            let Some(oldest) = self.told.pop_front() else { return };
+            self.bytes.1 -= oldest.weight();
+            self.forgotten = oldest.sequence;
         }
     }
 
@@ -127,7 +135,7 @@ impl Table {
     pub fn resume(&self, position: Position) -> Result<Sequence, Gap> {
         let (asked, now) = (position.sequence, self.position());
         let known = Position { sequence: now.sequence, ..position } == now && asked <= now.sequence;
-        if known { Ok(asked) } else { Err(Gap { asked, oldest: self.history.front().map_or(Sequence(1), |entry| entry.sequence) }) }
+        if known { Ok(asked) } else { Err(Gap { asked, oldest: self.steps.front().map_or(Sequence(1), |step| step.sequence) }) }
     }
 
     /// What is true now.
@@ -139,9 +147,15 @@ impl Table {
     /// Every step after a position, with what changed.
     ///
     /// # Errors
-    /// When what changed in some of them is no longer kept.
+    /// When some of them are no longer kept.
     pub fn changes_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
-        self.steps_since(position, self.bounds.whole)
+        let oldest = self.steps.front().map_or(Sequence(self.last.0 + 1), |step| step.sequence);
+        if position.0 + 1 < oldest.0 {
+            return Err(Gap { asked: position, oldest });
+        }
+        // Positions have no holes, so the place of the next one is known.
+        let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
+        Ok(self.steps.iter().skip(known))
     }
 
     /// Everything that happened after a position.
@@ -149,26 +163,16 @@ impl Table {
     /// # Errors
     /// When some of it is no longer kept.
     pub fn told_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<JournalEntry>>, Gap> {
-        Ok(self.steps_since(position, self.bounds.told)?.filter_map(|entry| entry.told.as_ref()))
-    }
-
-    /// The steps before a position, the newest first, as far as they are kept.
-    pub fn steps_before(&self, position: Sequence) -> impl Iterator<Item = &Arc<Entry>> {
-        let oldest = self.history.front().map_or(0, |entry| entry.sequence.0);
-        let before = usize::try_from(position.0.saturating_sub(oldest)).unwrap_or(usize::MAX);
-        self.history.range(..before.min(self.history.len())).rev()
-    }
-
-    /// The steps after a position, if they are among the newest so many.
-    fn steps_since(&self, position: Sequence, newest: usize) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
-        let before = self.history.len().saturating_sub(newest);
-        let oldest = self.history.get(before).map_or(Sequence(self.last.0 + 1), |entry| entry.sequence);
-        if position.0 + 1 < oldest.0 {
+        if position < self.forgotten {
+            let oldest = self.told.front().map_or(Sequence(self.last.0 + 1), |told| told.sequence);
             return Err(Gap { asked: position, oldest });
         }
-        // Positions have no holes, so the place of the next one is known.
-        let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
-        Ok(self.history.iter().skip(before.saturating_add(known)))
+        Ok(self.told.range(self.told.partition_point(|told| told.sequence <= position)..))
+    }
+
+    /// What happened before a position, the newest first, as far as it is kept.
+    pub fn told_before(&self, position: Sequence) -> impl Iterator<Item = &Arc<JournalEntry>> {
+        self.told.range(..self.told.partition_point(|told| told.sequence < position)).rev()
     }
 }
 

@@ -14,11 +14,18 @@ use crate::{
 const SMALL: usize = 64;
 
 impl Entry {
+    /// In bytes, about; without the event, which is kept for itself.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.changes.iter().map(Change::weight).sum::<usize>()
+    }
+}
+
+impl JournalEntry {
     /// In bytes, about.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let told = self.told.as_ref().map_or(0, |told| size_of::<JournalEntry>() + text(&told.event));
-        size_of::<Self>() + told + self.changes.iter().map(Change::weight).sum::<usize>()
+        size_of::<Self>() + text(&self.event)
     }
 }
 
