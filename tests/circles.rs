@@ -23,7 +23,7 @@ fn no_file_imports_itself_through_others() {
 
 #[test]
 fn imports_are_read_in_every_form() {
-    let text = "use crate::{a, b::{self, C}, d::e::{F, g::*}};\npub use n::O as P;\nfn f() { crate::h::i(super::j::K) } // crate::l\n#[cfg(test)]\nmod tests { use crate::m; }";
+    let text = "use crate::{a, b::{self, C}, d::e::{F, g::*}};\n#[cfg(test)]\nmod tests;\npub use n::O as P;\nfn f() { crate::h::i(super::j::K) } // crate::l\n#[cfg(test)]\nmod tests { use crate::m; }";
     let read: BTreeSet<String> = paths(text, &["x".into(), "y".into()]).into_iter().map(|path| path.join("::")).collect();
     let expected = ["a", "b", "b::C", "d::e::F", "d::e::g", "h::i", "x::j::K", "x::y::n::O"];
     assert_eq!(read, expected.map(str::to_owned).into());
@@ -71,7 +71,7 @@ fn module(source: &Path, file: &Path) -> Module {
 
 /// What a file names of its own crate, outside its tests.
 fn paths(text: &str, module: &[String]) -> Vec<Module> {
-    let product = text.split("#[cfg(test)]\nmod ").next().unwrap();
+    let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let code: Vec<&str> = product.lines().map(|line| line.split("//").next().unwrap()).collect();
     let code = code.join("\n");
     let parent = &module[..module.len().saturating_sub(1)];

@@ -15,8 +15,8 @@ use crate::{
     ledger_cache::LedgerCache,
     snapshot::Snapshot,
     supervision::{
+        beside::AbortOnDrop,
         clock::Clock,
-        driver::AbortOnDrop,
         pulse::Watch,
         spec::{Order, Spec, Task, linked},
     },

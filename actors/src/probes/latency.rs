@@ -23,7 +23,8 @@ use crate::{
         latency_targets::targets,
     },
     supervision::{
-        driver::{AbortOnDrop, Driver},
+        beside::AbortOnDrop,
+        driver::Driver,
         spec::{Order, Spec, linked},
     },
     truth::{Following, Wants},

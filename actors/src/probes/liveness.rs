@@ -24,7 +24,8 @@ use crate::{
     env::Env,
     probes::liveness_socket::{Datagram, Socket},
     supervision::{
-        driver::{AbortOnDrop, Driver},
+        beside::AbortOnDrop,
+        driver::Driver,
         spec::{Order, Spec, linked},
     },
     truth::{Following, Wants},

@@ -12,7 +12,7 @@ use crate::{
     env::Env,
     errors::late,
     supervision::{
-        driver::AbortOnDrop,
+        beside::AbortOnDrop,
         spec::{Order, Spec, linked},
     },
 };

@@ -18,7 +18,8 @@ use warren_state::{
 use crate::{
     env::{Env, query_of},
     supervision::{
-        driver::{AbortOnDrop, Driver},
+        beside::AbortOnDrop,
+        driver::Driver,
         spec::{Order, Spec, linked},
     },
     truth::{Following, Wants},

@@ -1,6 +1,11 @@
 //! Work that goes on beside the actor that asked for it.
 
 use ractor::{ActorRef, Message};
+use tokio::task::JoinHandle;
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
 
 /// Runs this beside the actor and puts its answer into the actor's mailbox, or what `failed` makes of a panic. It is not
 /// cancelled when the actor ends.
@@ -15,4 +20,10 @@ pub(crate) fn beside<M: Message>(
         let message = running.await.unwrap_or_else(|error| failed(error.to_string()));
         let _gone = myself.cast(message);
     });
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }

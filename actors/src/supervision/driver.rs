@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use warren_state::{Core, Monotonic, random::SplitMix64, recording::MachineNumber};
 
-use crate::supervision::{clock::Clock, pulse::Watch, recorder::Recording};
+use crate::supervision::{beside::AbortOnDrop, clock::Clock, pulse::Watch, recorder::Recording};
 
 /// Drives one machine on behalf of one actor.
 pub(crate) struct Driver<C: Core> {
@@ -23,10 +22,6 @@ struct Alarm {
     ring: Arc<dyn Fn() + Send + Sync>,
     armed: Option<(Monotonic, AbortOnDrop)>,
 }
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
 
 impl<C: Core> Driver<C> {
     /// `ring` puts the message into the mailbox on which the actor calls [`Driver::ring`].
@@ -98,11 +93,5 @@ impl Alarm {
             ring();
         });
         self.armed = Some((at, AbortOnDrop(task)));
-    }
-}
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

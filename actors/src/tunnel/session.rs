@@ -14,10 +14,7 @@ use warren_state::{
 
 use crate::{
     env::Env,
-    supervision::{
-        driver::{AbortOnDrop, Driver},
-        spec::ChildSpec,
-    },
+    supervision::{beside::AbortOnDrop, driver::Driver, spec::ChildSpec},
     tunnel::{
         connection::{Connection, Heard, Stream, why},
         told::Told,
