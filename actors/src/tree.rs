@@ -146,7 +146,7 @@ mod tests {
     fn what_is_off_or_another_roles_does_not_run() {
         let names = |settings: &Settings| in_order(ACTORS, settings).iter().map(|spec| spec.name).collect::<Vec<_>>();
         let gateway = Settings::new(RoleSettings::Gateway { device: Pubkey([1; 32]) });
-        let always = ["keeper", "status", "kernel_monitor", "tunnels", "reconciler"];
+        let always = ["keeper", "status", "log", "kernel_monitor", "tunnels", "reconciler"];
         assert_eq!(names(&gateway), [&always[..], &["ledger_watcher"]].concat());
         let client = Settings::new(RoleSettings::Client(ClientSettings::default()));
         assert_eq!(names(&client), [&always[..], &["client_ip", "ledger_watcher"]].concat());
