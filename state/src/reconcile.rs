@@ -27,7 +27,7 @@ use crate::{
     Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
-    guard::{AcceptedView, HoldReason},
+    guard::AcceptedView,
     lifecycle::{RetireReason, TunnelReport},
 };
 
@@ -100,8 +100,6 @@ pub enum Role {
 pub enum Input {
     /// A view came into force.
     View(AcceptedView),
-    /// A read did not come into force.
-    Held(HoldReason),
     /// The enable switch is this, on disk, or cannot be read from there.
     Switch(Switch),
     /// The client IP was found, or is another one now.

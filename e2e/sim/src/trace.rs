@@ -62,8 +62,7 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
         Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
         Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
         Input::Tunnel(report) => format!("Tunnel({} {} {:?})", report.tunnel, report.phase, report.incarnation),
-        Input::Held(_)
-        | Input::Switch(_)
+        Input::Switch(_)
         | Input::ClientIp(_)
         | Input::Owners(_)
         | Input::Exclude(_)

@@ -20,7 +20,7 @@ use crate::{
     Phase, Plan, Pubkey, Rule, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
     desired::{Built, Refusal},
     event::Event,
-    guard::{AcceptedView, HoldReason},
+    guard::AcceptedView,
     lifecycle::{RetireReason, TunnelReport},
     plan::{Limits, plan_keeping},
     random::Random,
@@ -47,7 +47,6 @@ pub struct Reconciler {
     pub(super) view: Option<AcceptedView>,
     pub(super) manual: Manual,
     pub(super) exclude: Exclusion,
-    pub(super) held: Option<HoldReason>,
     pub(super) built: Built,
     /// What `built` asks for, with nothing known of learned routes: what a full observation is held against.
     pub(super) desired: Desired,
@@ -158,7 +157,6 @@ impl Reconciler {
             view: None,
             manual: Manual::default(),
             exclude: Exclusion::default(),
-            held: None,
             built: Built::default(),
             desired: Desired::default(),
             follows_view: false,
@@ -194,7 +192,6 @@ impl Core for Reconciler {
         let mut turn = Turn { now, random, effects: Vec::new() };
         match input {
             Input::View(view) => self.take_view(view, &mut turn),
-            Input::Held(reason) => self.held = Some(reason),
             Input::Switch(switch) => self.take_switch(switch, &mut turn),
             Input::ClientIp(client_ip) => self.take_client_ip(client_ip, &mut turn),
             Input::Owners(owners) => self.take_owners(owners, &mut turn),
@@ -282,12 +279,6 @@ impl Reconciler {
     #[must_use]
     pub fn view(&self) -> Option<(&Arc<View>, Monotonic)> {
         self.view.as_ref().map(|accepted| (&accepted.view, accepted.read_at))
-    }
-
-    /// Why the last read did not come into force; `None` after one that did.
-    #[must_use]
-    pub fn held(&self) -> Option<&HoldReason> {
-        self.held.as_ref()
     }
 
     /// Users whose tunnel is not built, and why.

@@ -25,7 +25,6 @@ impl Reconciler {
         // A pass is a function of what is known, and everything else that becomes known has its own pass.
         let difference = self.view.as_ref().map_or_else(|| Arc::new(Difference::Everything), |before| view.differs_from(before));
         self.view = Some(view);
-        self.held = None;
         let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, turn);
         if *difference == Difference::Nothing && !over {
             return;

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Epoch, NodeId,
     address::{Chosen, Seen},
+    guard::HoldReason,
     lifecycle::{Lifecycle, LifecycleSettings},
     table::{Bounds, Change, HostAddress, InForce, Table},
 };
@@ -105,4 +106,15 @@ fn a_reconciler_that_was_started_again_lets_idle_provisioners_go_that_it_has_no_
     second.read(table.tables().clone(), ROLE);
     assert_eq!(second.orphans(&bench.machine), [id(1)]);
     assert!(second.orphans(&bench.machine).is_empty());
+}
+
+#[test]
+fn a_read_that_is_held_is_nothing_to_the_reconciler() {
+    let mut table = table(vec![Change::Switch(Switch::On)]);
+    let mut reader = Reader::new(0, ROLE, Arc::default());
+    reader.read(table.tables().clone(), ROLE);
+    let held = Change::Held(HoldReason::Emptied { before: 1 });
+    assert!(!Reader::wants(&held));
+    table.append(8, vec![], vec![held]);
+    assert!(reader.read(table.tables().clone(), ROLE).is_empty());
 }

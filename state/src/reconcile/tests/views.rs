@@ -32,15 +32,6 @@ fn what_an_earlier_run_left_behind_is_retired_after_the_first_view() {
 }
 
 #[test]
-fn a_held_view_removes_nothing_and_its_reason_is_shown() {
-    let mut bench = Bench::gateway().running([(1, user(1))]);
-    assert!(bench.give(Input::Held(HoldReason::Emptied { before: 1 })).is_empty());
-    assert_eq!(bench.machine.held(), Some(&HoldReason::Emptied { before: 1 }));
-    bench.view(view([(1, user(1))]));
-    assert_eq!(bench.machine.held(), None);
-}
-
-#[test]
 fn a_user_that_is_no_longer_activated_is_retired() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     let banned = User { status: UserStatus::Banned, ..user(2) };
