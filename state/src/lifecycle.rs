@@ -14,6 +14,7 @@ mod machine;
 mod moving;
 mod reason;
 mod removal;
+mod report;
 mod services;
 mod telling;
 #[cfg(test)]
