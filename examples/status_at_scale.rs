@@ -24,8 +24,8 @@ use warren::{
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
-    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed, Phase, Plan, Pubkey, Sequence,
-    ServiceKind, SessionStatus, Slot, Switch, TunnelId, TunnelSpec, View,
+    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed,
+    Phase, Plan, Pubkey, Sequence, ServiceKind, SessionStatus, Slot, Switch, TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     journal::JournalEntry,
     lifecycle::TunnelReport,
@@ -59,25 +59,44 @@ impl LedgerSource for Nowhere {
 }
 
 fn main() -> anyhow::Result<()> {
-    let mut words = std::env::args().skip(1).filter_map(|word| word.parse::<u32>().ok());
+    let mut words = std::env::args()
+        .skip(1)
+        .filter_map(|word| word.parse::<u32>().ok());
     let (tunnels, seconds) = (words.next().unwrap_or(10_000), words.next().unwrap_or(20));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(measure(tunnels, Duration::from_secs(seconds.into())))
 }
 
 async fn measure(tunnels: u32, span: Duration) -> anyhow::Result<()> {
-    let engine = Arc::new(Published(Mutex::new(Arc::new(snapshot(tunnels))), Fetcher::new(Arc::new(Nowhere), FetcherSettings::default())));
+    let engine = Arc::new(Published(
+        Mutex::new(Arc::new(snapshot(tunnels))),
+        Fetcher::new(Arc::new(Nowhere), FetcherSettings::default()),
+    ));
     let path = std::env::temp_dir().join(format!("warren-status-{}.sock", std::process::id()));
     let (listener, _file) = socket::bind(&path)?;
     let listener = tokio::net::UnixListener::from_std(listener)?;
     let api = api(engine.clone())?;
-    let before = Router::new().route("/before", get(before)).with_state(api.clone());
+    let before = Router::new()
+        .route("/before", get(before))
+        .with_state(api.clone());
     let slots = server::Slots::new(server::Limits::default(), nix::unistd::geteuid().as_raw());
-    let served = tokio::spawn(server::serve(listener, before.fallback_service(http::router(api)), slots));
+    let served = tokio::spawn(server::serve(
+        listener,
+        before.fallback_service(http::router(api)),
+        slots,
+    ));
     let changing = tokio::spawn(change(engine, tunnels));
     let middle = format!("/v3/tunnels?after={}", id(tunnels / 2));
     let most = format!("/v3/tunnels?limit=500&after={}", id(tunnels / 2));
-    for target in ["/before", "/v2/status", "/status", "/v3/status", "/v3/tunnels", &middle, &most] {
+    for target in [
+        "/before",
+        "/v2/status",
+        "/status",
+        "/v3/status",
+        "/v3/tunnels",
+        &middle,
+        &most,
+    ] {
         println!("{}", hammered(&path, target, span).await?);
     }
     changing.abort();
@@ -126,12 +145,17 @@ async fn hammered(path: &Path, target: &str, span: Duration) -> anyhow::Result<S
 fn at(samples: &mut [Duration], percent: usize) -> f64 {
     samples.sort_unstable();
     let place = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
-    samples.get(place).map_or(0.0, |sample| sample.as_secs_f64() * 1_000.0)
+    samples
+        .get(place)
+        .map_or(0.0, |sample| sample.as_secs_f64() * 1_000.0)
 }
 
 /// What `/v2/status` did for each request.
 async fn before(axum::extract::State(api): axum::extract::State<Api>) -> axum::Json<compat::V2Status> {
-    axum::Json(compat::v2_status(&api.engine.snapshot(), api.config.ledger.env.moniker()))
+    axum::Json(compat::v2_status(
+        &api.engine.snapshot(),
+        api.config.ledger.env.moniker(),
+    ))
 }
 
 async fn change(engine: Arc<Published>, tunnels: u32) {
@@ -139,9 +163,23 @@ async fn change(engine: Arc<Published>, tunnels: u32) {
         tokio::time::sleep(CHANGE).await;
         let mut next = Snapshot::clone(&engine.snapshot());
         let number = round.wrapping_mul(7_919) % tunnels;
-        let session = if round % 2 == 0 { SessionStatus::Down } else { SessionStatus::Up };
-        next.tunnels.insert(id(number), Arc::new(TunnelReport { session, ..report(number) }));
-        (next.at, next.unix_ms, next.sequence) = (next.at + CHANGE, next.unix_ms + 100, Sequence(next.sequence.0 + 1));
+        let session = if round % 2 == 0 {
+            SessionStatus::Down
+        } else {
+            SessionStatus::Up
+        };
+        next.tunnels.insert(
+            id(number),
+            Arc::new(TunnelReport {
+                session,
+                ..report(number)
+            }),
+        );
+        (next.at, next.unix_ms, next.sequence) = (
+            next.at + CHANGE,
+            next.unix_ms + 100,
+            Sequence(next.sequence.0 + 1),
+        );
         if let Ok(mut published) = engine.0.lock() {
             *published = Arc::new(next);
         }
@@ -149,7 +187,10 @@ async fn change(engine: Arc<Published>, tunnels: u32) {
 }
 
 fn api(engine: Arc<dyn Engine>) -> anyhow::Result<Api> {
-    let words = ["-env=localnet".to_owned(), "-ledger-url=http://127.0.0.1:1".to_owned()];
+    let words = [
+        "-env=localnet".to_owned(),
+        "-ledger-url=http://127.0.0.1:1".to_owned(),
+    ];
     let mut layer = config::flags::parse(words)?.layer;
     layer.config = Some(PathBuf::from("/dev/null"));
     Ok(Api {
@@ -169,13 +210,24 @@ fn id(number: u32) -> TunnelId {
 }
 
 fn snapshot(tunnels: u32) -> Snapshot {
-    let device =
-        Device { code: "dz1".into(), exchange: Pubkey([3; 32]), public_ip: Ipv4Addr::new(198, 51, 100, 9), status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "dz1".into(),
+        exchange: Pubkey([3; 32]),
+        public_ip: Ipv4Addr::new(198, 51, 100, 9),
+        status: 1,
+        prefixes: vec![],
+    };
     let view = View {
         slot: Slot(7),
         users: (0..tunnels).map(|number| (id(number).0, user(number))).collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
-        exchanges: BTreeMap::from([(Pubkey([3; 32]), Exchange { code: "xams".into(), name: "Amsterdam".into() })]),
+        exchanges: BTreeMap::from([(
+            Pubkey([3; 32]),
+            Exchange {
+                code: "xams".into(),
+                name: "Amsterdam".into(),
+            },
+        )]),
         ..View::default()
     };
     Snapshot {
@@ -184,8 +236,12 @@ fn snapshot(tunnels: u32) -> Snapshot {
         switch: Switch::On,
         role: Some(Role::Gateway { device: DEVICE }),
         view: Some(Arc::new(view)),
-        tunnels: (0..tunnels).map(|number| (id(number), Arc::new(report(number)))).collect(),
-        sessions: (0..tunnels).map(|number| (id(number), Arc::new(BgpStanding::default()))).collect(),
+        tunnels: (0..tunnels)
+            .map(|number| (id(number), Arc::new(report(number))))
+            .collect(),
+        sessions: (0..tunnels)
+            .map(|number| (id(number), Arc::new(BgpStanding::default())))
+            .collect(),
         converged: true,
         ..Snapshot::default()
     }
@@ -213,7 +269,9 @@ fn report(number: u32) -> TunnelReport {
     let began = Monotonic::from_elapsed(Duration::from_secs(60));
     TunnelReport {
         tunnel: id(number),
-        spec: LinkName::new(format!("dzt{number}")).ok().map(|name| Arc::new(spec(number, name))),
+        spec: LinkName::new(format!("dzt{number}"))
+            .ok()
+            .map(|name| Arc::new(spec(number, name))),
         incarnation: Incarnation(1),
         phase: Phase::Active,
         since: began,
@@ -239,7 +297,13 @@ fn spec(number: u32, name: LinkName) -> TunnelSpec {
     TunnelSpec {
         id: id(number),
         kind: ServiceKind::Ibrl,
-        link: LinkSpec { name, local: Ipv4Addr::new(198, 51, 100, 9), remote: far, ttl: 64, mtu: 1476 },
+        link: LinkSpec {
+            name,
+            local: Ipv4Addr::new(198, 51, 100, 9),
+            remote: far,
+            ttl: 64,
+            mtu: 1476,
+        },
         dz_ip: Some(far),
         addresses: BTreeSet::new(),
         routes: BTreeSet::new(),
@@ -251,7 +315,10 @@ fn spec(number: u32, name: LinkName) -> TunnelSpec {
             peer_asn: Asn(65_000),
             advertise: BTreeSet::new(),
             install: None,
-            policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::new() },
+            policy: ImportPolicy {
+                max_prefixes: 100,
+                protected: BTreeSet::new(),
+            },
         }),
         multicast: None,
         exclude: Default::default(),
@@ -262,7 +329,10 @@ fn spec(number: u32, name: LinkName) -> TunnelSpec {
 #[async_trait]
 impl Engine for Published {
     fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.lock().map(|published| published.clone()).unwrap_or_default()
+        self.0
+            .lock()
+            .map(|published| published.clone())
+            .unwrap_or_default()
     }
 
     fn recent(&self, _tunnel: TunnelId, _most: usize) -> Vec<Arc<JournalEntry>> {

@@ -20,8 +20,10 @@ use crate::{
 /// The first two cells of the rows below a heading; the first one stands in backquotes.
 fn rows(heading: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/SURFACE.md")).unwrap();
-    let section =
-        text.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_else(|| panic!("there is no section {heading}"));
+    let section = text
+        .split("\n## ")
+        .find(|section| section.starts_with(heading))
+        .unwrap_or_else(|| panic!("there is no section {heading}"));
     let cells = |line: &str| {
         let (first, rest) = line.strip_prefix("| `")?.split_once("` |")?;
         Some((first.to_owned(), rest.split('|').next()?.trim().to_owned()))
@@ -41,8 +43,14 @@ fn compare(heading: &str, code: BTreeSet<String>) {
 }
 
 fn hold(heading: &str, code: &BTreeSet<String>, documented: &BTreeSet<String>) {
-    let (lacking, gone) = (code.difference(documented).collect::<Vec<_>>(), documented.difference(code).collect::<Vec<_>>());
-    assert!(lacking.is_empty() && gone.is_empty(), "{heading}: SURFACE.md lacks {lacking:#?}, and has what is not there: {gone:#?}");
+    let (lacking, gone) = (
+        code.difference(documented).collect::<Vec<_>>(),
+        documented.difference(code).collect::<Vec<_>>(),
+    );
+    assert!(
+        lacking.is_empty() && gone.is_empty(),
+        "{heading}: SURFACE.md lacks {lacking:#?}, and has what is not there: {gone:#?}"
+    );
 }
 
 #[test]
@@ -50,7 +58,13 @@ fn every_endpoint_is_in_the_table_and_in_the_description() {
     let description: serde_json::Value = serde_json::from_str(&openapi::document()).unwrap();
     let mut described = BTreeSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
-        described.extend(methods.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        described.extend(
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(|method| format!("{} {path}", method.to_uppercase())),
+        );
     }
     // What the router serves, as its source says it.
     let mut served = BTreeSet::new();
@@ -67,12 +81,22 @@ fn every_endpoint_is_in_the_table_and_in_the_description() {
 
 #[test]
 fn every_flag_is_in_the_table() {
-    compare("Flags", FLAGS.iter().flat_map(|flag| flag.names).map(|name| format!("-{name}")).collect());
+    compare(
+        "Flags",
+        FLAGS
+            .iter()
+            .flat_map(|flag| flag.names)
+            .map(|name| format!("-{name}"))
+            .collect(),
+    );
 }
 
 #[test]
 fn every_metric_is_in_the_table_with_its_type_and_its_labels() {
-    let documented: BTreeSet<String> = rows("Metrics").into_iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    let documented: BTreeSet<String> = rows("Metrics")
+        .into_iter()
+        .map(|(name, kind)| format!("{name} {kind}"))
+        .collect();
     hold("Metrics", &shapes(&everything()), &documented);
 }
 
@@ -80,15 +104,31 @@ fn every_metric_is_in_the_table_with_its_type_and_its_labels() {
 fn shapes(page: &str) -> BTreeSet<String> {
     let mut shapes = BTreeSet::new();
     for family in page.split("# HELP ").skip(1) {
-        let kind = family.lines().find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').nth(1)).unwrap();
+        let kind = family
+            .lines()
+            .find_map(|line| line.strip_prefix("# TYPE ")?.split(' ').nth(1))
+            .unwrap();
         let name = family.split(' ').next().unwrap();
-        let series = family.lines().skip(1).find(|line| line.starts_with(name)).unwrap();
-        let labels = series.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
+        let series = family
+            .lines()
+            .skip(1)
+            .find(|line| line.starts_with(name))
+            .unwrap();
+        let labels = series
+            .split_once('{')
+            .map_or("", |(_, rest)| rest.rsplit_once('}').unwrap().0);
         // No value on this page has a comma or an equals sign in it.
-        let names: BTreeSet<&str> =
-            labels.split(',').filter_map(|pair| Some(pair.split_once('=')?.0)).filter(|name| *name != "le").collect();
+        let names: BTreeSet<&str> = labels
+            .split(',')
+            .filter_map(|pair| Some(pair.split_once('=')?.0))
+            .filter(|name| *name != "le")
+            .collect();
         let names = names.into_iter().collect::<Vec<_>>().join(",");
-        shapes.insert(if names.is_empty() { format!("{name} {kind}") } else { format!("{name}{{{names}}} {kind}") });
+        shapes.insert(if names.is_empty() {
+            format!("{name} {kind}")
+        } else {
+            format!("{name}{{{names}}} {kind}")
+        });
     }
     shapes
 }
@@ -101,7 +141,10 @@ fn every_verb_is_in_the_table() {
 }
 
 fn collect(command: &clap::Command, before: &str, verbs: &mut BTreeSet<String>) {
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+    for verb in command
+        .get_subcommands()
+        .filter(|verb| !verb.is_hide_set() && verb.get_name() != "help")
+    {
         let name = format!("{before}{}", verb.get_name());
         collect(verb, &format!("{name} "), verbs);
         verbs.insert(name);
@@ -113,9 +156,14 @@ fn every_global_flag_of_the_command_line_is_in_the_table() {
     let mut line = Line::command();
     line.build();
     let names = |flag: &clap::Arg| {
-        let long = flag.get_long().into_iter().chain(flag.get_all_aliases().into_iter().flatten());
+        let long = flag
+            .get_long()
+            .into_iter()
+            .chain(flag.get_all_aliases().into_iter().flatten());
         let long = long.map(|name| format!("--{name}"));
-        long.chain(flag.get_short().map(|short| format!("-{short}"))).collect::<Vec<_>>().join("`, `")
+        long.chain(flag.get_short().map(|short| format!("-{short}")))
+            .collect::<Vec<_>>()
+            .join("`, `")
     };
     compare("Global flags", line.get_arguments().map(names).collect());
 }
@@ -124,7 +172,10 @@ fn every_global_flag_of_the_command_line_is_in_the_table() {
 fn everything() -> String {
     let mut figures = Figures::default();
     figures.datagrams.insert(("pim", true), 1);
-    figures.established_seconds.insert(testing::DEVICE, Arc::new(warren_actors::figures::Histogram::new(&[1.0])));
+    figures.established_seconds.insert(
+        testing::DEVICE,
+        Arc::new(warren_actors::figures::Histogram::new(&[1.0])),
+    );
     let mut snapshot = Snapshot {
         figures: Arc::new(figures),
         liveness: Some(Arc::new(tests::probed())),
@@ -133,15 +184,31 @@ fn everything() -> String {
         events: imbl::ordmap! { "switched" => 1 },
         ..latency::tests::measured()
     };
-    let notified = Notified { at: snapshot.at, what: NotificationCode { code: 6, subcode: 2 }, text: None };
+    let notified = Notified {
+        at: snapshot.at,
+        what: NotificationCode { code: 6, subcode: 2 },
+        text: None,
+    };
     let refused = [(RouteRefusal::Own, RefusedRoutes::default())].into();
-    let session = BgpStanding { last_sent: Some(notified), refused, ..BgpStanding::default() };
+    let session = BgpStanding {
+        last_sent: Some(notified),
+        refused,
+        ..BgpStanding::default()
+    };
     let ids: Vec<TunnelId> = snapshot.tunnels.keys().copied().collect();
     for id in ids {
         snapshot.sessions.insert(id, Arc::new(session.clone()));
         snapshot.multicast.insert(id, Arc::default());
-        let fault = Fault { class: FaultClass::Transient, operation: "try".to_owned(), detail: "no".to_owned() };
-        let failure = FailureReport { phase: Phase::Peering, fault, retry_at: snapshot.at };
+        let fault = Fault {
+            class: FaultClass::Transient,
+            operation: "try".to_owned(),
+            detail: "no".to_owned(),
+        };
+        let failure = FailureReport {
+            phase: Phase::Peering,
+            fault,
+            retry_at: snapshot.at,
+        };
         if let Some(report) = snapshot.tunnels.get_mut(&id) {
             Arc::make_mut(report).failure = Some(failure);
         }

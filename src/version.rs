@@ -4,7 +4,11 @@ use warren_ledger::accounts::Version;
 
 /// The version of the program on the ledger that this software was written for: the last one of which is known what changed
 /// (September 2026).
-pub const PROGRAM: Version = Version { major: 0, minor: 39, patch: 0 };
+pub const PROGRAM: Version = Version {
+    major: 0,
+    minor: 39,
+    patch: 0,
+};
 
 /// The version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -37,6 +41,9 @@ mod tests {
     #[test]
     fn the_programs_version_is_printed_beside_this_softwares() {
         let Version { major, minor, patch } = PROGRAM;
-        assert_eq!(WITH_PROGRAM, format!("{VERSION}\nprogram: {major}.{minor}.{patch}"));
+        assert_eq!(
+            WITH_PROGRAM,
+            format!("{VERSION}\nprogram: {major}.{minor}.{patch}")
+        );
     }
 }

@@ -45,11 +45,21 @@ const SAMPLE: usize = 30;
 const TICK: Duration = Duration::from_millis(5);
 
 fn main() -> ExitCode {
-    let no_strace = !Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
+    let no_strace = !Command::new("strace")
+        .arg("-V")
+        .output()
+        .is_ok_and(|output| output.status.success());
     let trials = vec![
-        Trial::test("a_kill_at_any_file_system_call_leaves_the_switch_that_was_acknowledged", kill_at_each_call)
-            .with_ignored_flag(no_strace),
-        Trial::test("a_file_system_call_that_fails_costs_neither_the_switch_nor_the_start", fail_each_call).with_ignored_flag(no_strace),
+        Trial::test(
+            "a_kill_at_any_file_system_call_leaves_the_switch_that_was_acknowledged",
+            kill_at_each_call,
+        )
+        .with_ignored_flag(no_strace),
+        Trial::test(
+            "a_file_system_call_that_fails_costs_neither_the_switch_nor_the_start",
+            fail_each_call,
+        )
+        .with_ignored_flag(no_strace),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -59,7 +69,11 @@ fn kill_at_each_call() -> Result<(), Failed> {
     let (mut points, mut killed, mut lost) = (0, BTreeMap::<&str, usize>::new(), Vec::new());
     for (phase, call, number) in sample(base.path(), &CALLS, &[])? {
         let dir = copy_of(base.path())?;
-        let run = Run::of(dir.path(), phase, &[format!("-einject={call}:signal=SIGKILL:when={number}")]);
+        let run = Run::of(
+            dir.path(),
+            phase,
+            &[format!("-einject={call}:signal=SIGKILL:when={number}")],
+        );
         points += 1;
         *killed.entry(phase.name).or_default() += usize::from(run.was_killed);
         if let Err(why) = found(dir.path(), &run.possible) {
@@ -70,16 +84,45 @@ fn kill_at_each_call() -> Result<(), Failed> {
     if killed.values().any(|count| *count == 0) {
         lost.push(format!("not in every phase there was a kill: {killed:?}"));
     }
-    if lost.is_empty() { Ok(()) } else { Err(lost.join("\n").into()) }
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        Err(lost.join("\n").into())
+    }
 }
 
 /// A full disk, one that is broken, and one that is read-only: from the n-th change of the state directory on.
 fn fail_each_call() -> Result<(), Failed> {
     let base = enabled()?;
-    let changes = ["write", "pwrite64", "fsync", "fdatasync", "sync_file_range", "rename", "unlink", "ftruncate", "openat"];
+    let changes = [
+        "write",
+        "pwrite64",
+        "fsync",
+        "fdatasync",
+        "sync_file_range",
+        "rename",
+        "unlink",
+        "ftruncate",
+        "openat",
+    ];
     let (mut points, mut failed) = (0, Vec::new());
-    let names = ["", "switch.new", "switch", "initialised", "lock", "store", "store/db", "store/conf", "store/blobs"];
-    let only = |dir: &Path| -> Vec<String> { names.iter().map(|name| format!("-P{}", dir.join("state").join(name).display())).collect() };
+    let names = [
+        "",
+        "switch.new",
+        "switch",
+        "initialised",
+        "lock",
+        "store",
+        "store/db",
+        "store/conf",
+        "store/blobs",
+    ];
+    let only = |dir: &Path| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| format!("-P{}", dir.join("state").join(name).display()))
+            .collect()
+    };
     for (phase, call, number) in sample(base.path(), &changes, &only(base.path()))? {
         // Nobody starts who cannot even open the lock.
         if phase.from_the_start && call == "openat" && number == 1 {
@@ -92,7 +135,10 @@ fn fail_each_call() -> Result<(), Failed> {
             let run = Run::of(dir.path(), phase, &options);
             points += 1;
             if !run.answered {
-                failed.push(format!("{}, {call} #{number} {error}: the daemon does not answer", phase.name));
+                failed.push(format!(
+                    "{}, {call} #{number} {error}: the daemon does not answer",
+                    phase.name
+                ));
             }
             if let Err(why) = found(dir.path(), &run.possible) {
                 failed.push(format!("{}, {call} #{number} {error}: {why}", phase.name));
@@ -100,7 +146,11 @@ fn fail_each_call() -> Result<(), Failed> {
         }
     }
     println!("{points} points, failed {}", failed.len());
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("\n").into())
+    }
 }
 
 /// A part of the daemon's life under strace, which counts the calls of each thread apart.
@@ -115,10 +165,30 @@ struct Phase {
 const DISABLE: (&str, bool) = ("POST /disable", false);
 const ENABLE: (&str, bool) = ("POST /enable", true);
 const PHASES: [Phase; 4] = [
-    Phase { name: "start", from_the_start: true, before: &[], during: &[] },
-    Phase { name: "disable", from_the_start: false, before: &[], during: &[DISABLE] },
-    Phase { name: "enable", from_the_start: false, before: &[DISABLE], during: &[ENABLE] },
-    Phase { name: "stop", from_the_start: false, before: &[], during: &[] },
+    Phase {
+        name: "start",
+        from_the_start: true,
+        before: &[],
+        during: &[],
+    },
+    Phase {
+        name: "disable",
+        from_the_start: false,
+        before: &[],
+        during: &[DISABLE],
+    },
+    Phase {
+        name: "enable",
+        from_the_start: false,
+        before: &[DISABLE],
+        during: &[ENABLE],
+    },
+    Phase {
+        name: "stop",
+        from_the_start: false,
+        before: &[],
+        during: &[],
+    },
 ];
 
 /// A state directory in which the daemon was enabled, and that was used by a few starts.
@@ -137,7 +207,11 @@ fn enabled() -> Result<tempfile::TempDir, Failed> {
 }
 
 /// Every call of each kind in runs that are let alone, or an even sample of them.
-fn sample(base: &Path, calls: &[&'static str], only: &[String]) -> Result<Vec<(Phase, &'static str, usize)>, Failed> {
+fn sample(
+    base: &Path,
+    calls: &[&'static str],
+    only: &[String],
+) -> Result<Vec<(Phase, &'static str, usize)>, Failed> {
     let mut all = Vec::new();
     for phase in PHASES {
         let dir = copy_of(base)?;
@@ -147,22 +221,40 @@ fn sample(base: &Path, calls: &[&'static str], only: &[String]) -> Result<Vec<(P
         options.push(format!("-o{}", trace.display()));
         let run = Run::of(dir.path(), phase, &options);
         if run.was_killed || run.possible.len() != 1 {
-            return Err(format!("{}: a run that is let alone ends with {:?}", phase.name, run.possible).into());
+            return Err(format!(
+                "{}: a run that is let alone ends with {:?}",
+                phase.name, run.possible
+            )
+            .into());
         }
         let mut counts = BTreeMap::<(&str, &str), usize>::new();
         let trace = fs::read_to_string(trace)?;
         for line in trace.lines() {
-            let Some((thread, rest)) = line.split_once(' ') else { continue };
-            if let Some(call) = calls.iter().find(|call| rest.trim_start().starts_with(&format!("{call}("))) {
+            let Some((thread, rest)) = line.split_once(' ') else {
+                continue;
+            };
+            if let Some(call) = calls
+                .iter()
+                .find(|call| rest.trim_start().starts_with(&format!("{call}(")))
+            {
                 *counts.entry((call, thread)).or_default() += 1;
             }
         }
         for call in calls {
-            let most = counts.iter().filter(|((kind, _), _)| kind == call).map(|(_, count)| *count).max().unwrap_or(0);
+            let most = counts
+                .iter()
+                .filter(|((kind, _), _)| kind == call)
+                .map(|(_, count)| *count)
+                .max()
+                .unwrap_or(0);
             all.extend((1..=most).map(|number| (phase, *call, number)));
         }
     }
-    let step = if std::env::var_os(WHOLE).is_some() { 1 } else { all.len().div_ceil(SAMPLE) };
+    let step = if std::env::var_os(WHOLE).is_some() {
+        1
+    } else {
+        all.len().div_ceil(SAMPLE)
+    };
     Ok(all.into_iter().step_by(step.max(1)).collect())
 }
 
@@ -178,32 +270,60 @@ impl Run {
     fn of(directory: &Path, phase: Phase, options: &[String]) -> Self {
         let daemon = warrend(directory);
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-qq", "-o/dev/null"]).arg(format!("-etrace={}", CALLS.join(","))).args(options);
-        let mut command = if phase.from_the_start { strace } else { Command::new(daemon.get_program()) };
+        strace
+            .args(["-f", "-qq", "-o/dev/null"])
+            .arg(format!("-etrace={}", CALLS.join(",")))
+            .args(options);
+        let mut command = if phase.from_the_start {
+            strace
+        } else {
+            Command::new(daemon.get_program())
+        };
         if phase.from_the_start {
             // The tracer is a process of its own that ends with the daemon.
             command.arg("-D").arg(daemon.get_program());
         }
-        command.args(daemon.get_args()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut traced = Traced { daemon: command.spawn().expect("it starts"), tracer: None };
+        command
+            .args(daemon.get_args())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut traced = Traced {
+            daemon: command.spawn().expect("it starts"),
+            tracer: None,
+        };
         let socket = directory.join("w.sock");
         let answered = traced.until(|| ask_it(&socket, "GET /healthz").is_some());
         let mut possible = vec![true];
-        phase.before.iter().for_each(|request| Self::ask(&socket, *request, &mut possible));
+        phase
+            .before
+            .iter()
+            .for_each(|request| Self::ask(&socket, *request, &mut possible));
         if !phase.from_the_start {
             let mut strace = Command::new("strace");
-            strace.args(["-f", "-qq", "-o/dev/null"]).arg(format!("-etrace={}", CALLS.join(","))).args(options);
+            strace
+                .args(["-f", "-qq", "-o/dev/null"])
+                .arg(format!("-etrace={}", CALLS.join(",")))
+                .args(options);
             traced.attach(strace);
         }
-        phase.during.iter().for_each(|request| Self::ask(&socket, *request, &mut possible));
+        phase
+            .during
+            .iter()
+            .for_each(|request| Self::ask(&socket, *request, &mut possible));
         let _ended = kill(traced.pid(), Signal::SIGTERM);
         let was_killed = traced.end();
-        Self { answered, was_killed, possible }
+        Self {
+            answered,
+            was_killed,
+            possible,
+        }
     }
 
     fn ask(socket: &Path, (request, value): (&str, bool), possible: &mut Vec<bool>) {
         // One that has ended is not asked.
-        let Ok(stream) = UnixStream::connect(socket) else { return };
+        let Ok(stream) = UnixStream::connect(socket) else {
+            return;
+        };
         match talk(stream, request) {
             Some(answer) if answer.starts_with("HTTP/1.1 200") => *possible = vec![value],
             // Refused: the old or the new one is on disk.
@@ -241,16 +361,30 @@ impl Traced {
     /// Returns once every thread is traced.
     fn attach(&mut self, mut strace: Command) {
         let pid = self.daemon.id();
-        strace.arg(format!("-p{pid}")).stdout(Stdio::null()).stderr(Stdio::null());
+        strace
+            .arg(format!("-p{pid}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         self.tracer = Some(strace.spawn().expect("strace starts"));
         let is_traced = |task: &Path| {
-            fs::read_to_string(task.join("status"))
-                .is_ok_and(|status| status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0")))
+            fs::read_to_string(task.join("status")).is_ok_and(|status| {
+                status
+                    .lines()
+                    .any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+            })
         };
-        let tasks = || fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let tasks = || {
+            fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+                .flatten()
+        };
         let attached = self.until(|| tasks().all(|task| is_traced(&task.path())));
         // What runs at any time may have met its kill already.
-        assert!(attached || self.daemon.try_wait().expect("it is ours").is_some(), "strace does not attach");
+        assert!(
+            attached || self.daemon.try_wait().expect("it is ours").is_some(),
+            "strace does not attach"
+        );
     }
 
     /// Waits for the end; gives whether it was killed.
@@ -269,7 +403,10 @@ impl Traced {
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        for child in [Some(&mut self.daemon), self.tracer.as_mut()].into_iter().flatten() {
+        for child in [Some(&mut self.daemon), self.tracer.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             let _ended = child.kill();
             let _reaped = child.wait();
         }
@@ -283,7 +420,9 @@ fn ask_it(socket: &Path, request: &str) -> Option<String> {
 
 fn talk(mut stream: UnixStream, request: &str) -> Option<String> {
     stream.set_read_timeout(Some(LONG)).ok()?;
-    stream.write_all(format!("{request} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    stream
+        .write_all(format!("{request} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").as_bytes())
+        .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     (!answer.is_empty()).then_some(answer)
@@ -315,8 +454,10 @@ fn copy_of(base: &Path) -> Result<tempfile::TempDir, Failed> {
 fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let (path, target) =
-            (entry.as_ref().map(fs::DirEntry::path), to.join(entry.as_ref().map(fs::DirEntry::file_name).unwrap_or_default()));
+        let (path, target) = (
+            entry.as_ref().map(fs::DirEntry::path),
+            to.join(entry.as_ref().map(fs::DirEntry::file_name).unwrap_or_default()),
+        );
         let Ok(path) = path else { continue };
         if path.is_dir() {
             copy_tree(&path, &target)?;

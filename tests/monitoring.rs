@@ -21,12 +21,27 @@ const METRICS: &str = "src/http/metrics";
 fn main() -> ExitCode {
     let no_promtool = Command::new("promtool").arg("--version").output().is_err();
     let trials = vec![
-        Trial::test("every_metric_of_the_alert_rules_and_of_the_dashboard_is_one_of_ours", every_metric_is_ours),
-        Trial::test("every_alert_rule_has_a_severity_and_says_what_to_do", every_alert_says_what_to_do),
-        Trial::test("promtool_takes_the_alert_rules", || promtool(&["check", "rules", RULES])).with_ignored_flag(no_promtool),
-        Trial::test("alerts_fire_when_they_should_and_not_before", || promtool(&["test", "rules", RULE_TESTS]))
-            .with_ignored_flag(no_promtool),
-        Trial::test("promtool_takes_every_query_of_the_dashboard", promtool_takes_the_dashboard).with_ignored_flag(no_promtool),
+        Trial::test(
+            "every_metric_of_the_alert_rules_and_of_the_dashboard_is_one_of_ours",
+            every_metric_is_ours,
+        ),
+        Trial::test(
+            "every_alert_rule_has_a_severity_and_says_what_to_do",
+            every_alert_says_what_to_do,
+        ),
+        Trial::test("promtool_takes_the_alert_rules", || {
+            promtool(&["check", "rules", RULES])
+        })
+        .with_ignored_flag(no_promtool),
+        Trial::test("alerts_fire_when_they_should_and_not_before", || {
+            promtool(&["test", "rules", RULE_TESTS])
+        })
+        .with_ignored_flag(no_promtool),
+        Trial::test(
+            "promtool_takes_every_query_of_the_dashboard",
+            promtool_takes_the_dashboard,
+        )
+        .with_ignored_flag(no_promtool),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -35,9 +50,16 @@ fn every_metric_is_ours() -> Result<(), Failed> {
     let ours = our_metrics()?;
     for file in [RULES, RULE_TESTS, DASHBOARD] {
         let used = names(&fs::read_to_string(path(file))?);
-        let strange: Vec<&String> = used.iter().filter(|name| !ours.contains(family(name)) && !ours.contains(*name)).collect();
+        let strange: Vec<&String> = used
+            .iter()
+            .filter(|name| !ours.contains(family(name)) && !ours.contains(*name))
+            .collect();
         if !strange.is_empty() || used.len() < 5 {
-            return Err(format!("{file}: {strange:?} of {} metrics are not in {METRICS}", used.len()).into());
+            return Err(format!(
+                "{file}: {strange:?} of {} metrics are not in {METRICS}",
+                used.len()
+            )
+            .into());
         }
     }
     Ok(())
@@ -74,9 +96,17 @@ fn promtool_takes_the_dashboard() -> Result<(), Failed> {
 }
 
 fn promtool(arguments: &[&str]) -> Result<(), Failed> {
-    let output = Command::new("promtool").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    if output.status.success() && !said.contains("FAILED") { Ok(()) } else { Err(said.into()) }
+    let output = Command::new("promtool")
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()?;
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() && !said.contains("FAILED") {
+        Ok(())
+    } else {
+        Err(said.into())
+    }
 }
 
 fn queries(value: &Value) -> Vec<String> {
@@ -95,12 +125,21 @@ fn our_metrics() -> Result<BTreeSet<String>, Failed> {
     for file in fs::read_dir(path(METRICS))? {
         text += &fs::read_to_string(file?.path())?;
     }
-    Ok(text.split('"').skip(1).step_by(2).filter(|literal| is_metric(literal)).map(str::to_owned).collect())
+    Ok(text
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|literal| is_metric(literal))
+        .map(str::to_owned)
+        .collect())
 }
 
 /// A histogram's series have names that are longer than its own.
 fn family(name: &str) -> &str {
-    ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
 }
 
 fn names(text: &str) -> BTreeSet<String> {
@@ -109,7 +148,9 @@ fn names(text: &str) -> BTreeSet<String> {
 }
 
 fn is_metric(word: &str) -> bool {
-    ["warren_", "doublezero_"].iter().any(|prefix| word.starts_with(prefix))
+    ["warren_", "doublezero_"]
+        .iter()
+        .any(|prefix| word.starts_with(prefix))
 }
 
 fn path(relative: &str) -> PathBuf {

@@ -14,15 +14,21 @@ fn systemd_has_nothing_to_say_about_the_unit() {
     let environments = installed(dir.path());
     let units = [dir.path().join("warrend.service"), environments];
     let units = units.each_ref().map(|unit| unit.to_str().unwrap());
-    let Some(output) = analyze(&["verify", units[0], units[1]]) else { return };
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let Some(output) = analyze(&["verify", units[0], units[1]]) else {
+        return;
+    };
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
 #[test]
 fn the_unit_of_an_environment_differs_in_that_only() {
     let only_here = |file: &str, other: &str| -> Vec<String> {
-        let read = |file| std::fs::read_to_string(format!("{}/packaging/systemd/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let read = |file| {
+            std::fs::read_to_string(format!("{}/packaging/systemd/{file}", env!("CARGO_MANIFEST_DIR")))
+                .unwrap()
+        };
         let other = read(other);
         let settings = |line: &&str| !line.starts_with('#') && !other.lines().any(|there| there == *line);
         read(file).lines().filter(settings).map(str::to_owned).collect()
@@ -36,15 +42,25 @@ fn the_unit_of_an_environment_differs_in_that_only() {
         "ExecStart=/usr/bin/warrend $WARREND_FLAGS -env %i",
     ];
     assert!(
-        template.len() == expected.len() && template.iter().zip(expected).all(|(line, begins)| line.starts_with(begins)),
+        template.len() == expected.len()
+            && template
+                .iter()
+                .zip(expected)
+                .all(|(line, begins)| line.starts_with(begins)),
         "{template:?}"
     );
 }
 
 #[test]
 fn the_exposure_of_the_unit_is_below_two() {
-    let Some(output) = analyze(&["security", "--offline=true", "--threshold=19", "--no-pager", UNIT]) else { return };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let Some(output) = analyze(&["security", "--offline=true", "--threshold=19", "--no-pager", UNIT]) else {
+        return;
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
 }
 
 #[test]
@@ -68,20 +84,38 @@ fn the_unit_grants_what_tunnels_need_and_no_other_capability() {
 #[test]
 fn systemd_never_gives_up_on_a_daemon_whose_start_fails_for_a_while() {
     let unit = std::fs::read_to_string(UNIT).unwrap();
-    for line in ["StartLimitIntervalSec=0", "RestartSec=3s", "RestartPreventExitStatus=2"] {
+    for line in [
+        "StartLimitIntervalSec=0",
+        "RestartSec=3s",
+        "RestartPreventExitStatus=2",
+    ] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
-    assert!(!unit.contains("StartLimitBurst="), "a burst is what the limit counts");
+    assert!(
+        !unit.contains("StartLimitBurst="),
+        "a burst is what the limit counts"
+    );
 }
 
 #[test]
 fn what_readme_and_install_write_into_the_environment_is_a_configuration() {
     for page in ["README.md", "INSTALL.md"] {
         let text = document(page);
-        let line = text.lines().find(|line| line.contains("/etc/warren/environment") && line.contains("echo 'DZ_LEDGER")).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.contains("/etc/warren/environment") && line.contains("echo 'DZ_LEDGER"))
+            .unwrap();
         let (name, value) = line.split('\'').nth(1).unwrap().split_once('=').unwrap();
-        let printed = checked(Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().env(name, value)).unwrap();
-        assert!(printed.contains("https://your-ledger-endpoint"), "{page}: {line}\n{printed}");
+        let printed = checked(
+            Command::new(env!("CARGO_BIN_EXE_warrend"))
+                .env_clear()
+                .env(name, value),
+        )
+        .unwrap();
+        assert!(
+            printed.contains("https://your-ledger-endpoint"),
+            "{page}: {line}\n{printed}"
+        );
     }
 }
 
@@ -90,32 +124,62 @@ fn what_readme_and_install_write_into_the_environment_is_a_configuration() {
 fn the_endpoint_of_the_reference_is_taken_over_by_the_lines_that_install_shows() {
     let folder = tempfile::tempdir().unwrap();
     let environment = folder.path().join("environment");
-    let answer = r#"{"program_id":"ser2","rpc_url":"https://example.com/?api-key=a-token\u0026x=\u003c1\u003e"}"#;
+    let answer =
+        r#"{"program_id":"ser2","rpc_url":"https://example.com/?api-key=a-token\u0026x=\u003c1\u003e"}"#;
     assert!(taken_over(folder.path(), answer).success());
     let wanted = "DZ_LEDGER_RPC_URL=https://example.com/?api-key=a-token&x=<1>\n";
     assert_eq!(std::fs::read_to_string(&environment).unwrap(), wanted);
     taken_over(folder.path(), "");
-    assert_eq!(std::fs::read_to_string(&environment).unwrap(), wanted, "a daemon that does not answer takes nothing away");
+    assert_eq!(
+        std::fs::read_to_string(&environment).unwrap(),
+        wanted,
+        "a daemon that does not answer takes nothing away"
+    );
     std::fs::remove_file(&environment).unwrap();
     taken_over(folder.path(), "");
-    assert!(!environment.exists(), "a daemon that does not answer leaves no empty file");
+    assert!(
+        !environment.exists(),
+        "a daemon that does not answer leaves no empty file"
+    );
 }
 
 /// Runs those lines for what the reference answers, with a folder in the place of `/etc/warren`.
 fn taken_over(folder: &Path, answer: &str) -> std::process::ExitStatus {
     let text = document("INSTALL.md");
     let block = text.split("```").find(|block| block.contains("rpc_url")).unwrap();
-    let lines = block.strip_prefix("sh\n").unwrap().replace("/etc/warren", folder.to_str().unwrap());
+    let lines = block
+        .strip_prefix("sh\n")
+        .unwrap()
+        .replace("/etc/warren", folder.to_str().unwrap());
     let script = format!("curl() {{ printf '%s' \"$ANSWER\"; }}\nsudo() {{ \"$@\"; }}\n{lines}");
-    Command::new("sh").arg("-c").arg(script).env("ANSWER", answer).output().unwrap().status
+    Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .env("ANSWER", answer)
+        .output()
+        .unwrap()
+        .status
 }
 
 #[test]
 fn the_network_has_a_step_of_its_own_for_those_who_skip_the_one_before() {
     let text = document("INSTALL.md");
-    let steps = text.split("\n## ").find(|section| section.starts_with("Move a host")).unwrap();
-    let of = |what: &str| steps.split("\n1. ").nth(1).unwrap().split("\n2. ").position(|step| step.contains(what));
-    assert_eq!((of("skip this step"), of("'WARREND_FLAGS=-env mainnet-beta'")), (Some(0), Some(1)));
+    let steps = text
+        .split("\n## ")
+        .find(|section| section.starts_with("Move a host"))
+        .unwrap();
+    let of = |what: &str| {
+        steps
+            .split("\n1. ")
+            .nth(1)
+            .unwrap()
+            .split("\n2. ")
+            .position(|step| step.contains(what))
+    };
+    assert_eq!(
+        (of("skip this step"), of("'WARREND_FLAGS=-env mainnet-beta'")),
+        (Some(0), Some(1))
+    );
 }
 
 #[test]
@@ -125,7 +189,12 @@ fn bash_completes_each_of_the_two_names() {
             ". packaging/completions/warren.bash; complete -p {name} >&2; COMP_WORDS=({name} statu) COMP_CWORD=1; \
              _warren {name} statu {name}; echo \"${{COMPREPLY[@]}}\""
         );
-        let output = Command::new("bash").current_dir(env!("CARGO_MANIFEST_DIR")).arg("-c").arg(script).output().unwrap();
+        let output = Command::new("bash")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .arg("-c")
+            .arg(script)
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("-F _warren"), "{name}: {said}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "status\n", "{name}");
@@ -135,7 +204,12 @@ fn bash_completes_each_of_the_two_names() {
 /// Every setting in force without a file is in it, with that value; what has none of its own (the endpoint, the program) by name.
 #[test]
 fn the_packaged_configuration_says_what_holds_without_it() {
-    let printed = checked(Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().env("DZ_LEDGER_RPC_URL", "https://e.example")).unwrap();
+    let printed = checked(
+        Command::new(env!("CARGO_BIN_EXE_warrend"))
+            .env_clear()
+            .env("DZ_LEDGER_RPC_URL", "https://e.example"),
+    )
+    .unwrap();
     let packaged = document("packaging/warren.toml");
     let (mut section, mut seen) = ("", 0);
     for line in printed.lines().filter(|line| !line.is_empty()) {
@@ -144,10 +218,25 @@ fn the_packaged_configuration_says_what_holds_without_it() {
             continue;
         }
         let (name, _) = line.split_once(" = ").unwrap();
-        let wanted = if matches!(name, "urls" | "program_id") { format!("# {name} = ") } else { format!("# {line}") };
-        let part = if section.is_empty() { packaged.split("\n[").next() } else { packaged.split(section).nth(1) };
-        let part = part.unwrap_or_else(|| panic!("{section} is missing")).split("\n[").next().unwrap();
-        assert!(part.lines().any(|line| line.starts_with(&wanted)), "{section} {wanted:?} is not in\n{part}");
+        let wanted = if matches!(name, "urls" | "program_id") {
+            format!("# {name} = ")
+        } else {
+            format!("# {line}")
+        };
+        let part = if section.is_empty() {
+            packaged.split("\n[").next()
+        } else {
+            packaged.split(section).nth(1)
+        };
+        let part = part
+            .unwrap_or_else(|| panic!("{section} is missing"))
+            .split("\n[")
+            .next()
+            .unwrap();
+        assert!(
+            part.lines().any(|line| line.starts_with(&wanted)),
+            "{section} {wanted:?} is not in\n{part}"
+        );
         seen += 1;
     }
     assert!(seen > 30, "{printed}");
@@ -156,18 +245,30 @@ fn the_packaged_configuration_says_what_holds_without_it() {
 #[test]
 fn the_flags_that_install_writes_into_the_environment_are_ones() {
     let text = document("INSTALL.md");
-    let lines: Vec<&str> = text.lines().filter_map(|line| line.split("'WARREND_FLAGS=").nth(1)?.split('\'').next()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split("'WARREND_FLAGS=").nth(1)?.split('\'').next())
+        .collect();
     assert!(!lines.is_empty());
     for flags in lines {
         let mut command = Command::new(env!("CARGO_BIN_EXE_warrend"));
-        checked(command.env_clear().env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint").args(flags.split_whitespace())).unwrap();
+        checked(
+            command
+                .env_clear()
+                .env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint")
+                .args(flags.split_whitespace()),
+        )
+        .unwrap();
     }
 }
 
 #[test]
 fn the_packaged_configuration_and_those_that_install_shows_are_ones() {
     let text = document("INSTALL.md");
-    let shown = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap().to_owned());
+    let shown = text
+        .split("```toml\n")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap().to_owned());
     let all: Vec<String> = shown.chain([document("packaging/warren.toml")]).collect();
     assert!(all.len() > 1);
     let dir = tempfile::tempdir().unwrap();
@@ -175,7 +276,11 @@ fn the_packaged_configuration_and_those_that_install_shows_are_ones() {
     for configuration in all {
         std::fs::write(&file, &configuration).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_warrend"));
-        command.env_clear().env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint").arg("--config").arg(&file);
+        command
+            .env_clear()
+            .env("DZ_LEDGER_RPC_URL", "https://your-ledger-endpoint")
+            .arg("--config")
+            .arg(&file);
         checked(&mut command).unwrap_or_else(|error| panic!("{configuration}{error}"));
     }
 }
@@ -198,7 +303,9 @@ fn document(name: &str) -> String {
 fn installed(directory: &Path) -> PathBuf {
     let put = |unit: &str, name: &str| {
         let file = format!("{}/packaging/systemd/{unit}", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(file).unwrap().replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
+        let text = std::fs::read_to_string(file)
+            .unwrap()
+            .replace("/usr/bin/warrend", env!("CARGO_BIN_EXE_warrend"));
         let path = directory.join(name);
         std::fs::write(&path, text).unwrap();
         path

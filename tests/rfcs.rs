@@ -13,7 +13,14 @@ fn flaw(name: &str, text: &str) -> Option<String> {
         return Some(format!("its title is {title:?}"));
     }
     let status = lines.next().unwrap_or_default();
-    if !["Status: accepted, 20", "Status: proposed, 20", "Status: superseded by "].iter().any(|form| status.starts_with(form)) {
+    if ![
+        "Status: accepted, 20",
+        "Status: proposed, 20",
+        "Status: superseded by ",
+    ]
+    .iter()
+    .any(|form| status.starts_with(form))
+    {
         return Some(format!("its status is {status:?}"));
     }
     let headings: Vec<&str> = text.lines().filter(|line| HEADINGS.contains(line)).collect();
@@ -30,7 +37,10 @@ fn every_decision_has_a_status_and_the_same_parts() {
             continue;
         }
         assert_eq!(flaw(&name, &fs::read_to_string(&path).unwrap()), None, "{name}");
-        assert!(numbers.insert(name[..4].to_owned()), "{name}: the number is given twice");
+        assert!(
+            numbers.insert(name[..4].to_owned()),
+            "{name}: the number is given twice"
+        );
     }
     assert!(numbers.len() > 20);
 }
@@ -39,9 +49,15 @@ fn every_decision_has_a_status_and_the_same_parts() {
 fn a_form_that_differs_is_found() {
     let good = "# 0001: x\n\nStatus: accepted, 2026-01-01; built.\n\n## Context\na\n## Decision\nb\n## Consequences\nc\n";
     assert_eq!(flaw("0001-x.md", good), None);
-    for (from, to) in
-        [("0001", "0002"), ("Status: accepted", "Accepted"), ("## Decision", "**Decision.**"), ("## Consequences", "## Costs")]
-    {
-        assert!(flaw("0001-x.md", &good.replace(from, to)).is_some(), "{from} -> {to}");
+    for (from, to) in [
+        ("0001", "0002"),
+        ("Status: accepted", "Accepted"),
+        ("## Decision", "**Decision.**"),
+        ("## Consequences", "## Costs"),
+    ] {
+        assert!(
+            flaw("0001-x.md", &good.replace(from, to)).is_some(),
+            "{from} -> {to}"
+        );
     }
 }

@@ -11,21 +11,63 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("warren-protocols", &["warren-state"]),
     ("warren-dataplane", &["warren-state"]),
     ("warren-metering", &["warren-state"]),
-    ("warren-actors", &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering"]),
-    ("warren", &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering", "warren-actors"]),
+    (
+        "warren-actors",
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-protocols",
+            "warren-dataplane",
+            "warren-metering",
+        ],
+    ),
+    (
+        "warren",
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-protocols",
+            "warren-dataplane",
+            "warren-metering",
+            "warren-actors",
+        ],
+    ),
     ("warren-sim", &["warren-state", "warren-protocols"]),
     (
         "warren-e2e",
-        &["warren-state", "warren-ledger", "warren-protocols", "warren-dataplane", "warren-metering", "warren-actors", "warren-sim"],
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-protocols",
+            "warren-dataplane",
+            "warren-metering",
+            "warren-actors",
+            "warren-sim",
+        ],
     ),
 ];
 
 /// Crates, by the start of their names, that only these rooms may reach.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("solana-", &["warren-ledger", "warren-actors", "warren", "warren-e2e"]),
+    (
+        "solana-",
+        &["warren-ledger", "warren-actors", "warren", "warren-e2e"],
+    ),
     ("surfpool-", &["warren-e2e"]),
-    ("tokio", &["warren-ledger", "warren-dataplane", "warren-actors", "warren", "warren-e2e"]),
-    ("rtnetlink", &["warren-dataplane", "warren-actors", "warren", "warren-e2e"]),
+    (
+        "tokio",
+        &[
+            "warren-ledger",
+            "warren-dataplane",
+            "warren-actors",
+            "warren",
+            "warren-e2e",
+        ],
+    ),
+    (
+        "rtnetlink",
+        &["warren-dataplane", "warren-actors", "warren", "warren-e2e"],
+    ),
     ("ractor", &["warren-actors", "warren", "warren-e2e"]),
     ("axum", &["warren", "warren-e2e"]),
     (
@@ -50,7 +92,11 @@ fn every_room_reaches_only_the_rooms_below_it() {
     let rooms: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     for (room, allowed) in ROOMS {
         let reached = reachable(&metadata, room);
-        let reached: BTreeSet<&str> = reached.iter().map(String::as_str).filter(|name| rooms.contains(name)).collect();
+        let reached: BTreeSet<&str> = reached
+            .iter()
+            .map(String::as_str)
+            .filter(|name| rooms.contains(name))
+            .collect();
         let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
         let forbidden: Vec<_> = reached.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "{room} reaches {forbidden:?}");
@@ -61,7 +107,11 @@ fn every_room_reaches_only_the_rooms_below_it() {
 fn every_crate_of_the_workspace_is_a_room() {
     let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).collect();
     let metadata = metadata();
-    let members: BTreeSet<&str> = metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    let members: BTreeSet<&str> = metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     assert_eq!(members, known);
 }
 
@@ -70,7 +120,9 @@ fn heavy_and_impure_crates_stay_in_their_rooms() {
     let metadata = metadata();
     for (room, _) in ROOMS {
         for name in reachable(&metadata, room) {
-            let broken = RESERVED.iter().find(|(prefix, rooms)| name.starts_with(prefix) && !rooms.contains(room));
+            let broken = RESERVED
+                .iter()
+                .find(|(prefix, rooms)| name.starts_with(prefix) && !rooms.contains(room));
             assert!(broken.is_none(), "{room} reaches {name}");
         }
     }
@@ -78,7 +130,13 @@ fn heavy_and_impure_crates_stay_in_their_rooms() {
 
 fn metadata() -> Metadata {
     // Only this platform's crates are sure to be on the machine: a test must not need a registry.
-    let options = ["--offline", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned);
+    let options = [
+        "--offline",
+        "--locked",
+        "--filter-platform",
+        "x86_64-unknown-linux-gnu",
+    ]
+    .map(str::to_owned);
     MetadataCommand::new().other_options(options).exec().unwrap()
 }
 
@@ -89,11 +147,19 @@ fn reachable(metadata: &Metadata, room: &str) -> BTreeSet<String> {
         .nodes
         .iter()
         .map(|node| {
-            let built = node.deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development));
+            let built = node.deps.iter().filter(|dep| {
+                dep.dep_kinds
+                    .iter()
+                    .any(|kind| kind.kind != DependencyKind::Development)
+            });
             (&node.id, built.map(|dep| &dep.pkg).collect())
         })
         .collect();
-    let start = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == room).unwrap();
+    let start = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|package| package.name.as_str() == room)
+        .unwrap();
     let (mut seen, mut queue) = (BTreeSet::new(), vec![&start.id]);
     while let Some(id) = queue.pop() {
         for next in &edges[id] {
@@ -102,5 +168,10 @@ fn reachable(metadata: &Metadata, room: &str) -> BTreeSet<String> {
             }
         }
     }
-    metadata.packages.iter().filter(|package| seen.contains(&package.id)).map(|package| package.name.to_string()).collect()
+    metadata
+        .packages
+        .iter()
+        .filter(|package| seen.contains(&package.id))
+        .map(|package| package.name.to_string())
+        .collect()
 }

@@ -17,13 +17,22 @@ const TOOLS: [&str; 6] = ["cargo-deb", "dpkg-deb", "apt-get", "strip", "bird", "
 const SKIPPED: i32 = 77;
 
 fn main() -> ExitCode {
-    let no_container = script("run").arg("--probe").output().is_ok_and(|probe| probe.status.code() == Some(SKIPPED));
+    let no_container = script("run")
+        .arg("--probe")
+        .output()
+        .is_ok_and(|probe| probe.status.code() == Some(SKIPPED));
     let no_package = no_container || !devnet().exists() || !TOOLS.into_iter().all(is_there);
     let trials = vec![
-        Trial::test("only_a_stop_of_the_unit_tells_the_daemon_to_remove_its_tunnels", || passes(script("run").arg(WARREND)))
-            .with_ignored_flag(no_container),
-        Trial::test("the_package_installs_migrates_upgrades_without_a_lost_packet_and_goes_without_a_trace", package)
-            .with_ignored_flag(no_package),
+        Trial::test(
+            "only_a_stop_of_the_unit_tells_the_daemon_to_remove_its_tunnels",
+            || passes(script("run").arg(WARREND)),
+        )
+        .with_ignored_flag(no_container),
+        Trial::test(
+            "the_package_installs_migrates_upgrades_without_a_lost_packet_and_goes_without_a_trace",
+            package,
+        )
+        .with_ignored_flag(no_package),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -33,22 +42,45 @@ fn package() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let debs = ["0.1.0-1", "0.1.0-2"].map(|version| (version, folder.path().join(format!("{version}.deb"))));
     for (version, deb) in &debs {
-        let options = ["--no-build", "--locked", "--offline", "--fast", "--quiet", "--profile", "dev", "--deb-version", version];
-        let output = Command::new("cargo").current_dir(ROOT).arg("deb").args(options).arg("--output").arg(deb).output()?;
+        let options = [
+            "--no-build",
+            "--locked",
+            "--offline",
+            "--fast",
+            "--quiet",
+            "--profile",
+            "dev",
+            "--deb-version",
+            version,
+        ];
+        let output = Command::new("cargo")
+            .current_dir(ROOT)
+            .arg("deb")
+            .args(options)
+            .arg("--output")
+            .arg(deb)
+            .output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
         }
     }
-    passes(script("package").args(debs.iter().map(|(_, deb)| deb)).arg(devnet()))
+    passes(
+        script("package")
+            .args(debs.iter().map(|(_, deb)| deb))
+            .arg(devnet()),
+    )
 }
 
 fn passes(command: &mut Command) -> Result<(), Failed> {
     let output = command.output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     if !output.status.success() || !said.contains("all ok") {
         return Err(said.into());
     }
-    said.lines().filter(|line| line.contains("]: ok ")).for_each(|line| eprintln!("{}", line.trim_end()));
+    said.lines()
+        .filter(|line| line.contains("]: ok "))
+        .for_each(|line| eprintln!("{}", line.trim_end()));
     Ok(())
 }
 
@@ -64,5 +96,7 @@ fn devnet() -> PathBuf {
 fn is_there(program: &str) -> bool {
     let found = |folder: PathBuf| folder.join(program).exists();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(found)
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .any(found)
 }

@@ -22,15 +22,25 @@ use serde_json::{Value, json};
 use support::{Daemon, LONG, ask, stderr, stdout, warrend};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("ledger/src/way/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("ledger/src/way/fixtures")
+        .join(name)
 }
 
 /// An empty ledger behind a certificate of an authority that nobody knows. The thread ends with the process.
 fn ledger() -> String {
-    let certificates = CertificateDer::pem_file_iter(fixture("server.pem")).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    let certificates = CertificateDer::pem_file_iter(fixture("server.pem"))
+        .unwrap()
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
     let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    let config = config
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
@@ -62,14 +72,23 @@ fn serve<S: Read + Write>(mut stream: BufReader<S>) -> std::io::Result<()> {
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
         let answer = answer(&serde_json::from_slice(&body)?).to_string();
-        write!(stream.get_mut(), "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())?;
+        write!(
+            stream.get_mut(),
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{answer}",
+            answer.len()
+        )?;
         stream.get_mut().flush()?;
     }
 }
 
 fn answer(request: &Value) -> Value {
     let value = match request["method"].as_str() {
-        Some("getMultipleAccounts") => request["params"][0].as_array().unwrap().iter().map(|_| Value::Null).collect(),
+        Some("getMultipleAccounts") => request["params"][0]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|_| Value::Null)
+            .collect(),
         _ => vec![],
     };
     json!({"jsonrpc": "2.0", "id": request["id"], "result": {"context": {"slot": 1}, "value": value}})
@@ -78,8 +97,17 @@ fn answer(request: &Value) -> Value {
 fn users(url: &str, words: &[&str], environment: &[(&str, &Path)]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command.env_clear().envs(environment.iter().copied()).arg("--sock-file").arg(directory.path().join("w.sock"));
-    command.args(["--env", "localnet", "--url", url]).args(words).args(["user", "list"]).output().unwrap()
+    command
+        .env_clear()
+        .envs(environment.iter().copied())
+        .arg("--sock-file")
+        .arg(directory.path().join("w.sock"));
+    command
+        .args(["--env", "localnet", "--url", url])
+        .args(words)
+        .args(["user", "list"])
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -90,7 +118,11 @@ fn the_command_line_trusts_the_systems_store_and_the_files_that_are_named() {
     std::fs::copy(&ca, hashed.path().join("ca.pem")).unwrap();
     let stranger = users(&url, &[], &[]);
     assert_eq!(stranger.status.code(), Some(1), "{}", stdout(&stranger));
-    assert!(stderr(&stranger).contains("UnknownIssuer"), "{}", stderr(&stranger));
+    assert!(
+        stderr(&stranger).contains("UnknownIssuer"),
+        "{}",
+        stderr(&stranger)
+    );
     let by_flag = users(&url, &["--ca-file", ca.to_str().unwrap()], &[]);
     let by_file = users(&url, &[], &[("SSL_CERT_FILE", ca.as_path())]);
     let by_directory = users(&url, &[], &[("SSL_CERT_DIR", hashed.path())]);
@@ -99,19 +131,35 @@ fn the_command_line_trusts_the_systems_store_and_the_files_that_are_named() {
     }
     let absent = users(&url, &["--ca-file", "/nowhere/ca.pem"], &[]);
     assert_eq!(absent.status.code(), Some(2));
-    assert!(stderr(&absent).contains("--ca-file") && stderr(&absent).contains("/nowhere/ca.pem"), "{}", stderr(&absent));
+    assert!(
+        stderr(&absent).contains("--ca-file") && stderr(&absent).contains("/nowhere/ca.pem"),
+        "{}",
+        stderr(&absent)
+    );
 }
 
 #[test]
 fn a_file_of_authorities_that_cannot_be_used_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let garbled = directory.path().join("garbled.pem");
-    std::fs::write(&garbled, "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n").unwrap();
+    std::fs::write(
+        &garbled,
+        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
     for path in [directory.path().join("absent.pem"), garbled] {
         for more in [&[][..], &["-check-config"]] {
-            let output = warrend(directory.path()).args(["-ca-file", path.to_str().unwrap()]).args(more).output().unwrap();
+            let output = warrend(directory.path())
+                .args(["-ca-file", path.to_str().unwrap()])
+                .args(more)
+                .output()
+                .unwrap();
             assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-            assert!(stderr(&output).contains("ca-file") && stderr(&output).contains(path.to_str().unwrap()), "{}", stderr(&output));
+            assert!(
+                stderr(&output).contains("ca-file") && stderr(&output).contains(path.to_str().unwrap()),
+                "{}",
+                stderr(&output)
+            );
         }
     }
 }
@@ -123,7 +171,10 @@ fn the_daemon_reads_a_ledger_of_a_private_authority_where_its_file_is_named() {
     for (flags, trusted) in [(vec!["-ca-file", ca.to_str().unwrap()], true), (vec![], false)] {
         let directory = tempfile::tempdir().unwrap();
         let flags = [&["-log-level=debug", "-fetch-timeout=2s"][..], &flags].concat();
-        let _daemon = Daemon::start(directory.path(), &[&flags[..], &["-ledger-url="], &["-ledger-url", &url]].concat());
+        let _daemon = Daemon::start(
+            directory.path(),
+            &[&flags[..], &["-ledger-url="], &["-ledger-url", &url]].concat(),
+        );
         let said = first_read(&directory.path().join("w.sock"));
         // An empty ledger has no configuration, which is an answer all the same.
         assert_eq!(!said.contains("UnknownIssuer"), trusted, "{said}");
@@ -153,7 +204,14 @@ fn a_trust_store_that_is_empty_is_told_where_it_matters() {
     std::fs::create_dir(&empty).unwrap();
     std::fs::write(&own, "").unwrap();
     let mut command = warrend(directory.path());
-    command.env("SSL_CERT_DIR", &empty).args(["-ledger-url=https://127.0.0.1:1", "-config"]).arg(&own);
+    command
+        .env("SSL_CERT_DIR", &empty)
+        .args(["-ledger-url=https://127.0.0.1:1", "-config"])
+        .arg(&own);
     let daemon = Daemon::of(&mut command);
-    assert!(daemon.line_with("SSL_CERT_DIR name no usable certificate authority").contains("WARN"));
+    assert!(
+        daemon
+            .line_with("SSL_CERT_DIR name no usable certificate authority")
+            .contains("WARN")
+    );
 }

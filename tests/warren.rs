@@ -26,10 +26,22 @@ const UP: &str = concat!(
 #[test]
 fn without_a_daemon_every_verb_that_needs_one_exits_with_3_and_a_helpful_line() {
     let dir = tempfile::tempdir().unwrap();
-    for verb in [&["status"][..], &["enable"], &["disable"], &["plan"], &["explain"], &["routes"], &["status", "--json"]] {
+    for verb in [
+        &["status"][..],
+        &["enable"],
+        &["disable"],
+        &["plan"],
+        &["explain"],
+        &["routes"],
+        &["status", "--json"],
+    ] {
         let output = warren(dir.path(), verb);
         assert_eq!(output.status.code(), Some(3), "{verb:?}");
-        assert!(stderr(&output).contains("systemctl start warrend"), "{verb:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("systemctl start warrend"),
+            "{verb:?}: {}",
+            stderr(&output)
+        );
         assert!(stdout(&output).is_empty());
     }
     assert_eq!(warren(dir.path(), &["doctor"]).status.code(), Some(3));
@@ -41,13 +53,22 @@ fn a_socket_that_nobody_serves_is_told_from_one_that_is_not_there() {
     drop(UnixListener::bind(dir.path().join("w.sock")).unwrap());
     let output = warren(dir.path(), &["status"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(stderr(&output).contains("nobody answers on"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("nobody answers on"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
 fn a_wrong_command_line_exits_with_2() {
     let dir = tempfile::tempdir().unwrap();
-    for words in [&["nope"][..], &[], &["status", "--nope"], &["enable", "--wait", "soon"]] {
+    for words in [
+        &["nope"][..],
+        &[],
+        &["status", "--nope"],
+        &["enable", "--wait", "soon"],
+    ] {
         assert_eq!(warren(dir.path(), words).status.code(), Some(2), "{words:?}");
     }
     assert_eq!(warren(dir.path(), &["--help"]).status.code(), Some(0));
@@ -60,7 +81,12 @@ fn every_verb_finds_the_socket_by_each_of_its_names() {
     let _server = serve(dir.path(), vec![("/v2/status", 200, IDLE); names.len()]);
     for name in names {
         let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-        let output = command.arg("status").arg(name).arg(dir.path().join("w.sock")).output().unwrap();
+        let output = command
+            .arg("status")
+            .arg(name)
+            .arg(dir.path().join("w.sock"))
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{name}: {}", stderr(&output));
     }
 }
@@ -69,9 +95,22 @@ fn every_verb_finds_the_socket_by_each_of_its_names() {
 fn a_global_flag_whose_value_makes_no_sense_is_named() {
     let dir = tempfile::tempdir().unwrap();
     for (flag, value) in [("--env", "nowhere"), ("--program-id", "0"), ("--url", "::")] {
-        let words = ["balance", flag, value, if flag == "--url" { "--env=localnet" } else { "--json" }];
+        let words = [
+            "balance",
+            flag,
+            value,
+            if flag == "--url" {
+                "--env=localnet"
+            } else {
+                "--json"
+            },
+        ];
         let output = warren(dir.path(), &words);
-        assert!(!output.status.success() && stderr(&output).contains(flag), "{words:?}: {}", stderr(&output));
+        assert!(
+            !output.status.success() && stderr(&output).contains(flag),
+            "{words:?}: {}",
+            stderr(&output)
+        );
     }
 }
 
@@ -80,7 +119,10 @@ fn the_version_is_printed_with_that_of_the_program_that_it_speaks_to() {
     let dir = tempfile::tempdir().unwrap();
     for word in ["-V", "--version"] {
         let said = stdout(&warren(dir.path(), &[word]));
-        assert!(said.starts_with(concat!("warren ", env!("CARGO_PKG_VERSION"), "\nprogram: 0.")), "{said}");
+        assert!(
+            said.starts_with(concat!("warren ", env!("CARGO_PKG_VERSION"), "\nprogram: 0.")),
+            "{said}"
+        );
     }
 }
 
@@ -90,20 +132,39 @@ fn what_goes_on_inside_is_told_where_somebody_asks_for_it() {
     let key = dir.path().join("id.json");
     let key = key.to_str().unwrap();
     assert!(warren(dir.path(), &["keygen", "--outfile", key]).status.success());
-    let balance = ["balance", "--env", "localnet", "--url", "http://127.0.0.1:1", "--keypair", key];
+    let balance = [
+        "balance",
+        "--env",
+        "localnet",
+        "--url",
+        "http://127.0.0.1:1",
+        "--keypair",
+        key,
+    ];
     let inside = "asking the ledger failed";
     assert!(!stderr(&warren(dir.path(), &balance)).contains(inside));
     let asked = warren(dir.path(), &[&balance[..], &["--log-level", "debug"]].concat());
     assert!(stderr(&asked).contains(inside), "{}", stderr(&asked));
     let mut by_variable = Command::new(env!("CARGO_BIN_EXE_warren"));
-    let asked = by_variable.args(balance).env("RUST_LOG", "debug").output().unwrap();
+    let asked = by_variable
+        .args(balance)
+        .env("RUST_LOG", "debug")
+        .output()
+        .unwrap();
     assert!(stderr(&asked).contains(inside), "{}", stderr(&asked));
 }
 
 #[test]
 fn status_shows_the_references_columns() {
     let dir = tempfile::tempdir().unwrap();
-    let _server = serve(dir.path(), vec![("/v2/status", 200, UP), ("/v2/status", 200, IDLE), ("/v2/status", 200, UP)]);
+    let _server = serve(
+        dir.path(),
+        vec![
+            ("/v2/status", 200, UP),
+            ("/v2/status", 200, IDLE),
+            ("/v2/status", 200, UP),
+        ],
+    );
     let table = stdout(&warren(dir.path(), &["status"]));
     let head: Vec<&str> = table.lines().next().unwrap().split('|').map(str::trim).collect();
     assert_eq!(
@@ -117,10 +178,17 @@ fn status_shows_the_references_columns() {
     );
     assert!(!table.contains('\u{1b}'), "no colour when piped");
     assert!(stdout(&warren(dir.path(), &["status"])).contains("disconnected"));
-    let document: serde_json::Value = serde_json::from_str(&stdout(&warren(dir.path(), &["status", "--json"]))).unwrap();
+    let document: serde_json::Value =
+        serde_json::from_str(&stdout(&warren(dir.path(), &["status", "--json"]))).unwrap();
     assert_eq!(document.as_array().map(Vec::len), Some(1), "{document}");
-    assert_eq!((&document[0]["schema"], &document[0]["response"]["tunnel_name"]), (&json!(1), &json!("doublezero0")));
-    assert_eq!(document[0]["response"]["doublezero_status"]["session_status"], "BGP Session Up");
+    assert_eq!(
+        (&document[0]["schema"], &document[0]["response"]["tunnel_name"]),
+        (&json!(1), &json!("doublezero0"))
+    );
+    assert_eq!(
+        document[0]["response"]["doublezero_status"]["session_status"],
+        "BGP Session Up"
+    );
 }
 
 #[test]
@@ -134,16 +202,38 @@ fn rows_of_routes_and_latency_are_the_references() {
     );
     let near = r#"{"device_pk":"p","device_ip":"192.0.2.9","device_code":"near","min_latency_ns":1,"max_latency_ns":3,"avg_latency_ns":2,"loss_percentage":0,"interface_name":"Loopback100","reachable":true}"#;
     let silent = r#"{"device_pk":"q","device_ip":"192.0.2.8","device_code":"far","min_latency_ns":0,"max_latency_ns":0,"avg_latency_ns":0,"loss_percentage":100,"reachable":false}"#;
-    let latency: &str = Box::leak(format!(r#"{{"ready":true,"results":[{silent},{near}]}}"#).into_boxed_str());
-    let script = vec![("/routes", 200, routes), ("/routes", 200, routes), ("/routes", 200, "[]"), ("/v2/latency", 200, latency)];
+    let latency: &str =
+        Box::leak(format!(r#"{{"ready":true,"results":[{silent},{near}]}}"#).into_boxed_str());
+    let script = vec![
+        ("/routes", 200, routes),
+        ("/routes", 200, routes),
+        ("/routes", 200, "[]"),
+        ("/v2/latency", 200, latency),
+    ];
     let _server = serve(dir.path(), script);
     let table = stdout(&warren(dir.path(), &["routes"]));
-    let cells = |column| table.lines().skip(2).map(|line| line.split('|').nth(column).unwrap().trim()).collect::<Vec<_>>();
-    assert_eq!((cells(0), cells(2)), (vec!["localnet"; 2], vec!["8.8.8.8", "9.9.9.9"]));
+    let cells = |column| {
+        table
+            .lines()
+            .skip(2)
+            .map(|line| line.split('|').nth(column).unwrap().trim())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (cells(0), cells(2)),
+        (vec!["localnet"; 2], vec!["8.8.8.8", "9.9.9.9"])
+    );
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(parse(&stdout(&warren(dir.path(), &["routes", "--json"]))), parse(routes), "the rows of the table");
+    assert_eq!(
+        parse(&stdout(&warren(dir.path(), &["routes", "--json"]))),
+        parse(routes),
+        "the rows of the table"
+    );
     let none = warren(dir.path(), &["routes", "--json"]);
-    assert_eq!((none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()), (Some(1), "[]\n", "warren: No routes found\n"));
+    assert_eq!(
+        (none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()),
+        (Some(1), "[]\n", "warren: No routes found\n")
+    );
     let rows = stdout(&warren(dir.path(), &["latency", "--json"]));
     assert_eq!(parse(&rows), parse(&format!("[{near},{silent}]")));
 }
@@ -151,45 +241,83 @@ fn rows_of_routes_and_latency_are_the_references() {
 /// Runs it by the name that the package links to it.
 fn as_the_reference(directory: &Path, words: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command.env_clear().arg0("doublezero").arg("--sock-file").arg(directory.join("w.sock")).args(words).output().unwrap()
+    command
+        .env_clear()
+        .arg0("doublezero")
+        .arg("--sock-file")
+        .arg(directory.join("w.sock"))
+        .args(words)
+        .output()
+        .unwrap()
 }
 
 #[test]
 fn the_name_decides_between_the_references_bytes_and_ours() {
     let dir = tempfile::tempdir().unwrap();
     let gone = as_the_reference(dir.path(), &["status"]);
-    assert_eq!((gone.status.code(), stderr(&gone).as_str()), (Some(1), "Error: Please start the doublezerod service.\n"));
+    assert_eq!(
+        (gone.status.code(), stderr(&gone).as_str()),
+        (Some(1), "Error: Please start the doublezerod service.\n")
+    );
     assert_eq!(warren(dir.path(), &["status"]).status.code(), Some(3));
 
-    let version = as_the_reference(dir.path(), &["--version", "--url", "http://127.0.0.1:1", "--env", "localnet"]);
+    let version = as_the_reference(
+        dir.path(),
+        &["--version", "--url", "http://127.0.0.1:1", "--env", "localnet"],
+    );
     let warren_ledger::accounts::Version { major, minor, patch } = warren::version::PROGRAM;
     let expected = format!("client version:       {major}.{minor}.{patch}\n");
-    assert_eq!(stdout(&version), expected, "without a ledger there is no more to tell: {}", stderr(&version));
+    assert_eq!(
+        stdout(&version),
+        expected,
+        "without a ledger there is no more to tell: {}",
+        stderr(&version)
+    );
     assert_eq!(version.status.code(), Some(0));
 
     let key = dir.path().join("id.json");
     let made = as_the_reference(dir.path(), &["keygen", "-o", key.to_str().unwrap()]);
-    assert!(stdout(&made).starts_with("Pubkey: ") && stdout(&made).lines().count() == 1, "{}", stdout(&made));
+    assert!(
+        stdout(&made).starts_with("Pubkey: ") && stdout(&made).lines().count() == 1,
+        "{}",
+        stdout(&made)
+    );
 
     let _server = serve(
         dir.path(),
-        [("/v2/status", IDLE), ("/v2/status", IDLE), ("/v2/status", IDLE), ("/routes", "[]"), ("/routes", "[]")]
-            .map(|(target, body)| (target, 200, body))
-            .into(),
+        [
+            ("/v2/status", IDLE),
+            ("/v2/status", IDLE),
+            ("/v2/status", IDLE),
+            ("/routes", "[]"),
+            ("/routes", "[]"),
+        ]
+        .map(|(target, body)| (target, 200, body))
+        .into(),
     );
     let theirs = as_the_reference(dir.path(), &["status"]);
     let expected = concat!(
         " Tunnel Status | Last Session Update | Tunnel Name | Tunnel Src | Tunnel Dst | Doublezero IP | User Type | Reconciler | Tenant | Current Device | Lowest Latency Device | Metro | Network | Multicast Groups \n",
         " disconnected  | no session data     |             |            |            |               |           | true       |        | N/A            | N/A                   | N/A   | testnet |                  \n",
     );
-    assert_eq!((stdout(&theirs).as_str(), stderr(&theirs).as_str()), (expected, ""));
+    assert_eq!(
+        (stdout(&theirs).as_str(), stderr(&theirs).as_str()),
+        (expected, "")
+    );
     let ours = stdout(&warren(dir.path(), &["status"]));
-    assert!(ours.lines().nth(1).unwrap().starts_with("----") && ours.contains("| N/A         |"), "{ours}");
-    let json: serde_json::Value = serde_json::from_str(&stdout(&as_the_reference(dir.path(), &["status", "--json"]))).unwrap();
+    assert!(
+        ours.lines().nth(1).unwrap().starts_with("----") && ours.contains("| N/A         |"),
+        "{ours}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&as_the_reference(dir.path(), &["status", "--json"]))).unwrap();
     assert_eq!(json[0].get("schema"), None);
     for words in [&["routes"][..], &["routes", "--json"]] {
         let none = as_the_reference(dir.path(), words);
-        assert_eq!((none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()), (Some(1), "", "Error: No routes found\n"));
+        assert_eq!(
+            (none.status.code(), stdout(&none).as_str(), stderr(&none).as_str()),
+            (Some(1), "", "Error: No routes found\n")
+        );
     }
 }
 
@@ -197,25 +325,50 @@ fn the_name_decides_between_the_references_bytes_and_ours() {
 fn a_switch_says_what_the_reference_says() {
     let dir = tempfile::tempdir().unwrap();
     let ok = "{\"status\":\"ok\"}\n";
-    let script = vec![("/v2/status", 200, IDLE), ("/enable", 200, ok), ("/v2/status", 200, UP), ("/disable?wait=30000ms", 200, ok)];
+    let script = vec![
+        ("/v2/status", 200, IDLE),
+        ("/enable", 200, ok),
+        ("/v2/status", 200, UP),
+        ("/disable?wait=30000ms", 200, ok),
+    ];
     let _server = serve(dir.path(), script);
-    assert_eq!(stdout(&warren(dir.path(), &["enable"])), "Reconciler already enabled\n");
-    assert_eq!(stdout(&warren(dir.path(), &["disable", "--wait", "30s"])), "Active tunnel(s) will be torn down\nReconciler disabled\n");
+    assert_eq!(
+        stdout(&warren(dir.path(), &["enable"])),
+        "Reconciler already enabled\n"
+    );
+    assert_eq!(
+        stdout(&warren(dir.path(), &["disable", "--wait", "30s"])),
+        "Active tunnel(s) will be torn down\nReconciler disabled\n"
+    );
 }
 
-const LOCAL: &str = r#"{"program_id":"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX","rpc_url":"http://localhost:8899"}"#;
+const LOCAL: &str =
+    r#"{"program_id":"7CTniUa88iJKUHTrCkB4TjAoG6TD7AMivhQeuqN2LPtX","rpc_url":"http://localhost:8899"}"#;
 const OTHER: &str = "warren: The client and the daemon are using different environments.\nClient: devnet\nDaemon: local\n\
                      Please update the daemon configuration so both use the same environment.\n";
 
 #[test]
 fn every_verb_of_the_daemon_refuses_one_of_another_network_and_does_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let verbs = ["status", "enable", "disable", "plan", "explain", "routes", "latency", "firewall --print=nft"];
+    let verbs = [
+        "status",
+        "enable",
+        "disable",
+        "plan",
+        "explain",
+        "routes",
+        "latency",
+        "firewall --print=nft",
+    ];
     let _server = serve(dir.path(), vec![("/config", 200, LOCAL); verbs.len()]);
     for verb in verbs {
         let words: Vec<&str> = ["--env", "devnet"].into_iter().chain(verb.split(' ')).collect();
         let output = warren(dir.path(), &words);
-        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), OTHER), "{verb}");
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(1), OTHER),
+            "{verb}"
+        );
     }
 }
 
@@ -233,13 +386,18 @@ fn verbs_that_change_users_refuse_a_daemon_of_another_network_before_they_ask_a_
 }
 
 #[test]
-fn the_daemons_own_network_by_any_name_is_no_other_and_a_configuration_that_does_not_read_keeps_nobody_from_looking() {
+fn the_daemons_own_network_by_any_name_is_no_other_and_a_configuration_that_does_not_read_keeps_nobody_from_looking()
+ {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("config.yml");
     let with = |text: &str, words: &[&str]| {
         std::fs::write(&config, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-        command.env_clear().env("DOUBLEZERO_CONFIG_FILE", &config).arg("--sock-file").arg(dir.path().join("w.sock"));
+        command
+            .env_clear()
+            .env("DOUBLEZERO_CONFIG_FILE", &config)
+            .arg("--sock-file")
+            .arg(dir.path().join("w.sock"));
         command.args(words).output().unwrap()
     };
     let ask = [("/config", 200, LOCAL), ("/v2/status", 200, IDLE)];
@@ -254,7 +412,11 @@ fn the_daemons_own_network_by_any_name_is_no_other_and_a_configuration_that_does
     assert!(with("program_id: moon\n", &["status"]).status.success());
     let output = with("program_id: devnet\n", &["status"]);
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), OTHER));
-    assert!(with("", &["--url", "http://elsewhere", "status"]).status.success());
+    assert!(
+        with("", &["--url", "http://elsewhere", "status"])
+            .status
+            .success()
+    );
 }
 
 #[test]
@@ -262,20 +424,32 @@ fn tunnels_that_do_not_converge_exit_with_4_and_a_refusal_with_1() {
     let dir = tempfile::tempdir().unwrap();
     let late = r#"{"status":"error","description":"not converged within 1s","converged":false}"#;
     let refusal = r#"{"status":"error","description":"permission denied"}"#;
-    let script = vec![("/v2/status", 200, IDLE), ("/enable?wait=1000ms", 504, late), ("/v2/status", 200, IDLE), ("/disable", 403, refusal)];
+    let script = vec![
+        ("/v2/status", 200, IDLE),
+        ("/enable?wait=1000ms", 504, late),
+        ("/v2/status", 200, IDLE),
+        ("/disable", 403, refusal),
+    ];
     let _server = serve(dir.path(), script);
     let output = warren(dir.path(), &["enable", "--wait=1s"]);
     assert_eq!(output.status.code(), Some(4));
     assert!(stderr(&output).contains("not converged within 1s"));
     let output = warren(dir.path(), &["disable"]);
-    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), "warren: permission denied\n"));
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(1), "warren: permission denied\n")
+    );
 }
 
 #[test]
 fn an_answer_that_is_not_the_daemons_is_an_error_and_no_crash() {
     let dir = tempfile::tempdir().unwrap();
-    let script =
-        vec![("/v2/status", 200, "<html>"), ("/v2/status", 200, "{}"), ("/v2/status", 500, "boom \u{1b}[31m"), ("/routes", 200, "[]")];
+    let script = vec![
+        ("/v2/status", 200, "<html>"),
+        ("/v2/status", 200, "{}"),
+        ("/v2/status", 500, "boom \u{1b}[31m"),
+        ("/routes", 200, "[]"),
+    ];
     let _server = serve(dir.path(), script);
     for said in ["not what warrend answers", "not what warrend answers", "boom"] {
         let output = warren(dir.path(), &["status"]);
@@ -283,7 +457,10 @@ fn an_answer_that_is_not_the_daemons_is_an_error_and_no_crash() {
         assert!(stderr(&output).contains(said), "{}", stderr(&output));
     }
     let output = warren(dir.path(), &["routes"]);
-    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), "warren: No routes found\n"));
+    assert_eq!(
+        (output.status.code(), stderr(&output).as_str()),
+        (Some(1), "warren: No routes found\n")
+    );
 }
 
 #[test]
@@ -299,24 +476,44 @@ fn every_read_of_a_real_daemon_has_json_with_a_schema() {
         assert_eq!(json_of(words)["schema"], 1, "{words:?}");
     }
     // The reference's own documents are bare arrays.
-    assert_eq!(json_of(&["status"])[0]["response"]["doublezero_status"]["session_status"], "disconnected");
+    assert_eq!(
+        json_of(&["status"])[0]["response"]["doublezero_status"]["session_status"],
+        "disconnected"
+    );
     assert_eq!(json_of(&["routes"]), json!([]));
     let output = warren(dir.path(), &["explain"]);
     let said = stdout(&output);
-    assert!(said.starts_with("Attention: the daemon is disabled: no tunnels are built until `warren enable`.\n"), "{said}");
+    assert!(
+        said.starts_with("Attention: the daemon is disabled: no tunnels are built until `warren enable`.\n"),
+        "{said}"
+    );
     assert!(said.ends_with("No tunnels.\n"), "{said}");
     let output = warren(dir.path(), &["status"]);
-    assert!(stderr(&output).contains("note: the daemon is disabled"), "{}", stderr(&output));
-    assert!(!stdout(&output).contains("note"), "the table is alone on standard output");
+    assert!(
+        stderr(&output).contains("note: the daemon is disabled"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        !stdout(&output).contains("note"),
+        "the table is alone on standard output"
+    );
     let output = warren(dir.path(), &["doctor"]);
     assert_eq!(output.status.code(), Some(1), "the ledger does not answer");
     assert!(stdout(&output).contains("FAIL  ledger"), "{}", stdout(&output));
     assert!(!stdout(&output).contains("environment:"), "{}", stdout(&output));
     let other = warren(dir.path(), &["doctor", "--env", "devnet"]);
-    assert!(stdout(&other).contains("FAIL  environment: The client and the daemon are using different"), "{}", stdout(&other));
+    assert!(
+        stdout(&other).contains("FAIL  environment: The client and the daemon are using different"),
+        "{}",
+        stdout(&other)
+    );
     let output = warren(dir.path(), &["plan"]);
     assert_eq!(output.status.code(), Some(1), "there is no view to plan from");
-    assert_eq!(warren(dir.path(), &["explain", "doublezero7"]).status.code(), Some(1));
+    assert_eq!(
+        warren(dir.path(), &["explain", "doublezero7"]).status.code(),
+        Some(1)
+    );
 }
 
 #[test]
@@ -328,17 +525,37 @@ fn a_daemon_that_does_not_answer_is_told_of_and_all_else_is_looked_at() {
     assert_eq!(output.status.code(), Some(3));
     let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let checks = document["checks"].as_array().unwrap();
-    assert!(checks[0]["detail"].as_str().unwrap().ends_with("did not answer within 2s"), "{}", checks[0]);
-    assert!(checks[0]["fix"].as_str().unwrap().starts_with("systemctl restart warrend"), "{}", checks[0]);
+    assert!(
+        checks[0]["detail"]
+            .as_str()
+            .unwrap()
+            .ends_with("did not answer within 2s"),
+        "{}",
+        checks[0]
+    );
+    assert!(
+        checks[0]["fix"]
+            .as_str()
+            .unwrap()
+            .starts_with("systemctl restart warrend"),
+        "{}",
+        checks[0]
+    );
     for name in ["socket", "permission", "networkd", "foreign tunnels"] {
-        assert!(checks.iter().any(|check| check["name"] == name), "{name} is not in {document}");
+        assert!(
+            checks.iter().any(|check| check["name"] == name),
+            "{name} is not in {document}"
+        );
     }
 }
 
 #[test]
 fn a_report_of_a_real_daemon_holds_no_secret_and_takes_no_other_files_place() {
     let dir = tempfile::tempdir().unwrap();
-    let daemon = Daemon::start(dir.path(), &["-ledger-url=http://127.0.0.1:1/t0psecret?key=m0resecret"]);
+    let daemon = Daemon::start(
+        dir.path(),
+        &["-ledger-url=http://127.0.0.1:1/t0psecret?key=m0resecret"],
+    );
     daemon.line_with("the API answers");
     let file = dir.path().join("report.tar.gz");
     let words = ["bugreport", "--output", file.to_str().unwrap()];
@@ -346,9 +563,16 @@ fn a_report_of_a_real_daemon_holds_no_secret_and_takes_no_other_files_place() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output).trim(), file.to_str().unwrap());
     let mut text = Vec::new();
-    flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap()).read_to_end(&mut text).unwrap();
+    flate2::read::GzDecoder::new(std::fs::File::open(&file).unwrap())
+        .read_to_end(&mut text)
+        .unwrap();
     let text = String::from_utf8_lossy(&text).into_owned();
-    for part in ["manifest.json", "daemon/v3-status.json", "config/in-force.json", "-ledger-url=http://127.0.0.1:1/***"] {
+    for part in [
+        "manifest.json",
+        "daemon/v3-status.json",
+        "config/in-force.json",
+        "-ledger-url=http://127.0.0.1:1/***",
+    ] {
         assert!(text.contains(part), "{part} is not in the archive");
     }
     for secret in ["t0psecret", "m0resecret"] {
@@ -366,21 +590,47 @@ fn an_account_is_decoded_from_a_file_raw_or_in_base64() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = warren_ledger::encode(&warren_ledger::accounts::samples::user().into());
     std::fs::write(dir.path().join("raw"), &bytes).unwrap();
-    let output = warren(dir.path(), &["ledger", "decode", dir.path().join("raw").to_str().unwrap()]);
+    let output = warren(
+        dir.path(),
+        &["ledger", "decode", dir.path().join("raw").to_str().unwrap()],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let document: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(document["tag"]["name"], "user");
-    let output = warren(dir.path(), &["ledger", "decode", "--base64", dir.path().join("raw").to_str().unwrap()]);
+    let output = warren(
+        dir.path(),
+        &[
+            "ledger",
+            "decode",
+            "--base64",
+            dir.path().join("raw").to_str().unwrap(),
+        ],
+    );
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("not base64"), "{}", stderr(&output));
-    assert_eq!(warren(dir.path(), &["ledger", "decode", "/nonexistent"]).status.code(), Some(1));
+    assert_eq!(
+        warren(dir.path(), &["ledger", "decode", "/nonexistent"])
+            .status
+            .code(),
+        Some(1)
+    );
 }
 
 #[test]
 fn completions_are_printed_for_every_shell() {
-    for (verb, shell) in [("completions", "bash"), ("completions", "zsh"), ("completion", "fish")] {
-        let output = Command::new(env!("CARGO_BIN_EXE_warren")).args([verb, shell]).output().unwrap();
-        assert!(output.status.success() && stdout(&output).contains("explain"), "{shell}");
+    for (verb, shell) in [
+        ("completions", "bash"),
+        ("completions", "zsh"),
+        ("completion", "fish"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_warren"))
+            .args([verb, shell])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && stdout(&output).contains("explain"),
+            "{shell}"
+        );
     }
 }
 
@@ -391,18 +641,28 @@ fn serve(directory: &Path, script: Vec<(&'static str, u16, &'static str)>) -> st
         let mut script = script.into_iter().peekable();
         while let Some((target, status, body)) = script.peek().copied() {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let mut request = BufReader::new(stream.try_clone().unwrap())
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty());
             let line = request.next().unwrap();
             // Like the reference's daemon: what `status` asks beside the table is not known.
             let (status, body) = match line.split(' ').nth(1) {
                 Some("/v3/status") if target != "/v3/status" => (404, "404 page not found\n"),
                 asked => {
                     script.next();
-                    if asked == Some(target) { (status, body) } else { (599, "unexpected request") }
+                    if asked == Some(target) {
+                        (status, body)
+                    } else {
+                        (599, "unexpected request")
+                    }
                 }
             };
             request.for_each(drop);
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             stream.write_all((head + body).as_bytes()).unwrap();
         }
     })

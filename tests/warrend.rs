@@ -15,10 +15,16 @@ fn it_starts_without_a_ledger_answers_and_stops_cleanly() {
     let mut daemon = Daemon::start(dir.path(), &[]);
     daemon.line_with("the API answers");
     let socket = dir.path().join("w.sock");
-    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o666);
+    assert_eq!(
+        std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777,
+        0o666
+    );
     let (head, body) = ask(&socket, "GET /status");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert_eq!(body, r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#);
+    assert_eq!(
+        body,
+        r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#
+    );
     let (head, _) = ask(&socket, "GET /readyz");
     assert!(head.starts_with("HTTP/1.1 503"), "there is no view: {head}");
     daemon.signal(Signal::SIGTERM);
@@ -36,9 +42,17 @@ fn a_hangup_is_remarked_on_and_neither_ends_the_daemon_nor_counts_as_a_request_t
         let line = daemon.line_with("nothing is reloaded; restart to take a changed configuration over");
         assert!(line.contains(r#""level":"INFO""#), "{line}");
     }
-    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"));
+    assert!(
+        ask(&dir.path().join("w.sock"), "GET /healthz")
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
     daemon.signal(Signal::SIGTERM);
-    assert_eq!(daemon.end(), Some(0), "the first request to stop is an ordered one");
+    assert_eq!(
+        daemon.end(),
+        Some(0),
+        "the first request to stop is an ordered one"
+    );
 }
 
 #[test]
@@ -47,7 +61,10 @@ fn the_switch_survives_a_restart_and_a_kill() {
     let mut daemon = Daemon::start(dir.path(), &[]);
     daemon.line_with("the API answers");
     let output = warren(dir.path(), &["enable"]);
-    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "Reconciler enabled\n"));
+    assert_eq!(
+        (output.status.code(), stdout(&output).as_str()),
+        (Some(0), "Reconciler enabled\n")
+    );
     daemon.signal(Signal::SIGKILL);
     daemon.end();
 
@@ -56,7 +73,11 @@ fn the_switch_survives_a_restart_and_a_kill() {
     let mut daemon = Daemon::start(dir.path(), &[]);
     daemon.line_with("replacing a socket that nobody answers on");
     daemon.line_with("the API answers");
-    assert!(ask(&socket, "GET /v2/status").1.contains("\"reconciler_enabled\":true"));
+    assert!(
+        ask(&socket, "GET /v2/status")
+            .1
+            .contains("\"reconciler_enabled\":true")
+    );
     daemon.signal(Signal::SIGINT);
     assert_eq!(daemon.end(), Some(0));
 }
@@ -69,11 +90,16 @@ fn a_second_daemon_on_the_state_directory_is_refused_and_the_first_goes_on() {
     let second = warrend(dir.path()).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(
-        stderr(&second).contains("in use by another warrend") && stderr(&second).contains(&daemon.pid().to_string()),
+        stderr(&second).contains("in use by another warrend")
+            && stderr(&second).contains(&daemon.pid().to_string()),
         "{}",
         stderr(&second)
     );
-    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"));
+    assert!(
+        ask(&dir.path().join("w.sock"), "GET /healthz")
+            .0
+            .starts_with("HTTP/1.1 200")
+    );
 }
 
 #[test]
@@ -82,7 +108,11 @@ fn a_socket_that_another_program_serves_is_left_alone() {
     let _other = UnixListener::bind(dir.path().join("w.sock")).unwrap();
     let refused = warrend(dir.path()).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("another daemon answers on it"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("another daemon answers on it"),
+        "{}",
+        stderr(&refused)
+    );
     assert!(dir.path().join("w.sock").exists());
 }
 
@@ -96,13 +126,17 @@ fn metrics_are_served_on_tcp_when_that_is_asked_for() {
     daemon.line_with("the API answers");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(support::LONG)).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\ndoublezero_build_info{"), "{answer}");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(support::LONG)).unwrap();
-    stream.write_all(b"POST /enable HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").unwrap();
+    stream
+        .write_all(b"POST /enable HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "metrics only: {answer}");
@@ -116,7 +150,11 @@ fn a_route_config_that_makes_no_sense_ends_the_start_and_one_that_is_not_there_d
     std::fs::write(&file, r#"{"exclude": ["8.8.8.8", "nowhere"]}"#).unwrap();
     let refused = warrend(dir.path()).arg(&flag).output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
-    assert!(stderr(&refused).contains("routes.json") && stderr(&refused).contains("nowhere"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("routes.json") && stderr(&refused).contains("nowhere"),
+        "{}",
+        stderr(&refused)
+    );
     std::fs::remove_file(&file).unwrap();
     let daemon = Daemon::start(dir.path(), &[&flag]);
     daemon.line_with("the API answers");
@@ -124,7 +162,11 @@ fn a_route_config_that_makes_no_sense_ends_the_start_and_one_that_is_not_there_d
     let until = std::time::Instant::now() + support::LONG;
     let shows = |text: &str| {
         while !ask(&socket, "GET /v3/status").1.contains(text) {
-            assert!(std::time::Instant::now() < until, "{text} does not show: {}", ask(&socket, "GET /v3/status").1);
+            assert!(
+                std::time::Instant::now() < until,
+                "{text} does not show: {}",
+                ask(&socket, "GET /v3/status").1
+            );
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     };
@@ -159,21 +201,36 @@ fn the_ledger_is_read_through_the_proxy_that_the_environment_names() {
     child.kill().unwrap();
     child.wait().unwrap();
     let head = head.unwrap();
-    assert!(head.starts_with("POST http://"), "a proxy is asked with the whole address: {head}");
+    assert!(
+        head.starts_with("POST http://"),
+        "a proxy is asked with the whole address: {head}"
+    );
 }
 
 #[test]
 fn the_configuration_is_printed_without_secrets_and_what_is_printed_is_a_configuration() {
     let dir = tempfile::tempdir().unwrap();
-    let output = warrend(dir.path()).args(["-check-config", "-ledger-url=http://127.0.0.1:2/s3cr3t", "-v"]).output().unwrap();
+    let output = warrend(dir.path())
+        .args(["-check-config", "-ledger-url=http://127.0.0.1:2/s3cr3t", "-v"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let printed = stdout(&output);
-    assert!(!printed.contains("s3cr3t") && printed.contains("level = \"debug\""), "{printed}");
+    assert!(
+        !printed.contains("s3cr3t") && printed.contains("level = \"debug\""),
+        "{printed}"
+    );
     assert!(!dir.path().join("state").exists(), "nothing is touched");
 
     let file = dir.path().join("warren.toml");
     std::fs::write(&file, &printed).unwrap();
-    let again = Command::new(env!("CARGO_BIN_EXE_warrend")).env_clear().arg("--check-config").arg("--config").arg(&file).output().unwrap();
+    let again = Command::new(env!("CARGO_BIN_EXE_warrend"))
+        .env_clear()
+        .arg("--check-config")
+        .arg("--config")
+        .arg(&file)
+        .output()
+        .unwrap();
     assert_eq!(stdout(&again), printed);
 }
 
@@ -183,12 +240,23 @@ fn the_packaged_configuration_file_is_one() {
     let output = Command::new(env!("CARGO_BIN_EXE_warrend"))
         .env_clear()
         .env("DZ_LEDGER_RPC_URL", "https://rpc.example.com/s3cr3t")
-        .args(["--check-config", "--config", file, "--bgp-hold-time=30", "--bgp-max-prefixes", "500"])
+        .args([
+            "--check-config",
+            "--config",
+            file,
+            "--bgp-hold-time=30",
+            "--bgp-max-prefixes",
+            "500",
+        ])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("https://rpc.example.com/***"));
-    assert!(stdout(&output).contains("[bgp]\nhold_time = \"30s\"\nmax_prefixes = 500\n"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("[bgp]\nhold_time = \"30s\"\nmax_prefixes = 500\n"),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
@@ -210,16 +278,43 @@ fn a_wrong_command_line_is_an_error_that_names_the_word_with_the_references_exit
     ] {
         let output = warrend(dir.path()).arg(word).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{word}");
-        assert!(stderr(&output).contains(named) && stderr(&output).starts_with("warrend: "), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains(named) && stderr(&output).starts_with("warrend: "),
+            "{}",
+            stderr(&output)
+        );
         assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
     }
-    for words in [["-check-config", "-env=moon"], ["-check-config", "-config=/nonexistent/warren.toml"]] {
+    for words in [
+        ["-check-config", "-env=moon"],
+        ["-check-config", "-config=/nonexistent/warren.toml"],
+    ] {
         let output = warrend(dir.path()).args(words).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "a check says what a start would: {}", stderr(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "a check says what a start would: {}",
+            stderr(&output)
+        );
     }
-    let of_systemd = warrend(dir.path()).arg("-env=moon").env("NOTIFY_SOCKET", dir.path().join("notify")).output().unwrap();
-    assert_eq!(of_systemd.status.code(), Some(2), "systemd is not to try it again");
-    let words = ["-check-config", "-onchain-rpc-timeout=-5s", "-latency-probing=false", "-probe-interval=0", "status", "-nope"];
+    let of_systemd = warrend(dir.path())
+        .arg("-env=moon")
+        .env("NOTIFY_SOCKET", dir.path().join("notify"))
+        .output()
+        .unwrap();
+    assert_eq!(
+        of_systemd.status.code(),
+        Some(2),
+        "systemd is not to try it again"
+    );
+    let words = [
+        "-check-config",
+        "-onchain-rpc-timeout=-5s",
+        "-latency-probing=false",
+        "-probe-interval=0",
+        "status",
+        "-nope",
+    ];
     let taken = warrend(dir.path()).args(words).output().unwrap();
     assert_eq!(taken.status.code(), Some(0), "{}", stderr(&taken));
 }
@@ -230,15 +325,28 @@ fn help_goes_to_standard_error() {
     for flag in ["-h", "--help"] {
         let output = warrend(dir.path()).args([flag, "-nope"]).output().unwrap();
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
-        assert!(stderr(&output).contains("-reconciler-poll-interval"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("-reconciler-poll-interval"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
 #[test]
 fn the_version_has_the_references_three_lines() {
-    let output = Command::new(env!("CARGO_BIN_EXE_warrend")).arg("-version").output().unwrap();
-    let names: Vec<String> = stdout(&output).lines().map(|line| line.split(": ").next().unwrap().to_owned()).collect();
-    assert_eq!((output.status.code(), names), (Some(0), ["build", "version", "date"].map(str::to_owned).to_vec()));
+    let output = Command::new(env!("CARGO_BIN_EXE_warrend"))
+        .arg("-version")
+        .output()
+        .unwrap();
+    let names: Vec<String> = stdout(&output)
+        .lines()
+        .map(|line| line.split(": ").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        (output.status.code(), names),
+        (Some(0), ["build", "version", "date"].map(str::to_owned).to_vec())
+    );
 }
 
 #[test]
@@ -248,12 +356,17 @@ fn systemd_is_told_of_the_start_the_stop_and_the_progress() {
     let notices = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     notices.set_read_timeout(Some(support::LONG)).unwrap();
     let mut command = warrend(dir.path());
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000").stderr(std::process::Stdio::null());
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "200000")
+        .stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
     let told = |wanted: &str| {
         let mut buffer = [0; 4096];
         for _ in 0..1000 {
-            let length = notices.recv(&mut buffer).unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            let length = notices
+                .recv(&mut buffer)
+                .unwrap_or_else(|error| panic!("{wanted}: {error}"));
             if String::from_utf8_lossy(&buffer[..length]).contains(wanted) {
                 return;
             }
@@ -261,10 +374,19 @@ fn systemd_is_told_of_the_start_the_stop_and_the_progress() {
         panic!("{wanted} was not told");
     };
     told("READY=1");
-    assert!(ask(&dir.path().join("w.sock"), "GET /healthz").0.starts_with("HTTP/1.1 200"), "ready means that it answers");
+    assert!(
+        ask(&dir.path().join("w.sock"), "GET /healthz")
+            .0
+            .starts_with("HTTP/1.1 200"),
+        "ready means that it answers"
+    );
     told("WATCHDOG=1");
     told("WATCHDOG=1");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(child.id().try_into().unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
     told("STOPPING=1");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -46,7 +46,9 @@ async fn main() {
     let kernel_bytes = host.kernel_bytes().await;
     let full = Memory::now();
     let joins = host.join(&view, users).await;
-    let share = host.rest(users + JOINS, Duration::from_secs(u64::from(quiet))).await;
+    let share = host
+        .rest(users + JOINS, Duration::from_secs(u64::from(quiet)))
+        .await;
     host.handle.stop(StopMode::Detach).await;
     let per_tunnel = |bytes: usize| bytes as f64 / f64::from(users) / 1024.0;
     println!(
@@ -87,9 +89,16 @@ impl Host {
         let kernel = Arc::new(Simulated::default());
         let store = Store::open(directory.path()).unwrap().0;
         let settings = Settings::new(RoleSettings::Gateway { device: DEVICE });
-        let handle = start(settings, store, ledger.clone(), kernel.clone()).await.unwrap();
+        let handle = start(settings, store, ledger.clone(), kernel.clone())
+            .await
+            .unwrap();
         handle.set_enabled(true).await.unwrap();
-        let host = Self { handle, ledger, kernel, _directory: directory };
+        let host = Self {
+            handle,
+            ledger,
+            kernel,
+            _directory: directory,
+        };
         host.until(|snapshot| snapshot.converged).await;
         sleep(REST).await;
         host
@@ -101,7 +110,9 @@ impl Host {
         let (began, before) = (Instant::now(), processor_time());
         self.ledger.wake();
         let all = |snapshot: &Snapshot| {
-            snapshot.tunnels.len() == view.users.len() && snapshot.converged && snapshot.tunnels.values().all(|report| is_up(report.phase))
+            snapshot.tunnels.len() == view.users.len()
+                && snapshot.converged
+                && snapshot.tunnels.values().all(|report| is_up(report.phase))
         };
         self.until(all).await;
         (processor_time() - before, began.elapsed())
@@ -117,19 +128,30 @@ impl Host {
             self.ledger.put(&view, 2);
             let before = processor_time();
             self.ledger.wake();
-            self.until(|snapshot| snapshot.tunnels.get(&TunnelId(key)).is_some_and(|report| is_up(report.phase))).await;
+            self.until(|snapshot| {
+                snapshot
+                    .tunnels
+                    .get(&TunnelId(key))
+                    .is_some_and(|report| is_up(report.phase))
+            })
+            .await;
             let up = processor_time();
             sleep(Duration::from_millis(500)).await;
             took.push(up - before);
             rest += processor_time() - up;
         }
         took.sort();
-        Joins { median: took[took.len() / 2], longest: took[took.len() - 1], rest: rest / JOINS }
+        Joins {
+            median: took[took.len() / 2],
+            longest: took[took.len() - 1],
+            rest: rest / JOINS,
+        }
     }
 
     /// The share of a processor while nothing happens, in percent.
     async fn rest(&self, users: u32, quiet: Duration) -> f64 {
-        self.ledger.put(&view(users), 1 + usize::try_from(quiet.as_secs() / 10).unwrap());
+        self.ledger
+            .put(&view(users), 1 + usize::try_from(quiet.as_secs() / 10).unwrap());
         sleep(REST).await;
         let before = processor_time();
         sleep(quiet).await;
@@ -147,7 +169,10 @@ impl Host {
 
     async fn until(&self, condition: impl Fn(&Snapshot) -> bool) {
         let mut published = self.handle.subscribe();
-        timeout(PATIENCE, published.wait_for(|snapshot| condition(snapshot))).await.expect("it happens").expect("the daemon runs");
+        timeout(PATIENCE, published.wait_for(|snapshot| condition(snapshot)))
+            .await
+            .expect("it happens")
+            .expect("the daemon runs");
     }
 }
 
@@ -179,7 +204,11 @@ impl Prepared {
 impl LedgerSource for Prepared {
     async fn read(&self, _query: &Query, _deadline: Instant) -> Result<View, ReadError> {
         let mut answers = self.answers.lock().unwrap();
-        Ok(if answers.len() > 1 { answers.pop_front().unwrap() } else { answers[0].clone() })
+        Ok(if answers.len() > 1 {
+            answers.pop_front().unwrap()
+        } else {
+            answers[0].clone()
+        })
     }
 
     fn watch(&self, _query: Query) -> mpsc::Receiver<()> {
@@ -194,13 +223,21 @@ impl LedgerSource for Prepared {
 }
 
 fn view(users: u32) -> View {
-    let device =
-        Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip: Ipv4Addr::new(203, 0, 113, 1), status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "ams1".into(),
+        exchange: Pubkey::default(),
+        public_ip: Ipv4Addr::new(203, 0, 113, 1),
+        status: 1,
+        prefixes: vec![],
+    };
     View {
         slot: Slot(1 + u64::from(users)),
         users: (0..users).map(user).collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
-        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        config: Some(GlobalConfig {
+            local_asn: Asn(0),
+            remote_asn: Asn(0),
+        }),
         ..View::default()
     }
 }
@@ -217,7 +254,10 @@ fn user(n: u32) -> (Pubkey, User) {
         client_ip,
         dz_ip: client_ip,
         tunnel_number: u16::try_from(n).unwrap_or(u16::MAX),
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: vec![],
         subscribers: vec![],
@@ -234,8 +274,15 @@ struct Memory {
 impl Memory {
     fn now() -> Self {
         let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-        let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap();
-        Self { heap: heap(), resident: pages * 4096 }
+        let pages: usize = text
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse().ok())
+            .unwrap();
+        Self {
+            heap: heap(),
+            resident: pages * 4096,
+        }
     }
 }
 
@@ -255,11 +302,17 @@ fn heap() -> usize {
 
 /// Of all threads of this process so far.
 fn processor_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the clock's reading is written into a place of ours.
     let read = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(read, 0, "every Linux has this clock");
-    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap(),
+        u32::try_from(time.tv_nsec).unwrap(),
+    )
 }
 
 fn ms(span: Duration) -> f64 {

@@ -82,19 +82,37 @@ impl Env {
     ) -> Self {
         let (node, epoch, switch) = (store.node(), store.epoch(), store.switch());
         let table = Table::new(node, epoch, Bounds::of_events(settings.journal_capacity));
-        let excluded = ExclusionStatus { list: settings.exclusion.clone(), error: None };
+        let excluded = ExclusionStatus {
+            list: settings.exclusion.clone(),
+            error: None,
+        };
         let (owners, disk) = (owners_of(&settings, &store), disk_of(&store));
         let device = match settings.role {
             RoleSettings::Gateway { device } => Some(device),
             RoleSettings::Client(_) => None,
         };
-        let mut events = vec![Event::Started { device, owners, switch, backend: dataplane.capabilities().backend }];
+        let mut events = vec![Event::Started {
+            device,
+            owners,
+            switch,
+            backend: dataplane.capabilities().backend,
+        }];
         events.extend(disk.problem.clone().map(|detail| Event::StoreImpaired { detail }));
-        let changes =
-            vec![Change::Switch(switch), Change::Disk(Arc::new(disk)), Change::Owners(owners), Change::Excluded(Arc::new(excluded))];
+        let changes = vec![
+            Change::Switch(switch),
+            Change::Disk(Arc::new(disk)),
+            Change::Owners(owners),
+            Change::Excluded(Arc::new(excluded)),
+        ];
         let truth = Truth::new(table, recorder.clone());
         truth.append(events, changes);
-        let snapshot = Snapshot { node, epoch, switch, capabilities: dataplane.capabilities(), ..Snapshot::default() };
+        let snapshot = Snapshot {
+            node,
+            epoch,
+            switch,
+            capabilities: dataplane.capabilities(),
+            ..Snapshot::default()
+        };
         Self {
             ledger: Fetcher::new(ledger, settings.fetcher()),
             settings,
@@ -127,7 +145,10 @@ impl Env {
     pub(crate) async fn end_recording(&self) {
         self.truth.end_recording();
         let recorder = self.recorder.clone();
-        if !tokio::task::spawn_blocking(move || recorder.wait()).await.unwrap_or(false) {
+        if !tokio::task::spawn_blocking(move || recorder.wait())
+            .await
+            .unwrap_or(false)
+        {
             tracing::warn!("the end of the recording could not be written in time");
         }
     }
@@ -149,7 +170,8 @@ impl Env {
 
     /// An actor of this name failed: that is counted, and told in the same step where it is started again.
     pub(crate) fn count_restart(&self, actor: &'static str, told: Option<Event>) {
-        self.truth.append(told.into_iter().collect(), vec![Change::Restarted(actor)]);
+        self.truth
+            .append(told.into_iter().collect(), vec![Change::Restarted(actor)]);
     }
 
     /// The latest report of every tunnel.
@@ -165,9 +187,17 @@ impl Env {
     /// What is to be said of the store that was not said, after it was written.
     pub(crate) fn store_news(&self, store: &Store, tables: &Tables) -> (Vec<Event>, Vec<Change>) {
         let (disk, owners) = (disk_of(store), owners_of(&self.settings, store));
-        let events = news::of_disk(&tables.disk, &disk).into_iter().chain(news::of_owners(tables.owners, owners)).collect();
+        let events = news::of_disk(&tables.disk, &disk)
+            .into_iter()
+            .chain(news::of_owners(tables.owners, owners))
+            .collect();
         let disk = (disk != *tables.disk).then(|| Change::Disk(Arc::new(disk)));
-        (events, disk.into_iter().chain((owners != tables.owners).then_some(Change::Owners(owners))).collect())
+        (
+            events,
+            disk.into_iter()
+                .chain((owners != tables.owners).then_some(Change::Owners(owners)))
+                .collect(),
+        )
     }
 
     /// Says what became of the store with something that was written to it.
@@ -178,7 +208,9 @@ impl Env {
     /// Which users are ours, once it is known.
     pub(crate) fn role(&self, tables: &Tables) -> Option<Role> {
         match &self.settings.role {
-            RoleSettings::Client(_) => tables.address.in_force.map(|chosen| Role::Client { client_ip: chosen.address }),
+            RoleSettings::Client(_) => tables.address.in_force.map(|chosen| Role::Client {
+                client_ip: chosen.address,
+            }),
             RoleSettings::Gateway { device } => Some(Role::Gateway { device: *device }),
         }
     }
@@ -189,15 +221,29 @@ impl Env {
             let before = &tables.excluded;
             let now = match list {
                 Ok(list) => ExclusionStatus { list, error: None },
-                Err(reason) => ExclusionStatus { list: before.list.clone(), error: Some(reason) },
+                Err(reason) => ExclusionStatus {
+                    list: before.list.clone(),
+                    error: Some(reason),
+                },
             };
             if now == **before {
                 return (vec![], vec![]);
             }
-            let changed = (now.list != before.list).then(|| Event::ExclusionChanged { entries: now.list.len() });
-            let held = now.error.clone().filter(|_| now.error != before.error).map(|detail| Event::ExclusionHeld { detail });
-            let over = (before.error.is_some() && now.error.is_none()).then(|| Event::ExclusionHoldOver { entries: now.list.len() });
-            (changed.into_iter().chain(held).chain(over).collect(), vec![Change::Excluded(Arc::new(now))])
+            let changed = (now.list != before.list).then(|| Event::ExclusionChanged {
+                entries: now.list.len(),
+            });
+            let held = now
+                .error
+                .clone()
+                .filter(|_| now.error != before.error)
+                .map(|detail| Event::ExclusionHeld { detail });
+            let over = (before.error.is_some() && now.error.is_none()).then(|| Event::ExclusionHoldOver {
+                entries: now.list.len(),
+            });
+            (
+                changed.into_iter().chain(held).chain(over).collect(),
+                vec![Change::Excluded(Arc::new(now))],
+            )
         });
     }
 }
@@ -206,7 +252,8 @@ impl Env {
 pub(crate) fn names_users(tables: &Tables, client_ip: Ipv4Addr) -> Option<bool> {
     let view = &tables.view_for(Some(Role::Client { client_ip }))?.accepted.view;
     let counts = |user: &User| tables.owners.accept(user, view.authorities.as_ref()).is_ok();
-    let is_ours = |user: &User| user.client_ip == client_ip && user.status == UserStatus::Activated && counts(user);
+    let is_ours =
+        |user: &User| user.client_ip == client_ip && user.status == UserStatus::Activated && counts(user);
     Some(view.users.values().any(is_ours) || !view.quarantined.is_empty())
 }
 
@@ -219,7 +266,12 @@ pub(crate) fn query_of(role: Role) -> Query {
 }
 
 fn disk_of(store: &Store) -> Disk {
-    Disk { switch_unknown: store.unknown(), problem: store.problem(), pin: store.pin(), owner: store.owner() }
+    Disk {
+        switch_unknown: store.unknown(),
+        problem: store.problem(),
+        pin: store.pin(),
+        owner: store.owner(),
+    }
 }
 
 fn owners_of(settings: &Settings, store: &Store) -> Owners {

@@ -18,5 +18,9 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 /// An operation on the dataplane that was not waited for any longer.
 pub(crate) fn late(operation: String) -> Fault {
-    Fault { class: FaultClass::Transient, operation, detail: "it took too long".to_owned() }
+    Fault {
+        class: FaultClass::Transient,
+        operation,
+        detail: "it took too long".to_owned(),
+    }
 }

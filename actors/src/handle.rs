@@ -58,7 +58,12 @@ impl Handle {
     /// # Errors
     /// When the store refuses, or the daemon stops.
     pub async fn set_enabled(&self, enabled: bool) -> Result<(), SwitchError> {
-        self.set(Change { enabled, pin: None, owner: None }).await
+        self.set(Change {
+            enabled,
+            pin: None,
+            owner: None,
+        })
+        .await
     }
 
     /// Turns the daemon on, and pins the address that this host goes by if one is named: then status shows it on return. It is
@@ -71,7 +76,13 @@ impl Handle {
         if let Some(pin) = pin {
             self.check_pin(pin).await?;
         }
-        Ok(self.set(Change { enabled: true, pin, owner }).await?)
+        Ok(self
+            .set(Change {
+                enabled: true,
+                pin,
+                owner,
+            })
+            .await?)
     }
 
     async fn set(&self, change: Change) -> Result<(), SwitchError> {
@@ -83,7 +94,10 @@ impl Handle {
     async fn check_pin(&self, pin: Ipv4Addr) -> Result<(), EnableError> {
         match &self.env.settings.role {
             RoleSettings::Gateway { .. } => return Err(EnableError::Gateway(pin)),
-            RoleSettings::Client(ClientSettings { client_ip: Some(flag), .. }) if *flag != pin => {
+            RoleSettings::Client(ClientSettings {
+                client_ip: Some(flag),
+                ..
+            }) if *flag != pin => {
                 return Err(EnableError::Conflict { pin, flag: *flag });
             }
             RoleSettings::Client(_) => {}
@@ -93,7 +107,8 @@ impl Handle {
         }
         let unverified = |reason: String| EnableError::Unverified { pin, reason };
         let observed = timeout(OBSERVE, self.env.dataplane.observe(Scope::All)).await;
-        let observed = observed.map_err(|_late| unverified(format!("no answer within {} s", OBSERVE.as_secs())))?;
+        let observed =
+            observed.map_err(|_late| unverified(format!("no answer within {} s", OBSERVE.as_secs())))?;
         let up = observed.map_err(|fault| unverified(fault.to_string()))?.host_up();
         Ok(may_pin(pin, &up)?)
     }
@@ -123,14 +138,19 @@ impl Handle {
         let wanted = self.env.tables().inputs.0;
         let mut published = self.subscribe();
         let converged = published.wait_for(|snapshot| snapshot.revision >= wanted && snapshot.converged);
-        timeout(within, converged).await.is_ok_and(|outcome| outcome.is_ok())
+        timeout(within, converged)
+            .await
+            .is_ok_and(|outcome| outcome.is_ok())
     }
 
     /// Whether the tree is alive and the reconciler makes progress: only then may the watchdog be fed.
     #[must_use]
     pub fn progress(&self) -> bool {
-        self.env.pulses.makes_progress(reconciler::SPEC.name, self.env.clock.now(), self.env.settings.stuck_after)
-            && self.env.exit.borrow().is_none()
+        self.env.pulses.makes_progress(
+            reconciler::SPEC.name,
+            self.env.clock.now(),
+            self.env.settings.stuck_after,
+        ) && self.env.exit.borrow().is_none()
     }
 
     /// What happened last, as far as it is kept in memory: a recording.
@@ -142,7 +162,10 @@ impl Handle {
     /// Stops the tree in the reverse order of its start, and returns why it ended.
     pub async fn stop(self, mode: StopMode) -> ExitReason {
         if self.root.cast(RootMessage::Stop(mode)).is_err() && self.env.exit.borrow().is_none() {
-            return ExitReason::Escalated { actor: "root".to_owned(), detail: "it is gone".to_owned() };
+            return ExitReason::Escalated {
+                actor: "root".to_owned(),
+                detail: "it is gone".to_owned(),
+            };
         }
         self.ended().await
     }
@@ -154,7 +177,10 @@ impl Handle {
             Ok(reason) => reason.clone(),
             Err(_closed) => None,
         }
-        .unwrap_or_else(|| ExitReason::Escalated { actor: "root".to_owned(), detail: "it is gone".to_owned() })
+        .unwrap_or_else(|| ExitReason::Escalated {
+            actor: "root".to_owned(),
+            detail: "it is gone".to_owned(),
+        })
     }
 
     /// The dataplane, for reads such as counters and source addresses.
@@ -187,7 +213,10 @@ impl Handle {
     /// When some of them are no longer kept: take a snapshot instead.
     pub fn journal_after(&self, position: Sequence) -> Result<Vec<JournalEntry>, Gap> {
         let told = self.env.truth.told_since(position).2?;
-        Ok(told.into_iter().map(|entry| JournalEntry::clone(&entry)).collect())
+        Ok(told
+            .into_iter()
+            .map(|entry| JournalEntry::clone(&entry))
+            .collect())
     }
 
     /// What happened to a tunnel last, as far as it is kept: at most so many, the newest first. It holds up no writer.
@@ -207,7 +236,10 @@ impl Handle {
     /// Supervises a service of the shell, under this name in events: it is started now, restarted with backoff when it
     /// fails, and stopped first when the tree stops.
     pub fn spawn_supervised(&self, name: impl Into<String>, factory: ServiceFactory) {
-        let _gone = self.root.cast(RootMessage::Supervise { name: name.into(), factory: Arc::new(factory) });
+        let _gone = self.root.cast(RootMessage::Supervise {
+            name: name.into(),
+            factory: Arc::new(factory),
+        });
     }
 
     /// When the tree was started, on tokio's clock.
@@ -219,6 +251,8 @@ impl Handle {
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("epoch", &self.env.epoch).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("epoch", &self.env.epoch)
+            .finish_non_exhaustive()
     }
 }

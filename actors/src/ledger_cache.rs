@@ -39,6 +39,9 @@ impl LedgerCache {
             read_at: known.read.map(|(_, read_at)| clock.now() - read_at.elapsed()),
             error: known.error.map(|error| error.to_string()),
         });
-        Self { answers: answers.collect(), counts: fetcher.counts() }
+        Self {
+            answers: answers.collect(),
+            counts: fetcher.counts(),
+        }
     }
 }

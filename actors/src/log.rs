@@ -20,7 +20,10 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("log", Order::Reader, |env, root| linked(Log, env, root)) };
+pub(crate) const SPEC: Spec = Spec {
+    last_words: Some(flush),
+    ..Spec::new("log", Order::Reader, |env, root| linked(Log, env, root))
+};
 
 /// How long the last lines may take.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -50,17 +53,31 @@ impl Actor for Log {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LogMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LogMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         myself.send_interval(SUMS, || LogMessage::Sums);
         let following = env.truth.follow(Wants::Events, move || {
             let _gone = myself.cast(LogMessage::Poked);
         });
-        Ok(State { env, watch, following, repeats: Repeats::default() })
+        Ok(State {
+            env,
+            watch,
+            following,
+            repeats: Repeats::default(),
+        })
     }
 
-    async fn handle(&self, _myself: ActorRef<LogMessage>, message: LogMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _myself: ActorRef<LogMessage>,
+        message: LogMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let now = state.env.clock.now();
         state.watch.pulse.busy(Some(now));
         match message {
@@ -87,9 +104,16 @@ impl State {
         let position = truth.cursor(SPEC.name);
         let (now, _, told) = truth.told_since(position);
         let told = told.unwrap_or_else(|gap| {
-            tracing::warn!(from = gap.asked.0, to = gap.oldest.0, "more happened than the table keeps; log lines are missing");
+            tracing::warn!(
+                from = gap.asked.0,
+                to = gap.oldest.0,
+                "more happened than the table keeps; log lines are missing"
+            );
             let (_, _, kept) = truth.told_since(Sequence(gap.oldest.0.saturating_sub(1)));
-            kept.unwrap_or_default().into_iter().filter(|entry| entry.sequence <= now).collect()
+            kept.unwrap_or_default()
+                .into_iter()
+                .filter(|entry| entry.sequence <= now)
+                .collect()
         });
         truth.advance(SPEC.name, now);
         told.iter().for_each(|entry| self.tell(entry));
@@ -116,8 +140,15 @@ fn flush(env: Arc<Env>) -> Task<()> {
 
 /// What happened again and again, in one line.
 fn log_sum(sum: &Sum) {
-    let times = if sum.times == 1 { "once more".to_owned() } else { format!("{} times", sum.times) };
-    log(&sum.last, &format_args!(" ({times} in the last {})", within(sum.within)));
+    let times = if sum.times == 1 {
+        "once more".to_owned()
+    } else {
+        format!("{} times", sum.times)
+    };
+    log(
+        &sum.last,
+        &format_args!(" ({times} in the last {})", within(sum.within)),
+    );
 }
 
 fn within(span: Duration) -> String {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use tokio::{sync::oneshot, time::timeout};
-use warren_state::{Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport, reconcile::ProvisionRefusal};
+use warren_state::{
+    Incarnation, Phase, TunnelId, desired::ManualRequest, lifecycle::TunnelReport,
+    reconcile::ProvisionRefusal,
+};
 
 use crate::{env::Env, handle::Handle, snapshot::Snapshot, tunnel::reconciler::ReconcilerMessage};
 
@@ -54,11 +57,18 @@ impl Handle {
     pub async fn provision(&self, request: ManualRequest) -> Result<(), ManualError> {
         let (id, env) = (request.id(), &self.env);
         let before = env.report(id).map(|report| report.incarnation);
-        ask(env, |reply| ReconcilerMessage::Provision { request: Box::new(request), reply }).await.ok_or(ManualError::Unanswered)??;
+        ask(env, |reply| ReconcilerMessage::Provision {
+            request: Box::new(request),
+            reply,
+        })
+        .await
+        .ok_or(ManualError::Unanswered)??;
         let outcome = |snapshot: &Snapshot| {
             let report = snapshot.tunnels.get(&id).filter(|report| is_new(report, before));
             let built = report.and_then(|report| outcome(report));
-            built.or_else(|| (!env.tables().manual.tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded)))
+            built.or_else(|| {
+                (!env.tables().manual.tunnels.contains_key(&id)).then_some(Err(ManualError::Superseded))
+            })
         };
         let built = self.when(outcome).await.unwrap_or(Err(ManualError::Late));
         if let Err(ManualError::Failed(_) | ManualError::Late) = &built {
@@ -74,14 +84,25 @@ impl Handle {
     /// When it is not gone yet.
     pub async fn remove(&self, tunnel: TunnelId) -> Result<(), RemoveError> {
         let before = self.env.report(tunnel).map(|report| report.incarnation);
-        ask(&self.env, |reply| ReconcilerMessage::Remove { tunnel, reply }).await.ok_or(RemoveError::Unanswered)?;
+        ask(&self.env, |reply| ReconcilerMessage::Remove { tunnel, reply })
+            .await
+            .ok_or(RemoveError::Unanswered)?;
         let Some(before) = before else { return Ok(()) };
-        self.when(|snapshot| gone(snapshot, tunnel, before)).await.unwrap_or(Err(RemoveError::Late))
+        self.when(|snapshot| gone(snapshot, tunnel, before))
+            .await
+            .unwrap_or(Err(RemoveError::Late))
     }
 
     async fn when<T>(&self, outcome: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
         let mut published = self.subscribe();
-        let seen = timeout(PATIENCE, published.wait_for(|snapshot| outcome(snapshot).is_some())).await.ok()?.ok()?.clone();
+        let seen = timeout(
+            PATIENCE,
+            published.wait_for(|snapshot| outcome(snapshot).is_some()),
+        )
+        .await
+        .ok()?
+        .ok()?
+        .clone();
         outcome(&seen)
     }
 }
@@ -100,18 +121,34 @@ fn is_new(report: &TunnelReport, before: Option<Incarnation>) -> bool {
 }
 
 fn outcome(report: &TunnelReport) -> Option<Result<(), ManualError>> {
-    if let Some(failure) = report.failure.as_ref().filter(|failure| failure.phase != Phase::Draining) {
+    if let Some(failure) = report
+        .failure
+        .as_ref()
+        .filter(|failure| failure.phase != Phase::Draining)
+    {
         return Some(Err(ManualError::Failed(failure.fault.to_string())));
     }
     match report.phase {
         Phase::Peering | Phase::Active => Some(Ok(())),
-        Phase::Pending | Phase::Linking | Phase::Addressing | Phase::Routing | Phase::Draining | Phase::Removed | Phase::Failed => None,
+        Phase::Pending
+        | Phase::Linking
+        | Phase::Addressing
+        | Phase::Routing
+        | Phase::Draining
+        | Phase::Removed
+        | Phase::Failed => None,
     }
 }
 
 fn gone(snapshot: &Snapshot, tunnel: TunnelId, before: Incarnation) -> Option<Result<(), RemoveError>> {
-    let left = snapshot.tunnels.get(&tunnel).filter(|report| report.incarnation == before);
+    let left = snapshot
+        .tunnels
+        .get(&tunnel)
+        .filter(|report| report.incarnation == before);
     let Some(report) = left else { return Some(Ok(())) };
-    let failure = report.failure.as_ref().filter(|failure| failure.phase == Phase::Draining)?;
+    let failure = report
+        .failure
+        .as_ref()
+        .filter(|failure| failure.phase == Phase::Draining)?;
     Some(Err(RemoveError::Failed(failure.fault.to_string())))
 }

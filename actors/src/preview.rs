@@ -24,18 +24,34 @@ pub(crate) async fn plan(env: &Env) -> Result<Plan, PlanError> {
     let tables = env.tables();
     let role = env.role(&tables);
     if role.is_none() {
-        let reason = tables.address.error.clone().unwrap_or_else(|| "it is being looked for".to_owned());
-        return Err(PlanError::NotReady(format!("this host's public address is not known: {reason}")));
+        let reason = tables
+            .address
+            .error
+            .clone()
+            .unwrap_or_else(|| "it is being looked for".to_owned());
+        return Err(PlanError::NotReady(format!(
+            "this host's public address is not known: {reason}"
+        )));
     }
     if tables.view_for(role).is_none() {
         return Err(PlanError::NotReady("the ledger has not been read yet".to_owned()));
     }
     let learned = learned(env).await;
     let observed = timeout(OBSERVE, env.dataplane.observe(Scope::All)).await;
-    let observed = observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map_err(PlanError::Observe)?;
+    let observed = observed
+        .unwrap_or_else(|_late| Err(late("observe everything".to_owned())))
+        .map_err(PlanError::Observe)?;
     let (reply, answer) = oneshot::channel();
-    let _gone = env.mailboxes.send(ReconcilerMessage::Plan { observed: Box::new(observed), learned, reply });
-    timeout(OBSERVE, answer).await.ok().and_then(Result::ok).ok_or(PlanError::Stopping)
+    let _gone = env.mailboxes.send(ReconcilerMessage::Plan {
+        observed: Box::new(observed),
+        learned,
+        reply,
+    });
+    timeout(OBSERVE, answer)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .ok_or(PlanError::Stopping)
 }
 
 /// What the sessions taught us.

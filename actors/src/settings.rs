@@ -181,7 +181,11 @@ impl Settings {
         let usual = FetcherSettings::default();
         let half = self.latency.map(|latency| latency.list_interval() / 2);
         let devices_ttl = half.map_or(usual.devices_ttl, |half| half.min(usual.devices_ttl));
-        FetcherSettings { devices_ttl, read_timeout: self.fetch_timeout, ..usual }
+        FetcherSettings {
+            devices_ttl,
+            read_timeout: self.fetch_timeout,
+            ..usual
+        }
     }
 }
 
@@ -199,7 +203,13 @@ impl Default for ClientSettings {
 
 impl Default for BgpSettings {
     fn default() -> Self {
-        Self { peer_port: 179, hold_time: Duration::from_secs(90), max_prefixes: 20_000, password: None, dialer: Arc::new(TcpDialer) }
+        Self {
+            peer_port: 179,
+            hold_time: Duration::from_secs(90),
+            max_prefixes: 20_000,
+            password: None,
+            dialer: Arc::new(TcpDialer),
+        }
     }
 }
 
@@ -207,6 +217,7 @@ impl LatencyOptions {
     /// From one read of the list of devices to the next.
     #[must_use]
     pub fn list_interval(&self) -> Duration {
-        self.list_interval.unwrap_or(self.settings.period.max(LIST_INTERVAL))
+        self.list_interval
+            .unwrap_or(self.settings.period.max(LIST_INTERVAL))
     }
 }

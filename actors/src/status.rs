@@ -23,7 +23,10 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec { last_words: Some(flush), ..Spec::new("status", Order::Reader, |env, root| linked(Status, env, root)) };
+pub(crate) const SPEC: Spec = Spec {
+    last_words: Some(flush),
+    ..Spec::new("status", Order::Reader, |env, root| linked(Status, env, root))
+};
 
 /// How long the last snapshot may take.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -59,7 +62,11 @@ impl Actor for Status {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<StatusMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<StatusMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         env.mailboxes.set(myself.clone());
         // What an earlier status has told of the age of the view is told.
@@ -69,10 +76,25 @@ impl Actor for Status {
             let _gone = poked.cast(StatusMessage::Poked);
         });
         let (tables, ledger) = (Tables::default(), env.published.borrow().ledger.clone());
-        Ok(State { env, watch, following, sequence, tables, stale, ledger, published_at: None, due: None })
+        Ok(State {
+            env,
+            watch,
+            following,
+            sequence,
+            tables,
+            stale,
+            ledger,
+            published_at: None,
+            due: None,
+        })
     }
 
-    async fn handle(&self, myself: ActorRef<StatusMessage>, message: StatusMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<StatusMessage>,
+        message: StatusMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         state.watch.pulse.busy(Some(state.env.clock.now()));
         match message {
             StatusMessage::Poked => {
@@ -104,7 +126,9 @@ impl State {
 
     fn publish_soon(&mut self, myself: &ActorRef<StatusMessage>) {
         let now = Instant::now();
-        let earliest = self.published_at.map_or(now, |at| at + self.env.settings.publish_interval);
+        let earliest = self
+            .published_at
+            .map_or(now, |at| at + self.env.settings.publish_interval);
         if earliest <= now {
             self.publish(myself);
         } else {
@@ -177,7 +201,9 @@ impl State {
         let age = in_force.map(|in_force| self.env.clock.now().since(in_force.accepted.read_at));
         let stale = age.is_some_and(|age| age > self.env.settings.guard.max_view_age);
         if stale && !std::mem::replace(&mut self.stale, stale) {
-            self.env.record(Event::ViewStale { age_seconds: age.map_or(0, |age| age.as_secs()) });
+            self.env.record(Event::ViewStale {
+                age_seconds: age.map_or(0, |age| age.as_secs()),
+            });
         }
         self.stale = stale;
     }
@@ -214,8 +240,13 @@ fn flush(env: Arc<Env>) -> Task<()> {
 fn news(before: &LedgerHealth, now: &LedgerHealth) -> Vec<Event> {
     let detail = || now.last_watch_error.clone().filter(|_| !now.subscribed);
     let subscribed = before.subscribed != now.subscribed;
-    let subscribed = subscribed.then(|| Event::SubscriptionChanged { subscribed: now.subscribed, detail: detail() });
+    let subscribed = subscribed.then(|| Event::SubscriptionChanged {
+        subscribed: now.subscribed,
+        detail: detail(),
+    });
     let way = before.over_tunnel != now.over_tunnel;
-    let way = way.then(|| Event::LedgerWayChanged { over_tunnel: now.over_tunnel.clone() });
+    let way = way.then(|| Event::LedgerWayChanged {
+        over_tunnel: now.over_tunnel.clone(),
+    });
     subscribed.into_iter().chain(way).collect()
 }

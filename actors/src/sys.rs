@@ -34,18 +34,27 @@ struct TcpMd5Sig {
 /// When the key is empty or longer than 80 bytes, or the kernel refuses.
 pub(crate) fn set_tcp_md5(socket: &TcpSocket, peer: Ipv4Addr, key: &[u8]) -> io::Result<()> {
     if key.is_empty() || key.len() > MAX_KEY {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a TCP-MD5 key has 1 to 80 bytes"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a TCP-MD5 key has 1 to 80 bytes",
+        ));
     }
     // SAFETY: all-zero bytes are a valid value of both structures: they hold integers and byte arrays only.
     let mut option: TcpMd5Sig = unsafe { mem::zeroed() };
     let address = libc::sockaddr_in {
         sin_family: libc::AF_INET as libc::sa_family_t,
         sin_port: 0,
-        sin_addr: libc::in_addr { s_addr: u32::from(peer).to_be() },
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(peer).to_be(),
+        },
         sin_zero: [0; 8],
     };
     // SAFETY: sockaddr_storage is at least as large as sockaddr_in and as strictly aligned; both are plain data.
-    unsafe { (&raw mut option.address).cast::<libc::sockaddr_in>().write(address) };
+    unsafe {
+        (&raw mut option.address)
+            .cast::<libc::sockaddr_in>()
+            .write(address)
+    };
     option.key_len = key.len() as u16;
     option.key[..key.len()].copy_from_slice(key);
     // SAFETY: the descriptor is open for the call's duration, and the pointer and length describe `option`.
@@ -58,7 +67,11 @@ pub(crate) fn set_tcp_md5(socket: &TcpSocket, peer: Ipv4Addr, key: &[u8]) -> io:
             mem::size_of::<TcpMd5Sig>() as libc::socklen_t,
         )
     };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Lets the runtime watch a socket.
@@ -87,7 +100,11 @@ pub(crate) fn receive_echo_replies_only(socket: &impl AsRawFd) -> io::Result<()>
             mem::size_of::<u32>() as libc::socklen_t,
         )
     };
-    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +121,10 @@ mod tests {
         let socket = TcpSocket::new_v4();
         let Ok(socket) = socket else { return };
         for key in [&[][..], &[0; 81][..]] {
-            assert_eq!(set_tcp_md5(&socket, Ipv4Addr::LOCALHOST, key).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(
+                set_tcp_md5(&socket, Ipv4Addr::LOCALHOST, key).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput
+            );
         }
     }
 }

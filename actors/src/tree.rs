@@ -61,8 +61,24 @@ pub async fn start(
         begin(store.clone(), &*dataplane, settings.installed).await?;
     }
     let recorder = Recorder::new(settings.record.as_ref(), store.epoch())?;
-    let env = Arc::new(Env::new(settings, Clock::start(), store, ledger, dataplane, recorder));
-    let (root, running) = Actor::spawn(None, Root, root::Arguments { env: env.clone(), actors: ACTORS }).await.map_err(not_started)?;
+    let env = Arc::new(Env::new(
+        settings,
+        Clock::start(),
+        store,
+        ledger,
+        dataplane,
+        recorder,
+    ));
+    let (root, running) = Actor::spawn(
+        None,
+        Root,
+        root::Arguments {
+            env: env.clone(),
+            actors: ACTORS,
+        },
+    )
+    .await
+    .map_err(not_started)?;
     let left = env.clone();
     tokio::spawn(async move {
         let _joined = running.await;
@@ -71,7 +87,10 @@ pub async fn start(
         left.exit.send_if_modified(|exit| {
             let lost = exit.is_none();
             if lost {
-                *exit = Some(ExitReason::Escalated { actor: "root".to_owned(), detail: "it ended unexpectedly".to_owned() });
+                *exit = Some(ExitReason::Escalated {
+                    actor: "root".to_owned(),
+                    detail: "it ended unexpectedly".to_owned(),
+                });
             }
             lost
         });
@@ -81,8 +100,12 @@ pub async fn start(
 
 /// A first start on a host with tunnels of ours is none: the state is lost.
 async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane, installed: bool) -> Result<(), StartError> {
-    let observed = timeout(OBSERVE, dataplane.observe(Scope::All)).await.unwrap_or_else(|_late| Err(late("observe everything".to_owned())));
-    let tunnels = observed.map(|observed| observed.ours().next().is_some()).map_err(|fault| fault.to_string());
+    let observed = timeout(OBSERVE, dataplane.observe(Scope::All))
+        .await
+        .unwrap_or_else(|_late| Err(late("observe everything".to_owned())));
+    let tunnels = observed
+        .map(|observed| observed.ours().next().is_some())
+        .map_err(|fault| fault.to_string());
     match spawn_blocking(move || store.begin(tunnels, installed)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(StartError::Store(chain(&error))),
@@ -91,7 +114,10 @@ async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane, installed: bool) ->
 }
 
 fn not_started(error: SpawnErr) -> StartError {
-    StartError::Actor { actor: "root".to_owned(), detail: error.to_string() }
+    StartError::Actor {
+        actor: "root".to_owned(),
+        detail: error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -109,9 +135,18 @@ mod tests {
 
     /// The diagram in the documentation of the crate: each row that hangs below the root, without what is said of it.
     fn drawn() -> Vec<String> {
-        let rows = include_str!("lib.rs").lines().filter_map(|line| line.strip_prefix("//!")?.split_once(['├', '┬', '└']));
-        let names = rows.map(|(_, row)| row.trim_start_matches(['─', ' ']).split("  ").next().unwrap_or_default());
-        names.map(|names| names.replace(" × N", "").trim().to_owned()).collect()
+        let rows = include_str!("lib.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//!")?.split_once(['├', '┬', '└']));
+        let names = rows.map(|(_, row)| {
+            row.trim_start_matches(['─', ' '])
+                .split("  ")
+                .next()
+                .unwrap_or_default()
+        });
+        names
+            .map(|names| names.replace(" × N", "").trim().to_owned())
+            .collect()
     }
 
     /// An actor and those below it, as the diagram draws them.
@@ -119,7 +154,10 @@ mod tests {
         if children.is_empty() {
             return name.to_owned();
         }
-        let below: Vec<String> = children.iter().map(|child| declared(child.name, child.children)).collect();
+        let below: Vec<String> = children
+            .iter()
+            .map(|child| declared(child.name, child.children))
+            .collect();
         format!("{name} ── {}", below.join(", "))
     }
 
@@ -127,7 +165,10 @@ mod tests {
     fn the_diagram_is_what_the_actors_declare_in_the_order_of_their_start() {
         let mut all = ACTORS.to_vec();
         all.sort_by_key(|spec| spec.order);
-        let mut tree: Vec<String> = all.iter().map(|spec| declared(spec.name, spec.children)).collect();
+        let mut tree: Vec<String> = all
+            .iter()
+            .map(|spec| declared(spec.name, spec.children))
+            .collect();
         tree.push(declared(service::SPEC.name, service::SPEC.children));
         assert_eq!(drawn(), tree);
     }
@@ -136,7 +177,10 @@ mod tests {
     fn whoever_rests_on_another_is_started_after_it() {
         for spec in ACTORS {
             for below in spec.rests_on {
-                let other = ACTORS.iter().find(|other| other.name == *below).unwrap_or_else(|| panic!("{} rests on nobody", spec.name));
+                let other = ACTORS
+                    .iter()
+                    .find(|other| other.name == *below)
+                    .unwrap_or_else(|| panic!("{} rests on nobody", spec.name));
                 assert!(other.order < spec.order, "{} rests on {below}", spec.name);
             }
         }
@@ -144,11 +188,28 @@ mod tests {
 
     #[test]
     fn what_is_off_or_another_roles_does_not_run() {
-        let names = |settings: &Settings| in_order(ACTORS, settings).iter().map(|spec| spec.name).collect::<Vec<_>>();
-        let gateway = Settings::new(RoleSettings::Gateway { device: Pubkey([1; 32]) });
-        let always = ["keeper", "status", "log", "kernel_monitor", "tunnels", "reconciler"];
+        let names = |settings: &Settings| {
+            in_order(ACTORS, settings)
+                .iter()
+                .map(|spec| spec.name)
+                .collect::<Vec<_>>()
+        };
+        let gateway = Settings::new(RoleSettings::Gateway {
+            device: Pubkey([1; 32]),
+        });
+        let always = [
+            "keeper",
+            "status",
+            "log",
+            "kernel_monitor",
+            "tunnels",
+            "reconciler",
+        ];
         assert_eq!(names(&gateway), [&always[..], &["ledger_watcher"]].concat());
         let client = Settings::new(RoleSettings::Client(ClientSettings::default()));
-        assert_eq!(names(&client), [&always[..], &["client_ip", "ledger_watcher"]].concat());
+        assert_eq!(
+            names(&client),
+            [&always[..], &["client_ip", "ledger_watcher"]].concat()
+        );
     }
 }

@@ -65,7 +65,15 @@ pub(crate) struct Following {
 impl Truth {
     /// `table` is empty.
     pub(crate) fn new(table: Table, recorder: Arc<Recorder>) -> Self {
-        Self { inner: Mutex::new(Inner { table, recorder, followers: BTreeMap::new(), next: 0, cursors: BTreeMap::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                table,
+                recorder,
+                followers: BTreeMap::new(),
+                next: 0,
+                cursors: BTreeMap::new(),
+            }),
+        }
     }
 
     /// Appends what happened and what changed with it, as one step for every reader.
@@ -121,38 +129,78 @@ impl Truth {
     pub(crate) fn read_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<Entry>>, Gap>) {
         let inner = self.inner();
         let (now, tables) = inner.table.snapshot();
-        (now, tables, inner.table.changes_since(position).map(|steps| steps.cloned().collect()))
+        (
+            now,
+            tables,
+            inner
+                .table
+                .changes_since(position)
+                .map(|steps| steps.cloned().collect()),
+        )
     }
 
     /// What is true now, the position of that, and everything that happened from this one on to there.
-    pub(crate) fn told_since(&self, position: Sequence) -> (Sequence, Tables, Result<Vec<Arc<JournalEntry>>, Gap>) {
+    pub(crate) fn told_since(
+        &self,
+        position: Sequence,
+    ) -> (Sequence, Tables, Result<Vec<Arc<JournalEntry>>, Gap>) {
         let inner = self.inner();
         let (now, tables) = inner.table.snapshot();
-        (now, tables, inner.table.told_since(position).map(|told| told.cloned().collect()))
+        (
+            now,
+            tables,
+            inner
+                .table
+                .told_since(position)
+                .map(|told| told.cloned().collect()),
+        )
     }
 
     /// What happened to a tunnel last: at most so many, the newest first. Writers are not kept waiting while it is looked for.
     pub(crate) fn recent(&self, tunnel: TunnelId, most: usize) -> Vec<Arc<JournalEntry>> {
         let (mut found, mut position) = (Vec::new(), Sequence(u64::MAX));
         while found.len() < most {
-            let told: Vec<Arc<JournalEntry>> = self.inner().table.told_before(position).take(LOOKED_AT).cloned().collect();
+            let told: Vec<Arc<JournalEntry>> = self
+                .inner()
+                .table
+                .told_before(position)
+                .take(LOOKED_AT)
+                .cloned()
+                .collect();
             let Some(oldest) = told.last() else { break };
             position = oldest.sequence;
-            found.extend(told.into_iter().filter(|told| told.event.tunnel() == Some(tunnel)));
+            found.extend(
+                told.into_iter()
+                    .filter(|told| told.event.tunnel() == Some(tunnel)),
+            );
         }
         found.truncate(most);
         found
     }
 
     /// Has `bell` rung from now on, once for however much is new until it is answered; and once at once, for what was before.
-    pub(crate) fn follow(self: &Arc<Self>, wants: Wants, bell: impl Fn() + Send + Sync + 'static) -> Following {
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        wants: Wants,
+        bell: impl Fn() + Send + Sync + 'static,
+    ) -> Following {
         let poke = Arc::new(Poke::default());
         poke.attach(bell);
         let mut inner = self.inner();
         inner.next += 1;
         let number = inner.next;
-        inner.followers.insert(number, Follower { wants, poke: poke.clone() });
-        Following { truth: self.clone(), number, poke }
+        inner.followers.insert(
+            number,
+            Follower {
+                wants,
+                poke: poke.clone(),
+            },
+        );
+        Following {
+            truth: self.clone(),
+            number,
+            poke,
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -170,12 +218,21 @@ impl Inner {
             Wants::Events => !events.is_empty(),
             Wants::Changes(such) => changes.iter().any(such),
         };
-        let woken: Vec<Arc<Poke>> = self.followers.values().filter(|one| wakes(one.wants)).map(|one| one.poke.clone()).collect();
+        let woken: Vec<Arc<Poke>> = self
+            .followers
+            .values()
+            .filter(|one| wakes(one.wants))
+            .map(|one| one.poke.clone())
+            .collect();
         let unix_ms = Clock::unix_ms();
-        let told = self.recorder.is_in_use().then(|| (events.clone(), changes.clone()));
+        let told = self
+            .recorder
+            .is_in_use()
+            .then(|| (events.clone(), changes.clone()));
         self.table.append(unix_ms, events, changes);
         if let Some((events, changes)) = told {
-            self.recorder.step(by, self.table.snapshot().0, unix_ms, events, changes);
+            self.recorder
+                .step(by, self.table.snapshot().0, unix_ms, events, changes);
         }
         woken.iter().for_each(|poke| poke.ring());
     }

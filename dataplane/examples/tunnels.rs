@@ -2,7 +2,12 @@
 //!
 //! Makes the tunnels (link, mark, two addresses, up) in a network namespace of its own, observes them, puts routes over
 //! the first, takes all tunnels down, and prints one JSON line. Needs the rights to make a namespace.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 use std::{
     net::Ipv4Addr,
@@ -20,8 +25,8 @@ use warren_dataplane::{
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId,
-    TunnelId,
+    Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, Route,
+    RouteProtocol, StepOutcome, TableId, TunnelId,
 };
 
 struct Options {
@@ -36,7 +41,11 @@ fn main() -> ExitCode {
         let ended = run_forwarder(args.skip(1));
         return ended.map_or_else(|error| fail(&error.to_string()), |()| ExitCode::SUCCESS);
     }
-    let mut options = Options { backend: Choice::Auto, count: 1000, routes: 10_000 };
+    let mut options = Options {
+        backend: Choice::Auto,
+        count: 1000,
+        routes: 10_000,
+    };
     while let Some(flag) = args.next() {
         let value = args.next().unwrap_or_default();
         let understood = match flag.as_str() {
@@ -46,14 +55,20 @@ fn main() -> ExitCode {
             _ => false,
         };
         if !understood {
-            return fail("usage: tunnels --backend auto|netlink|userspace|simulated --count 1..=16000 [--routes N]");
+            return fail(
+                "usage: tunnels --backend auto|netlink|userspace|simulated --count 1..=16000 [--routes N]",
+            );
         }
     }
     if let Err(error) = unshare(CloneFlags::CLONE_NEWNET) {
         return fail(&format!("no network namespace: {error}"));
     }
     // Before the runtime: its threads inherit the namespace.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(measure(&options))
 }
 
@@ -69,7 +84,9 @@ async fn measure(options: &Options) -> ExitCode {
     }
     let directory = std::env::temp_dir().join(format!("warren-tunnels-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let settings = Settings { userspace: UserspaceSettings::own_program(directory.join("forwarder.sock")).unwrap() };
+    let settings = Settings {
+        userspace: UserspaceSettings::own_program(directory.join("forwarder.sock")).unwrap(),
+    };
     let dataplane = match select::open(options.backend, settings) {
         Ok(dataplane) => dataplane,
         Err(fault) => return fail(&fault.to_string()),
@@ -81,9 +98,17 @@ async fn measure(options: &Options) -> ExitCode {
     let (observe_one, _) = timed(async { dataplane.observe(Scope::Link(name(0))).await.unwrap() }).await;
     let routes: Vec<_> = (0..options.routes).map(route).collect();
     let (put, outcomes) = timed(dataplane.apply(routes.clone())).await;
-    assert!(outcomes.iter().all(|outcome| *outcome == StepOutcome::Done), "{:?}", outcomes.last());
+    assert!(
+        outcomes.iter().all(|outcome| *outcome == StepOutcome::Done),
+        "{:?}",
+        outcomes.last()
+    );
     let (put_again, outcomes) = timed(dataplane.apply(routes)).await;
-    assert!(outcomes.iter().all(|outcome| *outcome == StepOutcome::AlreadySo), "{:?}", outcomes.last());
+    assert!(
+        outcomes.iter().all(|outcome| *outcome == StepOutcome::AlreadySo),
+        "{:?}",
+        outcomes.last()
+    );
     let (observe_routes, observed) = timed(async { dataplane.observe(Scope::All).await.unwrap() }).await;
     assert_eq!(observed.links[&name(0)].routes.len(), options.routes as usize);
     let (one_down, report) = timed(remove(&dataplane, 0)).await;
@@ -107,12 +132,21 @@ async fn measure(options: &Options) -> ExitCode {
 async fn build(dataplane: &Arc<dyn Dataplane>, count: u16) {
     let built = join_all((0..count).map(|n| dataplane.apply(steps(n)))).await;
     for outcomes in built {
-        assert!(outcomes.iter().all(|outcome| *outcome == StepOutcome::Done), "{outcomes:?}");
+        assert!(
+            outcomes.iter().all(|outcome| *outcome == StepOutcome::Done),
+            "{outcomes:?}"
+        );
     }
 }
 
 async fn remove(dataplane: &Arc<dyn Dataplane>, n: u16) -> u64 {
-    let report = dataplane.remove(Removal { tunnel: tunnel(n), link: name(n), rules: Default::default() }).await;
+    let report = dataplane
+        .remove(Removal {
+            tunnel: tunnel(n),
+            link: name(n),
+            rules: Default::default(),
+        })
+        .await;
     assert!(report.is_complete(), "{report:?}");
     report.removed
 }
@@ -140,17 +174,37 @@ fn name(n: u16) -> LinkName {
 
 fn steps(n: u16) -> Vec<PlannedStep> {
     let [high, low] = n.to_be_bytes();
-    let link =
-        LinkSpec { name: name(n), local: Ipv4Addr::new(192, 0, 2, 1), remote: Ipv4Addr::new(198, 18, high, low), ttl: 64, mtu: 1476 };
-    let overlay = Address { address: overlay(n, 1), prefix_len: 31, scope: AddressScope::Link };
-    let own = Address { address: Ipv4Addr::new(100, 64, high, low), prefix_len: 32, scope: AddressScope::Universe };
+    let link = LinkSpec {
+        name: name(n),
+        local: Ipv4Addr::new(192, 0, 2, 1),
+        remote: Ipv4Addr::new(198, 18, high, low),
+        ttl: 64,
+        mtu: 1476,
+    };
+    let overlay = Address {
+        address: overlay(n, 1),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    };
+    let own = Address {
+        address: Ipv4Addr::new(100, 64, high, low),
+        prefix_len: 32,
+        scope: AddressScope::Universe,
+    };
     [
-        Action::CreateLink { spec: link, incarnation: Incarnation(1) },
+        Action::CreateLink {
+            spec: link,
+            incarnation: Incarnation(1),
+        },
         Action::AddAddress { address: overlay },
         Action::AddAddress { address: own },
     ]
     .into_iter()
-    .map(|action| PlannedStep { tunnel: tunnel(n), link: name(n), action })
+    .map(|action| PlannedStep {
+        tunnel: tunnel(n),
+        link: name(n),
+        action,
+    })
     .collect()
 }
 
@@ -159,8 +213,22 @@ fn overlay(n: u16, end: u32) -> Ipv4Addr {
 }
 
 fn route(i: u32) -> PlannedStep {
-    let dst = Ipv4Net::new(Ipv4Addr::from(u32::from(Ipv4Addr::new(11, 0, 0, 0)) + (i << 8)), 24).unwrap();
+    let dst = Ipv4Net::new(
+        Ipv4Addr::from(u32::from(Ipv4Addr::new(11, 0, 0, 0)) + (i << 8)),
+        24,
+    )
+    .unwrap();
     let source = Some(Ipv4Addr::new(100, 64, 0, 0));
-    let route = Route { table: TableId::MAIN, dst, via: overlay(0, 0), source, protocol: RouteProtocol::Bgp };
-    PlannedStep { tunnel: tunnel(0), link: name(0), action: Action::PutRoute { route } }
+    let route = Route {
+        table: TableId::MAIN,
+        dst,
+        via: overlay(0, 0),
+        source,
+        protocol: RouteProtocol::Bgp,
+    };
+    PlannedStep {
+        tunnel: tunnel(0),
+        link: name(0),
+        action: Action::PutRoute { route },
+    }
 }

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
     let (a, b) = lab.connected();
     for host in [&a, &b] {
         if std::env::var_os("UNDERLAY_GRO").is_some() {
-            within(&host.namespace, || Command::new("ethtool").args(["-K", "u0", "gro", "on"]).status()).ok();
+            within(&host.namespace, || {
+                Command::new("ethtool").args(["-K", "u0", "gro", "on"]).status()
+            })
+            .ok();
         }
     }
     a.must_ping("-c 3 -i 0.05 -W 5 192.168.9.2");
@@ -35,7 +38,10 @@ fn main() -> ExitCode {
     let mut report = serde_json::Value::Null;
     eventually("iperf3 answers", || {
         let client = iperf3(&a.namespace, &["-c", "192.168.9.2", "-J", "-t", &seconds]).wait_with_output();
-        report = client.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default();
+        report = client
+            .ok()
+            .and_then(|output| serde_json::from_slice(&output.stdout).ok())
+            .unwrap_or_default();
         report["error"].is_null()
     });
     let _ = server.wait();
@@ -53,6 +59,11 @@ fn main() -> ExitCode {
 fn iperf3(namespace: &str, arguments: &[&str]) -> Child {
     within(namespace, || {
         let mut command = Command::new("iperf3");
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("iperf3 runs")
+        command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("iperf3 runs")
     })
 }

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use warren_state::{Capabilities, Fault, LinkName, Observed, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId};
+use warren_state::{
+    Capabilities, Fault, LinkName, Observed, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId,
+};
 
 /// How much to observe.
 #[derive(Clone, PartialEq, Eq, Debug)]

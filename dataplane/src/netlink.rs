@@ -6,7 +6,9 @@ use warren_state::{
     outcome::{Feature, MissingFeature},
 };
 
-use crate::kernel::{KernelDataplane, LinkMaker, Pool, change_gre, create_gre, fault, find, once, probe_gre, refused};
+use crate::kernel::{
+    KernelDataplane, LinkMaker, Pool, change_gre, create_gre, fault, find, once, probe_gre, refused,
+};
 
 /// Kernel GRE (`ip link add … type gre`). The links outlive the process.
 pub struct NetlinkLinks {
@@ -47,13 +49,19 @@ impl NetlinkLinks {
 /// When the process may not make links at all, or rtnetlink does not work.
 pub fn probe() -> Result<GreSupport, Fault> {
     const OPERATION: &str = "probe the kernel for GRE";
-    let name = LinkName::new("warren-probe").map_err(|error| fault(FaultClass::Permanent, OPERATION, error.to_string()))?;
-    let answer = once(async |netlink| netlink.change(probe_gre(&name)).await).map_err(|refusal| refused(OPERATION, &refusal))?;
+    let name = LinkName::new("warren-probe")
+        .map_err(|error| fault(FaultClass::Permanent, OPERATION, error.to_string()))?;
+    let answer = once(async |netlink| netlink.change(probe_gre(&name)).await)
+        .map_err(|refusal| refused(OPERATION, &refusal))?;
     match answer {
         Err(refusal) if refusal.errno == libc::EOPNOTSUPP => Ok(GreSupport::Absent(refusal.to_string())),
         Err(refusal) if matches!(refusal.errno, libc::EINVAL | libc::EEXIST) => Ok(GreSupport::Present),
         Err(refusal) => Err(refused(OPERATION, &refusal)),
-        Ok(()) => Err(fault(FaultClass::Permanent, OPERATION, "the kernel made a link that it should have refused")),
+        Ok(()) => Err(fault(
+            FaultClass::Permanent,
+            OPERATION,
+            "the kernel made a link that it should have refused",
+        )),
     }
 }
 
@@ -63,15 +71,32 @@ impl LinkMaker for NetlinkLinks {
         Capabilities {
             backend: "netlink".to_owned(),
             reason: None,
-            features: [Feature::Rules, Feature::Events, Feature::GroupDelete, Feature::Counters, Feature::SurvivesRestart].into(),
-            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+            features: [
+                Feature::Rules,
+                Feature::Events,
+                Feature::GroupDelete,
+                Feature::Counters,
+                Feature::SurvivesRestart,
+            ]
+            .into(),
+            missing: vec![MissingFeature {
+                feature: Feature::Shaping,
+                reason: "not_built".to_owned(),
+            }],
         }
     }
 
     async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let request = create_gre(spec);
         let operation = format!("create link {spec}");
-        self.pool.run(async move |netlink| netlink.change(request).await.map_err(|refusal| refused(operation, &refusal))).await?
+        self.pool
+            .run(async move |netlink| {
+                netlink
+                    .change(request)
+                    .await
+                    .map_err(|refusal| refused(operation, &refusal))
+            })
+            .await?
     }
 
     async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
@@ -79,8 +104,15 @@ impl LinkMaker for NetlinkLinks {
         let operation = format!("change link {spec}");
         self.pool
             .run(async move |netlink| match find(netlink, &spec.name).await {
-                Ok(Some(link)) => netlink.change(change_gre(link.index, &spec)).await.map_err(|refusal| refused(&operation, &refusal)),
-                Ok(None) => Err(fault(FaultClass::Gone, &operation, format!("there is no link {}", spec.name))),
+                Ok(Some(link)) => netlink
+                    .change(change_gre(link.index, &spec))
+                    .await
+                    .map_err(|refusal| refused(&operation, &refusal)),
+                Ok(None) => Err(fault(
+                    FaultClass::Gone,
+                    &operation,
+                    format!("there is no link {}", spec.name),
+                )),
                 Err(refusal) => Err(refused(&operation, &refusal)),
             })
             .await?

@@ -96,6 +96,9 @@ impl FromStr for Choice {
     type Err = UnknownChoice;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|choice| choice.name() == text).ok_or_else(|| UnknownChoice(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|choice| choice.name() == text)
+            .ok_or_else(|| UnknownChoice(text.to_owned()))
     }
 }

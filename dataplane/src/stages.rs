@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use warren_state::{
-    Action, ApplyReport, Capabilities, Fault, FaultClass, Generation, LinkName, LinkSpec, PlannedStep, StepOutcome, outcome::Feature,
+    Action, ApplyReport, Capabilities, Fault, FaultClass, Generation, LinkName, LinkSpec, PlannedStep,
+    StepOutcome, outcome::Feature,
 };
 
 use crate::contract::Dataplane;
@@ -22,18 +23,28 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// `Unsupported` or `Permanent`, for the first step that cannot be.
-    pub fn new(dataplane: &'a dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> Result<Self, Fault> {
+    pub fn new(
+        dataplane: &'a dyn Dataplane,
+        steps: Vec<PlannedStep>,
+        generation: Generation,
+    ) -> Result<Self, Fault> {
         let capabilities = dataplane.capabilities();
         for step in &steps {
             check(step, &capabilities)?;
         }
-        Ok(Self { dataplane, steps, generation })
+        Ok(Self {
+            dataplane,
+            steps,
+            generation,
+        })
     }
 
     /// Takes the steps. It cannot be cancelled: a caller that goes away while it runs only misses the result.
     pub async fn commit(self) -> Committed {
         let outcomes = self.dataplane.apply(self.steps.clone()).await;
-        Committed { report: report(self.generation, self.steps, outcomes) }
+        Committed {
+            report: report(self.generation, self.steps, outcomes),
+        }
     }
 }
 
@@ -67,7 +78,11 @@ fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOut
         tried.push((step, outcome));
     }
     let managed = tried.iter().filter_map(managed_link).collect();
-    ApplyReport { generation, steps: tried, managed }
+    ApplyReport {
+        generation,
+        steps: tried,
+        managed,
+    }
 }
 
 fn managed_link((step, outcome): &(PlannedStep, StepOutcome)) -> Option<LinkName> {
@@ -78,19 +93,38 @@ fn managed_link((step, outcome): &(PlannedStep, StepOutcome)) -> Option<LinkName
 }
 
 fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
-    let refuse = |class, detail: String| Err(Fault { class, operation: step.to_string(), detail });
+    let refuse = |class, detail: String| {
+        Err(Fault {
+            class,
+            operation: step.to_string(),
+            detail,
+        })
+    };
     match &step.action {
         Action::CreateLink { spec, .. } | Action::ChangeLink { spec } => {
             check_link(step, spec).or_else(|detail| refuse(FaultClass::Permanent, detail))
         }
         Action::AddAddress { address } | Action::DeleteAddress { address } if address.prefix_len > 32 => {
-            refuse(FaultClass::Permanent, format!("the prefix length {} is more than 32", address.prefix_len))
+            refuse(
+                FaultClass::Permanent,
+                format!("the prefix length {} is more than 32", address.prefix_len),
+            )
         }
-        Action::AddRule { .. } | Action::DeleteRule { .. } if !capabilities.features.contains(&Feature::Rules) => {
-            let missing = capabilities.missing.iter().find(|missing| missing.feature == Feature::Rules);
-            refuse(FaultClass::Unsupported, missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()))
+        Action::AddRule { .. } | Action::DeleteRule { .. }
+            if !capabilities.features.contains(&Feature::Rules) =>
+        {
+            let missing = capabilities
+                .missing
+                .iter()
+                .find(|missing| missing.feature == Feature::Rules);
+            refuse(
+                FaultClass::Unsupported,
+                missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()),
+            )
         }
-        Action::PutRoute { route } if route.table.0 == 0 => refuse(FaultClass::Permanent, "there is no table 0".to_owned()),
+        Action::PutRoute { route } if route.table.0 == 0 => {
+            refuse(FaultClass::Permanent, "there is no table 0".to_owned())
+        }
         Action::AddAddress { .. }
         | Action::DeleteAddress { .. }
         | Action::AddRule { .. }
@@ -103,9 +137,15 @@ fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
 
 fn check_link(step: &PlannedStep, spec: &LinkSpec) -> Result<(), String> {
     if step.link != spec.name {
-        return Err(format!("the step is about {} and its link is {}", step.link, spec.name));
+        return Err(format!(
+            "the step is about {} and its link is {}",
+            step.link, spec.name
+        ));
     }
-    if [spec.local, spec.remote].iter().any(|end| end.is_unspecified() || end.is_multicast() || end.is_broadcast()) {
+    if [spec.local, spec.remote]
+        .iter()
+        .any(|end| end.is_unspecified() || end.is_multicast() || end.is_broadcast())
+    {
         return Err("an endpoint is not the address of a host".to_owned());
     }
     if spec.local == spec.remote {
@@ -132,9 +172,22 @@ mod tests {
 
     fn create(n: u8, remote: Ipv4Addr) -> PlannedStep {
         let name = LinkName::new(format!("doublezero{n}")).expect("a valid name");
-        let spec = LinkSpec { name: name.clone(), local: Ipv4Addr::new(192, 0, 2, 1), remote, ttl: 64, mtu: 1476 };
-        let action = Action::CreateLink { spec, incarnation: Incarnation(1) };
-        PlannedStep { tunnel: TunnelId(Pubkey([n + 1; 32])), link: name, action }
+        let spec = LinkSpec {
+            name: name.clone(),
+            local: Ipv4Addr::new(192, 0, 2, 1),
+            remote,
+            ttl: 64,
+            mtu: 1476,
+        };
+        let action = Action::CreateLink {
+            spec,
+            incarnation: Incarnation(1),
+        };
+        PlannedStep {
+            tunnel: TunnelId(Pubkey([n + 1; 32])),
+            link: name,
+            action,
+        }
     }
 
     fn good(n: u8) -> PlannedStep {
@@ -144,7 +197,12 @@ mod tests {
     #[tokio::test]
     async fn a_plan_with_one_impossible_step_is_refused_as_a_whole() {
         let dataplane = Simulated::default();
-        let refused = Prepared::new(&dataplane, vec![good(0), create(1, Ipv4Addr::UNSPECIFIED)], Generation(1)).err();
+        let refused = Prepared::new(
+            &dataplane,
+            vec![good(0), create(1, Ipv4Addr::UNSPECIFIED)],
+            Generation(1),
+        )
+        .err();
         assert_eq!(refused.map(|fault| fault.class), Some(FaultClass::Permanent));
         assert_eq!(dataplane.operations(), 0);
     }
@@ -153,21 +211,41 @@ mod tests {
     async fn a_prepared_plan_that_is_dropped_changes_nothing() {
         let dataplane = Simulated::default();
         drop(Prepared::new(&dataplane, vec![good(0)], Generation(1)));
-        assert!(dataplane.observe(Scope::All).await.expect("alive").links.is_empty());
+        assert!(
+            dataplane
+                .observe(Scope::All)
+                .await
+                .expect("alive")
+                .links
+                .is_empty()
+        );
     }
 
     #[tokio::test]
     async fn the_report_puts_each_outcome_beside_its_step() {
-        let busy = Fault { class: FaultClass::Transient, operation: "x".to_owned(), detail: "busy".to_owned() };
+        let busy = Fault {
+            class: FaultClass::Transient,
+            operation: "x".to_owned(),
+            detail: "busy".to_owned(),
+        };
         let dataplane = Simulated::new(Script::default().at(1, Trouble::Fail(busy.clone())));
-        let delete = PlannedStep { action: Action::DeleteLink, ..good(0) };
+        let delete = PlannedStep {
+            action: Action::DeleteLink,
+            ..good(0)
+        };
         let steps = vec![good(0), delete, good(1)];
-        let committed = Prepared::new(&dataplane, steps, Generation(7)).expect("a valid plan").commit().await;
+        let committed = Prepared::new(&dataplane, steps, Generation(7))
+            .expect("a valid plan")
+            .commit()
+            .await;
         let mut told = None;
         let report = committed.publish(|report| told = Some(report.clone()));
         assert_eq!(told.as_ref(), Some(&report));
         assert_eq!(report.generation, Generation(7));
-        assert_eq!(report.steps, vec![(good(0), StepOutcome::Failed(busy)), (good(1), StepOutcome::Done)]);
+        assert_eq!(
+            report.steps,
+            vec![(good(0), StepOutcome::Failed(busy)), (good(1), StepOutcome::Done)]
+        );
         assert_eq!(report.managed, [good(1).link].into());
     }
 }

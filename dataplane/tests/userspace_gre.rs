@@ -35,8 +35,18 @@ fn main() -> ExitCode {
             if let Some(reason) = &obstacle {
                 eprintln!("skipped by name: {reason}");
             }
-            let trials = [traffic::trials(), hostile::trials(), lifetime::trials(), last_words::trials(), kernel_peer::trials()];
-            let trials = trials.into_iter().flatten().map(|trial| trial.with_ignored_flag_if(obstacle.is_some())).collect();
+            let trials = [
+                traffic::trials(),
+                hostile::trials(),
+                lifetime::trials(),
+                last_words::trials(),
+                kernel_peer::trials(),
+            ];
+            let trials = trials
+                .into_iter()
+                .flatten()
+                .map(|trial| trial.with_ignored_flag_if(obstacle.is_some()))
+                .collect();
             libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }
     }
@@ -44,7 +54,10 @@ fn main() -> ExitCode {
 
 /// Why nothing here can run.
 fn obstacle() -> Option<String> {
-    let tun = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    let tun = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun");
     if let Err(error) = tun {
         return Some(format!("/dev/net/tun: {error}"));
     }
@@ -61,7 +74,11 @@ trait IgnoredIf {
 
 impl IgnoredIf for Trial {
     fn with_ignored_flag_if(self, ignored: bool) -> Self {
-        if ignored { self.with_ignored_flag(true) } else { self }
+        if ignored {
+            self.with_ignored_flag(true)
+        } else {
+            self
+        }
     }
 }
 

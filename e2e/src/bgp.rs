@@ -73,8 +73,13 @@ impl SessionReport {
     #[must_use]
     pub fn is_same_session(&self, other: &Self) -> bool {
         const CLOSE: u64 = 500;
-        let apart = self.millis_of_day().zip(other.millis_of_day()).map(|(a, b)| a.abs_diff(b));
-        self.established && other.established && apart.map_or(self.since == other.since, |apart| apart < CLOSE)
+        let apart = self
+            .millis_of_day()
+            .zip(other.millis_of_day())
+            .map(|(a, b)| a.abs_diff(b));
+        self.established
+            && other.established
+            && apart.map_or(self.since == other.since, |apart| apart < CLOSE)
     }
 
     /// From a time that ends in `HH:MM:SS.mmm`.
@@ -106,8 +111,19 @@ impl Speaker {
     ///
     /// # Errors
     /// When it is not installed or does not answer.
-    pub fn start(flavour: Flavour, namespace: Arc<Namespace>, directory: PathBuf, config: SpeakerConfig) -> Result<Self> {
-        let mut speaker = Self { flavour, namespace, directory, config, children: Vec::new() };
+    pub fn start(
+        flavour: Flavour,
+        namespace: Arc<Namespace>,
+        directory: PathBuf,
+        config: SpeakerConfig,
+    ) -> Result<Self> {
+        let mut speaker = Self {
+            flavour,
+            namespace,
+            directory,
+            config,
+            children: Vec::new(),
+        };
         speaker.resume()?;
         Ok(speaker)
     }
@@ -183,17 +199,27 @@ impl Speaker {
 
     fn write_config(&self) -> Result<()> {
         match self.flavour {
-            Flavour::Bird => fs::write(self.directory.join("bird.conf"), self.bird_config()).context("cannot write bird.conf"),
+            Flavour::Bird => fs::write(self.directory.join("bird.conf"), self.bird_config())
+                .context("cannot write bird.conf"),
             Flavour::Frr => {
-                fs::write(self.directory.join("zebra.conf"), "hostname device\n").context("cannot write zebra.conf")?;
-                fs::write(self.directory.join("bgpd.conf"), self.frr_config()).context("cannot write bgpd.conf")
+                fs::write(self.directory.join("zebra.conf"), "hostname device\n")
+                    .context("cannot write zebra.conf")?;
+                fs::write(self.directory.join("bgpd.conf"), self.frr_config())
+                    .context("cannot write bgpd.conf")
             }
         }
     }
 
     fn bird_config(&self) -> String {
         let (keepalive, hold) = timers();
-        let SpeakerConfig { router_id, local_asn, user_asn, announced, peers, is_graceful } = &self.config;
+        let SpeakerConfig {
+            router_id,
+            local_asn,
+            user_asn,
+            announced,
+            peers,
+            is_graceful,
+        } = &self.config;
         let graceful = if *is_graceful { "aware" } else { "off" };
         let mut text = format!(
             "log \"{}\" all;\nrouter id {router_id};\ntimeformat protocol iso long ms;\nprotocol device {{ scan time 1; }}\n\
@@ -209,7 +235,12 @@ impl Speaker {
             "}}\ntemplate bgp subscriber {{\n  passive yes;\n  hold time {hold};\n  keepalive time {keepalive};\n  error wait time 1, 2;\n  graceful restart {graceful};\n  \
              ipv4 {{ import none; import table yes; export where proto = \"announced\" || source = RTS_BGP; next hop self; import limit 1 action block; }};\n}}"
         );
-        for Peer { local, neighbor, dz_ip } in peers {
+        for Peer {
+            local,
+            neighbor,
+            dz_ip,
+        } in peers
+        {
             let _ = writeln!(
                 text,
                 "protocol bgp {} from subscriber {{\n  local {local} as {local_asn};\n  neighbor {neighbor} as {user_asn};\n  \
@@ -241,7 +272,10 @@ impl Speaker {
             .context("cannot run bird (package bird2)")?;
         let answers = until("BIRD answers", Duration::from_secs(10), || {
             if let Some(status) = child.try_wait()? {
-                bail!("it ended with {status}: {}", fs::read_to_string(file("bird.out")).unwrap_or_default());
+                bail!(
+                    "it ended with {status}: {}",
+                    fs::read_to_string(file("bird.out")).unwrap_or_default()
+                );
             }
             Ok(match self.bird_command("show status") {
                 Ok(_) => Ask::Yes(()),
@@ -263,7 +297,11 @@ impl Speaker {
         let words: Vec<&str> = line.split_whitespace().collect();
         let since = words.get(4..6).map(|time| time.join(" ")).unwrap_or_default();
         let established = words.last() == Some(&"Established");
-        Ok(SessionReport { established, since, detail: line.to_owned() })
+        Ok(SessionReport {
+            established,
+            since,
+            detail: line.to_owned(),
+        })
     }
 
     /// Speaks BIRD's control protocol: lines with a four-digit code, `-` after it for "more follows".
@@ -277,7 +315,14 @@ impl Speaker {
     }
 
     fn frr_config(&self) -> String {
-        let SpeakerConfig { router_id, local_asn, announced, peers, is_graceful, .. } = &self.config;
+        let SpeakerConfig {
+            router_id,
+            local_asn,
+            announced,
+            peers,
+            is_graceful,
+            ..
+        } = &self.config;
         let mut text = format!(
             "log file {}\nrouter bgp {local_asn}\n bgp router-id {router_id}\n no bgp ebgp-requires-policy\n no bgp network import-check\n",
             self.directory.join("bgpd.log").display()
@@ -310,20 +355,44 @@ impl Speaker {
     }
 
     fn frr_replace_peers(&self, before: &[Peer]) -> Result<()> {
-        let gone = before.iter().filter(|peer| !self.config.peers.contains(peer)).map(|peer| format!("no neighbor {}", peer.neighbor));
-        let new = self.config.peers.iter().filter(|peer| !before.contains(peer)).flat_map(|peer| self.frr_peer(peer));
+        let gone = before
+            .iter()
+            .filter(|peer| !self.config.peers.contains(peer))
+            .map(|peer| format!("no neighbor {}", peer.neighbor));
+        let new = self
+            .config
+            .peers
+            .iter()
+            .filter(|peer| !before.contains(peer))
+            .flat_map(|peer| self.frr_peer(peer));
         self.frr_configure(gone.chain(new))
     }
 
     fn frr_replace_networks(&self, before: &[Ipv4Net]) -> Result<()> {
-        let gone = before.iter().filter(|prefix| !self.config.announced.contains(prefix)).map(|prefix| format!("no network {prefix}"));
-        let new = self.config.announced.iter().filter(|prefix| !before.contains(prefix)).map(|prefix| format!("network {prefix}"));
-        self.frr_configure(std::iter::once("address-family ipv4 unicast".to_owned()).chain(gone).chain(new))
+        let gone = before
+            .iter()
+            .filter(|prefix| !self.config.announced.contains(prefix))
+            .map(|prefix| format!("no network {prefix}"));
+        let new = self
+            .config
+            .announced
+            .iter()
+            .filter(|prefix| !before.contains(prefix))
+            .map(|prefix| format!("network {prefix}"));
+        self.frr_configure(
+            std::iter::once("address-family ipv4 unicast".to_owned())
+                .chain(gone)
+                .chain(new),
+        )
     }
 
     fn frr_configure(&self, lines: impl Iterator<Item = String>) -> Result<()> {
-        let begin = ["configure terminal".to_owned(), format!("router bgp {}", self.config.local_asn)];
-        self.vtysh(&begin.into_iter().chain(lines).collect::<Vec<_>>()).map(drop)
+        let begin = [
+            "configure terminal".to_owned(),
+            format!("router bgp {}", self.config.local_asn),
+        ];
+        self.vtysh(&begin.into_iter().chain(lines).collect::<Vec<_>>())
+            .map(drop)
     }
 
     fn start_frr(&mut self) -> Result<()> {
@@ -339,8 +408,20 @@ impl Speaker {
             let child = self
                 .namespace
                 .command(format!("{FRR_DAEMONS}/{daemon}"))
-                .args(["-f", &format!("{directory}/{daemon}.conf"), "-i", &format!("{directory}/{daemon}.pid")])
-                .args(["-z", &format!("{directory}/zserv.api"), "--vty_socket", &directory, "-A", "127.0.0.1"])
+                .args([
+                    "-f",
+                    &format!("{directory}/{daemon}.conf"),
+                    "-i",
+                    &format!("{directory}/{daemon}.pid"),
+                ])
+                .args([
+                    "-z",
+                    &format!("{directory}/zserv.api"),
+                    "--vty_socket",
+                    &directory,
+                    "-A",
+                    "127.0.0.1",
+                ])
                 .args(extra)
                 .stdin(Stdio::null())
                 .stdout(log(&self.directory.join("frr.out"))?)
@@ -360,11 +441,18 @@ impl Speaker {
 
     fn frr_session(&self, neighbor: Ipv4Addr) -> Result<SessionReport> {
         let text = self.vtysh(&[format!("show bgp neighbors {neighbor} json")])?;
-        let value: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
-        let session = value.get(neighbor.to_string()).with_context(|| format!("FRR knows no {neighbor}: {text}"))?;
+        let value: serde_json::Value =
+            serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
+        let session = value
+            .get(neighbor.to_string())
+            .with_context(|| format!("FRR knows no {neighbor}: {text}"))?;
         let state = session["bgpState"].as_str().unwrap_or_default().to_owned();
         let since = session["bgpTimerUpEstablishedEpoch"].to_string();
-        Ok(SessionReport { established: state == "Established", since, detail: state })
+        Ok(SessionReport {
+            established: state == "Established",
+            since,
+            detail: state,
+        })
     }
 
     fn vtysh(&self, lines: &[String]) -> Result<String> {
@@ -390,7 +478,10 @@ impl Drop for Speaker {
 
 /// Keepalive and hold time in seconds: what the reference's devices ask for, where the processor is not emulated.
 fn timers() -> (u64, u64) {
-    (scaled(Duration::from_secs(1)).as_secs(), scaled(Duration::from_secs(3)).as_secs())
+    (
+        scaled(Duration::from_secs(1)).as_secs(),
+        scaled(Duration::from_secs(3)).as_secs(),
+    )
 }
 
 fn bird_name(neighbor: Ipv4Addr) -> String {
@@ -405,7 +496,10 @@ fn bird_answer(reader: &mut impl std::io::BufRead) -> Result<Vec<String>> {
             bail!("BIRD closed the connection");
         }
         let line = line.trim_end_matches(['\r', '\n']);
-        let Some((code, text)) = line.split_at_checked(4).filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit())) else {
+        let Some((code, text)) = line
+            .split_at_checked(4)
+            .filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit()))
+        else {
             lines.push(line.trim_start().to_owned());
             continue;
         };
@@ -421,7 +515,11 @@ fn bird_answer(reader: &mut impl std::io::BufRead) -> Result<Vec<String>> {
 }
 
 fn log(path: &Path) -> Result<Stdio> {
-    let file = fs::OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(file.into())
 }
 
@@ -430,7 +528,11 @@ mod tests {
     use super::*;
 
     fn since(text: &str) -> SessionReport {
-        SessionReport { established: true, since: text.to_owned(), detail: String::new() }
+        SessionReport {
+            established: true,
+            since: text.to_owned(),
+            detail: String::new(),
+        }
     }
 
     #[test]
@@ -439,7 +541,13 @@ mod tests {
         assert!(session.is_same_session(&since("2026-11-21 01:05:56.705")));
         assert!(session.is_same_session(&since("2026-11-21 01:05:57.010")));
         assert!(!session.is_same_session(&since("2026-11-21 01:05:58.010")));
-        assert!(!session.is_same_session(&SessionReport { established: false, ..session.clone() }));
-        assert!(since("1795221040").is_same_session(&since("1795221040")) && !since("1795221040").is_same_session(&since("1795221050")));
+        assert!(!session.is_same_session(&SessionReport {
+            established: false,
+            ..session.clone()
+        }));
+        assert!(
+            since("1795221040").is_same_session(&since("1795221040"))
+                && !since("1795221040").is_same_session(&since("1795221050"))
+        );
     }
 }

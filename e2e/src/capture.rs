@@ -24,7 +24,10 @@ use crate::{
 #[must_use]
 pub fn missing() -> Option<String> {
     let absent = |program: &&str| Command::new(program).arg("--version").output().is_err();
-    let programs: Vec<&str> = ["tcpdump", "tshark", "ethtool"].into_iter().filter(absent).collect();
+    let programs: Vec<&str> = ["tcpdump", "tshark", "ethtool"]
+        .into_iter()
+        .filter(absent)
+        .collect();
     (!programs.is_empty()).then(|| format!("not installed: {}", programs.join(", ")))
 }
 
@@ -44,7 +47,16 @@ impl Capture {
         let told = file.with_extension("out");
         let child = namespace
             .command("tcpdump")
-            .args(["-i", interface, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"])
+            .args([
+                "-i",
+                interface,
+                "-n",
+                "-U",
+                "--immediate-mode",
+                "-Z",
+                "root",
+                "-w",
+            ])
             .arg(&file)
             .arg(filter)
             .stdin(Stdio::null())
@@ -69,7 +81,11 @@ impl Capture {
     /// When tcpdump does not end.
     pub fn finish(mut self) -> Result<PathBuf> {
         kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
-        until("tcpdump ends", Duration::from_secs(10), || Ok(Ask::holds(self.child.try_wait()?.is_some(), || "it runs".to_owned())))?;
+        until("tcpdump ends", Duration::from_secs(10), || {
+            Ok(Ask::holds(self.child.try_wait()?.is_some(), || {
+                "it runs".to_owned()
+            }))
+        })?;
         Ok(self.file.clone())
     }
 
@@ -85,12 +101,23 @@ impl Capture {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn has_payload(&self, protocol: u8, destination: Ipv4Addr, is_it: impl Fn(&[u8]) -> bool) -> Result<bool> {
+    pub fn has_payload(
+        &self,
+        protocol: u8,
+        destination: Ipv4Addr,
+        is_it: impl Fn(&[u8]) -> bool,
+    ) -> Result<bool> {
         const PLAIN_HEADER: u8 = 0x45;
         const HEADER: usize = 20;
-        let recorded = fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let is_header = |header: &[u8]| header[0] == PLAIN_HEADER && header[9] == protocol && header[16..] == destination.octets();
-        Ok(recorded.windows(HEADER).enumerate().any(|(at, header)| is_header(header) && is_it(&recorded[at + HEADER..])))
+        let recorded =
+            fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        let is_header = |header: &[u8]| {
+            header[0] == PLAIN_HEADER && header[9] == protocol && header[16..] == destination.octets()
+        };
+        Ok(recorded
+            .windows(HEADER)
+            .enumerate()
+            .any(|(at, header)| is_header(header) && is_it(&recorded[at + HEADER..])))
     }
 }
 
@@ -107,8 +134,16 @@ impl Drop for Capture {
 /// # Errors
 /// When ethtool does not run.
 pub fn complete_checksums(namespace: &Namespace, interface: &str) -> Result<()> {
-    let output = namespace.command("ethtool").args(["-K", interface, "tx", "off"]).output().context("cannot run ethtool")?;
-    ensure!(output.status.success(), "ethtool: {}", String::from_utf8_lossy(&output.stderr));
+    let output = namespace
+        .command("ethtool")
+        .args(["-K", interface, "tx", "off"])
+        .output()
+        .context("cannot run ethtool")?;
+    ensure!(
+        output.status.success(),
+        "ethtool: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 
@@ -145,10 +180,16 @@ impl Packet {
     fn is_clean(&self) -> bool {
         const WARNING: u32 = 0x0060_0000;
         const BAD: &str = "0";
-        let severities = self.field("_ws.expert.severity").split(',').filter_map(|severity| severity.parse::<u32>().ok());
-        let warned = self.field("tcp.srcport").is_empty() && severities.max().is_some_and(|severity| severity >= WARNING);
+        let severities = self
+            .field("_ws.expert.severity")
+            .split(',')
+            .filter_map(|severity| severity.parse::<u32>().ok());
+        let warned = self.field("tcp.srcport").is_empty()
+            && severities.max().is_some_and(|severity| severity >= WARNING);
         let checksums = [self.field("pim.cksum.status"), self.field("udp.checksum.status")];
-        let is_wrong = checksums.iter().any(|statuses| statuses.split(',').any(|status| status == BAD));
+        let is_wrong = checksums
+            .iter()
+            .any(|statuses| statuses.split(',').any(|status| status == BAD));
         self.field("_ws.malformed").is_empty() && !warned && !is_wrong
     }
 }
@@ -160,16 +201,37 @@ impl Packet {
 pub fn decode(file: &Path, fields: &[&str]) -> Result<Vec<Packet>> {
     let names: Vec<&str> = JUDGED.iter().chain(fields).copied().collect();
     let mut command = Command::new("tshark");
-    command.arg("-r").arg(file).args(["-n", "-o", "udp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]);
+    command.arg("-r").arg(file).args([
+        "-n",
+        "-o",
+        "udp.check_checksum:TRUE",
+        "-o",
+        "ip.check_checksum:TRUE",
+    ]);
     command.args(["-T", "fields", "-E", "separator=;"]);
     for name in &names {
         command.args(["-e", name]);
     }
-    let output = command.stdin(Stdio::null()).output().context("cannot run tshark")?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run tshark")?;
     // tshark warns of running as root on its error output; what counts is its exit code.
-    ensure!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "tshark: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8_lossy(&output.stdout);
-    let packet = |line: &str| Packet(names.iter().map(|name| (*name).to_owned()).zip(line.split(';').map(str::to_owned)).collect());
+    let packet = |line: &str| {
+        Packet(
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .zip(line.split(';').map(str::to_owned))
+                .collect(),
+        )
+    };
     let packets: Vec<Packet> = text.lines().map(packet).collect();
     let wrong: Vec<&Packet> = packets.iter().filter(|packet| !packet.is_clean()).collect();
     ensure!(wrong.is_empty(), "packets that do not decode: {wrong:?}");
@@ -187,7 +249,10 @@ mod tests {
     #[test]
     fn a_packet_that_does_not_decode_is_told_from_one_that_does() {
         assert!(packet("udp.checksum.status", "1").is_clean());
-        assert!(packet("_ws.expert.severity", "2097152").is_clean(), "a chat is no warning");
+        assert!(
+            packet("_ws.expert.severity", "2097152").is_clean(),
+            "a chat is no warning"
+        );
         for (field, value) in [
             ("_ws.malformed", "Malformed Packet"),
             ("_ws.expert.severity", "2097152,8388608"),

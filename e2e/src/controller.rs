@@ -32,12 +32,28 @@ pub fn follow(network: &Network, pubkey: Pubkey, device: &mut Device) -> Result<
         .collect();
     let mut changes = Changes::default();
     for tunnel in device.tunnels().to_vec() {
-        let same_link = |want: &&TunnelEnd| TunnelEnd { multicast: tunnel.multicast, dz_ip: tunnel.dz_ip, ..(*want).clone() } == tunnel;
-        if let Some(want) = wanted.iter().filter(|want| tunnel.multicast != Multicast::None && **want != tunnel).find(same_link) {
+        let same_link = |want: &&TunnelEnd| {
+            TunnelEnd {
+                multicast: tunnel.multicast,
+                dz_ip: tunnel.dz_ip,
+                ..(*want).clone()
+            } == tunnel
+        };
+        if let Some(want) = wanted
+            .iter()
+            .filter(|want| tunnel.multicast != Multicast::None && **want != tunnel)
+            .find(same_link)
+        {
             device.set_role(&tunnel.name, want.multicast, want.dz_ip)?;
         }
     }
-    for gone in device.tunnels().iter().filter(|tunnel| !wanted.contains(tunnel)).cloned().collect::<Vec<_>>() {
+    for gone in device
+        .tunnels()
+        .iter()
+        .filter(|tunnel| !wanted.contains(tunnel))
+        .cloned()
+        .collect::<Vec<_>>()
+    {
         device.remove_tunnel(&gone.name)?;
         changes.removed.push(gone.name);
     }

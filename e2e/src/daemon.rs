@@ -60,7 +60,12 @@ impl Daemon {
     /// When it ends or stays silent; the end of its log is in the error.
     pub fn start(namespace: Arc<Namespace>, directory: PathBuf, config: DaemonConfig) -> Result<Self> {
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let mut daemon = Self { namespace, directory, config, child: None };
+        let mut daemon = Self {
+            namespace,
+            directory,
+            config,
+            child: None,
+        };
         daemon.resume()?;
         Ok(daemon)
     }
@@ -89,7 +94,15 @@ impl Daemon {
     /// The arguments that it is started with.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
-        let DaemonConfig { rpc, program_id, client_ip, dataplane, poll_interval, more, .. } = &self.config;
+        let DaemonConfig {
+            rpc,
+            program_id,
+            client_ip,
+            dataplane,
+            poll_interval,
+            more,
+            ..
+        } = &self.config;
         let mut arguments = vec![
             "--env".to_owned(),
             "localnet".to_owned(),
@@ -140,7 +153,10 @@ impl Daemon {
     /// # Errors
     /// When it is not running.
     pub fn pid(&self) -> Result<u32> {
-        self.child.as_ref().map(Child::id).context("warrend is not running")
+        self.child
+            .as_ref()
+            .map(Child::id)
+            .context("warrend is not running")
     }
 
     /// Reads from its API.
@@ -180,7 +196,14 @@ impl Daemon {
     /// # Errors
     /// When it does not answer.
     pub fn post_body(&self, path: &str, body: &str) -> Result<Response> {
-        http::unix(&self.socket(), "POST", path, body, scaled(Duration::from_secs(40))).with_context(|| self.log_tail())
+        http::unix(
+            &self.socket(),
+            "POST",
+            path,
+            body,
+            scaled(Duration::from_secs(40)),
+        )
+        .with_context(|| self.log_tail())
     }
 
     /// Asks it to end, and waits.
@@ -199,7 +222,11 @@ impl Daemon {
     pub fn kill(&mut self) -> Result<()> {
         self.child.as_mut().context("warrend is not running")?.kill()?;
         let status = self.ended()?;
-        if status.signal() == Some(Signal::SIGKILL as i32) { Ok(()) } else { bail!("warrend had ended already, with {status}") }
+        if status.signal() == Some(Signal::SIGKILL as i32) {
+            Ok(())
+        } else {
+            bail!("warrend had ended already, with {status}")
+        }
     }
 
     /// Its whole log, of all its runs.
@@ -213,7 +240,9 @@ impl Daemon {
     pub fn log_lines_at(&self, levels: &[&str]) -> Vec<String> {
         let at = |line: &&str| {
             let entry: Value = serde_json::from_str(line).unwrap_or_default();
-            entry["level"].as_str().is_none_or(|level| levels.contains(&level))
+            entry["level"]
+                .as_str()
+                .is_none_or(|level| levels.contains(&level))
         };
         self.log().lines().filter(at).map(str::to_owned).collect()
     }
@@ -222,17 +251,31 @@ impl Daemon {
         if self.child.is_some() {
             bail!("warrend is running already");
         }
-        let output = fs::OpenOptions::new().create(true).append(true).open(self.log_path())?;
+        let output = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
         let mut command = self.namespace.command(&self.config.warrend);
-        command.args(self.arguments()).env_remove("DZ_LEDGER_RPC_URL").stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        self.child = Some(command.spawn().with_context(|| format!("cannot run {}", self.config.warrend.display()))?);
+        command
+            .args(self.arguments())
+            .env_remove("DZ_LEDGER_RPC_URL")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        self.child = Some(
+            command
+                .spawn()
+                .with_context(|| format!("cannot run {}", self.config.warrend.display()))?,
+        );
         Ok(())
     }
 
     fn ended(&mut self) -> Result<ExitStatus> {
         let child = self.child.as_mut().context("warrend is not running")?;
         let (status, _) = until("warrend ends", Duration::from_secs(20), || {
-            Ok(child.try_wait()?.map_or_else(|| Ask::NotYet("it is running".into()), Ask::Yes))
+            Ok(child
+                .try_wait()?
+                .map_or_else(|| Ask::NotYet("it is running".into()), Ask::Yes))
         })?;
         self.child = None;
         Ok(status)
@@ -247,7 +290,10 @@ impl Daemon {
     pub fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        format!("the end of warrend's log:\n{}", lines[lines.len().saturating_sub(25)..].join("\n"))
+        format!(
+            "the end of warrend's log:\n{}",
+            lines[lines.len().saturating_sub(25)..].join("\n")
+        )
     }
 }
 
@@ -266,9 +312,17 @@ impl Drop for Daemon {
 /// When it is not there.
 pub fn sibling(program: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let beside = own.parent().into_iter().flat_map(|folder| [Some(folder), folder.parent()]).flatten().map(|folder| folder.join(program));
+    let beside = own
+        .parent()
+        .into_iter()
+        .flat_map(|folder| [Some(folder), folder.parent()])
+        .flatten()
+        .map(|folder| folder.join(program));
     let found: Vec<PathBuf> = beside.filter(|path| is_file(path)).take(1).collect();
-    found.into_iter().next().with_context(|| format!("{program} is not built: cargo build --workspace"))
+    found
+        .into_iter()
+        .next()
+        .with_context(|| format!("{program} is not built: cargo build --workspace"))
 }
 
 fn is_file(path: &Path) -> bool {

@@ -70,7 +70,12 @@ impl Story {
     /// The same, and it must end well.
     fn types_well(&self, site: &mut Site<'_>, operator: &Operator, arguments: &[&str]) -> Result<Said> {
         let said = self.types(site, operator, arguments)?;
-        ensure!(said.code == 0, "warren {} ended with exit code {}", arguments.join(" "), said.code);
+        ensure!(
+            said.code == 0,
+            "warren {} ended with exit code {}",
+            arguments.join(" "),
+            said.code
+        );
         Ok(said)
     }
 }
@@ -82,8 +87,14 @@ impl Demo {
         if let Some(code) = contain()? {
             return Ok(code);
         }
-        let story = Story { begun: Instant::now() };
-        let config = WorldConfig { dataplane: self.dataplane.clone(), flavour: self.bgp, ..WorldConfig::default() };
+        let story = Story {
+            begun: Instant::now(),
+        };
+        let config = WorldConfig {
+            dataplane: self.dataplane.clone(),
+            flavour: self.bgp,
+            ..WorldConfig::default()
+        };
         match self.ledger {
             LedgerKind::Surfpool => self.with_surfpool(&story, config)?,
             LedgerKind::Agave => self.with_agave(&story, config)?,
@@ -95,13 +106,20 @@ impl Demo {
 
     fn with_surfpool(&self, story: &Story, config: WorldConfig) -> Result<()> {
         let world = World::start(config)?;
-        story.tell(&format!("the ledger is ready: {} in a network of its own, slot {}", world.ledger.url(), world.ledger.slot()?));
+        story.tell(&format!(
+            "the ledger is ready: {} in a network of its own, slot {}",
+            world.ledger.url(),
+            world.ledger.slot()?
+        ));
         let mut site = world.site()?;
         let (_, keypair) = site.add_payer("operator")?;
         let mut host = self.set_up(story, &mut site, keypair)?;
         let connection = self.there_and_back(story, &mut site, &mut host)?;
         let again = connect(story, &mut site, &host)?;
-        ensure!(again.pubkey == connection.pubkey, "another account for the same host and service");
+        ensure!(
+            again.pubkey == connection.pubkey,
+            "another account for the same host and service"
+        );
         ban(story, &site, &host.daemon, &again, &host.client)
     }
 
@@ -111,7 +129,11 @@ impl Demo {
         let (key, keypair) = site.add_payer("operator")?;
         site.add_pass(site.client().address, key.pubkey(), |_| {})?;
         world.start_agave(&self.agave)?;
-        story.tell(&format!("the real validator is ready: {}, slot {}", world.ledger.url(), world.ledger.slot()?));
+        story.tell(&format!(
+            "the real validator is ready: {}, slot {}",
+            world.ledger.url(),
+            world.ledger.slot()?
+        ));
         let mut host = self.set_up(story, &mut site, keypair)?;
         self.there_and_back(story, &mut site, &mut host)?;
         Ok(())
@@ -121,8 +143,15 @@ impl Demo {
         introduce(story, site, self.bgp);
         let (daemon, client) = start_daemon(story, site)?;
         let operator = Operator::new(site, &daemon, keypair)?;
-        story.tell(&format!("an operator has the keypair {} with a balance", operator.payer));
-        Ok(Host { daemon, client, operator })
+        story.tell(&format!(
+            "an operator has the keypair {} with a balance",
+            operator.payer
+        ));
+        Ok(Host {
+            daemon,
+            client,
+            operator,
+        })
     }
 
     fn there_and_back(&self, story: &Story, site: &mut Site<'_>, host: &mut Host) -> Result<Connection> {
@@ -142,8 +171,14 @@ impl Demo {
         kill_daemon(story, &host.client, &mut host.daemon, &connection)?;
         let said = story.types_well(site, &host.operator, &["disconnect"])?;
         await_gone(&host.client, &host.daemon, SOON)?;
-        ensure!(site.network.get(connection.pubkey)?.is_none(), "the user is still on the ledger");
-        story.tell(&format!("the user and the tunnel are gone: {} ms after \"warren disconnect\"", said.took.as_millis()));
+        ensure!(
+            site.network.get(connection.pubkey)?.is_none(),
+            "the user is still on the ledger"
+        );
+        story.tell(&format!(
+            "the user and the tunnel are gone: {} ms after \"warren disconnect\"",
+            said.took.as_millis()
+        ));
         Ok(connection)
     }
 }
@@ -160,7 +195,11 @@ fn connect(story: &Story, site: &mut Site<'_>, host: &Host) -> Result<Connection
     let begun = Instant::now();
     story.types_well(site, &host.operator, &["connect", "ibrl"])?;
     let address = site.client().address;
-    let found = site.network.users()?.into_iter().find(|(_, user)| user.client_ip == address);
+    let found = site
+        .network
+        .users()?
+        .into_iter()
+        .find(|(_, user)| user.client_ip == address);
     let (pubkey, user) = found.context("there is no user on the ledger")?;
     let end = tunnel_end(&user, site.device().address);
     let connection = Connection { pubkey, user, end };
@@ -171,32 +210,56 @@ fn connect(story: &Story, site: &mut Site<'_>, host: &Host) -> Result<Connection
 fn introduce(story: &Story, site: &mut Site<'_>, flavour: Flavour) {
     let (device, client) = (site.device().address, site.client().address);
     let addresses = TEST_ADDRESSES.map(|address| address.to_string()).join(" and ");
-    story.tell(&format!("a device host at {device}, with {flavour:?} and {addresses} behind it, and a client host at {client}"));
+    story.tell(&format!(
+        "a device host at {device}, with {flavour:?} and {addresses} behind it, and a client host at {client}"
+    ));
 }
 
 fn start_daemon(story: &Story, site: &Site<'_>) -> Result<(Daemon, Arc<Namespace>)> {
     let begun = Instant::now();
     let daemon = site.start_daemon()?;
     let capabilities = daemon.json("/v3/status")?["dataplane"].clone();
-    let (backend, reason) = (capabilities["backend"].as_str().unwrap_or("?"), capabilities["reason"].as_str().unwrap_or(""));
-    story.tell(&format!("warrend runs on the client host and is enabled, after {:.0?}; dataplane: {backend} {reason}", begun.elapsed()));
+    let (backend, reason) = (
+        capabilities["backend"].as_str().unwrap_or("?"),
+        capabilities["reason"].as_str().unwrap_or(""),
+    );
+    story.tell(&format!(
+        "warrend runs on the client host and is enabled, after {:.0?}; dataplane: {backend} {reason}",
+        begun.elapsed()
+    ));
     Ok((daemon, Arc::clone(&site.client().namespace)))
 }
 
-fn working(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Connection, since: Instant, from: &str) -> Result<()> {
+fn working(
+    story: &Story,
+    site: &mut Site<'_>,
+    daemon: &Daemon,
+    connection: &Connection,
+    since: Instant,
+    from: &str,
+) -> Result<()> {
     let client = Arc::clone(&site.client().namespace);
     await_session_up(daemon, SOON)?;
-    story.tell(&format!("the tunnel is active: {} ms after \"{from}\"", since.elapsed().as_millis()));
+    story.tell(&format!(
+        "the tunnel is active: {} ms after \"{from}\"",
+        since.elapsed().as_millis()
+    ));
     let dz_ip = connection.user.dz_ip;
     await_routes(&client, SOON)?;
     ping::first_reply(&client, dz_ip, TEST_ADDRESSES[0], SOON)?;
-    story.tell(&format!("the first ping crosses: {} ms after \"{from}\"", since.elapsed().as_millis()));
+    story.tell(&format!(
+        "the first ping crosses: {} ms after \"{from}\"",
+        since.elapsed().as_millis()
+    ));
     let end = connection.end.clone();
     until("the device has the session", SOON, || {
         let session = site.device().session(&end)?;
         Ok(Ask::holds(session.established, || session.detail))
     })?;
-    story.tell(&format!("BGP is established with the device: {}", site.device().session(&end)?.detail));
+    story.tell(&format!(
+        "BGP is established with the device: {}",
+        site.device().session(&end)?.detail
+    ));
     for route in bgp_routes(&client)? {
         let text = |field: &str| route[field].as_str().unwrap_or("?").to_owned();
         story.tell(&format!(
@@ -211,7 +274,9 @@ fn working(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: &Con
     for address in TEST_ADDRESSES {
         let out = ping::first_reply(&client, dz_ip, address, SOON)?;
         let back = ping::first_reply(&device, address, dz_ip, SOON)?;
-        story.tell(&format!("ping {dz_ip} -> {address}: {out:.1?}, and back: {back:.1?}"));
+        story.tell(&format!(
+            "ping {dz_ip} -> {address}: {out:.1?}, and back: {back:.1?}"
+        ));
     }
     Ok(())
 }
@@ -229,20 +294,39 @@ fn delete_link(story: &Story, site: &mut Site<'_>, daemon: &Daemon, connection: 
     let deleted = Instant::now();
     story.tell(&format!("somebody deletes {LINK} behind warrend's back"));
     until("the link is back", SOON, || {
-        Ok(Ask::holds(link_index(&client, LINK).is_ok_and(|index| index != before), || "it is not".into()))
+        Ok(Ask::holds(
+            link_index(&client, LINK).is_ok_and(|index| index != before),
+            || "it is not".into(),
+        ))
     })?;
-    story.tell(&format!("{LINK} is back: {} ms after it was deleted", deleted.elapsed().as_millis()));
+    story.tell(&format!(
+        "{LINK} is back: {} ms after it was deleted",
+        deleted.elapsed().as_millis()
+    ));
     await_session_up(daemon, SOON)?;
     ping::first_reply(&client, connection.user.dz_ip, TEST_ADDRESSES[0], SOON)?;
-    story.tell(&format!("pings cross again: {} ms after it was deleted", deleted.elapsed().as_millis()));
+    story.tell(&format!(
+        "pings cross again: {} ms after it was deleted",
+        deleted.elapsed().as_millis()
+    ));
     Ok(())
 }
 
-fn kill_daemon(story: &Story, client: &Namespace, daemon: &mut Daemon, connection: &Connection) -> Result<()> {
+fn kill_daemon(
+    story: &Story,
+    client: &Namespace,
+    daemon: &mut Daemon,
+    connection: &Connection,
+) -> Result<()> {
     // The session must be back before the next step, and the route to ping with it.
     await_session_up(daemon, SOON)?;
     await_routes(client, SOON)?;
-    let pings = ping::Stream::start(client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(10))?;
+    let pings = ping::Stream::start(
+        client,
+        connection.user.dz_ip,
+        TEST_ADDRESSES[0],
+        Duration::from_millis(10),
+    )?;
     daemon.kill()?;
     story.tell("warrend is killed (SIGKILL), while a ping runs every 10 ms");
     let ready = daemon.resume()?;
@@ -253,11 +337,21 @@ fn kill_daemon(story: &Story, client: &Namespace, daemon: &mut Daemon, connectio
         report.sent,
         report.lost.len()
     ));
-    ensure!(report.lost.is_empty(), "the crash cost packets: {:?}", report.lost);
+    ensure!(
+        report.lost.is_empty(),
+        "the crash cost packets: {:?}",
+        report.lost
+    );
     Ok(())
 }
 
-fn ban(story: &Story, site: &Site<'_>, daemon: &Daemon, connection: &Connection, client: &Namespace) -> Result<()> {
+fn ban(
+    story: &Story,
+    site: &Site<'_>,
+    daemon: &Daemon,
+    connection: &Connection,
+    client: &Namespace,
+) -> Result<()> {
     let banned = Instant::now();
     site.network.edit_user(connection.pubkey, |user| {
         user.status = UserStatus::BANNED;
@@ -266,7 +360,15 @@ fn ban(story: &Story, site: &Site<'_>, daemon: &Daemon, connection: &Connection,
     })?;
     story.tell("the user is banned on the ledger");
     await_gone(client, daemon, SOON)?;
-    story.tell(&format!("the tunnel is gone, with its routes: {} ms after the ban", banned.elapsed().as_millis()));
-    ping::no_reply(client, connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(200))?;
+    story.tell(&format!(
+        "the tunnel is gone, with its routes: {} ms after the ban",
+        banned.elapsed().as_millis()
+    ));
+    ping::no_reply(
+        client,
+        connection.user.dz_ip,
+        TEST_ADDRESSES[0],
+        Duration::from_millis(200),
+    )?;
     Ok(())
 }

@@ -59,7 +59,11 @@ impl TunnelEnd {
     }
 
     fn peer(&self) -> Peer {
-        Peer { local: self.overlay, neighbor: self.neighbor(), dz_ip: self.dz_ip }
+        Peer {
+            local: self.overlay,
+            neighbor: self.neighbor(),
+            dz_ip: self.dz_ip,
+        }
     }
 }
 
@@ -106,8 +110,19 @@ impl Device {
     ///
     /// # Errors
     /// When the system refuses, or when a program is missing or does not start.
-    pub fn start(internet: &Internet, devnet: &Path, directory: &Path, config: &DeviceConfig) -> Result<Self> {
-        let Host { namespace, address, spare_address, gateway, .. } = internet.host(&config.role)?;
+    pub fn start(
+        internet: &Internet,
+        devnet: &Path,
+        directory: &Path,
+        config: &DeviceConfig,
+    ) -> Result<Self> {
+        let Host {
+            namespace,
+            address,
+            spare_address,
+            gateway,
+            ..
+        } = internet.host(&config.role)?;
         let namespace = Arc::new(namespace);
         let mut lines = format!("route add default via {gateway} table {OUTSIDE_TABLE}\n");
         for own in [address, spare_address] {
@@ -127,13 +142,32 @@ impl Device {
             router_id: address,
             local_asn: config.local_asn,
             user_asn: config.user_asn,
-            announced: config.test_addresses.iter().map(|&test| Ipv4Net::from(test)).collect(),
+            announced: config
+                .test_addresses
+                .iter()
+                .map(|&test| Ipv4Net::from(test))
+                .collect(),
             peers: Vec::new(),
             is_graceful: config.is_graceful,
         };
-        let speaker = Speaker::start(config.flavour, Arc::clone(&namespace), files.clone(), speaker_config)?;
+        let speaker = Speaker::start(
+            config.flavour,
+            Arc::clone(&namespace),
+            files.clone(),
+            speaker_config,
+        )?;
         let test_addresses = config.test_addresses.clone();
-        Ok(Self { speaker, test_addresses, address, spare_address, namespace, end, tunnels: Vec::new(), files, pim: None })
+        Ok(Self {
+            speaker,
+            test_addresses,
+            address,
+            spare_address,
+            namespace,
+            end,
+            tunnels: Vec::new(),
+            files,
+            pim: None,
+        })
     }
 
     /// Makes the end of a tunnel, and expects its user's session. The first multicast tunnel starts the PIM router.
@@ -152,7 +186,11 @@ impl Device {
     /// # Errors
     /// When the dataplane or the BGP daemon refuse.
     pub fn remove_tunnel(&mut self, name: &str) -> Result<()> {
-        let at = self.tunnels.iter().position(|tunnel| tunnel.name == name).with_context(|| format!("the device has no {name}"))?;
+        let at = self
+            .tunnels
+            .iter()
+            .position(|tunnel| tunnel.name == name)
+            .with_context(|| format!("the device has no {name}"))?;
         let tunnel = self.tunnels.remove(at);
         self.speaker.set_peers(self.peers())?;
         self.end.order(&Order::Remove(tunnel))
@@ -167,11 +205,18 @@ impl Device {
         const MARK: u32 = 2;
         const TABLE: u32 = 202;
         let name = format!("{}t", end.name);
-        self.end.order(&Order::Add(TunnelEnd { name: name.clone(), local, remote, ..end.clone() }))?;
+        self.end.order(&Order::Add(TunnelEnd {
+            name: name.clone(),
+            local,
+            remote,
+            ..end.clone()
+        }))?;
         for reflect in ["fwmark_reflect", "tcp_fwmark_accept"] {
             self.namespace.sysctl(&format!("ipv4/{reflect}"), "1")?;
         }
-        self.namespace.ip(&format!("rule add fwmark {MARK} lookup {TABLE} priority 90\nroute add default dev {name} table {TABLE}\n"))?;
+        self.namespace.ip(&format!(
+            "rule add fwmark {MARK} lookup {TABLE} priority 90\nroute add default dev {name} table {TABLE}\n"
+        ))?;
         self.namespace.nft(&format!(
             "table ip twin {{ chain inwards {{ type filter hook prerouting priority -150; iifname \"{name}\" meta mark set {MARK}; }}; }}\n"
         ))
@@ -182,9 +227,14 @@ impl Device {
     /// # Errors
     /// When the system or the BGP daemon refuse.
     pub fn add_overlay(&mut self, end: &TunnelEnd, overlay: Ipv4Addr) -> Result<()> {
-        self.namespace.ip(&format!("addr add {overlay}/31 dev {}\n", end.name))?;
-        let other = TunnelEnd { overlay, ..end.clone() };
-        self.speaker.set_peers(self.peers().into_iter().chain([other.peer()]).collect())
+        self.namespace
+            .ip(&format!("addr add {overlay}/31 dev {}\n", end.name))?;
+        let other = TunnelEnd {
+            overlay,
+            ..end.clone()
+        };
+        self.speaker
+            .set_peers(self.peers().into_iter().chain([other.peer()]).collect())
     }
 
     /// Gives a user another part in multicast, or another address inside; its link and its session stay.
@@ -192,15 +242,21 @@ impl Device {
     /// # Errors
     /// When there is no such tunnel, or the system or the BGP daemon refuse.
     pub fn set_role(&mut self, name: &str, multicast: Multicast, dz_ip: Ipv4Addr) -> Result<()> {
-        let tunnel = self.tunnels.iter_mut().find(|tunnel| tunnel.name == name).with_context(|| format!("the device has no {name}"))?;
+        let tunnel = self
+            .tunnels
+            .iter_mut()
+            .find(|tunnel| tunnel.name == name)
+            .with_context(|| format!("the device has no {name}"))?;
         let before = tunnel.clone();
         (tunnel.multicast, tunnel.dz_ip) = (multicast, dz_ip);
         let now = tunnel.clone();
         if before.multicast == Multicast::Publisher {
-            self.namespace.ip(&format!("addr del {}\n", connected_source(&before)))?;
+            self.namespace
+                .ip(&format!("addr del {}\n", connected_source(&before)))?;
         }
         if now.multicast == Multicast::Publisher {
-            self.namespace.ip(&format!("addr add {}\n", connected_source(&now)))?;
+            self.namespace
+                .ip(&format!("addr add {}\n", connected_source(&now)))?;
         }
         self.speaker.set_peers(self.peers())
     }
@@ -210,7 +266,9 @@ impl Device {
     /// # Errors
     /// When there was no multicast tunnel yet.
     pub fn pim(&self) -> Result<&PimRouter> {
-        self.pim.as_ref().context("the device has no multicast tunnel, and so no PIM router")
+        self.pim
+            .as_ref()
+            .context("the device has no multicast tunnel, and so no PIM router")
     }
 
     fn set_up_multicast(&mut self, tunnel: &TunnelEnd) -> Result<()> {
@@ -223,8 +281,12 @@ impl Device {
         }
         self.namespace.ip(&lines)?;
         if self.pim.is_none() {
-            self.namespace.ip(&format!("addr add {RENDEZVOUS_POINT}/32 dev lo\n"))?;
-            self.pim = Some(PimRouter::start(Arc::clone(&self.namespace), self.files.join("pim"))?);
+            self.namespace
+                .ip(&format!("addr add {RENDEZVOUS_POINT}/32 dev lo\n"))?;
+            self.pim = Some(PimRouter::start(
+                Arc::clone(&self.namespace),
+                self.files.join("pim"),
+            )?);
         }
         self.pim()?.take_interface(&tunnel.name)
     }

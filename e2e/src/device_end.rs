@@ -16,7 +16,10 @@ use warren_dataplane::{
     select::{self, Choice, Settings},
     userspace::{UserspaceSettings, run_forwarder},
 };
-use warren_state::{Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, StepOutcome, TunnelId};
+use warren_state::{
+    Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, StepOutcome,
+    TunnelId,
+};
 
 use crate::{device::TunnelEnd, netns::Namespace};
 
@@ -59,10 +62,17 @@ impl DeviceEnd {
     /// When the program does not start or finds no backend.
     pub fn start(devnet: &Path, namespace: &Namespace, backend: &str, directory: &Path) -> Result<Self> {
         let mut command = namespace.command(devnet);
-        command.args(["device-end", "--dataplane", backend, "--socket"]).arg(directory.join("forwarder.sock"));
+        command
+            .args(["device-end", "--dataplane", backend, "--socket"])
+            .arg(directory.join("forwarder.sock"));
         let (child, orders, answers) = piped(&mut command)?;
-        let mut end = Self { child, orders, answers };
-        end.answer().context("the device's end of the tunnels did not start")?;
+        let mut end = Self {
+            child,
+            orders,
+            answers,
+        };
+        end.answer()
+            .context("the device's end of the tunnels did not start")?;
         Ok(end)
     }
 
@@ -71,7 +81,8 @@ impl DeviceEnd {
     /// # Errors
     /// With the child's reason.
     pub fn order(&mut self, order: &Order) -> Result<()> {
-        writeln!(self.orders, "{}", serde_json::to_string(order)?).context("the device's end of the tunnels is gone")?;
+        writeln!(self.orders, "{}", serde_json::to_string(order)?)
+            .context("the device's end of the tunnels is gone")?;
         self.answer().with_context(|| format!("{order:?}"))
     }
 
@@ -95,7 +106,11 @@ impl Drop for DeviceEnd {
 }
 
 fn piped(command: &mut Command) -> Result<(Child, ChildStdin, BufReader<ChildStdout>)> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {command:?}"))?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
     let orders = child.stdin.take().context("no pipe to the child")?;
     let answers = child.stdout.take().context("no pipe from the child")?;
     Ok((child, orders, BufReader::new(answers)))
@@ -114,7 +129,9 @@ pub async fn serve(dataplane: Result<Arc<dyn Dataplane>>) -> Result<()> {
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(tokio::io::stdin()));
     while let Some(line) = lines.next_line().await? {
         let answer = match serde_json::from_str(&line) {
-            Ok(order) => carry_out(&*dataplane, order).await.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done),
+            Ok(order) => carry_out(&*dataplane, order)
+                .await
+                .map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done),
             Err(error) => Answer::Failed(format!("not an order: {error}")),
         };
         say(&answer)?;
@@ -126,19 +143,46 @@ async fn carry_out(dataplane: &dyn Dataplane, order: Order) -> Result<()> {
     match order {
         Order::Add(end) => add(dataplane, &end).await,
         Order::Remove(end) => {
-            let removal = Removal { tunnel: identity(&end), link: LinkName::new(end.name)?, rules: BTreeSet::new() };
+            let removal = Removal {
+                tunnel: identity(&end),
+                link: LinkName::new(end.name)?,
+                rules: BTreeSet::new(),
+            };
             let report = dataplane.remove(removal).await;
-            report.failed.first().map_or(Ok(()), |fault| Err(anyhow!(fault.clone())))
+            report
+                .failed
+                .first()
+                .map_or(Ok(()), |fault| Err(anyhow!(fault.clone())))
         }
     }
 }
 
 async fn add(dataplane: &dyn Dataplane, end: &TunnelEnd) -> Result<()> {
     let link = LinkName::new(end.name.clone())?;
-    let spec = LinkSpec { name: link.clone(), local: end.local, remote: end.remote, ttl: TTL, mtu: MTU };
-    let address = Address { address: end.overlay, prefix_len: 31, scope: AddressScope::Universe };
-    let actions = [Action::CreateLink { spec, incarnation: Incarnation(1) }, Action::AddAddress { address }];
-    let steps = actions.map(|action| PlannedStep { tunnel: identity(end), link: link.clone(), action });
+    let spec = LinkSpec {
+        name: link.clone(),
+        local: end.local,
+        remote: end.remote,
+        ttl: TTL,
+        mtu: MTU,
+    };
+    let address = Address {
+        address: end.overlay,
+        prefix_len: 31,
+        scope: AddressScope::Universe,
+    };
+    let actions = [
+        Action::CreateLink {
+            spec,
+            incarnation: Incarnation(1),
+        },
+        Action::AddAddress { address },
+    ];
+    let steps = actions.map(|action| PlannedStep {
+        tunnel: identity(end),
+        link: link.clone(),
+        action,
+    });
     for outcome in dataplane.apply(steps.into()).await {
         match outcome {
             StepOutcome::Done | StepOutcome::AlreadySo => {}
@@ -150,7 +194,10 @@ async fn add(dataplane: &dyn Dataplane, end: &TunnelEnd) -> Result<()> {
 
 fn identity(end: &TunnelEnd) -> TunnelId {
     let mut bytes = [0xde; 32];
-    for (at, byte) in bytes.iter_mut().zip(end.overlay.octets().into_iter().chain(end.name.bytes())) {
+    for (at, byte) in bytes
+        .iter_mut()
+        .zip(end.overlay.octets().into_iter().chain(end.name.bytes()))
+    {
         *at = byte;
     }
     TunnelId(Pubkey(bytes))
@@ -158,7 +205,9 @@ fn identity(end: &TunnelEnd) -> TunnelId {
 
 fn say(answer: &Answer) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(answer)?).and_then(|()| out.flush()).context("cannot answer")
+    writeln!(out, "{}", serde_json::to_string(answer)?)
+        .and_then(|()| out.flush())
+        .context("cannot answer")
 }
 
 /// The backend of this name in the current namespace. Its forwarder, where it has one, is this program too.

@@ -65,22 +65,43 @@ impl Running {
     /// When there is none or more than one, or when it cannot be entered.
     pub fn enter(pid: Option<u32>) -> Result<Self> {
         let value = match pid {
-            Some(pid) => read(&folder().join(format!("{pid}.json"))).with_context(|| format!("there is no devnet of process {pid}"))?,
+            Some(pid) => read(&folder().join(format!("{pid}.json")))
+                .with_context(|| format!("there is no devnet of process {pid}"))?,
             None => only()?,
         };
         let pid = value["pid"].as_u64().context("a devnet without process id")?;
         enter_namespaces(pid)?;
-        let rpc = value["rpc"].as_str().and_then(|url| url.strip_prefix("http://")).context("this devnet has no ledger")?;
-        let program_id: Pubkey = value["program_id"].as_str().context("a devnet without program id")?.parse()?;
-        Ok(Self { network: Network { rpc: Rpc { server: rpc.parse()? }, program_id }, value })
+        let rpc = value["rpc"]
+            .as_str()
+            .and_then(|url| url.strip_prefix("http://"))
+            .context("this devnet has no ledger")?;
+        let program_id: Pubkey = value["program_id"]
+            .as_str()
+            .context("a devnet without program id")?
+            .parse()?;
+        Ok(Self {
+            network: Network {
+                rpc: Rpc { server: rpc.parse()? },
+                program_id,
+            },
+            value,
+        })
     }
 }
 
 fn only() -> Result<Value> {
-    let mut found: Vec<Value> =
-        fs::read_dir(folder()).into_iter().flatten().flatten().filter_map(|entry| read(&entry.path()).ok()).collect();
+    let mut found: Vec<Value> = fs::read_dir(folder())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| read(&entry.path()).ok())
+        .collect();
     found.retain(is_alive);
-    ensure!(found.len() < 2, "{} devnets are running: name one with --devnet PID", found.len());
+    ensure!(
+        found.len() < 2,
+        "{} devnets are running: name one with --devnet PID",
+        found.len()
+    );
     match found.pop() {
         Some(value) => Ok(value),
         None => bail!("no devnet is running: warren-devnet up"),
@@ -88,7 +109,9 @@ fn only() -> Result<Value> {
 }
 
 fn is_alive(value: &Value) -> bool {
-    value["pid"].as_u64().is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
+    value["pid"]
+        .as_u64()
+        .is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists())
 }
 
 fn read(path: &Path) -> Result<Value> {
@@ -99,11 +122,16 @@ fn read(path: &Path) -> Result<Value> {
 
 /// Into the user namespace (when it is another) and the network namespace of a process.
 fn enter_namespaces(pid: u64) -> Result<()> {
-    for (name, flag) in [("user", CloneFlags::CLONE_NEWUSER), ("net", CloneFlags::CLONE_NEWNET)] {
+    for (name, flag) in [
+        ("user", CloneFlags::CLONE_NEWUSER),
+        ("net", CloneFlags::CLONE_NEWNET),
+    ] {
         let (own, its) = (format!("/proc/self/ns/{name}"), format!("/proc/{pid}/ns/{name}"));
-        let same = fs::read_link(&own)? == fs::read_link(&its).with_context(|| format!("process {pid} is gone or not yours"))?;
+        let same = fs::read_link(&own)?
+            == fs::read_link(&its).with_context(|| format!("process {pid} is gone or not yours"))?;
         if !same {
-            setns(File::open(&its)?, flag).with_context(|| format!("cannot enter the devnet's {name} namespace"))?;
+            setns(File::open(&its)?, flag)
+                .with_context(|| format!("cannot enter the devnet's {name} namespace"))?;
         }
     }
     Ok(())
@@ -116,5 +144,6 @@ fn folder() -> PathBuf {
 
 /// A file counts only when the user who asks wrote it: whose file it is decides into which namespaces we go.
 fn is_own(path: &Path) -> bool {
-    path.metadata().is_ok_and(|metadata| metadata.uid() == nix::unistd::Uid::effective().as_raw())
+    path.metadata()
+        .is_ok_and(|metadata| metadata.uid() == nix::unistd::Uid::effective().as_raw())
 }

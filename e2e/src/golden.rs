@@ -47,7 +47,13 @@ impl Golden {
     ///
     /// # Errors
     /// When they do not within the deadline, or a command cannot be run.
-    pub fn holds(&self, service: &str, state: &str, soon: Duration, mut typed: impl FnMut(&[&str]) -> Result<Said>) -> Result<()> {
+    pub fn holds(
+        &self,
+        service: &str,
+        state: &str,
+        soon: Duration,
+        mut typed: impl FnMut(&[&str]) -> Result<Said>,
+    ) -> Result<()> {
         let file = path(service, state);
         let template = read(&file)?;
         let what = format!("{} is what is printed", file.display());
@@ -72,7 +78,8 @@ impl Golden {
         let template = read(&file)?;
         let words = words.join(" ");
         let expected = commands(&template).into_iter().find(|(typed, _)| *typed == words);
-        let (_, expected) = expected.with_context(|| format!("{} does not know {words:?}", file.display()))?;
+        let (_, expected) =
+            expected.with_context(|| format!("{} does not know {words:?}", file.display()))?;
         match self.difference(&expected, &said.out) {
             Some(difference) => bail!("{}\n$ {words}\n{difference}\n{said}", file.display()),
             None => Ok(()),
@@ -87,7 +94,9 @@ impl Golden {
             printed_parts.drain(..printed_parts.len().saturating_sub(expected_parts.len()));
         }
         let pairs = expected_parts.iter().zip(&printed_parts);
-        let different: Vec<String> = pairs.filter_map(|(expected, printed)| self.differs(expected, printed)).collect();
+        let different: Vec<String> = pairs
+            .filter_map(|(expected, printed)| self.differs(expected, printed))
+            .collect();
         if !different.is_empty() {
             return Some(different.join("\n"));
         }
@@ -109,15 +118,24 @@ impl Golden {
         for (number, (wanted, found)) in expected.iter().zip(printed).enumerate() {
             let (wanted, found) = (cells(wanted), cells(found));
             if wanted.len() != found.len() {
-                different.push(format!("line {number}: {} cells are expected, {} are printed", wanted.len(), found.len()));
+                different.push(format!(
+                    "line {number}: {} cells are expected, {} are printed",
+                    wanted.len(),
+                    found.len()
+                ));
             }
             let each = heads.iter().zip(wanted.iter().zip(&found));
             let off = each.filter(|(_, (wanted, found))| !self.fits(wanted, found));
-            different
-                .extend(off.map(|(head, (wanted, found))| format!("line {number}, {head}: {wanted:?} is expected, {found:?} is printed")));
+            different.extend(off.map(|(head, (wanted, found))| {
+                format!("line {number}, {head}: {wanted:?} is expected, {found:?} is printed")
+            }));
         }
         if expected.len() != printed.len() {
-            different.push(format!("{} lines are expected, {} are printed", expected.len(), printed.len()));
+            different.push(format!(
+                "{} lines are expected, {} are printed",
+                expected.len(),
+                printed.len()
+            ));
         }
         let laid_out = laid_out(&printed.iter().map(|line| cells(line)).collect::<Vec<_>>());
         if different.is_empty() && laid_out != printed {
@@ -132,13 +150,20 @@ impl Golden {
 
     /// Whether a text is what a pattern with placeholders means.
     fn fits(&self, pattern: &str, text: &str) -> bool {
-        let Some((before, rest)) = pattern.split_once("{{") else { return pattern == text };
-        let (Some((name, after)), Some(text)) = (rest.split_once("}}"), text.strip_prefix(before)) else { return false };
+        let Some((before, rest)) = pattern.split_once("{{") else {
+            return pattern == text;
+        };
+        let (Some((name, after)), Some(text)) = (rest.split_once("}}"), text.strip_prefix(before)) else {
+            return false;
+        };
         match (self.values.get(name), Free::named(name)) {
-            (Some(value), _) => text.strip_prefix(value.as_str()).is_some_and(|text| self.fits(after, text)),
+            (Some(value), _) => text
+                .strip_prefix(value.as_str())
+                .is_some_and(|text| self.fits(after, text)),
             (None, Some(free)) => {
                 let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-                ends.map(|end| text.split_at(end)).any(|(value, text)| free.takes(value) && self.fits(after, text))
+                ends.map(|end| text.split_at(end))
+                    .any(|(value, text)| free.takes(value) && self.fits(after, text))
             }
             (None, None) => false,
         }
@@ -157,10 +182,15 @@ impl Free {
     fn takes(self, value: &str) -> bool {
         match self {
             Self::Time => {
-                let form: String = value.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+                let form: String = value
+                    .chars()
+                    .map(|letter| if letter.is_ascii_digit() { '0' } else { letter })
+                    .collect();
                 ["0000-00-00 00:00:00 UTC", "0000-00-00T00:00:00Z", "0000000000"].contains(&form.as_str())
             }
-            Self::Key => (32..=44).contains(&value.len()) && value.chars().all(|letter| letter.is_ascii_alphanumeric()),
+            Self::Key => {
+                (32..=44).contains(&value.len()) && value.chars().all(|letter| letter.is_ascii_alphanumeric())
+            }
         }
     }
 }
@@ -198,13 +228,29 @@ fn cells(line: &str) -> Vec<&str> {
 
 /// The reference's layout: columns as wide as their widest cell on a terminal, a blank on each side of it, nothing cut at the end.
 fn laid_out(rows: &[Vec<&str>]) -> Vec<String> {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
-    let padded = |(column, cell): (usize, &&str)| format!(" {cell}{} ", " ".repeat(width(column).saturating_sub(cell.width())));
-    rows.iter().map(|row| row.iter().enumerate().map(padded).collect::<Vec<_>>().join("|")).collect()
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.width())
+            .max()
+            .unwrap_or(0)
+    };
+    let padded = |(column, cell): (usize, &&str)| {
+        format!(
+            " {cell}{} ",
+            " ".repeat(width(column).saturating_sub(cell.width()))
+        )
+    };
+    rows.iter()
+        .map(|row| row.iter().enumerate().map(padded).collect::<Vec<_>>().join("|"))
+        .collect()
 }
 
 fn path(service: &str, state: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/cli").join(service).join(format!("{state}.tmpl"))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../fixtures/cli")
+        .join(service)
+        .join(format!("{state}.tmpl"))
 }
 
 fn read(file: &Path) -> Result<String> {
@@ -235,7 +281,9 @@ mod tests {
     );
 
     fn difference(printed: &str) -> Option<String> {
-        Golden::default().with("client", "192.0.2.1").difference(TEMPLATE, printed)
+        Golden::default()
+            .with("client", "192.0.2.1")
+            .difference(TEMPLATE, printed)
     }
 
     #[test]
@@ -246,14 +294,29 @@ mod tests {
     #[test]
     fn every_kind_of_difference_is_told() {
         for (printed, part) in [
-            (PRINTED.replace("192.0.2.1", "192.0.2.2"), "line 1, IP: \"{{client}}\" is expected, \"192.0.2.2\" is printed"),
+            (
+                PRINTED.replace("192.0.2.1", "192.0.2.2"),
+                "line 1, IP: \"{{client}}\" is expected, \"192.0.2.2\" is printed",
+            ),
             (PRINTED.replace("11:26:15 UTC", "now         "), "line 1, Since:"),
             (PRINTED.replace("7vKK", "0OIl!"), "- owner: {{key}}, done"),
             (PRINTED.replace(" x   ", " x  "), "laid out otherwise"),
-            (PRINTED.replace("192.0.2.1 \n", "192.0.2.1\n"), "laid out otherwise"),
-            (PRINTED.replace(" x    |", " x    | more |"), "line 1: 3 cells are expected, 4 are printed"),
-            (PRINTED.replace("owner", " y    | 2026-11-26 11:26:15 UTC | 192.0.2.1 \nowner"), "2 lines are expected, 3 are printed"),
-            (PRINTED.replace("done\n", "done\nmore\n"), "2 tables and lines are expected, 3 are printed"),
+            (
+                PRINTED.replace("192.0.2.1 \n", "192.0.2.1\n"),
+                "laid out otherwise",
+            ),
+            (
+                PRINTED.replace(" x    |", " x    | more |"),
+                "line 1: 3 cells are expected, 4 are printed",
+            ),
+            (
+                PRINTED.replace("owner", " y    | 2026-11-26 11:26:15 UTC | 192.0.2.1 \nowner"),
+                "2 lines are expected, 3 are printed",
+            ),
+            (
+                PRINTED.replace("done\n", "done\nmore\n"),
+                "2 tables and lines are expected, 3 are printed",
+            ),
             (String::new(), "2 tables and lines are expected, 0 are printed"),
         ] {
             let told = difference(&printed).unwrap_or_default();
@@ -264,14 +327,29 @@ mod tests {
     #[test]
     fn where_the_beginning_is_anything_the_end_still_counts() {
         let golden = Golden::default();
-        for (printed, fits) in [("b\n", true), ("x\ny | z\nb\n", true), ("b\nx\n", false), ("", false)] {
-            assert_eq!(golden.difference("{{lines}}\nb\n", printed).is_none(), fits, "{printed:?}");
+        for (printed, fits) in [
+            ("b\n", true),
+            ("x\ny | z\nb\n", true),
+            ("b\nx\n", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                golden.difference("{{lines}}\nb\n", printed).is_none(),
+                fits,
+                "{printed:?}"
+            );
         }
     }
 
     #[test]
     fn commands_are_read_with_what_they_print() {
         let template = "What this is.\n$ status\n a | b \n\n$ user list --json\n[]\n";
-        assert_eq!(commands(template), [("status", " a | b \n\n".to_owned()), ("user list --json", "[]\n".to_owned())]);
+        assert_eq!(
+            commands(template),
+            [
+                ("status", " a | b \n\n".to_owned()),
+                ("user list --json", "[]\n".to_owned())
+            ]
+        );
     }
 }

@@ -35,22 +35,29 @@ impl Sender {
     /// # Errors
     /// When there is no socket to be had.
     pub fn start(namespace: &Namespace, group: Ipv4Addr, period: Duration) -> Result<Self> {
-        let socket = namespace.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("no socket to send from"))?;
+        let socket = namespace
+            .enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("no socket to send from"))?;
         socket.set_multicast_ttl_v4(TTL)?;
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
         let (told, count) = (Arc::clone(&stop), Arc::clone(&sent));
-        let worker = thread::Builder::new().name("group-sender".into()).spawn(move || {
-            let mut next = Instant::now();
-            while !told.load(Ordering::Relaxed) {
-                let number = count.load(Ordering::Relaxed);
-                // A message that does not leave the host is one that is not received; the next one may be.
-                let _ = socket.send_to(&number.to_be_bytes(), SocketAddrV4::new(group, PORT));
-                count.store(number + 1, Ordering::Relaxed);
-                next += period;
-                thread::sleep(next.saturating_duration_since(Instant::now()));
-            }
-        })?;
-        Ok(Self { stop, sent, worker: Some(worker) })
+        let worker = thread::Builder::new()
+            .name("group-sender".into())
+            .spawn(move || {
+                let mut next = Instant::now();
+                while !told.load(Ordering::Relaxed) {
+                    let number = count.load(Ordering::Relaxed);
+                    // A message that does not leave the host is one that is not received; the next one may be.
+                    let _ = socket.send_to(&number.to_be_bytes(), SocketAddrV4::new(group, PORT));
+                    count.store(number + 1, Ordering::Relaxed);
+                    next += period;
+                    thread::sleep(next.saturating_duration_since(Instant::now()));
+                }
+            })?;
+        Ok(Self {
+            stop,
+            sent,
+            worker: Some(worker),
+        })
     }
 
     /// How many messages were sent so far: the next one's number.
@@ -66,7 +73,9 @@ impl Sender {
     pub fn finish(mut self) -> Result<u32> {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(worker) = self.worker.take() {
-            worker.join().map_err(|_| anyhow!("the sender of messages panicked"))?;
+            worker
+                .join()
+                .map_err(|_| anyhow!("the sender of messages panicked"))?;
         }
         Ok(self.sent())
     }
@@ -94,40 +103,72 @@ impl Receiver {
     /// When there is no route to the group.
     pub fn join(namespace: &Namespace, group: Ipv4Addr) -> Result<Self> {
         let socket = namespace.enter(|| {
-            let socket = UdpSocket::bind((group, PORT)).with_context(|| format!("cannot receive at {group}"))?;
-            socket.join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED).with_context(|| format!("cannot join {group}"))?;
+            let socket =
+                UdpSocket::bind((group, PORT)).with_context(|| format!("cannot receive at {group}"))?;
+            socket
+                .join_multicast_v4(&group, &Ipv4Addr::UNSPECIFIED)
+                .with_context(|| format!("cannot join {group}"))?;
             Ok(socket)
         })?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let mut receiver = Self { stop: Arc::default(), numbers: Arc::default(), sources: Arc::default(), worker: None };
-        let (stop, numbers, sources) = (Arc::clone(&receiver.stop), Arc::clone(&receiver.numbers), Arc::clone(&receiver.sources));
-        receiver.worker = Some(thread::Builder::new().name("group-receiver".into()).spawn(move || {
-            let mut message = [0; 4];
-            while !stop.load(Ordering::Relaxed) {
-                match socket.recv_from(&mut message) {
-                    Ok((4, std::net::SocketAddr::V4(from))) => {
-                        numbers.lock().unwrap_or_else(PoisonError::into_inner).insert(u32::from_be_bytes(message));
-                        sources.lock().unwrap_or_else(PoisonError::into_inner).insert(*from.ip());
+        let mut receiver = Self {
+            stop: Arc::default(),
+            numbers: Arc::default(),
+            sources: Arc::default(),
+            worker: None,
+        };
+        let (stop, numbers, sources) = (
+            Arc::clone(&receiver.stop),
+            Arc::clone(&receiver.numbers),
+            Arc::clone(&receiver.sources),
+        );
+        receiver.worker = Some(
+            thread::Builder::new()
+                .name("group-receiver".into())
+                .spawn(move || {
+                    let mut message = [0; 4];
+                    while !stop.load(Ordering::Relaxed) {
+                        match socket.recv_from(&mut message) {
+                            Ok((4, std::net::SocketAddr::V4(from))) => {
+                                numbers
+                                    .lock()
+                                    .unwrap_or_else(PoisonError::into_inner)
+                                    .insert(u32::from_be_bytes(message));
+                                sources
+                                    .lock()
+                                    .unwrap_or_else(PoisonError::into_inner)
+                                    .insert(*from.ip());
+                            }
+                            Ok(_) => {}
+                            Err(error)
+                                if matches!(
+                                    error.kind(),
+                                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                                ) => {}
+                            Err(_) => return,
+                        }
                     }
-                    Ok(_) => {}
-                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
-                    Err(_) => return,
-                }
-            }
-        })?);
+                })?,
+        );
         Ok(receiver)
     }
 
     /// Which messages arrived.
     #[must_use]
     pub fn received(&self) -> BTreeSet<u32> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.numbers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Who sent them.
     #[must_use]
     pub fn sources(&self) -> BTreeSet<Ipv4Addr> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The messages of this range that did not arrive.

@@ -52,8 +52,15 @@ pub fn post(server: SocketAddr, path: &str, body: &str, timeout: Duration) -> Re
 ///
 /// # Errors
 /// As for [`post`].
-pub fn request(server: SocketAddr, method: &str, path: &str, body: &str, timeout: Duration) -> Result<Response> {
-    let stream = TcpStream::connect_timeout(&server, timeout).with_context(|| format!("cannot connect to {server}"))?;
+pub fn request(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+    timeout: Duration,
+) -> Result<Response> {
+    let stream = TcpStream::connect_timeout(&server, timeout)
+        .with_context(|| format!("cannot connect to {server}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(timeout))?;
     exchange(stream, method, path, body).with_context(|| format!("{server}{path}"))
@@ -64,7 +71,8 @@ pub fn request(server: SocketAddr, method: &str, path: &str, body: &str, timeout
 /// # Errors
 /// When the server cannot be reached, is silent for longer than the timeout, or answers something else than HTTP.
 pub fn unix(socket: &Path, method: &str, path: &str, body: &str, timeout: Duration) -> Result<Response> {
-    let stream = UnixStream::connect(socket).with_context(|| format!("cannot connect to {}", socket.display()))?;
+    let stream =
+        UnixStream::connect(socket).with_context(|| format!("cannot connect to {}", socket.display()))?;
     stream.set_read_timeout(Some(timeout))?;
     exchange(stream, method, path, body).with_context(|| format!("{method} {path}"))
 }
@@ -91,7 +99,10 @@ pub(crate) fn read_request(stream: &TcpStream) -> Result<Request> {
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = words.next().zip(words.next()).context("no request")?;
     let headers = headers(&mut reader)?;
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(Ok(0), |(_, value)| value.parse::<usize>())?;
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(Ok(0), |(_, value)| value.parse::<usize>())?;
     let mut body = vec![0; length.min(1 << 24)];
     reader.read_exact(&mut body)?;
     Ok(Request { method, path, body })
@@ -100,7 +111,9 @@ pub(crate) fn read_request(stream: &TcpStream) -> Result<Request> {
 /// Answers with JSON, and means the connection to end.
 pub(crate) fn respond(mut stream: &TcpStream, status: u16, body: &[u8]) -> Result<()> {
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
     Ok(stream.write_all(&[head.as_bytes(), body].concat())?)
 }
 
@@ -116,7 +129,11 @@ fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str)
     let status = status.with_context(|| format!("not HTTP: {status_line:?}"))?;
     let headers = headers(&mut reader)?;
     let body = read_body(&mut reader, &headers)?;
-    Ok(Response { status, headers, body })
+    Ok(Response {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn headers(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
@@ -126,14 +143,21 @@ fn headers(reader: &mut impl BufRead) -> Result<Vec<(String, String)>> {
         if line.is_empty() {
             return Ok(headers);
         }
-        let (name, value) = line.split_once(':').with_context(|| format!("not a header field: {line:?}"))?;
+        let (name, value) = line
+            .split_once(':')
+            .with_context(|| format!("not a header field: {line:?}"))?;
         headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
     bail!("more than 256 header fields")
 }
 
 fn read_body(reader: &mut impl BufRead, headers: &[(String, String)]) -> Result<Vec<u8>> {
-    let header = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let header = |name: &str| {
+        headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         return chunks(reader);
     }
@@ -142,7 +166,11 @@ fn read_body(reader: &mut impl BufRead, headers: &[(String, String)]) -> Result<
         Some(Ok(length)) => {
             ensure!(length <= MAX_BODY, "a body of {length} bytes");
             reader.take(length).read_to_end(&mut body)?;
-            ensure!(body.len() as u64 == length, "the body ends after {} of {length} bytes", body.len());
+            ensure!(
+                body.len() as u64 == length,
+                "the body ends after {} of {length} bytes",
+                body.len()
+            );
         }
         Some(Err(_)) => bail!("not a content length"),
         None => {
@@ -156,7 +184,8 @@ fn chunks(reader: &mut impl BufRead) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     while (body.len() as u64) < MAX_BODY {
         let size = line(reader)?;
-        let size = u64::from_str_radix(size.split(';').next().unwrap_or_default(), 16).context("not a chunk size")?;
+        let size = u64::from_str_radix(size.split(';').next().unwrap_or_default(), 16)
+            .context("not a chunk size")?;
         if size == 0 {
             return Ok(body);
         }
@@ -168,7 +197,11 @@ fn chunks(reader: &mut impl BufRead) -> Result<Vec<u8>> {
 
 fn line(reader: &mut impl BufRead) -> Result<String> {
     let mut text = String::new();
-    let read = reader.by_ref().take(64 << 10).read_line(&mut text).context("no answer")?;
+    let read = reader
+        .by_ref()
+        .take(64 << 10)
+        .read_line(&mut text)
+        .context("no answer")?;
     ensure!(read > 0, "the connection closed early");
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -46,9 +46,18 @@ pub fn contain() -> Result<Option<ExitCode>> {
     }
     unshare(CloneFlags::CLONE_NEWPID).context("cannot make a process namespace")?;
     let mut again = Command::new(std::env::current_exe().context("cannot find this program's own file")?);
-    let status =
-        again.args(std::env::args_os().skip(1)).env(CONTAINED, "1").dies_with_its_starter().status().context("cannot run again")?;
-    Ok(Some(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)))
+    let status = again
+        .args(std::env::args_os().skip(1))
+        .env(CONTAINED, "1")
+        .dies_with_its_starter()
+        .status()
+        .context("cannot run again")?;
+    Ok(Some(
+        status
+            .code()
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from),
+    ))
 }
 
 /// Moves the calling process into a network namespace of its own. Without root it first enters a user namespace in
@@ -66,14 +75,18 @@ pub fn isolate(registry: Registry) -> Result<Registry> {
         Registry::Private
     };
     match registry {
-        Registry::Shared => fs::create_dir_all(REGISTRY).with_context(|| format!("cannot make {REGISTRY}"))?,
+        Registry::Shared => {
+            fs::create_dir_all(REGISTRY).with_context(|| format!("cannot make {REGISTRY}"))?
+        }
         Registry::Private => private_registry()?,
     }
     Ok(registry)
 }
 
 fn only_thread() -> Result<()> {
-    let threads = fs::read_dir("/proc/self/task").context("/proc is not there")?.count();
+    let threads = fs::read_dir("/proc/self/task")
+        .context("/proc is not there")?
+        .count();
     if threads == 1 {
         return Ok(());
     }
@@ -88,8 +101,10 @@ fn become_root_in_a_user_namespace() -> Result<()> {
     fs::write("/proc/self/gid_map", format!("0 {gid} 1")).context("cannot map the group")?;
     fs::write("/proc/self/uid_map", format!("0 {uid} 1")).context("cannot map the user")?;
     let none: Option<&str> = None;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("cannot detach the mounts")?;
-    mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).context("cannot mount a private /run")?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("cannot detach the mounts")?;
+    mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none)
+        .context("cannot mount a private /run")?;
     Ok(())
 }
 
@@ -97,8 +112,10 @@ fn private_registry() -> Result<()> {
     let none: Option<&str> = None;
     fs::create_dir_all(REGISTRY).with_context(|| format!("cannot make {REGISTRY}"))?;
     unshare(CloneFlags::CLONE_NEWNS).context("cannot make a mount namespace")?;
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("cannot detach the mounts")?;
-    mount(Some("tmpfs"), REGISTRY, Some("tmpfs"), MsFlags::empty(), none).with_context(|| format!("cannot mount {REGISTRY}"))?;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .context("cannot detach the mounts")?;
+    mount(Some("tmpfs"), REGISTRY, Some("tmpfs"), MsFlags::empty(), none)
+        .with_context(|| format!("cannot mount {REGISTRY}"))?;
     debug_assert!(Path::new(REGISTRY).is_dir());
     Ok(())
 }

@@ -18,7 +18,9 @@ use surfpool_core::{
         svm::{SurfnetSvm, SurfnetSvmConfig},
     },
 };
-use surfpool_types::{BlockProductionMode, RpcConfig, SimnetConfig, SimnetEvent, SurfpoolConfig, SvmFeatureConfig};
+use surfpool_types::{
+    BlockProductionMode, RpcConfig, SimnetConfig, SimnetEvent, SurfpoolConfig, SvmFeatureConfig,
+};
 
 use serde_json::json;
 
@@ -56,13 +58,24 @@ pub fn start_surfpool(bind: Ipv4Addr, rpc: Rpc, slot_time: Duration) -> Result<(
         feature_config: SvmFeatureConfig::default(),
         skip_blockhash_check: false,
     };
-    let (svm, events, geyser) = SurfnetSvm::new_with_db(None, svm_config).map_err(|error| anyhow!("the ledger cannot start: {error}"))?;
+    let (svm, events, geyser) = SurfnetSvm::new_with_db(None, svm_config)
+        .map_err(|error| anyhow!("the ledger cannot start: {error}"))?;
     let (commands, command_queue) = crossbeam_channel::unbounded();
     let (failed, failure) = crossbeam_channel::bounded(1);
     thread::Builder::new().name("ledger".into()).spawn(move || {
-        let run = start_local_surfnet_runloop(SurfnetSvmLocker::new(svm), config, commands, command_queue, geyser);
+        let run = start_local_surfnet_runloop(
+            SurfnetSvmLocker::new(svm),
+            config,
+            commands,
+            command_queue,
+            geyser,
+        );
         let ended = hiro_system_kit::nestable_block_on(run);
-        let _ = failed.send(ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string()));
+        let _ = failed.send(
+            ended
+                .err()
+                .map_or_else(|| "it ended".to_owned(), |error| error.to_string()),
+        );
     })?;
     let deadline = Instant::now() + scaled(Duration::from_secs(30));
     loop {
@@ -76,7 +89,9 @@ pub fn start_surfpool(bind: Ipv4Addr, rpc: Rpc, slot_time: Duration) -> Result<(
             Ok(_) | Err(_) => bail!("the ledger did not start in time"),
         }
     }
-    thread::Builder::new().name("ledger-events".into()).spawn(move || events.iter().for_each(drop))?;
+    thread::Builder::new()
+        .name("ledger-events".into())
+        .spawn(move || events.iter().for_each(drop))?;
     until("the ledger answers", Duration::from_secs(10), || {
         Ok(match rpc.slot() {
             Ok(_) => Ask::Yes(()),
@@ -84,7 +99,8 @@ pub fn start_surfpool(bind: Ipv4Addr, rpc: Rpc, slot_time: Duration) -> Result<(
         })
     })?;
     // A pass can have run out only where an epoch is over.
-    rpc.call("surfnet_timeTravel", json!([{"absoluteEpoch": FIRST_EPOCH}])).context("the ledger does not leave its first epoch")?;
+    rpc.call("surfnet_timeTravel", json!([{"absoluteEpoch": FIRST_EPOCH}]))
+        .context("the ledger does not leave its first epoch")?;
     Ok(())
 }
 
@@ -97,8 +113,17 @@ fn config(bind: Ipv4Addr, port: u16, slot_time: Duration) -> Result<SurfpoolConf
         instruction_profiling_enabled: false,
         ..SimnetConfig::default()
     };
-    let rpc = RpcConfig { bind_host: bind.to_string(), bind_port: port, ws_port: port + 1, ..RpcConfig::default() };
-    Ok(SurfpoolConfig { simnets: vec![simnet], rpc, ..SurfpoolConfig::default() })
+    let rpc = RpcConfig {
+        bind_host: bind.to_string(),
+        bind_port: port,
+        ws_port: port + 1,
+        ..RpcConfig::default()
+    };
+    Ok(SurfpoolConfig {
+        simnets: vec![simnet],
+        rpc,
+        ..SurfpoolConfig::default()
+    })
 }
 
 /// The real validator, as a process. It takes accounts at its start only.
@@ -113,13 +138,27 @@ impl AgaveLedger {
     ///
     /// # Errors
     /// When it is not built or does not come up.
-    pub fn start(program: &Path, rpc: Rpc, accounts: &[RawAccount], ids: &[Pubkey], directory: &Path) -> Result<Self> {
+    pub fn start(
+        program: &Path,
+        rpc: Rpc,
+        accounts: &[RawAccount],
+        ids: &[Pubkey],
+        directory: &Path,
+    ) -> Result<Self> {
         let attempt = || Self::attempt(program, rpc, accounts, ids, directory);
         attempt().or_else(|_| attempt())
     }
 
-    fn attempt(program: &Path, rpc: Rpc, accounts: &[RawAccount], ids: &[Pubkey], directory: &Path) -> Result<Self> {
-        let program = program.canonicalize().with_context(|| format!("{} is not built (make test-agave builds it)", program.display()))?;
+    fn attempt(
+        program: &Path,
+        rpc: Rpc,
+        accounts: &[RawAccount],
+        ids: &[Pubkey],
+        directory: &Path,
+    ) -> Result<Self> {
+        let program = program
+            .canonicalize()
+            .with_context(|| format!("{} is not built (make test-agave builds it)", program.display()))?;
         let file = directory.join("accounts.json");
         fs::write(&file, genesis(accounts).to_string()).context("cannot write the accounts")?;
         let users_program = write_file(directory)?;
@@ -135,7 +174,10 @@ impl AgaveLedger {
             .arg(faucet(directory))
             .arg("--accounts")
             .arg(&file)
-            .args(ids.iter().map(|id| format!("--program={id}={}", users_program.display())))
+            .args(
+                ids.iter()
+                    .map(|id| format!("--program={id}={}", users_program.display())),
+            )
             .dies_with_us()
             .current_dir(directory)
             .stdin(Stdio::null())
@@ -152,9 +194,14 @@ impl AgaveLedger {
             let _ = said.send(lines.find(|line| line.starts_with('{')).unwrap_or_default());
             lines.for_each(drop);
         });
-        let ready = line.recv_timeout(scaled(START)).context("the validator did not start in time")?;
+        let ready = line
+            .recv_timeout(scaled(START))
+            .context("the validator did not start in time")?;
         if ready.is_empty() {
-            bail!("the validator ended: {}", fs::read_to_string(directory.join("agave.log")).unwrap_or_default());
+            bail!(
+                "the validator ended: {}",
+                fs::read_to_string(directory.join("agave.log")).unwrap_or_default()
+            );
         }
         until("the validator answers", Duration::from_secs(30), || {
             Ok(match rpc.slot() {
@@ -182,5 +229,8 @@ impl Drop for AgaveLedger {
 
 fn genesis(accounts: &[RawAccount]) -> serde_json::Value {
     let hex = |data: &[u8]| data.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    accounts.iter().map(|account| json!({"pubkey": account.pubkey, "owner": account.owner, "data": hex(&account.data)})).collect()
+    accounts
+        .iter()
+        .map(|account| json!({"pubkey": account.pubkey, "owner": account.owner, "data": hex(&account.data)}))
+        .collect()
 }

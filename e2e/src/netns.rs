@@ -38,7 +38,13 @@ impl Namespace {
     /// When the name is taken or the system refuses.
     pub fn create(name: &str) -> Result<Self> {
         thread::scope(|scope| {
-            scope.spawn(|| unshare(CloneFlags::CLONE_NEWNET).map_err(Into::into).and_then(|()| register(name, true))).join()
+            scope
+                .spawn(|| {
+                    unshare(CloneFlags::CLONE_NEWNET)
+                        .map_err(Into::into)
+                        .and_then(|()| register(name, true))
+                })
+                .join()
         })
         .map_err(|_| anyhow!("the thread that makes namespace {name} panicked"))?
         .with_context(|| format!("cannot make network namespace {name}"))
@@ -59,7 +65,12 @@ impl Namespace {
     pub fn open(name: &str) -> Result<Self> {
         let path = PathBuf::from(REGISTRY).join(name);
         let handle = File::open(&path).with_context(|| format!("there is no network namespace {name}"))?;
-        Ok(Self { name: name.to_owned(), path: PathBuf::new(), handle: Arc::new(handle), is_ours: false })
+        Ok(Self {
+            name: name.to_owned(),
+            path: PathBuf::new(),
+            handle: Arc::new(handle),
+            is_ours: false,
+        })
     }
 
     /// The name, as `ip netns` knows it.
@@ -80,8 +91,13 @@ impl Namespace {
     /// # Errors
     /// When the namespace cannot be entered; a panic of the closure is an error too.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let inside = || setns(&*self.handle, CloneFlags::CLONE_NEWNET).context("cannot enter the namespace").and_then(|()| work());
-        thread::scope(|scope| scope.spawn(inside).join()).map_err(|_| anyhow!("a thread in namespace {} panicked", self.name))?
+        let inside = || {
+            setns(&*self.handle, CloneFlags::CLONE_NEWNET)
+                .context("cannot enter the namespace")
+                .and_then(|()| work())
+        };
+        thread::scope(|scope| scope.spawn(inside).join())
+            .map_err(|_| anyhow!("a thread in namespace {} panicked", self.name))?
     }
 
     /// Runs lines of iproute2 in the namespace, all in one process.
@@ -97,11 +113,19 @@ impl Namespace {
     /// # Errors
     /// With what `ip` said, when it fails.
     pub fn ip_output(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.ip_command().args(arguments).output().context("cannot run ip")?;
+        let output = self
+            .ip_command()
+            .args(arguments)
+            .output()
+            .context("cannot run ip")?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        bail!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())
+        bail!(
+            "ip {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        )
     }
 
     /// Hands rules to the namespace's packet filter.
@@ -145,9 +169,12 @@ impl Namespace {
 
     /// Kills every process in the namespace: forwarders outlive those who started them.
     fn kill_inhabitants(&self) {
-        let Ok(own) = self.handle.metadata().map(|metadata| metadata.ino()) else { return };
+        let Ok(own) = self.handle.metadata().map(|metadata| metadata.ino()) else {
+            return;
+        };
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let inside = fs::metadata(entry.path().join("ns/net")).is_ok_and(|metadata| metadata.ino() == own);
+            let inside =
+                fs::metadata(entry.path().join("ns/net")).is_ok_and(|metadata| metadata.ino() == own);
             if inside
                 && let Some(pid) = own_pid_of(&entry.path())
                 && pid != Pid::this()
@@ -179,7 +206,10 @@ pub fn sweep() -> Result<Vec<String>> {
     for entry in fs::read_dir(REGISTRY).with_context(|| format!("cannot read {REGISTRY}"))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix("wd").and_then(|rest| rest.split_once('-')).and_then(|(pid, _)| pid.parse::<u32>().ok());
+        let owner = name
+            .strip_prefix("wd")
+            .and_then(|rest| rest.split_once('-'))
+            .and_then(|(pid, _)| pid.parse::<u32>().ok());
         if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
             if let Ok(leftover) = Namespace::open(&name) {
                 leftover.kill_inhabitants();
@@ -195,7 +225,11 @@ pub fn sweep() -> Result<Vec<String>> {
 /// The id by which we know a process: `/proc` may be that of an outer process namespace.
 fn own_pid_of(entry: &Path) -> Option<Pid> {
     let status = fs::read_to_string(entry.join("status")).ok()?;
-    let innermost = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().next_back()?;
+    let innermost = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?
+        .split_whitespace()
+        .next_back()?;
     innermost.parse().ok().map(Pid::from_raw)
 }
 
@@ -203,10 +237,21 @@ fn register(name: &str, is_ours: bool) -> Result<Namespace> {
     let path = PathBuf::from(REGISTRY).join(name);
     File::create_new(&path).with_context(|| format!("cannot make {}", path.display()))?;
     let none: Option<&str> = None;
-    let bound = mount(Some("/proc/thread-self/ns/net"), &path, none, MsFlags::MS_BIND, none);
+    let bound = mount(
+        Some("/proc/thread-self/ns/net"),
+        &path,
+        none,
+        MsFlags::MS_BIND,
+        none,
+    );
     let handle = bound.map_err(Into::into).and_then(|()| File::open(&path));
     match handle {
-        Ok(handle) => Ok(Namespace { name: name.to_owned(), path, handle: Arc::new(handle), is_ours }),
+        Ok(handle) => Ok(Namespace {
+            name: name.to_owned(),
+            path,
+            handle: Arc::new(handle),
+            is_ours,
+        }),
         Err(error) => {
             let _ = fs::remove_file(&path);
             Err(error).with_context(|| format!("cannot bind {}", path.display()))

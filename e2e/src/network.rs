@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result, bail};
 use warren_ledger::{
     accounts::{
-        Account, AccountType, BgpStatus, Cyoa, DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType, Exchange, Float,
-        GlobalConfig, GroupStatus, Location, MulticastGroup, Net, PaymentStatus, PlaceStatus, ProgramConfig, Tenant, User, UserStatus,
-        UserType, Version,
+        Account, AccountType, BgpStatus, Cyoa, DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType,
+        Exchange, Float, GlobalConfig, GroupStatus, Location, MulticastGroup, Net, PaymentStatus,
+        PlaceStatus, ProgramConfig, Tenant, User, UserStatus, UserType, Version,
     },
     decode, encode,
     pda::{Numbered, Pda},
@@ -43,13 +43,31 @@ impl Network {
     #[must_use]
     pub fn foundation(&self) -> Vec<RawAccount> {
         let pda = self.pda();
-        let place = Place { index: 1, code: "ams", name: "Amsterdam", lat: 52.37, lng: 4.9 };
-        let exchange = Place { code: EXCHANGE, ..place };
+        let place = Place {
+            index: 1,
+            code: "ams",
+            name: "Amsterdam",
+            lat: 52.37,
+            lng: 4.9,
+        };
+        let exchange = Place {
+            code: EXCHANGE,
+            ..place
+        };
         let mut accounts = vec![
             self.raw(pda.config().address, global_config(pda.config().bump).into()),
-            self.raw(pda.program_config().address, program_config(pda.program_config().bump, program::TODAY).into()),
-            self.raw(pda.numbered(Numbered::Location, 1).address, place.location().into()),
-            self.raw(pda.numbered(Numbered::Exchange, 1).address, exchange.exchange().into()),
+            self.raw(
+                pda.program_config().address,
+                program_config(pda.program_config().bump, program::TODAY).into(),
+            ),
+            self.raw(
+                pda.numbered(Numbered::Location, 1).address,
+                place.location().into(),
+            ),
+            self.raw(
+                pda.numbered(Numbered::Exchange, 1).address,
+                exchange.exchange().into(),
+            ),
         ];
         accounts.extend(self.program_accounts());
         accounts
@@ -101,7 +119,14 @@ impl Network {
 
     /// An activated user; `number` decides its tunnel's id and network.
     #[must_use]
-    pub fn new_user(&self, number: u16, kind: UserType, device: Pubkey, client_ip: Ipv4Addr, dz_ip: Ipv4Addr) -> (Pubkey, User) {
+    pub fn new_user(
+        &self,
+        number: u16,
+        kind: UserType,
+        device: Pubkey,
+        client_ip: Ipv4Addr,
+        dz_ip: Ipv4Addr,
+    ) -> (Pubkey, User) {
         let derived = self.pda().user(client_ip, kind);
         let overlay = u32::from(Ipv4Addr::new(169, 254, 0, 0)) + 2 * u32::from(number & 0x7fff);
         let user = User {
@@ -177,14 +202,27 @@ impl Network {
     /// An exchange with this number.
     #[must_use]
     pub fn new_exchange(&self, index: u128, code: &str, name: &str) -> (Pubkey, Exchange) {
-        let place = Place { index, code, name, lat: 0.0, lng: 0.0 };
-        (self.pda().numbered(Numbered::Exchange, index).address, place.exchange())
+        let place = Place {
+            index,
+            code,
+            name,
+            lat: 0.0,
+            lng: 0.0,
+        };
+        (
+            self.pda().numbered(Numbered::Exchange, index).address,
+            place.exchange(),
+        )
     }
 
     /// The bytes of an account as they lie on the ledger.
     #[must_use]
     pub fn raw(&self, pubkey: Pubkey, account: Account) -> RawAccount {
-        RawAccount { pubkey, owner: self.program_id, data: encode(&account) }
+        RawAccount {
+            pubkey,
+            owner: self.program_id,
+            data: encode(&account),
+        }
     }
 
     /// Puts an account on the ledger.
@@ -208,8 +246,12 @@ impl Network {
     /// # Errors
     /// When the ledger does not answer, or the bytes do not decode.
     pub fn get(&self, pubkey: Pubkey) -> Result<Option<Account>> {
-        let raw = self.rpc.account(pubkey)?.filter(|raw| raw.owner == self.program_id);
-        raw.map(|raw| decode(&raw.data).with_context(|| format!("account {pubkey}"))).transpose()
+        let raw = self
+            .rpc
+            .account(pubkey)?
+            .filter(|raw| raw.owner == self.program_id);
+        raw.map(|raw| decode(&raw.data).with_context(|| format!("account {pubkey}")))
+            .transpose()
     }
 
     /// All accounts of a type that decode.
@@ -218,7 +260,10 @@ impl Network {
     /// When the ledger does not answer.
     pub fn all(&self, kind: AccountType) -> Result<Vec<(Pubkey, Account)>> {
         let raw = self.rpc.program_accounts(self.program_id, &[kind.0])?;
-        Ok(raw.into_iter().filter_map(|raw| Some((raw.pubkey, decode(&raw.data).ok()?))).collect())
+        Ok(raw
+            .into_iter()
+            .filter_map(|raw| Some((raw.pubkey, decode(&raw.data).ok()?)))
+            .collect())
     }
 
     /// All users that decode.
@@ -226,8 +271,18 @@ impl Network {
     /// # Errors
     /// When the ledger does not answer.
     pub fn users(&self) -> Result<Vec<(Pubkey, User)>> {
-        let user = |(pubkey, account)| if let Account::User(user) = account { Some((pubkey, user)) } else { None };
-        Ok(self.all(AccountType::USER)?.into_iter().filter_map(user).collect())
+        let user = |(pubkey, account)| {
+            if let Account::User(user) = account {
+                Some((pubkey, user))
+            } else {
+                None
+            }
+        };
+        Ok(self
+            .all(AccountType::USER)?
+            .into_iter()
+            .filter_map(user)
+            .collect())
     }
 
     /// Reads a user, changes it, and puts it back.
@@ -235,7 +290,9 @@ impl Network {
     /// # Errors
     /// When it is not there, or the ledger refuses.
     pub fn edit_user(&self, pubkey: Pubkey, change: impl FnOnce(&mut User)) -> Result<User> {
-        let Some(Account::User(mut user)) = self.get(pubkey)? else { bail!("there is no user {pubkey}") };
+        let Some(Account::User(mut user)) = self.get(pubkey)? else {
+            bail!("there is no user {pubkey}")
+        };
         change(&mut user);
         self.put(pubkey, user.clone())?;
         Ok(user)
@@ -246,7 +303,9 @@ impl Network {
     /// # Errors
     /// When it is not there, or the ledger refuses.
     pub fn edit_device(&self, pubkey: Pubkey, change: impl FnOnce(&mut Device)) -> Result<Device> {
-        let Some(Account::Device(mut device)) = self.get(pubkey)? else { bail!("there is no device {pubkey}") };
+        let Some(Account::Device(mut device)) = self.get(pubkey)? else {
+            bail!("there is no device {pubkey}")
+        };
         change(&mut device);
         self.put(pubkey, device.clone())?;
         Ok(device)
@@ -313,5 +372,13 @@ pub(crate) fn global_config(bump: u8) -> GlobalConfig {
 }
 
 pub(crate) fn program_config(bump: u8, version: Version) -> ProgramConfig {
-    ProgramConfig { bump, version, min_compatible: Version { major: 0, minor: 30, patch: 0 } }
+    ProgramConfig {
+        bump,
+        version,
+        min_compatible: Version {
+            major: 0,
+            minor: 30,
+            patch: 0,
+        },
+    }
 }

@@ -27,7 +27,9 @@ pub const SESSION_UP: &str = "BGP Session Up";
 /// # Errors
 /// When `ip` does not run.
 pub fn link(namespace: &Namespace, name: &str) -> Result<Option<Value>> {
-    let Ok(text) = namespace.ip_output(&["-j", "-d", "link", "show", "dev", name]) else { return Ok(None) };
+    let Ok(text) = namespace.ip_output(&["-j", "-d", "link", "show", "dev", name]) else {
+        return Ok(None);
+    };
     let links: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
     Ok(links.get(0).filter(|link| link["ifname"] == name).cloned())
 }
@@ -37,7 +39,9 @@ pub fn link(namespace: &Namespace, name: &str) -> Result<Option<Value>> {
 /// # Errors
 /// When there is no such link.
 pub fn link_index(namespace: &Namespace, name: &str) -> Result<u64> {
-    link(namespace, name)?.and_then(|link| link["ifindex"].as_u64()).with_context(|| format!("there is no link {name}"))
+    link(namespace, name)?
+        .and_then(|link| link["ifindex"].as_u64())
+        .with_context(|| format!("there is no link {name}"))
 }
 
 /// The IPv4 addresses of a link, as `address/length scope`.
@@ -45,11 +49,23 @@ pub fn link_index(namespace: &Namespace, name: &str) -> Result<u64> {
 /// # Errors
 /// When `ip` does not run.
 pub fn addresses(namespace: &Namespace, name: &str) -> Result<Vec<String>> {
-    let Ok(text) = namespace.ip_output(&["-j", "-4", "address", "show", "dev", name]) else { return Ok(Vec::new()) };
+    let Ok(text) = namespace.ip_output(&["-j", "-4", "address", "show", "dev", name]) else {
+        return Ok(Vec::new());
+    };
     let links: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
-    let entries = links.as_array().into_iter().flatten().filter_map(|link| link["addr_info"].as_array()).flatten();
+    let entries = links
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|link| link["addr_info"].as_array())
+        .flatten();
     let text = |entry: &Value| {
-        format!("{}/{} {}", entry["local"].as_str().unwrap_or("?"), entry["prefixlen"], entry["scope"].as_str().unwrap_or("?"))
+        format!(
+            "{}/{} {}",
+            entry["local"].as_str().unwrap_or("?"),
+            entry["prefixlen"],
+            entry["scope"].as_str().unwrap_or("?")
+        )
     };
     let mut found: Vec<String> = entries.map(text).collect();
     found.sort();
@@ -75,14 +91,30 @@ pub fn rules(namespace: &Namespace) -> Result<BTreeSet<String>> {
     let rules: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
     let side = |rule: &Value, name: &str| {
         let address = rule[name].as_str().filter(|address| *address != "all")?;
-        Some(format!("{address}/{}", rule[format!("{name}len")].as_u64().unwrap_or(32)))
+        Some(format!(
+            "{address}/{}",
+            rule[format!("{name}len")].as_u64().unwrap_or(32)
+        ))
     };
     let line = |rule: &Value| {
-        let selector = side(rule, "dst").map(|to| format!("to {to}")).or_else(|| side(rule, "src").map(|from| format!("from {from}")));
-        format!("{}: {} lookup {}", rule["priority"], selector.unwrap_or_else(|| "all".into()), rule["table"].as_str().unwrap_or("?"))
+        let selector = side(rule, "dst")
+            .map(|to| format!("to {to}"))
+            .or_else(|| side(rule, "src").map(|from| format!("from {from}")));
+        format!(
+            "{}: {} lookup {}",
+            rule["priority"],
+            selector.unwrap_or_else(|| "all".into()),
+            rule["table"].as_str().unwrap_or("?")
+        )
     };
     let ours = |rule: &&Value| !matches!(rule["priority"].as_u64(), Some(0 | 32_766 | 32_767));
-    Ok(rules.as_array().into_iter().flatten().filter(ours).map(line).collect())
+    Ok(rules
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(ours)
+        .map(line)
+        .collect())
 }
 
 /// The routes of a table.
@@ -91,7 +123,9 @@ pub fn rules(namespace: &Namespace) -> Result<BTreeSet<String>> {
 /// When `ip` does not run.
 pub fn routes_of_table(namespace: &Namespace, table: u32) -> Result<Vec<Value>> {
     // A table that never had a route is an error to `ip`.
-    let Ok(text) = namespace.ip_output(&["-j", "-N", "route", "show", "table", &table.to_string()]) else { return Ok(Vec::new()) };
+    let Ok(text) = namespace.ip_output(&["-j", "-N", "route", "show", "table", &table.to_string()]) else {
+        return Ok(Vec::new());
+    };
     let routes: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
     Ok(routes.as_array().cloned().unwrap_or_default())
 }
@@ -101,10 +135,23 @@ pub fn routes_of_table(namespace: &Namespace, table: u32) -> Result<Vec<Value>> 
 /// # Errors
 /// When `ip` does not run.
 pub fn routes_over(namespace: &Namespace, link: &str) -> Result<BTreeMap<String, Value>> {
-    let text = namespace.ip_output(&["-j", "-N", "route", "show", "dev", link]).unwrap_or_else(|_| "[]".into());
+    let text = namespace
+        .ip_output(&["-j", "-N", "route", "show", "dev", link])
+        .unwrap_or_else(|_| "[]".into());
     let routes: Value = serde_json::from_str(&text).with_context(|| format!("ip printed {text:?}"))?;
-    let made = routes.as_array().into_iter().flatten().filter(|route| route["protocol"] != "2" && route["protocol"] != "kernel");
-    Ok(made.map(|route| (route["dst"].as_str().unwrap_or_default().to_owned(), route.clone())).collect())
+    let made = routes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|route| route["protocol"] != "2" && route["protocol"] != "kernel");
+    Ok(made
+        .map(|route| {
+            (
+                route["dst"].as_str().unwrap_or_default().to_owned(),
+                route.clone(),
+            )
+        })
+        .collect())
 }
 
 /// The service of a kind in `/v2/status`; kinds have the reference's names.
@@ -113,8 +160,13 @@ pub fn routes_over(namespace: &Namespace, link: &str) -> Result<BTreeMap<String,
 /// When the API does not answer.
 pub fn service_of(daemon: &Daemon, kind: &str) -> Result<Option<Value>> {
     let status = daemon.json("/v2/status")?;
-    let services = status["services"].as_array().context("no services in /v2/status")?;
-    Ok(services.iter().find(|service| service["user_type"] == kind).cloned())
+    let services = status["services"]
+        .as_array()
+        .context("no services in /v2/status")?;
+    Ok(services
+        .iter()
+        .find(|service| service["user_type"] == kind)
+        .cloned())
 }
 
 /// Waits until `warrend` says that the session of this kind's tunnel is up.
@@ -124,8 +176,13 @@ pub fn service_of(daemon: &Daemon, kind: &str) -> Result<Option<Value>> {
 pub fn await_session_of(daemon: &Daemon, kind: &str, deadline: Duration) -> Result<Duration> {
     let waited = until(&format!("the session of {kind} is up"), deadline, || {
         let service = service_of(daemon, kind)?.unwrap_or_default();
-        let status = service["doublezero_status"]["session_status"].as_str().unwrap_or_default().to_owned();
-        Ok(Ask::holds(status == SESSION_UP, || format!("status {status:?}; {}", daemon.log_tail())))
+        let status = service["doublezero_status"]["session_status"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Ask::holds(status == SESSION_UP, || {
+            format!("status {status:?}; {}", daemon.log_tail())
+        }))
     })?;
     Ok(waited.1)
 }
@@ -148,8 +205,14 @@ pub fn await_device_session(device: &Device, end: &TunnelEnd, deadline: Duration
 /// When the API does not answer.
 pub fn service(daemon: &Daemon) -> Result<Option<Value>> {
     let status = daemon.json("/v2/status")?;
-    let services = status["services"].as_array().context("no services in /v2/status")?;
-    ensure!(services.len() < 2, "{} services instead of one: {status}", services.len());
+    let services = status["services"]
+        .as_array()
+        .context("no services in /v2/status")?;
+    ensure!(
+        services.len() < 2,
+        "{} services instead of one: {status}",
+        services.len()
+    );
     Ok(services.first().cloned())
 }
 
@@ -158,7 +221,13 @@ pub fn service(daemon: &Daemon) -> Result<Option<Value>> {
 /// # Errors
 /// When the API does not answer.
 pub fn session_status(daemon: &Daemon) -> Result<String> {
-    Ok(service(daemon)?.and_then(|service| service["doublezero_status"]["session_status"].as_str().map(str::to_owned)).unwrap_or_default())
+    Ok(service(daemon)?
+        .and_then(|service| {
+            service["doublezero_status"]["session_status"]
+                .as_str()
+                .map(str::to_owned)
+        })
+        .unwrap_or_default())
 }
 
 /// Waits until `warrend` says that the session is up; how long that took.
@@ -168,7 +237,9 @@ pub fn session_status(daemon: &Daemon) -> Result<String> {
 pub fn await_session_up(daemon: &Daemon, deadline: Duration) -> Result<Duration> {
     let waited = until("the session is up", deadline, || {
         let status = session_status(daemon)?;
-        Ok(Ask::holds(status == SESSION_UP, || format!("status {status:?}; {}", daemon.log_tail())))
+        Ok(Ask::holds(status == SESSION_UP, || {
+            format!("status {status:?}; {}", daemon.log_tail())
+        }))
     })?;
     Ok(waited.1)
 }
@@ -180,9 +251,13 @@ pub fn await_session_up(daemon: &Daemon, deadline: Duration) -> Result<Duration>
 pub fn await_routes(namespace: &Namespace, deadline: Duration) -> Result<Duration> {
     let waited = until("the routes are in the kernel", deadline, || {
         let routes = bgp_routes(namespace)?;
-        let missing: Vec<Ipv4Addr> =
-            TEST_ADDRESSES.into_iter().filter(|address| !routes.iter().any(|route| route["dst"] == address.to_string())).collect();
-        Ok(Ask::holds(missing.is_empty(), || format!("no route to {missing:?} among {routes:?}")))
+        let missing: Vec<Ipv4Addr> = TEST_ADDRESSES
+            .into_iter()
+            .filter(|address| !routes.iter().any(|route| route["dst"] == address.to_string()))
+            .collect();
+        Ok(Ask::holds(missing.is_empty(), || {
+            format!("no route to {missing:?} among {routes:?}")
+        }))
     })?;
     Ok(waited.1)
 }
@@ -198,7 +273,9 @@ pub fn await_gone(namespace: &Namespace, daemon: &Daemon, deadline: Duration) ->
             return Ok(Ask::NotYet(format!("service {service}; {}", daemon.log_tail())));
         }
         let (link, routes) = (link(namespace, LINK)?, bgp_routes(namespace)?);
-        Ok(Ask::holds(link.is_none() && routes.is_empty(), || format!("link {link:?}, routes {routes:?}")))
+        Ok(Ask::holds(link.is_none() && routes.is_empty(), || {
+            format!("link {link:?}, routes {routes:?}")
+        }))
     })?;
     Ok(waited.1)
 }
@@ -207,7 +284,12 @@ pub fn await_gone(namespace: &Namespace, daemon: &Daemon, deadline: Duration) ->
 ///
 /// # Errors
 /// With the first thing that is not so.
-pub fn await_working(site: &mut Site<'_>, daemon: &Daemon, connection: &Connection, deadline: Duration) -> Result<()> {
+pub fn await_working(
+    site: &mut Site<'_>,
+    daemon: &Daemon,
+    connection: &Connection,
+    deadline: Duration,
+) -> Result<()> {
     await_session_up(daemon, deadline)?;
     let client = std::sync::Arc::clone(&site.client().namespace);
     await_routes(&client, deadline)?;

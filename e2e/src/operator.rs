@@ -125,7 +125,12 @@ impl Operator {
     ///
     /// # Errors
     /// When the ledger refuses.
-    pub fn give_pass(&self, site: &Site<'_>, client_ip: Ipv4Addr, change: impl FnOnce(&mut AccessPass)) -> Result<Pubkey> {
+    pub fn give_pass(
+        &self,
+        site: &Site<'_>,
+        client_ip: Ipv4Addr,
+        change: impl FnOnce(&mut AccessPass),
+    ) -> Result<Pubkey> {
         site.add_pass(client_ip, self.payer, change)
     }
 
@@ -151,7 +156,12 @@ impl Operator {
     /// When it does not.
     pub fn succeeds(&self, site: &mut Site<'_>, arguments: &[&str]) -> Result<Said> {
         let said = self.warren_with_devices(site, arguments)?;
-        ensure!(said.code == 0, "{} {} ended with {said}", self.name, arguments.join(" "));
+        ensure!(
+            said.code == 0,
+            "{} {} ended with {said}",
+            self.name,
+            arguments.join(" ")
+        );
         Ok(said)
     }
 
@@ -178,10 +188,22 @@ impl Operator {
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot run warren")?;
-        let typed = arguments.iter().map(|argument| argument.as_ref().to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let typed = arguments
+            .iter()
+            .map(|argument| argument.as_ref().to_string_lossy())
+            .collect::<Vec<_>>()
+            .join(" ");
         let typed = format!("{} {typed}", self.name);
-        let (out, err) = (child.stdout.take().context("no pipe")?, child.stderr.take().context("no pipe")?);
-        Ok(Running { typed, child, readers: (collect(out), collect(err)), begun: Instant::now() })
+        let (out, err) = (
+            child.stdout.take().context("no pipe")?,
+            child.stderr.take().context("no pipe")?,
+        );
+        Ok(Running {
+            typed,
+            child,
+            readers: (collect(out), collect(err)),
+            begun: Instant::now(),
+        })
     }
 }
 
@@ -228,14 +250,25 @@ impl Running {
             if Instant::now() >= deadline {
                 self.child.kill()?;
                 self.child.wait()?;
-                bail!("warren did not end: {}", self.readers.0.join().unwrap_or_default());
+                bail!(
+                    "warren did not end: {}",
+                    self.readers.0.join().unwrap_or_default()
+                );
             }
             meanwhile()?;
             thread::sleep(PAUSE);
         };
         let took = self.begun.elapsed();
-        let (out, err) = (self.readers.0.join().unwrap_or_default(), self.readers.1.join().unwrap_or_default());
-        let said = Said { code: status.code().unwrap_or(-1), out, err, took };
+        let (out, err) = (
+            self.readers.0.join().unwrap_or_default(),
+            self.readers.1.join().unwrap_or_default(),
+        );
+        let said = Said {
+            code: status.code().unwrap_or(-1),
+            out,
+            err,
+            took,
+        };
         if std::env::var_os(TELL).is_some() {
             crate::cli::print(&format!("$ {}\n{said}", self.typed));
         }
@@ -249,7 +282,10 @@ impl Said {
     /// # Errors
     /// When a line is not JSON.
     pub fn events(&self) -> Result<Vec<Value>> {
-        self.out.lines().map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))).collect()
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).with_context(|| format!("not JSON: {line}")))
+            .collect()
     }
 
     /// Whether one of both texts holds each of these parts.
@@ -258,7 +294,10 @@ impl Said {
     /// Names the part that is missing.
     pub fn tells(&self, parts: &[&str]) -> Result<()> {
         for part in parts {
-            ensure!(self.out.contains(part) || self.err.contains(part), "{part:?} is not in {self}");
+            ensure!(
+                self.out.contains(part) || self.err.contains(part),
+                "{part:?} is not in {self}"
+            );
         }
         Ok(())
     }
@@ -266,7 +305,11 @@ impl Said {
 
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {} after {:.1?}\n{}{}", self.code, self.took, self.out, self.err)
+        write!(
+            f,
+            "exit code {} after {:.1?}\n{}{}",
+            self.code, self.took, self.out, self.err
+        )
     }
 }
 

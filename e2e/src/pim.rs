@@ -38,7 +38,8 @@ pub fn missing() -> Option<String> {
     if !Path::new("/proc/self/net/ip_mr_cache").exists() {
         return Some("the kernel forwards no multicast (CONFIG_IP_MROUTE)".to_owned());
     }
-    let contained_as_root = fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().nth(2) != Some("1"));
+    let contained_as_root =
+        fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().nth(2) != Some("1"));
     let is_root = Uid::effective().is_root() && contained_as_root;
     (!is_root).then(|| "FRR changes to an account of its own, which only root can let it do".to_owned())
 }
@@ -59,12 +60,27 @@ impl PimRouter {
         fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         fs::write(directory.join("zebra.conf"), "hostname device\n")?;
         let log = directory.join("pimd.log");
-        fs::write(directory.join("pimd.conf"), format!("log file {}\nip pim rp {RENDEZVOUS_POINT} 224.0.0.0/4\n", log.display()))?;
-        let owner = User::from_name(ACCOUNT)?.with_context(|| format!("there is no user {ACCOUNT} (package frr)"))?;
-        for path in [directory.clone(), directory.join("zebra.conf"), directory.join("pimd.conf")] {
-            chown(&path, Some(owner.uid), Some(owner.gid)).with_context(|| format!("cannot give {} to {ACCOUNT}", path.display()))?;
+        fs::write(
+            directory.join("pimd.conf"),
+            format!(
+                "log file {}\nip pim rp {RENDEZVOUS_POINT} 224.0.0.0/4\n",
+                log.display()
+            ),
+        )?;
+        let owner =
+            User::from_name(ACCOUNT)?.with_context(|| format!("there is no user {ACCOUNT} (package frr)"))?;
+        for path in [
+            directory.clone(),
+            directory.join("zebra.conf"),
+            directory.join("pimd.conf"),
+        ] {
+            chown(&path, Some(owner.uid), Some(owner.gid))
+                .with_context(|| format!("cannot give {} to {ACCOUNT}", path.display()))?;
         }
-        let mut router = Self { directory, children: Vec::new() };
+        let mut router = Self {
+            directory,
+            children: Vec::new(),
+        };
         for daemon in ["zebra", "pimd"] {
             router.spawn(&namespace, daemon)?;
         }
@@ -79,10 +95,14 @@ impl PimRouter {
     pub fn take_interface(&self, name: &str) -> Result<()> {
         let interface = format!("interface {name}");
         let priority = format!("ip pim drpriority {DR_PRIORITY}");
-        self.ask(&["configure terminal", &interface, "ip pim", &priority]).map(drop)?;
+        self.ask(&["configure terminal", &interface, "ip pim", &priority])
+            .map(drop)?;
         until(&format!("pimd runs on {name}"), Duration::from_secs(10), || {
             let interfaces = self.json("show ip pim interface json")?;
-            Ok(Ask::holds(interfaces[name]["state"] == "up" && interfaces[name]["address"] != "0.0.0.0", || interfaces.to_string()))
+            Ok(Ask::holds(
+                interfaces[name]["state"] == "up" && interfaces[name]["address"] != "0.0.0.0",
+                || interfaces.to_string(),
+            ))
         })
         .map(drop)
     }
@@ -93,7 +113,11 @@ impl PimRouter {
     /// When pimd does not answer.
     pub fn neighbors(&self, interface: &str) -> Result<Vec<Value>> {
         let all = self.json("show ip pim neighbor json")?;
-        Ok(all[interface].as_object().into_iter().flat_map(|neighbors| neighbors.values().cloned()).collect())
+        Ok(all[interface]
+            .as_object()
+            .into_iter()
+            .flat_map(|neighbors| neighbors.values().cloned())
+            .collect())
     }
 
     /// The groups whose shared tree was joined over an interface.
@@ -114,21 +138,47 @@ impl PimRouter {
     ///
     /// # Errors
     /// When pimd does not answer.
-    pub fn forwarding(&self, source: Ipv4Addr, group: Ipv4Addr) -> Result<Option<(String, BTreeSet<String>)>> {
+    pub fn forwarding(
+        &self,
+        source: Ipv4Addr,
+        group: Ipv4Addr,
+    ) -> Result<Option<(String, BTreeSet<String>)>> {
         let all = self.json("show ip mroute json")?;
         let entry = &all[group.to_string()][source.to_string()];
-        let Some(from) = entry["iif"].as_str() else { return Ok(None) };
-        let to = entry["oil"].as_object().into_iter().flatten().map(|(interface, _)| interface.clone()).collect();
+        let Some(from) = entry["iif"].as_str() else {
+            return Ok(None);
+        };
+        let to = entry["oil"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(interface, _)| interface.clone())
+            .collect();
         Ok(Some((from.to_owned(), to)))
     }
 
     fn spawn(&mut self, namespace: &Namespace, daemon: &str) -> Result<()> {
         let directory = self.directory.display().to_string();
-        let output = fs::OpenOptions::new().create(true).append(true).open(self.directory.join("frr.out"))?;
+        let output = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.join("frr.out"))?;
         let child = namespace
             .command(format!("{FRR_DAEMONS}/{daemon}"))
-            .args(["-f", &format!("{directory}/{daemon}.conf"), "-i", &format!("{directory}/{daemon}.pid")])
-            .args(["-z", &format!("{directory}/zserv.api"), "--vty_socket", &directory, "-A", "127.0.0.1"])
+            .args([
+                "-f",
+                &format!("{directory}/{daemon}.conf"),
+                "-i",
+                &format!("{directory}/{daemon}.pid"),
+            ])
+            .args([
+                "-z",
+                &format!("{directory}/zserv.api"),
+                "--vty_socket",
+                &directory,
+                "-A",
+                "127.0.0.1",
+            ])
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -137,7 +187,9 @@ impl PimRouter {
         self.children.push(child);
         let socket = self.directory.join(format!("{daemon}.vty"));
         until(&format!("{daemon} listens"), Duration::from_secs(10), || {
-            Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || fs::read_to_string(self.directory.join("frr.out")).unwrap_or_default()))
+            Ok(Ask::holds(UnixStream::connect(&socket).is_ok(), || {
+                fs::read_to_string(self.directory.join("frr.out")).unwrap_or_default()
+            }))
         })
         .map(drop)
     }
@@ -150,7 +202,8 @@ impl PimRouter {
     /// The answer to the last of these commands. Speaks FRR's terminal protocol: a command ends with a zero byte, an answer
     /// with three of them and a status.
     fn ask(&self, commands: &[&str]) -> Result<String> {
-        let mut stream = UnixStream::connect(self.directory.join("pimd.vty")).context("pimd does not listen")?;
+        let mut stream =
+            UnixStream::connect(self.directory.join("pimd.vty")).context("pimd does not listen")?;
         stream.set_read_timeout(Some(scaled(Duration::from_secs(5))))?;
         let mut answer = String::new();
         for command in ["enable"].iter().chain(commands) {

@@ -48,7 +48,12 @@ struct Echo {
 ///
 /// # Errors
 /// When none is answered within the deadline.
-pub fn first_reply(namespace: &Namespace, from: Ipv4Addr, to: Ipv4Addr, deadline: Duration) -> Result<Duration> {
+pub fn first_reply(
+    namespace: &Namespace,
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    deadline: Duration,
+) -> Result<Duration> {
     let echo = Echo::open(namespace, from, to)?;
     let (begun, deadline) = (Instant::now(), scaled(deadline));
     let mut trouble = "no reply".to_owned();
@@ -63,7 +68,9 @@ pub fn first_reply(namespace: &Namespace, from: Ipv4Addr, to: Ipv4Addr, deadline
             break;
         }
     }
-    Err(anyhow!("no ping from {from} to {to} within {deadline:?}: {trouble}"))
+    Err(anyhow!(
+        "no ping from {from} to {to} within {deadline:?}: {trouble}"
+    ))
 }
 
 /// Whether no request is answered for this long.
@@ -93,7 +100,9 @@ impl Stream {
         let echo = Echo::open(namespace, from, to)?;
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
-        let worker = thread::Builder::new().name("ping".into()).spawn(move || echo.stream(period, &told))?;
+        let worker = thread::Builder::new()
+            .name("ping".into())
+            .spawn(move || echo.stream(period, &told))?;
         Ok(Self { stop, worker })
     }
 
@@ -103,21 +112,37 @@ impl Stream {
     /// When the sender failed.
     pub fn finish(self) -> Result<Report> {
         self.stop.store(true, Ordering::Relaxed);
-        self.worker.join().map_err(|_| anyhow!("the sender of pings panicked"))?
+        self.worker
+            .join()
+            .map_err(|_| anyhow!("the sender of pings panicked"))?
     }
 }
 
 impl Echo {
     fn open(namespace: &Namespace, from: Ipv4Addr, to: Ipv4Addr) -> Result<Self> {
         let descriptor: OwnedFd = namespace.enter(|| {
-            let icmp = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp).context("no raw socket")?;
+            let icmp = socket(
+                AddressFamily::Inet,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC,
+                SockProtocol::Icmp,
+            )
+            .context("no raw socket")?;
             let [a, b, c, d] = from.octets();
-            bind(std::os::fd::AsRawFd::as_raw_fd(&icmp), &SockaddrIn::new(a, b, c, d, 0))
-                .with_context(|| format!("cannot send from {from}"))?;
+            bind(
+                std::os::fd::AsRawFd::as_raw_fd(&icmp),
+                &SockaddrIn::new(a, b, c, d, 0),
+            )
+            .with_context(|| format!("cannot send from {from}"))?;
             Ok(icmp)
         })?;
-        let identifier = NEXT_IDENTIFIER.fetch_add(1, Ordering::Relaxed) ^ u16::try_from(std::process::id() & 0x7fff)?;
-        Ok(Self { socket: descriptor.into(), destination: SocketAddrV4::new(to, 0), identifier })
+        let identifier =
+            NEXT_IDENTIFIER.fetch_add(1, Ordering::Relaxed) ^ u16::try_from(std::process::id() & 0x7fff)?;
+        Ok(Self {
+            socket: descriptor.into(),
+            destination: SocketAddrV4::new(to, 0),
+            identifier,
+        })
     }
 
     fn send(&self, sequence: u16) -> std::io::Result<()> {
@@ -146,7 +171,11 @@ impl Echo {
                         return Ok(Some(sequence));
                     }
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
                 // An ICMP error about an earlier request; the next one may get through.
                 Err(_) => {}
             }
@@ -157,7 +186,9 @@ impl Echo {
     fn reply(&self, packet: &[u8]) -> Option<u16> {
         let header = usize::from(packet.first()? & 15) * 4;
         let icmp = packet.get(header..header + 8)?;
-        let [kind, _, _, _, id_high, id_low, sequence_high, sequence_low] = *icmp else { return None };
+        let [kind, _, _, _, id_high, id_low, sequence_high, sequence_low] = *icmp else {
+            return None;
+        };
         let ours = kind == ECHO_REPLY && u16::from_be_bytes([id_high, id_low]) == self.identifier;
         ours.then(|| u16::from_be_bytes([sequence_high, sequence_low]))
     }
@@ -168,7 +199,10 @@ impl Echo {
         let collect = || -> Result<()> {
             while !done.load(Ordering::Relaxed) {
                 if let Some(sequence) = self.receive(Duration::from_millis(20))? {
-                    answered.lock().unwrap_or_else(PoisonError::into_inner).insert(sequence);
+                    answered
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(sequence);
                 }
             }
             Ok(())
@@ -194,13 +228,20 @@ impl Echo {
         });
         collected.map_err(|_| anyhow!("the receiver of replies panicked"))??;
         let answered = answered.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Report { sent, lost: (0..sent).filter(|sequence| !answered.contains(sequence)).collect() })
+        Ok(Report {
+            sent,
+            lost: (0..sent)
+                .filter(|sequence| !answered.contains(sequence))
+                .collect(),
+        })
     }
 }
 
 /// The internet checksum (RFC 1071) of an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
-    let sum = bytes.chunks_exact(2).fold(0_u32, |sum, pair| sum + u32::from(pair[0]) * 256 + u32::from(pair[1]));
+    let sum = bytes.chunks_exact(2).fold(0_u32, |sum, pair| {
+        sum + u32::from(pair[0]) * 256 + u32::from(pair[1])
+    });
     let folded = (sum & 0xffff) + (sum >> 16);
     !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(u16::MAX)
 }

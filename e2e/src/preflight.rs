@@ -36,7 +36,8 @@ pub fn missing(flavour: Flavour) -> Vec<String> {
         Flavour::Bird | Flavour::Frr => {}
     }
     if !Uid::effective().is_root() && !runs("unshare", "-Urn") {
-        missing.push("neither root nor user namespaces (sysctl kernel.unprivileged_userns_clone=1)".to_owned());
+        missing
+            .push("neither root nor user namespaces (sysctl kernel.unprivileged_userns_clone=1)".to_owned());
     }
     if !Uid::effective().is_root()
         && let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/net/tun")

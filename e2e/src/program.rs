@@ -10,8 +10,8 @@ use serde_json::json;
 use warren_ledger::{
     Endpoint, Keypair, LedgerClient, RpcSettings,
     accounts::{
-        AccessPass, Account, Allocator, Bitmap, Device, Digest, Feed, FeedChain, FeedSeat, FeedStatus, GlobalState, Net, PassStatus,
-        PassType, ResourceExtension, User, Version,
+        AccessPass, Account, Allocator, Bitmap, Device, Digest, Feed, FeedChain, FeedSeat, FeedStatus,
+        GlobalState, Net, PassStatus, PassType, ResourceExtension, User, Version,
     },
     decode, encode,
     instructions::{AccountMeta, Instruction, SYSTEM_PROGRAM},
@@ -30,9 +30,17 @@ use crate::{
 pub const PROGRAM: &[u8] = include_bytes!("../../fixtures/program/serviceability.so");
 
 /// The version whose rules the program follows: the last one of which is known what changed.
-pub const TODAY: Version = Version { major: 0, minor: 39, patch: 0 };
+pub const TODAY: Version = Version {
+    major: 0,
+    minor: 39,
+    patch: 0,
+};
 /// The one whose rules it can follow instead: see [`Network::to_old`].
-pub const OLD: Version = Version { major: 0, minor: 34, patch: 0 };
+pub const OLD: Version = Version {
+    major: 0,
+    minor: 34,
+    patch: 0,
+};
 
 /// A coin.
 pub const COIN: Lamports = Lamports(1_000_000_000);
@@ -49,8 +57,18 @@ impl Network {
         let address = self.pda().global_state().address;
         let mut accounts = vec![self.raw(address, self.new_global_state().into())];
         let config = crate::network::global_config(0);
-        accounts.push(self.addresses(&Resource::UserTunnelBlock, Pubkey::default(), config.user_tunnel_block, 0));
-        accounts.push(self.addresses(&Resource::MulticastPublisherBlock, Pubkey::default(), config.multicast_publisher_block, 0));
+        accounts.push(self.addresses(
+            &Resource::UserTunnelBlock,
+            Pubkey::default(),
+            config.user_tunnel_block,
+            0,
+        ));
+        accounts.push(self.addresses(
+            &Resource::MulticastPublisherBlock,
+            Pubkey::default(),
+            config.multicast_publisher_block,
+            0,
+        ));
         accounts
     }
 
@@ -95,11 +113,20 @@ impl Network {
     /// # Errors
     /// When it does not answer, or refuses.
     pub fn make_old(&self) -> Result<()> {
-        let addresses = [self.pda().global_state().address, self.pda().program_config().address];
-        let read = |address| self.rpc.account(address)?.with_context(|| format!("{address} is not there"));
+        let addresses = [
+            self.pda().global_state().address,
+            self.pda().program_config().address,
+        ];
+        let read = |address| {
+            self.rpc
+                .account(address)?
+                .with_context(|| format!("{address} is not there"))
+        };
         let mut accounts = addresses.into_iter().map(read).collect::<Result<Vec<_>>>()?;
         self.to_old(&mut accounts);
-        accounts.iter().try_for_each(|account| self.rpc.set_account(account))
+        accounts
+            .iter()
+            .try_for_each(|account| self.rpc.set_account(account))
     }
 
     /// A device's allocators: its tunnels' numbers, and the addresses of each of its prefixes, of which the first is
@@ -107,25 +134,65 @@ impl Network {
     #[must_use]
     pub fn device_resources(&self, device: Pubkey, account: &Device) -> Vec<RawAccount> {
         let (start, end) = TUNNEL_IDS;
-        let numbers = Allocator::Id { start, end, first_free: 0 };
-        let mut all = vec![self.resource(&Resource::TunnelIds(device, 0), device, numbers, u64::from(end - start), 0)];
+        let numbers = Allocator::Id {
+            start,
+            end,
+            first_free: 0,
+        };
+        let mut all = vec![self.resource(
+            &Resource::TunnelIds(device, 0),
+            device,
+            numbers,
+            u64::from(end - start),
+            0,
+        )];
         let prefixes = (0_u64..).zip(&account.dz_prefixes);
-        all.extend(prefixes.map(|(index, net)| self.addresses(&Resource::DzPrefixBlock(device, index), device, *net, 1)));
+        all.extend(
+            prefixes
+                .map(|(index, net)| self.addresses(&Resource::DzPrefixBlock(device, index), device, *net, 1)),
+        );
         all
     }
 
     fn addresses(&self, resource: &Resource, of: Pubkey, base_net: Net, taken: u64) -> RawAccount {
         let size = 1 << (32 - base_net.prefix_len.clamp(8, 32));
         let first_free = taken.min(size);
-        self.resource(resource, of, Allocator::Ip { base_net, first_free }, size, first_free)
+        self.resource(
+            resource,
+            of,
+            Allocator::Ip { base_net, first_free },
+            size,
+            first_free,
+        )
     }
 
     /// An allocator whose first few are taken from the start.
-    fn resource(&self, resource: &Resource, associated_with: Pubkey, allocator: Allocator, size: u64, taken: u64) -> RawAccount {
+    fn resource(
+        &self,
+        resource: &Resource,
+        associated_with: Pubkey,
+        allocator: Allocator,
+        size: u64,
+        taken: u64,
+    ) -> RawAccount {
         let derived = self.pda().resource(resource);
-        let byte = |number: u64| (0..8).filter(|bit| 8 * number + bit < taken).fold(0, |byte, bit| byte | 1 << bit);
+        let byte = |number: u64| {
+            (0..8)
+                .filter(|bit| 8 * number + bit < taken)
+                .fold(0, |byte, bit| byte | 1 << bit)
+        };
         let bitmap = Bitmap((0..size.div_ceil(8)).map(byte).collect());
-        self.raw(derived.address, ResourceExtension { owner: OWNER, bump: derived.bump, associated_with, allocator, bitmap }.into())
+        self.raw(
+            derived.address,
+            ResourceExtension {
+                owner: OWNER,
+                bump: derived.bump,
+                associated_with,
+                allocator,
+                bitmap,
+            }
+            .into(),
+        )
     }
 
     /// A prepaid pass that does not run out: for this address, or for any when it is 0.0.0.0. It lets in one user without
@@ -195,19 +262,27 @@ impl Network {
         self.take(&Resource::UserTunnelBlock, tunnel + 1)?;
         self.take(&Resource::TunnelIds(user.device_pk, 0), user.tunnel_id.into())?;
         self.take(&Resource::MulticastPublisherBlock, user.dz_ip.into())?;
-        (0..prefixes).try_for_each(|index| self.take(&Resource::DzPrefixBlock(user.device_pk, index), user.dz_ip.into()))
+        (0..prefixes).try_for_each(|index| {
+            self.take(&Resource::DzPrefixBlock(user.device_pk, index), user.dz_ip.into())
+        })
     }
 
     fn take(&self, resource: &Resource, value: u32) -> Result<()> {
         let address = self.pda().resource(resource).address;
-        let Some(Account::ResourceExtension(mut extension)) = self.get(address)? else { return Ok(()) };
+        let Some(Account::ResourceExtension(mut extension)) = self.get(address)? else {
+            return Ok(());
+        };
         let first = match &extension.allocator {
             Allocator::Ip { base_net, .. } => u32::from(base_net.address),
             Allocator::Id { start, .. } => u32::from(*start),
             Allocator::Unknown(_) => return Ok(()),
         };
-        let Some(at) = value.checked_sub(first) else { return Ok(()) };
-        let Some(byte) = extension.bitmap.0.get_mut(at as usize / 8) else { return Ok(()) };
+        let Some(at) = value.checked_sub(first) else {
+            return Ok(());
+        };
+        let Some(byte) = extension.bitmap.0.get_mut(at as usize / 8) else {
+            return Ok(());
+        };
         *byte |= 1 << (at % 8);
         self.put(address, extension)
     }
@@ -217,7 +292,9 @@ impl Network {
     /// # Errors
     /// When it is not there, or the ledger refuses.
     pub fn edit_pass(&self, pubkey: Pubkey, change: impl FnOnce(&mut AccessPass)) -> Result<AccessPass> {
-        let Some(Account::AccessPass(mut pass)) = self.get(pubkey)? else { bail!("there is no access pass {pubkey}") };
+        let Some(Account::AccessPass(mut pass)) = self.get(pubkey)? else {
+            bail!("there is no access pass {pubkey}")
+        };
         change(&mut pass);
         self.put(pubkey, pass.clone())?;
         Ok(pass)
@@ -251,10 +328,20 @@ impl Network {
     ///
     /// # Errors
     /// The sender's own, within the outer ones of setting up.
-    pub fn send(&self, instructions: &[Instruction], payer: &Keypair) -> Result<Result<Confirmed, SendError>> {
+    pub fn send(
+        &self,
+        instructions: &[Instruction],
+        payer: &Keypair,
+    ) -> Result<Result<Confirmed, SendError>> {
         let client = self.client()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-        let settings = SendSettings { status_every: Duration::from_millis(50), ..SendSettings::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("no runtime")?;
+        let settings = SendSettings {
+            status_every: Duration::from_millis(50),
+            ..SendSettings::default()
+        };
         let deadline = tokio::time::Instant::from_std(Instant::now() + scaled(SETTLED));
         Ok(runtime.block_on(send(&client, instructions, payer, settings, deadline, |_| {})))
     }
@@ -263,20 +350,43 @@ impl Network {
 /// A seat that does not end.
 #[must_use]
 pub fn seat(feed: Pubkey, max_users: u8) -> FeedSeat {
-    FeedSeat { feed, max_users, max_future: max_users, current: 0, anniversary_day: 1, window_end: i64::MAX, terminates_at: i64::MAX }
+    FeedSeat {
+        feed,
+        max_users,
+        max_future: max_users,
+        current: 0,
+        anniversary_day: 1,
+        window_end: i64::MAX,
+        terminates_at: i64::MAX,
+    }
 }
 
 /// A key with a balance: how it lies on the ledger from its start.
 #[must_use]
 pub fn funded(key: Pubkey) -> RawAccount {
-    RawAccount { pubkey: key, owner: SYSTEM_PROGRAM, data: Vec::new() }
+    RawAccount {
+        pubkey: key,
+        owner: SYSTEM_PROGRAM,
+        data: Vec::new(),
+    }
 }
 
 /// Moves lamports.
 #[must_use]
 pub fn transfer(from: Pubkey, to: Pubkey, amount: Lamports) -> Instruction {
-    let accounts = vec![AccountMeta { pubkey: from, signer: true, writable: true }, AccountMeta::writable(to)];
-    Instruction { program_id: SYSTEM_PROGRAM, accounts, data: [&[2, 0, 0, 0][..], &amount.0.to_le_bytes()].concat() }
+    let accounts = vec![
+        AccountMeta {
+            pubkey: from,
+            signer: true,
+            writable: true,
+        },
+        AccountMeta::writable(to),
+    ];
+    Instruction {
+        program_id: SYSTEM_PROGRAM,
+        accounts,
+        data: [&[2, 0, 0, 0][..], &amount.0.to_le_bytes()].concat(),
+    }
 }
 
 impl Rpc {
@@ -286,7 +396,10 @@ impl Rpc {
     /// When the ledger does not answer.
     pub fn balance(&self, key: Pubkey) -> Result<Lamports> {
         let answer = self.call("getBalance", json!([key, {"commitment": "confirmed"}]))?;
-        answer["value"].as_u64().map(Lamports).context("a balance that is no number")
+        answer["value"]
+            .as_u64()
+            .map(Lamports)
+            .context("a balance that is no number")
     }
 
     /// Gives a key so much, from the ledger's own faucet, or with a keypair from that one's balance; waits until it is there.
@@ -298,9 +411,15 @@ impl Rpc {
         match faucet {
             None => self.call("requestAirdrop", json!([key, amount.0])).map(drop)?,
             Some(path) => {
-                let (faucet, _) = Keypair::read(path).with_context(|| format!("no faucet at {}", path.display()))?;
-                let network = Network { rpc: *self, program_id: SYSTEM_PROGRAM };
-                network.send(&[transfer(faucet.pubkey(), key, amount)], &faucet)?.context("the faucet cannot pay")?;
+                let (faucet, _) =
+                    Keypair::read(path).with_context(|| format!("no faucet at {}", path.display()))?;
+                let network = Network {
+                    rpc: *self,
+                    program_id: SYSTEM_PROGRAM,
+                };
+                network
+                    .send(&[transfer(faucet.pubkey(), key, amount)], &faucet)?
+                    .context("the faucet cannot pay")?;
             }
         }
         until("the balance is there", Duration::from_secs(30), || {
@@ -337,10 +456,20 @@ mod tests {
     #[test]
     fn the_compiled_program_is_that_of_the_source_beside_it() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let output = Command::new(root.join("program/build")).arg("--hashes").output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(root.join("program/build"))
+            .arg("--hashes")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let recorded = fs::read_to_string(root.join("../fixtures/program/serviceability.sha256")).unwrap();
         let found = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(found, recorded, "the program's source has changed: compile it again with e2e/program/build");
+        assert_eq!(
+            found, recorded,
+            "the program's source has changed: compile it again with e2e/program/build"
+        );
     }
 }

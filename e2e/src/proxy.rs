@@ -93,7 +93,10 @@ impl Proxy {
             websockets_refused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         });
-        let proxy = Self { rpc: Rpc::at(address, port), state };
+        let proxy = Self {
+            rpc: Rpc::at(address, port),
+            state,
+        };
         proxy.listen(port, State::answer)?;
         proxy.listen(port + 1, State::relay)?;
         Ok(proxy)
@@ -136,7 +139,10 @@ impl Proxy {
     /// What went through so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        Traffic { requests: self.state.requests.load(Ordering::Relaxed), bytes: self.state.bytes.load(Ordering::Relaxed) }
+        Traffic {
+            requests: self.state.requests.load(Ordering::Relaxed),
+            bytes: self.state.bytes.load(Ordering::Relaxed),
+        }
     }
 
     fn listen(&self, port: u16, handler: fn(&State, TcpStream) -> Result<()>) -> Result<()> {
@@ -191,7 +197,9 @@ impl State {
     fn answer(&self, mut stream: TcpStream) -> Result<()> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let Request { path, body: request, .. } = read_request(&stream)?;
+        let Request {
+            path, body: request, ..
+        } = read_request(&stream)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         match self.take_fault() {
             Fault::None => self.send(&mut stream, self.forward(&request)?),
@@ -203,7 +211,10 @@ impl State {
             Fault::Garbage => self.send(&mut stream, b"<html>\xff\x00 not what you asked for".to_vec()),
             Fault::Truncated => {
                 let body = self.forward(&request)?;
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
                 stream.write_all(head.as_bytes())?;
                 stream.write_all(&body[..body.len() / 2])?;
                 Ok(stream.shutdown(Shutdown::Both)?)
@@ -213,8 +224,10 @@ impl State {
                 self.send(&mut stream, self.forward(&request)?)
             }
             Fault::Status(code, retry_after) => {
-                let retry = retry_after.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
-                let head = format!("HTTP/1.1 {code} Fault\r\n{retry}content-length: 0\r\nconnection: close\r\n\r\n");
+                let retry =
+                    retry_after.map_or_else(String::new, |seconds| format!("retry-after: {seconds}\r\n"));
+                let head =
+                    format!("HTTP/1.1 {code} Fault\r\n{retry}content-length: 0\r\nconnection: close\r\n\r\n");
                 Ok(stream.write_all(head.as_bytes())?)
             }
             Fault::Empty => self.send(&mut stream, altered(&self.forward(&request)?, without_accounts)?),
@@ -232,15 +245,23 @@ impl State {
             }
             Fault::Lagging(_) => self.send(&mut stream, self.forward(&request)?),
             Fault::Restarted(slots) => {
-                let request = altered(&request, |request| raise(&mut request["params"][1]["minContextSlot"], slots))?;
-                self.send(&mut stream, altered(&self.forward(&request)?, |answer| lower(answer, slots))?)
+                let request = altered(&request, |request| {
+                    raise(&mut request["params"][1]["minContextSlot"], slots)
+                })?;
+                self.send(
+                    &mut stream,
+                    altered(&self.forward(&request)?, |answer| lower(answer, slots))?,
+                )
             }
             Fault::Redirected if path != "/there" => {
                 let head = "HTTP/1.1 307 Temporary Redirect\r\nlocation: /there\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
                 Ok(stream.write_all(head.as_bytes())?)
             }
             Fault::Redirected => self.send(&mut stream, self.forward(&request)?),
-            Fault::WrongOwner => self.send(&mut stream, altered(&self.forward(&request)?, with_another_owner)?),
+            Fault::WrongOwner => self.send(
+                &mut stream,
+                altered(&self.forward(&request)?, with_another_owner)?,
+            ),
         }
     }
 
@@ -248,9 +269,14 @@ impl State {
     fn behind(&self, request: &[u8], slots: u64) -> Result<Vec<u8>> {
         let asked: Value = serde_json::from_slice(request)?;
         let slot = self.upstream.slot()?.saturating_sub(slots);
-        if asked["params"][1]["minContextSlot"].as_u64().is_some_and(|least| least > slot) {
+        if asked["params"][1]["minContextSlot"]
+            .as_u64()
+            .is_some_and(|least| least > slot)
+        {
             let error = json!({"code": -32016, "message": "Minimum context slot has not been reached", "data": {"contextSlot": slot}});
-            return Ok(json!({"jsonrpc": "2.0", "id": asked["id"], "error": error}).to_string().into_bytes());
+            return Ok(json!({"jsonrpc": "2.0", "id": asked["id"], "error": error})
+                .to_string()
+                .into_bytes());
         }
         altered(&self.forward(request)?, |answer| lower(answer, slots))
     }
@@ -310,9 +336,15 @@ fn lower(answer: &mut Value, slots: u64) {
 /// Empties a list of program accounts; accounts that were asked for by address become unknown.
 fn without_accounts(answer: &mut Value) {
     let result = &mut answer["result"];
-    let list = if result.is_array() { Some(result) } else { result.get_mut("value") };
+    let list = if result.is_array() {
+        Some(result)
+    } else {
+        result.get_mut("value")
+    };
     match list {
-        Some(Value::Array(accounts)) if accounts.iter().any(|account| account.get("pubkey").is_some()) => accounts.clear(),
+        Some(Value::Array(accounts)) if accounts.iter().any(|account| account.get("pubkey").is_some()) => {
+            accounts.clear()
+        }
         Some(Value::Array(accounts)) => accounts.iter_mut().for_each(|account| *account = Value::Null),
         Some(_) | None => {}
     }

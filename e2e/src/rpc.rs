@@ -36,7 +36,9 @@ impl Rpc {
     /// The ledger at this address.
     #[must_use]
     pub fn at(address: impl Into<IpAddr>, port: u16) -> Self {
-        Self { server: SocketAddr::new(address.into(), port) }
+        Self {
+            server: SocketAddr::new(address.into(), port),
+        }
     }
 
     /// The URL of JSON-RPC.
@@ -56,7 +58,9 @@ impl Rpc {
     /// # Errors
     /// When the ledger does not answer.
     pub fn slot(&self) -> Result<u64> {
-        self.call("getSlot", json!([{"commitment": "confirmed"}]))?.as_u64().context("a slot that is no number")
+        self.call("getSlot", json!([{"commitment": "confirmed"}]))?
+            .as_u64()
+            .context("a slot that is no number")
     }
 
     /// Puts an account on the ledger, in place of what is there.
@@ -80,12 +84,17 @@ impl Rpc {
     /// # Errors
     /// When the ledger does not answer.
     pub fn account(&self, pubkey: Pubkey) -> Result<Option<RawAccount>> {
-        let answer = self.call("getAccountInfo", json!([pubkey, {"encoding": "base64", "commitment": "confirmed"}]))?;
+        let answer = self.call(
+            "getAccountInfo",
+            json!([pubkey, {"encoding": "base64", "commitment": "confirmed"}]),
+        )?;
         match &answer["value"] {
             Value::Null => Ok(None),
-            value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
-                raw_account(pubkey, value).map(Some)
-            }
+            value @ (Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_)) => raw_account(pubkey, value).map(Some),
         }
     }
 
@@ -95,12 +104,19 @@ impl Rpc {
     /// When the ledger does not answer.
     pub fn program_accounts(&self, program: Pubkey, beginning: &[u8]) -> Result<Vec<RawAccount>> {
         let filter = json!({"memcmp": {"offset": 0, "bytes": base64(beginning), "encoding": "base64"}});
-        let filters = if beginning.is_empty() { json!([]) } else { json!([filter]) };
+        let filters = if beginning.is_empty() {
+            json!([])
+        } else {
+            json!([filter])
+        };
         let options = json!({"encoding": "base64", "commitment": "confirmed", "filters": filters});
         let answer = self.call("getProgramAccounts", json!([program, options]))?;
         let entries = answer.as_array().context("program accounts that are no list")?;
         let one = |entry: &Value| {
-            let pubkey = entry["pubkey"].as_str().context("an account without address")?.parse()?;
+            let pubkey = entry["pubkey"]
+                .as_str()
+                .context("an account without address")?
+                .parse()?;
             raw_account(pubkey, &entry["account"])
         };
         entries.iter().map(one).collect()
@@ -122,13 +138,18 @@ impl Rpc {
 
     fn put(&self, pubkey: Pubkey, owner: Pubkey, data: &[u8], lamports: u64) -> Result<()> {
         let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
-        let account = json!({"lamports": lamports, "owner": owner, "executable": false, "rentEpoch": 0, "data": hex});
-        self.call("surfnet_setAccount", json!([pubkey, account])).map(drop)
+        let account =
+            json!({"lamports": lamports, "owner": owner, "executable": false, "rentEpoch": 0, "data": hex});
+        self.call("surfnet_setAccount", json!([pubkey, account]))
+            .map(drop)
     }
 }
 
 fn raw_account(pubkey: Pubkey, value: &Value) -> Result<RawAccount> {
-    let owner = value["owner"].as_str().context("an account without owner")?.parse()?;
+    let owner = value["owner"]
+        .as_str()
+        .context("an account without owner")?
+        .parse()?;
     let data = unbase64(value["data"][0].as_str().context("an account without data")?)?;
     Ok(RawAccount { pubkey, owner, data })
 }
@@ -140,8 +161,18 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub fn base64(bytes: &[u8]) -> String {
     let sextet = |group: u32, at: u32| char::from(ALPHABET[((group >> (18 - 6 * at)) & 63) as usize]);
     let encode = |chunk: &[u8]| {
-        let group = (0..3).fold(0_u32, |group, at| (group << 8) | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        (0..4).map(move |at| if at as usize > chunk.len() { '=' } else { sextet(group, at) }).collect::<String>()
+        let group = (0..3).fold(0_u32, |group, at| {
+            (group << 8) | u32::from(chunk.get(at).copied().unwrap_or(0))
+        });
+        (0..4)
+            .map(move |at| {
+                if at as usize > chunk.len() {
+                    '='
+                } else {
+                    sextet(group, at)
+                }
+            })
+            .collect::<String>()
     };
     bytes.chunks(3).map(encode).collect()
 }
@@ -154,7 +185,10 @@ pub fn unbase64(text: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
     let (mut bits, mut held) = (0_u32, 0_u32);
     for character in text.trim_end_matches('=').bytes() {
-        let sextet = ALPHABET.iter().position(|&letter| letter == character).with_context(|| format!("not base64: {text:?}"))?;
+        let sextet = ALPHABET
+            .iter()
+            .position(|&letter| letter == character)
+            .with_context(|| format!("not base64: {text:?}"))?;
         bits = (bits << 6) | u32::try_from(sextet)?;
         held += 6;
         if held >= 8 {
@@ -171,7 +205,14 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_rfc_4648() {
-        for (plain, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")] {
+        for (plain, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(base64(plain.as_bytes()), encoded);
             assert_eq!(unbase64(encoded).unwrap(), plain.as_bytes());
         }

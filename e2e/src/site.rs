@@ -63,7 +63,11 @@ pub struct WorldConfig {
 
 impl Default for WorldConfig {
     fn default() -> Self {
-        Self { dataplane: "auto".into(), flavour: Flavour::Bird, registry: Registry::Private }
+        Self {
+            dataplane: "auto".into(),
+            flavour: Flavour::Bird,
+            registry: Registry::Private,
+        }
     }
 }
 
@@ -109,12 +113,27 @@ impl World {
         let ledger = Rpc::at(LEDGER_ADDRESS, RPC_PORT);
         let mut folder = tempfile::Builder::new();
         // The sockets of daemons are for everybody, as where they are installed.
-        folder.prefix("warren-devnet-").permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        folder
+            .prefix("warren-devnet-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
         let directory = folder.tempdir().context("no temporary folder")?;
         let (sites, ports) = (AtomicU32::new(0), AtomicU16::new(20_000));
         let (genesis, programs, agave) = (Mutex::default(), Mutex::default(), Mutex::default());
         let runs_ledger = AtomicBool::new(false);
-        Ok(Self { internet, ledger, config, directory, devnet, warrend, sites, ports, runs_ledger, genesis, programs, agave })
+        Ok(Self {
+            internet,
+            ledger,
+            config,
+            directory,
+            devnet,
+            warrend,
+            sites,
+            ports,
+            runs_ledger,
+            genesis,
+            programs,
+            agave,
+        })
     }
 
     /// Starts the real validator, with everything that sites have put on the ledger so far. It takes no more later.
@@ -163,13 +182,29 @@ impl World {
     /// When something of it does not start.
     pub fn site_with(&self, flavour: Flavour, is_graceful: bool) -> Result<Site<'_>> {
         let number = self.sites.fetch_add(1, Ordering::Relaxed);
-        let network = Network { rpc: self.ledger, program_id: program_id(number) };
+        let network = Network {
+            rpc: self.ledger,
+            program_id: program_id(number),
+        };
         let directory = self.directory.path().join(format!("site{number}"));
         fs::create_dir_all(&directory)?;
         self.put_program(network.program_id)?;
-        network.foundation().into_iter().try_for_each(|account| self.put(account))?;
+        network
+            .foundation()
+            .into_iter()
+            .try_for_each(|account| self.put(account))?;
         let (devices, clients, daemon_arguments) = (Vec::new(), Vec::new(), Vec::new());
-        let mut site = Site { network, devices, clients, daemon_arguments, world: self, number, directory, flavour, is_graceful };
+        let mut site = Site {
+            network,
+            devices,
+            clients,
+            daemon_arguments,
+            world: self,
+            number,
+            directory,
+            flavour,
+            is_graceful,
+        };
         site.add_device()?;
         site.add_client()?;
         Ok(site)
@@ -180,7 +215,11 @@ impl World {
     /// # Errors
     /// When no port is to be had.
     pub fn proxy(&self) -> Result<Proxy> {
-        Proxy::start(self.ledger, LEDGER_ADDRESS, self.ports.fetch_add(2, Ordering::Relaxed))
+        Proxy::start(
+            self.ledger,
+            LEDGER_ADDRESS,
+            self.ports.fetch_add(2, Ordering::Relaxed),
+        )
     }
 
     /// A verification service beside the ledger, on a port of its own. A network names it with [`Network::set_verifier`].
@@ -284,8 +323,13 @@ impl<'w> Site<'w> {
             is_graceful: self.is_graceful,
         };
         let device = Device::start(&self.world.internet, &self.world.devnet, &self.directory, &config)?;
-        let (pubkey, account) = self.network.new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
-        self.network.device_resources(pubkey, &account).into_iter().try_for_each(|resource| self.world.put(resource))?;
+        let (pubkey, account) =
+            self.network
+                .new_device(index as u128, &format!("ams-dz{index:02}"), device.address);
+        self.network
+            .device_resources(pubkey, &account)
+            .into_iter()
+            .try_for_each(|resource| self.world.put(resource))?;
         self.world.put(self.network.raw(pubkey, account.into()))?;
         self.devices.push((pubkey, device));
         Ok(())
@@ -297,9 +341,23 @@ impl<'w> Site<'w> {
     /// When the system refuses.
     pub fn add_client(&mut self) -> Result<()> {
         let role = format!("s{}c{}", self.number, self.clients.len() + 1);
-        let Host { namespace, address, spare_address, gateway, cable } = self.world.internet.host(&role)?;
+        let Host {
+            namespace,
+            address,
+            spare_address,
+            gateway,
+            cable,
+        } = self.world.internet.host(&role)?;
         let (namespace, directory) = (Arc::new(namespace), self.directory.join(&role));
-        self.clients.push(Client { namespace, address, spare_address, gateway, cable, daemon_arguments: Vec::new(), directory });
+        self.clients.push(Client {
+            namespace,
+            address,
+            spare_address,
+            gateway,
+            cable,
+            daemon_arguments: Vec::new(),
+            directory,
+        });
         Ok(())
     }
 
@@ -314,7 +372,8 @@ impl<'w> Site<'w> {
     #[must_use]
     pub fn new_user_of(&self, client: &Client, number: u16, kind: UserType) -> (Pubkey, User) {
         let dz_ip = allocated(kind, number, client.address);
-        self.network.new_user(number, kind, self.device_key(), client.address, dz_ip)
+        self.network
+            .new_user(number, kind, self.device_key(), client.address, dz_ip)
     }
 
     /// Makes the first device's end of a user's tunnel, so that only the host's end is missing.
@@ -353,7 +412,9 @@ impl<'w> Site<'w> {
     /// When the ledger or a device refuse.
     pub fn follow(&mut self) -> Result<()> {
         let network = self.network;
-        self.devices.iter_mut().try_for_each(|(pubkey, device)| controller::follow(&network, *pubkey, device).map(drop))
+        self.devices
+            .iter_mut()
+            .try_for_each(|(pubkey, device)| controller::follow(&network, *pubkey, device).map(drop))
     }
 
     /// A new key with a balance. Its file is in the site's directory, under this name.
@@ -372,7 +433,12 @@ impl<'w> Site<'w> {
     ///
     /// # Errors
     /// When the ledger refuses.
-    pub fn add_pass(&self, client_ip: Ipv4Addr, payer: Pubkey, change: impl FnOnce(&mut AccessPass)) -> Result<Pubkey> {
+    pub fn add_pass(
+        &self,
+        client_ip: Ipv4Addr,
+        payer: Pubkey,
+        change: impl FnOnce(&mut AccessPass),
+    ) -> Result<Pubkey> {
         let (pubkey, mut pass) = self.network.new_pass(client_ip, payer);
         change(&mut pass);
         self.world.put(self.network.raw(pubkey, pass.into()))?;
@@ -401,7 +467,12 @@ impl<'w> Site<'w> {
             client_ip: client.address,
             dataplane: self.world.config.dataplane.clone(),
             poll_interval: Duration::from_secs(if is_emulated() { 5 } else { 2 }),
-            more: self.daemon_arguments.iter().chain(&client.daemon_arguments).cloned().collect(),
+            more: self
+                .daemon_arguments
+                .iter()
+                .chain(&client.daemon_arguments)
+                .cloned()
+                .collect(),
         }
     }
 
@@ -417,7 +488,11 @@ impl<'w> Site<'w> {
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn start_daemon_of_with(&self, client: &Client, change: impl FnOnce(&mut DaemonConfig)) -> Result<Daemon> {
+    pub fn start_daemon_of_with(
+        &self,
+        client: &Client,
+        change: impl FnOnce(&mut DaemonConfig),
+    ) -> Result<Daemon> {
         let mut config = self.daemon_config_of(client);
         change(&mut config);
         let daemon = Daemon::start(Arc::clone(&client.namespace), client.directory.clone(), config)?;
@@ -440,7 +515,11 @@ impl<'w> Site<'w> {
     /// # Errors
     /// When it does not answer.
     pub fn start_daemon_with(&self, config: DaemonConfig) -> Result<Daemon> {
-        Daemon::start(Arc::clone(&self.client().namespace), self.client().directory.clone(), config)
+        Daemon::start(
+            Arc::clone(&self.client().namespace),
+            self.client().directory.clone(),
+            config,
+        )
     }
 }
 
@@ -461,7 +540,9 @@ impl Connection {
     /// # Errors
     /// When the ledger refuses.
     pub fn set_status(&self, network: &Network, status: UserStatus) -> Result<()> {
-        network.edit_user(self.pubkey, |user| user.status = status).map(drop)
+        network
+            .edit_user(self.pubkey, |user| user.status = status)
+            .map(drop)
     }
 }
 
@@ -479,14 +560,25 @@ pub fn allocated(kind: UserType, number: u16, client: Ipv4Addr) -> Ipv4Addr {
 /// The device's end of a user's tunnel; `device` is the device's public address.
 #[must_use]
 pub fn tunnel_end(user: &User, device: Ipv4Addr) -> TunnelEnd {
-    let local = if user.tunnel_endpoint.is_unspecified() { device } else { user.tunnel_endpoint };
+    let local = if user.tunnel_endpoint.is_unspecified() {
+        device
+    } else {
+        user.tunnel_endpoint
+    };
     let name = format!("tun{}", user.tunnel_id);
     let multicast = match (user.user_type, user.publishers.is_empty()) {
         (UserType::MULTICAST, true) => Multicast::Subscriber,
         (UserType::MULTICAST, false) => Multicast::Publisher,
         _ => Multicast::None,
     };
-    TunnelEnd { name, local, remote: user.client_ip, overlay: user.tunnel_net.address, dz_ip: user.dz_ip, multicast }
+    TunnelEnd {
+        name,
+        local,
+        remote: user.client_ip,
+        overlay: user.tunnel_net.address,
+        dz_ip: user.dz_ip,
+        multicast,
+    }
 }
 
 fn program_id(number: u32) -> Pubkey {

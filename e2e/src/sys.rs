@@ -30,14 +30,20 @@ impl Placement for Command {
     fn within(&mut self, namespace: &Arc<File>) -> &mut Self {
         let namespace = Arc::clone(namespace);
         // SAFETY: the closure makes one system call on a descriptor that it keeps open; it neither allocates nor locks.
-        unsafe { self.pre_exec(move || setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).map_err(Into::into)) }
+        unsafe {
+            self.pre_exec(move || setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET).map_err(Into::into))
+        }
     }
 
     fn dies_with_us(&mut self) -> &mut Self {
         let parent = Pid::this();
         let bind_to_parent = move || {
             set_pdeathsig(Signal::SIGKILL)?;
-            if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH.into()) }
+            if getppid() == parent {
+                Ok(())
+            } else {
+                Err(nix::errno::Errno::ESRCH.into())
+            }
         };
         // SAFETY: the closure makes two system calls on plain values; it neither allocates nor locks.
         unsafe { self.pre_exec(bind_to_parent) }

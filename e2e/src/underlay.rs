@@ -47,11 +47,16 @@ impl Internet {
         namespace.ip(&format!("link set lo up\naddr add {LEDGER_ADDRESS}/32 dev lo\n"))?;
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot make the internet forward")?;
         for scope in ["all", "default"] {
-            fs::write(format!("/proc/sys/net/ipv4/conf/{scope}/rp_filter"), "0").context("cannot relax the internet's source check")?;
+            fs::write(format!("/proc/sys/net/ipv4/conf/{scope}/rp_filter"), "0")
+                .context("cannot relax the internet's source check")?;
         }
         // Providers drop packets whose source is none of theirs (BCP 38): overlay traffic crosses in tunnels or not at all.
         namespace.ip("rule add from 9.0.0.0/8 lookup main priority 100\nrule add to 9.0.0.0/8 blackhole priority 101\n")?;
-        Ok(Self { namespace, prefix, hosts: AtomicU32::new(0) })
+        Ok(Self {
+            namespace,
+            prefix,
+            hosts: AtomicU32::new(0),
+        })
     }
 
     /// The internet's own namespace.
@@ -79,6 +84,12 @@ impl Internet {
             "link set lo up\naddr add {address}/29 dev eth0\naddr add {spare_address}/29 dev eth0\nlink set eth0 up\n\
              route add default via {gateway}\n"
         ))?;
-        Ok(Host { namespace, address, spare_address, gateway, cable })
+        Ok(Host {
+            namespace,
+            address,
+            spare_address,
+            gateway,
+            cable,
+        })
     }
 }

@@ -77,10 +77,18 @@ impl Refusal {
     /// The HTTP status, the word and the sentence.
     fn told(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::InvalidRequest => (400, "invalid_request", "expected {\"payer\":\"KEY\",\"user_type\":0..3} and nothing else"),
+            Self::InvalidRequest => (
+                400,
+                "invalid_request",
+                "expected {\"payer\":\"KEY\",\"user_type\":0..3} and nothing else",
+            ),
             Self::RateLimited => (429, "rate_limited", "too many requests from this address"),
             Self::Ipv6Unsupported => (400, "ipv6_unsupported", "only IPv4 addresses are proven"),
-            Self::NotGloballyRoutable => (400, "not_globally_routable", "the address that this service sees is not a public one"),
+            Self::NotGloballyRoutable => (
+                400,
+                "not_globally_routable",
+                "the address that this service sees is not a public one",
+            ),
             Self::EpochUnavailable => (503, "epoch_unavailable", "the ledger's epoch is not known"),
         }
     }
@@ -93,11 +101,18 @@ impl Verifier {
     /// When the port is taken, or the system gives no random numbers.
     pub fn start(ledger: Rpc, address: Ipv4Addr, port: u16) -> Result<Self> {
         let keypair = Keypair::generate()?;
-        let listener = TcpListener::bind((address, port)).with_context(|| format!("cannot listen on port {port}"))?;
+        let listener =
+            TcpListener::bind((address, port)).with_context(|| format!("cannot listen on port {port}"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let key = keypair.pubkey();
         let (asked, signed) = (Mutex::default(), Mutex::default());
-        let state = Arc::new(State { keypair, ledger, asked, signed, stopped: AtomicBool::new(false) });
+        let state = Arc::new(State {
+            keypair,
+            ledger,
+            asked,
+            signed,
+            stopped: AtomicBool::new(false),
+        });
         let running = Arc::clone(&state);
         thread::Builder::new().name("verifier".into()).spawn(move || {
             while !running.stopped.load(Ordering::Relaxed) {
@@ -135,12 +150,22 @@ impl State {
                 Ok(proof) => respond(stream, 200, proof.to_json().as_bytes()),
                 Err(refusal) => {
                     let (status, error, message) = refusal.told();
-                    respond(stream, status, json!({ "error": error, "message": message }).to_string().as_bytes())
+                    respond(
+                        stream,
+                        status,
+                        json!({ "error": error, "message": message })
+                            .to_string()
+                            .as_bytes(),
+                    )
                 }
             },
             ("GET", "/health") => {
                 let status = if self.epoch().is_ok() { 200 } else { 503 };
-                respond(stream, status, json!({ "ok": status == 200 }).to_string().as_bytes())
+                respond(
+                    stream,
+                    status,
+                    json!({ "ok": status == 200 }).to_string().as_bytes(),
+                )
             }
             (_, "/v1/proof" | "/health") => respond(stream, 405, b"method not allowed\n"),
             _ => respond(stream, 404, b"not found\n"),
@@ -161,7 +186,13 @@ impl State {
             return Err(Refusal::NotGloballyRoutable);
         }
         let epoch = self.epoch().map_err(|_| Refusal::EpochUnavailable)?;
-        let proof = IpProof::sign(asked.payer, observed, epoch, UserType(asked.user_type), &self.keypair);
+        let proof = IpProof::sign(
+            asked.payer,
+            observed,
+            epoch,
+            UserType(asked.user_type),
+            &self.keypair,
+        );
         lock(&self.signed).push(proof);
         Ok(proof)
     }
@@ -178,7 +209,9 @@ impl State {
     }
 
     fn epoch(&self) -> Result<u64> {
-        let info = self.ledger.call("getEpochInfo", json!([{ "commitment": "confirmed" }]))?;
+        let info = self
+            .ledger
+            .call("getEpochInfo", json!([{ "commitment": "confirmed" }]))?;
         info["epoch"].as_u64().context("an epoch that is no number")
     }
 }
@@ -188,7 +221,10 @@ impl Network {
     #[must_use]
     pub fn state_with_verifier(&self, verifier: Pubkey, requires: bool) -> RawAccount {
         let state = self.new_global_state();
-        self.raw(self.pda().global_state().address, with_verifier(state, verifier, requires).into())
+        self.raw(
+            self.pda().global_state().address,
+            with_verifier(state, verifier, requires).into(),
+        )
     }
 
     /// Names this verifier on a running ledger, and has the network ask for proofs or not.
@@ -197,14 +233,20 @@ impl Network {
     /// When the ledger refuses.
     pub fn set_verifier(&self, verifier: Pubkey, requires: bool) -> Result<()> {
         let address = self.pda().global_state().address;
-        let Some(Account::GlobalState(state)) = self.get(address)? else { bail!("the program has no state") };
+        let Some(Account::GlobalState(state)) = self.get(address)? else {
+            bail!("the program has no state")
+        };
         self.put(address, with_verifier(state, verifier, requires))
     }
 }
 
 fn with_verifier(state: GlobalState, verifier: Pubkey, requires: bool) -> GlobalState {
     let flags = state.feature_flags & !REQUIRED;
-    GlobalState { ip_verifier_authority: verifier, feature_flags: if requires { flags | REQUIRED } else { flags }, ..state }
+    GlobalState {
+        ip_verifier_authority: verifier,
+        feature_flags: if requires { flags | REQUIRED } else { flags },
+        ..state
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -221,7 +263,9 @@ mod tests {
     /// A service before a ledger that answers everything with epoch 7, or before nothing at all.
     fn service(has_ledger: bool) -> Verifier {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let ledger = Rpc { server: listener.local_addr().unwrap() };
+        let ledger = Rpc {
+            server: listener.local_addr().unwrap(),
+        };
         if has_ledger {
             thread::spawn(move || {
                 for stream in listener.incoming() {
@@ -235,7 +279,10 @@ mod tests {
     }
 
     fn ask(verifier: &Verifier, peer: &str, body: &str) -> (u16, serde_json::Value) {
-        let refused = verifier.state.prove(peer.parse().unwrap(), body.as_bytes()).map_err(Refusal::told);
+        let refused = verifier
+            .state
+            .prove(peer.parse().unwrap(), body.as_bytes())
+            .map_err(Refusal::told);
         match refused {
             Ok(proof) => (200, serde_json::from_str(&proof.to_json()).unwrap()),
             Err((status, reason, _)) => (status, reason.into()),
@@ -248,8 +295,14 @@ mod tests {
         let body = format!(r#"{{"payer":"{PAYER}","user_type":3}}"#);
         let (status, answer) = ask(&verifier, "9.1.2.3:44", &body);
         let proof = IpProof::from_json(answer.to_string().as_bytes(), &PAYER, UserType::MULTICAST).unwrap();
-        assert_eq!((status, proof.client_ip, proof.epoch), (200, Ipv4Addr::new(9, 1, 2, 3), 7));
-        assert_eq!(proof.check(&PAYER, proof.client_ip, UserType::MULTICAST, &verifier.key), Ok(()));
+        assert_eq!(
+            (status, proof.client_ip, proof.epoch),
+            (200, Ipv4Addr::new(9, 1, 2, 3), 7)
+        );
+        assert_eq!(
+            proof.check(&PAYER, proof.client_ip, UserType::MULTICAST, &verifier.key),
+            Ok(())
+        );
         assert_eq!(verifier.signed(), [proof]);
         assert_eq!(ask(&verifier, "[::ffff:9.1.2.3]:44", &body).0, 200);
     }
@@ -261,10 +314,20 @@ mod tests {
         let named = format!(r#"{{"payer":"{PAYER}","user_type":0,"client_ip":"9.1.2.3"}}"#);
         let kind = format!(r#"{{"payer":"{PAYER}","user_type":4}}"#);
         for body in [named.as_str(), &kind, r#"{"payer":"x","user_type":0}"#, "", "[]"] {
-            assert_eq!(ask(&verifier, "9.1.2.3:44", body), (400, "invalid_request".into()), "{body}");
+            assert_eq!(
+                ask(&verifier, "9.1.2.3:44", body),
+                (400, "invalid_request".into()),
+                "{body}"
+            );
         }
-        assert_eq!(ask(&verifier, "[2001:db8::1]:44", &good), (400, "ipv6_unsupported".into()));
-        assert_eq!(ask(&verifier, "10.0.0.1:44", &good), (400, "not_globally_routable".into()));
+        assert_eq!(
+            ask(&verifier, "[2001:db8::1]:44", &good),
+            (400, "ipv6_unsupported".into())
+        );
+        assert_eq!(
+            ask(&verifier, "10.0.0.1:44", &good),
+            (400, "not_globally_routable".into())
+        );
         (0..MOST_REQUESTS).for_each(|_| assert_eq!(ask(&verifier, "9.1.2.4:44", &good).0, 200));
         assert_eq!(ask(&verifier, "9.1.2.4:44", &good), (429, "rate_limited".into()));
         assert_eq!(ask(&verifier, "9.1.2.5:44", &good).0, 200);
@@ -274,7 +337,10 @@ mod tests {
     fn without_a_ledger_it_says_so() {
         let verifier = service(false);
         let body = format!(r#"{{"payer":"{PAYER}","user_type":0}}"#);
-        assert_eq!(ask(&verifier, "9.1.2.3:44", &body), (503, "epoch_unavailable".into()));
+        assert_eq!(
+            ask(&verifier, "9.1.2.3:44", &body),
+            (503, "epoch_unavailable".into())
+        );
     }
 
     #[test]
@@ -287,6 +353,10 @@ mod tests {
         assert_eq!(call("GET", "/", "").status, 404);
         let body = format!(r#"{{"payer":"{PAYER}","user_type":0}}"#);
         let refused = call("POST", "/v1/proof", &body);
-        assert_eq!((refused.status, refused.json().unwrap()["error"].clone()), (400, "not_globally_routable".into()), "it sees loopback");
+        assert_eq!(
+            (refused.status, refused.json().unwrap()["error"].clone()),
+            (400, "not_globally_routable".into()),
+            "it sees loopback"
+        );
     }
 }

@@ -34,13 +34,19 @@ pub fn is_emulated() -> bool {
 ///
 /// # Errors
 /// When the deadline passes (with what the condition said last), or when the condition fails for good.
-pub fn until<T>(what: &str, deadline: Duration, mut condition: impl FnMut() -> Result<Ask<T>>) -> Result<(T, Duration)> {
+pub fn until<T>(
+    what: &str,
+    deadline: Duration,
+    mut condition: impl FnMut() -> Result<Ask<T>>,
+) -> Result<(T, Duration)> {
     let begun = Instant::now();
     let deadline = scaled(deadline);
     loop {
         match condition().with_context(|| what.to_owned())? {
             Ask::Yes(value) => return Ok((value, begun.elapsed())),
-            Ask::NotYet(state) if begun.elapsed() > deadline => bail!("{what}: not within {deadline:?}; last seen: {state}"),
+            Ask::NotYet(state) if begun.elapsed() > deadline => {
+                bail!("{what}: not within {deadline:?}; last seen: {state}")
+            }
             Ask::NotYet(_) => thread::sleep(period()),
         }
     }
@@ -80,6 +86,10 @@ impl Ask<()> {
     /// Holds when `true`.
     #[must_use]
     pub fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Self {
-        if condition { Self::Yes(()) } else { Self::NotYet(otherwise()) }
+        if condition {
+            Self::Yes(())
+        } else {
+            Self::NotYet(otherwise())
+        }
     }
 }

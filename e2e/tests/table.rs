@@ -10,11 +10,19 @@ fn each_defect_of_the_reference_has_a_test_that_exists_or_a_reason() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let readme = fs::read_to_string(root.join("e2e/README.md")).unwrap();
     let rows = rows(&readme);
-    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (1..=DEFECTS).collect::<Vec<_>>());
+    assert_eq!(
+        rows.keys().copied().collect::<Vec<_>>(),
+        (1..=DEFECTS).collect::<Vec<_>>()
+    );
     for (number, proof) in rows {
         let tests = tests_of(proof);
-        let has_reason = ["does not apply", "is due in", "on purpose"].iter().any(|reason| proof.contains(reason));
-        assert!(!tests.is_empty() || has_reason, "defect {number} has neither a test nor a reason");
+        let has_reason = ["does not apply", "is due in", "on purpose"]
+            .iter()
+            .any(|reason| proof.contains(reason));
+        assert!(
+            !tests.is_empty() || has_reason,
+            "defect {number} has neither a test nor a reason"
+        );
         for (file, name) in tests {
             exists(root, file, name);
         }
@@ -27,20 +35,38 @@ fn each_part_of_the_surface_names_a_test_that_exists_or_says_that_there_is_none(
     let surface = fs::read_to_string(root.join("e2e/SURFACE.md")).unwrap();
     let mut rows = 0;
     for row in surface.lines().filter(|line| line.starts_with("| `")) {
-        let proof = row.trim_end().trim_end_matches('|').rsplit('|').next().unwrap().trim();
+        let proof = row
+            .trim_end()
+            .trim_end_matches('|')
+            .rsplit('|')
+            .next()
+            .unwrap()
+            .trim();
         let tests = tests_of(proof);
-        assert!(!tests.is_empty() || proof == "—" || proof.contains("on purpose"), "neither a test nor a reason: {row}");
-        tests.into_iter().for_each(|(file, name)| exists(root, file, name));
+        assert!(
+            !tests.is_empty() || proof == "—" || proof.contains("on purpose"),
+            "neither a test nor a reason: {row}"
+        );
+        tests
+            .into_iter()
+            .for_each(|(file, name)| exists(root, file, name));
         rows += 1;
     }
     assert!(rows > 150, "only {rows} rows were found");
-    surface.lines().filter(|line| !line.starts_with('|')).flat_map(tests_of).for_each(|(file, name)| exists(root, file, name));
+    surface
+        .lines()
+        .filter(|line| !line.starts_with('|'))
+        .flat_map(tests_of)
+        .for_each(|(file, name)| exists(root, file, name));
 }
 
 fn exists(root: &Path, file: &str, name: &str) {
     let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let (function, trial) = (format!("fn {name}("), format!("\"{name}\""));
-    assert!(source.contains(&function) || source.contains(&trial), "there is no test {name} in {file}");
+    assert!(
+        source.contains(&function) || source.contains(&trial),
+        "there is no test {name} in {file}"
+    );
 }
 
 /// The last cell of each row that begins with a number.
@@ -48,7 +74,11 @@ fn rows(readme: &str) -> BTreeMap<u32, &str> {
     readme
         .lines()
         .filter_map(|line| {
-            let mut cells = line.strip_prefix('|')?.trim_end().trim_end_matches('|').split('|');
+            let mut cells = line
+                .strip_prefix('|')?
+                .trim_end()
+                .trim_end_matches('|')
+                .split('|');
             Some((cells.next()?.trim().parse().ok()?, cells.nth(1)?.trim()))
         })
         .collect()
@@ -60,7 +90,11 @@ fn tests_of(proof: &str) -> Vec<(&str, &str)> {
         .split('`')
         .skip(1)
         .step_by(2)
-        .filter_map(|quoted| quoted.split_once(".rs::").map(|(file, name)| (file_of(quoted, file), name)))
+        .filter_map(|quoted| {
+            quoted
+                .split_once(".rs::")
+                .map(|(file, name)| (file_of(quoted, file), name))
+        })
         .collect()
 }
 

@@ -19,7 +19,12 @@ pub(crate) struct Backoff {
 impl Backoff {
     pub(crate) fn new(first: Duration, most: Duration) -> Self {
         // The standard library seeds its hash maps from the operating system: enough for jitter.
-        Self { first, most, failures: 0, random: SplitMix64::new(RandomState::new().build_hasher().finish()) }
+        Self {
+            first,
+            most,
+            failures: 0,
+            random: SplitMix64::new(RandomState::new().build_hasher().finish()),
+        }
     }
 
     pub(crate) fn reset(&mut self) {
@@ -27,7 +32,10 @@ impl Backoff {
     }
 
     pub(crate) fn next(&mut self) -> Duration {
-        let full = self.first.saturating_mul(1 << self.failures.min(16)).min(self.most);
+        let full = self
+            .first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(self.most);
         self.failures = self.failures.saturating_add(1);
         full.mul_f64(0.5 + 0.5 * self.random.fraction())
     }
@@ -42,7 +50,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
         for full in [500, 1000, 2000, 4000, 5000, 5000] {
             let wait = backoff.next();
-            assert!(wait >= Duration::from_millis(full / 2) && wait <= Duration::from_millis(full), "{wait:?} of {full}");
+            assert!(
+                wait >= Duration::from_millis(full / 2) && wait <= Duration::from_millis(full),
+                "{wait:?} of {full}"
+            );
         }
         backoff.reset();
         assert!(backoff.next() <= Duration::from_millis(500));

@@ -78,7 +78,9 @@ impl Environment {
     /// The network that a program belongs to.
     #[must_use]
     pub fn of_program(program_id: &Pubkey) -> Option<Self> {
-        Self::ALL.into_iter().find(|environment| environment.program_id() == *program_id)
+        Self::ALL
+            .into_iter()
+            .find(|environment| environment.program_id() == *program_id)
     }
 
     fn program_id_text(self) -> &'static str {
@@ -120,8 +122,14 @@ mod tests {
     fn every_program_id_is_a_key_and_leads_back_to_its_network() {
         for environment in Environment::ALL {
             assert!(!environment.program_id().is_zero(), "{environment}");
-            assert_eq!(environment.program_id().to_string(), environment.program_id_text());
-            assert_eq!(Environment::of_program(&environment.program_id()), Some(environment));
+            assert_eq!(
+                environment.program_id().to_string(),
+                environment.program_id_text()
+            );
+            assert_eq!(
+                Environment::of_program(&environment.program_id()),
+                Some(environment)
+            );
             assert_eq!(environment.moniker().parse(), Ok(environment));
         }
         assert_eq!(Environment::of_program(&Pubkey([9; 32])), None);
@@ -133,13 +141,19 @@ mod tests {
         assert_eq!("local".parse(), Ok(Environment::Localnet));
         assert_eq!("t".parse(), Ok(Environment::Testnet));
         let error = "Mainnet".parse::<Environment>().unwrap_err().to_string();
-        assert!(error.contains("\"Mainnet\"") && error.contains("mainnet-beta, testnet, devnet or localnet"), "{error}");
+        assert!(
+            error.contains("\"Mainnet\"") && error.contains("mainnet-beta, testnet, devnet or localnet"),
+            "{error}"
+        );
         assert!("".parse::<Environment>().is_err());
     }
 
     #[test]
     fn only_the_local_network_has_a_url_built_in() {
-        let with_url: Vec<_> = Environment::ALL.into_iter().filter(|e| e.default_rpc_url().is_some()).collect();
+        let with_url: Vec<_> = Environment::ALL
+            .into_iter()
+            .filter(|e| e.default_rpc_url().is_some())
+            .collect();
         assert_eq!(with_url, [Environment::Localnet]);
     }
 }

@@ -77,7 +77,10 @@ impl<T> Fetched<T> {
 
 impl<T> Clone for Fetched<T> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), ..*self }
+        Self {
+            value: Arc::clone(&self.value),
+            ..*self
+        }
     }
 }
 
@@ -146,8 +149,20 @@ impl Fetcher {
     /// In front of this ledger.
     #[must_use]
     pub fn new(source: Arc<dyn LedgerSource>, settings: FetcherSettings) -> Self {
-        let FetcherSettings { view_ttl, devices_ttl, failure_ttl, keep, most, read_timeout } = settings;
-        let limits = |ttl| Limits { ttl, failure_ttl, keep, most };
+        let FetcherSettings {
+            view_ttl,
+            devices_ttl,
+            failure_ttl,
+            keep,
+            most,
+            read_timeout,
+        } = settings;
+        let limits = |ttl| Limits {
+            ttl,
+            failure_ttl,
+            keep,
+            most,
+        };
         let shared = Shared {
             endpoint: Mutex::new(source.in_use()),
             source,
@@ -156,14 +171,21 @@ impl Fetcher {
             devices: Mutex::new(Book::new(limits(devices_ttl))),
             ended: watch::Sender::new(()),
         };
-        Self(Arc::new(Inner { shared: Arc::new(shared), reads: Mutex::default() }))
+        Self(Arc::new(Inner {
+            shared: Arc::new(shared),
+            reads: Mutex::default(),
+        }))
     }
 
     /// An answer that is at most the TTL old; or the error of a read that failed a moment ago.
     ///
     /// # Errors
     /// When the read failed, or the deadline passed.
-    pub async fn get<Q: Question>(&self, question: Q, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
+    pub async fn get<Q: Question>(
+        &self,
+        question: Q,
+        deadline: Instant,
+    ) -> Result<Fetched<Q::Answer>, ReadError> {
         let asked = self.asked::<Q>(|book| book.get(question, Instant::now()));
         self.answer(question, asked, deadline).await
     }
@@ -173,7 +195,11 @@ impl Fetcher {
     ///
     /// # Errors
     /// When the read failed, or the deadline passed.
-    pub async fn fresh<Q: Question>(&self, question: Q, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
+    pub async fn fresh<Q: Question>(
+        &self,
+        question: Q,
+        deadline: Instant,
+    ) -> Result<Fetched<Q::Answer>, ReadError> {
         let asked = self.asked::<Q>(|book| book.fresh(question));
         self.answer(question, asked, deadline).await
     }
@@ -195,7 +221,11 @@ impl Fetcher {
     /// How often each kind of question was asked and read.
     #[must_use]
     pub fn counts(&self) -> BTreeMap<Kind, Counts> {
-        [(Query::KIND, Query::book(&self.0.shared).counts()), (AllDevices::KIND, AllDevices::book(&self.0.shared).counts())].into()
+        [
+            (Query::KIND, Query::book(&self.0.shared).counts()),
+            (AllDevices::KIND, AllDevices::book(&self.0.shared).counts()),
+        ]
+        .into()
     }
 
     /// That another endpoint is in use than when this was asked last. It is told once, whoever asks.
@@ -203,7 +233,11 @@ impl Fetcher {
     pub fn rotation(&self) -> Option<Rotation> {
         let now = self.0.shared.source.in_use();
         let before = std::mem::replace(&mut *lock(&self.0.shared.endpoint), now.clone());
-        (before.number != now.number).then(|| Rotation { from: before.endpoint, to: now.endpoint, detail: now.detail })
+        (before.number != now.number).then(|| Rotation {
+            from: before.endpoint,
+            to: now.endpoint,
+            detail: now.detail,
+        })
     }
 
     /// As [`LedgerSource::watch`].
@@ -232,7 +266,12 @@ impl Fetcher {
     }
 
     /// Waits for the answer, and reads when nobody else does.
-    async fn answer<Q: Question>(&self, question: Q, mut asked: Asked<Q>, deadline: Instant) -> Result<Fetched<Q::Answer>, ReadError> {
+    async fn answer<Q: Question>(
+        &self,
+        question: Q,
+        mut asked: Asked<Q>,
+        deadline: Instant,
+    ) -> Result<Fetched<Q::Answer>, ReadError> {
         let mut ended = self.0.shared.ended.subscribe();
         loop {
             ended.mark_unchanged();
@@ -252,7 +291,12 @@ impl Fetcher {
 
     /// Begins a read of its own, which no caller can cancel.
     fn begin<Q: Question>(&self, question: Q, number: u64) {
-        let under_way = UnderWay { shared: Arc::clone(&self.0.shared), question, number, result: None };
+        let under_way = UnderWay {
+            shared: Arc::clone(&self.0.shared),
+            question,
+            number,
+            result: None,
+        };
         let mut reads = lock(&self.0.reads);
         while reads.try_join_next().is_some() {}
         reads.spawn(under_way.read());
@@ -261,7 +305,9 @@ impl Fetcher {
 
 impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetcher").field("known", &self.known()).finish_non_exhaustive()
+        f.debug_struct("Fetcher")
+            .field("known", &self.known())
+            .finish_non_exhaustive()
     }
 }
 
@@ -277,15 +323,25 @@ impl<Q: Question> UnderWay<Q> {
     async fn read(mut self) {
         let asked_at = Instant::now();
         let deadline = asked_at + self.shared.read_timeout;
-        let read = timeout_at(deadline, self.question.read(&*self.shared.source, deadline)).await.unwrap_or(Err(ReadError::Deadline));
-        self.result = Some(read.map(|value| Fetched { value: Arc::new(value), asked_at, read_at: Instant::now() }));
+        let read = timeout_at(deadline, self.question.read(&*self.shared.source, deadline))
+            .await
+            .unwrap_or(Err(ReadError::Deadline));
+        self.result = Some(read.map(|value| Fetched {
+            value: Arc::new(value),
+            asked_at,
+            read_at: Instant::now(),
+        }));
     }
 }
 
 impl<Q: Question> Drop for UnderWay<Q> {
     fn drop(&mut self) {
         let result = self.result.take().unwrap_or_else(|| {
-            Err(if std::thread::panicking() { ReadError::Panicked } else { ReadError::Unavailable("the read was cut off".into()) })
+            Err(if std::thread::panicking() {
+                ReadError::Panicked
+            } else {
+                ReadError::Unavailable("the read was cut off".into())
+            })
         });
         Q::book(&self.shared).ended(self.question, self.number, Instant::now(), result);
         self.shared.ended.send_replace(());
@@ -294,7 +350,13 @@ impl<Q: Question> Drop for UnderWay<Q> {
 
 fn known<Q: Question>(shared: &Shared) -> Vec<Known> {
     let book = Q::book(shared);
-    book.known().map(|known| Known { question: known.key.to_string(), read: known.read, error: known.error }).collect()
+    book.known()
+        .map(|known| Known {
+            question: known.key.to_string(),
+            read: known.read,
+            error: known.error,
+        })
+        .collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

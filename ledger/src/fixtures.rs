@@ -29,21 +29,38 @@ pub struct Golden {
 /// All of them, as the code writes them.
 #[must_use]
 pub fn all() -> [Golden; 2] {
-    let of = |name: &str, files| Golden { directory: Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name), files };
-    [of("accounts", account_files()), of("instructions", instruction_files())]
+    let of = |name: &str, files| Golden {
+        directory: Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../fixtures")
+            .join(name),
+        files,
+    };
+    [
+        of("accounts", account_files()),
+        of("instructions", instruction_files()),
+    ]
 }
 
 fn account_files() -> BTreeMap<String, String> {
     let pair = |(name, bytes): &(&str, Vec<u8>)| {
-        let json = inspect(bytes).map_or_else(|error| format!("error: {error}"), |decoded| to_json_text(&decoded.account));
-        [(format!("{name}.hex"), hex_lines(bytes)), (format!("{name}.json"), json + "\n")]
+        let json = inspect(bytes).map_or_else(
+            |error| format!("error: {error}"),
+            |decoded| to_json_text(&decoded.account),
+        );
+        [
+            (format!("{name}.hex"), hex_lines(bytes)),
+            (format!("{name}.json"), json + "\n"),
+        ]
     };
     samples::all().iter().flat_map(pair).collect()
 }
 
 fn instruction_files() -> BTreeMap<String, String> {
     let samples = instructions::samples::all().unwrap_or_default();
-    samples.iter().map(|(name, instruction)| (format!("{name}.json"), instruction_text(instruction))).collect()
+    samples
+        .iter()
+        .map(|(name, instruction)| (format!("{name}.json"), instruction_text(instruction)))
+        .collect()
 }
 
 /// Each account on a line of its own.
@@ -73,29 +90,43 @@ impl Golden {
     /// When a file cannot be written or removed.
     pub fn write(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.directory)?;
-        for stray in names_in(&self.directory)?.iter().filter(|name| !self.files.contains_key(*name)) {
+        for stray in names_in(&self.directory)?
+            .iter()
+            .filter(|name| !self.files.contains_key(*name))
+        {
             std::fs::remove_file(self.directory.join(stray))?;
         }
-        self.files.iter().try_for_each(|(name, content)| std::fs::write(self.directory.join(name), content))
+        self.files
+            .iter()
+            .try_for_each(|(name, content)| std::fs::write(self.directory.join(name), content))
     }
 
     /// What differs from the code, for people; empty when nothing does.
     #[must_use]
     pub fn check(&self) -> Vec<String> {
         let there = names_in(&self.directory).unwrap_or_default();
-        let wrong = |(name, content): (&String, &String)| match std::fs::read_to_string(self.directory.join(name)) {
-            Ok(found) if found == *content => None,
-            Ok(_) => Some(format!("{name} differs from what the code writes")),
-            Err(error) => Some(format!("{name}: {error}")),
-        };
-        let strays = there.iter().filter(|name| !self.files.contains_key(*name)).map(|name| format!("{name} is no fixture"));
+        let wrong =
+            |(name, content): (&String, &String)| match std::fs::read_to_string(self.directory.join(name)) {
+                Ok(found) if found == *content => None,
+                Ok(_) => Some(format!("{name} differs from what the code writes")),
+                Err(error) => Some(format!("{name}: {error}")),
+            };
+        let strays = there
+            .iter()
+            .filter(|name| !self.files.contains_key(*name))
+            .map(|name| format!("{name} is no fixture"));
         self.files.iter().filter_map(wrong).chain(strays).collect()
     }
 }
 
 fn names_in(directory: &Path) -> io::Result<BTreeSet<String>> {
-    let names = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    Ok(names.collect::<io::Result<BTreeSet<_>>>()?.into_iter().filter(|name| name.ends_with(".hex") || name.ends_with(".json")).collect())
+    let names =
+        std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    Ok(names
+        .collect::<io::Result<BTreeSet<_>>>()?
+        .into_iter()
+        .filter(|name| name.ends_with(".hex") || name.ends_with(".json"))
+        .collect())
 }
 
 /// 32 bytes a line.
@@ -111,7 +142,11 @@ mod tests {
     #[test]
     fn the_committed_fixtures_are_what_the_code_writes() {
         for golden in all() {
-            assert_eq!(golden.check(), Vec::<String>::new(), "run make fixtures, and look at what changed");
+            assert_eq!(
+                golden.check(),
+                Vec::<String>::new(),
+                "run make fixtures, and look at what changed"
+            );
             assert!(!golden.files.is_empty());
         }
     }
@@ -126,7 +161,11 @@ mod tests {
             let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect();
             assert_eq!(hex_lines(&bytes), *hex);
             let json = std::fs::read_to_string(directory.join(name.replace(".hex", ".json"))).unwrap();
-            assert_eq!(to_json_text(&crate::decode(&bytes).unwrap()) + "\n", json, "{name}");
+            assert_eq!(
+                to_json_text(&crate::decode(&bytes).unwrap()) + "\n",
+                json,
+                "{name}"
+            );
         }
     }
 }

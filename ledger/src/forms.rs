@@ -16,13 +16,21 @@ pub struct Forms {
 impl Forms {
     /// The first version that is known to delete by the pass's type. The two others came shortly before it, in which versions
     /// could not be read: they are taken to be there from the same one on.
-    const SINCE: Version = Version { major: 0, minor: 39, patch: 0 };
+    const SINCE: Version = Version {
+        major: 0,
+        minor: 39,
+        patch: 0,
+    };
 
     /// Those of this version.
     #[must_use]
     pub fn of(version: Version) -> Self {
         let later = version >= Self::SINCE;
-        Self { folds_groups: later, asks_for_gained_roles_only: later, deletes_by_pass_type: later }
+        Self {
+            folds_groups: later,
+            asks_for_gained_roles_only: later,
+            deletes_by_pass_type: later,
+        }
     }
 }
 
@@ -32,7 +40,13 @@ mod tests {
 
     #[test]
     fn the_forms_of_an_older_program_are_those_of_0_34() {
-        let of = |minor| Forms::of(Version { major: 0, minor, patch: 7 });
+        let of = |minor| {
+            Forms::of(Version {
+                major: 0,
+                minor,
+                patch: 7,
+            })
+        };
         assert_eq!([of(30), of(34), of(38)], [Forms::default(); 3]);
         assert!(of(39).folds_groups && of(39).asks_for_gained_roles_only && of(39).deletes_by_pass_type);
         assert_eq!(of(41), of(39));

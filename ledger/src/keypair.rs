@@ -70,7 +70,10 @@ impl KeypairError {
     #[must_use]
     pub fn is_about(&self, file: &Path) -> bool {
         match self {
-            Self::Missing(path) | Self::Unreadable { path, .. } | Self::Exists(path) | Self::Unwritable { path, .. } => path == file,
+            Self::Missing(path)
+            | Self::Unreadable { path, .. }
+            | Self::Exists(path)
+            | Self::Unwritable { path, .. } => path == file,
             Self::Invalid { origin, .. } => *origin == file.display().to_string(),
             Self::NoRandomness(_) | Self::NoPlace => false,
         }
@@ -94,7 +97,9 @@ impl Keypair {
     /// When the system gives no random numbers.
     pub fn generate() -> Result<Self, KeypairError> {
         let mut seed = [0; 32];
-        std::fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut seed)).map_err(KeypairError::NoRandomness)?;
+        std::fs::File::open("/dev/urandom")
+            .and_then(|mut random| random.read_exact(&mut seed))
+            .map_err(KeypairError::NoRandomness)?;
         Ok(Self::from_seed(seed))
     }
 
@@ -111,13 +116,25 @@ impl Keypair {
     pub fn read(path: &Path) -> Result<(Self, Option<OpenToOthers>), KeypairError> {
         let unreadable = |source: std::io::Error| {
             let path = path.to_owned();
-            if source.kind() == ErrorKind::NotFound { KeypairError::Missing(path) } else { KeypairError::Unreadable { path, source } }
+            if source.kind() == ErrorKind::NotFound {
+                KeypairError::Missing(path)
+            } else {
+                KeypairError::Unreadable { path, source }
+            }
         };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-        let keypair = Self::read_from(file, &path.display().to_string())
-            .map_err(|error| if let KeypairError::Unreadable { source, .. } = error { unreadable(source) } else { error })?;
-        let warning = (mode & 0o077 != 0).then(|| OpenToOthers { path: path.to_owned(), mode });
+        let keypair = Self::read_from(file, &path.display().to_string()).map_err(|error| {
+            if let KeypairError::Unreadable { source, .. } = error {
+                unreadable(source)
+            } else {
+                error
+            }
+        })?;
+        let warning = (mode & 0o077 != 0).then(|| OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
         Ok((keypair, warning))
     }
 
@@ -128,20 +145,31 @@ impl Keypair {
     pub fn read_from(source: impl Read, origin: &str) -> Result<Self, KeypairError> {
         let mut text = Vec::new();
         let read = source.take(LARGEST_FILE + 1).read_to_end(&mut text);
-        read.map_err(|source| KeypairError::Unreadable { path: origin.into(), source })?;
-        Self::parse(&text).map_err(|reason| KeypairError::Invalid { origin: origin.to_owned(), reason })
+        read.map_err(|source| KeypairError::Unreadable {
+            path: origin.into(),
+            source,
+        })?;
+        Self::parse(&text).map_err(|reason| KeypairError::Invalid {
+            origin: origin.to_owned(),
+            reason,
+        })
     }
 
     fn parse(text: &[u8]) -> Result<Self, &'static str> {
         if text.len() as u64 > LARGEST_FILE {
             return Err("it is too large for one");
         }
-        let bytes: Vec<u8> = serde_json::from_slice(text).map_err(|_| "it is not a JSON list of numbers from 0 to 255")?;
+        let bytes: Vec<u8> =
+            serde_json::from_slice(text).map_err(|_| "it is not a JSON list of numbers from 0 to 255")?;
         let bytes: [u8; 64] = bytes.try_into().map_err(|_| "it is not a list of 64 numbers")?;
         let mut seed = [0; 32];
         seed.copy_from_slice(&bytes[..32]);
         let keypair = Self::from_seed(seed);
-        if keypair.pubkey().0 == bytes[32..] { Ok(keypair) } else { Err("its public half does not belong to its secret half") }
+        if keypair.pubkey().0 == bytes[32..] {
+            Ok(keypair)
+        } else {
+            Err("its public half does not belong to its secret half")
+        }
     }
 
     /// Writes it where only the owner may read it, with the directories that are missing. An existing file is replaced, as
@@ -152,7 +180,11 @@ impl Keypair {
     pub fn write(&self, path: &Path, overwrite: bool) -> Result<(), KeypairError> {
         let unwritable = |source: std::io::Error| {
             let path = path.to_owned();
-            if source.kind() == ErrorKind::AlreadyExists { KeypairError::Exists(path) } else { KeypairError::Unwritable { path, source } }
+            if source.kind() == ErrorKind::AlreadyExists {
+                KeypairError::Exists(path)
+            } else {
+                KeypairError::Unwritable { path, source }
+            }
         };
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(unwritable)?;
@@ -165,7 +197,9 @@ impl Keypair {
         beside.push(format!(".{}.new", std::process::id()));
         let beside = PathBuf::from(beside);
         let written = write_new(&beside, &text).and_then(|()| std::fs::rename(&beside, path));
-        written.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(unwritable)
+        written
+            .inspect_err(|_| drop(std::fs::remove_file(&beside)))
+            .map_err(unwritable)
     }
 
     /// The public half: the account's address.
@@ -188,7 +222,11 @@ impl fmt::Debug for Keypair {
 }
 
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -223,7 +261,10 @@ mod tests {
         keypair.write(&path, false).unwrap();
         let (read, warning) = Keypair::read(&path).unwrap();
         assert_eq!((read.pubkey(), warning), (keypair.pubkey(), None));
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         let theirs = solana_sdk::signer::keypair::read_keypair_file(&path).unwrap();
         assert_eq!(Pubkey(theirs.pubkey().to_bytes()), keypair.pubkey());
     }
@@ -239,7 +280,11 @@ mod tests {
         assert_eq!(Keypair::read(&path).unwrap().0.pubkey(), first.pubkey());
         second.write(&path, true).unwrap();
         assert_eq!(Keypair::read(&path).unwrap().0.pubkey(), second.pubkey());
-        assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            std::fs::read_dir(&scratch.0).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 
     #[test]
@@ -249,21 +294,37 @@ mod tests {
         Keypair::generate().unwrap().write(&path, false).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let warning = Keypair::read(&path).unwrap().1.unwrap();
-        assert!(warning.to_string().contains("0644") && warning.to_string().contains("chmod 600"), "{warning}");
+        assert!(
+            warning.to_string().contains("0644") && warning.to_string().contains("chmod 600"),
+            "{warning}"
+        );
     }
 
     #[test]
     fn what_is_no_keypair_is_a_clear_error_that_repeats_nothing_of_it() {
         let mut wrong_half = Keypair::from_seed([5; 32]).0.to_bytes().to_vec();
         wrong_half[40] ^= 1;
-        let texts = ["".into(), "[1,2,3]".into(), "\"s3cret\"".into(), "[777]".into(), "x".repeat(5000), format!("{wrong_half:?}")];
+        let texts = [
+            "".into(),
+            "[1,2,3]".into(),
+            "\"s3cret\"".into(),
+            "[777]".into(),
+            "x".repeat(5000),
+            format!("{wrong_half:?}"),
+        ];
         for text in texts {
             let error = Keypair::read_from(text.as_bytes(), "standard input").unwrap_err();
             assert!(matches!(error, KeypairError::Invalid { .. }), "{error}");
-            assert!(error.to_string().starts_with("standard input") && !error.to_string().contains("s3cret"), "{error}");
+            assert!(
+                error.to_string().starts_with("standard input") && !error.to_string().contains("s3cret"),
+                "{error}"
+            );
         }
         let missing = Keypair::read(Path::new("/nonexistent/id.json")).unwrap_err();
-        assert!(matches!(&missing, KeypairError::Missing(_)) && missing.to_string().contains("keygen"), "{missing}");
+        assert!(
+            matches!(&missing, KeypairError::Missing(_)) && missing.to_string().contains("keygen"),
+            "{missing}"
+        );
     }
 
     #[test]

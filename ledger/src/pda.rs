@@ -125,7 +125,9 @@ impl Pda {
     /// For this program.
     #[must_use]
     pub fn new(program: Pubkey) -> Self {
-        Self { program: Address::from(program.0) }
+        Self {
+            program: Address::from(program.0),
+        }
     }
 
     /// The program's state.
@@ -201,7 +203,11 @@ impl Pda {
     /// When the entity's seed or the key is longer than 32 bytes.
     pub fn index(&self, entity_seed: &str, key: &str) -> Result<Derived, SeedTooLong> {
         let key = key.to_ascii_lowercase();
-        Ok(self.derive(&[b"index", short(entity_seed, "the entity's seed")?, short(&key, "the key")?]))
+        Ok(self.derive(&[
+            b"index",
+            short(entity_seed, "the entity's seed")?,
+            short(&key, "the key")?,
+        ]))
     }
 
     /// An allocator.
@@ -217,12 +223,19 @@ impl Pda {
         let mut all = vec![PREFIX];
         all.extend_from_slice(seeds);
         let (address, bump) = Address::find_program_address(&all, &self.program);
-        Derived { address: Pubkey(address.to_bytes()), bump }
+        Derived {
+            address: Pubkey(address.to_bytes()),
+            bump,
+        }
     }
 }
 
 fn short<'a>(text: &'a str, what: &'static str) -> Result<&'a [u8], SeedTooLong> {
-    if text.len() <= 32 { Ok(text.as_bytes()) } else { Err(SeedTooLong { what }) }
+    if text.len() <= 32 {
+        Ok(text.as_bytes())
+    } else {
+        Err(SeedTooLong { what })
+    }
 }
 
 #[cfg(test)]
@@ -250,17 +263,26 @@ mod tests {
             .map(|octets| (octets, pda().user(Ipv4Addr::from(octets), UserType::MULTICAST)))
             .find(|(_, user)| user.bump < 253)
             .unwrap();
-        assert_eq!(user.address, by_hand(&[b"doublezero", b"user", &octets, &[3]], user.bump, &program));
+        assert_eq!(
+            user.address,
+            by_hand(&[b"doublezero", b"user", &octets, &[3]], user.bump, &program)
+        );
         assert!(!Address::from(user.address.0).is_on_curve());
         let device = pda().numbered(Numbered::Device, 1 << 64);
         let index = [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(device.address, by_hand(&[b"doublezero", b"device", &index], device.bump, &program));
+        assert_eq!(
+            device.address,
+            by_hand(&[b"doublezero", b"device", &index], device.bump, &program)
+        );
         let ids = pda().resource(&Resource::TunnelIds(Pubkey([7; 32]), 2));
         let seeds: [&[u8]; 4] = [b"doublezero", b"tunnelids", &[7; 32], &[2, 0, 0, 0, 0, 0, 0, 0]];
         assert_eq!(ids.address, by_hand(&seeds, ids.bump, &program));
         for bump in (user.bump + 1)..=255 {
             let higher = by_hand(&[b"doublezero", b"user", &octets, &[3]], bump, &program);
-            assert!(Address::from(higher.0).is_on_curve(), "a higher bump would have been taken");
+            assert!(
+                Address::from(higher.0).is_on_curve(),
+                "a higher bump would have been taken"
+            );
         }
     }
 
@@ -268,9 +290,22 @@ mod tests {
     fn all_addresses_of_a_program_differ() {
         let (key, ip) = (Pubkey([7; 32]), Ipv4Addr::new(192, 0, 2, 10));
         let p = pda();
-        let mut all = vec![p.global_state(), p.config(), p.program_config(), p.permission(&key)];
-        all.extend([p.tenant("a").unwrap(), p.feed("a", &key).unwrap(), p.topology("a").unwrap(), p.index("device", "a").unwrap()]);
-        all.extend([p.access_pass(ip, &key), p.access_pass(Ipv4Addr::UNSPECIFIED, &key)]);
+        let mut all = vec![
+            p.global_state(),
+            p.config(),
+            p.program_config(),
+            p.permission(&key),
+        ];
+        all.extend([
+            p.tenant("a").unwrap(),
+            p.feed("a", &key).unwrap(),
+            p.topology("a").unwrap(),
+            p.index("device", "a").unwrap(),
+        ]);
+        all.extend([
+            p.access_pass(ip, &key),
+            p.access_pass(Ipv4Addr::UNSPECIFIED, &key),
+        ]);
         all.extend((0..4).map(|kind| p.user(ip, UserType(kind))));
         let numbered = [
             Numbered::Location,
@@ -303,7 +338,10 @@ mod tests {
     #[test]
     fn case_of_topologies_and_index_keys_does_not_matter() {
         assert_eq!(pda().topology("LowLatency"), pda().topology("LOWLATENCY"));
-        assert_eq!(pda().index("device", "FRA-dz01"), pda().index("device", "fra-DZ01"));
+        assert_eq!(
+            pda().index("device", "FRA-dz01"),
+            pda().index("device", "fra-DZ01")
+        );
         assert_ne!(pda().tenant("A").unwrap(), pda().tenant("a").unwrap());
     }
 

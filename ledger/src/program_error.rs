@@ -216,13 +216,25 @@ mod tests {
     #[test]
     fn the_codes_are_those_on_the_wire_where_they_differ_from_the_programs_own_order() {
         let by_code = [2, 3, 4, 5, 6].map(|code| ProgramError::from_code(code).name());
-        let names =
-            ["InvalidLocationPubkey", "InvalidExchangePubkey", "InvalidDeviceAPubkey", "InvalidDeviceZPubkey", "InvalidDevicePubkey"];
+        let names = [
+            "InvalidLocationPubkey",
+            "InvalidExchangePubkey",
+            "InvalidDeviceAPubkey",
+            "InvalidDeviceZPubkey",
+            "InvalidDevicePubkey",
+        ];
         assert_eq!(by_code, names);
-        let known = [(20, "MaxUsersExceeded"), (21, "InvalidLastAccessEpoch"), (53, "AccessPassNotFound"), (67, "Deprecated")];
-        for (code, name) in
-            known.into_iter().chain([(81, "MaxUnicastUsersExceeded"), (95, "FeedSeatFull"), (104, "EdgeSeatIsMulticastOnly")])
-        {
+        let known = [
+            (20, "MaxUsersExceeded"),
+            (21, "InvalidLastAccessEpoch"),
+            (53, "AccessPassNotFound"),
+            (67, "Deprecated"),
+        ];
+        for (code, name) in known.into_iter().chain([
+            (81, "MaxUnicastUsersExceeded"),
+            (95, "FeedSeatFull"),
+            (104, "EdgeSeatIsMulticastOnly"),
+        ]) {
             assert_eq!(ProgramError::from_code(code).name(), name);
         }
     }
@@ -234,24 +246,52 @@ mod tests {
             format!("{} {}", error.what(), error.advice())
         };
         // A banned user and a suspended group are not helped by another device, nor by waiting.
-        assert!(said(7).contains("banned") && said(7).contains("suspended") && !said(7).contains("Choose another device"), "{}", said(7));
+        assert!(
+            said(7).contains("banned")
+                && said(7).contains("suspended")
+                && !said(7).contains("Choose another device"),
+            "{}",
+            said(7)
+        );
         assert!(said(13).contains("still in a multicast group"), "{}", said(13));
-        assert!(said(25).contains("run out") && said(25).contains("last epoch") && !said(21).contains("run out"), "{}", said(25));
+        assert!(
+            said(25).contains("run out") && said(25).contains("last epoch") && !said(21).contains("run out"),
+            "{}",
+            said(25)
+        );
         assert!(said(65).contains("groups have changed"), "{}", said(65));
         assert!(said(80).contains("global address"), "{}", said(80));
         assert!(said(92).contains("left"), "{}", said(92));
-        assert!(said(103).contains("one user") && !said(103).contains("access pass"), "{}", said(103));
+        assert!(
+            said(103).contains("one user") && !said(103).contains("access pass"),
+            "{}",
+            said(103)
+        );
         assert!(!said(104).contains("multicast only"), "{}", said(104));
     }
 
     #[test]
     fn the_numbers_of_today_have_their_names_and_those_that_could_not_be_read_have_none() {
         let named = |code| ProgramError::from_code(code).name();
-        let some = [(13, "ReferenceCountNotZero"), (65, "InvalidArgument"), (105, "IpOwnershipProofRequired")];
-        let more = [(110, "IpProofEpochOutOfWindow"), (115, "IpProofVerifierKeyMismatch"), (118, "IpProofVersionUnsupported")];
-        some.into_iter().chain(more).for_each(|(code, name)| assert_eq!(named(code), name));
+        let some = [
+            (13, "ReferenceCountNotZero"),
+            (65, "InvalidArgument"),
+            (105, "IpOwnershipProofRequired"),
+        ];
+        let more = [
+            (110, "IpProofEpochOutOfWindow"),
+            (115, "IpProofVerifierKeyMismatch"),
+            (118, "IpProofVersionUnsupported"),
+        ];
+        some.into_iter()
+            .chain(more)
+            .for_each(|(code, name)| assert_eq!(named(code), name));
         assert!((105..119).all(|code| named(code) != "Unknown"));
-        assert!([9, 16, 27, 28, 29, 52, 61, 73].into_iter().all(|code| named(code) != "Unknown"));
+        assert!(
+            [9, 16, 27, 28, 29, 52, 61, 73]
+                .into_iter()
+                .all(|code| named(code) != "Unknown")
+        );
         assert_eq!((named(119), named(120)), ("Unknown", "Unknown"));
     }
 
@@ -266,10 +306,21 @@ mod tests {
 
     #[test]
     fn every_error_says_what_is_wrong_and_in_one_sentence_what_to_do() {
-        for error in ProgramError::KNOWN.iter().copied().chain([ProgramError::Unknown(7777)]) {
+        for error in ProgramError::KNOWN
+            .iter()
+            .copied()
+            .chain([ProgramError::Unknown(7777)])
+        {
             let advice = error.advice();
-            assert!(advice.ends_with('.') && advice.starts_with(char::is_uppercase), "{error:?}: {advice}");
-            assert!(!error.what().ends_with('.') && error.what().starts_with(char::is_lowercase), "{error:?}: {}", error.what());
+            assert!(
+                advice.ends_with('.') && advice.starts_with(char::is_uppercase),
+                "{error:?}: {advice}"
+            );
+            assert!(
+                !error.what().ends_with('.') && error.what().starts_with(char::is_lowercase),
+                "{error:?}: {}",
+                error.what()
+            );
             assert!(error.to_string().contains(&error.code().to_string()));
         }
     }

@@ -11,7 +11,9 @@ use warren_state::{
     view::{self, RawIp, RawNet},
 };
 
-use crate::accounts::{Account, Device, Exchange, GlobalConfig, GlobalState, MulticastGroup, Net, Tenant, User, UserType, decode};
+use crate::accounts::{
+    Account, Device, Exchange, GlobalConfig, GlobalState, MulticastGroup, Net, Tenant, User, UserType, decode,
+};
 
 /// A user as the planner sees it.
 #[must_use]
@@ -47,7 +49,10 @@ pub fn device(account: &Device) -> view::Device {
 /// An exchange as status shows it.
 #[must_use]
 pub fn exchange(account: &Exchange) -> view::Exchange {
-    view::Exchange { code: account.code.clone(), name: account.name.clone() }
+    view::Exchange {
+        code: account.code.clone(),
+        name: account.name.clone(),
+    }
 }
 
 /// A multicast group as the planner sees it.
@@ -64,25 +69,36 @@ pub fn group(account: &MulticastGroup) -> view::MulticastGroup {
 /// A tenant as status shows it.
 #[must_use]
 pub fn tenant(account: &Tenant) -> view::Tenant {
-    view::Tenant { code: account.code.clone() }
+    view::Tenant {
+        code: account.code.clone(),
+    }
 }
 
 /// The network's configuration as the planner sees it.
 #[must_use]
 pub fn config(account: &GlobalConfig) -> view::GlobalConfig {
-    view::GlobalConfig { local_asn: Asn(account.local_asn), remote_asn: Asn(account.remote_asn) }
+    view::GlobalConfig {
+        local_asn: Asn(account.local_asn),
+        remote_asn: Asn(account.remote_asn),
+    }
 }
 
 /// The keys of the network itself that make users for others: the feed authority, and the oracle.
 #[must_use]
 pub fn authorities(account: &GlobalState) -> BTreeSet<Pubkey> {
-    [account.feed_authority, account.health_oracle].into_iter().filter(|key| !key.is_zero()).collect()
+    [account.feed_authority, account.health_oracle]
+        .into_iter()
+        .filter(|key| !key.is_zero())
+        .collect()
 }
 
 /// A network as the view holds it.
 #[must_use]
 pub fn net(net: Net) -> RawNet {
-    RawNet { address: RawIp(net.address), prefix_len: net.prefix_len }
+    RawNet {
+        address: RawIp(net.address),
+        prefix_len: net.prefix_len,
+    }
 }
 
 /// The service that a user type asks for; an unknown number stays one.
@@ -90,7 +106,10 @@ pub fn net(net: Net) -> RawNet {
 /// # Errors
 /// The number, when it names no service.
 pub fn kind(user_type: UserType) -> Result<ServiceKind, u8> {
-    ServiceKind::ALL.get(usize::from(user_type.0)).copied().ok_or(user_type.0)
+    ServiceKind::ALL
+        .get(usize::from(user_type.0))
+        .copied()
+        .ok_or(user_type.0)
 }
 
 /// A digest of what a tunnel could be affected by: two accounts that differ only in telemetry and counters have the same.
@@ -139,7 +158,11 @@ mod tests {
 
     #[test]
     fn an_unknown_status_and_an_unknown_type_stay_unknown() {
-        let account = User { status: crate::accounts::UserStatus(99), user_type: UserType(42), ..samples::user() };
+        let account = User {
+            status: crate::accounts::UserStatus(99),
+            user_type: UserType(42),
+            ..samples::user()
+        };
         assert_eq!(user(&account).status, UserStatus::Unknown(99));
         assert_eq!(user(&account).kind, Err(42));
         assert_eq!(kind(UserType::EDGE_FILTERING), Ok(ServiceKind::EdgeFiltering));
@@ -149,17 +172,38 @@ mod tests {
     fn telemetry_and_counters_do_not_change_the_digest_and_what_tunnels_need_does() {
         let digest = |user: &User| relevant_digest(&encode(&user.clone().into()));
         let before = samples::user_multicast();
-        let telemetry = User { bgp_status: BgpStatus::DOWN, last_bgp_up_at: 1, last_bgp_reported_at: 2, bgp_rtt_ns: 3, ..before.clone() };
+        let telemetry = User {
+            bgp_status: BgpStatus::DOWN,
+            last_bgp_up_at: 1,
+            last_bgp_reported_at: 2,
+            bgp_rtt_ns: 3,
+            ..before.clone()
+        };
         assert_eq!(digest(&telemetry), digest(&before));
-        let endpoint = User { tunnel_endpoint: std::net::Ipv4Addr::new(192, 0, 2, 99), ..before.clone() };
+        let endpoint = User {
+            tunnel_endpoint: std::net::Ipv4Addr::new(192, 0, 2, 99),
+            ..before.clone()
+        };
         assert_ne!(digest(&endpoint), digest(&before));
-        let banned = User { status: crate::accounts::UserStatus::BANNED, ..before.clone() };
+        let banned = User {
+            status: crate::accounts::UserStatus::BANNED,
+            ..before.clone()
+        };
         assert_ne!(digest(&banned), digest(&before));
 
         let device_before = samples::device();
         let digest = |device: &Device| relevant_digest(&encode(&device.clone().into()));
-        assert_eq!(digest(&Device { users_count: 99, ..device_before.clone() }), digest(&device_before));
-        let moved = Device { public_ip: std::net::Ipv4Addr::new(198, 51, 100, 77), ..device_before.clone() };
+        assert_eq!(
+            digest(&Device {
+                users_count: 99,
+                ..device_before.clone()
+            }),
+            digest(&device_before)
+        );
+        let moved = Device {
+            public_ip: std::net::Ipv4Addr::new(198, 51, 100, 77),
+            ..device_before.clone()
+        };
         assert_ne!(digest(&moved), digest(&device_before));
     }
 }

@@ -81,7 +81,9 @@ pub enum Unattachable {
     #[error("No IP verifier authority is configured onchain; cannot attach an IP ownership proof")]
     NoVerifier,
     /// Somebody else's signature.
-    #[error("IP ownership proof does not verify against the onchain verifier {0}: the signature is not that key's")]
+    #[error(
+        "IP ownership proof does not verify against the onchain verifier {0}: the signature is not that key's"
+    )]
     Signature(Pubkey),
 }
 
@@ -91,9 +93,13 @@ impl Unattachable {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Payer { .. } | Self::UserType { .. } => "Run the command again: it asks for a new proof.",
-            Self::ClientIp { .. } => "Let the host reach the verification service from the address that its tunnel will use.",
+            Self::ClientIp { .. } => {
+                "Let the host reach the verification service from the address that its tunnel will use."
+            }
             Self::NoVerifier => "Ask the network's operators which verification service counts.",
-            Self::Signature(_) => "Name the network's own verification service with --ip-verifier-url, or tell the network's operators.",
+            Self::Signature(_) => {
+                "Name the network's own verification service with --ip-verifier-url, or tell the network's operators."
+            }
         }
     }
 }
@@ -101,15 +107,34 @@ impl Unattachable {
 /// What the verifier signs.
 #[must_use]
 pub fn message(payer: &Pubkey, client_ip: Ipv4Addr, epoch: u64, user_type: UserType) -> [u8; 57] {
-    joined([DOMAIN, &[VERSION], &payer.0, &client_ip.octets(), &epoch.to_le_bytes(), &[user_type.0]])
+    joined([
+        DOMAIN,
+        &[VERSION],
+        &payer.0,
+        &client_ip.octets(),
+        &epoch.to_le_bytes(),
+        &[user_type.0],
+    ])
 }
 
 impl IpProof {
     /// The proof that a verifier gives.
     #[must_use]
-    pub fn sign(payer: Pubkey, client_ip: Ipv4Addr, epoch: u64, user_type: UserType, verifier: &Keypair) -> Self {
+    pub fn sign(
+        payer: Pubkey,
+        client_ip: Ipv4Addr,
+        epoch: u64,
+        user_type: UserType,
+        verifier: &Keypair,
+    ) -> Self {
         let signature = verifier.sign(&message(&payer, client_ip, epoch, user_type)).0;
-        Self { payer, client_ip, epoch, user_type, signature }
+        Self {
+            payer,
+            client_ip,
+            epoch,
+            user_type,
+            signature,
+        }
     }
 
     /// What was signed.
@@ -122,20 +147,39 @@ impl IpProof {
     #[must_use]
     pub fn borsh(&self) -> [u8; 110] {
         let (ip, epoch) = (self.client_ip.octets(), self.epoch.to_le_bytes());
-        joined([&[VERSION], &self.payer.0, &ip, &epoch, &[self.user_type.0], &self.signature])
+        joined([
+            &[VERSION],
+            &self.payer.0,
+            &ip,
+            &epoch,
+            &[self.user_type.0],
+            &self.signature,
+        ])
     }
 
     /// Has the ledger check the signature. It stands before the instruction that carries the proof.
     #[must_use]
     pub fn ed25519_instruction(&self, verifier: &Pubkey) -> Instruction {
-        let offsets = [SIGNATURE_AT, THIS_INSTRUCTION, KEY_AT, THIS_INSTRUCTION, MESSAGE_AT, MESSAGE_LENGTH, THIS_INSTRUCTION];
+        let offsets = [
+            SIGNATURE_AT,
+            THIS_INSTRUCTION,
+            KEY_AT,
+            THIS_INSTRUCTION,
+            MESSAGE_AT,
+            MESSAGE_LENGTH,
+            THIS_INSTRUCTION,
+        ];
         // One signature, and a padding octet.
         let mut data = vec![1, 0];
         data.extend(offsets.iter().flat_map(|offset| offset.to_le_bytes()));
         data.extend(verifier.0);
         data.extend(self.signature);
         data.extend(self.message());
-        Instruction { program_id: ED25519_PROGRAM, accounts: vec![], data }
+        Instruction {
+            program_id: ED25519_PROGRAM,
+            accounts: vec![],
+            data,
+        }
     }
 
     /// Reads the service's answer to a request for this owner and this kind of service.
@@ -144,21 +188,45 @@ impl IpProof {
     /// When it is no proof, or one of something else. Its address is whatever the service saw.
     pub fn from_json(answer: &[u8], payer: &Pubkey, user_type: UserType) -> Result<Self, Malformed> {
         // A form that is not known may have other fields, so its number is looked at alone.
-        let Form { version } = serde_json::from_slice(answer).map_err(|error| Malformed(error.to_string()))?;
+        let Form { version } =
+            serde_json::from_slice(answer).map_err(|error| Malformed(error.to_string()))?;
         if version != u64::from(VERSION) {
-            return Err(Malformed(format!("IP ownership proof version {version} is not supported by this client")));
+            return Err(Malformed(format!(
+                "IP ownership proof version {version} is not supported by this client"
+            )));
         }
         let answer: Answer = serde_json::from_slice(answer).map_err(|error| Malformed(error.to_string()))?;
         if answer.payer != *payer {
-            return Err(Malformed(format!("it is for {} and not for {payer}", answer.payer)));
+            return Err(Malformed(format!(
+                "it is for {} and not for {payer}",
+                answer.payer
+            )));
         }
         if answer.user_type != user_type.0 {
             let answered = UserType(answer.user_type);
-            return Err(Malformed(format!("it is for user type {} and not for {}", kind(answered), kind(user_type))));
+            return Err(Malformed(format!(
+                "it is for user type {} and not for {}",
+                kind(answered),
+                kind(user_type)
+            )));
         }
-        let signature: Inner = answer.signature.parse().map_err(|_| Malformed("its signature is not 64 octets in base58".to_owned()))?;
-        let Answer { payer, client_ip, epoch, .. } = answer;
-        Ok(Self { payer, client_ip, epoch, user_type, signature: signature.into() })
+        let signature: Inner = answer
+            .signature
+            .parse()
+            .map_err(|_| Malformed("its signature is not 64 octets in base58".to_owned()))?;
+        let Answer {
+            payer,
+            client_ip,
+            epoch,
+            ..
+        } = answer;
+        Ok(Self {
+            payer,
+            client_ip,
+            epoch,
+            user_type,
+            signature: signature.into(),
+        })
     }
 
     /// The service's answer.
@@ -181,20 +249,39 @@ impl IpProof {
     ///
     /// # Errors
     /// When it would not; in the order in which the program looks.
-    pub fn check(&self, owner: &Pubkey, client_ip: Ipv4Addr, user_type: UserType, verifier: &Pubkey) -> Result<(), Unattachable> {
+    pub fn check(
+        &self,
+        owner: &Pubkey,
+        client_ip: Ipv4Addr,
+        user_type: UserType,
+        verifier: &Pubkey,
+    ) -> Result<(), Unattachable> {
         if self.payer != *owner {
-            return Err(Unattachable::Payer { proven: self.payer, wanted: *owner });
+            return Err(Unattachable::Payer {
+                proven: self.payer,
+                wanted: *owner,
+            });
         }
         if self.client_ip != client_ip {
-            return Err(Unattachable::ClientIp { proven: self.client_ip, wanted: client_ip });
+            return Err(Unattachable::ClientIp {
+                proven: self.client_ip,
+                wanted: client_ip,
+            });
         }
         if self.user_type != user_type {
-            return Err(Unattachable::UserType { proven: self.user_type, wanted: user_type });
+            return Err(Unattachable::UserType {
+                proven: self.user_type,
+                wanted: user_type,
+            });
         }
         if verifier.is_zero() {
             return Err(Unattachable::NoVerifier);
         }
-        if Inner::from(self.signature).verify(&verifier.0, &self.message()) { Ok(()) } else { Err(Unattachable::Signature(*verifier)) }
+        if Inner::from(self.signature).verify(&verifier.0, &self.message()) {
+            Ok(())
+        } else {
+            Err(Unattachable::Signature(*verifier))
+        }
     }
 }
 
@@ -227,7 +314,9 @@ fn joined<const LENGTH: usize, const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8
 }
 
 fn kind(user_type: UserType) -> String {
-    ServiceKind::ALL.get(usize::from(user_type.0)).map_or_else(|| user_type.0.to_string(), |kind| kind.name().to_owned())
+    ServiceKind::ALL
+        .get(usize::from(user_type.0))
+        .map_or_else(|| user_type.0.to_string(), |kind| kind.name().to_owned())
 }
 
 #[cfg(test)]
@@ -268,7 +357,13 @@ mod tests {
     #[test]
     fn the_argument_holds_every_field_at_its_place() {
         let bytes = proof().borsh();
-        let front = concat!("01", "0101010101010101010101010101010101010101010101010101010101010101", "cb007107", "0807060504030201", "03");
+        let front = concat!(
+            "01",
+            "0101010101010101010101010101010101010101010101010101010101010101",
+            "cb007107",
+            "0807060504030201",
+            "03"
+        );
         assert_eq!(hex(&bytes[..46]), front);
         assert_eq!(bytes[46..], proof().signature);
     }
@@ -276,7 +371,10 @@ mod tests {
     #[test]
     fn the_instruction_names_no_account_and_points_at_its_own_bytes() {
         let instruction = proof().ed25519_instruction(&verifier().pubkey());
-        assert_eq!(instruction.program_id.to_string(), "Ed25519SigVerify111111111111111111111111111");
+        assert_eq!(
+            instruction.program_id.to_string(),
+            "Ed25519SigVerify111111111111111111111111111"
+        );
         assert!(instruction.accounts.is_empty());
         let data = &instruction.data;
         assert_eq!(data.len(), 169);
@@ -290,26 +388,65 @@ mod tests {
     fn an_answer_survives_and_is_the_services_form() {
         let text = proof().to_json();
         let fields: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((fields["version"].as_u64(), fields["client_ip"].as_str()), (Some(1), Some("203.0.113.7")));
-        assert_eq!((fields["user_type"].as_u64(), fields["epoch"].as_u64()), (Some(3), Some(EPOCH)));
+        assert_eq!(
+            (fields["version"].as_u64(), fields["client_ip"].as_str()),
+            (Some(1), Some("203.0.113.7"))
+        );
+        assert_eq!(
+            (fields["user_type"].as_u64(), fields["epoch"].as_u64()),
+            (Some(3), Some(EPOCH))
+        );
         assert_eq!(fields["payer"].as_str(), Some(PAYER.to_string().as_str()));
-        assert_eq!(IpProof::from_json(text.as_bytes(), &PAYER, UserType::MULTICAST), Ok(proof()));
+        assert_eq!(
+            IpProof::from_json(text.as_bytes(), &PAYER, UserType::MULTICAST),
+            Ok(proof())
+        );
     }
 
     #[test]
     fn an_answer_of_another_form_owner_or_kind_or_without_a_signature_is_malformed() {
-        let read = |text: &str| IpProof::from_json(text.as_bytes(), &PAYER, UserType::MULTICAST).map_err(|error| error.to_string());
+        let read = |text: &str| {
+            IpProof::from_json(text.as_bytes(), &PAYER, UserType::MULTICAST)
+                .map_err(|error| error.to_string())
+        };
         let text = proof().to_json();
         let second = read(&text.replace("\"version\":1", "\"version\":2")).unwrap_err();
-        assert_eq!(second, "IP ownership proof version 2 is not supported by this client");
-        assert_eq!(read("{\"version\":300}").unwrap_err(), "IP ownership proof version 300 is not supported by this client");
-        assert!(read(&text.replace(&PAYER.to_string(), &Pubkey([2; 32]).to_string())).unwrap_err().contains("it is for"));
-        assert!(read(&text.replace("\"user_type\":3", "\"user_type\":0")).unwrap_err().contains("IBRL and not for Multicast"));
+        assert_eq!(
+            second,
+            "IP ownership proof version 2 is not supported by this client"
+        );
+        assert_eq!(
+            read("{\"version\":300}").unwrap_err(),
+            "IP ownership proof version 300 is not supported by this client"
+        );
+        assert!(
+            read(&text.replace(&PAYER.to_string(), &Pubkey([2; 32]).to_string()))
+                .unwrap_err()
+                .contains("it is for")
+        );
+        assert!(
+            read(&text.replace("\"user_type\":3", "\"user_type\":0"))
+                .unwrap_err()
+                .contains("IBRL and not for Multicast")
+        );
         let signature = Signature(proof().signature).to_string();
         for wrong in ["", "1111", "0OIl", &signature[..80]] {
-            assert!(read(&text.replace(&signature, wrong)).unwrap_err().contains("64 octets"), "{wrong}");
+            assert!(
+                read(&text.replace(&signature, wrong))
+                    .unwrap_err()
+                    .contains("64 octets"),
+                "{wrong}"
+            );
         }
-        for broken in ["", "null", "[]", "{}", "<html>", "{\"version\":1}", &text.replace("203.0.113.7", "2001:db8::1")] {
+        for broken in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "<html>",
+            "{\"version\":1}",
+            &text.replace("203.0.113.7", "2001:db8::1"),
+        ] {
             assert!(read(broken).is_err(), "{broken}");
         }
     }
@@ -318,7 +455,11 @@ mod tests {
     fn a_proof_is_attached_only_where_the_program_would_take_it() {
         let (key, other, nobody) = (verifier().pubkey(), Pubkey([9; 32]), Pubkey::default());
         let multicast = UserType::MULTICAST;
-        let check = |owner, ip, user_type, verifier| proof().check(owner, ip, user_type, verifier).map_err(|error| error.to_string());
+        let check = |owner, ip, user_type, verifier| {
+            proof()
+                .check(owner, ip, user_type, verifier)
+                .map_err(|error| error.to_string())
+        };
         assert_eq!(check(&PAYER, IP, multicast, &key), Ok(()));
         assert_eq!(
             check(&other, IP, multicast, &key).unwrap_err(),
@@ -338,8 +479,19 @@ mod tests {
         );
         let foreign = Keypair::from_seed([8; 32]).pubkey();
         let refused = check(&PAYER, IP, multicast, &foreign).unwrap_err();
-        assert!(refused.starts_with(&format!("IP ownership proof does not verify against the onchain verifier {foreign}: ")), "{refused}");
-        let changed = IpProof { epoch: EPOCH + 1, ..proof() };
-        assert_eq!(changed.check(&PAYER, IP, multicast, &key), Err(Unattachable::Signature(key)));
+        assert!(
+            refused.starts_with(&format!(
+                "IP ownership proof does not verify against the onchain verifier {foreign}: "
+            )),
+            "{refused}"
+        );
+        let changed = IpProof {
+            epoch: EPOCH + 1,
+            ..proof()
+        };
+        assert_eq!(
+            changed.check(&PAYER, IP, multicast, &key),
+            Err(Unattachable::Signature(key))
+        );
     }
 }

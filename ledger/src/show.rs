@@ -28,8 +28,14 @@ pub fn decode_file(content: &[u8], base64: bool) -> Result<Account, FileError> {
     if !base64 {
         return Ok(decode(content)?);
     }
-    let text: Vec<u8> = content.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let bytes = BASE64_STANDARD.decode(text).map_err(|error| FileError::NotBase64(error.to_string()))?;
+    let text: Vec<u8> = content
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    let bytes = BASE64_STANDARD
+        .decode(text)
+        .map_err(|error| FileError::NotBase64(error.to_string()))?;
     Ok(decode(&bytes)?)
 }
 
@@ -113,17 +119,29 @@ mod tests {
         assert_eq!(decode_file(&bytes, false), Ok(samples::user().into()));
         assert_eq!(decode_file(text.as_bytes(), true), Ok(samples::user().into()));
         assert!(matches!(decode_file(&bytes, true), Err(FileError::NotBase64(_))));
-        assert!(matches!(decode_file(b"", true), Err(FileError::NotAccount(DecodeError::Empty))));
+        assert!(matches!(
+            decode_file(b"", true),
+            Err(FileError::NotAccount(DecodeError::Empty))
+        ));
     }
 
     #[test]
     fn a_view_is_shown_with_dotted_addresses_and_named_states() {
         let user = project::user(&samples::user());
-        let view = View { users: [(samples::key(9), user)].into(), ..View::default() };
+        let view = View {
+            users: [(samples::key(9), user)].into(),
+            ..View::default()
+        };
         let shown = show(&view);
         let user = &shown["users"][samples::key(9).to_string()];
-        assert_eq!((&user["status"], &user["user_type"]), (&json!("activated"), &json!("IBRL")));
-        assert_eq!((&user["tunnel_net"], &user["client_ip"]), (&json!("169.254.0.0/31"), &json!("192.0.2.10")));
+        assert_eq!(
+            (&user["status"], &user["user_type"]),
+            (&json!("activated"), &json!("IBRL"))
+        );
+        assert_eq!(
+            (&user["tunnel_net"], &user["client_ip"]),
+            (&json!("169.254.0.0/31"), &json!("192.0.2.10"))
+        );
         assert_eq!(shown["config"], Value::Null);
     }
 }

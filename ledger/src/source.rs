@@ -62,7 +62,9 @@ pub trait LedgerSource: Send + Sync + 'static {
     /// # Errors
     /// As for [`read`](Self::read); also when this source keeps no list of devices.
     async fn devices(&self, _deadline: Instant) -> Result<Devices, ReadError> {
-        Err(ReadError::Unavailable("this ledger does not list its devices".into()))
+        Err(ReadError::Unavailable(
+            "this ledger does not list its devices".into(),
+        ))
     }
 
     /// The last view was of no use, because it was older than another one: the next read asks another endpoint, if there is one.

@@ -66,9 +66,20 @@ pub(crate) fn worth_watching(program: Pubkey, query: &Query, view: &View) -> BTr
 }
 
 /// Watches until the receiver is dropped.
-pub(crate) fn start(settings: Settings, query: Query, seen: Arc<Seen>, counters: Arc<Counters>) -> mpsc::Receiver<()> {
+pub(crate) fn start(
+    settings: Settings,
+    query: Query,
+    seen: Arc<Seen>,
+    counters: Arc<Counters>,
+) -> mpsc::Receiver<()> {
     let (wake, receiver) = mpsc::channel(1);
-    let watcher = Watcher { settings, query, seen, counters, wake };
+    let watcher = Watcher {
+        settings,
+        query,
+        seen,
+        counters,
+        wake,
+    };
     tokio::spawn(async move { watcher.keep_watching().await });
     receiver
 }
@@ -118,7 +129,9 @@ impl Watcher {
             not_before[index] = now + ended.wait.unwrap_or_default().min(LONGEST_WAIT);
             // The next one that wants to be asked, else the one that wants it first.
             let next = (1..=endpoints.len()).map(|step| (index + step) % endpoints.len());
-            index = next.min_by_key(|index| not_before[*index].max(now)).unwrap_or_default();
+            index = next
+                .min_by_key(|index| not_before[*index].max(now))
+                .unwrap_or_default();
             let until = (now + backoff.next()).max(not_before[index]);
             tokio::select! {
                 () = self.wake.closed() => break,
@@ -133,7 +146,12 @@ impl Watcher {
         let (url, traffic) = (endpoint.secret_url(), &self.counters.watch_traffic);
         let opening = Wire::open(&self.settings.way, url, traffic, self.settings.heartbeat);
         let wire = self.in_time("connecting", opening).await?;
-        let mut session = Session { watcher: self, wire, accounts: BTreeMap::new(), users: 0 };
+        let mut session = Session {
+            watcher: self,
+            wire,
+            accounts: BTreeMap::new(),
+            users: 0,
+        };
         let program = json!([self.settings.program.to_string(), self.program_config()]);
         session.users = session.subscribe("programSubscribe", program).await?;
         let mut named = self.seen.named.subscribe();
@@ -162,7 +180,9 @@ impl Watcher {
     /// Wakes, unless the last good read has seen this already, or the reader has been woken for it and has not read since
     /// (both kinds of subscription tell of the same change).
     fn notice(&self, told: &mut BTreeMap<Pubkey, (u64, u64)>, (pubkey, data): Notice) {
-        let Some(digest) = data.map(|data| relevant_digest(&data)) else { return self.wake_up() };
+        let Some(digest) = data.map(|data| relevant_digest(&data)) else {
+            return self.wake_up();
+        };
         let (seen, read) = {
             let accounts = self.seen.accounts.lock().unwrap_or_else(PoisonError::into_inner);
             (accounts.digests.get(&pubkey).copied(), accounts.read)
@@ -185,7 +205,10 @@ impl Watcher {
     async fn in_time<T>(&self, what: &str, step: impl Future<Output = Result<T, Ended>>) -> Result<T, Ended> {
         match timeout(self.settings.timeout, step).await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(ended)) => Err(Ended { reason: format!("{what}: {}", ended.reason), ..ended }),
+            Ok(Err(ended)) => Err(Ended {
+                reason: format!("{what}: {}", ended.reason),
+                ..ended
+            }),
             Err(_) => Err(format!("{what}: no answer within {:?}", self.settings.timeout).into()),
         }
     }
@@ -222,7 +245,12 @@ struct Session<'a> {
 impl Session<'_> {
     /// Subscribes to exactly these accounts; tells whether any is new.
     async fn follow(&mut self, wanted: &BTreeSet<Pubkey>) -> Result<bool, Ended> {
-        let gone: Vec<u64> = self.accounts.iter().filter(|(_, pubkey)| !wanted.contains(pubkey)).map(|(number, _)| *number).collect();
+        let gone: Vec<u64> = self
+            .accounts
+            .iter()
+            .filter(|(_, pubkey)| !wanted.contains(pubkey))
+            .map(|(number, _)| *number)
+            .collect();
         for number in gone {
             self.accounts.remove(&number);
             let unsubscribing = self.wire.ask("accountUnsubscribe", json!([number]));
@@ -241,22 +269,30 @@ impl Session<'_> {
 
     /// The server's number of the new subscription.
     async fn subscribe(&mut self, method: &str, params: Value) -> Result<u64, Ended> {
-        let answer = self.watcher.in_time(method, self.wire.ask(method, params)).await?;
-        answer.as_u64().ok_or_else(|| format!("{method}: the answer is no number of a subscription").into())
+        let answer = self
+            .watcher
+            .in_time(method, self.wire.ask(method, params))
+            .await?;
+        answer
+            .as_u64()
+            .ok_or_else(|| format!("{method}: the answer is no number of a subscription").into())
     }
 
     /// What changed; nothing where it belongs to a subscription that was given up.
     fn notice(&self, Notification { subscription, value }: Notification) -> Option<Notice> {
         if subscription == self.users {
-            return Some(
-                Keyed::deserialize(value).map_or_else(
-                    |_| (Pubkey::default(), None),
-                    |keyed| (keyed.pubkey.parse().unwrap_or_default(), bytes_of(&keyed.account)),
-                ),
-            );
+            return Some(Keyed::deserialize(value).map_or_else(
+                |_| (Pubkey::default(), None),
+                |keyed| (keyed.pubkey.parse().unwrap_or_default(), bytes_of(&keyed.account)),
+            ));
         }
         let pubkey = *self.accounts.get(&subscription)?;
-        Some((pubkey, UiAccount::deserialize(value).ok().and_then(|account| bytes_of(&account))))
+        Some((
+            pubkey,
+            UiAccount::deserialize(value)
+                .ok()
+                .and_then(|account| bytes_of(&account)),
+        ))
     }
 }
 

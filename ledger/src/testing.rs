@@ -108,7 +108,10 @@ impl FakeLedger {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { slot: 1000, ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            slot: 1000,
+            ..State::default()
+        }));
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -141,7 +144,11 @@ impl FakeLedger {
     }
 
     pub(crate) fn methods(&self) -> Vec<String> {
-        self.state().requests.iter().map(|request| request["method"].as_str().unwrap_or_default().to_owned()).collect()
+        self.state()
+            .requests
+            .iter()
+            .map(|request| request["method"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }
 
@@ -151,7 +158,11 @@ pub(crate) fn config_key() -> Pubkey {
 
 /// A user of this host at device 50, with a tenant and, for multicast, groups.
 pub(crate) fn user(user_type: UserType) -> User {
-    User { user_type, client_ip: CLIENT_IP, ..samples::user() }
+    User {
+        user_type,
+        client_ip: CLIENT_IP,
+        ..samples::user()
+    }
 }
 
 pub(crate) fn device() -> Device {
@@ -159,7 +170,10 @@ pub(crate) fn device() -> Device {
 }
 
 pub(crate) fn config(remote_asn: u32) -> GlobalConfig {
-    GlobalConfig { remote_asn, ..samples::global_config() }
+    GlobalConfig {
+        remote_asn,
+        ..samples::global_config()
+    }
 }
 
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
@@ -201,31 +215,54 @@ async fn read_request(stream: &mut BufStream<TcpStream>) -> Option<Value> {
 
 /// Whether the connection goes on.
 async fn respond(stream: &mut BufStream<TcpStream>, fault: Fault, answer: String) -> bool {
-    let ok =
-        |body: &[u8], more: &str| [format!("HTTP/1.1 200 OK\r\n{more}content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat();
+    let ok = |body: &[u8], more: &str| {
+        [
+            format!("HTTP/1.1 200 OK\r\n{more}content-length: {}\r\n\r\n", body.len()).as_bytes(),
+            body,
+        ]
+        .concat()
+    };
     let (bytes, goes_on) = match fault {
         Fault::None => (ok(answer.as_bytes(), ""), true),
         Fault::Status(status, retry_after) => {
-            let header = retry_after.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
-            (format!("HTTP/1.1 {status} No\r\n{header}content-length: 0\r\n\r\n").into_bytes(), true)
+            let header = retry_after
+                .map(|seconds| format!("retry-after: {seconds}\r\n"))
+                .unwrap_or_default();
+            (
+                format!("HTTP/1.1 {status} No\r\n{header}content-length: 0\r\n\r\n").into_bytes(),
+                true,
+            )
         }
         Fault::Rpc(code, message) => {
-            let body = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}).to_string();
+            let body =
+                json!({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}).to_string();
             (ok(body.as_bytes(), ""), true)
         }
         Fault::Body(body) => (ok(body.as_bytes(), ""), true),
-        Fault::CutOff => (b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{\"jsonrpc\":".to_vec(), false),
+        Fault::CutOff => (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n{\"jsonrpc\":".to_vec(),
+            false,
+        ),
         Fault::HalfJson => (ok(&answer.as_bytes()[..answer.len() - 5], ""), true),
-        Fault::Redirect(status, to) => {
-            (format!("HTTP/1.1 {status} There\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes(), true)
-        }
-        Fault::Wait(status, time) => {
-            (format!("HTTP/1.1 {status} No\r\nretry-after: {time}\r\ncontent-length: 0\r\n\r\n").into_bytes(), true)
-        }
+        Fault::Redirect(status, to) => (
+            format!("HTTP/1.1 {status} There\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n").into_bytes(),
+            true,
+        ),
+        Fault::Wait(status, time) => (
+            format!("HTTP/1.1 {status} No\r\nretry-after: {time}\r\ncontent-length: 0\r\n\r\n").into_bytes(),
+            true,
+        ),
         Fault::Close => return false,
         Fault::Hang => return std::future::pending().await,
         Fault::Oversize(size) => (ok(&vec![b' '; size], ""), false),
-        Fault::Stream(size) => ([b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n", &vec![b' '; size][..]].concat(), false),
+        Fault::Stream(size) => (
+            [
+                b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n",
+                &vec![b' '; size][..],
+            ]
+            .concat(),
+            false,
+        ),
         Fault::Bomb(size) => {
             let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
             packer.write_all(&vec![b' '; size]).unwrap();
@@ -237,7 +274,11 @@ async fn respond(stream: &mut BufStream<TcpStream>, fault: Fault, answer: String
 
 /// What a node in this state answers.
 pub(crate) fn answer(state: &State, request: &Value) -> Value {
-    let lag = if state.lags.is_empty() { 0 } else { state.lags[(state.requests.len() - 1) % state.lags.len()] };
+    let lag = if state.lags.is_empty() {
+        0
+    } else {
+        state.lags[(state.requests.len() - 1) % state.lags.len()]
+    };
     let slot = state.slot - lag;
     let context = json!({"slot": slot});
     let refusal = |code: i64, message: &str| json!({"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}});
@@ -252,8 +293,17 @@ pub(crate) fn answer(state: &State, request: &Value) -> Value {
     if odd.no_lists && request["method"] == "getProgramAccounts" {
         return refusal(-32601, "getProgramAccounts is not available on your plan");
     }
-    if odd.at_most.is_some_and(|most| params[0].as_array().is_some_and(|keys| keys.len() > most)) {
-        return refusal(-32602, &format!("Too many inputs provided; max {}", odd.at_most.unwrap_or_default()));
+    if odd
+        .at_most
+        .is_some_and(|most| params[0].as_array().is_some_and(|keys| keys.len() > most))
+    {
+        return refusal(
+            -32602,
+            &format!(
+                "Too many inputs provided; max {}",
+                odd.at_most.unwrap_or_default()
+            ),
+        );
     }
     if min.is_some_and(|min| min > slot) {
         return refusal(-32016, "Minimum context slot has not been reached");
@@ -264,17 +314,32 @@ pub(crate) fn answer(state: &State, request: &Value) -> Value {
     let value = match request["method"].as_str() {
         Some("getProgramAccounts") => {
             let filters = &request["params"][1]["filters"];
-            let matching = state.accounts.iter().filter(|(_, (_, data))| state.ignore_filters || passes(filters, data));
+            let matching = state
+                .accounts
+                .iter()
+                .filter(|(_, (_, data))| state.ignore_filters || passes(filters, data));
             let keyed = |(pubkey, account)| json!({"pubkey": pubkey, "account": shown(account, slice)});
             Value::Array(matching.map(keyed).collect())
         }
         Some("getMultipleAccounts") => {
             let keys = request["params"][0].as_array().unwrap();
-            let found = |key: &Value| state.accounts.get(&key.as_str().unwrap().parse::<Pubkey>().unwrap());
-            Value::Array(keys.iter().map(|key| found(key).map_or(Value::Null, |account| shown(account, slice))).collect())
+            let found = |key: &Value| {
+                state
+                    .accounts
+                    .get(&key.as_str().unwrap().parse::<Pubkey>().unwrap())
+            };
+            Value::Array(
+                keys.iter()
+                    .map(|key| found(key).map_or(Value::Null, |account| shown(account, slice)))
+                    .collect(),
+            )
         }
-        Some(method) if state.results.contains_key(method) => return json!({"jsonrpc": "2.0", "id": 1, "result": state.results[method]}),
-        _ => return json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}),
+        Some(method) if state.results.contains_key(method) => {
+            return json!({"jsonrpc": "2.0", "id": 1, "result": state.results[method]});
+        }
+        _ => {
+            return json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}});
+        }
     };
     if odd.no_context && request["method"] == "getProgramAccounts" {
         return json!({"jsonrpc": "2.0", "id": 1, "result": value});
@@ -313,10 +378,17 @@ fn unbase58(text: &str) -> Vec<u8> {
 }
 
 fn shown((owner, data): &(Pubkey, Vec<u8>), slice: &Value, packed: bool) -> Value {
-    let (from, len) = (slice["offset"].as_u64().unwrap_or(0) as usize, slice["length"].as_u64().unwrap_or(u64::MAX) as usize);
+    let (from, len) = (
+        slice["offset"].as_u64().unwrap_or(0) as usize,
+        slice["length"].as_u64().unwrap_or(u64::MAX) as usize,
+    );
     let from = from.min(data.len());
     let data = &data[from..data.len().min(from.saturating_add(len))];
-    let text = BASE64_STANDARD.encode(if packed { zstd::encode_all(data, 0).unwrap() } else { data.to_vec() });
+    let text = BASE64_STANDARD.encode(if packed {
+        zstd::encode_all(data, 0).unwrap()
+    } else {
+        data.to_vec()
+    });
     let encoding = if packed { "base64+zstd" } else { "base64" };
     json!({"lamports": 1, "owner": owner, "executable": false, "rentEpoch": 0, "space": data.len(), "data": [text, encoding]})
 }

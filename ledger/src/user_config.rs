@@ -114,11 +114,17 @@ impl Surroundings {
     /// The configuration file: to read, and to write.
     #[must_use]
     pub fn config_path(&self) -> Option<PathBuf> {
-        let named = [&self.warren_config_file, &self.doublezero_config_file].into_iter().find_map(|name| non_empty(name.as_ref()));
+        let named = [&self.warren_config_file, &self.doublezero_config_file]
+            .into_iter()
+            .find_map(|name| non_empty(name.as_ref()));
         named.or_else(|| {
             let home = self.home.as_ref()?;
             let ours = home.join(".config/warren/config.yml");
-            Some(if ours.exists() { ours } else { home.join(".config/doublezero/cli/config.yml") })
+            Some(if ours.exists() {
+                ours
+            } else {
+                home.join(".config/doublezero/cli/config.yml")
+            })
         })
     }
 }
@@ -133,16 +139,31 @@ impl UserConfig {
     /// # Errors
     /// When it cannot be read, or is not what it should be.
     pub fn read(path: &Path) -> Result<Self, UserConfigError> {
-        let unreadable = |source| UserConfigError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |source| UserConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
         let text = match std::fs::metadata(path) {
-            Ok(found) if found.len() > LARGEST_FILE => return Err(UserConfigError::Invalid { path: path.to_owned(), line: None }),
+            Ok(found) if found.len() > LARGEST_FILE => {
+                return Err(UserConfigError::Invalid {
+                    path: path.to_owned(),
+                    line: None,
+                });
+            }
             Ok(_) => std::fs::read_to_string(path).map_err(unreadable)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(unreadable(error)),
         };
         parse::parse(&text).map_err(|flaw| match flaw {
-            Flaw::Form(line) => UserConfigError::Invalid { path: path.to_owned(), line },
-            Flaw::Key(key, flaw) => UserConfigError::Setting { path: path.to_owned(), key, flaw },
+            Flaw::Form(line) => UserConfigError::Invalid {
+                path: path.to_owned(),
+                line,
+            },
+            Flaw::Key(key, flaw) => UserConfigError::Setting {
+                path: path.to_owned(),
+                key,
+                flaw,
+            },
         })
     }
 
@@ -151,7 +172,10 @@ impl UserConfig {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), UserConfigError> {
-        let unwritable = |source| UserConfigError::Unwritable { path: path.to_owned(), source };
+        let unwritable = |source| UserConfigError::Unwritable {
+            path: path.to_owned(),
+            source,
+        };
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(unwritable)?;
         }
@@ -164,13 +188,20 @@ impl UserConfig {
             file.sync_all()?;
             std::fs::rename(&beside, path)
         });
-        written.inspect_err(|_| drop(std::fs::remove_file(&beside))).map_err(unwritable)
+        written
+            .inspect_err(|_| drop(std::fs::remove_file(&beside)))
+            .map_err(unwritable)
     }
 }
 
 fn create_private(path: &Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }
 
 #[cfg(test)]
@@ -207,9 +238,18 @@ mod tests {
                     program_id: null\ntenant: acme\naddress_labels:\n  '1111': system\ngeo_program_id: null\nlater_field: 7\n";
         let path = scratch.file(text);
         let config = UserConfig::read(&path).unwrap();
-        assert_eq!(config.json_rpc_url.as_deref(), Some("http://localhost:8899/t0ken"));
-        assert_eq!((config.tenant.as_deref(), config.websocket_url.as_deref()), (Some("acme"), None));
-        assert_eq!(config.keypair_path.as_deref(), Some(Path::new("/home/bob/.config/doublezero/id.json")));
+        assert_eq!(
+            config.json_rpc_url.as_deref(),
+            Some("http://localhost:8899/t0ken")
+        );
+        assert_eq!(
+            (config.tenant.as_deref(), config.websocket_url.as_deref()),
+            (Some("acme"), None)
+        );
+        assert_eq!(
+            config.keypair_path.as_deref(),
+            Some(Path::new("/home/bob/.config/doublezero/id.json"))
+        );
         assert_eq!(config.address_labels["1111"], "system");
         config.write(&path).unwrap();
         assert_eq!(UserConfig::read(&path).unwrap(), config);
@@ -219,30 +259,63 @@ mod tests {
     #[test]
     fn an_absent_or_empty_file_has_no_settings() {
         let scratch = Scratch::new("empty");
-        assert_eq!(UserConfig::read(&scratch.0.join("absent.yml")).unwrap(), UserConfig::default());
-        assert_eq!(UserConfig::read(&scratch.file("")).unwrap(), UserConfig::default());
-        assert_eq!(UserConfig::read(&scratch.file("# nothing yet\n\n")).unwrap(), UserConfig::default());
+        assert_eq!(
+            UserConfig::read(&scratch.0.join("absent.yml")).unwrap(),
+            UserConfig::default()
+        );
+        assert_eq!(
+            UserConfig::read(&scratch.file("")).unwrap(),
+            UserConfig::default()
+        );
+        assert_eq!(
+            UserConfig::read(&scratch.file("# nothing yet\n\n")).unwrap(),
+            UserConfig::default()
+        );
     }
 
     #[test]
     fn a_broken_file_is_an_error_with_its_line_that_repeats_no_secret() {
         let scratch = Scratch::new("broken");
-        for text in ["json_rpc_url: http://h/t0ken\ntenant: [t0ken\n", "- t0ken\n", "t0ken"] {
+        for text in [
+            "json_rpc_url: http://h/t0ken\ntenant: [t0ken\n",
+            "- t0ken\n",
+            "t0ken",
+        ] {
             let error = UserConfig::read(&scratch.file(text)).unwrap_err();
             let text = format!("{error} {:?}", std::error::Error::source(&error));
             let told = text.contains("tenant") || matches!(error, UserConfigError::Invalid { .. });
-            assert!(told && text.contains("config.yml") && !text.contains("t0ken"), "{text}");
+            assert!(
+                told && text.contains("config.yml") && !text.contains("t0ken"),
+                "{text}"
+            );
         }
-        assert!(matches!(UserConfig::read(&scratch.0), Err(UserConfigError::Unreadable { .. })), "a directory is no file");
+        assert!(
+            matches!(
+                UserConfig::read(&scratch.0),
+                Err(UserConfigError::Unreadable { .. })
+            ),
+            "a directory is no file"
+        );
     }
 
     #[test]
     fn the_configuration_is_ours_where_there_is_one_and_the_references_otherwise() {
         let scratch = Scratch::new("place");
-        let mut all = Surroundings { home: Some(scratch.0.clone()), ..Surroundings::default() };
-        assert_eq!(all.config_path(), Some(scratch.0.join(".config/doublezero/cli/config.yml")));
-        UserConfig::default().write(&scratch.0.join(".config/warren/config.yml")).unwrap();
-        assert_eq!(all.config_path(), Some(scratch.0.join(".config/warren/config.yml")));
+        let mut all = Surroundings {
+            home: Some(scratch.0.clone()),
+            ..Surroundings::default()
+        };
+        assert_eq!(
+            all.config_path(),
+            Some(scratch.0.join(".config/doublezero/cli/config.yml"))
+        );
+        UserConfig::default()
+            .write(&scratch.0.join(".config/warren/config.yml"))
+            .unwrap();
+        assert_eq!(
+            all.config_path(),
+            Some(scratch.0.join(".config/warren/config.yml"))
+        );
         all.doublezero_config_file = Some("/theirs".into());
         assert_eq!(all.config_path(), Some("/theirs".into()));
         all.warren_config_file = Some("/ours".into());

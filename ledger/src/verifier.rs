@@ -90,13 +90,21 @@ impl AskError {
         };
         match reason {
             "invalid_request" => "The service does not take this software's request: update this software.",
-            "rate_limited" => "The service was asked too often from this address: wait a minute and run the command again.",
-            "ipv6_unsupported" => "The service saw this host at an IPv6 address: let it reach the service over IPv4.",
+            "rate_limited" => {
+                "The service was asked too often from this address: wait a minute and run the command again."
+            }
+            "ipv6_unsupported" => {
+                "The service saw this host at an IPv6 address: let it reach the service over IPv4."
+            }
             "not_globally_routable" => {
                 "The service saw this host at a private address: name one that is reached over the internet with --ip-verifier-url."
             }
-            "client_ip_unresolved" => "The service could not tell this host's address: reach it without a proxy in between.",
-            "epoch_unavailable" => "The service does not know the ledger's epoch right now: run the command again in a minute.",
+            "client_ip_unresolved" => {
+                "The service could not tell this host's address: reach it without a proxy in between."
+            }
+            "epoch_unavailable" => {
+                "The service does not know the ledger's epoch right now: run the command again in a minute."
+            }
             _ if status >= 500 => "The service is not in order right now: run the command again later.",
             _ if (300..500).contains(&status) && reason.starts_with("http_") => {
                 "No verification service answers there: check --ip-verifier-url."
@@ -139,20 +147,34 @@ impl Verifier {
 
     /// From where a request leaves that is to prove this address.
     pub async fn egress(&self, address: Ipv4Addr) -> Egress {
-        let Ok(probe) = UdpSocket::bind((address, 0)) else { return Egress::Any };
+        let Ok(probe) = UdpSocket::bind((address, 0)) else {
+            return Egress::Any;
+        };
         let url = self.endpoint.secret_url();
         let port = url.port_or_known_default().unwrap_or_default();
-        let Ok(Ok(found)) = timeout(RESOLVE, self.way.addresses(url.host_str().unwrap_or_default())).await else { return Egress::Any };
+        let Ok(Ok(found)) = timeout(RESOLVE, self.way.addresses(url.host_str().unwrap_or_default())).await
+        else {
+            return Egress::Any;
+        };
         // Connecting a datagram socket sends nothing: it asks the host's routes.
         let leads = |to: IpAddr| probe.connect(SocketAddr::new(to, port)).is_ok();
-        if found.into_iter().filter(IpAddr::is_ipv4).any(leads) { Egress::From(address) } else { Egress::NoWay }
+        if found.into_iter().filter(IpAddr::is_ipv4).any(leads) {
+            Egress::From(address)
+        } else {
+            Egress::NoWay
+        }
     }
 
     /// Asks for a proof for the user of this owner. Its address is the one that the service saw.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn ask(&self, payer: &Pubkey, user_type: UserType, egress: Egress) -> Result<IpProof, AskError> {
+    pub async fn ask(
+        &self,
+        payer: &Pubkey,
+        user_type: UserType,
+        egress: Egress,
+    ) -> Result<IpProof, AskError> {
         let client = self.client(egress).map_err(|error| self.unreachable(&error))?;
         let mut attempt = 1;
         loop {
@@ -169,7 +191,12 @@ impl Verifier {
 
     /// Over IPv4 only: the service knows no other.
     fn client(&self, egress: Egress) -> Result<Client, reqwest::Error> {
-        let settings = HttpSettings { timeout: REQUEST, redirects: 0, proxies: false, keeps_connections: false };
+        let settings = HttpSettings {
+            timeout: REQUEST,
+            redirects: 0,
+            proxies: false,
+            keeps_connections: false,
+        };
         let source = match egress {
             Egress::From(address) => address,
             Egress::Any | Egress::NoWay => Ipv4Addr::UNSPECIFIED,
@@ -179,12 +206,16 @@ impl Verifier {
 
     async fn once(&self, client: &Client, payer: &Pubkey, user_type: UserType) -> Result<IpProof, AskError> {
         let body = json!({ "payer": payer.to_string(), "user_type": user_type.0 }).to_string();
-        let request = client.post(self.proof_url()).header(CONTENT_TYPE, "application/json").body(body);
+        let request = client
+            .post(self.proof_url())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let answer = self.read(response).await?;
         if status == StatusCode::OK {
-            return IpProof::from_json(&answer, payer, user_type).map_err(|error| AskError::Malformed(error.to_string()));
+            return IpProof::from_json(&answer, payer, user_type)
+                .map_err(|error| AskError::Malformed(error.to_string()));
         }
         Err(declined(status.as_u16(), &answer))
     }
@@ -200,7 +231,9 @@ impl Verifier {
         let mut answer = Vec::new();
         while let Some(part) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             if answer.len() + part.len() > LARGEST_ANSWER {
-                return Err(AskError::Malformed(format!("it is larger than {LARGEST_ANSWER} octets")));
+                return Err(AskError::Malformed(format!(
+                    "it is larger than {LARGEST_ANSWER} octets"
+                )));
             }
             answer.extend(part);
         }
@@ -208,8 +241,15 @@ impl Verifier {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> AskError {
-        let detail = if error.is_timeout() { "no answer in time".to_owned() } else { root(error) };
-        AskError::Unreachable { url: self.shown(), detail: self.endpoint.redact(&detail) }
+        let detail = if error.is_timeout() {
+            "no answer in time".to_owned()
+        } else {
+            root(error)
+        };
+        AskError::Unreachable {
+            url: self.shown(),
+            detail: self.endpoint.redact(&detail),
+        }
     }
 }
 
@@ -231,14 +271,24 @@ fn declined(status: u16, answer: &[u8]) -> AskError {
     }
     let (reason, message) = match serde_json::from_slice(answer) {
         Ok(Refusal { error, message }) => (error, message),
-        Err(_) => (format!("http_{status}"), String::from_utf8_lossy(answer).trim().to_owned()),
+        Err(_) => (
+            format!("http_{status}"),
+            String::from_utf8_lossy(answer).trim().to_owned(),
+        ),
     };
-    AskError::Declined { reason: shown(&reason), message: shown(&message), status }
+    AskError::Declined {
+        reason: shown(&reason),
+        message: shown(&message),
+        status,
+    }
 }
 
 /// Text from elsewhere: bounded, and without what would steer a terminal.
 fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .take(SHOWN)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -23,7 +23,11 @@ impl MonotoneCounter {
         }
         let fresh = incarnation > self.incarnation || reading < self.last;
         let gained = if fresh { reading } else { reading - self.last };
-        *self = Self { incarnation, last: reading, total: self.total.saturating_add(gained) };
+        *self = Self {
+            incarnation,
+            last: reading,
+            total: self.total.saturating_add(gained),
+        };
         self.total
     }
 

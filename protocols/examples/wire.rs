@@ -32,9 +32,23 @@ fn write() -> Result<(), String> {
     std::fs::write(&file, golden::capture(&samples)).map_err(text)?;
     let lines = golden::tshark(
         &file,
-        &["-T", "fields", "-e", "_ws.col.Source", "-e", "_ws.col.Destination", "-e", "_ws.col.Protocol", "-e", "_ws.col.Info"],
+        &[
+            "-T",
+            "fields",
+            "-e",
+            "_ws.col.Source",
+            "-e",
+            "_ws.col.Destination",
+            "-e",
+            "_ws.col.Protocol",
+            "-e",
+            "_ws.col.Info",
+        ],
     )?;
-    let lines: Vec<String> = lines.iter().map(|line| format!("`{}`", line.trim().replace('\t', " "))).collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| format!("`{}`", line.trim().replace('\t', " ")))
+        .collect();
     std::fs::write(directory.join("README.md"), page(&samples, &lines)).map_err(text)
 }
 
@@ -49,8 +63,18 @@ fn page(samples: &[Sample], lines: &[String]) -> String {
          Each packet with tshark's summary of it and the fields that the test asks tshark for:\n",
     );
     for (sample, line) in samples.iter().zip(lines) {
-        let fields: Vec<String> = sample.fields.iter().map(|(field, value)| format!("`{field}` {value}")).collect();
-        let _ = write!(page, "\n## {}\n\n{line}\n\n{}\n\n```\n{}```\n", sample.name, fields.join("; "), golden::hex_lines(&sample.bytes));
+        let fields: Vec<String> = sample
+            .fields
+            .iter()
+            .map(|(field, value)| format!("`{field}` {value}"))
+            .collect();
+        let _ = write!(
+            page,
+            "\n## {}\n\n{line}\n\n{}\n\n```\n{}```\n",
+            sample.name,
+            fields.join("; "),
+            golden::hex_lines(&sample.bytes)
+        );
     }
     page
 }

@@ -9,5 +9,9 @@ pub mod multicast;
 #[must_use]
 pub fn player() -> warren_state::recording::Player {
     let player = warren_state::recording::Player::new();
-    player.with::<bgp::Session>().with::<latency::Prober>().with::<liveness::Liveness>().with::<multicast::Multicast>()
+    player
+        .with::<bgp::Session>()
+        .with::<latency::Prober>()
+        .with::<liveness::Liveness>()
+        .with::<multicast::Multicast>()
 }

@@ -44,10 +44,14 @@ pub struct Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No socket is there.
-    #[error("{0} is not there: is warrend running? Start it with `systemctl start warrend`, or name its socket with --sock-file")]
+    #[error(
+        "{0} is not there: is warrend running? Start it with `systemctl start warrend`, or name its socket with --sock-file"
+    )]
     Missing(PathBuf),
     /// Nobody listens on the socket.
-    #[error("nobody answers on {0}: warrend ended without removing it. Start it with `systemctl start warrend`")]
+    #[error(
+        "nobody answers on {0}: warrend ended without removing it. Start it with `systemctl start warrend`"
+    )]
     Refused(PathBuf),
     /// We may not connect.
     #[error("no permission to connect to {0}: the socket and its folders must be accessible to you")]
@@ -103,7 +107,10 @@ impl Client {
     /// For the daemon that listens there.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned(), patience: PATIENCE }
+        Self {
+            socket: socket.to_owned(),
+            patience: PATIENCE,
+        }
     }
 
     /// Waits longer, or less long.
@@ -147,7 +154,12 @@ impl Client {
     pub async fn status(&self) -> Result<v3::Status, ClientError> {
         let mut status: v3::Status = self.read("/v3/status").await?;
         while let Some(after) = status.tunnels_next.take() {
-            let page: v3::TunnelPage = self.read(&format!("/v3/tunnels?limit={}&after={after}", v3::page::HIGHEST_LIMIT)).await?;
+            let page: v3::TunnelPage = self
+                .read(&format!(
+                    "/v3/tunnels?limit={}&after={after}",
+                    v3::page::HIGHEST_LIMIT
+                ))
+                .await?;
             status.tunnels.extend(page.tunnels);
             status.tunnels_next = page.next;
         }
@@ -169,33 +181,68 @@ impl Client {
     /// When there is no answer, or the daemon refuses: [`ClientError::Answer`] has its words, and then nothing was changed. When
     /// it is of a version that pins no address: [`ClientError::NotPinned`].
     pub async fn enable(&self, pin: Option<Ipv4Addr>, owner: Option<Pubkey>) -> Result<(), ClientError> {
-        let said = [("client_ip", pin.map(|pin| pin.to_string())), ("owner", owner.map(|owner| owner.to_string()))];
-        let said: BTreeMap<&str, String> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let said = [
+            ("client_ip", pin.map(|pin| pin.to_string())),
+            ("owner", owner.map(|owner| owner.to_string())),
+        ];
+        let said: BTreeMap<&str, String> = said
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect();
         let body = (!said.is_empty()).then(|| serde_json::json!(said).to_string());
         self.send(Method::POST, "/enable", body).await?.good()?;
         let Some(pin) = pin else { return Ok(()) };
         let is = self.read::<Seen>("/v2/status").await?.client_ip;
-        if is == pin.to_string() { Ok(()) } else { Err(ClientError::NotPinned { pin, is }) }
+        if is == pin.to_string() {
+            Ok(())
+        } else {
+            Err(ClientError::NotPinned { pin, is })
+        }
     }
 
     async fn send(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
         let exchange = timeout(self.patience, self.exchange(method, target, body));
-        exchange.await.unwrap_or_else(|_elapsed| Err(ClientError::Slow { path: self.socket.clone(), within: self.patience }))
+        exchange.await.unwrap_or_else(|_elapsed| {
+            Err(ClientError::Slow {
+                path: self.socket.clone(),
+                within: self.patience,
+            })
+        })
     }
 
-    async fn exchange(&self, method: Method, target: &str, body: Option<String>) -> Result<Reply, ClientError> {
-        let stream = UnixStream::connect(&self.socket).await.map_err(|error| self.unreachable(error))?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
+    async fn exchange(
+        &self,
+        method: Method,
+        target: &str,
+        body: Option<String>,
+    ) -> Result<Reply, ClientError> {
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| self.unreachable(error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| self.broken(error))?;
         let connection = tokio::spawn(connection);
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, "warrend");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, "warrend");
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Full::<Bytes>::from(body.unwrap_or_default())).map_err(|error| self.broken(error))?;
-        let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
+        let request = request
+            .body(Full::<Bytes>::from(body.unwrap_or_default()))
+            .map_err(|error| self.broken(error))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| self.broken(error))?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|source| self.broken(source))?.to_bytes();
+        let body = Limited::new(response.into_body(), BODY_LIMIT)
+            .collect()
+            .await
+            .map_err(|source| self.broken(source))?
+            .to_bytes();
         connection.abort();
         Ok(Reply { status, body })
     }
@@ -215,7 +262,10 @@ impl Client {
 
     fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
         let problem = format!("{:#}", anyhow::Error::from_boxed(error.into()));
-        ClientError::Broken { path: self.socket.clone(), problem }
+        ClientError::Broken {
+            path: self.socket.clone(),
+            problem,
+        }
     }
 }
 
@@ -225,15 +275,29 @@ impl Reply {
     /// # Errors
     /// With what the daemon said.
     pub fn good(self) -> Result<Self, ClientError> {
-        if self.status.is_success() { Ok(self) } else { Err(ClientError::Answer { status: self.status, description: self.description() }) }
+        if self.status.is_success() {
+            Ok(self)
+        } else {
+            Err(ClientError::Answer {
+                status: self.status,
+                description: self.description(),
+            })
+        }
     }
 
     fn description(&self) -> String {
         let said = serde_json::from_slice::<serde_json::Value>(&self.body).ok();
-        let said = said.and_then(|body| body.get("description").and_then(|text| text.as_str().map(str::to_owned)));
+        let said = said.and_then(|body| {
+            body.get("description")
+                .and_then(|text| text.as_str().map(str::to_owned))
+        });
         said.unwrap_or_else(|| {
             let text = String::from_utf8_lossy(&self.body);
-            format!("warrend answered {}: {}", self.status, text.trim().chars().take(200).collect::<String>())
+            format!(
+                "warrend answered {}: {}",
+                self.status,
+                text.trim().chars().take(200).collect::<String>()
+            )
         })
     }
 }
@@ -243,7 +307,11 @@ impl ClientError {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Missing(_) | Self::Refused(_) | Self::Forbidden(_) | Self::Broken { .. } | Self::Slow { .. } => true,
+            Self::Missing(_)
+            | Self::Refused(_)
+            | Self::Forbidden(_)
+            | Self::Broken { .. }
+            | Self::Slow { .. } => true,
             Self::Answer { .. } | Self::NotPinned { .. } | Self::Unexpected { .. } => false,
         }
     }
@@ -262,8 +330,14 @@ mod tests {
         let error = Client::new(&path).get("/v3/status").await.unwrap_err();
         closes.await.unwrap().unwrap();
         assert!(error.is_unreachable());
-        let (told, beginning) = (error.to_string(), format!("cannot reach warrend on {}: ", path.display()));
-        assert!(told.len() > beginning.len() && told.starts_with(&beginning), "{told}");
+        let (told, beginning) = (
+            error.to_string(),
+            format!("cannot reach warrend on {}: ", path.display()),
+        );
+        assert!(
+            told.len() > beginning.len() && told.starts_with(&beginning),
+            "{told}"
+        );
         assert_eq!(format!("{:#}", anyhow::Error::from(error)), told, "and only once");
     }
 }

@@ -9,7 +9,10 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    network::{ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, links::LinkCommand, passes::PassCommand, users::UserCommand},
+    network::{
+        ListOrGet, Lists, devices::DeviceFilter, feeds::FeedCommand, links::LinkCommand, passes::PassCommand,
+        users::UserCommand,
+    },
     output::Form,
 };
 use crate::config::{DEFAULT_SOCKET, values};
@@ -316,7 +319,11 @@ mod tests {
 
     #[test]
     fn every_name_of_the_socket_flag_is_taken_before_and_after_the_verb() {
-        for words in [["--sock-file=/x", "status"], ["--socket=/x", "status"], ["status", "--socket-path=/x"]] {
+        for words in [
+            ["--sock-file=/x", "status"],
+            ["--socket=/x", "status"],
+            ["status", "--socket-path=/x"],
+        ] {
             let line = Line::try_parse_from(["warren"].into_iter().chain(words)).unwrap();
             assert_eq!(line.sock_file, PathBuf::from("/x"));
         }

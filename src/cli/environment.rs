@@ -36,7 +36,9 @@ pub fn concerns(command: &Command) -> bool {
 /// # Errors
 /// When they differ, or a flag names no network.
 pub async fn is_the_daemons(flags: &LedgerFlags, daemon: &Client) -> Result<(), Failure> {
-    let Some(client) = named(flags)? else { return Ok(()) };
+    let Some(client) = named(flags)? else {
+        return Ok(());
+    };
     match daemon_program(daemon).await {
         Some(daemon) if daemon != client => Err(differ(client, daemon)),
         Some(_) | None => Ok(()),
@@ -51,12 +53,22 @@ pub fn differ(client: Pubkey, daemon: Pubkey) -> Failure {
         name(client),
         name(daemon)
     );
-    Failure { code: ERROR, what, advice: None }
+    Failure {
+        code: ERROR,
+        what,
+        advice: None,
+    }
 }
 
 /// The network that flags name, else the configuration. A ledger's URL is no matter of the daemon.
 fn named(flags: &LedgerFlags) -> Result<Option<Pubkey>, Failure> {
-    let by_flag = named_program(&LedgerFlags { url: None, ..flags.clone() }, &Kept::default())?;
+    let by_flag = named_program(
+        &LedgerFlags {
+            url: None,
+            ..flags.clone()
+        },
+        &Kept::default(),
+    )?;
     let kept = || named_program(&LedgerFlags::default(), &read_config(&surroundings(flags)).ok()?).ok()?;
     Ok(by_flag.or_else(kept))
 }

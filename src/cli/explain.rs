@@ -20,13 +20,18 @@ pub async fn run(client: &Client, wanted: Option<&str>, as_json: bool) -> anyhow
     let mut replies = Vec::new();
     for tunnel in tunnels {
         // A tunnel may go away between the two reads.
-        if let Ok(reply) = client.read::<v3::TunnelReply>(&format!("/v3/tunnels/{}", tunnel.id)).await {
+        if let Ok(reply) = client
+            .read::<v3::TunnelReply>(&format!("/v3/tunnels/{}", tunnel.id))
+            .await
+        {
             replies.push(reply);
         }
     }
     let refused = wanted.map_or_else(|| status.refused.clone(), |wanted| meant(&status, wanted));
     if as_json {
-        return output::json(&json!({ "schema": v3::SCHEMA, "tunnels": replies, "refused": refused, "enabled": status.enabled }));
+        return output::json(
+            &json!({ "schema": v3::SCHEMA, "tunnels": replies, "refused": refused, "enabled": status.enabled }),
+        );
     }
     let mut paragraphs: Vec<String> = replies.iter().map(|reply| tell(&status, reply)).collect();
     paragraphs.extend(refused.iter().map(tell_refused));
@@ -52,7 +57,11 @@ fn choose<'a>(status: &'a v3::Status, wanted: Option<&str>) -> anyhow::Result<Ve
     if let Some(tunnel) = status.tunnels.iter().find(named) {
         return Ok(vec![tunnel]);
     }
-    let begins: Vec<&v3::Tunnel> = status.tunnels.iter().filter(|tunnel| tunnel.id.starts_with(wanted)).collect();
+    let begins: Vec<&v3::Tunnel> = status
+        .tunnels
+        .iter()
+        .filter(|tunnel| tunnel.id.starts_with(wanted))
+        .collect();
     match begins.len() {
         0 if !meant(status, wanted).is_empty() => Ok(vec![]),
         0 => bail!("no tunnel is called {wanted:?}, and no account begins so"),
@@ -62,21 +71,36 @@ fn choose<'a>(status: &'a v3::Status, wanted: Option<&str>) -> anyhow::Result<Ve
 }
 
 fn meant(status: &v3::Status, wanted: &str) -> Vec<v3::Refused> {
-    status.refused.iter().filter(|refused| refused.user.starts_with(wanted)).cloned().collect()
+    status
+        .refused
+        .iter()
+        .filter(|refused| refused.user.starts_with(wanted))
+        .cloned()
+        .collect()
 }
 
 /// One tunnel in words.
 pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
     let tunnel = &reply.tunnel;
     let name = tunnel.name.as_deref().unwrap_or("(no interface yet)");
-    let made_by = tunnel.made_by.as_deref().map_or_else(String::new, |owner| format!(", made by {owner}"));
-    let mut lines = vec![format!("{name}: {}, account {}{made_by}", notes::lasting(&tunnel.phase, tunnel.since_seconds), tunnel.id)];
+    let made_by = tunnel
+        .made_by
+        .as_deref()
+        .map_or_else(String::new, |owner| format!(", made by {owner}"));
+    let mut lines = vec![format!(
+        "{name}: {}, account {}{made_by}",
+        notes::lasting(&tunnel.phase, tunnel.since_seconds),
+        tunnel.id
+    )];
     lines.extend(notes::another(status, tunnel).map(|note| format!("  {note}")));
     lines.push(format!("  {}", meaning(&tunnel.phase)));
     lines.extend(why_draining(reply).map(|reason| format!("  because {reason}")));
     if let (Some(local), Some(remote)) = (&tunnel.local, &tunnel.remote) {
         let kind = tunnel.user_type.as_deref().unwrap_or("unknown service");
-        lines.push(format!("  {kind} over GRE {local} -> {remote}, incarnation {}", tunnel.incarnation));
+        lines.push(format!(
+            "  {kind} over GRE {local} -> {remote}, incarnation {}",
+            tunnel.incarnation
+        ));
     }
     if tunnel.is_manual() {
         lines.push(
@@ -84,36 +108,82 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
                 .to_owned(),
         );
     }
-    lines.extend(tunnel.postponed.as_ref().map(|postponed| format!("  not where it should be: {}", notes::move_to(postponed))));
+    lines.extend(
+        tunnel
+            .postponed
+            .as_ref()
+            .map(|postponed| format!("  not where it should be: {}", notes::move_to(postponed))),
+    );
     if let Some(failure) = &tunnel.failure {
-        lines.push(format!("  failed while {}: {}: {}", failure.phase, failure.operation, failure.detail));
-        lines.push(format!("  {}; {}", advice(&failure.class), notes::retry(tunnel.attempts, failure.retry_in_seconds)));
+        lines.push(format!(
+            "  failed while {}: {}: {}",
+            failure.phase, failure.operation, failure.detail
+        ));
+        lines.push(format!(
+            "  {}; {}",
+            advice(&failure.class),
+            notes::retry(tunnel.attempts, failure.retry_in_seconds)
+        ));
     }
     lines.push(format!("  {}", notes::session(status, tunnel)));
-    lines.extend(tunnel.bgp.iter().flat_map(|bgp| standing::bgp(status.unix_ms, bgp)).map(|line| format!("  {line}")));
     lines.extend(
-        tunnel.multicast.iter().flat_map(|multicast| standing::multicast(status.unix_ms, multicast)).map(|line| format!("  {line}")),
+        tunnel
+            .bgp
+            .iter()
+            .flat_map(|bgp| standing::bgp(status.unix_ms, bgp))
+            .map(|line| format!("  {line}")),
     );
-    lines.push(format!("  {} learned", output::count(tunnel.learned_routes, "route", "routes")));
+    lines.extend(
+        tunnel
+            .multicast
+            .iter()
+            .flat_map(|multicast| standing::multicast(status.unix_ms, multicast))
+            .map(|line| format!("  {line}")),
+    );
+    lines.push(format!(
+        "  {} learned",
+        output::count(tunnel.learned_routes, "route", "routes")
+    ));
     if tunnel.excluded_routes_total > 0 {
         let count = output::count(tunnel.excluded_routes_total, "route is", "routes are");
         lines.push(format!("  {count} excluded by {}", status.route_exclusion.file));
     }
     lines.extend(waiting(tunnel));
     if tunnel.capturing_routes_total > 0 {
-        let count = output::count(tunnel.capturing_routes_total, "more route stays", "more routes stay");
-        let first = tunnel.capturing_routes.first().map_or_else(String::new, |first| format!(": {first}"));
-        lines.push(format!("  {count} out, because the packets of a tunnel would be sent into this one{first}"));
+        let count = output::count(
+            tunnel.capturing_routes_total,
+            "more route stays",
+            "more routes stay",
+        );
+        let first = tunnel
+            .capturing_routes
+            .first()
+            .map_or_else(String::new, |first| format!(": {first}"));
+        lines.push(format!(
+            "  {count} out, because the packets of a tunnel would be sent into this one{first}"
+        ));
     }
     if tunnel.repairs > 0 {
-        let times = output::count(usize::try_from(tunnel.repairs).unwrap_or(usize::MAX), "time", "times");
-        lines.push(format!("  mended {times} after something else on this host changed it"));
+        let times = output::count(
+            usize::try_from(tunnel.repairs).unwrap_or(usize::MAX),
+            "time",
+            "times",
+        );
+        lines.push(format!(
+            "  mended {times} after something else on this host changed it"
+        ));
     }
     lines.extend(notes::contest(tunnel).map(|fight| format!("  {fight}")));
     if !reply.events.is_empty() {
         lines.push("  last events:".to_owned());
         let skipped = reply.events.len().saturating_sub(SHOWN);
-        lines.extend(reply.events.iter().skip(skipped).map(|event| format!("    {}", tell_event(event))));
+        lines.extend(
+            reply
+                .events
+                .iter()
+                .skip(skipped)
+                .map(|event| format!("    {}", tell_event(event))),
+        );
     }
     lines.iter().map(|line| output::tame(line) + "\n").collect()
 }
@@ -121,15 +191,34 @@ pub fn tell(status: &v3::Status, reply: &v3::TunnelReply) -> String {
 /// Learned routes that are not in place.
 fn waiting(tunnel: &v3::Tunnel) -> Vec<String> {
     let of = |count: usize, first: &[String], what: &str| {
-        (count > 0).then(|| format!("  {} {what}: {}", output::count(count, "learned route", "learned routes"), first.join("; ")))
+        (count > 0).then(|| {
+            format!(
+                "  {} {what}: {}",
+                output::count(count, "learned route", "learned routes"),
+                first.join("; ")
+            )
+        })
     };
-    let blocked = of(tunnel.blocked_routes_total, &tunnel.blocked_routes, "not in place, because others are in their places");
-    let withheld = of(tunnel.withheld_routes_total, &tunnel.withheld_routes, "not in place, because the hosts behind them are waited for");
+    let blocked = of(
+        tunnel.blocked_routes_total,
+        &tunnel.blocked_routes,
+        "not in place, because others are in their places",
+    );
+    let withheld = of(
+        tunnel.withheld_routes_total,
+        &tunnel.withheld_routes,
+        "not in place, because the hosts behind them are waited for",
+    );
     blocked.into_iter().chain(withheld).collect()
 }
 
 fn tell_refused(refused: &v3::Refused) -> String {
-    format!("{}: not built ({})\n  {}\n", output::tame(&refused.user), output::tame(&refused.code), output::tame(&refused.reason))
+    format!(
+        "{}: not built ({})\n  {}\n",
+        output::tame(&refused.user),
+        output::tame(&refused.code),
+        output::tame(&refused.reason)
+    )
 }
 
 fn tell_idle(status: &v3::Status) -> String {
@@ -141,9 +230,20 @@ fn tell_idle(status: &v3::Status) -> String {
 
 /// As its last event says; a guess would be wrong half of the time.
 fn why_draining(reply: &v3::TunnelReply) -> Option<String> {
-    let events = reply.events.iter().rev().filter(|_| reply.tunnel.phase == "draining");
+    let events = reply
+        .events
+        .iter()
+        .rev()
+        .filter(|_| reply.tunnel.phase == "draining");
     events.filter_map(read).find_map(|event| {
-        let Event::PhaseChanged { to: Phase::Draining, reason, .. } = event else { return None };
+        let Event::PhaseChanged {
+            to: Phase::Draining,
+            reason,
+            ..
+        } = event
+        else {
+            return None;
+        };
         reason.map(|reason| reason.to_string())
     })
 }
@@ -158,7 +258,9 @@ fn meaning(phase: &str) -> &'static str {
         "linking" => "the interface is being made or mended; addresses come next",
         "addressing" => "addresses are being put on the interface; routes and rules come next",
         "routing" => "routes and rules are being put; the BGP session comes next",
-        "peering" => "everything is in place but the BGP session; traffic flows once that is up and has taught us routes",
+        "peering" => {
+            "everything is in place but the BGP session; traffic flows once that is up and has taught us routes"
+        }
         "active" => "everything is as it should be",
         "draining" => "it is being taken down",
         "removed" => "it is gone",
@@ -170,7 +272,9 @@ fn meaning(phase: &str) -> &'static str {
 fn advice(class: &str) -> &'static str {
     match class {
         "transient" => "the same attempt may succeed later",
-        "conflict" => "something that is not warren's is in the way and is not touched: an operator must remove or rename it",
+        "conflict" => {
+            "something that is not warren's is in the way and is not touched: an operator must remove or rename it"
+        }
         "permanent" => "the request itself is wrong, or the daemon may not make it: see `warren doctor`",
         "gone" => "what it was working on went away",
         "unsupported" => "this dataplane cannot do it",
@@ -179,33 +283,59 @@ fn advice(class: &str) -> &'static str {
 }
 
 fn tell_event(event: &Value) -> String {
-    let when = event.get("unix_ms").and_then(Value::as_u64).map_or_else(String::new, |ms| output::date(ms / 1000));
+    let when = event
+        .get("unix_ms")
+        .and_then(Value::as_u64)
+        .map_or_else(String::new, |ms| output::date(ms / 1000));
     // Of a kind that this version does not know the daemon's own words are told, or its name.
-    let said = || ["text", "kind", "event"].iter().find_map(|name| event.get(*name)?.as_str()).unwrap_or_default().to_owned();
+    let said = || {
+        ["text", "kind", "event"]
+            .iter()
+            .find_map(|name| event.get(*name)?.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let what = read(event).map_or_else(said, |event| in_short(&event));
     format!("{when}  {what}")
 }
 
 /// Without the tunnel, which the lines are all about.
-#[allow(clippy::wildcard_enum_match_arm, reason = "what has no shorter form is told as it is")]
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what has no shorter form is told as it is"
+)]
 fn in_short(event: &Event) -> String {
     fn because(reason: Option<&impl std::fmt::Display>) -> String {
         reason.map_or_else(String::new, |reason| format!(": {reason}"))
     }
     match event {
         Event::PhaseChanged { from, to, reason, .. } => format!("{from} -> {to}{}", because(reason.as_ref())),
-        Event::SessionChanged { from, to, detail, .. } => format!("session {from} -> {to}{}", because(detail.as_ref())),
-        Event::SessionCauseChanged { status, detail, .. } => format!("session still {status}{}", because(detail.as_ref())),
+        Event::SessionChanged { from, to, detail, .. } => {
+            format!("session {from} -> {to}{}", because(detail.as_ref()))
+        }
+        Event::SessionCauseChanged { status, detail, .. } => {
+            format!("session still {status}{}", because(detail.as_ref()))
+        }
         Event::StepFailed { phase, fault, .. } => format!("{phase} failed ({}): {fault}", fault.class),
         Event::Repaired { steps, more, .. } => format!("mended: {}", steps_in_words(steps, *more).join("; ")),
-        Event::RoutesBlocked { count, fault, .. } => format!("{count} learned routes find their places taken: {fault}"),
+        Event::RoutesBlocked { count, fault, .. } => {
+            format!("{count} learned routes find their places taken: {fault}")
+        }
         Event::RoutesChanged { counts, .. } => counts.to_string(),
-        Event::Contested { repairs, .. } => format!("something else fights over it: mended {repairs} times in a row"),
-        Event::Adopted { incarnation, .. } => format!("taken over from an earlier run, incarnation {incarnation}"),
-        Event::ActorRestarted { actor, detail, .. } => format!("{actor} ended and was started again: {detail}"),
+        Event::Contested { repairs, .. } => {
+            format!("something else fights over it: mended {repairs} times in a row")
+        }
+        Event::Adopted { incarnation, .. } => {
+            format!("taken over from an earlier run, incarnation {incarnation}")
+        }
+        Event::ActorRestarted { actor, detail, .. } => {
+            format!("{actor} ended and was started again: {detail}")
+        }
         Event::ManualAsked { .. } => "provisioned through the API".to_owned(),
         Event::ManualRemoved { .. } => "removed through the API".to_owned(),
-        Event::SourceHeld { source, other, .. } => format!("stays at {source}, although today {other} would be chosen"),
+        Event::SourceHeld { source, other, .. } => {
+            format!("stays at {source}, although today {other} would be chosen")
+        }
         Event::Refused { refusal, .. } => format!("refused ({}): {refusal}", refusal.code()),
         other => other.to_string(),
     }
@@ -254,25 +384,34 @@ mod tests {
         let mut tunnel = samples::tunnel();
         tunnel["phase"] = json!("draining");
         let why = "this host's address is 192.0.2.9 now, no longer 192.0.2.1";
-        let moved = json!({"retired": {"code": "address_changed", "now": "192.0.2.9", "before": "192.0.2.1"}});
+        let moved =
+            json!({"retired": {"code": "address_changed", "now": "192.0.2.9", "before": "192.0.2.1"}});
         let events = json!([phase("active", "draining", moved)]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
         let text = tell(&samples::status(|_| {}), &serde_json::from_value(reply).unwrap());
-        assert!(text.contains(&format!("  it is being taken down\n  because {why}\n")) && !text.contains("disabled"), "{text}");
+        assert!(
+            text.contains(&format!("  it is being taken down\n  because {why}\n"))
+                && !text.contains("disabled"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_manual_tunnel_and_excluded_routes_are_explained() {
         let mut tunnel = samples::tunnel();
         (tunnel["source"], tunnel["excluded_routes_total"]) = (json!("manual"), json!(2));
-        (tunnel["blocked_routes_total"], tunnel["blocked_routes"]) = (json!(1), json!(["198.18.0.0/24: a route of another"]));
-        tunnel["capturing_routes"] = json!(["203.0.113.0/24: it leads to 203.0.113.1, the far end of a tunnel of this host"]);
+        (tunnel["blocked_routes_total"], tunnel["blocked_routes"]) =
+            (json!(1), json!(["198.18.0.0/24: a route of another"]));
+        tunnel["capturing_routes"] =
+            json!(["203.0.113.0/24: it leads to 203.0.113.1, the far end of a tunnel of this host"]);
         tunnel["capturing_routes_total"] = json!(1);
         let known = json!({"v": 1, "kind": "manual_asked", "unix_ms": 1760464781000u64, "tunnel": KEY, "link": "doublezero0"});
         let later = json!({"v": 1, "kind": "of_later", "unix_ms": 1760464781000u64, "text": "what a later daemon says"});
         let events = json!([known, later]);
         let reply = json!({"schema": 1, "tunnel": tunnel, "spec": null, "events": events});
-        let status = samples::status(|status| status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null}));
+        let status = samples::status(|status| {
+            status["route_exclusion"] = json!({"file": "/x/routes.json", "entries": 1, "error": null})
+        });
         let text = tell(&status, &serde_json::from_value(reply).unwrap());
         for part in [
             "manual: provisioned through the API",
@@ -312,6 +451,9 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains('\u{1b}'), "what the device wrote does nothing to a terminal: {text:?}");
+        assert!(
+            !text.contains('\u{1b}'),
+            "what the device wrote does nothing to a terminal: {text:?}"
+        );
     }
 }

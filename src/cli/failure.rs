@@ -20,17 +20,27 @@ pub struct Failure {
 impl Failure {
     /// A failure, with a sentence that says what to do.
     pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code: ERROR, what: what.into(), advice: Some(advice.into()) }
+        Self {
+            code: ERROR,
+            what: what.into(),
+            advice: Some(advice.into()),
+        }
     }
 
     /// What was waited for did not come about in time.
     pub fn not_yet(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code: NOT_CONVERGED, ..Self::new(what, advice) }
+        Self {
+            code: NOT_CONVERGED,
+            ..Self::new(what, advice)
+        }
     }
 
     /// The daemon is not there.
     pub fn no_daemon(what: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code: UNREACHABLE, ..Self::new(what, advice) }
+        Self {
+            code: UNREACHABLE,
+            ..Self::new(what, advice)
+        }
     }
 }
 
@@ -42,7 +52,9 @@ pub fn cause(error: impl std::error::Error + Send + Sync + 'static) -> String {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.advice.iter().try_for_each(|advice| write!(f, "\n  {advice}"))
+        self.advice
+            .iter()
+            .try_for_each(|advice| write!(f, "\n  {advice}"))
     }
 }
 
@@ -63,7 +75,11 @@ impl From<LookupError> for Failure {
 
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
-        Self { code: ERROR, what: error.to_string(), advice: error.advice().map(str::to_owned) }
+        Self {
+            code: ERROR,
+            what: error.to_string(),
+            advice: error.advice().map(str::to_owned),
+        }
     }
 }
 
@@ -75,7 +91,15 @@ impl From<ProgramError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        let code = if error.is_unreachable() { UNREACHABLE } else { ERROR };
-        Self { code, what: error.to_string(), advice: None }
+        let code = if error.is_unreachable() {
+            UNREACHABLE
+        } else {
+            ERROR
+        };
+        Self {
+            code,
+            what: error.to_string(),
+            advice: None,
+        }
     }
 }

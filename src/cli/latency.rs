@@ -30,7 +30,10 @@ pub async fn run(client: &Client, wait: Duration, as_json: bool) -> anyhow::Resu
     } else if as_json {
         output::json(&seen.results)?
     } else {
-        output::text(&output::table(&HEAD, &seen.results.iter().map(row).collect::<Vec<_>>()))?
+        output::text(&output::table(
+            &HEAD,
+            &seen.results.iter().map(row).collect::<Vec<_>>(),
+        ))?
     };
     if seen.ready {
         return Ok(printed);
@@ -69,8 +72,13 @@ async fn measured(client: &Client, wait: Duration) -> anyhow::Result<V2Latency> 
     let begun = Instant::now();
     loop {
         let seen = match client.read::<V2Latency>("/v2/latency").await {
-            Err(ClientError::Answer { status: StatusCode::NOT_FOUND, .. }) => {
-                bail!("warrend does not measure latency: it was started with -latency-probing=false, as a gateway, or on simulated tunnels")
+            Err(ClientError::Answer {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => {
+                bail!(
+                    "warrend does not measure latency: it was started with -latency-probing=false, as a gateway, or on simulated tunnels"
+                )
             }
             seen @ (Ok(_) | Err(_)) => seen?,
         };
@@ -85,7 +93,9 @@ async fn measured(client: &Client, wait: Duration) -> anyhow::Result<V2Latency> 
 async fn why_not_ready(client: &Client) -> String {
     let told = client.read::<V3Latency>("/v3/latency").await.ok();
     let reason = told.and_then(|told| told.socket_error.or(told.devices_error));
-    let reason = reason.unwrap_or_else(|| "the first pass is under way; run this again in some seconds, or with --wait".to_owned());
+    let reason = reason.unwrap_or_else(|| {
+        "the first pass is under way; run this again in some seconds, or with --wait".to_owned()
+    });
     format!("not all devices were measured yet: {reason}")
 }
 
@@ -105,7 +115,13 @@ fn row(record: &LatencyRecord) -> Vec<String> {
 /// As the reference sorts: those that answer, then by the shortest and the mean time.
 fn order(record: &LatencyRecord) -> (bool, i64, i64, String, String) {
     let times = (record.min_latency_ns, record.avg_latency_ns);
-    (!record.reachable, times.0, times.1, record.device_code.clone(), record.device_ip.clone())
+    (
+        !record.reachable,
+        times.0,
+        times.1,
+        record.device_code.clone(),
+        record.device_ip.clone(),
+    )
 }
 
 #[cfg(test)]
@@ -129,15 +145,26 @@ mod tests {
     #[test]
     fn times_are_shown_in_milliseconds_with_two_places() {
         let row = row(&record("ams1", 1_234_567, 9_999_999, true));
-        assert_eq!(row[1..], ["ams1", "192.0.2.1", "1.23ms", "20.00ms", "10.00ms", "true"].map(str::to_owned));
+        assert_eq!(
+            row[1..],
+            ["ams1", "192.0.2.1", "1.23ms", "20.00ms", "10.00ms", "true"].map(str::to_owned)
+        );
     }
 
     #[test]
     fn those_that_answer_come_first_and_then_the_shortest_and_the_mean_time_decide() {
-        let mut records =
-            [record("d", 0, 0, false), record("c", 2, 9, true), record("b", 2, 8, true), record("a", 3, 3, true), record("e", 1, 50, true)];
+        let mut records = [
+            record("d", 0, 0, false),
+            record("c", 2, 9, true),
+            record("b", 2, 8, true),
+            record("a", 3, 3, true),
+            record("e", 1, 50, true),
+        ];
         records.sort_by_cached_key(order);
-        assert_eq!(records.map(|record| record.device_code), ["e", "b", "c", "a", "d"].map(str::to_owned));
+        assert_eq!(
+            records.map(|record| record.device_code),
+            ["e", "b", "c", "a", "d"].map(str::to_owned)
+        );
     }
 
     #[test]

@@ -84,7 +84,9 @@ fn understood() -> Result<Line, u8> {
         code
     };
     let words = match grammar.try_get_matches() {
-        Err(error) if error.kind() == ErrorKind::DisplayVersion && name::is_reference() => return Ok(version_line()),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion && name::is_reference() => {
+            return Ok(version_line());
+        }
         words => words.map_err(refused)?,
     };
     if let Some(sentence) = network::stays_out::sentence(&words) {
@@ -96,18 +98,34 @@ fn understood() -> Result<Line, u8> {
 
 /// What `--version` means under the reference's name: the program on the ledger is asked too, which may be named before or after.
 fn version_line() -> Line {
-    let grammar = Line::command().disable_version_flag(true).disable_help_flag(true).subcommand_required(false).ignore_errors(true);
+    let grammar = Line::command()
+        .disable_version_flag(true)
+        .disable_help_flag(true)
+        .subcommand_required(false)
+        .ignore_errors(true);
     let ledger = grammar.get_matches();
-    let sock_file = ledger.get_one("sock_file").cloned().unwrap_or_else(|| DEFAULT_SOCKET.into());
+    let sock_file = ledger
+        .get_one("sock_file")
+        .cloned()
+        .unwrap_or_else(|| DEFAULT_SOCKET.into());
     let ledger = LedgerFlags::from_arg_matches(&ledger).unwrap_or_default();
-    Line { sock_file, json: false, json_compact: false, ledger, command: Command::Version }
+    Line {
+        sock_file,
+        json: false,
+        json_compact: false,
+        ledger,
+        command: Command::Version,
+    }
 }
 
 /// What goes on inside is told only where somebody asks for it.
 fn log(level: Option<String>) {
     let named = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
     if let Some(level) = named.or(level) {
-        crate::daemon::logging::init(&LogConfig { format: LogFormat::Text, level });
+        crate::daemon::logging::init(&LogConfig {
+            format: LogFormat::Text,
+            level,
+        });
     }
 }
 
@@ -133,8 +151,12 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Ledger { command } => ledger::run(&client, command, &line.ledger, as_json).await,
         Command::Connect(command) => connect::connect(&line.ledger, &client, command, as_json).await,
         Command::Disconnect(command) => connect::disconnect(&line.ledger, &client, command, as_json).await,
-        Command::Multicast { command: MulticastVerb::Change(command) } => connect::multicast(&line.ledger, &client, command, as_json).await,
-        Command::Multicast { command: MulticastVerb::Group { command } } => groups::run(&line.ledger, &client, command, form).await,
+        Command::Multicast {
+            command: MulticastVerb::Change(command),
+        } => connect::multicast(&line.ledger, &client, command, as_json).await,
+        Command::Multicast {
+            command: MulticastVerb::Group { command },
+        } => groups::run(&line.ledger, &client, command, form).await,
         Command::User { command } => users::run(&line.ledger, &client, command, form).await,
         Command::AccessPass { command } => passes::run(&line.ledger, &client, command, form).await,
         Command::Device { command } => devices::run(&line.ledger, &client, command, form).await,
@@ -143,7 +165,9 @@ async fn run(line: Line) -> anyhow::Result<u8> {
         Command::Exchange { command: Lists::List } => places::exchanges(&line.ledger, &client, form).await,
         Command::Feed { command } => feeds::run(&line.ledger, &client, command, form).await,
         Command::Tenant { command: Lists::List } => parties::tenants(&line.ledger, &client, form).await,
-        Command::Contributor { command: Lists::List } => parties::contributors(&line.ledger, &client, form).await,
+        Command::Contributor { command: Lists::List } => {
+            parties::contributors(&line.ledger, &client, form).await
+        }
         Command::Balance => operator::keys::balance(&line.ledger, &client, as_json).await,
         Command::Address => operator::keys::address(&line.ledger, as_json),
         Command::Keygen { outfile, force } => operator::keys::keygen(&line.ledger, outfile, force, as_json),
@@ -155,10 +179,15 @@ async fn run(line: Line) -> anyhow::Result<u8> {
 
 /// An error's text and its exit code. The reference knows one code, and has words of its own for a daemon that is not there.
 fn told(error: &anyhow::Error, name: Name) -> (String, u8) {
-    let daemon = error.downcast_ref::<ClientError>().filter(|error| name.is_reference() && error.is_unreachable());
+    let daemon = error
+        .downcast_ref::<ClientError>()
+        .filter(|error| name.is_reference() && error.is_unreachable());
     match (daemon, code_of(error)) {
         (Some(ClientError::Missing(_)), _) => ("Please start the doublezerod service.".to_owned(), ERROR),
-        (Some(ClientError::Refused(_)), _) => ("Unable to connect to doublezero daemon: client error (Connect)".to_owned(), ERROR),
+        (Some(ClientError::Refused(_)), _) => (
+            "Unable to connect to doublezero daemon: client error (Connect)".to_owned(),
+            ERROR,
+        ),
         (_, UNREACHABLE) if name.is_reference() => (format!("{error:#}"), ERROR),
         (_, code) => (format!("{error:#}"), code),
     }

@@ -16,11 +16,17 @@ impl Name {
     /// The name that this process was called by.
     #[must_use]
     pub fn called() -> Self {
-        std::env::args_os().next().map_or(Self::Warren, |program| Self::of(&program))
+        std::env::args_os()
+            .next()
+            .map_or(Self::Warren, |program| Self::of(&program))
     }
 
     fn of(program: &OsStr) -> Self {
-        if Path::new(program).file_name() == Some(OsStr::new("doublezero")) { Self::Reference } else { Self::Warren }
+        if Path::new(program).file_name() == Some(OsStr::new("doublezero")) {
+            Self::Reference
+        } else {
+            Self::Warren
+        }
     }
 
     /// Whether it is the reference's.
@@ -51,7 +57,13 @@ mod tests {
         for program in ["doublezero", "/usr/bin/doublezero", "./doublezero"] {
             assert!(Name::of(OsStr::new(program)).is_reference(), "{program}");
         }
-        for program in ["warren", "/opt/doublezero/warren", "doublezerod", "doublezero.old", ""] {
+        for program in [
+            "warren",
+            "/opt/doublezero/warren",
+            "doublezerod",
+            "doublezero.old",
+            "",
+        ] {
             assert!(!Name::of(OsStr::new(program)).is_reference(), "{program}");
         }
     }

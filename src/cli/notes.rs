@@ -10,11 +10,29 @@ const SHOWN: usize = 5;
 pub fn all(status: &Status) -> Vec<String> {
     let mut notes = general(status);
     notes.extend(address(status));
-    notes.extend(some(status.tunnels.iter().filter_map(|tunnel| of_tunnel(status, tunnel)), "tunnels"));
-    notes.extend(some(status.tunnels.iter().filter_map(|tunnel| another(status, tunnel)), "tunnels that another key made"));
-    notes.extend(some(status.tunnels.iter().filter_map(contest), "tunnels that something else changes"));
-    notes.extend(some(status.tunnels.iter().filter_map(speechless), "tunnels whose multicast messages cannot leave"));
-    notes.extend(some(status.refused.iter().map(of_refused), "users without a tunnel"));
+    notes.extend(some(
+        status
+            .tunnels
+            .iter()
+            .filter_map(|tunnel| of_tunnel(status, tunnel)),
+        "tunnels",
+    ));
+    notes.extend(some(
+        status.tunnels.iter().filter_map(|tunnel| another(status, tunnel)),
+        "tunnels that another key made",
+    ));
+    notes.extend(some(
+        status.tunnels.iter().filter_map(contest),
+        "tunnels that something else changes",
+    ));
+    notes.extend(some(
+        status.tunnels.iter().filter_map(speechless),
+        "tunnels whose multicast messages cannot leave",
+    ));
+    notes.extend(some(
+        status.refused.iter().map(of_refused),
+        "users without a tunnel",
+    ));
     notes
 }
 
@@ -27,10 +45,15 @@ pub fn general(status: &Status) -> Vec<String> {
     notes.extend(switch(status));
     notes.extend(store(status));
     if !status.enabled {
-        notes.push(match status.tunnels.iter().filter(|tunnel| !tunnel.is_manual()).count() {
-            0 => "the daemon is disabled: no tunnels are built until `warren enable`".to_owned(),
-            count => format!("the daemon is disabled: {} being taken down", output::count(count, "tunnel is", "tunnels are")),
-        });
+        notes.push(
+            match status.tunnels.iter().filter(|tunnel| !tunnel.is_manual()).count() {
+                0 => "the daemon is disabled: no tunnels are built until `warren enable`".to_owned(),
+                count => format!(
+                    "the daemon is disabled: {} being taken down",
+                    output::count(count, "tunnel is", "tunnels are")
+                ),
+            },
+        );
     }
     if status.role != "gateway" && status.client_ip.is_none() {
         let error = status.client_ip_error.as_deref().unwrap_or("still looking");
@@ -42,8 +65,14 @@ pub fn general(status: &Status) -> Vec<String> {
     notes.extend(restarted(status));
     let quarantined = &status.view.quarantined;
     if let Some((account, reason)) = quarantined.first_key_value() {
-        let count = output::count(quarantined.len(), "account of the ledger does", "accounts of the ledger do");
-        notes.push(format!("{count} not decode and are as good as absent; {account}: {reason}"));
+        let count = output::count(
+            quarantined.len(),
+            "account of the ledger does",
+            "accounts of the ledger do",
+        );
+        notes.push(format!(
+            "{count} not decode and are as good as absent; {account}: {reason}"
+        ));
     }
     notes
 }
@@ -63,19 +92,29 @@ pub fn address(status: &Status) -> Option<String> {
 /// What is to be done about a switch that cannot be read.
 pub fn switch(status: &Status) -> Option<String> {
     let held = status.switch_unknown.as_deref()?;
-    Some(format!("{held}; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`"))
+    Some(format!(
+        "{held}; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`"
+    ))
 }
 
 /// What is wrong with the store.
 pub fn store(status: &Status) -> Option<String> {
     let problem = status.store_problem.as_deref()?;
-    Some(format!("the daemon's state directory cannot be used as it should: {problem}"))
+    Some(format!(
+        "the daemon's state directory cannot be used as it should: {problem}"
+    ))
 }
 
 /// What is wrong with reading the ledger.
 pub fn ledger(status: &Status) -> Option<String> {
-    let (view, endpoint, error) = (&status.view, &status.ledger.endpoint, status.ledger.last_error.as_deref());
-    let Some(age) = view.age_seconds.map(output::span) else { return never_read(status) };
+    let (view, endpoint, error) = (
+        &status.view,
+        &status.ledger.endpoint,
+        status.ledger.last_error.as_deref(),
+    );
+    let Some(age) = view.age_seconds.map(output::span) else {
+        return never_read(status);
+    };
     if view.stale {
         let error = view.held.as_deref().or(error).unwrap_or("no reason is known");
         return Some(format!(
@@ -83,12 +122,18 @@ pub fn ledger(status: &Status) -> Option<String> {
         ));
     }
     let held = view.held.as_deref()?;
-    Some(format!("the last read of the ledger {endpoint} does not count: {held}; what it said {age} ago holds until a read does"))
+    Some(format!(
+        "the last read of the ledger {endpoint} does not count: {held}; what it said {age} ago holds until a read does"
+    ))
 }
 
 /// A restart of the ledger from an earlier slot, for an hour: what happened on it since that slot is undone.
 pub fn restarted(status: &Status) -> Option<String> {
-    let restart = status.view.restarted.as_ref().filter(|restart| restart.age_seconds < 3600.0)?;
+    let restart = status
+        .view
+        .restarted
+        .as_ref()
+        .filter(|restart| restart.age_seconds < 3600.0)?;
     let (endpoint, age) = (&status.ledger.endpoint, output::span(restart.age_seconds));
     Some(format!(
         "the ledger {endpoint} was restarted from an earlier slot ({} after {}), and what it says there is in force since {age} ago",
@@ -106,7 +151,9 @@ fn never_read(status: &Status) -> Option<String> {
             "the ledger {endpoint} was never read since the daemon started {up} ago: {error}; tunnels that are there stay, and reading goes on"
         ),
         None => {
-            format!("the ledger {endpoint} is being read for the first time since the daemon started {up} ago; tunnels that are there stay")
+            format!(
+                "the ledger {endpoint} is being read for the first time since the daemon started {up} ago; tunnels that are there stay"
+            )
         }
     })
 }
@@ -117,11 +164,19 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
     let since = output::span(tunnel.since_seconds);
     if let Some(failure) = &tunnel.failure {
         let retry = retry(tunnel.attempts, failure.retry_in_seconds);
-        return Some(format!("{name} failed {since} ago while {}: {}: {}; {retry}", failure.phase, failure.operation, failure.detail));
+        return Some(format!(
+            "{name} failed {since} ago while {}: {}: {}; {retry}",
+            failure.phase, failure.operation, failure.detail
+        ));
     }
     if let Some(postponed) = &tunnel.postponed {
         let ends = [&tunnel.local, &tunnel.remote].map(|end| end.as_deref().unwrap_or("?"));
-        return Some(format!("{name} stays between {} and {}: {}", ends[0], ends[1], move_to(postponed)));
+        return Some(format!(
+            "{name} stays between {} and {}: {}",
+            ends[0],
+            ends[1],
+            move_to(postponed)
+        ));
     }
     match tunnel.phase.as_str() {
         "active" => source(name, tunnel),
@@ -132,7 +187,10 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
 
 /// That a tunnel is for a user that somebody else made than who connected this host last.
 pub fn another(status: &Status, tunnel: &Tunnel) -> Option<String> {
-    let (name, owner) = (tunnel.name.as_deref().unwrap_or(&tunnel.id), tunnel.made_by.as_deref().filter(|_| tunnel.made_by_another)?);
+    let (name, owner) = (
+        tunnel.name.as_deref().unwrap_or(&tunnel.id),
+        tunnel.made_by.as_deref().filter(|_| tunnel.made_by_another)?,
+    );
     let last = status.owner.last.as_deref().unwrap_or("nobody");
     Some(format!(
         "the user of {name} was made by {owner}, and {last} connected this host last: should it not be here, start the daemon with -owner auto"
@@ -141,10 +199,17 @@ pub fn another(status: &Status, tunnel: &Tunnel) -> Option<String> {
 
 /// What else is wrong with a tunnel that may work all the same.
 pub fn contest(tunnel: &Tunnel) -> Option<String> {
-    let Contest { repairs, steps, last_seconds, next_in_seconds } = tunnel.contest.as_ref()?;
+    let Contest {
+        repairs,
+        steps,
+        last_seconds,
+        next_in_seconds,
+    } = tunnel.contest.as_ref()?;
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
     let next = match *next_in_seconds {
-        seconds if seconds > 0.0 => format!(", and what is taken now is put back in {}", output::span(seconds)),
+        seconds if seconds > 0.0 => {
+            format!(", and what is taken now is put back in {}", output::span(seconds))
+        }
         _ => String::new(),
     };
     Some(format!(
@@ -157,13 +222,21 @@ pub fn contest(tunnel: &Tunnel) -> Option<String> {
 /// That the multicast services of a tunnel cannot say anything.
 fn speechless(tunnel: &Tunnel) -> Option<String> {
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
-    tunnel.multicast.as_ref().and_then(standing::failing).map(|failing| format!("{name}: {failing}"))
+    tunnel
+        .multicast
+        .as_ref()
+        .and_then(standing::failing)
+        .map(|failing| format!("{name}: {failing}"))
 }
 
 /// What happened once happened some time ago; everything else lasts.
 pub fn lasting(phase: &str, seconds: f64) -> String {
     let since = output::span(seconds);
-    if matches!(phase, "failed" | "removed") { format!("{phase} {since} ago") } else { format!("{phase} for {since}") }
+    if matches!(phase, "failed" | "removed") {
+        format!("{phase} {since} ago")
+    } else {
+        format!("{phase} for {since}")
+    }
 }
 
 /// What follows the name of a tunnel that is in no state to be used.
@@ -183,12 +256,25 @@ fn so_far(phase: &str, since: &str) -> String {
 /// That another outer source address would be chosen for the tunnel today.
 fn source(name: &str, tunnel: &Tunnel) -> Option<String> {
     let (local, other) = (tunnel.local.as_deref()?, tunnel.other_local.as_deref()?);
-    Some(format!("{name} stays at {local}, which is on this host; today {other} would be chosen (it moves when {local} has left the host)"))
+    Some(format!(
+        "{name} stays at {local}, which is on this host; today {other} would be chosen (it moves when {local} has left the host)"
+    ))
 }
 
 /// Why a move is postponed, and when it is tried again.
-pub fn move_to(Postponed { local, remote, reason, retry_in_seconds }: &Postponed) -> String {
-    let when = if *retry_in_seconds > 0.0 { format!("in {}", output::span(*retry_in_seconds)) } else { "now".to_owned() };
+pub fn move_to(
+    Postponed {
+        local,
+        remote,
+        reason,
+        retry_in_seconds,
+    }: &Postponed,
+) -> String {
+    let when = if *retry_in_seconds > 0.0 {
+        format!("in {}", output::span(*retry_in_seconds))
+    } else {
+        "now".to_owned()
+    };
     format!("{reason}; the move to {local} and {remote} is tried again {when}")
 }
 
@@ -198,14 +284,27 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
         let milliseconds = std::time::Duration::from_millis(status.unix_ms.saturating_sub(ms));
         format!(" for {}", output::span(milliseconds.as_secs_f64()))
     });
-    let detail = tunnel.session_detail.as_deref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    let why = tunnel.session_cause.as_deref().and_then(cause).or_else(|| without_cause(&tunnel.session));
+    let detail = tunnel
+        .session_detail
+        .as_deref()
+        .map_or_else(String::new, |detail| format!(" ({detail})"));
+    let why = tunnel
+        .session_cause
+        .as_deref()
+        .and_then(cause)
+        .or_else(|| without_cause(&tunnel.session));
     let next = match tunnel.session.as_str() {
-        "Pending BGP Session" | "BGP Session Failed" | "Network Unreachable" => Some("the device is called again and again"),
+        "Pending BGP Session" | "BGP Session Failed" | "Network Unreachable" => {
+            Some("the device is called again and again")
+        }
         "BGP Session Down" => Some("its routes are gone, and the device is called again and again"),
         _ => None,
     };
-    let more: String = why.into_iter().chain(next).map(|words| format!("; {words}")).collect();
+    let more: String = why
+        .into_iter()
+        .chain(next)
+        .map(|words| format!("; {words}"))
+        .collect();
     let verb = if since.is_empty() { "is" } else { "has been" };
     format!("its session {verb} \"{}\"{since}{detail}{more}", tunnel.session)
 }
@@ -213,8 +312,12 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
 /// What is known to be in the way of the session.
 fn cause(cause: &str) -> Option<&'static str> {
     Some(match cause {
-        "forbidden_here" => "this host does not let it out: `warren doctor` looks for the rule of its firewall",
-        "no_way" => "this host knows no way to the device's end of the tunnel, or a router on the way says that there is none",
+        "forbidden_here" => {
+            "this host does not let it out: `warren doctor` looks for the rule of its firewall"
+        }
+        "no_way" => {
+            "this host knows no way to the device's end of the tunnel, or a router on the way says that there is none"
+        }
         "refused" => "the device, or a firewall in its name, says that nobody listens there",
         "silence" => {
             "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
@@ -222,7 +325,9 @@ fn cause(cause: &str) -> Option<&'static str> {
         }
         "broken_off" => "the device takes the connection and breaks it off",
         "notification_received" => "the device answers and refuses the session",
-        "our_asn_refused" => "the device expects another AS number of this host than the one that it calls itself by",
+        "our_asn_refused" => {
+            "the device expects another AS number of this host than the one that it calls itself by"
+        }
         "notification_sent" => "the device answers, but not in a way that makes a session",
         "other_asn" => "the device has another AS number than the one that is expected of it",
         _ => return None,
@@ -242,7 +347,11 @@ fn without_cause(session: &str) -> Option<&'static str> {
 
 /// When a failed tunnel is tried again.
 pub fn retry(attempts: u32, seconds: f64) -> String {
-    let when = if seconds > 0.0 { format!("in {}", output::span(seconds)) } else { "now".to_owned() };
+    let when = if seconds > 0.0 {
+        format!("in {}", output::span(seconds))
+    } else {
+        "now".to_owned()
+    };
     match attempts {
         0 | 1 => format!("tried again {when}"),
         several => format!("tried again {when}, after {several} failed attempts in a row"),
@@ -254,13 +363,18 @@ pub fn no_user(status: &Status) -> Option<String> {
     status.view.slot?;
     Some(match (&status.client_ip, status.role.as_str()) {
         (_, "gateway") => "the ledger has no activated user for this device".to_owned(),
-        (Some(ip), _) => format!("the ledger has no activated user for {ip}: a tunnel is built as soon as it has one"),
+        (Some(ip), _) => {
+            format!("the ledger has no activated user for {ip}: a tunnel is built as soon as it has one")
+        }
         (None, _) => return None,
     })
 }
 
 fn of_refused(refused: &Refused) -> String {
-    format!("user {} gets no tunnel ({}): {}", refused.user, refused.code, refused.reason)
+    format!(
+        "user {} gets no tunnel ({}): {}",
+        refused.user, refused.code, refused.reason
+    )
 }
 
 fn some(notes: impl Iterator<Item = String>, of: &str) -> Vec<String> {
@@ -282,14 +396,20 @@ mod tests {
 
     #[test]
     fn there_is_nothing_to_say_when_all_is_well() {
-        assert_eq!(all(&status(|status| status["tunnels"] = json!([tunnel()]))), Vec::<String>::new());
+        assert_eq!(
+            all(&status(|status| status["tunnels"] = json!([tunnel()]))),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn what_is_wrong_is_told_with_its_reason_since_when_and_what_happens_next() {
         type Change = fn(&mut serde_json::Value);
         let cases: [(Change, &str); 11] = [
-            (|s| s["enabled"] = json!(false), "the daemon is disabled: no tunnels are built until `warren enable`"),
+            (
+                |s| s["enabled"] = json!(false),
+                "the daemon is disabled: no tunnels are built until `warren enable`",
+            ),
             (
                 |s| s["client_ip"] = json!(null),
                 "this host's public address is not known: still looking; no tunnel is built or removed until it is found (-client-ip names it)",
@@ -303,8 +423,7 @@ mod tests {
             ),
             (
                 |s| {
-                    s["view"] =
-                        json!({"slot": 5, "age_seconds": 420.0, "stale": true, "held": "HTTP status 503", "users": 1, "quarantined": {}});
+                    s["view"] = json!({"slot": 5, "age_seconds": 420.0, "stale": true, "held": "HTTP status 503", "users": 1, "quarantined": {}});
                 },
                 "the ledger http://l gave nothing usable for 7m: HTTP status 503; tunnels stay as they are, and reading goes on",
             ),
@@ -343,9 +462,14 @@ mod tests {
                 |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
                 "held: the switch cannot be read: why; tunnels that are there stay as they are, and none is built, until `warren enable` or `warren disable`",
             ),
-            (|s| s["store_problem"] = json!("no space"), "the daemon's state directory cannot be used as it should: no space"),
             (
-                |s| s["refused"] = json!([{"user": "U", "code": "no_device", "reason": "its device is not on the ledger"}]),
+                |s| s["store_problem"] = json!("no space"),
+                "the daemon's state directory cannot be used as it should: no space",
+            ),
+            (
+                |s| {
+                    s["refused"] = json!([{"user": "U", "code": "no_device", "reason": "its device is not on the ledger"}])
+                },
                 "user U gets no tunnel (no_device): its device is not on the ledger",
             ),
         ];
@@ -361,21 +485,55 @@ mod tests {
             let ill = status(|s| {
                 (s["unix_ms"], s["tunnels"]) = (json!(100_000), json!([tunnel()]));
                 let tunnel = &mut s["tunnels"][0];
-                (tunnel["session"], tunnel["session_cause"], tunnel["session_detail"]) = (json!(session), json!(cause), json!(detail));
+                (
+                    tunnel["session"],
+                    tunnel["session_cause"],
+                    tunnel["session_detail"],
+                ) = (json!(session), json!(cause), json!(detail));
                 tunnel["session_since_unix_ms"] = json!(99_000);
             });
             super::session(&ill, &ill.tunnels[0])
         };
-        let all = ["Pending BGP Session", "Initializing BGP Session", "BGP Session Down", "BGP Session Failed", "Network Unreachable"];
-        let heard = ["broken_off", "notification_received", "our_asn_refused", "notification_sent", "other_asn"];
-        for (session, cause) in all.into_iter().flat_map(|session| heard.map(|cause| (session, cause))) {
+        let all = [
+            "Pending BGP Session",
+            "Initializing BGP Session",
+            "BGP Session Down",
+            "BGP Session Failed",
+            "Network Unreachable",
+        ];
+        let heard = [
+            "broken_off",
+            "notification_received",
+            "our_asn_refused",
+            "notification_sent",
+            "other_asn",
+        ];
+        for (session, cause) in all
+            .into_iter()
+            .flat_map(|session| heard.map(|cause| (session, cause)))
+        {
             let text = said(session, Some(cause), Some("received NOTIFICATION: Cease"));
-            assert!(!text.contains("not answered") && !text.contains("no answer") && !text.contains("nothing comes back"), "{text}");
+            assert!(
+                !text.contains("not answered")
+                    && !text.contains("no answer")
+                    && !text.contains("nothing comes back"),
+                "{text}"
+            );
         }
-        let refused = said("Pending BGP Session", Some("our_asn_refused"), Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS"));
-        assert!(refused.contains("another AS number of this host") && !refused.contains("same AS"), "{refused}");
+        let refused = said(
+            "Pending BGP Session",
+            Some("our_asn_refused"),
+            Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS"),
+        );
+        assert!(
+            refused.contains("another AS number of this host") && !refused.contains("same AS"),
+            "{refused}"
+        );
         let silent = said("Pending BGP Session", None, None);
-        assert!(silent.ends_with("for 1s; no answer of the device so far; the device is called again and again"), "{silent}");
+        assert!(
+            silent.ends_with("for 1s; no answer of the device so far; the device is called again and again"),
+            "{silent}"
+        );
         assert!(said("Network Unreachable", Some("forbidden_here"), None).contains("does not let it out"));
         assert!(!said("Network Unreachable", Some("forbidden_here"), None).contains("does the device have"));
     }
@@ -384,7 +542,10 @@ mod tests {
     fn every_phase_makes_a_true_sentence() {
         for (phase, sentence) in [
             ("pending", "doublezero0 has been waiting to be built for 1m 5s"),
-            ("routing", "doublezero0 is being built: its routes and rules have been in the making for 1m 5s"),
+            (
+                "routing",
+                "doublezero0 is being built: its routes and rules have been in the making for 1m 5s",
+            ),
             ("draining", "doublezero0 has been on its way down for 1m 5s"),
             ("failed", "doublezero0 failed 1m 5s ago and is being tried again"),
             ("removed", "doublezero0 was taken down 1m 5s ago"),
@@ -401,8 +562,7 @@ mod tests {
     fn a_fight_over_a_tunnel_is_told_although_the_tunnel_works() {
         let ill = status(|s| {
             s["tunnels"] = json!([tunnel()]);
-            s["tunnels"][0]["contest"] =
-                json!({"repairs": 40, "steps": ["+ address 169.254.0.1/31"], "last_seconds": 2.0, "next_in_seconds": 6.0});
+            s["tunnels"][0]["contest"] = json!({"repairs": 40, "steps": ["+ address 169.254.0.1/31"], "last_seconds": 2.0, "next_in_seconds": 6.0});
         });
         let note = "something else on this host fights over doublezero0: it was mended 40 times in a row, the last time 2s ago \
                     (+ address 169.254.0.1/31), and what is taken now is put back in 6s";
@@ -420,24 +580,41 @@ mod tests {
                     tunnel
                 })
                 .collect();
-            all(&status(|s| (s["enabled"], s["tunnels"]) = (json!(false), json!(tunnels))))
+            all(&status(|s| {
+                (s["enabled"], s["tunnels"]) = (json!(false), json!(tunnels))
+            }))
         };
         let nothing = ["the daemon is disabled: no tunnels are built until `warren enable`"];
         assert_eq!(disabled(&["manual"]), nothing);
-        assert_eq!(disabled(&["manual", "ledger"]), ["the daemon is disabled: 1 tunnel is being taken down"]);
-        assert_eq!(disabled(&["ledger", "ledger"]), ["the daemon is disabled: 2 tunnels are being taken down"]);
+        assert_eq!(
+            disabled(&["manual", "ledger"]),
+            ["the daemon is disabled: 1 tunnel is being taken down"]
+        );
+        assert_eq!(
+            disabled(&["ledger", "ledger"]),
+            ["the daemon is disabled: 2 tunnels are being taken down"]
+        );
     }
 
     #[test]
     fn a_host_without_a_user_is_told_so_once_the_ledger_was_read() {
         let said = no_user(&status(|_| {})).unwrap();
-        assert_eq!(said, "the ledger has no activated user for 192.0.2.1: a tunnel is built as soon as it has one");
-        assert_eq!(no_user(&status(|status| status["view"]["slot"] = json!(null))), None);
+        assert_eq!(
+            said,
+            "the ledger has no activated user for 192.0.2.1: a tunnel is built as soon as it has one"
+        );
+        assert_eq!(
+            no_user(&status(|status| status["view"]["slot"] = json!(null))),
+            None
+        );
     }
 
     #[test]
     fn many_of_a_kind_are_counted() {
         let notes = all(&status(|status| status["tunnels"] = json!(vec![failed(); 9])));
-        assert_eq!((notes.len(), notes[5].as_str()), (6, "and 4 more tunnels: see `warren explain`"));
+        assert_eq!(
+            (notes.len(), notes[5].as_str()),
+            (6, "and 4 more tunnels: see `warren explain`")
+        );
     }
 }

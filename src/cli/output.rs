@@ -86,18 +86,44 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// cut the reference's lines, which have no rule below the head and keep the blanks at their ends.
 #[must_use]
 pub fn table_as(name: Name, head: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| tame(cell)).collect()).collect();
-    let width =
-        |column: usize, title: &str| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).fold(title.width(), usize::max);
-    let widths: Vec<usize> = head.iter().enumerate().map(|(column, title)| width(column, title)).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| tame(cell)).collect())
+        .collect();
+    let width = |column: usize, title: &str| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.width())
+            .fold(title.width(), usize::max)
+    };
+    let widths: Vec<usize> = head
+        .iter()
+        .enumerate()
+        .map(|(column, title)| width(column, title))
+        .collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let cells: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!(" {cell}{} ", blanks(width - cell.width()))).collect();
+        let cells: Vec<String> = cells
+            .zip(&widths)
+            .map(|(cell, width)| format!(" {cell}{} ", blanks(width - cell.width())))
+            .collect();
         let line = cells.join("|");
-        (if name.is_reference() { line.as_str() } else { line.trim_end() }).to_owned() + "\n"
+        (if name.is_reference() {
+            line.as_str()
+        } else {
+            line.trim_end()
+        })
+        .to_owned()
+            + "\n"
     };
     let mut text = line(&mut head.iter().copied());
     if !name.is_reference() {
-        text.push_str(&widths.iter().map(|width| "-".repeat(width + 2)).collect::<Vec<_>>().join("+"));
+        text.push_str(
+            &widths
+                .iter()
+                .map(|width| "-".repeat(width + 2))
+                .collect::<Vec<_>>()
+                .join("+"),
+        );
         text.push('\n');
     }
     for row in &rows {
@@ -113,7 +139,9 @@ fn blanks(count: usize) -> String {
 /// Text from elsewhere without what would steer a terminal.
 #[must_use]
 pub fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Unix time in seconds as `2025-10-14 17:59:41 UTC`.
@@ -122,7 +150,10 @@ pub fn date(unix_seconds: u64) -> String {
     let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_seconds));
     // Year 10000 and later are more than humantime writes.
     match time.filter(|_| unix_seconds < 253_402_300_800) {
-        Some(time) => humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC"),
+        Some(time) => humantime::format_rfc3339_seconds(time)
+            .to_string()
+            .replace('T', " ")
+            .replace('Z', " UTC"),
         None => format!("{unix_seconds}"),
     }
 }
@@ -131,7 +162,11 @@ pub fn date(unix_seconds: u64) -> String {
 #[must_use]
 pub fn span(seconds: f64) -> String {
     let bounded = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    let rounded = if bounded.as_secs() > 0 { bounded.as_secs() * 1000 } else { u64::from(bounded.subsec_millis()) };
+    let rounded = if bounded.as_secs() > 0 {
+        bounded.as_secs() * 1000
+    } else {
+        u64::from(bounded.subsec_millis())
+    };
     humantime::format_duration(std::time::Duration::from_millis(rounded)).to_string()
 }
 
@@ -141,13 +176,26 @@ mod tests {
 
     #[test]
     fn a_table_lines_up_and_keeps_escapes_out_of_the_terminal() {
-        let text = table_as(Name::Warren, &["A", "Long head"], &[vec!["x\u{1b}[31m".into(), "1".into()], vec!["y".into(), String::new()]]);
-        assert_eq!(text, " A      | Long head\n--------+-----------\n x\u{fffd}[31m | 1\n y      |\n");
+        let text = table_as(
+            Name::Warren,
+            &["A", "Long head"],
+            &[
+                vec!["x\u{1b}[31m".into(), "1".into()],
+                vec!["y".into(), String::new()],
+            ],
+        );
+        assert_eq!(
+            text,
+            " A      | Long head\n--------+-----------\n x\u{fffd}[31m | 1\n y      |\n"
+        );
     }
 
     #[test]
     fn under_the_references_name_there_is_no_rule_and_lines_keep_their_blanks() {
-        let rows = [vec!["✅ ams1".to_owned(), String::new()], vec!["東京".to_owned(), "x".to_owned()]];
+        let rows = [
+            vec!["✅ ams1".to_owned(), String::new()],
+            vec!["東京".to_owned(), "x".to_owned()],
+        ];
         let text = table_as(Name::Reference, &["Nearest", "B"], &rows);
         assert_eq!(text, " Nearest | B \n ✅ ams1 |   \n 東京    | x \n");
         assert_eq!(table_as(Name::Reference, &["a", "b"], &[]), " a | b \n");

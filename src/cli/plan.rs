@@ -9,13 +9,22 @@ use crate::http::v3;
 /// When the daemon does not answer, or cannot plan.
 pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     let plan: v3::PlanReply = client.read("/v3/plan").await?;
-    if as_json { output::json(&plan) } else { output::text(&text(&plan)) }
+    if as_json {
+        output::json(&plan)
+    } else {
+        output::text(&text(&plan))
+    }
 }
 
 fn text(plan: &v3::PlanReply) -> String {
     let steps = plan.steps.iter().map(|step| output::tame(&step.text) + "\n");
-    let conflicts =
-        plan.conflicts.iter().map(|conflict| format!("! {}: {}\n", output::tame(&conflict.link), output::tame(&conflict.reason)));
+    let conflicts = plan.conflicts.iter().map(|conflict| {
+        format!(
+            "! {}: {}\n",
+            output::tame(&conflict.link),
+            output::tame(&conflict.reason)
+        )
+    });
     let mut text: String = steps.chain(conflicts).collect();
     if plan.truncated {
         text.push_str("(cut short by a limit; the next pass takes the rest)\n");

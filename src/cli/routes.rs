@@ -22,8 +22,16 @@ const HEAD: [&str; 8] = [
     "Liveness State Reason",
     "Peer Client Version",
 ];
-const LONG_HEAD: [&str; 8] =
-    ["Destination", "Source", "Next Hop", "Interface", "Kernel State", "Liveness", "Liveness Since", "Peer Version"];
+const LONG_HEAD: [&str; 8] = [
+    "Destination",
+    "Source",
+    "Next Hop",
+    "Interface",
+    "Kernel State",
+    "Liveness",
+    "Liveness Since",
+    "Peer Version",
+];
 
 /// A row as the reference's command line prints it.
 #[derive(Deserialize, Serialize, Default)]
@@ -62,7 +70,11 @@ pub async fn run(client: &Client, long: bool, as_json: bool) -> anyhow::Result<u
 }
 
 fn table(routes: &[Route], name: Name) -> String {
-    output::table_as(name, &HEAD, &routes.iter().map(|route| row(route, name)).collect::<Vec<_>>())
+    output::table_as(
+        name,
+        &HEAD,
+        &routes.iter().map(|route| row(route, name)).collect::<Vec<_>>(),
+    )
 }
 
 fn row(route: &Route, name: Name) -> Vec<String> {
@@ -83,7 +95,10 @@ fn row(route: &Route, name: Name) -> Vec<String> {
 /// With prefix lengths, next hops and interfaces. The reference's daemon cannot tell.
 async fn in_full(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     let told: Value = match client.read("/v3/routes").await {
-        Err(ClientError::Answer { status: StatusCode::NOT_FOUND, .. }) => {
+        Err(ClientError::Answer {
+            status: StatusCode::NOT_FOUND,
+            ..
+        }) => {
             bail!("this daemon does not tell routes in full: leave --long out")
         }
         told @ (Ok(_) | Err(_)) => told?,
@@ -91,7 +106,12 @@ async fn in_full(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     if as_json {
         return output::json(&told);
     }
-    let rows: Vec<Vec<String>> = told["routes"].as_array().into_iter().flatten().map(long_row).collect();
+    let rows: Vec<Vec<String>> = told["routes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(long_row)
+        .collect();
     output::text(&output::table(&LONG_HEAD, &rows))
 }
 
@@ -125,7 +145,10 @@ mod tests {
             " localnet | 9.128.0.2 | 8.8.8.8     | present      |                       |                |                       |                     \n",
         );
         assert_eq!(table(&routes, Name::Reference), expected);
-        assert!(table(&routes, Name::Warren).ends_with("| N/A                   | N/A            | N/A                   | N/A\n"));
+        assert!(
+            table(&routes, Name::Warren)
+                .ends_with("| N/A                   | N/A            | N/A                   | N/A\n")
+        );
         let json = serde_json::to_string(&routes[0]).unwrap();
         let expected = concat!(
             r#"{"network":"localnet","local_ip":"9.128.0.2","peer_ip":"45.33.200.1","kernel_state":"present","#,

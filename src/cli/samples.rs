@@ -33,7 +33,11 @@ pub fn tunnel() -> Value {
 /// A tunnel whose name is taken.
 pub fn failed() -> Value {
     let mut tunnel = tunnel();
-    for (field, value) in [("phase", json!("failed")), ("session", json!("Pending BGP Session")), ("attempts", json!(2))] {
+    for (field, value) in [
+        ("phase", json!("failed")),
+        ("session", json!("Pending BGP Session")),
+        ("attempts", json!(2)),
+    ] {
         tunnel[field] = value;
     }
     tunnel["failure"] = json!({

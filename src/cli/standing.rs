@@ -5,7 +5,9 @@ use crate::http::v3::{Bgp, Multicast, Notification};
 
 /// What a session counted, why it ended last, and what it did not take.
 pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
-    let times = |count: u64, one: &str, more: &str| output::count(usize::try_from(count).unwrap_or(usize::MAX), one, more);
+    let times = |count: u64, one: &str, more: &str| {
+        output::count(usize::try_from(count).unwrap_or(usize::MAX), one, more)
+    };
     let hold = bgp.hold_time_seconds.map(|seconds| match seconds {
         seconds if seconds > 0.0 => format!("; silence ends it after {}", output::span(seconds)),
         _ => "; silence does not end it".to_owned(),
@@ -20,13 +22,20 @@ pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
     )];
     lines.extend(last_notification(bgp).map(|(last, is_theirs)| ended(now_unix_ms, last, is_theirs)));
     for (reason, refused) in &bgp.refused {
-        let count = times(refused.count, "prefix that the device sent was", "prefixes that the device sent were");
+        let count = times(
+            refused.count,
+            "prefix that the device sent was",
+            "prefixes that the device sent were",
+        );
         let latest = match refused.latest.as_slice() {
             [] => "it sends none of them now".to_owned(),
             latest if (latest.len() as u64) < refused.count => format!("the newest: {}", latest.join(", ")),
             latest => latest.join(", "),
         };
-        lines.push(format!("{count} not taken, because {} ({reason}): {latest}", why(reason)));
+        lines.push(format!(
+            "{count} not taken, because {} ({reason}): {latest}",
+            why(reason)
+        ));
     }
     lines
 }
@@ -35,10 +44,21 @@ pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {
 pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
     let groups = |total: usize, first: &[String], what: &str| {
         let more = if first.len() < total { ", …" } else { "" };
-        let named = if first.is_empty() { String::new() } else { format!(" ({}{more})", first.join(", ")) };
+        let named = if first.is_empty() {
+            String::new()
+        } else {
+            format!(" ({}{more})", first.join(", "))
+        };
         format!("{} {what}{named}", output::count(total, "group", "groups"))
     };
-    let Multicast { hellos, joins, prunes, heartbeats, registers, .. } = multicast;
+    let Multicast {
+        hellos,
+        joins,
+        prunes,
+        heartbeats,
+        registers,
+        ..
+    } = multicast;
     let mut lines = vec![
         format!(
             "multicast: {}, {}",
@@ -48,7 +68,10 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
         format!(
             "  said so far: {hellos} Hello, {joins} Join, {prunes} Prune, {heartbeats} heartbeats, {registers} Register{}; nothing is \
              listened for, so whether the device took it shows in what arrives alone",
-            multicast.last_said_unix_ms.map_or_else(String::new, |at| format!(", the last {} ago", since(now_unix_ms, at)))
+            multicast.last_said_unix_ms.map_or_else(String::new, |at| format!(
+                ", the last {} ago",
+                since(now_unix_ms, at)
+            ))
         ),
     ];
     if multicast.unsent > 0 {
@@ -60,20 +83,33 @@ pub fn multicast(now_unix_ms: u64, multicast: &Multicast) -> Vec<String> {
 
 /// That nothing leaves, and why.
 pub fn failing(multicast: &Multicast) -> Option<String> {
-    multicast.failing.as_deref().map(|reason| format!("multicast messages cannot leave: {reason}; each is tried again when it is due"))
+    multicast.failing.as_deref().map(|reason| {
+        format!("multicast messages cannot leave: {reason}; each is tried again when it is due")
+    })
 }
 
 /// And whether it was the device's.
 fn last_notification(bgp: &Bgp) -> Option<(&Notification, bool)> {
     let received = bgp.last_received.as_ref().map(|last| (last, true));
-    received.into_iter().chain(bgp.last_sent.as_ref().map(|last| (last, false))).max_by_key(|(last, _)| last.unix_ms)
+    received
+        .into_iter()
+        .chain(bgp.last_sent.as_ref().map(|last| (last, false)))
+        .max_by_key(|(last, _)| last.unix_ms)
 }
 
 fn ended(now_unix_ms: u64, last: &Notification, is_theirs: bool) -> String {
     let who = if is_theirs { "the device" } else { "this host" };
-    let Notification { code, subcode, text, unix_ms } = last;
+    let Notification {
+        code,
+        subcode,
+        text,
+        unix_ms,
+    } = last;
     let means = meaning(*code, *subcode, is_theirs).map_or_else(String::new, |means| format!(": {means}"));
-    format!("{who} ended a session {} ago with NOTIFICATION {code}/{subcode}, {text}{means}", since(now_unix_ms, *unix_ms))
+    format!(
+        "{who} ended a session {} ago with NOTIFICATION {code}/{subcode}, {text}{means}",
+        since(now_unix_ms, *unix_ms)
+    )
 }
 
 fn since(now_unix_ms: u64, unix_ms: u64) -> String {
@@ -135,9 +171,9 @@ mod tests {
         let said = "its session was established 2 times, over 3 connections; 12 UPDATEs came, 1 UPDATE went; silence ends it after 1m 30s";
         assert_eq!(of(|_| {}), [said]);
         let lines = of(|standing| {
-            standing["last_sent"] = json!({"code": 4, "subcode": 0, "text": "Hold Timer Expired", "unix_ms": NOW - 600_000});
-            standing["last_received"] =
-                json!({"code": 6, "subcode": 1, "text": "Cease / Maximum Number of Prefixes Reached", "unix_ms": NOW - 65_000});
+            standing["last_sent"] =
+                json!({"code": 4, "subcode": 0, "text": "Hold Timer Expired", "unix_ms": NOW - 600_000});
+            standing["last_received"] = json!({"code": 6, "subcode": 1, "text": "Cease / Maximum Number of Prefixes Reached", "unix_ms": NOW - 65_000});
             standing["refused"] = json!({
                 "default_route": {"count": 1, "latest": ["0.0.0.0/0"]},
                 "next_hop": {"count": 40, "latest": ["10.0.0.0/8"]},
@@ -158,9 +194,15 @@ mod tests {
             ]
         );
         let lines = of(|standing| {
-            standing["last_sent"] = json!({"code": 4, "subcode": 0, "text": "Hold Timer Expired", "unix_ms": NOW - 1_000});
+            standing["last_sent"] =
+                json!({"code": 4, "subcode": 0, "text": "Hold Timer Expired", "unix_ms": NOW - 1_000});
         });
-        assert!(lines[1].starts_with("this host ended a session 1s ago with NOTIFICATION 4/0, Hold Timer Expired: nothing"), "{lines:?}");
+        assert!(
+            lines[1].starts_with(
+                "this host ended a session 1s ago with NOTIFICATION 4/0, Hold Timer Expired: nothing"
+            ),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -170,10 +212,19 @@ mod tests {
             "last_said_unix_ms": NOW - 3_000, "failing": null, "hellos": 4, "joins": 5, "prunes": 0, "heartbeats": 6, "registers": 1, "unsent": 0,
         });
         let lines = multicast(NOW, &serde_json::from_value(standing.clone()).unwrap());
-        assert_eq!(lines[0], "multicast: 1 group joined (233.84.178.1), 17 groups announced (233.84.178.2, …)");
-        assert!(lines[1].contains("4 Hello, 5 Join") && lines[1].contains("the last 3s ago") && lines.len() == 2, "{lines:?}");
+        assert_eq!(
+            lines[0],
+            "multicast: 1 group joined (233.84.178.1), 17 groups announced (233.84.178.2, …)"
+        );
+        assert!(
+            lines[1].contains("4 Hello, 5 Join") && lines[1].contains("the last 3s ago") && lines.len() == 2,
+            "{lines:?}"
+        );
         (standing["failing"], standing["unsent"]) = (json!("Operation not permitted"), json!(7));
         let lines = multicast(NOW, &serde_json::from_value(standing).unwrap());
-        assert!(lines[2].contains("7 of these") && lines[3].contains("cannot leave: Operation not permitted"), "{lines:?}");
+        assert!(
+            lines[2].contains("7 of these") && lines[3].contains("cannot leave: Operation not permitted"),
+            "{lines:?}"
+        );
     }
 }

@@ -108,8 +108,14 @@ struct Groups {
 impl Service {
     /// What stands for no service at all.
     fn none() -> Self {
-        let session = Session { session_status: "disconnected".to_owned(), last_session_update: None };
-        Self { doublezero_status: session, ..Self::default() }
+        let session = Session {
+            session_status: "disconnected".to_owned(),
+            last_session_update: None,
+        };
+        Self {
+            doublezero_status: session,
+            ..Self::default()
+        }
     }
 }
 
@@ -130,7 +136,11 @@ pub async fn run(client: &Client, as_json: bool) -> anyhow::Result<u8> {
     // The reference's daemon cannot tell.
     if let Ok(status) = client.status().await {
         notes::all(&status).iter().for_each(|note| output::note(note));
-        if seen.services.is_empty() && status.enabled && status.tunnels.is_empty() && status.refused.is_empty() {
+        if seen.services.is_empty()
+            && status.enabled
+            && status.tunnels.is_empty()
+            && status.refused.is_empty()
+        {
             notes::no_user(&status).iter().for_each(|note| output::note(note));
         }
     }
@@ -145,14 +155,22 @@ pub async fn version(client: &Client, flags: &LedgerFlags, as_json: bool) -> any
     if name::is_reference() && !as_json {
         return as_the_reference(client, flags).await;
     }
-    let daemon = client.read::<v3::Status>("/v3/status").await.ok().map(|status| status.process.version);
+    let daemon = client
+        .read::<v3::Status>("/v3/status")
+        .await
+        .ok()
+        .map(|status| status.process.version);
     if as_json {
         return output::json(&json!({
             "schema": v3::SCHEMA, "version": version::VERSION, "build": version::COMMIT, "date": version::DATE, "daemon": daemon,
         }));
     }
     let daemon = daemon.unwrap_or_else(|| "not reachable".to_owned());
-    output::text(&format!("{}\ndaemon: {}\n", version::lines(), output::tame(&daemon)))
+    output::text(&format!(
+        "{}\ndaemon: {}\n",
+        version::lines(),
+        output::tame(&daemon)
+    ))
 }
 
 /// Prints the versions that the reference tells: of the release that this software is like, and of the program on the ledger with
@@ -164,8 +182,13 @@ pub async fn as_the_reference(client: &Client, flags: &LedgerFlags) -> anyhow::R
     let mut lines = format!("client version:       {}\n", operator::text(version::PROGRAM));
     if let Ok(operator) = Operator::new(flags, client).await {
         if let Ok(Some(program)) = operator.program(soon()).await {
-            let (version, least) = (operator::text(program.version), operator::text(program.min_compatible));
-            lines.push_str(&format!("program version:      {version}\nmin required version: {least}\n"));
+            let (version, least) = (
+                operator::text(program.version),
+                operator::text(program.min_compatible),
+            );
+            lines.push_str(&format!(
+                "program version:      {version}\nmin required version: {least}\n"
+            ));
         }
     }
     output::text(&lines)
@@ -175,11 +198,20 @@ fn rows(seen: &Seen, name: Name) -> Vec<Vec<String>> {
     if seen.services.is_empty() {
         return vec![row(seen, &Service::none(), name)];
     }
-    seen.services.iter().map(|service| row(seen, service, name)).collect()
+    seen.services
+        .iter()
+        .map(|service| row(seen, service, name))
+        .collect()
 }
 
 fn row(seen: &Seen, service: &Service, name: Name) -> Vec<String> {
-    let text_or_none = |text: &String| if text.is_empty() { NONE.to_owned() } else { text.clone() };
+    let text_or_none = |text: &String| {
+        if text.is_empty() {
+            NONE.to_owned()
+        } else {
+            text.clone()
+        }
+    };
     // The reference leaves what a tunnel does not have empty.
     let or_none = |text: &Option<String>| match text.clone().unwrap_or_default() {
         text if name.is_reference() => text,
@@ -215,7 +247,10 @@ fn nearest(service: &Service) -> String {
 }
 
 fn last_update(session: &Session) -> String {
-    match session.last_session_update.and_then(|seconds| u64::try_from(seconds).ok()) {
+    match session
+        .last_session_update
+        .and_then(|seconds| u64::try_from(seconds).ok())
+    {
         Some(seconds) if seconds > 0 => output::date(seconds),
         Some(_) | None => "no session data".to_owned(),
     }
@@ -223,7 +258,10 @@ fn last_update(session: &Session) -> String {
 
 fn groups(groups: &Groups) -> String {
     let published = groups.publisher.iter().map(|code| format!("P:{code}"));
-    published.chain(groups.subscriber.iter().map(|code| format!("S:{code}"))).collect::<Vec<_>>().join(",")
+    published
+        .chain(groups.subscriber.iter().map(|code| format!("S:{code}")))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// The reference's `status --json`: an array of what the table shows, with one entry where there is no service.
@@ -231,7 +269,10 @@ fn document(seen: &Seen, name: Name) -> Vec<Entry> {
     if seen.services.is_empty() {
         return vec![entry(seen, &Service::none(), name)];
     }
-    seen.services.iter().map(|service| entry(seen, service, name)).collect()
+    seen.services
+        .iter()
+        .map(|service| entry(seen, service, name))
+        .collect()
 }
 
 /// An entry of it, in its order.
@@ -261,7 +302,13 @@ struct Response {
 }
 
 fn entry(seen: &Seen, service: &Service, name: Name) -> Entry {
-    let or_none = |text: &String| if text.is_empty() { NONE.to_owned() } else { text.clone() };
+    let or_none = |text: &String| {
+        if text.is_empty() {
+            NONE.to_owned()
+        } else {
+            text.clone()
+        }
+    };
     Entry {
         schema: Some(v3::SCHEMA).filter(|_| !name.is_reference()),
         response: Response {
@@ -289,14 +336,23 @@ mod tests {
 
     #[test]
     fn an_idle_daemon_is_one_disconnected_row() {
-        let seen: Seen = serde_json::from_str(r#"{"reconciler_enabled":false,"client_ip":"","network":"testnet","services":[]}"#).unwrap();
+        let seen: Seen = serde_json::from_str(
+            r#"{"reconciler_enabled":false,"client_ip":"","network":"testnet","services":[]}"#,
+        )
+        .unwrap();
         let row = |name| {
             let rows = rows(&seen, name);
             assert_eq!((rows.len(), rows[0].len()), (1, HEAD.len()));
             rows[0].join("|")
         };
-        assert_eq!(row(Name::Warren), "disconnected|no session data|N/A|N/A|N/A|N/A|N/A|false||N/A|N/A|N/A|testnet|");
-        assert_eq!(row(Name::Reference), "disconnected|no session data||||||false||N/A|N/A|N/A|testnet|");
+        assert_eq!(
+            row(Name::Warren),
+            "disconnected|no session data|N/A|N/A|N/A|N/A|N/A|false||N/A|N/A|N/A|testnet|"
+        );
+        assert_eq!(
+            row(Name::Reference),
+            "disconnected|no session data||||||false||N/A|N/A|N/A|testnet|"
+        );
         let element = json!({
             "schema": 1,
             "response": {"doublezero_status": {"session_status": "disconnected", "last_session_update": null}, "tunnel_name": null,
@@ -367,7 +423,10 @@ mod tests {
             " BGP Session Up | 2026-11-26 11:29:15 UTC | doublezero1 | 9.128.0.2  | 9.128.0.10 | 148.51.120.1  | Multicast | true       |        | ams-dz01       | ✅ ams-dz01           | Amsterdam | localnet | P:mg01,S:mg02    \n",
         );
         assert_eq!(table, expected);
-        assert_eq!(serde_json::to_string_pretty(&document(&seen, Name::Reference)).unwrap(), AS_JSON);
+        assert_eq!(
+            serde_json::to_string_pretty(&document(&seen, Name::Reference)).unwrap(),
+            AS_JSON
+        );
     }
 
     const AS_JSON: &str = r#"[

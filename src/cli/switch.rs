@@ -20,7 +20,12 @@ const MARGIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the daemon does not answer, or refuses.
-pub async fn run(client: &Client, enabled: bool, wait: Option<Duration>, as_json: bool) -> anyhow::Result<u8> {
+pub async fn run(
+    client: &Client,
+    enabled: bool,
+    wait: Option<Duration>,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     let client = client.clone().with_patience(wait.unwrap_or_default() + MARGIN);
     let before: Seen = client.read("/v2/status").await?;
     let changed = before.reconciler_enabled != enabled || (enabled && is_held(&client).await);
@@ -38,21 +43,33 @@ pub async fn run(client: &Client, enabled: bool, wait: Option<Duration>, as_json
     let query = wait.map_or_else(String::new, |wait| format!("?wait={}ms", wait.as_millis()));
     let converged = match client.post(&format!("/{verb}{query}")).await {
         Ok(_) => wait.map(|_| true),
-        Err(ClientError::Answer { status: StatusCode::GATEWAY_TIMEOUT, description }) => {
+        Err(ClientError::Answer {
+            status: StatusCode::GATEWAY_TIMEOUT,
+            description,
+        }) => {
             output::complain(&description);
             Some(false)
         }
         Err(error) => return Err(error.into()),
     };
     if as_json {
-        output::json(&json!({ "schema": v3::SCHEMA, "enabled": enabled, "changed": changed, "converged": converged }))?;
+        output::json(
+            &json!({ "schema": v3::SCHEMA, "enabled": enabled, "changed": changed, "converged": converged }),
+        )?;
     } else {
         output::text(&(lines.join("\n") + "\n"))?;
     }
-    Ok(if converged == Some(false) { NOT_CONVERGED } else { OK })
+    Ok(if converged == Some(false) {
+        NOT_CONVERGED
+    } else {
+        OK
+    })
 }
 
 /// Whether the daemon counts as enabled only because it cannot read its switch. The reference's cannot tell.
 async fn is_held(client: &Client) -> bool {
-    client.read::<v3::Status>("/v3/status").await.is_ok_and(|status| status.switch_unknown.is_some())
+    client
+        .read::<v3::Status>("/v3/status")
+        .await
+        .is_ok_and(|status| status.switch_unknown.is_some())
 }

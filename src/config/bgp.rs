@@ -47,9 +47,21 @@ impl BgpLayer {
     #[must_use]
     pub fn over(lower: Self, upper: Self) -> Self {
         let says = upper.password.is_some() || upper.password_file.is_some();
-        let (password, password_file) = if says { (upper.password, upper.password_file) } else { (lower.password, lower.password_file) };
-        let (hold_time, max_prefixes) = (upper.hold_time.or(lower.hold_time), upper.max_prefixes.or(lower.max_prefixes));
-        Self { password, password_file, hold_time, max_prefixes }
+        let (password, password_file) = if says {
+            (upper.password, upper.password_file)
+        } else {
+            (lower.password, lower.password_file)
+        };
+        let (hold_time, max_prefixes) = (
+            upper.hold_time.or(lower.hold_time),
+            upper.max_prefixes.or(lower.max_prefixes),
+        );
+        Self {
+            password,
+            password_file,
+            hold_time,
+            max_prefixes,
+        }
     }
 
     /// Checks it, and reads the password's file.
@@ -61,13 +73,21 @@ impl BgpLayer {
         let hold_time = self.hold_time.unwrap_or(Span(usual.hold_time));
         if hold_time.0.subsec_nanos() != 0 || !HOLD_SECONDS.contains(&hold_time.0.as_secs()) {
             let shown = humantime::format_duration(hold_time.0);
-            return Err(ConfigError::Invalid(format!("bgp-hold-time is {shown}: it must be whole seconds from 3 to 65535")));
+            return Err(ConfigError::Invalid(format!(
+                "bgp-hold-time is {shown}: it must be whole seconds from 3 to 65535"
+            )));
         }
         let max_prefixes = self.max_prefixes.unwrap_or(usual.max_prefixes);
         if max_prefixes == 0 {
-            return Err(ConfigError::Invalid("bgp-max-prefixes is 0: no session could teach us a route".to_owned()));
+            return Err(ConfigError::Invalid(
+                "bgp-max-prefixes is 0: no session could teach us a route".to_owned(),
+            ));
         }
-        Ok(BgpConfig { password: password(self.password, self.password_file)?, hold_time, max_prefixes })
+        Ok(BgpConfig {
+            password: password(self.password, self.password_file)?,
+            hold_time,
+            max_prefixes,
+        })
     }
 }
 
@@ -76,26 +96,41 @@ impl BgpConfig {
     #[must_use]
     pub fn settings(&self) -> BgpSettings {
         let password = self.password.as_ref().map(|secret| secret.0.clone());
-        BgpSettings { hold_time: self.hold_time.0, max_prefixes: self.max_prefixes, password, ..BgpSettings::default() }
+        BgpSettings {
+            hold_time: self.hold_time.0,
+            max_prefixes: self.max_prefixes,
+            password,
+            ..BgpSettings::default()
+        }
     }
 }
 
 fn password(text: Option<SecretText>, file: Option<PathBuf>) -> Result<Option<SecretText>, ConfigError> {
     let (source, secret) = match (text, file) {
         (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(ConfigError::Invalid("[bgp] has both password and password_file: give one".to_owned())),
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::Invalid(
+                "[bgp] has both password and password_file: give one".to_owned(),
+            ));
+        }
         (Some(secret), None) => ("[bgp] password".to_owned(), secret),
         (None, Some(path)) => {
             let path = absolute("bgp-password-file", path)?;
             let shown = format!("bgp-password-file {}", path.display());
-            let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Invalid(format!("{shown}: {error}")))?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| ConfigError::Invalid(format!("{shown}: {error}")))?;
             let line = text.strip_suffix('\n').unwrap_or(&text);
-            (shown, SecretText(Password::new(line.strip_suffix('\r').unwrap_or(line))))
+            (
+                shown,
+                SecretText(Password::new(line.strip_suffix('\r').unwrap_or(line))),
+            )
         }
     };
     let revealed = secret.0.reveal();
     if revealed.is_empty() || revealed.len() > LONGEST_PASSWORD || revealed.contains(['\n', '\r', '\0']) {
-        return Err(ConfigError::Invalid(format!("{source}: expected one line of 1 to {LONGEST_PASSWORD} bytes")));
+        return Err(ConfigError::Invalid(format!(
+            "{source}: expected one line of 1 to {LONGEST_PASSWORD} bytes"
+        )));
     }
     Ok(Some(secret))
 }
@@ -115,7 +150,8 @@ impl Serialize for SecretText {
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // The error of the format would show what it found.
-        let text = String::deserialize(deserializer).map_err(|_| serde::de::Error::custom("expected text in quotes"))?;
+        let text = String::deserialize(deserializer)
+            .map_err(|_| serde::de::Error::custom("expected text in quotes"))?;
         Ok(Self(Password::new(text)))
     }
 }
@@ -127,16 +163,26 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<BgpConfig, ConfigError> {
-        super::super::parse_file(std::path::Path::new("w.toml"), text)?.bgp.resolve()
+        super::super::parse_file(std::path::Path::new("w.toml"), text)?
+            .bgp
+            .resolve()
     }
 
     #[test]
     fn what_is_configured_reaches_the_sessions() {
-        let settings = read("[bgp]\npassword = 's3cr3t'\nhold_time = '9s'\nmax_prefixes = 7").unwrap().settings();
-        assert_eq!((settings.hold_time, settings.max_prefixes), (Duration::from_secs(9), 7));
+        let settings = read("[bgp]\npassword = 's3cr3t'\nhold_time = '9s'\nmax_prefixes = 7")
+            .unwrap()
+            .settings();
+        assert_eq!(
+            (settings.hold_time, settings.max_prefixes),
+            (Duration::from_secs(9), 7)
+        );
         assert_eq!(settings.password.unwrap().reveal(), "s3cr3t");
         let usual = read("").unwrap().settings();
-        assert_eq!((usual.hold_time, usual.max_prefixes, usual.password), (Duration::from_secs(90), 20_000, None));
+        assert_eq!(
+            (usual.hold_time, usual.max_prefixes, usual.password),
+            (Duration::from_secs(90), 20_000, None)
+        );
     }
 
     #[test]
@@ -155,7 +201,10 @@ mod tests {
             ("password_file = '/nonexistent/5'", "/nonexistent/5"),
         ] {
             let error = read(&format!("[bgp]\n{text}")).expect_err(text).to_string();
-            assert!(error.contains(named) && !error.contains("5353"), "{text}: {error}");
+            assert!(
+                error.contains(named) && !error.contains("5353"),
+                "{text}: {error}"
+            );
         }
         assert!(read(&format!("[bgp]\npassword = '{}'", "x".repeat(81))).is_err());
     }
@@ -164,8 +213,14 @@ mod tests {
     fn a_password_comes_from_a_file_and_is_shown_nowhere() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "s3cr3t\n").unwrap();
-        let upper = BgpLayer { password_file: Some(file.path().to_owned()), ..BgpLayer::default() };
-        let lower = BgpLayer { password: Some(SecretText(Password::new("0ther"))), ..BgpLayer::default() };
+        let upper = BgpLayer {
+            password_file: Some(file.path().to_owned()),
+            ..BgpLayer::default()
+        };
+        let lower = BgpLayer {
+            password: Some(SecretText(Password::new("0ther"))),
+            ..BgpLayer::default()
+        };
         let layer = BgpLayer::over(lower, upper);
         assert!(!format!("{layer:?}").contains("0ther"));
         let config = layer.resolve().unwrap();

@@ -125,7 +125,8 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
         if matches!(name, "h" | "help") {
             return Ok(Parsed { help: true, ..parsed });
         }
-        let flag = find(name).ok_or_else(|| FlagError::Unknown(word.split('=').next().unwrap_or_default().to_owned()))?;
+        let flag = find(name)
+            .ok_or_else(|| FlagError::Unknown(word.split('=').next().unwrap_or_default().to_owned()))?;
         let value = match (inline, flag.value) {
             (Some(value), _) => value.to_owned(),
             (None, Value::Switch) => "true".to_owned(),
@@ -145,7 +146,12 @@ pub fn help() -> String {
         "warrend keeps this host's tunnels equal to what the ledger says.\n\nUsage: warrend [flags]\n\nFlags (one dash or two):\n",
     );
     for flag in FLAGS {
-        let names = flag.names.iter().map(|name| format!("-{name}")).collect::<Vec<_>>().join(", ");
+        let names = flag
+            .names
+            .iter()
+            .map(|name| format!("-{name}"))
+            .collect::<Vec<_>>()
+            .join(", ");
         let value = match flag.value {
             Value::Switch => "",
             Value::Seconds => " SPAN (a bare number is seconds)",
@@ -162,19 +168,31 @@ fn split(word: &str) -> Word<'_> {
     if !word.starts_with('-') || matches!(word, "-" | "--") {
         return Word::End;
     }
-    let body = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
+    let body = word
+        .strip_prefix("--")
+        .or_else(|| word.strip_prefix('-'))
+        .unwrap_or_default();
     if body.starts_with(['-', '=']) {
         return Word::Bad;
     }
-    body.split_once('=').map_or(Word::Flag(body, None), |(name, value)| Word::Flag(name, Some(value)))
+    body.split_once('=')
+        .map_or(Word::Flag(body, None), |(name, value)| {
+            Word::Flag(name, Some(value))
+        })
 }
 
 /// The reference takes any text, and fails later on one that means nothing to it; of its program's key it panics.
 fn wrong(flag: &Flag, name: &str, problem: BadValue) -> FlagError {
     let flag_name = name.to_owned();
     match flag.value {
-        Value::Text(_) if name != "program-id" => FlagError::Refused { flag: flag_name, problem },
-        Value::Switch | Value::Seconds | Value::Span | Value::Count | Value::Text(_) => FlagError::Bad { flag: flag_name, problem },
+        Value::Text(_) if name != "program-id" => FlagError::Refused {
+            flag: flag_name,
+            problem,
+        },
+        Value::Switch | Value::Seconds | Value::Span | Value::Count | Value::Text(_) => FlagError::Bad {
+            flag: flag_name,
+            problem,
+        },
     }
 }
 
@@ -186,7 +204,10 @@ fn apply(flag: &Flag, text: &str, layer: &mut Layer) -> Result<(), BadValue> {
     match &flag.set {
         Set::Switch(set) => set(layer, values::switch(text)?),
         Set::Span(set) => set(layer, span(flag.value, text)?.unwrap_or(Duration::MAX)),
-        Set::Timeout(set) => set(layer, span(flag.value, text)?.unwrap_or_default().max(SHORTEST_TIMEOUT)),
+        Set::Timeout(set) => set(
+            layer,
+            span(flag.value, text)?.unwrap_or_default().max(SHORTEST_TIMEOUT),
+        ),
         Set::Text(set) => set(layer, text)?,
     }
     Ok(())

@@ -78,9 +78,14 @@ impl LatencyLayer {
 
 /// Where nothing is probed it does not matter what it is.
 fn interval(name: &str, probing: bool, span: Option<Span>) -> Result<Option<Span>, ConfigError> {
-    let Some(span) = span.filter(|_| probing) else { return Ok(None) };
+    let Some(span) = span.filter(|_| probing) else {
+        return Ok(None);
+    };
     if span.0.is_zero() || span.0 == Duration::MAX {
-        return Err(ConfigError::NoInterval(format!("{name} is {}: it must be at least 1s", shown(span.0))));
+        return Err(ConfigError::NoInterval(format!(
+            "{name} is {}: it must be at least 1s",
+            shown(span.0)
+        )));
     }
     at_least(name, Some(span), 0, Duration::from_secs(1)).map(Some)
 }
@@ -89,7 +94,10 @@ impl LatencyConfig {
     /// As the actors take it; none when nothing is probed.
     pub(super) fn options(&self) -> Option<LatencyOptions> {
         self.probing.then(|| LatencyOptions {
-            settings: LatencySettings { period: self.probe_interval.0, ..LatencySettings::default() },
+            settings: LatencySettings {
+                period: self.probe_interval.0,
+                ..LatencySettings::default()
+            },
             list_interval: self.cache_update_interval.map(|span| span.0),
             probe_tunnel_endpoints: self.probe_tunnel_endpoints,
             probe_all_devices: self.probe_all_devices,
@@ -108,16 +116,35 @@ mod tests {
     #[test]
     fn what_is_not_said_is_as_in_the_reference_and_the_list_is_read_as_often_as_devices_are_probed() {
         let options = layer("").resolve().unwrap().options().unwrap();
-        assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(300), None));
+        assert_eq!(
+            (options.settings.period, options.list_interval),
+            (Duration::from_secs(300), None)
+        );
         assert!(options.probe_tunnel_endpoints && !options.probe_all_devices);
-        assert!(layer("probing = false\nprobe_interval = '0s'").resolve().unwrap().options().is_none());
-        let options = layer("probe_interval = '5s'\ncache_update_interval = '3s'").resolve().unwrap().options().unwrap();
-        assert_eq!((options.settings.period, options.list_interval), (Duration::from_secs(5), Some(Duration::from_secs(3))));
+        assert!(
+            layer("probing = false\nprobe_interval = '0s'")
+                .resolve()
+                .unwrap()
+                .options()
+                .is_none()
+        );
+        let options = layer("probe_interval = '5s'\ncache_update_interval = '3s'")
+            .resolve()
+            .unwrap()
+            .options()
+            .unwrap();
+        assert_eq!(
+            (options.settings.period, options.list_interval),
+            (Duration::from_secs(5), Some(Duration::from_secs(3)))
+        );
     }
 
     #[test]
     fn intervals_that_make_no_sense_are_refused_by_name() {
-        for (text, name) in [("probe_interval = '0s'", "probe-interval"), ("cache_update_interval = '100h'", "cache-update-interval")] {
+        for (text, name) in [
+            ("probe_interval = '0s'", "probe-interval"),
+            ("cache_update_interval = '100h'", "cache-update-interval"),
+        ] {
             let error = layer(text).resolve().unwrap_err().to_string();
             assert!(error.starts_with(name), "{text}: {error}");
         }

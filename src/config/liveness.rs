@@ -87,7 +87,9 @@ impl LivenessLayer {
         let is_off = self.enable_passive == Some(false) && self.enable_active != Some(true);
         let span = |value: Option<Span>, usual: Duration| value.unwrap_or(Span(usual));
         // As in the reference, none of these bounds means the usual one.
-        let bound = |value: Option<Span>, usual: Duration| value.filter(|span| !span.0.is_zero()).unwrap_or(Span(usual));
+        let bound = |value: Option<Span>, usual: Duration| {
+            value.filter(|span| !span.0.is_zero()).unwrap_or(Span(usual))
+        };
         let ceiling = bound(self.max_tx_ceil, usual.ceiling);
         let config = LivenessConfig {
             enable_passive: self.enable_passive.unwrap_or(true),
@@ -125,14 +127,20 @@ impl LivenessConfig {
         for (name, span) in named {
             if !range.contains(&span.0) {
                 let shown = shown(span.0);
-                return Err(ConfigError::Invalid(format!("{name} is {shown}: it must be from 1ms to 1h")));
+                return Err(ConfigError::Invalid(format!(
+                    "{name} is {shown}: it must be from 1ms to 1h"
+                )));
             }
         }
         if self.min_tx_floor.0 > self.max_tx_ceil.0 {
-            return Err(ConfigError::Invalid("route-liveness-min-tx-floor is above route-liveness-max-tx-ceil".to_owned()));
+            return Err(ConfigError::Invalid(
+                "route-liveness-min-tx-floor is above route-liveness-max-tx-ceil".to_owned(),
+            ));
         }
         if self.backoff_max.0 < self.min_tx_floor.0 {
-            return Err(ConfigError::Invalid("route-liveness-backoff-max is below route-liveness-min-tx-floor".to_owned()));
+            return Err(ConfigError::Invalid(
+                "route-liveness-backoff-max is below route-liveness-min-tx-floor".to_owned(),
+            ));
         }
         Ok(self)
     }
@@ -160,23 +168,33 @@ impl LivenessConfig {
             release: release(env!("CARGO_PKG_VERSION")),
             ..LivenessSettings::default()
         };
-        self.mode().map(|mode| LivenessOptions { mode, settings, port: PORT })
+        self.mode().map(|mode| LivenessOptions {
+            mode,
+            settings,
+            port: PORT,
+        })
     }
 }
 
 fn detect_mult(value: u32) -> Result<u8, ConfigError> {
-    u8::try_from(value)
-        .ok()
-        .filter(|mult| *mult > 0)
-        .ok_or_else(|| ConfigError::Invalid(format!("route-liveness-detect-mult is {value}: it must be from 1 to 255")))
+    u8::try_from(value).ok().filter(|mult| *mult > 0).ok_or_else(|| {
+        ConfigError::Invalid(format!(
+            "route-liveness-detect-mult is {value}: it must be from 1 to 255"
+        ))
+    })
 }
 
 /// What peers are told that we run.
 fn release(version: &str) -> Release {
-    let (numbers, channel) = version.split_once('-').map_or((version, 0), |(numbers, _)| (numbers, 4));
+    let (numbers, channel) = version
+        .split_once('-')
+        .map_or((version, 0), |(numbers, _)| (numbers, 4));
     let mut parts = numbers.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
-    Release { numbers: [next(), next(), next()], channel }
+    Release {
+        numbers: [next(), next(), next()],
+        channel,
+    }
 }
 
 #[cfg(test)]
@@ -192,11 +210,25 @@ mod tests {
         let mode = |text| layer(text).resolve().unwrap().mode();
         assert_eq!(mode(""), Some(LivenessMode::Passive));
         assert_eq!(mode("enable_active = true"), Some(LivenessMode::Active));
-        assert_eq!(mode("enable_active = true\nenable_passive = false"), Some(LivenessMode::Active));
+        assert_eq!(
+            mode("enable_active = true\nenable_passive = false"),
+            Some(LivenessMode::Active)
+        );
         assert_eq!(mode("enable_passive = false"), None);
-        assert!(layer("enable_passive = false\ndetect_mult = 0\ntx_min = '0s'").resolve().unwrap().options().is_none());
-        let spans = layer("min_tx_floor = '0s'\nmax_tx_ceil = '0s'\nbackoff_max = '0s'").resolve().unwrap();
-        assert_eq!([spans.min_tx_floor, spans.max_tx_ceil, spans.backoff_max].map(|span| span.0.as_millis()), [50, 3000, 3000]);
+        assert!(
+            layer("enable_passive = false\ndetect_mult = 0\ntx_min = '0s'")
+                .resolve()
+                .unwrap()
+                .options()
+                .is_none()
+        );
+        let spans = layer("min_tx_floor = '0s'\nmax_tx_ceil = '0s'\nbackoff_max = '0s'")
+            .resolve()
+            .unwrap();
+        assert_eq!(
+            [spans.min_tx_floor, spans.max_tx_ceil, spans.backoff_max].map(|span| span.0.as_millis()),
+            [50, 3000, 3000]
+        );
     }
 
     #[test]
@@ -216,7 +248,13 @@ mod tests {
 
     #[test]
     fn a_release_is_told_in_bytes() {
-        assert_eq!(release("1.22.3"), Release { numbers: [1, 22, 3], channel: 0 });
+        assert_eq!(
+            release("1.22.3"),
+            Release {
+                numbers: [1, 22, 3],
+                channel: 0
+            }
+        );
         assert_eq!(release("0.1.0-rc.1").channel, 4);
     }
 }

@@ -252,7 +252,9 @@ impl Config {
     #[must_use]
     pub fn latency_options(&self) -> Option<LatencyOptions> {
         let simulated = self.dataplane == DataplaneChoice::Simulated;
-        self.latency.options().filter(|_| self.role == RoleChoice::Client && !simulated)
+        self.latency
+            .options()
+            .filter(|_| self.role == RoleChoice::Client && !simulated)
     }
 }
 
@@ -270,8 +272,15 @@ fn read_file(named: Option<&Path>) -> Result<Layer, ConfigError> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(Layer::default()),
-        Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Layer::default());
+        }
+        Err(source) => {
+            return Err(ConfigError::Unreadable {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
     parse_file(path, &text)
 }
@@ -279,8 +288,16 @@ fn read_file(named: Option<&Path>) -> Result<Layer, ConfigError> {
 fn parse_file(path: &Path, text: &str) -> Result<Layer, ConfigError> {
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start).min(text.len());
-        let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-        ConfigError::BadFile { path: path.to_owned(), line, message: unquoted(error.message()) }
+        let line = text.as_bytes()[..start]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        ConfigError::BadFile {
+            path: path.to_owned(),
+            line,
+            message: unquoted(error.message()),
+        }
     })
 }
 
@@ -296,7 +313,9 @@ fn unquoted(message: &str) -> String {
 fn environment_layer(variable: &impl Fn(&str) -> Option<String>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     if let Some(url) = variable(URL_VARIABLE).filter(|url| !url.is_empty()) {
-        let url = url.parse().map_err(|error| ConfigError::Invalid(format!("{URL_VARIABLE}: {error}")))?;
+        let url = url
+            .parse()
+            .map_err(|error| ConfigError::Invalid(format!("{URL_VARIABLE}: {error}")))?;
         layer.ledger.urls = Some(vec![url]);
     }
     Ok(layer)
@@ -337,7 +356,10 @@ fn over(lower: Layer, upper: Layer) -> Layer {
             metrics_enable: upper.api.metrics_enable.or(lower.api.metrics_enable),
             metrics_addr: upper.api.metrics_addr.or(lower.api.metrics_addr),
         },
-        log: LogLayer { format: upper.log.format.or(lower.log.format), level: upper.log.level.or(lower.log.level) },
+        log: LogLayer {
+            format: upper.log.format.or(lower.log.format),
+            level: upper.log.level.or(lower.log.level),
+        },
         config: upper.config.or(lower.config),
         check_config: upper.check_config || lower.check_config,
         version: upper.version || lower.version,
@@ -348,7 +370,11 @@ fn over(lower: Layer, upper: Layer) -> Layer {
 fn resolve(layer: Layer) -> Result<Config, ConfigError> {
     let role = layer.role.unwrap_or_default();
     check_role(role, &layer)?;
-    let mut level = if layer.verbose { "debug".to_owned() } else { layer.log.level.unwrap_or_else(|| "info".to_owned()) };
+    let mut level = if layer.verbose {
+        "debug".to_owned()
+    } else {
+        layer.log.level.unwrap_or_else(|| "info".to_owned())
+    };
     if layer.liveness.debug == Some(true) {
         level = format!("{level},{}=debug", warren_actors::liveness::LOG);
     }
@@ -359,8 +385,14 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         owner: layer.owner,
         dataplane: layer.dataplane.unwrap_or_default(),
         stop_mode: layer.stop_mode.unwrap_or_default(),
-        state_dir: absolute("state-dir", layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()))?,
-        route_config: absolute("route-config", layer.route_config.unwrap_or_else(|| DEFAULT_ROUTE_CONFIG.into()))?,
+        state_dir: absolute(
+            "state-dir",
+            layer.state_dir.unwrap_or_else(|| "/var/lib/doublezerod".into()),
+        )?,
+        route_config: absolute(
+            "route-config",
+            layer.route_config.unwrap_or_else(|| DEFAULT_ROUTE_CONFIG.into()),
+        )?,
         record: layer.record.map(|path| absolute("record", path)).transpose()?,
         record_mib: record_mib(layer.record_mib)?,
         ledger: resolve_ledger(layer.ledger)?,
@@ -369,11 +401,17 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         liveness: layer.liveness.resolve()?,
         latency: layer.latency.resolve()?,
         api: ApiConfig {
-            sock_file: absolute("sock-file", layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()))?,
+            sock_file: absolute(
+                "sock-file",
+                layer.api.sock_file.unwrap_or_else(|| DEFAULT_SOCKET.into()),
+            )?,
             metrics_enable: layer.api.metrics_enable.unwrap_or(false),
             metrics_addr: address(layer.api.metrics_addr.unwrap_or_else(|| "localhost:0".into()))?,
         },
-        log: LogConfig { format: layer.log.format.unwrap_or_default(), level: filter(level)? },
+        log: LogConfig {
+            format: layer.log.format.unwrap_or_default(),
+            level: filter(level)?,
+        },
     })
 }
 
@@ -381,33 +419,45 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
 fn record_mib(mib: Option<u32>) -> Result<u32, ConfigError> {
     match mib.unwrap_or(64) {
         mib @ 2..=65_536 => Ok(mib),
-        mib => Err(ConfigError::Invalid(format!("record-mib is {mib}: it must be from 2 to 65536"))),
+        mib => Err(ConfigError::Invalid(format!(
+            "record-mib is {mib}: it must be from 2 to 65536"
+        ))),
     }
 }
 
 fn check_role(role: RoleChoice, layer: &Layer) -> Result<(), ConfigError> {
     let invalid = |text: &str| Err(ConfigError::Invalid(text.to_owned()));
     match role {
-        RoleChoice::Client if layer.device.is_some() => invalid("device is set, but role is client: only a gateway has a device"),
-        RoleChoice::Gateway if layer.device.is_none() => invalid("role is gateway: device must name this device's account"),
-        RoleChoice::Gateway if layer.client_ip.is_some() => invalid("client-ip is set, but role is gateway: only a client has one"),
+        RoleChoice::Client if layer.device.is_some() => {
+            invalid("device is set, but role is client: only a gateway has a device")
+        }
+        RoleChoice::Gateway if layer.device.is_none() => {
+            invalid("role is gateway: device must name this device's account")
+        }
+        RoleChoice::Gateway if layer.client_ip.is_some() => {
+            invalid("client-ip is set, but role is gateway: only a client has one")
+        }
         RoleChoice::Gateway if layer.owner.is_some() => {
             invalid("owner is set, but role is gateway: a device serves the users of many owners")
         }
         RoleChoice::Client | RoleChoice::Gateway => match layer.client_ip {
-            Some(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => {
-                Err(ConfigError::Invalid(format!("client-ip {ip} cannot be a host's address")))
-            }
+            Some(ip) if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() => Err(
+                ConfigError::Invalid(format!("client-ip {ip} cannot be a host's address")),
+            ),
             Some(_) | None => Ok(()),
         },
     }
 }
 
 fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
-    let env: Environment = values::text(layer.env.as_deref().unwrap_or("testnet")).map_err(|error| ConfigError::Invalid(error.0))?;
+    let env: Environment = values::text(layer.env.as_deref().unwrap_or("testnet"))
+        .map_err(|error| ConfigError::Invalid(error.0))?;
     let urls = match (layer.urls.filter(|urls| !urls.is_empty()), env.default_rpc_url()) {
         (Some(urls), _) => urls,
-        (None, Some(url)) => vec![url.parse().map_err(|error: values::BadValue| ConfigError::Invalid(error.0))?],
+        (None, Some(url)) => vec![
+            url.parse()
+                .map_err(|error: values::BadValue| ConfigError::Invalid(error.0))?,
+        ],
         (None, None) => {
             return Err(ConfigError::Invalid(format!(
                 "no ledger endpoint for {env}: give -ledger-url, {URL_VARIABLE} or [ledger] urls (the reference's built-in endpoints carry a token that is not ours to ship)"
@@ -415,10 +465,16 @@ fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
         }
     };
     if let Some(url) = urls.iter().find(|url| !url.is_http()) {
-        return Err(ConfigError::Invalid(format!("ledger endpoint {}: expected http or https", url.redacted())));
+        return Err(ConfigError::Invalid(format!(
+            "ledger endpoint {}: expected http or https",
+            url.redacted()
+        )));
     }
     if let Some(url) = layer.ws_url.iter().find(|url| url.is_http()) {
-        return Err(ConfigError::Invalid(format!("ledger websocket endpoint {}: expected ws or wss", url.redacted())));
+        return Err(ConfigError::Invalid(format!(
+            "ledger websocket endpoint {}: expected ws or wss",
+            url.redacted()
+        )));
     }
     Ok(LedgerConfig {
         env,
@@ -428,46 +484,81 @@ fn resolve_ledger(layer: LedgerLayer) -> Result<LedgerConfig, ConfigError> {
         ca_file: layer.ca_file.map(|path| absolute("ca-file", path)).transpose()?,
         commitment: layer.commitment.unwrap_or_default(),
         poll_interval: at_least("poll-interval", layer.poll_interval, 10, Duration::from_secs(1))?,
-        fetch_timeout: at_least("fetch-timeout", layer.fetch_timeout, 60, Duration::from_millis(100))?,
-        request_timeout: at_least("request-timeout", layer.request_timeout, 30, Duration::from_millis(100))?,
+        fetch_timeout: at_least(
+            "fetch-timeout",
+            layer.fetch_timeout,
+            60,
+            Duration::from_millis(100),
+        )?,
+        request_timeout: at_least(
+            "request-timeout",
+            layer.request_timeout,
+            30,
+            Duration::from_millis(100),
+        )?,
         max_view_age: at_least("max-view-age", layer.max_view_age, 300, Duration::from_secs(1))?,
-        restart_after: at_least("ledger-restart-after", layer.restart_after, 180, Duration::from_secs(1))?,
+        restart_after: at_least(
+            "ledger-restart-after",
+            layer.restart_after,
+            180,
+            Duration::from_secs(1),
+        )?,
     })
 }
 
 /// A day is more than any of them can mean, and keeps sums of spans far from overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn at_least(name: &str, span: Option<Span>, usual_seconds: u64, least: Duration) -> Result<Span, ConfigError> {
+fn at_least(
+    name: &str,
+    span: Option<Span>,
+    usual_seconds: u64,
+    least: Duration,
+) -> Result<Span, ConfigError> {
     let span = span.unwrap_or(Span(Duration::from_secs(usual_seconds)));
     if (least..=LONGEST).contains(&span.0) {
         return Ok(span);
     }
     let [least, longest] = [least, LONGEST].map(humantime::format_duration);
-    Err(ConfigError::Invalid(format!("{name} is {}: it must be from {least} to {longest}", shown(span.0))))
+    Err(ConfigError::Invalid(format!(
+        "{name} is {}: it must be from {least} to {longest}",
+        shown(span.0)
+    )))
 }
 
 /// A flag that is negative counts as the longest span of all.
 fn shown(span: Duration) -> String {
-    if span == Duration::MAX { "negative".to_owned() } else { humantime::format_duration(span).to_string() }
+    if span == Duration::MAX {
+        "negative".to_owned()
+    } else {
+        humantime::format_duration(span).to_string()
+    }
 }
 
 fn absolute(name: &str, path: PathBuf) -> Result<PathBuf, ConfigError> {
     if path.as_os_str().is_empty() {
         return Err(ConfigError::Invalid(format!("{name} is empty")));
     }
-    std::path::absolute(&path).map_err(|error| ConfigError::Invalid(format!("{name} {}: {error}", path.display())))
+    std::path::absolute(&path)
+        .map_err(|error| ConfigError::Invalid(format!("{name} {}: {error}", path.display())))
 }
 
 /// A name or an address, or nothing, which is every address; then a port. That a name resolves shows when it is listened on.
 fn address(text: String) -> Result<String, ConfigError> {
     let number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    let name = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    let named = text.rsplit_once(':').is_some_and(|(host, port)| name(host) && number(port));
+    let name = |host: &str| {
+        host.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    };
+    let named = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| name(host) && number(port));
     if named || text.parse::<std::net::SocketAddr>().is_ok() {
         return Ok(text);
     }
-    Err(ConfigError::Invalid(format!("metrics-addr {text:?}: expected HOST:PORT, [IPV6]:PORT or :PORT")))
+    Err(ConfigError::Invalid(format!(
+        "metrics-addr {text:?}: expected HOST:PORT, [IPV6]:PORT or :PORT"
+    )))
 }
 
 fn filter(text: String) -> Result<String, ConfigError> {

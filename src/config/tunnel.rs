@@ -29,7 +29,9 @@ impl TunnelLayer {
     /// `upper` wins wherever it says something.
     #[must_use]
     pub fn over(lower: Self, upper: Self) -> Self {
-        Self { mtu: upper.mtu.or(lower.mtu) }
+        Self {
+            mtu: upper.mtu.or(lower.mtu),
+        }
     }
 
     /// Checks it.
@@ -41,10 +43,14 @@ impl TunnelLayer {
             Ok(fits) if MTU.contains(&mtu) => Ok(fits),
             Ok(_) | Err(_) => {
                 let (least, most) = (MTU.start(), MTU.end());
-                Err(ConfigError::Invalid(format!("tunnel-mtu is {mtu}: it must be from {least}, which every host takes, to {most}")))
+                Err(ConfigError::Invalid(format!(
+                    "tunnel-mtu is {mtu}: it must be from {least}, which every host takes, to {most}"
+                )))
             }
         });
-        Ok(TunnelConfig { mtu: mtu.transpose()? })
+        Ok(TunnelConfig {
+            mtu: mtu.transpose()?,
+        })
     }
 }
 
@@ -53,7 +59,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<TunnelConfig, ConfigError> {
-        super::super::parse_file(std::path::Path::new("w.toml"), text)?.tunnel.resolve()
+        super::super::parse_file(std::path::Path::new("w.toml"), text)?
+            .tunnel
+            .resolve()
     }
 
     #[test]
@@ -62,9 +70,16 @@ mod tests {
         for mtu in [576, 1376, 8976] {
             assert_eq!(read(&format!("[tunnel]\nmtu = {mtu}")).unwrap().mtu, Some(mtu));
         }
-        for (mtu, named) in [("575", "tunnel-mtu"), ("8977", "tunnel-mtu"), ("70000", "tunnel-mtu"), ("0", "tunnel-mtu"), ("-1", "line 2")]
-        {
-            let error = read(&format!("[tunnel]\nmtu = {mtu}")).expect_err(mtu).to_string();
+        for (mtu, named) in [
+            ("575", "tunnel-mtu"),
+            ("8977", "tunnel-mtu"),
+            ("70000", "tunnel-mtu"),
+            ("0", "tunnel-mtu"),
+            ("-1", "line 2"),
+        ] {
+            let error = read(&format!("[tunnel]\nmtu = {mtu}"))
+                .expect_err(mtu)
+                .to_string();
             assert!(error.contains(named), "{mtu}: {error}");
         }
     }
@@ -73,6 +88,9 @@ mod tests {
     fn the_upper_layer_wins_where_it_says_something() {
         let says = |mtu| TunnelLayer { mtu };
         assert_eq!(TunnelLayer::over(says(Some(1300)), says(None)), says(Some(1300)));
-        assert_eq!(TunnelLayer::over(says(Some(1300)), says(Some(1400))), says(Some(1400)));
+        assert_eq!(
+            TunnelLayer::over(says(Some(1300)), says(Some(1400))),
+            says(Some(1400))
+        );
     }
 }

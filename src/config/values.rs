@@ -83,7 +83,8 @@ pub fn switch(text: &str) -> Result<bool, BadValue> {
 /// # Errors
 /// On text that is none, or that does not fit 32 bits.
 pub fn count(text: &str) -> Result<u32, BadValue> {
-    text.parse().map_err(|_| BadValue(format!("{text:?} is not a whole number")))
+    text.parse()
+        .map_err(|_| BadValue(format!("{text:?} is not a whole number")))
 }
 
 /// A time span with a unit.
@@ -94,13 +95,19 @@ pub fn span(text: &str) -> Result<Duration, BadValue> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(&completed(text))
-        .map_err(|error| BadValue(format!("{text:?} is not a time span such as 30s or 1m30s: {error}")))
+    humantime::parse_duration(&completed(text)).map_err(|error| {
+        BadValue(format!(
+            "{text:?} is not a time span such as 30s or 1m30s: {error}"
+        ))
+    })
 }
 
 /// Go may leave out the digits on one side of a point: `.5s`, `1.s`.
 fn completed(text: &str) -> String {
-    let digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    let digit = |at: Option<usize>| {
+        at.and_then(|at| text.as_bytes().get(at))
+            .is_some_and(u8::is_ascii_digit)
+    };
     let mut complete = String::with_capacity(text.len() + 1);
     for (at, letter) in text.char_indices() {
         match (letter, digit(at.checked_sub(1)), digit(Some(at + 1))) {
@@ -118,7 +125,10 @@ fn completed(text: &str) -> String {
 /// On text that is none.
 pub fn seconds(text: &str) -> Result<Duration, BadValue> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text.parse().map(Duration::from_secs).map_err(|_| BadValue(format!("{text:?} is too many seconds")));
+        return text
+            .parse()
+            .map(Duration::from_secs)
+            .map_err(|_| BadValue(format!("{text:?} is too many seconds")));
     }
     span(text)
 }
@@ -145,7 +155,9 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        span(&String::deserialize(deserializer)?).map(Self).map_err(serde::de::Error::custom)
+        span(&String::deserialize(deserializer)?)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -179,7 +191,11 @@ impl FromStr for SecretUrl {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = if text.trim_start().starts_with("ws") { Endpoint::websocket } else { Endpoint::http };
+        let parse = if text.trim_start().starts_with("ws") {
+            Endpoint::websocket
+        } else {
+            Endpoint::http
+        };
         parse(text).map(Self).map_err(|error| BadValue(error.to_string()))
     }
 }
@@ -204,7 +220,9 @@ impl Serialize for SecretUrl {
 
 impl<'de> Deserialize<'de> for SecretUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -238,10 +256,19 @@ mod tests {
             ("http://localhost:8899", "http://localhost:8899"),
             ("http://localhost:8899/", "http://localhost:8899"),
             ("https://rpc.example.com/s3cr3t", "https://rpc.example.com/***"),
-            ("https://rpc.example.com/?api-key=s3cr3t", "https://rpc.example.com/***"),
-            ("https://rpc.example.com?api-key=s3cr3t", "https://rpc.example.com/***"),
+            (
+                "https://rpc.example.com/?api-key=s3cr3t",
+                "https://rpc.example.com/***",
+            ),
+            (
+                "https://rpc.example.com?api-key=s3cr3t",
+                "https://rpc.example.com/***",
+            ),
             ("https://rpc.example.com#s3cr3t", "https://rpc.example.com/***"),
-            ("wss://me:s3cr3t@rpc.example.com:1/x", "wss://rpc.example.com:1/***"),
+            (
+                "wss://me:s3cr3t@rpc.example.com:1/x",
+                "wss://rpc.example.com:1/***",
+            ),
             ("wss://me:s3c@r3t@rpc.example.com", "wss://rpc.example.com/***"),
         ] {
             let url: SecretUrl = url.parse().unwrap();
@@ -253,7 +280,11 @@ mod tests {
 
     #[test]
     fn an_error_about_a_url_does_not_show_it() {
-        for text in ["rpc.example.com/s3cr3t", "ftp://rpc.example.com/s3cr3t", "https://h:s3cr3t/"] {
+        for text in [
+            "rpc.example.com/s3cr3t",
+            "ftp://rpc.example.com/s3cr3t",
+            "https://h:s3cr3t/",
+        ] {
             let error = text.parse::<SecretUrl>().unwrap_err();
             assert!(!error.to_string().contains("s3cr3t"), "{error}");
         }
@@ -261,10 +292,23 @@ mod tests {
 
     #[test]
     fn spans_are_read_as_go_and_humantime_write_them() {
-        for (text, millis) in [("1s", 1000), ("1m30s", 90_000), ("1m 30s", 90_000), ("50ms", 50), ("1h0m0s", 3_600_000), ("1.5s", 1500)] {
+        for (text, millis) in [
+            ("1s", 1000),
+            ("1m30s", 90_000),
+            ("1m 30s", 90_000),
+            ("50ms", 50),
+            ("1h0m0s", 3_600_000),
+            ("1.5s", 1500),
+        ] {
             assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
-        for (text, millis) in [("0", 0), ("0s", 0), (".5s", 500), ("1.s", 1000), ("1m.5s", 60_500)] {
+        for (text, millis) in [
+            ("0", 0),
+            ("0s", 0),
+            (".5s", 500),
+            ("1.s", 1000),
+            ("1m.5s", 60_500),
+        ] {
             assert_eq!(span(text).unwrap(), Duration::from_millis(millis), "{text}");
         }
         for text in ["", "10", "00", ".", ".s", "-1s", "fast", "99999999999999999999s"] {

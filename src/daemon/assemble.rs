@@ -18,7 +18,9 @@ use warren_state::{
 };
 
 use super::underlay::Routes;
-use crate::config::{Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode};
+use crate::config::{
+    Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode,
+};
 
 /// Says where this host's public address can be asked for, as for the reference.
 const ADDRESS_SERVICE: &str = "https://ifconfig.me/ip";
@@ -37,16 +39,27 @@ pub struct Parts {
 /// When another daemon has the state directory, or a part cannot be had.
 pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     let directory = config.state_dir.clone();
-    let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&directory)).await.context("opening the store")??;
+    let (store, opened) = tokio::task::spawn_blocking(move || Store::open(&directory))
+        .await
+        .context("opening the store")??;
     tell(&opened);
     let dataplane = dataplane(config)?;
     let capabilities = dataplane.capabilities();
-    tracing::info!(backend = capabilities.backend, reason = capabilities.reason.as_deref().unwrap_or("as configured"), "dataplane");
+    tracing::info!(
+        backend = capabilities.backend,
+        reason = capabilities.reason.as_deref().unwrap_or("as configured"),
+        "dataplane"
+    );
     let rights = super::process::remark(super::process::describe().capabilities, &capabilities.backend);
     rights.into_iter().for_each(|remark| tracing::warn!("{remark}"));
     remark(config, &trust);
     let way = Way::new(trust, Some(Arc::new(Routes(Arc::clone(&dataplane)))));
-    Ok(Parts { store, dataplane, ledger: ledger_source(&config.ledger, way.clone())?, way })
+    Ok(Parts {
+        store,
+        dataplane,
+        ledger: ledger_source(&config.ledger, way.clone())?,
+        way,
+    })
 }
 
 /// Starts the actors.
@@ -54,7 +67,10 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
 /// # Errors
 /// When one does not start.
 pub async fn start(parts: Parts, config: &Config, exclusion: Exclusion) -> anyhow::Result<Handle> {
-    let settings = Settings { exclusion, ..settings(config, parts.way)? };
+    let settings = Settings {
+        exclusion,
+        ..settings(config, parts.way)?
+    };
     Ok(warren_actors::start(settings, parts.store, parts.ledger, parts.dataplane).await?)
 }
 
@@ -81,14 +97,21 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
     Ok(Settings {
         poll_interval: ledger.poll_interval.0,
         fetch_timeout: ledger.fetch_timeout.0,
-        guard: GuardSettings { max_view_age: ledger.max_view_age.0, restart_after: ledger.restart_after.0, ..GuardSettings::default() },
+        guard: GuardSettings {
+            max_view_age: ledger.max_view_age.0,
+            restart_after: ledger.restart_after.0,
+            ..GuardSettings::default()
+        },
         owner: config.owner,
         installed: super::is_a_service(),
         tunnel_mtu: config.tunnel.mtu,
         bgp: config.bgp.settings(),
         liveness: config.liveness.options(),
         latency: config.latency_options(),
-        record: config.record.clone().map(|file| RecordSettings { file, bytes: u64::from(config.record_mib) << 20 }),
+        record: config.record.clone().map(|file| RecordSettings {
+            file,
+            bytes: u64::from(config.record_mib) << 20,
+        }),
         seed: seed(),
         ..Settings::new(role)
     })
@@ -96,7 +119,9 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
 
 /// Different for each start: it only spreads retries.
 fn seed() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let nanoseconds = u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or_default();
     SplitMix64::new(nanoseconds ^ u64::from(std::process::id()).rotate_left(32)).next_u64()
 }
@@ -125,12 +150,18 @@ fn tell(opened: &Opened) {
         }
     }
     if let Some(problem) = &opened.problem {
-        tracing::error!(problem, "the store cannot be used as it should: the daemon goes on with what it could read");
+        tracing::error!(
+            problem,
+            "the store cannot be used as it should: the daemon goes on with what it could read"
+        );
     }
     let enabled = opened.switch.is_on();
     match &opened.origin {
         Origin::Store => tracing::info!(enabled, "state opened"),
-        Origin::Record => tracing::warn!(enabled, "state opened: the database lost the switch, the record beside it has it"),
+        Origin::Record => tracing::warn!(
+            enabled,
+            "state opened: the database lost the switch, the record beside it has it"
+        ),
         Origin::Fresh => tracing::info!(enabled, "first start: nothing to take over"),
         Origin::StateFile => tracing::info!(enabled, "the switch was taken over from state.json"),
         Origin::ProvisionFile => tracing::info!(enabled, "the switch was taken over from doublezerod.json"),
@@ -155,9 +186,13 @@ pub fn ledger_source(config: &LedgerConfig, way: Way) -> anyhow::Result<Arc<dyn 
 }
 
 fn dataplane(config: &Config) -> anyhow::Result<Arc<dyn Dataplane>> {
-    let mut userspace = UserspaceSettings::own_program(config.state_dir.join("forwarder.sock")).context("finding our own program")?;
+    let mut userspace = UserspaceSettings::own_program(config.state_dir.join("forwarder.sock"))
+        .context("finding our own program")?;
     userspace.log = Some(config.state_dir.join("forwarder.log"));
-    Ok(select::open(choice(config.dataplane), select::Settings { userspace })?)
+    Ok(select::open(
+        choice(config.dataplane),
+        select::Settings { userspace },
+    )?)
 }
 
 fn choice(choice: DataplaneChoice) -> Choice {
@@ -171,7 +206,10 @@ fn choice(choice: DataplaneChoice) -> Choice {
 
 /// Carries packets of the userspace dataplane, until there are none to carry.
 pub fn forwarder(arguments: &[String]) -> ExitCode {
-    super::logging::init(&LogConfig { format: LogFormat::Text, level: "info".to_owned() });
+    super::logging::init(&LogConfig {
+        format: LogFormat::Text,
+        level: "info".to_owned(),
+    });
     match run_forwarder(arguments.iter().cloned()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::complain(1, &error.into()),

@@ -41,7 +41,12 @@ pub async fn open(config: &Config) -> anyhow::Result<Listening> {
         true => Some(Arc::new(metrics_listener(&config.api.metrics_addr).await?)),
         false => None,
     };
-    Ok(Listening { socket: Arc::new(listener), metrics, path, _file: file })
+    Ok(Listening {
+        socket: Arc::new(listener),
+        metrics,
+        path,
+        _file: file,
+    })
 }
 
 impl Listening {
@@ -83,7 +88,10 @@ async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener
             both => both,
         },
     };
-    listener.with_context(|| format!("cannot listen on {address} for metrics"))?.into_std().context("metrics listener")
+    listener
+        .with_context(|| format!("cannot listen on {address} for metrics"))?
+        .into_std()
+        .context("metrics listener")
 }
 
 /// Serves at a door, which is opened anew for each start. Connections of an earlier start count on.
@@ -116,7 +124,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         assert!(address.ip().is_unspecified(), "{address}");
         std::net::TcpStream::connect(("127.0.0.1", address.port())).unwrap();
-        let taken = metrics_listener(&format!(":{}", address.port())).await.unwrap_err();
+        let taken = metrics_listener(&format!(":{}", address.port()))
+            .await
+            .unwrap_err();
         assert!(taken.to_string().contains("for metrics"), "{taken}");
     }
 }

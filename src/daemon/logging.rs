@@ -12,7 +12,9 @@ use crate::config::{LogConfig, LogFormat};
 pub fn init(config: &LogConfig) {
     let filter = filter(&config.level);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     let started = match config.format {
         LogFormat::Text => registry.with(layer).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
@@ -25,7 +27,9 @@ pub fn init(config: &LogConfig) {
 /// A bare level is for what we say ourselves: libraries speak up from warnings on.
 fn filter(level: &str) -> Targets {
     match level.parse::<LevelFilter>() {
-        Ok(level) => Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("warren", level),
+        Ok(level) => Targets::new()
+            .with_default(level.min(LevelFilter::WARN))
+            .with_target("warren", level),
         Err(_) => level.parse().unwrap_or_else(|_| filter("info")),
     }
 }
@@ -39,8 +43,14 @@ mod tests {
     #[test]
     fn a_level_is_for_our_own_rooms_and_a_filter_is_taken_as_it_is() {
         let debug = filter("debug");
-        assert!(debug.would_enable("warren_actors::supervision::root", &Level::DEBUG) && debug.would_enable("warren", &Level::DEBUG));
-        assert!(!debug.would_enable("hyper::client", &Level::INFO) && debug.would_enable("hyper::client", &Level::WARN));
+        assert!(
+            debug.would_enable("warren_actors::supervision::root", &Level::DEBUG)
+                && debug.would_enable("warren", &Level::DEBUG)
+        );
+        assert!(
+            !debug.would_enable("hyper::client", &Level::INFO)
+                && debug.would_enable("hyper::client", &Level::WARN)
+        );
         assert!(!filter("error").would_enable("hyper::client", &Level::WARN));
         assert!(filter("hyper=trace").would_enable("hyper::client", &Level::TRACE));
     }

@@ -92,8 +92,11 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
 }
 
 fn run(config: Config, trust: Trust) -> anyhow::Result<u8> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("warrend").build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("warrend")
+        .build()
+        .context("cannot start the runtime")?;
     let code = runtime.block_on(serve(config, trust));
     // Whatever still blocks a thread must not keep a stopped daemon alive.
     runtime.shutdown_background();

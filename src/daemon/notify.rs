@@ -14,7 +14,9 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 pub fn ready(handle: &Handle) -> JoinHandle<()> {
     tell(&[NotifyState::Ready, NotifyState::Status(&line(&handle.snapshot()))]);
     let watchdog = sd_notify::watchdog_enabled();
-    let interval = watchdog.map_or(STATUS_INTERVAL, |within| (within / 2).max(Duration::from_millis(1)));
+    let interval = watchdog.map_or(STATUS_INTERVAL, |within| {
+        (within / 2).max(Duration::from_millis(1))
+    });
     let handle = handle.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(interval);
@@ -55,7 +57,11 @@ fn tell(states: &[NotifyState<'_>]) {
 
 /// One line for `systemctl status`.
 fn line(snapshot: &Snapshot) -> String {
-    let active = snapshot.tunnels.values().filter(|report| report.phase == warren_state::Phase::Active).count();
+    let active = snapshot
+        .tunnels
+        .values()
+        .filter(|report| report.phase == warren_state::Phase::Active)
+        .count();
     let total = snapshot.tunnels.len();
     let switch = snapshot.switch;
     let view = match (&snapshot.view, snapshot.stale) {
@@ -74,10 +80,24 @@ mod tests {
 
     #[test]
     fn the_status_line_tells_the_switch_the_tunnels_and_the_view() {
-        let off = Snapshot { switch: Switch::Off, ..Snapshot::default() };
-        assert_eq!(line(&off), "disabled, 0 of 0 tunnels active, no view of the ledger yet");
-        assert_eq!(line(&Snapshot::default()), "held: the switch cannot be read, 0 of 0 tunnels active, no view of the ledger yet");
-        let snapshot = Snapshot { switch: Switch::On, stale: true, view: Some(std::sync::Arc::default()), ..Snapshot::default() };
+        let off = Snapshot {
+            switch: Switch::Off,
+            ..Snapshot::default()
+        };
+        assert_eq!(
+            line(&off),
+            "disabled, 0 of 0 tunnels active, no view of the ledger yet"
+        );
+        assert_eq!(
+            line(&Snapshot::default()),
+            "held: the switch cannot be read, 0 of 0 tunnels active, no view of the ledger yet"
+        );
+        let snapshot = Snapshot {
+            switch: Switch::On,
+            stale: true,
+            view: Some(std::sync::Arc::default()),
+            ..Snapshot::default()
+        };
         assert_eq!(line(&snapshot), "enabled, 0 of 0 tunnels active, view is stale");
     }
 }

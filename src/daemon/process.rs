@@ -14,7 +14,9 @@ pub fn describe() -> Process {
         version: version::VERSION.to_owned(),
         commit: version::COMMIT.to_owned(),
         date: version::DATE.to_owned(),
-        capabilities: effective_capabilities(&std::fs::read_to_string("/proc/self/status").unwrap_or_default()),
+        capabilities: effective_capabilities(
+            &std::fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        ),
     }
 }
 
@@ -31,7 +33,8 @@ pub fn remark(capabilities: u64, backend: &str) -> Option<&'static str> {
 /// `CapEff` of proc_pid_status(5); 0 when it is not there.
 fn effective_capabilities(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -41,13 +44,20 @@ mod tests {
     #[test]
     fn a_process_without_raw_sockets_is_told_what_gives_them() {
         assert_eq!(remark(1 << 12 | 1 << 13, "netlink"), None);
-        assert!(remark(1 << 12, "netlink").unwrap().contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"));
+        assert!(
+            remark(1 << 12, "netlink")
+                .unwrap()
+                .contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW")
+        );
         assert_eq!(remark(0, "simulated"), None);
     }
 
     #[test]
     fn effective_capabilities_are_read_from_proc() {
-        assert_eq!(effective_capabilities("Name:\tx\nCapEff:\t0000000000003000\n"), 1 << 12 | 1 << 13);
+        assert_eq!(
+            effective_capabilities("Name:\tx\nCapEff:\t0000000000003000\n"),
+            1 << 12 | 1 << 13
+        );
         assert_eq!(effective_capabilities("Name:\tx\n"), 0);
     }
 }

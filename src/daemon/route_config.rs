@@ -39,7 +39,8 @@ pub fn follow(handle: &Handle, path: &Path) {
     let (path, told): (Arc<Path>, Handle) = (path.into(), handle.clone());
     let service = move || {
         let (path, told) = (Arc::clone(&path), told.clone());
-        Box::pin(async move { Err(look_on(&path, &told).await) }) as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
+        Box::pin(async move { Err(look_on(&path, &told).await) })
+            as Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
     };
     handle.spawn_supervised("route_config", Box::new(service));
 }
@@ -74,7 +75,13 @@ struct Follower {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mark {
     Nothing(ErrorKind),
-    File { device: u64, inode: u64, size: u64, modified: (i64, i64), changed: (i64, i64) },
+    File {
+        device: u64,
+        inode: u64,
+        size: u64,
+        modified: (i64, i64),
+        changed: (i64, i64),
+    },
 }
 
 impl Follower {
@@ -121,12 +128,19 @@ mod tests {
         assert_eq!(entries(&mut follower), None);
         std::fs::write(&path, r#"{"exclude": ["8.8.8.8", "1.1.1.0/24"]}"#).unwrap();
         assert_eq!(entries(&mut follower), Some(Ok(2)));
-        std::fs::write(dir.path().join("next"), r#"{"exclude": ["8.8.8.9", "1.1.1.0/25"]}"#).unwrap();
+        std::fs::write(
+            dir.path().join("next"),
+            r#"{"exclude": ["8.8.8.9", "1.1.1.0/25"]}"#,
+        )
+        .unwrap();
         std::fs::rename(dir.path().join("next"), &path).unwrap();
         assert_eq!(entries(&mut follower), Some(Ok(2)), "as long as the one before");
         std::fs::write(&path, "{").unwrap();
         let error = entries(&mut follower).unwrap().unwrap_err();
-        assert!(error.starts_with("route-config ") && error.contains("route-config.json: expected"), "{error}");
+        assert!(
+            error.starts_with("route-config ") && error.contains("route-config.json: expected"),
+            "{error}"
+        );
         assert_eq!(entries(&mut follower), None, "said once");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(entries(&mut follower), Some(Ok(0)));
@@ -135,7 +149,10 @@ mod tests {
     #[test]
     fn what_is_no_list_is_an_error_that_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(read(dir.path()).unwrap_err().contains("route-config /"), "a folder");
+        assert!(
+            read(dir.path()).unwrap_err().contains("route-config /"),
+            "a folder"
+        );
         let large = dir.path().join("large");
         std::fs::write(&large, " ".repeat(2 << 20)).unwrap();
         assert!(read(&large).unwrap_err().contains("larger than"));

@@ -21,7 +21,12 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let for_good = signal(SignalKind::user_defined1())?;
-        Ok(Self { terminate, interrupt, for_good, hangup: signal(SignalKind::hangup())? })
+        Ok(Self {
+            terminate,
+            interrupt,
+            for_good,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for the next one that asks for a stop: its name, and whether the tunnels go whatever is configured.

@@ -19,13 +19,20 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Ends the unit's daemon for good when the unit's job is a stop, and returns when it has ended. Otherwise does nothing, and
 /// so it does when systemd cannot be asked: tunnels that stay are the safe side.
 pub fn main(arguments: &[String]) -> ExitCode {
-    super::logging::init(&crate::config::LogConfig { format: crate::config::LogFormat::Text, level: "info".to_owned() });
+    super::logging::init(&crate::config::LogConfig {
+        format: crate::config::LogFormat::Text,
+        level: "info".to_owned(),
+    });
     let [unit] = arguments else {
         tracing::error!("usage: warrend stopping UNIT");
         return ExitCode::from(super::USAGE);
     };
     // Not set when the daemon ended by itself.
-    let Some(daemon) = std::env::var("MAINPID").ok().and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 1) else {
+    let Some(daemon) = std::env::var("MAINPID")
+        .ok()
+        .and_then(|pid| pid.parse().ok())
+        .filter(|pid| *pid > 1)
+    else {
         return ExitCode::SUCCESS;
     };
     match jobs(unit) {
@@ -37,16 +44,28 @@ pub fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn jobs(unit: &str) -> std::io::Result<String> {
-    let output = Command::new("systemctl").args(["list-jobs", "--no-legend", "--no-pager", "--plain", "--full", unit]).output()?;
+    let output = Command::new("systemctl")
+        .args([
+            "list-jobs",
+            "--no-legend",
+            "--no-pager",
+            "--plain",
+            "--full",
+            unit,
+        ])
+        .output()?;
     if !output.status.success() {
-        return Err(std::io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        return Err(std::io::Error::other(
+            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        ));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Rows are `JOB UNIT TYPE STATE`. A restart's job is of type `restart` until the daemon has ended.
 fn is_stopped_for_good(jobs: &str, unit: &str) -> bool {
-    jobs.lines().any(|row| matches!(row.split_whitespace().collect::<Vec<_>>()[..], [_, of, "stop", _] if of == unit))
+    jobs.lines()
+        .any(|row| matches!(row.split_whitespace().collect::<Vec<_>>()[..], [_, of, "stop", _] if of == unit))
 }
 
 fn drain(daemon: Pid) {
@@ -73,7 +92,9 @@ mod tests {
     fn only_a_stop_of_the_unit_itself_is_one_for_good() {
         let is_stop = |jobs| is_stopped_for_good(jobs, "warrend.service");
         assert!(is_stop("120 warrend.service stop running\n"));
-        assert!(is_stop("7 other.service start waiting\n120 warrend.service stop running\n"));
+        assert!(is_stop(
+            "7 other.service start waiting\n120 warrend.service stop running\n"
+        ));
         for stays in [
             "",
             "No jobs running.\n",

@@ -17,7 +17,9 @@ pub(super) fn read<T: DeserializeOwned + Default>(body: &[u8], names: &[&str]) -
     let mut values = serde_json::Deserializer::from_slice(body).into_iter::<Option<Members>>();
     match values.next() {
         None | Some(Ok(None)) => Ok(T::default()),
-        Some(Ok(Some(Members(members)))) => serde_json::from_value(named(members, names)).map_err(|problem| problem.to_string()),
+        Some(Ok(Some(Members(members)))) => {
+            serde_json::from_value(named(members, names)).map_err(|problem| problem.to_string())
+        }
         Some(Err(problem)) => Err(problem.to_string()),
     }
 }
@@ -81,7 +83,10 @@ mod tests {
     }
 
     fn user_type(text: &str) -> Result<Asked, String> {
-        Ok(Asked { user_type: Some(text.to_owned()), number: None })
+        Ok(Asked {
+            user_type: Some(text.to_owned()),
+            number: None,
+        })
     }
 
     #[test]
@@ -100,7 +105,15 @@ mod tests {
         ] {
             assert_eq!(asked(body), expected, "{body}");
         }
-        for wrong in ["x", "[]", "{", "3", r#""{}""#, r#"{"user_type":3}"#, r#"{"number":-1}"#] {
+        for wrong in [
+            "x",
+            "[]",
+            "{",
+            "3",
+            r#""{}""#,
+            r#"{"user_type":3}"#,
+            r#"{"number":-1}"#,
+        ] {
             assert!(asked(wrong).is_err(), "{wrong}");
         }
         assert!(read_some::<Asked>(b" ", &[]).is_err());

@@ -148,7 +148,10 @@ pub struct Subscription {
 /// The body of `/status`, all of it at once.
 #[must_use]
 pub fn status(snapshot: &Snapshot) -> String {
-    let services: Vec<Service> = provisioned(snapshot).into_iter().map(|(report, spec)| service(snapshot, report, spec)).collect();
+    let services: Vec<Service> = provisioned(snapshot)
+        .into_iter()
+        .map(|(report, spec)| service(snapshot, report, spec))
+        .collect();
     if services.is_empty() {
         return DISCONNECTED.to_owned();
     }
@@ -162,7 +165,10 @@ pub fn v2_status(snapshot: &Snapshot, network: &'static str) -> V2Status {
         reconciler_enabled: snapshot.switch.has_tunnels(),
         client_ip: snapshot.client_ip().map_or_else(String::new, |ip| ip.to_string()),
         network,
-        services: provisioned(snapshot).into_iter().map(|(report, spec)| v2_service(snapshot, report, spec)).collect(),
+        services: provisioned(snapshot)
+            .into_iter()
+            .map(|(report, spec)| v2_service(snapshot, report, spec))
+            .collect(),
     }
 }
 
@@ -205,7 +211,12 @@ fn user_of<'a>(view: &'a View, report: &TunnelReport, spec: &TunnelSpec) -> Opti
 
 /// The account of the device that the tunnel goes to.
 fn device_of(view: &View, user: Option<&view::User>, spec: &TunnelSpec) -> Option<Pubkey> {
-    let by_address = || view.devices.iter().find(|(_, device)| device.public_ip == spec.link.remote).map(|(key, _)| *key);
+    let by_address = || {
+        view.devices
+            .iter()
+            .find(|(_, device)| device.public_ip == spec.link.remote)
+            .map(|(key, _)| *key)
+    };
     user.map(|user| user.device).or_else(by_address)
 }
 
@@ -213,7 +224,10 @@ fn device_of(view: &View, user: Option<&view::User>, spec: &TunnelSpec) -> Optio
 /// groups have none, whatever the ledger says.
 #[must_use]
 pub fn overlay_address(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Option<Ipv4Addr> {
-    let user = snapshot.view.as_deref().and_then(|view| view.users.get(&report.tunnel.0));
+    let user = snapshot
+        .view
+        .as_deref()
+        .and_then(|view| view.users.get(&report.tunnel.0));
     let of_ledger = || user.map(|user| user.dz_ip).filter(|ip| !ip.is_unspecified());
     match spec.kind.class() {
         ServiceClass::Unicast => spec.dz_ip.or_else(of_ledger),
@@ -223,7 +237,10 @@ pub fn overlay_address(snapshot: &Snapshot, report: &TunnelReport, spec: &Tunnel
 
 /// Whether it has a link.
 fn is_provisioned(report: &TunnelReport) -> bool {
-    let phase = report.failure.as_ref().map_or(report.phase, |failure| failure.phase);
+    let phase = report
+        .failure
+        .as_ref()
+        .map_or(report.phase, |failure| failure.phase);
     match phase {
         Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Draining => true,
         Phase::Pending | Phase::Linking | Phase::Removed | Phase::Failed => false,
@@ -238,15 +255,21 @@ fn service(snapshot: &Snapshot, report: &TunnelReport, spec: &TunnelSpec) -> Ser
         doublezero_ip: overlay_address(snapshot, report, spec).map_or_else(String::new, |ip| ip.to_string()),
         doublezero_status: SessionState {
             session_status: report.session.name(),
-            last_session_update: report
-                .session_since
-                .map_or(0, |since| i64::try_from(snapshot.unix_ms_of(since) / 1000).unwrap_or(i64::MAX)),
+            last_session_update: report.session_since.map_or(0, |since| {
+                i64::try_from(snapshot.unix_ms_of(since) / 1000).unwrap_or(i64::MAX)
+            }),
         },
         user_type: spec.kind.name(),
     }
 }
 
-fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Option<Pubkey>, distance: Distance) -> V2Service {
+fn enrich(
+    service: Service,
+    view: &View,
+    user: Option<&view::User>,
+    device: Option<Pubkey>,
+    distance: Distance,
+) -> V2Service {
     let device = device.and_then(|device| view.devices.get(&device));
     let exchange = device.and_then(|device| view.exchanges.get(&device.exchange));
     let tenant = user.and_then(|user| view.tenants.get(&user.tenant));
@@ -254,7 +277,9 @@ fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Opti
     // In the ledger's own order, which need not be the same for both roles.
     let codes = |keys: fn(&view::User) -> &Vec<Pubkey>| {
         let keys = user.into_iter().flat_map(keys);
-        keys.filter_map(|key| view.groups.get(key)).map(|group| group.code.clone()).collect()
+        keys.filter_map(|key| view.groups.get(key))
+            .map(|group| group.code.clone())
+            .collect()
     };
     V2Service {
         service,
@@ -264,7 +289,10 @@ fn enrich(service: Service, view: &View, user: Option<&view::User>, device: Opti
         lowest_latency_device: distance.nearest,
         metro: exchange.map_or_else(String::new, |exchange| exchange.name.clone()),
         tenant: tenant.map_or_else(String::new, |tenant| tenant.code.clone()),
-        multicast_groups: Groups { publisher: codes(|user| &user.publishers), subscriber: codes(|user| &user.subscribers) },
+        multicast_groups: Groups {
+            publisher: codes(|user| &user.publishers),
+            subscriber: codes(|user| &user.subscribers),
+        },
         subscriptions,
     }
 }

@@ -82,7 +82,11 @@ pub async fn enable(
     (status = 403, description = "the caller may not change anything", body = Outcome),
     (status = 500, description = "not on disk: nothing was changed", body = Outcome),
     (status = 504, description = "on disk, but not converged in time", body = NotConverged)))]
-pub async fn disable(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, query: Result<Query<Wait>, QueryRejection>) -> Response {
+pub async fn disable(
+    State(api): State<Api>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    query: Result<Query<Wait>, QueryRejection>,
+) -> Response {
     switch(api, peer, query, Ok(None)).await
 }
 
@@ -95,18 +99,34 @@ struct Asked {
 
 impl Asked {
     fn read(body: &[u8]) -> Result<Self, String> {
-        let asked: EnableRequest =
-            body::read(body, &["client_ip", "owner"]).map_err(|problem| format!("malformed enable request: {problem}"))?;
+        let asked: EnableRequest = body::read(body, &["client_ip", "owner"])
+            .map_err(|problem| format!("malformed enable request: {problem}"))?;
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let pin = said(asked.client_ip).map(|text| text.parse().map_err(|_| format!("invalid client_ip {text:?}: not an IPv4 address")));
-        let owner = said(asked.owner).map(|text| text.parse().map_err(|_| format!("invalid owner {text:?}: not a public key")));
-        Ok(Self { pin: pin.transpose()?, owner: owner.transpose()? })
+        let pin = said(asked.client_ip).map(|text| {
+            text.parse()
+                .map_err(|_| format!("invalid client_ip {text:?}: not an IPv4 address"))
+        });
+        let owner = said(asked.owner).map(|text| {
+            text.parse()
+                .map_err(|_| format!("invalid owner {text:?}: not a public key"))
+        });
+        Ok(Self {
+            pin: pin.transpose()?,
+            owner: owner.transpose()?,
+        })
     }
 }
 
 /// Without anything asked it is turned off.
-async fn switch(api: Api, peer: Peer, query: Result<Query<Wait>, QueryRejection>, asked: Result<Option<Asked>, String>) -> Response {
-    let wait = query.map_err(|rejection| rejection.body_text()).and_then(|Query(wait)| parse_wait(wait));
+async fn switch(
+    api: Api,
+    peer: Peer,
+    query: Result<Query<Wait>, QueryRejection>,
+    asked: Result<Option<Asked>, String>,
+) -> Response {
+    let wait = query
+        .map_err(|rejection| rejection.body_text())
+        .and_then(|Query(wait)| parse_wait(wait));
     let (wait, asked) = match wait.and_then(|wait| Ok((wait, asked?))) {
         Ok(understood) => understood,
         Err(reason) => return error(StatusCode::BAD_REQUEST, reason),
@@ -122,13 +142,34 @@ async fn switch(api: Api, peer: Peer, query: Result<Query<Wait>, QueryRejection>
         return error(status_of(&failure), failure.to_string());
     }
     let pin = asked.and_then(|asked| asked.pin).map(|pin| pin.to_string());
-    tracing::info!(enabled = asked.is_some(), pin, uid = peer.uid, "switched by the API");
+    tracing::info!(
+        enabled = asked.is_some(),
+        pin,
+        uid = peer.uid,
+        "switched by the API"
+    );
     match wait {
         Some(within) if !api.engine.wait_converged(within).await => {
-            let description = format!("the switch is set, but tunnels did not converge within {}", humantime::format_duration(within));
-            json(StatusCode::GATEWAY_TIMEOUT, &NotConverged { status: "error", description, converged: false })
+            let description = format!(
+                "the switch is set, but tunnels did not converge within {}",
+                humantime::format_duration(within)
+            );
+            json(
+                StatusCode::GATEWAY_TIMEOUT,
+                &NotConverged {
+                    status: "error",
+                    description,
+                    converged: false,
+                },
+            )
         }
-        Some(_) | None => json(StatusCode::OK, &Outcome { status: "ok", description: None }),
+        Some(_) | None => json(
+            StatusCode::OK,
+            &Outcome {
+                status: "ok",
+                description: None,
+            },
+        ),
     }
 }
 
@@ -146,7 +187,10 @@ fn parse_wait(wait: Wait) -> Result<Option<Duration>, String> {
     };
     let within = values::seconds(&text).map_err(|problem| format!("wait: {problem}"))?;
     if within > LONGEST_WAIT {
-        return Err(format!("wait: at most {}", humantime::format_duration(LONGEST_WAIT)));
+        return Err(format!(
+            "wait: at most {}",
+            humantime::format_duration(LONGEST_WAIT)
+        ));
     }
     Ok(Some(within))
 }

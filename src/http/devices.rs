@@ -50,7 +50,10 @@ pub async fn v3_devices(State(api): State<Api>) -> Response {
         Ok(list) => json(StatusCode::OK, &document(&list, None)),
         Err(failure) => match ledger.latest(AllDevices) {
             Some(list) => json(StatusCode::OK, &document(&list, Some(&failure))),
-            None => error(StatusCode::SERVICE_UNAVAILABLE, format!("the list of devices cannot be read: {failure}")),
+            None => error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the list of devices cannot be read: {failure}"),
+            ),
         },
     }
 }
@@ -60,7 +63,11 @@ fn document(list: &Fetched<Devices>, error: Option<&ReadError>) -> V3Devices {
         schema: SCHEMA,
         age_seconds: list.age().as_secs_f64(),
         error: error.map(ToString::to_string),
-        devices: list.value.iter().map(|(key, device)| record(key, device)).collect(),
+        devices: list
+            .value
+            .iter()
+            .map(|(key, device)| record(key, device))
+            .collect(),
     }
 }
 
@@ -109,7 +116,15 @@ mod tests {
             if self.is_down.load(SeqCst) {
                 return Err(ReadError::Unavailable("connection refused".to_owned()));
             }
-            Ok([(key(2), accounts::Device { code: "ams1".into(), max_users: 128, ..samples::device() })].into())
+            Ok([(
+                key(2),
+                accounts::Device {
+                    code: "ams1".into(),
+                    max_users: 128,
+                    ..samples::device()
+                },
+            )]
+            .into())
         }
         fn watch(&self, _: Query) -> mpsc::Receiver<()> {
             mpsc::channel(1).1
@@ -121,26 +136,62 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn devices_are_read_once_for_all_who_ask_and_told_with_their_age_also_when_the_ledger_is_gone() {
-        let ledger = Arc::new(Counted { is_down: true.into(), ..Counted::default() });
+        let ledger = Arc::new(Counted {
+            is_down: true.into(),
+            ..Counted::default()
+        });
         let none = std::time::Duration::ZERO;
-        let settings = FetcherSettings { failure_ttl: none, ..FetcherSettings::default() };
+        let settings = FetcherSettings {
+            failure_ttl: none,
+            ..FetcherSettings::default()
+        };
         let fetcher = Fetcher::new(ledger.clone(), settings);
-        let served = serve(Cardboard { ledger: fetcher.clone(), ..Cardboard::new(Snapshot::default()) }).await;
-        let ask = || raw(&served.path, "GET /v3/devices HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
+        let served = serve(Cardboard {
+            ledger: fetcher.clone(),
+            ..Cardboard::new(Snapshot::default())
+        })
+        .await;
+        let ask = || {
+            raw(
+                &served.path,
+                "GET /v3/devices HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+            )
+        };
         let refused = ask();
-        assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("cannot be read: connection refused"), "{refused}");
+        assert!(
+            refused.starts_with("HTTP/1.1 503 ") && refused.contains("cannot be read: connection refused"),
+            "{refused}"
+        );
         ledger.is_down.store(false, SeqCst);
-        let list = |answer: &str| serde_json::from_str::<V3Devices>(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let list = |answer: &str| {
+            serde_json::from_str::<V3Devices>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        };
         for _ in 0..3 {
             let told = list(&ask());
-            assert_eq!((told.error, told.devices.len(), told.devices[0].code.as_str()), (None, 1, "ams1"));
-            assert_eq!((told.devices[0].pubkey.as_str(), told.devices[0].max_users), (key(2).to_string().as_str(), 128));
+            assert_eq!(
+                (told.error, told.devices.len(), told.devices[0].code.as_str()),
+                (None, 1, "ams1")
+            );
+            assert_eq!(
+                (told.devices[0].pubkey.as_str(), told.devices[0].max_users),
+                (key(2).to_string().as_str(), 128)
+            );
         }
-        assert_eq!(ledger.reads.load(SeqCst), 2, "the failure, and one read for all three");
+        assert_eq!(
+            ledger.reads.load(SeqCst),
+            2,
+            "the failure, and one read for all three"
+        );
         ledger.is_down.store(true, SeqCst);
-        fetcher.fresh(AllDevices, Instant::now() + PATIENCE).await.unwrap_err();
+        fetcher
+            .fresh(AllDevices, Instant::now() + PATIENCE)
+            .await
+            .unwrap_err();
         let told = list(&ask());
-        assert_eq!((told.error.as_deref(), told.devices.len()), (Some("connection refused"), 1));
+        assert_eq!(
+            (told.error.as_deref(), told.devices.len()),
+            (Some("connection refused"), 1)
+        );
         assert!(told.age_seconds >= 0.0);
     }
 }

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use warren_actors::{EnableError, Handle, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_dataplane::Scope;
 use warren_ledger::Fetcher;
-use warren_state::{Fault, LearnedRoutes, Observed, Plan, Pubkey, TunnelId, desired::ManualRequest, journal::JournalEntry};
+use warren_state::{
+    Fault, LearnedRoutes, Observed, Plan, Pubkey, TunnelId, desired::ManualRequest, journal::JournalEntry,
+};
 
 /// The daemon behind the API. Only [`snapshot`](Engine::snapshot) and [`recent`](Engine::recent) are used by status:
 /// they never wait.

@@ -22,10 +22,15 @@ async fn answer(router: Router, mut request: Request) -> Response {
     let path = request.uri().path();
     let clean = cleaned(path);
     if clean != path {
-        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        let query = request
+            .uri()
+            .query()
+            .map_or_else(String::new, |query| format!("?{query}"));
         return redirect(request.method(), &format!("{clean}{query}"));
     }
-    let Some(plain) = decoded(&clean) else { return bad_request("400 Bad Request") };
+    let Some(plain) = decoded(&clean) else {
+        return bad_request("400 Bad Request");
+    };
     if plain != clean {
         *request.uri_mut() = with_path(request.uri(), &plain);
     }
@@ -48,7 +53,11 @@ fn cleaned(path: &str) -> String {
             other => parts.push(other),
         }
     }
-    let end = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    let end = if path.ends_with('/') && !parts.is_empty() {
+        "/"
+    } else {
+        ""
+    };
     format!("/{}{end}", parts.join("/"))
 }
 
@@ -58,10 +67,15 @@ fn decoded(path: &str) -> Option<String> {
     let mut rest = path;
     while let Some((before, escaped)) = rest.split_once('%') {
         let (number, after) = (escaped.get(..2)?, escaped.get(2..)?);
-        let octet = number.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(number, 16).ok())??;
+        let octet = number
+            .bytes()
+            .all(|digit| digit.is_ascii_hexdigit())
+            .then(|| u8::from_str_radix(number, 16).ok())??;
         plain.push_str(before);
         match octet {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' | b'~' => plain.push(char::from(octet)),
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' | b'~' => {
+                plain.push(char::from(octet))
+            }
             _ => plain.extend(["%", number]),
         }
         rest = after;
@@ -73,18 +87,33 @@ fn decoded(path: &str) -> Option<String> {
 fn with_path(uri: &Uri, path: &str) -> Uri {
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let mut parts = uri.clone().into_parts();
-    parts.path_and_query = format!("{path}{query}").parse::<PathAndQuery>().ok().or(parts.path_and_query);
+    parts.path_and_query = format!("{path}{query}")
+        .parse::<PathAndQuery>()
+        .ok()
+        .or(parts.path_and_query);
     Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
 fn redirect(method: &Method, to: &str) -> Response {
-    let shown = to.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;");
-    let body = if *method == Method::GET { format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n") } else { String::new() };
+    let shown = to
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&#34;")
+        .replace('\'', "&#39;");
+    let body = if *method == Method::GET {
+        format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n")
+    } else {
+        String::new()
+    };
     let mut answer = (StatusCode::TEMPORARY_REDIRECT, body).into_response();
     let headers = answer.headers_mut();
     headers.remove(header::CONTENT_TYPE);
     if *method == Method::GET || *method == Method::HEAD {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
     }
     match HeaderValue::from_str(to) {
         Ok(to) => drop(headers.insert(header::LOCATION, to)),
@@ -100,7 +129,10 @@ fn bad_request(text: &'static str) -> Response {
 
 /// Go parts the methods of a list with a comma and a space.
 fn as_go_lists(answer: &mut Response) {
-    let listed = answer.headers().get(header::ALLOW).and_then(|allow| allow.to_str().ok());
+    let listed = answer
+        .headers()
+        .get(header::ALLOW)
+        .and_then(|allow| allow.to_str().ok());
     let listed = listed.map(|allow| allow.split(',').map(str::trim).collect::<Vec<_>>().join(", "));
     if let Some(allow) = listed.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
         answer.headers_mut().insert(header::ALLOW, allow);
@@ -157,21 +189,36 @@ mod tests {
     async fn heads_of_requests_are_taken_as_go_takes_them() {
         let served = serve(Cardboard::new(Snapshot::default())).await;
         let ask = |line: &str, host: &str| {
-            let answer = raw(&served.path, &format!("{line}\r\n{host}Connection: close\r\nContent-Length: 0\r\n\r\n"));
+            let answer = raw(
+                &served.path,
+                &format!("{line}\r\n{host}Connection: close\r\nContent-Length: 0\r\n\r\n"),
+            );
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             (head.to_owned(), body.to_owned())
         };
         let idle = r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#;
-        for (target, to) in
-            [("//status", "/status"), ("/./status?x=1", "/status?x=1"), ("/v3/../status", "/status"), ("/status//", "/status/")]
-        {
+        for (target, to) in [
+            ("//status", "/status"),
+            ("/./status?x=1", "/status?x=1"),
+            ("/v3/../status", "/status"),
+            ("/status//", "/status/"),
+        ] {
             let (head, body) = ask(&format!("GET {target} HTTP/1.1"), "Host: d\r\n");
-            assert!(head.starts_with("HTTP/1.1 307 ") && head.contains(&format!("\r\nlocation: {to}")), "{head}");
-            assert!(head.contains("\r\ncontent-type: text/html; charset=utf-8"), "{head}");
+            assert!(
+                head.starts_with("HTTP/1.1 307 ") && head.contains(&format!("\r\nlocation: {to}")),
+                "{head}"
+            );
+            assert!(
+                head.contains("\r\ncontent-type: text/html; charset=utf-8"),
+                "{head}"
+            );
             assert_eq!(body, format!("<a href=\"{to}\">Temporary Redirect</a>.\n\n"));
         }
         let (head, body) = ask("POST //enable HTTP/1.1", "Host: d\r\n");
-        assert!(head.starts_with("HTTP/1.1 307 ") && head.contains("\r\nlocation: /enable") && body.is_empty(), "{head} {body}");
+        assert!(
+            head.starts_with("HTTP/1.1 307 ") && head.contains("\r\nlocation: /enable") && body.is_empty(),
+            "{head} {body}"
+        );
         for (line, status) in [
             ("GET /%73tatus HTTP/1.1", 200),
             ("GET /status HTTP/1.0", 200),
@@ -182,15 +229,29 @@ mod tests {
         ] {
             let host = if line.ends_with("1.0") { "" } else { "Host: d\r\n" };
             let (head, body) = ask(line, host);
-            assert_eq!(head.split(' ').nth(1), Some(status.to_string().as_str()), "{line}: {head}");
+            assert_eq!(
+                head.split(' ').nth(1),
+                Some(status.to_string().as_str()),
+                "{line}: {head}"
+            );
             assert!(status != 200 || body == idle, "{line}: {body}");
-            assert_eq!(head.contains("\r\nx-content-type-options: nosniff"), status == 404, "{line}: {head}");
+            assert_eq!(
+                head.contains("\r\nx-content-type-options: nosniff"),
+                status == 404,
+                "{line}: {head}"
+            );
         }
         let (head, body) = ask("GET /status HTTP/1.1", "");
-        assert!(head.starts_with("HTTP/1.1 400 ") && head.contains("\r\nconnection: close"), "{head}");
+        assert!(
+            head.starts_with("HTTP/1.1 400 ") && head.contains("\r\nconnection: close"),
+            "{head}"
+        );
         assert_eq!(body, "400 Bad Request: missing required Host header");
         let (head, body) = ask("POST /status HTTP/1.1", "Host: d\r\n");
-        assert!(head.contains("\r\nallow: GET, HEAD\r\n") && head.contains("\r\nx-content-type-options: nosniff"), "{head}");
+        assert!(
+            head.contains("\r\nallow: GET, HEAD\r\n") && head.contains("\r\nx-content-type-options: nosniff"),
+            "{head}"
+        );
         assert_eq!(body, "Method Not Allowed\n");
     }
 }

@@ -133,7 +133,10 @@ pub(super) fn routes(api: &Api) -> Router<Api> {
     if api.config.latency_options().is_none() {
         return Router::new();
     }
-    Router::new().route("/latency", get(latency)).route("/v2/latency", get(v2_latency)).route("/v3/latency", get(v3_latency))
+    Router::new()
+        .route("/latency", get(latency))
+        .route("/v2/latency", get(v2_latency))
+        .route("/v3/latency", get(v3_latency))
 }
 
 /// How far devices are: those that were measured, the nearest first, as JSON that the reference declares to be text. Not found
@@ -152,14 +155,29 @@ pub async fn v2_latency(State(api): State<Api>) -> Response {
 /// Everything about latency: loss, history and jitter of each address, and how probing goes.
 #[utoipa::path(get, path = "/v3/latency", responses((status = 200, body = V3Latency), (status = 404, content_type = "text/plain", body = String)))]
 pub async fn v3_latency(State(api): State<Api>) -> Response {
-    json(StatusCode::OK, &v3(&api.engine.snapshot(), api.config.latency.probe_interval.0))
+    json(
+        StatusCode::OK,
+        &v3(&api.engine.snapshot(), api.config.latency.probe_interval.0),
+    )
 }
 
 /// The body of `/v2/latency`.
 #[must_use]
 pub fn v2(snapshot: &Snapshot) -> V2Latency {
-    let Some(status) = &snapshot.latency else { return V2Latency { ready: false, results: Vec::new() } };
-    V2Latency { ready: status.is_ready, results: status.targets.iter().filter_map(|report| record(report)).collect() }
+    let Some(status) = &snapshot.latency else {
+        return V2Latency {
+            ready: false,
+            results: Vec::new(),
+        };
+    };
+    V2Latency {
+        ready: status.is_ready,
+        results: status
+            .targets
+            .iter()
+            .filter_map(|report| record(report))
+            .collect(),
+    }
 }
 
 fn v3(snapshot: &Snapshot, interval: Duration) -> V3Latency {
@@ -180,9 +198,15 @@ fn v3(snapshot: &Snapshot, interval: Duration) -> V3Latency {
         socket: status.socket.map(str::to_owned),
         socket_error: status.socket_error.clone(),
         devices: status.devices,
-        devices_age_seconds: status.devices_read_at.map(|at| snapshot.at.since(at).as_secs_f64()),
+        devices_age_seconds: status
+            .devices_read_at
+            .map(|at| snapshot.at.since(at).as_secs_f64()),
         devices_error: status.devices_error.clone(),
-        targets: status.targets.iter().map(|report| target(snapshot, report)).collect(),
+        targets: status
+            .targets
+            .iter()
+            .map(|report| target(snapshot, report))
+            .collect(),
     }
 }
 
@@ -214,7 +238,11 @@ fn target(snapshot: &Snapshot, report: &TargetReport) -> TargetLatency {
         reachable: report.latest().map(Measured::is_reachable),
         smoothed_ns: report.smoothed.map(unsigned),
         jitter_ns: unsigned(report.jitter),
-        history: report.history.iter().map(|measured| round(snapshot, measured)).collect(),
+        history: report
+            .history
+            .iter()
+            .map(|measured| round(snapshot, measured))
+            .collect(),
     }
 }
 

@@ -106,7 +106,9 @@ enum Wrong {
     NotProvisioned(String),
     #[error("error during tunnel removal: {0}")]
     NotRemoved(String),
-    #[error("this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it")]
+    #[error(
+        "this host is a gateway: its tunnels are those of its users on the ledger, and none is provisioned or removed past it"
+    )]
     Gateway,
 }
 
@@ -119,7 +121,11 @@ enum Wrong {
     (status = 408, content_type = "text/plain", body = String),
     (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
     (status = 413, content_type = "text/plain", body = String)))]
-pub async fn provision(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
+pub async fn provision(
+    State(api): State<Api>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
     let body = match admitted(&api, peer, request).await {
         Ok(body) => body,
         Err(refusal) => return *refusal,
@@ -143,7 +149,11 @@ pub async fn provision(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Pe
     (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
     (status = 413, content_type = "text/plain", body = String),
     (status = 500, content_type = "text/plain", body = String)))]
-pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request) -> Response {
+pub async fn remove(
+    State(api): State<Api>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+) -> Response {
     let body = match admitted(&api, peer, request).await {
         Ok(body) => body,
         Err(refusal) => return *refusal,
@@ -161,7 +171,10 @@ pub async fn remove(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>
             tracing::info!(uid = peer.uid, "removed by the API");
             done()
         }
-        Err(failure) => failed(StatusCode::INTERNAL_SERVER_ERROR, &Wrong::NotRemoved(failure.to_string())),
+        Err(failure) => failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &Wrong::NotRemoved(failure.to_string()),
+        ),
     }
 }
 
@@ -172,24 +185,42 @@ async fn admitted(api: &Api, peer: Peer, request: Request) -> Result<Vec<u8>, Bo
     if api.config.role == RoleChoice::Gateway {
         return Err(Box::new(failed(StatusCode::CONFLICT, &Wrong::Gateway)));
     }
-    body_within(request, PATIENCE).await.map(Into::into).map_err(Box::new)
+    body_within(request, PATIENCE)
+        .await
+        .map(Into::into)
+        .map_err(Box::new)
 }
 
 async fn try_provision(api: &Api, body: &[u8]) -> Result<(), Wrong> {
     let asked: ProvisionRequest = body::read_some(body, &MEMBERS).map_err(Wrong::MalformedProvision)?;
     let parts = Parts::of(&asked)?;
-    let kind = asked.user_type.as_deref().unwrap_or_default().parse::<ServiceKind>();
+    let kind = asked
+        .user_type
+        .as_deref()
+        .unwrap_or_default()
+        .parse::<ServiceKind>();
     let kind = kind.map_err(|_| Wrong::NotProvisioned("unsupported user type".to_owned()))?;
     let source = match parts.source {
         Some(source) => source,
         None => source_towards(api, parts.request.destination).await?,
     };
-    let request = ManualRequest { kind, source, ..parts.request };
-    api.engine.provision(request).await.map_err(|failure| Wrong::NotProvisioned(failure.to_string()))
+    let request = ManualRequest {
+        kind,
+        source,
+        ..parts.request
+    };
+    api.engine
+        .provision(request)
+        .await
+        .map_err(|failure| Wrong::NotProvisioned(failure.to_string()))
 }
 
 async fn source_towards(api: &Api, destination: Ipv4Addr) -> Result<Ipv4Addr, Wrong> {
-    let source = timeout(PATIENCE, api.engine.resolve_source(destination)).await.ok().and_then(Result::ok).flatten();
+    let source = timeout(PATIENCE, api.engine.resolve_source(destination))
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .flatten();
     source.ok_or_else(|| Wrong::NotProvisioned(format!("there is no route to {destination}")))
 }
 
@@ -209,44 +240,73 @@ impl Parts {
             destination,
             tunnel_net: tunnel_net(asked.tunnel_net.as_deref().unwrap_or_default())?,
             dz_ip: address("doublezero_ip", asked.doublezero_ip.as_deref())?,
-            prefixes: list("doublezero_prefixes", asked.doublezero_prefixes.as_deref(), prefix)?,
+            prefixes: list(
+                "doublezero_prefixes",
+                asked.doublezero_prefixes.as_deref(),
+                prefix,
+            )?,
             publish: list("mcast_pub_groups", asked.mcast_pub_groups.as_deref(), group)?,
             subscribe: list("mcast_sub_groups", asked.mcast_sub_groups.as_deref(), group)?,
             rendezvous_point: rendezvous_point(asked.mcast_rp_address.as_deref())?,
             local_asn: Asn(asked.bgp_local_asn.unwrap_or_default()),
             peer_asn: Asn(asked.bgp_remote_asn.unwrap_or_default()),
         };
-        Ok(Self { source: address("tunnel_src", asked.tunnel_src.as_deref())?, request })
+        Ok(Self {
+            source: address("tunnel_src", asked.tunnel_src.as_deref())?,
+            request,
+        })
     }
 }
 
 fn class(user_type: Option<&str>) -> ServiceClass {
-    user_type.and_then(|text| text.parse::<ServiceKind>().ok()).map_or(ServiceClass::Unicast, ServiceKind::class)
+    user_type
+        .and_then(|text| text.parse::<ServiceKind>().ok())
+        .map_or(ServiceClass::Unicast, ServiceKind::class)
 }
 
 /// The tunnel of this class that the client has. One on its way out is it only while there is no other.
 fn the_one_of(api: &Api, class: ServiceClass) -> Option<TunnelId> {
     let snapshot = api.engine.snapshot();
-    let of_class = snapshot.tunnels.values().filter(|report| report.spec.as_ref().is_some_and(|spec| spec.kind.class() == class));
-    of_class.min_by_key(|report| matches!(report.phase, Phase::Draining | Phase::Removed)).map(|report| report.tunnel)
+    let of_class = snapshot.tunnels.values().filter(|report| {
+        report
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.kind.class() == class)
+    });
+    of_class
+        .min_by_key(|report| matches!(report.phase, Phase::Draining | Phase::Removed))
+        .map(|report| report.tunnel)
 }
 
 fn malformed(name: &str, text: &str, expected: &str) -> Wrong {
-    Wrong::MalformedProvision(format!("{name}: {:?} is not {expected}", text.chars().take(64).collect::<String>()))
+    Wrong::MalformedProvision(format!(
+        "{name}: {:?} is not {expected}",
+        text.chars().take(64).collect::<String>()
+    ))
 }
 
 fn address(name: &str, text: Option<&str>) -> Result<Option<Ipv4Addr>, Wrong> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    text.parse().map(Some).map_err(|_| malformed(name, text, "an IPv4 address"))
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|_| malformed(name, text, "an IPv4 address"))
 }
 
 fn rendezvous_point(text: Option<&str>) -> Result<Option<Ipv4Addr>, Wrong> {
-    address("mcast_rp_address", text).map_err(|_| Wrong::Invalid("mcast_rp_address is not an IPv4 address".to_owned()))
+    address("mcast_rp_address", text)
+        .map_err(|_| Wrong::Invalid("mcast_rp_address is not an IPv4 address".to_owned()))
 }
 
 fn tunnel_net(text: &str) -> Result<RawNet, Wrong> {
-    let net: Ipv4Net = text.parse().map_err(|_| malformed("tunnel_net", text, "a network such as 169.254.0.0/31"))?;
-    Ok(RawNet { address: RawIp(net.addr()), prefix_len: net.prefix_len() })
+    let net: Ipv4Net = text
+        .parse()
+        .map_err(|_| malformed("tunnel_net", text, "a network such as 169.254.0.0/31"))?;
+    Ok(RawNet {
+        address: RawIp(net.addr()),
+        prefix_len: net.prefix_len(),
+    })
 }
 
 fn group(text: &str) -> Option<Option<Ipv4Addr>> {
@@ -261,7 +321,11 @@ fn prefix(text: &str) -> Option<Option<Ipv4Net>> {
     }
 }
 
-fn list<T: Ord>(name: &str, texts: Option<&[String]>, parse: impl Fn(&str) -> Option<Option<T>>) -> Result<BTreeSet<T>, Wrong> {
+fn list<T: Ord>(
+    name: &str,
+    texts: Option<&[String]>,
+    parse: impl Fn(&str) -> Option<Option<T>>,
+) -> Result<BTreeSet<T>, Wrong> {
     let mut all = BTreeSet::new();
     for text in texts.unwrap_or_default() {
         all.extend(parse(text).ok_or_else(|| malformed(name, text, "what is expected here"))?);
@@ -277,7 +341,11 @@ fn done() -> Response {
 /// In the reference's form; unlike there, the text is escaped.
 fn failed(status: StatusCode, wrong: &Wrong) -> Response {
     let description = serde_json::Value::from(wrong.to_string());
-    (status, format!(r#"{{"status": "error", "description": {description}}}"#)).into_response()
+    (
+        status,
+        format!(r#"{{"status": "error", "description": {description}}}"#),
+    )
+        .into_response()
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ mod standing;
 
 use warren_actors::Snapshot;
 use warren_ledger::fetcher::{Counts, Kind};
-use warren_state::{ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus};
+use warren_state::{
+    ServiceClass, ServiceKind, SessionStatus, TableId, TunnelSpec, lifecycle::TunnelReport, view::UserStatus,
+};
 
 use super::{Api, compat};
 use crate::version;
@@ -26,7 +28,12 @@ pub fn render(snapshot: &Snapshot, api: &Api) -> Result<String, prometheus::Erro
     figures::write(&mut page, &snapshot.figures, &snapshot.ledger)?;
     liveness::datagrams(&mut page, &snapshot.figures)?;
     if let Some(status) = &snapshot.liveness {
-        liveness::write(&mut page, status, &snapshot.figures, api.config.liveness.peer_metrics)?;
+        liveness::write(
+            &mut page,
+            status,
+            &snapshot.figures,
+            api.config.liveness.peer_metrics,
+        )?;
     }
     if let Some(status) = snapshot.latency.as_ref().filter(|_| api.config.latency.metrics) {
         latency::devices(&mut page, status)?;
@@ -46,7 +53,14 @@ fn build(page: &mut Page) -> Result<(), prometheus::Error> {
         "doublezero_build_info",
         "What was built.",
         &["version", "commit", "date"],
-        [(vec![version::VERSION.to_owned(), version::COMMIT.to_owned(), version::DATE.to_owned()], 1.0)],
+        [(
+            vec![
+                version::VERSION.to_owned(),
+                version::COMMIT.to_owned(),
+                version::DATE.to_owned(),
+            ],
+            1.0,
+        )],
     )
 }
 
@@ -58,13 +72,16 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
         "doublezero_bgp_routes_installed",
         "Routes learned from the session and installed into the main table.",
         &["src", "next_hop"],
-        services.iter().filter_map(|(report, spec)| installed(report, spec)),
+        services
+            .iter()
+            .filter_map(|(report, spec)| installed(report, spec)),
     )?;
     page.gauge(
         "doublezero_reconciler_matched_users",
         "Activated users of this host on the ledger.",
         &["service_type"],
-        [ServiceClass::Unicast, ServiceClass::Multicast].map(|class| (vec![class.name().to_owned()], matched(snapshot, class))),
+        [ServiceClass::Unicast, ServiceClass::Multicast]
+            .map(|class| (vec![class.name().to_owned()], matched(snapshot, class))),
     )?;
     let network = api.config.ledger.env.moniker();
     let view = compat::v2_status(snapshot, network);
@@ -72,7 +89,15 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
     page.gauge(
         "doublezero_connection_info",
         "Where the tunnel goes.",
-        &["user_type", "network", "current_device", "metro", "tunnel_name", "tunnel_src", "tunnel_dst"],
+        &[
+            "user_type",
+            "network",
+            "current_device",
+            "metro",
+            "tunnel_name",
+            "tunnel_src",
+            "tunnel_dst",
+        ],
         view.services.into_iter().map(|entry| {
             let service = entry.service;
             let user_type = service.user_type.to_owned();
@@ -84,30 +109,66 @@ fn reference(page: &mut Page, snapshot: &Snapshot, api: &Api) -> Result<(), prom
 }
 
 /// A host without tunnels has one series, as there: a rule that looks for a session that is not up finds it.
-fn session_is_up(page: &mut Page, services: &[(&TunnelReport, &TunnelSpec)]) -> Result<(), prometheus::Error> {
-    let (name, help) = ("doublezero_session_is_up", "Whether the tunnel's BGP session is up.");
+fn session_is_up(
+    page: &mut Page,
+    services: &[(&TunnelReport, &TunnelSpec)],
+) -> Result<(), prometheus::Error> {
+    let (name, help) = (
+        "doublezero_session_is_up",
+        "Whether the tunnel's BGP session is up.",
+    );
     if services.is_empty() {
         return page.number(name, help, 0.0);
     }
     let up = |report: &TunnelReport| flag(report.session == SessionStatus::Up);
-    page.gauge(name, help, &["tunnel_name"], services.iter().map(|(report, spec)| (vec![spec.link.name.to_string()], up(report))))
+    page.gauge(
+        name,
+        help,
+        &["tunnel_name"],
+        services
+            .iter()
+            .map(|(report, spec)| (vec![spec.link.name.to_string()], up(report))),
+    )
 }
 
 fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let health = &snapshot.ledger;
-    let outcomes = [("success", health.reads_ok), ("error", health.reads_failed)].map(|(status, count)| (vec![status.to_owned()], count));
-    page.counter("doublezero_reconciler_polls_total", "Reads of the ledger.", &["status"], outcomes)?;
-    let age = snapshot.view_read_at.map(|read_at| snapshot.at.since(read_at).as_secs_f64());
+    let outcomes = [("success", health.reads_ok), ("error", health.reads_failed)]
+        .map(|(status, count)| (vec![status.to_owned()], count));
+    page.counter(
+        "doublezero_reconciler_polls_total",
+        "Reads of the ledger.",
+        &["status"],
+        outcomes,
+    )?;
+    let age = snapshot
+        .view_read_at
+        .map(|read_at| snapshot.at.since(read_at).as_secs_f64());
     let failing = snapshot.held.is_some();
     page.number(
         "doublezero_onchain_stale_cache_age_seconds",
         "Age of the view in force while reads fail, else 0.",
         age.filter(|_| failing).unwrap_or(0.0),
     )?;
-    page.total("warren_ledger_requests_total", "Requests sent to the ledger, retries included.", health.requests)?;
-    page.total("warren_ledger_response_bytes_total", "Bytes of response bodies as they came over the wire.", health.bytes_received)?;
-    page.total("warren_ledger_retries_total", "Requests that were sent again.", health.retries)?;
-    let websocket = [("in", health.watch_bytes_received), ("out", health.watch_bytes_sent)];
+    page.total(
+        "warren_ledger_requests_total",
+        "Requests sent to the ledger, retries included.",
+        health.requests,
+    )?;
+    page.total(
+        "warren_ledger_response_bytes_total",
+        "Bytes of response bodies as they came over the wire.",
+        health.bytes_received,
+    )?;
+    page.total(
+        "warren_ledger_retries_total",
+        "Requests that were sent again.",
+        health.retries,
+    )?;
+    let websocket = [
+        ("in", health.watch_bytes_received),
+        ("out", health.watch_bytes_sent),
+    ];
     page.counter(
         "warren_ledger_websocket_bytes_total",
         "Bytes that went over the websocket, TLS included.",
@@ -119,19 +180,54 @@ fn ledger(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error>
         "Whether requests can only go over a tunnel of this host's own just now.",
         flag(health.over_tunnel.is_some()),
     )?;
-    page.number("warren_ledger_subscribed", "Whether the ledger pushes changes to us.", flag(health.subscribed))?;
-    page.number("warren_view_stale", "Whether the view in force is older than allowed.", flag(snapshot.stale))?;
-    page.number("warren_view_held", "Whether the last read did not come into force.", flag(failing))?;
-    page.gauge("warren_view_age_seconds", "Age of the view in force.", &[], age.map(|age| (vec![], age)))?;
+    page.number(
+        "warren_ledger_subscribed",
+        "Whether the ledger pushes changes to us.",
+        flag(health.subscribed),
+    )?;
+    page.number(
+        "warren_view_stale",
+        "Whether the view in force is older than allowed.",
+        flag(snapshot.stale),
+    )?;
+    page.number(
+        "warren_view_held",
+        "Whether the last read did not come into force.",
+        flag(failing),
+    )?;
+    page.gauge(
+        "warren_view_age_seconds",
+        "Age of the view in force.",
+        &[],
+        age.map(|age| (vec![], age)),
+    )?;
     let view = snapshot.view.as_deref();
-    page.gauge("warren_view_slot", "Slot of the view in force.", &[], view.map(|view| (vec![], view.slot.0 as f64)))?;
-    page.number("warren_quarantined_accounts", "Accounts that do not decode.", view.map_or(0.0, |view| view.quarantined.len() as f64))
+    page.gauge(
+        "warren_view_slot",
+        "Slot of the view in force.",
+        &[],
+        view.map(|view| (vec![], view.slot.0 as f64)),
+    )?;
+    page.number(
+        "warren_quarantined_accounts",
+        "Accounts that do not decode.",
+        view.map_or(0.0, |view| view.quarantined.len() as f64),
+    )
 }
 
 /// All kinds of questions have a series from the start.
 fn ledger_cache(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let counted = |count: fn(Counts) -> u64| {
-        let of = move |kind: Kind| count(snapshot.ledger_cache.counts.get(&kind).copied().unwrap_or_default());
+        let of = move |kind: Kind| {
+            count(
+                snapshot
+                    .ledger_cache
+                    .counts
+                    .get(&kind)
+                    .copied()
+                    .unwrap_or_default(),
+            )
+        };
         Kind::ALL.map(|kind| (vec![kind.name().to_owned()], of(kind)))
     };
     page.counter(
@@ -146,17 +242,34 @@ fn ledger_cache(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::
         &["query"],
         counted(|counts| counts.reads),
     )?;
-    page.counter("warren_ledger_cache_failures_total", "Such reads that failed.", &["query"], counted(|counts| counts.failures))
+    page.counter(
+        "warren_ledger_cache_failures_total",
+        "Such reads that failed.",
+        &["query"],
+        counted(|counts| counts.failures),
+    )
 }
 
 fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
     let reports = || snapshot.tunnels.values().map(|report| (name(report), report));
     let phases = reports().map(|(name, report)| (vec![name, report.phase.name().to_owned()], 1.0));
-    page.gauge("warren_tunnel_phase", "The phase that the tunnel is in.", &["tunnel", "phase"], phases)?;
+    page.gauge(
+        "warren_tunnel_phase",
+        "The phase that the tunnel is in.",
+        &["tunnel", "phase"],
+        phases,
+    )?;
     let learned = reports().map(|(name, report)| (vec![name], report.learned_routes as f64));
     let failing = reports().filter_map(|(name, report)| {
         let failure = report.failure.as_ref()?;
-        Some((vec![name, failure.phase.name().to_owned(), failure.fault.class.to_string()], 1.0))
+        Some((
+            vec![
+                name,
+                failure.phase.name().to_owned(),
+                failure.fault.class.to_string(),
+            ],
+            1.0,
+        ))
     });
     page.gauge(
         "warren_tunnel_failure",
@@ -166,71 +279,179 @@ fn tunnels(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error
     )?;
     let withheld = reports().map(|(name, report)| (vec![name], report.withheld_routes.count as f64));
     let excluded = reports().map(|(name, report)| (vec![name], report.excluded_routes as f64));
-    page.gauge("warren_tunnel_excluded_routes", "Routes that the session taught us and an operator excludes.", &["tunnel"], excluded)?;
-    page.gauge("warren_tunnel_withheld_routes", "Learned routes that wait for the hosts behind them.", &["tunnel"], withheld)?;
+    page.gauge(
+        "warren_tunnel_excluded_routes",
+        "Routes that the session taught us and an operator excludes.",
+        &["tunnel"],
+        excluded,
+    )?;
+    page.gauge(
+        "warren_tunnel_withheld_routes",
+        "Learned routes that wait for the hosts behind them.",
+        &["tunnel"],
+        withheld,
+    )?;
     let postponed = reports().map(|(name, report)| (vec![name], flag(report.postponed.is_some())));
-    page.gauge("warren_tunnel_move_postponed", "Whether the tunnel stays at its old ends.", &["tunnel"], postponed)?;
-    let held = reports().map(|(name, report)| (vec![name], flag(snapshot.other_sources.contains_key(&report.tunnel))));
+    page.gauge(
+        "warren_tunnel_move_postponed",
+        "Whether the tunnel stays at its old ends.",
+        &["tunnel"],
+        postponed,
+    )?;
+    let held = reports().map(|(name, report)| {
+        (
+            vec![name],
+            flag(snapshot.other_sources.contains_key(&report.tunnel)),
+        )
+    });
     page.gauge(
         "warren_tunnel_source_held",
         "Whether another outer source address would be chosen today; the tunnel stays.",
         &["tunnel"],
         held,
     )?;
-    page.gauge("warren_tunnel_learned_routes", "Routes that the session taught us.", &["tunnel"], learned)?;
+    page.gauge(
+        "warren_tunnel_learned_routes",
+        "Routes that the session taught us.",
+        &["tunnel"],
+        learned,
+    )?;
     let attempts = reports().map(|(name, report)| (vec![name], f64::from(report.attempts)));
-    page.gauge("warren_tunnel_failed_attempts", "Failed attempts in a row.", &["tunnel"], attempts)?;
+    page.gauge(
+        "warren_tunnel_failed_attempts",
+        "Failed attempts in a row.",
+        &["tunnel"],
+        attempts,
+    )?;
     let repairs = reports().map(|(name, report)| (vec![name], report.repairs));
-    page.counter("warren_tunnel_repairs_total", "How often the tunnel was mended.", &["tunnel"], repairs)?;
+    page.counter(
+        "warren_tunnel_repairs_total",
+        "How often the tunnel was mended.",
+        &["tunnel"],
+        repairs,
+    )?;
     let contested = reports().map(|(name, report)| (vec![name], flag(report.contest.is_some())));
-    page.gauge("warren_tunnel_contested", "Whether something else changes the tunnel again and again.", &["tunnel"], contested)?;
+    page.gauge(
+        "warren_tunnel_contested",
+        "Whether something else changes the tunnel again and again.",
+        &["tunnel"],
+        contested,
+    )?;
     let manual = snapshot.tunnels.keys().filter(|id| id.is_manual()).count();
-    page.number("warren_manual_tunnels", "Tunnels that were provisioned through the API, past the ledger.", manual as f64)?;
+    page.number(
+        "warren_manual_tunnels",
+        "Tunnels that were provisioned through the API, past the ledger.",
+        manual as f64,
+    )?;
     let exclusion = &snapshot.exclusion;
-    page.number("warren_route_exclusion_entries", "Destinations that no session may teach us.", exclusion.list.len() as f64)?;
+    page.number(
+        "warren_route_exclusion_entries",
+        "Destinations that no session may teach us.",
+        exclusion.list.len() as f64,
+    )?;
     page.number(
         "warren_route_exclusion_failed",
         "Whether the file with the excluded destinations cannot be used: what it said before holds.",
         flag(exclusion.error.is_some()),
     )?;
-    page.number("warren_refused_users", "Users whose tunnel is not built.", snapshot.refused.len() as f64)
+    page.number(
+        "warren_refused_users",
+        "Users whose tunnel is not built.",
+        snapshot.refused.len() as f64,
+    )
 }
 
 fn daemon(page: &mut Page, snapshot: &Snapshot) -> Result<(), prometheus::Error> {
-    let by_name = |map: &imbl::OrdMap<&'static str, u64>| map.iter().map(|(name, n)| (vec![(*name).to_owned()], *n)).collect::<Vec<_>>();
-    page.number("warren_enabled", "The enable switch.", flag(snapshot.switch.has_tunnels()))?;
+    let by_name = |map: &imbl::OrdMap<&'static str, u64>| {
+        map.iter()
+            .map(|(name, n)| (vec![(*name).to_owned()], *n))
+            .collect::<Vec<_>>()
+    };
+    page.number(
+        "warren_enabled",
+        "The enable switch.",
+        flag(snapshot.switch.has_tunnels()),
+    )?;
     let (unknown, problem) = (snapshot.switch.is_unknown(), snapshot.store_problem.is_some());
-    page.number("warren_switch_unknown", "Held: the switch cannot be read. Tunnels stay as they are until it is set.", flag(unknown))?;
-    page.number("warren_store_failed", "Whether the store cannot be written, or only a part of it.", flag(problem))?;
-    page.number("warren_converged", "Whether desired and observed agree.", flag(snapshot.converged))?;
+    page.number(
+        "warren_switch_unknown",
+        "Held: the switch cannot be read. Tunnels stay as they are until it is set.",
+        flag(unknown),
+    )?;
+    page.number(
+        "warren_store_failed",
+        "Whether the store cannot be written, or only a part of it.",
+        flag(problem),
+    )?;
+    page.number(
+        "warren_converged",
+        "Whether desired and observed agree.",
+        flag(snapshot.converged),
+    )?;
     page.number(
         "warren_client_ip_held",
         "Whether another public address would be chosen for this host today; the one in force stays.",
         flag(snapshot.other_client_ip.is_some()),
     )?;
-    page.number("warren_generation", "The last plan handed out.", snapshot.generation.0 as f64)?;
-    page.number("warren_uptime_seconds", "For how long the daemon has run.", snapshot.at.elapsed().as_secs_f64())?;
-    page.counter("warren_actor_restarts_total", "Restarts of actors.", &["actor"], by_name(&snapshot.restarts))?;
-    page.counter("warren_invariant_broken_total", "Broken invariants: defects of ours.", &["name"], by_name(&snapshot.invariants_broken))?;
-    page.counter("warren_events_total", "Events since the start.", &["event"], by_name(&snapshot.events))?;
+    page.number(
+        "warren_generation",
+        "The last plan handed out.",
+        snapshot.generation.0 as f64,
+    )?;
+    page.number(
+        "warren_uptime_seconds",
+        "For how long the daemon has run.",
+        snapshot.at.elapsed().as_secs_f64(),
+    )?;
+    page.counter(
+        "warren_actor_restarts_total",
+        "Restarts of actors.",
+        &["actor"],
+        by_name(&snapshot.restarts),
+    )?;
+    page.counter(
+        "warren_invariant_broken_total",
+        "Broken invariants: defects of ours.",
+        &["name"],
+        by_name(&snapshot.invariants_broken),
+    )?;
+    page.counter(
+        "warren_events_total",
+        "Events since the start.",
+        &["event"],
+        by_name(&snapshot.events),
+    )?;
     let backend = vec![snapshot.capabilities.backend.clone()];
-    page.gauge("warren_dataplane_info", "What makes tunnels real.", &["backend"], [(backend, 1.0)])
+    page.gauge(
+        "warren_dataplane_info",
+        "What makes tunnels real.",
+        &["backend"],
+        [(backend, 1.0)],
+    )
 }
 
 fn installed(report: &TunnelReport, spec: &TunnelSpec) -> Option<(Vec<String>, f64)> {
     let bgp = spec.bgp.as_ref()?;
     let install = bgp.install.filter(|install| install.table == TableId::MAIN)?;
-    Some((vec![install.source.to_string(), bgp.peer_address.to_string()], report.learned_routes as f64))
+    Some((
+        vec![install.source.to_string(), bgp.peer_address.to_string()],
+        report.learned_routes as f64,
+    ))
 }
 
 fn matched(snapshot: &Snapshot, class: ServiceClass) -> f64 {
     let users = snapshot.view.iter().flat_map(|view| view.users.values());
     let activated = users.filter(|user| user.status == UserStatus::Activated);
-    activated.filter(|user| user.kind.map(ServiceKind::class) == Ok(class)).count() as f64
+    activated
+        .filter(|user| user.kind.map(ServiceKind::class) == Ok(class))
+        .count() as f64
 }
 
 fn name(report: &TunnelReport) -> String {
-    report.spec.as_ref().map_or_else(|| report.tunnel.to_string(), |spec| spec.link.name.to_string())
+    report
+        .spec
+        .as_ref()
+        .map_or_else(|| report.tunnel.to_string(), |spec| spec.link.name.to_string())
 }
 
 fn flag(on: bool) -> f64 {

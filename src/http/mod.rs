@@ -98,7 +98,12 @@ fn routes_of(api: Api) -> Router {
 
 /// What is served on TCP: metrics only.
 pub fn metrics_router(api: Api) -> Router {
-    head::as_go(Router::new().route("/metrics", get(reads::metrics)).fallback(not_found).with_state(api))
+    head::as_go(
+        Router::new()
+            .route("/metrics", get(reads::metrics))
+            .fallback(not_found)
+            .with_state(api),
+    )
 }
 
 async fn not_found() -> Response {
@@ -111,7 +116,12 @@ async fn method_not_allowed() -> Response {
 
 /// An error as Go's `http.Error` tells it.
 pub(crate) fn text_error(status: StatusCode, text: &str) -> Response {
-    (status, [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], format!("{text}\n")).into_response()
+    (
+        status,
+        [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")],
+        format!("{text}\n"),
+    )
+        .into_response()
 }
 
 /// JSON as Go's encoder writes it for the reference: compact, with a line feed at the end.
@@ -121,7 +131,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
             text.push('\n');
             raw_json(status, text)
         }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot write JSON: {error}\n")).into_response(),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("cannot write JSON: {error}\n"),
+        )
+            .into_response(),
     }
 }
 
@@ -134,12 +148,18 @@ pub(crate) fn json_as_text(status: StatusCode, body: &impl Serialize) -> Respons
 pub(crate) fn bare_json_as_text(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_string(body) {
         Ok(text) => as_text(raw_json(status, text)),
-        Err(error) => text_error(StatusCode::INTERNAL_SERVER_ERROR, &format!("error generating latency: {error}")),
+        Err(error) => text_error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("error generating latency: {error}"),
+        ),
     }
 }
 
 fn as_text(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     response
 }
 
@@ -150,5 +170,11 @@ pub(crate) fn raw_json(status: StatusCode, text: impl Into<Body>) -> Response {
 
 /// An error in the reference's form, always valid JSON.
 pub(crate) fn error(status: StatusCode, description: impl Into<String>) -> Response {
-    json(status, &compat::Outcome { status: "error", description: Some(description.into()) })
+    json(
+        status,
+        &compat::Outcome {
+            status: "error",
+            description: Some(description.into()),
+        },
+    )
 }

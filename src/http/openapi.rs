@@ -7,7 +7,11 @@ use super::{control, devices, latency, manual, raw_json, reads, recording, route
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "warrend", description = "The API on warrend's Unix socket.", license(name = "Apache-2.0")),
+    info(
+        title = "warrend",
+        description = "The API on warrend's Unix socket.",
+        license(name = "Apache-2.0")
+    ),
     paths(
         reads::status,
         reads::v2_status,
@@ -37,7 +41,10 @@ use super::{control, devices, latency, manual, raw_json, reads, recording, route
 struct Description;
 
 /// Other names: the path, what it stands for, and what it is called.
-const ALIASES: [(&str, &str, &str); 2] = [("/v2/enable", "/enable", "v2_enable"), ("/v2/disable", "/disable", "v2_disable")];
+const ALIASES: [(&str, &str, &str); 2] = [
+    ("/v2/enable", "/enable", "v2_enable"),
+    ("/v2/disable", "/disable", "v2_disable"),
+];
 
 /// This description.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object)))]
@@ -72,6 +79,9 @@ mod tests {
             std::fs::write(path, document()).unwrap();
         }
         let committed = std::fs::read_to_string(path).unwrap();
-        assert!(committed == document(), "{path} is not what the code says: run the test with WARREN_WRITE_OPENAPI=1 to write it anew");
+        assert!(
+            committed == document(),
+            "{path} is not what the code says: run the test with WARREN_WRITE_OPENAPI=1 to write it anew"
+        );
     }
 }

@@ -48,27 +48,52 @@ impl Guard {
     /// When it may not.
     pub async fn admit(self: Arc<Self>, peer: Peer) -> Result<(), Refusal> {
         let refusal = Refusal { uid: peer.uid };
-        let decision = tokio::task::spawn_blocking(move || decide(peer, self.own_uid, &privileged_groups(), memberships)).await;
-        if decision.unwrap_or(false) { Ok(()) } else { Err(refusal) }
+        let decision = tokio::task::spawn_blocking(move || {
+            decide(peer, self.own_uid, &privileged_groups(), memberships)
+        })
+        .await;
+        if decision.unwrap_or(false) {
+            Ok(())
+        } else {
+            Err(refusal)
+        }
     }
 }
 
 /// The decision, with everything that the system knows as an argument. `memberships` is only asked when it matters.
-fn decide(peer: Peer, own_uid: u32, privileged: &BTreeSet<u32>, memberships: impl Fn(u32, u32) -> Vec<u32>) -> bool {
+fn decide(
+    peer: Peer,
+    own_uid: u32,
+    privileged: &BTreeSet<u32>,
+    memberships: impl Fn(u32, u32) -> Vec<u32>,
+) -> bool {
     let (Some(uid), Some(gid)) = (peer.uid, peer.gid) else {
         return false;
     };
-    uid == 0 || uid == own_uid || privileged.contains(&gid) || memberships(uid, gid).iter().any(|group| privileged.contains(group))
+    uid == 0
+        || uid == own_uid
+        || privileged.contains(&gid)
+        || memberships(uid, gid)
+            .iter()
+            .any(|group| privileged.contains(group))
 }
 
 fn privileged_groups() -> BTreeSet<u32> {
-    GROUPS.iter().filter_map(|name| Group::from_name(name).ok().flatten()).map(|group| group.gid.as_raw()).collect()
+    GROUPS
+        .iter()
+        .filter_map(|name| Group::from_name(name).ok().flatten())
+        .map(|group| group.gid.as_raw())
+        .collect()
 }
 
 fn memberships(uid: u32, gid: u32) -> Vec<u32> {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     let name = user.and_then(|user| CString::new(user.name).ok());
-    name.and_then(|name| getgrouplist(&name, Gid::from_raw(gid)).ok()).unwrap_or_default().into_iter().map(Gid::as_raw).collect()
+    name.and_then(|name| getgrouplist(&name, Gid::from_raw(gid)).ok())
+        .unwrap_or_default()
+        .into_iter()
+        .map(Gid::as_raw)
+        .collect()
 }
 
 impl Peer {
@@ -76,7 +101,10 @@ impl Peer {
     #[must_use]
     pub fn of(stream: &UnixStream) -> Self {
         let credentials = stream.peer_cred().ok();
-        Self { uid: credentials.as_ref().map(|peer| peer.uid()), gid: credentials.as_ref().map(|peer| peer.gid()) }
+        Self {
+            uid: credentials.as_ref().map(|peer| peer.uid()),
+            gid: credentials.as_ref().map(|peer| peer.gid()),
+        }
     }
 }
 
@@ -90,7 +118,15 @@ mod tests {
     #[test]
     fn root_the_daemons_user_and_members_of_the_groups_may_change_things_and_nobody_else() {
         let may = |uid, gid, groups: &[u32]| {
-            decide(Peer { uid: Some(uid), gid: Some(gid) }, OWN, &BTreeSet::from([GROUP]), |_, _| groups.to_vec())
+            decide(
+                Peer {
+                    uid: Some(uid),
+                    gid: Some(gid),
+                },
+                OWN,
+                &BTreeSet::from([GROUP]),
+                |_, _| groups.to_vec(),
+            )
         };
         assert!(may(0, 0, &[]));
         assert!(may(OWN, 5, &[]));
@@ -102,11 +138,24 @@ mod tests {
 
     #[test]
     fn a_peer_that_the_kernel_does_not_name_may_only_read() {
-        assert!(!decide(Peer { uid: None, gid: None }, OWN, &BTreeSet::from([GROUP]), |_, _| vec![GROUP]));
+        assert!(!decide(
+            Peer { uid: None, gid: None },
+            OWN,
+            &BTreeSet::from([GROUP]),
+            |_, _| vec![GROUP]
+        ));
     }
 
     #[test]
     fn without_the_groups_on_the_system_only_root_and_the_daemons_user_are_left() {
-        assert!(!decide(Peer { uid: Some(1000), gid: Some(1000) }, OWN, &BTreeSet::new(), |_, _| vec![1000]));
+        assert!(!decide(
+            Peer {
+                uid: Some(1000),
+                gid: Some(1000)
+            },
+            OWN,
+            &BTreeSet::new(),
+            |_, _| vec![1000]
+        ));
     }
 }

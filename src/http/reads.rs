@@ -43,14 +43,25 @@ pub async fn v2_status(State(api): State<Api>) -> Response {
 pub async fn config(State(api): State<Api>) -> Response {
     let ledger = &api.config.ledger;
     let rpc_url = ledger.urls.first().map(|url| url.redacted()).unwrap_or_default();
-    json(StatusCode::OK, &ConfigReply { program_id: ledger.program_id.to_string(), rpc_url })
+    json(
+        StatusCode::OK,
+        &ConfigReply {
+            program_id: ledger.program_id.to_string(),
+            rpc_url,
+        },
+    )
 }
 
 /// Metrics in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics(State(api): State<Api>) -> Response {
     match api.rendered.metrics(&api).await {
-        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Ok(text) => (
+            StatusCode::OK,
+            [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)],
+            text,
+        )
+            .into_response(),
         Err(failure) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{failure}\n")).into_response(),
     }
 }
@@ -59,7 +70,14 @@ pub async fn metrics(State(api): State<Api>) -> Response {
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
 pub async fn healthz(State(api): State<Api>) -> Response {
     let ok = api.engine.progress();
-    health(ok, if ok { vec![] } else { vec!["the reconciler makes no progress".to_owned()] })
+    health(
+        ok,
+        if ok {
+            vec![]
+        } else {
+            vec!["the reconciler makes no progress".to_owned()]
+        },
+    )
 }
 
 /// Whether the daemon knows what it should do: its role, and a view that is not stale.
@@ -78,12 +96,20 @@ pub async fn v3_status(State(api): State<Api>) -> Response {
 /// What would be done now: observes, plans, and changes nothing.
 #[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
 pub async fn v3_plan(State(api): State<Api>) -> Response {
-    match tokio::time::timeout(PATIENCE, api.shared.plan(&api.engine)).await.ok().flatten().as_deref() {
+    match tokio::time::timeout(PATIENCE, api.shared.plan(&api.engine))
+        .await
+        .ok()
+        .flatten()
+        .as_deref()
+    {
         Some(Ok(plan)) => json(StatusCode::OK, &v3::plan(plan, &api.engine.snapshot())),
         Some(Err(failure @ (PlanError::Observe(_) | PlanError::NotReady(_) | PlanError::Stopping))) => {
             error(StatusCode::SERVICE_UNAVAILABLE, failure.to_string())
         }
-        None => error(StatusCode::SERVICE_UNAVAILABLE, "the dataplane did not answer in time"),
+        None => error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the dataplane did not answer in time",
+        ),
     }
 }
 
@@ -105,6 +131,10 @@ fn rendered(body: Result<Bytes, String>) -> Response {
 }
 
 fn health(ok: bool, reasons: Vec<String>) -> Response {
-    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ok {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     json(status, &v3::Health { ok, reasons })
 }

@@ -18,7 +18,11 @@ pub async fn recording(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Pe
     if let Err(refusal) = api.guard.clone().admit(peer).await {
         return error(StatusCode::FORBIDDEN, refusal.to_string());
     }
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], api.engine.recording()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        api.engine.recording(),
+    )
+        .into_response()
 }
 
 #[cfg(test)]
@@ -37,9 +41,15 @@ mod tests {
         let nobody = Peer { uid: None, gid: None };
         let refused = recording(State(api.clone()), ConnectInfo(nobody)).await;
         assert_eq!(refused.status(), StatusCode::FORBIDDEN);
-        let root = Peer { uid: Some(0), gid: Some(0) };
+        let root = Peer {
+            uid: Some(0),
+            gid: Some(0),
+        };
         let answer = recording(State(api), ConnectInfo(root)).await;
-        assert_eq!((answer.status(), &answer.headers()[header::CONTENT_TYPE]), (StatusCode::OK, &"application/x-ndjson".parse().unwrap()));
+        assert_eq!(
+            (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+            (StatusCode::OK, &"application/x-ndjson".parse().unwrap())
+        );
         assert_eq!(&*to_bytes(answer.into_body(), 100).await.unwrap(), b"{}\n");
     }
 }

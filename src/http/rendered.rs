@@ -60,7 +60,9 @@ impl Rendered {
     pub async fn metrics(&self, api: &Api) -> Result<Bytes, String> {
         let of = api.clone();
         let render = move |(): &mut (), snapshot: &Snapshot| {
-            metrics::render(snapshot, &of).map(Bytes::from).map_err(|failure| format!("cannot write metrics: {failure}"))
+            metrics::render(snapshot, &of)
+                .map(Bytes::from)
+                .map_err(|failure| format!("cannot write metrics: {failure}"))
         };
         latest(api, &self.metrics, &self.counting, render).await
     }
@@ -68,7 +70,12 @@ impl Rendered {
 
 /// The answer for the state as it is published now. Who waits for another's turn takes what that one rendered, unless the state
 /// was published anew meanwhile: nobody gets an answer that is older than the question.
-async fn latest<S, R>(api: &Api, kept: &Arc<Kept>, renderer: &Arc<Mutex<S>>, render: R) -> Result<Bytes, String>
+async fn latest<S, R>(
+    api: &Api,
+    kept: &Arc<Kept>,
+    renderer: &Arc<Mutex<S>>,
+    render: R,
+) -> Result<Bytes, String>
 where
     S: Default + Send + 'static,
     R: FnOnce(&mut S, &Snapshot) -> Result<Bytes, String> + Send + 'static,
@@ -93,11 +100,16 @@ where
     if is_short {
         return work();
     }
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|failure| Err(failure.to_string()))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|failure| Err(failure.to_string()))
 }
 
 fn of(kept: &Kept, snapshot: &Arc<Snapshot>) -> Option<Bytes> {
-    kept.load().as_deref().filter(|(of, _)| Arc::ptr_eq(of, snapshot)).map(|(_, answer)| answer.clone())
+    kept.load()
+        .as_deref()
+        .filter(|(of, _)| Arc::ptr_eq(of, snapshot))
+        .map(|(_, answer)| answer.clone())
 }
 
 #[cfg(test)]
@@ -111,7 +123,9 @@ mod tests {
     fn daemon(tunnels: u32) -> (Api, impl Fn(Snapshot)) {
         let engine = Arc::new(Cardboard::new(gateway::snapshot(tunnels)));
         let of = Arc::clone(&engine);
-        (api(engine), move |snapshot| *of.snapshot.lock().unwrap() = Arc::new(snapshot))
+        (api(engine), move |snapshot| {
+            *of.snapshot.lock().unwrap() = Arc::new(snapshot)
+        })
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,20 +135,39 @@ mod tests {
             let first = api.rendered.v2_status(&api).await.unwrap();
             let ask = || api.rendered.v2_status(&api);
             let (second, third) = tokio::join!(ask(), ask());
-            assert_eq!([second.unwrap().as_ptr(), third.unwrap().as_ptr()], [first.as_ptr(); 2], "rendered once");
+            assert_eq!(
+                [second.unwrap().as_ptr(), third.unwrap().as_ptr()],
+                [first.as_ptr(); 2],
+                "rendered once"
+            );
             publish(gateway::snapshot(tunnels + 1));
-            let services = |body: &Bytes| serde_json::from_slice::<serde_json::Value>(body).unwrap()["services"].as_array().unwrap().len();
+            let services = |body: &Bytes| {
+                serde_json::from_slice::<serde_json::Value>(body).unwrap()["services"]
+                    .as_array()
+                    .unwrap()
+                    .len()
+            };
             assert_eq!(services(&ask().await.unwrap()), tunnels as usize + 1);
-            assert_eq!(api.rendered.status(&api).await.unwrap(), crate::http::compat::status(&api.engine.snapshot()));
+            assert_eq!(
+                api.rendered.status(&api).await.unwrap(),
+                crate::http::compat::status(&api.engine.snapshot())
+            );
             let metrics = api.rendered.metrics(&api).await.unwrap();
-            assert_eq!(api.rendered.metrics(&api).await.unwrap().as_ptr(), metrics.as_ptr());
+            assert_eq!(
+                api.rendered.metrics(&api).await.unwrap().as_ptr(),
+                metrics.as_ptr()
+            );
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn one_is_rendered_at_a_time_and_a_panic_stands_in_nobodys_way() {
         let (api, _publish) = daemon(300);
-        let (kept, renderer, times) = (Arc::<Kept>::default(), Arc::<Mutex<u8>>::default(), AtomicU32::new(0));
+        let (kept, renderer, times) = (
+            Arc::<Kept>::default(),
+            Arc::<Mutex<u8>>::default(),
+            AtomicU32::new(0),
+        );
         let times = Arc::new(times);
         let ask = || {
             let times = Arc::clone(&times);
@@ -146,7 +179,11 @@ mod tests {
         let failing = latest(&api, &kept, &renderer, |_, _| panic!("in a test"));
         assert!(failing.await.is_err());
         let (a, b, c) = tokio::join!(ask(), ask(), ask());
-        assert!([a, b, c].into_iter().all(|answer| answer.is_ok_and(|answer| answer == "x")));
+        assert!(
+            [a, b, c]
+                .into_iter()
+                .all(|answer| answer.is_ok_and(|answer| answer == "x"))
+        );
         assert_eq!(times.load(Ordering::SeqCst), 1);
     }
 }

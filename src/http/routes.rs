@@ -75,18 +75,29 @@ pub struct ResolveReply {
 #[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn routes(State(api): State<Api>) -> Response {
     let network = api.config.ledger.env.moniker();
-    answer(&api, "/routes", |snapshot, found| json(StatusCode::OK, &entries(network, snapshot, found))).await
+    answer(&api, "/routes", |snapshot, found| {
+        json(StatusCode::OK, &entries(network, snapshot, found))
+    })
+    .await
 }
 
 /// All routes that the sessions taught us: with their prefix lengths, next hops and interfaces, and whether the kernel has them.
 #[utoipa::path(get, path = "/v3/routes", responses((status = 200, body = v3::Routes), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn v3_routes(State(api): State<Api>) -> Response {
-    answer(&api, "/v3/routes", |snapshot, found| json(StatusCode::OK, &v3::routes(snapshot, found))).await
+    answer(&api, "/v3/routes", |snapshot, found| {
+        json(StatusCode::OK, &v3::routes(snapshot, found))
+    })
+    .await
 }
 
 /// Answers from one look at the dataplane, which is shared with all who ask at about the same time.
 async fn answer(api: &Api, path: &str, with: impl FnOnce(&Snapshot, &[Found<'_>]) -> Response) -> Response {
-    match timeout(PATIENCE, api.shared.routes(&api.engine)).await.ok().flatten().as_deref() {
+    match timeout(PATIENCE, api.shared.routes(&api.engine))
+        .await
+        .ok()
+        .flatten()
+        .as_deref()
+    {
         Some(Ok((learned, observed))) => {
             let snapshot = api.engine.snapshot();
             with(&snapshot, &found::all(&snapshot, learned, observed))
@@ -136,7 +147,12 @@ pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response
 fn destination(body: &[u8]) -> Result<Option<IpAddr>, String> {
     let request: ResolveRequest = body::read_some(body, &["dst"])?;
     let said = request.dst.filter(|dst| !dst.is_empty());
-    said.map(|dst| dst.parse().map(|dst: IpAddr| dst.to_canonical()).map_err(|_| format!("{dst:?} is no address"))).transpose()
+    said.map(|dst| {
+        dst.parse()
+            .map(|dst: IpAddr| dst.to_canonical())
+            .map_err(|_| format!("{dst:?} is no address"))
+    })
+    .transpose()
 }
 
 /// The body of a request, when it comes in time and is not too large.
@@ -144,7 +160,10 @@ pub(super) async fn body_within(request: Request, patience: Duration) -> Result<
     match timeout(patience, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(rejection)) => Err(rejection.into_response()),
-        Err(_elapsed) => Err(plain(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time")),
+        Err(_elapsed) => Err(plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request's body did not come in time",
+        )),
     }
 }
 
@@ -152,7 +171,10 @@ pub(super) async fn body_within(request: Request, patience: Duration) -> Result<
 /// that the kernel has.
 fn entries(network: &'static str, snapshot: &Snapshot, found: &[Found<'_>]) -> Vec<RouteEntry> {
     let mut of_address: BTreeMap<(Option<Ipv4Addr>, Ipv4Addr), RouteEntry> = BTreeMap::new();
-    for found in found.iter().filter(|found| found.is_present || found.session.is_some()) {
+    for found in found
+        .iter()
+        .filter(|found| found.is_present || found.session.is_some())
+    {
         let entry = entry(network, snapshot, found);
         let key = (found.route.source, found.route.dst.addr());
         if found.is_present || !of_address.contains_key(&key) {
@@ -177,7 +199,9 @@ fn entry(network: &'static str, snapshot: &Snapshot, found: &Found<'_>) -> Route
         liveness_state_reason: session.as_ref().and_then(|session| session.reason),
         liveness_expected_kernel_state: told(|session| session.expected_kernel_state),
         liveness_peer_mode: told(|session| session.peer_mode),
-        peer_client_version: session.as_ref().map(|session| session.peer_version.clone().unwrap_or_else(|| "0.0.0".to_owned())),
+        peer_client_version: session
+            .as_ref()
+            .map(|session| session.peer_version.clone().unwrap_or_else(|| "0.0.0".to_owned())),
     }
 }
 
@@ -204,14 +228,19 @@ mod tests {
         type Data = Bytes;
         type Error = std::convert::Infallible;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
             Poll::Pending
         }
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_come_is_not_waited_for() {
-        let refusal = body_within(Request::new(Body::new(Silent)), Duration::from_millis(10)).await.unwrap_err();
+        let refusal = body_within(Request::new(Body::new(Silent)), Duration::from_millis(10))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }

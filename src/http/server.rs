@@ -45,7 +45,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 256, unprivileged: 192, per_user: 64, head: Duration::from_secs(10) }
+        Self {
+            connections: 256,
+            unprivileged: 192,
+            per_user: 64,
+            head: Duration::from_secs(10),
+        }
     }
 }
 
@@ -76,7 +81,11 @@ impl Slots {
     /// For a daemon that runs as this user.
     #[must_use]
     pub fn new(limits: Limits, own_uid: u32) -> Self {
-        Self { limits, own_uid, taken: Arc::default() }
+        Self {
+            limits,
+            own_uid,
+            taken: Arc::default(),
+        }
     }
 
     /// Room for one more connection of this caller, when there is any.
@@ -87,7 +96,10 @@ impl Slots {
         let room = taken.connections < self.limits.connections
             && user.is_none_or(|user| {
                 taken.unprivileged.values().sum::<usize>() < self.limits.unprivileged
-                    && taken.unprivileged.get(&user).is_none_or(|own| *own < self.limits.per_user)
+                    && taken
+                        .unprivileged
+                        .get(&user)
+                        .is_none_or(|own| *own < self.limits.per_user)
             });
         if !room {
             taken.tell(peer);
@@ -97,7 +109,10 @@ impl Slots {
         if let Some(user) = user {
             *taken.unprivileged.entry(user).or_default() += 1;
         }
-        Some(Slot { taken: Arc::clone(&self.taken), user })
+        Some(Slot {
+            taken: Arc::clone(&self.taken),
+            user,
+        })
     }
 }
 
@@ -168,7 +183,12 @@ pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
     loop {
         match door.accept().await {
             Ok((stream, peer)) => match slots.take(peer) {
-                Some(slot) => attend(stream, router.clone().layer(Extension(ConnectInfo(peer))), slot, slots.limits.head),
+                Some(slot) => attend(
+                    stream,
+                    router.clone().layer(Extension(ConnectInfo(peer))),
+                    slot,
+                    slots.limits.head,
+                ),
                 None => D::refuse(stream),
             },
             Err(error) => {
@@ -179,9 +199,16 @@ pub async fn serve<D: Door>(door: D, router: Router, slots: Slots) {
     }
 }
 
-fn attend(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, router: Router, slot: Slot, head: Duration) {
+fn attend(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    slot: Slot,
+    head: Duration,
+) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(BUFFER);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .max_buf_size(BUFFER);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::spawn(async move {
         let _until_the_end = slot;
@@ -202,11 +229,22 @@ mod tests {
     const OWN: u32 = 990;
 
     fn slots() -> Slots {
-        Slots::new(Limits { connections: 5, unprivileged: 3, per_user: 2, ..Limits::default() }, OWN)
+        Slots::new(
+            Limits {
+                connections: 5,
+                unprivileged: 3,
+                per_user: 2,
+                ..Limits::default()
+            },
+            OWN,
+        )
     }
 
     fn of(uid: u32) -> Peer {
-        Peer { uid: Some(uid), gid: Some(uid) }
+        Peer {
+            uid: Some(uid),
+            gid: Some(uid),
+        }
     }
 
     #[test]

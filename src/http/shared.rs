@@ -52,13 +52,18 @@ impl Shared {
     /// Answers serve others for this long.
     #[must_use]
     pub fn fresh_for(span: Duration) -> Self {
-        Self { plan: Latest::fresh_for(span), routes: Latest::fresh_for(span) }
+        Self {
+            plan: Latest::fresh_for(span),
+            routes: Latest::fresh_for(span),
+        }
     }
 
     /// What would be done now, at most a second old. Nothing when the dataplane does not answer.
     pub async fn plan(&self, engine: &Arc<dyn Engine>) -> Option<Arc<Result<Plan, PlanError>>> {
         let asked = Arc::clone(engine);
-        self.plan.get(|| state(&**engine), async move { asked.plan().await }).await
+        self.plan
+            .get(|| state(&**engine), async move { asked.plan().await })
+            .await
     }
 
     /// What is taught and what is there, at most a second old. Nothing when the dataplane does not answer.
@@ -79,20 +84,34 @@ fn state(engine: &dyn Engine) -> State {
 
 impl<T: Send + Sync + 'static> Latest<T> {
     fn fresh_for(fresh: Duration) -> Self {
-        Self { fresh, kept: Arc::default() }
+        Self {
+            fresh,
+            kept: Arc::default(),
+        }
     }
 
     /// The answer that is kept, if it is fresh and of this state, else a new one. Who asks meanwhile waits for it. It is
     /// completed even if the one who asked goes away: asking and hanging up does not make for more of them.
-    async fn get(&self, state: impl Fn() -> State, make: impl Future<Output = T> + Send + 'static) -> Option<Arc<T>> {
+    async fn get(
+        &self,
+        state: impl Fn() -> State,
+        make: impl Future<Output = T> + Send + 'static,
+    ) -> Option<Arc<T>> {
         let mut kept = Arc::clone(&self.kept).lock_owned().await;
         let state = state();
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.state == state && kept.made.elapsed() < self.fresh) {
+        if let Some(kept) = kept
+            .as_ref()
+            .filter(|kept| kept.state == state && kept.made.elapsed() < self.fresh)
+        {
             return Some(Arc::clone(&kept.answer));
         }
         let making = tokio::spawn(async move {
             let answer = Arc::new(timeout(PATIENCE, make).await.ok()?);
-            *kept = Some(Kept { made: Instant::now(), state, answer: Arc::clone(&answer) });
+            *kept = Some(Kept {
+                made: Instant::now(),
+                state,
+                answer: Arc::clone(&answer),
+            });
             Some(answer)
         });
         making.await.ok().flatten()
@@ -118,7 +137,10 @@ mod tests {
 
     impl Maker {
         fn new() -> Self {
-            Self { made: Arc::default(), may: Arc::new(Semaphore::new(0)) }
+            Self {
+                made: Arc::default(),
+                may: Arc::new(Semaphore::new(0)),
+            }
         }
 
         async fn make(self) -> u32 {
@@ -138,7 +160,12 @@ mod tests {
         let ask = || latest.get(|| (1, Switch::On), maker.clone().make());
         let let_it = async { maker.may.add_permits(100) };
         let (first, second, third, ()) = tokio::join!(ask(), ask(), ask(), let_it);
-        assert_eq!([first, second, third, ask().await].map(Option::unwrap).map(|answer| *answer), [0; 4]);
+        assert_eq!(
+            [first, second, third, ask().await]
+                .map(Option::unwrap)
+                .map(|answer| *answer),
+            [0; 4]
+        );
         assert_eq!(maker.made(), 1);
     }
 
@@ -147,14 +174,27 @@ mod tests {
         let maker = Maker::new();
         maker.may.add_permits(100);
         let latest = Latest::fresh_for(LONG);
-        for (state, expected) in
-            [((1, Switch::On), 0), ((1, Switch::On), 0), ((2, Switch::On), 1), ((2, Switch::Off), 2), ((2, Switch::Off), 2)]
-        {
-            assert_eq!(*latest.get(|| state, maker.clone().make()).await.unwrap(), expected);
+        for (state, expected) in [
+            ((1, Switch::On), 0),
+            ((1, Switch::On), 0),
+            ((2, Switch::On), 1),
+            ((2, Switch::Off), 2),
+            ((2, Switch::Off), 2),
+        ] {
+            assert_eq!(
+                *latest.get(|| state, maker.clone().make()).await.unwrap(),
+                expected
+            );
         }
         let old_at_once = Latest::fresh_for(Duration::ZERO);
         for expected in [3, 4] {
-            assert_eq!(*old_at_once.get(|| (1, Switch::On), maker.clone().make()).await.unwrap(), expected);
+            assert_eq!(
+                *old_at_once
+                    .get(|| (1, Switch::On), maker.clone().make())
+                    .await
+                    .unwrap(),
+                expected
+            );
         }
     }
 
@@ -163,17 +203,31 @@ mod tests {
         let (latest, maker) = (Latest::fresh_for(LONG), Maker::new());
         for _ in 0..10 {
             let asked = latest.get(|| (1, Switch::On), maker.clone().make());
-            assert!(timeout(Duration::from_millis(5), asked).await.is_err(), "it may not be made yet");
+            assert!(
+                timeout(Duration::from_millis(5), asked).await.is_err(),
+                "it may not be made yet"
+            );
         }
         maker.may.add_permits(100);
-        assert_eq!(*latest.get(|| (1, Switch::On), maker.clone().make()).await.unwrap(), 0);
+        assert_eq!(
+            *latest
+                .get(|| (1, Switch::On), maker.clone().make())
+                .await
+                .unwrap(),
+            0
+        );
         assert_eq!(maker.made(), 1);
     }
 
     #[tokio::test]
     async fn one_that_fails_badly_does_not_stand_in_the_way_of_the_next() {
         let latest = Latest::fresh_for(LONG);
-        assert!(latest.get(|| (1, Switch::On), async { panic!("in a test") }).await.is_none());
+        assert!(
+            latest
+                .get(|| (1, Switch::On), async { panic!("in a test") })
+                .await
+                .is_none()
+        );
         assert_eq!(*latest.get(|| (1, Switch::On), async { 7 }).await.unwrap(), 7);
     }
 }

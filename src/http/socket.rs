@@ -49,7 +49,13 @@ pub struct SocketFile {
 /// # Errors
 /// When another daemon answers there, something else is there, or the system refuses.
 pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
-    let failed = |operation: &'static str| move |source| SocketError::Io { operation, path: path.to_owned(), source };
+    let failed = |operation: &'static str| {
+        move |source| SocketError::Io {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    };
     if let Some(directory) = path.parent() {
         make_folders(directory).map_err(failed("make the directory of"))?;
     }
@@ -58,13 +64,27 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile), SocketError> {
     listener.set_nonblocking(true).map_err(failed("listen on"))?;
     fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(failed("set the mode of"))?;
     let mut options = fs::OpenOptions::new();
-    let pin = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path).map_err(failed("look at"))?;
+    let pin = options
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW)
+        .open(path)
+        .map_err(failed("look at"))?;
     let metadata = pin.metadata().map_err(failed("look at"))?;
-    Ok((listener, SocketFile { path: path.to_owned(), inode: (metadata.dev(), metadata.ino()), _pin: pin }))
+    Ok((
+        listener,
+        SocketFile {
+            path: path.to_owned(),
+            inode: (metadata.dev(), metadata.ino()),
+            _pin: pin,
+        },
+    ))
 }
 
 fn make_folders(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
     for path in missing.into_iter().rev() {
         match fs::create_dir(path) {
             Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))?,
@@ -77,11 +97,19 @@ fn make_folders(folder: &Path) -> io::Result<()> {
 }
 
 fn clear(path: &Path) -> Result<(), SocketError> {
-    let failed = |operation: &'static str| move |source| SocketError::Io { operation, path: path.to_owned(), source };
+    let failed = |operation: &'static str| {
+        move |source| SocketError::Io {
+            operation,
+            path: path.to_owned(),
+            source,
+        }
+    };
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed("look at")(error)),
-        Ok(metadata) if !metadata.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(SocketError::NotASocket(path.to_owned()));
+        }
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
@@ -97,7 +125,8 @@ fn clear(path: &Path) -> Result<(), SocketError> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.inode);
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.inode);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
         }
@@ -120,7 +149,8 @@ mod tests {
 
     /// The umask belongs to the whole process: another one of this test program makes the socket.
     #[test]
-    fn with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are() {
+    fn with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are()
+    {
         const CHILD: &str = "WARREN_TEST_SOCKET_UMASK";
         if let Some(path) = std::env::var_os(CHILD) {
             nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
@@ -130,12 +160,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let before = mode(dir.path());
         let path = dir.path().join("deep/er/w.sock");
-        let name =
-            "http::socket::tests::with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are";
-        let child =
-            std::process::Command::new(std::env::current_exe().unwrap()).args([name, "--exact"]).env(CHILD, &path).output().unwrap();
+        let name = "http::socket::tests::with_a_strict_umask_everyone_may_still_get_to_the_socket_and_folders_that_were_there_stay_as_they_are";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact"])
+            .env(CHILD, &path)
+            .output()
+            .unwrap();
         assert!(child.status.success(), "{child:?}");
-        assert_eq!((mode(&dir.path().join("deep")), mode(&dir.path().join("deep/er")), mode(&path)), (0o755, 0o755, 0o666));
+        assert_eq!(
+            (
+                mode(&dir.path().join("deep")),
+                mode(&dir.path().join("deep/er")),
+                mode(&path)
+            ),
+            (0o755, 0o755, 0o666)
+        );
         assert_eq!(mode(dir.path()), before);
     }
 

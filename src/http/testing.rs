@@ -18,9 +18,9 @@ use tokio::{sync::mpsc, time::Instant};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
-    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec, Monotonic, Observed,
-    ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol, Sequence, ServiceKind, SessionStatus, Slot, Switch,
-    TableId, TunnelId, TunnelSpec, View,
+    Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec,
+    Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Phase, Plan, Pubkey, Route, RouteProtocol,
+    Sequence, ServiceKind, SessionStatus, Slot, Switch, TableId, TunnelId, TunnelSpec, View,
     desired::ManualRequest,
     event::Event,
     journal::JournalEntry,
@@ -117,10 +117,23 @@ impl Engine for Cardboard {
             cause: None,
             detail: None,
         };
-        let entry = |n, event| JournalEntry { epoch: warren_state::Epoch(1), sequence: Sequence(n), unix_ms: n, event };
-        let all =
-            [entry(1, event(SessionStatus::Initializing)), entry(2, Event::Switched { enabled: true }), entry(3, event(SessionStatus::Up))];
-        all.into_iter().rev().filter(|entry| entry.event.tunnel() == Some(asked)).take(most).map(Arc::new).collect()
+        let entry = |n, event| JournalEntry {
+            epoch: warren_state::Epoch(1),
+            sequence: Sequence(n),
+            unix_ms: n,
+            event,
+        };
+        let all = [
+            entry(1, event(SessionStatus::Initializing)),
+            entry(2, Event::Switched { enabled: true }),
+            entry(3, event(SessionStatus::Up)),
+        ];
+        all.into_iter()
+            .rev()
+            .filter(|entry| entry.event.tunnel() == Some(asked))
+            .take(most)
+            .map(Arc::new)
+            .collect()
     }
 
     fn recording(&self) -> Vec<u8> {
@@ -219,8 +232,18 @@ pub async fn serve_with(engine: Cardboard, words: &[&str]) -> Served {
     let (listener, file) = socket::bind(&path).unwrap();
     let listener = tokio::net::UnixListener::from_std(listener).unwrap();
     let slots = server::Slots::new(engine.limits, nix::unistd::geteuid().as_raw());
-    let server = tokio::spawn(server::serve(listener, router(api_with(Arc::new(engine), words)), slots));
-    Served { client: Client::new(&path), path, _directory: directory, _file: file, server }
+    let server = tokio::spawn(server::serve(
+        listener,
+        router(api_with(Arc::new(engine), words)),
+        slots,
+    ));
+    Served {
+        client: Client::new(&path),
+        path,
+        _directory: directory,
+        _file: file,
+        server,
+    }
 }
 
 pub fn api(engine: Arc<dyn Engine>) -> Api {
@@ -229,8 +252,12 @@ pub fn api(engine: Arc<dyn Engine>) -> Api {
 
 /// The same with more flags.
 pub fn api_with(engine: Arc<dyn Engine>, words: &[&str]) -> Api {
-    let words = ["-env=localnet", "-ledger-url=https://rpc.example.com/s3cr3t"].iter().chain(words);
-    let mut layer = config::flags::parse(words.map(|word| (*word).to_owned())).unwrap().layer;
+    let words = ["-env=localnet", "-ledger-url=https://rpc.example.com/s3cr3t"]
+        .iter()
+        .chain(words);
+    let mut layer = config::flags::parse(words.map(|word| (*word).to_owned()))
+        .unwrap()
+        .layer;
     layer.config = Some(Path::new("/dev/null").to_owned());
     Api {
         engine,
@@ -248,12 +275,32 @@ pub fn key(byte: u8) -> Pubkey {
 
 /// One unicast and one multicast tunnel, both up for 5 s, at Unix time 1,760,464,786.
 pub fn connected() -> Snapshot {
-    let users = [(key(1), user(ServiceKind::Ibrl, CLIENT)), (key(0), multicast_user())];
+    let users = [
+        (key(1), user(ServiceKind::Ibrl, CLIENT)),
+        (key(0), multicast_user()),
+    ];
     let view = View {
         slot: Slot(7),
         users: users.into(),
-        devices: [(key(2), Device { code: "ams1".into(), exchange: key(3), public_ip: DEVICE, status: 1, prefixes: vec![] })].into(),
-        exchanges: [(key(3), Exchange { code: "xams".into(), name: "Amsterdam".into() })].into(),
+        devices: [(
+            key(2),
+            Device {
+                code: "ams1".into(),
+                exchange: key(3),
+                public_ip: DEVICE,
+                status: 1,
+                prefixes: vec![],
+            },
+        )]
+        .into(),
+        exchanges: [(
+            key(3),
+            Exchange {
+                code: "xams".into(),
+                name: "Amsterdam".into(),
+            },
+        )]
+        .into(),
         groups: [(key(5), group("a", 1)), (key(6), group("b", 2))].into(),
         tenants: [(key(4), Tenant { code: "acme".into() })].into(),
         ..View::default()
@@ -265,7 +312,12 @@ pub fn connected() -> Snapshot {
         role: Some(Role::Client { client_ip: CLIENT }),
         view: Some(Arc::new(view)),
         view_read_at: Some(at(64)),
-        tunnels: [report(0, ServiceKind::Multicast, "doublezero1"), report(1, ServiceKind::Ibrl, "doublezero0")].into_iter().collect(),
+        tunnels: [
+            report(0, ServiceKind::Multicast, "doublezero1"),
+            report(1, ServiceKind::Ibrl, "doublezero0"),
+        ]
+        .into_iter()
+        .collect(),
         converged: true,
         ..Snapshot::default()
     }
@@ -273,16 +325,55 @@ pub fn connected() -> Snapshot {
 
 pub fn observed() -> Observed {
     let name = LinkName::new("doublezero0").unwrap();
-    let ours = route("203.0.113.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]);
+    let ours = route(
+        "203.0.113.0/24",
+        RouteProtocol::Bgp,
+        TableId::MAIN,
+        Some(CLIENT),
+        [169, 254, 0, 0],
+    );
     let routes = BTreeSet::from([
         ours,
-        route("203.0.113.7/32", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]),
-        route("203.0.114.0/24", RouteProtocol::Static, TableId::MAIN, Some(CLIENT), [169, 254, 0, 0]),
-        route("203.0.115.0/24", RouteProtocol::Bgp, TableId(100), Some(CLIENT), [169, 254, 0, 0]),
-        route("203.0.116.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(DEVICE), [169, 254, 0, 0]),
-        route("203.0.117.0/24", RouteProtocol::Bgp, TableId::MAIN, Some(CLIENT), [169, 254, 0, 9]),
+        route(
+            "203.0.113.7/32",
+            RouteProtocol::Bgp,
+            TableId::MAIN,
+            Some(CLIENT),
+            [169, 254, 0, 0],
+        ),
+        route(
+            "203.0.114.0/24",
+            RouteProtocol::Static,
+            TableId::MAIN,
+            Some(CLIENT),
+            [169, 254, 0, 0],
+        ),
+        route(
+            "203.0.115.0/24",
+            RouteProtocol::Bgp,
+            TableId(100),
+            Some(CLIENT),
+            [169, 254, 0, 0],
+        ),
+        route(
+            "203.0.116.0/24",
+            RouteProtocol::Bgp,
+            TableId::MAIN,
+            Some(DEVICE),
+            [169, 254, 0, 0],
+        ),
+        route(
+            "203.0.117.0/24",
+            RouteProtocol::Bgp,
+            TableId::MAIN,
+            Some(CLIENT),
+            [169, 254, 0, 9],
+        ),
     ]);
-    let owner = Owner::Ours { tunnel: TunnelId(key(1)), incarnation: Incarnation(1) };
+    let owner = Owner::Ours {
+        tunnel: TunnelId(key(1)),
+        incarnation: Incarnation(1),
+    };
     let link = ObservedLink {
         index: 5,
         name: name.clone(),
@@ -294,11 +385,34 @@ pub fn observed() -> Observed {
         mtu: 1476,
         up: true,
     };
-    Observed { links: [(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes })].into(), ..Observed::default() }
+    Observed {
+        links: [(
+            name,
+            ObservedTunnel {
+                link,
+                addresses: BTreeSet::new(),
+                routes,
+            },
+        )]
+        .into(),
+        ..Observed::default()
+    }
 }
 
-pub fn route(dst: &str, protocol: RouteProtocol, table: TableId, source: Option<Ipv4Addr>, via: [u8; 4]) -> Route {
-    Route { table, dst: dst.parse().unwrap(), via: via.into(), source, protocol }
+pub fn route(
+    dst: &str,
+    protocol: RouteProtocol,
+    table: TableId,
+    source: Option<Ipv4Addr>,
+    via: [u8; 4],
+) -> Route {
+    Route {
+        table,
+        dst: dst.parse().unwrap(),
+        via: via.into(),
+        source,
+        protocol,
+    }
 }
 
 fn at(seconds: u64) -> Monotonic {
@@ -332,11 +446,22 @@ fn report(number: u8, kind: ServiceKind, name: &str) -> (TunnelId, Arc<TunnelRep
 }
 
 fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
-    let install = InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false, liveness: None };
+    let install = InstallSpec {
+        table: TableId::MAIN,
+        source: CLIENT,
+        retain: false,
+        liveness: None,
+    };
     TunnelSpec {
         id,
         kind,
-        link: LinkSpec { name: LinkName::new(name).unwrap(), local: CLIENT, remote: DEVICE, ttl: 64, mtu: 1476 },
+        link: LinkSpec {
+            name: LinkName::new(name).unwrap(),
+            local: CLIENT,
+            remote: DEVICE,
+            ttl: 64,
+            mtu: 1476,
+        },
         dz_ip: None,
         addresses: BTreeSet::new(),
         routes: BTreeSet::new(),
@@ -348,7 +473,10 @@ fn spec(id: TunnelId, kind: ServiceKind, name: &str) -> TunnelSpec {
             peer_asn: Asn(65342),
             advertise: BTreeSet::new(),
             install: Some(install),
-            policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::new() },
+            policy: ImportPolicy {
+                max_prefixes: 100,
+                protected: BTreeSet::new(),
+            },
         }),
         multicast: None,
         exclude: Default::default(),
@@ -375,11 +503,20 @@ fn user(kind: ServiceKind, dz_ip: Ipv4Addr) -> User {
 
 fn multicast_user() -> User {
     let groups = (vec![key(6)], vec![key(5), key(6), key(7)]);
-    User { publishers: groups.0, subscribers: groups.1, ..user(ServiceKind::Multicast, Ipv4Addr::UNSPECIFIED) }
+    User {
+        publishers: groups.0,
+        subscribers: groups.1,
+        ..user(ServiceKind::Multicast, Ipv4Addr::UNSPECIFIED)
+    }
 }
 
 fn group(code: &str, last: u8) -> MulticastGroup {
-    MulticastGroup { code: code.into(), multicast_ip: Ipv4Addr::new(233, 84, 178, last), max_bandwidth: 1_000_000, status: 1 }
+    MulticastGroup {
+        code: code.into(),
+        multicast_ip: Ipv4Addr::new(233, 84, 178, last),
+        max_bandwidth: 1_000_000,
+        status: 1,
+    }
 }
 
 /// Sends bytes as they are and reads to the end.
@@ -387,7 +524,9 @@ pub fn raw(path: &std::path::Path, request: &str) -> String {
     let (path, request) = (path.to_owned(), request.to_owned());
     tokio::task::block_in_place(move || {
         let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .unwrap();
         let _refused_early = std::io::Write::write_all(&mut stream, request.as_bytes());
         let mut answer = Vec::new();
         let _reset = std::io::Read::read_to_end(&mut stream, &mut answer);

@@ -8,8 +8,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use warren_state::{
-    Asn, Core, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey, ServiceKind, Switch, TunnelSpec,
-    View,
+    Asn, Core, Incarnation, LinkKind, Monotonic, Observed, ObservedLink, ObservedTunnel, Owner, Pubkey,
+    ServiceKind, Switch, TunnelSpec, View,
     guard::AcceptedView,
     random::SplitMix64,
     reconcile::{Effect, Input, Reconciler, ReconcilerSettings, Role},
@@ -19,23 +19,55 @@ use warren_state::{
 const DEVICE: Pubkey = Pubkey([200; 32]);
 
 fn main() {
-    let tunnels = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
+    let tunnels = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(10_000);
     let view = Arc::new(view(tunnels));
     let mut random = SplitMix64::new(1);
-    let mut machine = Reconciler::new(Some(Role::Gateway { device: DEVICE }), ReconcilerSettings::default(), Incarnation(1));
+    let mut machine = Reconciler::new(
+        Some(Role::Gateway { device: DEVICE }),
+        ReconcilerSettings::default(),
+        Incarnation(1),
+    );
     let now = Monotonic::ZERO;
     let accepted = || Input::View(AcceptedView::new(Arc::clone(&view), now));
     machine.handle(now, Input::Switch(Switch::On), &mut random);
     machine.handle(now, accepted(), &mut random);
-    let asked = machine.handle(now, Input::Observed(Ok(Arc::new(Observed::default()))), &mut random);
-    let ways = asked.into_iter().filter_map(|effect| if let Effect::MeasureUnderlay(ways) = effect { Some(ways) } else { None }).flatten();
-    let effects = machine.handle(now, Input::Underlay(ways.map(|way| (way, Some(1500))).collect()), &mut random);
+    let asked = machine.handle(
+        now,
+        Input::Observed(Ok(Arc::new(Observed::default()))),
+        &mut random,
+    );
+    let ways = asked
+        .into_iter()
+        .filter_map(|effect| {
+            if let Effect::MeasureUnderlay(ways) = effect {
+                Some(ways)
+            } else {
+                None
+            }
+        })
+        .flatten();
+    let effects = machine.handle(
+        now,
+        Input::Underlay(ways.map(|way| (way, Some(1500))).collect()),
+        &mut random,
+    );
     let observed = Arc::new(realised(&effects));
     machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random);
     let by_view = measure(|| machine.handle(now, accepted(), &mut random).len());
-    let by_look = measure(|| machine.handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random).len());
+    let by_look = measure(|| {
+        machine
+            .handle(now, Input::Observed(Ok(Arc::clone(&observed))), &mut random)
+            .len()
+    });
     let ms = |span: Duration| span.as_secs_f64() * 1_000.0;
-    println!(r#"{{"tunnels": {tunnels}, "view_ms": {:.3}, "observation_ms": {:.3}}}"#, ms(by_view), ms(by_look));
+    println!(
+        r#"{{"tunnels": {tunnels}, "view_ms": {:.3}, "observation_ms": {:.3}}}"#,
+        ms(by_view),
+        ms(by_look)
+    );
 }
 
 /// The mean processor time of a pass; others on the machine do not count.
@@ -51,12 +83,19 @@ fn measure(mut pass: impl FnMut() -> usize) -> Duration {
 /// Of this thread so far, as of the last tick of the clock (proc_pid_schedstat(5)).
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
+    Duration::from_nanos(
+        text.split(' ')
+            .next()
+            .and_then(|first| first.parse().ok())
+            .unwrap_or_default(),
+    )
 }
 
 fn realised(effects: &[Effect]) -> Observed {
     let specs = effects.iter().filter_map(|effect| match effect {
-        Effect::Assign { spec, incarnation, .. } => Some((spec, *incarnation)),
+        Effect::Assign {
+            spec, incarnation, ..
+        } => Some((spec, *incarnation)),
         Effect::Observe
         | Effect::ResolveSources(_)
         | Effect::MeasureUnderlay(_)
@@ -67,7 +106,10 @@ fn realised(effects: &[Effect]) -> Observed {
         | Effect::Finished => None,
     });
     let links = specs.map(|(spec, incarnation)| (spec.link.name.clone(), tunnel(spec, incarnation)));
-    Observed { links: links.collect(), ..Observed::default() }
+    Observed {
+        links: links.collect(),
+        ..Observed::default()
+    }
 }
 
 fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
@@ -75,23 +117,38 @@ fn tunnel(spec: &TunnelSpec, incarnation: Incarnation) -> ObservedTunnel {
         index: 1,
         name: spec.link.name.clone(),
         kind: LinkKind::Gre,
-        owner: Owner::Ours { tunnel: spec.id, incarnation },
+        owner: Owner::Ours {
+            tunnel: spec.id,
+            incarnation,
+        },
         local: Some(spec.link.local),
         remote: Some(spec.link.remote),
         ttl: Some(spec.link.ttl),
         mtu: u32::from(spec.link.mtu),
         up: true,
     };
-    ObservedTunnel { link, addresses: spec.addresses.clone(), routes: spec.routes.clone() }
+    ObservedTunnel {
+        link,
+        addresses: spec.addresses.clone(),
+        routes: spec.routes.clone(),
+    }
 }
 
 fn view(users: u32) -> View {
-    let device =
-        Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip: Ipv4Addr::new(203, 0, 113, 1), status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "ams1".into(),
+        exchange: Pubkey::default(),
+        public_ip: Ipv4Addr::new(203, 0, 113, 1),
+        status: 1,
+        prefixes: vec![],
+    };
     View {
         users: (0..users).map(user).collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
-        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        config: Some(GlobalConfig {
+            local_asn: Asn(0),
+            remote_asn: Asn(0),
+        }),
         ..View::default()
     }
 }
@@ -108,7 +165,10 @@ fn user(n: u32) -> (Pubkey, User) {
         client_ip,
         dz_ip: client_ip,
         tunnel_number: u16::try_from(n).unwrap_or(u16::MAX),
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: vec![],
         subscribers: vec![],

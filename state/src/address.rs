@@ -120,7 +120,11 @@ pub fn may_pin(address: Ipv4Addr, up: &BTreeSet<Ipv4Addr>) -> Result<(), Unusabl
     if !is_public(address) {
         return Err(Unusable::NotPublic(address));
     }
-    if up.contains(&address) { Ok(()) } else { Err(Unusable::NotHere(address)) }
+    if up.contains(&address) {
+        Ok(())
+    } else {
+        Err(Unusable::NotHere(address))
+    }
 }
 
 /// Decides which address is in force.
@@ -181,14 +185,25 @@ impl Addresses {
     /// Goes on with the address in force; without one, with the one that was in force when the daemon ran last.
     #[must_use]
     pub fn new(in_force: Option<Chosen>, remembered: Option<Chosen>) -> Self {
-        Self { in_force, remembered, ..Self::default() }
+        Self {
+            in_force,
+            remembered,
+            ..Self::default()
+        }
     }
 
     /// Somebody named this address: it is in force.
     #[must_use]
     pub fn named(address: Ipv4Addr) -> Self {
-        let chosen = Chosen { address, seen: Seen::Outside };
-        Self { in_force: Some(chosen), source: Source::Flag, ..Self::default() }
+        let chosen = Chosen {
+            address,
+            seen: Seen::Outside,
+        };
+        Self {
+            in_force: Some(chosen),
+            source: Source::Flag,
+            ..Self::default()
+        }
     }
 
     /// This address is pinned. `proven`: the host was seen to have it, and it is in force at once.
@@ -202,7 +217,9 @@ impl Addresses {
 
     /// The host cannot be looked at: what is pinned is in force, and held against it later. Gives whether that is news.
     pub fn trust_pin(&mut self) -> bool {
-        let Some(pin) = self.pin.filter(|pin| pin.trust == Trust::Untried) else { return false };
+        let Some(pin) = self.pin.filter(|pin| pin.trust == Trust::Untried) else {
+            return false;
+        };
         self.put_pin(pin.address)
     }
 
@@ -248,7 +265,10 @@ impl Addresses {
     pub fn look(&mut self, look: &Look) -> Result<Outcome, String> {
         let other = self.other;
         let outcome = self.decide(look)?;
-        Ok(Outcome { hold_over: other.is_some() && self.other.is_none(), ..outcome })
+        Ok(Outcome {
+            hold_over: other.is_some() && self.other.is_none(),
+            ..outcome
+        })
     }
 
     fn decide(&mut self, look: &Look) -> Result<Outcome, String> {
@@ -261,7 +281,11 @@ impl Addresses {
             let other = self.other_guess(look);
             let held = other.map(|_| KeptBecause::InForceBefore);
             self.other = other;
-            return Ok(Outcome { changed: Some(FoundBecause::Found), held, ..Outcome::default() });
+            return Ok(Outcome {
+                changed: Some(FoundBecause::Found),
+                held,
+                ..Outcome::default()
+            });
         };
         if look.host.contains(&in_force.address) {
             in_force.seen = Seen::Host;
@@ -278,11 +302,17 @@ impl Addresses {
             Verdict::Hold(other, why) => {
                 self.candidate = None;
                 let is_new = self.other.replace(other) != Some(other);
-                Outcome { held: is_new.then_some(why), ..Outcome::default() }
+                Outcome {
+                    held: is_new.then_some(why),
+                    ..Outcome::default()
+                }
             }
             Verdict::Change(chosen, _) if self.candidate != Some(chosen.address) => {
                 self.candidate = Some(chosen.address);
-                Outcome { again: true, ..Outcome::default() }
+                Outcome {
+                    again: true,
+                    ..Outcome::default()
+                }
             }
             Verdict::Change(chosen, why) => {
                 let before = self.in_force.map(|chosen| chosen.address);
@@ -290,7 +320,10 @@ impl Addresses {
             }
             Verdict::Return(chosen) => {
                 let outcome = self.replace(chosen, None, look, FoundBecause::Returned);
-                Outcome { held: self.other.map(|_| KeptBecause::TunnelInPlace), ..outcome }
+                Outcome {
+                    held: self.other.map(|_| KeptBecause::TunnelInPlace),
+                    ..outcome
+                }
             }
         })
     }
@@ -306,14 +339,31 @@ impl Addresses {
                     (true, true) | (false, false) => None,
                 };
                 self.pin_away = here.is_err();
-                self.pin = Some(Pin { address, trust: Trust::Proven });
+                self.pin = Some(Pin {
+                    address,
+                    trust: Trust::Proven,
+                });
                 let changed = self.put_pin(address).then_some(FoundBecause::Pinned);
-                Some(Ok(Outcome { changed, pin, ..Outcome::default() }))
+                Some(Ok(Outcome {
+                    changed,
+                    pin,
+                    ..Outcome::default()
+                }))
             }
             (Err(Unusable::NotHere(_)), Trust::Untried) => {
-                self.pin = Some(Pin { address, trust: Trust::Missed });
-                let again = Outcome { again: true, ..Outcome::default() };
-                let told = || format!("{address} is pinned, and on no interface that is up on this host: it is looked for once more");
+                self.pin = Some(Pin {
+                    address,
+                    trust: Trust::Missed,
+                });
+                let again = Outcome {
+                    again: true,
+                    ..Outcome::default()
+                };
+                let told = || {
+                    format!(
+                        "{address} is pinned, and on no interface that is up on this host: it is looked for once more"
+                    )
+                };
                 Some(self.in_force.map(|_| again).ok_or_else(told))
             }
             (Err(unusable), Trust::Untried | Trust::Missed) => {
@@ -325,19 +375,35 @@ impl Addresses {
 
     /// Gives whether it is another one than before.
     fn put_pin(&mut self, address: Ipv4Addr) -> bool {
-        let before = self.in_force.replace(Chosen { address, seen: Seen::Host });
+        let before = self.in_force.replace(Chosen {
+            address,
+            seen: Seen::Host,
+        });
         (self.source, self.before, self.candidate, self.other) = (Source::Pin, None, None, None);
         before.map(|before| before.address) != Some(address)
     }
 
-    fn replace(&mut self, chosen: Chosen, before: Option<Ipv4Addr>, look: &Look, why: FoundBecause) -> Outcome {
-        (self.in_force, self.before, self.candidate, self.source) = (Some(chosen), before, None, Source::Discovered);
+    fn replace(
+        &mut self,
+        chosen: Chosen,
+        before: Option<Ipv4Addr>,
+        look: &Look,
+        why: FoundBecause,
+    ) -> Outcome {
+        (self.in_force, self.before, self.candidate, self.source) =
+            (Some(chosen), before, None, Source::Discovered);
         self.other = self.other_guess(look);
-        Outcome { changed: Some(why), ..Outcome::default() }
+        Outcome {
+            changed: Some(why),
+            ..Outcome::default()
+        }
     }
 
     fn first(&self, look: &Look) -> Result<(Chosen, Source), String> {
-        let on_host = |address| Chosen { address, seen: Seen::Host };
+        let on_host = |address| Chosen {
+            address,
+            seen: Seen::Host,
+        };
         if let Some(Chosen { address, seen }) = self.remembered {
             let has_tunnels = !look.tunnels.is_empty();
             if look.host.contains(&address) && (has_tunnels || is_public(address)) {
@@ -348,7 +414,9 @@ impl Addresses {
             }
         }
         let locals = look.tunnels.iter().filter_map(|tunnel| tunnel.local);
-        let locals: BTreeSet<Ipv4Addr> = locals.filter(|local| look.host.contains(local) && is_public(*local)).collect();
+        let locals: BTreeSet<Ipv4Addr> = locals
+            .filter(|local| look.host.contains(local) && is_public(*local))
+            .collect();
         match (&look.guess, locals.first()) {
             (Ok(guess), _) if locals.contains(&guess.address) => Ok((*guess, Source::Discovered)),
             (_, Some(local)) => Ok((on_host(*local), Source::Hint)),
@@ -357,10 +425,18 @@ impl Addresses {
     }
 
     fn verdict(&self, look: &Look) -> Verdict {
-        let Some(chosen) = self.in_force else { return Verdict::Unknown };
+        let Some(chosen) = self.in_force else {
+            return Verdict::Unknown;
+        };
         let has_tunnel = |address| look.tunnels.iter().any(|tunnel| tunnel.local == Some(address));
-        if let Some(address) = self.before.filter(|before| look.host.contains(before) && has_tunnel(*before)) {
-            return Verdict::Return(Chosen { address, seen: Seen::Host });
+        if let Some(address) = self
+            .before
+            .filter(|before| look.host.contains(before) && has_tunnel(*before))
+        {
+            return Verdict::Return(Chosen {
+                address,
+                seen: Seen::Host,
+            });
         }
         let guess = match &look.guess {
             Ok(guess) if guess.address != chosen.address => *guess,
@@ -406,7 +482,9 @@ pub fn is_public(address: Ipv4Addr) -> bool {
         (Ipv4Addr::new(224, 0, 0, 0), 4),
         (Ipv4Addr::new(240, 0, 0, 0), 4),
     ];
-    !SPECIAL.iter().any(|(network, length)| u32::from(address) >> (32 - length) == u32::from(*network) >> (32 - length))
+    !SPECIAL
+        .iter()
+        .any(|(network, length)| u32::from(address) >> (32 - length) == u32::from(*network) >> (32 - length))
 }
 
 #[cfg(test)]

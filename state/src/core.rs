@@ -17,7 +17,12 @@ pub trait Core: Serialize + DeserializeOwned {
     const TIMEOUT: fn() -> Self::Input<'static>;
 
     /// Takes one input and says what is to be done, in order.
-    fn handle(&mut self, now: Monotonic, input: Self::Input<'_>, random: &mut dyn Random) -> Vec<Self::Effect>;
+    fn handle(
+        &mut self,
+        now: Monotonic,
+        input: Self::Input<'_>,
+        random: &mut dyn Random,
+    ) -> Vec<Self::Effect>;
 
     /// When to call with [`Core::TIMEOUT`], and what is due then.
     #[must_use]

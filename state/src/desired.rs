@@ -78,7 +78,12 @@ pub fn build(request: &Request<'_>) -> Built {
     let mut built = Built::default();
     for (key, quarantine) in &request.view.quarantined {
         built.keep.insert(*key);
-        built.refused.insert(*key, Refusal::Quarantined { detail: quarantine.reason.clone() });
+        built.refused.insert(
+            *key,
+            Refusal::Quarantined {
+                detail: quarantine.reason.clone(),
+            },
+        );
     }
     let mut candidates = BTreeMap::new();
     for (key, user) in &request.view.users {
@@ -92,11 +97,18 @@ pub fn build(request: &Request<'_>) -> Built {
 
 /// As [`build`], for users of a gateway that came, changed or went since `built` was made, and for whoever competes with them:
 /// what `built` has of these is made anew. Gives who they are, and what they had before.
-pub(crate) fn build_again(request: &Request<'_>, users: BTreeSet<Pubkey>, built: &mut Built) -> BTreeMap<Pubkey, Before> {
+pub(crate) fn build_again(
+    request: &Request<'_>,
+    users: BTreeSet<Pubkey>,
+    built: &mut Built,
+) -> BTreeMap<Pubkey, Before> {
     let scope = choose::scope(request, users, &built.claims);
     let before = scope.iter().map(|key| (*key, built.forget(key))).collect();
     let mut candidates = BTreeMap::new();
-    for (key, user) in scope.iter().filter_map(|key| request.view.users.get_key_value(key)) {
+    for (key, user) in scope
+        .iter()
+        .filter_map(|key| request.view.users.get_key_value(key))
+    {
         candidates.extend(built.note(request, *key, user).map(|spec| (*key, spec)));
     }
     choose::choose(request, candidates, built);
@@ -139,7 +151,10 @@ impl Built {
         self.keep.remove(key);
         let refused = self.refused.remove(key);
         self.claims.release(key);
-        Before { spec: self.tunnels.remove(&TunnelId(*key)), refused }
+        Before {
+            spec: self.tunnels.remove(&TunnelId(*key)),
+            refused,
+        }
     }
 }
 
@@ -203,7 +218,10 @@ fn is_activated(status: UserStatus) -> Result<(), Refusal> {
 
 fn supported(role: Role, kind: Result<ServiceKind, u8>) -> Result<ServiceKind, Refusal> {
     match (role, kind) {
-        (_, Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering))) => Ok(kind),
+        (
+            _,
+            Ok(kind @ (ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering)),
+        ) => Ok(kind),
         (Role::Client { .. }, Ok(kind @ ServiceKind::Multicast)) => Ok(kind),
         (Role::Gateway { .. }, Ok(kind @ ServiceKind::Multicast)) => Err(Refusal::NotSupportedYet { kind }),
         (_, Err(number)) => Err(Refusal::UnknownKind { number }),
@@ -212,20 +230,41 @@ fn supported(role: Role, kind: Result<ServiceKind, u8>) -> Result<ServiceKind, R
 
 /// The device's end of the tunnel.
 fn endpoint(view: &View, user: &User) -> Result<Ipv4Addr, Refusal> {
-    let endpoint = if user.tunnel_endpoint.is_unspecified() { device(view, user)?.public_ip } else { user.tunnel_endpoint };
-    if is_host(endpoint) { Ok(endpoint) } else { Err(Refusal::BadEndpoint { endpoint, why: EndpointFault::NoHost }) }
+    let endpoint = if user.tunnel_endpoint.is_unspecified() {
+        device(view, user)?.public_ip
+    } else {
+        user.tunnel_endpoint
+    };
+    if is_host(endpoint) {
+        Ok(endpoint)
+    } else {
+        Err(Refusal::BadEndpoint {
+            endpoint,
+            why: EndpointFault::NoHost,
+        })
+    }
 }
 
 fn device<'a>(view: &'a View, user: &User) -> Result<&'a Device, Refusal> {
-    let detail = || view.quarantined.get(&user.device).map(|quarantine| quarantine.reason.clone());
-    view.devices.get(&user.device).ok_or_else(|| Refusal::NoDevice { device: user.device, detail: detail() })
+    let detail = || {
+        view.quarantined
+            .get(&user.device)
+            .map(|quarantine| quarantine.reason.clone())
+    };
+    view.devices.get(&user.device).ok_or_else(|| Refusal::NoDevice {
+        device: user.device,
+        detail: detail(),
+    })
 }
 
 /// The outer address of our end; `None` when it must be asked for first.
 fn source(request: &Request<'_>, kind: ServiceKind, endpoint: Ipv4Addr, user: &User) -> Option<Ipv4Addr> {
     match request.role {
         Role::Gateway { .. } => Some(endpoint),
-        Role::Client { client_ip } if takes_route_source(kind) => request.sources.get(&endpoint).map(|source| source.unwrap_or(client_ip)),
+        Role::Client { client_ip } if takes_route_source(kind) => request
+            .sources
+            .get(&endpoint)
+            .map(|source| source.unwrap_or(client_ip)),
         Role::Client { .. } => Some(user.client_ip),
     }
 }
@@ -249,7 +288,12 @@ fn source_towards(request: &Request<'_>, user: &User) -> Option<Ipv4Addr> {
         .and_then(|()| is_activated(user.status))
         .and_then(|()| endpoint(request.view, user))
         .ok()
-        .filter(|_| request.owners.accept(user, request.view.authorities.as_ref()).is_ok())
+        .filter(|_| {
+            request
+                .owners
+                .accept(user, request.view.authorities.as_ref())
+                .is_ok()
+        })
 }
 
 /// Both ends, as this side sees them.
@@ -262,16 +306,29 @@ fn ends(request: &Request<'_>, user: &User, endpoint: Ipv4Addr, source: Ipv4Addr
     }
     let (device_overlay, user_overlay) = (overlay.network(), overlay.broadcast());
     let ends = match request.role {
-        Role::Client { .. } => Ends { local: source, remote: endpoint, local_overlay: user_overlay, remote_overlay: device_overlay },
-        Role::Gateway { .. } => {
-            Ends { local: endpoint, remote: user.client_ip, local_overlay: device_overlay, remote_overlay: user_overlay }
-        }
+        Role::Client { .. } => Ends {
+            local: source,
+            remote: endpoint,
+            local_overlay: user_overlay,
+            remote_overlay: device_overlay,
+        },
+        Role::Gateway { .. } => Ends {
+            local: endpoint,
+            remote: user.client_ip,
+            local_overlay: device_overlay,
+            remote_overlay: user_overlay,
+        },
     };
     if !is_host(user.client_ip) {
-        return Err(Refusal::BadClientIp { client_ip: user.client_ip });
+        return Err(Refusal::BadClientIp {
+            client_ip: user.client_ip,
+        });
     }
     if ends.local == ends.remote {
-        return Err(Refusal::BadEndpoint { endpoint: ends.local, why: EndpointFault::BothEnds });
+        return Err(Refusal::BadEndpoint {
+            endpoint: ends.local,
+            why: EndpointFault::BothEnds,
+        });
     }
     if overlay.contains(&ends.local) || overlay.contains(&ends.remote) {
         return Err(bad_net(NetFault::ContainsAnEnd));

@@ -24,8 +24,8 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Asn, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, ServiceKind, SessionCause, SessionStatus, Slot,
-    Switch, TunnelId,
+    Asn, Fault, Generation, Incarnation, LinkName, Owners, Phase, PlannedStep, Pubkey, ServiceKind,
+    SessionCause, SessionStatus, Slot, Switch, TunnelId,
     address::{FoundBecause, KeptBecause, Unusable},
     desired::Refusal,
     guard::HoldReason,

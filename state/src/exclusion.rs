@@ -46,11 +46,13 @@ impl Exclusion {
     /// # Errors
     /// When it is anything else; nothing of it is taken then.
     pub fn parse(text: &str) -> Result<Self, ExclusionError> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| ExclusionError::Json(error.to_string()))?;
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| ExclusionError::Json(error.to_string()))?;
         if !value.is_object() {
             return Err(ExclusionError::Json("it is no object".to_owned()));
         }
-        let file: File = serde_json::from_value(value).map_err(|error| ExclusionError::Json(error.to_string()))?;
+        let file: File =
+            serde_json::from_value(value).map_err(|error| ExclusionError::Json(error.to_string()))?;
         Self::of(file.exclude.unwrap_or_default().iter().map(String::as_str))
     }
 
@@ -75,7 +77,8 @@ impl Exclusion {
     #[must_use]
     pub fn covers(&self, dst: &Ipv4Net) -> bool {
         let Entries { addresses, networks } = &*self.0;
-        let within = |length| Ipv4Net::new(dst.network(), length).is_ok_and(|net| networks.contains(&net.trunc()));
+        let within =
+            |length| Ipv4Net::new(dst.network(), length).is_ok_and(|net| networks.contains(&net.trunc()));
         addresses.contains(&dst.network()) || (!networks.is_empty() && (0..=dst.prefix_len()).any(within))
     }
 
@@ -93,7 +96,10 @@ impl Exclusion {
 
     fn entries(&self) -> impl Iterator<Item = String> {
         let Entries { addresses, networks } = &*self.0;
-        addresses.iter().map(ToString::to_string).chain(networks.iter().map(ToString::to_string))
+        addresses
+            .iter()
+            .map(ToString::to_string)
+            .chain(networks.iter().map(ToString::to_string))
     }
 }
 
@@ -117,7 +123,10 @@ mod tests {
 
     #[test]
     fn an_address_excludes_its_destination_and_a_prefix_everything_inside_of_it() {
-        let exclusion = Exclusion::parse(r#"{"exclude": ["8.8.8.8", "10.1.0.0", "192.0.2.0/24", "::1", "2001:db8::/32"]}"#).unwrap();
+        let exclusion = Exclusion::parse(
+            r#"{"exclude": ["8.8.8.8", "10.1.0.0", "192.0.2.0/24", "::1", "2001:db8::/32"]}"#,
+        )
+        .unwrap();
         for (dst, excluded) in [
             ("8.8.8.8/32", true),
             ("8.8.8.9/32", false),
@@ -141,7 +150,10 @@ mod tests {
         assert!(everything.covers(&net("203.0.113.9/32")));
         for text in ["{}", r#"{"exclude": []}"#, r#"{"exclude": null}"#] {
             let nothing = Exclusion::parse(text).unwrap();
-            assert!(nothing.is_empty() && !nothing.covers(&net("203.0.113.9/32")), "{text}");
+            assert!(
+                nothing.is_empty() && !nothing.covers(&net("203.0.113.9/32")),
+                "{text}"
+            );
         }
     }
 

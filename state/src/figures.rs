@@ -6,7 +6,10 @@ use imbl::OrdMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event, serial::Name};
+use crate::{
+    Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome,
+    event::Event, serial::Name,
+};
 
 /// Upper bounds in seconds, as the reference has them.
 const FETCH: &[f64] = &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -101,14 +104,19 @@ impl Figures {
     /// Takes one in.
     pub fn take(&mut self, count: &Count) {
         match count {
-            Count::Operation(operation, class, success) => *self.operations.entry((*operation, *class, *success)).or_default() += 1,
+            Count::Operation(operation, class, success) => {
+                *self.operations.entry((*operation, *class, *success)).or_default() += 1
+            }
             Count::Fetch(fetch, took) => {
                 *self.fetches.entry(*fetch).or_default() += 1;
                 self.fetch_seconds.observe(*took);
             }
             Count::Update(took) => self.update_seconds.observe(*took),
             Count::Established(peer, took) => {
-                let histogram = self.established_seconds.entry(*peer).or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
+                let histogram = self
+                    .established_seconds
+                    .entry(*peer)
+                    .or_insert_with(|| Arc::new(Histogram::new(ESTABLISHED)));
                 Arc::make_mut(histogram).observe(*took);
             }
             Count::PeerGone(peer) => {
@@ -116,7 +124,10 @@ impl Figures {
             }
             Count::Datagram(kind, success) => *self.datagrams.entry((kind, *success)).or_default() += 1,
             Count::RouteFailure { link, source, put } => {
-                *self.route_failures.entry((link.clone(), *source, *put)).or_default() += 1;
+                *self
+                    .route_failures
+                    .entry((link.clone(), *source, *put))
+                    .or_default() += 1;
             }
         }
     }
@@ -137,8 +148,16 @@ impl Count {
                 | Action::AddAddress { .. }
                 | Action::AddRule { .. } => return None,
             };
-            let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) = (outcome, route.protocol, route.source) else { return None };
-            Some(Self::RouteFailure { link: step.link.clone(), source, put })
+            let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) =
+                (outcome, route.protocol, route.source)
+            else {
+                return None;
+            };
+            Some(Self::RouteFailure {
+                link: step.link.clone(),
+                source,
+                put,
+            })
         })
     }
 }
@@ -181,7 +200,12 @@ impl Histogram {
     /// An empty one. Bounds are in seconds and ascend.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
-        Self { bounds, buckets: vec![0; bounds.len()], count: 0, sum: 0.0 }
+        Self {
+            bounds,
+            buckets: vec![0; bounds.len()],
+            count: 0,
+            sum: 0.0,
+        }
     }
 
     /// Takes a duration in.
@@ -196,10 +220,13 @@ impl Histogram {
 
     /// For each upper bound in seconds: how many were at most that.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.bounds.iter().zip(&self.buckets).scan(0, |below, (bound, count)| {
-            *below += count;
-            Some((*bound, *below))
-        })
+        self.bounds
+            .iter()
+            .zip(&self.buckets)
+            .scan(0, |below, (bound, count)| {
+                *below += count;
+                Some((*bound, *below))
+            })
     }
 
     /// How many.
@@ -292,12 +319,28 @@ mod tests {
 
     fn entered(to: Phase, incarnation: u64) -> Event {
         let link = LinkName::new("doublezero0").unwrap();
-        Event::PhaseChanged { tunnel: id(), link, incarnation: Incarnation(incarnation), from: Phase::Pending, to, reason: None }
+        Event::PhaseChanged {
+            tunnel: id(),
+            link,
+            incarnation: Incarnation(incarnation),
+            from: Phase::Pending,
+            to,
+            reason: None,
+        }
     }
 
     fn failed(phase: Phase) -> Event {
-        let fault = Fault { class: FaultClass::Transient, operation: String::new(), detail: String::new() };
-        Event::StepFailed { tunnel: id(), phase, fault, retry_in_ms: 1 }
+        let fault = Fault {
+            class: FaultClass::Transient,
+            operation: String::new(),
+            detail: String::new(),
+        };
+        Event::StepFailed {
+            tunnel: id(),
+            phase,
+            fault,
+            retry_in_ms: 1,
+        }
     }
 
     fn id() -> TunnelId {
@@ -311,7 +354,14 @@ mod tests {
     #[test]
     fn building_counts_once_and_a_flap_of_the_session_does_not_count() {
         let mut tally = Tally::default();
-        let built = [Phase::Linking, Phase::Addressing, Phase::Routing, Phase::Peering, Phase::Active].map(|phase| entered(phase, 1));
+        let built = [
+            Phase::Linking,
+            Phase::Addressing,
+            Phase::Routing,
+            Phase::Peering,
+            Phase::Active,
+        ]
+        .map(|phase| entered(phase, 1));
         assert_eq!(told(&mut tally, &built), [(Operation::Provision, true)]);
         let flap = [Phase::Peering, Phase::Active].map(|phase| entered(phase, 1));
         assert_eq!(told(&mut tally, &flap), []);
@@ -320,32 +370,72 @@ mod tests {
     #[test]
     fn a_change_in_place_is_an_update_a_new_link_a_provision_and_mending_neither() {
         let mut tally = Tally::default();
-        told(&mut tally, &[entered(Phase::Linking, 1), entered(Phase::Active, 1)]);
+        told(
+            &mut tally,
+            &[entered(Phase::Linking, 1), entered(Phase::Active, 1)],
+        );
         let changed = [entered(Phase::Routing, 1), entered(Phase::Active, 1)];
         assert_eq!(told(&mut tally, &changed), [(Operation::Update, true)]);
         let replaced = [entered(Phase::Linking, 1), entered(Phase::Active, 2)];
         assert_eq!(told(&mut tally, &replaced), [(Operation::Provision, true)]);
-        let quietly = Event::Repaired { tunnel: id(), steps: vec![], more: 0 };
-        assert_eq!(told(&mut tally, &[quietly, entered(Phase::Routing, 2), entered(Phase::Active, 2)]), [(Operation::Update, true)]);
-        let mended = [entered(Phase::Linking, 2), Event::Repaired { tunnel: id(), steps: vec![], more: 0 }, entered(Phase::Peering, 3)];
+        let quietly = Event::Repaired {
+            tunnel: id(),
+            steps: vec![],
+            more: 0,
+        };
+        assert_eq!(
+            told(
+                &mut tally,
+                &[quietly, entered(Phase::Routing, 2), entered(Phase::Active, 2)]
+            ),
+            [(Operation::Update, true)]
+        );
+        let mended = [
+            entered(Phase::Linking, 2),
+            Event::Repaired {
+                tunnel: id(),
+                steps: vec![],
+                more: 0,
+            },
+            entered(Phase::Peering, 3),
+        ];
         assert_eq!(told(&mut tally, &mended), []);
     }
 
     #[test]
     fn failures_count_for_what_was_attempted() {
         let mut tally = Tally::default();
-        assert_eq!(told(&mut tally, &[failed(Phase::Linking)]), [(Operation::Provision, false)]);
+        assert_eq!(
+            told(&mut tally, &[failed(Phase::Linking)]),
+            [(Operation::Provision, false)]
+        );
         told(&mut tally, &[entered(Phase::Active, 1)]);
-        assert_eq!(told(&mut tally, &[failed(Phase::Routing)]), [(Operation::Update, false)]);
-        assert_eq!(told(&mut tally, &[failed(Phase::Draining)]), [(Operation::Removal, false)]);
-        assert_eq!(told(&mut tally, &[entered(Phase::Removed, 1)]), [(Operation::Removal, true)]);
-        assert_eq!(told(&mut tally, &[failed(Phase::Linking)]), [(Operation::Provision, false)]);
+        assert_eq!(
+            told(&mut tally, &[failed(Phase::Routing)]),
+            [(Operation::Update, false)]
+        );
+        assert_eq!(
+            told(&mut tally, &[failed(Phase::Draining)]),
+            [(Operation::Removal, false)]
+        );
+        assert_eq!(
+            told(&mut tally, &[entered(Phase::Removed, 1)]),
+            [(Operation::Removal, true)]
+        );
+        assert_eq!(
+            told(&mut tally, &[failed(Phase::Linking)]),
+            [(Operation::Provision, false)]
+        );
     }
 
     #[test]
     fn what_was_taken_over_is_not_provisioned() {
         let mut tally = Tally::default();
-        let adopted = Event::Adopted { tunnel: id(), link: LinkName::new("doublezero0").unwrap(), incarnation: Incarnation(7) };
+        let adopted = Event::Adopted {
+            tunnel: id(),
+            link: LinkName::new("doublezero0").unwrap(),
+            incarnation: Incarnation(7),
+        };
         assert_eq!(told(&mut tally, &[adopted, entered(Phase::Peering, 7)]), []);
     }
 
@@ -363,7 +453,10 @@ mod tests {
 
     #[test]
     fn the_exponential_bounds_are_the_references() {
-        assert_eq!((ESTABLISHED.len(), ESTABLISHED[1], ESTABLISHED[11]), (12, 1.5, 86.497_558_593_75));
+        assert_eq!(
+            (ESTABLISHED.len(), ESTABLISHED[1], ESTABLISHED[11]),
+            (12, 1.5, 86.497_558_593_75)
+        );
         assert_eq!((UPDATE.len(), UPDATE[0], UPDATE[14]), (15, 0.0001, 1.6384));
     }
 }

@@ -31,7 +31,11 @@ pub struct GuardSettings {
 
 impl Default for GuardSettings {
     fn default() -> Self {
-        Self { max_view_age: Duration::from_secs(300), confirm_after: Duration::from_millis(250), restart_after: Duration::from_secs(180) }
+        Self {
+            max_view_age: Duration::from_secs(300),
+            confirm_after: Duration::from_millis(250),
+            restart_after: Duration::from_secs(180),
+        }
     }
 }
 
@@ -53,7 +57,10 @@ struct Compared(Option<(Weak<View>, Arc<Difference>)>);
 
 impl Compared {
     fn of(before: &Arc<View>, view: &View) -> Self {
-        Self(Some((Arc::downgrade(before), Arc::new(view.differs_from(before)))))
+        Self(Some((
+            Arc::downgrade(before),
+            Arc::new(view.differs_from(before)),
+        )))
     }
 }
 
@@ -67,14 +74,20 @@ impl AcceptedView {
     /// A view that was held against no other.
     #[must_use]
     pub fn new(view: Arc<View>, read_at: Monotonic) -> Self {
-        Self { view, read_at, compared: Compared::default() }
+        Self {
+            view,
+            read_at,
+            compared: Compared::default(),
+        }
     }
 
     /// What differs from an earlier one, as far as tunnels depend on it.
     #[must_use]
     pub fn differs_from(&self, before: &Self) -> Arc<Difference> {
         match &self.compared.0 {
-            Some((compared, difference)) if compared.as_ptr() == Arc::as_ptr(&before.view) => difference.clone(),
+            Some((compared, difference)) if compared.as_ptr() == Arc::as_ptr(&before.view) => {
+                difference.clone()
+            }
             Some(_) | None => Arc::new(self.view.differs_from(&before.view)),
         }
     }
@@ -134,7 +147,9 @@ pub enum HoldReason {
         needed_seconds: u64,
     },
     /// The ledger was restarted from an earlier slot, and takes users away.
-    #[error("the ledger was restarted from an earlier slot, and {gone} users are gone there; waiting for a second read to confirm it")]
+    #[error(
+        "the ledger was restarted from an earlier slot, and {gone} users are gone there; waiting for a second read to confirm it"
+    )]
     RestartTakesAway {
         /// How many are gone.
         gone: usize,
@@ -201,14 +216,24 @@ impl ViewGuard {
     /// Starts with the view that an earlier guard of this run left, if any.
     #[must_use]
     pub fn new(settings: GuardSettings, in_force: Option<AcceptedView>) -> Self {
-        Self { settings, in_force, suspect: None, restart: None, restarted: None, wary: false }
+        Self {
+            settings,
+            in_force,
+            suspect: None,
+            restart: None,
+            restarted: None,
+            wary: false,
+        }
     }
 
     /// Starts with nothing in force where tunnels may be up, of an earlier run or of another question: one empty list does not
     /// prove that they may go.
     #[must_use]
     pub fn wary(settings: GuardSettings) -> Self {
-        Self { wary: true, ..Self::new(settings, None) }
+        Self {
+            wary: true,
+            ..Self::new(settings, None)
+        }
     }
 
     /// Whether an empty first list would have to be confirmed.
@@ -259,7 +284,10 @@ impl ViewGuard {
         if !self.wary || confirmed || !is_empty(&view) {
             return Verdict::Accept(self.accept(now, view));
         }
-        self.suspect = Some(Suspect { slot, gone: BTreeSet::new() });
+        self.suspect = Some(Suspect {
+            slot,
+            gone: BTreeSet::new(),
+        });
         Verdict::Confirm(HoldReason::EmptyAtFirst)
     }
 
@@ -278,12 +306,18 @@ impl ViewGuard {
         }
         let slot = is.users.lowest;
         if slot == was.users.newest {
-            return Verdict::Confirm(HoldReason::SameSlot { slot, gone: gone.len() });
+            return Verdict::Confirm(HoldReason::SameSlot {
+                slot,
+                gone: gone.len(),
+            });
         }
         let Some(reason) = suspicion(before, &view, held, gone.len()) else {
             return Verdict::Accept(self.accept(now, view));
         };
-        let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot >= suspect.slot && gone.is_subset(&suspect.gone));
+        let confirmed = self
+            .suspect
+            .as_ref()
+            .is_some_and(|suspect| slot >= suspect.slot && gone.is_subset(&suspect.gone));
         if confirmed {
             return Verdict::Accept(self.accept(now, view));
         }
@@ -300,20 +334,34 @@ impl ViewGuard {
                 Suspicion::new(now)
             }
         };
-        let signs = self.restart.insert(signs.with(now, &view, self.settings.restart_after));
+        let signs = self
+            .restart
+            .insert(signs.with(now, &view, self.settings.restart_after));
         if !signs.are_proof(now, self.settings.restart_after) {
             let (seconds, needed_seconds) = (signs.age(now).as_secs(), self.settings.restart_after.as_secs());
-            return Verdict::Hold(HoldReason::Restarting { read: view.slot, in_force: before.slot, seconds, needed_seconds });
+            return Verdict::Hold(HoldReason::Restarting {
+                read: view.slot,
+                in_force: before.slot,
+                seconds,
+                needed_seconds,
+            });
         }
         let (_, gone) = taken_away(before, &view);
         let slot = view.provenance().users.lowest;
-        let confirmed = self.suspect.as_ref().is_some_and(|suspect| slot > suspect.slot && gone.is_subset(&suspect.gone));
+        let confirmed = self
+            .suspect
+            .as_ref()
+            .is_some_and(|suspect| slot > suspect.slot && gone.is_subset(&suspect.gone));
         if !gone.is_empty() && !confirmed {
             let count = gone.len();
             self.suspect = Some(Suspect { slot, gone });
             return Verdict::Confirm(HoldReason::RestartTakesAway { gone: count });
         }
-        let restarted = Restarted { from: before.slot, to: view.slot, at: now };
+        let restarted = Restarted {
+            from: before.slot,
+            to: view.slot,
+            at: now,
+        };
         self.restarted = Some(restarted);
         Verdict::Rebase(self.accept(now, view), restarted)
     }
@@ -329,8 +377,16 @@ impl ViewGuard {
         self.suspect = None;
         self.restart = None;
         self.wary = false;
-        let compared = self.in_force.as_ref().map(|before| Compared::of(&before.view, &view)).unwrap_or_default();
-        let accepted = AcceptedView { view, read_at: now, compared };
+        let compared = self
+            .in_force
+            .as_ref()
+            .map(|before| Compared::of(&before.view, &view))
+            .unwrap_or_default();
+        let accepted = AcceptedView {
+            view,
+            read_at: now,
+            compared,
+        };
         self.in_force = Some(accepted.clone());
         accepted
     }
@@ -355,7 +411,9 @@ fn is_empty(view: &View) -> bool {
 
 fn suspicion(before: &View, after: &View, held: usize, gone: usize) -> Option<HoldReason> {
     if is_empty(after) {
-        return Some(HoldReason::Emptied { before: before.users.len() });
+        return Some(HoldReason::Emptied {
+            before: before.users.len(),
+        });
     }
     (held > 1 && gone * 2 > held).then_some(HoldReason::MassRemoval { gone, before: held })
 }

@@ -169,10 +169,17 @@ impl LinkName {
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidLinkName> {
         let name = name.into();
         let fits = (1..=Self::LONGEST).contains(&name.len()) && name != "." && name != "..";
-        if fits && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/' && b != b':' && b != b'%') {
+        if fits
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && b != b'/' && b != b':' && b != b'%')
+        {
             let mut bytes = [0; Self::LONGEST];
             bytes[..name.len()].copy_from_slice(name.as_bytes());
-            Ok(Self { bytes, length: name.len() as u8 })
+            Ok(Self {
+                bytes,
+                length: name.len() as u8,
+            })
         } else {
             Err(InvalidLinkName(name.chars().take(64).collect()))
         }

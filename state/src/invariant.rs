@@ -138,7 +138,10 @@ mod tests {
     #[test]
     fn names_are_numbered_in_order() {
         for (index, invariant) in Invariant::ALL.into_iter().enumerate() {
-            assert!(invariant.name().starts_with(&format!("INV-{:02}-", index + 1)), "{invariant}");
+            assert!(
+                invariant.name().starts_with(&format!("INV-{:02}-", index + 1)),
+                "{invariant}"
+            );
         }
     }
 

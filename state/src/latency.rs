@@ -99,8 +99,14 @@ pub enum Drop {
 
 impl Drop {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::NotOurs, Self::Damaged, Self::OtherIdentifier, Self::NotUnderWay, Self::OtherSource, Self::OtherPayload];
+    pub const ALL: [Self; 6] = [
+        Self::NotOurs,
+        Self::Damaged,
+        Self::OtherIdentifier,
+        Self::NotUnderWay,
+        Self::OtherSource,
+        Self::OtherPayload,
+    ];
 
     /// The name in metrics.
     #[must_use]
@@ -172,7 +178,11 @@ impl Measured {
     /// From 0 to 100.
     #[must_use]
     pub fn loss_percentage(&self) -> f64 {
-        if self.sent == 0 { 100.0 } else { f64::from(self.sent - self.received.min(self.sent)) * 100.0 / f64::from(self.sent) }
+        if self.sent == 0 {
+            100.0
+        } else {
+            f64::from(self.sent - self.received.min(self.sent)) * 100.0 / f64::from(self.sent)
+        }
     }
 }
 
@@ -180,7 +190,13 @@ impl TargetReport {
     /// Nothing is known yet.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        Self { target, history: VecDeque::new(), smoothed: None, jitter: Duration::ZERO, last: None }
+        Self {
+            target,
+            history: VecDeque::new(),
+            smoothed: None,
+            jitter: Duration::ZERO,
+            last: None,
+        }
     }
 
     /// The last round.

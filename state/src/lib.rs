@@ -49,14 +49,16 @@ pub use crate::core::Core;
 pub use exclusion::{Exclusion, ExclusionError};
 pub use ids::{Asn, Epoch, Generation, Incarnation, LinkName, Pubkey, Sequence, Slot, TunnelId};
 pub use observed::{LinkKind, Observed, ObservedLink, ObservedTunnel, Owner};
-pub use outcome::{ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome};
+pub use outcome::{
+    ApplyReport, Capabilities, Fault, FaultClass, Feature, MissingFeature, RemovalReport, StepOutcome,
+};
 pub use owners::{OwnerChoice, Owners};
 pub use position::{NodeId, Position};
 pub use service::{ServiceClass, ServiceKind};
 pub use session::{SessionCause, SessionDetail, SessionStatus};
 pub use spec::{
-    Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, KeptOut, LearnedRoutes, LinkSpec, LivenessMode, MulticastSpec,
-    Route, RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
+    Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, KeptOut, LearnedRoutes, LinkSpec,
+    LivenessMode, MulticastSpec, Route, RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
 };
 pub use step::{Action, Phase, Plan, PlannedStep};
 pub use switch::Switch;

@@ -27,8 +27,9 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec, Observed, Phase, PlannedStep,
-    RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId, TunnelSpec, event::Event,
+    ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec,
+    Observed, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId,
+    TunnelSpec, event::Event,
 };
 
 pub use contest::Contest;
@@ -169,7 +170,10 @@ impl SessionUpdate {
     /// What is told, in order, in the name of a session that failed.
     #[must_use]
     pub fn of_failure(reason: &str) -> [Self; 2] {
-        [Self::Closed, Self::Status(SessionStatus::Down, Some(reason.into()))]
+        [
+            Self::Closed,
+            Self::Status(SessionStatus::Down, Some(reason.into())),
+        ]
     }
 }
 

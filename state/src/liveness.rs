@@ -46,7 +46,13 @@ pub struct EndFigures {
 impl Default for EndFigures {
     fn default() -> Self {
         let empty = || Histogram::new(USUAL);
-        Self { changes: BTreeMap::new(), to_up: empty(), to_down: empty(), rx_seconds: empty(), write_errors: 0 }
+        Self {
+            changes: BTreeMap::new(),
+            to_up: empty(),
+            to_down: empty(),
+            rx_seconds: empty(),
+            write_errors: 0,
+        }
     }
 }
 
@@ -102,7 +108,9 @@ impl std::fmt::Display for Release {
 }
 
 /// Why a packet is dropped.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, thiserror::Error,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Drop {
     /// Fewer than 40 bytes.

@@ -16,8 +16,8 @@ use std::{
 use ipnet::Ipv4Net;
 
 use crate::{
-    Action, Address, Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel, Owner,
-    PlannedStep, RemovalReport, Route, Rule, StepOutcome, TableId, TunnelId,
+    Action, Address, Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedLink,
+    ObservedTunnel, Owner, PlannedStep, RemovalReport, Route, Rule, StepOutcome, TableId, TunnelId,
 };
 
 /// A kernel in memory.
@@ -53,9 +53,18 @@ impl Model {
     /// One link with its companions when there is such a link, and our rules.
     #[must_use]
     pub fn observe_link(&self, link: &LinkName) -> Observed {
-        let links: BTreeMap<_, _> =
-            self.observed.links.get_key_value(link).map(|(name, tunnel)| (name.clone(), tunnel.clone())).into_iter().collect();
-        Observed { links, rules: self.observed.rules.clone(), ..Observed::default() }
+        let links: BTreeMap<_, _> = self
+            .observed
+            .links
+            .get_key_value(link)
+            .map(|(name, tunnel)| (name.clone(), tunnel.clone()))
+            .into_iter()
+            .collect();
+        Observed {
+            links,
+            rules: self.observed.rules.clone(),
+            ..Observed::default()
+        }
     }
 
     /// Takes one step.
@@ -66,14 +75,17 @@ impl Model {
             Action::DeleteLink => self.take_link(step.tunnel, &step.link),
             Action::CreateLink { spec, incarnation } => self.create(step.tunnel, spec, *incarnation),
             Action::ChangeLink { spec } => self.change(step.tunnel, spec),
-            Action::AddAddress { address } => self.ours(step.tunnel, &step.link).and_then(|tunnel| put_address(tunnel, *address)),
+            Action::AddAddress { address } => self
+                .ours(step.tunnel, &step.link)
+                .and_then(|tunnel| put_address(tunnel, *address)),
             Action::DeleteAddress { address } => match self.ours(step.tunnel, &step.link) {
                 Ok(tunnel) => Ok(take_address(tunnel, address)),
                 Err(failure) => absent_is_fine(failure),
             },
             Action::PutRoute { route } => {
                 let taken = self.taken.contains(&(route.table, route.dst.trunc()));
-                self.ours(step.tunnel, &step.link).and_then(|tunnel| put_route(tunnel, *route, taken))
+                self.ours(step.tunnel, &step.link)
+                    .and_then(|tunnel| put_route(tunnel, *route, taken))
             }
             Action::DeleteRoute { route } => match self.ours(step.tunnel, &step.link) {
                 Ok(tunnel) => Ok(tunnel.routes.remove(route)),
@@ -83,7 +95,11 @@ impl Model {
         match outcome {
             Ok(true) => StepOutcome::Done,
             Ok(false) => StepOutcome::AlreadySo,
-            Err((class, detail)) => StepOutcome::Failed(Fault { class, operation: step.to_string(), detail: detail.to_owned() }),
+            Err((class, detail)) => StepOutcome::Failed(Fault {
+                class,
+                operation: step.to_string(),
+                detail: detail.to_owned(),
+            }),
         }
     }
 
@@ -109,14 +125,26 @@ impl Model {
         let mut report = RemovalReport::default();
         for rule in rules {
             let there = self.observed.rules.remove(rule);
-            *(if there { &mut report.removed } else { &mut report.already_gone }) += 1;
+            *(if there {
+                &mut report.removed
+            } else {
+                &mut report.already_gone
+            }) += 1;
         }
-        let companions = self.observed.links.get(link).map_or(0, |have| have.addresses.len() + have.routes.len());
+        let companions = self
+            .observed
+            .links
+            .get(link)
+            .map_or(0, |have| have.addresses.len() + have.routes.len());
         match self.take_link(tunnel, link) {
             Ok(true) => report.removed += 1 + companions as u64,
             Ok(false) => report.already_gone += 1,
             Err((class, detail)) => {
-                report.failed.push(Fault { class, operation: format!("remove link {link}"), detail: detail.to_owned() });
+                report.failed.push(Fault {
+                    class,
+                    operation: format!("remove link {link}"),
+                    detail: detail.to_owned(),
+                });
             }
         }
         report
@@ -125,8 +153,14 @@ impl Model {
     fn create(&mut self, tunnel: TunnelId, spec: &LinkSpec, incarnation: Incarnation) -> Attempt {
         let owner = Owner::Ours { tunnel, incarnation };
         if let Some(have) = self.observed.links.get(&spec.name) {
-            let same = have.link.owner == owner && have.link.local == Some(spec.local) && have.link.remote == Some(spec.remote);
-            return if same { Ok(false) } else { Err((FaultClass::Conflict, "the name is taken")) };
+            let same = have.link.owner == owner
+                && have.link.local == Some(spec.local)
+                && have.link.remote == Some(spec.remote);
+            return if same {
+                Ok(false)
+            } else {
+                Err((FaultClass::Conflict, "the name is taken"))
+            };
         }
         if self.ends_are_taken(spec.local, spec.remote) {
             return Err((FaultClass::Conflict, "another link has these endpoints"));
@@ -156,11 +190,21 @@ impl Model {
     }
 
     fn insert(&mut self, link: ObservedLink) {
-        let link = ObservedLink { index: self.next_index, ..link };
+        let link = ObservedLink {
+            index: self.next_index,
+            ..link
+        };
         self.next_index += 1;
         let name = link.name.clone();
         self.count(&link, true);
-        self.observed.links.insert(name, ObservedTunnel { link, addresses: BTreeSet::new(), routes: BTreeSet::new() });
+        self.observed.links.insert(
+            name,
+            ObservedTunnel {
+                link,
+                addresses: BTreeSet::new(),
+                routes: BTreeSet::new(),
+            },
+        );
     }
 
     fn take_link(&mut self, tunnel: TunnelId, link: &LinkName) -> Attempt {
@@ -171,7 +215,9 @@ impl Model {
     }
 
     fn ours(&mut self, tunnel: TunnelId, link: &LinkName) -> Result<&mut ObservedTunnel, Failure> {
-        let Some(have) = self.observed.links.get_mut(link) else { return Err((FaultClass::Gone, "no such link")) };
+        let Some(have) = self.observed.links.get_mut(link) else {
+            return Err((FaultClass::Gone, "no such link"));
+        };
         match have.link.owner {
             Owner::Ours { tunnel: marked, .. } if marked == tunnel => Ok(have),
             Owner::Ours { .. } => Err((FaultClass::Conflict, "the link belongs to another tunnel")),
@@ -187,7 +233,11 @@ impl Model {
     fn count(&mut self, link: &ObservedLink, there: bool) {
         let Some(ends) = ends(link) else { return };
         let links = self.ends.entry(ends).or_default();
-        *links = if there { *links + 1 } else { links.saturating_sub(1) };
+        *links = if there {
+            *links + 1
+        } else {
+            links.saturating_sub(1)
+        };
         if *links == 0 {
             self.ends.remove(&ends);
         }
@@ -208,7 +258,9 @@ type Attempt = Result<bool, Failure>;
 fn absent_is_fine(failure: Failure) -> Attempt {
     match failure.0 {
         FaultClass::Gone => Ok(false),
-        FaultClass::Transient | FaultClass::Conflict | FaultClass::Permanent | FaultClass::Unsupported => Err(failure),
+        FaultClass::Transient | FaultClass::Conflict | FaultClass::Permanent | FaultClass::Unsupported => {
+            Err(failure)
+        }
     }
 }
 
@@ -232,8 +284,15 @@ fn put_address(tunnel: &mut ObservedTunnel, address: Address) -> Attempt {
 
 fn take_address(tunnel: &mut ObservedTunnel, address: &Address) -> bool {
     let there = tunnel.addresses.remove(address);
-    if there && !tunnel.addresses.iter().any(|other| other.address == address.address) {
-        tunnel.routes.retain(|route| route.source != Some(address.address));
+    if there
+        && !tunnel
+            .addresses
+            .iter()
+            .any(|other| other.address == address.address)
+    {
+        tunnel
+            .routes
+            .retain(|route| route.source != Some(address.address));
     }
     there
 }
@@ -243,7 +302,8 @@ fn put_route(tunnel: &mut ObservedTunnel, route: Route, taken: bool) -> Attempt 
         return Err((FaultClass::Transient, "the link is down"));
     }
     let reaches = |address: &Address| {
-        address.address != route.via && Ipv4Net::new(address.address, address.prefix_len).is_ok_and(|net| net.contains(&route.via))
+        address.address != route.via
+            && Ipv4Net::new(address.address, address.prefix_len).is_ok_and(|net| net.contains(&route.via))
     };
     if !tunnel.addresses.iter().any(reaches) {
         return Err((FaultClass::Gone, "no address of the link reaches the gateway"));
@@ -254,6 +314,8 @@ fn put_route(tunnel: &mut ObservedTunnel, route: Route, taken: bool) -> Attempt 
     if taken {
         return Err((FaultClass::Conflict, "a route that is not ours is in the way"));
     }
-    tunnel.routes.retain(|other| (other.table, other.dst) != (route.table, route.dst));
+    tunnel
+        .routes
+        .retain(|other| (other.table, other.dst) != (route.table, route.dst));
     Ok(tunnel.routes.insert(route))
 }

@@ -94,7 +94,10 @@ impl Observed {
     /// Our links, with their marks.
     pub fn ours(&self) -> impl Iterator<Item = (TunnelId, Incarnation, &ObservedTunnel)> {
         self.links.values().filter_map(|tunnel| match tunnel.link.owner {
-            Owner::Ours { tunnel: id, incarnation } => Some((id, incarnation, tunnel)),
+            Owner::Ours {
+                tunnel: id,
+                incarnation,
+            } => Some((id, incarnation, tunnel)),
             Owner::Foreign => None,
         })
     }

@@ -166,11 +166,24 @@ mod tests {
     #[test]
     fn an_owner_is_auto_any_or_a_key_in_flags_and_files() {
         let key = Pubkey([7; 32]);
-        for (text, choice) in [("any", OwnerChoice::Any), ("auto", OwnerChoice::Auto), (&key.to_string(), OwnerChoice::Key(key))] {
+        for (text, choice) in [
+            ("any", OwnerChoice::Any),
+            ("auto", OwnerChoice::Auto),
+            (&key.to_string(), OwnerChoice::Key(key)),
+        ] {
             assert_eq!((text.parse(), choice.to_string().as_str()), (Ok(choice), text));
             assert_eq!(serde_json::to_value(choice).unwrap(), text);
-            assert_eq!(serde_json::from_value::<OwnerChoice>(text.into()).unwrap(), choice);
+            assert_eq!(
+                serde_json::from_value::<OwnerChoice>(text.into()).unwrap(),
+                choice
+            );
         }
-        assert!("Any".parse::<OwnerChoice>().unwrap_err().to_string().contains("auto, any or a public key"));
+        assert!(
+            "Any"
+                .parse::<OwnerChoice>()
+                .unwrap_err()
+                .to_string()
+                .contains("auto, any or a public key")
+        );
     }
 }

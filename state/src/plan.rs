@@ -13,7 +13,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Action, Desired, LinkName, LinkSpec, Observed, ObservedTunnel, Owner, Plan, PlannedStep, Pubkey, Rule, TableId, TunnelId, TunnelWant,
+    Action, Desired, LinkName, LinkSpec, Observed, ObservedTunnel, Owner, Plan, PlannedStep, Pubkey, Rule,
+    TableId, TunnelId, TunnelWant,
 };
 use draft::{Draft, Endpoints, is_between, may_carry};
 
@@ -47,11 +48,19 @@ pub fn plan(desired: &Desired, observed: &Observed, limits: &Limits) -> Plan {
 /// As [`plan`], but links that carry the mark of one of `keep` stay as they are: it is not known what they should be.
 /// Rules without a known owner stay as long as there is such a tunnel.
 #[must_use]
-pub fn plan_keeping(desired: &Desired, keep: &BTreeSet<TunnelId>, observed: &Observed, limits: &Limits) -> Plan {
+pub fn plan_keeping(
+    desired: &Desired,
+    keep: &BTreeSet<TunnelId>,
+    observed: &Observed,
+    limits: &Limits,
+) -> Plan {
     let mut draft = Draft::default();
     let mut leaving: BTreeSet<&LinkName> = BTreeSet::new();
     for (id, _, link) in observed.ours() {
-        let wanted = desired.tunnels.get(&id).is_some_and(|want| want.spec.link.name == link.link.name);
+        let wanted = desired
+            .tunnels
+            .get(&id)
+            .is_some_and(|want| want.spec.link.name == link.link.name);
         if !wanted && !keep.contains(&id) {
             draft.delete_link(id, &link.link.name);
             leaving.insert(&link.link.name);
@@ -147,7 +156,9 @@ enum Fit<'a> {
 }
 
 fn fit<'a>(want: &TunnelWant, observed: &'a Observed) -> Fit<'a> {
-    let Some(have) = observed.links.get(&want.spec.link.name) else { return Fit::Missing };
+    let Some(have) = observed.links.get(&want.spec.link.name) else {
+        return Fit::Missing;
+    };
     match have.link.owner {
         Owner::Foreign => Fit::Foreign,
         Owner::Ours { tunnel, .. } if tunnel != want.spec.id => Fit::Marked(tunnel),
@@ -169,7 +180,9 @@ fn move_all<'a>(
     let movers: BTreeSet<&LinkName> = moving.iter().map(|(_, have)| &have.link.name).collect();
     let mut endpoints = Endpoints::taken(observed, leaving);
     for (want, have) in moving {
-        let LinkSpec { name, local, remote, .. } = &want.spec.link;
+        let LinkSpec {
+            name, local, remote, ..
+        } = &want.spec.link;
         match endpoints.claim(&want.spec.link) {
             Ok(()) => {
                 endpoints.free(&have.link);
@@ -181,7 +194,11 @@ fn move_all<'a>(
                 leaving.insert(&have.link.name);
                 missing.push(want);
             }
-            Err(holder) => draft.conflict(want, &holder, format!("{holder} already is a tunnel from {local} to {remote}")),
+            Err(holder) => draft.conflict(
+                want,
+                &holder,
+                format!("{holder} already is a tunnel from {local} to {remote}"),
+            ),
         }
     }
     endpoints
@@ -193,24 +210,39 @@ fn create_all(draft: &mut Draft, missing: &[&TunnelWant], observed: &Observed, m
             Ok(()) => draft.create(want, observed),
             Err(holder) => {
                 let LinkSpec { local, remote, .. } = want.spec.link;
-                draft.conflict(want, &holder, format!("{holder} already is a tunnel from {local} to {remote}"));
+                draft.conflict(
+                    want,
+                    &holder,
+                    format!("{holder} already is a tunnel from {local} to {remote}"),
+                );
             }
         }
     }
 }
 
 fn wanted_rules(desired: &Desired) -> BTreeSet<Rule> {
-    desired.tunnels.values().flat_map(|want| &want.spec.rules).copied().collect()
+    desired
+        .tunnels
+        .values()
+        .flat_map(|want| &want.spec.rules)
+        .copied()
+        .collect()
 }
 
 /// Whose rule it is when its tunnel is not desired: the link whose routes are in the rule's table.
 fn rule_owner(rule: &Rule, tables: &BTreeMap<TableId, (TunnelId, LinkName)>) -> Option<(TunnelId, LinkName)> {
     match tables.get(&rule.table) {
         Some(owner) => Some(owner.clone()),
-        None => LinkName::new("none").ok().map(|link| (TunnelId(Pubkey::default()), link)),
+        None => LinkName::new("none")
+            .ok()
+            .map(|link| (TunnelId(Pubkey::default()), link)),
     }
 }
 
 fn step(tunnel: TunnelId, link: &LinkName, action: Action) -> PlannedStep {
-    PlannedStep { tunnel, link: link.clone(), action }
+    PlannedStep {
+        tunnel,
+        link: link.clone(),
+        action,
+    }
 }

@@ -94,7 +94,13 @@ impl Polling {
     /// Reads nothing until [`Input::Start`].
     #[must_use]
     pub fn new(settings: PollSettings) -> Self {
-        Self { settings, state: State::Idle, failures: 0, unconfirmed: 0, ended_at: None }
+        Self {
+            settings,
+            state: State::Idle,
+            failures: 0,
+            unconfirmed: 0,
+            ended_at: None,
+        }
     }
 }
 
@@ -118,7 +124,10 @@ impl Core for Polling {
                 if earliest <= now {
                     return self.read();
                 }
-                self.state = State::Waiting { until: earliest.min(*until), why: Why::WakeUp };
+                self.state = State::Waiting {
+                    until: earliest.min(*until),
+                    why: Why::WakeUp,
+                };
                 Vec::new()
             }
             (Input::WakeUp, State::Reading { .. }) => {
@@ -132,14 +141,20 @@ impl Core for Polling {
             }
             (Input::Timeout, State::Waiting { until, .. }) if *until <= now => self.read(),
             // An answer to a read that was given up, or a timer that was too early.
-            (Input::Good | Input::Unconfirmed | Input::Failed | Input::Timeout, State::Idle | State::Waiting { .. })
+            (
+                Input::Good | Input::Unconfirmed | Input::Failed | Input::Timeout,
+                State::Idle | State::Waiting { .. },
+            )
             | (Input::Timeout, State::Reading { .. }) => Vec::new(),
         }
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
         match self.state {
-            State::Waiting { until, why } => Some(Deadline { at: until, name: why.name() }),
+            State::Waiting { until, why } => Some(Deadline {
+                at: until,
+                name: why.name(),
+            }),
             State::Idle | State::Reading { .. } => None,
         }
     }
@@ -153,7 +168,11 @@ impl Polling {
 
     fn ended(&mut self, now: Monotonic, input: Input, again: bool, random: &mut dyn Random) {
         self.ended_at = Some(now);
-        self.failures = if input == Input::Failed { self.failures.saturating_add(1) } else { 0 };
+        self.failures = if input == Input::Failed {
+            self.failures.saturating_add(1)
+        } else {
+            0
+        };
         let (wait, why) = match input {
             Input::Failed => (self.retry(random), Why::Retry),
             Input::Unconfirmed => (self.confirm(random), Why::Confirm),
@@ -162,14 +181,24 @@ impl Polling {
                 (self.settings.interval, Why::Poll)
             }
         };
-        let (wait, why) = if again && input != Input::Failed { (wait.min(LEAST_GAP), Why::WakeUp) } else { (wait, why) };
-        self.state = State::Waiting { until: now + wait, why };
+        let (wait, why) = if again && input != Input::Failed {
+            (wait.min(LEAST_GAP), Why::WakeUp)
+        } else {
+            (wait, why)
+        };
+        self.state = State::Waiting {
+            until: now + wait,
+            why,
+        };
     }
 
     /// The wait after a failure. Two thirds of the interval are, with the jitter, the whole of it at most.
     fn retry(&self, random: &mut dyn Random) -> Duration {
         let span = doubled(FIRST_RETRY, self.failures.saturating_sub(1));
-        jittered(span.min(LONGEST_RETRY).min(self.settings.interval * 2 / 3), random)
+        jittered(
+            span.min(LONGEST_RETRY).min(self.settings.interval * 2 / 3),
+            random,
+        )
     }
 
     /// The wait for the read that is to confirm the last one. A node that is stuck at one slot confirms nothing.
@@ -200,7 +229,10 @@ mod tests {
     use super::*;
     use crate::random::SplitMix64;
 
-    const SETTINGS: PollSettings = PollSettings { interval: Duration::from_secs(10), confirm_after: Duration::from_millis(250) };
+    const SETTINGS: PollSettings = PollSettings {
+        interval: Duration::from_secs(10),
+        confirm_after: Duration::from_millis(250),
+    };
 
     fn at(milliseconds: u64) -> Monotonic {
         Monotonic::from_elapsed(Duration::from_millis(milliseconds))
@@ -249,10 +281,20 @@ mod tests {
     fn failures_back_off_with_jitter_up_to_the_poll_interval_and_a_good_read_ends_that() {
         let mut polling = Polling::new(SETTINGS);
         feed(&mut polling, 0, Input::Start);
-        for (failure, longest) in [(1, 1_500), (2, 3_000), (3, 6_000), (4, 10_000), (5, 10_000), (20, 10_000)] {
+        for (failure, longest) in [
+            (1, 1_500),
+            (2, 3_000),
+            (3, 6_000),
+            (4, 10_000),
+            (5, 10_000),
+            (20, 10_000),
+        ] {
             feed(&mut polling, 0, Input::Failed);
             let wait = due(&polling);
-            assert!(wait <= longest && wait >= longest / 3, "after failure {failure}: {wait} ms");
+            assert!(
+                wait <= longest && wait >= longest / 3,
+                "after failure {failure}: {wait} ms"
+            );
             assert_eq!(feed(&mut polling, 0, Input::WakeUp), [], "it reads no sooner");
             assert_eq!(due(&polling), wait, "a wake-up does not cut the backoff short");
             assert_eq!(feed(&mut polling, wait + 1, Input::Timeout), [Effect::Read]);
@@ -277,7 +319,15 @@ mod tests {
         let mut polling = Polling::new(SETTINGS);
         feed(&mut polling, 0, Input::Start);
         let mut now = 0;
-        for (least, most) in [(125, 375), (250, 750), (500, 1_500), (1_000, 3_000), (2_000, 6_000), (3_333, 10_000), (3_333, 10_000)] {
+        for (least, most) in [
+            (125, 375),
+            (250, 750),
+            (500, 1_500),
+            (1_000, 3_000),
+            (2_000, 6_000),
+            (3_333, 10_000),
+            (3_333, 10_000),
+        ] {
             feed(&mut polling, now, Input::Unconfirmed);
             let wait = due(&polling) - now;
             assert!((least..=most).contains(&wait), "{wait} of {least} to {most}");
@@ -289,7 +339,11 @@ mod tests {
         feed(&mut polling, now, Input::Timeout);
         feed(&mut polling, now, Input::Unconfirmed);
         assert!(due(&polling) <= now + 375, "as soon as the first time");
-        assert_eq!(feed(&mut polling, now + 1, Input::Start), [Effect::Read], "a wake-up, or another role, waits for no confirmation");
+        assert_eq!(
+            feed(&mut polling, now + 1, Input::Start),
+            [Effect::Read],
+            "a wake-up, or another role, waits for no confirmation"
+        );
         feed(&mut polling, now + 1, Input::Unconfirmed);
         assert!(due(&polling) <= now + 376);
     }

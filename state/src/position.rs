@@ -50,7 +50,9 @@ impl FromStr for NodeId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
         let number = u128::from_str_radix(text, 16).ok().filter(|_| digits);
-        number.map(Self).ok_or_else(|| invalid("node of 32 hexadecimal digits", text))
+        number
+            .map(Self)
+            .ok_or_else(|| invalid("node of 32 hexadecimal digits", text))
     }
 }
 
@@ -64,19 +66,31 @@ impl FromStr for Position {
     type Err = InvalidPosition;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |part: &str| part.parse().ok().filter(|_| part.bytes().all(|octet| octet.is_ascii_digit()));
+        let number = |part: &str| {
+            part.parse()
+                .ok()
+                .filter(|_| part.bytes().all(|octet| octet.is_ascii_digit()))
+        };
         let parts: Vec<&str> = text.split('.').collect();
         let parsed = match parts[..] {
             [node, epoch, sequence] => node.parse().ok().zip(number(epoch)).zip(number(sequence)),
             _ => None,
         };
-        let ((node, epoch), sequence) = parsed.ok_or_else(|| invalid("position NODE.EPOCH.SEQUENCE", text))?;
-        Ok(Self { node, epoch: Epoch(epoch), sequence: Sequence(sequence) })
+        let ((node, epoch), sequence) =
+            parsed.ok_or_else(|| invalid("position NODE.EPOCH.SEQUENCE", text))?;
+        Ok(Self {
+            node,
+            epoch: Epoch(epoch),
+            sequence: Sequence(sequence),
+        })
     }
 }
 
 fn invalid(what: &'static str, text: &str) -> InvalidPosition {
-    InvalidPosition { what, text: text.chars().take(100).collect() }
+    InvalidPosition {
+        what,
+        text: text.chars().take(100).collect(),
+    }
 }
 
 macro_rules! as_text {
@@ -89,7 +103,9 @@ macro_rules! as_text {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
@@ -104,12 +120,25 @@ mod tests {
 
     #[test]
     fn a_position_is_read_back_as_it_was_written_and_nothing_else_is_one() {
-        let position = Position { node: NodeId(0xab), epoch: Epoch(12), sequence: Sequence(345) };
+        let position = Position {
+            node: NodeId(0xab),
+            epoch: Epoch(12),
+            sequence: Sequence(345),
+        };
         let text = "000000000000000000000000000000ab.12.345";
         assert_eq!(position.to_string(), text);
         assert_eq!(text.parse(), Ok(position));
-        assert_eq!(serde_json::from_str::<Position>(&serde_json::to_string(&position).unwrap()).unwrap(), position);
-        for wrong in ["", "1.2.3", "000000000000000000000000000000ab.12", "000000000000000000000000000000ab.+1.2", &format!("{text}.1")] {
+        assert_eq!(
+            serde_json::from_str::<Position>(&serde_json::to_string(&position).unwrap()).unwrap(),
+            position
+        );
+        for wrong in [
+            "",
+            "1.2.3",
+            "000000000000000000000000000000ab.12",
+            "000000000000000000000000000000ab.+1.2",
+            &format!("{text}.1"),
+        ] {
             assert!(wrong.parse::<Position>().is_err(), "{wrong:?}");
         }
         assert!("+00000000000000000000000000000ab".parse::<NodeId>().is_err());

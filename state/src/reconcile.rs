@@ -24,7 +24,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule, Switch, TunnelId, TunnelSpec,
+    Exclusion, Fault, Generation, Incarnation, LinkName, LivenessMode, Observed, Owners, Pubkey, Rule,
+    Switch, TunnelId, TunnelSpec,
     desired::ManualRequest,
     event::Event,
     guard::AcceptedView,

@@ -80,7 +80,15 @@ impl Repeats {
             Some(seen) => seen.again(now, entry),
             None => {
                 self.make_room();
-                self.seen.insert(key, Seen { times: 1, last_at: now, told_at: now, passed_over: None });
+                self.seen.insert(
+                    key,
+                    Seen {
+                        times: 1,
+                        last_at: now,
+                        told_at: now,
+                        passed_over: None,
+                    },
+                );
                 Telling::Plainly
             }
         }
@@ -101,7 +109,8 @@ impl Repeats {
         for seen in self.seen.values_mut().filter(|seen| is_due(seen)) {
             sums.extend(seen.sum(now));
         }
-        self.seen.retain(|_, seen| seen.passed_over.is_some() || now.since(seen.last_at) < WINDOW);
+        self.seen
+            .retain(|_, seen| seen.passed_over.is_some() || now.since(seen.last_at) < WINDOW);
         sums.sort_by_key(|sum| sum.last.sequence);
         sums
     }
@@ -110,7 +119,11 @@ impl Repeats {
         if self.seen.len() < REMEMBERED {
             return;
         }
-        let oldest = self.seen.iter().min_by_key(|(_, seen)| seen.last_at).map(|(key, _)| key.clone());
+        let oldest = self
+            .seen
+            .iter()
+            .min_by_key(|(_, seen)| seen.last_at)
+            .map(|(key, _)| key.clone());
         if let Some(mut seen) = oldest.and_then(|key| self.seen.remove(&key)) {
             self.sums.extend(seen.sum(seen.last_at));
         }
@@ -127,7 +140,11 @@ impl Seen {
         if self.times.is_power_of_two() {
             self.told_at = now;
             self.passed_over = None;
-            return if self.times == 1 { Telling::Plainly } else { Telling::Times(self.times) };
+            return if self.times == 1 {
+                Telling::Plainly
+            } else {
+                Telling::Times(self.times)
+            };
         }
         let times = self.passed_over.as_ref().map_or(1, |(times, _)| times + 1);
         self.passed_over = Some((times, entry.clone()));
@@ -146,7 +163,11 @@ impl Key {
     fn of(event: &Event) -> Self {
         let mut words = Words(String::new());
         let _long_enough = write!(words, "{event}");
-        Self { kind: event.kind(), tunnel: event.tunnel(), words: words.0 }
+        Self {
+            kind: event.kind(),
+            tunnel: event.tunnel(),
+            words: words.0,
+        }
     }
 }
 
@@ -176,7 +197,12 @@ mod tests {
 
     fn mended(tunnel: u8, step: &str) -> Event {
         let tunnel = Some(TunnelId(Pubkey([tunnel; 32])));
-        Event::ActorRestarted { actor: step.to_owned(), tunnel, detail: "it was mended".to_owned(), count: 1 }
+        Event::ActorRestarted {
+            actor: step.to_owned(),
+            tunnel,
+            detail: "it was mended".to_owned(),
+            count: 1,
+        }
     }
 
     fn at(milliseconds: u64) -> Monotonic {
@@ -194,7 +220,12 @@ mod tests {
     impl Log {
         fn happens(&mut self, milliseconds: u64, event: Event) {
             self.sequence += 1;
-            let entry = JournalEntry { epoch: Epoch(1), sequence: Sequence(self.sequence), unix_ms: 0, event };
+            let entry = JournalEntry {
+                epoch: Epoch(1),
+                sequence: Sequence(self.sequence),
+                unix_ms: 0,
+                event,
+            };
             match self.repeats.take(at(milliseconds), &entry) {
                 Telling::Plainly => self.lines.push("1".to_owned()),
                 Telling::Times(times) => self.lines.push(times.to_string()),
@@ -204,7 +235,10 @@ mod tests {
 
         fn second(&mut self, milliseconds: u64) {
             let sums = self.repeats.due(at(milliseconds));
-            self.lines.extend(sums.iter().map(|sum| format!("{} in {:?}", sum.times, sum.within)));
+            self.lines.extend(
+                sums.iter()
+                    .map(|sum| format!("{} in {:?}", sum.times, sum.within)),
+            );
         }
     }
 
@@ -218,9 +252,23 @@ mod tests {
                 log.second(now);
             }
         }
-        assert_eq!(&log.lines[..10], ["1", "2", "4", "8", "16", "32", "64", "128", "256", "512"], "{:?}", log.lines);
-        assert!(log.lines[10].starts_with("36") && log.lines[10].contains(" in 60."), "{:?}", log.lines);
-        assert!(log.lines.len() <= 24, "{} lines in ten minutes: {:?}", log.lines.len(), log.lines);
+        assert_eq!(
+            &log.lines[..10],
+            ["1", "2", "4", "8", "16", "32", "64", "128", "256", "512"],
+            "{:?}",
+            log.lines
+        );
+        assert!(
+            log.lines[10].starts_with("36") && log.lines[10].contains(" in 60."),
+            "{:?}",
+            log.lines
+        );
+        assert!(
+            log.lines.len() <= 24,
+            "{} lines in ten minutes: {:?}",
+            log.lines.len(),
+            log.lines
+        );
     }
 
     #[test]
@@ -240,7 +288,11 @@ mod tests {
             log.happens(number, mended(1, &format!("add address {number}")));
         }
         let sums = log.repeats.rest(at(10));
-        assert_eq!((sums.len(), sums[0].times, sums[0].last.sequence), (1, 1, Sequence(3)), "the third, with its own words");
+        assert_eq!(
+            (sums.len(), sums[0].times, sums[0].last.sequence),
+            (1, 1, Sequence(3)),
+            "the third, with its own words"
+        );
         assert_eq!(sums[0].last.event, mended(1, "add address 2"));
         assert_eq!(log.repeats.rest(at(20)), [], "once");
     }
@@ -251,10 +303,21 @@ mod tests {
         let failed = |retry_in_ms| Event::StepFailed {
             tunnel: TunnelId(Pubkey([1; 32])),
             phase: Phase::Linking,
-            fault: Fault { class: FaultClass::Transient, operation: "wait".into(), detail: "busy".into() },
+            fault: Fault {
+                class: FaultClass::Transient,
+                operation: "wait".into(),
+                detail: "busy".into(),
+            },
             retry_in_ms,
         };
-        for event in [mended(1, "put route"), mended(2, "put route"), mended(1, "set link up"), failed(250), failed(480), failed(970)] {
+        for event in [
+            mended(1, "put route"),
+            mended(2, "put route"),
+            mended(1, "set link up"),
+            failed(250),
+            failed(480),
+            failed(970),
+        ] {
             log.happens(0, event);
         }
         assert_eq!(log.lines, ["1", "1", "1", "1", "2"]);
@@ -264,7 +327,12 @@ mod tests {
     fn what_an_operator_did_is_told_each_time() {
         let mut log = Log::default();
         for number in 0..7 {
-            log.happens(number, Event::Switched { enabled: number % 2 == 0 });
+            log.happens(
+                number,
+                Event::Switched {
+                    enabled: number % 2 == 0,
+                },
+            );
         }
         assert_eq!(log.lines, ["1"; 7]);
     }
@@ -275,14 +343,30 @@ mod tests {
         let word = |number: u64| char::from(b'a' + u8::try_from(number % 26).unwrap()).to_string();
         let mut told = 0;
         for number in 0..20_000_u64 {
-            let step = [word(number / 676 / 26), word(number / 676), word(number / 26), word(number)].concat();
+            let step = [
+                word(number / 676 / 26),
+                word(number / 676),
+                word(number / 26),
+                word(number),
+            ]
+            .concat();
             for _ in 0..3 {
                 log.happens(number, mended(1, &step));
             }
-            told += log.repeats.due(at(number)).iter().map(|sum| sum.times).sum::<u64>();
+            told += log
+                .repeats
+                .due(at(number))
+                .iter()
+                .map(|sum| sum.times)
+                .sum::<u64>();
         }
         assert!(log.repeats.seen.len() <= REMEMBERED, "{}", log.repeats.seen.len());
-        told += log.repeats.rest(at(20_000)).iter().map(|sum| sum.times).sum::<u64>();
+        told += log
+            .repeats
+            .rest(at(20_000))
+            .iter()
+            .map(|sum| sum.times)
+            .sum::<u64>();
         assert_eq!(told, 20_000, "the third of each");
         let long = Key::of(&mended(1, &"x".repeat(1 << 20)));
         assert!(long.words.len() <= COMPARED + 4, "{}", long.words.len());

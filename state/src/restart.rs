@@ -62,7 +62,13 @@ impl History {
             return Decision::Escalate { count };
         }
         let doublings = (count - 1).min(20);
-        Decision::Restart { after: policy.first_delay.saturating_mul(1 << doublings).min(policy.longest_delay), count }
+        Decision::Restart {
+            after: policy
+                .first_delay
+                .saturating_mul(1 << doublings)
+                .min(policy.longest_delay),
+            count,
+        }
     }
 }
 
@@ -85,9 +91,27 @@ mod tests {
     fn delays_double_up_to_the_longest_and_then_the_storm_escalates() {
         let mut history = History::default();
         let decisions: Vec<_> = (0..4).map(|n| history.failed(at(n), &POLICY)).collect();
-        assert_eq!(decisions[0], Decision::Restart { after: Duration::from_millis(100), count: 1 });
-        assert_eq!(decisions[1], Decision::Restart { after: Duration::from_millis(200), count: 2 });
-        assert_eq!(decisions[2], Decision::Restart { after: Duration::from_millis(300), count: 3 });
+        assert_eq!(
+            decisions[0],
+            Decision::Restart {
+                after: Duration::from_millis(100),
+                count: 1
+            }
+        );
+        assert_eq!(
+            decisions[1],
+            Decision::Restart {
+                after: Duration::from_millis(200),
+                count: 2
+            }
+        );
+        assert_eq!(
+            decisions[2],
+            Decision::Restart {
+                after: Duration::from_millis(300),
+                count: 3
+            }
+        );
         assert_eq!(decisions[3], Decision::Escalate { count: 4 });
     }
 
@@ -96,7 +120,13 @@ mod tests {
         let mut history = History::default();
         for n in 0..20 {
             let decision = history.failed(at(n * 11_000), &POLICY);
-            assert_eq!(decision, Decision::Restart { after: Duration::from_millis(100), count: 1 });
+            assert_eq!(
+                decision,
+                Decision::Restart {
+                    after: Duration::from_millis(100),
+                    count: 1
+                }
+            );
         }
     }
 }

@@ -30,13 +30,19 @@ pub mod hex {
     /// When it is no text of pairs of hexadecimal digits.
     pub fn deserialize<'de, D: Deserializer<'de>, T: From<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         let byte = |pair: &[u8]| match pair {
             [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
             _ => None,
         };
         let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        bytes.map(T::from).ok_or_else(|| D::Error::custom("expected pairs of hexadecimal digits"))
+        bytes
+            .map(T::from)
+            .ok_or_else(|| D::Error::custom("expected pairs of hexadecimal digits"))
     }
 }
 
@@ -86,7 +92,10 @@ mod tests {
 
     #[test]
     fn bytes_and_maps_come_back_as_they_were() {
-        let both = Both { bytes: (&[0, 0x7f, 0xff][..]).into(), map: [((1, 2), 3), ((1, 3), 4)].into() };
+        let both = Both {
+            bytes: (&[0, 0x7f, 0xff][..]).into(),
+            map: [((1, 2), 3), ((1, 3), 4)].into(),
+        };
         let text = serde_json::to_string(&both).unwrap();
         assert_eq!(text, r#"{"bytes":"007fff","map":[[[1,2],3],[[1,3],4]]}"#);
         assert_eq!(serde_json::from_str::<Both<'_>>(&text).unwrap(), both);

@@ -31,7 +31,12 @@ pub enum ServiceClass {
 
 impl ServiceKind {
     /// All kinds, in the order of their numbers on the ledger.
-    pub const ALL: [Self; 4] = [Self::Ibrl, Self::IbrlWithAllocatedIp, Self::EdgeFiltering, Self::Multicast];
+    pub const ALL: [Self; 4] = [
+        Self::Ibrl,
+        Self::IbrlWithAllocatedIp,
+        Self::EdgeFiltering,
+        Self::Multicast,
+    ];
 
     /// The class that this kind belongs to.
     #[must_use]
@@ -69,7 +74,10 @@ impl FromStr for ServiceKind {
     type Err = UnknownServiceKind;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| UnknownServiceKind(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| UnknownServiceKind(text.to_owned()))
     }
 }
 

@@ -30,7 +30,14 @@ pub enum SessionStatus {
 
 impl SessionStatus {
     /// All statuses.
-    pub const ALL: [Self; 6] = [Self::Pending, Self::Initializing, Self::Down, Self::Up, Self::Failed, Self::Unreachable];
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Initializing,
+        Self::Down,
+        Self::Up,
+        Self::Failed,
+        Self::Unreachable,
+    ];
 
     /// The string that clients of the reference parse.
     #[must_use]
@@ -123,7 +130,10 @@ impl SessionCause {
 impl SessionDetail {
     /// Both.
     pub fn new(cause: SessionCause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into() }
+        Self {
+            cause,
+            text: text.into(),
+        }
     }
 }
 

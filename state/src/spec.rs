@@ -108,7 +108,9 @@ impl TunnelSpec {
             (!self.exclude.is_empty(), SpecPart::Exclusion),
             (!self.far_ends.is_empty(), SpecPart::FarEnds),
         ];
-        has.into_iter().filter_map(|(has, part)| has.then_some(part)).collect()
+        has.into_iter()
+            .filter_map(|(has, part)| has.then_some(part))
+            .collect()
     }
 
     /// The parts in which the two differ.
@@ -117,7 +119,10 @@ impl TunnelSpec {
         let differs = [
             (self.kind != other.kind, SpecPart::Service),
             (self.link != other.link, SpecPart::Link),
-            (self.addresses != other.addresses || self.dz_ip != other.dz_ip, SpecPart::Addresses),
+            (
+                self.addresses != other.addresses || self.dz_ip != other.dz_ip,
+                SpecPart::Addresses,
+            ),
             (self.routes != other.routes, SpecPart::Routes),
             (self.rules != other.rules, SpecPart::Rules),
             (self.bgp != other.bgp, SpecPart::Session),
@@ -125,7 +130,10 @@ impl TunnelSpec {
             (self.exclude != other.exclude, SpecPart::Exclusion),
             (self.far_ends != other.far_ends, SpecPart::FarEnds),
         ];
-        differs.into_iter().filter_map(|(differs, part)| differs.then_some(part)).collect()
+        differs
+            .into_iter()
+            .filter_map(|(differs, part)| differs.then_some(part))
+            .collect()
     }
 
     /// Whether a route that the session taught us stays out, and why. Whether it leads to a far end is decided by containment:
@@ -133,7 +141,9 @@ impl TunnelSpec {
     #[must_use]
     pub fn keeps_out(&self, dst: &Ipv4Net) -> Option<KeptOut> {
         let within = self.far_ends.range(dst.network()..=dst.broadcast()).next();
-        within.map(|end| KeptOut::LeadsTo(*end)).or_else(|| self.exclude.covers(dst).then_some(KeptOut::Excluded))
+        within
+            .map(|end| KeptOut::LeadsTo(*end))
+            .or_else(|| self.exclude.covers(dst).then_some(KeptOut::Excluded))
     }
 }
 
@@ -368,6 +378,10 @@ impl fmt::Display for Rule {
 
 impl fmt::Display for LinkSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} gre {} -> {} ttl {} mtu {}", self.name, self.local, self.remote, self.ttl, self.mtu)
+        write!(
+            f,
+            "{} gre {} -> {} ttl {} mtu {}",
+            self.name, self.local, self.remote, self.ttl, self.mtu
+        )
     }
 }

@@ -33,7 +33,11 @@ impl<S: Standing> Paced<S> {
     /// Counters are told at most once in this span.
     #[must_use]
     pub fn new(every: Duration) -> Self {
-        Self { every, told: None, due: None }
+        Self {
+            every,
+            told: None,
+            due: None,
+        }
     }
 
     /// What is to be told now, if anything is.

@@ -160,7 +160,10 @@ impl Action {
         match self {
             Self::DeleteLink | Self::ChangeLink { .. } | Self::CreateLink { .. } => Phase::Linking,
             Self::DeleteAddress { .. } | Self::AddAddress { .. } => Phase::Addressing,
-            Self::DeleteRule { .. } | Self::DeleteRoute { .. } | Self::PutRoute { .. } | Self::AddRule { .. } => Phase::Routing,
+            Self::DeleteRule { .. }
+            | Self::DeleteRoute { .. }
+            | Self::PutRoute { .. }
+            | Self::AddRule { .. } => Phase::Routing,
         }
     }
 
@@ -168,10 +171,15 @@ impl Action {
     #[must_use]
     pub fn is_removal(&self) -> bool {
         match self {
-            Self::DeleteRule { .. } | Self::DeleteRoute { .. } | Self::DeleteAddress { .. } | Self::DeleteLink => true,
-            Self::ChangeLink { .. } | Self::CreateLink { .. } | Self::AddAddress { .. } | Self::PutRoute { .. } | Self::AddRule { .. } => {
-                false
-            }
+            Self::DeleteRule { .. }
+            | Self::DeleteRoute { .. }
+            | Self::DeleteAddress { .. }
+            | Self::DeleteLink => true,
+            Self::ChangeLink { .. }
+            | Self::CreateLink { .. }
+            | Self::AddAddress { .. }
+            | Self::PutRoute { .. }
+            | Self::AddRule { .. } => false,
         }
     }
 }
@@ -185,7 +193,9 @@ impl fmt::Display for PlannedStep {
             Action::DeleteAddress { address } => write!(f, "- address {address} dev {link}"),
             Action::DeleteLink => write!(f, "- link {link}"),
             Action::ChangeLink { spec } => write!(f, "~ link {spec}"),
-            Action::CreateLink { spec, incarnation } => write!(f, "+ link {spec} (incarnation {incarnation})"),
+            Action::CreateLink { spec, incarnation } => {
+                write!(f, "+ link {spec} (incarnation {incarnation})")
+            }
             Action::AddAddress { address } => write!(f, "+ address {address} dev {link}"),
             Action::PutRoute { route } => write!(f, "+ route {route} dev {link}"),
             Action::AddRule { rule } => write!(f, "+ rule {rule}"),

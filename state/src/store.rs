@@ -157,29 +157,69 @@ impl Store {
             Ok((database, set_aside)) => (Some(database), set_aside, None),
             Err(error) => (None, None, Some(chain(&error))),
         };
-        let stored = database.as_ref().map_or(Stored::default(), |database| database.stored);
+        let stored = database
+            .as_ref()
+            .map_or(Stored::default(), |database| database.stored);
         let found = newer(stored, known);
-        let epoch = database.as_ref().map_or_else(|| count(None), |database| database.epoch);
+        let epoch = database
+            .as_ref()
+            .map_or_else(|| count(None), |database| database.epoch);
         let (decided, origin) = match found {
             Some((said, origin)) => (Ok(said), origin),
-            None if had_state => (Err(lost(&record, set_aside.as_ref(), problem.as_deref())), Origin::Lost),
+            None if had_state => (
+                Err(lost(&record, set_aside.as_ref(), problem.as_deref())),
+                Origin::Lost,
+            ),
             None => match migrate::legacy_state(directory) {
-                Legacy::Says { switch, pin, origin } => (Ok(Said { switch, pin, ..Said::default() }), origin),
+                Legacy::Says { switch, pin, origin } => (
+                    Ok(Said {
+                        switch,
+                        pin,
+                        ..Said::default()
+                    }),
+                    origin,
+                ),
                 Legacy::Unreadable(reason) => (Err(reason), Origin::UnreadableFile),
             },
         };
         // A number that no earlier write has: what cannot be read now may be read again.
-        let sequence = found.map_or_else(|| if had_state { seconds() } else { 0 }, |(said, _)| said.sequence);
-        let said = Said { sequence, ..*decided.as_ref().unwrap_or(&Said::default()) };
+        let sequence = found.map_or_else(
+            || if had_state { seconds() } else { 0 },
+            |(said, _)| said.sequence,
+        );
+        let said = Said {
+            sequence,
+            ..*decided.as_ref().unwrap_or(&Said::default())
+        };
         let facts = Facts { said, epoch };
         let first_start = origin == Origin::Fresh;
         let (node, kept) = node::find(directory);
         let problem = problem.or(kept.err().map(|error| chain(&error)));
-        let state = State { facts, node, database, unknown: decided.err(), problem, first_start };
-        let store = Self { directory: directory.to_owned(), state: Mutex::new(state), _lock: lock };
+        let state = State {
+            facts,
+            node,
+            database,
+            unknown: decided.err(),
+            problem,
+            first_start,
+        };
+        let store = Self {
+            directory: directory.to_owned(),
+            state: Mutex::new(state),
+            _lock: lock,
+        };
         store.settle(stored, first_start);
         let problem = store.problem();
-        Ok((store, Opened { switch: said.switch, origin, pin: said.pin, set_aside, problem }))
+        Ok((
+            store,
+            Opened {
+                switch: said.switch,
+                origin,
+                pin: said.pin,
+                set_aside,
+                problem,
+            },
+        ))
     }
 
     /// The enable switch in force: as it is on disk, if it could be read.
@@ -248,8 +288,17 @@ impl Store {
             return Ok(());
         }
         let reason = match tunnels {
-            Ok(false) => return self.write(|said| Said { switch: Switch::Off, own_users_only, ..said }),
-            Ok(true) => format!("{} is empty, but tunnels of an earlier run are on the host", self.directory.display()),
+            Ok(false) => {
+                return self.write(|said| Said {
+                    switch: Switch::Off,
+                    own_users_only,
+                    ..said
+                });
+            }
+            Ok(true) => format!(
+                "{} is empty, but tunnels of an earlier run are on the host",
+                self.directory.display()
+            ),
             Err(reason) => {
                 format!(
                     "{} is empty, and whether tunnels of an earlier run are on the host cannot be seen: {reason}",
@@ -268,7 +317,11 @@ impl Store {
     /// # Errors
     /// When the value may not be on disk; the old or the new one is. The old one stays in force.
     pub fn set_enabled(&self, enabled: bool) -> Result<(), StoreError> {
-        self.set(Change { enabled, pin: None, owner: None })
+        self.set(Change {
+            enabled,
+            pin: None,
+            owner: None,
+        })
     }
 
     /// Sets the enable switch and what is said with it, all of it or nothing. When this returns, it survives a power cut.
@@ -276,7 +329,12 @@ impl Store {
     /// # Errors
     /// When it may not be on disk; the old or the new values are. The old ones stay in force.
     pub fn set(&self, change: Change) -> Result<(), StoreError> {
-        self.write(|said| Said { switch: change.enabled.into(), pin: change.pin.or(said.pin), owner: change.owner.or(said.owner), ..said })
+        self.write(|said| Said {
+            switch: change.enabled.into(),
+            pin: change.pin.or(said.pin),
+            owner: change.owner.or(said.owner),
+            ..said
+        })
     }
 
     /// This address is pinned no more. It is not in this run, whatever becomes of the write.
@@ -289,7 +347,11 @@ impl Store {
             return Ok(());
         }
         // A switch that is not known is not written down as a value, and then the pin is not either.
-        let written = if said.switch.is_unknown() { Ok(()) } else { self.write(|said| Said { pin: None, ..said }) };
+        let written = if said.switch.is_unknown() {
+            Ok(())
+        } else {
+            self.write(|said| Said { pin: None, ..said })
+        };
         self.state().facts.said.pin = None;
         written
     }
@@ -297,12 +359,24 @@ impl Store {
     fn write(&self, change: impl FnOnce(Said) -> Said) -> Result<(), StoreError> {
         let mut state = self.state();
         let before = state.facts.said;
-        let next = Said { sequence: before.sequence + 1, ..change(before) };
-        let prepared = record::prepare(&self.directory, Facts { said: next, ..state.facts })?;
+        let next = Said {
+            sequence: before.sequence + 1,
+            ..change(before)
+        };
+        let prepared = record::prepare(
+            &self.directory,
+            Facts {
+                said: next,
+                ..state.facts
+            },
+        )?;
         state.put_said(next);
         if let Err(error) = prepared.commit() {
             if !before.switch.is_unknown() {
-                state.put_said(Said { sequence: next.sequence + 1, ..before });
+                state.put_said(Said {
+                    sequence: next.sequence + 1,
+                    ..before
+                });
             }
             return Err(error);
         }
@@ -317,13 +391,17 @@ impl Store {
     /// The public address that was in force last. What does not say one is none: it is only one hint among others.
     #[must_use]
     pub fn client_ip(&self) -> Option<Chosen> {
-        let [seen, address @ ..] = <[u8; 5]>::try_from(self.state().database.as_ref()?.get(CLIENT_IP)?).ok()?;
+        let [seen, address @ ..] =
+            <[u8; 5]>::try_from(self.state().database.as_ref()?.get(CLIENT_IP)?).ok()?;
         let seen = match seen {
             0 => Seen::Host,
             1 => Seen::Outside,
             _ => return None,
         };
-        Some(Chosen { address: Ipv4Addr::from(address), seen })
+        Some(Chosen {
+            address: Ipv4Addr::from(address),
+            seen,
+        })
     }
 
     /// Remembers the public address in force. When this returns, it survives a power cut.
@@ -342,8 +420,16 @@ impl Store {
     /// Writes what is in the database alone.
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         let mut state = self.state();
-        let lost = || state.problem.clone().unwrap_or_else(|| "it cannot be used".to_owned());
-        let database = state.database.as_ref().ok_or_else(|| database_error(&self.directory, lost()))?;
+        let lost = || {
+            state
+                .problem
+                .clone()
+                .unwrap_or_else(|| "it cannot be used".to_owned())
+        };
+        let database = state
+            .database
+            .as_ref()
+            .ok_or_else(|| database_error(&self.directory, lost()))?;
         database.put(key, value).inspect_err(|error| {
             state.problem = Some(chain(error));
             state.database = None;
@@ -358,8 +444,19 @@ impl Store {
         if known && stored.said != Some(facts.said) {
             state.put_said(facts.said);
         }
-        let unknown = Said { switch: Switch::Unknown, sequence: facts.said.sequence, ..Said::default() };
-        let written = if known { facts } else { Facts { said: unknown, ..facts } };
+        let unknown = Said {
+            switch: Switch::Unknown,
+            sequence: facts.said.sequence,
+            ..Said::default()
+        };
+        let written = if known {
+            facts
+        } else {
+            Facts {
+                said: unknown,
+                ..facts
+            }
+        };
         let recorded = record::prepare(&self.directory, written).and_then(record::Prepared::commit);
         if let Err(error) = recorded {
             state.problem = Some(chain(&error));
@@ -378,7 +475,9 @@ impl Store {
         if path.exists() {
             return;
         }
-        let created = File::create(&path).and_then(|file| file.sync_all()).map_err(|source| io_error("create", &path, source));
+        let created = File::create(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(|source| io_error("create", &path, source));
         if let Err(error) = created.and_then(|()| files::sync_directory(&self.directory)) {
             state.problem = Some(chain(&error));
         }
@@ -392,7 +491,9 @@ impl Store {
 impl State {
     /// A database that fails once is not trusted again in this run; the record goes on without it, and has the newer number.
     fn put_said(&mut self, said: Said) {
-        let Some(Err(error)) = self.database.as_ref().map(|database| database.put_said(said)) else { return };
+        let Some(Err(error)) = self.database.as_ref().map(|database| database.put_said(said)) else {
+            return;
+        };
         self.problem = Some(chain(&error));
         self.database = None;
     }
@@ -400,16 +501,23 @@ impl State {
 
 /// What was written last, as far as it can be read. The database wins unless it lost a write that the record has.
 fn newer(stored: Stored, record: Option<Facts>) -> Option<(Said, Origin)> {
-    let recorded = record.map(|facts| facts.said).filter(|said| !said.switch.is_unknown());
+    let recorded = record
+        .map(|facts| facts.said)
+        .filter(|said| !said.switch.is_unknown());
     match (stored.said, recorded) {
-        (Some(stored), Some(recorded)) if recorded.sequence > stored.sequence => Some((recorded, Origin::Record)),
+        (Some(stored), Some(recorded)) if recorded.sequence > stored.sequence => {
+            Some((recorded, Origin::Record))
+        }
         (Some(stored), _) => Some((stored, Origin::Store)),
         (None, recorded) => recorded.map(|recorded| (recorded, Origin::Record)),
     }
 }
 
 fn lost(record: &record::Found, set_aside: Option<&SetAside>, problem: Option<&str>) -> String {
-    let database = set_aside.map(|aside| aside.reason.as_str()).or(problem).unwrap_or("it is empty");
+    let database = set_aside
+        .map(|aside| aside.reason.as_str())
+        .or(problem)
+        .unwrap_or("it is empty");
     let record = match record {
         record::Found::Absent => "it is not there",
         record::Found::Unreadable(reason) => reason,
@@ -420,7 +528,9 @@ fn lost(record: &record::Found, set_aside: Option<&SetAside>, problem: Option<&s
 
 /// More than any count of starts or writes.
 fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -431,11 +541,18 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
-    StoreError::Io { operation, path: path.to_owned(), source }
+    StoreError::Io {
+        operation,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn database_error(directory: &Path, reason: String) -> StoreError {
-    StoreError::Database { path: directory.to_owned(), reason }
+    StoreError::Database {
+        path: directory.to_owned(),
+        reason,
+    }
 }
 
 #[cfg(test)]

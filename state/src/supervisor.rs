@@ -75,14 +75,22 @@ enum State {
     #[default]
     Running,
     /// The provisioner is down until then, or for good; the last thing that it was to do.
-    Down { until: Option<Monotonic>, pending: Option<Box<lifecycle::Input>> },
+    Down {
+        until: Option<Monotonic>,
+        pending: Option<Box<lifecycle::Input>>,
+    },
 }
 
 impl Supervisor {
     /// No provisioners yet. Delays count for each tunnel, restarts for all of them together.
     #[must_use]
     pub fn new(policy: RestartPolicy) -> Self {
-        Self { policy, slots: BTreeMap::new(), due: BTreeSet::new(), storm: History::default() }
+        Self {
+            policy,
+            slots: BTreeMap::new(),
+            due: BTreeSet::new(),
+            storm: History::default(),
+        }
     }
 }
 
@@ -113,7 +121,10 @@ impl Core for Supervisor {
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        self.due.first().map(|(at, _)| Deadline { at: *at, name: "restart" })
+        self.due.first().map(|(at, _)| Deadline {
+            at: *at,
+            name: "restart",
+        })
     }
 
     fn told(effect: &Effect) -> Option<&Event> {
@@ -127,8 +138,14 @@ impl Core for Supervisor {
 impl Supervisor {
     fn deliver(&mut self, tunnel: TunnelId, input: Box<lifecycle::Input>) -> Vec<Effect> {
         match self.slots.get_mut(&tunnel) {
-            Some(Slot { state: State::Running, .. }) => vec![Effect::Pass(tunnel, input)],
-            Some(Slot { state: State::Down { pending, .. }, .. }) if starts(&input) => {
+            Some(Slot {
+                state: State::Running,
+                ..
+            }) => vec![Effect::Pass(tunnel, input)],
+            Some(Slot {
+                state: State::Down { pending, .. },
+                ..
+            }) if starts(&input) => {
                 *pending = Some(input);
                 Vec::new()
             }
@@ -143,22 +160,39 @@ impl Supervisor {
 
     fn forget(&mut self, tunnel: TunnelId) -> Vec<Effect> {
         self.slots.remove(&tunnel);
-        vec![Effect::Tell(End { tunnel, finished: true, event: None })]
+        vec![Effect::Tell(End {
+            tunnel,
+            finished: true,
+            event: None,
+        })]
     }
 
     fn failed(&mut self, now: Monotonic, tunnel: TunnelId, reason: &str) -> Vec<Effect> {
-        let Some(slot) = self.slots.get_mut(&tunnel) else { return Vec::new() };
+        let Some(slot) = self.slots.get_mut(&tunnel) else {
+            return Vec::new();
+        };
         let (mut event, mut until) = (None, None);
         if let Decision::Restart { after, count } = slot.history.failed(now, &self.policy) {
             until = Some(now + after);
             self.due.insert((now + after, tunnel));
-            event = Some(Event::ActorRestarted { actor: PROVISIONER.to_owned(), tunnel: Some(tunnel), detail: reason.to_owned(), count });
+            event = Some(Event::ActorRestarted {
+                actor: PROVISIONER.to_owned(),
+                tunnel: Some(tunnel),
+                detail: reason.to_owned(),
+                count,
+            });
         }
         slot.state = State::Down { until, pending: None };
-        let mut effects = vec![Effect::Tell(End { tunnel, finished: false, event })];
+        let mut effects = vec![Effect::Tell(End {
+            tunnel,
+            finished: false,
+            event,
+        })];
         if let Decision::Escalate { count } = self.storm.failed(now, &self.policy) {
             let window = self.policy.window.as_secs();
-            effects.push(Effect::Escalate(format!("{count} failures within {window} s, the last one: {reason}")));
+            effects.push(Effect::Escalate(format!(
+                "{count} failures within {window} s, the last one: {reason}"
+            )));
         }
         effects
     }
@@ -168,8 +202,13 @@ impl Supervisor {
         let mut effects = Vec::new();
         while let Some((_, tunnel)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
             self.due.pop_first();
-            let Some(slot) = self.slots.get_mut(&tunnel).filter(|slot| slot.is_due(now)) else { continue };
-            if let State::Down { pending: Some(input), .. } = std::mem::take(&mut slot.state) {
+            let Some(slot) = self.slots.get_mut(&tunnel).filter(|slot| slot.is_due(now)) else {
+                continue;
+            };
+            if let State::Down {
+                pending: Some(input), ..
+            } = std::mem::take(&mut slot.state)
+            {
                 effects.push(Effect::Start(tunnel, input));
             } else {
                 self.slots.remove(&tunnel);
@@ -226,7 +265,11 @@ mod tests {
 
     fn retire(link: &str) -> Box<lifecycle::Input> {
         let (link, reason) = (LinkName::new(link).unwrap(), RetireReason::Disabled);
-        Box::new(lifecycle::Input::Retire { link, rules: vec![], reason })
+        Box::new(lifecycle::Input::Retire {
+            link,
+            rules: vec![],
+            reason,
+        })
     }
 
     fn feed(supervisor: &mut Supervisor, now: u64, input: Input) -> Vec<String> {
@@ -242,8 +285,15 @@ mod tests {
         match effect {
             Effect::Start(_, input) => format!("start {}", what(input)),
             Effect::Pass(_, input) => format!("pass {}", what(input)),
-            Effect::Tell(End { finished: true, event: None, .. }) => "finished".to_owned(),
-            Effect::Tell(end) => format!("failed, {}", if end.event.is_some() { "told" } else { "not told" }),
+            Effect::Tell(End {
+                finished: true,
+                event: None,
+                ..
+            }) => "finished".to_owned(),
+            Effect::Tell(end) => format!(
+                "failed, {}",
+                if end.event.is_some() { "told" } else { "not told" }
+            ),
             Effect::Escalate(why) => format!("escalate: {why}"),
         }
     }
@@ -255,16 +305,25 @@ mod tests {
         assert!(feed(&mut supervisor, 0, deliver(Box::new(lifecycle::Input::Recheck))).is_empty());
         assert_eq!(feed(&mut supervisor, 0, deliver(retire("a"))), ["start a"]);
         assert_eq!(feed(&mut supervisor, 0, deliver(retire("b"))), ["pass b"]);
-        assert_eq!(feed(&mut supervisor, 0, deliver(Box::new(lifecycle::Input::Recheck))), ["pass Recheck"]);
+        assert_eq!(
+            feed(&mut supervisor, 0, deliver(Box::new(lifecycle::Input::Recheck))),
+            ["pass Recheck"]
+        );
         assert_eq!(feed(&mut supervisor, 0, Input::Finished(id(1))), ["finished"]);
-        assert_eq!(feed(&mut supervisor, 0, deliver(Box::new(lifecycle::Input::Detach))), ["finished"]);
+        assert_eq!(
+            feed(&mut supervisor, 0, deliver(Box::new(lifecycle::Input::Detach))),
+            ["finished"]
+        );
     }
 
     #[test]
     fn one_that_failed_is_started_again_with_the_last_thing_it_was_to_do() {
         let mut supervisor = Supervisor::new(POLICY);
         feed(&mut supervisor, 0, Input::Deliver(id(1), retire("a")));
-        assert_eq!(feed(&mut supervisor, 0, Input::Failed(id(1), "it broke".to_owned())), ["failed, told"]);
+        assert_eq!(
+            feed(&mut supervisor, 0, Input::Failed(id(1), "it broke".to_owned())),
+            ["failed, told"]
+        );
         assert!(feed(&mut supervisor, 10, Input::Deliver(id(1), retire("b"))).is_empty());
         assert!(feed(&mut supervisor, 20, Input::Deliver(id(1), retire("c"))).is_empty());
         assert!(feed(&mut supervisor, 99, Input::Timeout).is_empty());
@@ -283,7 +342,10 @@ mod tests {
         let detach = Input::Deliver(id(2), Box::new(lifecycle::Input::Detach));
         assert_eq!(feed(&mut supervisor, 10, detach), ["finished"]);
         assert!(feed(&mut supervisor, 100, Input::Timeout).is_empty());
-        assert_eq!(feed(&mut supervisor, 200, Input::Deliver(id(1), retire("b"))), ["start b"]);
+        assert_eq!(
+            feed(&mut supervisor, 200, Input::Deliver(id(1), retire("b"))),
+            ["start b"]
+        );
     }
 
     #[test]
@@ -293,10 +355,19 @@ mod tests {
             feed(&mut supervisor, 0, Input::Deliver(id(n), retire("a")));
         }
         for n in 1..=3 {
-            assert_eq!(feed(&mut supervisor, 0, Input::Failed(id(n), "it broke".to_owned())).len(), 1);
+            assert_eq!(
+                feed(&mut supervisor, 0, Input::Failed(id(n), "it broke".to_owned())).len(),
+                1
+            );
             assert_eq!(supervisor.poll_timeout().unwrap().at, at(100));
         }
         let effects = feed(&mut supervisor, 0, Input::Failed(id(4), "the last".to_owned()));
-        assert_eq!(effects, ["failed, told", "escalate: 4 failures within 60 s, the last one: the last"]);
+        assert_eq!(
+            effects,
+            [
+                "failed, told",
+                "escalate: 4 failures within 60 s, the last one: the last"
+            ]
+        );
     }
 }

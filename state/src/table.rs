@@ -12,7 +12,9 @@ mod weight;
 use std::{collections::VecDeque, sync::Arc};
 
 pub use news::{TunnelNews, WatchNews};
-pub use tables::{Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch};
+pub use tables::{
+    Change, Disk, Ends, ExclusionStatus, HostAddress, InForce, Life, Notices, Reconciled, Tables, Watch,
+};
 
 use crate::{
     Epoch, NodeId, Position, Sequence,
@@ -64,7 +66,11 @@ impl Bounds {
     /// So many events, the newest 1,024 steps at most, and 4 MiB of each.
     #[must_use]
     pub fn of_events(told: usize) -> Self {
-        Self { told, whole: told.min(1024), bytes: 4 << 20 }
+        Self {
+            told,
+            whole: told.min(1024),
+            bytes: 4 << 20,
+        }
     }
 }
 
@@ -72,9 +78,23 @@ impl Table {
     /// An empty one, which keeps so much of the newest.
     #[must_use]
     pub fn new(node: NodeId, epoch: Epoch, bounds: Bounds) -> Self {
-        let bounds = Bounds { told: bounds.told.max(1), whole: bounds.whole.max(1), ..bounds };
+        let bounds = Bounds {
+            told: bounds.told.max(1),
+            whole: bounds.whole.max(1),
+            ..bounds
+        };
         let (steps, told, none) = (VecDeque::new(), VecDeque::new(), Sequence(0));
-        Self { node, epoch, last: none, tables: Tables::default(), steps, told, forgotten: none, bytes: (0, 0), bounds }
+        Self {
+            node,
+            epoch,
+            last: none,
+            tables: Tables::default(),
+            steps,
+            told,
+            forgotten: none,
+            bytes: (0, 0),
+            bounds,
+        }
     }
 
     /// Appends what changed and the events that tell it, all of it or nothing for every reader. The changes stand at the first
@@ -92,12 +112,23 @@ impl Table {
     fn step(&mut self, changes: Vec<Change>, told: Option<(u64, Event)>) {
         self.last = Sequence(self.last.0 + 1);
         let (epoch, sequence) = (self.epoch, self.last);
-        let told = told.map(|(unix_ms, event)| Arc::new(JournalEntry { epoch, sequence, unix_ms, event }));
+        let told = told.map(|(unix_ms, event)| {
+            Arc::new(JournalEntry {
+                epoch,
+                sequence,
+                unix_ms,
+                event,
+            })
+        });
         if let Some(told) = &told {
             self.bytes.1 += told.weight();
             self.told.push_back(told.clone());
         }
-        let entry = Entry { sequence, changes, told };
+        let entry = Entry {
+            sequence,
+            changes,
+            told,
+        };
         self.tables.fold(&entry);
         self.bytes.0 += entry.weight();
         self.steps.push_back(Arc::new(entry));
@@ -110,7 +141,9 @@ impl Table {
             self.bytes.0 -= self.steps.pop_front().map_or(0, |oldest| oldest.weight());
         }
         while self.told.len() > 1 && (self.told.len() > told || self.bytes.1 > bytes) {
-            let Some(oldest) = self.told.pop_front() else { return };
+            let Some(oldest) = self.told.pop_front() else {
+                return;
+            };
             self.bytes.1 -= oldest.weight();
             self.forgotten = oldest.sequence;
         }
@@ -125,7 +158,11 @@ impl Table {
     /// The position of the last step.
     #[must_use]
     pub fn position(&self) -> Position {
-        Position { node: self.node, epoch: self.epoch, sequence: self.last }
+        Position {
+            node: self.node,
+            epoch: self.epoch,
+            sequence: self.last,
+        }
     }
 
     /// Where a reader goes on that was at this position, perhaps of another start or another daemon.
@@ -134,8 +171,19 @@ impl Table {
     /// When it is of another, or not yet one of this: then nothing that came after it is known here.
     pub fn resume(&self, position: Position) -> Result<Sequence, Gap> {
         let (asked, now) = (position.sequence, self.position());
-        let known = Position { sequence: now.sequence, ..position } == now && asked <= now.sequence;
-        if known { Ok(asked) } else { Err(Gap { asked, oldest: self.steps.front().map_or(Sequence(1), |step| step.sequence) }) }
+        let known = Position {
+            sequence: now.sequence,
+            ..position
+        } == now
+            && asked <= now.sequence;
+        if known {
+            Ok(asked)
+        } else {
+            Err(Gap {
+                asked,
+                oldest: self.steps.front().map_or(Sequence(1), |step| step.sequence),
+            })
+        }
     }
 
     /// What is true now.
@@ -149,9 +197,15 @@ impl Table {
     /// # Errors
     /// When some of them are no longer kept.
     pub fn changes_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<Entry>>, Gap> {
-        let oldest = self.steps.front().map_or(Sequence(self.last.0 + 1), |step| step.sequence);
+        let oldest = self
+            .steps
+            .front()
+            .map_or(Sequence(self.last.0 + 1), |step| step.sequence);
         if position.0 + 1 < oldest.0 {
-            return Err(Gap { asked: position, oldest });
+            return Err(Gap {
+                asked: position,
+                oldest,
+            });
         }
         // Positions have no holes, so the place of the next one is known.
         let known = usize::try_from(position.0 + 1 - oldest.0).unwrap_or(usize::MAX);
@@ -164,15 +218,25 @@ impl Table {
     /// When some of it is no longer kept.
     pub fn told_since(&self, position: Sequence) -> Result<impl Iterator<Item = &Arc<JournalEntry>>, Gap> {
         if position < self.forgotten {
-            let oldest = self.told.front().map_or(Sequence(self.last.0 + 1), |told| told.sequence);
-            return Err(Gap { asked: position, oldest });
+            let oldest = self
+                .told
+                .front()
+                .map_or(Sequence(self.last.0 + 1), |told| told.sequence);
+            return Err(Gap {
+                asked: position,
+                oldest,
+            });
         }
-        Ok(self.told.range(self.told.partition_point(|told| told.sequence <= position)..))
+        Ok(self
+            .told
+            .range(self.told.partition_point(|told| told.sequence <= position)..))
     }
 
     /// What happened before a position, the newest first, as far as it is kept.
     pub fn told_before(&self, position: Sequence) -> impl Iterator<Item = &Arc<JournalEntry>> {
-        self.told.range(..self.told.partition_point(|told| told.sequence < position)).rev()
+        self.told
+            .range(..self.told.partition_point(|told| told.sequence < position))
+            .rev()
     }
 }
 

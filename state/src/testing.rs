@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use crate::{
-    Address, AddressScope, Asn, BgpSpec, Exclusion, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkName, LinkSpec, Pubkey,
-    Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
+    Address, AddressScope, Asn, BgpSpec, Exclusion, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes,
+    LinkName, LinkSpec, Pubkey, Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
 };
 
 pub fn tunnel(n: u8) -> TunnelId {
@@ -23,12 +23,22 @@ pub fn net(text: &str) -> Ipv4Net {
 
 /// Endpoints that differ for each number.
 pub fn link(text: &str, n: u8) -> LinkSpec {
-    LinkSpec { name: name(text), local: Ipv4Addr::new(192, 0, 2, n), remote: Ipv4Addr::new(203, 0, 113, n), ttl: 64, mtu: 1476 }
+    LinkSpec {
+        name: name(text),
+        local: Ipv4Addr::new(192, 0, 2, n),
+        remote: Ipv4Addr::new(203, 0, 113, n),
+        ttl: 64,
+        mtu: 1476,
+    }
 }
 
 /// Our overlay address of the n-th tunnel; [`gateway`] is the other end.
 pub fn address(n: u8) -> Address {
-    Address { address: Ipv4Addr::new(169, 254, n, 1), prefix_len: 31, scope: AddressScope::Link }
+    Address {
+        address: Ipv4Addr::new(169, 254, n, 1),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    }
 }
 
 pub fn gateway(n: u8) -> Ipv4Addr {
@@ -37,12 +47,22 @@ pub fn gateway(n: u8) -> Ipv4Addr {
 
 /// A route of the spec.
 pub fn route(n: u8, dst: &str) -> Route {
-    Route { table: TableId::MAIN, dst: net(dst), via: gateway(n), source: None, protocol: RouteProtocol::Static }
+    Route {
+        table: TableId::MAIN,
+        dst: net(dst),
+        via: gateway(n),
+        source: None,
+        protocol: RouteProtocol::Static,
+    }
 }
 
 /// A route as the session of [`spec`] installs it.
 pub fn learned(n: u8, dst: &str) -> Route {
-    Route { source: Some(Ipv4Addr::new(192, 0, 2, n)), protocol: RouteProtocol::Bgp, ..route(n, dst) }
+    Route {
+        source: Some(Ipv4Addr::new(192, 0, 2, n)),
+        protocol: RouteProtocol::Bgp,
+        ..route(n, dst)
+    }
 }
 
 /// An IBRL tunnel with a session.
@@ -61,8 +81,16 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
             local_asn: Asn(65000),
             peer_asn: Asn(65001),
             advertise: BTreeSet::from([Ipv4Net::from(link.local)]),
-            install: Some(InstallSpec { table: TableId::MAIN, source: link.local, retain: false, liveness: None }),
-            policy: ImportPolicy { max_prefixes: 100, protected: BTreeSet::from([link.local, link.remote]) },
+            install: Some(InstallSpec {
+                table: TableId::MAIN,
+                source: link.local,
+                retain: false,
+                liveness: None,
+            }),
+            policy: ImportPolicy {
+                max_prefixes: 100,
+                protected: BTreeSet::from([link.local, link.remote]),
+            },
         }),
         multicast: None,
         exclude: Exclusion::default(),
@@ -72,5 +100,9 @@ pub fn spec(n: u8, link_name: &str) -> TunnelSpec {
 }
 
 pub fn want(n: u8, link_name: &str) -> TunnelWant {
-    TunnelWant { spec: spec(n, link_name).into(), incarnation: Incarnation(1), learned: LearnedRoutes::Unknown }
+    TunnelWant {
+        spec: spec(n, link_name).into(),
+        incarnation: Incarnation(1),
+        learned: LearnedRoutes::Unknown,
+    }
 }

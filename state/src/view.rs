@@ -66,13 +66,19 @@ impl SlotRange {
     /// Of one answer.
     #[must_use]
     pub fn at(slot: Slot) -> Self {
-        Self { lowest: slot, newest: slot }
+        Self {
+            lowest: slot,
+            newest: slot,
+        }
     }
 
     /// With one more answer.
     #[must_use]
     pub fn and(self, slot: Slot) -> Self {
-        Self { lowest: self.lowest.min(slot), newest: self.newest.max(slot) }
+        Self {
+            lowest: self.lowest.min(slot),
+            newest: self.newest.max(slot),
+        }
     }
 }
 
@@ -81,7 +87,10 @@ impl Provenance {
     #[must_use]
     pub fn went_back_from(&self, before: &Self) -> Option<(Slot, Slot)> {
         let parts = [(self.users, before.users), (self.rest, before.rest)];
-        parts.into_iter().find(|(is, was)| is.lowest < was.newest).map(|(is, was)| (is.lowest, was.newest))
+        parts
+            .into_iter()
+            .find(|(is, was)| is.lowest < was.newest)
+            .map(|(is, was)| (is.lowest, was.newest))
     }
 }
 
@@ -90,7 +99,12 @@ impl View {
     #[must_use]
     pub fn provenance(&self) -> Provenance {
         let all = SlotRange::at(self.slot);
-        self.provenance.unwrap_or(Provenance { users: all, rest: all, clock: None, endpoint: 0 })
+        self.provenance.unwrap_or(Provenance {
+            users: all,
+            rest: all,
+            clock: None,
+            endpoint: 0,
+        })
     }
 
     /// What differs from an earlier one.
@@ -119,7 +133,9 @@ impl View {
         if !rest_is_same {
             return Difference::Everything;
         }
-        let changed = merged(users, &before.users).filter(|(_, is, was)| is != was).map(|(key, ..)| *key);
+        let changed = merged(users, &before.users)
+            .filter(|(_, is, was)| is != was)
+            .map(|(key, ..)| *key);
         match changed.collect::<BTreeSet<_>>() {
             none if none.is_empty() => Difference::Nothing,
             users => Difference::Users(users),
@@ -200,7 +216,9 @@ impl RawNet {
     /// The network with its host bits masked, if the length is one.
     #[must_use]
     pub fn network(&self) -> Option<Ipv4Net> {
-        Ipv4Net::new(self.address.0, self.prefix_len).ok().map(|net| net.trunc())
+        Ipv4Net::new(self.address.0, self.prefix_len)
+            .ok()
+            .map(|net| net.trunc())
     }
 }
 

@@ -26,10 +26,19 @@ impl Daemon {
 
     /// Starts it as it is ordered.
     pub fn of(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let stderr = child.stderr.take().unwrap();
         let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            BufReader::new(stderr)
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
+        });
         Self { child, lines }
     }
 
@@ -37,7 +46,10 @@ impl Daemon {
     pub fn line_with(&self, text: &str) -> String {
         let deadline = Instant::now() + LONG;
         let mut seen = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok(line) = self
+            .lines
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
             if line.contains(text) {
                 return line;
             }
@@ -77,7 +89,12 @@ impl Drop for Daemon {
 /// `warrend` on a simulated dataplane and a ledger that refuses connections, with its files in the directory.
 pub fn warrend(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warrend"));
-    command.env_clear().args(["-env=localnet", "-dataplane=simulated", "-client-ip=192.0.2.1", "-ledger-url=http://127.0.0.1:1"]);
+    command.env_clear().args([
+        "-env=localnet",
+        "-dataplane=simulated",
+        "-client-ip=192.0.2.1",
+        "-ledger-url=http://127.0.0.1:1",
+    ]);
     command.arg(format!("-state-dir={}", directory.join("state").display()));
     command.arg(format!("-sock-file={}", directory.join("w.sock").display()));
     command
@@ -86,14 +103,22 @@ pub fn warrend(directory: &Path) -> Command {
 /// Runs `warren` on the socket of that directory.
 pub fn warren(directory: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command.env_clear().arg("--sock-file").arg(directory.join("w.sock")).args(words).output().unwrap()
+    command
+        .env_clear()
+        .arg("--sock-file")
+        .arg(directory.join("w.sock"))
+        .args(words)
+        .output()
+        .unwrap()
 }
 
 /// Asks over the socket and returns head and body.
 pub fn ask(socket: &Path, request: &str) -> (String, String) {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
-    stream.write_all(format!("{request} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(format!("{request} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -9,7 +9,10 @@ use warren_dataplane::Scope;
 use warren_ledger::{Way, way::HttpSettings};
 use warren_state::{
     Fault, LinkName, Observed, SessionStatus,
-    address::{Addresses, Chosen, FoundBecause, InPlace, Look as Seeing, Outcome, PinNews, Seen, Source, Unusable, is_public},
+    address::{
+        Addresses, Chosen, FoundBecause, InPlace, Look as Seeing, Outcome, PinNews, Seen, Source, Unusable,
+        is_public,
+    },
     event::Event,
     random::{SplitMix64, jittered},
     table::{Change, HostAddress, Tables},
@@ -81,7 +84,9 @@ impl Actor for Finder {
     type Arguments = Arc<Env>;
 
     async fn pre_start(&self, myself: ActorRef<Look>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
-        let RoleSettings::Client(settings) = &env.settings.role else { return Err("a gateway has no client IP to find".into()) };
+        let RoleSettings::Client(settings) = &env.settings.role else {
+            return Err("a gateway has no client IP to find".into());
+        };
         let settings = settings.clone();
         myself.cast(Look::Due)?;
         let bell = myself.clone();
@@ -94,10 +99,26 @@ impl Actor for Finder {
         let read = env.tables();
         let addresses = Addresses::new(read.address.in_force, remembered);
         let (retry, unasked, pin_problem) = (FIRST_RETRY, SERVICE_EVERY, None);
-        Ok(State { env, following, read, settling: false, settings, retry, random, addresses, unasked, pin_problem })
+        Ok(State {
+            env,
+            following,
+            read,
+            settling: false,
+            settings,
+            retry,
+            random,
+            addresses,
+            unasked,
+            pin_problem,
+        })
     }
 
-    async fn handle(&self, myself: ActorRef<Look>, look: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<Look>,
+        look: Look,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         if let Some(configured) = state.settings.client_ip {
             return state.configured(configured).await;
         }
@@ -134,7 +155,11 @@ impl State {
         self.following.answer();
         let (now, before) = (self.env.tables(), &self.read);
         let view = !matches!((&now.view, &before.view), (Some(now), Some(before)) if now.is(before));
-        let host = now.notices.since(&before.notices).iter().any(|link| link.as_ref().is_none_or(|link| !is_tunnels(&now, link)));
+        let host = now
+            .notices
+            .since(&before.notices)
+            .iter()
+            .any(|link| link.as_ref().is_none_or(|link| !is_tunnels(&now, link)));
         let told = host || now.disk.pin != before.disk.pin || (view && now.address.other.is_some());
         self.read = now;
         told
@@ -144,16 +169,26 @@ impl State {
     async fn configured(&mut self, address: Ipv4Addr) -> Result<(), ActorProcessingErr> {
         let before = self.addresses.in_force();
         self.addresses = Addresses::named(address);
-        let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else { return Ok(()) };
+        let Some(chosen) = self.addresses.in_force().filter(|chosen| before != Some(*chosen)) else {
+            return Ok(());
+        };
         let found = found(address, None, FoundBecause::Named);
-        self.env.truth.append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
+        self.env
+            .truth
+            .append(vec![found], vec![Change::Address(Arc::new(self.to_publish()))]);
         self.remember(chosen).await
     }
 
     /// Learns what is pinned: at the start from the store, and later from the operator, for whom it is in force already.
     fn read_pin(&mut self) {
         let tables = self.env.tables();
-        let Some(pin) = tables.disk.pin.filter(|pin| self.addresses.pinned() != Some(*pin)) else { return };
+        let Some(pin) = tables
+            .disk
+            .pin
+            .filter(|pin| self.addresses.pinned() != Some(*pin))
+        else {
+            return;
+        };
         let is = &tables.address;
         let in_force = is.source == Source::Pin && is.in_force.is_some_and(|chosen| chosen.address == pin);
         self.addresses.pin(pin, in_force);
@@ -169,14 +204,27 @@ impl State {
     async fn look(&mut self) -> Result<Looked, ActorProcessingErr> {
         let before = self.addresses.in_force();
         let seen = self.see().await;
-        if self.env.tables().disk.pin.is_some_and(|pin| self.addresses.pinned() != Some(pin)) {
+        if self
+            .env
+            .tables()
+            .disk
+            .pin
+            .is_some_and(|pin| self.addresses.pinned() != Some(pin))
+        {
             // It was pinned meanwhile; what was in force before is none of this look's business.
             self.read_pin();
-            return Ok(Looked { next: self.settings.recheck_interval, again: true });
+            return Ok(Looked {
+                next: self.settings.recheck_interval,
+                again: true,
+            });
         }
         let outcome = match seen {
             Ok(seeing) => self.addresses.look(&seeing),
-            Err(_) if self.addresses.trust_pin() => Ok(Outcome { changed: Some(FoundBecause::Pinned), again: true, ..Outcome::default() }),
+            Err(_) if self.addresses.trust_pin() => Ok(Outcome {
+                changed: Some(FoundBecause::Pinned),
+                again: true,
+                ..Outcome::default()
+            }),
             // What cannot be seen changes nothing.
             Err(_) if before.is_some() => Ok(Outcome::default()),
             Err(reason) => Err(reason),
@@ -185,39 +233,75 @@ impl State {
         match outcome {
             Ok(outcome) => {
                 self.carry_out(&outcome, before).await?;
-                Ok(Looked { next: self.settings.recheck_interval, again: outcome.again })
+                Ok(Looked {
+                    next: self.settings.recheck_interval,
+                    again: outcome.again,
+                })
             }
-            Err(reason) => Ok(Looked { next: self.not_found(reason), again: false }),
+            Err(reason) => Ok(Looked {
+                next: self.not_found(reason),
+                again: false,
+            }),
         }
     }
 
     /// What was pinned and is none of this host's is so no longer, in the store either.
     async fn drop_pin(&mut self) -> Result<(), ActorProcessingErr> {
-        let Some(unusable) = self.addresses.take_dropped() else { return Ok(()) };
+        let Some(unusable) = self.addresses.take_dropped() else {
+            return Ok(());
+        };
         let (Unusable::NotPublic(address) | Unusable::NotHere(address)) = unusable;
         self.pin_problem = Some(format!("{address} was pinned, and is no longer: {unusable}"));
-        self.env.record(Event::PinDropped { address, reason: unusable });
-        let Some(store) = self.env.store() else { return Ok(()) };
+        self.env.record(Event::PinDropped {
+            address,
+            reason: unusable,
+        });
+        let Some(store) = self.env.store() else {
+            return Ok(());
+        };
         let writing = store.clone();
         let written = spawn_blocking(move || writing.drop_pin(address)).await?;
         self.env.tell_store(&store);
         if let Err(error) = written {
-            tracing::warn!(error = chain(&error), "that an address is pinned no longer cannot be written: the next start tries again");
+            tracing::warn!(
+                error = chain(&error),
+                "that an address is pinned no longer cannot be written: the next start tries again"
+            );
         }
         Ok(())
     }
 
-    async fn carry_out(&mut self, outcome: &Outcome, before: Option<Chosen>) -> Result<(), ActorProcessingErr> {
-        let Some(chosen) = self.addresses.in_force() else { return Ok(()) };
+    async fn carry_out(
+        &mut self,
+        outcome: &Outcome,
+        before: Option<Chosen>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(chosen) = self.addresses.in_force() else {
+            return Ok(());
+        };
         let (now, source) = (self.to_publish(), self.addresses.source());
-        let mut events: Vec<Event> = outcome.changed.map(|reason| found(chosen.address, before, reason)).into_iter().collect();
+        let mut events: Vec<Event> = outcome
+            .changed
+            .map(|reason| found(chosen.address, before, reason))
+            .into_iter()
+            .collect();
         if let (Some(reason), Some(other)) = (outcome.held, self.addresses.other()) {
-            events.push(Event::ClientIpHeld { address: chosen.address, other, reason });
+            events.push(Event::ClientIpHeld {
+                address: chosen.address,
+                other,
+                reason,
+            });
         }
-        events.extend(outcome.hold_over.then_some(Event::ClientIpHoldOver { address: chosen.address }));
+        events.extend(outcome.hold_over.then_some(Event::ClientIpHoldOver {
+            address: chosen.address,
+        }));
         events.extend(outcome.pin.map(|news| match news {
-            PinNews::Away => Event::PinAway { address: chosen.address },
-            PinNews::Back => Event::PinBack { address: chosen.address },
+            PinNews::Away => Event::PinAway {
+                address: chosen.address,
+            },
+            PinNews::Back => Event::PinBack {
+                address: chosen.address,
+            },
         }));
         if !self.put(events, now) {
             return Ok(());
@@ -246,44 +330,88 @@ impl State {
     }
 
     fn to_publish(&self) -> HostAddress {
-        let (in_force, source, other) = (self.addresses.in_force(), self.addresses.source(), self.addresses.other());
-        let away =
-            self.addresses.pin_away().map(|pin| format!("{pin} is pinned, and on no interface that is up on this host: a start drops it"));
-        HostAddress { in_force, source, other, error: None, pin_problem: away.or_else(|| self.pin_problem.clone()) }
+        let (in_force, source, other) = (
+            self.addresses.in_force(),
+            self.addresses.source(),
+            self.addresses.other(),
+        );
+        let away = self.addresses.pin_away().map(|pin| {
+            format!("{pin} is pinned, and on no interface that is up on this host: a start drops it")
+        });
+        HostAddress {
+            in_force,
+            source,
+            other,
+            error: None,
+            pin_problem: away.or_else(|| self.pin_problem.clone()),
+        }
     }
 
     /// The next start goes on with it.
     async fn remember(&self, chosen: Chosen) -> Result<(), ActorProcessingErr> {
-        let Some(store) = self.env.store() else { return Ok(()) };
+        let Some(store) = self.env.store() else {
+            return Ok(());
+        };
         let writing = store.clone();
-        let write = move || if writing.client_ip() == Some(chosen) { Ok(()) } else { writing.set_client_ip(chosen) };
+        let write = move || {
+            if writing.client_ip() == Some(chosen) {
+                Ok(())
+            } else {
+                writing.set_client_ip(chosen)
+            }
+        };
         let written = spawn_blocking(write).await?;
         self.env.tell_store(&store);
         if let Err(error) = written {
-            tracing::warn!(error = chain(&error), "this host's public address cannot be remembered for the next start");
+            tracing::warn!(
+                error = chain(&error),
+                "this host's public address cannot be remembered for the next start"
+            );
         }
         Ok(())
     }
 
     fn not_found(&mut self, reason: String) -> Duration {
         let known = self.env.tables().address.error.as_deref() == Some(reason.as_str());
-        let unknown = (!known).then(|| Event::ClientIpUnknown { detail: reason.clone() });
-        self.put(unknown.into_iter().collect(), HostAddress { error: Some(reason), ..self.to_publish() });
+        let unknown = (!known).then(|| Event::ClientIpUnknown {
+            detail: reason.clone(),
+        });
+        self.put(
+            unknown.into_iter().collect(),
+            HostAddress {
+                error: Some(reason),
+                ..self.to_publish()
+            },
+        );
         let wait = jittered(self.retry, &mut self.random);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
         wait
     }
 
     async fn see(&mut self) -> Result<Seeing, String> {
-        let observed = in_time(self.env.dataplane.observe(Scope::All)).await.map_err(|fault| fault.to_string())?;
+        let observed = in_time(self.env.dataplane.observe(Scope::All))
+            .await
+            .map_err(|fault| fault.to_string())?;
         let guess = match self.ask_kernel(&observed).await {
-            Ok(address) => Ok(Chosen { address, seen: Seen::Host }),
+            Ok(address) => Ok(Chosen {
+                address,
+                seen: Seen::Host,
+            }),
             Err(reason) => self.ask_service_in_turn(&observed, reason).await,
         };
         let tables = self.env.tables();
         let tunnels = in_place(&tables, &observed);
-        let users = self.addresses.in_force().and_then(|chosen| names_users(&tables, chosen.address));
-        Ok(Seeing { guess, up: observed.host_up(), host: observed.host, tunnels, users })
+        let users = self
+            .addresses
+            .in_force()
+            .and_then(|chosen| names_users(&tables, chosen.address));
+        Ok(Seeing {
+            guess,
+            up: observed.host_up(),
+            host: observed.host,
+            tunnels,
+            users,
+        })
     }
 
     async fn ask_kernel(&self, observed: &Observed) -> Result<Ipv4Addr, String> {
@@ -291,12 +419,12 @@ impl State {
         let mut reasons = Vec::new();
         for probe in &self.settings.probes {
             match in_time(self.env.dataplane.resolve_source(*probe)).await {
-                Ok(Some(source)) if !is_public(source) => {
-                    reasons.push(format!("the source towards {probe} is {source}, which is not public"))
-                }
-                Ok(Some(source)) if ours.contains(&source) => {
-                    reasons.push(format!("the source towards {probe} is {source}, which is on a tunnel of ours"))
-                }
+                Ok(Some(source)) if !is_public(source) => reasons.push(format!(
+                    "the source towards {probe} is {source}, which is not public"
+                )),
+                Ok(Some(source)) if ours.contains(&source) => reasons.push(format!(
+                    "the source towards {probe} is {source}, which is on a tunnel of ours"
+                )),
                 Ok(Some(source)) => return Ok(source),
                 Ok(None) => reasons.push(format!("there is no route to {probe}")),
                 Err(fault) => reasons.push(fault.to_string()),
@@ -311,42 +439,78 @@ impl State {
         let in_force = self.addresses.in_force();
         let is_known = in_force.is_some() || self.addresses.pinned().is_some();
         self.unasked += 1;
-        if in_force.is_some_and(|chosen| observed.host.contains(&chosen.address)) || (is_known && self.unasked < SERVICE_EVERY) {
+        if in_force.is_some_and(|chosen| observed.host.contains(&chosen.address))
+            || (is_known && self.unasked < SERVICE_EVERY)
+        {
             return Err(reason);
         }
         self.unasked = 0;
         match self.ask_service().await {
-            Ok(address) => Ok(Chosen { address, seen: Seen::Outside }),
+            Ok(address) => Ok(Chosen {
+                address,
+                seen: Seen::Outside,
+            }),
             Err(service) => Err(format!("{reason}; {service}")),
         }
     }
 
     async fn ask_service(&self) -> Result<Ipv4Addr, String> {
-        let Some(url) = &self.settings.service_url else { return Err("no service to ask is configured".to_owned()) };
-        let answer = ask(&self.settings.way, url).await.map_err(|error| format!("the address service does not answer: {error}"))?;
-        let address: Ipv4Addr = answer.trim().parse().map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;
-        if is_public(address) { Ok(address) } else { Err(format!("the address service says {address}, which is not public")) }
+        let Some(url) = &self.settings.service_url else {
+            return Err("no service to ask is configured".to_owned());
+        };
+        let answer = ask(&self.settings.way, url)
+            .await
+            .map_err(|error| format!("the address service does not answer: {error}"))?;
+        let address: Ipv4Addr = answer
+            .trim()
+            .parse()
+            .map_err(|_| "the address service does not answer with an IPv4 address".to_owned())?;
+        if is_public(address) {
+            Ok(address)
+        } else {
+            Err(format!("the address service says {address}, which is not public"))
+        }
     }
 }
 
 /// A route of the overlay may capture the probe: an address on a tunnel of ours is not the host's own.
 fn overlay_addresses(observed: &Observed) -> BTreeSet<Ipv4Addr> {
-    observed.ours().flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address)).collect()
+    observed
+        .ours()
+        .flat_map(|(_, _, tunnel)| tunnel.addresses.iter().map(|address| address.address))
+        .collect()
 }
 
 fn in_place(tables: &Tables, observed: &Observed) -> Vec<InPlace> {
-    let up = |id| tables.tunnels.get(&id).is_some_and(|report| report.session == SessionStatus::Up);
+    let up = |id| {
+        tables
+            .tunnels
+            .get(&id)
+            .is_some_and(|report| report.session == SessionStatus::Up)
+    };
     let by_ledger = observed.ours().filter(|(id, _, _)| !id.is_manual());
-    by_ledger.map(|(id, _, tunnel)| InPlace { local: tunnel.link.local, works: up(id) }).collect()
+    by_ledger
+        .map(|(id, _, tunnel)| InPlace {
+            local: tunnel.link.local,
+            works: up(id),
+        })
+        .collect()
 }
 
 /// Whether a tunnel's link has this name.
 fn is_tunnels(tables: &Tables, name: &LinkName) -> bool {
-    tables.tunnels.values().any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
+    tables
+        .tunnels
+        .values()
+        .any(|report| report.spec.as_ref().is_some_and(|spec| spec.link.name == *name))
 }
 
 fn found(address: Ipv4Addr, before: Option<Chosen>, reason: FoundBecause) -> Event {
-    Event::ClientIpFound { address, before: before.map(|before| before.address), reason }
+    Event::ClientIpFound {
+        address,
+        before: before.map(|before| before.address),
+        reason,
+    }
 }
 
 fn is_read(change: &Change) -> bool {
@@ -354,14 +518,26 @@ fn is_read(change: &Change) -> bool {
 }
 
 async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    timeout(DATAPLANE_TIMEOUT, question).await.unwrap_or_else(|_late| Err(late("ask the dataplane".to_owned())))
+    timeout(DATAPLANE_TIMEOUT, question)
+        .await
+        .unwrap_or_else(|_late| Err(late("ask the dataplane".to_owned())))
 }
 
 async fn ask(way: &Way, url: &str) -> Result<String, String> {
     let url: reqwest::Url = url.parse().map_err(|_| "its URL is none".to_owned())?;
     let said = |error: reqwest::Error| error.without_url().to_string();
-    let http = way.http(HttpSettings { timeout: SERVICE_TIMEOUT, redirects: 10, proxies: true, keeps_connections: true }).map_err(said)?;
-    let sent = http.send(&url, |client| client.get(url.clone())).await.map_err(said)?;
+    let http = way
+        .http(HttpSettings {
+            timeout: SERVICE_TIMEOUT,
+            redirects: 10,
+            proxies: true,
+            keeps_connections: true,
+        })
+        .map_err(said)?;
+    let sent = http
+        .send(&url, |client| client.get(url.clone()))
+        .await
+        .map_err(said)?;
     let mut response = sent.error_for_status().map_err(said)?;
     let mut answer = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(said)? {

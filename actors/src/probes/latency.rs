@@ -30,8 +30,10 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec =
-    Spec { enabled: |settings| settings.latency.is_some(), ..Spec::new("latency", Order::Source, |env, root| linked(Probing, env, root)) };
+pub(crate) const SPEC: Spec = Spec {
+    enabled: |settings| settings.latency.is_some(),
+    ..Spec::new("latency", Order::Source, |env, root| linked(Probing, env, root))
+};
 
 /// Messages taken in before others get their turn.
 const AT_ONCE: usize = 256;
@@ -82,19 +84,32 @@ impl Actor for Probing {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LatencyMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LatencyMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.latency.ok_or("latency probing is off")?;
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let mut random = SplitMix64::new(env.settings.seed ^ env.epoch.0.rotate_left(17));
-        let driver =
-            Driver::new(Prober::new(options.settings), env.clock, random.next_u64(), env.recorder.machine(None), watch, move || {
+        let driver = Driver::new(
+            Prober::new(options.settings),
+            env.clock,
+            random.next_u64(),
+            env.recorder.machine(None),
+            watch,
+            move || {
                 let _gone = ring.cast(LatencyMessage::Alarm);
-            });
+            },
+        );
         let bell = myself.clone();
-        let following = env.truth.follow(Wants::Changes(|change| matches!(change, Change::View(_))), move || {
-            let _gone = bell.cast(LatencyMessage::Poked);
-        });
+        let following = env.truth.follow(
+            Wants::Changes(|change| matches!(change, Change::View(_))),
+            move || {
+                let _gone = bell.cast(LatencyMessage::Poked);
+            },
+        );
         myself.cast(LatencyMessage::Reopen)?;
         myself.cast(LatencyMessage::List)?;
         Ok(State {
@@ -114,7 +129,12 @@ impl Actor for Probing {
         })
     }
 
-    async fn handle(&self, myself: ActorRef<LatencyMessage>, message: LatencyMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<LatencyMessage>,
+        message: LatencyMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             LatencyMessage::Poked => {
                 state.following.answer();
@@ -164,7 +184,11 @@ impl State {
                 self.look_for_paths().await;
                 let targets = self.follow().await;
                 let interval = self.options.list_interval();
-                if targets == 0 { interval.min(SOON) } else { interval }
+                if targets == 0 {
+                    interval.min(SOON)
+                } else {
+                    interval
+                }
             }
             // The last list holds: nothing is forgotten because a read failed.
             Err(error) => {
@@ -184,7 +208,9 @@ impl State {
     /// Tells the machine the targets that follow from the list and the view; how many there are. Without a socket nothing
     /// is probed, and nobody is called unreachable.
     async fn follow(&mut self) -> usize {
-        let (Some(devices), Some(_)) = (&self.devices, &self.socket) else { return 0 };
+        let (Some(devices), Some(_)) = (&self.devices, &self.socket) else {
+            return 0;
+        };
         let in_force = self.env.tables().view;
         let view = in_force.as_ref().map(|in_force| in_force.accepted.view.as_ref());
         let targets = targets(devices, view, &self.options);
@@ -198,7 +224,9 @@ impl State {
         match Socket::open(u16::try_from(self.random.next_u64() & 0xffff).unwrap_or(0)) {
             Ok(socket) => {
                 // Nothing is under way yet that an answer would be to.
-                let _nothing = self.driver.handle(protocol::Input::Identifier(socket.identifier()));
+                let _nothing = self
+                    .driver
+                    .handle(protocol::Input::Identifier(socket.identifier()));
                 self.status.socket = Some(socket.kind());
                 self.status.socket_error = None;
                 self.socket = Some(Arc::new(socket));
@@ -222,7 +250,9 @@ impl State {
 
     /// Rings when there is something to read.
     fn listen(&mut self, myself: &ActorRef<LatencyMessage>) {
-        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else { return };
+        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else {
+            return;
+        };
         self.reader = Some(AbortOnDrop(tokio::spawn(async move {
             let _asked_again_by_reading = socket.readable().await;
             let _gone = myself.cast(LatencyMessage::Readable);
@@ -233,9 +263,17 @@ impl State {
         let Some(socket) = self.socket.clone() else { return };
         for _ in 0..AT_ONCE {
             match socket.receive() {
-                Ok(Some(Message { source, waited, bytes })) => {
+                Ok(Some(Message {
+                    source,
+                    waited,
+                    bytes,
+                })) => {
                     let at = self.env.clock.now() - waited;
-                    let outputs = self.driver.handle(protocol::Input::Received { source, at, bytes: (&bytes).into() });
+                    let outputs = self.driver.handle(protocol::Input::Received {
+                        source,
+                        at,
+                        bytes: (&bytes).into(),
+                    });
                     self.carry_out(outputs).await;
                 }
                 Ok(None) => break,
@@ -253,7 +291,11 @@ impl State {
         let mut outputs = std::collections::VecDeque::from(outputs);
         while let Some(output) = outputs.pop_front() {
             match output {
-                Output::Send { destination, sequence, message } => {
+                Output::Send {
+                    destination,
+                    sequence,
+                    message,
+                } => {
                     if let Err(error) = self.send(destination, &message) {
                         tracing::debug!(%destination, %error, "an echo cannot leave");
                         outputs.extend(self.driver.handle(protocol::Input::NotSent { sequence }));
@@ -262,7 +304,14 @@ impl State {
                 Output::PassBegins => self.look_for_paths().await,
                 Output::Measured => {}
                 Output::PassEnded => {
-                    if let Some(PassReport { number, took, targets, reachable, .. }) = self.driver.core().last_pass() {
+                    if let Some(PassReport {
+                        number,
+                        took,
+                        targets,
+                        reachable,
+                        ..
+                    }) = self.driver.core().last_pass()
+                    {
                         tracing::debug!(number, ?took, targets, reachable, "latency measured");
                     }
                     self.publish();
@@ -282,7 +331,9 @@ impl State {
         match timeout(OBSERVE, self.env.dataplane.observe(Scope::All)).await {
             Ok(Ok(observed)) => self.paths = Paths::of(&observed),
             Ok(Err(fault)) => tracing::debug!(%fault, "the paths to devices are those of the last pass"),
-            Err(_late) => tracing::debug!("the dataplane does not answer: the paths to devices are those of the last pass"),
+            Err(_late) => tracing::debug!(
+                "the dataplane does not answer: the paths to devices are those of the last pass"
+            ),
         }
     }
 
@@ -295,12 +346,23 @@ impl State {
         self.status.counters = core.counters().clone();
         self.status.last_pass = core.last_pass().copied();
         self.status.next_pass = core.next_pass();
-        self.env.truth.append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
+        self.env
+            .truth
+            .append(vec![], vec![Change::Latency(Arc::new(self.status.clone()))]);
     }
 }
 
 /// The order in which targets are shown, and chosen: those that answer first, then by the shortest and the mean time.
 fn nearness(report: &TargetReport) -> (bool, Duration, Duration, String, Ipv4Addr) {
-    let times = report.latest().map(|measured| (measured.min, measured.avg)).unwrap_or_default();
-    (!report.is_reachable(), times.0, times.1, report.target.code.clone(), report.target.address)
+    let times = report
+        .latest()
+        .map(|measured| (measured.min, measured.avg))
+        .unwrap_or_default();
+    (
+        !report.is_reachable(),
+        times.0,
+        times.1,
+        report.target.code.clone(),
+        report.target.address,
+    )
 }

@@ -30,11 +30,21 @@ impl Paths {
         let mut paths = Self::default();
         for (_, _, tunnel) in observed.ours() {
             for route in &tunnel.routes {
-                paths.taken.entry(route.dst.prefix_len()).or_default().insert(route.dst.network());
+                paths
+                    .taken
+                    .entry(route.dst.prefix_len())
+                    .or_default()
+                    .insert(route.dst.network());
             }
         }
-        let ours: BTreeSet<&str> = observed.ours().map(|(_, _, tunnel)| tunnel.link.name.as_str()).collect();
-        paths.underlay = observed.ours().filter_map(|(_, _, tunnel)| tunnel.link.local).find_map(|source| underlay(source, &ours));
+        let ours: BTreeSet<&str> = observed
+            .ours()
+            .map(|(_, _, tunnel)| tunnel.link.name.as_str())
+            .collect();
+        paths.underlay = observed
+            .ours()
+            .filter_map(|(_, _, tunnel)| tunnel.link.local)
+            .find_map(|source| underlay(source, &ours));
         paths
     }
 
@@ -51,16 +61,24 @@ impl Paths {
 fn underlay(source: Ipv4Addr, ours: &BTreeSet<&str>) -> Option<Underlay> {
     let mut addresses = getifaddrs().ok()?;
     let has_it = addresses.find(|entry| {
-        let address = entry.address.as_ref().and_then(|address| address.as_sockaddr_in()).map(|address| address.ip());
+        let address = entry
+            .address
+            .as_ref()
+            .and_then(|address| address.as_sockaddr_in())
+            .map(|address| address.ip());
         address == Some(source) && !ours.contains(entry.interface_name.as_str())
     })?;
-    Some(Underlay { source, interface: if_nametoindex(has_it.interface_name.as_str()).ok()? })
+    Some(Underlay {
+        source,
+        interface: if_nametoindex(has_it.interface_name.as_str()).ok()?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use warren_state::{
-        Incarnation, LinkKind, LinkName, ObservedLink, ObservedTunnel, Owner, Pubkey, Route, RouteProtocol, TableId, TunnelId,
+        Incarnation, LinkKind, LinkName, ObservedLink, ObservedTunnel, Owner, Pubkey, Route, RouteProtocol,
+        TableId, TunnelId,
     };
 
     use super::*;
@@ -85,16 +103,34 @@ mod tests {
             mtu: 1476,
             up: true,
         };
-        let tunnel = ObservedTunnel { link, addresses: BTreeSet::new(), routes: dst.iter().map(route).collect() };
-        Observed { links: [(name, tunnel)].into(), ..Observed::default() }
+        let tunnel = ObservedTunnel {
+            link,
+            addresses: BTreeSet::new(),
+            routes: dst.iter().map(route).collect(),
+        };
+        Observed {
+            links: [(name, tunnel)].into(),
+            ..Observed::default()
+        }
     }
 
     #[test]
     fn only_what_a_tunnel_of_ours_would_take_is_led_around_it() {
-        let ours = Owner::Ours { tunnel: TunnelId(Pubkey([1; 32])), incarnation: Incarnation(1) };
+        let ours = Owner::Ours {
+            tunnel: TunnelId(Pubkey([1; 32])),
+            incarnation: Incarnation(1),
+        };
         let paths = Paths::of(&observed(ours.clone(), &["9.1.2.0/24", "9.9.9.9/32"]));
-        let around = |octets: [u8; 4]| paths.around_tunnels(octets.into()).map(|underlay| underlay.source);
-        assert_eq!(around([9, 1, 2, 200]), Some(Ipv4Addr::LOCALHOST), "the tests' host has a loopback interface");
+        let around = |octets: [u8; 4]| {
+            paths
+                .around_tunnels(octets.into())
+                .map(|underlay| underlay.source)
+        };
+        assert_eq!(
+            around([9, 1, 2, 200]),
+            Some(Ipv4Addr::LOCALHOST),
+            "the tests' host has a loopback interface"
+        );
         assert_eq!(around([9, 9, 9, 9]), Some(Ipv4Addr::LOCALHOST));
         assert_eq!((around([9, 1, 3, 1]), around([9, 9, 9, 8])), (None, None));
         let everything = Paths::of(&observed(ours, &["0.0.0.0/0"]));

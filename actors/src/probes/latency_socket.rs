@@ -11,7 +11,9 @@ use std::{
 
 use nix::{
     libc,
-    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt},
+    sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    },
 };
 use socket2::{Domain, Protocol, SockAddr, Type};
 use tokio::io::{Interest, unix::AsyncFd};
@@ -64,7 +66,10 @@ impl Socket {
     fn ping() -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4))?;
         socket.bind(&SockAddr::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)))?;
-        let identifier = socket.local_addr()?.as_socket_ipv4().map_or(0, |address| address.port());
+        let identifier = socket
+            .local_addr()?
+            .as_socket_ipv4()
+            .map_or(0, |address| address.port());
         Self::prepare(socket, false, identifier)
     }
 
@@ -72,7 +77,11 @@ impl Socket {
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(BUFFER)?;
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        Ok(Self { socket: watched(socket)?, is_raw, identifier })
+        Ok(Self {
+            socket: watched(socket)?,
+            is_raw,
+            identifier,
+        })
     }
 
     /// What is shown of it.
@@ -93,7 +102,9 @@ impl Socket {
     /// The next message; `None` when there is none.
     pub(crate) fn receive(&self) -> io::Result<Option<Message>> {
         loop {
-            let received = self.socket.try_io(Interest::READABLE, |socket| self.receive_one(socket));
+            let received = self
+                .socket
+                .try_io(Interest::READABLE, |socket| self.receive_one(socket));
             match received {
                 Ok(Some(message)) => return Ok(Some(message)),
                 Ok(None) => {}
@@ -109,26 +120,58 @@ impl Socket {
         let mut bytes = [0; LONGEST];
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let mut control = nix::cmsg_space!(libc::timespec);
-        let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+        let message = recvmsg::<SockaddrIn>(
+            socket.as_raw_fd(),
+            &mut slices,
+            Some(&mut control),
+            MsgFlags::empty(),
+        )?;
         let (length, from) = (message.bytes, message.address);
-        let stamp = message
-            .cmsgs()?
-            .find_map(|control| if let ControlMessageOwned::ScmTimestampns(stamp) = control { Some(Duration::from(stamp)) } else { None });
-        let header = if self.is_raw { usize::from(bytes[0] & 0x0f) * 4 } else { 0 };
-        let (Some(from), Some(icmp)) = (from, bytes.get(header..length)) else { return Ok(None) };
-        Ok(Some(Message { source: from.ip(), waited: stamp.map_or(Duration::ZERO, since), bytes: icmp.to_vec() }))
+        let stamp = message.cmsgs()?.find_map(|control| {
+            if let ControlMessageOwned::ScmTimestampns(stamp) = control {
+                Some(Duration::from(stamp))
+            } else {
+                None
+            }
+        });
+        let header = if self.is_raw {
+            usize::from(bytes[0] & 0x0f) * 4
+        } else {
+            0
+        };
+        let (Some(from), Some(icmp)) = (from, bytes.get(header..length)) else {
+            return Ok(None);
+        };
+        Ok(Some(Message {
+            source: from.ip(),
+            waited: stamp.map_or(Duration::ZERO, since),
+            bytes: icmp.to_vec(),
+        }))
     }
 
     /// Sends, over the interface and from the address that are given, or as the host's routes lead.
-    pub(crate) fn send(&self, destination: Ipv4Addr, around: Option<Underlay>, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        destination: Ipv4Addr,
+        around: Option<Underlay>,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let to = SockaddrIn::from(SocketAddrV4::new(destination, 0));
         let info = around.map(|underlay| libc::in_pktinfo {
             ipi_ifindex: i32::try_from(underlay.interface).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr { s_addr: u32::from(underlay.source).to_be() },
+            ipi_spec_dst: libc::in_addr {
+                s_addr: u32::from(underlay.source).to_be(),
+            },
             ipi_addr: libc::in_addr { s_addr: 0 },
         });
         let control: Vec<ControlMessage<'_>> = info.iter().map(ControlMessage::Ipv4PacketInfo).collect();
-        sendmsg(self.socket.get_ref().as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        sendmsg(
+            self.socket.get_ref().as_raw_fd(),
+            &[IoSlice::new(bytes)],
+            &control,
+            MsgFlags::MSG_DONTWAIT,
+            Some(&to),
+        )?;
         Ok(())
     }
 }
@@ -136,12 +179,23 @@ impl Socket {
 /// The kernel's stamp is of the wall clock.
 fn since(stamp: Duration) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(now.saturating_sub(stamp)).filter(|waited| *waited <= LONGEST_WAIT).unwrap_or_default()
+    Some(now.saturating_sub(stamp))
+        .filter(|waited| *waited <= LONGEST_WAIT)
+        .unwrap_or_default()
 }
 
 fn is_of_the_way(error: &io::Error) -> bool {
-    let of_the_way = [libc::ECONNREFUSED, libc::EHOSTUNREACH, libc::ENETUNREACH, libc::EHOSTDOWN, libc::ENOPROTOOPT, libc::EMSGSIZE];
-    error.raw_os_error().is_some_and(|code| of_the_way.contains(&code))
+    let of_the_way = [
+        libc::ECONNREFUSED,
+        libc::EHOSTUNREACH,
+        libc::ENETUNREACH,
+        libc::EHOSTDOWN,
+        libc::ENOPROTOOPT,
+        libc::EMSGSIZE,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| of_the_way.contains(&code))
 }
 
 #[cfg(test)]
@@ -152,10 +206,19 @@ mod tests {
 
     /// Sends an echo to loopback; the reply that comes.
     async fn ping(socket: &Socket) -> (Echo, Message) {
-        let echo = Echo { identifier: socket.identifier(), sequence: 7, nonce: *b"a test's payload" };
-        socket.send(Ipv4Addr::new(127, 0, 77, 1), None, &echo.request()).unwrap();
+        let echo = Echo {
+            identifier: socket.identifier(),
+            sequence: 7,
+            nonce: *b"a test's payload",
+        };
+        socket
+            .send(Ipv4Addr::new(127, 0, 77, 1), None, &echo.request())
+            .unwrap();
         for _ in 0..1_000 {
-            tokio::time::timeout(Duration::from_secs(10), socket.readable()).await.unwrap().unwrap();
+            tokio::time::timeout(Duration::from_secs(10), socket.readable())
+                .await
+                .unwrap()
+                .unwrap();
             while let Some(message) = socket.receive().unwrap() {
                 if Echo::from_reply(&message.bytes) == Ok(echo) {
                     return (echo, message);
@@ -173,7 +236,11 @@ mod tests {
             assert_eq!(socket.kind(), kind);
             let (_, message) = ping(&socket).await;
             assert_eq!(message.source, Ipv4Addr::new(127, 0, 77, 1));
-            assert!(message.waited > Duration::ZERO && message.waited < LONGEST_WAIT, "{:?}", message.waited);
+            assert!(
+                message.waited > Duration::ZERO && message.waited < LONGEST_WAIT,
+                "{:?}",
+                message.waited
+            );
         }
     }
 

@@ -34,7 +34,9 @@ use crate::{
 
 pub(crate) const SPEC: Spec = Spec {
     enabled: |settings| settings.liveness.is_some(),
-    ..Spec::new("liveness", Order::Listener, |env, root| linked(Sessions, env, root))
+    ..Spec::new("liveness", Order::Listener, |env, root| {
+        linked(Sessions, env, root)
+    })
 };
 
 /// Where what is logged of sessions comes from: a filter's name for it.
@@ -87,14 +89,25 @@ impl Actor for Sessions {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<LivenessMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<LivenessMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let options = env.settings.liveness.ok_or("route liveness is off")?;
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let ring = myself.clone();
         let seed = env.settings.seed ^ env.epoch.0.rotate_left(11);
-        let driver = Driver::new(Liveness::new(options.settings), env.clock, seed, env.recorder.machine(None), watch, move || {
-            let _gone = ring.cast(LivenessMessage::Alarm);
-        });
+        let driver = Driver::new(
+            Liveness::new(options.settings),
+            env.clock,
+            seed,
+            env.recorder.machine(None),
+            watch,
+            move || {
+                let _gone = ring.cast(LivenessMessage::Alarm);
+            },
+        );
         let bell = myself.clone();
         let following = env.truth.follow(Wants::Changes(is_read), move || {
             let _gone = bell.cast(LivenessMessage::Poked);
@@ -155,14 +168,19 @@ impl State {
             room = room.saturating_sub(news.len().max(1));
             let input = match news {
                 WatchNews::Changed { added, removed } => {
-                    let link = added.first().map(|route| route.link.clone()).or_else(|| self.link_of(tunnel));
+                    let link = added
+                        .first()
+                        .map(|route| route.link.clone())
+                        .or_else(|| self.link_of(tunnel));
                     let Some(link) = link else { continue };
                     self.links.insert(link.clone(), tunnel);
                     let removed = removed.into_iter().map(|dst| (link.clone(), dst)).collect();
                     protocol::Input::Watch { added, removed }
                 }
                 WatchNews::Gone => {
-                    let Some(link) = self.link_of(tunnel) else { continue };
+                    let Some(link) = self.link_of(tunnel) else {
+                        continue;
+                    };
                     self.links.remove(&link);
                     protocol::Input::LinkGone(link)
                 }
@@ -196,7 +214,10 @@ impl State {
     }
 
     fn link_of(&self, tunnel: TunnelId) -> Option<LinkName> {
-        self.links.iter().find(|(_, owner)| **owner == tunnel).map(|(link, _)| link.clone())
+        self.links
+            .iter()
+            .find(|(_, owner)| **owner == tunnel)
+            .map(|(link, _)| link.clone())
     }
 
     fn open(&mut self, myself: &ActorRef<LivenessMessage>) {
@@ -216,7 +237,9 @@ impl State {
 
     /// Rings when there is something to read.
     fn listen(&mut self, myself: &ActorRef<LivenessMessage>) {
-        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else { return };
+        let (Some(socket), myself) = (self.socket.clone(), myself.clone()) else {
+            return;
+        };
         self.reader = Some(AbortOnDrop(tokio::spawn(async move {
             let _asked_again_by_reading = socket.readable().await;
             let _gone = myself.cast(LivenessMessage::Readable);
@@ -227,7 +250,12 @@ impl State {
         let Some(socket) = self.socket.clone() else { return };
         for _ in 0..AT_ONCE {
             match socket.receive() {
-                Ok(Some(Datagram { link, source, destination, bytes })) => {
+                Ok(Some(Datagram {
+                    link,
+                    source,
+                    destination,
+                    bytes,
+                })) => {
                     let began = self.env.clock.now();
                     let outputs = self.driver.handle(protocol::Input::Received {
                         link: Cow::Borrowed(&link),
@@ -260,19 +288,36 @@ impl State {
         for output in outputs {
             match output {
                 // What cannot be sent is lost, as on the way: it is sent again.
-                Output::Send { link, source, destination, bytes } => {
-                    let sent = self.socket.as_ref().map_or(Ok(()), |socket| socket.send(&link, source, destination, &bytes));
+                Output::Send {
+                    link,
+                    source,
+                    destination,
+                    bytes,
+                } => {
+                    let sent = self
+                        .socket
+                        .as_ref()
+                        .map_or(Ok(()), |socket| socket.send(&link, source, destination, &bytes));
                     if let Err(error) = &sent {
                         tracing::debug!(%link, %destination, %error, "a liveness packet cannot leave");
                     }
-                    self.status.ends.entry((link, source)).or_default().write_errors += u64::from(sent.is_err());
+                    self.status.ends.entry((link, source)).or_default().write_errors +=
+                        u64::from(sent.is_err());
                 }
                 Output::Verdict { link, dst, usability } => {
                     if let Some(tunnel) = self.links.get(&link) {
                         verdicts.entry(*tunnel).or_default().push((dst, usability));
                     }
                 }
-                Output::Changed { link, peer, from, to, reason, source, took } => self.note((link, source), peer, (from, to), reason, took),
+                Output::Changed {
+                    link,
+                    peer,
+                    from,
+                    to,
+                    reason,
+                    source,
+                    took,
+                } => self.note((link, source), peer, (from, to), reason, took),
             }
         }
         for (tunnel, verdicts) in verdicts {
@@ -291,7 +336,14 @@ impl State {
     ) {
         tracing::debug!(link = %end.0, %peer, from = from.name(), to = to.name(), reason = reason.name(), "liveness");
         if let (Some(tunnel), Some(state)) = (self.links.get(&end.0), PeerState::after(from, to, reason)) {
-            self.peers.note(*tunnel, PeerChange { link: end.0.clone(), peer, state });
+            self.peers.note(
+                *tunnel,
+                PeerChange {
+                    link: end.0.clone(),
+                    peer,
+                    state,
+                },
+            );
         }
         let figures = self.status.ends.entry(end).or_default();
         *figures.changes.entry((from, to, reason)).or_default() += 1;
@@ -308,11 +360,17 @@ impl State {
         let core = self.driver.core();
         self.status.sessions = core.sessions().collect();
         self.status.counters = core.counters().clone();
-        self.env.truth.append(self.peers.take(), vec![Change::Liveness(Arc::new(self.status.clone()))]);
+        self.env.truth.append(
+            self.peers.take(),
+            vec![Change::Liveness(Arc::new(self.status.clone()))],
+        );
         self.publish_after = PUBLISH.max(self.env.clock.now().since(began) * PUBLISH_SHARE);
     }
 }
 
 fn is_read(change: &Change) -> bool {
-    matches!(change, Change::Watch { .. } | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels)
+    matches!(
+        change,
+        Change::Watch { .. } | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels
+    )
 }

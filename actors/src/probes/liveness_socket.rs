@@ -12,7 +12,9 @@ use std::{
 use nix::{
     libc,
     net::if_::{if_indextoname, if_nametoindex},
-    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt},
+    sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    },
 };
 use tokio::{io::Interest, net::UdpSocket};
 use warren_state::LinkName;
@@ -48,7 +50,12 @@ impl Socket {
         socket.set_nonblocking(true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
-        Ok(Self { socket: UdpSocket::from_std(socket)?, port, names: Mutex::default(), numbers: Mutex::default() })
+        Ok(Self {
+            socket: UdpSocket::from_std(socket)?,
+            port,
+            names: Mutex::default(),
+            numbers: Mutex::default(),
+        })
     }
 
     /// Waits until there is something to read, and clears nothing: reading does.
@@ -59,13 +66,19 @@ impl Socket {
     /// The next datagram; `None` when there is none. What comes in on a nameless link, or was cut, is passed over.
     pub(crate) fn receive(&self) -> io::Result<Option<Datagram>> {
         loop {
-            let received = self.socket.try_io(Interest::READABLE, || self.receive_one(self.socket.as_raw_fd()));
+            let received = self
+                .socket
+                .try_io(Interest::READABLE, || self.receive_one(self.socket.as_raw_fd()));
             match received {
                 Ok(Some(datagram)) => return Ok(Some(datagram)),
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 // An ICMP error about what we sent: nobody listens there.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH)) => {}
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::ECONNREFUSED | libc::EHOSTUNREACH | libc::ENETUNREACH)
+                    ) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -77,17 +90,37 @@ impl Socket {
         let mut control = nix::cmsg_space!(libc::in_pktinfo);
         let message = recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut control), MsgFlags::empty())?;
         let (length, from) = (message.bytes, message.address);
-        let info =
-            message.cmsgs()?.find_map(|control| if let ControlMessageOwned::Ipv4PacketInfo(info) = control { Some(info) } else { None });
-        let (Some(from), Some(info)) = (from, info) else { return Ok(None) };
+        let info = message.cmsgs()?.find_map(|control| {
+            if let ControlMessageOwned::Ipv4PacketInfo(info) = control {
+                Some(info)
+            } else {
+                None
+            }
+        });
+        let (Some(from), Some(info)) = (from, info) else {
+            return Ok(None);
+        };
         let number = u32::try_from(info.ipi_ifindex).unwrap_or(0);
-        let Some(link) = self.name(number) else { return Ok(None) };
+        let Some(link) = self.name(number) else {
+            return Ok(None);
+        };
         let destination = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr));
-        Ok(Some(Datagram { link, source: from.ip(), destination, bytes: bytes[..length].to_vec() }))
+        Ok(Some(Datagram {
+            link,
+            source: from.ip(),
+            destination,
+            bytes: bytes[..length].to_vec(),
+        }))
     }
 
     /// Sends; when the link was made anew since the last time, over the new one.
-    pub(crate) fn send(&self, link: &LinkName, source: Ipv4Addr, destination: Ipv4Addr, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(
+        &self,
+        link: &LinkName,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let outcome = self.send_over(self.number(link)?, source, destination, bytes);
         match outcome.as_ref().err().and_then(io::Error::raw_os_error) {
             Some(libc::ENODEV | libc::ENXIO | libc::EINVAL) => {
@@ -98,15 +131,29 @@ impl Socket {
         }
     }
 
-    fn send_over(&self, number: u32, source: Ipv4Addr, destination: Ipv4Addr, bytes: &[u8]) -> io::Result<()> {
+    fn send_over(
+        &self,
+        number: u32,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let info = libc::in_pktinfo {
             ipi_ifindex: i32::try_from(number).unwrap_or(0),
-            ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
+            ipi_spec_dst: libc::in_addr {
+                s_addr: u32::from(source).to_be(),
+            },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
         let to = SockaddrIn::from(SocketAddrV4::new(destination, self.port));
         let control = [ControlMessage::Ipv4PacketInfo(&info)];
-        sendmsg(self.socket.as_raw_fd(), &[IoSlice::new(bytes)], &control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
+        sendmsg(
+            self.socket.as_raw_fd(),
+            &[IoSlice::new(bytes)],
+            &control,
+            MsgFlags::MSG_DONTWAIT,
+            Some(&to),
+        )?;
         Ok(())
     }
 
@@ -115,7 +162,11 @@ impl Socket {
         if names.len() >= NAMES {
             names.clear();
         }
-        let look_up = || if_indextoname(number).ok().and_then(|name| LinkName::new(name.to_str().ok()?.to_owned()).ok());
+        let look_up = || {
+            if_indextoname(number)
+                .ok()
+                .and_then(|name| LinkName::new(name.to_str().ok()?.to_owned()).ok())
+        };
         names.entry(number).or_insert_with(look_up).clone()
     }
 

@@ -17,7 +17,9 @@ use crate::{
     },
 };
 
-pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |env, root| linked(KernelMonitor, env, root));
+pub(crate) const SPEC: Spec = Spec::new("kernel_monitor", Order::Listener, |env, root| {
+    linked(KernelMonitor, env, root)
+});
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// How long subscribing may take.
@@ -45,13 +47,26 @@ impl Actor for KernelMonitor {
     type Arguments = Arc<Env>;
 
     /// Subscribed on return where that is possible, so that whoever starts afterwards observes what changes from then on.
-    async fn pre_start(&self, myself: ActorRef<MonitorMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
-        let mut state = State { env, retry: FIRST_RETRY, pump: None };
+    async fn pre_start(
+        &self,
+        myself: ActorRef<MonitorMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
+        let mut state = State {
+            env,
+            retry: FIRST_RETRY,
+            pump: None,
+        };
         state.subscribe(&myself).await;
         Ok(state)
     }
 
-    async fn handle(&self, myself: ActorRef<MonitorMessage>, message: MonitorMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<MonitorMessage>,
+        message: MonitorMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             MonitorMessage::Subscribe => state.subscribe(&myself).await,
             MonitorMessage::Ended => {
@@ -74,7 +89,9 @@ impl State {
                 // What changed while nobody listened is not known.
                 notice_of(&self.env, Notice::Overrun);
             }
-            Err(fault) if fault.class == FaultClass::Unsupported => debug!(%fault, "changes are found by looking only"),
+            Err(fault) if fault.class == FaultClass::Unsupported => {
+                debug!(%fault, "changes are found by looking only")
+            }
             Err(fault) => {
                 debug!(%fault, "cannot subscribe to the dataplane's notices");
                 self.retry_later(myself);

@@ -25,7 +25,9 @@ use crate::{
     truth::{Following, Wants},
 };
 
-pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |env, root| linked(LedgerWatcher, env, root));
+pub(crate) const SPEC: Spec = Spec::new("ledger_watcher", Order::Source, |env, root| {
+    linked(LedgerWatcher, env, root)
+});
 
 pub(crate) struct LedgerWatcher;
 
@@ -54,9 +56,16 @@ impl Actor for LedgerWatcher {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<WatcherMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<WatcherMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
-        let settings = PollSettings { interval: env.settings.poll_interval, confirm_after: env.settings.guard.confirm_after };
+        let settings = PollSettings {
+            interval: env.settings.poll_interval,
+            confirm_after: env.settings.guard.confirm_after,
+        };
         let ring = myself.clone();
         let driver = Driver::new(
             Polling::new(settings),
@@ -68,19 +77,38 @@ impl Actor for LedgerWatcher {
                 let _gone = ring.cast(WatcherMessage::Alarm);
             },
         );
-        let following = env.truth.follow(Wants::Changes(|change| matches!(change, Change::Address(_))), move || {
-            let _gone = myself.cast(WatcherMessage::Poked);
-        });
+        let following = env.truth.follow(
+            Wants::Changes(|change| matches!(change, Change::Address(_))),
+            move || {
+                let _gone = myself.cast(WatcherMessage::Poked);
+            },
+        );
         let guard = ViewGuard::wary(env.settings.guard);
-        Ok(State { env, following, driver, guard, role: None, wake_ups: None, reading: None, reads: 0 })
+        Ok(State {
+            env,
+            following,
+            driver,
+            guard,
+            role: None,
+            wake_ups: None,
+            reading: None,
+            reads: 0,
+        })
     }
 
-    async fn handle(&self, myself: ActorRef<WatcherMessage>, message: WatcherMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<WatcherMessage>,
+        message: WatcherMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             WatcherMessage::Poked => state.follow_role(&myself),
             WatcherMessage::WakeUp => state.driver.handle(Input::WakeUp),
             // A fault of ours: the supervisor is to see it.
-            WatcherMessage::Read(_, Err(error @ ReadError::Panicked)) => return Err(error.to_string().into()),
+            WatcherMessage::Read(_, Err(error @ ReadError::Panicked)) => {
+                return Err(error.to_string().into());
+            }
             WatcherMessage::Read(number, read) => match state.role.filter(|_| number == state.reads) {
                 Some(role) => {
                     let outcome = state.judge(role, read);
@@ -104,7 +132,9 @@ impl State {
     fn follow_role(&mut self, myself: &ActorRef<WatcherMessage>) -> Vec<Effect> {
         self.following.answer();
         let tables = self.env.tables();
-        let Some(role) = self.env.role(&tables).filter(|role| self.role != Some(*role)) else { return Vec::new() };
+        let Some(role) = self.env.role(&tables).filter(|role| self.role != Some(*role)) else {
+            return Vec::new();
+        };
         let (query, settings) = (query_of(role), self.env.settings.guard);
         // An empty first answer to a question is no proof: tunnels of an earlier run, or of the question before, may be up.
         self.guard = match tables.view_for(Some(role)) {
@@ -115,12 +145,17 @@ impl State {
             self.env.truth.append(vec![], vec![Change::View(None)]);
         }
         self.role = Some(role);
-        self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(self.env.ledger.watch(query), myself.clone()))));
+        self.wake_ups = Some(AbortOnDrop(tokio::spawn(pump(
+            self.env.ledger.watch(query),
+            myself.clone(),
+        ))));
         self.driver.handle(Input::Start)
     }
 
     fn read(&mut self, myself: &ActorRef<WatcherMessage>) {
-        let Some(query) = self.role.map(query_of) else { return };
+        let Some(query) = self.role.map(query_of) else {
+            return;
+        };
         self.reads += 1;
         let (number, env, myself) = (self.reads, self.env.clone(), myself.clone());
         self.reading = Some(AbortOnDrop(tokio::spawn(async move {
@@ -149,10 +184,15 @@ impl State {
         let failed = read.is_err();
         // The view is as old as its read, however long the message waited.
         let age = read.as_ref().map(Fetched::age).unwrap_or_default();
-        let read = read.map(|fetched| fetched.value).map_err(|error| error.to_string());
+        let read = read
+            .map(|fetched| fetched.value)
+            .map_err(|error| error.to_string());
         let verdict = self.guard.offer(self.env.clock.now() - age, read);
         // The endpoint that is read lags, or all of them are there: another one tells.
-        if matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. })) {
+        if matches!(
+            verdict,
+            Verdict::Hold(HoldReason::SlotWentBack { .. } | HoldReason::Restarting { .. })
+        ) {
             self.env.ledger.try_another();
         }
         let outcome = Input::after(&verdict, failed);

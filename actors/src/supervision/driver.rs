@@ -33,8 +33,18 @@ impl<C: Core> Driver<C> {
         watch: Watch,
         ring: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let alarm = Alarm { ring: Arc::new(ring), armed: None };
-        Self { core, clock, random: SplitMix64::new(seed), recording, watch, alarm }
+        let alarm = Alarm {
+            ring: Arc::new(ring),
+            armed: None,
+        };
+        Self {
+            core,
+            clock,
+            random: SplitMix64::new(seed),
+            recording,
+            watch,
+            alarm,
+        }
     }
 
     /// Gives the machine an input and returns what is to be done.
@@ -53,7 +63,11 @@ impl<C: Core> Driver<C> {
     pub(crate) fn ring(&mut self) -> Vec<C::Effect> {
         self.alarm.armed = None;
         let now = self.clock.now();
-        if self.core.poll_timeout().is_some_and(|deadline| deadline.at <= now) {
+        if self
+            .core
+            .poll_timeout()
+            .is_some_and(|deadline| deadline.at <= now)
+        {
             return self.handle((C::TIMEOUT)());
         }
         self.arm(now);

@@ -129,7 +129,9 @@ impl fmt::Display for ExitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stopped { complete: true, .. } => f.write_str("stopped"),
-            Self::Stopped { complete: false, .. } => f.write_str("stopped, but not everything could be let go in time"),
+            Self::Stopped { complete: false, .. } => {
+                f.write_str("stopped, but not everything could be let go in time")
+            }
             Self::Escalated { actor, detail } => write!(f, "{actor} failed too often: {detail}"),
         }
     }

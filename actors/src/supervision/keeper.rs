@@ -66,7 +66,12 @@ impl Actor for Keeper {
         Ok(State { env, store, watch })
     }
 
-    async fn handle(&self, _myself: ActorRef<Poked>, _poked: Poked, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _myself: ActorRef<Poked>,
+        _poked: Poked,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         state.env.keeper.poke.answer();
         while let Some((change, reply)) = state.env.keeper.next() {
             let _nobody_waits = reply.send(state.set(change).await);
@@ -101,18 +106,31 @@ impl State {
         let (mut events, mut changes) = self.env.store_news(&self.store, tables);
         let switch = Switch::from(change.enabled);
         if tables.switch != switch {
-            events.push(Event::Switched { enabled: change.enabled });
+            events.push(Event::Switched {
+                enabled: change.enabled,
+            });
             changes.push(table::Change::Switch(switch));
         }
         if let Some(address) = change.pin.filter(|_| self.may_pin()) {
             let before = tables.address.in_force.map(|chosen| chosen.address);
-            let now = HostAddress { in_force: Some(Chosen { address, seen: Seen::Host }), source: Source::Pin, ..HostAddress::default() };
+            let now = HostAddress {
+                in_force: Some(Chosen {
+                    address,
+                    seen: Seen::Host,
+                }),
+                source: Source::Pin,
+                ..HostAddress::default()
+            };
             changes.push(table::Change::Address(Arc::new(now)));
             if tables.address.other.is_some() {
                 events.push(Event::ClientIpHoldOver { address });
             }
             if before != Some(address) {
-                events.push(Event::ClientIpFound { address, before, reason: FoundBecause::PinnedNow });
+                events.push(Event::ClientIpFound {
+                    address,
+                    before,
+                    reason: FoundBecause::PinnedNow,
+                });
             }
         }
         (events, changes)
@@ -129,7 +147,8 @@ impl State {
     /// A client that reads status after the acknowledgement sees what it set.
     async fn published(&self, switch: Switch, pin: Option<Ipv4Addr>) {
         let mut published = self.env.published.subscribe();
-        let pinned = |snapshot: &Snapshot| pin.is_none() || (snapshot.client_ip() == pin && snapshot.pin == pin);
+        let pinned =
+            |snapshot: &Snapshot| pin.is_none() || (snapshot.client_ip() == pin && snapshot.pin == pin);
         let seen = published.wait_for(|snapshot| snapshot.switch == switch && pinned(snapshot));
         let _late = timeout(if pin.is_some() { PINNED } else { SWITCHED }, seen).await;
     }

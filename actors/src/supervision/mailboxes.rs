@@ -15,13 +15,18 @@ pub(crate) struct Mailboxes(RwLock<BTreeMap<TypeId, Box<dyn Any + Send + Sync>>>
 impl Mailboxes {
     /// Messages of this type are this actor's from now on.
     pub(crate) fn set<M: Message>(&self, actor: ActorRef<M>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<M>(), Box::new(actor));
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(TypeId::of::<M>(), Box::new(actor));
     }
 
     /// Sends, and says whether there is anybody to receive it.
     pub(crate) fn send<M: Message>(&self, message: M) -> bool {
         let mailboxes = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let actor = mailboxes.get(&TypeId::of::<M>()).and_then(|actor| actor.downcast_ref::<ActorRef<M>>());
+        let actor = mailboxes
+            .get(&TypeId::of::<M>())
+            .and_then(|actor| actor.downcast_ref::<ActorRef<M>>());
         actor.is_some_and(|actor| actor.cast(message).is_ok())
     }
 }
@@ -43,11 +48,20 @@ mod tests {
         type State = (u8, mpsc::UnboundedSender<(u8, u8)>);
         type Arguments = Self::State;
 
-        async fn pre_start(&self, _: ActorRef<Word>, own: Self::State) -> Result<Self::State, ActorProcessingErr> {
+        async fn pre_start(
+            &self,
+            _: ActorRef<Word>,
+            own: Self::State,
+        ) -> Result<Self::State, ActorProcessingErr> {
             Ok(own)
         }
 
-        async fn handle(&self, _: ActorRef<Word>, Word(word): Word, (own, heard): &mut Self::State) -> Result<(), ActorProcessingErr> {
+        async fn handle(
+            &self,
+            _: ActorRef<Word>,
+            Word(word): Word,
+            (own, heard): &mut Self::State,
+        ) -> Result<(), ActorProcessingErr> {
             Ok(heard.send((*own, word))?)
         }
     }

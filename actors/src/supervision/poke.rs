@@ -55,7 +55,11 @@ mod tests {
             counted.fetch_add(1, Ordering::SeqCst);
         });
         (0..10).for_each(|_| poke.ring());
-        assert_eq!(messages.load(Ordering::SeqCst), 1, "attaching rings once, the others wait behind it");
+        assert_eq!(
+            messages.load(Ordering::SeqCst),
+            1,
+            "attaching rings once, the others wait behind it"
+        );
         poke.answer();
         (0..10).for_each(|_| poke.ring());
         assert_eq!(messages.load(Ordering::SeqCst), 2);

@@ -19,7 +19,8 @@ pub struct RestartPolicies {
 
 impl Default for RestartPolicies {
     fn default() -> Self {
-        let delays = |first: u64, longest: u64| (Duration::from_millis(first), Duration::from_millis(longest));
+        let delays =
+            |first: u64, longest: u64| (Duration::from_millis(first), Duration::from_millis(longest));
         let policy = |restarts, window, (first_delay, longest_delay)| RestartPolicy {
             restarts,
             window: Duration::from_secs(window),

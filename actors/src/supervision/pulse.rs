@@ -54,7 +54,11 @@ pub(crate) struct Watch {
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self { due: AtomicU64::new(NEVER), busy: AtomicU64::new(NEVER), handled: AtomicU64::new(0) }
+        Self {
+            due: AtomicU64::new(NEVER),
+            busy: AtomicU64::new(NEVER),
+            handled: AtomicU64::new(0),
+        }
     }
 }
 
@@ -64,7 +68,8 @@ impl Pulse {
     }
 
     pub(crate) fn busy(&self, since: Option<Monotonic>) {
-        self.busy.store(since.map_or(NEVER, nanoseconds), Ordering::Relaxed);
+        self.busy
+            .store(since.map_or(NEVER, nanoseconds), Ordering::Relaxed);
     }
 
     /// A message was handled.
@@ -78,7 +83,8 @@ impl Pulse {
     pub(crate) fn stuck(&self, now: Monotonic, allowed: Duration) -> Option<&'static str> {
         let overdue = |mark: &AtomicU64| {
             let since = mark.load(Ordering::Relaxed);
-            since != NEVER && nanoseconds(now).saturating_sub(since) > u64::try_from(allowed.as_nanos()).unwrap_or(NEVER)
+            since != NEVER
+                && nanoseconds(now).saturating_sub(since) > u64::try_from(allowed.as_nanos()).unwrap_or(NEVER)
         };
         if overdue(&self.busy) {
             Some("it handles one message all the time")
@@ -97,14 +103,28 @@ impl Pulses {
         let mut watched = lock(&self.watched);
         watched.next += 1;
         let number = watched.next;
-        watched.entries.insert(number, Entry { actor, pulse: pulse.clone(), cell });
-        Watch { pulses: self.clone(), number, pulse }
+        watched.entries.insert(
+            number,
+            Entry {
+                actor,
+                pulse: pulse.clone(),
+                cell,
+            },
+        );
+        Watch {
+            pulses: self.clone(),
+            number,
+            pulse,
+        }
     }
 
     /// Kills whoever is stuck; the supervisors do the rest.
     pub(crate) fn kill_stuck(&self, now: Monotonic, allowed: Duration) -> Vec<(&'static str, &'static str)> {
         let watched = lock(&self.watched);
-        let stuck = watched.entries.values().filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
+        let stuck = watched
+            .entries
+            .values()
+            .filter_map(|entry| entry.pulse.stuck(now, allowed).map(|why| (entry, why)));
         stuck
             .map(|(entry, why)| {
                 entry.cell.kill();
@@ -116,7 +136,11 @@ impl Pulses {
     /// Whether there is such an actor, and none of them is stuck.
     pub(crate) fn makes_progress(&self, actor: &str, now: Monotonic, allowed: Duration) -> bool {
         let watched = lock(&self.watched);
-        let mut entries = watched.entries.values().filter(|entry| entry.actor == actor).peekable();
+        let mut entries = watched
+            .entries
+            .values()
+            .filter(|entry| entry.actor == actor)
+            .peekable();
         entries.peek().is_some() && entries.all(|entry| entry.pulse.stuck(now, allowed).is_none())
     }
 }
@@ -169,7 +193,10 @@ mod tests {
             pulse.handled(at(second));
             assert_eq!(pulse.stuck(at(second + 1), allowed), None, "at {second} s");
         }
-        assert!(pulse.stuck(at(1_030), allowed).is_some(), "the mailbox is empty, and the deadline was forgotten");
+        assert!(
+            pulse.stuck(at(1_030), allowed).is_some(),
+            "the mailbox is empty, and the deadline was forgotten"
+        );
     }
 
     /// Handles its first message for ever.
@@ -180,11 +207,20 @@ mod tests {
         type State = Watch;
         type Arguments = Arc<Pulses>;
 
-        async fn pre_start(&self, myself: ractor::ActorRef<()>, pulses: Arc<Pulses>) -> Result<Watch, ractor::ActorProcessingErr> {
+        async fn pre_start(
+            &self,
+            myself: ractor::ActorRef<()>,
+            pulses: Arc<Pulses>,
+        ) -> Result<Watch, ractor::ActorProcessingErr> {
             Ok(pulses.watch("stuck", myself.get_cell()))
         }
 
-        async fn handle(&self, _: ractor::ActorRef<()>, (): (), watch: &mut Watch) -> Result<(), ractor::ActorProcessingErr> {
+        async fn handle(
+            &self,
+            _: ractor::ActorRef<()>,
+            (): (),
+            watch: &mut Watch,
+        ) -> Result<(), ractor::ActorProcessingErr> {
             watch.pulse.busy(Some(at(0)));
             std::future::pending().await
         }
@@ -203,6 +239,9 @@ mod tests {
         }
         assert_eq!(pulses.kill_stuck(at(100), allowed).len(), 1);
         ended.await.unwrap();
-        assert!(pulses.kill_stuck(at(100), allowed).is_empty(), "it is not watched any more");
+        assert!(
+            pulses.kill_stuck(at(100), allowed).is_empty(),
+            "it is not watched any more"
+        );
     }
 }

@@ -65,8 +65,15 @@ impl Recorder {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn new(settings: Option<&RecordSettings>, epoch: Epoch) -> Result<Arc<Self>, RecordError> {
-        let file = settings.map(|settings| Tape::start(settings, epoch)).transpose()?;
-        Ok(Arc::new(Self { ring: Mutex::new(Ring::new(epoch)), file, machines: AtomicUsize::new(0), numbers: AtomicU64::new(0) }))
+        let file = settings
+            .map(|settings| Tape::start(settings, epoch))
+            .transpose()?;
+        Ok(Arc::new(Self {
+            ring: Mutex::new(Ring::new(epoch)),
+            file,
+            machines: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+        }))
     }
 
     /// One machine more.
@@ -75,17 +82,39 @@ impl Recorder {
             lock(&self.ring).clear();
         }
         let number = MachineNumber(self.numbers.fetch_add(1, Ordering::SeqCst));
-        Recording { recorder: self.clone(), track: Track { number, of }, in_memory: None, in_file: None }
+        Recording {
+            recorder: self.clone(),
+            track: Track { number, of },
+            in_memory: None,
+            in_file: None,
+        }
     }
 
     /// A step of the table, which is at this position after it.
-    pub(crate) fn step(&self, by: Teller, position: Sequence, unix_ms: u64, events: Vec<Event>, changes: Vec<Change>) {
+    pub(crate) fn step(
+        &self,
+        by: Teller,
+        position: Sequence,
+        unix_ms: u64,
+        events: Vec<Event>,
+        changes: Vec<Change>,
+    ) {
         let (by, told) = match by {
             Teller::Effects(machine) => (Some(machine), true),
             Teller::Of(machine) => (Some(machine), false),
             Teller::Other => (None, false),
         };
-        self.put(Record::<()>::Step { by, told, position, unix_ms, events, changes }.line());
+        self.put(
+            Record::<()>::Step {
+                by,
+                told,
+                position,
+                unix_ms,
+                events,
+                changes,
+            }
+            .line(),
+        );
     }
 
     /// The last minutes, to be done again as far as that goes.
@@ -136,7 +165,13 @@ impl Recording {
     }
 
     /// What happens to the machine, before it does: should it panic, the recording has why.
-    pub(crate) fn input<C: Core>(&mut self, core: &C, random: &SplitMix64, at: Monotonic, input: &C::Input<'_>) {
+    pub(crate) fn input<C: Core>(
+        &mut self,
+        core: &C,
+        random: &SplitMix64,
+        at: Monotonic,
+        input: &C::Input<'_>,
+    ) {
         let recorder = self.recorder.clone();
         if !recorder.is_in_use() {
             return;
@@ -144,10 +179,19 @@ impl Recording {
         let line = self.track.input::<C>(at, input);
         let machine = |longest| {
             let line = self.track.machine(core, random);
-            if line.len() <= longest { line } else { self.track.unwritten::<C>(line.len()) }
+            if line.len() <= longest {
+                line
+            } else {
+                self.track.unwritten::<C>(line.len())
+            }
         };
         if recorder.in_memory() {
-            put_after(&mut *lock(&recorder.ring), &mut self.in_memory, machine, line.clone());
+            put_after(
+                &mut *lock(&recorder.ring),
+                &mut self.in_memory,
+                machine,
+                line.clone(),
+            );
         }
         if let Some(file) = recorder.open_file() {
             put_after(&mut *file.queue(), &mut self.in_file, machine, line);

@@ -72,18 +72,34 @@ impl Actor for Root {
     type State = State;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: RootRef, Arguments { env, actors }: Arguments) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: RootRef,
+        Arguments { env, actors }: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
-        let mut children: Vec<Child> = in_order(actors, &env.settings).into_iter().map(Child::of).collect();
+        let mut children: Vec<Child> = in_order(actors, &env.settings)
+            .into_iter()
+            .map(Child::of)
+            .collect();
         for child in &mut children {
             let started = (child.spawn)(env.clone(), myself.get_cell()).await;
             child.cell = Some(started.map_err(|error| format!("{}: {}", child.name, spawn_error(error)))?);
         }
         myself.send_interval(WATCHDOG.min(env.settings.stuck_after), || RootMessage::Watchdog);
-        Ok(State { env, children, ended: false })
+        Ok(State {
+            env,
+            children,
+            ended: false,
+        })
     }
 
-    async fn handle(&self, myself: RootRef, message: RootMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: RootRef,
+        message: RootMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match message {
             RootMessage::Stop(_) if state.ended => {}
             RootMessage::Stop(mode) => {
@@ -94,7 +110,11 @@ impl Actor for Root {
             RootMessage::Restart(index) => state.restart(&myself, index).await,
             RootMessage::Escalated { actor, detail } => state.escalate(&myself, actor, detail).await,
             RootMessage::Watchdog => {
-                for (actor, why) in state.env.pulses.kill_stuck(state.env.clock.now(), state.env.settings.stuck_after) {
+                for (actor, why) in state
+                    .env
+                    .pulses
+                    .kill_stuck(state.env.clock.now(), state.env.settings.stuck_after)
+                {
                     tracing::error!(actor, why, "an actor makes no progress and is killed");
                 }
             }
@@ -102,11 +122,20 @@ impl Actor for Root {
         Ok(())
     }
 
-    async fn handle_supervisor_evt(&self, myself: RootRef, event: SupervisionEvent, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle_supervisor_evt(
+        &self,
+        myself: RootRef,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(cell, error) => state.failed(&myself, &cell, error.to_string()).await,
+            SupervisionEvent::ActorFailed(cell, error) => {
+                state.failed(&myself, &cell, error.to_string()).await
+            }
             SupervisionEvent::ActorTerminated(cell, None, reason) => {
-                state.failed(&myself, &cell, reason.unwrap_or_else(|| "killed".to_owned())).await;
+                state
+                    .failed(&myself, &cell, reason.unwrap_or_else(|| "killed".to_owned()))
+                    .await;
             }
             SupervisionEvent::ActorTerminated(cell, Some(_), _) => state.stopped(&cell),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
@@ -151,7 +180,12 @@ impl State {
 
     /// What they knew holds no longer: they start afresh, as after any failure.
     fn kill_who_rests_on(&self, kind: &str) {
-        for cell in self.children.iter().filter(|child| child.rests_on.contains(&kind)).filter_map(|child| child.cell.as_ref()) {
+        for cell in self
+            .children
+            .iter()
+            .filter(|child| child.rests_on.contains(&kind))
+            .filter_map(|child| child.cell.as_ref())
+        {
             cell.kill();
         }
     }
@@ -165,7 +199,12 @@ impl State {
         let policy = (child.policy)(&self.env.settings.policies);
         match child.history.failed(self.env.clock.now(), &policy) {
             Decision::Restart { after, count } => {
-                let told = Event::ActorRestarted { actor: child.name.clone(), tunnel: None, detail: reason, count };
+                let told = Event::ActorRestarted {
+                    actor: child.name.clone(),
+                    tunnel: None,
+                    detail: reason,
+                    count,
+                };
                 self.env.count_restart(child.kind, Some(told));
                 myself.send_after(after, move || RootMessage::Restart(index));
             }
@@ -194,14 +233,21 @@ impl State {
         self.env.keeper.close();
         self.env.close_store();
         self.env.end_recording().await;
-        self.env.exit.send_if_modified(|exit| exit.is_none() && exit.replace(reason).is_none());
+        self.env
+            .exit
+            .send_if_modified(|exit| exit.is_none() && exit.replace(reason).is_none());
         myself.stop(None);
     }
 
     /// Stops everything in the reverse order of its start; gives whether all tunnels were let go or taken down.
     async fn stop(&mut self, mode: StopMode) -> bool {
         self.ended = true;
-        self.env.truth.append(vec![Event::Stopping { remove: mode == StopMode::Remove }], vec![Change::Stopping]);
+        self.env.truth.append(
+            vec![Event::Stopping {
+                remove: mode == StopMode::Remove,
+            }],
+            vec![Change::Stopping],
+        );
         let mut complete = true;
         for child in self.children.iter_mut().rev() {
             child.say_last_words(&self.env).await;
@@ -213,7 +259,14 @@ impl State {
 
 impl Child {
     fn of(spec: Spec) -> Self {
-        let Spec { name, policy, rests_on, last_words, stop, .. } = spec;
+        let Spec {
+            name,
+            policy,
+            rests_on,
+            last_words,
+            stop,
+            ..
+        } = spec;
         Self {
             name: name.to_owned(),
             kind: name,
@@ -242,7 +295,9 @@ impl Child {
     }
 
     fn is(&self, cell: &ActorCell) -> bool {
-        self.cell.as_ref().is_some_and(|own| own.get_id() == cell.get_id())
+        self.cell
+            .as_ref()
+            .is_some_and(|own| own.get_id() == cell.get_id())
     }
 
     async fn say_last_words(&self, env: &Arc<Env>) {

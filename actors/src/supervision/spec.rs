@@ -36,7 +36,10 @@ pub(crate) struct Spec {
     pub(crate) last_words: Option<fn(Arc<Env>) -> Task<()>>,
     pub(crate) stop: Stop,
     /// The actors that it starts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the diagram of the tree is held against it"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the diagram of the tree is held against it")
+    )]
     pub(crate) children: &'static [ChildSpec],
 }
 
@@ -48,7 +51,10 @@ pub(crate) struct ChildSpec {
     /// How often it is started again.
     pub(crate) policy: Policy,
     /// The actors that it starts.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the diagram of the tree is held against it"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the diagram of the tree is held against it")
+    )]
     pub(crate) children: &'static [ChildSpec],
 }
 
@@ -77,7 +83,11 @@ pub(crate) type Stop = fn(Arc<Env>, Option<ActorCell>, StopMode) -> Task<bool>;
 
 impl Spec {
     /// An actor that always runs, rests on nobody and has nothing to lose.
-    pub(crate) const fn new(name: &'static str, order: Order, spawn: fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>) -> Self {
+    pub(crate) const fn new(
+        name: &'static str,
+        order: Order,
+        spawn: fn(Arc<Env>, ActorCell) -> Task<Result<ActorCell, SpawnErr>>,
+    ) -> Self {
         Self {
             name,
             order,
@@ -94,14 +104,27 @@ impl Spec {
 
 /// Those that run under this configuration, in the order of their start.
 pub(crate) fn in_order(actors: &[Spec], settings: &Settings) -> Vec<Spec> {
-    let mut enabled: Vec<Spec> = actors.iter().filter(|spec| (spec.enabled)(settings)).copied().collect();
+    let mut enabled: Vec<Spec> = actors
+        .iter()
+        .filter(|spec| (spec.enabled)(settings))
+        .copied()
+        .collect();
     enabled.sort_by_key(|spec| spec.order);
     enabled
 }
 
 /// Starts an actor under this supervisor.
-pub(crate) fn linked<A: Actor>(actor: A, arguments: A::Arguments, supervisor: ActorCell) -> Task<Result<ActorCell, SpawnErr>> {
-    Box::pin(async move { Ok(Actor::spawn_linked(None, actor, arguments, supervisor).await?.0.get_cell()) })
+pub(crate) fn linked<A: Actor>(
+    actor: A,
+    arguments: A::Arguments,
+    supervisor: ActorCell,
+) -> Task<Result<ActorCell, SpawnErr>> {
+    Box::pin(async move {
+        Ok(Actor::spawn_linked(None, actor, arguments, supervisor)
+            .await?
+            .0
+            .get_cell())
+    })
 }
 
 /// Lets it come to the end of its message.

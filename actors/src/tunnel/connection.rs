@@ -55,7 +55,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 #[async_trait]
 pub trait Dialer: fmt::Debug + Send + Sync + 'static {
     /// Connects from the local address to the peer, signed when there is a password. Dropping the future gives up.
-    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, password: Option<&Password>) -> io::Result<Box<dyn Stream>>;
+    async fn dial(
+        &self,
+        local: SocketAddrV4,
+        peer: SocketAddrV4,
+        password: Option<&Password>,
+    ) -> io::Result<Box<dyn Stream>>;
 }
 
 /// Connects by TCP.
@@ -64,7 +69,12 @@ pub struct TcpDialer;
 
 #[async_trait]
 impl Dialer for TcpDialer {
-    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, password: Option<&Password>) -> io::Result<Box<dyn Stream>> {
+    async fn dial(
+        &self,
+        local: SocketAddrV4,
+        peer: SocketAddrV4,
+        password: Option<&Password>,
+    ) -> io::Result<Box<dyn Stream>> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(local.into())?;
         if let Some(password) = password {
@@ -85,7 +95,12 @@ impl Connection {
         let handled = Arc::new(Semaphore::new(READ_AHEAD));
         let reader = tokio::spawn(read_all(read, handled.clone(), hear));
         tokio::spawn(write_all(write, queue, done));
-        Self { writer, handled, _reader: AbortOnDrop(reader), closed }
+        Self {
+            writer,
+            handled,
+            _reader: AbortOnDrop(reader),
+            closed,
+        }
     }
 
     /// Queues bytes; false when the peer has not read for too long or the connection is broken.
@@ -129,20 +144,35 @@ pub(crate) fn why(error: &io::Error) -> SessionDetail {
 async fn read_all(mut read: ReadHalf<Box<dyn Stream>>, handled: Arc<Semaphore>, hear: impl Fn(Heard)) {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let Ok(permit) = handled.acquire().await else { return };
+        let Ok(permit) = handled.acquire().await else {
+            return;
+        };
         permit.forget();
         match read.read(&mut buffer).await {
-            Ok(0) => return hear(Heard::End(SessionDetail::new(SessionCause::BrokenOff, "the peer closed the connection"))),
+            Ok(0) => {
+                return hear(Heard::End(SessionDetail::new(
+                    SessionCause::BrokenOff,
+                    "the peer closed the connection",
+                )));
+            }
             Ok(length) => hear(Heard::Bytes(buffer[..length].to_vec())),
             Err(error) => return hear(Heard::End(why(&error))),
         }
     }
 }
 
-async fn write_all(mut write: WriteHalf<Box<dyn Stream>>, mut queue: mpsc::Receiver<Work>, done: oneshot::Sender<()>) {
+async fn write_all(
+    mut write: WriteHalf<Box<dyn Stream>>,
+    mut queue: mpsc::Receiver<Work>,
+    done: oneshot::Sender<()>,
+) {
     while let Some(work) = queue.recv().await {
         match work {
-            Work::Write(bytes) if !matches!(timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) => break,
+            Work::Write(bytes)
+                if !matches!(timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) =>
+            {
+                break;
+            }
             Work::Write(_) => {}
             Work::Tell(done) => {
                 let _nobody_waits = done.send(());
@@ -178,7 +208,9 @@ mod tests {
         let (heard, mut hears) = mpsc::unbounded_channel();
         let connection = Connection::open(stream, move |what| heard.send(what).unwrap_or_default());
         accepted.write_all(b"hello").await.unwrap();
-        let Some(Heard::Bytes(bytes)) = hears.recv().await else { panic!("bytes come first") };
+        let Some(Heard::Bytes(bytes)) = hears.recv().await else {
+            panic!("bytes come first")
+        };
         assert_eq!(bytes, b"hello");
         connection.handled();
         assert!(connection.send(b"last ".to_vec()) && connection.send(b"words".to_vec()));

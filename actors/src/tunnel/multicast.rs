@@ -14,7 +14,11 @@ use crate::{
 };
 
 /// Past its policy the tunnel's provisioner is restarted.
-pub(crate) const SPEC: ChildSpec = ChildSpec { name: "multicast", policy: |policies| policies.session, children: &[] };
+pub(crate) const SPEC: ChildSpec = ChildSpec {
+    name: "multicast",
+    policy: |policies| policies.session,
+    children: &[],
+};
 
 pub(crate) struct MulticastServices;
 
@@ -46,7 +50,11 @@ impl Actor for MulticastServices {
     type State = State;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: ActorRef<MulticastMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<MulticastMessage>,
+        arguments: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
         let Arguments { env, tunnel, run } = arguments;
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let local = u32::from(run.spec.local_address);
@@ -64,7 +72,14 @@ impl Actor for MulticastServices {
         );
         let sockets = Sockets::new(run.link.clone());
         myself.cast(MulticastMessage::Run(Box::new(run)))?;
-        Ok(State { env, tunnel, driver, sockets, failing: false, done: None })
+        Ok(State {
+            env,
+            tunnel,
+            driver,
+            sockets,
+            failing: false,
+            done: None,
+        })
     }
 
     async fn handle(
@@ -77,7 +92,10 @@ impl Actor for MulticastServices {
             MulticastMessage::Run(run) => {
                 let MulticastRun { link, spec, announce } = *run;
                 state.sockets.follow(link);
-                state.driver.handle(multicast::Input::Run { spec: Box::new(spec), announce })
+                state.driver.handle(multicast::Input::Run {
+                    spec: Box::new(spec),
+                    announce,
+                })
             }
             MulticastMessage::Stop(done) => {
                 state.done = Some(done);
@@ -97,7 +115,10 @@ impl State {
             for output in outputs {
                 match output {
                     Output::Send(datagram) => further.extend(self.send(&datagram)),
-                    Output::Standing(standing) => self.env.truth.append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
+                    Output::Standing(standing) => self
+                        .env
+                        .truth
+                        .append(vec![], vec![Change::Multicast(self.tunnel, standing)]),
                     Output::Stopped => {
                         if let Some(done) = self.done.take() {
                             let _nobody_waits = done.send(());

@@ -22,7 +22,11 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     pub(crate) fn new(link: LinkName) -> Self {
-        Self { link, raw: None, heartbeat: None }
+        Self {
+            link,
+            raw: None,
+            heartbeat: None,
+        }
     }
 
     /// The services run over this link from now on.
@@ -61,15 +65,24 @@ impl Sockets {
         if slot.as_ref().is_none_or(|(source, _)| *source != datagram.source) {
             *slot = Some((datagram.source, open(&link, datagram)?));
         }
-        let Some((_, socket)) = slot else { return Err(io::ErrorKind::NotConnected.into()) };
+        let Some((_, socket)) = slot else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
         let (ttl, port) = (u32::from(datagram.ttl), port(datagram.kind));
         if datagram.destination.is_multicast() {
             socket.set_multicast_ttl_v4(ttl)?;
         } else {
             socket.set_ttl_v4(ttl)?;
         }
-        let sent = socket.send_to(&datagram.payload, &SockAddr::from(SocketAddrV4::new(datagram.destination, port)))?;
-        if sent == datagram.payload.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+        let sent = socket.send_to(
+            &datagram.payload,
+            &SockAddr::from(SocketAddrV4::new(datagram.destination, port)),
+        )?;
+        if sent == datagram.payload.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
     }
 }
 

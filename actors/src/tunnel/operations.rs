@@ -6,7 +6,11 @@ use warren_dataplane::{Dataplane, Prepared};
 use warren_state::{ApplyReport, Generation, PlannedStep, StepOutcome};
 
 /// Prepares, commits and publishes the steps.
-pub(crate) async fn apply(dataplane: &dyn Dataplane, steps: Vec<PlannedStep>, generation: Generation) -> ApplyReport {
+pub(crate) async fn apply(
+    dataplane: &dyn Dataplane,
+    steps: Vec<PlannedStep>,
+    generation: Generation,
+) -> ApplyReport {
     let first = steps.first().cloned();
     match Prepared::new(dataplane, steps, generation) {
         Ok(prepared) => prepared.commit().await.publish(|report| {

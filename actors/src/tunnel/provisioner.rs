@@ -9,10 +9,14 @@ use tokio::{
 };
 use warren_dataplane::{Removal, Scope};
 use warren_state::{
-    BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus, StepOutcome, TunnelId,
+    BgpSpec, Generation, LearnedRoutes, LinkName, Monotonic, PlannedStep, Rule, ServiceClass, SessionStatus,
+    StepOutcome, TunnelId,
     event::Event,
     figures::{Count, Operation, Tally},
-    lifecycle::{self, Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate, Telling},
+    lifecycle::{
+        self, Effect, Input, Lifecycle, LifecycleSettings, MulticastRun, SessionNumber, SessionUpdate,
+        Telling,
+    },
     restart::{Decision, History},
     supervisor::PROVISIONER,
     table::Change,
@@ -30,8 +34,11 @@ use crate::{
     },
 };
 
-pub(crate) const SPEC: ChildSpec =
-    ChildSpec { name: PROVISIONER, policy: |policies| policies.provisioner, children: &[session::SPEC, multicast::SPEC] };
+pub(crate) const SPEC: ChildSpec = ChildSpec {
+    name: PROVISIONER,
+    policy: |policies| policies.provisioner,
+    children: &[session::SPEC, multicast::SPEC],
+};
 
 /// How long the end of a session may hold up what follows it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -106,14 +113,27 @@ impl Actor for Provisioner {
     type State = Box<State>;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: ActorRef<ProvisionerMessage>, arguments: Arguments) -> Result<Box<State>, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ProvisionerMessage>,
+        arguments: Arguments,
+    ) -> Result<Box<State>, ActorProcessingErr> {
         let Arguments { env, tunnel, gate } = arguments;
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
-        let seed = tunnel.0.0.iter().fold(env.settings.seed, |seed, byte| seed.rotate_left(5) ^ u64::from(*byte));
-        let core = Lifecycle::new(tunnel, LifecycleSettings::default());
-        let driver = Driver::new(core, env.clock, seed, env.recorder.machine(Some(tunnel.to_string())), watch, move || {
-            let _gone = myself.cast(ProvisionerMessage::Alarm);
+        let seed = tunnel.0.0.iter().fold(env.settings.seed, |seed, byte| {
+            seed.rotate_left(5) ^ u64::from(*byte)
         });
+        let core = Lifecycle::new(tunnel, LifecycleSettings::default());
+        let driver = Driver::new(
+            core,
+            env.clock,
+            seed,
+            env.recorder.machine(Some(tunnel.to_string())),
+            watch,
+            move || {
+                let _gone = myself.cast(ProvisionerMessage::Alarm);
+            },
+        );
         Ok(Box::new(State {
             env,
             tunnel,
@@ -144,7 +164,9 @@ impl Actor for Provisioner {
             },
             ProvisionerMessage::Alarm => state.driver.ring(),
             ProvisionerMessage::OperationFailed(reason) => return Err(reason.into()),
-            ProvisionerMessage::RestartSession(number) => return Box::pin(state.restart_session(&myself, number)).await,
+            ProvisionerMessage::RestartSession(number) => {
+                return Box::pin(state.restart_session(&myself, number)).await;
+            }
             ProvisionerMessage::RestartMulticast => return Box::pin(state.start_multicast(&myself)).await,
             ProvisionerMessage::Learned(reply) => {
                 let _nobody_waits = reply.try_send((state.tunnel, state.driver.core().learned().clone()));
@@ -161,9 +183,12 @@ impl Actor for Provisioner {
         state: &mut Box<State>,
     ) -> Result<(), ActorProcessingErr> {
         match event {
-            SupervisionEvent::ActorFailed(cell, error) => Box::pin(state.child_failed(&myself, &cell, &error.to_string())).await,
+            SupervisionEvent::ActorFailed(cell, error) => {
+                Box::pin(state.child_failed(&myself, &cell, &error.to_string())).await
+            }
             SupervisionEvent::ActorTerminated(cell, None, reason) => {
-                Box::pin(state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned()))).await
+                Box::pin(state.child_failed(&myself, &cell, &reason.unwrap_or_else(|| "killed".to_owned())))
+                    .await
             }
             SupervisionEvent::ActorTerminated(_, Some(_), _)
             | SupervisionEvent::ActorStarted(_)
@@ -176,8 +201,16 @@ impl State {
     fn give(&mut self, input: Input) -> Vec<Effect> {
         self.telling.hear(&input);
         match &input {
-            Input::Applied(report) if report.steps.iter().any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) => {
-                self.env.truth.append(vec![], Count::route_failures(report).map(Change::Counted).collect());
+            Input::Applied(report)
+                if report
+                    .steps
+                    .iter()
+                    .any(|(_, outcome)| matches!(outcome, StepOutcome::Failed(_))) =>
+            {
+                self.env.truth.append(
+                    vec![],
+                    Count::route_failures(report).map(Change::Counted).collect(),
+                );
             }
             Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
             Input::Assign { .. }
@@ -195,9 +228,17 @@ impl State {
     }
 
     /// A piece of what the running session told; the rest comes after whatever else is in the mailbox.
-    fn take_told(&self, myself: &ActorRef<ProvisionerMessage>, number: SessionNumber) -> Option<SessionUpdate> {
+    fn take_told(
+        &self,
+        myself: &ActorRef<ProvisionerMessage>,
+        number: SessionNumber,
+    ) -> Option<SessionUpdate> {
         let session = self.session.as_ref().filter(|session| session.number == number)?;
-        let Taken { update, more, reads_on } = session.told.take()?;
+        let Taken {
+            update,
+            more,
+            reads_on,
+        } = session.told.take()?;
         if more {
             let _gone = myself.cast(ProvisionerMessage::Told(number));
         }
@@ -207,22 +248,39 @@ impl State {
         Some(update)
     }
 
-    async fn carry_out(&mut self, myself: &ActorRef<ProvisionerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
+    async fn carry_out(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        effects: Vec<Effect>,
+    ) -> Result<(), ActorProcessingErr> {
         let mut finished = false;
-        let lifecycle::Told { events, change, effects } = self.telling.part(self.driver.core(), effects);
+        let lifecycle::Told {
+            events,
+            change,
+            effects,
+        } = self.telling.part(self.driver.core(), effects);
         self.tell(events, change);
         for effect in effects {
             match effect {
                 Effect::Observe { link } => self.observe(myself, link),
                 Effect::Apply { steps, generation } => self.apply(myself, steps, generation),
                 Effect::Remove { link, rules } => self.remove(myself, link, rules),
-                Effect::StartSession { session, spec } => Box::pin(self.start_session(myself, session, *spec)).await?,
+                Effect::StartSession { session, spec } => {
+                    Box::pin(self.start_session(myself, session, *spec)).await?
+                }
                 Effect::Advertise { session, prefixes } => self.advertise(session, prefixes),
                 Effect::StopSession { session, cease } => self.stop_session(session, cease),
                 Effect::Multicast(Some(run)) => Box::pin(self.run_multicast(myself, *run)).await?,
                 Effect::Multicast(None) => self.stop_multicast(),
                 Effect::WatchRoutes { added, removed } => {
-                    self.env.truth.append(vec![], vec![Change::Watch { tunnel: self.tunnel, added, removed }]);
+                    self.env.truth.append(
+                        vec![],
+                        vec![Change::Watch {
+                            tunnel: self.tunnel,
+                            added,
+                            removed,
+                        }],
+                    );
                 }
                 Effect::Record(_) => {}
                 Effect::Finished => finished = true,
@@ -237,16 +295,27 @@ impl State {
 
     /// What is to be counted of an event.
     fn count(&mut self, event: &Event) -> Vec<Change> {
-        let Some((operation, success)) = self.tally.hear(event) else { return vec![] };
-        let gone = if (operation, success) == (Operation::Removal, true) { self.peer.take() } else { None };
-        let counts = [Some(Count::Operation(operation, self.class, success)), gone.map(Count::PeerGone)];
+        let Some((operation, success)) = self.tally.hear(event) else {
+            return vec![];
+        };
+        let gone = if (operation, success) == (Operation::Removal, true) {
+            self.peer.take()
+        } else {
+            None
+        };
+        let counts = [
+            Some(Count::Operation(operation, self.class, success)),
+            gone.map(Count::PeerGone),
+        ];
         counts.into_iter().flatten().map(Change::Counted).collect()
     }
 
     /// How long a session was waited for.
     fn time_session(&mut self, number: SessionNumber, status: SessionStatus) {
         let now = self.env.clock.now();
-        let Some(session) = self.session.as_mut().filter(|session| session.number == number) else { return };
+        let Some(session) = self.session.as_mut().filter(|session| session.number == number) else {
+            return;
+        };
         match status {
             SessionStatus::Up => {
                 if let Some(since) = session.awaited_since.take() {
@@ -267,7 +336,11 @@ impl State {
     /// Appends what happened and what changed with it: whoever has read an event finds what it tells.
     fn tell(&mut self, events: Vec<Event>, change: Option<Change>) {
         let mut changes: Vec<Change> = events.iter().flat_map(|event| self.count(event)).collect();
-        self.class = self.telling.last().and_then(|report| Some(report.spec.as_ref()?.kind.class())).or(self.class);
+        self.class = self
+            .telling
+            .last()
+            .and_then(|report| Some(report.spec.as_ref()?.kind.class()))
+            .or(self.class);
         changes.extend(change);
         self.env.truth.append_by(self.driver.number(), events, changes);
     }
@@ -281,7 +354,12 @@ impl State {
         });
     }
 
-    fn apply(&mut self, myself: &ActorRef<ProvisionerMessage>, steps: Vec<PlannedStep>, generation: Generation) {
+    fn apply(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        steps: Vec<PlannedStep>,
+        generation: Generation,
+    ) {
         let (env, gate) = (self.env.clone(), self.gate.clone());
         let (ending, pruning) = (self.ending.take(), self.pruning.take());
         operate(myself, async move {
@@ -297,7 +375,11 @@ impl State {
         operate(myself, async move {
             tokio::join!(wait_for(ending), wait_for(pruning));
             let _one_at_a_time = gate.lock().await;
-            let removal = Removal { tunnel, link, rules: rules.into_iter().collect() };
+            let removal = Removal {
+                tunnel,
+                link,
+                rules: rules.into_iter().collect(),
+            };
             Input::Removed(env.dataplane.remove(removal).await)
         });
     }
@@ -317,7 +399,14 @@ impl State {
         let actor = self.spawn_session(myself, number, &spec, told.clone()).await?;
         let awaited_since = Some(self.env.clock.now());
         self.peer = Some(spec.peer_address);
-        self.session = Some(Session { number, spec, actor: Some(actor), told, history: History::default(), awaited_since });
+        self.session = Some(Session {
+            number,
+            spec,
+            actor: Some(actor),
+            told,
+            history: History::default(),
+            awaited_since,
+        });
         Ok(())
     }
 
@@ -332,7 +421,14 @@ impl State {
         let bell = Box::new(move || {
             let _gone = provisioner.cast(ProvisionerMessage::Told(number));
         });
-        let arguments = session::Arguments { env, tunnel: self.tunnel, number, spec, told, bell };
+        let arguments = session::Arguments {
+            env,
+            tunnel: self.tunnel,
+            number,
+            spec,
+            told,
+            bell,
+        };
         let (actor, _task) = Actor::spawn_linked(None, BgpSession, arguments, myself.get_cell()).await?;
         Ok(actor)
     }
@@ -354,7 +450,10 @@ impl State {
 
     fn end(&mut self, session: Session, cease: bool) {
         let (done, ending) = oneshot::channel();
-        if session.actor.is_some_and(|actor| actor.cast(SessionMessage::Stop { cease, done }).is_ok()) {
+        if session
+            .actor
+            .is_some_and(|actor| actor.cast(SessionMessage::Stop { cease, done }).is_ok())
+        {
             self.ending = Some(ending);
         }
     }
@@ -363,7 +462,11 @@ impl State {
         wait_for(self.ending.take()).await;
     }
 
-    async fn run_multicast(&mut self, myself: &ActorRef<ProvisionerMessage>, run: MulticastRun) -> Result<(), ActorProcessingErr> {
+    async fn run_multicast(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        run: MulticastRun,
+    ) -> Result<(), ActorProcessingErr> {
         match &mut self.multicast {
             Some(services) => {
                 services.run = run.clone();
@@ -373,16 +476,34 @@ impl State {
                 Ok(())
             }
             None => {
-                self.multicast = Some(Services { run, actor: None, history: History::default() });
+                self.multicast = Some(Services {
+                    run,
+                    actor: None,
+                    history: History::default(),
+                });
                 self.start_multicast(myself).await
             }
         }
     }
 
-    async fn start_multicast(&mut self, myself: &ActorRef<ProvisionerMessage>) -> Result<(), ActorProcessingErr> {
-        let Some(services) = self.multicast.as_mut().filter(|services| services.actor.is_none()) else { return Ok(()) };
-        let arguments = multicast::Arguments { env: self.env.clone(), tunnel: self.tunnel, run: services.run.clone() };
-        let (actor, _task) = Actor::spawn_linked(None, MulticastServices, arguments, myself.get_cell()).await?;
+    async fn start_multicast(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(services) = self
+            .multicast
+            .as_mut()
+            .filter(|services| services.actor.is_none())
+        else {
+            return Ok(());
+        };
+        let arguments = multicast::Arguments {
+            env: self.env.clone(),
+            tunnel: self.tunnel,
+            run: services.run.clone(),
+        };
+        let (actor, _task) =
+            Actor::spawn_linked(None, MulticastServices, arguments, myself.get_cell()).await?;
         services.actor = Some(actor);
         Ok(())
     }
@@ -401,18 +522,29 @@ impl State {
         cell: &ActorCell,
         reason: &str,
     ) -> Result<(), ActorProcessingErr> {
-        let is_it = |services: &Services| services.actor.as_ref().is_some_and(|actor| actor.get_id() == cell.get_id());
+        let is_it = |services: &Services| {
+            services
+                .actor
+                .as_ref()
+                .is_some_and(|actor| actor.get_id() == cell.get_id())
+        };
         let Some(services) = self.multicast.as_mut().filter(|services| is_it(services)) else {
             return self.session_failed(myself, cell, reason).await;
         };
         services.actor = None;
-        match services.history.failed(self.env.clock.now(), &(multicast::SPEC.policy)(&self.env.settings.policies)) {
+        match services.history.failed(
+            self.env.clock.now(),
+            &(multicast::SPEC.policy)(&self.env.settings.policies),
+        ) {
             Decision::Escalate { .. } => {
                 self.env.count_restart(multicast::SPEC.name, None);
                 Err(format!("its multicast services failed too often: {reason}").into())
             }
             Decision::Restart { after, count } => {
-                self.env.count_restart(multicast::SPEC.name, Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)));
+                self.env.count_restart(
+                    multicast::SPEC.name,
+                    Some(restarted(multicast::SPEC.name, self.tunnel, reason, count)),
+                );
                 myself.send_after(after, || ProvisionerMessage::RestartMulticast);
                 Ok(())
             }
@@ -425,19 +557,32 @@ impl State {
         cell: &ActorCell,
         reason: &str,
     ) -> Result<(), ActorProcessingErr> {
-        let is_it = |session: &Session| session.actor.as_ref().is_some_and(|actor| actor.get_id() == cell.get_id());
-        let Some(session) = self.session.as_mut().filter(|session| is_it(session)) else { return Ok(()) };
+        let is_it = |session: &Session| {
+            session
+                .actor
+                .as_ref()
+                .is_some_and(|actor| actor.get_id() == cell.get_id())
+        };
+        let Some(session) = self.session.as_mut().filter(|session| is_it(session)) else {
+            return Ok(());
+        };
         session.actor = None;
         // What it said last is void with it, as after any other close.
         session.told = Arc::default();
         let number = session.number;
-        match session.history.failed(self.env.clock.now(), &(session::SPEC.policy)(&self.env.settings.policies)) {
+        match session.history.failed(
+            self.env.clock.now(),
+            &(session::SPEC.policy)(&self.env.settings.policies),
+        ) {
             Decision::Escalate { .. } => {
                 self.env.count_restart(session::SPEC.name, None);
                 return Err(format!("its BGP session failed too often: {reason}").into());
             }
             Decision::Restart { after, count } => {
-                self.env.count_restart(session::SPEC.name, Some(restarted(session::SPEC.name, self.tunnel, reason, count)));
+                self.env.count_restart(
+                    session::SPEC.name,
+                    Some(restarted(session::SPEC.name, self.tunnel, reason, count)),
+                );
                 myself.send_after(after, move || ProvisionerMessage::RestartSession(number));
             }
         }
@@ -448,8 +593,14 @@ impl State {
         Ok(())
     }
 
-    async fn restart_session(&mut self, myself: &ActorRef<ProvisionerMessage>, number: SessionNumber) -> Result<(), ActorProcessingErr> {
-        let Some(session) = self.session.as_ref().filter(|session| session.number == number) else { return Ok(()) };
+    async fn restart_session(
+        &mut self,
+        myself: &ActorRef<ProvisionerMessage>,
+        number: SessionNumber,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(session) = self.session.as_ref().filter(|session| session.number == number) else {
+            return Ok(());
+        };
         let (spec, told) = (session.spec.clone(), session.told.clone());
         let actor = self.spawn_session(myself, number, &spec, told).await?;
         if let Some(session) = &mut self.session {
@@ -461,13 +612,20 @@ impl State {
 
 /// The event of an actor of a tunnel that is started again.
 fn restarted(actor: &str, tunnel: TunnelId, reason: &str, count: u32) -> Event {
-    Event::ActorRestarted { actor: actor.to_owned(), tunnel: Some(tunnel), detail: reason.to_owned(), count }
+    Event::ActorRestarted {
+        actor: actor.to_owned(),
+        tunnel: Some(tunnel),
+        detail: reason.to_owned(),
+        count,
+    }
 }
 
 /// Gives the answer of an operation on the dataplane to the machine.
 fn operate(myself: &ActorRef<ProvisionerMessage>, operation: impl Future<Output = Input> + Send + 'static) {
     let answer = async move { ProvisionerMessage::Input(Box::new(operation.await)) };
-    beside(myself, answer, |panic| ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {panic}")));
+    beside(myself, answer, |panic| {
+        ProvisionerMessage::OperationFailed(format!("an operation on the dataplane failed: {panic}"))
+    });
 }
 
 async fn wait_for(ending: Option<oneshot::Receiver<()>>) {

@@ -34,7 +34,9 @@ pub(crate) const SPEC: Spec = Spec {
     // It knows of the provisioners what their supervisor did.
     rests_on: &[tunnels::SPEC.name],
     stop: shut_down,
-    ..Spec::new("reconciler", Order::Decider, |env, root| linked(Reconciler, env, root))
+    ..Spec::new("reconciler", Order::Decider, |env, root| {
+        linked(Reconciler, env, root)
+    })
 };
 
 /// How long a full observation may take.
@@ -85,7 +87,11 @@ impl Actor for Reconciler {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<ReconcilerMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ReconcilerMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
         let mut state = State::new(&myself, env);
         let poked = myself.clone();
@@ -106,7 +112,11 @@ impl Actor for Reconciler {
             ReconcilerMessage::Observed(observed) => state.driver.handle(Input::Observed(observed)),
             ReconcilerMessage::Sources(sources) => state.driver.handle(Input::Sources(sources)),
             ReconcilerMessage::Underlay(mtus) => state.driver.handle(Input::Underlay(mtus)),
-            ReconcilerMessage::Plan { observed, learned, reply } => {
+            ReconcilerMessage::Plan {
+                observed,
+                learned,
+                reply,
+            } => {
                 let _nobody_waits = reply.send(state.driver.core().plan(&observed, &learned));
                 return Ok(());
             }
@@ -149,12 +159,25 @@ impl State {
         let start = tables.restarts.get(SPEC.name).copied().unwrap_or_default();
         let first = Incarnation::first_of(env.epoch, start);
         let role = env.role(&tables);
-        let core = reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
+        let core =
+            reconcile::Reconciler::new(role, settings, first).with_manual(Manual::clone(&tables.manual));
         let ring = myself.clone();
-        let driver = Driver::new(core, env.clock, env.settings.seed ^ start, env.recorder.machine(None), watch, move || {
-            let _gone = ring.cast(ReconcilerMessage::Alarm);
-        });
-        Self { env, driver, following: None, reader: Reader::new(start, role, tables.manual) }
+        let driver = Driver::new(
+            core,
+            env.clock,
+            env.settings.seed ^ start,
+            env.recorder.machine(None),
+            watch,
+            move || {
+                let _gone = ring.cast(ReconcilerMessage::Alarm);
+            },
+        );
+        Self {
+            env,
+            driver,
+            following: None,
+            reader: Reader::new(start, role, tables.manual),
+        }
     }
 
     fn take(&mut self, myself: &ActorRef<ReconcilerMessage>, input: Input) -> Result<(), ActorProcessingErr> {
@@ -181,22 +204,45 @@ impl State {
         Ok(())
     }
 
-    fn carry_out(&mut self, myself: &ActorRef<ReconcilerMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
+    fn carry_out(
+        &mut self,
+        myself: &ActorRef<ReconcilerMessage>,
+        effects: Vec<Effect>,
+    ) -> Result<(), ActorProcessingErr> {
         for effect in effects {
             match effect {
                 Effect::Observe => ask(myself, observe(self.env.clone())),
                 Effect::ResolveSources(destinations) => ask(myself, resolve(self.env.clone(), destinations)),
                 Effect::MeasureUnderlay(ways) => ask(myself, measure(self.env.clone(), ways)),
-                Effect::Assign { spec, incarnation, generation } => {
+                Effect::Assign {
+                    spec,
+                    incarnation,
+                    generation,
+                } => {
                     let tunnel = spec.id;
-                    self.deliver(tunnel, lifecycle::Input::Assign { spec, incarnation, generation })?;
+                    self.deliver(
+                        tunnel,
+                        lifecycle::Input::Assign {
+                            spec,
+                            incarnation,
+                            generation,
+                        },
+                    )?;
                 }
-                Effect::Retire { tunnel, link, rules, reason } => {
+                Effect::Retire {
+                    tunnel,
+                    link,
+                    rules,
+                    reason,
+                } => {
                     self.deliver(tunnel, lifecycle::Input::Retire { link, rules, reason })?;
                 }
                 Effect::Recheck(tunnel) => self.deliver(tunnel, lifecycle::Input::Recheck)?,
                 Effect::Detach(tunnel) => self.deliver(tunnel, lifecycle::Input::Detach)?,
-                Effect::Record(event) => self.env.truth.append_by(self.driver.number(), vec![event], vec![]),
+                Effect::Record(event) => self
+                    .env
+                    .truth
+                    .append_by(self.driver.number(), vec![event], vec![]),
                 Effect::Finished => myself.stop(Some("finished".to_owned())),
             }
         }
@@ -204,8 +250,15 @@ impl State {
     }
 
     fn deliver(&self, tunnel: TunnelId, input: lifecycle::Input) -> Result<(), ActorProcessingErr> {
-        let there = self.env.mailboxes.send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
-        if there { Ok(()) } else { Err("nobody holds the provisioners".into()) }
+        let there = self
+            .env
+            .mailboxes
+            .send(TunnelsMessage::Deliver(tunnel, Box::new(input)));
+        if there {
+            Ok(())
+        } else {
+            Err("nobody holds the provisioners".into())
+        }
     }
 
     fn publish(&mut self) {
@@ -233,7 +286,11 @@ fn shut_down(env: Arc<Env>, actor: Option<ActorCell>, mode: StopMode) -> Task<bo
 
 async fn observe(env: Arc<Env>) -> ReconcilerMessage {
     let observed = timeout(OBSERVE, env.dataplane.observe(Scope::All)).await;
-    ReconcilerMessage::Observed(observed.unwrap_or_else(|_late| Err(late("observe everything".to_owned()))).map(Arc::new))
+    ReconcilerMessage::Observed(
+        observed
+            .unwrap_or_else(|_late| Err(late("observe everything".to_owned())))
+            .map(Arc::new),
+    )
 }
 
 async fn resolve(env: Arc<Env>, destinations: BTreeSet<Ipv4Addr>) -> ReconcilerMessage {
@@ -259,7 +316,8 @@ async fn measure(env: Arc<Env>, ways: BTreeSet<Way>) -> ReconcilerMessage {
     let mut mtus = BTreeMap::new();
     for (local, remote) in ways {
         let answer = timeout(OBSERVE, env.dataplane.underlay_mtu(local, remote)).await;
-        let mtu = answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
+        let mtu =
+            answer.unwrap_or_else(|_late| Err(late(format!("read the MTU from {local} towards {remote}"))));
         if let Err(fault) = &mtu {
             tracing::debug!(%fault, "cannot tell the underlay's MTU");
         }
@@ -269,6 +327,11 @@ async fn measure(env: Arc<Env>, ways: BTreeSet<Way>) -> ReconcilerMessage {
 }
 
 /// Runs a question beside the actor and gives it the answer; a panic fails the actor, so that the question is asked anew.
-fn ask(myself: &ActorRef<ReconcilerMessage>, question: impl Future<Output = ReconcilerMessage> + Send + 'static) {
-    beside(myself, question, |panic| ReconcilerMessage::Failed(format!("a question to the dataplane failed: {panic}")));
+fn ask(
+    myself: &ActorRef<ReconcilerMessage>,
+    question: impl Future<Output = ReconcilerMessage> + Send + 'static,
+) {
+    beside(myself, question, |panic| {
+        ReconcilerMessage::Failed(format!("a question to the dataplane failed: {panic}"))
+    });
 }

@@ -22,7 +22,11 @@ use crate::{
 };
 
 /// Past its policy the tunnel's provisioner is restarted.
-pub(crate) const SPEC: ChildSpec = ChildSpec { name: "bgp_session", policy: |policies| policies.session, children: &[] };
+pub(crate) const SPEC: ChildSpec = ChildSpec {
+    name: "bgp_session",
+    policy: |policies| policies.session,
+    children: &[],
+};
 
 pub(crate) struct BgpSession;
 
@@ -69,7 +73,10 @@ pub(crate) struct State {
 /// The TCP side; there is one connection at a time at most.
 enum Link {
     None,
-    Connecting(ConnectionNumber, #[expect(dead_code, reason = "dropping it ends the attempt")] AbortOnDrop),
+    Connecting(
+        ConnectionNumber,
+        #[expect(dead_code, reason = "dropping it ends the attempt")] AbortOnDrop,
+    ),
     Open(ConnectionNumber, Connection),
 }
 
@@ -78,19 +85,32 @@ impl Actor for BgpSession {
     type State = State;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, myself: ActorRef<SessionMessage>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        arguments: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
         myself.cast(SessionMessage::Start)?;
         Ok(State::new(&myself, arguments))
     }
 
-    async fn handle(&self, myself: ActorRef<SessionMessage>, message: SessionMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<SessionMessage>,
+        message: SessionMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let began = state.env.clock.now();
         let outputs = match message {
             SessionMessage::Start => state.driver.handle(bgp::Input::Start),
             SessionMessage::Connected(number, Ok(stream)) => state.connected(&myself, number, stream),
-            SessionMessage::Connected(number, Err(reason)) => state.driver.handle(bgp::Input::ConnectFailed(number, reason)),
+            SessionMessage::Connected(number, Err(reason)) => {
+                state.driver.handle(bgp::Input::ConnectFailed(number, reason))
+            }
             SessionMessage::Heard(number, heard) => state.heard(number, heard),
-            SessionMessage::Advertise(prefixes) => state.driver.handle(bgp::Input::Advertise(prefixes.into_iter().collect())),
+            SessionMessage::Advertise(prefixes) => state
+                .driver
+                .handle(bgp::Input::Advertise(prefixes.into_iter().collect())),
             SessionMessage::ReadOn => Vec::new(),
             SessionMessage::Stop { cease, done } => {
                 state.done = Some(done);
@@ -98,7 +118,9 @@ impl Actor for BgpSession {
             }
             SessionMessage::Alarm => state.driver.ring(),
         };
-        let update = outputs.iter().any(|output| matches!(output, bgp::Output::Routes { .. }));
+        let update = outputs
+            .iter()
+            .any(|output| matches!(output, bgp::Output::Routes { .. }));
         state.carry_out(&myself, outputs).await;
         state.read_on();
         if update {
@@ -111,23 +133,63 @@ impl Actor for BgpSession {
 
 impl State {
     fn new(myself: &ActorRef<SessionMessage>, arguments: Arguments) -> Self {
-        let Arguments { env, tunnel, number, spec, told, bell } = arguments;
+        let Arguments {
+            env,
+            tunnel,
+            number,
+            spec,
+            told,
+            bell,
+        } = arguments;
         let (local, peer) = (spec.local_address, spec.peer_address);
         let mut config = SessionConfig::new(spec);
         config.timers.hold = env.settings.bgp.hold_time;
-        config.password = env.settings.bgp.password.as_ref().map(|password| password.reveal().to_owned());
+        config.password = env
+            .settings
+            .bgp
+            .password
+            .as_ref()
+            .map(|password| password.reveal().to_owned());
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
-        let recording = env.recorder.machine(Some(format!("session {} with {peer}", number.0)));
+        let recording = env
+            .recorder
+            .machine(Some(format!("session {} with {peer}", number.0)));
         let ring = myself.clone();
         let seed = env.settings.seed ^ u64::from(u32::from(local)).rotate_left(17) ^ number.0;
-        let driver = Driver::new(bgp::Session::new(config), env.clock, seed, recording, watch, move || {
-            let _gone = ring.cast(SessionMessage::Alarm);
-        });
-        let (local, peer) = (SocketAddrV4::new(local, 0), SocketAddrV4::new(peer, env.settings.bgp.peer_port));
-        Self { driver, env, tunnel, told, bell, owed: 0, local, peer, link: Link::None, done: None }
+        let driver = Driver::new(
+            bgp::Session::new(config),
+            env.clock,
+            seed,
+            recording,
+            watch,
+            move || {
+                let _gone = ring.cast(SessionMessage::Alarm);
+            },
+        );
+        let (local, peer) = (
+            SocketAddrV4::new(local, 0),
+            SocketAddrV4::new(peer, env.settings.bgp.peer_port),
+        );
+        Self {
+            driver,
+            env,
+            tunnel,
+            told,
+            bell,
+            owed: 0,
+            local,
+            peer,
+            link: Link::None,
+            done: None,
+        }
     }
 
-    fn connected(&mut self, myself: &ActorRef<SessionMessage>, number: ConnectionNumber, stream: Box<dyn Stream>) -> Vec<bgp::Output> {
+    fn connected(
+        &mut self,
+        myself: &ActorRef<SessionMessage>,
+        number: ConnectionNumber,
+        stream: Box<dyn Stream>,
+    ) -> Vec<bgp::Output> {
         if !matches!(&self.link, Link::Connecting(current, _) if *current == number) {
             return Vec::new();
         }
@@ -179,10 +241,15 @@ impl State {
                         }
                         self.tell(SessionUpdate::Status(status, detail));
                     }
-                    bgp::Output::Routes { announced, withdrawn } => self.tell(SessionUpdate::Routes { announced, withdrawn }),
+                    bgp::Output::Routes { announced, withdrawn } => {
+                        self.tell(SessionUpdate::Routes { announced, withdrawn })
+                    }
                     bgp::Output::Synced => self.tell(SessionUpdate::Synced),
                     bgp::Output::Closed => self.tell(SessionUpdate::Closed),
-                    bgp::Output::Standing(standing) => self.env.truth.append(vec![], vec![Change::Session(self.tunnel, standing)]),
+                    bgp::Output::Standing(standing) => self
+                        .env
+                        .truth
+                        .append(vec![], vec![Change::Session(self.tunnel, standing)]),
                     bgp::Output::Stopped => self.stopped(myself, closing.take()).await,
                 }
             }
@@ -194,21 +261,31 @@ impl State {
         let (local, peer, myself) = (self.local, self.peer, myself.clone());
         let settings = self.env.settings.bgp.clone();
         let attempt = tokio::spawn(async move {
-            let outcome = settings.dialer.dial(local, peer, settings.password.as_ref()).await;
-            let _gone = myself.cast(SessionMessage::Connected(number, outcome.map_err(|error| why(&error))));
+            let outcome = settings
+                .dialer
+                .dial(local, peer, settings.password.as_ref())
+                .await;
+            let _gone = myself.cast(SessionMessage::Connected(
+                number,
+                outcome.map_err(|error| why(&error)),
+            ));
         });
         self.link = Link::Connecting(number, AbortOnDrop(attempt));
     }
 
     fn send(&mut self, bytes: Vec<u8>) -> Vec<bgp::Output> {
-        let Link::Open(number, connection) = &self.link else { return Vec::new() };
+        let Link::Open(number, connection) = &self.link else {
+            return Vec::new();
+        };
         if connection.send(bytes) {
             return Vec::new();
         }
         let number = *number;
         self.link = Link::None;
-        self.driver
-            .handle(bgp::Input::Disconnected(number, SessionDetail::new(SessionCause::BrokenOff, "the connection takes no more bytes")))
+        self.driver.handle(bgp::Input::Disconnected(
+            number,
+            SessionDetail::new(SessionCause::BrokenOff, "the connection takes no more bytes"),
+        ))
     }
 
     fn disconnect(&mut self, number: ConnectionNumber) -> Option<oneshot::Receiver<()>> {

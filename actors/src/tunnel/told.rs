@@ -80,7 +80,11 @@ impl Told {
         let more = !inner.queue.is_empty();
         inner.announced = more;
         let reads_on = inner.waiting < MOST_WAITING && mem::take(&mut inner.held_up);
-        Some(Taken { update, more, reads_on })
+        Some(Taken {
+            update,
+            more,
+            reads_on,
+        })
     }
 
     /// Whether so much waits that the session is not to read on until it is told to.
@@ -96,7 +100,9 @@ impl Inner {
         if !matches!(self.queue.back(), Some(Piece::Routes(_))) {
             self.queue.push_back(Piece::Routes(BTreeMap::new()));
         }
-        let Some(Piece::Routes(waiting)) = self.queue.back_mut() else { return };
+        let Some(Piece::Routes(waiting)) = self.queue.back_mut() else {
+            return;
+        };
         let before = waiting.len();
         waiting.extend(routes);
         self.waiting += waiting.len() - before;
@@ -105,7 +111,11 @@ impl Inner {
     fn take_routes(&mut self, mut routes: BTreeMap<Ipv4Net, bool>) -> SessionUpdate {
         let (mut announced, mut withdrawn) = (Vec::new(), Vec::new());
         for (dst, is_there) in std::iter::from_fn(|| routes.pop_first()).take(ROUTES_AT_ONCE) {
-            if is_there { announced.push(dst) } else { withdrawn.push(dst) }
+            if is_there {
+                announced.push(dst)
+            } else {
+                withdrawn.push(dst)
+            }
         }
         self.waiting -= announced.len() + withdrawn.len();
         if !routes.is_empty() {
@@ -129,7 +139,10 @@ mod tests {
 
     fn routes(announced: &[usize], withdrawn: &[usize]) -> SessionUpdate {
         let prefixes = |numbers: &[usize]| numbers.iter().copied().map(prefix).collect();
-        SessionUpdate::Routes { announced: prefixes(announced), withdrawn: prefixes(withdrawn) }
+        SessionUpdate::Routes {
+            announced: prefixes(announced),
+            withdrawn: prefixes(withdrawn),
+        }
     }
 
     #[test]
@@ -139,7 +152,14 @@ mod tests {
         assert_eq!(messages, 1, "however many there are");
         let (mut taken, mut pieces) = (0, 0);
         loop {
-            let Taken { update: SessionUpdate::Routes { announced, .. }, more, .. } = told.take().unwrap() else { panic!("routes") };
+            let Taken {
+                update: SessionUpdate::Routes { announced, .. },
+                more,
+                ..
+            } = told.take().unwrap()
+            else {
+                panic!("routes")
+            };
             assert!(announced.len() <= ROUTES_AT_ONCE, "{}", announced.len());
             (taken, pieces) = (taken + announced.len(), pieces + 1);
             assert!(more || taken == 10_000);
@@ -158,15 +178,35 @@ mod tests {
         let told = Told::default();
         let up = || SessionUpdate::Status(SessionStatus::Up, None);
         assert!(told.add(up()));
-        for update in [routes(&[1, 2], &[]), routes(&[], &[1]), routes(&[3], &[2]), routes(&[2], &[9])] {
+        for update in [
+            routes(&[1, 2], &[]),
+            routes(&[], &[1]),
+            routes(&[3], &[2]),
+            routes(&[2], &[9]),
+        ] {
             assert!(!told.add(update));
         }
-        for update in [SessionUpdate::Synced, routes(&[4], &[]), SessionUpdate::Closed, up(), routes(&[5], &[])] {
+        for update in [
+            SessionUpdate::Synced,
+            routes(&[4], &[]),
+            SessionUpdate::Closed,
+            up(),
+            routes(&[5], &[]),
+        ] {
             assert!(!told.add(update));
         }
-        let taken: Vec<SessionUpdate> = std::iter::from_fn(|| told.take()).map(|taken| taken.update).collect();
-        let expected =
-            [up(), routes(&[2, 3], &[1, 9]), SessionUpdate::Synced, routes(&[4], &[]), SessionUpdate::Closed, up(), routes(&[5], &[])];
+        let taken: Vec<SessionUpdate> = std::iter::from_fn(|| told.take())
+            .map(|taken| taken.update)
+            .collect();
+        let expected = [
+            up(),
+            routes(&[2, 3], &[1, 9]),
+            SessionUpdate::Synced,
+            routes(&[4], &[]),
+            SessionUpdate::Closed,
+            up(),
+            routes(&[5], &[]),
+        ];
         assert_eq!(taken, expected);
     }
 

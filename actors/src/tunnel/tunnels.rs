@@ -24,8 +24,10 @@ use crate::{
     tunnel::provisioner::{self, FINISHED, Provisioner, ProvisionerMessage},
 };
 
-pub(crate) const SPEC: Spec =
-    Spec { children: &[provisioner::SPEC], ..Spec::new("tunnels", Order::Holder, |env, root| linked(Tunnels, env, root)) };
+pub(crate) const SPEC: Spec = Spec {
+    children: &[provisioner::SPEC],
+    ..Spec::new("tunnels", Order::Holder, |env, root| linked(Tunnels, env, root))
+};
 
 /// So many that nobody holds any more are kept before they are looked for.
 const SPARE_GATES: usize = 64;
@@ -54,20 +56,42 @@ impl Actor for Tunnels {
     type State = State;
     type Arguments = Arc<Env>;
 
-    async fn pre_start(&self, myself: ActorRef<TunnelsMessage>, env: Arc<Env>) -> Result<State, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        myself: ActorRef<TunnelsMessage>,
+        env: Arc<Env>,
+    ) -> Result<State, ActorProcessingErr> {
         env.mailboxes.set(myself.clone());
         // The provisioners of an earlier supervisor went with it, and so does the reconciler that knew them.
         env.truth.append(vec![], vec![Change::NoTunnels]);
         let watch = env.pulses.watch(SPEC.name, myself.get_cell());
         let supervisor = Supervisor::new((provisioner::SPEC.policy)(&env.settings.policies));
         let recording = env.recorder.machine(None);
-        let driver = Driver::new(supervisor, env.clock, env.settings.seed.rotate_left(11), recording, watch, move || {
-            let _gone = myself.cast(TunnelsMessage::Alarm);
-        });
-        Ok(State { env, driver, provisioners: BTreeMap::new(), running: HashMap::new(), gates: BTreeMap::new() })
+        let driver = Driver::new(
+            supervisor,
+            env.clock,
+            env.settings.seed.rotate_left(11),
+            recording,
+            watch,
+            move || {
+                let _gone = myself.cast(TunnelsMessage::Alarm);
+            },
+        );
+        Ok(State {
+            env,
+            driver,
+            provisioners: BTreeMap::new(),
+            running: HashMap::new(),
+            gates: BTreeMap::new(),
+        })
     }
 
-    async fn handle(&self, myself: ActorRef<TunnelsMessage>, message: TunnelsMessage, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        myself: ActorRef<TunnelsMessage>,
+        message: TunnelsMessage,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         let effects = match message {
             TunnelsMessage::Deliver(tunnel, input) => state.driver.handle(Input::Deliver(tunnel, input)),
             TunnelsMessage::Learned(reply) => {
@@ -89,11 +113,15 @@ impl Actor for Tunnels {
     ) -> Result<(), ActorProcessingErr> {
         let (cell, failure) = match event {
             SupervisionEvent::ActorTerminated(cell, _, Some(reason)) if reason == FINISHED => (cell, None),
-            SupervisionEvent::ActorTerminated(cell, _, reason) => (cell, Some(reason.unwrap_or_else(|| "it stopped".to_owned()))),
+            SupervisionEvent::ActorTerminated(cell, _, reason) => {
+                (cell, Some(reason.unwrap_or_else(|| "it stopped".to_owned())))
+            }
             SupervisionEvent::ActorFailed(cell, error) => (cell, Some(error.to_string())),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => return Ok(()),
         };
-        let Some(tunnel) = state.ended(&cell) else { return Ok(()) };
+        let Some(tunnel) = state.ended(&cell) else {
+            return Ok(());
+        };
         let effects = state.driver.handle(match failure {
             None => Input::Finished(tunnel),
             Some(reason) => Input::Failed(tunnel, reason),
@@ -103,7 +131,11 @@ impl Actor for Tunnels {
 }
 
 impl State {
-    async fn carry_out(&mut self, myself: &ActorRef<TunnelsMessage>, effects: Vec<Effect>) -> Result<(), ActorProcessingErr> {
+    async fn carry_out(
+        &mut self,
+        myself: &ActorRef<TunnelsMessage>,
+        effects: Vec<Effect>,
+    ) -> Result<(), ActorProcessingErr> {
         for effect in effects {
             match effect {
                 Effect::Start(tunnel, input) => self.start(myself, tunnel, input).await?,
@@ -131,8 +163,13 @@ impl State {
         tunnel: TunnelId,
         input: Box<lifecycle::Input>,
     ) -> Result<(), ActorProcessingErr> {
-        let arguments = provisioner::Arguments { env: self.env.clone(), tunnel, gate: self.gate(tunnel) };
-        let (provisioner, _task) = Actor::spawn_linked(None, Provisioner, arguments, myself.get_cell()).await?;
+        let arguments = provisioner::Arguments {
+            env: self.env.clone(),
+            tunnel,
+            gate: self.gate(tunnel),
+        };
+        let (provisioner, _task) =
+            Actor::spawn_linked(None, Provisioner, arguments, myself.get_cell()).await?;
         let _gone = provisioner.cast(ProvisionerMessage::Input(input));
         self.running.insert(provisioner.get_id(), tunnel);
         self.provisioners.insert(tunnel, provisioner);
@@ -144,7 +181,11 @@ impl State {
         if self.gates.len() > 2 * self.provisioners.len() + SPARE_GATES {
             self.gates.retain(|_, gate| gate.strong_count() > 0);
         }
-        let gate = self.gates.get(&tunnel).and_then(Weak::upgrade).unwrap_or_default();
+        let gate = self
+            .gates
+            .get(&tunnel)
+            .and_then(Weak::upgrade)
+            .unwrap_or_default();
         self.gates.insert(tunnel, Arc::downgrade(&gate));
         gate
     }

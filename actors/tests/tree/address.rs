@@ -34,7 +34,11 @@ fn client() -> World {
 }
 
 fn settings(service_url: Option<String>) -> RoleSettings {
-    RoleSettings::Client(ClientSettings { recheck_interval: Duration::from_millis(20), service_url, ..ClientSettings::default() })
+    RoleSettings::Client(ClientSettings {
+        recheck_interval: Duration::from_millis(20),
+        service_url,
+        ..ClientSettings::default()
+    })
 }
 
 fn prefer(world: &World, source: Ipv4Addr) {
@@ -49,7 +53,12 @@ fn held(snapshot: &Snapshot) -> bool {
 fn reason(world: &World) -> String {
     let journal = world.handle().journal_after(Sequence(0)).unwrap();
     let reasons = journal.into_iter().filter_map(|entry| match entry.event {
-        Event::PhaseChanged { tunnel, to: Phase::Draining, reason, .. } if tunnel == id(5) => reason.map(|reason| reason.to_string()),
+        Event::PhaseChanged {
+            tunnel,
+            to: Phase::Draining,
+            reason,
+            ..
+        } if tunnel == id(5) => reason.map(|reason| reason.to_string()),
         _ => None,
     });
     reasons.last().unwrap_or_default()
@@ -60,7 +69,10 @@ async fn another_preferred_source_takes_no_tunnel_while_its_address_is_on_the_ho
     let world = client().enabled().await;
     world.active(5).await;
     world.converged().await;
-    let (index, changes) = (world.kernel.index(&link()), world.kernel.changes.lock().unwrap().len());
+    let (index, changes) = (
+        world.kernel.index(&link()),
+        world.kernel.changes.lock().unwrap().len(),
+    );
     prefer(&world, B);
     world.kernel.meddle(&LinkName::new("eth0").unwrap(), |_| true);
     let snapshot = world.until("it is told that another would be chosen", held).await;
@@ -69,9 +81,20 @@ async fn another_preferred_source_takes_no_tunnel_while_its_address_is_on_the_ho
     let before = looks();
     world.eventually("it looks on", || looks() > before + 20).await;
     assert!(held(&world.handle().snapshot()));
-    assert_eq!((world.kernel.index(&link()), world.kernel.changes.lock().unwrap().len()), (index, changes), "nothing was touched");
+    assert_eq!(
+        (
+            world.kernel.index(&link()),
+            world.kernel.changes.lock().unwrap().len()
+        ),
+        (index, changes),
+        "nothing was touched"
+    );
     prefer(&world, A);
-    world.until("it is preferred again", |snapshot| snapshot.other_client_ip.is_none()).await;
+    world
+        .until("it is preferred again", |snapshot| {
+            snapshot.other_client_ip.is_none()
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -80,9 +103,16 @@ async fn an_address_that_has_left_the_host_takes_its_tunnel_along_and_the_reason
     world.active(5).await;
     assert!(world.kernel.model().delete_host_address(A));
     prefer(&world, B);
-    world.until("the other one is in force", |snapshot| snapshot.client_ip() == Some(B)).await;
+    world
+        .until("the other one is in force", |snapshot| {
+            snapshot.client_ip() == Some(B)
+        })
+        .await;
     world.gone(5).await;
-    assert_eq!(reason(&world), "this host's address is 20.0.0.6 now, no longer 20.0.0.5");
+    assert_eq!(
+        reason(&world),
+        "this host's address is 20.0.0.6 now, no longer 20.0.0.5"
+    );
     world.ledger.add_user(6);
     world.active(6).await;
 }
@@ -108,7 +138,11 @@ async fn a_tunnel_in_place_counts_before_the_guess_where_nothing_is_remembered()
     world.stop(StopMode::Detach).await;
     drop(world.open_store().await);
     world.directory = tempfile::tempdir().unwrap();
-    Store::open(world.directory.path()).unwrap().0.set_enabled(true).unwrap();
+    Store::open(world.directory.path())
+        .unwrap()
+        .0
+        .set_enabled(true)
+        .unwrap();
     prefer(&world, B);
     world.start().await;
     world.until("the tunnel's address is in force", held).await;
@@ -121,9 +155,14 @@ async fn an_address_that_an_operator_names_replaces_the_one_of_a_tunnel_in_place
     let mut world = client().enabled().await;
     world.active(5).await;
     world.stop(StopMode::Detach).await;
-    world.settings.role = RoleSettings::Client(ClientSettings { client_ip: Some(B), ..ClientSettings::default() });
+    world.settings.role = RoleSettings::Client(ClientSettings {
+        client_ip: Some(B),
+        ..ClientSettings::default()
+    });
     world.start().await;
-    world.eventually("the tunnel is gone", || !world.kernel.has(&link())).await;
+    world
+        .eventually("the tunnel is gone", || !world.kernel.has(&link()))
+        .await;
     assert_eq!(world.handle().snapshot().client_ip(), Some(B));
 }
 
@@ -138,7 +177,11 @@ async fn an_address_that_nobody_uses_gives_way_to_the_preferred_one() {
     });
     world.gone(5).await;
     assert_eq!(reason(&world), "the ledger no longer asks for it");
-    world.until("the preferred one is in force", |snapshot| snapshot.client_ip() == Some(B)).await;
+    world
+        .until("the preferred one is in force", |snapshot| {
+            snapshot.client_ip() == Some(B)
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -166,13 +209,20 @@ async fn a_tunnel_that_works_behind_a_translator_stays_when_the_service_says_ano
 
 /// A user whose tunnel goes out from the address that the host's routes prefer.
 fn allocated() -> User {
-    User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..user(5) }
+    User {
+        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
+        dz_ip: Ipv4Addr::new(100, 64, 0, 9),
+        ..user(5)
+    }
 }
 
 #[tokio::test]
 async fn another_source_towards_the_device_moves_no_tunnel_while_its_own_is_on_the_host() {
     let mut world = client();
-    world.settings.role = RoleSettings::Client(ClientSettings { client_ip: Some(A), ..ClientSettings::default() });
+    world.settings.role = RoleSettings::Client(ClientSettings {
+        client_ip: Some(A),
+        ..ClientSettings::default()
+    });
     world.ledger.edit(|view| {
         view.users.insert(user_key(5), allocated());
     });
@@ -180,23 +230,40 @@ async fn another_source_towards_the_device_moves_no_tunnel_while_its_own_is_on_t
     world.active(5).await;
     let ends = |world: &World| {
         let model = world.kernel.model();
-        model.observed().links.get(&link()).map(|have| (have.link.index, have.link.local, have.link.remote))
+        model
+            .observed()
+            .links
+            .get(&link())
+            .map(|have| (have.link.index, have.link.local, have.link.remote))
     };
     let before = ends(&world);
-    assert_eq!(before.map(|(_, local, remote)| (local, remote)), Some((Some(A), Some(DEVICE_IP))));
+    assert_eq!(
+        before.map(|(_, local, remote)| (local, remote)),
+        Some((Some(A), Some(DEVICE_IP)))
+    );
     prefer(&world, B);
     world.kernel.meddle(&LinkName::new("eth0").unwrap(), |_| true);
-    let snapshot = world.until("it is told that another would be chosen", |s| s.other_sources.get(&id(5)) == Some(&B)).await;
+    let snapshot = world
+        .until("it is told that another would be chosen", |s| {
+            s.other_sources.get(&id(5)) == Some(&B)
+        })
+        .await;
     assert_eq!(snapshot.events.get("source_held"), Some(&1));
     assert_eq!(ends(&world), before);
     world.stop(StopMode::Detach).await;
     world.start().await;
-    world.until("after a restart too", |s| s.other_sources.get(&id(5)) == Some(&B)).await;
+    world
+        .until("after a restart too", |s| s.other_sources.get(&id(5)) == Some(&B))
+        .await;
     world.active(5).await;
     assert_eq!(ends(&world), before);
     assert!(world.kernel.model().delete_host_address(A));
     world.kernel.meddle(&LinkName::new("eth0").unwrap(), |_| true);
-    world.eventually("it moves when its address has left the host", || ends(&world).is_some_and(|(_, local, _)| local == Some(B))).await;
+    world
+        .eventually("it moves when its address has left the host", || {
+            ends(&world).is_some_and(|(_, local, _)| local == Some(B))
+        })
+        .await;
 }
 
 fn from(snapshot: &Snapshot) -> (Option<Ipv4Addr>, Source, Option<Ipv4Addr>) {
@@ -209,7 +276,11 @@ async fn pinned() -> World {
     world.active(5).await;
     world.ledger.add_user(6);
     world.handle().enable(Some(B), None).await.unwrap();
-    assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)), "status says so when the call has returned");
+    assert_eq!(
+        from(&world.handle().snapshot()),
+        (Some(B), Source::Pin, Some(B)),
+        "status says so when the call has returned"
+    );
     world
 }
 
@@ -217,7 +288,10 @@ async fn pinned() -> World {
 async fn a_pinned_address_is_in_force_at_once_and_the_tunnel_of_the_one_before_goes_the_proper_way() {
     let world = pinned().await;
     world.gone(5).await;
-    assert_eq!(reason(&world), "this host's address is 20.0.0.6 now, no longer 20.0.0.5");
+    assert_eq!(
+        reason(&world),
+        "this host's address is 20.0.0.6 now, no longer 20.0.0.5"
+    );
     world.active(6).await;
     world.converged().await;
     let index = world.kernel.index(&link());
@@ -228,7 +302,11 @@ async fn a_pinned_address_is_in_force_at_once_and_the_tunnel_of_the_one_before_g
     world.eventually("it looks on", || looks() > before + 20).await;
     world.converged().await;
     assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)));
-    assert_eq!(world.kernel.index(&link()), index, "the same one again changes nothing");
+    assert_eq!(
+        world.kernel.index(&link()),
+        index,
+        "the same one again changes nothing"
+    );
 }
 
 #[tokio::test]
@@ -237,7 +315,11 @@ async fn a_pin_survives_a_disable_and_a_restart() {
     world.handle().set_enabled(false).await.unwrap();
     world.stop(StopMode::Detach).await;
     world.start().await;
-    world.until("the pin is in force", |snapshot| from(snapshot) == (Some(B), Source::Pin, Some(B))).await;
+    world
+        .until("the pin is in force", |snapshot| {
+            from(snapshot) == (Some(B), Source::Pin, Some(B))
+        })
+        .await;
     world.handle().set_enabled(true).await.unwrap();
     world.active(6).await;
 }
@@ -247,15 +329,36 @@ async fn a_pin_that_has_left_the_host_stays_for_the_run_and_is_dropped_with_the_
     let mut world = pinned().await;
     world.active(6).await;
     assert!(world.kernel.model().delete_host_address(B));
-    let away = |snapshot: &Snapshot| snapshot.pin_problem.as_deref().is_some_and(|problem| problem.contains("a start drops it"));
-    world.until("it is told that it is away", |snapshot| from(snapshot).0 == Some(B) && away(snapshot)).await;
+    let away = |snapshot: &Snapshot| {
+        snapshot
+            .pin_problem
+            .as_deref()
+            .is_some_and(|problem| problem.contains("a start drops it"))
+    };
+    world
+        .until("it is told that it is away", |snapshot| {
+            from(snapshot).0 == Some(B) && away(snapshot)
+        })
+        .await;
     world.stop(StopMode::Detach).await;
     world.start().await;
-    let snapshot = world.until("another one is in force", |snapshot| snapshot.client_ip() == Some(A)).await;
+    let snapshot = world
+        .until("another one is in force", |snapshot| {
+            snapshot.client_ip() == Some(A)
+        })
+        .await;
     assert_eq!(snapshot.pin, None);
     let said = "20.0.0.6 was pinned, and is no longer: client_ip 20.0.0.6 is not assigned to any interface that is up on this host";
-    world.until("the reason is told", |snapshot| snapshot.pin_problem.as_deref() == Some(said)).await;
-    world.until("the event is counted", |snapshot| snapshot.events.get("pin_dropped") == Some(&1)).await;
+    world
+        .until("the reason is told", |snapshot| {
+            snapshot.pin_problem.as_deref() == Some(said)
+        })
+        .await;
+    world
+        .until("the event is counted", |snapshot| {
+            snapshot.events.get("pin_dropped") == Some(&1)
+        })
+        .await;
     world.active(5).await;
     assert!(world.kernel.model().add_host_address(B));
     world.stop(StopMode::Detach).await;
@@ -267,11 +370,24 @@ async fn a_host_that_cannot_be_looked_at_keeps_its_pin() {
     let mut world = pinned().await;
     world.active(6).await;
     world.stop(StopMode::Detach).await;
-    world.kernel.blind.store(true, std::sync::atomic::Ordering::SeqCst);
+    world
+        .kernel
+        .blind
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     world.start().await;
-    world.until("the pin is in force", |snapshot| from(snapshot) == (Some(B), Source::Pin, Some(B))).await;
-    assert!(matches!(world.handle().enable(Some(B), None).await, Err(EnableError::Unverified { .. })));
-    world.kernel.blind.store(false, std::sync::atomic::Ordering::SeqCst);
+    world
+        .until("the pin is in force", |snapshot| {
+            from(snapshot) == (Some(B), Source::Pin, Some(B))
+        })
+        .await;
+    assert!(matches!(
+        world.handle().enable(Some(B), None).await,
+        Err(EnableError::Unverified { .. })
+    ));
+    world
+        .kernel
+        .blind
+        .store(false, std::sync::atomic::Ordering::SeqCst);
     world.active(6).await;
     assert_eq!(from(&world.handle().snapshot()), (Some(B), Source::Pin, Some(B)));
 }
@@ -280,15 +396,27 @@ async fn a_host_that_cannot_be_looked_at_keeps_its_pin() {
 async fn an_address_that_cannot_be_this_hosts_is_not_pinned_and_nothing_is_changed() {
     let mut world = client();
     world.start().await;
-    world.until("its own is found", |snapshot| snapshot.client_ip() == Some(A)).await;
+    world
+        .until("its own is found", |snapshot| snapshot.client_ip() == Some(A))
+        .await;
     let elsewhere = Ipv4Addr::new(20, 0, 0, 9);
     assert!(world.kernel.model().add_host_address(PRIVATE));
     world.kernel.model().set_idle(B, true);
-    for (pin, expected) in [(elsewhere, Unusable::NotHere(elsewhere)), (PRIVATE, Unusable::NotPublic(PRIVATE)), (B, Unusable::NotHere(B))] {
+    for (pin, expected) in [
+        (elsewhere, Unusable::NotHere(elsewhere)),
+        (PRIVATE, Unusable::NotPublic(PRIVATE)),
+        (B, Unusable::NotHere(B)),
+    ] {
         let refused = world.handle().enable(Some(pin), None).await;
-        assert!(matches!(refused, Err(EnableError::Unusable(why)) if why == expected), "{pin}: {refused:?}");
+        assert!(
+            matches!(refused, Err(EnableError::Unusable(why)) if why == expected),
+            "{pin}: {refused:?}"
+        );
     }
-    assert_eq!(from(&world.handle().snapshot()), (Some(A), Source::Discovered, None));
+    assert_eq!(
+        from(&world.handle().snapshot()),
+        (Some(A), Source::Discovered, None)
+    );
     assert_eq!(world.handle().snapshot().switch, warren_state::Switch::Off);
 }
 
@@ -296,11 +424,21 @@ async fn an_address_that_cannot_be_this_hosts_is_not_pinned_and_nothing_is_chang
 async fn the_flag_counts_before_a_pin_and_refuses_another_one() {
     let mut world = pinned().await;
     world.stop(StopMode::Detach).await;
-    world.settings.role = RoleSettings::Client(ClientSettings { client_ip: Some(A), ..ClientSettings::default() });
+    world.settings.role = RoleSettings::Client(ClientSettings {
+        client_ip: Some(A),
+        ..ClientSettings::default()
+    });
     world.start().await;
-    world.until("the flag's is in force", |snapshot| from(snapshot) == (Some(A), Source::Flag, Some(B))).await;
+    world
+        .until("the flag's is in force", |snapshot| {
+            from(snapshot) == (Some(A), Source::Flag, Some(B))
+        })
+        .await;
     let refused = world.handle().enable(Some(B), None).await;
-    assert!(matches!(refused, Err(EnableError::Conflict { pin: B, flag: A })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(EnableError::Conflict { pin: B, flag: A })),
+        "{refused:?}"
+    );
     world.handle().enable(Some(A), None).await.unwrap();
     assert_eq!(from(&world.handle().snapshot()), (Some(A), Source::Flag, Some(A)));
 }

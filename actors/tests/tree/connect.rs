@@ -13,7 +13,9 @@ use tokio::{
 };
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
-use warren_state::{LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus};
+use warren_state::{
+    LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus,
+};
 
 use crate::{
     ledger::{Answer, CLIENT_IP, DEVICE_IP, user_key},
@@ -27,7 +29,11 @@ async fn an_activated_user_becomes_an_active_tunnel_with_the_routes_of_its_sessi
     world.ledger.add_user(0);
     let snapshot = world.active(0).await;
     assert_eq!(world.kernel.owner(&link()), Some(id(0)));
-    world.eventually("the session's routes are in the kernel", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("the session's routes are in the kernel", || {
+            world.kernel.routes(&link()) == 2
+        })
+        .await;
     assert_eq!(snapshot.tunnels[&id(0)].session, SessionStatus::Up);
     world.converged().await;
 }
@@ -40,7 +46,11 @@ async fn a_banned_user_loses_the_tunnel_and_the_peer_gets_a_cease() {
     world.ledger.set_status(0, UserStatus::Banned);
     world.gone(0).await;
     assert!(!world.kernel.has(&link()));
-    world.eventually("the peer got a cease", || world.peers.ceased.load(Ordering::SeqCst) == 1).await;
+    world
+        .eventually("the peer got a cease", || {
+            world.peers.ceased.load(Ordering::SeqCst) == 1
+        })
+        .await;
     world.converged().await;
 }
 
@@ -51,9 +61,22 @@ async fn a_link_that_is_deleted_behind_our_back_is_put_back() {
     world.active(0).await;
     let before = world.kernel.index(&link());
     world.kernel.meddle(&link(), |model| model.delete_link(&link()));
-    world.eventually("the link is back", || world.kernel.index(&link()).is_some_and(|index| Some(index) != before)).await;
-    let snapshot =
-        world.until("it counts as a repair", |snapshot| snapshot.tunnels.get(&id(0)).is_some_and(|report| report.repairs > 0)).await;
+    world
+        .eventually("the link is back", || {
+            world
+                .kernel
+                .index(&link())
+                .is_some_and(|index| Some(index) != before)
+        })
+        .await;
+    let snapshot = world
+        .until("it counts as a repair", |snapshot| {
+            snapshot
+                .tunnels
+                .get(&id(0))
+                .is_some_and(|report| report.repairs > 0)
+        })
+        .await;
     assert!(snapshot.events.contains_key("repaired"));
     world.active(0).await;
 }
@@ -65,10 +88,21 @@ async fn an_address_that_is_deleted_while_no_notice_arrives_is_put_back_by_the_r
     let world = world.enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    let addresses = || world.kernel.model().observed().links.get(&link()).map(|tunnel| tunnel.addresses.clone()).unwrap_or_default();
+    let addresses = || {
+        world
+            .kernel
+            .model()
+            .observed()
+            .links
+            .get(&link())
+            .map(|tunnel| tunnel.addresses.clone())
+            .unwrap_or_default()
+    };
     let address = *addresses().first().unwrap();
     assert!(world.kernel.model().delete_address(&link(), &address));
-    world.eventually("the address is back", || addresses().contains(&address)).await;
+    world
+        .eventually("the address is back", || addresses().contains(&address))
+        .await;
 }
 
 #[tokio::test]
@@ -77,9 +111,15 @@ async fn notices_are_subscribed_to_again_when_they_end() {
     world.ledger.add_user(0);
     world.active(0).await;
     world.kernel.drop_listeners();
-    world.eventually("there is a second subscription", || world.kernel.subscriptions.load(Ordering::SeqCst) == 2).await;
+    world
+        .eventually("there is a second subscription", || {
+            world.kernel.subscriptions.load(Ordering::SeqCst) == 2
+        })
+        .await;
     world.kernel.meddle(&link(), |model| model.delete_link(&link()));
-    world.eventually("the link is back", || world.kernel.has(&link())).await;
+    world
+        .eventually("the link is back", || world.kernel.has(&link()))
+        .await;
 }
 
 #[tokio::test]
@@ -87,14 +127,24 @@ async fn a_peer_that_goes_away_takes_its_routes_along_and_a_peer_that_comes_back
     let world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.peers.down.store(true, Ordering::SeqCst);
     world.peers.kill();
-    world.until("the session is down", |snapshot| snapshot.tunnels[&id(0)].session == SessionStatus::Down).await;
-    world.eventually("its routes are gone", || world.kernel.routes(&link()) == 0).await;
+    world
+        .until("the session is down", |snapshot| {
+            snapshot.tunnels[&id(0)].session == SessionStatus::Down
+        })
+        .await;
+    world
+        .eventually("its routes are gone", || world.kernel.routes(&link()) == 0)
+        .await;
     assert!(world.kernel.has(&link()), "the link stays");
     world.peers.down.store(false, Ordering::SeqCst);
-    world.eventually("its routes are back", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are back", || world.kernel.routes(&link()) == 2)
+        .await;
     world.active(0).await;
 }
 
@@ -104,11 +154,22 @@ async fn a_ledger_that_fails_keeps_tunnels_and_status_says_why() {
     world.ledger.add_user(0);
     world.active(0).await;
     world.ledger.answer(Answer::Failure);
-    let snapshot = world.until("the view is held", |snapshot| snapshot.held.is_some()).await;
+    let snapshot = world
+        .until("the view is held", |snapshot| snapshot.held.is_some())
+        .await;
     assert_eq!(phase(&snapshot, 0), Some(Phase::Active));
-    assert!(snapshot.held.as_ref().unwrap().to_string().contains("connection refused"));
+    assert!(
+        snapshot
+            .held
+            .as_ref()
+            .unwrap()
+            .to_string()
+            .contains("connection refused")
+    );
     world.ledger.answer(Answer::View);
-    world.until("the view is good again", |snapshot| snapshot.held.is_none()).await;
+    world
+        .until("the view is good again", |snapshot| snapshot.held.is_none())
+        .await;
     assert!(world.kernel.has(&link()));
 }
 
@@ -120,9 +181,13 @@ async fn a_ledger_that_hangs_is_given_up_and_asked_again() {
     world.ledger.add_user(0);
     world.active(0).await;
     world.ledger.answer(Answer::Hang);
-    world.until("the view is held", |snapshot| snapshot.held.is_some()).await;
+    world
+        .until("the view is held", |snapshot| snapshot.held.is_some())
+        .await;
     world.ledger.answer(Answer::View);
-    world.until("the view is good again", |snapshot| snapshot.held.is_none()).await;
+    world
+        .until("the view is good again", |snapshot| snapshot.held.is_none())
+        .await;
 }
 
 #[tokio::test]
@@ -136,7 +201,10 @@ async fn an_empty_ledger_must_say_so_twice_before_the_tunnel_goes() {
     let reads = world.ledger.reads.load(Ordering::SeqCst);
     world.ledger.edit(|view| view.users.clear());
     world.gone(0).await;
-    assert!(world.ledger.reads.load(Ordering::SeqCst) >= reads + 2, "a confirming read follows soon, without a poll");
+    assert!(
+        world.ledger.reads.load(Ordering::SeqCst) >= reads + 2,
+        "a confirming read follows soon, without a poll"
+    );
     assert!(!world.kernel.has(&link()));
 }
 
@@ -147,10 +215,17 @@ async fn a_link_with_our_mark_and_the_wrong_endpoints_is_moved_to_the_right_ones
     world.active(0).await;
     world.stop(StopMode::Detach).await;
     let before = world.kernel.index(&link());
-    assert!(world.kernel.model().set_ends(&link(), CLIENT_IP, Ipv4Addr::new(192, 88, 99, 1)));
+    assert!(
+        world
+            .kernel
+            .model()
+            .set_ends(&link(), CLIENT_IP, Ipv4Addr::new(192, 88, 99, 1))
+    );
     world.start().await;
     let remote = || world.kernel.model().observed().links[&link()].link.remote;
-    world.eventually("the link has the right ends", || remote() == Some(DEVICE_IP)).await;
+    world
+        .eventually("the link has the right ends", || remote() == Some(DEVICE_IP))
+        .await;
     world.active(0).await;
     assert_eq!(world.kernel.index(&link()), before, "it is the same link");
 }
@@ -158,13 +233,25 @@ async fn a_link_with_our_mark_and_the_wrong_endpoints_is_moved_to_the_right_ones
 #[tokio::test]
 async fn a_link_that_is_not_ours_is_left_alone_and_the_tunnel_says_so() {
     let world = World::client();
-    assert!(world.kernel.model().add_foreign(&link(), LinkKind::Other("dummy".to_owned()), None));
+    assert!(
+        world
+            .kernel
+            .model()
+            .add_foreign(&link(), LinkKind::Other("dummy".to_owned()), None)
+    );
     let before = world.kernel.index(&link());
     let world = world.enabled().await;
     world.ledger.add_user(0);
-    let snapshot = world.until("the tunnel failed", |snapshot| phase(snapshot, 0) == Some(Phase::Failed)).await;
+    let snapshot = world
+        .until("the tunnel failed", |snapshot| {
+            phase(snapshot, 0) == Some(Phase::Failed)
+        })
+        .await;
     assert!(snapshot.tunnels[&id(0)].failure.is_some());
-    assert_eq!((world.kernel.index(&link()), world.kernel.owner(&link())), (before, None));
+    assert_eq!(
+        (world.kernel.index(&link()), world.kernel.owner(&link())),
+        (before, None)
+    );
 }
 
 #[tokio::test]
@@ -172,7 +259,9 @@ async fn an_unrelated_user_and_device_change_nothing() {
     let world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.converged().await;
     let before = world.kernel.changes.lock().unwrap().len();
     let read_at = world.handle().snapshot().view_read_at;
@@ -180,9 +269,15 @@ async fn an_unrelated_user_and_device_change_nothing() {
         let device = view.devices.values().next().unwrap().clone();
         view.devices.insert(Pubkey([77; 32]), device);
     });
-    world.until("the view is read", |snapshot| snapshot.view_read_at > read_at).await;
+    world
+        .until("the view is read", |snapshot| snapshot.view_read_at > read_at)
+        .await;
     world.converged().await;
-    assert_eq!(world.kernel.changes.lock().unwrap().len(), before, "nothing was changed");
+    assert_eq!(
+        world.kernel.changes.lock().unwrap().len(),
+        before,
+        "nothing was changed"
+    );
     assert_eq!(world.peers.dials.load(Ordering::SeqCst), 1, "the session stayed");
 }
 
@@ -193,15 +288,23 @@ async fn the_plan_is_shown_with_the_learned_routes_and_changes_nothing() {
     assert!(world.handle().plan().await.is_ok_and(|plan| plan.is_empty()));
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.converged().await;
     let plan = world.handle().plan().await.unwrap();
     assert!(plan.is_empty(), "{plan}");
     // Notices off: nobody but us sees that it is gone.
-    let route = *world.kernel.model().observed().links[&link()].routes.first().unwrap();
+    let route = *world.kernel.model().observed().links[&link()]
+        .routes
+        .first()
+        .unwrap();
     assert!(world.kernel.model().delete_route(&link(), &route));
     let plan = world.handle().plan().await.unwrap();
-    assert!(matches!(plan.steps.as_slice(), [step] if matches!(step.action, Action::PutRoute { route: put } if put == route)), "{plan}");
+    assert!(
+        matches!(plan.steps.as_slice(), [step] if matches!(step.action, Action::PutRoute { route: put } if put == route)),
+        "{plan}"
+    );
 }
 
 #[tokio::test]
@@ -210,19 +313,28 @@ async fn a_host_whose_address_cannot_be_found_says_why_and_goes_on_looking() {
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(10, 0, 0, 5));
     let world = world.enabled().await;
     world.ledger.add_user(0);
-    let snapshot = world.until("status says why", |snapshot| snapshot.client_ip_error.is_some()).await;
-    assert!(snapshot.client_ip_error.as_ref().unwrap().contains("10.0.0.5"), "{snapshot:?}");
+    let snapshot = world
+        .until("status says why", |snapshot| snapshot.client_ip_error.is_some())
+        .await;
+    assert!(
+        snapshot.client_ip_error.as_ref().unwrap().contains("10.0.0.5"),
+        "{snapshot:?}"
+    );
     assert!(world.handle().plan().await.is_err());
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 9));
-    let snapshot = world.until("it is found", |snapshot| snapshot.client_ip().is_some()).await;
+    let snapshot = world
+        .until("it is found", |snapshot| snapshot.client_ip().is_some())
+        .await;
     assert_eq!(snapshot.client_ip(), Some(Ipv4Addr::new(20, 0, 0, 9)));
     assert_eq!(snapshot.client_ip_error, None);
 }
 
 /// A client with this source towards the Internet, which is looked at often; the ledger is read on wake-ups only.
 fn client_at(source: Ipv4Addr) -> World {
-    let mut world =
-        World::new(RoleSettings::Client(ClientSettings { recheck_interval: Duration::from_millis(20), ..ClientSettings::default() }));
+    let mut world = World::new(RoleSettings::Client(ClientSettings {
+        recheck_interval: Duration::from_millis(20),
+        ..ClientSettings::default()
+    }));
     world.settings.poll_interval = Duration::from_secs(3_600);
     world.settings.guard.confirm_after = Duration::from_secs(3_600);
     *world.kernel.sources.lock().unwrap() = Some(source);
@@ -236,7 +348,11 @@ async fn after_a_change_of_address_one_empty_list_takes_no_tunnel_and_a_second_o
     world.active(5).await;
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
     world.ledger.edit(|view| view.users.clear());
-    world.until("the view is held", |snapshot| snapshot.held == Some(HoldReason::EmptyAtFirst)).await;
+    world
+        .until("the view is held", |snapshot| {
+            snapshot.held == Some(HoldReason::EmptyAtFirst)
+        })
+        .await;
     assert_eq!(phase(&world.handle().snapshot(), 5), Some(Phase::Active));
     assert!(world.kernel.has(&link()));
     world.ledger.wake();
@@ -246,13 +362,25 @@ async fn after_a_change_of_address_one_empty_list_takes_no_tunnel_and_a_second_o
 #[tokio::test]
 async fn a_change_of_the_hosts_network_leads_to_its_new_address_without_waiting_for_the_next_look() {
     let mut world = client_at(Ipv4Addr::new(20, 0, 0, 5));
-    world.settings.role =
-        RoleSettings::Client(ClientSettings { recheck_interval: Duration::from_secs(3_600), ..ClientSettings::default() });
+    world.settings.role = RoleSettings::Client(ClientSettings {
+        recheck_interval: Duration::from_secs(3_600),
+        ..ClientSettings::default()
+    });
     let world = world.enabled().await;
-    world.until("it is found", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))).await;
+    world
+        .until("it is found", |snapshot| {
+            snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))
+        })
+        .await;
     *world.kernel.sources.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
-    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
-    world.until("the new one is", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))).await;
+    world
+        .kernel
+        .meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    world
+        .until("the new one is", |snapshot| {
+            snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))
+        })
+        .await;
 }
 
 /// A service on loopback that says this host's address, as text over HTTP.
@@ -263,7 +391,10 @@ pub async fn address_service(says: Arc<Mutex<Ipv4Addr>>) -> (String, AbortHandle
         while let Ok((mut stream, _)) = listener.accept().await {
             let _request = stream.read(&mut [0; 1_024]).await;
             let body = says.lock().unwrap().to_string();
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
             let _gone = stream.write_all(answer.as_bytes()).await;
         }
     };
@@ -275,18 +406,42 @@ async fn an_address_that_only_a_service_knows_is_asked_for_again_when_the_hosts_
     let says = Arc::new(Mutex::new(Ipv4Addr::new(20, 0, 0, 5)));
     let (url, service) = address_service(says.clone()).await;
     let mut world = client_at(Ipv4Addr::new(10, 0, 0, 5));
-    let settings = ClientSettings { recheck_interval: Duration::from_secs(3_600), service_url: Some(url), ..ClientSettings::default() };
+    let settings = ClientSettings {
+        recheck_interval: Duration::from_secs(3_600),
+        service_url: Some(url),
+        ..ClientSettings::default()
+    };
     world.settings.role = RoleSettings::Client(settings);
     let world = world.enabled().await;
-    world.until("the service tells it", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))).await;
+    world
+        .until("the service tells it", |snapshot| {
+            snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 5))
+        })
+        .await;
     *says.lock().unwrap() = Ipv4Addr::new(20, 0, 0, 6);
-    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
-    world.until("it tells the new one", |snapshot| snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))).await;
+    world
+        .kernel
+        .meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    world
+        .until("it tells the new one", |snapshot| {
+            snapshot.client_ip() == Some(Ipv4Addr::new(20, 0, 0, 6))
+        })
+        .await;
     service.abort();
-    world.kernel.meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
+    world
+        .kernel
+        .meddle(&warren_state::LinkName::new("eth0").unwrap(), |_| true);
     let looks = world.kernel.looks.load(Ordering::SeqCst);
-    world.eventually("it looks on", || world.kernel.looks.load(Ordering::SeqCst) > looks).await;
-    assert_eq!(world.handle().snapshot().client_ip(), Some(Ipv4Addr::new(20, 0, 0, 6)), "no answer changes nothing");
+    world
+        .eventually("it looks on", || {
+            world.kernel.looks.load(Ordering::SeqCst) > looks
+        })
+        .await;
+    assert_eq!(
+        world.handle().snapshot().client_ip(),
+        Some(Ipv4Addr::new(20, 0, 0, 6)),
+        "no answer changes nothing"
+    );
 }
 
 #[tokio::test]
@@ -300,10 +455,18 @@ async fn another_address_that_only_one_look_in_a_row_finds_does_not_replace_the_
     for _ in 0..3 {
         *world.kernel.stray_source.lock().unwrap() = Some(Ipv4Addr::new(20, 0, 0, 6));
         let looks = world.kernel.looks.load(Ordering::SeqCst);
-        world.eventually("it looks on", || world.kernel.looks.load(Ordering::SeqCst) >= looks + 3).await;
+        world
+            .eventually("it looks on", || {
+                world.kernel.looks.load(Ordering::SeqCst) >= looks + 3
+            })
+            .await;
     }
     assert_eq!(world.handle().snapshot().client_ip(), Some(source));
-    assert_eq!(world.ledger.reads.load(Ordering::SeqCst), reads, "nobody asked for the users of another address");
+    assert_eq!(
+        world.ledger.reads.load(Ordering::SeqCst),
+        reads,
+        "nobody asked for the users of another address"
+    );
 }
 
 #[tokio::test]
@@ -315,12 +478,16 @@ async fn a_gateway_builds_the_tunnels_of_its_users_and_takes_down_only_the_one_t
     for number in 1..=5 {
         world.active(number).await;
     }
-    let before: Vec<_> = (1..=4).map(|number| world.kernel.index(&gateway_link(number))).collect();
+    let before: Vec<_> = (1..=4)
+        .map(|number| world.kernel.index(&gateway_link(number)))
+        .collect();
     world.ledger.edit(|view| {
         view.users.remove(&user_key(5));
     });
     world.gone(5).await;
-    let after: Vec<_> = (1..=4).map(|number| world.kernel.index(&gateway_link(number))).collect();
+    let after: Vec<_> = (1..=4)
+        .map(|number| world.kernel.index(&gateway_link(number)))
+        .collect();
     assert_eq!(before, after);
     assert!(!world.kernel.has(&gateway_link(5)));
 }
@@ -331,7 +498,9 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.handle().set_enabled(false).await.unwrap();
     world.gone(0).await;
     world.handle().set_enabled(true).await.unwrap();
@@ -342,17 +511,32 @@ async fn the_happy_path_logs_no_warning_and_every_event_once() {
     world.stop(StopMode::Detach).await;
     let text = lines.text();
     assert!(text.contains("active"), "something is logged at all");
-    let loud: Vec<_> = text.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    let loud: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "))
+        .collect();
     // A user of ours that may not connect any more is told on purpose.
-    let loud: Vec<_> = loud.into_iter().filter(|line| !line.contains("event=\"refused\"")).collect();
+    let loud: Vec<_> = loud
+        .into_iter()
+        .filter(|line| !line.contains("event=\"refused\""))
+        .collect();
     assert!(loud.is_empty(), "{loud:#?}");
     for entry in &journal {
         let mark = format!("sequence={} ", entry.sequence.0);
         let mark_at_end = format!("sequence={}", entry.sequence.0);
-        let times = text.lines().filter(|line| line.contains(&mark) || line.ends_with(&mark_at_end)).count();
+        let times = text
+            .lines()
+            .filter(|line| line.contains(&mark) || line.ends_with(&mark_at_end))
+            .count();
         assert_eq!(times, 1, "{entry:?}\n{text}");
     }
-    assert!(journal.iter().any(|entry| matches!(entry.event, Event::PhaseChanged { to: Phase::Active, .. })));
+    assert!(journal.iter().any(|entry| matches!(
+        entry.event,
+        Event::PhaseChanged {
+            to: Phase::Active,
+            ..
+        }
+    )));
 }
 
 #[tokio::test]
@@ -361,14 +545,32 @@ async fn a_tunnel_fits_the_underlay_and_follows_it_in_place() {
     world.kernel.set_underlay_mtu(1_400);
     world.ledger.add_user(0);
     world.active(0).await;
-    let mtu = || world.kernel.model().observed().links.get(&link()).map(|have| have.link.mtu);
+    let mtu = || {
+        world
+            .kernel
+            .model()
+            .observed()
+            .links
+            .get(&link())
+            .map(|have| have.link.mtu)
+    };
     assert_eq!(mtu(), Some(1_376));
     let index = world.kernel.index(&link());
     world.kernel.set_underlay_mtu(9_000);
-    world.eventually("its MTU is as large as it gets", || mtu() == Some(1_476)).await;
-    world.kernel.meddle(&link(), |model| model.set_mtu(&link(), 1_300));
-    world.eventually("what others set is put back", || mtu() == Some(1_476)).await;
+    world
+        .eventually("its MTU is as large as it gets", || mtu() == Some(1_476))
+        .await;
+    world
+        .kernel
+        .meddle(&link(), |model| model.set_mtu(&link(), 1_300));
+    world
+        .eventually("what others set is put back", || mtu() == Some(1_476))
+        .await;
     world.active(0).await;
     assert_eq!(world.kernel.index(&link()), index, "the link is the same one");
-    assert_eq!(world.peers.dials.load(Ordering::SeqCst), 1, "and so is the session");
+    assert_eq!(
+        world.peers.dials.load(Ordering::SeqCst),
+        1,
+        "and so is the session"
+    );
 }

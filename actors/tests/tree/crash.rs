@@ -29,13 +29,26 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         });
-        assert!(crashed.await.is_ok(), "there is an operation {operation}: {:#?}", first.snapshot());
+        assert!(
+            crashed.await.is_ok(),
+            "there is an operation {operation}: {:#?}",
+            first.snapshot()
+        );
         first.stop(StopMode::Detach).await;
         let again = Arc::new(crashes.restart());
         let second = run(&world, again.clone()).await;
         let mut published = second.subscribe();
-        let active = published.wait_for(|snapshot| snapshot.tunnels.get(&id(0)).is_some_and(|report| report.phase == Phase::Active));
-        assert!(timeout(PATIENCE, active).await.is_ok(), "after a crash at operation {operation}: {:#?}", second.snapshot());
+        let active = published.wait_for(|snapshot| {
+            snapshot
+                .tunnels
+                .get(&id(0))
+                .is_some_and(|report| report.phase == Phase::Active)
+        });
+        assert!(
+            timeout(PATIENCE, active).await.is_ok(),
+            "after a crash at operation {operation}: {:#?}",
+            second.snapshot()
+        );
         assert!(second.wait_converged(PATIENCE).await);
         let observed = again.observe(Scope::All).await.unwrap();
         assert_eq!(observed.ours().count(), 1);
@@ -49,5 +62,7 @@ async fn a_crash_after_any_operation_of_connecting_leaves_nothing_that_the_next_
 
 async fn run(world: &World, dataplane: Arc<dyn Dataplane>) -> Handle {
     let (store, _) = world.open_store().await;
-    start(world.settings.clone(), store, world.ledger.clone(), dataplane).await.unwrap()
+    start(world.settings.clone(), store, world.ledger.clone(), dataplane)
+        .await
+        .unwrap()
 }

@@ -17,8 +17,8 @@ use warren_dataplane::{
     contract::{Counters, Rate},
 };
 use warren_state::{
-    Capabilities, Fault, FaultClass, LinkName, Observed, Owner, PlannedStep, RemovalReport, StepOutcome, TunnelId, model::Model,
-    outcome::Feature,
+    Capabilities, Fault, FaultClass, LinkName, Observed, Owner, PlannedStep, RemovalReport, StepOutcome,
+    TunnelId, model::Model, outcome::Feature,
 };
 
 /// How many of the next operations go wrong.
@@ -103,11 +103,19 @@ impl Kernel {
 
     /// The kernel's number of a link: another one after it was made anew.
     pub fn index(&self, link: &LinkName) -> Option<u32> {
-        self.model().observed().links.get(link).map(|tunnel| tunnel.link.index)
+        self.model()
+            .observed()
+            .links
+            .get(link)
+            .map(|tunnel| tunnel.link.index)
     }
 
     pub fn routes(&self, link: &LinkName) -> usize {
-        self.model().observed().links.get(link).map_or(0, |tunnel| tunnel.routes.len())
+        self.model()
+            .observed()
+            .links
+            .get(link)
+            .map_or(0, |tunnel| tunnel.routes.len())
     }
 
     pub fn owner(&self, link: &LinkName) -> Option<TunnelId> {
@@ -118,9 +126,11 @@ impl Kernel {
     }
 
     fn notify(&self, link: &LinkName) {
-        self.listeners.lock().unwrap().retain(|listener| match listener.try_send(Notice::Changed(Some(link.clone()))) {
-            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        self.listeners.lock().unwrap().retain(|listener| {
+            match listener.try_send(Notice::Changed(Some(link.clone()))) {
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+            }
         });
     }
 
@@ -136,7 +146,12 @@ impl Kernel {
 impl Dataplane for Kernel {
     fn capabilities(&self) -> Capabilities {
         let features = BTreeSet::from([Feature::Rules, Feature::Events, Feature::SurvivesRestart]);
-        Capabilities { backend: "model".to_owned(), reason: None, features, missing: Vec::new() }
+        Capabilities {
+            backend: "model".to_owned(),
+            reason: None,
+            features,
+            missing: Vec::new(),
+        }
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
@@ -166,7 +181,11 @@ impl Dataplane for Kernel {
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
         self.delay().await;
         if take(&mut self.faults.lock().unwrap().fail_apply) {
-            let fault = Fault { class: FaultClass::Transient, operation: "apply".to_owned(), detail: "the test asked for this".to_owned() };
+            let fault = Fault {
+                class: FaultClass::Transient,
+                operation: "apply".to_owned(),
+                detail: "the test asked for this".to_owned(),
+            };
             return vec![StepOutcome::Failed(fault)];
         }
         let outcomes = self.model().apply_all(&steps);
@@ -185,7 +204,10 @@ impl Dataplane for Kernel {
             return std::future::pending().await;
         }
         let report = self.model().remove(removal.tunnel, &removal.link, &removal.rules);
-        self.changes.lock().unwrap().push(format!("remove {}", removal.link));
+        self.changes
+            .lock()
+            .unwrap()
+            .push(format!("remove {}", removal.link));
         self.notify(&removal.link);
         report
     }

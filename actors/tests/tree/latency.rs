@@ -18,7 +18,11 @@ use crate::{
 /// Passes each second, of one echo in 50 ms after the other; the list is read ten times a second.
 pub fn options() -> LatencyOptions {
     LatencyOptions {
-        settings: LatencySettings { period: Duration::from_secs(1), spacing: Duration::from_millis(50), ..LatencySettings::default() },
+        settings: LatencySettings {
+            period: Duration::from_secs(1),
+            spacing: Duration::from_millis(50),
+            ..LatencySettings::default()
+        },
         list_interval: Some(Duration::from_millis(100)),
         probe_tunnel_endpoints: true,
         probe_all_devices: false,
@@ -46,8 +50,15 @@ fn address(number: u8) -> Ipv4Addr {
 async fn probing() -> World {
     let mut world = World::client();
     world.settings.latency = Some(options());
-    let full = Device { users_count: 1, ..device(address(9)) };
-    let devices = [(Pubkey([1; 32]), device(address(1))), (Pubkey([2; 32]), device(address(2))), (DEVICE, full)];
+    let full = Device {
+        users_count: 1,
+        ..device(address(9))
+    };
+    let devices = [
+        (Pubkey([1; 32]), device(address(1))),
+        (Pubkey([2; 32]), device(address(2))),
+        (DEVICE, full),
+    ];
     world.ledger.devices.lock().unwrap().extend(devices);
     world.enabled().await
 }
@@ -63,8 +74,15 @@ fn reachable(snapshot: &Snapshot) -> Vec<Ipv4Addr> {
 /// Where the system allows no ICMP socket at all, there is nothing to see but that this is told.
 async fn has_socket(world: &World) -> bool {
     let told = |status: &Arc<LatencyStatus>| status.socket.is_some() || status.socket_error.is_some();
-    let snapshot = world.until("the socket is told of", |snapshot| snapshot.latency.as_ref().is_some_and(told)).await;
-    snapshot.latency.as_ref().is_some_and(|status| status.socket.is_some())
+    let snapshot = world
+        .until("the socket is told of", |snapshot| {
+            snapshot.latency.as_ref().is_some_and(told)
+        })
+        .await;
+    snapshot
+        .latency
+        .as_ref()
+        .is_some_and(|status| status.socket.is_some())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,11 +96,24 @@ async fn devices_that_can_take_users_and_the_one_in_use_are_measured_and_others_
     assert_eq!(reachable(&snapshot), [1, 2].map(address));
     let status = snapshot.latency.clone().unwrap();
     assert_eq!((status.devices, status.last_pass.unwrap().targets), (3, 2));
-    assert!(status.targets.iter().all(|report| report.latest().unwrap().received == 3 && report.smoothed > Some(Duration::ZERO)));
+    assert!(
+        status
+            .targets
+            .iter()
+            .all(|report| report.latest().unwrap().received == 3 && report.smoothed > Some(Duration::ZERO))
+    );
     world.ledger.add_user(0);
-    world.until("the device in use is measured although it is full", |snapshot| reachable(snapshot) == [1, 2, 9].map(address)).await;
+    world
+        .until("the device in use is measured although it is full", |snapshot| {
+            reachable(snapshot) == [1, 2, 9].map(address)
+        })
+        .await;
     world.ledger.devices.lock().unwrap().remove(&Pubkey([2; 32]));
-    world.until("a device that is gone is forgotten", |snapshot| reachable(snapshot) == [1, 9].map(address)).await;
+    world
+        .until("a device that is gone is forgotten", |snapshot| {
+            reachable(snapshot) == [1, 9].map(address)
+        })
+        .await;
     world.stop(StopMode::Detach).await;
 }
 
@@ -92,15 +123,31 @@ async fn a_ledger_that_fails_or_panics_makes_nobody_forgotten_and_does_not_resta
     if !has_socket(&world).await {
         return;
     }
-    world.until("both are measured", |snapshot| reachable(snapshot) == [1, 2].map(address)).await;
-    for (answer, text) in [(Answer::Failure, "connection refused"), (Answer::Panic, "reading the ledger panicked")] {
+    world
+        .until("both are measured", |snapshot| {
+            reachable(snapshot) == [1, 2].map(address)
+        })
+        .await;
+    for (answer, text) in [
+        (Answer::Failure, "connection refused"),
+        (Answer::Panic, "reading the ledger panicked"),
+    ] {
         *world.ledger.list_answer.lock().unwrap() = answer;
-        let fails = |snapshot: &Snapshot| snapshot.latency.as_ref().is_some_and(|status| status.devices_error.as_deref() == Some(text));
+        let fails = |snapshot: &Snapshot| {
+            snapshot
+                .latency
+                .as_ref()
+                .is_some_and(|status| status.devices_error.as_deref() == Some(text))
+        };
         let snapshot = world.until("the list cannot be read", fails).await;
         assert_eq!(reachable(&snapshot), [1, 2].map(address));
         assert_eq!(snapshot.restarts.get("latency"), None);
     }
     *world.ledger.list_answer.lock().unwrap() = Answer::View;
     world.ledger.devices.lock().unwrap().remove(&Pubkey([2; 32]));
-    world.until("the list is read again", |snapshot| reachable(snapshot) == [address(1)]).await;
+    world
+        .until("the list is read again", |snapshot| {
+            reachable(snapshot) == [address(1)]
+        })
+        .await;
 }

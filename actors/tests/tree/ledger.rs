@@ -53,11 +53,20 @@ pub struct ScriptedLedger {
 impl ScriptedLedger {
     /// A ledger with a device and the configuration, and no users.
     pub fn new() -> Self {
-        let device = Device { code: "dz1".to_owned(), exchange: Pubkey::default(), public_ip: DEVICE_IP, status: 1, prefixes: Vec::new() };
+        let device = Device {
+            code: "dz1".to_owned(),
+            exchange: Pubkey::default(),
+            public_ip: DEVICE_IP,
+            status: 1,
+            prefixes: Vec::new(),
+        };
         let view = View {
             slot: Slot(100),
             devices: BTreeMap::from([(DEVICE, device)]),
-            config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+            config: Some(GlobalConfig {
+                local_asn: Asn(0),
+                remote_asn: Asn(0),
+            }),
             ..View::default()
         };
         Self {
@@ -89,7 +98,10 @@ impl ScriptedLedger {
     }
 
     pub fn wake(&self) {
-        self.watchers.lock().unwrap().retain(|watcher| !matches!(watcher.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
+        self.watchers
+            .lock()
+            .unwrap()
+            .retain(|watcher| !matches!(watcher.try_send(()), Err(mpsc::error::TrySendError::Closed(()))));
     }
 
     async fn answered<T>(&self, answer: Answer, right: impl FnOnce() -> T) -> Result<T, ReadError> {
@@ -112,7 +124,12 @@ impl ScriptedLedger {
     }
 
     pub fn set_status(&self, number: u16, status: UserStatus) {
-        self.edit(|view| view.users.get_mut(&user_key(number)).expect("there is such a user").status = status);
+        self.edit(|view| {
+            view.users
+                .get_mut(&user_key(number))
+                .expect("there is such a user")
+                .status = status
+        });
     }
 }
 
@@ -135,7 +152,8 @@ impl LedgerSource for ScriptedLedger {
     async fn devices(&self, _deadline: Instant) -> Result<BTreeMap<Pubkey, accounts::Device>, ReadError> {
         self.lists.fetch_add(1, Ordering::SeqCst);
         let answer = *self.list_answer.lock().unwrap();
-        self.answered(answer, || self.devices.lock().unwrap().clone()).await
+        self.answered(answer, || self.devices.lock().unwrap().clone())
+            .await
     }
 
     fn watch(&self, _query: Query) -> mpsc::Receiver<()> {
@@ -149,7 +167,10 @@ impl LedgerSource for ScriptedLedger {
     }
 
     fn health(&self) -> LedgerHealth {
-        LedgerHealth { reads_ok: self.reads.load(Ordering::SeqCst), ..LedgerHealth::default() }
+        LedgerHealth {
+            reads_ok: self.reads.load(Ordering::SeqCst),
+            ..LedgerHealth::default()
+        }
     }
 }
 
@@ -162,7 +183,11 @@ pub fn user_key(number: u16) -> Pubkey {
 /// User 0 is this host's; the others are other hosts of the same device.
 pub fn user(number: u16) -> User {
     let [high, low] = number.to_be_bytes();
-    let client_ip = if number == 0 { CLIENT_IP } else { Ipv4Addr::new(20, 0, high, low) };
+    let client_ip = if number == 0 {
+        CLIENT_IP
+    } else {
+        Ipv4Addr::new(20, 0, high, low)
+    };
     let overlay = Ipv4Addr::from(u32::from(Ipv4Addr::new(169, 254, 0, 2)) + u32::from(number) * 2);
     User {
         owner: Pubkey([9; 32]),
@@ -172,7 +197,10 @@ pub fn user(number: u16) -> User {
         client_ip,
         dz_ip: client_ip,
         tunnel_number: 500 + number,
-        tunnel_net: RawNet { address: RawIp(overlay), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(overlay),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: Vec::new(),
         subscribers: Vec::new(),

@@ -21,7 +21,11 @@ impl Lines {
     pub fn collect() -> Self {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
-            tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false).with_writer(PerThread).init();
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .with_ansi(false)
+                .with_writer(PerThread)
+                .init();
         });
         let lines = Self::default();
         CURRENT.with_borrow_mut(|current| *current = Some(lines.clone()));

@@ -19,7 +19,10 @@ fn request() -> ManualRequest {
         kind: ServiceKind::Ibrl,
         source: CLIENT_IP,
         destination: Ipv4Addr::new(203, 0, 113, 77),
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, 99, 0)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, 99, 0)),
+            prefix_len: 31,
+        },
         dz_ip: Some(CLIENT_IP),
         prefixes: BTreeSet::new(),
         publish: BTreeSet::new(),
@@ -32,11 +35,20 @@ fn request() -> ManualRequest {
 
 fn routes(world: &World) -> Vec<String> {
     let model = world.kernel.model();
-    model.observed().links.get(&link()).into_iter().flat_map(|have| &have.routes).map(|route| route.dst.to_string()).collect()
+    model
+        .observed()
+        .links
+        .get(&link())
+        .into_iter()
+        .flat_map(|have| &have.routes)
+        .map(|route| route.dst.to_string())
+        .collect()
 }
 
 async fn await_routes(world: &World, wanted: &[&str]) {
-    world.eventually(&format!("the routes are {wanted:?}"), || routes(world) == wanted).await;
+    world
+        .eventually(&format!("the routes are {wanted:?}"), || routes(world) == wanted)
+        .await;
 }
 
 #[tokio::test]
@@ -48,15 +60,29 @@ async fn a_manual_tunnel_is_there_when_the_call_returns_and_stays_while_the_daem
     assert!(!world.kernel.has(&link()));
     world.handle().provision(request()).await.unwrap();
     assert!(world.kernel.has(&link()));
-    let snapshot = world.until("its session is up", |s| s.tunnels.values().any(|report| report.phase == Phase::Active)).await;
-    assert!(snapshot.tunnels.contains_key(&manual_id(ServiceClass::Unicast)) && phase(&snapshot, 0).is_none());
+    let snapshot = world
+        .until("its session is up", |s| {
+            s.tunnels.values().any(|report| report.phase == Phase::Active)
+        })
+        .await;
+    assert!(
+        snapshot.tunnels.contains_key(&manual_id(ServiceClass::Unicast)) && phase(&snapshot, 0).is_none()
+    );
     assert_eq!(
         world.handle().provision(request()).await.unwrap_err().to_string(),
         "cannot provision multiple unicast tunnels at the same time"
     );
-    world.handle().remove(manual_id(ServiceClass::Unicast)).await.unwrap();
+    world
+        .handle()
+        .remove(manual_id(ServiceClass::Unicast))
+        .await
+        .unwrap();
     assert!(!world.kernel.has(&link()));
-    world.handle().remove(manual_id(ServiceClass::Unicast)).await.unwrap();
+    world
+        .handle()
+        .remove(manual_id(ServiceClass::Unicast))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -66,13 +92,24 @@ async fn while_enabled_the_next_read_of_the_ledger_makes_it_as_the_ledger_says()
     let world = world.enabled().await;
     world.converged().await;
     let provisioned = world.handle().provision(request()).await;
-    assert!(matches!(provisioned, Ok(()) | Err(ManualError::Superseded)), "{provisioned:?}");
-    world.eventually("it is gone again", || !world.kernel.has(&link())).await;
+    assert!(
+        matches!(provisioned, Ok(()) | Err(ManualError::Superseded)),
+        "{provisioned:?}"
+    );
+    world
+        .eventually("it is gone again", || !world.kernel.has(&link()))
+        .await;
     world.ledger.add_user(0);
     let before = world.active(0).await;
     world.handle().remove(id(0)).await.unwrap();
     let incarnation = before.tunnels.values().next().unwrap().incarnation;
-    world.until("it is there again", |s| s.tunnels.values().any(|r| r.phase == Phase::Active && r.incarnation > incarnation)).await;
+    world
+        .until("it is there again", |s| {
+            s.tunnels
+                .values()
+                .any(|r| r.phase == Phase::Active && r.incarnation > incarnation)
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -82,8 +119,15 @@ async fn a_manual_tunnel_that_cannot_be_built_leaves_nothing_and_says_why() {
     world.converged().await;
     world.kernel.faults.lock().unwrap().fail_apply = 1;
     let error = world.handle().provision(request()).await.unwrap_err();
-    assert!(matches!(&error, ManualError::Failed(text) if !text.is_empty()), "{error:?}");
-    world.until("nothing is left", |snapshot| snapshot.tunnels.is_empty() && snapshot.converged).await;
+    assert!(
+        matches!(&error, ManualError::Failed(text) if !text.is_empty()),
+        "{error:?}"
+    );
+    world
+        .until("nothing is left", |snapshot| {
+            snapshot.tunnels.is_empty() && snapshot.converged
+        })
+        .await;
     assert!(!world.kernel.has(&link()));
     world.handle().provision(request()).await.unwrap();
 }
@@ -97,7 +141,9 @@ async fn a_manual_tunnel_does_not_outlive_the_daemon_by_more_than_a_restart() {
     world.stop(StopMode::Detach).await;
     assert!(world.kernel.has(&link()));
     world.start().await;
-    world.eventually("it is gone", || !world.kernel.has(&link())).await;
+    world
+        .eventually("it is gone", || !world.kernel.has(&link()))
+        .await;
 }
 
 #[tokio::test]
@@ -109,15 +155,27 @@ async fn an_excluded_destination_goes_and_comes_back_while_the_session_stays() {
     world.active(0).await;
     await_routes(&world, &["10.10.0.0/16"]).await;
     let dials = world.peers.dials.load(std::sync::atomic::Ordering::SeqCst);
-    world.handle().exclude(Ok(Exclusion::of(["10.10.0.0", "10.20.0.0"]).unwrap()));
+    world
+        .handle()
+        .exclude(Ok(Exclusion::of(["10.10.0.0", "10.20.0.0"]).unwrap()));
     await_routes(&world, &[]).await;
     world.handle().exclude(Err("it is nonsense".to_owned()));
-    let snapshot = world.until("the reason shows", |snapshot| snapshot.exclusion.error.is_some()).await;
+    let snapshot = world
+        .until("the reason shows", |snapshot| snapshot.exclusion.error.is_some())
+        .await;
     assert_eq!(snapshot.exclusion.list.len(), 2, "the last good one holds");
     world.handle().exclude(Ok(Exclusion::default()));
     await_routes(&world, &["10.10.0.0/16", "10.20.0.0/16"]).await;
-    assert_eq!(world.peers.dials.load(std::sync::atomic::Ordering::SeqCst), dials, "the session stayed");
-    let snapshot = world.until("the reason is gone", |snapshot| snapshot.exclusion.error.is_none()).await;
+    assert_eq!(
+        world.peers.dials.load(std::sync::atomic::Ordering::SeqCst),
+        dials,
+        "the session stayed"
+    );
+    let snapshot = world
+        .until("the reason is gone", |snapshot| {
+            snapshot.exclusion.error.is_none()
+        })
+        .await;
     assert_eq!(snapshot.events.get("exclusion_held"), Some(&1));
 }
 

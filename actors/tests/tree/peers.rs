@@ -54,12 +54,14 @@ impl Peers {
 
     /// Breaks all connections.
     pub fn kill(&self) {
-        self.kill.send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, None));
+        self.kill
+            .send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, None));
     }
 
     /// Ends all sessions, and says why.
     pub fn end(&self, why: Notification) {
-        self.kill.send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, Some(why)));
+        self.kill
+            .send_modify(|(kills, words)| (*kills, *words) = (*kills + 1, Some(why)));
     }
 
     /// Announces this one as well, from the next session on.
@@ -70,7 +72,12 @@ impl Peers {
 
 #[async_trait]
 impl Dialer for Peers {
-    async fn dial(&self, local: SocketAddrV4, peer: SocketAddrV4, _password: Option<&Password>) -> io::Result<Box<dyn Stream>> {
+    async fn dial(
+        &self,
+        local: SocketAddrV4,
+        peer: SocketAddrV4,
+        _password: Option<&Password>,
+    ) -> io::Result<Box<dyn Stream>> {
         self.dials.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::ConnectionRefused.into());
@@ -83,7 +90,10 @@ impl Dialer for Peers {
             peer_asn: Asn(65_000),
             advertise: self.routes.lock().unwrap().clone(),
             install: None,
-            policy: ImportPolicy { max_prefixes: 10, protected: BTreeSet::new() },
+            policy: ImportPolicy {
+                max_prefixes: 10,
+                protected: BTreeSet::new(),
+            },
         };
         let (kill, ceased, open) = (self.kill.subscribe(), self.ceased.clone(), self.open.clone());
         let flood = self.flood.clone();
@@ -136,7 +146,11 @@ async fn play(
                     }
                 }
                 Output::Status(SessionStatus::Down, _) => {}
-                Output::Status(..) | Output::Routes { .. } | Output::Synced | Output::Closed | Output::Standing(_) => {}
+                Output::Status(..)
+                | Output::Routes { .. }
+                | Output::Synced
+                | Output::Closed
+                | Output::Standing(_) => {}
             }
         }
         outputs = further;
@@ -172,5 +186,8 @@ fn flooded(n: usize) -> Ipv4Net {
 }
 
 fn saw_cease(session: &Session) -> bool {
-    session.standing().last_received.is_some_and(|received| received.what.code == 6)
+    session
+        .standing()
+        .last_received
+        .is_some_and(|received| received.what.code == 6)
 }

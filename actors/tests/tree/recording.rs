@@ -15,13 +15,19 @@ const PASSWORD: &str = "hunter2hunter2";
 
 fn play(recording: &[u8]) -> Result<Outcome, Failure> {
     let mut player = player();
-    let lines = recording.strip_suffix(b"\n").expect("its last line is whole").split(|byte| *byte == b'\n');
+    let lines = recording
+        .strip_suffix(b"\n")
+        .expect("its last line is whole")
+        .split(|byte| *byte == b'\n');
     lines.map(|line| player.play(line)).collect::<Result<(), _>>()?;
     Ok(player.outcome().clone())
 }
 
 fn records(mut world: World, file: &Path, bytes: u64) -> World {
-    world.settings.record = Some(RecordSettings { file: file.to_owned(), bytes });
+    world.settings.record = Some(RecordSettings {
+        file: file.to_owned(),
+        bytes,
+    });
     world
 }
 
@@ -29,16 +35,35 @@ fn records(mut world: World, file: &Path, bytes: u64) -> World {
 async fn live(world: &mut World) {
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.kernel.meddle(&link(), |model| model.delete_link(&link()));
-    world.until("it was mended", |snapshot| snapshot.tunnels.get(&id(0)).is_some_and(|report| report.repairs > 0)).await;
+    world
+        .until("it was mended", |snapshot| {
+            snapshot
+                .tunnels
+                .get(&id(0))
+                .is_some_and(|report| report.repairs > 0)
+        })
+        .await;
     world.active(0).await;
     world.kernel.faults.lock().unwrap().panic_on_link = Some((link(), 1));
-    world.kernel.meddle(&link(), |model| model.set_mtu(&link(), 1_476));
-    world.until("it was started again", |snapshot| snapshot.restarts.get("provisioner") == Some(&1)).await;
+    world
+        .kernel
+        .meddle(&link(), |model| model.set_mtu(&link(), 1_476));
+    world
+        .until("it was started again", |snapshot| {
+            snapshot.restarts.get("provisioner") == Some(&1)
+        })
+        .await;
     world.active(0).await;
     world.kernel.faults.lock().unwrap().panic_on_all = 1;
-    world.until("and so was the reconciler", |snapshot| snapshot.restarts.get("reconciler") == Some(&1)).await;
+    world
+        .until("and so was the reconciler", |snapshot| {
+            snapshot.restarts.get("reconciler") == Some(&1)
+        })
+        .await;
     world.converged().await;
     world.ledger.set_status(0, UserStatus::Banned);
     world.gone(0).await;
@@ -63,7 +88,10 @@ async fn a_recorded_life_of_a_daemon_is_done_again_with_the_same_effects_and_tab
     let outcome = play(&recording).unwrap_or_else(|failure| panic!("{failure}"));
     assert!(outcome.table_compared && outcome.only_read == 0, "{outcome:?}");
     // The reconciler and the provisioner twice each, their sessions, and the polling of the ledger.
-    assert!(outcome.machines >= 7 && outcome.inputs > 40 && outcome.steps > 40, "{outcome:?}");
+    assert!(
+        outcome.machines >= 7 && outcome.inputs > 40 && outcome.steps > 40,
+        "{outcome:?}"
+    );
     assert_eq!(outcome.over.as_deref(), Some("the daemon stopped"));
     assert!(!String::from_utf8_lossy(&recording).contains(PASSWORD));
 }
@@ -72,17 +100,39 @@ async fn a_recorded_life_of_a_daemon_is_done_again_with_the_same_effects_and_tab
 async fn one_input_that_is_altered_shows_at_the_first_line_that_follows_from_it() {
     let text = String::from_utf8(recorded().await).unwrap();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let up = |line: &String| line.starts_with("{\"input\"") && line.contains("\"Status\":[\"BGP Session Up\"");
-    let altered = lines.iter().position(up).expect("a provisioner is told that its session is up");
+    let up =
+        |line: &String| line.starts_with("{\"input\"") && line.contains("\"Status\":[\"BGP Session Up\"");
+    let altered = lines
+        .iter()
+        .position(up)
+        .expect("a provisioner is told that its session is up");
     lines[altered] = lines[altered].replace("BGP Session Up", "BGP Session Down");
-    let (number, _) = lines[altered]["{\"input\":{\"machine\":".len()..].split_once(',').unwrap();
+    let (number, _) = lines[altered]["{\"input\":{\"machine\":".len()..]
+        .split_once(',')
+        .unwrap();
     let effects = format!("{{\"effects\":{{\"machine\":{number},");
-    let follows = altered + lines[altered..].iter().position(|line| line.starts_with(&effects)).expect("it led to something");
-    let Err(Failure::Differs { line, whose, recorded, replayed }) = play(format!("{}\n", lines.join("\n")).as_bytes()) else {
+    let follows = altered
+        + lines[altered..]
+            .iter()
+            .position(|line| line.starts_with(&effects))
+            .expect("it led to something");
+    let Err(Failure::Differs {
+        line,
+        whose,
+        recorded,
+        replayed,
+    }) = play(format!("{}\n", lines.join("\n")).as_bytes())
+    else {
         panic!("it differs")
     };
-    assert_eq!((line, whose), (follows as u64 + 1, format!("lifecycle of {}", id(0))));
-    assert!(recorded != replayed && recorded.contains("BGP Session Up"), "{recorded}\n{replayed}");
+    assert_eq!(
+        (line, whose),
+        (follows as u64 + 1, format!("lifecycle of {}", id(0)))
+    );
+    assert!(
+        recorded != replayed && recorded.contains("BGP Session Up"),
+        "{recorded}\n{replayed}"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +151,14 @@ async fn each_part_of_a_long_recording_can_be_done_again_by_itself() {
             let link = gateway_link(number);
             let before = world.kernel.index(&link);
             world.kernel.meddle(&link, |model| model.delete_link(&link));
-            world.eventually("it is back", || world.kernel.index(&link).is_some_and(|index| Some(index) != before)).await;
+            world
+                .eventually("it is back", || {
+                    world
+                        .kernel
+                        .index(&link)
+                        .is_some_and(|index| Some(index) != before)
+                })
+                .await;
         }
     }
     world.converged().await;
@@ -110,9 +167,17 @@ async fn each_part_of_a_long_recording_can_be_done_again_by_itself() {
     let older = std::fs::read(directory.path().join("recording.1")).expect("it did not fit into one file");
     for recording in [&older, &newer, &[&*older, &*newer].concat()] {
         let outcome = play(recording).unwrap_or_else(|failure| panic!("{failure}"));
-        assert!(outcome.machines > 0 && outcome.inputs > 0 && outcome.only_read == 0, "{outcome:?}");
+        assert!(
+            outcome.machines > 0 && outcome.inputs > 0 && outcome.only_read == 0,
+            "{outcome:?}"
+        );
     }
-    assert!(newer.len() <= 512 << 10 && older.len() <= 512 << 10, "{} and {}", newer.len(), older.len());
+    assert!(
+        newer.len() <= 512 << 10 && older.len() <= 512 << 10,
+        "{} and {}",
+        newer.len(),
+        older.len()
+    );
 }
 
 #[tokio::test]
@@ -122,5 +187,8 @@ async fn what_happened_last_is_in_memory_and_can_be_done_again() {
     world.active(0).await;
     world.converged().await;
     let outcome = play(&world.handle().recording()).unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(outcome.inputs > 10 && outcome.only_read == 0 && outcome.steps > 10, "{outcome:?}");
+    assert!(
+        outcome.inputs > 10 && outcome.only_read == 0 && outcome.steps > 10,
+        "{outcome:?}"
+    );
 }

@@ -26,18 +26,36 @@ async fn a_provisioner_that_panics_is_started_again_adopts_its_link_and_its_neig
         world.active(number).await;
     }
     let index = world.kernel.index(&gateway_link(2));
-    let since: Vec<_> = [1, 3, 4].map(|number| world.handle().snapshot().tunnels[&id(number)].since).to_vec();
+    let since: Vec<_> = [1, 3, 4]
+        .map(|number| world.handle().snapshot().tunnels[&id(number)].since)
+        .to_vec();
     let changes = world.kernel.changes.lock().unwrap().len();
     world.kernel.faults.lock().unwrap().panic_on_link = Some((gateway_link(2), 2));
     // A look at the link is all that is needed to run into the panic.
-    world.kernel.meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
-    let snapshot = world.until("it was started again twice", |snapshot| snapshot.restarts.get("provisioner") == Some(&2)).await;
+    world
+        .kernel
+        .meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
+    let snapshot = world
+        .until("it was started again twice", |snapshot| {
+            snapshot.restarts.get("provisioner") == Some(&2)
+        })
+        .await;
     assert!(snapshot.restarts.get("reconciler").is_none() && snapshot.restarts.get("tunnels").is_none());
     world.active(2).await;
     world.converged().await;
-    assert_eq!(world.kernel.index(&gateway_link(2)), index, "the link is the same one");
-    assert_eq!(world.kernel.changes.lock().unwrap().len(), changes, "nothing was changed");
-    let after: Vec<_> = [1, 3, 4].map(|number| world.handle().snapshot().tunnels[&id(number)].since).to_vec();
+    assert_eq!(
+        world.kernel.index(&gateway_link(2)),
+        index,
+        "the link is the same one"
+    );
+    assert_eq!(
+        world.kernel.changes.lock().unwrap().len(),
+        changes,
+        "nothing was changed"
+    );
+    let after: Vec<_> = [1, 3, 4]
+        .map(|number| world.handle().snapshot().tunnels[&id(number)].since)
+        .to_vec();
     assert_eq!(since, after);
 }
 
@@ -46,16 +64,34 @@ async fn a_provisioner_that_is_started_again_has_a_session_again() {
     let world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     let index = world.kernel.index(&link());
     world.kernel.faults.lock().unwrap().panic_on_link = Some((link(), 1));
-    world.kernel.meddle(&link(), |model| model.set_mtu(&link(), 1_476));
-    world.until("it was started again", |snapshot| snapshot.restarts.get("provisioner") == Some(&1)).await;
-    world.eventually("there is a second session", || world.peers.dials.load(Ordering::SeqCst) == 2).await;
+    world
+        .kernel
+        .meddle(&link(), |model| model.set_mtu(&link(), 1_476));
+    world
+        .until("it was started again", |snapshot| {
+            snapshot.restarts.get("provisioner") == Some(&1)
+        })
+        .await;
+    world
+        .eventually("there is a second session", || {
+            world.peers.dials.load(Ordering::SeqCst) == 2
+        })
+        .await;
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     assert_eq!(world.kernel.index(&link()), index);
-    world.eventually("one connection is open", || world.peers.open.load(Ordering::SeqCst) == 1).await;
+    world
+        .eventually("one connection is open", || {
+            world.peers.open.load(Ordering::SeqCst) == 1
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -63,16 +99,29 @@ async fn a_reconciler_that_panics_is_started_again_and_touches_no_tunnel() {
     let world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.converged().await;
-    let (index, changes) = (world.kernel.index(&link()), world.kernel.changes.lock().unwrap().len());
+    let (index, changes) = (
+        world.kernel.index(&link()),
+        world.kernel.changes.lock().unwrap().len(),
+    );
     world.kernel.faults.lock().unwrap().panic_on_all = 2;
     // Lost notices make it look at everything.
     world.kernel.drop_listeners();
-    world.until("it was started again twice", |snapshot| snapshot.restarts.get("reconciler") == Some(&2)).await;
+    world
+        .until("it was started again twice", |snapshot| {
+            snapshot.restarts.get("reconciler") == Some(&2)
+        })
+        .await;
     world.converged().await;
     assert_eq!(world.kernel.index(&link()), index);
-    assert_eq!(world.kernel.changes.lock().unwrap().len(), changes, "nothing was changed");
+    assert_eq!(
+        world.kernel.changes.lock().unwrap().len(),
+        changes,
+        "nothing was changed"
+    );
     assert_eq!(world.peers.dials.load(Ordering::SeqCst), 1, "the session stayed");
     // It works: it sees what happens next.
     world.handle().set_enabled(false).await.unwrap();
@@ -86,14 +135,25 @@ async fn a_watcher_that_panics_keeps_the_last_good_view() {
     world.active(0).await;
     let view = world.handle().snapshot().view.clone().unwrap();
     world.ledger.answer(Answer::Panic);
-    let snapshot = world.until("it was started again", |snapshot| snapshot.restarts.get("ledger_watcher") >= Some(&2)).await;
+    let snapshot = world
+        .until("it was started again", |snapshot| {
+            snapshot.restarts.get("ledger_watcher") >= Some(&2)
+        })
+        .await;
     assert_eq!(snapshot.view.as_deref(), Some(&*view));
     world.ledger.answer(Answer::View);
     world.ledger.add_user(1);
     let slot = view.slot;
-    world.until("it reads on", |snapshot| snapshot.view.as_ref().is_some_and(|view| view.slot > slot)).await;
+    world
+        .until("it reads on", |snapshot| {
+            snapshot.view.as_ref().is_some_and(|view| view.slot > slot)
+        })
+        .await;
     assert_eq!(phase(&world.handle().snapshot(), 0), Some(Phase::Active));
-    assert_eq!(world.handle().snapshot().tunnels[&id(0)].session, SessionStatus::Up);
+    assert_eq!(
+        world.handle().snapshot().tunnels[&id(0)].session,
+        SessionStatus::Up
+    );
 }
 
 #[tokio::test]
@@ -105,7 +165,10 @@ async fn a_storm_of_restarts_ends_the_daemon_with_an_error_and_leaves_the_tunnel
     world.active(0).await;
     world.ledger.answer(Answer::Panic);
     let reason = world.ended().await;
-    assert!(matches!(&reason, ExitReason::Escalated { actor, .. } if actor == "ledger_watcher"), "{reason:?}");
+    assert!(
+        matches!(&reason, ExitReason::Escalated { actor, .. } if actor == "ledger_watcher"),
+        "{reason:?}"
+    );
     assert_eq!(reason.exit_code(), 1);
     assert!(!world.handle().progress(), "the watchdog is not fed");
     assert!(world.kernel.has(&link()));
@@ -120,7 +183,14 @@ async fn one_tunnel_that_always_fails_neither_ends_the_daemon_nor_disturbs_the_o
     world.ledger.add_user(1);
     world.ledger.add_user(2);
     world.active(2).await;
-    world.until("it fails and fails", |snapshot| snapshot.restarts.get("provisioner").is_some_and(|count| *count >= 4)).await;
+    world
+        .until("it fails and fails", |snapshot| {
+            snapshot
+                .restarts
+                .get("provisioner")
+                .is_some_and(|count| *count >= 4)
+        })
+        .await;
     assert_eq!(phase(&world.handle().snapshot(), 2), Some(Phase::Active));
     assert!(world.handle().progress());
     world.kernel.faults.lock().unwrap().panic_on_link = None;
@@ -135,7 +205,10 @@ async fn a_storm_of_provisioners_ends_the_daemon() {
     world.kernel.faults.lock().unwrap().panic_on_link = Some((gateway_link(1), u32::MAX));
     world.ledger.add_user(1);
     let reason = world.ended().await;
-    assert!(matches!(&reason, ExitReason::Escalated { actor, .. } if actor == "provisioner"), "{reason:?}");
+    assert!(
+        matches!(&reason, ExitReason::Escalated { actor, .. } if actor == "provisioner"),
+        "{reason:?}"
+    );
 }
 
 #[tokio::test]
@@ -160,9 +233,15 @@ async fn a_service_of_the_shell_is_started_again_and_stopped_first() {
             })
         }),
     );
-    world.eventually("it runs", || running.load(Ordering::SeqCst) == 1).await;
+    world
+        .eventually("it runs", || running.load(Ordering::SeqCst) == 1)
+        .await;
     assert_eq!(starts.load(Ordering::SeqCst), 3);
-    let snapshot = world.until("it counts", |snapshot| snapshot.restarts.get("service") == Some(&2)).await;
+    let snapshot = world
+        .until("it counts", |snapshot| {
+            snapshot.restarts.get("service") == Some(&2)
+        })
+        .await;
     assert!(snapshot.events.contains_key("actor_restarted"));
     assert_eq!(world.stop(StopMode::Detach).await.exit_code(), 0);
     assert_eq!(running.load(Ordering::SeqCst), 0);

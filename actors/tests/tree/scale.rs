@@ -16,11 +16,19 @@ const TUNNELS: u16 = 1_000;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tunnels_come_up_at_once_and_go_at_once() {
     let world = World::gateway();
-    world.ledger.edit(|view| view.users = (1..=TUNNELS).map(|number| (user_key(number), user(number))).collect());
+    world.ledger.edit(|view| {
+        view.users = (1..=TUNNELS)
+            .map(|number| (user_key(number), user(number)))
+            .collect()
+    });
     let started = Instant::now();
     let mut world = world.enabled().await;
     let all_active = |snapshot: &warren_actors::Snapshot| {
-        snapshot.tunnels.len() == usize::from(TUNNELS) && snapshot.tunnels.values().all(|report| report.phase == Phase::Active)
+        snapshot.tunnels.len() == usize::from(TUNNELS)
+            && snapshot
+                .tunnels
+                .values()
+                .all(|report| report.phase == Phase::Active)
     };
     world.until("all tunnels are active", all_active).await;
     let up = started.elapsed();
@@ -41,8 +49,14 @@ async fn status_is_read_without_waiting_for_an_actor_that_hangs() {
     let world = World::gateway();
     world.kernel.faults.lock().unwrap().latency = Duration::from_secs(3_600);
     let world = world.enabled().await;
-    world.ledger.edit(|view| view.users = (1..=100).map(|number| (user_key(number), user(number))).collect());
-    world.until("the view is in force", |snapshot| snapshot.view.as_ref().is_some_and(|view| view.users.len() == 100)).await;
+    world
+        .ledger
+        .edit(|view| view.users = (1..=100).map(|number| (user_key(number), user(number))).collect());
+    world
+        .until("the view is in force", |snapshot| {
+            snapshot.view.as_ref().is_some_and(|view| view.users.len() == 100)
+        })
+        .await;
     let reads = async {
         for _ in 0..1_000 {
             assert!(world.handle().snapshot().switch.is_on());

@@ -21,32 +21,73 @@ async fn what_a_peer_sent_and_was_not_taken_and_why_it_ended_the_session_are_tol
     world.active(0).await;
     let refused = |reason| {
         move |snapshot: &warren_actors::Snapshot| {
-            snapshot.sessions.get(&id(0)).is_some_and(|standing| standing.refused.contains_key(&reason))
+            snapshot
+                .sessions
+                .get(&id(0))
+                .is_some_and(|standing| standing.refused.contains_key(&reason))
         }
     };
-    let snapshot = world.until("the default route is refused", refused(RouteRefusal::DefaultRoute)).await;
+    let snapshot = world
+        .until(
+            "the default route is refused",
+            refused(RouteRefusal::DefaultRoute),
+        )
+        .await;
     let standing = &snapshot.sessions[&id(0)];
     let default: Ipv4Net = "0.0.0.0/0".parse().unwrap();
     assert_eq!(
-        (standing.refused[&RouteRefusal::DefaultRoute].count, &standing.refused[&RouteRefusal::DefaultRoute].latest),
+        (
+            standing.refused[&RouteRefusal::DefaultRoute].count,
+            &standing.refused[&RouteRefusal::DefaultRoute].latest
+        ),
         (1, &vec![default])
     );
     let snapshot = world
         .until("what was sent is counted", |snapshot| {
             let standing = &snapshot.sessions[&id(0)];
-            (standing.prefixes, standing.state) == (2, BgpState::Established) && standing.counters.updates_in >= 1
+            (standing.prefixes, standing.state) == (2, BgpState::Established)
+                && standing.counters.updates_in >= 1
         })
         .await;
     assert_eq!(snapshot.sessions[&id(0)].last_notification(), None);
 
-    world.peers.end(Notification { code: 6, subcode: 1, data: vec![] });
+    world.peers.end(Notification {
+        code: 6,
+        subcode: 1,
+        data: vec![],
+    });
     let standing_of = |snapshot: &warren_actors::Snapshot| snapshot.sessions[&id(0)].clone();
-    let snapshot = world.until("the NOTIFICATION is told", |snapshot| standing_of(snapshot).last_received.is_some()).await;
-    let (last, is_theirs) = (standing_of(&snapshot).last_notification().map(|(last, theirs)| (last.to_string(), theirs))).unwrap();
-    assert_eq!((last.as_str(), is_theirs), ("Cease / Maximum Number of Prefixes Reached", true));
-    world.until("the session comes back", |snapshot| standing_of(snapshot).counters.established == 2).await;
-    let snapshot = world.until("and is up", |snapshot| snapshot.tunnels[&id(0)].session == SessionStatus::Up).await;
-    assert_eq!(standing_of(&snapshot).last_received.as_ref().map(|last| last.what.subcode), Some(1), "what came last is still told");
+    let snapshot = world
+        .until("the NOTIFICATION is told", |snapshot| {
+            standing_of(snapshot).last_received.is_some()
+        })
+        .await;
+    let (last, is_theirs) = (standing_of(&snapshot)
+        .last_notification()
+        .map(|(last, theirs)| (last.to_string(), theirs)))
+    .unwrap();
+    assert_eq!(
+        (last.as_str(), is_theirs),
+        ("Cease / Maximum Number of Prefixes Reached", true)
+    );
+    world
+        .until("the session comes back", |snapshot| {
+            standing_of(snapshot).counters.established == 2
+        })
+        .await;
+    let snapshot = world
+        .until("and is up", |snapshot| {
+            snapshot.tunnels[&id(0)].session == SessionStatus::Up
+        })
+        .await;
+    assert_eq!(
+        standing_of(&snapshot)
+            .last_received
+            .as_ref()
+            .map(|last| last.what.subcode),
+        Some(1),
+        "what came last is still told"
+    );
 
     world.handle().set_enabled(false).await.unwrap();
     let snapshot = world.gone(0).await;
@@ -62,17 +103,40 @@ async fn multicast_services_tell_their_groups_and_that_nothing_leaves_where_ther
     let group = Pubkey([77; 32]);
     let address = [233, 84, 178, 1].into();
     world.ledger.edit(|view| {
-        view.groups.insert(group, MulticastGroup { code: "mg".to_owned(), multicast_ip: address, max_bandwidth: 1, status: 1 });
-        let subscriber =
-            warren_state::view::User { kind: Ok(ServiceKind::Multicast), dz_ip: CLIENT_IP, subscribers: vec![group], ..user(0) };
+        view.groups.insert(
+            group,
+            MulticastGroup {
+                code: "mg".to_owned(),
+                multicast_ip: address,
+                max_bandwidth: 1,
+                status: 1,
+            },
+        );
+        let subscriber = warren_state::view::User {
+            kind: Ok(ServiceKind::Multicast),
+            dz_ip: CLIENT_IP,
+            subscribers: vec![group],
+            ..user(0)
+        };
         view.users.insert(user_key(0), subscriber);
     });
     // The kernel in memory has the link, and the host has not.
-    let failing = |snapshot: &warren_actors::Snapshot| snapshot.multicast.get(&id(0)).is_some_and(|standing| standing.failing.is_some());
+    let failing = |snapshot: &warren_actors::Snapshot| {
+        snapshot
+            .multicast
+            .get(&id(0))
+            .is_some_and(|standing| standing.failing.is_some())
+    };
     let snapshot = world.until("it is told why nothing leaves", failing).await;
     let standing = &snapshot.multicast[&id(0)];
-    assert_eq!((standing.joined.count, &standing.joined.first), (1, &vec![address]));
-    assert!(standing.last_said.is_some() && standing.counters.unsent > 0, "{standing:?}");
+    assert_eq!(
+        (standing.joined.count, &standing.joined.first),
+        (1, &vec![address])
+    );
+    assert!(
+        standing.last_said.is_some() && standing.counters.unsent > 0,
+        "{standing:?}"
+    );
     world.handle().set_enabled(false).await.unwrap();
     assert!(world.gone(0).await.multicast.is_empty());
 }

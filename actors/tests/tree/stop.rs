@@ -11,10 +11,18 @@ async fn a_detach_leaves_every_tunnel_as_it_is_and_says_no_goodbye() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     world.active(0).await;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     let before = world.kernel.model().observed().clone();
     let reason = world.stop(StopMode::Detach).await;
-    assert_eq!(reason, ExitReason::Stopped { mode: StopMode::Detach, complete: true });
+    assert_eq!(
+        reason,
+        ExitReason::Stopped {
+            mode: StopMode::Detach,
+            complete: true
+        }
+    );
     assert_eq!(*world.kernel.model().observed(), before);
     while world.peers.open.load(Ordering::SeqCst) > 0 {
         tokio::task::yield_now().await;
@@ -27,15 +35,28 @@ async fn the_next_start_adopts_what_a_detach_left() {
     let mut world = World::client().enabled().await;
     world.ledger.add_user(0);
     let incarnation = world.active(0).await.tunnels[&id(0)].incarnation;
-    world.eventually("its routes are there", || world.kernel.routes(&link()) == 2).await;
+    world
+        .eventually("its routes are there", || world.kernel.routes(&link()) == 2)
+        .await;
     world.stop(StopMode::Detach).await;
-    let (before, changes) = (world.kernel.model().observed().clone(), world.kernel.changes.lock().unwrap().len());
+    let (before, changes) = (
+        world.kernel.model().observed().clone(),
+        world.kernel.changes.lock().unwrap().len(),
+    );
     world.start().await;
     let snapshot = world.active(0).await;
     world.converged().await;
-    assert_eq!(snapshot.tunnels[&id(0)].incarnation, incarnation, "an adopted link keeps its incarnation");
+    assert_eq!(
+        snapshot.tunnels[&id(0)].incarnation,
+        incarnation,
+        "an adopted link keeps its incarnation"
+    );
     assert_eq!(*world.kernel.model().observed(), before);
-    assert_eq!(world.kernel.changes.lock().unwrap().len(), changes, "nothing was changed");
+    assert_eq!(
+        world.kernel.changes.lock().unwrap().len(),
+        changes,
+        "nothing was changed"
+    );
     assert!(world.handle().snapshot().events.contains_key("adopted"));
 }
 
@@ -45,7 +66,13 @@ async fn a_stop_for_good_takes_every_tunnel_down_with_a_cease() {
     world.ledger.add_user(0);
     world.active(0).await;
     let reason = world.stop(StopMode::Remove).await;
-    assert_eq!(reason, ExitReason::Stopped { mode: StopMode::Remove, complete: true });
+    assert_eq!(
+        reason,
+        ExitReason::Stopped {
+            mode: StopMode::Remove,
+            complete: true
+        }
+    );
     assert_eq!(world.kernel.ours(), 0);
     assert_eq!(world.peers.ceased.load(Ordering::SeqCst), 1);
 }
@@ -59,7 +86,13 @@ async fn a_stop_that_cannot_take_everything_down_ends_in_time_and_says_so() {
     world.active(1).await;
     world.kernel.faults.lock().unwrap().hang_removals = true;
     let reason = world.stop(StopMode::Remove).await;
-    assert_eq!(reason, ExitReason::Stopped { mode: StopMode::Remove, complete: false });
+    assert_eq!(
+        reason,
+        ExitReason::Stopped {
+            mode: StopMode::Remove,
+            complete: false
+        }
+    );
     assert_eq!(reason.exit_code(), 1);
     assert!(world.kernel.has(&gateway_link(1)));
 }

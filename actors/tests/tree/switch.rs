@@ -31,7 +31,9 @@ async fn disable_works_while_the_ledger_is_down() {
     world.ledger.add_user(0);
     world.active(0).await;
     world.ledger.answer(Answer::Failure);
-    world.until("the view is held", |snapshot| snapshot.held.is_some()).await;
+    world
+        .until("the view is held", |snapshot| snapshot.held.is_some())
+        .await;
     world.handle().set_enabled(false).await.unwrap();
     world.gone(0).await;
     assert!(!world.kernel.has(&link()));
@@ -63,7 +65,9 @@ async fn a_tunnel_that_was_left_behind_is_taken_down_when_the_switch_is_off() {
     store.set_enabled(false).unwrap();
     drop(store);
     world.start().await;
-    world.eventually("it is gone", || !world.kernel.has(&link())).await;
+    world
+        .eventually("it is gone", || !world.kernel.has(&link()))
+        .await;
 }
 
 /// Calls come from several tasks at random moments. Whatever was acknowledged last is what holds, on disk and live.
@@ -74,7 +78,9 @@ async fn the_last_acknowledged_switch_wins_on_disk_and_live_alike() {
     world.start().await;
     let mut random = SplitMix64::new(7);
     for round in 0..100_u32 {
-        let calls: Vec<bool> = (0..2 + random.next_u64() % 4).map(|_| random.next_u64() % 2 == 0).collect();
+        let calls: Vec<bool> = (0..2 + random.next_u64() % 4)
+            .map(|_| random.next_u64() % 2 == 0)
+            .collect();
         let order = std::sync::Arc::new(std::sync::Mutex::new(None));
         let mut tasks = Vec::new();
         for enabled in calls {
@@ -96,9 +102,20 @@ async fn the_last_acknowledged_switch_wins_on_disk_and_live_alike() {
         }
         world.converged().await;
         let snapshot = world.handle().snapshot();
-        assert!(round % 2 == 1 || snapshot.switch == Switch::from(last), "round {round}");
-        assert_eq!(world.kernel.has(&link()), snapshot.switch.is_on(), "round {round}: {snapshot:#?}");
-        assert_eq!(phase(&snapshot, 0).is_some(), snapshot.switch.is_on(), "round {round}");
+        assert!(
+            round % 2 == 1 || snapshot.switch == Switch::from(last),
+            "round {round}"
+        );
+        assert_eq!(
+            world.kernel.has(&link()),
+            snapshot.switch.is_on(),
+            "round {round}: {snapshot:#?}"
+        );
+        assert_eq!(
+            phase(&snapshot, 0).is_some(),
+            snapshot.switch.is_on(),
+            "round {round}"
+        );
     }
     world.handle().set_enabled(true).await.unwrap();
     let snapshot = world.active(0).await;

@@ -35,7 +35,9 @@ impl Follower {
                     replica.fold(&step);
                     at = step.sequence;
                     steps_read += 1;
-                    if let Some(Event::PhaseChanged { tunnel, to, .. }) = step.told.as_ref().map(|told| &told.event) {
+                    if let Some(Event::PhaseChanged { tunnel, to, .. }) =
+                        step.told.as_ref().map(|told| &told.event)
+                    {
                         phases.insert(*tunnel, *to);
                     }
                 }
@@ -59,15 +61,24 @@ impl Follower {
 /// Whoever has read that a tunnel entered a phase finds it there.
 fn tells_the_state(tables: &Tables, phases: &BTreeMap<TunnelId, Phase>) {
     for (id, phase) in phases {
-        let is = tables.tunnels.get(id).map_or(Phase::Removed, |report| report.phase);
-        assert!(is == *phase || is == Phase::Removed, "{id:?} entered {phase:?}, and is {is:?}");
+        let is = tables
+            .tunnels
+            .get(id)
+            .map_or(Phase::Removed, |report| report.phase);
+        assert!(
+            is == *phase || is == Phase::Removed,
+            "{id:?} entered {phase:?}, and is {is:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunnels_come_and_go() {
     let world = World::gateway().enabled().await;
-    let followers = [Follower::of(&world, Duration::ZERO), Follower::of(&world, Duration::from_millis(20))];
+    let followers = [
+        Follower::of(&world, Duration::ZERO),
+        Follower::of(&world, Duration::from_millis(20)),
+    ];
     for number in 1..=4 {
         world.ledger.add_user(number);
     }
@@ -75,19 +86,39 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
         world.active(number).await;
     }
     world.kernel.faults.lock().unwrap().panic_on_link = Some((gateway_link(2), 2));
-    world.kernel.meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
-    world.until("its provisioner failed twice", |snapshot| snapshot.restarts.get("provisioner") == Some(&2)).await;
+    world
+        .kernel
+        .meddle(&gateway_link(2), |model| model.set_mtu(&gateway_link(2), 1_476));
+    world
+        .until("its provisioner failed twice", |snapshot| {
+            snapshot.restarts.get("provisioner") == Some(&2)
+        })
+        .await;
     world.active(2).await;
     let restarts = |number| {
         let recent = world.handle().recent(id(number), 100);
-        assert!(recent.is_sorted_by(|newer, older| newer.sequence > older.sequence), "{recent:?}");
-        recent.iter().filter(|told| matches!(told.event, Event::ActorRestarted { .. })).count()
+        assert!(
+            recent.is_sorted_by(|newer, older| newer.sequence > older.sequence),
+            "{recent:?}"
+        );
+        recent
+            .iter()
+            .filter(|told| matches!(told.event, Event::ActorRestarted { .. }))
+            .count()
     };
-    assert_eq!([1, 2, 3, 4].map(restarts), [0, 2, 0, 0], "a restart belongs to its tunnel");
+    assert_eq!(
+        [1, 2, 3, 4].map(restarts),
+        [0, 2, 0, 0],
+        "a restart belongs to its tunnel"
+    );
     assert_eq!(world.handle().recent(id(2), 1).len(), 1);
     world.kernel.faults.lock().unwrap().panic_on_all = 1;
     world.kernel.drop_listeners();
-    world.until("the reconciler failed", |snapshot| snapshot.restarts.get("reconciler") == Some(&1)).await;
+    world
+        .until("the reconciler failed", |snapshot| {
+            snapshot.restarts.get("reconciler") == Some(&1)
+        })
+        .await;
     world.converged().await;
     world.handle().set_enabled(false).await.unwrap();
     for number in 1..=4 {
@@ -100,6 +131,9 @@ async fn every_step_folded_gives_what_the_daemon_has_while_actors_fail_and_tunne
         read.push(follower.end().await);
     }
     let (now, tables, _) = world.handle().read_since(Sequence(0));
-    assert!(read.iter().all(|steps| *steps > 30 && (*steps as u64) <= now.0), "{read:?} {now:?}");
+    assert!(
+        read.iter().all(|steps| *steps > 30 && (*steps as u64) <= now.0),
+        "{read:?} {now:?}"
+    );
     assert!(tables.tunnels.contains_key(&id(3)) && tables.restarts.get("provisioner") == Some(&2));
 }

@@ -28,7 +28,10 @@ pub struct World {
 impl World {
     /// The client's end, with its address configured, not started yet.
     pub fn client() -> Self {
-        let settings = ClientSettings { client_ip: Some(CLIENT_IP), ..ClientSettings::default() };
+        let settings = ClientSettings {
+            client_ip: Some(CLIENT_IP),
+            ..ClientSettings::default()
+        };
         Self::new(RoleSettings::Client(settings))
     }
 
@@ -62,7 +65,14 @@ impl World {
 
     pub async fn start(&mut self) {
         let (store, _opened) = self.open_store().await;
-        let handle = start(self.settings.clone(), store, self.ledger.clone(), self.kernel.clone()).await.unwrap();
+        let handle = start(
+            self.settings.clone(),
+            store,
+            self.ledger.clone(),
+            self.kernel.clone(),
+        )
+        .await
+        .unwrap();
         self.handle = Some(handle);
     }
 
@@ -97,7 +107,10 @@ impl World {
         let seen = timeout(PATIENCE, published.wait_for(|snapshot| condition(snapshot))).await;
         match seen {
             Ok(Ok(snapshot)) => snapshot.clone(),
-            Ok(Err(_)) | Err(_) => panic!("{what}: never; the last snapshot is {:#?}", self.handle().snapshot()),
+            Ok(Err(_)) | Err(_) => panic!(
+                "{what}: never; the last snapshot is {:#?}",
+                self.handle().snapshot()
+            ),
         }
     }
 
@@ -105,21 +118,33 @@ impl World {
     pub async fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
         let until = Instant::now() + PATIENCE;
         while !condition() {
-            assert!(Instant::now() < until, "{what}: never; the last snapshot is {:#?}", self.handle().snapshot());
+            assert!(
+                Instant::now() < until,
+                "{what}: never; the last snapshot is {:#?}",
+                self.handle().snapshot()
+            );
             sleep(Duration::from_millis(2)).await;
         }
     }
 
     pub async fn active(&self, number: u16) -> Arc<Snapshot> {
-        self.until("the tunnel is active", |snapshot| phase(snapshot, number) == Some(Phase::Active)).await
+        self.until("the tunnel is active", |snapshot| {
+            phase(snapshot, number) == Some(Phase::Active)
+        })
+        .await
     }
 
     pub async fn gone(&self, number: u16) -> Arc<Snapshot> {
-        self.until("the tunnel is gone", |snapshot| phase(snapshot, number).is_none()).await
+        self.until("the tunnel is gone", |snapshot| phase(snapshot, number).is_none())
+            .await
     }
 
     pub async fn converged(&self) {
-        assert!(self.handle().wait_converged(PATIENCE).await, "it converges; the last snapshot is {:#?}", self.handle().snapshot());
+        assert!(
+            self.handle().wait_converged(PATIENCE).await,
+            "it converges; the last snapshot is {:#?}",
+            self.handle().snapshot()
+        );
     }
 }
 

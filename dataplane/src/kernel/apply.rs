@@ -31,10 +31,13 @@ async fn about_link<M: LinkMaker>(core: &Arc<Core<M>>, step: &PlannedStep) -> Re
     match &step.action {
         Action::CreateLink { spec, incarnation } => link::create(core, step.tunnel, *incarnation, spec).await,
         Action::ChangeLink { spec } => link::change(core, step.tunnel, spec).await,
-        Action::DeleteLink => core.delete_link(step.tunnel, step.link.clone()).await.map(|removed| match removed {
-            Some(_) => StepOutcome::Done,
-            None => StepOutcome::AlreadySo,
-        }),
+        Action::DeleteLink => core
+            .delete_link(step.tunnel, step.link.clone())
+            .await
+            .map(|removed| match removed {
+                Some(_) => StepOutcome::Done,
+                None => StepOutcome::AlreadySo,
+            }),
         Action::DeleteRule { .. }
         | Action::DeleteRoute { .. }
         | Action::DeleteAddress { .. }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
-use warren_state::{Action, Address, Fault, FaultClass, LinkName, PlannedStep, Route, Rule, RuleSelector, StepOutcome, TunnelId};
+use warren_state::{
+    Action, Address, Fault, FaultClass, LinkName, PlannedStep, Route, Rule, RuleSelector, StepOutcome,
+    TunnelId,
+};
 
 use super::{
     connection::{Netlink, Refusal, TOGETHER},
@@ -20,8 +23,17 @@ type Outcome = Result<StepOutcome, Fault>;
 
 /// Takes steps that are about companions, in order; those of a tunnel in `failed` are passed over, and a tunnel that a
 /// failure stops joins it.
-pub async fn take(netlink: &mut Netlink, steps: &[PlannedStep], failed: &mut BTreeSet<TunnelId>) -> Vec<StepOutcome> {
-    let mut batch = Batch { netlink, links: BTreeMap::new(), over: BTreeMap::new(), tables: BTreeMap::new() };
+pub async fn take(
+    netlink: &mut Netlink,
+    steps: &[PlannedStep],
+    failed: &mut BTreeSet<TunnelId>,
+) -> Vec<StepOutcome> {
+    let mut batch = Batch {
+        netlink,
+        links: BTreeMap::new(),
+        over: BTreeMap::new(),
+        tables: BTreeMap::new(),
+    };
     let mut outcomes = Vec::with_capacity(steps.len());
     let mut rest = steps;
     while let [step, others @ ..] = rest {
@@ -47,7 +59,9 @@ pub async fn take(netlink: &mut Netlink, steps: &[PlannedStep], failed: &mut BTr
 fn puts_together(steps: &[PlannedStep]) -> Vec<(&PlannedStep, &Route)> {
     let mut destinations = BTreeSet::new();
     let puts = steps.iter().map_while(|step| {
-        let Action::PutRoute { route } = &step.action else { return None };
+        let Action::PutRoute { route } = &step.action else {
+            return None;
+        };
         let alike = step.tunnel == steps[0].tunnel && step.link == steps[0].link;
         (alike && destinations.insert((route.table, route.dst.trunc()))).then_some((step, route))
     });
@@ -68,9 +82,15 @@ impl Batch<'_> {
     async fn step(&mut self, step: &PlannedStep) -> Outcome {
         match &step.action {
             Action::AddAddress { address } => self.add_address(step, address).await,
-            Action::DeleteAddress { address } => self.delete(step, |index| requests::delete_address(index, address)).await,
+            Action::DeleteAddress { address } => {
+                self.delete(step, |index| requests::delete_address(index, address))
+                    .await
+            }
             Action::PutRoute { route } => self.put_route(step, route).await,
-            Action::DeleteRoute { route } => self.delete(step, |index| requests::delete_route(index, route)).await,
+            Action::DeleteRoute { route } => {
+                self.delete(step, |index| requests::delete_route(index, route))
+                    .await
+            }
             Action::AddRule { rule } => add_rule(self.netlink, rule).await,
             Action::DeleteRule { rule } => delete_rule(self.netlink, rule).await,
             Action::DeleteLink | Action::ChangeLink { .. } | Action::CreateLink { .. } => {
@@ -85,23 +105,36 @@ impl Batch<'_> {
         if let Some(index) = self.links.get(&key) {
             return Ok(Some(*index));
         }
-        let Some(link) = observe::find(self.netlink, &step.link).await.map_err(|refusal| refused(step, &refusal))? else { return Ok(None) };
+        let Some(link) = observe::find(self.netlink, &step.link)
+            .await
+            .map_err(|refusal| refused(step, &refusal))?
+        else {
+            return Ok(None);
+        };
         match link.mark() {
             Some(mark) if mark.tunnel == step.tunnel => {
                 self.links.insert(key, link.index);
                 Ok(Some(link.index))
             }
-            Some(mark) => Err(fault(FaultClass::Transient, step, format!("{link} belongs to the tunnel {}", mark.tunnel))),
+            Some(mark) => Err(fault(
+                FaultClass::Transient,
+                step,
+                format!("{link} belongs to the tunnel {}", mark.tunnel),
+            )),
             None => Err(fault(FaultClass::Conflict, step, format!("{link} is not ours"))),
         }
     }
 
     async fn needed_link(&mut self, step: &PlannedStep) -> Result<u32, Fault> {
-        self.link(step).await?.ok_or_else(|| fault(FaultClass::Gone, step, format!("there is no link {}", step.link)))
+        self.link(step)
+            .await?
+            .ok_or_else(|| fault(FaultClass::Gone, step, format!("there is no link {}", step.link)))
     }
 
     async fn delete(&mut self, step: &PlannedStep, request: impl Fn(u32) -> Request) -> Outcome {
-        let Some(index) = self.link(step).await? else { return Ok(StepOutcome::AlreadySo) };
+        let Some(index) = self.link(step).await? else {
+            return Ok(StepOutcome::AlreadySo);
+        };
         match self.netlink.change(request(index)).await {
             Ok(()) => {
                 self.forget_routes();
@@ -122,11 +155,17 @@ impl Batch<'_> {
         match self.netlink.change(requests::add_address(index, address)).await {
             Ok(()) => Ok(StepOutcome::Done),
             Err(refusal) if refusal.errno == libc::EEXIST => {
-                let there = observe::addresses_on(self.netlink, index).await.map_err(|refusal| refused(step, &refusal))?;
+                let there = observe::addresses_on(self.netlink, index)
+                    .await
+                    .map_err(|refusal| refused(step, &refusal))?;
                 if there.contains(address) {
                     return Ok(StepOutcome::AlreadySo);
                 }
-                Err(fault(FaultClass::Transient, step, "the address is there with another scope, and must go first"))
+                Err(fault(
+                    FaultClass::Transient,
+                    step,
+                    "the address is there with another scope, and must go first",
+                ))
             }
             Err(refusal) => Err(refused(step, &refusal)),
         }
@@ -145,12 +184,18 @@ impl Batch<'_> {
             Ok(index) => index,
             Err(fault) => return vec![StepOutcome::Failed(fault)],
         };
-        let requests: Vec<_> = puts.iter().map(|(_, route)| requests::add_route(index, route)).collect();
+        let requests: Vec<_> = puts
+            .iter()
+            .map(|(_, route)| requests::add_route(index, route))
+            .collect();
         let answers = self.netlink.change_all(&requests).await;
         let mut outcomes = Vec::with_capacity(puts.len());
         let mut answered = puts.iter().zip(answers);
         for ((step, route), answer) in answered.by_ref() {
-            let outcome = self.put_answered(step, index, route, answer).await.unwrap_or_else(StepOutcome::Failed);
+            let outcome = self
+                .put_answered(step, index, route, answer)
+                .await
+                .unwrap_or_else(StepOutcome::Failed);
             let stops = outcome.stops(step);
             outcomes.push(outcome);
             if stops {
@@ -169,12 +214,20 @@ impl Batch<'_> {
     async fn take_back(&mut self, step: &PlannedStep, index: u32, route: &Route) {
         self.forget_routes();
         match self.netlink.change(requests::delete_route(index, route)).await {
-            Err(refusal) if !is_absent(refusal.errno) => tracing::warn!(%step, %refusal, "a route that came too early stays"),
+            Err(refusal) if !is_absent(refusal.errno) => {
+                tracing::warn!(%step, %refusal, "a route that came too early stays")
+            }
             Ok(()) | Err(_) => {}
         }
     }
 
-    async fn put_answered(&mut self, step: &PlannedStep, index: u32, route: &Route, answer: Result<(), Refusal>) -> Outcome {
+    async fn put_answered(
+        &mut self,
+        step: &PlannedStep,
+        index: u32,
+        route: &Route,
+        answer: Result<(), Refusal>,
+    ) -> Outcome {
         match answer {
             Ok(()) => Ok(StepOutcome::Done),
             Err(refusal) if refusal.errno == libc::EEXIST => self.put_over(step, index, route).await,
@@ -185,12 +238,19 @@ impl Batch<'_> {
     /// The table has a route to the destination: only one of ours over this very link may give way.
     async fn put_over(&mut self, step: &PlannedStep, index: u32, route: &Route) -> Outcome {
         let to_fault = |refusal: Refusal| refused(step, &refusal);
-        let wanted = Route { dst: route.dst.trunc(), ..*route };
+        let wanted = Route {
+            dst: route.dst.trunc(),
+            ..*route
+        };
         let over = match self.over.entry(index) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(unknown) => {
-                let entries = observe::routes_over(self.netlink, index).await.map_err(to_fault)?;
-                let plain = entries.into_iter().filter(|entry| entry.metric == 0 && entry.tos == 0);
+                let entries = observe::routes_over(self.netlink, index)
+                    .await
+                    .map_err(to_fault)?;
+                let plain = entries
+                    .into_iter()
+                    .filter(|entry| entry.metric == 0 && entry.tos == 0);
                 unknown.insert(plain.map(|entry| ((entry.table, entry.dst), entry)).collect())
             }
         };
@@ -205,9 +265,13 @@ impl Batch<'_> {
         if let Some(stranger) = self.stranger(index, &wanted).await.map_err(to_fault)? {
             return Err(in_the_way(step, &stranger));
         }
-        self.netlink.change(requests::replace_route(index, route)).await.map_err(to_fault)?;
+        self.netlink
+            .change(requests::replace_route(index, route))
+            .await
+            .map_err(to_fault)?;
         if let Some(entry) = self.over.get_mut(&index).and_then(|over| over.get_mut(&key)) {
-            (entry.via, entry.source, entry.protocol) = (Some(wanted.via), wanted.source, wanted.protocol.number());
+            (entry.via, entry.source, entry.protocol) =
+                (Some(wanted.via), wanted.source, wanted.protocol.number());
         }
         Ok(StepOutcome::Done)
     }
@@ -217,10 +281,12 @@ impl Batch<'_> {
     async fn put_beside_none(&mut self, step: &PlannedStep, index: u32, wanted: &Route) -> Outcome {
         match self.netlink.change(requests::add_route(index, wanted)).await {
             Ok(()) => Ok(StepOutcome::Done),
-            Err(refusal) if refusal.errno == libc::EEXIST => Err(match observe::in_place_of(self.netlink, wanted).await {
-                Some(stranger) => in_the_way(step, &stranger),
-                None => in_the_way(step, format!("to {} in table {}", wanted.dst, wanted.table.0)),
-            }),
+            Err(refusal) if refusal.errno == libc::EEXIST => {
+                Err(match observe::in_place_of(self.netlink, wanted).await {
+                    Some(stranger) => in_the_way(step, &stranger),
+                    None => in_the_way(step, format!("to {} in table {}", wanted.dst, wanted.table.0)),
+                })
+            }
             Err(refusal) => Err(refused(step, &refusal)),
         }
     }
@@ -230,15 +296,23 @@ impl Batch<'_> {
     async fn stranger(&mut self, index: u32, wanted: &Route) -> Result<Option<RouteEntry>, Refusal> {
         let entries = match self.tables.entry(wanted.table.0) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(unknown) => unknown.insert(observe::routes_in(self.netlink, wanted.table.0).await?),
+            std::collections::btree_map::Entry::Vacant(unknown) => {
+                unknown.insert(observe::routes_in(self.netlink, wanted.table.0).await?)
+            }
         };
-        let strange = |entry: &&RouteEntry| entry.is_in_place_of(wanted) && (entry.oif != Some(index) || entry.as_ours().is_none());
+        let strange = |entry: &&RouteEntry| {
+            entry.is_in_place_of(wanted) && (entry.oif != Some(index) || entry.as_ours().is_none())
+        };
         Ok(entries.iter().find(strange).cloned())
     }
 }
 
 fn in_the_way(step: &PlannedStep, stranger: impl fmt::Display) -> Fault {
-    fault(FaultClass::Conflict, step, format!("the route {stranger} is in the way and is not ours"))
+    fault(
+        FaultClass::Conflict,
+        step,
+        format!("the route {stranger} is in the way and is not ours"),
+    )
 }
 
 /// Puts a rule with our marks.
@@ -246,21 +320,35 @@ async fn add_rule(netlink: &mut Netlink, rule: &Rule) -> Outcome {
     let operation = format!("add rule {rule}");
     if !RULE_PRIORITIES.contains(&rule.priority) {
         let (first, last) = (RULE_PRIORITIES.start(), RULE_PRIORITIES.end());
-        return Err(fault(FaultClass::Permanent, operation, format!("our rules have the priorities {first} to {last}")));
+        return Err(fault(
+            FaultClass::Permanent,
+            operation,
+            format!("our rules have the priorities {first} to {last}"),
+        ));
     }
     if net_of(rule).prefix_len() == 0 {
-        return Err(fault(FaultClass::Permanent, operation, "a rule of ours never takes all traffic"));
+        return Err(fault(
+            FaultClass::Permanent,
+            operation,
+            "a rule of ours never takes all traffic",
+        ));
     }
     match netlink.change(requests::add_rule(rule)).await {
         Ok(()) => Ok(StepOutcome::Done),
         Err(refusal) if refusal.errno == libc::EEXIST => {
-            let there = observe::rules(netlink).await.map_err(|refusal| refused(&operation, &refusal))?;
+            let there = observe::rules(netlink)
+                .await
+                .map_err(|refusal| refused(&operation, &refusal))?;
             let same = there.iter().filter(|entry| entry.rule == normal(rule));
             if same.clone().any(|entry| entry.as_ours().is_some()) {
                 return Ok(StepOutcome::AlreadySo);
             }
             let protocol = same.map(|entry| entry.protocol).next().unwrap_or_default();
-            Err(fault(FaultClass::Conflict, operation, format!("the same rule with protocol {protocol} is in the way and is not ours")))
+            Err(fault(
+                FaultClass::Conflict,
+                operation,
+                format!("the same rule with protocol {protocol} is in the way and is not ours"),
+            ))
         }
         Err(refusal) => Err(refused(operation, &refusal)),
     }

@@ -4,8 +4,8 @@ use std::{fmt, io, time::Duration};
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use netlink_packet_core::{
-    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-    NlasIterator, parse_string,
+    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+    NetlinkMessage, NetlinkPayload, NlasIterator, parse_string,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{AsyncSocket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -47,7 +47,10 @@ impl fmt::Display for Refusal {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self { errno: error.raw_os_error().unwrap_or(libc::EIO), message: None }
+        Self {
+            errno: error.raw_os_error().unwrap_or(libc::EIO),
+            message: None,
+        }
     }
 }
 
@@ -74,7 +77,10 @@ impl Netlink {
         if let Err(error) = socket.set_netlink_get_strict_chk(true) {
             tracing::debug!(%error, "the kernel filters no dumps");
         }
-        Ok(Self { handle, connection: tokio::spawn(connection) })
+        Ok(Self {
+            handle,
+            connection: tokio::spawn(connection),
+        })
     }
 
     /// Opens a new socket, when this one broke.
@@ -122,7 +128,11 @@ impl Netlink {
     }
 
     /// Reads one object.
-    pub async fn read<T>(&mut self, request: Request, decode: impl Fn(&RouteNetlinkMessage) -> Option<T>) -> Result<Option<T>, Refusal> {
+    pub async fn read<T>(
+        &mut self,
+        request: Request,
+        decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
         let mut found = None;
         let take = |message| {
             if let Some(object) = decode(&message) {
@@ -134,11 +144,19 @@ impl Netlink {
     }
 
     /// Reads all objects that the request's filter lets through and `decode` understands.
-    pub async fn dump<T>(&mut self, request: Request, decode: impl Fn(&RouteNetlinkMessage) -> Option<T>) -> Result<Vec<T>, Refusal> {
+    pub async fn dump<T>(
+        &mut self,
+        request: Request,
+        decode: impl Fn(&RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, Refusal> {
         let mut objects = Vec::new();
         for _ in 0..DUMP_ATTEMPTS {
             objects.clear();
-            let whole = self.exchange(request.clone(), NLM_F_DUMP, |message| objects.extend(decode(&message))).await?;
+            let whole = self
+                .exchange(request.clone(), NLM_F_DUMP, |message| {
+                    objects.extend(decode(&message))
+                })
+                .await?;
             if whole {
                 break;
             }
@@ -147,7 +165,12 @@ impl Netlink {
     }
 
     /// Sends, and takes the answers to their end; `false` when the kernel says that the objects changed meanwhile.
-    async fn exchange(&mut self, mut request: Request, flags: u16, mut take: impl FnMut(RouteNetlinkMessage)) -> Result<bool, Refusal> {
+    async fn exchange(
+        &mut self,
+        mut request: Request,
+        flags: u16,
+        mut take: impl FnMut(RouteNetlinkMessage),
+    ) -> Result<bool, Refusal> {
         request.header.flags |= NLM_F_REQUEST | flags;
         let mut answers = self.handle.request(request, kernel()).map_err(|_| broken())?;
         let mut whole = true;
@@ -162,20 +185,32 @@ impl Netlink {
         }
     }
 
-    async fn answer(&mut self, answers: &mut (impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Unpin)) -> Result<Answer, Refusal> {
+    async fn answer(
+        &mut self,
+        answers: &mut (impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Unpin),
+    ) -> Result<Answer, Refusal> {
         loop {
             let arrived = answers.next().now_or_never();
             let answer = match arrived {
                 Some(answer) => answer,
-                None => timeout(PATIENCE, answers.next()).await.map_err(|_| self.give_up())?,
+                None => timeout(PATIENCE, answers.next())
+                    .await
+                    .map_err(|_| self.give_up())?,
             };
             let (header, payload) = answer.ok_or_else(broken)?.into_parts();
             let unchanged = header.flags & NLM_F_DUMP_INTR == 0;
             match payload {
                 NetlinkPayload::InnerMessage(message) => return Ok(Answer::Object(message, unchanged)),
-                NetlinkPayload::Error(error) => return refusal(&error, header.flags).map_or(Ok(Answer::End(unchanged)), Err),
+                NetlinkPayload::Error(error) => {
+                    return refusal(&error, header.flags).map_or(Ok(Answer::End(unchanged)), Err);
+                }
                 NetlinkPayload::Done(done) => return end(&done).map_or(Ok(Answer::End(unchanged)), Err),
-                NetlinkPayload::Overrun(_) => return Err(Refusal { errno: libc::ENOBUFS, message: None }),
+                NetlinkPayload::Overrun(_) => {
+                    return Err(Refusal {
+                        errno: libc::ENOBUFS,
+                        message: None,
+                    });
+                }
                 NetlinkPayload::Noop | _ => {}
             }
         }
@@ -184,7 +219,10 @@ impl Netlink {
     /// Answers that come after this would be taken for those of the next dump.
     fn give_up(&self) -> Refusal {
         self.connection.abort();
-        Refusal { errno: libc::ETIMEDOUT, message: None }
+        Refusal {
+            errno: libc::ETIMEDOUT,
+            message: None,
+        }
     }
 }
 
@@ -206,22 +244,35 @@ fn kernel() -> SocketAddr {
 
 /// May be tried again.
 fn broken() -> Refusal {
-    Refusal { errno: libc::EAGAIN, message: Some("the rtnetlink connection broke".to_owned()) }
+    Refusal {
+        errno: libc::EAGAIN,
+        message: Some("the rtnetlink connection broke".to_owned()),
+    }
 }
 
 fn refusal(error: &ErrorMessage, flags: u16) -> Option<Refusal> {
     let errno = error.code?.get().saturating_neg();
     // Capped (`NETLINK_CAP_ACK`): of the request only its header comes back.
-    let attributes = (flags & NLM_F_ACK_TLVS != 0).then(|| error.header.get(MESSAGE_HEADER..)).flatten();
-    Some(Refusal { errno, message: attributes.and_then(kernels_words) })
+    let attributes = (flags & NLM_F_ACK_TLVS != 0)
+        .then(|| error.header.get(MESSAGE_HEADER..))
+        .flatten();
+    Some(Refusal {
+        errno,
+        message: attributes.and_then(kernels_words),
+    })
 }
 
 fn end(done: &DoneMessage) -> Option<Refusal> {
-    (done.code < 0).then(|| Refusal { errno: done.code.saturating_neg(), message: kernels_words(&done.extended_ack) })
+    (done.code < 0).then(|| Refusal {
+        errno: done.code.saturating_neg(),
+        message: kernels_words(&done.extended_ack),
+    })
 }
 
 fn kernels_words(attributes: &[u8]) -> Option<String> {
-    let words = NlasIterator::new(attributes).map_while(Result::ok).find(|attribute| attribute.kind() == NLMSGERR_ATTR_MSG)?;
+    let words = NlasIterator::new(attributes)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind() == NLMSGERR_ATTR_MSG)?;
     parse_string(words.value()).ok()
 }
 
@@ -234,7 +285,10 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<u8> {
-        let attributes = [DefaultNla::new(2, vec![0; 4]), DefaultNla::new(NLMSGERR_ATTR_MSG, format!("{text}\0").into_bytes())];
+        let attributes = [
+            DefaultNla::new(2, vec![0; 4]),
+            DefaultNla::new(NLMSGERR_ATTR_MSG, format!("{text}\0").into_bytes()),
+        ];
         let mut bytes = vec![0; attributes.as_slice().buffer_len()];
         attributes.as_slice().emit(&mut bytes);
         bytes
@@ -245,9 +299,18 @@ mod tests {
         let mut error = ErrorMessage::default();
         error.code = NonZeroI32::new(-libc::EINVAL);
         error.header = [vec![0; MESSAGE_HEADER], words("Invalid prefsrc address")].concat();
-        let expected = Refusal { errno: libc::EINVAL, message: Some("Invalid prefsrc address".to_owned()) };
+        let expected = Refusal {
+            errno: libc::EINVAL,
+            message: Some("Invalid prefsrc address".to_owned()),
+        };
         assert_eq!(refusal(&error, NLM_F_ACK_TLVS), Some(expected));
-        assert_eq!(refusal(&error, 0), Some(Refusal { errno: libc::EINVAL, message: None }));
+        assert_eq!(
+            refusal(&error, 0),
+            Some(Refusal {
+                errno: libc::EINVAL,
+                message: None
+            })
+        );
         error.code = None;
         assert_eq!(refusal(&error, NLM_F_ACK_TLVS), None, "an acknowledgement");
     }
@@ -257,18 +320,35 @@ mod tests {
         let mut done = DoneMessage::default();
         assert_eq!(end(&done), None);
         (done.code, done.extended_ack) = (-libc::ENODEV, words("no"));
-        assert_eq!(end(&done), Some(Refusal { errno: libc::ENODEV, message: Some("no".to_owned()) }));
+        assert_eq!(
+            end(&done),
+            Some(Refusal {
+                errno: libc::ENODEV,
+                message: Some("no".to_owned())
+            })
+        );
     }
 
     #[tokio::test]
     async fn a_connection_that_broke_says_so_and_is_mended() {
         let mut netlink = Netlink::open().expect("a socket");
         netlink.give_up();
-        let ended = timeout(PATIENCE, &mut netlink.connection).await.expect("it ends soon");
+        let ended = timeout(PATIENCE, &mut netlink.connection)
+            .await
+            .expect("it ends soon");
         assert!(ended.is_err_and(|error| error.is_cancelled()));
         let dump = |_: &RouteNetlinkMessage| Some(());
-        assert_eq!(netlink.dump(super::super::requests::links(), dump).await, Err(broken()));
+        assert_eq!(
+            netlink.dump(super::super::requests::links(), dump).await,
+            Err(broken())
+        );
         netlink.mend().expect("another socket");
-        assert!(!netlink.dump(super::super::requests::links(), dump).await.expect("the links").is_empty());
+        assert!(
+            !netlink
+                .dump(super::super::requests::links(), dump)
+                .await
+                .expect("the links")
+                .is_empty()
+        );
     }
 }

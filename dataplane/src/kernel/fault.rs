@@ -8,7 +8,11 @@ use super::connection::Refusal;
 
 /// A fault in our own words.
 pub fn fault(class: FaultClass, operation: impl Display, detail: impl Into<String>) -> Fault {
-    Fault { class, operation: operation.to_string(), detail: detail.into() }
+    Fault {
+        class,
+        operation: operation.to_string(),
+        detail: detail.into(),
+    }
 }
 
 /// A fault in the kernel's words, with a hint where its words are known to mislead.
@@ -29,7 +33,12 @@ pub fn refused(operation: impl Display, refusal: &Refusal) -> Fault {
 
 fn class_of(refusal: &Refusal) -> FaultClass {
     // The kernel calls a preferred source that no interface carries yet an invalid argument (net/ipv4/fib_semantics.c).
-    if refusal.errno == libc::EINVAL && refusal.message.as_ref().is_some_and(|message| message.contains("prefsrc")) {
+    if refusal.errno == libc::EINVAL
+        && refusal
+            .message
+            .as_ref()
+            .is_some_and(|message| message.contains("prefsrc"))
+    {
         return FaultClass::Transient;
     }
     match refusal.errno {
@@ -53,7 +62,10 @@ fn class_of(refusal: &Refusal) -> FaultClass {
 
 /// Whether the kernel says that the object is not there.
 pub fn is_absent(errno: i32) -> bool {
-    matches!(errno, libc::ESRCH | libc::ENODEV | libc::ENOENT | libc::ENXIO | libc::EADDRNOTAVAIL)
+    matches!(
+        errno,
+        libc::ESRCH | libc::ENODEV | libc::ENOENT | libc::ENXIO | libc::EADDRNOTAVAIL
+    )
 }
 
 #[cfg(test)]
@@ -75,13 +87,20 @@ mod tests {
             (libc::EOPNOTSUPP, FaultClass::Unsupported),
         ];
         for (errno, class) in expected {
-            assert_eq!(refused("x", &Refusal { errno, message: None }).class, class, "errno {errno}");
+            assert_eq!(
+                refused("x", &Refusal { errno, message: None }).class,
+                class,
+                "errno {errno}"
+            );
         }
     }
 
     #[test]
     fn a_preferred_source_that_is_missing_may_come_later() {
-        let refusal = Refusal { errno: libc::EINVAL, message: Some("Invalid prefsrc address".to_owned()) };
+        let refusal = Refusal {
+            errno: libc::EINVAL,
+            message: Some("Invalid prefsrc address".to_owned()),
+        };
         let fault = refused("put route", &refusal);
         assert_eq!(fault.class, FaultClass::Transient);
         assert!(fault.detail.contains("Invalid prefsrc address"), "{fault}");
@@ -89,8 +108,19 @@ mod tests {
 
     #[test]
     fn a_missing_capability_is_named() {
-        let fault = refused("create link x", &Refusal { errno: libc::EPERM, message: None });
+        let fault = refused(
+            "create link x",
+            &Refusal {
+                errno: libc::EPERM,
+                message: None,
+            },
+        );
         assert!(fault.to_string().contains("lacks CAP_NET_ADMIN"), "{fault}");
-        assert!(fault.to_string().contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"), "{fault}");
+        assert!(
+            fault
+                .to_string()
+                .contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"),
+            "{fault}"
+        );
     }
 }

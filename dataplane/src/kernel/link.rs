@@ -24,7 +24,9 @@ pub async fn create<M: LinkMaker>(
     let mark = core.mark(tunnel, incarnation, spec);
     let adopted = {
         let (spec, mark, operation) = (spec.clone(), mark.clone(), operation.clone());
-        core.pool.run(async move |netlink| adopt(netlink, &spec, &mark, &operation).await).await??
+        core.pool
+            .run(async move |netlink| adopt(netlink, &spec, &mark, &operation).await)
+            .await??
     };
     if let Some(outcome) = adopted {
         return Ok(outcome);
@@ -34,7 +36,10 @@ pub async fn create<M: LinkMaker>(
     }
     let finished = {
         let (spec, operation) = (spec.clone(), operation);
-        core.pool.run(async move |netlink| finish(netlink, &spec, &mark, &operation).await).await.and_then(|finished| finished)
+        core.pool
+            .run(async move |netlink| finish(netlink, &spec, &mark, &operation).await)
+            .await
+            .and_then(|finished| finished)
     };
     if finished.is_err() {
         core.maker.release(&spec.name).await;
@@ -43,48 +48,108 @@ pub async fn create<M: LinkMaker>(
 }
 
 /// `None` when the name is free, or has been made free of a link whose making was cut short.
-async fn adopt(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<Option<StepOutcome>, Fault> {
-    let Some(link) = observe::find(netlink, &spec.name).await.map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
+async fn adopt(
+    netlink: &mut Netlink,
+    spec: &LinkSpec,
+    mark: &Mark,
+    operation: &str,
+) -> Result<Option<StepOutcome>, Fault> {
+    let Some(link) = observe::find(netlink, &spec.name)
+        .await
+        .map_err(|refusal| refused(operation, &refusal))?
+    else {
+        return Ok(None);
+    };
     let Some(found) = link.mark() else {
         if link.is_half_made() {
-            netlink.change(requests::delete_link(link.index)).await.map_err(|refusal| refused(operation, &refusal))?;
+            netlink
+                .change(requests::delete_link(link.index))
+                .await
+                .map_err(|refusal| refused(operation, &refusal))?;
             return Ok(None);
         }
-        return Err(fault(FaultClass::Conflict, operation, format!("{link} is in the way and is not ours")));
+        return Err(fault(
+            FaultClass::Conflict,
+            operation,
+            format!("{link} is in the way and is not ours"),
+        ));
     };
     if found.tunnel != mark.tunnel {
-        return Err(fault(FaultClass::Transient, operation, format!("{link} of the tunnel {} must go first", found.tunnel)));
+        return Err(fault(
+            FaultClass::Transient,
+            operation,
+            format!("{link} of the tunnel {} must go first", found.tunnel),
+        ));
     }
     if link.endpoints() != Some(Endpoints::from(spec)) {
-        return Err(fault(FaultClass::Transient, operation, format!("{link} of this tunnel has other endpoints and must go first")));
+        return Err(fault(
+            FaultClass::Transient,
+            operation,
+            format!("{link} of this tunnel has other endpoints and must go first"),
+        ));
     }
     settle(netlink, &link, spec, mark, operation).await.map(Some)
 }
 
 /// Gives a link of ours the MTU, the mark and the up flag where they differ.
-async fn settle(netlink: &mut Netlink, link: &Link, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<StepOutcome, Fault> {
+async fn settle(
+    netlink: &mut Netlink,
+    link: &Link,
+    spec: &LinkSpec,
+    mark: &Mark,
+    operation: &str,
+) -> Result<StepOutcome, Fault> {
     let alias = mark.to_string();
     if link.up && link.mtu == u32::from(spec.mtu) && link.alias == alias {
         return Ok(StepOutcome::AlreadySo);
     }
-    let settings = LinkSettings { mtu: Some(spec.mtu), group: None, alias: Some(&alias), up: true };
-    netlink.change(requests::set_link(link.index, &settings)).await.map_err(|refusal| refused(operation, &refusal))?;
+    let settings = LinkSettings {
+        mtu: Some(spec.mtu),
+        group: None,
+        alias: Some(&alias),
+        up: true,
+    };
+    netlink
+        .change(requests::set_link(link.index, &settings))
+        .await
+        .map_err(|refusal| refused(operation, &refusal))?;
     Ok(StepOutcome::Done)
 }
 
 /// Marks the new link before it brings it up; deletes it when that fails.
 async fn finish(netlink: &mut Netlink, spec: &LinkSpec, mark: &Mark, operation: &str) -> Result<(), Fault> {
-    let link = observe::find(netlink, &spec.name).await.map_err(|refusal| refused(operation, &refusal))?;
-    let Some(link) = link else { return Err(fault(FaultClass::Transient, operation, "the new link went away at once")) };
+    let link = observe::find(netlink, &spec.name)
+        .await
+        .map_err(|refusal| refused(operation, &refusal))?;
+    let Some(link) = link else {
+        return Err(fault(
+            FaultClass::Transient,
+            operation,
+            "the new link went away at once",
+        ));
+    };
     if !link.alias.is_empty() || link.up {
-        return Err(fault(FaultClass::Conflict, operation, format!("{link} took the place of the new link and is not ours")));
+        return Err(fault(
+            FaultClass::Conflict,
+            operation,
+            format!("{link} took the place of the new link and is not ours"),
+        ));
     }
     let alias = mark.to_string();
-    let settings = LinkSettings { mtu: Some(spec.mtu), group: Some(LINK_GROUP), alias: Some(&alias), up: true };
-    let Err(refusal) = netlink.change(requests::set_link(link.index, &settings)).await else { return Ok(()) };
+    let settings = LinkSettings {
+        mtu: Some(spec.mtu),
+        group: Some(LINK_GROUP),
+        alias: Some(&alias),
+        up: true,
+    };
+    let Err(refusal) = netlink.change(requests::set_link(link.index, &settings)).await else {
+        return Ok(());
+    };
     let mut fault = refused(operation, &refusal);
     if let Err(refusal) = netlink.change(requests::delete_link(link.index)).await {
-        fault.detail.push_str(&format!("; the new link could not be deleted again: {refusal}"));
+        fault
+            .detail
+            .push_str(&format!("; the new link could not be deleted again: {refusal}"));
     }
     Err(fault)
 }
@@ -95,7 +160,12 @@ async fn explain<M: LinkMaker>(core: &Core<M>, spec: &LinkSpec, mut fault: Fault
         return fault;
     }
     let wanted = spec.clone();
-    let in_the_way = core.pool.run(async move |netlink| in_the_way(netlink, &wanted).await).await.ok().flatten();
+    let in_the_way = core
+        .pool
+        .run(async move |netlink| in_the_way(netlink, &wanted).await)
+        .await
+        .ok()
+        .flatten();
     if let Some(link) = in_the_way {
         match link.mark() {
             Some(mark) => {
@@ -112,21 +182,35 @@ async fn explain<M: LinkMaker>(core: &Core<M>, spec: &LinkSpec, mut fault: Fault
 async fn in_the_way(netlink: &mut Netlink, spec: &LinkSpec) -> Option<Link> {
     let links = netlink.dump(requests::links(), Link::decode).await.ok()?;
     let same_ends = |link: &Link| {
-        link.kind == LinkKind::Gre && link.endpoints().is_some_and(|ends| ends.local == spec.local && ends.remote == spec.remote)
+        link.kind == LinkKind::Gre
+            && link
+                .endpoints()
+                .is_some_and(|ends| ends.local == spec.local && ends.remote == spec.remote)
     };
-    let (same_name, other): (Vec<Link>, Vec<Link>) = links.into_iter().partition(|link| link.name == spec.name);
+    let (same_name, other): (Vec<Link>, Vec<Link>) =
+        links.into_iter().partition(|link| link.name == spec.name);
     other.into_iter().find(same_ends).or(same_name.into_iter().next())
 }
 
 /// Sets endpoints, TTL, MTU and the up flag of the tunnel's link. Its index, and what is on it, stay.
-pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkSpec) -> Result<StepOutcome, Fault> {
+pub async fn change<M: LinkMaker>(
+    core: &Core<M>,
+    tunnel: TunnelId,
+    spec: &LinkSpec,
+) -> Result<StepOutcome, Fault> {
     let operation = format!("change link {spec}");
     let link = {
         let (name, operation) = (spec.name.clone(), operation.clone());
-        core.pool.run(async move |netlink| ours(netlink, tunnel, &name, &operation).await).await??
+        core.pool
+            .run(async move |netlink| ours(netlink, tunnel, &name, &operation).await)
+            .await??
     };
     let Some((link, found)) = link else {
-        return Err(fault(FaultClass::Gone, operation, format!("there is no link {}", spec.name)));
+        return Err(fault(
+            FaultClass::Gone,
+            operation,
+            format!("there is no link {}", spec.name),
+        ));
     };
     let differs = link.endpoints() != Some(Endpoints::from(spec));
     if differs && let Err(fault) = core.maker.change(spec).await {
@@ -134,7 +218,10 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
     }
     let mark = core.mark(tunnel, found.incarnation, spec);
     let spec = spec.clone();
-    let settled = core.pool.run(async move |netlink| settle(netlink, &link, &spec, &mark, &operation).await).await??;
+    let settled = core
+        .pool
+        .run(async move |netlink| settle(netlink, &link, &spec, &mark, &operation).await)
+        .await??;
     Ok(if differs { StepOutcome::Done } else { settled })
 }
 
@@ -142,11 +229,29 @@ pub async fn change<M: LinkMaker>(core: &Core<M>, tunnel: TunnelId, spec: &LinkS
 ///
 /// # Errors
 /// When the link is another tunnel's, or not ours.
-pub async fn ours(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName, operation: &str) -> Result<Option<(Link, Mark)>, Fault> {
-    let Some(link) = observe::find(netlink, name).await.map_err(|refusal| refused(operation, &refusal))? else { return Ok(None) };
+pub async fn ours(
+    netlink: &mut Netlink,
+    tunnel: TunnelId,
+    name: &LinkName,
+    operation: &str,
+) -> Result<Option<(Link, Mark)>, Fault> {
+    let Some(link) = observe::find(netlink, name)
+        .await
+        .map_err(|refusal| refused(operation, &refusal))?
+    else {
+        return Ok(None);
+    };
     match link.mark() {
         Some(mark) if mark.tunnel == tunnel => Ok(Some((link, mark))),
-        Some(mark) => Err(fault(FaultClass::Conflict, operation, format!("{link} belongs to the tunnel {}", mark.tunnel))),
-        None => Err(fault(FaultClass::Conflict, operation, format!("{link} is not ours"))),
+        Some(mark) => Err(fault(
+            FaultClass::Conflict,
+            operation,
+            format!("{link} belongs to the tunnel {}", mark.tunnel),
+        )),
+        None => Err(fault(
+            FaultClass::Conflict,
+            operation,
+            format!("{link} is not ours"),
+        )),
     }
 }

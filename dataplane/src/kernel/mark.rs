@@ -38,13 +38,20 @@ impl Mark {
     /// The owner that the mark names.
     #[must_use]
     pub fn owner(&self) -> Owner {
-        Owner::Ours { tunnel: self.tunnel, incarnation: self.incarnation }
+        Owner::Ours {
+            tunnel: self.tunnel,
+            incarnation: self.incarnation,
+        }
     }
 }
 
 impl From<&LinkSpec> for Endpoints {
     fn from(spec: &LinkSpec) -> Self {
-        Self { local: spec.local, remote: spec.remote, ttl: spec.ttl }
+        Self {
+            local: spec.local,
+            remote: spec.remote,
+            ttl: spec.ttl,
+        }
     }
 }
 
@@ -69,7 +76,9 @@ impl FromStr for Mark {
     fn from_str(alias: &str) -> Result<Self, NotAMark> {
         let mut words = alias.split(' ');
         let mut parts = words.next().unwrap_or_default().split(':');
-        let (Some("warren"), Some(tunnel), Some(incarnation), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some("warren"), Some(tunnel), Some(incarnation), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(NotAMark);
         };
         let endpoints = match (words.next(), words.next(), words.next(), words.next()) {
@@ -97,9 +106,17 @@ mod tests {
 
     #[test]
     fn a_mark_reads_back_as_it_was_written() {
-        let endpoints = Endpoints { local: Ipv4Addr::new(198, 51, 100, 1), remote: Ipv4Addr::new(203, 0, 113, 9), ttl: 64 };
+        let endpoints = Endpoints {
+            local: Ipv4Addr::new(198, 51, 100, 1),
+            remote: Ipv4Addr::new(203, 0, 113, 9),
+            ttl: 64,
+        };
         for endpoints in [None, Some(endpoints)] {
-            let mark = Mark { tunnel: TunnelId(Pubkey([7; 32])), incarnation: Incarnation(u64::MAX), endpoints };
+            let mark = Mark {
+                tunnel: TunnelId(Pubkey([7; 32])),
+                incarnation: Incarnation(u64::MAX),
+                endpoints,
+            };
             assert_eq!(mark.to_string().parse(), Ok(mark));
         }
     }
@@ -107,8 +124,16 @@ mod tests {
     #[test]
     fn the_longest_mark_fits_the_kernels_alias() {
         let endpoint = Ipv4Addr::new(255, 255, 255, 255);
-        let endpoints = Some(Endpoints { local: endpoint, remote: endpoint, ttl: 255 });
-        let mark = Mark { tunnel: TunnelId(Pubkey([0xff; 32])), incarnation: Incarnation(u64::MAX), endpoints };
+        let endpoints = Some(Endpoints {
+            local: endpoint,
+            remote: endpoint,
+            ttl: 255,
+        });
+        let mark = Mark {
+            tunnel: TunnelId(Pubkey([0xff; 32])),
+            incarnation: Incarnation(u64::MAX),
+            endpoints,
+        };
         assert!(mark.to_string().len() < 256, "linux/if.h IFALIASZ");
     }
 

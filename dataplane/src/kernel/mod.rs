@@ -24,7 +24,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use warren_state::{
-    Capabilities, Fault, FaultClass, Incarnation, LinkName, LinkSpec, Observed, PlannedStep, RemovalReport, StepOutcome, TunnelId,
+    Capabilities, Fault, FaultClass, Incarnation, LinkName, LinkSpec, Observed, PlannedStep, RemovalReport,
+    StepOutcome, TunnelId,
 };
 
 pub(crate) use fault::{fault, refused};
@@ -52,7 +53,9 @@ pub struct KernelSettings {
 
 impl Default for KernelSettings {
     fn default() -> Self {
-        Self { notice_buffer: 16 << 20 }
+        Self {
+            notice_buffer: 16 << 20,
+        }
     }
 }
 
@@ -77,14 +80,25 @@ impl<M: LinkMaker> KernelDataplane<M> {
     /// # Errors
     /// When the process may not have the sockets.
     pub fn with_settings(maker: M, settings: KernelSettings) -> Result<Self, Fault> {
-        let core = Core { maker, pool: Pool::open()?, remover: remove::Remover::default() };
-        Ok(Self { core: Arc::new(core), settings, reason: None })
+        let core = Core {
+            maker,
+            pool: Pool::open()?,
+            remover: remove::Remover::default(),
+        };
+        Ok(Self {
+            core: Arc::new(core),
+            settings,
+            reason: None,
+        })
     }
 
     /// Says why this backend was chosen, when it was chosen for us.
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
-        Self { reason: Some(reason.into()), ..self }
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
     }
 
     /// What makes the links.
@@ -97,13 +111,23 @@ impl<M: LinkMaker> KernelDataplane<M> {
 impl<M: LinkMaker> Core<M> {
     /// What the alias of this link should be.
     fn mark(&self, tunnel: TunnelId, incarnation: Incarnation, spec: &LinkSpec) -> Mark {
-        let endpoints = self.maker.alias_carries_endpoints().then(|| Endpoints::from(spec));
-        Mark { tunnel, incarnation, endpoints }
+        let endpoints = self
+            .maker
+            .alias_carries_endpoints()
+            .then(|| Endpoints::from(spec));
+        Mark {
+            tunnel,
+            incarnation,
+            endpoints,
+        }
     }
 
     /// Deletes the tunnel's link, and has the maker let go of it.
     async fn delete_link(&self, tunnel: TunnelId, link: LinkName) -> remove::Removed {
-        let removed = self.remover.delete(&self.maker, &self.pool, tunnel, link.clone()).await;
+        let removed = self
+            .remover
+            .delete(&self.maker, &self.pool, tunnel, link.clone())
+            .await;
         if removed.is_ok() {
             self.maker.release(&link).await;
         }
@@ -113,7 +137,10 @@ impl<M: LinkMaker> Core<M> {
     async fn remove(&self, removal: Removal) -> RemovalReport {
         let mut report = RemovalReport::default();
         for rule in removal.rules.into_iter().rev() {
-            let outcome = self.pool.run(async move |netlink| companion::delete_rule(netlink, &rule).await).await;
+            let outcome = self
+                .pool
+                .run(async move |netlink| companion::delete_rule(netlink, &rule).await)
+                .await;
             match outcome.and_then(|outcome| outcome) {
                 Ok(StepOutcome::Done) => report.removed += 1,
                 Ok(StepOutcome::AlreadySo) => report.already_gone += 1,
@@ -133,17 +160,29 @@ impl<M: LinkMaker> Core<M> {
 impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     fn capabilities(&self) -> Capabilities {
         let capabilities = self.core.maker.capabilities();
-        Capabilities { reason: self.reason.clone().or(capabilities.reason), ..capabilities }
+        Capabilities {
+            reason: self.reason.clone().or(capabilities.reason),
+            ..capabilities
+        }
     }
 
     async fn observe(&self, scope: Scope) -> Result<Observed, Fault> {
-        self.core.pool.run(async move |netlink| observe::observe(netlink, &scope).await).await?
+        self.core
+            .pool
+            .run(async move |netlink| observe::observe(netlink, &scope).await)
+            .await?
     }
 
     async fn apply(&self, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
         let first = steps.first().map(ToString::to_string).unwrap_or_default();
         let work = tokio::spawn(apply::apply(Arc::clone(&self.core), steps));
-        work.await.unwrap_or_else(|error| vec![StepOutcome::Failed(fault(FaultClass::Transient, first, cut_short(&error)))])
+        work.await.unwrap_or_else(|error| {
+            vec![StepOutcome::Failed(fault(
+                FaultClass::Transient,
+                first,
+                cut_short(&error),
+            ))]
+        })
     }
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
@@ -158,11 +197,18 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
 
     async fn counters(&self, link: &LinkName) -> Result<Counters, Fault> {
         let link = link.clone();
-        self.core.pool.run(async move |netlink| observe::counters(netlink, &link).await).await?
+        self.core
+            .pool
+            .run(async move |netlink| observe::counters(netlink, &link).await)
+            .await?
     }
 
     async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
-        Err(fault(FaultClass::Unsupported, format!("shape {link}"), "not_built"))
+        Err(fault(
+            FaultClass::Unsupported,
+            format!("shape {link}"),
+            "not_built",
+        ))
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
@@ -170,15 +216,25 @@ impl<M: LinkMaker> Dataplane for KernelDataplane<M> {
     }
 
     async fn resolve_source(&self, dst: Ipv4Addr) -> Result<Option<Ipv4Addr>, Fault> {
-        self.core.pool.run(async move |netlink| observe::resolve_source(netlink, dst).await).await?
+        self.core
+            .pool
+            .run(async move |netlink| observe::resolve_source(netlink, dst).await)
+            .await?
     }
 
     async fn outlet(&self, dst: Ipv4Addr) -> Result<Outlet, Fault> {
-        self.core.pool.run(async move |netlink| outlet::outlet(netlink, dst).await).await?
+        self.core
+            .pool
+            .run(async move |netlink| outlet::outlet(netlink, dst).await)
+            .await?
     }
 
     async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        let mtu = self.core.pool.run(async move |netlink| observe::underlay_mtu(netlink, local, remote).await).await?;
+        let mtu = self
+            .core
+            .pool
+            .run(async move |netlink| observe::underlay_mtu(netlink, local, remote).await)
+            .await?;
         mtu.map_err(|refusal| refused(format!("read the MTU from {local} towards {remote}"), &refusal))
     }
 }

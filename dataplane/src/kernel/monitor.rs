@@ -27,7 +27,12 @@ use super::{
 };
 use crate::contract::Notice;
 
-const GROUPS: [MulticastGroup; 4] = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv4Route, MulticastGroup::Ipv4Rule];
+const GROUPS: [MulticastGroup; 4] = [
+    MulticastGroup::Link,
+    MulticastGroup::Ipv4Ifaddr,
+    MulticastGroup::Ipv4Route,
+    MulticastGroup::Ipv4Rule,
+];
 /// The queue to the subscriber.
 const QUEUE: usize = 64;
 /// So many links may wait for a slow subscriber.
@@ -39,7 +44,12 @@ pub async fn subscribe(pool: &Pool, buffer: usize) -> Result<mpsc::Receiver<Noti
     let kernel = Kernel::subscribe(buffer).map_err(|error| refused(OPERATION, &Refusal::from(error)))?;
     let names = Names::learn(pool).await?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let monitor = Monitor { pool: pool.clone(), names, notices: Notices::new(WAITING), started: Instant::now() };
+    let monitor = Monitor {
+        pool: pool.clone(),
+        names,
+        notices: Notices::new(WAITING),
+        started: Instant::now(),
+    };
     tokio::spawn(monitor.run(kernel, sender));
     Ok(receiver)
 }
@@ -60,7 +70,10 @@ impl Kernel {
             // Without CAP_NET_ADMIN in the first user namespace: as much as net.core.rmem_max allows.
             setsockopt(&socket, sockopt::RcvBuf, &buffer)?;
         }
-        Ok(Self { connection: Box::pin(connection), messages: Box::pin(messages) })
+        Ok(Self {
+            connection: Box::pin(connection),
+            messages: Box::pin(messages),
+        })
     }
 
     /// The next message; `None` when there will be none. The queue between connection and us has no bound of its own: the
@@ -140,7 +153,11 @@ impl Monitor {
     }
 
     fn hear_link(&mut self, deleted: bool, link: &Link) {
-        let before = if deleted { self.names.forget(link.index) } else { self.names.remember(link) };
+        let before = if deleted {
+            self.names.forget(link.index)
+        } else {
+            self.names.remember(link)
+        };
         if let Some(before) = before.filter(|before| *before != link.name) {
             self.notices.changed(Some(before));
         }
@@ -173,9 +190,16 @@ struct Names(BTreeMap<u32, (LinkName, bool)>);
 
 impl Names {
     async fn learn(pool: &Pool) -> Result<Self, Fault> {
-        let links = pool.run(async |netlink| netlink.dump(requests::links(), Link::decode).await).await?;
+        let links = pool
+            .run(async |netlink| netlink.dump(requests::links(), Link::decode).await)
+            .await?;
         let links = links.map_err(|refusal| refused("read the names of the links", &refusal))?;
-        Ok(Self(links.into_iter().map(|link| (link.index, (link.name.clone(), link.mark().is_some()))).collect()))
+        Ok(Self(
+            links
+                .into_iter()
+                .map(|link| (link.index, (link.name.clone(), link.mark().is_some())))
+                .collect(),
+        ))
     }
 
     fn of(&self, index: u32) -> Option<LinkName> {
@@ -187,7 +211,9 @@ impl Names {
     }
 
     fn remember(&mut self, link: &Link) -> Option<LinkName> {
-        self.0.insert(link.index, (link.name.clone(), link.mark().is_some())).map(|(name, _)| name)
+        self.0
+            .insert(link.index, (link.name.clone(), link.mark().is_some()))
+            .map(|(name, _)| name)
     }
 
     fn forget(&mut self, index: u32) -> Option<LinkName> {

@@ -22,7 +22,12 @@ pub struct Notices {
 impl Notices {
     /// Remembers at most `capacity` links.
     pub fn new(capacity: usize) -> Self {
-        Self { changed: BTreeSet::new(), capacity, overrun: false, last_overrun: None }
+        Self {
+            changed: BTreeSet::new(),
+            capacity,
+            overrun: false,
+            last_overrun: None,
+        }
     }
 
     /// Something changed on the link, or somewhere.
@@ -60,7 +65,8 @@ impl Notices {
     }
 
     fn overrun_due(&self) -> Monotonic {
-        self.last_overrun.map_or(Monotonic::ZERO, |last| last + OVERRUN_SPACING)
+        self.last_overrun
+            .map_or(Monotonic::ZERO, |last| last + OVERRUN_SPACING)
     }
 }
 
@@ -106,7 +112,10 @@ mod tests {
         notices.overrun();
         notices.changed(link(1));
         assert_eq!(notices.take(at(101)), Some(Notice::Changed(link(1))));
-        assert_eq!((notices.take(at(109)), notices.poll_timeout()), (None, Some(at(110))));
+        assert_eq!(
+            (notices.take(at(109)), notices.poll_timeout()),
+            (None, Some(at(110)))
+        );
         assert_eq!(notices.take(at(110)), Some(Notice::Overrun));
         assert_eq!(notices.poll_timeout(), None);
     }

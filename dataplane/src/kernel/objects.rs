@@ -1,7 +1,10 @@
 //! Kernel objects as rtnetlink writes them, decoded as far as we need them. What does not decode is not ours and is
 //! left out.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are an open set")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kernel's attributes are an open set"
+)]
 
 use std::{
     fmt,
@@ -17,7 +20,10 @@ use netlink_packet_route::{
     route::{RouteAddress, RouteAttribute, RouteMetric, RouteType},
     rule::{RuleAction, RuleAttribute, RuleFlags},
 };
-use warren_state::{Address, AddressScope, LinkKind, LinkName, ObservedLink, Owner, Route, RouteProtocol, Rule, RuleSelector, TableId};
+use warren_state::{
+    Address, AddressScope, LinkKind, LinkName, ObservedLink, Owner, Route, RouteProtocol, Rule, RuleSelector,
+    TableId,
+};
 
 use super::mark::{Endpoints, LINK_GROUP, Mark};
 use crate::contract::Counters;
@@ -45,7 +51,9 @@ pub struct Link {
 
 impl Link {
     pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
-        let (RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)) = message else { return None };
+        let (RouteNetlinkMessage::NewLink(message) | RouteNetlinkMessage::DelLink(message)) = message else {
+            return None;
+        };
         // A bridge tells of its ports in the same messages with its own family.
         if message.header.interface_family != AddressFamily::Unspec {
             return None;
@@ -64,8 +72,22 @@ impl Link {
             }
         }
         let (index, flags) = (message.header.index, message.header.flags);
-        let (up, running) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Up | LinkFlags::Running));
-        Some(Self { index, name: name?, kind: link_kind(kind), alias, group, mtu, up, running, gre, counters })
+        let (up, running) = (
+            flags.contains(LinkFlags::Up),
+            flags.contains(LinkFlags::Up | LinkFlags::Running),
+        );
+        Some(Self {
+            index,
+            name: name?,
+            kind: link_kind(kind),
+            alias,
+            group,
+            mtu,
+            up,
+            running,
+            gre,
+            counters,
+        })
     }
 
     /// What the alias says, when it is ours.
@@ -138,7 +160,11 @@ fn decode_info(info: &[LinkInfo]) -> (Option<&InfoKind>, Option<Endpoints>) {
 }
 
 fn decode_gre(data: &[InfoGre]) -> Endpoints {
-    let mut ends = Endpoints { local: Ipv4Addr::UNSPECIFIED, remote: Ipv4Addr::UNSPECIFIED, ttl: 0 };
+    let mut ends = Endpoints {
+        local: Ipv4Addr::UNSPECIFIED,
+        remote: Ipv4Addr::UNSPECIFIED,
+        ttl: 0,
+    };
     for part in data {
         match part {
             InfoGre::Local(address) => ends.local = *address,
@@ -151,8 +177,19 @@ fn decode_gre(data: &[InfoGre]) -> Endpoints {
 }
 
 fn decode_counters(stats: &Stats64) -> Counters {
-    let Stats64 { rx_packets, tx_packets, rx_bytes, tx_bytes, .. } = *stats;
-    Counters { rx_bytes, rx_packets, tx_bytes, tx_packets }
+    let Stats64 {
+        rx_packets,
+        tx_packets,
+        rx_bytes,
+        tx_bytes,
+        ..
+    } = *stats;
+    Counters {
+        rx_bytes,
+        rx_packets,
+        tx_bytes,
+        tx_packets,
+    }
 }
 
 /// An IPv4 address on an interface.
@@ -164,7 +201,10 @@ pub struct AddressEntry {
 
 impl AddressEntry {
     pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
-        let (RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message)) = message else { return None };
+        let (RouteNetlinkMessage::NewAddress(message) | RouteNetlinkMessage::DelAddress(message)) = message
+        else {
+            return None;
+        };
         if message.header.family != AddressFamily::Inet {
             return None;
         }
@@ -173,8 +213,19 @@ impl AddressEntry {
             _ => None,
         })?;
         let link_only = message.header.scope == address::AddressScope::Link;
-        let scope = if link_only { AddressScope::Link } else { AddressScope::Universe };
-        Some(Self { index: message.header.index, address: Address { address, prefix_len: message.header.prefix_len, scope } })
+        let scope = if link_only {
+            AddressScope::Link
+        } else {
+            AddressScope::Universe
+        };
+        Some(Self {
+            index: message.header.index,
+            address: Address {
+                address,
+                prefix_len: message.header.prefix_len,
+                scope,
+            },
+        })
     }
 }
 
@@ -197,7 +248,10 @@ pub struct RouteEntry {
 
 impl RouteEntry {
     pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
-        let (RouteNetlinkMessage::NewRoute(message) | RouteNetlinkMessage::DelRoute(message)) = message else { return None };
+        let (RouteNetlinkMessage::NewRoute(message) | RouteNetlinkMessage::DelRoute(message)) = message
+        else {
+            return None;
+        };
         let header = &message.header;
         if header.address_family != AddressFamily::Inet {
             return None;
@@ -240,10 +294,18 @@ impl RouteEntry {
 
     /// The route as one of ours: our protocol, a next hop, no metric.
     pub fn as_ours(&self) -> Option<Route> {
-        let protocol = [RouteProtocol::Static, RouteProtocol::Bgp].into_iter().find(|ours| ours.number() == self.protocol)?;
+        let protocol = [RouteProtocol::Static, RouteProtocol::Bgp]
+            .into_iter()
+            .find(|ours| ours.number() == self.protocol)?;
         let plain = self.kind == RouteType::Unicast && self.metric == 0 && self.tos == 0;
         let via = self.via.filter(|_| plain)?;
-        Some(Route { table: TableId(self.table), dst: self.dst, via, source: self.source, protocol })
+        Some(Route {
+            table: TableId(self.table),
+            dst: self.dst,
+            via,
+            source: self.source,
+            protocol,
+        })
     }
 }
 
@@ -275,17 +337,26 @@ pub struct RuleEntry {
 impl RuleEntry {
     /// `None` for rules that no [`Rule`] can express.
     pub fn decode(message: &RouteNetlinkMessage) -> Option<Self> {
-        let RouteNetlinkMessage::NewRule(message) = message else { return None };
+        let RouteNetlinkMessage::NewRule(message) = message else {
+            return None;
+        };
         let header = &message.header;
-        let plain = header.action == RuleAction::ToTable && header.tos == 0 && !header.flags.contains(RuleFlags::Invert);
+        let plain = header.action == RuleAction::ToTable
+            && header.tos == 0
+            && !header.flags.contains(RuleFlags::Invert);
         if header.family != AddressFamily::Inet || !plain {
             return None;
         }
-        let (mut to, mut from, mut priority, mut table, mut protocol) = (None, None, 0, u32::from(header.table), 0);
+        let (mut to, mut from, mut priority, mut table, mut protocol) =
+            (None, None, 0, u32::from(header.table), 0);
         for attribute in &message.attributes {
             match attribute {
-                RuleAttribute::Destination(IpAddr::V4(address)) => to = Ipv4Net::new(*address, header.dst_len).ok(),
-                RuleAttribute::Source(IpAddr::V4(address)) => from = Ipv4Net::new(*address, header.src_len).ok(),
+                RuleAttribute::Destination(IpAddr::V4(address)) => {
+                    to = Ipv4Net::new(*address, header.dst_len).ok()
+                }
+                RuleAttribute::Source(IpAddr::V4(address)) => {
+                    from = Ipv4Net::new(*address, header.src_len).ok()
+                }
                 RuleAttribute::Priority(number) => priority = *number,
                 RuleAttribute::Table(number) => table = *number,
                 RuleAttribute::Protocol(number) => protocol = u8::from(*number),
@@ -298,7 +369,14 @@ impl RuleEntry {
             (None, Some(net)) => RuleSelector::From(net),
             (Some(_), Some(_)) | (None, None) => return None,
         };
-        Some(Self { rule: Rule { priority, selector, table: TableId(table) }, protocol })
+        Some(Self {
+            rule: Rule {
+                priority,
+                selector,
+                table: TableId(table),
+            },
+            protocol,
+        })
     }
 
     /// The rule, when it carries our marks.

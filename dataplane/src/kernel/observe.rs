@@ -31,13 +31,23 @@ pub async fn observe(netlink: &mut Netlink, scope: &Scope) -> Result<Observed, F
 
 async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
     let everything = Everything::read(netlink).await?;
-    let mut observed = Observed { rules: our_rules(netlink).await?, ..Observed::default() };
+    let mut observed = Observed {
+        rules: our_rules(netlink).await?,
+        ..Observed::default()
+    };
     let mut up: BTreeSet<Ipv4Addr> = BTreeSet::new();
     for link in everything.links.iter().filter(|link| !link.is_half_made()) {
         let (addresses, routes) = match link.mark() {
-            Some(_) => (everything.addresses_on(link.index), everything.routes_over(link.index)),
+            Some(_) => (
+                everything.addresses_on(link.index),
+                everything.routes_over(link.index),
+            ),
             None => {
-                let found: BTreeSet<Ipv4Addr> = everything.addresses_on(link.index).iter().map(|address| address.address).collect();
+                let found: BTreeSet<Ipv4Addr> = everything
+                    .addresses_on(link.index)
+                    .iter()
+                    .map(|address| address.address)
+                    .collect();
                 if link.running {
                     up.extend(&found);
                 }
@@ -45,23 +55,46 @@ async fn observe_all(netlink: &mut Netlink) -> Result<Observed, Refusal> {
                 (BTreeSet::new(), BTreeSet::new())
             }
         };
-        observed.links.insert(link.name.clone(), ObservedTunnel { link: link.observed(), addresses, routes });
+        observed.links.insert(
+            link.name.clone(),
+            ObservedTunnel {
+                link: link.observed(),
+                addresses,
+                routes,
+            },
+        );
     }
     observed.idle = observed.host.difference(&up).copied().collect();
     Ok(observed)
 }
 
 async fn observe_link(netlink: &mut Netlink, name: &LinkName) -> Result<Observed, Refusal> {
-    let mut observed = Observed { rules: our_rules(netlink).await?, ..Observed::default() };
-    let Some(link) = find(netlink, name).await?.filter(|link| !link.is_half_made()) else { return Ok(observed) };
+    let mut observed = Observed {
+        rules: our_rules(netlink).await?,
+        ..Observed::default()
+    };
+    let Some(link) = find(netlink, name).await?.filter(|link| !link.is_half_made()) else {
+        return Ok(observed);
+    };
     let (addresses, routes) = match link.mark() {
         Some(_) => (
             addresses_on(netlink, link.index).await?,
-            routes_over(netlink, link.index).await?.iter().filter_map(RouteEntry::as_ours).collect(),
+            routes_over(netlink, link.index)
+                .await?
+                .iter()
+                .filter_map(RouteEntry::as_ours)
+                .collect(),
         ),
         None => (BTreeSet::new(), BTreeSet::new()),
     };
-    observed.links.insert(name.clone(), ObservedTunnel { link: link.observed(), addresses, routes });
+    observed.links.insert(
+        name.clone(),
+        ObservedTunnel {
+            link: link.observed(),
+            addresses,
+            routes,
+        },
+    );
     Ok(observed)
 }
 
@@ -74,10 +107,17 @@ pub struct Everything {
 
 impl Everything {
     pub async fn read(netlink: &mut Netlink) -> Result<Self, Refusal> {
-        let mut everything =
-            Self { links: netlink.dump(requests::links(), Link::decode).await?, addresses: BTreeMap::new(), routes: BTreeMap::new() };
+        let mut everything = Self {
+            links: netlink.dump(requests::links(), Link::decode).await?,
+            addresses: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        };
         for entry in netlink.dump(requests::addresses(0), AddressEntry::decode).await? {
-            everything.addresses.entry(entry.index).or_default().insert(entry.address);
+            everything
+                .addresses
+                .entry(entry.index)
+                .or_default()
+                .insert(entry.address);
         }
         for request in everything.questions_for_routes() {
             for entry in absent_is_empty(netlink, request, RouteEntry::decode).await? {
@@ -92,10 +132,20 @@ impl Everything {
     /// So that the kernel keeps a full table of somebody else's to itself: by protocol, and by link, because a routing daemon
     /// of the host has our protocols too. With many links of ours each question would go over that table once more.
     fn questions_for_routes(&self) -> Vec<Request> {
-        let ours: Vec<u32> = self.links.iter().filter(|link| link.mark().is_some()).map(|link| link.index).collect();
-        let over = if ours.len() <= FEW { ours.into_iter().map(Some).collect() } else { vec![None] };
+        let ours: Vec<u32> = self
+            .links
+            .iter()
+            .filter(|link| link.mark().is_some())
+            .map(|link| link.index)
+            .collect();
+        let over = if ours.len() <= FEW {
+            ours.into_iter().map(Some).collect()
+        } else {
+            vec![None]
+        };
         let protocols = [RouteProtocol::Static, RouteProtocol::Bgp].map(RouteProtocol::number);
-        let ask = |index: Option<u32>| protocols.map(|protocol| requests::routes_of_protocol(protocol, index));
+        let ask =
+            |index: Option<u32>| protocols.map(|protocol| requests::routes_of_protocol(protocol, index));
         over.into_iter().flat_map(ask).collect()
     }
 
@@ -109,7 +159,8 @@ impl Everything {
 
     /// How many companions go with the link.
     pub fn companions_of(&self, index: u32) -> u64 {
-        let count = self.addresses.get(&index).map_or(0, BTreeSet::len) + self.routes.get(&index).map_or(0, BTreeSet::len);
+        let count = self.addresses.get(&index).map_or(0, BTreeSet::len)
+            + self.routes.get(&index).map_or(0, BTreeSet::len);
         count as u64
     }
 }
@@ -122,7 +173,11 @@ pub async fn find(netlink: &mut Netlink, name: &LinkName) -> Result<Option<Link>
 /// The addresses of one link; none when the link is not there.
 pub async fn addresses_on(netlink: &mut Netlink, index: u32) -> Result<BTreeSet<Address>, Refusal> {
     let entries = absent_is_empty(netlink, requests::addresses(index), AddressEntry::decode).await?;
-    Ok(entries.into_iter().filter(|entry| entry.index == index).map(|entry| entry.address).collect())
+    Ok(entries
+        .into_iter()
+        .filter(|entry| entry.index == index)
+        .map(|entry| entry.address)
+        .collect())
 }
 
 /// The routes over one link in all tables, whoever put them; none when the link is not there.
@@ -134,7 +189,11 @@ pub async fn routes_over(netlink: &mut Netlink, index: u32) -> Result<Vec<RouteE
 
 /// The entry in the place of a route, when a packet to its destination would take that one: it costs no dump of the table.
 pub async fn in_place_of(netlink: &mut Netlink, route: &Route) -> Option<RouteEntry> {
-    let entry = netlink.read(requests::entry_towards(route.dst.network()), RouteEntry::decode).await.ok().flatten();
+    let entry = netlink
+        .read(requests::entry_towards(route.dst.network()), RouteEntry::decode)
+        .await
+        .ok()
+        .flatten();
     entry.filter(|entry| entry.is_in_place_of(route))
 }
 
@@ -151,14 +210,29 @@ pub async fn rules(netlink: &mut Netlink) -> Result<Vec<RuleEntry>, Refusal> {
 }
 
 async fn our_rules(netlink: &mut Netlink) -> Result<BTreeSet<warren_state::Rule>, Refusal> {
-    Ok(rules(netlink).await?.iter().filter_map(RuleEntry::as_ours).collect())
+    Ok(rules(netlink)
+        .await?
+        .iter()
+        .filter_map(RuleEntry::as_ours)
+        .collect())
 }
 
 /// The counters of a link.
 pub async fn counters(netlink: &mut Netlink, name: &LinkName) -> Result<Counters, Fault> {
     let operation = format!("read counters of {name}");
-    let link = netlink.read(requests::link_with_counters(name), Link::decode).await.map_err(|refusal| refused(&operation, &refusal))?;
-    link.and_then(|link| link.counters).ok_or_else(|| refused(operation, &Refusal { errno: libc::ENODEV, message: None }))
+    let link = netlink
+        .read(requests::link_with_counters(name), Link::decode)
+        .await
+        .map_err(|refusal| refused(&operation, &refusal))?;
+    link.and_then(|link| link.counters).ok_or_else(|| {
+        refused(
+            operation,
+            &Refusal {
+                errno: libc::ENODEV,
+                message: None,
+            },
+        )
+    })
 }
 
 /// The source address that a packet to `dst` would carry.
@@ -172,22 +246,39 @@ pub async fn resolve_source(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Opti
 
 /// A host without a route, or with one that says no (net/ipv4/fib_semantics.c `fib_props`).
 fn is_no_way(refusal: &Refusal) -> bool {
-    matches!(refusal.errno, libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL)
+    matches!(
+        refusal.errno,
+        libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL
+    )
 }
 
 /// The MTU of the way from `local` to `remote`. A way into a tunnel of ours is none: each answer would be smaller than the
 /// one before.
-pub async fn underlay_mtu(netlink: &mut Netlink, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Refusal> {
-    let Some(way) = way_between(netlink, requests::route_between(local, remote)).await? else { return Ok(None) };
+pub async fn underlay_mtu(
+    netlink: &mut Netlink,
+    local: Ipv4Addr,
+    remote: Ipv4Addr,
+) -> Result<Option<u32>, Refusal> {
+    let Some(way) = way_between(netlink, requests::route_between(local, remote)).await? else {
+        return Ok(None);
+    };
     let Some(index) = way.oif else { return Ok(None) };
     let link = absent_is_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
-    let Some(link) = link.filter(|link| link.mark().is_none()) else { return Ok(None) };
+    let Some(link) = link.filter(|link| link.mark().is_none()) else {
+        return Ok(None);
+    };
     // What was learned of the path stands where the route's own MTU would, until it expires.
     let of_route = match way.mtu_expires {
-        true => way_between(netlink, requests::route_entry_between(local, remote)).await?.and_then(|entry| entry.mtu),
+        true => way_between(netlink, requests::route_entry_between(local, remote))
+            .await?
+            .and_then(|entry| entry.mtu),
         false => way.mtu,
     };
-    Ok(Some(of_route.filter(|mtu| *mtu > 0).map_or(link.mtu, |mtu| mtu.min(link.mtu))))
+    Ok(Some(
+        of_route
+            .filter(|mtu| *mtu > 0)
+            .map_or(link.mtu, |mtu| mtu.min(link.mtu)),
+    ))
 }
 
 async fn way_between(netlink: &mut Netlink, request: Request) -> Result<Option<RouteEntry>, Refusal> {
@@ -224,7 +315,11 @@ mod tests {
     use crate::kernel::mark::Mark;
 
     fn link(index: u32, is_ours: bool) -> Link {
-        let mark = Mark { tunnel: TunnelId(Pubkey([7; 32])), incarnation: warren_state::Incarnation(1), endpoints: None };
+        let mark = Mark {
+            tunnel: TunnelId(Pubkey([7; 32])),
+            incarnation: warren_state::Incarnation(1),
+            endpoints: None,
+        };
         Link {
             index,
             name: LinkName::new(format!("l{index}")).expect("a valid name"),
@@ -241,22 +336,45 @@ mod tests {
 
     /// The protocol and the link that each question for routes names.
     fn asked(links: Vec<Link>) -> Vec<(u8, Option<u32>)> {
-        let everything = Everything { links, addresses: BTreeMap::new(), routes: BTreeMap::new() };
+        let everything = Everything {
+            links,
+            addresses: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        };
         let filter = |request: Request| {
-            let netlink_packet_core::NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetRoute(route)) = request.payload else {
+            let netlink_packet_core::NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetRoute(route)) =
+                request.payload
+            else {
                 panic!("a question for routes")
             };
-            let oif = route.attributes.iter().find_map(|part| if let RouteAttribute::Oif(index) = part { Some(*index) } else { None });
+            let oif = route.attributes.iter().find_map(|part| {
+                if let RouteAttribute::Oif(index) = part {
+                    Some(*index)
+                } else {
+                    None
+                }
+            });
             (u8::from(route.header.protocol), oif)
         };
-        everything.questions_for_routes().into_iter().map(filter).collect()
+        everything
+            .questions_for_routes()
+            .into_iter()
+            .map(filter)
+            .collect()
     }
 
     /// A routing daemon of the host may have half a million routes with the number of BGP.
     #[test]
     fn the_kernel_is_asked_for_routes_of_ours_over_links_of_ours_and_for_no_others() {
-        assert_eq!(asked(vec![link(1, false), link(2, false)]), [], "there is none of ours");
-        assert_eq!(asked(vec![link(1, false), link(2, true)]), [(4, Some(2)), (186, Some(2))]);
+        assert_eq!(
+            asked(vec![link(1, false), link(2, false)]),
+            [],
+            "there is none of ours"
+        );
+        assert_eq!(
+            asked(vec![link(1, false), link(2, true)]),
+            [(4, Some(2)), (186, Some(2))]
+        );
         let many = (1..=1_000).map(|index| link(index, true)).collect();
         assert_eq!(asked(many), [(4, None), (186, None)]);
     }

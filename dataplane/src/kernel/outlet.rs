@@ -18,14 +18,20 @@ use crate::contract::Outlet;
 
 /// The way of a packet to `dst`.
 pub async fn outlet(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Fault> {
-    find(netlink, dst).await.map_err(|refusal| refused(format!("find the way to {dst}"), &refusal))
+    find(netlink, dst)
+        .await
+        .map_err(|refusal| refused(format!("find the way to {dst}"), &refusal))
 }
 
 async fn find(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Outlet, Refusal> {
     let route = or_none(netlink.read(requests::route_to(dst), RouteEntry::decode).await)?;
-    let Some(index) = route.and_then(|route| route.oif) else { return Ok(Outlet::Usual) };
+    let Some(index) = route.and_then(|route| route.oif) else {
+        return Ok(Outlet::Usual);
+    };
     let link = or_none(netlink.read(requests::link_by_index(index), Link::decode).await)?;
-    let Some(tunnel) = link.filter(is_ours).map(|link| link.name) else { return Ok(Outlet::Usual) };
+    let Some(tunnel) = link.filter(is_ours).map(|link| link.name) else {
+        return Ok(Outlet::Usual);
+    };
     Ok(match uplink(netlink, dst).await? {
         Some(uplink) => Outlet::Past { tunnel, uplink },
         None => Outlet::Only { tunnel },
@@ -39,8 +45,14 @@ async fn uplink(netlink: &mut Netlink, dst: Ipv4Addr) -> Result<Option<LinkName>
         if is_ours(&link) || !link.up {
             continue;
         }
-        let route = or_none(netlink.read(requests::route_over(dst, link.index), RouteEntry::decode).await)?;
-        let Some(route) = route.filter(|route| route.kind == RouteType::Unicast) else { continue };
+        let route = or_none(
+            netlink
+                .read(requests::route_over(dst, link.index), RouteEntry::decode)
+                .await,
+        )?;
+        let Some(route) = route.filter(|route| route.kind == RouteType::Unicast) else {
+            continue;
+        };
         let rank = (route.dst.prefix_len(), Reverse(route.metric));
         if best.as_ref().is_none_or(|(best, _)| rank > *best) {
             best = Some((rank, link.name));
@@ -59,7 +71,12 @@ fn or_none<T>(answer: Result<Option<T>, Refusal>) -> Result<Option<T>, Refusal> 
         Err(refusal)
             if matches!(
                 refusal.errno,
-                libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EACCES | libc::EINVAL | libc::ENODEV | libc::ESRCH
+                libc::ENETUNREACH
+                    | libc::EHOSTUNREACH
+                    | libc::EACCES
+                    | libc::EINVAL
+                    | libc::ENODEV
+                    | libc::ESRCH
             ) =>
         {
             Ok(None)

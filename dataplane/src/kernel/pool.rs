@@ -58,7 +58,10 @@ impl Pool {
                 let _ = reply.send(work(netlink).await);
             })
         });
-        self.jobs.send(job).await.map_err(|_| lost("the pool is closed"))?;
+        self.jobs
+            .send(job)
+            .await
+            .map_err(|_| lost("the pool is closed"))?;
         answer.await.map_err(|_| lost("the work was cut short"))
     }
 }
@@ -67,7 +70,8 @@ impl Pool {
 pub fn once<T: Send>(work: impl AsyncFnOnce(&mut Netlink) -> T + Send) -> Result<T, Refusal> {
     let alone = || runtime()?.block_on(async { Ok(work(&mut Netlink::open()?).await) });
     let done = thread::scope(|scope| scope.spawn(alone).join());
-    done.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO))).map_err(Refusal::from)
+    done.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO)))
+        .map_err(Refusal::from)
 }
 
 /// Returns when the connection is open.
@@ -79,7 +83,9 @@ fn start(jobs: Jobs) -> io::Result<()> {
             let _ = opened.send(Err(error));
         }
     })?;
-    is_open.recv().unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO)))
+    is_open
+        .recv()
+        .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::EIO)))
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -108,14 +114,21 @@ mod tests {
     use crate::kernel::{objects::Link, requests};
 
     async fn links(netlink: &mut Netlink) -> usize {
-        netlink.dump(requests::links(), Link::decode).await.expect("the links").len()
+        netlink
+            .dump(requests::links(), Link::decode)
+            .await
+            .expect("the links")
+            .len()
     }
 
     #[tokio::test]
     async fn work_that_panics_costs_no_connection() {
         let pool = Pool::open().expect("sockets");
         for _ in 0..2 * CONNECTIONS {
-            let fault = pool.run(async |_| assert!(std::hint::black_box(false))).await.expect_err("cut short");
+            let fault = pool
+                .run(async |_| assert!(std::hint::black_box(false)))
+                .await
+                .expect_err("cut short");
             assert_eq!(fault.class, FaultClass::Transient);
         }
         assert_ne!(pool.run(async |netlink| links(netlink).await).await, Ok(0));

@@ -50,17 +50,33 @@ pub struct Remover {
 
 impl Remover {
     /// Deletes the tunnel's link with all that is on it.
-    pub async fn delete(&self, maker: &impl LinkMaker, pool: &Pool, tunnel: TunnelId, link: LinkName) -> Removed {
+    pub async fn delete(
+        &self,
+        maker: &impl LinkMaker,
+        pool: &Pool,
+        tunnel: TunnelId,
+        link: LinkName,
+    ) -> Removed {
         let (reply, answer) = oneshot::channel();
         let first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.push(Job { tunnel, link: link.clone(), reply });
+            waiting.push(Job {
+                tunnel,
+                link: link.clone(),
+                reply,
+            });
             waiting.len() == 1
         };
         if first {
             self.carry_out(maker, pool).await;
         }
-        answer.await.unwrap_or_else(|_| Err(fault(FaultClass::Transient, format!("delete link {link}"), "the removal was cut short")))
+        answer.await.unwrap_or_else(|_| {
+            Err(fault(
+                FaultClass::Transient,
+                format!("delete link {link}"),
+                "the removal was cut short",
+            ))
+        })
     }
 
     /// Whoever finds nobody waiting does the work for all who come until it begins.
@@ -71,7 +87,9 @@ impl Remover {
         let links: Vec<LinkName> = jobs.iter().map(|job| job.link.clone()).collect();
         maker.flush(&links).await;
         // A fault of the pool drops the jobs, which answers them.
-        let _ = pool.run(async move |netlink| delete_all(netlink, jobs).await).await;
+        let _ = pool
+            .run(async move |netlink| delete_all(netlink, jobs).await)
+            .await;
     }
 
     async fn gather(&self) {
@@ -100,9 +118,19 @@ async fn delete_all(netlink: &mut Netlink, mut jobs: Vec<Job>) {
 async fn delete_one(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) -> Removed {
     let operation = format!("delete link {name}");
     let to_fault = |refusal: Refusal| refused(&operation, &refusal);
-    let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? else { return Ok(None) };
-    let addresses = observe::addresses_on(netlink, link.index).await.map_err(to_fault)?.len();
-    let routes = observe::routes_over(netlink, link.index).await.map_err(to_fault)?.iter().filter_map(|entry| entry.as_ours()).count();
+    let Some((link, _)) = link::ours(netlink, tunnel, name, &operation).await? else {
+        return Ok(None);
+    };
+    let addresses = observe::addresses_on(netlink, link.index)
+        .await
+        .map_err(to_fault)?
+        .len();
+    let routes = observe::routes_over(netlink, link.index)
+        .await
+        .map_err(to_fault)?
+        .iter()
+        .filter_map(|entry| entry.as_ours())
+        .count();
     match netlink.change(requests::delete_link(link.index)).await {
         Ok(()) => Ok(Some((addresses + routes) as u64)),
         Err(refusal) if is_absent(refusal.errno) => Ok(None),
@@ -112,15 +140,28 @@ async fn delete_one(netlink: &mut Netlink, tunnel: TunnelId, name: &LinkName) ->
 
 /// Answers the jobs that it could do by group; gives back the others.
 async fn delete_by_group(netlink: &mut Netlink, jobs: Vec<Job>) -> Vec<Job> {
-    let Ok(everything) = Everything::read(netlink).await else { return jobs };
-    let Some(group) = unused_group(&everything.links) else { return jobs };
+    let Ok(everything) = Everything::read(netlink).await else {
+        return jobs;
+    };
+    let Some(group) = unused_group(&everything.links) else {
+        return jobs;
+    };
     let links: BTreeMap<&LinkName, &Link> = everything.links.iter().map(|link| (&link.name, link)).collect();
     let (mut found, mut moves, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
-        match links.get(&job.link).filter(|link| link.mark().is_some_and(|mark| mark.tunnel == job.tunnel)) {
+        match links
+            .get(&job.link)
+            .filter(|link| link.mark().is_some_and(|mark| mark.tunnel == job.tunnel))
+        {
             Some(link) => {
                 // By number, not by name: a link that took the name since is not touched.
-                moves.push(requests::set_link(link.index, &LinkSettings { group: Some(group), ..LinkSettings::default() }));
+                moves.push(requests::set_link(
+                    link.index,
+                    &LinkSettings {
+                        group: Some(group),
+                        ..LinkSettings::default()
+                    },
+                ));
                 found.push((job, everything.companions_of(link.index)));
             }
             None => left.push(job),

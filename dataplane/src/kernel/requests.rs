@@ -7,7 +7,10 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkMessag
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{self, AddressAttribute, AddressMessage},
-    link::{GreIOFlags, InfoData, InfoGre, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage},
+    link::{
+        GreIOFlags, InfoData, InfoGre, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+        LinkMessage,
+    },
     route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteScope, RouteType},
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
@@ -39,11 +42,17 @@ pub fn link_by_name(name: &LinkName) -> Request {
 }
 
 pub fn link_by_index(index: u32) -> Request {
-    request(RouteNetlinkMessage::GetLink(link(index, vec![without_stats()])), 0)
+    request(
+        RouteNetlinkMessage::GetLink(link(index, vec![without_stats()])),
+        0,
+    )
 }
 
 pub fn link_with_counters(name: &LinkName) -> Request {
-    request(RouteNetlinkMessage::GetLink(link(0, vec![LinkAttribute::IfName(name.to_string())])), 0)
+    request(
+        RouteNetlinkMessage::GetLink(link(0, vec![LinkAttribute::IfName(name.to_string())])),
+        0,
+    )
 }
 
 pub fn links() -> Request {
@@ -58,7 +67,11 @@ pub fn set_link(index: u32, settings: &LinkSettings<'_>) -> Request {
     let mut attributes = Vec::new();
     attributes.extend(settings.mtu.map(|mtu| LinkAttribute::Mtu(u32::from(mtu))));
     attributes.extend(settings.group.map(LinkAttribute::Group));
-    attributes.extend(settings.alias.map(|alias| LinkAttribute::IfAlias(alias.to_owned())));
+    attributes.extend(
+        settings
+            .alias
+            .map(|alias| LinkAttribute::IfAlias(alias.to_owned())),
+    );
     let mut message = link(index, attributes);
     if settings.up {
         message.header.flags = LinkFlags::Up;
@@ -72,35 +85,65 @@ pub fn delete_link(index: u32) -> Request {
 }
 
 pub fn delete_link_group(group: u32) -> Request {
-    request(RouteNetlinkMessage::DelLink(link(0, vec![LinkAttribute::Group(group)])), 0)
+    request(
+        RouteNetlinkMessage::DelLink(link(0, vec![LinkAttribute::Group(group)])),
+        0,
+    )
 }
 
 /// A GRE link as the reference makes it: no key, no checksum, no sequence numbers, TOS 0. Without path MTU discovery of its own the
 /// outer packet is as divisible as the inner one, and senders of what must not be cut are told what fits.
 pub fn create_gre(spec: &LinkSpec) -> Request {
-    let attributes = vec![LinkAttribute::IfName(spec.name.to_string()), LinkAttribute::Group(LINK_GROUP), gre(gre_data(spec))];
-    request(RouteNetlinkMessage::NewLink(link(0, attributes)), NLM_F_CREATE | NLM_F_EXCL)
+    let attributes = vec![
+        LinkAttribute::IfName(spec.name.to_string()),
+        LinkAttribute::Group(LINK_GROUP),
+        gre(gre_data(spec)),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(link(0, attributes)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 /// All parameters are given again: what a change leaves out the kernel resets (net/ipv4/ip_gre.c `ipgre_changelink`).
 pub fn change_gre(index: u32, spec: &LinkSpec) -> Request {
-    request(RouteNetlinkMessage::NewLink(link(index, vec![gre(gre_data(spec))])), 0)
+    request(
+        RouteNetlinkMessage::NewLink(link(index, vec![gre(gre_data(spec))])),
+        0,
+    )
 }
 
 /// A creation that no kernel carries out: one that knows GRE refuses the header's version bits as invalid
 /// (net/ipv4/ip_gre.c `ipgre_tunnel_validate`), one that does not says that the kind is not supported.
 pub fn probe_gre(name: &LinkName) -> Request {
-    let attributes = vec![LinkAttribute::IfName(name.to_string()), gre(vec![InfoGre::IFlags(GreIOFlags::Version)])];
-    request(RouteNetlinkMessage::NewLink(link(0, attributes)), NLM_F_CREATE | NLM_F_EXCL)
+    let attributes = vec![
+        LinkAttribute::IfName(name.to_string()),
+        gre(vec![InfoGre::IFlags(GreIOFlags::Version)]),
+    ];
+    request(
+        RouteNetlinkMessage::NewLink(link(0, attributes)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 fn gre(data: Vec<InfoGre>) -> LinkAttribute {
-    LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::GreTun), LinkInfo::Data(InfoData::GreTun(data))])
+    LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::GreTun),
+        LinkInfo::Data(InfoData::GreTun(data)),
+    ])
 }
 
 fn gre_data(spec: &LinkSpec) -> Vec<InfoGre> {
-    let LinkSpec { local, remote, ttl, .. } = spec;
-    vec![InfoGre::Local(*local), InfoGre::Remote(*remote), InfoGre::Ttl(*ttl), InfoGre::Tos(0), InfoGre::PathMTUDiscovery(false)]
+    let LinkSpec {
+        local, remote, ttl, ..
+    } = spec;
+    vec![
+        InfoGre::Local(*local),
+        InfoGre::Remote(*remote),
+        InfoGre::Ttl(*ttl),
+        InfoGre::Tos(0),
+        InfoGre::PathMTUDiscovery(false),
+    ]
 }
 
 fn link(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
@@ -119,11 +162,17 @@ pub fn addresses(index: u32) -> Request {
 }
 
 pub fn add_address(index: u32, address: &Address) -> Request {
-    request(RouteNetlinkMessage::NewAddress(address_message(index, address)), NLM_F_CREATE | NLM_F_EXCL)
+    request(
+        RouteNetlinkMessage::NewAddress(address_message(index, address)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 pub fn delete_address(index: u32, address: &Address) -> Request {
-    request(RouteNetlinkMessage::DelAddress(address_message(index, address)), 0)
+    request(
+        RouteNetlinkMessage::DelAddress(address_message(index, address)),
+        0,
+    )
 }
 
 fn address_message(index: u32, address: &Address) -> AddressMessage {
@@ -170,16 +219,25 @@ fn routes() -> RouteMessage {
 
 /// Fails with `EEXIST` when the table has a route to the destination.
 pub fn add_route(index: u32, route: &Route) -> Request {
-    request(RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)), NLM_F_CREATE | NLM_F_EXCL)
+    request(
+        RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 pub fn replace_route(index: u32, route: &Route) -> Request {
-    request(RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)), NLM_F_REPLACE)
+    request(
+        RouteNetlinkMessage::NewRoute(route_message(RouteScope::Universe, index, route)),
+        NLM_F_REPLACE,
+    )
 }
 
 /// Names every part, so that it matches no route but this.
 pub fn delete_route(index: u32, route: &Route) -> Request {
-    request(RouteNetlinkMessage::DelRoute(route_message(RouteScope::NoWhere, index, route)), 0)
+    request(
+        RouteNetlinkMessage::DelRoute(route_message(RouteScope::NoWhere, index, route)),
+        0,
+    )
 }
 
 fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
@@ -195,7 +253,11 @@ fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
         RouteAttribute::Oif(index),
         RouteAttribute::Gateway(RouteAddress::Inet(route.via)),
     ];
-    message.attributes.extend(route.source.map(|source| RouteAttribute::PrefSource(RouteAddress::Inet(source))));
+    message.attributes.extend(
+        route
+            .source
+            .map(|source| RouteAttribute::PrefSource(RouteAddress::Inet(source))),
+    );
     message
 }
 
@@ -203,7 +265,9 @@ fn route_message(scope: RouteScope, index: u32, route: &Route) -> RouteMessage {
 pub fn route_to(dst: Ipv4Addr) -> Request {
     let mut message = routes();
     message.header.destination_prefix_length = 32;
-    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
@@ -213,7 +277,10 @@ pub fn route_over(dst: Ipv4Addr, index: u32) -> Request {
     let mut message = routes();
     message.header.destination_prefix_length = 32;
     message.header.flags = RouteFlags::FibMatch;
-    message.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(dst)), RouteAttribute::Oif(index)];
+    message.attributes = vec![
+        RouteAttribute::Destination(RouteAddress::Inet(dst)),
+        RouteAttribute::Oif(index),
+    ];
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
@@ -231,9 +298,16 @@ pub fn route_entry_between(local: Ipv4Addr, remote: Ipv4Addr) -> Request {
 
 fn between(local: Ipv4Addr, remote: Ipv4Addr) -> RouteMessage {
     let mut message = routes();
-    (message.header.destination_prefix_length, message.header.source_prefix_length) = (32, 32);
-    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(remote)));
-    message.attributes.push(RouteAttribute::Source(RouteAddress::Inet(local)));
+    (
+        message.header.destination_prefix_length,
+        message.header.source_prefix_length,
+    ) = (32, 32);
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet(remote)));
+    message
+        .attributes
+        .push(RouteAttribute::Source(RouteAddress::Inet(local)));
     message
 }
 
@@ -242,7 +316,9 @@ pub fn entry_towards(dst: Ipv4Addr) -> Request {
     let mut message = routes();
     message.header.flags = RouteFlags::FibMatch | RouteFlags::LookupTable;
     message.header.destination_prefix_length = 32;
-    message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
+    message
+        .attributes
+        .push(RouteAttribute::Destination(RouteAddress::Inet(dst)));
     request(RouteNetlinkMessage::GetRoute(message), 0)
 }
 
@@ -253,7 +329,10 @@ pub fn rules() -> Request {
 }
 
 pub fn add_rule(rule: &Rule) -> Request {
-    request(RouteNetlinkMessage::NewRule(rule_message(rule)), NLM_F_CREATE | NLM_F_EXCL)
+    request(
+        RouteNetlinkMessage::NewRule(rule_message(rule)),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 pub fn delete_rule(rule: &Rule) -> Request {

@@ -12,7 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Action, Capabilities, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, RemovalReport, StepOutcome,
+    Action, Capabilities, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, RemovalReport,
+    StepOutcome,
     model::Model,
     outcome::{Feature, MissingFeature},
 };
@@ -79,7 +80,10 @@ impl Simulated {
             underlay_mtu: Some(1500),
             subscribers: Vec::new(),
         };
-        Self { world: Arc::new(Mutex::new(world)), life: 0 }
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            life: 0,
+        }
     }
 
     /// The daemon starts again on the same kernel: this handle answers no more, subscriptions are gone.
@@ -89,7 +93,10 @@ impl Simulated {
         world.life += 1;
         (world.crashed, world.hung) = (false, false);
         world.subscribers.clear();
-        Self { world: Arc::clone(&self.world), life: world.life }
+        Self {
+            world: Arc::clone(&self.world),
+            life: world.life,
+        }
     }
 
     /// Somebody does something to the kernel behind the daemon's back; a change of `link` is noticed.
@@ -110,7 +117,10 @@ impl Simulated {
     pub fn advance(&self, by: Duration) {
         let mut world = self.world();
         world.now = world.now + by;
-        world.subscribers.iter().for_each(|subscriber| subscriber.wake.notify_one());
+        world
+            .subscribers
+            .iter()
+            .for_each(|subscriber| subscriber.wake.notify_one());
     }
 
     /// Sets what the link has carried.
@@ -133,7 +143,11 @@ impl Simulated {
     /// Loses notices, as a full receive buffer does.
     pub fn overrun(&self) {
         for subscriber in &self.world().subscribers {
-            subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).overrun();
+            subscriber
+                .notices
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .overrun();
             subscriber.wake.notify_one();
         }
     }
@@ -175,7 +189,9 @@ impl Simulated {
         let result = work(&mut world.model);
         match trouble {
             Some(Trouble::LoseNotice) => {}
-            Some(Trouble::Fail(_) | Trouble::Crash | Trouble::Hang | Trouble::DeleteLink(_)) | None => world.tell(Some(link.clone())),
+            Some(Trouble::Fail(_) | Trouble::Crash | Trouble::Hang | Trouble::DeleteLink(_)) | None => {
+                world.tell(Some(link.clone()))
+            }
         }
         match trouble {
             Some(Trouble::Crash) => {
@@ -200,9 +216,14 @@ impl Simulated {
 impl World {
     fn tell(&mut self, link: Option<LinkName>) {
         // A subscriber that only the world holds has gone away.
-        self.subscribers.retain(|subscriber| Arc::strong_count(subscriber) > 1);
+        self.subscribers
+            .retain(|subscriber| Arc::strong_count(subscriber) > 1);
         for subscriber in &self.subscribers {
-            subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).changed(link.clone());
+            subscriber
+                .notices
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .changed(link.clone());
             subscriber.wake.notify_one();
         }
     }
@@ -214,8 +235,17 @@ impl Dataplane for Simulated {
         Capabilities {
             backend: "simulated".to_owned(),
             reason: None,
-            features: [Feature::Rules, Feature::Events, Feature::Counters, Feature::SurvivesRestart].into(),
-            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+            features: [
+                Feature::Rules,
+                Feature::Events,
+                Feature::Counters,
+                Feature::SurvivesRestart,
+            ]
+            .into(),
+            missing: vec![MissingFeature {
+                feature: Feature::Shaping,
+                reason: "not_built".to_owned(),
+            }],
         }
     }
 
@@ -234,11 +264,20 @@ impl Dataplane for Simulated {
             if failed.contains(&step.tunnel) {
                 continue;
             }
-            let taken = self.operate(&step.to_string(), &step.link, |model| model.apply(&step), StepOutcome::Failed);
-            let Some(outcome) = taken else { return std::future::pending().await };
+            let taken = self.operate(
+                &step.to_string(),
+                &step.link,
+                |model| model.apply(&step),
+                StepOutcome::Failed,
+            );
+            let Some(outcome) = taken else {
+                return std::future::pending().await;
+            };
             if outcome.stops(&step) {
                 failed.insert(step.tunnel);
-            } else if matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink) && outcome == StepOutcome::Done {
+            } else if matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink)
+                && outcome == StepOutcome::Done
+            {
                 self.world().counters.remove(&step.link);
             }
             outcomes.push(outcome);
@@ -248,8 +287,16 @@ impl Dataplane for Simulated {
 
     async fn remove(&self, removal: Removal) -> RemovalReport {
         let Removal { tunnel, link, rules } = removal;
-        let failed = |fault| RemovalReport { failed: vec![fault], ..RemovalReport::default() };
-        match self.operate(&format!("remove {link}"), &link, |model| model.remove(tunnel, &link, &rules), failed) {
+        let failed = |fault| RemovalReport {
+            failed: vec![fault],
+            ..RemovalReport::default()
+        };
+        match self.operate(
+            &format!("remove {link}"),
+            &link,
+            |model| model.remove(tunnel, &link, &rules),
+            failed,
+        ) {
             Some(report) => report,
             None => std::future::pending().await,
         }
@@ -259,19 +306,32 @@ impl Dataplane for Simulated {
         let operation = format!("read counters of {link}");
         let world = self.alive(&operation)?;
         if !world.model.observed().links.contains_key(link) {
-            return Err(fault(FaultClass::Gone, operation, format!("there is no link {link}")));
+            return Err(fault(
+                FaultClass::Gone,
+                operation,
+                format!("there is no link {link}"),
+            ));
         }
         Ok(world.counters.get(link).copied().unwrap_or_default())
     }
 
     async fn shape(&self, link: &LinkName, _rate: Option<Rate>) -> Result<(), Fault> {
-        Err(fault(FaultClass::Unsupported, format!("shape {link}"), "not_built"))
+        Err(fault(
+            FaultClass::Unsupported,
+            format!("shape {link}"),
+            "not_built",
+        ))
     }
 
     async fn events(&self) -> Result<mpsc::Receiver<Notice>, Fault> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let subscriber = Arc::new(Subscriber { notices: Mutex::new(Notices::new(WAITING)), wake: Notify::new() });
-        self.alive("subscribe to notices")?.subscribers.push(Arc::clone(&subscriber));
+        let subscriber = Arc::new(Subscriber {
+            notices: Mutex::new(Notices::new(WAITING)),
+            wake: Notify::new(),
+        });
+        self.alive("subscribe to notices")?
+            .subscribers
+            .push(Arc::clone(&subscriber));
         tokio::spawn(forward(Arc::downgrade(&self.world), subscriber, sender));
         Ok(receiver)
     }
@@ -281,15 +341,30 @@ impl Dataplane for Simulated {
     }
 
     async fn underlay_mtu(&self, local: Ipv4Addr, remote: Ipv4Addr) -> Result<Option<u32>, Fault> {
-        Ok(self.alive(&format!("read the MTU from {local} towards {remote}"))?.underlay_mtu)
+        Ok(self
+            .alive(&format!("read the MTU from {local} towards {remote}"))?
+            .underlay_mtu)
     }
 }
 
 /// Hands notices on until the subscriber or the kernel goes away.
-async fn forward(world: std::sync::Weak<Mutex<World>>, subscriber: Arc<Subscriber>, sender: mpsc::Sender<Notice>) {
+async fn forward(
+    world: std::sync::Weak<Mutex<World>>,
+    subscriber: Arc<Subscriber>,
+    sender: mpsc::Sender<Notice>,
+) {
     loop {
-        let Some(now) = world.upgrade().map(|world| world.lock().unwrap_or_else(PoisonError::into_inner).now) else { return };
-        let notice = subscriber.notices.lock().unwrap_or_else(PoisonError::into_inner).take(now);
+        let Some(now) = world
+            .upgrade()
+            .map(|world| world.lock().unwrap_or_else(PoisonError::into_inner).now)
+        else {
+            return;
+        };
+        let notice = subscriber
+            .notices
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(now);
         match notice {
             Some(notice) => {
                 if sender.send(notice).await.is_err() {

@@ -11,12 +11,25 @@ fn link() -> LinkName {
 }
 
 fn step(action: Action) -> PlannedStep {
-    PlannedStep { tunnel: TunnelId(Pubkey([1; 32])), link: link(), action }
+    PlannedStep {
+        tunnel: TunnelId(Pubkey([1; 32])),
+        link: link(),
+        action,
+    }
 }
 
 fn create() -> PlannedStep {
-    let spec = LinkSpec { name: link(), local: Ipv4Addr::new(192, 0, 2, 1), remote: Ipv4Addr::new(192, 0, 2, 2), ttl: 64, mtu: 1476 };
-    step(Action::CreateLink { spec, incarnation: Incarnation(1) })
+    let spec = LinkSpec {
+        name: link(),
+        local: Ipv4Addr::new(192, 0, 2, 1),
+        remote: Ipv4Addr::new(192, 0, 2, 2),
+        ttl: 64,
+        mtu: 1476,
+    };
+    step(Action::CreateLink {
+        spec,
+        incarnation: Incarnation(1),
+    })
 }
 
 fn busy() -> Fault {
@@ -24,13 +37,21 @@ fn busy() -> Fault {
 }
 
 async fn is_there(simulated: &Simulated) -> bool {
-    simulated.observe(Scope::All).await.expect("alive").links.contains_key(&link())
+    simulated
+        .observe(Scope::All)
+        .await
+        .expect("alive")
+        .links
+        .contains_key(&link())
 }
 
 #[tokio::test]
 async fn a_failed_operation_changes_nothing_and_the_next_is_done() {
     let simulated = Simulated::new(Script::default().at(1, Trouble::Fail(busy())));
-    assert_eq!(simulated.apply(vec![create()]).await, vec![StepOutcome::Failed(busy())]);
+    assert_eq!(
+        simulated.apply(vec![create()]).await,
+        vec![StepOutcome::Failed(busy())]
+    );
     assert!(!is_there(&simulated).await);
     assert_eq!(simulated.apply(vec![create()]).await, vec![StepOutcome::Done]);
     assert_eq!(simulated.operations(), 2);
@@ -40,18 +61,27 @@ async fn a_failed_operation_changes_nothing_and_the_next_is_done() {
 async fn a_crash_leaves_what_was_done_and_a_restart_finds_it() {
     let simulated = Simulated::new(Script::default().at(1, Trouble::Crash));
     let outcomes = simulated.apply(vec![create(), step(Action::DeleteLink)]).await;
-    assert!(matches!(outcomes.as_slice(), [StepOutcome::Failed(_)]), "{outcomes:?}");
+    assert!(
+        matches!(outcomes.as_slice(), [StepOutcome::Failed(_)]),
+        "{outcomes:?}"
+    );
     assert!(simulated.observe(Scope::All).await.is_err());
     let next = simulated.restart();
     assert!(is_there(&next).await);
-    assert!(simulated.observe(Scope::All).await.is_err(), "the old life is over");
+    assert!(
+        simulated.observe(Scope::All).await.is_err(),
+        "the old life is over"
+    );
 }
 
 #[tokio::test]
 async fn a_hanging_call_never_returns_and_a_restart_goes_on() {
     let simulated = Simulated::new(Script::default().at(1, Trouble::Hang));
     let mut call = simulated.apply(vec![create()]);
-    assert!(matches!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
+    assert!(matches!(
+        call.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Pending
+    ));
     let next = simulated.restart();
     assert!(is_there(&next).await);
     assert_eq!(next.apply(vec![create()]).await, vec![StepOutcome::AlreadySo]);

@@ -48,8 +48,17 @@ impl UserspaceSettings {
     /// When the system does not tell where the program is.
     pub fn own_program(socket: impl Into<PathBuf>) -> io::Result<Self> {
         let socket = std::path::absolute(socket.into())?;
-        let args = vec!["forwarder".to_owned(), "--socket".to_owned(), socket.to_string_lossy().into_owned()];
-        Ok(Self { socket, program: std::env::current_exe()?, args, log: None })
+        let args = vec![
+            "forwarder".to_owned(),
+            "--socket".to_owned(),
+            socket.to_string_lossy().into_owned(),
+        ];
+        Ok(Self {
+            socket,
+            program: std::env::current_exe()?,
+            args,
+            log: None,
+        })
     }
 }
 
@@ -72,7 +81,10 @@ impl Client {
     /// Not connected yet.
     #[must_use]
     pub fn new(settings: UserspaceSettings) -> Self {
-        Self { settings, connection: Mutex::new(None) }
+        Self {
+            settings,
+            connection: Mutex::new(None),
+        }
     }
 
     /// Asks the forwarder; `None` when there is none and none was to be started.
@@ -91,7 +103,9 @@ impl Client {
                     *kept = Some(connection);
                     return unpack(response).map(Some);
                 }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(transient("ask the forwarder", &error)),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(transient("ask the forwarder", &error));
+                }
                 Err(error) => tracing::debug!(%error, "connection to the forwarder lost"),
             }
         }
@@ -100,7 +114,10 @@ impl Client {
             (None, Absent::Fine) => return Ok(None),
             (None, Absent::Start) => self.start().await?,
         };
-        let response = connection.exchange(request).await.map_err(|error| transient("ask the forwarder", &error))?;
+        let response = connection
+            .exchange(request)
+            .await
+            .map_err(|error| transient("ask the forwarder", &error))?;
         *kept = Some(connection);
         unpack(response).map(Some)
     }
@@ -109,17 +126,31 @@ impl Client {
     async fn connect(&self) -> Result<Option<Connection>, Refusal> {
         let stream = match UnixStream::connect(&self.settings.socket).await {
             Ok(stream) => stream,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(transient("connect to the forwarder", &error)),
         };
         let mut connection = Connection::new(stream);
         match connection.exchange(&Request::Hello { version: VERSION }).await {
-            Ok(Response::Hello { version: VERSION, pid, tunnels }) => {
+            Ok(Response::Hello {
+                version: VERSION,
+                pid,
+                tunnels,
+            }) => {
                 tracing::debug!(pid, tunnels, "connected to the forwarder");
                 Ok(Some(connection))
             }
             Ok(Response::Refused { class, detail }) => Err(Refusal { class, detail }),
-            Ok(other) => Err(Refusal::new(FaultClass::Conflict, format!("not a forwarder that we know: {other:?}"))),
+            Ok(other) => Err(Refusal::new(
+                FaultClass::Conflict,
+                format!("not a forwarder that we know: {other:?}"),
+            )),
             // It was about to end.
             Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
             Err(error) => Err(transient("greet the forwarder", &error)),
@@ -135,15 +166,23 @@ impl Client {
                 return Ok(connection);
             }
             if Instant::now() >= deadline {
-                return Err(Refusal::new(FaultClass::Transient, format!("the forwarder does not answer: {}", self.how())));
+                return Err(Refusal::new(
+                    FaultClass::Transient,
+                    format!("the forwarder does not answer: {}", self.how()),
+                ));
             }
             match child.try_wait() {
                 Ok(None) => sleep(Duration::from_millis(5)).await,
                 Ok(Some(status)) => {
                     // Perhaps it was refused because another one was about to end.
                     sleep(Duration::from_millis(100)).await;
-                    if self.connect().await?.is_none() && Instant::now() + Duration::from_millis(100) >= deadline {
-                        return Err(Refusal::new(FaultClass::Transient, format!("the forwarder ended with {status}: {}", self.how())));
+                    if self.connect().await?.is_none()
+                        && Instant::now() + Duration::from_millis(100) >= deadline
+                    {
+                        return Err(Refusal::new(
+                            FaultClass::Transient,
+                            format!("the forwarder ended with {status}: {}", self.how()),
+                        ));
                     }
                     child = self.spawn()?;
                 }
@@ -159,13 +198,29 @@ impl Client {
             None => Stdio::null(),
         };
         let mut command = Command::new(&self.settings.program);
-        command.args(&self.settings.args).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(false);
+        command
+            .args(&self.settings.args)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(false);
         // These are between systemd and the daemon.
-        for variable in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        for variable in [
+            "NOTIFY_SOCKET",
+            "WATCHDOG_PID",
+            "WATCHDOG_USEC",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "LISTEN_FDNAMES",
+        ] {
             command.env_remove(variable);
         }
         let child = command.spawn().map_err(|error| {
-            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) {
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) {
                 return Refusal::new(FaultClass::Permanent, format!("start {}: {error}", self.how()));
             }
             transient("start the forwarder", &error)
@@ -175,7 +230,11 @@ impl Client {
     }
 
     fn how(&self) -> String {
-        format!("{} {}", self.settings.program.display(), self.settings.args.join(" "))
+        format!(
+            "{} {}",
+            self.settings.program.display(),
+            self.settings.args.join(" ")
+        )
     }
 }
 
@@ -187,7 +246,10 @@ struct Connection {
 impl Connection {
     fn new(stream: UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { reader: BufReader::new(reader), writer }
+        Self {
+            reader: BufReader::new(reader),
+            writer,
+        }
     }
 
     async fn exchange(&mut self, request: &Request) -> io::Result<Response> {
@@ -196,7 +258,10 @@ impl Connection {
             line.push(b'\n');
             self.writer.write_all(&line).await?;
             line.clear();
-            (&mut self.reader).take(LINE_MAX).read_until(b'\n', &mut line).await?;
+            (&mut self.reader)
+                .take(LINE_MAX)
+                .read_until(b'\n', &mut line)
+                .await?;
             if line.last() != Some(&b'\n') {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -214,7 +279,9 @@ fn open_log(path: &Path) -> io::Result<Stdio> {
 fn unpack(response: Response) -> Result<Response, Refusal> {
     match response {
         Response::Refused { class, detail } => Err(Refusal { class, detail }),
-        answer @ (Response::Hello { .. } | Response::Done | Response::Tunnels(_) | Response::Counters(_)) => Ok(answer),
+        answer @ (Response::Hello { .. } | Response::Done | Response::Tunnels(_) | Response::Counters(_)) => {
+            Ok(answer)
+        }
     }
 }
 

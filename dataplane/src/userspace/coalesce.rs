@@ -31,7 +31,10 @@ enum State<'a> {
     /// Goes out as it came, for the kernel to finish its checksum at (start, offset).
     Unfinished { checksum: (usize, usize) },
     /// The kernel has joined it before we got it, and has not finished its checksum.
-    Joined { layout: TcpLayout, segment: Option<usize> },
+    Joined {
+        layout: TcpLayout,
+        segment: Option<usize>,
+    },
     /// The first of a run that may grow.
     Run(Run<'a>),
 }
@@ -52,31 +55,54 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
     /// Room for so many packets.
     #[must_use]
     pub fn with_capacity(packets: usize) -> Self {
-        Self { items: Vec::with_capacity(packets) }
+        Self {
+            items: Vec::with_capacity(packets),
+        }
     }
 
     /// Takes the next packet for a tunnel whose link has this MTU.
     pub fn push(&mut self, tunnel: T, mtu: u16, packet: &'a [u8]) {
         let Some(layout) = TcpLayout::of(packet) else {
-            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| State::Unfinished { checksum });
-            return self.items.push(Item { tunnel, packet, state });
+            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| {
+                State::Unfinished { checksum }
+            });
+            return self.items.push(Item {
+                tunnel,
+                packet,
+                state,
+            });
         };
         let packet = &packet[..layout.total];
         if layout.headers == layout.total {
             self.close_flow(tunnel, packet, layout);
-            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| State::Unfinished { checksum });
-            return self.items.push(Item { tunnel, packet, state });
+            let state = left_unfinished(packet).map_or(State::Whole { verified: false }, |checksum| {
+                State::Unfinished { checksum }
+            });
+            return self.items.push(Item {
+                tunnel,
+                packet,
+                state,
+            });
         }
         match verify(packet, layout) {
             Checksum::Valid => self.append(tunnel, packet, layout),
             Checksum::Unfinished => {
                 self.close_flow(tunnel, packet, layout);
-                let segment = (layout.total > usize::from(mtu)).then(|| usize::from(mtu).saturating_sub(layout.headers).max(1));
-                self.items.push(Item { tunnel, packet, state: State::Joined { layout, segment } });
+                let segment = (layout.total > usize::from(mtu))
+                    .then(|| usize::from(mtu).saturating_sub(layout.headers).max(1));
+                self.items.push(Item {
+                    tunnel,
+                    packet,
+                    state: State::Joined { layout, segment },
+                });
             }
             Checksum::Wrong => {
                 self.close_flow(tunnel, packet, layout);
-                self.items.push(Item { tunnel, packet, state: State::Whole { verified: false } });
+                self.items.push(Item {
+                    tunnel,
+                    packet,
+                    state: State::Whole { verified: false },
+                });
             }
         }
     }
@@ -86,22 +112,48 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
         for item in &self.items {
             match &item.state {
                 State::Whole { verified } => {
-                    let header = if *verified { &offload::VERIFIED } else { &offload::PLAIN };
-                    write(item.tunnel, &[IoSlice::new(header), IoSlice::new(item.packet)], 1, item.packet.len() as u64);
+                    let header = if *verified {
+                        &offload::VERIFIED
+                    } else {
+                        &offload::PLAIN
+                    };
+                    write(
+                        item.tunnel,
+                        &[IoSlice::new(header), IoSlice::new(item.packet)],
+                        1,
+                        item.packet.len() as u64,
+                    );
                 }
-                State::Unfinished { checksum: (start, offset) } => {
+                State::Unfinished {
+                    checksum: (start, offset),
+                } => {
                     let header = offload::unfinished(*start, *offset);
-                    write(item.tunnel, &[IoSlice::new(&header), IoSlice::new(item.packet)], 1, item.packet.len() as u64);
+                    write(
+                        item.tunnel,
+                        &[IoSlice::new(&header), IoSlice::new(item.packet)],
+                        1,
+                        item.packet.len() as u64,
+                    );
                 }
                 State::Joined { layout, segment } => {
                     let header = offload::unfinished_tcp4(layout.ip, layout.headers, *segment);
                     let payload = layout.total - layout.headers;
                     let packets = segment.map_or(1, |segment| payload.div_ceil(segment)) as u64;
                     let bytes = payload as u64 + packets * layout.headers as u64;
-                    write(item.tunnel, &[IoSlice::new(&header), IoSlice::new(item.packet)], packets, bytes);
+                    write(
+                        item.tunnel,
+                        &[IoSlice::new(&header), IoSlice::new(item.packet)],
+                        packets,
+                        bytes,
+                    );
                 }
                 State::Run(run) if run.more.is_empty() => {
-                    write(item.tunnel, &[IoSlice::new(&offload::VERIFIED), IoSlice::new(item.packet)], 1, item.packet.len() as u64);
+                    write(
+                        item.tunnel,
+                        &[IoSlice::new(&offload::VERIFIED), IoSlice::new(item.packet)],
+                        1,
+                        item.packet.len() as u64,
+                    );
                 }
                 State::Run(run) => emit_run(item.tunnel, item.packet, run, &mut write),
             }
@@ -119,12 +171,24 @@ impl<'a, T: Copy + PartialEq> Coalescer<'a, T> {
             }
             run.open = false;
         }
-        let state = if joinable { State::Run(Run::start(packet, layout)) } else { State::Whole { verified: true } };
-        self.items.push(Item { tunnel, packet, state });
+        let state = if joinable {
+            State::Run(Run::start(packet, layout))
+        } else {
+            State::Whole { verified: true }
+        };
+        self.items.push(Item {
+            tunnel,
+            packet,
+            state,
+        });
     }
 
     fn close_flow(&mut self, tunnel: T, packet: &[u8], layout: TcpLayout) {
-        if let Some(Item { state: State::Run(run), .. }) = self.open_run(tunnel, packet, layout) {
+        if let Some(Item {
+            state: State::Run(run),
+            ..
+        }) = self.open_run(tunnel, packet, layout)
+        {
             run.open = false;
         }
     }
@@ -153,7 +217,9 @@ impl<'a> Run<'a> {
             layout,
             more: Vec::new(),
             payload_len,
-            next_sequence: inet::be32(packet, layout.ip + 4).unwrap_or(0).wrapping_add(payload_len as u32),
+            next_sequence: inet::be32(packet, layout.ip + 4)
+                .unwrap_or(0)
+                .wrapping_add(payload_len as u32),
             next_id: inet::be16(packet, 4).unwrap_or(0).wrapping_add(1),
             push,
             open: !push,
@@ -206,7 +272,9 @@ fn emit_run<T>(tunnel: T, first: &[u8], run: &Run<'_>, write: &mut impl FnMut(T,
     if run.push {
         filled[ip + 13] |= PSH;
     }
-    let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| Sum::pseudo(fixed, inet::TCP, joined_total - ip as u16));
+    let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| {
+        Sum::pseudo(fixed, inet::TCP, joined_total - ip as u16)
+    });
     filled[ip + inet::TCP_CHECKSUM..][..2].copy_from_slice(&pseudo.fold());
 
     let mut parts = Vec::with_capacity(run.more.len() + 2);
@@ -214,7 +282,12 @@ fn emit_run<T>(tunnel: T, first: &[u8], run: &Run<'_>, write: &mut impl FnMut(T,
     parts.push(IoSlice::new(&first[headers..total]));
     parts.extend(run.more.iter().map(|payload| IoSlice::new(payload)));
     let packets = run.more.len() as u64 + 1;
-    write(tunnel, &parts, packets, run.payload_len as u64 + packets * headers as u64);
+    write(
+        tunnel,
+        &parts,
+        packets,
+        run.payload_len as u64 + packets * headers as u64,
+    );
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,7 +301,9 @@ enum Checksum {
 }
 
 fn verify(packet: &[u8], layout: TcpLayout) -> Checksum {
-    let Some(fixed) = packet.first_chunk() else { return Checksum::Wrong };
+    let Some(fixed) = packet.first_chunk() else {
+        return Checksum::Wrong;
+    };
     let pseudo = Sum::pseudo(fixed, inet::TCP, (layout.total - layout.ip) as u16);
     if pseudo.add(&packet[layout.ip..]).fold() == [0xff, 0xff] {
         Checksum::Valid
@@ -250,7 +325,8 @@ fn left_unfinished(packet: &[u8]) -> Option<(usize, usize)> {
     let covered = packet.get(ip.header_len..ip.total_len)?;
     let pseudo = Sum::pseudo(packet.first_chunk()?, ip.protocol, covered.len() as u16);
     // The field is compared first: it takes the whole packet to be sure, but hardly any needs that.
-    let is_unfinished = *covered.get(offset..offset + 2)? == pseudo.fold() && pseudo.add(covered).fold() != [0xff, 0xff];
+    let is_unfinished =
+        *covered.get(offset..offset + 2)? == pseudo.fold() && pseudo.add(covered).fold() != [0xff, 0xff];
     is_unfinished.then_some((ip.header_len, offset))
 }
 

@@ -37,7 +37,11 @@ const FLUSH_CHECK: Duration = Duration::from_millis(1);
 
 /// Serves clients until there have been neither clients nor tunnels for `linger`, or one asks for the end.
 pub async fn serve(listener: UnixListener, tunnels: Arc<Tunnels>, linger: Duration) {
-    let shared = Arc::new(Shared { tunnels, clients: AtomicUsize::new(0), shutdown: Notify::new() });
+    let shared = Arc::new(Shared {
+        tunnels,
+        clients: AtomicUsize::new(0),
+        shutdown: Notify::new(),
+    });
     let mut check = tokio::time::interval(IDLE_CHECK.min(linger.max(Duration::from_millis(10))));
     let mut needed = Instant::now();
     loop {
@@ -77,7 +81,9 @@ impl Shared {
     fn welcome(self: &Arc<Self>, stream: UnixStream) {
         match stream.peer_cred() {
             Ok(peer) if may_command(peer) => {}
-            Ok(peer) => return tracing::warn!(uid = peer.uid(), "control connection of another user refused"),
+            Ok(peer) => {
+                return tracing::warn!(uid = peer.uid(), "control connection of another user refused");
+            }
             Err(error) => return tracing::warn!(%error, "control connection without credentials refused"),
         }
         if self.clients.fetch_add(1, Relaxed) >= CLIENTS_MAX {
@@ -104,7 +110,10 @@ impl Shared {
             }
             let (response, then) = match serde_json::from_slice(&line) {
                 Ok(request) => self.answer(request).await,
-                Err(error) => (Refusal::new(FaultClass::Permanent, format!("not a request: {error}")).into(), Then::Go),
+                Err(error) => (
+                    Refusal::new(FaultClass::Permanent, format!("not a request: {error}")).into(),
+                    Then::Go,
+                ),
             };
             let mut bytes = serde_json::to_vec(&response)?;
             bytes.push(b'\n');
@@ -123,9 +132,11 @@ impl Shared {
     async fn answer(&self, request: Request) -> (Response, Then) {
         let tunnels = &self.tunnels;
         let outcome = match request {
-            Request::Hello { version: VERSION } => {
-                Ok(Response::Hello { version: VERSION, pid: std::process::id(), tunnels: tunnels.len() })
-            }
+            Request::Hello { version: VERSION } => Ok(Response::Hello {
+                version: VERSION,
+                pid: std::process::id(),
+                tunnels: tunnels.len(),
+            }),
             Request::Hello { version } => {
                 let detail = format!("the forwarder speaks version {VERSION} of the protocol, not {version}");
                 return (Refusal::new(FaultClass::Conflict, detail).into(), Then::HangUp);

@@ -77,9 +77,14 @@ impl DropReason {
     #[must_use]
     pub fn of_send_error(error: &io::Error) -> Self {
         match error.raw_os_error() {
-            Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENETDOWN | libc::ECONNREFUSED | libc::ENOPROTOOPT) => {
-                Self::Unreachable
-            }
+            Some(
+                libc::ENETUNREACH
+                | libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENETDOWN
+                | libc::ECONNREFUSED
+                | libc::ENOPROTOOPT,
+            ) => Self::Unreachable,
             Some(libc::EMSGSIZE) => Self::TooBig,
             Some(libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM) => Self::NoBuffer,
             Some(_) | None => Self::SendRefused,
@@ -100,7 +105,11 @@ impl Drops {
     /// Those that are not zero.
     #[must_use]
     pub fn read(&self) -> BTreeMap<DropReason, u64> {
-        DropReason::ALL.into_iter().map(|reason| (reason, self.0[reason as usize].load(Relaxed))).filter(|(_, count)| *count > 0).collect()
+        DropReason::ALL
+            .into_iter()
+            .map(|reason| (reason, self.0[reason as usize].load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 

@@ -63,11 +63,15 @@ impl ForwarderArgs {
         let mut socket = None;
         let mut linger = Duration::from_secs(2);
         while let Some(flag) = args.next() {
-            let value = args.next().ok_or_else(|| ForwarderError::Usage(format!("{flag} needs a value")))?;
+            let value = args
+                .next()
+                .ok_or_else(|| ForwarderError::Usage(format!("{flag} needs a value")))?;
             match flag.as_str() {
                 "--socket" => socket = Some(PathBuf::from(value)),
                 "--linger-ms" => {
-                    let millis = value.parse().map_err(|_| ForwarderError::Usage(format!("not a number of milliseconds: {value:?}")))?;
+                    let millis = value.parse().map_err(|_| {
+                        ForwarderError::Usage(format!("not a number of milliseconds: {value:?}"))
+                    })?;
                     linger = Duration::from_millis(millis);
                 }
                 _ => return Err(ForwarderError::Usage(format!("unknown argument {flag:?}"))),
@@ -99,7 +103,10 @@ pub fn run_forwarder(args: impl IntoIterator<Item = String>) -> Result<(), Forwa
     spawn_carrier("transmit", transmit::run, &tunnels, &socket, &ended)?;
     spawn_carrier("receive", receive::run, &tunnels, &socket, &ended)?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(during("start the control thread"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(during("start the control thread"))?;
     let result = runtime.block_on(async {
         let listener = listen(&args.socket).map_err(during("listen on the control socket"))?;
         tokio::select! {
@@ -124,12 +131,22 @@ fn spawn_carrier(
     socket: &Arc<socket2::Socket>,
     ended: &mpsc::Sender<(&'static str, io::Error)>,
 ) -> Result<(), ForwarderError> {
-    let (tunnels, socket, ended) = (Arc::clone(tunnels), Arc::clone(socket), EndNotice { name, sender: ended.clone() });
+    let (tunnels, socket, ended) = (
+        Arc::clone(tunnels),
+        Arc::clone(socket),
+        EndNotice {
+            name,
+            sender: ended.clone(),
+        },
+    );
     let body = move || {
         let Err(error) = carrier(&tunnels, &socket);
         ended.tell(error);
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(during("start a thread"))?;
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(during("start a thread"))?;
     Ok(())
 }
 
@@ -157,11 +174,20 @@ impl Drop for EndNotice {
 fn lock(socket: &Path) -> Result<File, ForwarderError> {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(during("open the lock file"))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(during("open the lock file"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(ForwarderError::AlreadyRunning(socket.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(ForwarderError::System { what: "lock the lock file", source }),
+        Err(std::fs::TryLockError::Error(source)) => Err(ForwarderError::System {
+            what: "lock the lock file",
+            source,
+        }),
     }
 }
 

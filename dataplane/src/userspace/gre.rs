@@ -48,7 +48,14 @@ pub struct Outer {
 ///
 /// `None` when the packet would be longer than IPv4 allows.
 #[must_use]
-pub fn encapsulate(outer: Outer, ttl: u8, id: u16, inner: Inner, indivisible: bool, inner_len: usize) -> Option<[u8; ENCAP_LEN]> {
+pub fn encapsulate(
+    outer: Outer,
+    ttl: u8,
+    id: u16,
+    inner: Inner,
+    indivisible: bool,
+    inner_len: usize,
+) -> Option<[u8; ENCAP_LEN]> {
     let total = u16::try_from(inner_len + ENCAP_LEN).ok()?;
     let mut header = [0; ENCAP_LEN];
     header[0] = 0x45;
@@ -75,8 +82,16 @@ pub fn outer(packet: &[u8]) -> Result<(Outer, &[u8]), DropReason> {
     if header.protocol != PROTOCOL || header.is_fragment {
         return Err(DropReason::NotGre);
     }
-    let gre = packet.get(header.header_len..header.total_len).ok_or(DropReason::Truncated)?;
-    Ok((Outer { source: header.source, destination: header.destination }, gre))
+    let gre = packet
+        .get(header.header_len..header.total_len)
+        .ok_or(DropReason::Truncated)?;
+    Ok((
+        Outer {
+            source: header.source,
+            destination: header.destination,
+        },
+        gre,
+    ))
 }
 
 /// The inner packet of a GRE packet, without what follows it.
@@ -113,7 +128,9 @@ pub fn decapsulate(gre: &[u8]) -> Result<&[u8], DropReason> {
         (0x0800 | 0x86dd, Some(Inner::Ipv4 | Inner::Ipv6) | None) => None,
         (_, Some(Inner::Ipv4 | Inner::Ipv6) | None) => return Err(DropReason::EtherType),
     };
-    length.and_then(|length| inner.get(..length)).ok_or(DropReason::Inner)
+    length
+        .and_then(|length| inner.get(..length))
+        .ok_or(DropReason::Inner)
 }
 
 #[cfg(test)]
@@ -122,7 +139,10 @@ mod tests {
 
     use super::*;
 
-    const OUTER: Outer = Outer { source: Ipv4Addr::new(10, 1, 0, 1), destination: Ipv4Addr::new(10, 2, 0, 1) };
+    const OUTER: Outer = Outer {
+        source: Ipv4Addr::new(10, 1, 0, 1),
+        destination: Ipv4Addr::new(10, 2, 0, 1),
+    };
 
     fn inner(len: u16) -> Vec<u8> {
         let mut packet = vec![0xa5; usize::from(len)];
@@ -147,7 +167,11 @@ mod tests {
         assert_eq!(addresses, OUTER);
         assert_eq!(decapsulate(gre), Ok(&inner[..]));
         assert_eq!(header[8], 64, "ttl");
-        assert_eq!((header[1], header[6], header[7]), (0, 0, 0), "tos and don't-fragment");
+        assert_eq!(
+            (header[1], header[6], header[7]),
+            (0, 0, 0),
+            "tos and don't-fragment"
+        );
         let indivisible = encapsulate(OUTER, 64, 7, Inner::Ipv4, true, inner.len()).unwrap();
         assert_eq!((indivisible[6], indivisible[7]), (0x40, 0));
     }
@@ -160,7 +184,10 @@ mod tests {
 
     #[test]
     fn a_sequence_number_is_skipped() {
-        assert_eq!(decapsulate(&with_flags(0x1000, &[0, 0, 0, 7], &inner(40))), Ok(&inner(40)[..]));
+        assert_eq!(
+            decapsulate(&with_flags(0x1000, &[0, 0, 0, 7], &inner(40))),
+            Ok(&inner(40)[..])
+        );
     }
 
     #[test]
@@ -171,7 +198,10 @@ mod tests {
             (with_flags(0x4000, &[0; 4], &inner(40)), DropReason::Routing),
             (with_flags(0x0800, &[], &inner(40)), DropReason::Routing),
             (with_flags(0x2000, &[0; 4], &inner(40)), DropReason::Keyed),
-            ([&[0, 0, 0x88, 0xbe][..], &inner(40)].concat(), DropReason::EtherType),
+            (
+                [&[0, 0, 0x88, 0xbe][..], &inner(40)].concat(),
+                DropReason::EtherType,
+            ),
             ([&[0, 0, 0x86, 0xdd][..], &inner(40)].concat(), DropReason::Inner),
             (with_flags(0, &[], &inner(40)[..39]), DropReason::Inner),
             (vec![0, 0, 8], DropReason::Truncated),

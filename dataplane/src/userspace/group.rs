@@ -36,6 +36,9 @@ pub fn mark_as_ours(name: &LinkName) -> io::Result<()> {
             None => Ok(()),
             Some(_) => Err(error.to_io()),
         },
-        Ok(_) | Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "not an acknowledgement")),
+        Ok(_) | Err(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "not an acknowledgement",
+        )),
     }
 }

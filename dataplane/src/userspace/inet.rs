@@ -39,7 +39,8 @@ impl Ipv4 {
         let fixed: &[u8; IPV4_MIN] = packet.first_chunk()?;
         let header_len = usize::from(fixed[0] & 0x0f) * 4;
         let total_len = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-        if fixed[0] >> 4 != 4 || header_len < IPV4_MIN || total_len < header_len || packet.len() < header_len {
+        if fixed[0] >> 4 != 4 || header_len < IPV4_MIN || total_len < header_len || packet.len() < header_len
+        {
             return None;
         }
         Some(Self {
@@ -69,7 +70,10 @@ pub fn be16(bytes: &[u8], at: usize) -> Option<u16> {
 /// Four bytes in network order.
 #[must_use]
 pub fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.first_chunk().map(|four| u32::from_be_bytes(*four))
+    bytes
+        .get(at..at + 4)?
+        .first_chunk()
+        .map(|four| u32::from_be_bytes(*four))
 }
 
 /// A one's complement sum that is not folded yet, in this machine's byte order.
@@ -123,7 +127,10 @@ impl Sum {
     /// The pseudo header of TCP and UDP over IPv4.
     #[must_use]
     pub fn pseudo(ip_header: &[u8; IPV4_MIN], protocol: u8, length: u16) -> Self {
-        Self::default().add(&ip_header[12..20]).add_u16(u16::from(protocol)).add_u16(length)
+        Self::default()
+            .add(&ip_header[12..20])
+            .add_u16(u16::from(protocol))
+            .add_u16(length)
     }
 }
 
@@ -138,7 +145,12 @@ pub fn seal_ipv4(header: &mut [u8]) {
 /// everything from `start` on is to be added. False when it is not within the packet.
 #[must_use]
 pub fn complete_checksum(packet: &mut [u8], start: usize, offset: usize) -> bool {
-    let Some(covered) = packet.get_mut(start..).filter(|covered| covered.len() >= offset + 2) else { return false };
+    let Some(covered) = packet
+        .get_mut(start..)
+        .filter(|covered| covered.len() >= offset + 2)
+    else {
+        return false;
+    };
     let checksum = match Sum::default().add(covered).checksum() {
         // Zero says "no checksum" in UDP, and means the same as its complement elsewhere.
         [0, 0] => [0xff, 0xff],
@@ -156,8 +168,10 @@ mod tests {
 
     #[test]
     fn the_checksum_of_a_known_header_is_right() {
-        let mut header: [u8; 20] =
-            [0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xff, 0xff, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7];
+        let mut header: [u8; 20] = [
+            0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11, 0xff, 0xff, 0xc0, 0xa8, 0x00, 0x01,
+            0xc0, 0xa8, 0x00, 0xc7,
+        ];
         seal_ipv4(&mut header);
         assert_eq!(header[10..12], [0xb8, 0x61]);
     }

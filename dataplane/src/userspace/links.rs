@@ -31,8 +31,11 @@ pub struct UserspaceLinks {
 pub fn open(settings: UserspaceSettings) -> Result<UserspaceLinks, Fault> {
     let tun = OpenOptions::new().read(true).write(true).open("/dev/net/tun");
     tun.map_err(|error| not_possible("open /dev/net/tun", &error, tun_remedy(&error)))?;
-    receive::open_socket().map_err(|error| not_possible("open a raw GRE socket", &error, raw_remedy(&error)))?;
-    Ok(UserspaceLinks { client: Client::new(settings) })
+    receive::open_socket()
+        .map_err(|error| not_possible("open a raw GRE socket", &error, raw_remedy(&error)))?;
+    Ok(UserspaceLinks {
+        client: Client::new(settings),
+    })
 }
 
 impl UserspaceLinks {
@@ -53,7 +56,10 @@ impl UserspaceLinks {
     /// # Errors
     /// `Transient` when it does not answer.
     pub async fn forwarder_counters(&self) -> Result<CounterReport, Fault> {
-        match self.ask(&Request::Counters, Absent::Fine, "read counters").await? {
+        match self
+            .ask(&Request::Counters, Absent::Fine, "read counters")
+            .await?
+        {
             Some(Response::Counters(report)) => Ok(report),
             None => Ok(CounterReport::default()),
             Some(other) => Err(unexpected("read counters", &other)),
@@ -66,7 +72,9 @@ impl UserspaceLinks {
     /// `Transient` when the forwarder does not answer.
     pub async fn remove(&self, link: &LinkName) -> Result<(), Fault> {
         let operation = format!("remove link {link}");
-        self.ask(&Request::Remove { name: link.clone() }, Absent::Fine, &operation).await.map(drop)
+        self.ask(&Request::Remove { name: link.clone() }, Absent::Fine, &operation)
+            .await
+            .map(drop)
     }
 
     /// Ends the forwarder and all its tunnels, if there is one.
@@ -74,42 +82,68 @@ impl UserspaceLinks {
     /// # Errors
     /// `Transient` when it does not answer.
     pub async fn shutdown(&self) -> Result<(), Fault> {
-        self.ask(&Request::Shutdown, Absent::Fine, "end the forwarder").await.map(drop)
+        self.ask(&Request::Shutdown, Absent::Fine, "end the forwarder")
+            .await
+            .map(drop)
     }
 
-    async fn ask(&self, request: &Request, absent: Absent, operation: &str) -> Result<Option<Response>, Fault> {
-        self.client.ask(request, absent).await.map_err(|refusal| refusal.during(operation))
+    async fn ask(
+        &self,
+        request: &Request,
+        absent: Absent,
+        operation: &str,
+    ) -> Result<Option<Response>, Fault> {
+        self.client
+            .ask(request, absent)
+            .await
+            .map_err(|refusal| refusal.during(operation))
     }
 }
 
 #[async_trait]
 impl LinkMaker for UserspaceLinks {
     fn capabilities(&self) -> Capabilities {
-        let features =
-            [Feature::Rules, Feature::Events, Feature::GroupDelete, Feature::Counters, Feature::Offload, Feature::SurvivesRestart];
+        let features = [
+            Feature::Rules,
+            Feature::Events,
+            Feature::GroupDelete,
+            Feature::Counters,
+            Feature::Offload,
+            Feature::SurvivesRestart,
+        ];
         Capabilities {
             backend: "userspace".to_owned(),
             reason: None,
             features: features.into(),
-            missing: vec![MissingFeature { feature: Feature::Shaping, reason: "not_built".to_owned() }],
+            missing: vec![MissingFeature {
+                feature: Feature::Shaping,
+                reason: "not_built".to_owned(),
+            }],
         }
     }
 
     async fn create(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let operation = format!("create link {}", spec.name);
-        self.ask(&Request::Add(spec.clone()), Absent::Start, &operation).await.map(drop)
+        self.ask(&Request::Add(spec.clone()), Absent::Start, &operation)
+            .await
+            .map(drop)
     }
 
     async fn change(&self, spec: &LinkSpec) -> Result<(), Fault> {
         let operation = format!("change link {}", spec.name);
-        match self.ask(&Request::Change(spec.clone()), Absent::Fine, &operation).await? {
+        match self
+            .ask(&Request::Change(spec.clone()), Absent::Fine, &operation)
+            .await?
+        {
             Some(_) => Ok(()),
             None => Err(Refusal::new(FaultClass::Gone, "there is no forwarder").during(operation)),
         }
     }
 
     async fn flush(&self, links: &[LinkName]) {
-        let request = Request::Flush { names: links.to_vec() };
+        let request = Request::Flush {
+            names: links.to_vec(),
+        };
         match timeout(FLUSH_TIMEOUT, self.ask(&request, Absent::Fine, "flush links")).await {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => tracing::debug!(%fault, "links not flushed"),
@@ -158,14 +192,20 @@ fn raw_remedy(error: &io::Error) -> &'static str {
 fn not_possible(operation: &str, error: &io::Error, remedy: &str) -> Fault {
     let class = match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => FaultClass::Permanent,
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => FaultClass::Unsupported,
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => {
+            FaultClass::Unsupported
+        }
         Some(_) | None => FaultClass::Transient,
     };
     Refusal::new(class, format!("{error}{remedy}")).during(operation)
 }
 
 fn unexpected(operation: &str, response: &Response) -> Fault {
-    Refusal::new(FaultClass::Transient, format!("the forwarder answered something else: {response:?}")).during(operation)
+    Refusal::new(
+        FaultClass::Transient,
+        format!("the forwarder answered something else: {response:?}"),
+    )
+    .during(operation)
 }
 
 #[cfg(test)]
@@ -181,12 +221,24 @@ mod tests {
     fn what_is_missing_is_named_with_what_gives_it() {
         let absent = said(libc::ENOENT, tun_remedy);
         assert_eq!(absent.class, FaultClass::Unsupported);
-        assert!(absent.detail.contains("modprobe tun") && absent.detail.contains("--device /dev/net/tun"), "{absent}");
+        assert!(
+            absent.detail.contains("modprobe tun") && absent.detail.contains("--device /dev/net/tun"),
+            "{absent}"
+        );
         let forbidden = said(libc::EACCES, tun_remedy);
         assert_eq!(forbidden.class, FaultClass::Permanent);
-        assert!(forbidden.detail.contains("DeviceAllow=/dev/net/tun rw"), "{forbidden}");
+        assert!(
+            forbidden.detail.contains("DeviceAllow=/dev/net/tun rw"),
+            "{forbidden}"
+        );
         let raw = said(libc::EPERM, raw_remedy);
-        assert!(raw.detail.contains("lacks CAP_NET_RAW") && raw.detail.contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"), "{raw}");
+        assert!(
+            raw.detail.contains("lacks CAP_NET_RAW")
+                && raw
+                    .detail
+                    .contains("AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"),
+            "{raw}"
+        );
         assert!(!said(libc::ENOMEM, raw_remedy).detail.contains("CAP_NET_RAW"));
     }
 }

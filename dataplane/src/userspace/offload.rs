@@ -50,7 +50,10 @@ impl Instructions {
         let field = |at: usize| usize::from(u16::from_ne_bytes([header[at], header[at + 1]]));
         match (header[1], header[0] & NEEDS_CHECKSUM) {
             (GSO_NONE, 0) => Ok(Self::Plain),
-            (GSO_NONE, _) => Ok(Self::Checksum { start: field(6), offset: field(8) }),
+            (GSO_NONE, _) => Ok(Self::Checksum {
+                start: field(6),
+                offset: field(8),
+            }),
             (GSO_TCPV4, _) if field(4) > 0 => Ok(Self::Tcp4 { segment: field(4) }),
             (_, _) => Err(Senseless),
         }
@@ -110,7 +113,11 @@ impl TcpLayout {
         }
         let data_offset = usize::from(packet.get(ip.header_len + 12)? >> 4) * 4;
         let headers = ip.header_len + data_offset;
-        (data_offset >= inet::TCP_MIN && headers <= ip.total_len).then_some(Self { ip: ip.header_len, headers, total: ip.total_len })
+        (data_offset >= inet::TCP_MIN && headers <= ip.total_len).then_some(Self {
+            ip: ip.header_len,
+            headers,
+            total: ip.total_len,
+        })
     }
 }
 
@@ -147,7 +154,14 @@ impl<'a> Splitter<'a> {
         let layout = TcpLayout::of(packet).filter(|_| segment > 0).ok_or(Senseless)?;
         let id = inet::be16(packet, 4).ok_or(Senseless)?;
         let sequence = inet::be32(packet, layout.ip + 4).ok_or(Senseless)?;
-        Ok(Self { packet, layout, segment, id, sequence, at: layout.headers })
+        Ok(Self {
+            packet,
+            layout,
+            segment,
+            id,
+            sequence,
+            at: layout.headers,
+        })
     }
 
     fn cut(&self, payload: &[u8], is_last: bool) -> Piece {
@@ -167,10 +181,17 @@ impl<'a> Splitter<'a> {
             filled[ip + 13] &= !CWR;
         }
         filled[ip + inet::TCP_CHECKSUM..][..2].fill(0);
-        let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| Sum::pseudo(fixed, inet::TCP, total - ip as u16));
+        let pseudo = filled.first_chunk().map_or_else(Sum::default, |fixed| {
+            Sum::pseudo(fixed, inet::TCP, total - ip as u16)
+        });
         let checksum = pseudo.add(&filled[ip..]).add(payload).checksum();
         filled[ip + inet::TCP_CHECKSUM..][..2].copy_from_slice(&checksum);
-        Piece { headers: piece, headers_len: headers, payload: self.at, payload_len: payload.len() }
+        Piece {
+            headers: piece,
+            headers_len: headers,
+            payload: self.at,
+            payload_len: payload.len(),
+        }
     }
 }
 
@@ -178,7 +199,10 @@ impl Iterator for Splitter<'_> {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
-        let rest = self.packet.get(self.at..self.layout.total).filter(|rest| !rest.is_empty())?;
+        let rest = self
+            .packet
+            .get(self.at..self.layout.total)
+            .filter(|rest| !rest.is_empty())?;
         let payload = &rest[..rest.len().min(self.segment)];
         let piece = self.cut(payload, payload.len() == rest.len());
         self.at += payload.len();

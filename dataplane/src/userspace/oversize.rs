@@ -26,7 +26,9 @@ pub fn is_indivisible(packet: &[u8]) -> bool {
 /// the checksums. None when not even eight bytes of payload fit.
 #[must_use]
 pub fn fragments(packet: &[u8], limit: usize) -> Vec<Vec<u8>> {
-    let Some((header, payload)) = packet.split_at_checked(IPV4_MIN) else { return Vec::new() };
+    let Some((header, payload)) = packet.split_at_checked(IPV4_MIN) else {
+        return Vec::new();
+    };
     let share = limit.saturating_sub(IPV4_MIN) / 8 * 8;
     if share == 0 {
         return Vec::new();
@@ -56,10 +58,17 @@ pub fn fragmentation_needed(packet: &[u8], mtu: usize) -> Option<Vec<u8>> {
     if source.is_unspecified() || source.is_loopback() || source.is_multicast() || source.is_broadcast() {
         return None;
     }
-    if inner.protocol == ICMP && !packet.get(inner.header_len).is_some_and(|kind| is_question(*kind)) {
+    if inner.protocol == ICMP
+        && !packet
+            .get(inner.header_len)
+            .is_some_and(|kind| is_question(*kind))
+    {
         return None;
     }
-    let quoted = &packet[..packet.len().min(inner.total_len).min(ANSWER_MAX - IPV4_MIN - ICMP_LEN)];
+    let quoted = &packet[..packet
+        .len()
+        .min(inner.total_len)
+        .min(ANSWER_MAX - IPV4_MIN - ICMP_LEN)];
     let total = IPV4_MIN + ICMP_LEN + quoted.len();
     let mut answer = vec![0; IPV4_MIN + ICMP_LEN];
     answer.extend_from_slice(quoted);
@@ -112,13 +121,23 @@ mod tests {
         let asked = packet(1476, DONT_FRAGMENT, inet::UDP);
         let answer = fragmentation_needed(&asked, 1376).unwrap();
         let header = inet::Ipv4::parse(&answer).unwrap();
-        assert_eq!((header.source, header.destination), (Ipv4Addr::from(TO), Ipv4Addr::from(FROM)));
+        assert_eq!(
+            (header.source, header.destination),
+            (Ipv4Addr::from(TO), Ipv4Addr::from(FROM))
+        );
         assert_eq!((header.total_len, header.protocol), (ANSWER_MAX, ICMP));
         assert_eq!(answer.len(), ANSWER_MAX);
-        assert_eq!((answer[20], answer[21], inet::be16(&answer, 26)), (3, 4, Some(1376)));
+        assert_eq!(
+            (answer[20], answer[21], inet::be16(&answer, 26)),
+            (3, 4, Some(1376))
+        );
         assert_eq!(answer[28..], asked[..ANSWER_MAX - 28]);
         for part in [&answer[..20], &answer[20..]] {
-            assert_eq!(inet::Sum::default().add(part).fold(), [0xff, 0xff], "the checksum holds");
+            assert_eq!(
+                inet::Sum::default().add(part).fold(),
+                [0xff, 0xff],
+                "the checksum holds"
+            );
         }
     }
 

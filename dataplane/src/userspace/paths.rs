@@ -45,7 +45,13 @@ impl Paths {
         }
         match sys::path_mtu(outer.source, outer.destination) {
             Ok(mtu) => {
-                self.0.insert(outer, Way { mtu, asked: Instant::now() });
+                self.0.insert(
+                    outer,
+                    Way {
+                        mtu,
+                        asked: Instant::now(),
+                    },
+                );
             }
             Err(error) => {
                 tracing::debug!(to = %outer.destination, %error, "the path MTU is not known");

@@ -122,17 +122,27 @@ pub struct Refusal {
 impl Refusal {
     /// With what the caller may do, and the reason.
     pub fn new(class: FaultClass, detail: impl Into<String>) -> Self {
-        Self { class, detail: detail.into() }
+        Self {
+            class,
+            detail: detail.into(),
+        }
     }
 
     /// With what was attempted.
     pub fn during(self, operation: impl Into<String>) -> Fault {
-        Fault { class: self.class, operation: operation.into(), detail: self.detail }
+        Fault {
+            class: self.class,
+            operation: operation.into(),
+            detail: self.detail,
+        }
     }
 }
 
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused { class: refusal.class, detail: refusal.detail }
+        Self::Refused {
+            class: refusal.class,
+            detail: refusal.detail,
+        }
     }
 }

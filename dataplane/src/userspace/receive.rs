@@ -26,7 +26,11 @@ const SOCKET_BUFFER: usize = 32 << 20;
 /// # Errors
 /// `EPERM` without CAP_NET_RAW.
 pub fn open_socket() -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(gre::PROTOCOL))))?;
+    let socket = Socket::new(
+        Domain::IPV4,
+        Type::RAW,
+        Some(Protocol::from(i32::from(gre::PROTOCOL))),
+    )?;
     socket.set_header_included_v4(true)?;
     // Beyond the system's limit where we may, up to it elsewhere.
     if setsockopt(&socket, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {

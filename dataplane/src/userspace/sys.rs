@@ -42,7 +42,9 @@ pub fn open_tun(name: &str) -> io::Result<File> {
 /// Whether the device behind the file is still there; somebody may have deleted the link.
 #[must_use]
 pub fn tun_is_attached(file: &File) -> bool {
-    let Ok(mut request) = interface_request("") else { return false };
+    let Ok(mut request) = interface_request("") else {
+        return false;
+    };
     // SAFETY: TUNGETIFF fills the ifreq, which outlives the call.
     unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETIFF, &raw mut request) == 0 }
 }
@@ -50,7 +52,11 @@ pub fn tun_is_attached(file: &File) -> bool {
 /// Whether the device has a packet to read; one that was deleted has none.
 #[must_use]
 pub fn is_readable(file: &File) -> bool {
-    let mut asked = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut asked = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: `asked` is one pollfd that outlives the call, and the descriptor is open.
     unsafe { libc::poll(&raw mut asked, 1, 0) > 0 && asked.revents & libc::POLLIN != 0 }
 }
@@ -86,13 +92,24 @@ pub fn path_mtu(from: Ipv4Addr, to: Ipv4Addr) -> io::Result<usize> {
     socket.connect((to, DISCARD))?;
     let (mut mtu, mut length) = (0 as libc::c_int, mem::size_of::<libc::c_int>() as libc::socklen_t);
     // SAFETY: `mtu` is valid for writes of the length that is given, and both outlive the call.
-    check(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU, (&raw mut mtu).cast(), &raw mut length) })?;
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU,
+            (&raw mut mtu).cast(),
+            &raw mut length,
+        )
+    })?;
     usize::try_from(mtu).map_err(io::Error::other)
 }
 
 /// Lets the process have as many files open as the hard limit allows; returns the limit now in force.
 pub fn raise_open_files_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` is valid for writes.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
     limit.rlim_cur = limit.rlim_max;
@@ -115,16 +132,33 @@ impl Epoll {
 
     /// Reports `token` whenever there is something to read; ends when the file is closed.
     pub fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: token,
+        };
         // SAFETY: `event` outlives the call and both descriptors are open.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &raw mut event) })?;
+        check(unsafe {
+            libc::epoll_ctl(
+                self.0.as_raw_fd(),
+                libc::EPOLL_CTL_ADD,
+                fd.as_fd().as_raw_fd(),
+                &raw mut event,
+            )
+        })?;
         Ok(())
     }
 
     /// Stops reports for the file.
     pub fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
         // SAFETY: EPOLL_CTL_DEL ignores the event.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_DEL, fd.as_fd().as_raw_fd(), ptr::null_mut()) })?;
+        check(unsafe {
+            libc::epoll_ctl(
+                self.0.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                fd.as_fd().as_raw_fd(),
+                ptr::null_mut(),
+            )
+        })?;
         Ok(())
     }
 
@@ -133,7 +167,14 @@ impl Epoll {
         tokens.clear();
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
         // SAFETY: the array is valid for as many events as are announced.
-        match check(unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as libc::c_int, -1) }) {
+        match check(unsafe {
+            libc::epoll_wait(
+                self.0.as_raw_fd(),
+                events.as_mut_ptr(),
+                events.len() as libc::c_int,
+                -1,
+            )
+        }) {
             Ok(count) => tokens.extend(events.iter().take(count as usize).map(|event| event.u64)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -155,20 +196,39 @@ impl Receiver {
     pub fn new() -> Self {
         // SAFETY: all zeroes are a valid iovec and a valid mmsghdr.
         let (part, message) = unsafe { (mem::zeroed::<libc::iovec>(), mem::zeroed::<libc::mmsghdr>()) };
-        Self { arena: vec![0; BATCH * STRIDE], parts: vec![part; BATCH], messages: vec![message; BATCH] }
+        Self {
+            arena: vec![0; BATCH * STRIDE],
+            parts: vec![part; BATCH],
+            messages: vec![message; BATCH],
+        }
     }
 
     /// Waits for a packet, and takes what else is there. Returns how many.
     pub fn receive(&mut self, socket: &impl AsFd) -> io::Result<usize> {
-        for ((buffer, part), message) in self.arena.chunks_exact_mut(STRIDE).zip(&mut self.parts).zip(&mut self.messages) {
-            *part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        for ((buffer, part), message) in self
+            .arena
+            .chunks_exact_mut(STRIDE)
+            .zip(&mut self.parts)
+            .zip(&mut self.messages)
+        {
+            *part = libc::iovec {
+                iov_base: buffer.as_mut_ptr().cast(),
+                iov_len: buffer.len(),
+            };
             message.msg_hdr.msg_iov = part;
             message.msg_hdr.msg_iovlen = 1;
         }
         let fd = socket.as_fd().as_raw_fd();
         // SAFETY: every message points to one iovec, and that to a buffer of its length; all outlive the call.
-        let count =
-            check(unsafe { libc::recvmmsg(fd, self.messages.as_mut_ptr(), BATCH as libc::c_uint, libc::MSG_WAITFORONE, ptr::null_mut()) })?;
+        let count = check(unsafe {
+            libc::recvmmsg(
+                fd,
+                self.messages.as_mut_ptr(),
+                BATCH as libc::c_uint,
+                libc::MSG_WAITFORONE,
+                ptr::null_mut(),
+            )
+        })?;
         Ok(count as usize)
     }
 
@@ -224,7 +284,11 @@ impl Sender {
 
     /// Sends the first [`BATCH`] of the messages at most; returns how many were sent, which is at least one. An error
     /// is about the first message.
-    pub fn send<'a>(&mut self, socket: &impl AsFd, messages: impl Iterator<Item = Message<'a>>) -> io::Result<usize> {
+    pub fn send<'a>(
+        &mut self,
+        socket: &impl AsFd,
+        messages: impl Iterator<Item = Message<'a>>,
+    ) -> io::Result<usize> {
         let mut count = 0;
         for message in messages.take(BATCH) {
             self.prepare(count, &message);
@@ -232,7 +296,8 @@ impl Sender {
         }
         let fd = socket.as_fd().as_raw_fd();
         // SAFETY: the first `count` messages were prepared above and point into `self` and into slices that outlive the call.
-        let sent = check(unsafe { libc::sendmmsg(fd, self.messages.as_mut_ptr(), count as libc::c_uint, 0) })?;
+        let sent =
+            check(unsafe { libc::sendmmsg(fd, self.messages.as_mut_ptr(), count as libc::c_uint, 0) })?;
         Ok(sent as usize)
     }
 
@@ -246,7 +311,10 @@ impl Sender {
         hint.header.cmsg_len = mem::size_of::<libc::cmsghdr>() + mem::size_of::<libc::in_pktinfo>();
         hint.info.ipi_spec_dst.s_addr = u32::from(message.from).to_be();
         let parts = &mut self.parts[index];
-        *parts = message.parts.map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
+        *parts = message.parts.map(|part| libc::iovec {
+            iov_base: part.as_ptr().cast_mut().cast(),
+            iov_len: part.len(),
+        });
         let header = &mut self.messages[index].msg_hdr;
         header.msg_name = (&raw mut *name).cast();
         header.msg_namelen = mem::size_of::<libc::sockaddr_in>() as libc::socklen_t;
@@ -258,5 +326,9 @@ impl Sender {
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }

@@ -48,7 +48,9 @@ pub fn run(tunnels: &Tunnels, socket: &Socket) -> io::Result<Infallible> {
     loop {
         tunnels.readable.wait(&mut ready)?;
         for number in &ready {
-            let Some(tunnel) = tunnels.get(*number) else { continue };
+            let Some(tunnel) = tunnels.get(*number) else {
+                continue;
+            };
             if tunnel.carry(|| transmitter.drain(&tunnel))? == Link::Deleted {
                 tracing::info!(link = %tunnel.name, "link was deleted");
                 tunnels.drop_tunnel(&tunnel);
@@ -102,7 +104,9 @@ impl Transmitter<'_> {
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EAGAIN) => return Link::Idle,
                     Some(libc::EINTR) => {}
-                    Some(libc::EBADFD | libc::EIO | libc::ENODEV | libc::ENXIO | libc::EBADF) => return Link::Deleted,
+                    Some(libc::EBADFD | libc::EIO | libc::ENODEV | libc::ENXIO | libc::EBADF) => {
+                        return Link::Deleted;
+                    }
                     Some(_) | None => {
                         tunnel.traffic.drops.add(DropReason::Unreadable, 1);
                         return Link::Busy;
@@ -125,7 +129,9 @@ impl Transmitter<'_> {
     }
 
     fn enqueue(&mut self, tunnel: &Tunnel, range: Range<usize>) -> Result<(), DropReason> {
-        let before = self.arena[..range.start.min(range.end)].last_chunk().ok_or(DropReason::Unreadable)?;
+        let before = self.arena[..range.start.min(range.end)]
+            .last_chunk()
+            .ok_or(DropReason::Unreadable)?;
         let instructions = Instructions::parse(*before).map_err(|_| DropReason::Unreadable)?;
         let packet = self.arena.get_mut(range.clone()).ok_or(DropReason::Unreadable)?;
         let inner = Inner::of(packet).ok_or(DropReason::Unreadable)?;
@@ -145,12 +151,23 @@ impl Transmitter<'_> {
         let segment = self.fitting(tunnel.outer(), layout.headers, segment);
         for piece in Splitter::new(&self.arena[range.clone()], segment).map_err(|_| DropReason::Unreadable)? {
             let id = next_id(&mut self.last_id);
-            let outer = gre::encapsulate(tunnel.outer(), tunnel.ttl(), id, inner, indivisible, piece.headers_len + piece.payload_len);
+            let outer = gre::encapsulate(
+                tunnel.outer(),
+                tunnel.ttl(),
+                id,
+                inner,
+                indivisible,
+                piece.headers_len + piece.payload_len,
+            );
             let from = self.headers.len();
             self.headers.extend_from_slice(&outer.ok_or(DropReason::TooBig)?);
-            self.headers.extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
+            self.headers
+                .extend_from_slice(&piece.headers[..piece.headers_len.min(HEADERS_MAX)]);
             let payload = range.start + piece.payload;
-            self.queue.push(Queued { header: from..self.headers.len(), payload: payload..payload + piece.payload_len });
+            self.queue.push(Queued {
+                header: from..self.headers.len(),
+                payload: payload..payload + piece.payload_len,
+            });
         }
         Ok(())
     }
@@ -162,16 +179,36 @@ impl Transmitter<'_> {
             return segment;
         }
         let room = self.paths.limit(outer).saturating_sub(around);
-        if room >= SEGMENT_MIN { segment.min(room) } else { segment }
+        if room >= SEGMENT_MIN {
+            segment.min(room)
+        } else {
+            segment
+        }
     }
 
-    fn enqueue_whole(&mut self, tunnel: &Tunnel, inner: Inner, payload: Range<usize>) -> Result<(), DropReason> {
+    fn enqueue_whole(
+        &mut self,
+        tunnel: &Tunnel,
+        inner: Inner,
+        payload: Range<usize>,
+    ) -> Result<(), DropReason> {
         let indivisible = oversize::is_indivisible(&self.arena[payload.clone()]);
         let id = next_id(&mut self.last_id);
-        let outer = gre::encapsulate(tunnel.outer(), tunnel.ttl(), id, inner, indivisible, payload.len()).ok_or(DropReason::TooBig)?;
+        let outer = gre::encapsulate(
+            tunnel.outer(),
+            tunnel.ttl(),
+            id,
+            inner,
+            indivisible,
+            payload.len(),
+        )
+        .ok_or(DropReason::TooBig)?;
         let from = self.headers.len();
         self.headers.extend_from_slice(&outer);
-        self.queue.push(Queued { header: from..self.headers.len(), payload });
+        self.queue.push(Queued {
+            header: from..self.headers.len(),
+            payload,
+        });
         Ok(())
     }
 
@@ -186,11 +223,17 @@ impl Transmitter<'_> {
                 continue;
             }
             let limit = self.paths.limit(outer);
-            let messages = self.queue[done..].iter().take_while(|queued| queued.len() <= limit).map(|queued| Message {
-                from: outer.source,
-                to: outer.destination,
-                parts: [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]],
-            });
+            let messages = self.queue[done..]
+                .iter()
+                .take_while(|queued| queued.len() <= limit)
+                .map(|queued| Message {
+                    from: outer.source,
+                    to: outer.destination,
+                    parts: [
+                        &self.headers[queued.header.clone()],
+                        &self.arena[queued.payload.clone()],
+                    ],
+                });
             match self.sender.send(self.socket, messages) {
                 Ok(sent) => {
                     let bytes: usize = self.queue[done..done + sent].iter().map(Queued::inner_len).sum();
@@ -200,7 +243,10 @@ impl Transmitter<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_fatal(&error) => return Err(error),
                 // An ICMP error about an earlier packet is told to the next sender, whose packet is not sent.
-                Err(error) if DropReason::of_send_error(&error) == DropReason::Unreachable && retried != Some(done) => {
+                Err(error)
+                    if DropReason::of_send_error(&error) == DropReason::Unreachable
+                        && retried != Some(done) =>
+                {
                     retried = Some(done);
                 }
                 // Now it is known what fits.
@@ -222,8 +268,16 @@ impl Transmitter<'_> {
         let outer = tunnel.outer();
         let limit = self.paths.limit(outer);
         let queued = &self.queue[index];
-        let packet = [&self.headers[queued.header.clone()], &self.arena[queued.payload.clone()]].concat();
-        let pieces = if oversize::is_indivisible(&packet) { Vec::new() } else { oversize::fragments(&packet, limit) };
+        let packet = [
+            &self.headers[queued.header.clone()],
+            &self.arena[queued.payload.clone()],
+        ]
+        .concat();
+        let pieces = if oversize::is_indivisible(&packet) {
+            Vec::new()
+        } else {
+            oversize::fragments(&packet, limit)
+        };
         if pieces.is_empty() {
             tunnel.traffic.drops.add(DropReason::TooBig, 1);
             tell_what_fits(tunnel, &packet[ENCAP_LEN..], limit.saturating_sub(ENCAP_LEN));
@@ -232,7 +286,14 @@ impl Transmitter<'_> {
         let mut done = 0;
         while done < pieces.len() {
             let parts = pieces[done..].iter().map(|piece| [piece.as_slice(), &[]]);
-            match self.sender.send(self.socket, parts.map(|parts| Message { from: outer.source, to: outer.destination, parts })) {
+            match self.sender.send(
+                self.socket,
+                parts.map(|parts| Message {
+                    from: outer.source,
+                    to: outer.destination,
+                    parts,
+                }),
+            ) {
                 Ok(sent) => done += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_fatal(&error) => return Err(error),
@@ -275,7 +336,9 @@ fn next_id(last: &mut u16) -> u16 {
 /// Whether the packet is the tunnel's own outer packet: the route to the peer leads into the tunnel.
 fn is_own_carrier(packet: &[u8], tunnel: &Tunnel) -> bool {
     inet::Ipv4::parse(packet).is_some_and(|header| {
-        header.protocol == gre::PROTOCOL && header.source == tunnel.outer().source && header.destination == tunnel.outer().destination
+        header.protocol == gre::PROTOCOL
+            && header.source == tunnel.outer().source
+            && header.destination == tunnel.outer().destination
     })
 }
 
@@ -285,5 +348,8 @@ fn is_too_big(error: &io::Error) -> bool {
 
 /// Whether the socket itself is unusable.
 pub fn is_fatal(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EOPNOTSUPP))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT | libc::EOPNOTSUPP)
+    )
 }

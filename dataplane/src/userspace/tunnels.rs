@@ -101,17 +101,29 @@ impl Tunnel {
     #[must_use]
     pub fn outer(&self) -> Outer {
         let both = self.outer.load(Relaxed);
-        Outer { source: Ipv4Addr::from((both >> 32) as u32), destination: Ipv4Addr::from(both as u32) }
+        Outer {
+            source: Ipv4Addr::from((both >> 32) as u32),
+            destination: Ipv4Addr::from(both as u32),
+        }
     }
 
     fn spec(&self) -> LinkSpec {
         let outer = self.outer();
-        LinkSpec { name: self.name.clone(), local: outer.source, remote: outer.destination, ttl: self.ttl.load(Relaxed), mtu: self.mtu() }
+        LinkSpec {
+            name: self.name.clone(),
+            local: outer.source,
+            remote: outer.destination,
+            ttl: self.ttl.load(Relaxed),
+            mtu: self.mtu(),
+        }
     }
 
     fn peers_outer(&self) -> Outer {
         let outer = self.outer();
-        Outer { source: outer.destination, destination: outer.source }
+        Outer {
+            source: outer.destination,
+            destination: outer.source,
+        }
     }
 }
 
@@ -124,10 +136,16 @@ impl Table {
 
     fn refuse_taken(&self, spec: &LinkSpec, from_peer: Outer) -> Result<(), Refusal> {
         if self.by_name.contains_key(&spec.name) {
-            return Err(Refusal::new(FaultClass::Conflict, format!("the forwarder has a tunnel {} already", spec.name)));
+            return Err(Refusal::new(
+                FaultClass::Conflict,
+                format!("the forwarder has a tunnel {} already", spec.name),
+            ));
         }
         if let Some(other) = self.by_peer.get(&from_peer) {
-            let detail = format!("{} is between {} and {} already", other.name, spec.local, spec.remote);
+            let detail = format!(
+                "{} is between {} and {} already",
+                other.name, spec.local, spec.remote
+            );
             return Err(Refusal::new(FaultClass::Conflict, detail));
         }
         Ok(())
@@ -180,7 +198,10 @@ impl Tunnels {
     /// Those of these names that there are.
     pub fn named(&self, names: &[LinkName]) -> Vec<Arc<Tunnel>> {
         let table = self.read();
-        names.iter().filter_map(|name| table.by_name.get(name).cloned()).collect()
+        names
+            .iter()
+            .filter_map(|name| table.by_name.get(name).cloned())
+            .collect()
     }
 
     /// Makes the link and starts to carry its packets.
@@ -189,13 +210,18 @@ impl Tunnels {
     /// `Conflict` when the name or the pair of endpoints is taken; otherwise by the kernel's answer.
     pub fn add(&self, spec: &LinkSpec) -> Result<(), Refusal> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let from_peer = Outer { source: spec.remote, destination: spec.local };
+        let from_peer = Outer {
+            source: spec.remote,
+            destination: spec.local,
+        };
         self.drop_if_detached(|table| table.by_name.get(&spec.name).cloned());
         self.drop_if_detached(|table| table.by_peer.get(&from_peer).cloned());
         self.read().refuse_taken(spec, from_peer)?;
         let tun = sys::open_tun(spec.name.as_str()).map_err(|error| open_refusal(&spec.name, &error))?;
-        group::mark_as_ours(&spec.name).map_err(|error| Refusal::new(FaultClass::Transient, format!("link group: {error}")))?;
-        self.insert(spec, from_peer, tun).map_err(|error| Refusal::new(FaultClass::Transient, format!("epoll: {error}")))
+        group::mark_as_ours(&spec.name)
+            .map_err(|error| Refusal::new(FaultClass::Transient, format!("link group: {error}")))?;
+        self.insert(spec, from_peer, tun)
+            .map_err(|error| Refusal::new(FaultClass::Transient, format!("epoll: {error}")))
     }
 
     fn insert(&self, spec: &LinkSpec, from_peer: Outer, tun: File) -> io::Result<()> {
@@ -223,15 +249,30 @@ impl Tunnels {
     /// # Errors
     /// `Gone` when there is none of that name, `Conflict` when another tunnel has the endpoints.
     pub fn change(&self, spec: &LinkSpec) -> Result<(), Refusal> {
-        let from_peer = Outer { source: spec.remote, destination: spec.local };
+        let from_peer = Outer {
+            source: spec.remote,
+            destination: spec.local,
+        };
         self.drop_if_detached(|table| table.by_peer.get(&from_peer).cloned());
         let mut table = self.write();
         let tunnel = table.by_name.get(&spec.name).cloned();
         let tunnel = tunnel
             .filter(|tunnel| sys::tun_is_attached(&tunnel.tun))
-            .ok_or_else(|| Refusal::new(FaultClass::Gone, format!("the forwarder has no tunnel {}", spec.name)))?;
-        if let Some(other) = table.by_peer.get(&from_peer).filter(|other| other.number != tunnel.number) {
-            let detail = format!("{} is between {} and {} already", other.name, spec.local, spec.remote);
+            .ok_or_else(|| {
+                Refusal::new(
+                    FaultClass::Gone,
+                    format!("the forwarder has no tunnel {}", spec.name),
+                )
+            })?;
+        if let Some(other) = table
+            .by_peer
+            .get(&from_peer)
+            .filter(|other| other.number != tunnel.number)
+        {
+            let detail = format!(
+                "{} is between {} and {} already",
+                other.name, spec.local, spec.remote
+            );
             return Err(Refusal::new(FaultClass::Conflict, detail));
         }
         table.by_peer.remove(&tunnel.peers_outer());
@@ -276,14 +317,22 @@ impl Tunnels {
     pub fn list(&self) -> Vec<LinkSpec> {
         // The question may have to wait for the kernel, so the table is left alone meanwhile.
         let tunnels: Vec<_> = self.read().by_name.values().cloned().collect();
-        tunnels.iter().filter(|tunnel| sys::tun_is_attached(&tunnel.tun)).map(|tunnel| tunnel.spec()).collect()
+        tunnels
+            .iter()
+            .filter(|tunnel| sys::tun_is_attached(&tunnel.tun))
+            .map(|tunnel| tunnel.spec())
+            .collect()
     }
 
     /// What was carried and dropped.
     pub fn counters(&self) -> CounterReport {
         let table = self.read();
         CounterReport {
-            tunnels: table.by_name.values().map(|tunnel| (tunnel.name.to_string(), counters_of(tunnel))).collect(),
+            tunnels: table
+                .by_name
+                .values()
+                .map(|tunnel| (tunnel.name.to_string(), counters_of(tunnel)))
+                .collect(),
             strangers: self.strangers.read(),
             socket_errors: self.socket_errors.load(Relaxed),
         }

@@ -100,8 +100,9 @@ fn main() {
         return;
     }
     let arguments = Arguments::from_args();
-    let obstacles: Vec<_> =
-        [Backend::Simulated, Backend::Netlink, Backend::Userspace].map(|backend| (backend, world::obstacle(backend))).into();
+    let obstacles: Vec<_> = [Backend::Simulated, Backend::Netlink, Backend::Userspace]
+        .map(|backend| (backend, world::obstacle(backend)))
+        .into();
     for (backend, obstacle) in &obstacles {
         if let Some(obstacle) = obstacle {
             eprintln!("ignored: {}: {obstacle}", backend.name());
@@ -109,10 +110,16 @@ fn main() {
     }
     let mut trials = Vec::new();
     for (backend, obstacle) in obstacles {
-        for promise in PROMISES.iter().filter(|promise| promise.backends.contains(&backend)) {
+        for promise in PROMISES
+            .iter()
+            .filter(|promise| promise.backends.contains(&backend))
+        {
             let name = format!("{}::{}", backend.name(), promise.name);
             let show = promise.show;
-            trials.push(Trial::test(name, move || in_its_own_world(backend, show)).with_ignored_flag(obstacle.is_some()));
+            trials.push(
+                Trial::test(name, move || in_its_own_world(backend, show))
+                    .with_ignored_flag(obstacle.is_some()),
+            );
         }
     }
     libtest_mimic::run(&arguments, trials).exit();
@@ -123,7 +130,10 @@ fn main() {
 fn in_its_own_world(backend: Backend, show: fn(Arc<World>) -> BoxFuture<'static, ()>) -> Result<(), Failed> {
     let life = thread::spawn(move || {
         world::isolate(backend).map_err(|error| format!("no network namespace: {error}"))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
         let shown = runtime.block_on(async {
             let world = Arc::new(World::open(backend));
             let trial = tokio::spawn(show(Arc::clone(&world)));
@@ -138,11 +148,17 @@ fn in_its_own_world(backend: Backend, show: fn(Arc<World>) -> BoxFuture<'static,
         runtime.shutdown_timeout(Duration::from_secs(1));
         shown
     });
-    life.join().unwrap_or_else(|panic| Err(message(panic))).map_err(Failed::from)
+    life.join()
+        .unwrap_or_else(|panic| Err(message(panic)))
+        .map_err(Failed::from)
 }
 
 fn reason(failed: tokio::task::JoinError) -> String {
-    if failed.is_panic() { message(failed.into_panic()) } else { failed.to_string() }
+    if failed.is_panic() {
+        message(failed.into_panic())
+    } else {
+        failed.to_string()
+    }
 }
 
 fn message(panic: Box<dyn std::any::Any + Send>) -> String {

@@ -29,7 +29,12 @@ const LARGE: usize = 1420;
 
 pub async fn the_mtu_of_the_underlay_is_found(world: Arc<World>) {
     let dataplane = world.dataplane();
-    let found = async || dataplane.underlay_mtu(spec(1).local, spec(1).remote).await.unwrap();
+    let found = async || {
+        dataplane
+            .underlay_mtu(spec(1).local, spec(1).remote)
+            .await
+            .unwrap()
+    };
     if let Some(simulated) = world.simulated() {
         assert_eq!(found().await, Some(1500));
         simulated.set_underlay_mtu(None);
@@ -44,7 +49,10 @@ pub async fn the_mtu_of_the_underlay_is_found(world: Arc<World>) {
     assert_eq!(found().await, Some(1300), "of the route");
     ip("route change 198.51.100.0/24 via 192.0.2.254 dev u0 mtu 9000");
     assert_eq!(found().await, Some(1400), "no more than the device takes");
-    let elsewhere = dataplane.underlay_mtu(Ipv4Addr::new(203, 0, 113, 77), spec(1).remote).await.unwrap();
+    let elsewhere = dataplane
+        .underlay_mtu(Ipv4Addr::new(203, 0, 113, 77), spec(1).remote)
+        .await
+        .unwrap();
     assert_eq!(elsewhere, None, "the address is not this host's");
     world.build(whole(1)).await;
     ip("route add 198.51.100.1/32 dev wrn1");
@@ -76,8 +84,16 @@ pub async fn a_packet_that_may_be_cut_crosses_in_pieces_that_fit(world: Arc<Worl
         let socket = divisible(there);
         socket.send(&payload()).unwrap();
         let pieces = far.pieces_of_one_packet();
-        assert!(pieces.len() == 2 && pieces.iter().all(|piece| piece.len() <= 1400), "{there}: {:?}", lengths(&pieces));
-        let inner: Vec<u8> = pieces.iter().flat_map(|piece| piece[20..].to_vec()).skip(HEADERS - 20).collect();
+        assert!(
+            pieces.len() == 2 && pieces.iter().all(|piece| piece.len() <= 1400),
+            "{there}: {:?}",
+            lengths(&pieces)
+        );
+        let inner: Vec<u8> = pieces
+            .iter()
+            .flat_map(|piece| piece[20..].to_vec())
+            .skip(HEADERS - 20)
+            .collect();
         assert_eq!(inner.len(), headers + LARGE, "{there}");
         assert_eq!(inner[headers..], payload(), "{there}");
     }
@@ -94,7 +110,12 @@ pub async fn a_packet_that_must_not_be_cut_is_answered_with_what_fits(world: Arc
     let _ = far.drain();
     send(&socket, &payload());
     let first = far.next();
-    assert!(first.len() <= 1400 && flags(&first) & 0x3fff == 0, "{} bytes, flags {:04x}", first.len(), flags(&first));
+    assert!(
+        first.len() <= 1400 && flags(&first) & 0x3fff == 0,
+        "{} bytes, flags {:04x}",
+        first.len(),
+        flags(&first)
+    );
 }
 
 pub async fn what_the_path_teaches_counts(world: Arc<World>) {
@@ -103,20 +124,35 @@ pub async fn what_the_path_teaches_counts(world: Arc<World>) {
     let socket = indivisible();
     send_until(&socket, 1300 - HEADERS);
     send(&socket, b"small");
-    let small = std::iter::repeat_with(|| far.next()).find(|packet| packet.ends_with(b"small")).unwrap();
-    assert_eq!(flags(&small), 0x4000, "what must not be cut is not to be cut on its way either");
-    let underlay = world.dataplane().underlay_mtu(spec(1).local, spec(1).remote).await;
+    let small = std::iter::repeat_with(|| far.next())
+        .find(|packet| packet.ends_with(b"small"))
+        .unwrap();
+    assert_eq!(
+        flags(&small),
+        0x4000,
+        "what must not be cut is not to be cut on its way either"
+    );
+    let underlay = world
+        .dataplane()
+        .underlay_mtu(spec(1).local, spec(1).remote)
+        .await;
     assert_eq!(underlay, Ok(Some(1500)), "the host's own network has not changed");
     // Of this destination the host's own stack has learned nothing.
     let socket = divisible("10.1.0.10:9");
     socket.send(&payload()).unwrap();
     let pieces = far.pieces_of_one_packet();
-    assert!(pieces.iter().all(|piece| piece.len() <= 1300), "{:?}", lengths(&pieces));
+    assert!(
+        pieces.iter().all(|piece| piece.len() <= 1300),
+        "{:?}",
+        lengths(&pieces)
+    );
 }
 
 /// An answer to what was sent before is told in place of sending.
 fn send(socket: &UdpSocket, bytes: &[u8]) {
-    let sent = std::iter::repeat_with(|| socket.send(bytes)).take(100).any(|sent| sent.is_ok());
+    let sent = std::iter::repeat_with(|| socket.send(bytes))
+        .take(100)
+        .any(|sent| sent.is_ok());
     assert!(sent, "nothing can be sent any more");
 }
 
@@ -152,7 +188,11 @@ fn divisible(there: &str) -> UdpSocket {
 
 fn connected(there: &str) -> UdpSocket {
     let there: SocketAddr = there.parse().unwrap();
-    let own = if there.is_ipv4() { "203.0.113.1:0" } else { "[fd00:9::1]:0" };
+    let own = if there.is_ipv4() {
+        "203.0.113.1:0"
+    } else {
+        "[fd00:9::1]:0"
+    };
     let socket = UdpSocket::bind(own).unwrap();
     socket.connect(there).unwrap();
     socket
@@ -184,19 +224,32 @@ impl Far {
             File::open("/proc/thread-self/ns/net").unwrap()
         });
         let namespace = namespace.join().unwrap();
-        ip(&format!("link set u1 netns /proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd()));
+        ip(&format!(
+            "link set u1 netns /proc/{}/fd/{}",
+            std::process::id(),
+            namespace.as_raw_fd()
+        ));
         ip("route add 198.51.100.0/24 via 192.0.2.254 dev u0");
         let wire = within(&namespace, move || {
-            ip("link set lo up\naddr add 192.0.2.254/24 dev u1\nlink set u1 up\nlink add r0 type veth peer name r1");
-            ip(&format!("link set r0 mtu {mtu}\naddr add 10.99.0.1/24 dev r0\nlink set r0 up\nlink set r1 up"));
-            ip("route add 198.51.100.0/24 via 10.99.0.2 dev r0\nneigh add 10.99.0.2 lladdr 02:00:00:00:00:02 dev r0 nud permanent");
+            ip(
+                "link set lo up\naddr add 192.0.2.254/24 dev u1\nlink set u1 up\nlink add r0 type veth peer name r1",
+            );
+            ip(&format!(
+                "link set r0 mtu {mtu}\naddr add 10.99.0.1/24 dev r0\nlink set r0 up\nlink set r1 up"
+            ));
+            ip(
+                "route add 198.51.100.0/24 via 10.99.0.2 dev r0\nneigh add 10.99.0.2 lladdr 02:00:00:00:00:02 dev r0 nud permanent",
+            );
             fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
             let protocol = i32::from((nix::libc::ETH_P_IP as u16).to_be());
             let wire = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(protocol))).unwrap();
             wire.set_read_timeout(Some(patience())).unwrap();
             wire
         });
-        Self { _namespace: namespace, wire }
+        Self {
+            _namespace: namespace,
+            wire,
+        }
     }
 
     /// The next GRE packet that has come through the router.
@@ -235,7 +288,8 @@ impl Far {
             pieces.sort_by_key(|piece| flags(piece) & 0x1fff);
             let mut together = 0;
             for piece in &pieces {
-                together += usize::from(usize::from(flags(piece) & 0x1fff) * 8 == together) * (piece.len() - 20);
+                together +=
+                    usize::from(usize::from(flags(piece) & 0x1fff) * 8 == together) * (piece.len() - 20);
             }
             let ends = pieces.last().is_some_and(|last| flags(last) & 0x2000 == 0);
             if ends && together == pieces.iter().map(|piece| piece.len() - 20).sum::<usize>() {
@@ -257,6 +311,8 @@ fn within<T: Send>(namespace: &File, body: impl FnOnce() -> T + Send) -> T {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
             body()
         });
-        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -59,11 +59,18 @@ pub async fn a_new_link_of_somebody_is_noticed_by_its_name(world: Arc<World>) {
     let mut events = quiet(&world).await;
     let stranger = warren_state::LinkName::new("theirs").unwrap();
     world.foreign_link(&stranger);
-    until(&mut events, |notice| *notice == Notice::Changed(Some(stranger.clone()))).await;
+    until(&mut events, |notice| {
+        *notice == Notice::Changed(Some(stranger.clone()))
+    })
+    .await;
 }
 
 pub async fn a_deleted_rule_is_noticed(world: Arc<World>) {
-    let rule = Rule { priority: 100, selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()), table: TableId(100) };
+    let rule = Rule {
+        priority: 100,
+        selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
+        table: TableId(100),
+    };
     world.build(vec![step(1, Action::AddRule { rule })]).await;
     let mut events = quiet(&world).await;
     ip("rule del to 10.9.0.0/16 lookup 100 priority 100");
@@ -78,7 +85,16 @@ pub async fn lost_notices_are_an_overrun(world: Arc<World>) {
         Some(simulated) => simulated.overrun(),
         // The runtime of this trial has one thread, and this blocks it: nobody reads meanwhile.
         None => {
-            let flood: Vec<_> = (0..2000).map(|i| format!("route add 11.{}.{}.0/24 via {} dev wrn1", i / 250, i % 250, peer(1))).collect();
+            let flood: Vec<_> = (0..2000)
+                .map(|i| {
+                    format!(
+                        "route add 11.{}.{}.0/24 via {} dev wrn1",
+                        i / 250,
+                        i % 250,
+                        peer(1)
+                    )
+                })
+                .collect();
             ip(&flood.join("\n"));
         }
     }
@@ -87,8 +103,17 @@ pub async fn lost_notices_are_an_overrun(world: Arc<World>) {
 
 pub async fn a_burst_of_changes_is_few_notices(world: Arc<World>) {
     let mut events = quiet(&world).await;
-    let put =
-        |i: u8| step(1, Action::PutRoute { route: Route { dst: format!("12.0.{i}.0/24").parse().unwrap(), ..route(1, "12.0.0.0/24") } });
+    let put = |i: u8| {
+        step(
+            1,
+            Action::PutRoute {
+                route: Route {
+                    dst: format!("12.0.{i}.0/24").parse().unwrap(),
+                    ..route(1, "12.0.0.0/24")
+                },
+            },
+        )
+    };
     world.build((0..200).map(put).collect()).await;
     world.delete_link(9);
     let mut notices = 0;

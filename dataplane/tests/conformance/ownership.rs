@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use warren_dataplane::Removal;
-use warren_state::{Action, FaultClass, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId};
+use warren_state::{
+    Action, FaultClass, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId,
+};
 
 use crate::world::*;
 
@@ -16,7 +18,12 @@ pub async fn a_foreign_link_of_the_name_is_a_conflict_and_stays_as_it_is(world: 
         step(1, Action::ChangeLink { spec: spec(1) }),
         step(1, Action::DeleteLink),
         step(1, Action::AddAddress { address: overlay(1) }),
-        step(1, Action::PutRoute { route: route(1, "10.0.0.0/8") }),
+        step(
+            1,
+            Action::PutRoute {
+                route: route(1, "10.0.0.0/8"),
+            },
+        ),
     ];
     for step in steps {
         let fault = world.fault(step.clone()).await;
@@ -30,7 +37,10 @@ pub async fn a_foreign_link_with_the_endpoints_is_a_conflict_and_is_named(world:
     let before = world.all().await;
     let fault = world.fault(create(1)).await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
-    assert!(fault.detail.contains("theirs (gre 192.0.2.1 -> 198.51.100.1)"), "{fault}");
+    assert!(
+        fault.detail.contains("theirs (gre 192.0.2.1 -> 198.51.100.1)"),
+        "{fault}"
+    );
     assert_eq!(world.all().await, before, "and nothing half-made stays");
 }
 
@@ -45,8 +55,19 @@ pub async fn another_tunnels_link_is_not_touched(world: Arc<World>) {
         usurper.tunnel = tunnel(2);
         world.fault(usurper).await;
     }
-    let report = world.dataplane().remove(Removal { tunnel: tunnel(2), link: name(1), rules: Default::default() }).await;
-    assert_eq!((report.removed, report.already_gone, report.failed.len()), (0, 0, 1), "{report:?}");
+    let report = world
+        .dataplane()
+        .remove(Removal {
+            tunnel: tunnel(2),
+            link: name(1),
+            rules: Default::default(),
+        })
+        .await;
+    assert_eq!(
+        (report.removed, report.already_gone, report.failed.len()),
+        (0, 0, 1),
+        "{report:?}"
+    );
     assert_eq!(report.failed[0].class, FaultClass::Conflict);
     assert_eq!(world.all().await, before);
 }
@@ -55,22 +76,36 @@ pub async fn a_foreign_link_is_never_removed(world: Arc<World>) {
     world.foreign_link(&name(1));
     let before = world.all().await;
     let report = world.remove(1).await;
-    assert_eq!((report.removed, report.already_gone, report.failed.len()), (0, 0, 1), "{report:?}");
+    assert_eq!(
+        (report.removed, report.already_gone, report.failed.len()),
+        (0, 0, 1),
+        "{report:?}"
+    );
     assert_eq!(report.failed[0].class, FaultClass::Conflict);
     assert_eq!(world.all().await, before);
 }
 
 pub async fn foreign_addresses_and_routes_survive_a_whole_life(world: Arc<World>) {
-    let theirs =
-        "route add 198.18.0.0/15 via 192.0.2.9 dev u0 proto static\nroute add 198.51.100.0/24 via 192.0.2.9 dev u0 proto 186 table 100";
+    let theirs = "route add 198.18.0.0/15 via 192.0.2.9 dev u0 proto static\nroute add 198.51.100.0/24 via 192.0.2.9 dev u0 proto 186 table 100";
     ip(theirs);
-    ip("rule add to 10.9.0.0/16 lookup 100 priority 99\nrule add from 10.9.0.0/16 lookup 101 priority 101 protocol static");
-    let show = || [ip_shows("-4 addr show dev u0"), ip_shows("-4 route show table all dev u0"), ip_shows("rule show")];
+    ip(
+        "rule add to 10.9.0.0/16 lookup 100 priority 99\nrule add from 10.9.0.0/16 lookup 101 priority 101 protocol static",
+    );
+    let show = || {
+        [
+            ip_shows("-4 addr show dev u0"),
+            ip_shows("-4 route show table all dev u0"),
+            ip_shows("rule show"),
+        ]
+    };
     let before = show();
     world.build(whole(1)).await;
     let observed = world.all().await;
     let underlay = &observed.links[&warren_state::LinkName::new("u0").unwrap()];
-    assert!(underlay.addresses.is_empty() && underlay.routes.is_empty(), "{underlay:?}");
+    assert!(
+        underlay.addresses.is_empty() && underlay.routes.is_empty(),
+        "{underlay:?}"
+    );
     assert!(observed.rules.is_empty(), "{:?}", observed.rules);
     assert!(world.remove(1).await.is_complete());
     assert_eq!(show(), before);
@@ -80,10 +115,27 @@ pub async fn a_foreign_route_to_the_destination_is_a_conflict_and_stays(world: A
     world.build(whole(1)).await;
     ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static");
     let before = ip_shows("-4 route show table all dev u0");
-    let fault = world.fault(step(1, Action::PutRoute { route: route(1, "10.77.0.0/16") })).await;
+    let fault = world
+        .fault(step(
+            1,
+            Action::PutRoute {
+                route: route(1, "10.77.0.0/16"),
+            },
+        ))
+        .await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
     assert!(fault.detail.contains("10.77.0.0/16 via 192.0.2.9"), "{fault}");
-    assert_eq!(world.one(step(1, Action::DeleteRoute { route: route(1, "10.77.0.0/16") })).await, StepOutcome::AlreadySo);
+    assert_eq!(
+        world
+            .one(step(
+                1,
+                Action::DeleteRoute {
+                    route: route(1, "10.77.0.0/16")
+                }
+            ))
+            .await,
+        StepOutcome::AlreadySo
+    );
     assert_eq!(ip_shows("-4 route show table all dev u0"), before);
 }
 
@@ -91,13 +143,23 @@ pub async fn a_learned_route_whose_place_is_taken_does_not_hold_up_the_others(wo
     let taken = "10.77.0.0/16";
     world.build(whole(1)).await;
     match world.simulated() {
-        Some(simulated) => assert!(simulated.meddle(None, |model| model.take_route(TableId::MAIN, taken.parse().unwrap()))),
+        Some(simulated) => assert!(simulated.meddle(None, |model| {
+            model.take_route(TableId::MAIN, taken.parse().unwrap())
+        })),
         None => ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static"),
     }
     let put = |dst: &str| step(1, Action::PutRoute { route: route(1, dst) });
     // In one run of routes, and as the only one of a run.
-    let steps = vec![put("10.76.0.0/16"), put(taken), put("10.78.0.0/16"), step(1, Action::AddAddress { address: overlay(1) }), put(taken)];
-    let outcomes = world.apply([steps, vec![step(1, Action::AddAddress { address: overlay(1) })]].concat()).await;
+    let steps = vec![
+        put("10.76.0.0/16"),
+        put(taken),
+        put("10.78.0.0/16"),
+        step(1, Action::AddAddress { address: overlay(1) }),
+        put(taken),
+    ];
+    let outcomes = world
+        .apply([steps, vec![step(1, Action::AddAddress { address: overlay(1) })]].concat())
+        .await;
     let [
         StepOutcome::Done,
         StepOutcome::Failed(first),
@@ -109,29 +171,74 @@ pub async fn a_learned_route_whose_place_is_taken_does_not_hold_up_the_others(wo
     else {
         panic!("{outcomes:?}")
     };
-    assert_eq!((first.class, again.class), (FaultClass::Conflict, FaultClass::Conflict));
-    let put = world.link(1).await.unwrap().routes.into_iter().map(|route| route.dst.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        (first.class, again.class),
+        (FaultClass::Conflict, FaultClass::Conflict)
+    );
+    let put = world
+        .link(1)
+        .await
+        .unwrap()
+        .routes
+        .into_iter()
+        .map(|route| route.dst.to_string())
+        .collect::<Vec<_>>();
     assert_eq!(put, ["10.1.0.0/16", "10.76.0.0/16", "10.78.0.0/16"]);
 }
 
 pub async fn a_static_route_whose_place_is_taken_ends_the_tunnels_steps(world: Arc<World>) {
     world.build(whole(1)).await;
     match world.simulated() {
-        Some(simulated) => assert!(simulated.meddle(None, |model| model.take_route(TableId::MAIN, "10.77.0.0/16".parse().unwrap()))),
+        Some(simulated) => assert!(simulated.meddle(None, |model| {
+            model.take_route(TableId::MAIN, "10.77.0.0/16".parse().unwrap())
+        })),
         None => ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static"),
     }
-    let put = |dst: &str| step(1, Action::PutRoute { route: Route { protocol: RouteProtocol::Static, ..route(1, dst) } });
-    let outcomes = world.apply(vec![put("10.76.0.0/16"), put("10.77.0.0/16"), put("10.78.0.0/16")]).await;
-    assert!(matches!(outcomes.as_slice(), [StepOutcome::Done, StepOutcome::Failed(_)]), "{outcomes:?}");
-    assert_eq!(world.link(1).await.unwrap().routes.len(), 2, "what came after the failure is taken back");
+    let put = |dst: &str| {
+        step(
+            1,
+            Action::PutRoute {
+                route: Route {
+                    protocol: RouteProtocol::Static,
+                    ..route(1, dst)
+                },
+            },
+        )
+    };
+    let outcomes = world
+        .apply(vec![
+            put("10.76.0.0/16"),
+            put("10.77.0.0/16"),
+            put("10.78.0.0/16"),
+        ])
+        .await;
+    assert!(
+        matches!(outcomes.as_slice(), [StepOutcome::Done, StepOutcome::Failed(_)]),
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        world.link(1).await.unwrap().routes.len(),
+        2,
+        "what came after the failure is taken back"
+    );
 }
 
 pub async fn a_foreign_route_over_our_link_is_neither_reported_nor_replaced(world: Arc<World>) {
     world.build(whole(1)).await;
     let ours = world.link(1).await;
-    ip(&format!("route add 10.77.0.0/16 via {} dev wrn1 proto 99", peer(1)));
+    ip(&format!(
+        "route add 10.77.0.0/16 via {} dev wrn1 proto 99",
+        peer(1)
+    ));
     assert_eq!(world.link(1).await, ours);
-    let fault = world.fault(step(1, Action::PutRoute { route: route(1, "10.77.0.0/16") })).await;
+    let fault = world
+        .fault(step(
+            1,
+            Action::PutRoute {
+                route: route(1, "10.77.0.0/16"),
+            },
+        ))
+        .await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
     assert!(ip_shows("route show dev wrn1").contains("10.77.0.0/16"));
 }
@@ -142,12 +249,22 @@ pub async fn a_foreign_rule_of_the_same_content_stays(world: Arc<World>) {
     );
     assert!(world.all().await.rules.is_empty());
     let before = ip_shows("rule show");
-    let rule = Rule { priority: 100, selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()), table: TableId(100) };
-    assert_eq!(world.one(step(1, Action::DeleteRule { rule })).await, StepOutcome::AlreadySo);
+    let rule = Rule {
+        priority: 100,
+        selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
+        table: TableId(100),
+    };
+    assert_eq!(
+        world.one(step(1, Action::DeleteRule { rule })).await,
+        StepOutcome::AlreadySo
+    );
     assert_eq!(ip_shows("rule show"), before);
     // Kernels differ in whether they take both.
     match world.one(step(1, Action::AddRule { rule })).await {
-        StepOutcome::Done => assert_eq!(world.one(step(1, Action::DeleteRule { rule })).await, StepOutcome::Done),
+        StepOutcome::Done => assert_eq!(
+            world.one(step(1, Action::DeleteRule { rule })).await,
+            StepOutcome::Done
+        ),
         StepOutcome::Failed(fault) => assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}"),
         StepOutcome::AlreadySo => panic!("the foreign rule was taken for ours"),
     }

@@ -17,8 +17,8 @@ use warren_dataplane::{
     userspace::{self, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
-    Action, Address, AddressScope, Fault, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedTunnel, PlannedStep, Pubkey, Route,
-    RouteProtocol, StepOutcome, TableId, TunnelId,
+    Action, Address, AddressScope, Fault, Incarnation, LinkKind, LinkName, LinkSpec, Observed,
+    ObservedTunnel, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,11 +51,16 @@ pub fn obstacle(backend: Backend) -> Option<String> {
             },
             Backend::Userspace => {
                 let settings = UserspaceSettings::own_program("unused").map_err(|error| error.to_string())?;
-                userspace::open(settings).map(drop).map_err(|fault| fault.to_string())
+                userspace::open(settings)
+                    .map(drop)
+                    .map_err(|fault| fault.to_string())
             }
         }
     });
-    probe.join().unwrap_or_else(|_| Err("the probe panicked".to_owned())).err()
+    probe
+        .join()
+        .unwrap_or_else(|_| Err("the probe panicked".to_owned()))
+        .err()
 }
 
 /// Moves the calling thread into a network namespace of its own, with a loopback and an underlay link.
@@ -64,7 +69,9 @@ pub fn isolate(backend: Backend) -> Result<(), String> {
         return Ok(());
     }
     unshare(CloneFlags::CLONE_NEWNET).map_err(|error| error.to_string())?;
-    ip("link set lo up\nlink add u0 type veth peer name u1\naddr add 192.0.2.1/24 dev u0\nlink set u0 up\nlink set u1 up");
+    ip(
+        "link set lo up\nlink add u0 type veth peer name u1\naddr add 192.0.2.1/24 dev u0\nlink set u0 up\nlink set u1 up",
+    );
     Ok(())
 }
 
@@ -91,16 +98,24 @@ impl World {
     pub fn open(backend: Backend) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let host = Self::host(backend, &dir, KernelSettings::default());
-        Self { backend, host: Mutex::new(host), dir }
+        Self {
+            backend,
+            host: Mutex::new(host),
+            dir,
+        }
     }
 
     fn host(backend: Backend, dir: &tempfile::TempDir, settings: KernelSettings) -> Host {
         match backend {
             Backend::Simulated => Host::Simulated(Arc::default()),
-            Backend::Netlink => Host::Netlink(Arc::new(KernelDataplane::with_settings(NetlinkLinks::open().unwrap(), settings).unwrap())),
+            Backend::Netlink => Host::Netlink(Arc::new(
+                KernelDataplane::with_settings(NetlinkLinks::open().unwrap(), settings).unwrap(),
+            )),
             Backend::Userspace => {
                 let own = UserspaceSettings::own_program(dir.path().join("forwarder.sock")).unwrap();
-                Host::Userspace(Arc::new(KernelDataplane::with_settings(userspace::open(own).unwrap(), settings).unwrap()))
+                Host::Userspace(Arc::new(
+                    KernelDataplane::with_settings(userspace::open(own).unwrap(), settings).unwrap(),
+                ))
             }
         }
     }
@@ -162,7 +177,9 @@ impl World {
 
     pub async fn one(&self, step: PlannedStep) -> StepOutcome {
         let outcomes = self.apply(vec![step]).await;
-        let [outcome] = outcomes.as_slice() else { panic!("one outcome for one step, not {outcomes:?}") };
+        let [outcome] = outcomes.as_slice() else {
+            panic!("one outcome for one step, not {outcomes:?}")
+        };
         outcome.clone()
     }
 
@@ -178,11 +195,22 @@ impl World {
     }
 
     pub async fn link(&self, n: u8) -> Option<ObservedTunnel> {
-        self.dataplane().observe(Scope::Link(name(n))).await.unwrap().links.remove(&name(n))
+        self.dataplane()
+            .observe(Scope::Link(name(n)))
+            .await
+            .unwrap()
+            .links
+            .remove(&name(n))
     }
 
     pub async fn remove(&self, n: u8) -> warren_state::RemovalReport {
-        self.dataplane().remove(Removal { tunnel: tunnel(n), link: name(n), rules: Default::default() }).await
+        self.dataplane()
+            .remove(Removal {
+                tunnel: tunnel(n),
+                link: name(n),
+                rules: Default::default(),
+            })
+            .await
     }
 
     // Behind the backend's back.
@@ -190,18 +218,26 @@ impl World {
     pub fn foreign_link(&self, name: &LinkName) {
         match self.simulated() {
             Some(simulated) => {
-                let made = simulated.meddle(Some(name.clone()), |model| model.add_foreign(name, LinkKind::Other("veth".to_owned()), None));
+                let made = simulated.meddle(Some(name.clone()), |model| {
+                    model.add_foreign(name, LinkKind::Other("veth".to_owned()), None)
+                });
                 assert!(made);
             }
-            None => ip(&format!("link add {name} type veth peer name {name}p\nlink set {name} up")),
+            None => ip(&format!(
+                "link add {name} type veth peer name {name}p\nlink set {name} up"
+            )),
         }
     }
 
     /// An address on a link that is not ours.
     pub fn host_address(&self, address: Ipv4Addr, there: bool) {
         match (self.simulated(), there) {
-            (Some(simulated), true) => assert!(simulated.meddle(None, |model| model.add_host_address(address))),
-            (Some(simulated), false) => assert!(simulated.meddle(None, |model| model.delete_host_address(address))),
+            (Some(simulated), true) => {
+                assert!(simulated.meddle(None, |model| model.add_host_address(address)))
+            }
+            (Some(simulated), false) => {
+                assert!(simulated.meddle(None, |model| model.delete_host_address(address)))
+            }
             (None, true) => ip(&format!("addr add {address}/32 dev lo")),
             (None, false) => ip(&format!("addr del {address}/32 dev lo")),
         }
@@ -216,22 +252,34 @@ impl World {
 
     pub fn delete_address(&self, n: u8, address: &Address) {
         match self.simulated() {
-            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_address(&name(n), address))),
+            Some(simulated) => {
+                assert!(simulated.meddle(Some(name(n)), |model| model.delete_address(&name(n), address)))
+            }
             None => ip(&format!("addr del {address} dev {}", name(n))),
         }
     }
 
     pub fn delete_route(&self, n: u8, route: &Route) {
         match self.simulated() {
-            Some(simulated) => assert!(simulated.meddle(Some(name(n)), |model| model.delete_route(&name(n), route))),
-            None => ip(&format!("route del {} table {} dev {}", route.dst, route.table.0, name(n))),
+            Some(simulated) => {
+                assert!(simulated.meddle(Some(name(n)), |model| model.delete_route(&name(n), route)))
+            }
+            None => ip(&format!(
+                "route del {} table {} dev {}",
+                route.dst,
+                route.table.0,
+                name(n)
+            )),
         }
     }
 
     pub fn disturb(&self, n: u8, mtu: u32) {
         match self.simulated() {
             Some(simulated) => {
-                assert!(simulated.meddle(Some(name(n)), |model| model.set_mtu(&name(n), mtu) && model.set_up(&name(n), false)));
+                assert!(
+                    simulated.meddle(Some(name(n)), |model| model.set_mtu(&name(n), mtu)
+                        && model.set_up(&name(n), false))
+                );
             }
             None => ip(&format!("link set {} mtu {mtu} down", name(n))),
         }
@@ -247,20 +295,40 @@ pub fn name(n: u8) -> LinkName {
 }
 
 pub fn spec(n: u8) -> LinkSpec {
-    LinkSpec { name: name(n), local: Ipv4Addr::new(192, 0, 2, 1), remote: Ipv4Addr::new(198, 51, 100, n), ttl: 64, mtu: 1476 }
+    LinkSpec {
+        name: name(n),
+        local: Ipv4Addr::new(192, 0, 2, 1),
+        remote: Ipv4Addr::new(198, 51, 100, n),
+        ttl: 64,
+        mtu: 1476,
+    }
 }
 
 pub fn step(n: u8, action: Action) -> PlannedStep {
-    PlannedStep { tunnel: tunnel(n), link: name(n), action }
+    PlannedStep {
+        tunnel: tunnel(n),
+        link: name(n),
+        action,
+    }
 }
 
 pub fn create(n: u8) -> PlannedStep {
-    step(n, Action::CreateLink { spec: spec(n), incarnation: Incarnation(1) })
+    step(
+        n,
+        Action::CreateLink {
+            spec: spec(n),
+            incarnation: Incarnation(1),
+        },
+    )
 }
 
 /// Our address on the /31 of the tunnel.
 pub fn overlay(n: u8) -> Address {
-    Address { address: Ipv4Addr::new(169, 254, n, 1), prefix_len: 31, scope: AddressScope::Link }
+    Address {
+        address: Ipv4Addr::new(169, 254, n, 1),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    }
 }
 
 pub fn peer(n: u8) -> Ipv4Addr {
@@ -269,11 +337,21 @@ pub fn peer(n: u8) -> Ipv4Addr {
 
 /// The user's own address in the overlay.
 pub fn dz_ip(n: u8) -> Address {
-    Address { address: Ipv4Addr::new(203, 0, 113, n), prefix_len: 32, scope: AddressScope::Universe }
+    Address {
+        address: Ipv4Addr::new(203, 0, 113, n),
+        prefix_len: 32,
+        scope: AddressScope::Universe,
+    }
 }
 
 pub fn route(n: u8, dst: &str) -> Route {
-    Route { table: TableId::MAIN, dst: dst.parse().unwrap(), via: peer(n), source: Some(dz_ip(n).address), protocol: RouteProtocol::Bgp }
+    Route {
+        table: TableId::MAIN,
+        dst: dst.parse().unwrap(),
+        via: peer(n),
+        source: Some(dz_ip(n).address),
+        protocol: RouteProtocol::Bgp,
+    }
 }
 
 /// A link with both addresses and one route.
@@ -282,16 +360,35 @@ pub fn whole(n: u8) -> Vec<PlannedStep> {
         create(n),
         step(n, Action::AddAddress { address: overlay(n) }),
         step(n, Action::AddAddress { address: dz_ip(n) }),
-        step(n, Action::PutRoute { route: route(n, &format!("10.{n}.0.0/16")) }),
+        step(
+            n,
+            Action::PutRoute {
+                route: route(n, &format!("10.{n}.0.0/16")),
+            },
+        ),
     ]
 }
 
 /// Runs `ip` in the calling thread's network namespace, one command for each line.
 pub fn ip(commands: &str) {
-    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{commands}\n").as_bytes()).unwrap();
+    let mut child = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(format!("{commands}\n").as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "ip: {commands}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "ip: {commands}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// What `ip` prints.

@@ -14,7 +14,10 @@ use crate::{
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("gre_of_a_third_party_is_dropped_and_counted", third_party),
-        trial("malformed_gre_in_the_peers_name_is_dropped_and_counted_by_reason", malformed),
+        trial(
+            "malformed_gre_in_the_peers_name_is_dropped_and_counted_by_reason",
+            malformed,
+        ),
     ]
 }
 
@@ -22,10 +25,16 @@ fn third_party() {
     let lab = Lab::routed();
     let (a, b) = lab.connected();
     // To the right host from the wrong one, and in the name of hosts without a tunnel.
-    for source in [ROUTER_TO_B, Ipv4Addr::new(10, 1, 0, 2), Ipv4Addr::new(192, 0, 2, 7)] {
+    for source in [
+        ROUTER_TO_B,
+        Ipv4Addr::new(10, 1, 0, 2),
+        Ipv4Addr::new(192, 0, 2, 7),
+    ] {
         inject(&lab, source, &[&[0, 0, 8, 0], &echo_request()[..]].concat());
     }
-    eventually("three packets counted", || b.counters().strangers.get(&DropReason::UnknownPeer) == Some(&3));
+    eventually("three packets counted", || {
+        b.counters().strangers.get(&DropReason::UnknownPeer) == Some(&3)
+    });
     let tunnel = &b.counters().tunnels["gt0"];
     assert_eq!((tunnel.rx_packets, tunnel.drops.len()), (0, 0));
     a.must_ping("-c 2 -i 0.05 192.168.9.2");
@@ -45,20 +54,29 @@ fn malformed() {
         (with(&[0, 0, 0x65, 0x58]), DropReason::EtherType),
         (with(&[0, 0, 8, 0])[..20].to_vec(), DropReason::Inner),
         (vec![0, 0], DropReason::Truncated),
-        ((0..200u8).map(|byte| byte.wrapping_mul(0x6d) | 0x80).collect(), DropReason::Version),
+        (
+            (0..200u8).map(|byte| byte.wrapping_mul(0x6d) | 0x80).collect(),
+            DropReason::Version,
+        ),
     ];
     for (packet, _) in &packets {
         inject(&lab, A, packet);
     }
-    let expected = packets.iter().fold(std::collections::BTreeMap::new(), |mut counts, (_, reason)| {
-        *counts.entry(*reason).or_insert(0) += 1;
-        counts
+    let expected = packets
+        .iter()
+        .fold(std::collections::BTreeMap::new(), |mut counts, (_, reason)| {
+            *counts.entry(*reason).or_insert(0) += 1;
+            counts
+        });
+    eventually("all counted by reason", || {
+        b.counters().tunnels["gt0"].drops == expected
     });
-    eventually("all counted by reason", || b.counters().tunnels["gt0"].drops == expected);
     assert_eq!(b.counters().tunnels["gt0"].rx_packets, 0);
     // The same in order, to see that the way in was open.
     inject(&lab, A, &with(&[0, 0, 8, 0]));
-    eventually("the good one taken", || b.counters().tunnels["gt0"].rx_packets == 1);
+    eventually("the good one taken", || {
+        b.counters().tunnels["gt0"].rx_packets == 1
+    });
     a.must_ping("-c 2 -i 0.05 192.168.9.2");
     assert_eq!(b.forwarder(), pid);
 }

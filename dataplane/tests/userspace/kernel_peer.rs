@@ -13,14 +13,23 @@ pub fn trials() -> Vec<Trial> {
     let trials = [
         trial("pings_cross_to_a_kernel_tunnel_both_ways", pings),
         trial("datagrams_cross_to_a_kernel_tunnel_both_ways", datagrams),
-        trial("tcp_is_whole_to_and_from_a_kernel_tunnel_with_all_its_offloads", tcp),
-        trial("large_packets_cross_a_narrow_path_to_and_from_a_kernel_tunnel", narrow),
+        trial(
+            "tcp_is_whole_to_and_from_a_kernel_tunnel_with_all_its_offloads",
+            tcp,
+        ),
+        trial(
+            "large_packets_cross_a_narrow_path_to_and_from_a_kernel_tunnel",
+            narrow,
+        ),
     ];
     let can = kernel_has_gre();
     if !can {
         eprintln!("skipped by name: the kernel has no GRE (ip link add type gre)");
     }
-    trials.into_iter().map(|trial| trial.with_ignored_flag(!can)).collect()
+    trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!can))
+        .collect()
 }
 
 fn pings() {
@@ -82,15 +91,21 @@ fn pair(lab: &Lab) -> (Host, Host) {
 }
 
 fn kernel_tunnel(namespace: &str, local: Ipv4Addr, remote: Ipv4Addr, inner: Ipv4Addr, inner_peer: Ipv4Addr) {
-    ip(&format!("-n {namespace} link add gt0 type gre local {local} remote {remote} ttl 64"));
-    ip(&format!("-n {namespace} addr add {inner} peer {inner_peer} dev gt0"));
+    ip(&format!(
+        "-n {namespace} link add gt0 type gre local {local} remote {remote} ttl 64"
+    ));
+    ip(&format!(
+        "-n {namespace} addr add {inner} peer {inner_peer} dev gt0"
+    ));
     ip(&format!("-n {namespace} link set gt0 mtu 1476 up"));
 }
 
 fn kernel_has_gre() -> bool {
     let probe = format!("wu{}gre", std::process::id());
     let has = try_ip(&format!("netns add {probe}"))
-        && try_ip(&format!("-n {probe} link add g1 type gre local 127.0.0.1 remote 127.0.0.2 ttl 64"));
+        && try_ip(&format!(
+            "-n {probe} link add g1 type gre local 127.0.0.1 remote 127.0.0.2 ttl 64"
+        ));
     try_ip(&format!("netns del {probe}"));
     has
 }

@@ -14,7 +14,9 @@ use std::{
 use nix::sched::{CloneFlags, setns};
 use warren_dataplane::{
     kernel::LinkMaker,
-    userspace::{self, CounterReport, PROTOCOL_VERSION, Request, Response, UserspaceLinks, UserspaceSettings},
+    userspace::{
+        self, CounterReport, PROTOCOL_VERSION, Request, Response, UserspaceLinks, UserspaceSettings,
+    },
 };
 use warren_state::{LinkName, LinkSpec};
 
@@ -44,15 +46,20 @@ impl Lab {
         let (a, r, b) = (lab.name("a"), lab.name("r"), lab.name("b"));
         ip(&format!("link add u0 netns {a} type veth peer name a1 netns {r}"));
         ip(&format!("link add u0 netns {b} type veth peer name b1 netns {r}"));
-        for (namespace, device, address) in
-            [(&a, "u0", "10.1.0.1"), (&r, "a1", "10.1.0.254"), (&b, "u0", "10.2.0.1"), (&r, "b1", "10.2.0.254")]
-        {
+        for (namespace, device, address) in [
+            (&a, "u0", "10.1.0.1"),
+            (&r, "a1", "10.1.0.254"),
+            (&b, "u0", "10.2.0.1"),
+            (&r, "b1", "10.2.0.254"),
+        ] {
             ip(&format!("-n {namespace} addr add {address}/24 dev {device}"));
             ip(&format!("-n {namespace} link set {device} up"));
         }
         ip(&format!("-n {a} route add default via 10.1.0.254"));
         ip(&format!("-n {b} route add default via 10.2.0.254"));
-        within(&r, || std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        within(&r, || {
+            std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap()
+        });
         lab
     }
 
@@ -61,7 +68,9 @@ impl Lab {
         let lab = Self::empty(&["a", "b"]);
         let (a, b) = (lab.name("a"), lab.name("b"));
         ip(&format!("link add u0 netns {a} type veth peer name u0 netns {b}"));
-        for (namespace, address, gateway, own) in [(&a, A, "10.3.0.2", "10.3.0.1"), (&b, B, "10.3.0.1", "10.3.0.2")] {
+        for (namespace, address, gateway, own) in
+            [(&a, A, "10.3.0.2", "10.3.0.1"), (&b, B, "10.3.0.1", "10.3.0.2")]
+        {
             ip(&format!("-n {namespace} addr add {own}/24 dev u0"));
             ip(&format!("-n {namespace} addr add {address}/32 dev u0"));
             ip(&format!("-n {namespace} link set u0 up"));
@@ -72,8 +81,16 @@ impl Lab {
 
     fn empty(hosts: &[&str]) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let prefix = format!("wu{}n{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut lab = Self { prefix, namespaces: Vec::new(), directory: tempfile::tempdir().unwrap() };
+        let prefix = format!(
+            "wu{}n{}",
+            std::process::id(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut lab = Self {
+            prefix,
+            namespaces: Vec::new(),
+            directory: tempfile::tempdir().unwrap(),
+        };
         for host in hosts {
             let name = lab.name(host);
             ip(&format!("netns add {name}"));
@@ -108,7 +125,10 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         for namespace in &self.namespaces {
-            let _ = Command::new("ip").args(["netns", "del", namespace]).stderr(Stdio::null()).status();
+            let _ = Command::new("ip")
+                .args(["netns", "del", namespace])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }
@@ -125,9 +145,18 @@ pub struct Host {
 
 impl Host {
     pub fn new(namespace: String, settings: UserspaceSettings) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let links = userspace::open(settings.clone()).unwrap();
-        Self { namespace, settings, links, runtime, ends: true }
+        Self {
+            namespace,
+            settings,
+            links,
+            runtime,
+            ends: true,
+        }
     }
 
     /// Runs in the host's namespace, as do the processes that it starts.
@@ -138,7 +167,10 @@ impl Host {
     /// Makes the tunnel `gt0`.
     pub fn tunnel(&self, local: Ipv4Addr, remote: Ipv4Addr, inner: Ipv4Addr, inner_peer: Ipv4Addr) {
         self.run(self.links.create(&spec("gt0", local, remote))).unwrap();
-        ip(&format!("-n {} addr add {inner} peer {inner_peer} dev gt0", self.namespace));
+        ip(&format!(
+            "-n {} addr add {inner} peer {inner_peer} dev gt0",
+            self.namespace
+        ));
         ip(&format!("-n {} link set gt0 mtu 1476 up", self.namespace));
     }
 
@@ -148,7 +180,12 @@ impl Host {
 
     /// The forwarder's process, over a connection of its own; `None` when there is none.
     pub fn forwarder(&self) -> Option<i32> {
-        match tell(&self.settings.socket, &Request::Hello { version: PROTOCOL_VERSION }) {
+        match tell(
+            &self.settings.socket,
+            &Request::Hello {
+                version: PROTOCOL_VERSION,
+            },
+        ) {
             Some(Response::Hello { pid, .. }) => i32::try_from(pid).ok(),
             Some(_) | None => None,
         }
@@ -160,14 +197,25 @@ impl Host {
     }
 
     pub fn ping(&self, arguments: &str) -> Output {
-        within(&self.namespace, || Command::new("ping").args(arguments.split(' ')).output().unwrap())
+        within(&self.namespace, || {
+            Command::new("ping").args(arguments.split(' ')).output().unwrap()
+        })
     }
 
     #[track_caller]
     pub fn must_ping(&self, arguments: &str) {
-        let count = arguments.split(' ').skip_while(|word| *word != "-c").nth(1).and_then(|count| count.parse().ok()).unwrap();
+        let count = arguments
+            .split(' ')
+            .skip_while(|word| *word != "-c")
+            .nth(1)
+            .and_then(|count| count.parse().ok())
+            .unwrap();
         let output = self.ping(&format!("-w 60 {arguments}"));
-        assert!(all_came_back(&output, count), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            all_came_back(&output, count),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
 }
 
@@ -186,7 +234,13 @@ pub fn all_came_back(output: &Output, count: u32) -> bool {
 }
 
 pub fn spec(name: &str, local: Ipv4Addr, remote: Ipv4Addr) -> LinkSpec {
-    LinkSpec { name: LinkName::new(name).unwrap(), local, remote, ttl: 64, mtu: 1476 }
+    LinkSpec {
+        name: LinkName::new(name).unwrap(),
+        local,
+        remote,
+        ttl: 64,
+        mtu: 1476,
+    }
 }
 
 /// One request over a fresh connection.
@@ -209,7 +263,9 @@ pub fn within<T: Send>(namespace: &str, body: impl FnOnce() -> T + Send) -> T {
             setns(file, CloneFlags::CLONE_NEWNET).unwrap();
             body()
         });
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
@@ -219,7 +275,12 @@ pub fn ip(arguments: &str) {
 }
 
 pub fn try_ip(arguments: &str) -> bool {
-    Command::new("ip").args(arguments.split(' ')).stderr(Stdio::null()).status().unwrap().success()
+    Command::new("ip")
+        .args(arguments.split(' '))
+        .stderr(Stdio::null())
+        .status()
+        .unwrap()
+        .success()
 }
 
 /// Waits until it is so.
@@ -239,7 +300,9 @@ pub fn transfer(from: &str, to: &str, address: Ipv4Addr, bytes: u64) {
     let listener = within(to, || TcpListener::bind(SocketAddrV4::new(address, 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
     // The kernel answers before anybody accepts.
-    let stream = within(from, || TcpStream::connect_timeout(&SocketAddrV4::new(address, port).into(), PATIENCE).unwrap());
+    let stream = within(from, || {
+        TcpStream::connect_timeout(&SocketAddrV4::new(address, port).into(), PATIENCE).unwrap()
+    });
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     let (sent, received) = std::thread::scope(|scope| {
         let receiver = scope.spawn(|| {

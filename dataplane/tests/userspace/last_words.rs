@@ -17,7 +17,10 @@ use warren_dataplane::{
     kernel::{KernelDataplane, LinkMaker},
     userspace::{self, UserspaceLinks},
 };
-use warren_state::{Action, Address, AddressScope, Incarnation, LinkSpec, PlannedStep, Pubkey, Route, RouteProtocol, TableId, TunnelId};
+use warren_state::{
+    Action, Address, AddressScope, Incarnation, LinkSpec, PlannedStep, Pubkey, Route, RouteProtocol, TableId,
+    TunnelId,
+};
 
 use crate::{
     lab::{A, B, Host, INNER_A, INNER_B, Lab, PATIENCE, eventually, spec, within},
@@ -30,8 +33,14 @@ const WORDS: u8 = 5;
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("what_was_sent_before_a_removal_arrives_however_late_the_forwarder_is", removal),
-        trial("what_was_sent_before_a_tunnel_is_moved_goes_to_the_peer_that_it_had", move_away),
+        trial(
+            "what_was_sent_before_a_removal_arrives_however_late_the_forwarder_is",
+            removal,
+        ),
+        trial(
+            "what_was_sent_before_a_tunnel_is_moved_goes_to_the_peer_that_it_had",
+            move_away,
+        ),
         trial("a_forwarder_that_hangs_keeps_no_link", hung),
     ]
 }
@@ -70,7 +79,11 @@ fn removal() {
         drop(stopped);
         removal.await.unwrap()
     });
-    assert_eq!((report.removed, report.failed.len()), (3, 0), "the link, its address and its route: {report:?}");
+    assert_eq!(
+        (report.removed, report.failed.len()),
+        (3, 0),
+        "the link, its address and its route: {report:?}"
+    );
     assert_eq!(heard(&listener), (0..WORDS).collect::<Vec<_>>());
     eventually("the link is gone", || !within(&a.namespace, exists));
 }
@@ -79,7 +92,10 @@ fn move_away() {
     let lab = Lab::routed();
     let (a, b) = lab.connected();
     let listener = listen(&b);
-    let elsewhere = LinkSpec { remote: Ipv4Addr::new(10, 9, 9, 9), ..spec("gt0", A, B) };
+    let elsewhere = LinkSpec {
+        remote: Ipv4Addr::new(10, 9, 9, 9),
+        ..spec("gt0", A, B)
+    };
     a.run(async {
         let stopped = Stopped::forwarder_of(&a);
         speak();
@@ -100,7 +116,10 @@ fn hung() {
         let removal = remove(&dataplane);
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while exists() {
-            assert!(tokio::time::Instant::now() < deadline, "a forwarder that hangs keeps the link");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "a forwarder that hangs keeps the link"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         drop(stopped);
@@ -114,15 +133,34 @@ type Userspace = Arc<KernelDataplane<UserspaceLinks>>;
 async fn built(host: &Host) -> Userspace {
     let dataplane = Arc::new(KernelDataplane::new(userspace::open(host.settings.clone()).unwrap()).unwrap());
     let spec = spec("gt0", A, B);
-    let address = Address { address: INNER_A, prefix_len: 31, scope: AddressScope::Universe };
+    let address = Address {
+        address: INNER_A,
+        prefix_len: 31,
+        scope: AddressScope::Universe,
+    };
     let via = Ipv4Addr::new(192, 168, 9, 0);
-    let route = Route { table: TableId::MAIN, dst: INNER_B.into(), via, source: Some(INNER_A), protocol: RouteProtocol::Bgp };
+    let route = Route {
+        table: TableId::MAIN,
+        dst: INNER_B.into(),
+        via,
+        source: Some(INNER_A),
+        protocol: RouteProtocol::Bgp,
+    };
     let actions = [
-        Action::CreateLink { spec: spec.clone(), incarnation: Incarnation(1) },
+        Action::CreateLink {
+            spec: spec.clone(),
+            incarnation: Incarnation(1),
+        },
         Action::AddAddress { address },
         Action::PutRoute { route },
     ];
-    let steps: Vec<_> = actions.map(|action| PlannedStep { tunnel: TUNNEL, link: spec.name.clone(), action }).into();
+    let steps: Vec<_> = actions
+        .map(|action| PlannedStep {
+            tunnel: TUNNEL,
+            link: spec.name.clone(),
+            action,
+        })
+        .into();
     for (step, outcome) in steps.iter().zip(dataplane.apply(steps.clone()).await) {
         assert!(!outcome.stops(step), "{step}: {outcome:?}");
     }
@@ -131,7 +169,11 @@ async fn built(host: &Host) -> Userspace {
 
 fn remove(dataplane: &Userspace) -> tokio::task::JoinHandle<warren_state::RemovalReport> {
     let dataplane = Arc::clone(dataplane);
-    let removal = Removal { tunnel: TUNNEL, link: spec("gt0", A, B).name, rules: Default::default() };
+    let removal = Removal {
+        tunnel: TUNNEL,
+        link: spec("gt0", A, B).name,
+        rules: Default::default(),
+    };
     tokio::spawn(async move { dataplane.remove(removal).await })
 }
 
@@ -152,7 +194,9 @@ fn speak() {
 fn heard(listener: &UdpSocket) -> Vec<u8> {
     let one = || {
         let mut word = [0];
-        listener.recv(&mut word).expect("every word that was sent before arrives");
+        listener
+            .recv(&mut word)
+            .expect("every word that was sent before arrives");
         word[0]
     };
     (0..WORDS).map(|_| one()).collect()

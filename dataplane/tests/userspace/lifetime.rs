@@ -25,16 +25,40 @@ use crate::{
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("a_daemon_killed_with_its_process_group_costs_no_packet_and_the_next_one_adopts", daemon_killed),
-        trial("a_peer_whose_forwarder_is_dead_is_survived_and_found_again", peer_dead),
-        trial("a_forwarder_that_was_killed_is_replaced_with_the_next_link", forwarder_replaced),
-        trial("a_device_deleted_behind_its_back_is_let_go_and_can_be_made_again", device_deleted),
+        trial(
+            "a_daemon_killed_with_its_process_group_costs_no_packet_and_the_next_one_adopts",
+            daemon_killed,
+        ),
+        trial(
+            "a_peer_whose_forwarder_is_dead_is_survived_and_found_again",
+            peer_dead,
+        ),
+        trial(
+            "a_forwarder_that_was_killed_is_replaced_with_the_next_link",
+            forwarder_replaced,
+        ),
+        trial(
+            "a_device_deleted_behind_its_back_is_let_go_and_can_be_made_again",
+            device_deleted,
+        ),
         trial("names_and_endpoints_that_are_taken_are_a_conflict", conflicts),
-        trial("a_tunnel_that_is_moved_is_the_same_link_and_knows_its_old_peer_no_more", moved),
-        trial("a_second_forwarder_on_the_same_socket_is_refused", second_forwarder),
+        trial(
+            "a_tunnel_that_is_moved_is_the_same_link_and_knows_its_old_peer_no_more",
+            moved,
+        ),
+        trial(
+            "a_second_forwarder_on_the_same_socket_is_refused",
+            second_forwarder,
+        ),
         trial("a_forwarder_without_tunnels_and_clients_ends", idle_end),
-        trial("a_daemon_that_speaks_another_version_is_turned_away", other_version),
-        trial("garbage_on_the_control_socket_is_answered_and_harms_nothing", garbage),
+        trial(
+            "a_daemon_that_speaks_another_version_is_turned_away",
+            other_version,
+        ),
+        trial(
+            "garbage_on_the_control_socket_is_answered_and_harms_nothing",
+            garbage,
+        ),
         trial("a_thousand_tunnels_come_and_go", thousand),
     ]
 }
@@ -42,7 +66,10 @@ pub fn trials() -> Vec<Trial> {
 /// Makes the tunnel, says so, and hangs until it is killed: `daemon SOCKET`.
 pub fn daemon(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     let settings = UserspaceSettings::own_program(arguments.next().unwrap()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let links = userspace::open(settings).unwrap();
     runtime.block_on(links.create(&spec("gt0", A, B))).unwrap();
     println!("ready");
@@ -56,27 +83,51 @@ fn daemon_killed() {
     b.tunnel(B, A, INNER_B, INNER_A);
     let mut daemon = within(&a.namespace, || {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.arg("daemon").arg(&a.settings.socket).process_group(0).stdout(Stdio::piped()).spawn().unwrap()
+        command
+            .arg("daemon")
+            .arg(&a.settings.socket)
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
     });
     let mut line = String::new();
-    std::io::BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    std::io::BufReader::new(daemon.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     assert_eq!(line, "ready\n");
-    ip(&format!("-n {} addr add {INNER_A} peer {INNER_B} dev gt0", a.namespace));
+    ip(&format!(
+        "-n {} addr add {INNER_A} peer {INNER_B} dev gt0",
+        a.namespace
+    ));
     ip(&format!("-n {} link set gt0 mtu 1476 up", a.namespace));
     let forwarder = a.forwarder();
 
     std::thread::scope(|scope| {
         let ping = scope.spawn(|| a.ping("-w 60 -c 100 -i 0.02 192.168.9.2"));
-        eventually("some pings have crossed", || b.counters().tunnels["gt0"].rx_packets > 20);
-        kill(Pid::from_raw(-i32::try_from(daemon.id()).unwrap()), Signal::SIGKILL).unwrap();
+        eventually("some pings have crossed", || {
+            b.counters().tunnels["gt0"].rx_packets > 20
+        });
+        kill(
+            Pid::from_raw(-i32::try_from(daemon.id()).unwrap()),
+            Signal::SIGKILL,
+        )
+        .unwrap();
         daemon.wait().unwrap();
         assert_eq!(a.run(a.links.list()), Ok(vec![spec("gt0", A, B)]));
         let mut changed = spec("gt0", A, B);
         changed.ttl = 33;
         a.run(a.links.change(&changed)).unwrap();
-        assert!(b.counters().tunnels["gt0"].rx_packets < 100, "killed and adopted while pings were under way");
+        assert!(
+            b.counters().tunnels["gt0"].rx_packets < 100,
+            "killed and adopted while pings were under way"
+        );
         let output = ping.join().unwrap();
-        assert!(all_came_back(&output, 100), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            all_came_back(&output, 100),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     });
     assert_eq!(a.forwarder(), forwarder);
     assert_eq!(a.run(a.links.list()).unwrap()[0].ttl, 33);
@@ -104,7 +155,10 @@ fn forwarder_replaced() {
     eventually("its link is gone", || !exists(&a.namespace, "gt0"));
     assert!(a.settings.socket.exists(), "the socket is stale");
     assert_eq!(a.run(a.links.list()), Ok(Vec::new()));
-    assert_eq!(a.run(a.links.change(&spec("gt0", A, B))).unwrap_err().class, FaultClass::Gone);
+    assert_eq!(
+        a.run(a.links.change(&spec("gt0", A, B))).unwrap_err().class,
+        FaultClass::Gone
+    );
     a.tunnel(A, B, INNER_A, INNER_B);
     assert_ne!(a.forwarder(), Some(first));
     a.must_ping("-c 2 -i 0.05 192.168.9.2");
@@ -125,7 +179,9 @@ fn device_deleted() {
         a.must_ping("-c 2 -i 0.05 192.168.9.2");
     }
     ip(&format!("-n {} link del gt0", a.namespace));
-    eventually("the forwarder has noticed by itself", || a.counters().tunnels.is_empty());
+    eventually("the forwarder has noticed by itself", || {
+        a.counters().tunnels.is_empty()
+    });
     a.tunnel(A, B, INNER_A, INNER_B);
     a.run(a.links.remove(&link)).unwrap();
     eventually("its link is gone", || !exists(&a.namespace, "gt0"));
@@ -138,15 +194,34 @@ fn conflicts() {
     let (a, _b) = lab.connected();
     let class = |name: &str, remote| a.run(a.links.create(&spec(name, A, remote))).unwrap_err().class;
     let elsewhere = std::net::Ipv4Addr::new(10, 9, 9, 9);
-    assert_eq!(class("gt0", elsewhere), FaultClass::Conflict, "the name of a tunnel");
+    assert_eq!(
+        class("gt0", elsewhere),
+        FaultClass::Conflict,
+        "the name of a tunnel"
+    );
     assert_eq!(class("gt1", B), FaultClass::Conflict, "the endpoints of a tunnel");
-    assert_eq!(class("u0", elsewhere), FaultClass::Conflict, "the name of a foreign link");
+    assert_eq!(
+        class("u0", elsewhere),
+        FaultClass::Conflict,
+        "the name of a foreign link"
+    );
     ip(&format!("-n {} tuntap add mode tun name foreign0", a.namespace));
-    assert_eq!(class("foreign0", elsewhere), FaultClass::Conflict, "a persistent TUN device");
+    assert_eq!(
+        class("foreign0", elsewhere),
+        FaultClass::Conflict,
+        "a persistent TUN device"
+    );
     a.run(a.links.create(&spec("gt1", A, elsewhere))).unwrap();
     let taken = a.run(a.links.change(&spec("gt0", A, elsewhere))).unwrap_err();
-    assert_eq!(taken.class, FaultClass::Conflict, "a move to the endpoints of another tunnel");
-    assert_eq!(a.run(a.links.list()), Ok(vec![spec("gt0", A, B), spec("gt1", A, elsewhere)]));
+    assert_eq!(
+        taken.class,
+        FaultClass::Conflict,
+        "a move to the endpoints of another tunnel"
+    );
+    assert_eq!(
+        a.run(a.links.list()),
+        Ok(vec![spec("gt0", A, B), spec("gt1", A, elsewhere)])
+    );
 }
 
 fn moved() {
@@ -156,10 +231,22 @@ fn moved() {
     let (elsewhere, before) = (std::net::Ipv4Addr::new(10, 9, 9, 9), index(&a));
     ip(&format!("-n {} addr add {elsewhere}/32 dev lo", b.namespace));
     ip(&format!("-n {} route add {elsewhere}/32 dev u0", a.namespace));
-    let strangers = |host: &Host| host.counters().strangers.get(&DropReason::UnknownPeer).copied().unwrap_or(0);
+    let strangers = |host: &Host| {
+        host.counters()
+            .strangers
+            .get(&DropReason::UnknownPeer)
+            .copied()
+            .unwrap_or(0)
+    };
     a.run(a.links.change(&spec("gt0", A, elsewhere))).unwrap();
-    assert!(!all_came_back(&a.ping("-c 1 -W 1 192.168.9.2"), 1), "nobody is there yet");
-    assert!(strangers(&b) > 0, "what is sent to the new end belongs to no tunnel of the old one");
+    assert!(
+        !all_came_back(&a.ping("-c 1 -W 1 192.168.9.2"), 1),
+        "nobody is there yet"
+    );
+    assert!(
+        strangers(&b) > 0,
+        "what is sent to the new end belongs to no tunnel of the old one"
+    );
     assert!(!all_came_back(&b.ping("-c 1 -W 1 192.168.9.1"), 1));
     assert!(strangers(&a) > 0, "the old peer is a stranger now");
     b.run(b.links.change(&spec("gt0", elsewhere, A))).unwrap();
@@ -172,9 +259,17 @@ fn second_forwarder() {
     let lab = Lab::direct();
     let (a, _b) = lab.connected();
     let first = a.forwarder();
-    let output = within(&a.namespace, || Command::new(&a.settings.program).args(&a.settings.args).output().unwrap());
+    let output = within(&a.namespace, || {
+        Command::new(&a.settings.program)
+            .args(&a.settings.args)
+            .output()
+            .unwrap()
+    });
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("AlreadyRunning"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("AlreadyRunning"),
+        "{output:?}"
+    );
     assert_eq!(a.forwarder(), first);
     a.must_ping("-c 2 -i 0.05 192.168.9.2");
 }
@@ -203,7 +298,16 @@ fn other_version() {
     let lab = Lab::direct();
     let (a, _b) = lab.connected();
     let answer = tell(&a.settings.socket, &Request::Hello { version: 0 });
-    assert!(matches!(answer, Some(Response::Refused { class: FaultClass::Conflict, .. })), "{answer:?}");
+    assert!(
+        matches!(
+            answer,
+            Some(Response::Refused {
+                class: FaultClass::Conflict,
+                ..
+            })
+        ),
+        "{answer:?}"
+    );
 }
 
 fn garbage() {
@@ -212,12 +316,25 @@ fn garbage() {
     let lab = Lab::direct();
     let (a, _b) = lab.connected();
     let pid = a.forwarder();
-    for line in ["{}\n", "\n", "{\"op\":\"add\",\"name\":\"../x\"}\n", "\u{0}\u{1}\n", "{\"op\":\"list\"", "GET / HTTP/1.1\r\n\r\n"] {
+    for line in [
+        "{}\n",
+        "\n",
+        "{\"op\":\"add\",\"name\":\"../x\"}\n",
+        "\u{0}\u{1}\n",
+        "{\"op\":\"list\"",
+        "GET / HTTP/1.1\r\n\r\n",
+    ] {
         let mut stream = std::os::unix::net::UnixStream::connect(&a.settings.socket).unwrap();
         stream.write_all(line.as_bytes()).unwrap();
         stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let answers: Vec<String> = std::io::BufReader::new(stream).lines().map_while(Result::ok).collect();
-        assert!(answers.iter().all(|answer| answer.contains("not a request")), "{line:?}: {answers:?}");
+        let answers: Vec<String> = std::io::BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .collect();
+        assert!(
+            answers.iter().all(|answer| answer.contains("not a request")),
+            "{line:?}: {answers:?}"
+        );
         assert_eq!(answers.len(), line.matches('\n').count(), "{line:?}");
     }
     assert_eq!(a.forwarder(), pid);
@@ -227,8 +344,15 @@ fn garbage() {
 fn thousand() {
     let lab = Lab::direct();
     let host = lab.host("a");
-    let specs: Vec<_> =
-        (0..1000u16).map(|i| spec(&format!("gt{i}"), A, std::net::Ipv4Addr::new(10, 50, (i >> 8) as u8, i as u8))).collect();
+    let specs: Vec<_> = (0..1000u16)
+        .map(|i| {
+            spec(
+                &format!("gt{i}"),
+                A,
+                std::net::Ipv4Addr::new(10, 50, (i >> 8) as u8, i as u8),
+            )
+        })
+        .collect();
     let start = Instant::now();
     host.run(async {
         for spec in &specs {

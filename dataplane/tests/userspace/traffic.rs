@@ -15,13 +15,31 @@ pub fn trials() -> Vec<Trial> {
         trial("pings_cross_a_routed_underlay_both_ways", pings_cross),
         trial("a_packet_of_the_full_mtu_crosses_unfragmented", full_mtu),
         trial("fifty_megabytes_of_tcp_arrive_as_they_were_sent", tcp_is_whole),
-        trial("tcp_is_whole_when_the_kernel_joins_packets_before_the_forwarder", tcp_with_kernel_gro),
+        trial(
+            "tcp_is_whole_when_the_kernel_joins_packets_before_the_forwarder",
+            tcp_with_kernel_gro,
+        ),
         trial("a_changed_ttl_is_on_the_wire", changed_ttl),
-        trial("a_link_that_is_down_costs_its_packets_and_nothing_else", link_down),
-        trial("an_unreachable_underlay_costs_its_packets_and_nothing_else", underlay_unreachable),
-        trial("a_packet_too_large_for_the_underlay_is_cut_or_answered_with_what_fits", underlay_too_small),
-        trial("tcp_is_whole_over_an_underlay_that_is_narrower_than_the_link", tcp_over_narrow_underlay),
-        trial("tcp_is_whole_over_a_path_that_is_narrower_than_the_link", tcp_over_narrow_path),
+        trial(
+            "a_link_that_is_down_costs_its_packets_and_nothing_else",
+            link_down,
+        ),
+        trial(
+            "an_unreachable_underlay_costs_its_packets_and_nothing_else",
+            underlay_unreachable,
+        ),
+        trial(
+            "a_packet_too_large_for_the_underlay_is_cut_or_answered_with_what_fits",
+            underlay_too_small,
+        ),
+        trial(
+            "tcp_is_whole_over_an_underlay_that_is_narrower_than_the_link",
+            tcp_over_narrow_underlay,
+        ),
+        trial(
+            "tcp_is_whole_over_a_path_that_is_narrower_than_the_link",
+            tcp_over_narrow_path,
+        ),
         trial("a_way_that_becomes_wider_is_found_out", wider_again),
         trial("a_tunnel_routed_into_itself_does_not_run_away", recursion),
         trial("ipv6_crosses", ipv6),
@@ -35,10 +53,22 @@ fn pings_cross() {
     b.must_ping("-c 5 -i 0.05 192.168.9.1");
     let counters = &b.counters().tunnels["gt0"];
     // And what IPv6 has to say on a new link.
-    assert!(counters.rx_packets >= 10 && counters.tx_packets >= 10, "{counters:?}");
-    assert!(counters.rx_bytes >= 840 && counters.tx_bytes >= 840, "{counters:?}");
+    assert!(
+        counters.rx_packets >= 10 && counters.tx_packets >= 10,
+        "{counters:?}"
+    );
+    assert!(
+        counters.rx_bytes >= 840 && counters.tx_bytes >= 840,
+        "{counters:?}"
+    );
     // IPv6 may have spoken before this end was up.
-    assert!(counters.drops.keys().all(|reason| *reason == DropReason::LinkDown), "{counters:?}");
+    assert!(
+        counters
+            .drops
+            .keys()
+            .all(|reason| *reason == DropReason::LinkDown),
+        "{counters:?}"
+    );
 }
 
 fn full_mtu() {
@@ -59,7 +89,12 @@ fn tcp_with_kernel_gro() {
     let lab = Lab::direct();
     let (a, b) = lab.connected();
     for host in [&a, &b] {
-        let ethtool = within(&host.namespace, || Command::new("ethtool").args(["-K", "u0", "gro", "on"]).status().unwrap());
+        let ethtool = within(&host.namespace, || {
+            Command::new("ethtool")
+                .args(["-K", "u0", "gro", "on"])
+                .status()
+                .unwrap()
+        });
         assert!(ethtool.success());
     }
     transfer(&a.namespace, &b.namespace, INNER_B, 50 << 20);
@@ -108,8 +143,16 @@ fn underlay_too_small() {
     set_underlay(&[&a, &b], 1400);
     let refused = a.ping("-c 2 -i 0.2 -W 1 -s 1448 -M do 192.168.9.2");
     let text = String::from_utf8_lossy(&refused.stdout);
-    assert!(!refused.status.success() && text.contains("From 192.168.9.2 icmp_seq=1 Frag needed and DF set (mtu = 1376)"), "{text}");
-    assert_eq!(a.counters().tunnels["gt0"].drops[&DropReason::TooBig], 1, "the second one was not even sent");
+    assert!(
+        !refused.status.success()
+            && text.contains("From 192.168.9.2 icmp_seq=1 Frag needed and DF set (mtu = 1376)"),
+        "{text}"
+    );
+    assert_eq!(
+        a.counters().tunnels["gt0"].drops[&DropReason::TooBig],
+        1,
+        "the second one was not even sent"
+    );
     a.must_ping("-c 2 -i 0.05 -s 1348 -M do 192.168.9.2");
     b.must_ping("-c 2 -i 0.05 -s 1448 -M dont 192.168.9.1");
 }
@@ -156,10 +199,16 @@ fn wider_again() {
 
 /// Fragments that the host had to put together (proc_net_snmp, `ReasmReqds`).
 fn pieces_put_together(host: &Host) -> u64 {
-    let text = within(&host.namespace, || std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
+    let text = within(&host.namespace, || {
+        std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap()
+    });
     let mut lines = text.lines().filter(|line| line.starts_with("Ip:"));
     let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
-    let (_, value) = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "ReasmReqds").unwrap();
+    let (_, value) = names
+        .split(' ')
+        .zip(values.split(' '))
+        .find(|(name, _)| *name == "ReasmReqds")
+        .unwrap();
     value.parse().unwrap()
 }
 
@@ -168,7 +217,11 @@ fn recursion() {
     let (a, _b) = lab.connected();
     ip(&format!("-n {} route add {B} dev gt0", a.namespace));
     assert!(!a.ping("-c 1 -W 1 192.168.9.2").status.success());
-    eventually("counted", || a.counters().tunnels["gt0"].drops.contains_key(&DropReason::Recursion));
+    eventually("counted", || {
+        a.counters().tunnels["gt0"]
+            .drops
+            .contains_key(&DropReason::Recursion)
+    });
     ip(&format!("-n {} route del {B} dev gt0", a.namespace));
     a.must_ping("-c 2 -i 0.05 192.168.9.2");
 }
@@ -176,7 +229,13 @@ fn recursion() {
 fn ipv6() {
     let lab = Lab::direct();
     let (a, b) = lab.connected();
-    ip(&format!("-n {} -6 addr add fd00:9::1/64 dev gt0 nodad", a.namespace));
-    ip(&format!("-n {} -6 addr add fd00:9::2/64 dev gt0 nodad", b.namespace));
+    ip(&format!(
+        "-n {} -6 addr add fd00:9::1/64 dev gt0 nodad",
+        a.namespace
+    ));
+    ip(&format!(
+        "-n {} -6 addr add fd00:9::2/64 dev gt0 nodad",
+        b.namespace
+    ));
     a.must_ping("-6 -c 3 -i 0.05 fd00:9::2");
 }

@@ -11,14 +11,18 @@ use warren_state::{
 };
 
 use crate::{
-    ledger::{CLIENT_IP, OTHER_SOURCE, device, device_key, device_prefix, group_key, peer_address, user, user_key},
+    ledger::{
+        CLIENT_IP, OTHER_SOURCE, device, device_key, device_prefix, group_key, peer_address, user, user_key,
+    },
     script::{Action, Conduct, Meddling, USERS},
     world::{Happening, World},
 };
 
 impl World {
     pub(crate) fn take_step(&mut self) {
-        let Some((_, action)) = self.script.steps.get(self.step).cloned() else { return };
+        let Some((_, action)) = self.script.steps.get(self.step).cloned() else {
+            return;
+        };
         self.step += 1;
         self.note(|| format!("step: {action:?}"));
         self.act(&action);
@@ -37,7 +41,14 @@ impl World {
         self.act(&Action::RemoveForeign);
         for n in 0..USERS {
             self.act(&Action::SpoilNet(n, false));
-            self.act_on_peer(n, if self.script.ends_without_peers { Conduct::Dies } else { Conduct::Lives });
+            self.act_on_peer(
+                n,
+                if self.script.ends_without_peers {
+                    Conduct::Dies
+                } else {
+                    Conduct::Lives
+                },
+            );
         }
         self.act(&Action::Switch(self.script.ends_enabled));
     }
@@ -47,7 +58,10 @@ impl World {
             Action::Wait => {}
             Action::Switch(enabled) => self.switch(*enabled),
             Action::Activate(n) => {
-                self.ledger.truth.users.insert(user_key(*n), user(self.script.role, *n));
+                self.ledger
+                    .truth
+                    .users
+                    .insert(user_key(*n), user(self.script.role, *n));
                 self.ledger_changed();
             }
             Action::Ban(n) => self.edit_user(*n, |user| user.status = UserStatus::Banned),
@@ -55,7 +69,9 @@ impl World {
                 self.ledger.truth.users.remove(&user_key(*n));
                 self.ledger_changed();
             }
-            Action::TouchTelemetry(n) => self.edit_user(*n, |user| user.owner = Pubkey([user.owner.0[0].wrapping_add(1); 32])),
+            Action::TouchTelemetry(n) => self.edit_user(*n, |user| {
+                user.owner = Pubkey([user.owner.0[0].wrapping_add(1); 32])
+            }),
             Action::ChangeKind(n) => self.edit_user(*n, |user| {
                 let next = match user.kind {
                     Ok(ServiceKind::Ibrl) => ServiceKind::IbrlWithAllocatedIp,
@@ -64,14 +80,23 @@ impl World {
                     Ok(ServiceKind::Multicast) | Err(_) => return,
                 };
                 user.kind = Ok(next);
-                user.dz_ip = if next == ServiceKind::Ibrl { user.client_ip } else { Ipv4Addr::new(100, 64, 7, 1) };
+                user.dz_ip = if next == ServiceKind::Ibrl {
+                    user.client_ip
+                } else {
+                    Ipv4Addr::new(100, 64, 7, 1)
+                };
             }),
             Action::ChangeDzIp(n) => self.edit_user(*n, |user| {
                 let octets = user.dz_ip.octets();
                 user.dz_ip = Ipv4Addr::new(100, 64, octets[2].wrapping_add(1), 9);
             }),
             Action::ChangeGroups(n, bits) => self.edit_user(*n, |user| {
-                let named = |shift: u8| (0..3).filter(|group| bits >> (shift + group) & 1 == 1).map(group_key).collect();
+                let named = |shift: u8| {
+                    (0..3)
+                        .filter(|group| bits >> (shift + group) & 1 == 1)
+                        .map(group_key)
+                        .collect()
+                };
                 (user.publishers, user.subscribers) = (named(0), named(3));
             }),
             Action::ChangePrefixes(n) => {
@@ -98,7 +123,10 @@ impl World {
             Action::LivenessFails => self.judge_all_again(),
             Action::SpoilNet(n, spoil) => {
                 let prefix_len = if *spoil { 0 } else { 31 };
-                let net = RawNet { address: RawIp(peer_address(*n)), prefix_len };
+                let net = RawNet {
+                    address: RawIp(peer_address(*n)),
+                    prefix_len,
+                };
                 self.edit_user(*n, |user| user.tunnel_net = net);
             }
             Action::MoveDevice(n) => self.move_device(*n),
@@ -109,7 +137,11 @@ impl World {
                 self.ledger.restart(now, *slots, &mut self.chance);
                 self.ledger_changed();
             }
-            Action::KernelFails { after, class, done_anyway } => self.kernel_fault = Some((*after, *class, *done_anyway)),
+            Action::KernelFails {
+                after,
+                class,
+                done_anyway,
+            } => self.kernel_fault = Some((*after, *class, *done_anyway)),
             Action::ObserveFails(after) => self.observe_fault = Some(*after),
             Action::KernelSlow(span) => self.slow_until = self.now + *span,
             Action::LoseNotices(span) => self.lose_notices_until = self.now + *span,
@@ -182,7 +214,12 @@ impl World {
 
     fn add_unrelated(&mut self) {
         let n = u8::try_from(self.chance.below(20)).unwrap_or(0);
-        let mut other = user(Role::Gateway { device: device_key(9) }, 100 + n);
+        let mut other = user(
+            Role::Gateway {
+                device: device_key(9),
+            },
+            100 + n,
+        );
         other.device = device_key(4 + n);
         self.ledger.truth.users.insert(user_key(100 + n), other);
         self.ledger.truth.devices.insert(device_key(4 + n), device(4, n));
@@ -191,19 +228,39 @@ impl World {
 
     /// Others change what is ours.
     fn meddle(&mut self, meddling: Meddling) {
-        let names: Vec<LinkName> = self.kernel.observed().ours().map(|(_, _, have)| have.link.name.clone()).collect();
-        let Some(name) = self.chance.pick(&names).cloned() else { return };
-        let Some(have) = self.kernel.observed().links.get(&name).cloned() else { return };
+        let names: Vec<LinkName> = self
+            .kernel
+            .observed()
+            .ours()
+            .map(|(_, _, have)| have.link.name.clone())
+            .collect();
+        let Some(name) = self.chance.pick(&names).cloned() else {
+            return;
+        };
+        let Some(have) = self.kernel.observed().links.get(&name).cloned() else {
+            return;
+        };
         let addresses: Vec<_> = have.addresses.iter().copied().collect();
         let routes: Vec<_> = have.routes.iter().copied().collect();
         let changed = match meddling {
             Meddling::DeleteLink => self.kernel.delete_link(&name),
-            Meddling::DeleteAddress => self.chance.pick(&addresses).is_some_and(|address| self.kernel.delete_address(&name, address)),
-            Meddling::DeleteRoute => self.chance.pick(&routes).is_some_and(|route| self.kernel.delete_route(&name, route)),
-            Meddling::StrayRoute => stray_route(&addresses).is_some_and(|route| self.kernel.add_route(&name, route)),
+            Meddling::DeleteAddress => self
+                .chance
+                .pick(&addresses)
+                .is_some_and(|address| self.kernel.delete_address(&name, address)),
+            Meddling::DeleteRoute => self
+                .chance
+                .pick(&routes)
+                .is_some_and(|route| self.kernel.delete_route(&name, route)),
+            Meddling::StrayRoute => {
+                stray_route(&addresses).is_some_and(|route| self.kernel.add_route(&name, route))
+            }
             Meddling::LinkDown => self.kernel.set_up(&name, false),
             Meddling::ChangeMtu => self.kernel.set_mtu(&name, 1300),
-            Meddling::ChangeEnds => self.kernel.set_ends(&name, Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(10, 1, 1, 2)),
+            Meddling::ChangeEnds => {
+                self.kernel
+                    .set_ends(&name, Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(10, 1, 1, 2))
+            }
             Meddling::RenameLink => LinkName::new("renamed0").is_ok_and(|to| self.kernel.rename(&name, &to)),
         };
         if changed {
@@ -217,9 +274,17 @@ impl World {
             Role::Client { .. } => vec!["doublezero0".to_owned(), "doublezero1".to_owned()],
             Role::Gateway { .. } => (0..USERS).map(|n| format!("dzt{}", 500 + u16::from(n))).collect(),
         };
-        let name = self.chance.pick(&names).and_then(|name| LinkName::new(name.as_str()).ok());
-        let kind = if self.chance.one_in(2) { LinkKind::Gre } else { LinkKind::Other("bridge".to_owned()) };
-        let ends = (kind == LinkKind::Gre).then_some((Ipv4Addr::new(10, 2, 2, 2), Ipv4Addr::new(10, 2, 2, 3)));
+        let name = self
+            .chance
+            .pick(&names)
+            .and_then(|name| LinkName::new(name.as_str()).ok());
+        let kind = if self.chance.one_in(2) {
+            LinkKind::Gre
+        } else {
+            LinkKind::Other("bridge".to_owned())
+        };
+        let ends =
+            (kind == LinkKind::Gre).then_some((Ipv4Addr::new(10, 2, 2, 2), Ipv4Addr::new(10, 2, 2, 3)));
         if let Some(name) = name {
             self.put_foreign(name, kind, ends);
         }
@@ -227,9 +292,21 @@ impl World {
 
     fn put_foreign_ends(&mut self) {
         let (local, remote) = match self.script.role {
-            Role::Client { client_ip } => (client_ip, self.ledger.truth.devices.get(&device_key(1)).map(|device| device.public_ip)),
+            Role::Client { client_ip } => (
+                client_ip,
+                self.ledger
+                    .truth
+                    .devices
+                    .get(&device_key(1))
+                    .map(|device| device.public_ip),
+            ),
             Role::Gateway { device } => {
-                let local = self.ledger.truth.devices.get(&device).map_or(CLIENT_IP, |device| device.public_ip);
+                let local = self
+                    .ledger
+                    .truth
+                    .devices
+                    .get(&device)
+                    .map_or(CLIENT_IP, |device| device.public_ip);
                 (local, Some(user(self.script.role, 0).client_ip))
             }
         };
@@ -258,7 +335,11 @@ impl World {
     /// The host's routes prefer another address.
     fn change_source(&mut self, before_stays: bool) {
         let before = self.source;
-        self.source = if before == CLIENT_IP { OTHER_SOURCE } else { CLIENT_IP };
+        self.source = if before == CLIENT_IP {
+            OTHER_SOURCE
+        } else {
+            CLIENT_IP
+        };
         if self.kernel.add_host_address(self.source) {
             self.source_came.insert(self.source, self.now);
         }
@@ -269,7 +350,9 @@ impl World {
 
     fn act_on_peer(&mut self, n: u8, conduct: Conduct) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&peer_address(n)) else { return };
+        let Some(peer) = self.peers.get_mut(&peer_address(n)) else {
+            return;
+        };
         let (mut closed, mut acts) = (Vec::new(), Vec::new());
         match conduct {
             Conduct::IsSilent => peer.silent = true,
@@ -290,7 +373,9 @@ impl World {
     }
 
     fn change_routes(&mut self, n: u8, which: u8) {
-        let Some(peer) = self.peers.get_mut(&peer_address(n)) else { return };
+        let Some(peer) = self.peers.get_mut(&peer_address(n)) else {
+            return;
+        };
         let prefix = Ipv4Net::new(Ipv4Addr::new(100, 100 + which, 0, 0), 16).unwrap_or_default();
         if !peer.routes.remove(&prefix) {
             peer.routes.insert(prefix);
@@ -306,13 +391,22 @@ impl World {
     fn send_junk(&mut self, n: u8, which: u8) {
         let address = peer_address(n);
         let prefix = |text: &str| text.parse::<Ipv4Net>().unwrap_or_default();
-        let one = |text: &str, hop: Ipv4Addr, asn: u32| update::encode_announcements(&[prefix(text)], Asn(asn), hop, true).concat();
-        let endpoint = self.ledger.truth.devices.get(&device_key(1)).map_or(CLIENT_IP, |device| device.public_ip);
+        let one = |text: &str, hop: Ipv4Addr, asn: u32| {
+            update::encode_announcements(&[prefix(text)], Asn(asn), hop, true).concat()
+        };
+        let endpoint = self
+            .ledger
+            .truth
+            .devices
+            .get(&device_key(1))
+            .map_or(CLIENT_IP, |device| device.public_ip);
         let bytes = match which {
             0 => one("0.0.0.0/0", address, 65_001),
             1 => one("127.0.0.0/16", address, 65_001),
             2 => one("224.0.0.0/4", address, 65_001),
-            3 => update::encode_announcements(&[Ipv4Net::from(endpoint)], Asn(65_001), address, true).concat(),
+            3 => {
+                update::encode_announcements(&[Ipv4Net::from(endpoint)], Asn(65_001), address, true).concat()
+            }
             4 => one("203.0.112.0/24", Ipv4Addr::new(1, 2, 3, 4), 65_001),
             5 => one("203.0.112.0/24", address, 65_000),
             6 => {
@@ -321,12 +415,24 @@ impl World {
                 bytes
             }
             7 => vec![0; 19],
-            8 => Frame { kind: MessageKind::Update, body: vec![0xff; 40] }.encode(),
-            9 => Frame { kind: MessageKind::Open, body: vec![4; 20] }.encode(),
+            8 => Frame {
+                kind: MessageKind::Update,
+                body: vec![0xff; 40],
+            }
+            .encode(),
+            9 => Frame {
+                kind: MessageKind::Open,
+                body: vec![4; 20],
+            }
+            .encode(),
             10 => Notification::HOLD_TIMER_EXPIRED.encode(),
             _ => update::encode_withdrawals(&[prefix("203.0.112.0/24"), prefix("9.9.9.0/24")]).concat(),
         };
-        let connections = self.peers.get(&address).map(|peer| peer.connections()).unwrap_or_default();
+        let connections = self
+            .peers
+            .get(&address)
+            .map(|peer| peer.connections())
+            .unwrap_or_default();
         for id in connections {
             self.peer_sends(id, bytes.clone());
         }
@@ -343,5 +449,11 @@ fn stray_route(addresses: &[warren_state::Address]) -> Option<Route> {
     let address = addresses.iter().find(|address| address.prefix_len == 31)?;
     let via = Ipv4Addr::from(u32::from(address.address) ^ 1);
     let dst = Ipv4Net::new(Ipv4Addr::new(192, 88, 99, 0), 24).ok()?;
-    Some(Route { table: TableId::MAIN, dst, via, source: None, protocol: RouteProtocol::Bgp })
+    Some(Route {
+        table: TableId::MAIN,
+        dst,
+        via,
+        source: None,
+        protocol: RouteProtocol::Bgp,
+    })
 }

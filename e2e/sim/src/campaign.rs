@@ -37,7 +37,13 @@ fn stages() -> Vec<Vec<Action>> {
 pub fn kill_at_every_effect(threads: usize) -> (u64, Stats, Vec<(u64, String)>) {
     let total = match run(None) {
         Ok((effects, _)) => effects,
-        Err(breach) => return (0, Stats::default(), vec![(0, format!("{}: {}", breach.what, breach.detail))]),
+        Err(breach) => {
+            return (
+                0,
+                Stats::default(),
+                vec![(0, format!("{}: {}", breach.what, breach.detail))],
+            );
+        }
     };
     let next = AtomicU64::new(1);
     let work = || {
@@ -55,7 +61,10 @@ pub fn kill_at_every_effect(threads: usize) -> (u64, Stats, Vec<(u64, String)>) 
     };
     let results: Vec<_> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().ok())
+            .collect()
     });
     let (mut stats, mut broken) = (Stats::default(), Vec::new());
     for (one, more) in results {
@@ -87,7 +96,10 @@ fn run(kill_at: Option<u64>) -> Result<(u64, Stats), Breach> {
         settle(&mut world)?;
     }
     if kill_at.is_some_and(|kill_at| kill_at > world.effects) {
-        return Err(Breach { what: "the campaign".to_owned(), detail: "the effect did not come".to_owned() });
+        return Err(Breach {
+            what: "the campaign".to_owned(),
+            detail: "the effect did not come".to_owned(),
+        });
     }
     Ok((world.effects, world.stats(begin)))
 }

@@ -11,8 +11,8 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Core, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep, RouteProtocol, SessionStatus,
-    Switch, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Core, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep,
+    RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate},
@@ -36,7 +36,12 @@ impl World {
             return;
         }
         let disabled = told == Some(Switch::Off) && !self.switch_pending() && daemon.reconciler.converged();
-        let left = self.kernel.observed().ours().next().map(|(tunnel, _, have)| format!("{} has {}", short(tunnel), have.link.name));
+        let left = self
+            .kernel
+            .observed()
+            .ours()
+            .next()
+            .map(|(tunnel, _, have)| format!("{} has {}", short(tunnel), have.link.name));
         if disabled && let Some(detail) = left {
             self.breach(Invariant::DisabledMeansGone, || detail);
         }
@@ -44,20 +49,38 @@ impl World {
 
     /// A view came into force: was it entitled to?
     pub(crate) fn check_accepted(&mut self, before: Option<&View>, after: &View) {
-        let confirmed = self.daemon.as_mut().is_some_and(|daemon| std::mem::take(&mut daemon.confirming));
+        let confirmed = self
+            .daemon
+            .as_mut()
+            .is_some_and(|daemon| std::mem::take(&mut daemon.confirming));
         let Some(before) = before else { return };
         let active = |view: &View| -> BTreeSet<_> {
-            view.users.iter().filter(|(_, user)| user.status == UserStatus::Activated).map(|(key, _)| *key).collect()
+            view.users
+                .iter()
+                .filter(|(_, user)| user.status == UserStatus::Activated)
+                .map(|(key, _)| *key)
+                .collect()
         };
         let (had, has) = (active(before), active(after));
-        let gone = had.iter().filter(|key| !has.contains(key) && !after.quarantined.contains_key(key)).count();
+        let gone = had
+            .iter()
+            .filter(|key| !has.contains(key) && !after.quarantined.contains_key(key))
+            .count();
         let rebased = self.is_rebase(before, after);
         let (newer, confirmed_if_rebased) = (after.slot > before.slot, gone == 0 || confirmed);
-        self.require(Invariant::RemovalHasProof, after.slot >= before.slot || rebased, || "the slot went backwards".to_owned());
-        self.require(Invariant::RemovalHasProof, gone == 0 || newer || rebased, || "users went without a newer slot".to_owned());
-        self.require(Invariant::RemovalHasProof, newer || !rebased || confirmed_if_rebased, || {
-            "users went with a restart of the ledger by a single read".to_owned()
+        self.require(
+            Invariant::RemovalHasProof,
+            after.slot >= before.slot || rebased,
+            || "the slot went backwards".to_owned(),
+        );
+        self.require(Invariant::RemovalHasProof, gone == 0 || newer || rebased, || {
+            "users went without a newer slot".to_owned()
         });
+        self.require(
+            Invariant::RemovalHasProof,
+            newer || !rebased || confirmed_if_rebased,
+            || "users went with a restart of the ledger by a single read".to_owned(),
+        );
         let all = after.users.is_empty() && after.quarantined.is_empty() && gone > 0;
         let many = had.len() > 1 && gone * 2 > had.len();
         self.require(Invariant::RemovalHasProof, confirmed || !(all || many), || {
@@ -67,44 +90,76 @@ impl World {
 
     /// Whether the ledger was restarted long enough ago for a view of another chain to come into force.
     fn is_rebase(&self, before: &View, after: &View) -> bool {
-        let long_ago = self.ledger.restarted_at.is_some_and(|at| self.now.since(at) >= RESTART_AFTER);
+        let long_ago = self
+            .ledger
+            .restarted_at
+            .is_some_and(|at| self.now.since(at) >= RESTART_AFTER);
         let later = after.provenance().clock > before.provenance().clock;
         long_ago && after.slot < before.slot && later
     }
 
     pub(crate) fn check_assign(&mut self, spec: &TunnelSpec) {
-        let view = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.view()).map(|(view, _)| view.clone());
+        let view = self
+            .daemon
+            .as_ref()
+            .and_then(|daemon| daemon.reconciler.view())
+            .map(|(view, _)| view.clone());
         // One whose account does not decode keeps what it has.
         let active = view.is_some_and(|view| {
             let user = view.users.get(&spec.id.0);
-            let active = user.is_some_and(|user| user.status == UserStatus::Activated && is_ours(self.script.role, user));
+            let active = user
+                .is_some_and(|user| user.status == UserStatus::Activated && is_ours(self.script.role, user));
             active || view.quarantined.contains_key(&spec.id.0)
         });
         if let Some(daemon) = &mut self.daemon {
             daemon.leaving.remove(&spec.id);
         }
         let switch = self.daemon.as_ref().and_then(|daemon| daemon.reconciler.switch());
-        let there = self.daemon.as_ref().is_some_and(|daemon| daemon.found.contains(&spec.id));
+        let there = self
+            .daemon
+            .as_ref()
+            .is_some_and(|daemon| daemon.found.contains(&spec.id));
         // Nor does one that is held go because of the ledger.
         let active = active || (switch == Some(Switch::Unknown) && there);
-        self.require(Invariant::RemovalHasProof, active, || format!("{} is built without an activated user", short(spec.id)));
-        self.require(Invariant::UnknownSwitchHolds, switch != Some(Switch::Unknown) || there, || format!("{} is built", short(spec.id)));
-        self.require(Invariant::SwitchIsOnDisk, switch.is_some_and(Switch::has_tunnels), || {
-            format!("{} is built while disabled", short(spec.id))
+        self.require(Invariant::RemovalHasProof, active, || {
+            format!("{} is built without an activated user", short(spec.id))
         });
+        self.require(
+            Invariant::UnknownSwitchHolds,
+            switch != Some(Switch::Unknown) || there,
+            || format!("{} is built", short(spec.id)),
+        );
+        self.require(
+            Invariant::SwitchIsOnDisk,
+            switch.is_some_and(Switch::has_tunnels),
+            || format!("{} is built while disabled", short(spec.id)),
+        );
         self.check_source(spec);
     }
 
     /// A tunnel moves to another source only when its own was seen to be gone.
     fn check_source(&mut self, spec: &TunnelSpec) {
-        let Some(before) = self.provisioner(spec.id).and_then(|provisioner| provisioner.assigned.clone()) else { return };
+        let Some(before) = self
+            .provisioner(spec.id)
+            .and_then(|provisioner| provisioner.assigned.clone())
+        else {
+            return;
+        };
         let (was, is) = (&before.link, &spec.link);
         let moved = before.kind == spec.kind && was.remote == is.remote && was.local != is.local;
         let stays = self.kernel.observed().host.contains(&was.local);
         // It may have come back since the last look.
-        let lately = self.source_came.get(&was.local).is_some_and(|at| self.now.since(*at) < LOOKS);
+        let lately = self
+            .source_came
+            .get(&was.local)
+            .is_some_and(|at| self.now.since(*at) < LOOKS);
         self.require(Invariant::RemovalHasProof, !moved || !stays || lately, || {
-            format!("{} moves from {} to {}, and the host has both", short(spec.id), was.local, is.local)
+            format!(
+                "{} moves from {} to {}, and the host has both",
+                short(spec.id),
+                was.local,
+                is.local
+            )
         });
     }
 
@@ -112,35 +167,61 @@ impl World {
         let Some(daemon) = &self.daemon else { return };
         let disabled = daemon.reconciler.switch() == Some(Switch::Off);
         let held = daemon.reconciler.switch() == Some(Switch::Unknown);
-        let proved = daemon.reconciler.view().is_some_and(|(view, _)| may_go(view, self.script.role, tunnel));
+        let proved = daemon
+            .reconciler
+            .view()
+            .is_some_and(|(view, _)| may_go(view, self.script.role, tunnel));
         // One that others renamed is in the way of the right one.
         let misnamed = link.as_str() == "renamed0";
         let proved = disabled || proved || misnamed || daemon.leaving.contains(&tunnel);
         if let Some(daemon) = &mut self.daemon {
             daemon.leaving.insert(tunnel);
         }
-        self.require(Invariant::UnknownSwitchHolds, !held, || format!("{} is retired: {reason}", short(tunnel)));
-        self.require(Invariant::RemovalHasProof, proved, || format!("{} is retired: {reason}", short(tunnel)));
+        self.require(Invariant::UnknownSwitchHolds, !held, || {
+            format!("{} is retired: {reason}", short(tunnel))
+        });
+        self.require(Invariant::RemovalHasProof, proved, || {
+            format!("{} is retired: {reason}", short(tunnel))
+        });
     }
 
     /// A plan is made for what was seen: nothing on a link that was seen not to be ours.
     pub(crate) fn check_steps(&mut self, tunnel: TunnelId, steps: &[PlannedStep]) {
-        let seen = self.provisioner(tunnel).and_then(|provisioner| provisioner.seen.clone()).unwrap_or_default();
-        let foreign = |link: &LinkName| seen.links.get(link).is_some_and(|have| have.link.owner == Owner::Foreign);
-        let touches = steps.iter().find(|step| foreign(&step.link)).map(ToString::to_string);
-        self.require(Invariant::ForeignUntouched, touches.is_none(), || format!("{touches:?} is planned"));
+        let seen = self
+            .provisioner(tunnel)
+            .and_then(|provisioner| provisioner.seen.clone())
+            .unwrap_or_default();
+        let foreign = |link: &LinkName| {
+            seen.links
+                .get(link)
+                .is_some_and(|have| have.link.owner == Owner::Foreign)
+        };
+        let touches = steps
+            .iter()
+            .find(|step| foreign(&step.link))
+            .map(ToString::to_string);
+        self.require(Invariant::ForeignUntouched, touches.is_none(), || {
+            format!("{touches:?} is planned")
+        });
         steps.iter().for_each(|step| self.check_withheld(step));
     }
 
     /// After a step of ours in the kernel.
     pub(crate) fn check_step(&mut self, step: &PlannedStep, before: &Model) {
-        let untouched = self.foreign.iter().all(|(name, have)| self.kernel.observed().links.get(name) == Some(have));
-        self.require(Invariant::ForeignUntouched, untouched, || format!("{step} changed what is not ours"));
+        let untouched = self
+            .foreign
+            .iter()
+            .all(|(name, have)| self.kernel.observed().links.get(name) == Some(have));
+        self.require(Invariant::ForeignUntouched, untouched, || {
+            format!("{step} changed what is not ours")
+        });
         self.check_creation(step, before);
         self.check_removal(step, before);
         if let Action::PutRoute { route } = &step.action
             && route.protocol == RouteProtocol::Bgp
-            && let Some(bgp) = self.provisioner(step.tunnel).and_then(|one| one.in_force()?.bgp.clone())
+            && let Some(bgp) = self
+                .provisioner(step.tunnel)
+                .and_then(|one| one.in_force()?.bgp.clone())
         {
             let good = within_policy(&bgp, route.dst) && route.via == bgp.peer_address;
             self.require(Invariant::RoutesWithinPolicy, good, || format!("{step}"));
@@ -148,51 +229,96 @@ impl World {
     }
 
     fn check_creation(&mut self, step: &PlannedStep, before: &Model) {
-        let Action::CreateLink { spec, incarnation } = &step.action else { return };
-        let made = !before.observed().links.contains_key(&spec.name) && self.kernel.observed().links.contains_key(&spec.name);
+        let Action::CreateLink { spec, incarnation } = &step.action else {
+            return;
+        };
+        let made = !before.observed().links.contains_key(&spec.name)
+            && self.kernel.observed().links.contains_key(&spec.name);
         if !made {
             return;
         }
         let last = self.incarnations.insert(step.tunnel, *incarnation);
-        self.require(Invariant::IncarnationsGoUp, last.is_none_or(|last| last < *incarnation), || {
-            format!("{}: {incarnation} after {last:?}", short(step.tunnel))
-        });
-        let links = self.kernel.observed().ours().filter(|(tunnel, _, _)| *tunnel == step.tunnel).count();
+        self.require(
+            Invariant::IncarnationsGoUp,
+            last.is_none_or(|last| last < *incarnation),
+            || format!("{}: {incarnation} after {last:?}", short(step.tunnel)),
+        );
+        let links = self
+            .kernel
+            .observed()
+            .ours()
+            .filter(|(tunnel, _, _)| *tunnel == step.tunnel)
+            .count();
         // One that others renamed while we were about to make it is seen with the next look.
-        let renamed = self.kernel.observed().links.keys().any(|name| name.as_str() == "renamed0");
-        self.require(Invariant::OneLinkPerTunnel, links == 1 || renamed, || format!("{} has {links} links", short(step.tunnel)));
+        let renamed = self
+            .kernel
+            .observed()
+            .links
+            .keys()
+            .any(|name| name.as_str() == "renamed0");
+        self.require(Invariant::OneLinkPerTunnel, links == 1 || renamed, || {
+            format!("{} has {links} links", short(step.tunnel))
+        });
     }
 
     /// A link of ours went by our doing: the tunnel was retired, or the link is not what was assigned, or what was half
     /// built is taken back.
     fn check_removal(&mut self, step: &PlannedStep, before: &Model) {
-        let Some(was) = before.observed().links.get(&step.link) else { return };
+        let Some(was) = before.observed().links.get(&step.link) else {
+            return;
+        };
         if self.kernel.observed().links.contains_key(&step.link) {
             return;
         }
-        let Owner::Ours { tunnel, .. } = was.link.owner else { return };
-        let Some(provisioner) = self.provisioner(tunnel) else { return };
-        let mismatch = provisioner.assigned.as_ref().is_none_or(|spec| !is_as_assigned(was, spec));
+        let Owner::Ours { tunnel, .. } = was.link.owner else {
+            return;
+        };
+        let Some(provisioner) = self.provisioner(tunnel) else {
+            return;
+        };
+        let mismatch = provisioner
+            .assigned
+            .as_ref()
+            .is_none_or(|spec| !is_as_assigned(was, spec));
         let proved = provisioner.retired || provisioner.failed || mismatch;
-        self.require(Invariant::RemovalHasProof, proved, || format!("{}: {step} removes a good link", short(tunnel)));
+        self.require(Invariant::RemovalHasProof, proved, || {
+            format!("{}: {step} removes a good link", short(tunnel))
+        });
     }
 
     /// A session is started only over a link that was not seen to have the wrong ends.
     pub(crate) fn check_session_start(&mut self, tunnel: TunnelId) {
-        let Some(provisioner) = self.provisioner(tunnel) else { return };
-        let Some(spec) = &provisioner.in_force() else { return };
-        let Some(have) = self.kernel.observed().links.get(&spec.link.name).cloned() else { return };
+        let Some(provisioner) = self.provisioner(tunnel) else {
+            return;
+        };
+        let Some(spec) = &provisioner.in_force() else {
+            return;
+        };
+        let Some(have) = self.kernel.observed().links.get(&spec.link.name).cloned() else {
+            return;
+        };
         let ours = matches!(have.link.owner, Owner::Ours { tunnel: marked, .. } if marked == tunnel);
         let meddled = have.link.local == Some(Ipv4Addr::new(10, 1, 1, 1));
         let right = have.link.local == Some(spec.link.local) && have.link.remote == Some(spec.link.remote);
         let stale = provisioner.retired;
-        self.require(Invariant::EndpointsAreRight, right || meddled || !ours || stale, || format!("{}: {:?}", short(tunnel), have.link));
+        self.require(
+            Invariant::EndpointsAreRight,
+            right || meddled || !ours || stale,
+            || format!("{}: {:?}", short(tunnel), have.link),
+        );
     }
 
     pub(crate) fn check_announced(&mut self, tunnel: TunnelId, announced: &[Ipv4Net]) {
-        let Some(session) = self.provisioner(tunnel).and_then(|one| one.session.as_ref()) else { return };
-        let wrong = announced.iter().find(|prefix| !within_policy(&session.spec, **prefix)).copied();
-        self.require(Invariant::RoutesWithinPolicy, wrong.is_none(), || format!("{}: {wrong:?} was accepted", short(tunnel)));
+        let Some(session) = self.provisioner(tunnel).and_then(|one| one.session.as_ref()) else {
+            return;
+        };
+        let wrong = announced
+            .iter()
+            .find(|prefix| !within_policy(&session.spec, **prefix))
+            .copied();
+        self.require(Invariant::RoutesWithinPolicy, wrong.is_none(), || {
+            format!("{}: {wrong:?} was accepted", short(tunnel))
+        });
     }
 
     /// News of earlier sessions, connections and operations changes nothing.
@@ -205,22 +331,35 @@ impl World {
             let old = SessionNumber(0);
             let updates = [
                 SessionUpdate::Status(SessionStatus::Up, None),
-                SessionUpdate::Routes { announced: vec![Ipv4Net::default()], withdrawn: Vec::new() },
+                SessionUpdate::Routes {
+                    announced: vec![Ipv4Net::default()],
+                    withdrawn: Vec::new(),
+                },
                 SessionUpdate::Synced,
                 SessionUpdate::Closed,
             ];
             for update in updates {
-                let effects = provisioner.machine.handle(now, Input::Session(old, update.clone()), self.machine_chance.source());
+                let effects = provisioner.machine.handle(
+                    now,
+                    Input::Session(old, update.clone()),
+                    self.machine_chance.source(),
+                );
                 if !effects.is_empty() || provisioner.machine.report() != before {
                     broken = Some(format!("{}: {update:?}", short(*tunnel)));
                 }
             }
-            if let Some(machine) = provisioner.session.as_mut().and_then(|session| session.machine.as_mut()) {
+            if let Some(machine) = provisioner
+                .session
+                .as_mut()
+                .and_then(|session| session.machine.as_mut())
+            {
                 let before = machine.standing();
                 let old = bgp::ConnectionNumber(0);
-                for input in
-                    [bgp::Input::Connected(old), bgp::Input::Received(old, (&[0; 19]).into()), bgp::Input::Disconnected(old, "late".into())]
-                {
+                for input in [
+                    bgp::Input::Connected(old),
+                    bgp::Input::Received(old, (&[0; 19]).into()),
+                    bgp::Input::Disconnected(old, "late".into()),
+                ] {
                     let outputs = machine.handle(now, input.clone(), self.machine_chance.source());
                     if !outputs.is_empty() || machine.standing() != before {
                         broken = Some(format!("{}: {input:?}", short(*tunnel)));
@@ -228,37 +367,65 @@ impl World {
                 }
             }
         }
-        self.require(Invariant::LateSignalsIgnored, broken.is_none(), || format!("{broken:?}"));
+        self.require(Invariant::LateSignalsIgnored, broken.is_none(), || {
+            format!("{broken:?}")
+        });
     }
 
     /// Why the world is not yet as it should be.
     pub(crate) fn difference(&self) -> Option<String> {
-        let Some(daemon) = &self.daemon else { return Some("the daemon is not running".to_owned()) };
-        let expected = if self.disk.switch.is_on() { self.expected() } else { BTreeMap::new() };
-        let ours: BTreeMap<TunnelId, &ObservedTunnel> = self.kernel.observed().ours().map(|(id, _, have)| (id, have)).collect();
+        let Some(daemon) = &self.daemon else {
+            return Some("the daemon is not running".to_owned());
+        };
+        let expected = if self.disk.switch.is_on() {
+            self.expected()
+        } else {
+            BTreeMap::new()
+        };
+        let ours: BTreeMap<TunnelId, &ObservedTunnel> = self
+            .kernel
+            .observed()
+            .ours()
+            .map(|(id, _, have)| (id, have))
+            .collect();
         let rules: BTreeSet<_> = expected.values().flat_map(|spec| &spec.rules).copied().collect();
         if self.kernel.observed().rules != rules {
             return Some(format!("the rules are {:?}", self.kernel.observed().rules));
         }
         if self.kernel.observed().ours().count() != expected.len() {
-            let have: Vec<_> = self.kernel.observed().ours().map(|(id, _, have)| format!("{} {}", short(id), have.link.name)).collect();
-            return Some(format!("wanted {:?}, have {have:?}", expected.keys().map(|id| short(*id)).collect::<Vec<_>>()));
+            let have: Vec<_> = self
+                .kernel
+                .observed()
+                .ours()
+                .map(|(id, _, have)| format!("{} {}", short(id), have.link.name))
+                .collect();
+            return Some(format!(
+                "wanted {:?}, have {have:?}",
+                expected.keys().map(|id| short(*id)).collect::<Vec<_>>()
+            ));
         }
         for (id, spec) in &expected {
-            let Some(have) = ours.get(id) else { return Some(format!("{} is missing", short(*id))) };
+            let Some(have) = ours.get(id) else {
+                return Some(format!("{} is missing", short(*id)));
+            };
             if let Some(difference) = self.tunnel_difference(spec, have) {
                 return Some(format!("{}: {difference}", short(*id)));
             }
         }
         // Without its peer a tunnel is not active, and the reconciler says so.
         let peers = expected.values().any(|spec| spec.bgp.is_some()) && self.script.ends_without_peers;
-        (!peers && !daemon.reconciler.converged()).then(|| "the reconciler does not know that all is well".to_owned())
+        (!peers && !daemon.reconciler.converged())
+            .then(|| "the reconciler does not know that all is well".to_owned())
     }
 
     fn expected(&self) -> BTreeMap<TunnelId, TunnelSpec> {
         let mut view = self.ledger.truth.clone();
         view.users.retain(|_, user| is_ours(self.script.role, user));
-        let ends = view.devices.values().map(|device| device.public_ip).chain(view.users.values().map(|user| user.tunnel_endpoint));
+        let ends = view
+            .devices
+            .values()
+            .map(|device| device.public_ip)
+            .chain(view.users.values().map(|user| user.tunnel_endpoint));
         let sources = ends.map(|end| (end, Some(self.source_towards(end)))).collect();
         let provisioned: BTreeSet<TunnelId> = self.kernel.observed().ours().map(|(id, _, _)| id).collect();
         let request = Request {
@@ -272,12 +439,20 @@ impl World {
             exclude: &Exclusion::default(),
         };
         let built = build(&request).tunnels.into_iter();
-        let mut tunnels: BTreeMap<TunnelId, TunnelSpec> = built.map(|(id, spec)| (id, Arc::unwrap_or_clone(spec))).collect();
+        let mut tunnels: BTreeMap<TunnelId, TunnelSpec> =
+            built.map(|(id, spec)| (id, Arc::unwrap_or_clone(spec))).collect();
         let room = u16::try_from(self.underlay_mtu - 24).unwrap_or(u16::MAX);
-        tunnels.values_mut().for_each(|spec| spec.link.mtu = spec.link.mtu.min(room));
-        let ends: BTreeMap<TunnelId, Ipv4Addr> = tunnels.iter().map(|(id, spec)| (*id, spec.link.remote)).collect();
+        tunnels
+            .values_mut()
+            .for_each(|spec| spec.link.mtu = spec.link.mtu.min(room));
+        let ends: BTreeMap<TunnelId, Ipv4Addr> =
+            tunnels.iter().map(|(id, spec)| (*id, spec.link.remote)).collect();
         for (id, spec) in &mut tunnels {
-            spec.far_ends = ends.iter().filter(|(other, _)| *other != id).map(|(_, end)| *end).collect();
+            spec.far_ends = ends
+                .iter()
+                .filter(|(other, _)| *other != id)
+                .map(|(_, end)| *end)
+                .collect();
         }
         tunnels
     }
@@ -285,36 +460,67 @@ impl World {
     /// The preferred one, but for a tunnel that is there with another one that the host has.
     fn source_towards(&self, endpoint: Ipv4Addr) -> Ipv4Addr {
         let observed = self.kernel.observed();
-        let there = observed.ours().find(|(_, _, have)| have.link.remote == Some(endpoint));
-        there.and_then(|(_, _, have)| have.link.local).filter(|local| observed.host.contains(local)).unwrap_or(self.source)
+        let there = observed
+            .ours()
+            .find(|(_, _, have)| have.link.remote == Some(endpoint));
+        there
+            .and_then(|(_, _, have)| have.link.local)
+            .filter(|local| observed.host.contains(local))
+            .unwrap_or(self.source)
     }
 
     fn tunnel_difference(&self, spec: &TunnelSpec, have: &ObservedTunnel) -> Option<String> {
-        if !is_as_assigned(have, spec) || !have.link.up || have.link.mtu != u32::from(spec.link.mtu) || have.link.ttl != Some(spec.link.ttl)
+        if !is_as_assigned(have, spec)
+            || !have.link.up
+            || have.link.mtu != u32::from(spec.link.mtu)
+            || have.link.ttl != Some(spec.link.ttl)
         {
             return Some(format!("the link is {:?}", have.link));
         }
         if have.addresses != spec.addresses {
             return Some(format!("the addresses are {:?}", have.addresses));
         }
-        let fixed: BTreeSet<_> = have.routes.iter().copied().filter(|route| route.protocol == RouteProtocol::Static).collect();
+        let fixed: BTreeSet<_> = have
+            .routes
+            .iter()
+            .copied()
+            .filter(|route| route.protocol == RouteProtocol::Static)
+            .collect();
         if fixed != spec.routes {
             return Some(format!("the routes of its own are {fixed:?}"));
         }
-        let learned: BTreeSet<Ipv4Net> =
-            have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).map(|route| route.dst).collect();
-        let Some(bgp) = &spec.bgp else { return (!learned.is_empty()).then(|| format!("routes of no session: {learned:?}")) };
+        let learned: BTreeSet<Ipv4Net> = have
+            .routes
+            .iter()
+            .filter(|route| route.protocol == RouteProtocol::Bgp)
+            .map(|route| route.dst)
+            .collect();
+        let Some(bgp) = &spec.bgp else {
+            return (!learned.is_empty()).then(|| format!("routes of no session: {learned:?}"));
+        };
         let peer = self.peers.get(&bgp.peer_address)?;
         let retain = bgp.install.is_some_and(|install| install.retain);
-        let waits = !retain && bgp.install.is_some_and(|install| install.liveness == Some(LivenessMode::Active));
+        let waits = !retain
+            && bgp
+                .install
+                .is_some_and(|install| install.liveness == Some(LivenessMode::Active));
         let may_be = |prefix: &Ipv4Net| {
             bgp.install.is_some()
                 && within_policy(bgp, *prefix)
                 && spec.keeps_out(prefix).is_none()
                 && !(waits && self.silent_hosts.contains(prefix))
         };
-        let told: BTreeSet<Ipv4Net> = peer.routes.iter().copied().filter(|prefix| peer.alive && may_be(prefix)).collect();
-        if if retain { !learned.is_superset(&told) } else { learned != told } {
+        let told: BTreeSet<Ipv4Net> = peer
+            .routes
+            .iter()
+            .copied()
+            .filter(|prefix| peer.alive && may_be(prefix))
+            .collect();
+        if if retain {
+            !learned.is_superset(&told)
+        } else {
+            learned != told
+        } {
             return Some(format!("the routes are {learned:?}, the peer told {told:?}"));
         }
         if peer.alive && peer.heard() != bgp.advertise {
@@ -331,10 +537,15 @@ impl World {
 /// Whether a view takes this tunnel away.
 fn may_go(view: &View, role: Role, tunnel: TunnelId) -> bool {
     let key = tunnel.0;
-    let Some(user) = view.users.get(&key) else { return !view.quarantined.contains_key(&key) };
+    let Some(user) = view.users.get(&key) else {
+        return !view.quarantined.contains_key(&key);
+    };
     let class = |user: &User| user.kind.ok().map(|kind| kind.class());
     let rival = view.users.iter().any(|(other, rival)| {
-        *other != key && rival.status == UserStatus::Activated && rival.client_ip == user.client_ip && class(rival) == class(user)
+        *other != key
+            && rival.status == UserStatus::Activated
+            && rival.client_ip == user.client_ip
+            && class(rival) == class(user)
     });
     user.status != UserStatus::Activated || !is_ours(role, user) || user.kind.is_err() || rival
 }
@@ -347,14 +558,24 @@ fn is_ours(role: Role, user: &User) -> bool {
 }
 
 fn is_as_assigned(have: &ObservedTunnel, spec: &TunnelSpec) -> bool {
-    have.link.name == spec.link.name && have.link.local == Some(spec.link.local) && have.link.remote == Some(spec.link.remote)
+    have.link.name == spec.link.name
+        && have.link.local == Some(spec.link.local)
+        && have.link.remote == Some(spec.link.remote)
 }
 
 /// The import policy, in other words than the speaker's.
 fn within_policy(bgp: &BgpSpec, prefix: Ipv4Net) -> bool {
     let (first, last) = (u32::from(prefix.network()), u32::from(prefix.broadcast()));
-    let overlaps = |from: [u8; 4], to: [u8; 4]| first <= u32::from(Ipv4Addr::from(to)) && last >= u32::from(Ipv4Addr::from(from));
-    let martian =
-        overlaps([0; 4], [0, 255, 255, 255]) || overlaps([127, 0, 0, 0], [127, 255, 255, 255]) || overlaps([224, 0, 0, 0], [255; 4]);
-    !martian && bgp.policy.protected.iter().all(|address| !prefix.contains(address))
+    let overlaps = |from: [u8; 4], to: [u8; 4]| {
+        first <= u32::from(Ipv4Addr::from(to)) && last >= u32::from(Ipv4Addr::from(from))
+    };
+    let martian = overlaps([0; 4], [0, 255, 255, 255])
+        || overlaps([127, 0, 0, 0], [127, 255, 255, 255])
+        || overlaps([224, 0, 0, 0], [255; 4]);
+    !martian
+        && bgp
+            .policy
+            .protected
+            .iter()
+            .all(|address| !prefix.contains(address))
 }

@@ -30,7 +30,11 @@ use crate::{
 const POLL: Duration = Duration::from_secs(10);
 const NODE: NodeId = NodeId(0x5eed);
 /// So much of the past is kept that a slow reader misses some of it.
-const KEPT: Bounds = Bounds { told: 64, whole: 16, bytes: 32 << 10 };
+const KEPT: Bounds = Bounds {
+    told: 64,
+    whole: 16,
+    bytes: 32 << 10,
+};
 pub(crate) const RESTART_AFTER: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,10 +78,16 @@ impl World {
         let reconciler = self.new_reconciler(0);
         self.daemon = Some(Daemon {
             run,
-            guard: ViewGuard::wary(GuardSettings { restart_after: RESTART_AFTER, ..GuardSettings::default() }),
+            guard: ViewGuard::wary(GuardSettings {
+                restart_after: RESTART_AFTER,
+                ..GuardSettings::default()
+            }),
             reconciler,
             reconciler_start: 0,
-            polling: Polling::new(PollSettings { interval: POLL, confirm_after: GuardSettings::default().confirm_after }),
+            polling: Polling::new(PollSettings {
+                interval: POLL,
+                confirm_after: GuardSettings::default().confirm_after,
+            }),
             supervisor: Supervisor::new(RestartPolicy::PROVISIONERS),
             provisioners: BTreeMap::new(),
             table: Table::new(NODE, Epoch(run), KEPT),
@@ -100,7 +110,14 @@ impl World {
     fn new_reconciler(&mut self, start: u64) -> Reconciler {
         let first = Incarnation::first_of(Epoch(self.disk.epoch), start);
         let role = self.role();
-        Reconciler::new(role, ReconcilerSettings { liveness: self.script.liveness, ..ReconcilerSettings::default() }, first)
+        Reconciler::new(
+            role,
+            ReconcilerSettings {
+                liveness: self.script.liveness,
+                ..ReconcilerSettings::default()
+            },
+            first,
+        )
     }
 
     pub(crate) fn reconciler_start(&self) -> Option<u64> {
@@ -151,7 +168,9 @@ impl World {
     }
 
     pub(crate) fn restart_reconciler(&mut self) {
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.stopping) else { return };
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.stopping) else {
+            return;
+        };
         daemon.reconciler_is_down = false;
         self.poke();
     }
@@ -159,7 +178,11 @@ impl World {
     /// The switch on disk is told.
     pub(crate) fn switched(&mut self) {
         let switch = self.disk.switch;
-        if self.daemon.as_ref().is_some_and(|daemon| daemon.table.tables().switch != switch) {
+        if self
+            .daemon
+            .as_ref()
+            .is_some_and(|daemon| daemon.table.tables().switch != switch)
+        {
             self.append(vec![], vec![Change::Switch(switch)]);
         }
     }
@@ -167,8 +190,17 @@ impl World {
     /// Who we are is found out.
     pub(crate) fn address_found(&mut self) {
         if let Role::Client { client_ip } = self.script.role {
-            let in_force = Some(Chosen { address: client_ip, seen: Seen::Host });
-            self.append(vec![], vec![Change::Address(Arc::new(HostAddress { in_force, ..HostAddress::default() }))]);
+            let in_force = Some(Chosen {
+                address: client_ip,
+                seen: Seen::Host,
+            });
+            self.append(
+                vec![],
+                vec![Change::Address(Arc::new(HostAddress {
+                    in_force,
+                    ..HostAddress::default()
+                }))],
+            );
         }
         self.poll(polling::Input::Start);
     }
@@ -178,14 +210,18 @@ impl World {
         match self.script.role {
             Role::Client { .. } => {
                 let address = &self.daemon.as_ref()?.table.tables().address;
-                address.in_force.map(|chosen| Role::Client { client_ip: chosen.address })
+                address.in_force.map(|chosen| Role::Client {
+                    client_ip: chosen.address,
+                })
             }
             role @ Role::Gateway { .. } => Some(role),
         }
     }
 
     pub(crate) fn switch_pending(&self) -> bool {
-        self.daemon.as_ref().is_none_or(|daemon| daemon.reader.switch() != Some(self.disk.switch))
+        self.daemon
+            .as_ref()
+            .is_none_or(|daemon| daemon.reader.switch() != Some(self.disk.switch))
     }
 
     pub(crate) fn poll(&mut self, input: polling::Input) {
@@ -220,7 +256,9 @@ impl World {
 
     pub(crate) fn ledger_answered(&mut self, number: u64, read: Result<View, String>) {
         let now = self.now;
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.reads == number) else { return };
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| daemon.reads == number) else {
+            return;
+        };
         let failed = read.is_err();
         let before = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         let verdict = daemon.guard.offer(now, read);
@@ -231,8 +269,12 @@ impl World {
         let after = daemon.guard.in_force().map(|accepted| accepted.view.clone());
         self.note(|| format!("view: {judged}"));
         match after {
-            Some(after) if changes.iter().any(|change| matches!(change, Change::View(_))) => self.check_accepted(before.as_deref(), &after),
-            after => self.require(Invariant::HeldViewsRemoveNothing, before == after, || "the view in force changed".to_owned()),
+            Some(after) if changes.iter().any(|change| matches!(change, Change::View(_))) => {
+                self.check_accepted(before.as_deref(), &after)
+            }
+            after => self.require(Invariant::HeldViewsRemoveNothing, before == after, || {
+                "the view in force changed".to_owned()
+            }),
         }
         self.append(events, changes);
         self.poll(outcome);
@@ -245,14 +287,20 @@ impl World {
     }
 
     fn say(&mut self) {
-        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else { return };
+        let Some(daemon) = self.daemon.as_mut().filter(|daemon| !daemon.reconciler_is_down) else {
+            return;
+        };
         let (told, said) = daemon.reader.say(&daemon.reconciler);
         self.append(told, said);
     }
 
     fn feed(&mut self, input: Input) {
         let now = self.now;
-        if self.daemon.as_ref().is_none_or(|daemon| daemon.reconciler_is_down) {
+        if self
+            .daemon
+            .as_ref()
+            .is_none_or(|daemon| daemon.reconciler_is_down)
+        {
             return;
         }
         self.note(|| format!("reconciler < {}", trace::to_reconciler(&input)));
@@ -268,18 +316,37 @@ impl World {
     /// False when the daemon is gone.
     fn carry_out(&mut self, effect: Effect) -> bool {
         self.note(|| format!("reconciler > {effect:?}"));
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return false };
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return false;
+        };
         let start = self.reconciler_start().unwrap_or(0);
         match effect {
             Effect::Observe => self.soon(Happening::Observe(run, start)),
             Effect::ResolveSources(destinations) => self.soon(Happening::Resolve(run, start, destinations)),
             Effect::MeasureUnderlay(ways) => self.soon(Happening::Measure(run, start, ways)),
-            Effect::Assign { spec, incarnation, generation } => {
+            Effect::Assign {
+                spec,
+                incarnation,
+                generation,
+            } => {
                 self.check_assign(&spec);
                 let tunnel = spec.id;
-                self.send(run, tunnel, lifecycle::Input::Assign { spec, incarnation, generation });
+                self.send(
+                    run,
+                    tunnel,
+                    lifecycle::Input::Assign {
+                        spec,
+                        incarnation,
+                        generation,
+                    },
+                );
             }
-            Effect::Retire { tunnel, link, rules, reason } => {
+            Effect::Retire {
+                tunnel,
+                link,
+                rules,
+                reason,
+            } => {
                 self.check_retire(tunnel, &link, &reason);
                 self.send(run, tunnel, lifecycle::Input::Retire { link, rules, reason });
             }
@@ -311,7 +378,8 @@ impl World {
         let Some(daemon) = &mut self.daemon else { return };
         let at = (now + wait).max(daemon.mailbox_at);
         daemon.mailbox_at = at;
-        self.queue.push(at, Happening::Deliver(run, tunnel, Box::new(input)));
+        self.queue
+            .push(at, Happening::Deliver(run, tunnel, Box::new(input)));
     }
 
     /// Counts an effect that was carried out; false when the campaign kills the daemon here.
@@ -332,13 +400,19 @@ impl World {
     }
 
     pub(crate) fn reconciler_reads(&mut self) {
-        let Some(daemon) = self.daemon.as_mut() else { return };
+        let Some(daemon) = self.daemon.as_mut() else {
+            return;
+        };
         daemon.poked = false;
         if daemon.reconciler_is_down {
             return;
         }
         let (now, role) = (daemon.table.tables().clone(), self.role());
-        let inputs = self.daemon.as_mut().map(|daemon| daemon.reader.read(now, role)).unwrap_or_default();
+        let inputs = self
+            .daemon
+            .as_mut()
+            .map(|daemon| daemon.reader.read(now, role))
+            .unwrap_or_default();
         inputs.into_iter().for_each(|input| self.feed(input));
         self.say();
         let Some(daemon) = &mut self.daemon else { return };

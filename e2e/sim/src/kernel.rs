@@ -8,7 +8,8 @@ use std::{
 };
 
 use warren_state::{
-    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule, StepOutcome, TunnelId,
+    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule,
+    StepOutcome, TunnelId,
     lifecycle::Input,
     reconcile::{self, Way},
 };
@@ -26,14 +27,24 @@ pub(crate) struct Op {
 #[derive(Debug)]
 pub(crate) enum Work {
     Observe(LinkName),
-    Apply { rest: VecDeque<PlannedStep>, report: ApplyReport },
+    Apply {
+        rest: VecDeque<PlannedStep>,
+        report: ApplyReport,
+    },
     Remove(LinkName, BTreeSet<Rule>),
 }
 
 impl Work {
     pub(crate) fn apply(steps: Vec<PlannedStep>, generation: Generation) -> Self {
-        let report = ApplyReport { generation, steps: Vec::new(), managed: BTreeSet::new() };
-        Self::Apply { rest: steps.into(), report }
+        let report = ApplyReport {
+            generation,
+            steps: Vec::new(),
+            managed: BTreeSet::new(),
+        };
+        Self::Apply {
+            rest: steps.into(),
+            report,
+        }
     }
 }
 
@@ -45,39 +56,72 @@ impl World {
         };
         let Some(daemon) = &mut self.daemon else { return };
         let run = daemon.run;
-        daemon.found.extend(observed.iter().flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)));
+        daemon.found.extend(
+            observed
+                .iter()
+                .flat_map(|observed| observed.ours().map(|(tunnel, _, _)| tunnel)),
+        );
         let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Observed(observed))));
+        self.after(
+            wait,
+            Happening::Reconciler(run, start, Box::new(reconcile::Input::Observed(observed))),
+        );
     }
 
     pub(crate) fn observation_fails(&mut self) -> Option<Fault> {
         let count = self.observe_fault?;
         self.observe_fault = count.checked_sub(1);
-        (count == 0).then(|| Fault { class: FaultClass::Transient, operation: "observe".to_owned(), detail: "interrupted".to_owned() })
+        (count == 0).then(|| Fault {
+            class: FaultClass::Transient,
+            operation: "observe".to_owned(),
+            detail: "interrupted".to_owned(),
+        })
     }
 
     pub(crate) fn resolve(&mut self, start: u64, destinations: BTreeSet<Ipv4Addr>) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
         let source = self.source;
-        let sources = destinations.into_iter().map(|destination| (destination, Some(source))).collect();
+        let sources = destinations
+            .into_iter()
+            .map(|destination| (destination, Some(source)))
+            .collect();
         let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Sources(sources))));
+        self.after(
+            wait,
+            Happening::Reconciler(run, start, Box::new(reconcile::Input::Sources(sources))),
+        );
     }
 
     pub(crate) fn measure(&mut self, start: u64, ways: BTreeSet<Way>) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
-        let mtus = ways.into_iter().map(|way| (way, Some(self.underlay_mtu))).collect();
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
+        let mtus = ways
+            .into_iter()
+            .map(|way| (way, Some(self.underlay_mtu)))
+            .collect();
         let wait = self.operation_takes();
-        self.after(wait, Happening::Reconciler(run, start, Box::new(reconcile::Input::Underlay(mtus))));
+        self.after(
+            wait,
+            Happening::Reconciler(run, start, Box::new(reconcile::Input::Underlay(mtus))),
+        );
     }
 
     pub(crate) fn operation_takes(&mut self) -> Duration {
-        if self.slow_until > self.now { self.chance.millis(300, 3_000) } else { self.chance.millis(0, 6) }
+        if self.slow_until > self.now {
+            self.chance.millis(300, 3_000)
+        } else {
+            self.chance.millis(0, 6)
+        }
     }
 
     /// The kernel changed something about a link, by whomever.
     pub(crate) fn notice(&mut self, link: LinkName) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
         if self.lose_notices_until <= self.now {
             let wait = self.chance.millis(1, 40);
             self.after(wait, Happening::Notice(run, Some(link)));
@@ -101,7 +145,14 @@ impl World {
 
     /// Does the next part of an operation.
     pub(crate) fn work(&mut self, id: u64) {
-        let Some(Op { tunnel, provisioner, work }) = self.ops.remove(&id) else { return };
+        let Some(Op {
+            tunnel,
+            provisioner,
+            work,
+        }) = self.ops.remove(&id)
+        else {
+            return;
+        };
         match work {
             Work::Observe(link) => {
                 let answer = match self.observation_fails() {
@@ -125,7 +176,14 @@ impl World {
                 if rest.is_empty() {
                     self.answer(id, tunnel, provisioner, Input::Applied(report));
                 } else {
-                    self.ops.insert(id, Op { tunnel, provisioner, work: Work::Apply { rest, report } });
+                    self.ops.insert(
+                        id,
+                        Op {
+                            tunnel,
+                            provisioner,
+                            work: Work::Apply { rest, report },
+                        },
+                    );
                     let wait = self.operation_takes();
                     let run = self.daemon.as_ref().map_or(0, |daemon| daemon.run);
                     self.after(wait, Happening::Op(run, id));
@@ -150,7 +208,10 @@ impl World {
         if let Some(next) = next {
             self.after(wait, Happening::Op(run, next));
         }
-        self.after(wait, Happening::Provisioner(run, tunnel, provisioner, Box::new(answer)));
+        self.after(
+            wait,
+            Happening::Provisioner(run, tunnel, provisioner, Box::new(answer)),
+        );
     }
 
     fn count_kernel_operation(&mut self) {
@@ -183,11 +244,18 @@ impl World {
 
     fn remove(&mut self, tunnel: TunnelId, link: &LinkName, rules: &BTreeSet<Rule>) -> RemovalReport {
         let before = self.kernel.clone();
-        let step = PlannedStep { tunnel, link: link.clone(), action: Action::DeleteLink };
+        let step = PlannedStep {
+            tunnel,
+            link: link.clone(),
+            action: Action::DeleteLink,
+        };
         let report = match self.injected(&format!("remove {link}"), |world| {
             let _lost = world.kernel.remove(tunnel, link, rules);
         }) {
-            Some(fault) => RemovalReport { failed: vec![fault], ..RemovalReport::default() },
+            Some(fault) => RemovalReport {
+                failed: vec![fault],
+                ..RemovalReport::default()
+            },
             None => self.kernel.remove(tunnel, link, rules),
         };
         self.note(|| format!("kernel: remove {link}: {report:?}"));
@@ -209,8 +277,17 @@ impl World {
         if done {
             apply(self);
         }
-        self.note(|| format!("kernel: {operation}: fails as {class}{}", if done { ", yet it is done" } else { "" }));
-        Some(Fault { class, operation: operation.to_owned(), detail: "injected".to_owned() })
+        self.note(|| {
+            format!(
+                "kernel: {operation}: fails as {class}{}",
+                if done { ", yet it is done" } else { "" }
+            )
+        });
+        Some(Fault {
+            class,
+            operation: operation.to_owned(),
+            detail: "injected".to_owned(),
+        })
     }
 }
 

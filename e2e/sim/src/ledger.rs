@@ -6,7 +6,10 @@ use ipnet::Ipv4Net;
 use warren_state::{
     Asn, Monotonic, Pubkey, ServiceKind, Slot, View,
     reconcile::Role,
-    view::{Device, GlobalConfig, MulticastGroup, Provenance, Quarantine, RawIp, RawNet, SlotRange, User, UserStatus},
+    view::{
+        Device, GlobalConfig, MulticastGroup, Provenance, Quarantine, RawIp, RawNet, SlotRange, User,
+        UserStatus,
+    },
 };
 
 use crate::chance::Chance;
@@ -68,19 +71,39 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(role: Role) -> Self {
-        let mut truth = View { config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }), ..View::default() };
+        let mut truth = View {
+            config: Some(GlobalConfig {
+                local_asn: Asn(0),
+                remote_asn: Asn(0),
+            }),
+            ..View::default()
+        };
         for n in 1..=2 {
             truth.devices.insert(device_key(n), device(n, 0));
         }
         truth.device_prefixes = Some([0, 1].map(device_prefix).into());
         for n in 0..3 {
             let multicast_ip = Ipv4Addr::new(233, 84, 178, n);
-            truth.groups.insert(group_key(n), MulticastGroup { code: format!("mg{n}"), multicast_ip, max_bandwidth: 0, status: 1 });
+            truth.groups.insert(
+                group_key(n),
+                MulticastGroup {
+                    code: format!("mg{n}"),
+                    multicast_ip,
+                    max_bandwidth: 0,
+                    status: 1,
+                },
+            );
         }
         if let Role::Gateway { device: key } = role {
             truth.devices.insert(key, device(3, 0));
         }
-        Self { truth, fault: None, restarted_at: None, first_slot: 1_000_000, earlier: Vec::new() }
+        Self {
+            truth,
+            fault: None,
+            restarted_at: None,
+            first_slot: 1_000_000,
+            earlier: Vec::new(),
+        }
     }
 
     /// It goes on from an earlier slot, with what it said in some earlier answer. Nodes that are left behind may still say what
@@ -89,7 +112,11 @@ impl Ledger {
         self.first_slot = self.first_slot.saturating_sub(slots);
         self.restarted_at.get_or_insert(now);
         if let Some(earlier) = chance.pick(&self.earlier) {
-            self.truth = View { slot: Slot::default(), provenance: None, ..earlier.clone() };
+            self.truth = View {
+                slot: Slot::default(),
+                provenance: None,
+                ..earlier.clone()
+            };
         }
     }
 
@@ -97,12 +124,19 @@ impl Ledger {
     pub(crate) fn read(&mut self, now: Monotonic, chance: &mut Chance) -> (Duration, Result<View, String>) {
         let slot = self.first_slot + u64::try_from(now.elapsed().as_millis() / SLOT.as_millis()).unwrap_or(0);
         let mut view = at(slot, now.elapsed(), &self.truth);
-        let fault = self.fault.filter(|(_, until)| *until > now).map(|(fault, _)| fault);
+        let fault = self
+            .fault
+            .filter(|(_, until)| *until > now)
+            .map(|(fault, _)| fault);
         let fault = match fault {
             Some(LedgerFault::Mixed) => chance.pick(&LedgerFault::ALL[..9]).copied(),
             other => other,
         };
-        let latency = if fault == Some(LedgerFault::Slow) { chance.millis(1_000, 9_000) } else { chance.millis(5, 250) };
+        let latency = if fault == Some(LedgerFault::Slow) {
+            chance.millis(1_000, 9_000)
+        } else {
+            chance.millis(5, 250)
+        };
         if fault.is_none() && (self.earlier.is_empty() || chance.one_in(8)) {
             self.earlier.push(view.clone());
         }
@@ -120,13 +154,23 @@ impl Ledger {
             Some(LedgerFault::Stale) => Ok(chance.pick(&self.earlier).cloned().unwrap_or(view)),
             Some(LedgerFault::SlotBack) => {
                 let slots = chance.below(200);
-                Ok(at(slot.saturating_sub(slots), now.elapsed().saturating_sub(SLOT * u32::try_from(slots).unwrap_or(0)), &view))
+                Ok(at(
+                    slot.saturating_sub(slots),
+                    now.elapsed()
+                        .saturating_sub(SLOT * u32::try_from(slots).unwrap_or(0)),
+                    &view,
+                ))
             }
             Some(LedgerFault::Quarantine) => {
                 let keys: Vec<Pubkey> = view.users.keys().copied().collect();
                 if let Some(key) = chance.pick(&keys) {
                     view.users.remove(key);
-                    view.quarantined.insert(*key, Quarantine { reason: "it is cut short".to_owned() });
+                    view.quarantined.insert(
+                        *key,
+                        Quarantine {
+                            reason: "it is cut short".to_owned(),
+                        },
+                    );
                 }
                 Ok(view)
             }
@@ -147,7 +191,16 @@ impl Ledger {
 fn at(slot: u64, clock: Duration, content: &View) -> View {
     let slot = Slot(slot);
     let (users, clock) = (SlotRange::at(slot), i64::try_from(clock.as_secs()).ok());
-    View { slot, provenance: Some(Provenance { users, rest: users, clock, endpoint: 0 }), ..content.clone() }
+    View {
+        slot,
+        provenance: Some(Provenance {
+            users,
+            rest: users,
+            clock,
+            endpoint: 0,
+        }),
+        ..content.clone()
+    }
 }
 
 pub(crate) fn device_key(n: u8) -> Pubkey {
@@ -193,14 +246,25 @@ pub(crate) fn user(role: Role, n: u8) -> User {
         tenant: Pubkey::default(),
         device,
         client_ip,
-        dz_ip: if kind == ServiceKind::Ibrl { client_ip } else { Ipv4Addr::new(100, 64, 0, n + 1) },
+        dz_ip: if kind == ServiceKind::Ibrl {
+            client_ip
+        } else {
+            Ipv4Addr::new(100, 64, 0, n + 1)
+        },
         tunnel_number: 500 + u16::from(n),
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, n, 0)),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: multicast.then(|| group_key(0)).into_iter().collect(),
         subscribers: multicast.then(|| group_key(1)).into_iter().collect(),
         // Not between the ends of a unicast tunnel.
-        tunnel_endpoint: if multicast { Ipv4Addr::new(203, 0, 113, 250) } else { Ipv4Addr::UNSPECIFIED },
+        tunnel_endpoint: if multicast {
+            Ipv4Addr::new(203, 0, 113, 250)
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        },
     }
 }
 

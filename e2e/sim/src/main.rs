@@ -60,14 +60,29 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let begin = Instant::now();
     match Cli::parse().command {
-        Command::Sim { seeds, from, steps, threads } => {
+        Command::Sim {
+            seeds,
+            from,
+            steps,
+            threads,
+        } => {
             let (stats, failures) = run_seeds(from, seeds, steps, threads);
             report("seeds", stats, begin);
             for failure in &failures {
                 let shrunk = shrink(failure, steps);
-                println!("\n{}first as {} steps: {}\n{}", shrunk, failure.steps.len(), failure.detail, shrunk.trace);
+                println!(
+                    "\n{}first as {} steps: {}\n{}",
+                    shrunk,
+                    failure.steps.len(),
+                    failure.detail,
+                    shrunk.trace
+                );
             }
-            if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if failures.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Command::Trace { seed, steps } => {
             print!("{}", warren_sim::run::trace_of(seed, steps));
@@ -80,7 +95,11 @@ fn main() -> ExitCode {
             for (effect, what) in &broken {
                 println!("killed at effect {effect}: {what}");
             }
-            if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if broken.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -90,7 +109,11 @@ fn replayed(outcome: anyhow::Result<warren_sim::replay::Replayed>) -> ExitCode {
     match outcome {
         Ok(replayed) => {
             println!("{replayed}");
-            if replayed.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(NOT_ALL) }
+            if replayed.is_whole() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(NOT_ALL)
+            }
         }
         Err(error) => {
             println!("{error:#}");

@@ -37,12 +37,18 @@ const MOST_TRIES: u32 = 60;
 
 impl World {
     pub(crate) fn flows_of_host(&self) -> Vec<u64> {
-        self.flows.iter().filter(|(_, flow)| flow.host_open).map(|(id, _)| *id).collect()
+        self.flows
+            .iter()
+            .filter(|(_, flow)| flow.host_open)
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(crate) fn connect(&mut self, tunnel: TunnelId, number: ConnectionNumber) {
         let id = self.id();
-        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else { return };
+        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else {
+            return;
+        };
         session.flow = Some(id);
         let flow = Flow {
             tunnel,
@@ -63,7 +69,13 @@ impl World {
 
     pub(crate) fn connecting(&mut self, id: u64) {
         let now = self.now;
-        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.host_open && !flow.connected) else { return };
+        let Some(flow) = self
+            .flows
+            .get_mut(&id)
+            .filter(|flow| flow.host_open && !flow.connected)
+        else {
+            return;
+        };
         flow.tries += 1;
         let (tunnel, number, peer, tries) = (flow.tunnel, flow.number, flow.peer, flow.tries);
         if !self.path(id) {
@@ -105,7 +117,9 @@ impl World {
     }
 
     pub(crate) fn host_sends(&mut self, tunnel: TunnelId, bytes: Vec<u8>) {
-        let flow = self.provisioner(tunnel).and_then(|one| one.session.as_ref()?.flow);
+        let flow = self
+            .provisioner(tunnel)
+            .and_then(|one| one.session.as_ref()?.flow);
         if let Some(id) = flow {
             self.enqueue(id, Direction::ToPeer, Segment::Bytes(bytes));
         }
@@ -143,7 +157,9 @@ impl World {
     }
 
     fn enqueue(&mut self, id: u64, direction: Direction, segment: Segment) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.flows.get_mut(&id) else {
+            return;
+        };
         let queue = flow.queue(direction);
         queue.push_back(segment);
         if queue.len() == 1 {
@@ -156,7 +172,9 @@ impl World {
     /// The first segment arrives, or is sent again later.
     pub(crate) fn flow(&mut self, id: u64, direction: Direction) {
         let path = self.path(id);
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+        let Some(flow) = self.flows.get_mut(&id) else {
+            return;
+        };
         if !path {
             flow.tries += 1;
             if flow.tries > MOST_TRIES {
@@ -172,7 +190,9 @@ impl World {
             return;
         }
         flow.tries = 0;
-        let Some(segment) = flow.queue(direction).pop_front() else { return };
+        let Some(segment) = flow.queue(direction).pop_front() else {
+            return;
+        };
         if !flow.queue(direction).is_empty() {
             let wait = self.chance.millis(0, 20);
             self.after(wait, Happening::Flow(id, direction));
@@ -185,8 +205,12 @@ impl World {
 
     fn arrive_at_peer(&mut self, id: u64, segment: Segment) {
         let now = self.now;
-        let Some(flow) = self.flows.get_mut(&id) else { return };
-        let Some(peer) = self.peers.get_mut(&flow.peer) else { return };
+        let Some(flow) = self.flows.get_mut(&id) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(&flow.peer) else {
+            return;
+        };
         match segment {
             Segment::Bytes(bytes) if flow.peer_open => {
                 let acts = peer.receive(now, id, &bytes);
@@ -202,7 +226,9 @@ impl World {
     }
 
     fn arrive_at_host(&mut self, id: u64, segment: Segment) {
-        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.host_open) else { return };
+        let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.host_open) else {
+            return;
+        };
         let (tunnel, number) = (flow.tunnel, flow.number);
         match segment {
             Segment::Bytes(bytes) => {
@@ -219,15 +245,30 @@ impl World {
     /// Whether packets cross: a link of ours that is up, has the address, and ends where the device expects it; and the
     /// device serves the user.
     fn path(&self, id: u64) -> bool {
-        let Some(flow) = self.flows.get(&id) else { return false };
+        let Some(flow) = self.flows.get(&id) else {
+            return false;
+        };
         let served = (0..USERS).find(|n| peer_address(*n) == flow.peer).and_then(|n| {
-            let user = self.ledger.truth.users.get(&user_key(n)).filter(|user| user.status == UserStatus::Activated)?;
+            let user = self
+                .ledger
+                .truth
+                .users
+                .get(&user_key(n))
+                .filter(|user| user.status == UserStatus::Activated)?;
             let own = Some(user.tunnel_endpoint).filter(|endpoint| !endpoint.is_unspecified());
-            own.or_else(|| self.ledger.truth.devices.get(&user.device).map(|device| device.public_ip))
+            own.or_else(|| {
+                self.ledger
+                    .truth
+                    .devices
+                    .get(&user.device)
+                    .map(|device| device.public_ip)
+            })
         });
         let Some(endpoint) = served else { return false };
         self.kernel.observed().ours().any(|(_, _, have)| {
-            have.link.up && have.link.remote == Some(endpoint) && have.addresses.iter().any(|address| address.address == flow.local)
+            have.link.up
+                && have.link.remote == Some(endpoint)
+                && have.addresses.iter().any(|address| address.address == flow.local)
         })
     }
 }

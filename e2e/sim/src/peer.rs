@@ -52,8 +52,18 @@ pub(crate) enum Act {
 
 impl Peer {
     pub(crate) fn new(address: Ipv4Addr) -> Self {
-        let routes = ["203.0.112.0/24", "198.18.0.0/15", "100.100.0.0/16"].iter().filter_map(|text| text.parse().ok()).collect();
-        Self { address, alive: true, silent: false, sends_end_of_rib: true, routes, connections: BTreeMap::new() }
+        let routes = ["203.0.112.0/24", "198.18.0.0/15", "100.100.0.0/16"]
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect();
+        Self {
+            address,
+            alive: true,
+            silent: false,
+            sends_end_of_rib: true,
+            routes,
+            connections: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn accept(&mut self, now: Monotonic, connection: u64) {
@@ -79,8 +89,13 @@ impl Peer {
 
     /// What an established session has told the peer.
     pub(crate) fn heard(&self) -> BTreeSet<Ipv4Net> {
-        let established = self.connections.values().filter(|connection| connection.stage == Stage::Established);
-        established.flat_map(|connection| connection.heard.iter().copied()).collect()
+        let established = self
+            .connections
+            .values()
+            .filter(|connection| connection.stage == Stage::Established);
+        established
+            .flat_map(|connection| connection.heard.iter().copied())
+            .collect()
     }
 
     pub(crate) fn receive(&mut self, now: Monotonic, connection: u64, mut bytes: &[u8]) -> Vec<Act> {
@@ -107,7 +122,9 @@ impl Peer {
     }
 
     fn take(&mut self, now: Monotonic, connection: u64, frame: &Frame, acts: &mut Vec<Act>) {
-        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let Some(state) = self.connections.get_mut(&connection) else {
+            return;
+        };
         state.hold_at = now + HOLD;
         match (frame.kind, state.stage) {
             (MessageKind::Open, Stage::NoOpen) => {
@@ -135,7 +152,9 @@ impl Peer {
                 }
             }
             (MessageKind::Keepalive | MessageKind::RouteRefresh, _) => {}
-            (MessageKind::Notification | MessageKind::Open | MessageKind::Update, _) => self.close(connection, acts),
+            (MessageKind::Notification | MessageKind::Open | MessageKind::Update, _) => {
+                self.close(connection, acts)
+            }
         }
     }
 
@@ -149,7 +168,11 @@ impl Peer {
         (self.alive, self.silent) = (true, false);
         let mut acts = Vec::new();
         for id in self.connections() {
-            let unread = self.connections.get_mut(&id).map(|state| std::mem::take(&mut state.unread)).unwrap_or_default();
+            let unread = self
+                .connections
+                .get_mut(&id)
+                .map(|state| std::mem::take(&mut state.unread))
+                .unwrap_or_default();
             acts.extend(self.receive(now, id, &unread));
         }
         acts.extend(self.announce());
@@ -162,10 +185,16 @@ impl Peer {
         if self.silent {
             return acts;
         }
-        for (id, connection) in self.connections.iter_mut().filter(|(_, connection)| connection.stage == Stage::Established) {
+        for (id, connection) in self
+            .connections
+            .iter_mut()
+            .filter(|(_, connection)| connection.stage == Stage::Established)
+        {
             let gone: Vec<Ipv4Net> = connection.told.difference(&self.routes).copied().collect();
             let new: Vec<Ipv4Net> = self.routes.difference(&connection.told).copied().collect();
-            let messages = update::encode_withdrawals(&gone).into_iter().chain(update::encode_announcements(&new, ASN, self.address, true));
+            let messages = update::encode_withdrawals(&gone)
+                .into_iter()
+                .chain(update::encode_announcements(&new, ASN, self.address, true));
             acts.extend(messages.map(|message| Act::Send(*id, message)));
             connection.told.clone_from(&self.routes);
         }
@@ -176,7 +205,10 @@ impl Peer {
         if self.silent {
             return None;
         }
-        self.connections.values().map(|connection| connection.hold_at.min(connection.keepalive_at)).min()
+        self.connections
+            .values()
+            .map(|connection| connection.hold_at.min(connection.keepalive_at))
+            .min()
     }
 
     pub(crate) fn run_timers(&mut self, now: Monotonic) -> Vec<Act> {
@@ -185,7 +217,9 @@ impl Peer {
             return acts;
         }
         for id in self.connections() {
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
             if connection.hold_at <= now {
                 self.close(id, &mut acts);
             } else if connection.keepalive_at <= now {

@@ -45,7 +45,8 @@ impl Provisioner {
 
 impl World {
     pub(crate) fn is_provisioner(&self, tunnel: TunnelId, id: u64) -> bool {
-        self.provisioner(tunnel).is_some_and(|provisioner| provisioner.id == id)
+        self.provisioner(tunnel)
+            .is_some_and(|provisioner| provisioner.id == id)
     }
 
     pub(crate) fn provisioner(&self, tunnel: TunnelId) -> Option<&Provisioner> {
@@ -95,12 +96,24 @@ impl World {
     pub(crate) fn tell_provisioner(&mut self, tunnel: TunnelId, input: Input) {
         let now = self.now;
         self.note(|| format!("{} < {}", short(tunnel), trace::to_provisioner(&input)));
-        let Some(provisioner) = self.daemon.as_mut().and_then(|daemon| daemon.provisioners.get_mut(&tunnel)) else { return };
+        let Some(provisioner) = self
+            .daemon
+            .as_mut()
+            .and_then(|daemon| daemon.provisioners.get_mut(&tunnel))
+        else {
+            return;
+        };
         provisioner.remember(&input);
         provisioner.telling.hear(&input);
         let id = provisioner.id;
-        let effects = provisioner.machine.handle(now, input, self.machine_chance.source());
-        let Told { events, change, effects } = provisioner.telling.part(&provisioner.machine, effects);
+        let effects = provisioner
+            .machine
+            .handle(now, input, self.machine_chance.source());
+        let Told {
+            events,
+            change,
+            effects,
+        } = provisioner.telling.part(&provisioner.machine, effects);
         self.append(events, change.into_iter().collect());
         let mut finished = false;
         for effect in effects {
@@ -123,10 +136,15 @@ impl World {
                 self.check_steps(tunnel, &steps);
                 self.operate(tunnel, Work::apply(steps, generation));
             }
-            Effect::Remove { link, rules } => self.operate(tunnel, Work::Remove(link, rules.into_iter().collect())),
+            Effect::Remove { link, rules } => {
+                self.operate(tunnel, Work::Remove(link, rules.into_iter().collect()))
+            }
             Effect::StartSession { session, spec } => self.start_session(tunnel, session, *spec),
             Effect::Advertise { session, prefixes } => {
-                if let Some(running) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()).filter(|one| one.number == session)
+                if let Some(running) = self
+                    .provisioner_mut(tunnel)
+                    .and_then(|one| one.session.as_mut())
+                    .filter(|one| one.number == session)
                 {
                     running.spec.advertise = prefixes.iter().copied().collect();
                     self.tell_session(tunnel, bgp::Input::Advertise(prefixes.into_iter().collect()));
@@ -135,7 +153,14 @@ impl World {
             Effect::StopSession { session, cease } => self.stop_session(tunnel, session, cease),
             Effect::Multicast(run) => self.set_multicast(tunnel, run.map(|run| *run)),
             Effect::WatchRoutes { added, removed } => {
-                self.append(vec![], vec![Change::Watch { tunnel, added: added.clone(), removed: removed.clone() }]);
+                self.append(
+                    vec![],
+                    vec![Change::Watch {
+                        tunnel,
+                        added: added.clone(),
+                        removed: removed.clone(),
+                    }],
+                );
                 self.watch(tunnel, added, &removed);
             }
             Effect::Record(_) => return true,
@@ -145,14 +170,22 @@ impl World {
     }
 
     fn operate(&mut self, tunnel: TunnelId, work: Work) {
-        let Some(provisioner) = self.provisioner(tunnel) else { return };
+        let Some(provisioner) = self.provisioner(tunnel) else {
+            return;
+        };
         let (id, busy) = (provisioner.id, provisioner.op.is_some());
-        self.require(Invariant::OneOperationAtATime, !busy, || format!("{}: a second operation: {work:?}", short(tunnel)));
+        self.require(Invariant::OneOperationAtATime, !busy, || {
+            format!("{}: a second operation: {work:?}", short(tunnel))
+        });
         let op = self.ids + 1;
         if let Some(provisioner) = self.provisioner_mut(tunnel) {
             provisioner.op = Some(op);
         }
-        self.begin(Op { tunnel, provisioner: id, work });
+        self.begin(Op {
+            tunnel,
+            provisioner: id,
+            work,
+        });
     }
 
     pub(crate) fn provisioner_ended(&mut self, tunnel: TunnelId, id: u64) {
@@ -167,7 +200,12 @@ impl World {
     /// A provisioner's actor fails; its operation goes on, its session does not.
     pub(crate) fn fail_provisioner(&mut self, tunnel: TunnelId) {
         self.drop_session(tunnel);
-        if self.daemon.as_mut().and_then(|daemon| daemon.provisioners.remove(&tunnel)).is_some() {
+        if self
+            .daemon
+            .as_mut()
+            .and_then(|daemon| daemon.provisioners.remove(&tunnel))
+            .is_some()
+        {
             self.note(|| format!("failure: the provisioner of {}", short(tunnel)));
             self.supervise(supervisor::Input::Failed(tunnel, "it failed".to_owned()));
         }
@@ -203,5 +241,9 @@ impl Provisioner {
 /// A move that failed is tried again soon, so that a world converges in the time that it has for it.
 fn settings() -> LifecycleSettings {
     let (move_retry_min, move_retry_max) = (Duration::from_secs(15), Duration::from_secs(60));
-    LifecycleSettings { move_retry_min, move_retry_max, ..LifecycleSettings::default() }
+    LifecycleSettings {
+        move_retry_min,
+        move_retry_max,
+        ..LifecycleSettings::default()
+    }
 }

@@ -11,7 +11,10 @@ pub(crate) struct Queue<T> {
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        Self { entries: BTreeMap::new(), next: 0 }
+        Self {
+            entries: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, at: Monotonic, entry: T) {

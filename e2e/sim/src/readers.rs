@@ -38,7 +38,14 @@ const PACES: [u64; 4] = [1, 4, 20, 150];
 
 impl Reader {
     pub(crate) fn all() -> Vec<Self> {
-        PACES.into_iter().map(|pace| Self { pace, copy: Copy::default(), saved: Copy::default() }).collect()
+        PACES
+            .into_iter()
+            .map(|pace| Self {
+                pace,
+                copy: Copy::default(),
+                saved: Copy::default(),
+            })
+            .collect()
     }
 
     /// Takes in what is new, and says what is wrong with what came of it.
@@ -68,10 +75,16 @@ impl Copy {
     /// This copy with all that came after it, or a snapshot where that is no longer kept.
     fn caught_up(&self, table: &Table, seen: &mut Seen) -> Result<Self, String> {
         let mut copy = self.clone();
-        let entries = table.resume(self.at).and_then(|sequence| table.changes_since(sequence));
+        let entries = table
+            .resume(self.at)
+            .and_then(|sequence| table.changes_since(sequence));
         let Ok(entries) = entries else {
             seen.gaps += 1;
-            return if self.is_kept(table) { Err(format!("a gap after {}", self.at)) } else { Ok(Self::of(table)) };
+            return if self.is_kept(table) {
+                Err(format!("a gap after {}", self.at))
+            } else {
+                Ok(Self::of(table))
+            };
         };
         for entry in entries {
             if entry.sequence.0 != copy.at.sequence.0 + 1 {
@@ -84,7 +97,10 @@ impl Copy {
     }
 
     fn of(table: &Table) -> Self {
-        Self { at: table.position(), tables: table.snapshot().1 }
+        Self {
+            at: table.position(),
+            tables: table.snapshot().1,
+        }
     }
 
     /// Whether the reader has seen all but the last step of this start: that one is kept in any case.
@@ -99,7 +115,12 @@ impl Copy {
         if self.at != now.at {
             return Some(format!("it ends at {}, and the table at {}", self.at, now.at));
         }
-        (self.tables != now.tables).then(|| format!("at {} it has {:?}, and the table {:?}", self.at, self.tables, now.tables))
+        (self.tables != now.tables).then(|| {
+            format!(
+                "at {} it has {:?}, and the table {:?}",
+                self.at, self.tables, now.tables
+            )
+        })
     }
 }
 
@@ -111,7 +132,10 @@ impl World {
         if std::mem::replace(&mut self.readers_at, at) == at {
             return;
         }
-        let wrong = self.readers.iter_mut().find_map(|reader| reader.read(&daemon.table, &mut self.reader_chance, &mut self.readers_saw));
+        let wrong = self
+            .readers
+            .iter_mut()
+            .find_map(|reader| reader.read(&daemon.table, &mut self.reader_chance, &mut self.readers_saw));
         if let Some(detail) = wrong {
             self.breach(Invariant::ChangesFoldIntoTheTable, || detail);
         }

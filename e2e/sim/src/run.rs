@@ -95,7 +95,10 @@ pub fn run_seeds(from: u64, count: u64, steps: usize, threads: usize) -> (Stats,
     };
     let results: Vec<_> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        workers
+            .into_iter()
+            .filter_map(|worker| worker.join().ok())
+            .collect()
     });
     let (mut stats, mut failures) = (Stats::default(), Vec::new());
     for (one, failed) in results {
@@ -110,7 +113,11 @@ pub fn run_seeds(from: u64, count: u64, steps: usize, threads: usize) -> (Stats,
 #[must_use]
 pub fn shrink(failed: &Failure, steps: usize) -> Failure {
     let mut script = Script::of(failed.seed, steps);
-    let fails = |script: &Script| run_script(script, false).err().is_some_and(|breach| breach.what == failed.what);
+    let fails = |script: &Script| {
+        run_script(script, false)
+            .err()
+            .is_some_and(|breach| breach.what == failed.what)
+    };
     let mut tries = 0;
     let mut size = script.steps.len().div_ceil(2);
     while size > 0 && tries < MOST_SHRINKS {
@@ -152,9 +159,22 @@ impl fmt::Display for Failure {
 
 fn failure(script: &Script) -> Failure {
     let (breach, trace) = traced(script);
-    let breach = breach.unwrap_or(Breach { what: "not the same twice".to_owned(), detail: "the second run ended well".to_owned() });
-    let steps = script.steps.iter().map(|(pause, action)| format!("+{pause:?} {action:?}")).collect();
-    Failure { seed: script.seed, what: breach.what, detail: breach.detail, steps, trace }
+    let breach = breach.unwrap_or(Breach {
+        what: "not the same twice".to_owned(),
+        detail: "the second run ended well".to_owned(),
+    });
+    let steps = script
+        .steps
+        .iter()
+        .map(|(pause, action)| format!("+{pause:?} {action:?}"))
+        .collect();
+    Failure {
+        seed: script.seed,
+        what: breach.what,
+        detail: breach.detail,
+        steps,
+        trace,
+    }
 }
 
 fn run_script(script: &Script, with_trace: bool) -> Result<Stats, Breach> {
@@ -173,8 +193,14 @@ fn guarded(world: &mut World) -> Result<Stats, Breach> {
     match catch_unwind(AssertUnwindSafe(|| live(world))) {
         Ok(result) => result,
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(Breach { what: "a panic".to_owned(), detail: text.unwrap_or_default() })
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Breach {
+                what: "a panic".to_owned(),
+                detail: text.unwrap_or_default(),
+            })
         }
     }
 }
@@ -192,7 +218,10 @@ pub(crate) fn settle(world: &mut World) -> Result<(), Breach> {
     let end = world.now + CONVERGENCE;
     let mut right_since = None;
     while world.breach.is_none() && world.now < end {
-        right_since = world.difference().is_none().then(|| right_since.unwrap_or(world.now));
+        right_since = world
+            .difference()
+            .is_none()
+            .then(|| right_since.unwrap_or(world.now));
         if right_since.is_some_and(|since| world.now.since(since) >= STEADY) {
             break;
         }

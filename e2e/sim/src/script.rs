@@ -125,12 +125,29 @@ impl Script {
     /// The script of a seed.
     pub(crate) fn of(seed: u64, steps: usize) -> Self {
         let mut chance = Chance::new(seed, 1);
-        let role = if chance.one_in(4) { Role::Gateway { device: device_key(3) } } else { Role::Client { client_ip: CLIENT_IP } };
+        let role = if chance.one_in(4) {
+            Role::Gateway {
+                device: device_key(3),
+            }
+        } else {
+            Role::Client { client_ip: CLIENT_IP }
+        };
         let calm = chance.below(3);
         let tempo = if chance.one_in(8) { 12 } else { 1 };
-        let steps = (0..steps).map(|step| draw(&mut chance, step, calm, tempo)).collect();
-        let liveness = *chance.pick(&[None, Some(LivenessMode::Passive), Some(LivenessMode::Active)]).unwrap_or(&None);
-        Self { seed, role, steps, liveness, ends_without_peers: chance.one_in(4), ends_enabled: !chance.one_in(4) }
+        let steps = (0..steps)
+            .map(|step| draw(&mut chance, step, calm, tempo))
+            .collect();
+        let liveness = *chance
+            .pick(&[None, Some(LivenessMode::Passive), Some(LivenessMode::Active)])
+            .unwrap_or(&None);
+        Self {
+            seed,
+            role,
+            steps,
+            liveness,
+            ends_without_peers: chance.one_in(4),
+            ends_enabled: !chance.one_in(4),
+        }
     }
 }
 
@@ -154,7 +171,13 @@ fn action(chance: &mut Chance) -> Action {
     let user = u8::try_from(chance.below(u64::from(USERS))).unwrap_or(0);
     let small = u8::try_from(chance.below(12)).unwrap_or(0);
     let class = *chance
-        .pick(&[FaultClass::Transient, FaultClass::Transient, FaultClass::Gone, FaultClass::Conflict, FaultClass::Permanent])
+        .pick(&[
+            FaultClass::Transient,
+            FaultClass::Transient,
+            FaultClass::Gone,
+            FaultClass::Conflict,
+            FaultClass::Permanent,
+        ])
         .unwrap_or(&FaultClass::Transient);
     match chance.below(83) {
         0..=3 => Action::Switch(!chance.one_in(3)),
@@ -167,8 +190,15 @@ fn action(chance: &mut Chance) -> Action {
         16 => Action::SpoilNet(user, chance.one_in(3)),
         17 | 18 => Action::MoveDevice(1 + user),
         19 => Action::Unrelated,
-        20..=25 => Action::LedgerFails(*chance.pick(&LedgerFault::ALL).unwrap_or(&LedgerFault::Error), chance.millis(100, 30_000)),
-        26..=29 => Action::KernelFails { after: small, class, done_anyway: chance.one_in(3) },
+        20..=25 => Action::LedgerFails(
+            *chance.pick(&LedgerFault::ALL).unwrap_or(&LedgerFault::Error),
+            chance.millis(100, 30_000),
+        ),
+        26..=29 => Action::KernelFails {
+            after: small,
+            class,
+            done_anyway: chance.one_in(3),
+        },
         30 => Action::ObserveFails(small),
         31 => Action::KernelSlow(chance.millis(500, 20_000)),
         32 => Action::LoseNotices(chance.millis(100, 20_000)),

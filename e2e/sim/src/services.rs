@@ -26,9 +26,13 @@ pub(crate) struct Services {
 
 impl World {
     pub(crate) fn set_multicast(&mut self, tunnel: TunnelId, run: Option<MulticastRun>) {
-        let session_up = self.provisioner(tunnel).is_some_and(|one| one.machine.report().session == warren_state::SessionStatus::Up);
+        let session_up = self
+            .provisioner(tunnel)
+            .is_some_and(|one| one.machine.report().session == warren_state::SessionStatus::Up);
         let early = run.as_ref().is_some_and(|run| run.announce && !session_up);
-        self.require(Invariant::ServicesNeedTheirTunnel, !early, || format!("{} announces before its session is up", short(tunnel)));
+        self.require(Invariant::ServicesNeedTheirTunnel, !early, || {
+            format!("{} announces before its session is up", short(tunnel))
+        });
         if let Some(provisioner) = self.provisioner_mut(tunnel) {
             provisioner.services.multicast = run;
         }
@@ -36,13 +40,18 @@ impl World {
 
     /// The first verdict on a route comes after a while, as from the liveness actor.
     pub(crate) fn watch(&mut self, tunnel: TunnelId, added: Vec<WatchedRoute>, removed: &[Ipv4Net]) {
-        let Some(provisioner) = self.provisioner_mut(tunnel) else { return };
+        let Some(provisioner) = self.provisioner_mut(tunnel) else {
+            return;
+        };
         for dst in removed {
             provisioner.services.watched.remove(dst);
             provisioner.services.usable.remove(dst);
         }
         let fresh: Vec<Ipv4Net> = added.iter().map(|route| route.dst).collect();
-        provisioner.services.watched.extend(added.into_iter().map(|route| (route.dst, route)));
+        provisioner
+            .services
+            .watched
+            .extend(added.into_iter().map(|route| (route.dst, route)));
         self.judge_later(tunnel, fresh);
     }
 
@@ -55,23 +64,37 @@ impl World {
             self.silent_hosts.remove(&dst)
         };
         let watchers = self.daemon.iter().flat_map(|daemon| &daemon.provisioners);
-        let watchers = watchers.filter(|(_, one)| one.services.watched.contains_key(&dst)).map(|(id, _)| *id);
+        let watchers = watchers
+            .filter(|(_, one)| one.services.watched.contains_key(&dst))
+            .map(|(id, _)| *id);
         for tunnel in watchers.collect::<Vec<_>>() {
             self.judge_later(tunnel, vec![dst]);
         }
     }
 
     fn judge_later(&mut self, tunnel: TunnelId, routes: Vec<Ipv4Net>) {
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
         let wait = self.chance.millis(10, 3_500);
         self.after(wait, Happening::Verdicts(run, tunnel, routes));
     }
 
     /// What is so by now: a verdict that was overtaken is not told.
     pub(crate) fn tell_verdicts(&mut self, tunnel: TunnelId, routes: Vec<Ipv4Net>) {
-        let Some(provisioner) = self.provisioner(tunnel) else { return };
-        let watched = routes.into_iter().filter(|dst| provisioner.services.watched.contains_key(dst));
-        let usability = |dst: &Ipv4Net| if self.silent_hosts.contains(dst) { Usability::Unusable } else { Usability::Usable };
+        let Some(provisioner) = self.provisioner(tunnel) else {
+            return;
+        };
+        let watched = routes
+            .into_iter()
+            .filter(|dst| provisioner.services.watched.contains_key(dst));
+        let usability = |dst: &Ipv4Net| {
+            if self.silent_hosts.contains(dst) {
+                Usability::Unusable
+            } else {
+                Usability::Usable
+            }
+        };
         let verdicts: Vec<_> = watched.map(|dst| (dst, usability(&dst))).collect();
         if let Some(provisioner) = self.provisioner_mut(tunnel) {
             for (dst, usability) in &verdicts {
@@ -88,16 +111,31 @@ impl World {
 
     /// A route that waits for its host is to be put only once the host was found to answer; one that is there may be renewed.
     pub(crate) fn check_withheld(&mut self, step: &PlannedStep) {
-        let Action::PutRoute { route } = &step.action else { return };
-        let Some(provisioner) = self.provisioner(step.tunnel) else { return };
+        let Action::PutRoute { route } = &step.action else {
+            return;
+        };
+        let Some(provisioner) = self.provisioner(step.tunnel) else {
+            return;
+        };
         let install = provisioner.in_force().and_then(|spec| spec.bgp.as_ref()?.install);
-        let waits = install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
+        let waits =
+            install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain);
         // Others may have taken the link away since it was seen.
         let looks = [Some(self.kernel.observed()), provisioner.seen.as_ref()];
-        let links = looks.into_iter().flatten().filter_map(|look| look.links.get(&step.link));
-        let was_there = links.flat_map(|have| &have.routes).any(|other| other.dst == route.dst);
-        let good = !waits || route.protocol != RouteProtocol::Bgp || was_there || provisioner.services.usable.contains(&route.dst);
-        self.require(Invariant::WithheldRoutesStayOut, good, || format!("{step} before its host answered"));
+        let links = looks
+            .into_iter()
+            .flatten()
+            .filter_map(|look| look.links.get(&step.link));
+        let was_there = links
+            .flat_map(|have| &have.routes)
+            .any(|other| other.dst == route.dst);
+        let good = !waits
+            || route.protocol != RouteProtocol::Bgp
+            || was_there
+            || provisioner.services.usable.contains(&route.dst);
+        self.require(Invariant::WithheldRoutesStayOut, good, || {
+            format!("{step} before its host answered")
+        });
     }
 
     /// Everything that watches is told again, as a liveness actor that was started anew does.
@@ -114,8 +152,14 @@ impl World {
         let run = self.provisioner(spec.id)?.services.multicast.as_ref();
         match (&spec.multicast, run) {
             (None, None) => None,
-            (Some(wanted), Some(run)) if run.spec == *wanted && run.announce == up && run.link == spec.link.name => None,
-            (wanted, run) => Some(format!("the multicast services are {run:?}, wanted {wanted:?} with announce {up}")),
+            (Some(wanted), Some(run))
+                if run.spec == *wanted && run.announce == up && run.link == spec.link.name =>
+            {
+                None
+            }
+            (wanted, run) => Some(format!(
+                "the multicast services are {run:?}, wanted {wanted:?} with announce {up}"
+            )),
         }
     }
 }

@@ -27,7 +27,13 @@ impl World {
         self.drop_session(tunnel);
         self.check_session_start(tunnel);
         let machine = Session::new(SessionConfig::new(spec.clone()));
-        let session = RunningSession { number, spec, machine: Some(machine), flow: None, news_at: self.now };
+        let session = RunningSession {
+            number,
+            spec,
+            machine: Some(machine),
+            flow: None,
+            news_at: self.now,
+        };
         if let Some(provisioner) = self.provisioner_mut(tunnel) {
             provisioner.session = Some(session);
         }
@@ -35,14 +41,20 @@ impl World {
     }
 
     pub(crate) fn stop_session(&mut self, tunnel: TunnelId, number: SessionNumber, cease: bool) {
-        if self.provisioner(tunnel).and_then(|one| one.session.as_ref()).is_some_and(|session| session.number == number) {
+        if self
+            .provisioner(tunnel)
+            .and_then(|one| one.session.as_ref())
+            .is_some_and(|session| session.number == number)
+        {
             self.tell_session(tunnel, bgp::Input::Stop { cease });
             self.drop_session(tunnel);
         }
     }
 
     pub(crate) fn drop_session(&mut self, tunnel: TunnelId) {
-        let session = self.provisioner_mut(tunnel).and_then(|provisioner| provisioner.session.take());
+        let session = self
+            .provisioner_mut(tunnel)
+            .and_then(|provisioner| provisioner.session.take());
         if let Some(flow) = session.and_then(|session| session.flow) {
             self.host_closes(flow);
         }
@@ -50,7 +62,9 @@ impl World {
 
     /// A session's actor fails and is started again, with the same number.
     pub(crate) fn fail_session(&mut self, tunnel: TunnelId) {
-        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else { return };
+        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else {
+            return;
+        };
         session.machine = None;
         let (number, flow) = (session.number, session.flow.take());
         if let Some(flow) = flow {
@@ -61,14 +75,19 @@ impl World {
             self.tell_provisioner(tunnel, Input::Session(number, update));
         }
         let wait = self.chance.millis(1, 500);
-        let ids = self.provisioner(tunnel).map(|provisioner| provisioner.id).zip(self.daemon.as_ref().map(|daemon| daemon.run));
+        let ids = self
+            .provisioner(tunnel)
+            .map(|provisioner| provisioner.id)
+            .zip(self.daemon.as_ref().map(|daemon| daemon.run));
         if let Some((id, run)) = ids {
             self.after(wait, Happening::SessionRestarts(run, tunnel, id));
         }
     }
 
     pub(crate) fn restart_session(&mut self, tunnel: TunnelId) {
-        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else { return };
+        let Some(session) = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()) else {
+            return;
+        };
         if session.machine.is_none() {
             session.machine = Some(Session::new(SessionConfig::new(session.spec.clone())));
             self.tell_session(tunnel, bgp::Input::Start);
@@ -77,10 +96,16 @@ impl World {
 
     pub(crate) fn tell_session(&mut self, tunnel: TunnelId, input: bgp::Input<'_>) {
         let now = self.now;
-        let Some(session) = self.daemon.as_mut().and_then(|daemon| daemon.provisioners.get_mut(&tunnel)?.session.as_mut()) else {
+        let Some(session) = self
+            .daemon
+            .as_mut()
+            .and_then(|daemon| daemon.provisioners.get_mut(&tunnel)?.session.as_mut())
+        else {
             return;
         };
-        let Some(machine) = &mut session.machine else { return };
+        let Some(machine) = &mut session.machine else {
+            return;
+        };
         let outputs = machine.handle(now, input, self.machine_chance.source());
         for output in outputs {
             if self.breach.is_some() || !self.carry_out_output(tunnel, output) {
@@ -94,12 +119,16 @@ impl World {
             Output::Connect(number) => self.connect(tunnel, number),
             Output::Send(bytes) => self.host_sends(tunnel, bytes),
             Output::Disconnect(_) => {
-                let flow = self.provisioner_mut(tunnel).and_then(|one| one.session.as_mut()?.flow.take());
+                let flow = self
+                    .provisioner_mut(tunnel)
+                    .and_then(|one| one.session.as_mut()?.flow.take());
                 if let Some(flow) = flow {
                     self.host_closes(flow);
                 }
             }
-            Output::Status(status, detail) => self.session_news(tunnel, SessionUpdate::Status(status, detail)),
+            Output::Status(status, detail) => {
+                self.session_news(tunnel, SessionUpdate::Status(status, detail))
+            }
             Output::Routes { announced, withdrawn } => {
                 self.check_announced(tunnel, &announced);
                 self.session_news(tunnel, SessionUpdate::Routes { announced, withdrawn });
@@ -114,12 +143,21 @@ impl World {
 
     fn session_news(&mut self, tunnel: TunnelId, update: SessionUpdate) {
         let (now, wait) = (self.now, self.chance.millis(0, 5));
-        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else { return };
-        let Some(provisioner) = self.provisioner_mut(tunnel) else { return };
+        let Some(run) = self.daemon.as_ref().map(|daemon| daemon.run) else {
+            return;
+        };
+        let Some(provisioner) = self.provisioner_mut(tunnel) else {
+            return;
+        };
         let id = provisioner.id;
-        let Some(session) = &mut provisioner.session else { return };
+        let Some(session) = &mut provisioner.session else {
+            return;
+        };
         session.news_at = session.news_at.max(now + wait);
         let (at, number) = (session.news_at, session.number);
-        self.queue.push(at, Happening::Provisioner(run, tunnel, id, Box::new(Input::Session(number, update))));
+        self.queue.push(
+            at,
+            Happening::Provisioner(run, tunnel, id, Box::new(Input::Session(number, update))),
+        );
     }
 }

@@ -9,8 +9,15 @@ pub(crate) fn short(tunnel: TunnelId) -> String {
 pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
     use lifecycle::Input;
     match input {
-        Input::Assign { spec, incarnation, generation } => {
-            format!("Assign({} {} incarnation {incarnation} generation {generation})", spec.kind, spec.link)
+        Input::Assign {
+            spec,
+            incarnation,
+            generation,
+        } => {
+            format!(
+                "Assign({} {} incarnation {incarnation} generation {generation})",
+                spec.kind, spec.link
+            )
         }
         Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
         Input::Applied(report) => match report.failure() {
@@ -50,7 +57,11 @@ pub(crate) fn of_provisioner(effect: &lifecycle::Effect) -> String {
 pub(crate) fn judged(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Accept(accepted) | Verdict::Rebase(accepted, _) => {
-            format!("slot {} with {} users in force", accepted.view.slot, accepted.view.users.len())
+            format!(
+                "slot {} with {} users in force",
+                accepted.view.slot,
+                accepted.view.users.len()
+            )
         }
         Verdict::Hold(reason) | Verdict::Confirm(reason) => format!("held, {reason}"),
     }
@@ -61,7 +72,10 @@ pub(crate) fn to_reconciler(input: &reconcile::Input) -> String {
     match input {
         Input::View(accepted) => format!("View(slot {})", accepted.view.slot),
         Input::Observed(Ok(observed)) => format!("Observed({:?})", observed.links.keys().collect::<Vec<_>>()),
-        Input::Tunnel(report) => format!("Tunnel({} {} {:?})", report.tunnel, report.phase, report.incarnation),
+        Input::Tunnel(report) => format!(
+            "Tunnel({} {} {:?})",
+            report.tunnel, report.phase, report.incarnation
+        ),
         Input::Switch(_)
         | Input::ClientIp(_)
         | Input::Owners(_)

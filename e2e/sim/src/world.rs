@@ -7,8 +7,8 @@ use std::{
 };
 
 use warren_state::{
-    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Position, Switch, TunnelId, View, invariant::Invariant, lifecycle,
-    model::Model, polling, reconcile, supervisor, table::Change,
+    Core, FaultClass, Incarnation, LinkName, Monotonic, ObservedTunnel, Position, Switch, TunnelId, View,
+    invariant::Invariant, lifecycle, model::Model, polling, reconcile, supervisor, table::Change,
 };
 
 use crate::{
@@ -150,7 +150,10 @@ impl World {
             script,
             step: 0,
             queue: Queue::new(),
-            disk: Disk { switch: Switch::Off, epoch: 0 },
+            disk: Disk {
+                switch: Switch::Off,
+                epoch: 0,
+            },
             kernel: host(),
             foreign: BTreeMap::new(),
             kernel_fault: None,
@@ -162,7 +165,9 @@ impl World {
             underlay_mtu: 1500,
             silent_hosts: BTreeSet::new(),
             ops: BTreeMap::new(),
-            peers: (0..USERS).map(|n| (peer_address(n), Peer::new(peer_address(n)))).collect(),
+            peers: (0..USERS)
+                .map(|n| (peer_address(n), Peer::new(peer_address(n))))
+                .collect(),
             flows: BTreeMap::new(),
             daemon: None,
             readers: Reader::all(),
@@ -217,7 +222,10 @@ impl World {
 
     pub(crate) fn fail(&mut self, what: &str, detail: String) {
         self.note(|| format!("BREACH {what}: {detail}"));
-        self.breach.get_or_insert(Breach { what: what.to_owned(), detail });
+        self.breach.get_or_insert(Breach {
+            what: what.to_owned(),
+            detail,
+        });
     }
 
     /// The next step of the script is due some time from now.
@@ -230,7 +238,13 @@ impl World {
     /// What a run that began then and ended well counts.
     pub(crate) fn stats(&self, begin: Monotonic) -> Stats {
         let (copies, gaps) = (self.readers_saw.copies, self.readers_saw.gaps);
-        Stats { runs: 1, transitions: self.transitions, seconds: self.now.since(begin).as_secs(), copies, gaps }
+        Stats {
+            runs: 1,
+            transitions: self.transitions,
+            seconds: self.now.since(begin).as_secs(),
+            copies,
+            gaps,
+        }
     }
 
     pub(crate) fn script_is_over(&self) -> bool {
@@ -242,7 +256,12 @@ impl World {
         while self.breach.is_none() && !done(self) {
             let timer = self.next_timer();
             let event_at = self.queue.next_at();
-            let next = timer.as_ref().map(|(at, _)| *at).into_iter().chain(event_at).min();
+            let next = timer
+                .as_ref()
+                .map(|(at, _)| *at)
+                .into_iter()
+                .chain(event_at)
+                .min();
             let Some(at) = next.filter(|at| *at <= end) else {
                 self.now = end.max(self.now);
                 return;
@@ -251,7 +270,9 @@ impl World {
             self.transitions += 1;
             self.watch_for_spinning(&timer);
             match timer {
-                Some((timer_at, timer)) if event_at.is_none_or(|event_at| timer_at < event_at) => self.ring(&timer),
+                Some((timer_at, timer)) if event_at.is_none_or(|event_at| timer_at < event_at) => {
+                    self.ring(&timer)
+                }
                 Some(_) | None => {
                     if let Some(happening) = self.queue.pop() {
                         self.happen(happening);
@@ -265,7 +286,11 @@ impl World {
 
     fn watch_for_spinning(&mut self, timer: &Option<(Monotonic, Timer)>) {
         let (at, count) = self.same_instant;
-        self.same_instant = if at == self.now { (at, count + 1) } else { (self.now, 0) };
+        self.same_instant = if at == self.now {
+            (at, count + 1)
+        } else {
+            (self.now, 0)
+        };
         if self.same_instant.1 > MOST_AT_ONCE {
             self.fail("a timer that does not move", format!("{timer:?}"));
         }
@@ -284,13 +309,33 @@ impl World {
             offer(peer.next_timer(), Timer::Peer(*address));
         }
         if let Some(daemon) = &self.daemon {
-            offer(daemon.polling.poll_timeout().map(|deadline| deadline.at), Timer::Poll);
-            offer(daemon.supervisor.poll_timeout().map(|deadline| deadline.at), Timer::Supervisor);
-            offer(daemon.reconciler.poll_timeout().map(|deadline| deadline.at), Timer::Reconciler);
+            offer(
+                daemon.polling.poll_timeout().map(|deadline| deadline.at),
+                Timer::Poll,
+            );
+            offer(
+                daemon.supervisor.poll_timeout().map(|deadline| deadline.at),
+                Timer::Supervisor,
+            );
+            offer(
+                daemon.reconciler.poll_timeout().map(|deadline| deadline.at),
+                Timer::Reconciler,
+            );
             for (tunnel, provisioner) in &daemon.provisioners {
-                offer(provisioner.machine.poll_timeout().map(|deadline| deadline.at), Timer::Lifecycle(*tunnel));
-                let session = provisioner.session.as_ref().and_then(|session| session.machine.as_ref());
-                offer(session.and_then(|machine| machine.poll_timeout()).map(|deadline| deadline.at), Timer::Session(*tunnel));
+                offer(
+                    provisioner.machine.poll_timeout().map(|deadline| deadline.at),
+                    Timer::Lifecycle(*tunnel),
+                );
+                let session = provisioner
+                    .session
+                    .as_ref()
+                    .and_then(|session| session.machine.as_ref());
+                offer(
+                    session
+                        .and_then(|machine| machine.poll_timeout())
+                        .map(|deadline| deadline.at),
+                    Timer::Session(*tunnel),
+                );
             }
         }
         first
@@ -304,7 +349,11 @@ impl World {
             Timer::Lifecycle(tunnel) => self.tell_provisioner(*tunnel, lifecycle::Input::Timeout),
             Timer::Session(tunnel) => self.tell_session(*tunnel, warren_protocols::bgp::Input::Timeout),
             Timer::Peer(address) => {
-                let acts = self.peers.get_mut(address).map(|peer| peer.run_timers(self.now)).unwrap_or_default();
+                let acts = self
+                    .peers
+                    .get_mut(address)
+                    .map(|peer| peer.run_timers(self.now))
+                    .unwrap_or_default();
                 self.carry_out_acts(acts);
             }
         }
@@ -321,7 +370,9 @@ impl World {
             Happening::Switched(of) if current(of) => self.switched(),
             Happening::AddressFound(of) if current(of) => self.address_found(),
             Happening::Poked(of) if current(of) => self.reconciler_reads(),
-            Happening::Reconciler(of, start, input) if current(of) && self.reconciler_start() == Some(start) => {
+            Happening::Reconciler(of, start, input)
+                if current(of) && self.reconciler_start() == Some(start) =>
+            {
                 self.tell_reconciler(*input)
             }
             Happening::ReconcilerRestarts(of) if current(of) => self.restart_reconciler(),
@@ -330,12 +381,18 @@ impl World {
             Happening::Observe(of, start) if current(of) => self.observe_all(start),
             Happening::Resolve(of, start, destinations) if current(of) => self.resolve(start, destinations),
             Happening::Measure(of, start, ways) if current(of) => self.measure(start, ways),
-            Happening::Deliver(of, tunnel, input) if current(of) => self.supervise(supervisor::Input::Deliver(tunnel, input)),
-            Happening::Provisioner(of, tunnel, id, input) if current(of) && self.is_provisioner(tunnel, id) => {
+            Happening::Deliver(of, tunnel, input) if current(of) => {
+                self.supervise(supervisor::Input::Deliver(tunnel, input))
+            }
+            Happening::Provisioner(of, tunnel, id, input)
+                if current(of) && self.is_provisioner(tunnel, id) =>
+            {
                 self.tell_provisioner(tunnel, *input);
             }
             Happening::ProvisionerEnded(of, tunnel, id) if current(of) => self.provisioner_ended(tunnel, id),
-            Happening::SessionRestarts(of, tunnel, id) if current(of) && self.is_provisioner(tunnel, id) => self.restart_session(tunnel),
+            Happening::SessionRestarts(of, tunnel, id) if current(of) && self.is_provisioner(tunnel, id) => {
+                self.restart_session(tunnel)
+            }
             Happening::Verdicts(of, tunnel, routes) if current(of) => self.tell_verdicts(tunnel, routes),
             Happening::Op(of, op) if current(of) => self.work(op),
             Happening::Connecting(flow) => self.connecting(flow),

@@ -14,7 +14,10 @@ fn a_thousand_seeds_keep_every_invariant_and_converge() {
     }
     assert_eq!(stats.runs, 1_000);
     assert!(stats.transitions > 500_000, "the worlds are too quiet: {stats:?}");
-    assert!(stats.copies > 100_000 && stats.gaps > 1_000, "the table's readers have too easy a life: {stats:?}");
+    assert!(
+        stats.copies > 100_000 && stats.gaps > 1_000,
+        "the table's readers have too easy a life: {stats:?}"
+    );
 }
 
 #[test]
@@ -22,7 +25,10 @@ fn the_same_seed_gives_the_same_trace_byte_for_byte() {
     for seed in 0..20 {
         let trace = run::trace_of(seed, STEPS);
         assert!(trace.lines().count() > STEPS, "seed {seed} has a trace");
-        assert!(trace == run::trace_of(seed, STEPS), "seed {seed} gives two traces");
+        assert!(
+            trace == run::trace_of(seed, STEPS),
+            "seed {seed} gives two traces"
+        );
     }
     assert_ne!(run::trace_of(1, STEPS), run::trace_of(2, STEPS));
 }

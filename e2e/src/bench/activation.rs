@@ -32,13 +32,30 @@ pub(super) fn pushed(stage: &Stage) -> Result<Vec<Row>> {
     let mut site = world.site()?;
     let (daemon, connection) = stage.connected(&mut site, Duration::from_secs(600))?;
     until("the daemon has subscribed", SOON, || {
-        Ok(Ask::holds(metric(&daemon, "warren_ledger_subscribed", "")? == 1.0, || daemon.log_tail()))
+        Ok(Ask::holds(
+            metric(&daemon, "warren_ledger_subscribed", "")? == 1.0,
+            || daemon.log_tail(),
+        ))
     })?;
     let samples = rounds(&mut site, &daemon, &connection, stage.runs)?;
-    let how = format!("{} runs, userspace dataplane, BIRD; seen through the API", samples.count());
+    let how = format!(
+        "{} runs, userspace dataplane, BIRD; seen through the API",
+        samples.count()
+    );
     Ok(vec![
-        Row::new("ledger change to tunnel active, pushed, p50", samples.percentile(50), "ms").at_most(PUSHED).note(how.clone()),
-        Row::new("ledger change to tunnel active, pushed, p99", samples.percentile(99), "ms").note(how),
+        Row::new(
+            "ledger change to tunnel active, pushed, p50",
+            samples.percentile(50),
+            "ms",
+        )
+        .at_most(PUSHED)
+        .note(how.clone()),
+        Row::new(
+            "ledger change to tunnel active, pushed, p99",
+            samples.percentile(99),
+            "ms",
+        )
+        .note(how),
     ])
 }
 
@@ -49,13 +66,30 @@ pub(super) fn polled(stage: &Stage) -> Result<Vec<Row>> {
     let nobody_listens = format!("ws://{}:9", site.network.rpc.server.ip());
     site.daemon_arguments = vec!["--ledger-ws-url".to_owned(), nobody_listens];
     let (daemon, connection) = stage.connected(&mut site, POLL_INTERVAL)?;
-    ensure!(metric(&daemon, "warren_ledger_subscribed", "")? == 0.0, "the daemon has a subscription");
+    ensure!(
+        metric(&daemon, "warren_ledger_subscribed", "")? == 0.0,
+        "the daemon has a subscription"
+    );
     let samples = rounds(&mut site, &daemon, &connection, stage.runs)?;
     let interval = POLL_INTERVAL.as_secs_f64() * 1_000.0;
-    let how = format!("{} runs at random times within a poll interval of {POLL_INTERVAL:?}, no websocket", samples.count());
+    let how = format!(
+        "{} runs at random times within a poll interval of {POLL_INTERVAL:?}, no websocket",
+        samples.count()
+    );
     Ok(vec![
-        Row::new("ledger change to tunnel active, polled, p50", samples.percentile(50), "ms").at_most(interval + PUSHED).note(how.clone()),
-        Row::new("ledger change to tunnel active, polled, p99", samples.percentile(99), "ms").note(how),
+        Row::new(
+            "ledger change to tunnel active, polled, p50",
+            samples.percentile(50),
+            "ms",
+        )
+        .at_most(interval + PUSHED)
+        .note(how.clone()),
+        Row::new(
+            "ledger change to tunnel active, polled, p99",
+            samples.percentile(99),
+            "ms",
+        )
+        .note(how),
     ])
 }
 
@@ -85,6 +119,8 @@ fn active(daemon: &Daemon, begun: Instant) -> Result<Duration> {
     super::stage::watch("the tunnel is active", begun, || {
         let status = daemon.json("/v3/status")?;
         let tunnels = status["tunnels"].as_array().into_iter().flatten();
-        Ok(tunnels.map(|tunnel| &tunnel["phase"]).any(|phase| phase.as_str() == Some("active")))
+        Ok(tunnels
+            .map(|tunnel| &tunnel["phase"])
+            .any(|phase| phase.as_str() == Some("active")))
     })
 }

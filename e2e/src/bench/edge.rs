@@ -52,11 +52,25 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     ensure!(found.len() == all, "{} rules of {all}", found.len());
     let (up, down) = (Samples::new(up), Samples::new(down));
     let how = |samples: &Samples| {
-        format!("from the change of the ledger, pushed; median of {}, longest {:.0} ms; looking included", samples.count(), samples.max())
+        format!(
+            "from the change of the ledger, pushed; median of {}, longest {:.0} ms; looking included",
+            samples.count(),
+            samples.max()
+        )
     };
     Ok(vec![
-        Row::new("edge filtering with 300 prefixes (600 rules), up", up.percentile(50), "ms").note(how(&up)),
-        Row::new("edge filtering with 300 prefixes (600 rules), down", down.percentile(50), "ms").note(how(&down)),
+        Row::new(
+            "edge filtering with 300 prefixes (600 rules), up",
+            up.percentile(50),
+            "ms",
+        )
+        .note(how(&up)),
+        Row::new(
+            "edge filtering with 300 prefixes (600 rules), down",
+            down.percentile(50),
+            "ms",
+        )
+        .note(how(&down)),
     ])
 }
 
@@ -68,11 +82,25 @@ fn count(client: &Namespace) -> Result<usize> {
 
 fn fill(site: &Site<'_>) -> Result<()> {
     let per_device = PREFIXES / DEVICES;
-    let prefix = |n: u16| Net::new(Ipv4Addr::from(u32::from(Ipv4Addr::new(45, 40, 0, 0)) + (u32::from(n) << 8)), 24);
-    let of = |device: u16| (0..per_device).map(|n| prefix(device * per_device + n)).collect::<Vec<_>>();
-    site.network.edit_device(site.device_key(), |device| device.dz_prefixes = of(0))?;
+    let prefix = |n: u16| {
+        Net::new(
+            Ipv4Addr::from(u32::from(Ipv4Addr::new(45, 40, 0, 0)) + (u32::from(n) << 8)),
+            24,
+        )
+    };
+    let of = |device: u16| {
+        (0..per_device)
+            .map(|n| prefix(device * per_device + n))
+            .collect::<Vec<_>>()
+    };
+    site.network
+        .edit_device(site.device_key(), |device| device.dz_prefixes = of(0))?;
     for n in 1..DEVICES {
-        let (pubkey, mut device) = site.network.new_device(u128::from(n) + 1, &format!("far-dz{n:03}"), super::stage::elsewhere(n.into()));
+        let (pubkey, mut device) = site.network.new_device(
+            u128::from(n) + 1,
+            &format!("far-dz{n:03}"),
+            super::stage::elsewhere(n.into()),
+        );
         device.dz_prefixes = of(n);
         site.network.put(pubkey, device)?;
     }
@@ -86,6 +114,11 @@ pub(super) fn processor_time(process: &Path) -> Result<f64> {
     let stat = fs::read_to_string(process.join("stat")).context("the process is gone")?;
     // The second field is the name in parentheses, which may hold spaces; utime and stime are fields 14 and 15.
     let (_, fields) = stat.rsplit_once(") ").context("a process without a name")?;
-    let ticks: Vec<f64> = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let ticks: Vec<f64> = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse().ok())
+        .collect();
     Ok(ticks.iter().sum::<f64>() / TICKS)
 }

@@ -42,19 +42,27 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let internet = world.internet.namespace();
     internet.ip(&format!("route replace blackhole {NETWORK}/16\n"))?;
     let silent = passes(&daemon, 0)?;
-    let how = |what: &str| format!("3 echoes each, from one socket; {what}; median and longest of {PASSES} passes");
+    let how =
+        |what: &str| format!("3 echoes each, from one socket; {what}; median and longest of {PASSES} passes");
     let time = |what: &str, samples: &Samples, how: String| {
-        let row = Row::new(format!("a pass over 300 devices, {what}, longest"), samples.max() / 1e3, "s").at_most(BUDGET);
+        let row = Row::new(
+            format!("a pass over 300 devices, {what}, longest"),
+            samples.max() / 1e3,
+            "s",
+        )
+        .at_most(BUDGET);
         row.note(format!("{how}; median {:.2} s", samples.percentile(50) / 1e3))
     };
     Ok(vec![
         time("all answer", &answered, how("the answers come at once")),
         time("none answers", &silent, how("every echo is waited for")),
-        Row::new("processor time of a pass over 300 devices", cost, "ms")
-            .note(format!("all that warrend does within {INTERVAL} s, while nobody asks it for anything; over {SPAN:?}")),
+        Row::new("processor time of a pass over 300 devices", cost, "ms").note(format!(
+            "all that warrend does within {INTERVAL} s, while nobody asks it for anything; over {SPAN:?}"
+        )),
         Row::new("resident memory with 300 devices", memory, "MiB").note("after those passes; no tunnel"),
-        Row::new("answers of the ledger with 300 devices", list / 1e3, "kB")
-            .note("all up to the end of the first pass: the list of devices once, and some reads for tunnels"),
+        Row::new("answers of the ledger with 300 devices", list / 1e3, "kB").note(
+            "all up to the end of the first pass: the list of devices once, and some reads for tunnels",
+        ),
     ])
 }
 
@@ -91,8 +99,12 @@ fn await_pass(daemon: &Daemon, after: u64, reachable: u16) -> Result<(u64, f64)>
         thread::sleep(Duration::from_millis(50));
         let said = daemon.json("/v3/latency")?;
         let pass = &said["last_pass"];
-        let is_it = pass["number"].as_u64() > Some(after) && pass["reachable"] == reachable && pass["targets"] == TARGETS;
-        found = is_it.then(|| pass["number"].as_u64().zip(pass["took_seconds"].as_f64())).flatten();
+        let is_it = pass["number"].as_u64() > Some(after)
+            && pass["reachable"] == reachable
+            && pass["targets"] == TARGETS;
+        found = is_it
+            .then(|| pass["number"].as_u64().zip(pass["took_seconds"].as_f64()))
+            .flatten();
         Ok(found.is_some())
     })?;
     found.context("no pass")
@@ -104,12 +116,20 @@ fn fill(site: &mut Site<'_>) -> Result<()> {
     namespace.ip(&format!("route add local {NETWORK}/16 dev lo\n"))?;
     let internet = site.world().internet.namespace();
     let cables = internet.ip_output(&["-o", "-4", "addr", "show", "to", &format!("{address}/29")])?;
-    let cable = cables.split_whitespace().nth(1).context("the device has no cable")?.to_owned();
+    let cable = cables
+        .split_whitespace()
+        .nth(1)
+        .context("the device has no cable")?
+        .to_owned();
     // The internet's own rules hide its hosts from itself: the kernel cannot look the next hop up.
-    internet.ip(&format!("route add {NETWORK}/16 via {address} dev {cable} onlink\n"))?;
+    internet.ip(&format!(
+        "route add {NETWORK}/16 via {address} dev {cable} onlink\n"
+    ))?;
     for n in 1..=TARGETS {
         let own = Ipv4Addr::from(u32::from(NETWORK) + u32::from(n));
-        let (pubkey, device) = site.network.new_device(u128::from(n) + 1, &format!("far-dz{n:03}"), own);
+        let (pubkey, device) = site
+            .network
+            .new_device(u128::from(n) + 1, &format!("far-dz{n:03}"), own);
         site.network.put(pubkey, device)?;
     }
     // The device that routes for all others is none of them: it would answer when they do not.

@@ -14,7 +14,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use ipnet::Ipv4Net;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt::Ipv4PacketInfo};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
+    sockopt::Ipv4PacketInfo,
+};
 use warren_e2e::{netns::Namespace, observe::bgp_routes};
 use warren_ledger::accounts::UserType;
 
@@ -44,9 +47,13 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let device = Arc::clone(&site.device().namespace);
     device.ip(&format!("route add local {base}/16 dev lo\n"))?;
     let answers = Answers::start(&device)?;
-    site.device().speaker.announce(hosts.map(Ipv4Net::from).collect())?;
+    site.device()
+        .speaker
+        .announce(hosts.map(Ipv4Net::from).collect())?;
     let client = Arc::clone(&site.client().namespace);
-    watch("the routes are in the kernel", Instant::now(), || Ok(bgp_routes(&client)?.len() == SESSIONS as usize))?;
+    watch("the routes are in the kernel", Instant::now(), || {
+        Ok(bgp_routes(&client)?.len() == SESSIONS as usize)
+    })?;
     rest("for the sessions to come up and settle", Duration::from_secs(15));
     let host = process(daemon.pid()?)?;
     let (time, packets) = (processor_time(&host)?, answers.up());
@@ -54,12 +61,19 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
     let (time, packets) = (processor_time(&host)? - time, answers.up() - packets);
     #[allow(clippy::cast_precision_loss)]
     let rate = packets as f64 / SPAN.as_secs_f64();
-    ensure!(rate > f64::from(SESSIONS) * 0.8, "{rate:.0} packets a second of sessions that are up, from {SESSIONS} sessions");
+    ensure!(
+        rate > f64::from(SESSIONS) * 0.8,
+        "{rate:.0} packets a second of sessions that are up, from {SESSIONS} sessions"
+    );
     let percent = time / SPAN.as_secs_f64() * 100.0;
     let how = format!(
         "passive mode; processor time of warrend (the forwarder's is not in it) over {SPAN:?}; {rate:.0} packets a second each way"
     );
-    Ok(vec![Row::new("2,000 liveness sessions", percent, "% of a processor").at_most(BUDGET).note(how)])
+    Ok(vec![
+        Row::new("2,000 liveness sessions", percent, "% of a processor")
+            .at_most(BUDGET)
+            .note(how),
+    ])
 }
 
 /// Answers for every host: what it hears makes it go up.
@@ -70,10 +84,15 @@ struct Answers {
 
 impl Answers {
     fn start(namespace: &Namespace) -> Result<Self> {
-        let socket = namespace.enter(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("cannot answer for the hosts"))?;
+        let socket = namespace.enter(|| {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, PORT)).context("cannot answer for the hosts")
+        })?;
         setsockopt(&socket, Ipv4PacketInfo, &true)?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let answers = Self { stop: Arc::default(), up: Arc::default() };
+        let answers = Self {
+            stop: Arc::default(),
+            up: Arc::default(),
+        };
         let (stop, up) = (Arc::clone(&answers.stop), Arc::clone(&answers.up));
         thread::Builder::new().name("answers".into()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
@@ -104,11 +123,24 @@ fn answer(socket: &UdpSocket) -> Result<bool> {
     let mut space = nix::cmsg_space!(nix::libc::in_pktinfo);
     let (length, from, to) = {
         let mut slices = [IoSliceMut::new(&mut packet)];
-        let message = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::empty())?;
-        let information = message
-            .cmsgs()?
-            .find_map(|control| if let ControlMessageOwned::Ipv4PacketInfo(information) = control { Some(information) } else { None });
-        (message.bytes, message.address.context("no sender")?, information.context("no destination")?)
+        let message = recvmsg::<SockaddrIn>(
+            socket.as_raw_fd(),
+            &mut slices,
+            Some(&mut space),
+            MsgFlags::empty(),
+        )?;
+        let information = message.cmsgs()?.find_map(|control| {
+            if let ControlMessageOwned::Ipv4PacketInfo(information) = control {
+                Some(information)
+            } else {
+                None
+            }
+        });
+        (
+            message.bytes,
+            message.address.context("no sender")?,
+            information.context("no destination")?,
+        )
     };
     ensure!(length == 40, "a packet of {length} bytes");
     let state = packet[1] >> 6;
@@ -119,7 +151,11 @@ fn answer(socket: &UdpSocket) -> Result<bool> {
     reply[1] = if state >= 2 { UP << 6 } else { 2 << 6 };
     reply[4..8].copy_from_slice(&destination.octets());
     reply[8..12].copy_from_slice(&theirs);
-    let source = nix::libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: to.ipi_addr, ipi_addr: nix::libc::in_addr { s_addr: 0 } };
+    let source = nix::libc::in_pktinfo {
+        ipi_ifindex: 0,
+        ipi_spec_dst: to.ipi_addr,
+        ipi_addr: nix::libc::in_addr { s_addr: 0 },
+    };
     let sender = SocketAddrV4::new(from.ip(), from.port());
     sendmsg(
         socket.as_raw_fd(),

@@ -113,7 +113,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let (rows, failed) = if arguments.figure == Figure::All {
         all(&arguments)
     } else {
-        (measure(arguments.figure, &stage).with_context(|| arguments.figure.name())?, Vec::new())
+        (
+            measure(arguments.figure, &stage).with_context(|| arguments.figure.name())?,
+            Vec::new(),
+        )
     };
     match arguments.format {
         Format::Table => print(&report::table(&rows)),
@@ -124,7 +127,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             }
         }
     }
-    if failed.is_empty() { Ok(ExitCode::SUCCESS) } else { bail!("could not be measured: {}", failed.join(", ")) }
+    if failed.is_empty() {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        bail!("could not be measured: {}", failed.join(", "))
+    }
 }
 
 fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
@@ -151,13 +158,22 @@ fn measure(figure: Figure, stage: &Stage) -> Result<Vec<Row>> {
         Figure::Latency => latency::measure(stage),
     }?;
     let command = format!("warren-bench {}", figure.name());
-    Ok(rows.into_iter().map(|row| Row { command: command.clone(), ..row }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Row {
+            command: command.clone(),
+            ..row
+        })
+        .collect())
 }
 
 /// Each figure in a process of its own: worlds cannot follow each other in one.
 fn all(arguments: &Arguments) -> (Vec<Row>, Vec<String>) {
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
-    for &figure in Figure::value_variants().iter().filter(|figure| **figure != Figure::All) {
+    for &figure in Figure::value_variants()
+        .iter()
+        .filter(|figure| **figure != Figure::All)
+    {
         note(&format!("{} (load {})", figure.name(), report::load()));
         match apart(figure, arguments) {
             Ok(measured) => rows.extend(measured),
@@ -172,20 +188,33 @@ fn all(arguments: &Arguments) -> (Vec<Row>, Vec<String>) {
 
 fn apart(figure: Figure, arguments: &Arguments) -> Result<Vec<Row>> {
     let mut command = Command::new(env::current_exe().context("cannot find this program's own file")?);
-    command.arg(figure.name()).args(["--format", "json", "--runs", &arguments.runs.to_string()]);
+    command
+        .arg(figure.name())
+        .args(["--format", "json", "--runs", &arguments.runs.to_string()]);
     if let Some(release) = &arguments.release {
         command.arg("--release").arg(release);
     }
-    let output = command.dies_with_us().stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run this program again")?;
+    let output = command
+        .dies_with_us()
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot run this program again")?;
     if !output.status.success() {
         bail!("it ended with {}", output.status);
     }
     let lines = String::from_utf8_lossy(&output.stdout);
-    lines.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
+    lines
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| Ok(serde_json::from_str(line)?))
+        .collect()
 }
 
 impl Figure {
     fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
     }
 }

@@ -31,19 +31,35 @@ pub(super) enum Budget {
 
 impl Row {
     pub(super) fn new(what: impl Into<String>, value: f64, unit: &str) -> Self {
-        Self { what: what.into(), value, unit: unit.to_owned(), budget: None, note: String::new(), command: String::new() }
+        Self {
+            what: what.into(),
+            value,
+            unit: unit.to_owned(),
+            budget: None,
+            note: String::new(),
+            command: String::new(),
+        }
     }
 
     pub(super) fn at_most(self, limit: f64) -> Self {
-        Self { budget: Some(Budget::AtMost(limit)), ..self }
+        Self {
+            budget: Some(Budget::AtMost(limit)),
+            ..self
+        }
     }
 
     pub(super) fn at_least(self, limit: f64) -> Self {
-        Self { budget: Some(Budget::AtLeast(limit)), ..self }
+        Self {
+            budget: Some(Budget::AtLeast(limit)),
+            ..self
+        }
     }
 
     pub(super) fn note(self, note: impl Into<String>) -> Self {
-        Self { note: note.into(), ..self }
+        Self {
+            note: note.into(),
+            ..self
+        }
     }
 
     fn verdict(&self) -> &'static str {
@@ -62,7 +78,14 @@ impl Row {
             Some(Budget::AtLeast(limit)) => format!(">= {} {}", number(limit), self.unit),
         };
         let measured = format!("{} {}", number(self.value), self.unit);
-        [self.what.clone(), measured, budget, self.verdict().to_owned(), self.command.clone(), self.note.clone()]
+        [
+            self.what.clone(),
+            measured,
+            budget,
+            self.verdict().to_owned(),
+            self.command.clone(),
+            self.note.clone(),
+        ]
     }
 }
 
@@ -70,11 +93,22 @@ const HEAD: [&str; 6] = ["what", "measured", "budget", "", "command", "how"];
 
 /// Lines for a terminal.
 pub(super) fn table(rows: &[Row]) -> String {
-    let lines: Vec<[String; 6]> = std::iter::once(HEAD.map(str::to_owned)).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let lines: Vec<[String; 6]> = std::iter::once(HEAD.map(str::to_owned))
+        .chain(rows.iter().map(Row::cells))
+        .collect();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|cells| cells[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
     let line = |cells: &[String; 6]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let body: Vec<String> = lines.iter().map(line).collect();
@@ -84,20 +118,34 @@ pub(super) fn table(rows: &[Row]) -> String {
 /// The same for a page.
 pub(super) fn markdown(rows: &[Row]) -> String {
     let line = |cells: &[String; 6]| format!("| {} |", cells.join(" | "));
-    let head = [line(&HEAD.map(str::to_owned)), format!("|{}", "---|".repeat(HEAD.len()))];
+    let head = [
+        line(&HEAD.map(str::to_owned)),
+        format!("|{}", "---|".repeat(HEAD.len())),
+    ];
     let body = rows.iter().map(|row| line(&row.cells()));
-    format!("{}\n\n{}", machine(), head.into_iter().chain(body).collect::<Vec<_>>().join("\n"))
+    format!(
+        "{}\n\n{}",
+        machine(),
+        head.into_iter().chain(body).collect::<Vec<_>>().join("\n")
+    )
 }
 
 /// How busy the machine is: the load average of the last minute.
 pub(super) fn load() -> String {
-    read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned()
+    read("/proc/loadavg")
+        .split(' ')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let information = read("/proc/cpuinfo");
-    let model = information.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let model = information
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or_default();
     let kernel = read("/proc/sys/kernel/osrelease");
     format!(
         "{}; {processors} processors ({}), Linux {}, load {} at the end",
@@ -147,11 +195,17 @@ mod tests {
     #[test]
     fn a_row_survives_the_way_from_one_process_to_another() {
         let row = Row::new("size", 21.5, "kB").at_most(20.0).note("why");
-        assert_eq!(serde_json::from_str::<Row>(&serde_json::to_string(&row).unwrap()).unwrap(), row);
+        assert_eq!(
+            serde_json::from_str::<Row>(&serde_json::to_string(&row).unwrap()).unwrap(),
+            row
+        );
     }
 
     #[test]
     fn numbers_have_the_digits_that_count() {
-        assert_eq!([0.1234, 1.0, 12.345, 123.45].map(number), ["0.12", "1", "12.3", "123"]);
+        assert_eq!(
+            [0.1234, 1.0, 12.345, 123.45].map(number),
+            ["0.12", "1", "12.3", "123"]
+        );
     }
 }

@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn percentiles_are_those_of_the_nearest_rank() {
         let samples = Samples::new((1..=50).rev().map(Duration::from_millis).collect());
-        assert_eq!([50, 99, 100].map(|percent| samples.percentile(percent)), [25.0, 50.0, 50.0]);
+        assert_eq!(
+            [50, 99, 100].map(|percent| samples.percentile(percent)),
+            [25.0, 50.0, 50.0]
+        );
         assert_eq!(samples.max(), 50.0);
         assert_eq!(Samples::new(Vec::new()).percentile(50), 0.0);
     }

@@ -37,14 +37,23 @@ impl Stage {
     pub(super) fn new(release: Option<PathBuf>, runs: u32) -> Result<Self> {
         let own = env::current_exe().context("cannot find this program's own file")?;
         let beside = || own.parent()?.parent().map(|target| target.join("release"));
-        let release = release.or_else(beside).context("where are the release builds? (--release)")?;
-        Ok(Self { release, runs: runs.max(1) })
+        let release = release
+            .or_else(beside)
+            .context("where are the release builds? (--release)")?;
+        Ok(Self {
+            release,
+            runs: runs.max(1),
+        })
     }
 
     /// A release build of one of the project's programs.
     pub(super) fn program(&self, name: &str) -> Result<PathBuf> {
         let path = self.release.join(name);
-        if path.is_file() { Ok(path.canonicalize()?) } else { bail!("{} is not built (scripts/bench builds it)", path.display()) }
+        if path.is_file() {
+            Ok(path.canonicalize()?)
+        } else {
+            bail!("{} is not built (scripts/bench builds it)", path.display())
+        }
     }
 
     /// A ledger and an internet. Must come before the process has threads.
@@ -56,7 +65,10 @@ impl Stage {
 
     /// Starts the daemon of the site's client host and enables it.
     pub(super) fn daemon(&self, site: &Site<'_>, change: impl FnOnce(&mut DaemonConfig)) -> Result<Daemon> {
-        let mut config = DaemonConfig { warrend: self.program("warrend")?, ..site.daemon_config() };
+        let mut config = DaemonConfig {
+            warrend: self.program("warrend")?,
+            ..site.daemon_config()
+        };
         change(&mut config);
         let daemon = site.start_daemon_with(config)?;
         daemon.post("/enable")?;
@@ -64,7 +76,11 @@ impl Stage {
     }
 
     /// A daemon with an active tunnel.
-    pub(super) fn connected(&self, site: &mut Site<'_>, poll_interval: Duration) -> Result<(Daemon, Connection)> {
+    pub(super) fn connected(
+        &self,
+        site: &mut Site<'_>,
+        poll_interval: Duration,
+    ) -> Result<(Daemon, Connection)> {
         let connection = site.connect(1, UserType::IBRL)?;
         let daemon = self.daemon(site, |config| config.poll_interval = poll_interval)?;
         await_session_up(&daemon, SOON)?;
@@ -86,29 +102,51 @@ impl Drop for Mortal {
 /// The sum of a metric's series; those with this text among their labels only.
 pub(super) fn metric(daemon: &Daemon, name: &str, label: &str) -> Result<f64> {
     let page = daemon.get("/metrics")?.text();
-    let series =
-        page.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label));
-    let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
-    if values.is_empty() { bail!("there is no metric {name}") } else { Ok(values.iter().sum()) }
+    let series = page.lines().filter(|line| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['{', ' ']))
+            && line.contains(label)
+    });
+    let values: Vec<f64> = series
+        .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+        .collect();
+    if values.is_empty() {
+        bail!("there is no metric {name}")
+    } else {
+        Ok(values.iter().sum())
+    }
 }
 
 /// Where the kernel tells about a process of ours; `/proc` may be that of an outer process namespace.
 pub(super) fn process(pid: u32) -> Result<PathBuf> {
-    let namespace = |entry: &Path| fs::metadata(entry.join("ns/pid")).ok().map(|metadata| metadata.ino());
+    let namespace = |entry: &Path| {
+        fs::metadata(entry.join("ns/pid"))
+            .ok()
+            .map(|metadata| metadata.ino())
+    };
     let ours = namespace(Path::new("/proc/self"));
     let is_it = |entry: &PathBuf| {
         let status = fs::read_to_string(entry.join("status")).unwrap_or_default();
-        let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+        let ids = status
+            .lines()
+            .find_map(|line| line.strip_prefix("NSpid:"))
+            .unwrap_or_default();
         ids.split_whitespace().next_back() == Some(&pid.to_string()) && namespace(entry) == ours
     };
-    let found = fs::read_dir("/proc")?.filter_map(Result::ok).map(|entry| entry.path()).find(is_it);
+    let found = fs::read_dir("/proc")?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(is_it);
     found.with_context(|| format!("there is no process {pid}"))
 }
 
 /// A process's resident memory in MiB; the path is that of [`process`].
 pub(super) fn resident(process: &Path) -> Result<f64> {
     let status = fs::read_to_string(process.join("status")).context("the process is gone")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel does not tell VmRSS")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("the kernel does not tell VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes / 1_024.0)
 }

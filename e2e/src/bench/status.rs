@@ -46,14 +46,18 @@ pub(super) fn with_routes(stage: &Stage) -> Result<Vec<Row>> {
         let begun = Instant::now();
         while begun.elapsed() < SPAN {
             let prefix = format!("21.0.{}.0/24", changes % 200);
-            client.ip(&format!("route add {prefix} dev {LINK}\nroute del {prefix} dev {LINK}\n"))?;
+            client.ip(&format!(
+                "route add {prefix} dev {LINK}\nroute del {prefix} dev {LINK}\n"
+            ))?;
             changes += 1;
             thread::sleep(APART);
         }
         Ok(())
     })?;
-    let how =
-        format!("{} requests to /v2/status while {changes} other routes came and went beside {ROUTES}, and resyncs ran", samples.count());
+    let how = format!(
+        "{} requests to /v2/status while {changes} other routes came and went beside {ROUTES}, and resyncs ran",
+        samples.count()
+    );
     Ok(rows("10,000 routes", &samples, &how))
 }
 
@@ -71,8 +75,10 @@ pub(super) fn with_tunnels(stage: &Stage) -> Result<Vec<Row>> {
         gateway.ask("POST", "/disable")?;
         gateway.provisioned(0).map(drop)
     })?;
-    let how =
-        format!("{} requests to /v2/status while {TUNNELS} tunnels of the simulated dataplane came up, stayed and went", samples.count());
+    let how = format!(
+        "{} requests to /v2/status while {TUNNELS} tunnels of the simulated dataplane came up, stayed and went",
+        samples.count()
+    );
     Ok(rows("1,000 tunnels", &samples, &how))
 }
 
@@ -87,19 +93,52 @@ impl Gateway {
         let directory = site.world().directory();
         let socket = directory.join("gateway.sock");
         let mut command = site.client().namespace.command(stage.program("warrend")?);
-        command.args(["--role", "gateway", "--device", &site.device_key().to_string(), "--dataplane", "simulated", "--env", "localnet"]);
-        command.args(["--program-id", &site.network.program_id.to_string(), "--ledger-url", &site.network.rpc.url()]);
-        command.arg("--state-dir").arg(directory.join("gateway")).arg("--sock-file").arg(&socket).args(["--log-level", "warn"]);
+        command.args([
+            "--role",
+            "gateway",
+            "--device",
+            &site.device_key().to_string(),
+            "--dataplane",
+            "simulated",
+            "--env",
+            "localnet",
+        ]);
+        command.args([
+            "--program-id",
+            &site.network.program_id.to_string(),
+            "--ledger-url",
+            &site.network.rpc.url(),
+        ]);
+        command
+            .arg("--state-dir")
+            .arg(directory.join("gateway"))
+            .arg("--sock-file")
+            .arg(&socket)
+            .args(["--log-level", "warn"]);
         let log = fs::File::create(directory.join("gateway.log"))?;
-        command.env_remove("DZ_LEDGER_RPC_URL").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let gateway = Self { _process: Mortal(command.spawn().context("cannot run warrend")?), socket };
-        watch("the gateway is ready", Instant::now(), || Ok(gateway.ask("GET", "/readyz").is_ok()))?;
+        command
+            .env_remove("DZ_LEDGER_RPC_URL")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let gateway = Self {
+            _process: Mortal(command.spawn().context("cannot run warrend")?),
+            socket,
+        };
+        watch("the gateway is ready", Instant::now(), || {
+            Ok(gateway.ask("GET", "/readyz").is_ok())
+        })?;
         Ok(gateway)
     }
 
     fn ask(&self, method: &str, path: &str) -> Result<Value> {
         let answer = http::unix(&self.socket, method, path, "", Duration::from_secs(10))?;
-        ensure!(answer.status == 200, "{method} {path}: {} {}", answer.status, answer.text());
+        ensure!(
+            answer.status == 200,
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.text()
+        );
         answer.json()
     }
 
@@ -108,16 +147,35 @@ impl Gateway {
         watch("the tunnels are provisioned", Instant::now(), || {
             // Its answer is large: it is asked for only now and then.
             thread::sleep(Duration::from_millis(100));
-            Ok(self.ask("GET", "/v2/status")?["services"].as_array().map(Vec::len) == Some(usize::from(tunnels)))
+            Ok(self.ask("GET", "/v2/status")?["services"]
+                .as_array()
+                .map(Vec::len)
+                == Some(usize::from(tunnels)))
         })
     }
 }
 
 fn rows(what: &str, samples: &Samples, how: &str) -> Vec<Row> {
     vec![
-        Row::new(format!("status request during resyncs, {what}, p99"), samples.percentile(99), "ms").at_most(BUDGET).note(how),
-        Row::new(format!("status request during resyncs, {what}, p50"), samples.percentile(50), "ms").note(how),
-        Row::new(format!("status request during resyncs, {what}, longest"), samples.max(), "ms").note(how),
+        Row::new(
+            format!("status request during resyncs, {what}, p99"),
+            samples.percentile(99),
+            "ms",
+        )
+        .at_most(BUDGET)
+        .note(how),
+        Row::new(
+            format!("status request during resyncs, {what}, p50"),
+            samples.percentile(50),
+            "ms",
+        )
+        .note(how),
+        Row::new(
+            format!("status request during resyncs, {what}, longest"),
+            samples.max(),
+            "ms",
+        )
+        .note(how),
     ]
 }
 
@@ -140,7 +198,10 @@ fn hammered(socket: &Path, work: impl FnOnce() -> Result<()>) -> Result<Samples>
         let asking = scope.spawn(ask);
         let worked = work();
         done.store(true, Ordering::Relaxed);
-        let spans = asking.join().map_err(|_| anyhow!("the thread that asks panicked"))?.context("a status request failed")?;
+        let spans = asking
+            .join()
+            .map_err(|_| anyhow!("the thread that asks panicked"))?
+            .context("a status request failed")?;
         worked.map(|()| Samples::new(spans))
     })
 }
@@ -150,9 +211,14 @@ fn fill(site: &Site<'_>) -> Result<()> {
     let begun = Instant::now();
     for n in 1..=TUNNELS {
         let client_ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(30, 0, 0, 0)) + u32::from(n));
-        let (pubkey, user) = site.network.new_user(n, UserType::IBRL, site.device_key(), client_ip, client_ip);
+        let (pubkey, user) =
+            site.network
+                .new_user(n, UserType::IBRL, site.device_key(), client_ip, client_ip);
         site.network.put(pubkey, user)?;
     }
-    note(&format!("{TUNNELS} users are on the ledger after {:.1?}", begun.elapsed()));
+    note(&format!(
+        "{TUNNELS} users are on the ledger after {:.1?}",
+        begun.elapsed()
+    ));
     Ok(())
 }

@@ -12,7 +12,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use warren_e2e::{daemon::Daemon, netns::Namespace, network::DEVICE_ASN, observe::await_session_up, site::Site};
+use warren_e2e::{
+    daemon::Daemon, netns::Namespace, network::DEVICE_ASN, observe::await_session_up, site::Site,
+};
 use warren_ledger::accounts::UserType;
 
 use super::{
@@ -32,7 +34,10 @@ const MANY_BUDGET: f64 = 1_000.0;
 const VERY_MANY_BUDGET: f64 = 12_000.0;
 /// From SIGTERM in the middle of it to the daemon's end, in milliseconds.
 const STOP_BUDGET: f64 = 2_000.0;
-const WITHOUT_LIVENESS: [&str; 2] = ["--route-liveness-enable-passive=false", "--route-liveness-enable-active=false"];
+const WITHOUT_LIVENESS: [&str; 2] = [
+    "--route-liveness-enable-passive=false",
+    "--route-liveness-enable-active=false",
+];
 
 /// From the first byte of the first UPDATE until the kernel has the last route, or none any more.
 pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
@@ -49,7 +54,12 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
         daemon.terminate()?;
     }
     let mut daemon = start(stage, &site, &["--bgp-max-prefixes=200000"])?;
-    rows.extend(rounds(&daemon, &peer, "100,000 UPDATEs of one prefix each, liveness on", (VERY_MANY, 1, VERY_MANY_BUDGET))?);
+    rows.extend(rounds(
+        &daemon,
+        &peer,
+        "100,000 UPDATEs of one prefix each, liveness on",
+        (VERY_MANY, 1, VERY_MANY_BUDGET),
+    )?);
     rows.push(stop_in_the_middle(&mut daemon, &peer)?);
     Ok(rows)
 }
@@ -57,22 +67,33 @@ pub(super) fn measure(stage: &Stage) -> Result<Vec<Row>> {
 fn start(stage: &Stage, site: &Site<'_>, more: &[&str]) -> Result<Daemon> {
     let daemon = stage.daemon(site, |config| {
         config.poll_interval = Duration::from_secs(600);
-        config.more.extend(more.iter().map(|argument| (*argument).to_owned()));
+        config
+            .more
+            .extend(more.iter().map(|argument| (*argument).to_owned()));
     })?;
     await_session_up(&daemon, SOON)?;
     Ok(daemon)
 }
 
-fn rounds(daemon: &Daemon, peer: &Peer, what: &str, (count, rounds, budget): (u32, usize, f64)) -> Result<[Row; 2]> {
+fn rounds(
+    daemon: &Daemon,
+    peer: &Peer,
+    what: &str,
+    (count, rounds, budget): (u32, usize, f64),
+) -> Result<[Row; 2]> {
     let host = process(daemon.pid()?)?;
     let few = prefixes(&host)?;
     let busy = processor_time(&host)?;
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let begun = peer.announce(count)?;
-        up.push(watch("the routes come into the kernel", begun, || Ok(prefixes(&host)? >= few + count as usize))?);
+        up.push(watch("the routes come into the kernel", begun, || {
+            Ok(prefixes(&host)? >= few + count as usize)
+        })?);
         let begun = peer.withdraw(count)?;
-        down.push(watch("the routes leave the kernel", begun, || Ok(prefixes(&host)? <= few))?);
+        down.push(watch("the routes leave the kernel", begun, || {
+            Ok(prefixes(&host)? <= few)
+        })?);
     }
     let busy = (processor_time(&host)? - busy) / f64::from(u32::try_from(rounds)?);
     let log = daemon.log_lines_at(&["WARN", "ERROR"]);
@@ -84,7 +105,9 @@ fn rounds(daemon: &Daemon, peer: &Peer, what: &str, (count, rounds, budget): (u3
             samples.count(),
             samples.max()
         );
-        Row::new(what, samples.percentile(50), "ms").at_most(budget).note(how)
+        Row::new(what, samples.percentile(50), "ms")
+            .at_most(budget)
+            .note(how)
     };
     Ok([row(what.to_owned(), up), row(format!("{what}: withdrawn"), down)])
 }
@@ -97,7 +120,9 @@ fn stop_in_the_middle(daemon: &mut Daemon, peer: &Peer) -> Result<Row> {
     let begun = Instant::now();
     daemon.terminate()?;
     let took = begun.elapsed().as_secs_f64() * 1_000.0;
-    Ok(Row::new("SIGTERM in the middle of 100,000 UPDATEs", took, "ms").at_most(STOP_BUDGET).note("until the daemon has ended"))
+    Ok(Row::new("SIGTERM in the middle of 100,000 UPDATEs", took, "ms")
+        .at_most(STOP_BUDGET)
+        .note("until the daemon has ended"))
 }
 
 /// The device's end of the session, without a table: it sends what it is told to.
@@ -109,9 +134,14 @@ struct Peer {
 
 impl Peer {
     fn start(namespace: &Namespace, address: Ipv4Addr) -> Result<Self> {
-        let listener = namespace.enter(|| TcpListener::bind((address, 179)).context("cannot listen as the device's BGP"))?;
+        let listener = namespace
+            .enter(|| TcpListener::bind((address, 179)).context("cannot listen as the device's BGP"))?;
         listener.set_nonblocking(true)?;
-        let peer = Self { address, connection: Arc::default(), stop: Arc::default() };
+        let peer = Self {
+            address,
+            connection: Arc::default(),
+            stop: Arc::default(),
+        };
         let (connection, stop) = (Arc::clone(&peer.connection), Arc::clone(&peer.stop));
         thread::Builder::new().name("peer".into()).spawn(move || {
             while !stop.load(Ordering::Relaxed) {
@@ -135,10 +165,15 @@ impl Peer {
     /// Writes in the background; gives the time before the first byte.
     fn send(&self, messages: impl Iterator<Item = Vec<u8>>) -> Result<Instant> {
         let bytes: Vec<u8> = messages.flatten().collect();
-        let held = self.connection.lock().map_err(|_| anyhow::anyhow!("the peer's thread panicked"))?;
+        let held = self
+            .connection
+            .lock()
+            .map_err(|_| anyhow::anyhow!("the peer's thread panicked"))?;
         let mut stream = held.as_ref().context("no session")?.try_clone()?;
         let begun = Instant::now();
-        thread::Builder::new().name("updates".into()).spawn(move || stream.write_all(&bytes))?;
+        thread::Builder::new()
+            .name("updates".into())
+            .spawn(move || stream.write_all(&bytes))?;
         Ok(begun)
     }
 }
@@ -160,7 +195,9 @@ fn greet(mut stream: TcpStream, address: Ipv4Addr, connection: &Mutex<Option<Tcp
         let _gone = before.shutdown(Shutdown::Both);
     }
     let mut forgotten = [0; 4_096];
-    thread::Builder::new().name("reader".into()).spawn(move || while reader.read(&mut forgotten).is_ok_and(|length| length > 0) {})?;
+    thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || while reader.read(&mut forgotten).is_ok_and(|length| length > 0) {})?;
     Ok(())
 }
 
@@ -194,6 +231,12 @@ fn withdrawal(n: u32) -> Vec<u8> {
 
 /// ORIGIN, AS_PATH and NEXT_HOP, and one prefix.
 fn announcement(n: u32, next_hop: Ipv4Addr) -> Vec<u8> {
-    let path = [&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1][..], &DEVICE_ASN.to_be_bytes(), &[0x40, 3, 4], &next_hop.octets()].concat();
+    let path = [
+        &[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1][..],
+        &DEVICE_ASN.to_be_bytes(),
+        &[0x40, 3, 4],
+        &next_hop.octets(),
+    ]
+    .concat();
     message(UPDATE, &[&[0, 0, 0, 20][..], &path, &prefix(n)].concat())
 }

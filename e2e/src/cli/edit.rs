@@ -234,7 +234,9 @@ impl Set {
             SetWhat::Device(set) => set.account(&network)?,
             SetWhat::Config(set) => set.account(&network)?,
             SetWhat::Group(set) => set.account(&network)?,
-            SetWhat::Tenant(set) => network.new_tenant(&set.code, set.vrf_id).map(|(pubkey, tenant)| (pubkey, tenant.into()))?,
+            SetWhat::Tenant(set) => network
+                .new_tenant(&set.code, set.vrf_id)
+                .map(|(pubkey, tenant)| (pubkey, tenant.into()))?,
             SetWhat::Exchange(set) => set.account(&network)?,
             SetWhat::Pass(set) => set.account(&network)?,
             SetWhat::Feed(set) => set.account(&network)?,
@@ -261,7 +263,9 @@ impl Get {
             Some(name) => print(&to_json_text(&named(accounts, &name)?.1)),
             None => {
                 let entry = |(pubkey, account): &(Pubkey, Account)| serde_json::json!({"pubkey": pubkey, "account": to_json(account)});
-                print(&serde_json::to_string_pretty(&accounts.iter().map(entry).collect::<Vec<_>>())?);
+                print(&serde_json::to_string_pretty(
+                    &accounts.iter().map(entry).collect::<Vec<_>>(),
+                )?);
             }
         }
         Ok(())
@@ -282,26 +286,49 @@ impl Delete {
 impl Put {
     /// Carries it out.
     pub fn run(self) -> Result<()> {
-        let data = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        let data =
+            std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
         let network = Running::enter(self.target.devnet)?.network;
         let owner = self.owner.unwrap_or(network.program_id);
-        network.rpc.set_account(&RawAccount { pubkey: self.pubkey, owner, data })
+        network.rpc.set_account(&RawAccount {
+            pubkey: self.pubkey,
+            owner,
+            data,
+        })
     }
 }
 
 impl SetUser {
     fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
         let pubkey = network.pda().user(self.client_ip, self.kind).address;
-        let existing = if let Some(Account::User(user)) = network.get(pubkey)? { Some(user) } else { None };
+        let existing = if let Some(Account::User(user)) = network.get(pubkey)? {
+            Some(user)
+        } else {
+            None
+        };
         let device = match &self.device {
             Some(code) => Some(named(network.all(AccountType::DEVICE)?, code)?.0),
             None if existing.is_some() => None,
-            None => Some(network.all(AccountType::DEVICE)?.first().context("there is no device: set one first")?.0),
+            None => Some(
+                network
+                    .all(AccountType::DEVICE)?
+                    .first()
+                    .context("there is no device: set one first")?
+                    .0,
+            ),
         };
         let number = u16::try_from(network.users()?.len())?;
         let new = || {
             let dz_ip = allocated(self.kind, number, self.client_ip);
-            network.new_user(number, self.kind, device.unwrap_or_default(), self.client_ip, dz_ip).1
+            network
+                .new_user(
+                    number,
+                    self.kind,
+                    device.unwrap_or_default(),
+                    self.client_ip,
+                    dz_ip,
+                )
+                .1
         };
         let mut user = existing.unwrap_or_else(new);
         replace(&mut user.device_pk, device);
@@ -311,7 +338,10 @@ impl SetUser {
         replace(&mut user.tunnel_id, self.tunnel_id);
         replace(&mut user.tunnel_endpoint, self.tunnel_endpoint);
         replace(&mut user.owner, self.owner);
-        let tenant = self.tenant.map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::TENANT)?, &code)?.0)).transpose()?;
+        let tenant = self
+            .tenant
+            .map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::TENANT)?, &code)?.0))
+            .transpose()?;
         replace(&mut user.tenant_pk, tenant);
         replace(&mut user.publishers, groups(network, self.publish)?);
         replace(&mut user.subscribers, groups(network, self.subscribe)?);
@@ -326,20 +356,30 @@ impl SetDevice {
         let (pubkey, mut device) = match find(devices, &self.code) {
             Some((pubkey, Account::Device(device))) => (pubkey, device),
             Some(_) | None => {
-                let public_ip = self.public_ip.with_context(|| format!("there is no device {}; a new one needs --public-ip", self.code))?;
+                let public_ip = self.public_ip.with_context(|| {
+                    format!("there is no device {}; a new one needs --public-ip", self.code)
+                })?;
                 network.new_device(next, &self.code, public_ip)
             }
         };
         replace(&mut device.public_ip, self.public_ip);
         replace(&mut device.status, self.status);
         replace(&mut device.dz_prefixes, self.dz_prefixes);
-        let exchange =
-            self.exchange.map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::EXCHANGE)?, &code)?.0)).transpose()?;
+        let exchange = self
+            .exchange
+            .map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::EXCHANGE)?, &code)?.0))
+            .transpose()?;
         replace(&mut device.exchange_pk, exchange);
         replace(&mut device.max_users, self.max_users);
         replace(&mut device.max_unicast_users, self.max_unicast_users);
-        replace(&mut device.max_multicast_subscribers, self.max_multicast_subscribers);
-        replace(&mut device.max_multicast_publishers, self.max_multicast_publishers);
+        replace(
+            &mut device.max_multicast_subscribers,
+            self.max_multicast_subscribers,
+        );
+        replace(
+            &mut device.max_multicast_publishers,
+            self.max_multicast_publishers,
+        );
         Ok((pubkey, device.into()))
     }
 }
@@ -347,7 +387,9 @@ impl SetDevice {
 impl SetConfig {
     fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
         let pubkey = network.pda().config().address;
-        let Some(Account::GlobalConfig(mut config)) = network.get(pubkey)? else { bail!("the network has no configuration") };
+        let Some(Account::GlobalConfig(mut config)) = network.get(pubkey)? else {
+            bail!("the network has no configuration")
+        };
         replace(&mut config.local_asn, self.local_asn);
         replace(&mut config.remote_asn, self.remote_asn);
         Ok((pubkey, config.into()))
@@ -361,8 +403,9 @@ impl SetGroup {
         let (pubkey, mut group) = match find(groups, &self.code) {
             Some((pubkey, Account::MulticastGroup(group))) => (pubkey, group),
             Some(_) | None => {
-                let address =
-                    self.multicast_ip.with_context(|| format!("there is no group {}; a new one needs --multicast-ip", self.code))?;
+                let address = self.multicast_ip.with_context(|| {
+                    format!("there is no group {}; a new one needs --multicast-ip", self.code)
+                })?;
                 network.new_group(next, &self.code, address)
             }
         };
@@ -398,23 +441,44 @@ pub(super) fn groups(network: &Network, codes: Option<Vec<String>>) -> Result<Op
     let Some(codes) = codes else { return Ok(None) };
     let all = network.all(AccountType::MULTICAST_GROUP)?;
     let one = |code: &String| named(all.clone(), code).map(|(pubkey, _)| pubkey);
-    codes.iter().filter(|code| !code.is_empty()).map(one).collect::<Result<_>>().map(Some)
+    codes
+        .iter()
+        .filter(|code| !code.is_empty())
+        .map(one)
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 pub(super) fn named(accounts: Vec<(Pubkey, Account)>, name: &str) -> Result<(Pubkey, Account)> {
-    let known: Vec<String> = accounts.iter().map(|(pubkey, account)| name_of(*pubkey, account)).collect();
+    let known: Vec<String> = accounts
+        .iter()
+        .map(|(pubkey, account)| name_of(*pubkey, account))
+        .collect();
     find(accounts, name).with_context(|| format!("there is no {name}; there are: {}", known.join(", ")))
 }
 
 fn find(accounts: Vec<(Pubkey, Account)>, name: &str) -> Option<(Pubkey, Account)> {
     let wanted = name.to_ascii_lowercase();
-    accounts.into_iter().find(|(pubkey, account)| name_of(*pubkey, account) == wanted || pubkey.to_string() == name)
+    accounts
+        .into_iter()
+        .find(|(pubkey, account)| name_of(*pubkey, account) == wanted || pubkey.to_string() == name)
 }
 
 fn name_of(pubkey: Pubkey, account: &Account) -> String {
     let json = to_json(account);
-    let field = ["code", "user_payer", "client_ip"].iter().find_map(|field| json[field].as_str());
-    field.map_or_else(|| if json["local_asn"].is_number() { "config".into() } else { pubkey.to_string() }, str::to_ascii_lowercase)
+    let field = ["code", "user_payer", "client_ip"]
+        .iter()
+        .find_map(|field| json[field].as_str());
+    field.map_or_else(
+        || {
+            if json["local_asn"].is_number() {
+                "config".into()
+            } else {
+                pubkey.to_string()
+            }
+        },
+        str::to_ascii_lowercase,
+    )
 }
 
 pub(super) fn parse_kind(text: &str) -> Result<UserType, String> {
@@ -423,8 +487,11 @@ pub(super) fn parse_kind(text: &str) -> Result<UserType, String> {
 
 fn parse_user_status(text: &str) -> Result<UserStatus, String> {
     let name = text.replace('-', "_").to_ascii_lowercase();
-    let by_name = UserStatus::from_name(&name).or_else(|| UserStatus::from_name(&format!("{name}_deprecated")));
-    by_name.or_else(|| text.parse().ok().map(UserStatus)).ok_or_else(|| one_of(UserStatus::NAMES))
+    let by_name =
+        UserStatus::from_name(&name).or_else(|| UserStatus::from_name(&format!("{name}_deprecated")));
+    by_name
+        .or_else(|| text.parse().ok().map(UserStatus))
+        .ok_or_else(|| one_of(UserStatus::NAMES))
 }
 
 fn parse_device_status(text: &str) -> Result<DeviceStatus, String> {
@@ -434,7 +501,9 @@ fn parse_device_status(text: &str) -> Result<DeviceStatus, String> {
 }
 
 fn parse_group_status(text: &str) -> Result<GroupStatus, String> {
-    GroupStatus::from_name(text).or_else(|| text.parse().ok().map(GroupStatus)).ok_or_else(|| one_of(GroupStatus::NAMES))
+    GroupStatus::from_name(text)
+        .or_else(|| text.parse().ok().map(GroupStatus))
+        .ok_or_else(|| one_of(GroupStatus::NAMES))
 }
 
 fn one_of(names: &[&str]) -> String {

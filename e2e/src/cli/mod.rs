@@ -87,7 +87,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 fn device_end(dataplane: &str, socket: &Path) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("no runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("no runtime")?;
     runtime.block_on(async { crate::device_end::serve(crate::device_end::open(dataplane, socket)).await })
 }
 

@@ -54,7 +54,11 @@ pub(super) struct SetPass {
 impl SetPass {
     pub(super) fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
         let (pubkey, new) = network.new_pass(self.client_ip, self.payer);
-        let mut pass = if let Some(Account::AccessPass(pass)) = network.get(pubkey)? { pass } else { new };
+        let mut pass = if let Some(Account::AccessPass(pass)) = network.get(pubkey)? {
+            pass
+        } else {
+            new
+        };
         replace(&mut pass.last_access_epoch, self.epoch);
         replace(&mut pass.tenant_allowlist, tenants(network, self.tenants)?);
         replace(&mut pass.mgroup_pub_allowlist, groups(network, self.publish)?);
@@ -70,7 +74,12 @@ fn tenants(network: &Network, codes: Option<Vec<String>>) -> Result<Option<Vec<P
     let Some(codes) = codes else { return Ok(None) };
     let all = network.all(AccountType::TENANT)?;
     let one = |code: &String| named(all.clone(), code).map(|(pubkey, _)| pubkey);
-    codes.iter().filter(|code| !code.is_empty()).map(one).collect::<Result<_>>().map(Some)
+    codes
+        .iter()
+        .filter(|code| !code.is_empty())
+        .map(one)
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 /// A feed's code and the most users at it.
@@ -78,14 +87,21 @@ type Seat = (String, u8);
 
 fn parse_seat(text: &str) -> Result<Seat, String> {
     let (code, most) = text.split_once(':').unwrap_or((text, "1"));
-    most.parse().map(|most| (code.to_owned(), most)).map_err(|error| format!("{text}: {error}"))
+    most.parse()
+        .map(|most| (code.to_owned(), most))
+        .map_err(|error| format!("{text}: {error}"))
 }
 
 fn seats(network: &Network, feeds: Option<Vec<Seat>>) -> Result<Option<PassType>> {
     let Some(feeds) = feeds else { return Ok(None) };
     let all = network.all(AccountType::FEED)?;
     let one = |(code, most): &Seat| named(all.clone(), code).map(|(feed, _)| seat(feed, *most));
-    feeds.iter().map(one).collect::<Result<_>>().map(PassType::EdgeSeat).map(Some)
+    feeds
+        .iter()
+        .map(one)
+        .collect::<Result<_>>()
+        .map(PassType::EdgeSeat)
+        .map(Some)
 }
 
 /// What a feed says.
@@ -101,7 +117,9 @@ pub(super) struct SetFeed {
 impl SetFeed {
     pub(super) fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
         let groups = groups(network, Some(self.groups))?.unwrap_or_default();
-        network.new_feed(&self.code, groups).map(|(pubkey, feed)| (pubkey, feed.into()))
+        network
+            .new_feed(&self.code, groups)
+            .map(|(pubkey, feed)| (pubkey, feed.into()))
     }
 }
 
@@ -123,7 +141,12 @@ impl Fund {
         let running = Running::enter(self.target.devnet)?;
         let faucet = running.value["faucet"].as_str().map(PathBuf::from);
         let rpc = running.network.rpc;
-        rpc.fund(self.key, Lamports(COIN.0 * u64::from(self.coins)), faucet.as_deref()).context("the ledger gives no money")?;
+        rpc.fund(
+            self.key,
+            Lamports(COIN.0 * u64::from(self.coins)),
+            faucet.as_deref(),
+        )
+        .context("the ledger gives no money")?;
         print(&rpc.balance(self.key)?.to_string());
         Ok(())
     }

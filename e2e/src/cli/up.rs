@@ -107,7 +107,10 @@ impl Up {
             None
         };
         // Signals are kept from now on, so that one that comes early does not leave half a devnet.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("no runtime")?;
         runtime.block_on(async {
             let mut interrupt = signal(SignalKind::interrupt())?;
             let mut terminate = signal(SignalKind::terminate())?;
@@ -127,22 +130,50 @@ impl Up {
     }
 
     fn assemble(&self, internet: Option<Internet>) -> Result<Devnet> {
-        let directory = tempfile::Builder::new().prefix("warren-devnet-").tempdir().context("no temporary folder")?;
-        let address = if internet.is_some() { LEDGER_ADDRESS } else { Ipv4Addr::LOCALHOST };
+        let directory = tempfile::Builder::new()
+            .prefix("warren-devnet-")
+            .tempdir()
+            .context("no temporary folder")?;
+        let address = if internet.is_some() {
+            LEDGER_ADDRESS
+        } else {
+            Ipv4Addr::LOCALHOST
+        };
         let rpc = Rpc::at(address, self.port);
-        let network = Network { rpc, program_id: self.program_id };
-        let clients: Vec<Host> =
-            internet.iter().flat_map(|net| (1..=self.clients).map(|n| net.host(&format!("c{n}")))).collect::<Result<_>>()?;
-        let device = internet.as_ref().map(|net| self.device(net, &network, directory.path())).transpose()?;
-        let verifier = self.verifier.map(|port| Verifier::start(rpc, address, port)).transpose()?;
+        let network = Network {
+            rpc,
+            program_id: self.program_id,
+        };
+        let clients: Vec<Host> = internet
+            .iter()
+            .flat_map(|net| (1..=self.clients).map(|n| net.host(&format!("c{n}"))))
+            .collect::<Result<_>>()?;
+        let device = internet
+            .as_ref()
+            .map(|net| self.device(net, &network, directory.path()))
+            .transpose()?;
+        let verifier = self
+            .verifier
+            .map(|port| Verifier::start(rpc, address, port))
+            .transpose()?;
         let accounts = self.accounts(&network, device.as_ref(), &clients, verifier.as_ref());
         let agave = self.ledger(rpc, &accounts, internet.is_some(), directory.path())?;
         let ledger = (self.ledger != LedgerKind::None).then_some(network);
-        let mut description = describe(ledger.as_ref(), self.program_id, internet.as_ref(), device.as_ref(), &clients);
+        let mut description = describe(
+            ledger.as_ref(),
+            self.program_id,
+            internet.as_ref(),
+            device.as_ref(),
+            &clients,
+        );
         if agave.is_some() {
             description["faucet"] = json!(faucet(directory.path()));
         }
-        description["verifier"] = json!(verifier.as_ref().map(|verifier| json!({ "url": verifier.url, "key": verifier.key })));
+        description["verifier"] = json!(
+            verifier
+                .as_ref()
+                .map(|verifier| json!({ "url": verifier.url, "key": verifier.key }))
+        );
         let state = devnets::StateFile::write(description)?;
         Ok(Devnet {
             state,
@@ -156,17 +187,31 @@ impl Up {
         })
     }
 
-    fn ledger(&self, rpc: Rpc, accounts: &[RawAccount], isolated: bool, directory: &Path) -> Result<Option<AgaveLedger>> {
+    fn ledger(
+        &self,
+        rpc: Rpc,
+        accounts: &[RawAccount],
+        isolated: bool,
+        directory: &Path,
+    ) -> Result<Option<AgaveLedger>> {
         match self.ledger {
             LedgerKind::Surfpool => {
-                let bind = if isolated { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+                let bind = if isolated {
+                    Ipv4Addr::UNSPECIFIED
+                } else {
+                    Ipv4Addr::LOCALHOST
+                };
                 start_surfpool(bind, rpc, self.slot_time)?;
                 rpc.write_program(self.program_id)?;
                 accounts.iter().try_for_each(|account| rpc.set_account(account))?;
                 Ok(None)
             }
-            LedgerKind::Agave if !isolated => bail!("the real validator listens on every address: --ledger agave needs --topology"),
-            LedgerKind::Agave => AgaveLedger::start(&self.agave, rpc, accounts, &[self.program_id], directory).map(Some),
+            LedgerKind::Agave if !isolated => {
+                bail!("the real validator listens on every address: --ledger agave needs --topology")
+            }
+            LedgerKind::Agave => {
+                AgaveLedger::start(&self.agave, rpc, accounts, &[self.program_id], directory).map(Some)
+            }
             LedgerKind::None => Ok(None),
         }
     }
@@ -193,7 +238,13 @@ impl Up {
             accounts.extend(network.device_resources(*pubkey, &account));
             accounts.push(network.raw(*pubkey, account.into()));
             if let (Some(kind), Some(client)) = (self.user, clients.first()) {
-                let (user_key, user) = network.new_user(0, kind, *pubkey, client.address, allocated(kind, 0, client.address));
+                let (user_key, user) = network.new_user(
+                    0,
+                    kind,
+                    *pubkey,
+                    client.address,
+                    allocated(kind, 0, client.address),
+                );
                 accounts.push(network.raw(user_key, user.into()));
             }
         }
@@ -218,11 +269,15 @@ impl Up {
 impl Devnet {
     /// One pass of the controller; a failure is told once per kind and tried again.
     fn control(&mut self) {
-        let (Some(network), Some((pubkey, device))) = (&self.network, &mut self.device) else { return };
+        let (Some(network), Some((pubkey, device))) = (&self.network, &mut self.device) else {
+            return;
+        };
         match controller::follow(network, *pubkey, device) {
             Ok(changes) => {
                 for (verb, names) in [("made", changes.added), ("removed", changes.removed)] {
-                    names.iter().for_each(|name| note(&format!("{verb} the device's end of {name}")));
+                    names
+                        .iter()
+                        .for_each(|name| note(&format!("{verb} the device's end of {name}")));
                 }
             }
             Err(error) => {

@@ -17,23 +17,53 @@ use crate::{
 };
 
 pub const ALL: &[Case] = &[
-    ("joining_feeds_takes_a_seat_at_each_and_joins_all_their_groups", joined),
+    (
+        "joining_feeds_takes_a_seat_at_each_and_joins_all_their_groups",
+        joined,
+    ),
     ("leaving_a_feed_keeps_the_groups_that_another_one_carries", left),
     ("a_deleted_user_gives_its_seats_back", deleted),
-    ("a_user_made_with_one_group_of_a_feed_joins_the_rest_on_the_same_seat", with_first_group),
+    (
+        "a_user_made_with_one_group_of_a_feed_joins_the_rest_on_the_same_seat",
+        with_first_group,
+    ),
     ("refused_91_to_95_a_feed_that_is_not_to_be_had", not_to_be_had),
     ("refused_101_a_pass_without_seats", without_seats),
     ("refused_102_another_device_than_the_users", another_device),
     ("refused_103_more_feeds_than_a_user_may_hold", too_many),
     ("refused_65_a_set_of_groups_that_is_not_exact", not_exact),
-    ("refused_93_a_feed_is_kept_that_is_no_longer_on_the_pass_and_without_it_that_one_goes", kept_off_the_pass),
-    ("a_group_that_came_with_a_feed_gets_a_role_beside_it_and_no_subscription_of_its_own", role_beside_a_feed),
-    ("refused_104_a_feed_for_a_user_without_multicast", without_multicast),
-    ("a_leave_under_the_hosts_other_pass_leaves_the_seats_charged_where_none_is_recorded", under_the_other_pass),
-    ("refused_25_feeds_change_under_the_pass_that_is_recorded_only", recorded_pass),
-    ("a_feed_takes_new_subscribers_only_while_it_publishes", not_publishing),
-    ("a_user_made_with_several_groups_of_a_feed_takes_one_seat", with_all_groups),
-    ("a_held_feed_that_grew_is_joined_again_without_another_seat", grown),
+    (
+        "refused_93_a_feed_is_kept_that_is_no_longer_on_the_pass_and_without_it_that_one_goes",
+        kept_off_the_pass,
+    ),
+    (
+        "a_group_that_came_with_a_feed_gets_a_role_beside_it_and_no_subscription_of_its_own",
+        role_beside_a_feed,
+    ),
+    (
+        "refused_104_a_feed_for_a_user_without_multicast",
+        without_multicast,
+    ),
+    (
+        "a_leave_under_the_hosts_other_pass_leaves_the_seats_charged_where_none_is_recorded",
+        under_the_other_pass,
+    ),
+    (
+        "refused_25_feeds_change_under_the_pass_that_is_recorded_only",
+        recorded_pass,
+    ),
+    (
+        "a_feed_takes_new_subscribers_only_while_it_publishes",
+        not_publishing,
+    ),
+    (
+        "a_user_made_with_several_groups_of_a_feed_takes_one_seat",
+        with_all_groups,
+    ),
+    (
+        "a_held_feed_that_grew_is_joined_again_without_another_seat",
+        grown,
+    ),
 ];
 
 /// Two feeds, of groups 1 and 2 and of groups 2 and 3, and a host whose pass has seats at both.
@@ -47,7 +77,10 @@ impl Stage {
     pub fn plan(plan: &mut Plan) -> Result<Self> {
         let groups = [1, 2, 3].map(|index| plan.group(index));
         let [one, two, three] = groups;
-        let feeds = [feed(plan, "first", vec![one, two])?, feed(plan, "second", vec![two, three])?];
+        let feeds = [
+            feed(plan, "first", vec![one, two])?,
+            feed(plan, "second", vec![two, three])?,
+        ];
         let seats = feeds.map(|feed| seat(feed, 1)).to_vec();
         let stand = plan.stand_with(|_| {}, |pass| pass.pass_type = PassType::EdgeSeat(seats))?;
         Ok(Self { stand, feeds, groups })
@@ -60,33 +93,54 @@ impl Stage {
 
     pub fn join(&self, feeds: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
         let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
-        let join = SubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds: feeds.to_vec(), groups: groups.to_vec() };
+        let join = SubscribeFeed {
+            access_pass: stand.pass,
+            user,
+            device: stand.device,
+            feeds: feeds.to_vec(),
+            groups: groups.to_vec(),
+        };
         Ok(join.build(&stand.caller())?)
     }
 
     pub fn leave(&self, feeds: &[Pubkey], retained: &[Pubkey], groups: &[Pubkey]) -> Result<Instruction> {
         let (user, stand) = (self.stand.address(UserType::MULTICAST), &self.stand);
         let (feeds, retained, groups) = (feeds.to_vec(), retained.to_vec(), groups.to_vec());
-        let leave = UnsubscribeFeed { access_pass: stand.pass, user, device: stand.device, feeds, retained, groups };
+        let leave = UnsubscribeFeed {
+            access_pass: stand.pass,
+            user,
+            device: stand.device,
+            feeds,
+            retained,
+            groups,
+        };
         Ok(leave.build(&stand.caller())?)
     }
 
     /// The user has these feeds and groups, and each seat of the pass so many users.
     pub fn is(&self, feeds: &[Pubkey], groups: &[Pubkey], occupied: [u8; 2]) -> Result<()> {
         let user = self.stand.user(UserType::MULTICAST)?;
-        ensure!((user.feed_pks.as_slice(), user.subscribers.as_slice()) == (feeds, groups), "{user:?}");
+        ensure!(
+            (user.feed_pks.as_slice(), user.subscribers.as_slice()) == (feeds, groups),
+            "{user:?}"
+        );
         ensure!(user.dz_ip == HOST && user.publishers.is_empty(), "{user:?}");
         self.seats_are(occupied)
     }
 
     pub fn seats_are(&self, occupied: [u8; 2]) -> Result<()> {
-        let PassType::EdgeSeat(seats) = self.stand.pass_account()?.pass_type else { bail!("the pass has no seats") };
+        let PassType::EdgeSeat(seats) = self.stand.pass_account()?.pass_type else {
+            bail!("the pass has no seats")
+        };
         ensure!(seats.iter().map(|seat| seat.current).eq(occupied), "{seats:?}");
         Ok(())
     }
 
     fn subscribers(&self) -> Result<Vec<u32>> {
-        self.groups.iter().map(|group| Ok(self.stand.group_account(*group)?.subscriber_count)).collect()
+        self.groups
+            .iter()
+            .map(|group| Ok(self.stand.group_account(*group)?.subscriber_count))
+            .collect()
     }
 }
 
@@ -111,7 +165,14 @@ fn joined(plan: &mut Plan) -> Result<Run> {
 fn left(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, second],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stage.naked()?;
         stand.done(stage.join(&[*first], &[*one, *two])?)?;
         stand.done(stage.join(&[*second], &[*three])?)?;
@@ -134,7 +195,12 @@ fn deleted(plan: &mut Plan) -> Result<Run> {
             stage.stand.done(stage.stand.roles(group, false, false))?;
         }
         stage.is(&stage.feeds, &[], [1, 1])?;
-        stage.stand.done(stage.stand.delete(UserType::MULTICAST).build(&stage.stand.caller()))?;
+        stage.stand.done(
+            stage
+                .stand
+                .delete(UserType::MULTICAST)
+                .build(&stage.stand.caller()),
+        )?;
         stage.seats_are([0, 0])
     }))
 }
@@ -142,8 +208,20 @@ fn deleted(plan: &mut Plan) -> Result<Run> {
 fn with_first_group(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
-        let with = |feed| stand.built(CreateSubscribeUser { feed, ..stand.subscription(*one, false, true) });
+        let (
+            Stage {
+                feeds: [first, second],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
+        let with = |feed| {
+            stand.built(CreateSubscribeUser {
+                feed,
+                ..stand.subscription(*one, false, true)
+            })
+        };
         stand.refused(with(None), ProgramError::FeedAccountRequired)?;
         stand.refused(with(Some(*second)), ProgramError::GroupNotInFeed)?;
         stand.done(with(Some(*first)))?;
@@ -158,25 +236,50 @@ fn with_first_group(plan: &mut Plan) -> Result<Run> {
 fn not_to_be_had(plan: &mut Plan) -> Result<Run> {
     let mut stage = Stage::plan(plan)?;
     let [one, two, three] = stage.groups;
-    let (not_on_pass, full) = (feed(plan, "elsewhere", vec![one])?, feed(plan, "full", vec![one])?);
+    let (not_on_pass, full) = (
+        feed(plan, "elsewhere", vec![one])?,
+        feed(plan, "full", vec![one])?,
+    );
     // The same code in another metro.
     let (_, mut far) = plan.network.new_feed("first", vec![one])?;
     far.exchange = Pubkey([7; 32]);
     let far_key = plan.network.pda().feed("first", &far.exchange)?.address;
     plan.put(far_key, far);
-    let mut seats: Vec<_> = stage.feeds.into_iter().chain([far_key]).map(|feed| seat(feed, 1)).collect();
-    seats.push(FeedSeat { current: 2, ..seat(full, 2) });
-    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    let mut seats: Vec<_> = stage
+        .feeds
+        .into_iter()
+        .chain([far_key])
+        .map(|feed| seat(feed, 1))
+        .collect();
+    seats.push(FeedSeat {
+        current: 2,
+        ..seat(full, 2)
+    });
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        pass.pass_type = PassType::EdgeSeat(seats)
+    });
     Ok(Box::new(move || {
         let stand = &stage.stand;
         stage.naked()?;
         stand.refused(stage.join(&[far_key], &[one])?, ProgramError::MetroMismatch)?;
-        stand.refused(stage.join(&[not_on_pass], &[one])?, ProgramError::FeedNotOnAccessPass)?;
-        stand.refused(stage.join(&[stage.feeds[0]], &[one, three])?, ProgramError::GroupNotInFeed)?;
+        stand.refused(
+            stage.join(&[not_on_pass], &[one])?,
+            ProgramError::FeedNotOnAccessPass,
+        )?;
+        stand.refused(
+            stage.join(&[stage.feeds[0]], &[one, three])?,
+            ProgramError::GroupNotInFeed,
+        )?;
         stand.refused(stage.join(&[full], &[one])?, ProgramError::FeedSeatFull)?;
-        stand.refused(stage.leave(&[stage.feeds[0]], &[], &[one, two])?, ProgramError::FeedNotOnAccessPass)?;
+        stand.refused(
+            stage.leave(&[stage.feeds[0]], &[], &[one, two])?,
+            ProgramError::FeedNotOnAccessPass,
+        )?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.feed_pks.is_empty() && user.subscribers.is_empty(), "{user:?}");
+        ensure!(
+            user.feed_pks.is_empty() && user.subscribers.is_empty(),
+            "{user:?}"
+        );
         Ok(())
     }))
 }
@@ -186,7 +289,10 @@ fn without_seats(plan: &mut Plan) -> Result<Run> {
     stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |_| {});
     Ok(Box::new(move || {
         stage.naked()?;
-        stage.stand.refused(stage.join(&stage.feeds, &stage.groups)?, ProgramError::EdgeSeatRequired)
+        stage.stand.refused(
+            stage.join(&stage.feeds, &stage.groups)?,
+            ProgramError::EdgeSeatRequired,
+        )
     }))
 }
 
@@ -196,7 +302,10 @@ fn another_device(plan: &mut Plan) -> Result<Run> {
     Ok(Box::new(move || {
         stage.naked()?;
         stage.stand.device = other;
-        stage.stand.refused(stage.join(&stage.feeds, &stage.groups)?, ProgramError::UserDeviceMismatch)
+        stage.stand.refused(
+            stage.join(&stage.feeds, &stage.groups)?,
+            ProgramError::UserDeviceMismatch,
+        )
     }))
 }
 
@@ -206,10 +315,14 @@ fn too_many(plan: &mut Plan) -> Result<Run> {
     let feeds = ["a", "b", "c", "d", "e", "f"].map(|code| feed(plan, code, vec![group]));
     let feeds = feeds.into_iter().collect::<Result<Vec<_>>>()?;
     let seats = feeds.iter().map(|feed| seat(*feed, 1)).collect();
-    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        pass.pass_type = PassType::EdgeSeat(seats)
+    });
     Ok(Box::new(move || {
         stage.naked()?;
-        stage.stand.refused(stage.join(&feeds, &[group])?, ProgramError::UserFeedLimitExceeded)?;
+        stage
+            .stand
+            .refused(stage.join(&feeds, &[group])?, ProgramError::UserFeedLimitExceeded)?;
         stage.stand.done(stage.join(&feeds[..5], &[group])?)
     }))
 }
@@ -217,15 +330,31 @@ fn too_many(plan: &mut Plan) -> Result<Run> {
 fn not_exact(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, second],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stage.naked()?;
         stand.refused(stage.join(&[*first], &[*one])?, ProgramError::InvalidArgument)?;
         stand.done(stage.join(&[*first, *second], &[*one, *two, *three])?)?;
         stand.refused(stage.join(&[*first], &[*one])?, ProgramError::InvalidArgument)?;
         // The second feed carries it too, the first one's own group is left out, a feed that is kept is not named.
-        stand.refused(stage.leave(&[*first], &[*second], &[*one, *two])?, ProgramError::InvalidArgument)?;
-        stand.refused(stage.leave(&[*first], &[*second], &[])?, ProgramError::InvalidArgument)?;
-        stand.refused(stage.leave(&[*first], &[], &[*one, *two])?, ProgramError::InvalidArgument)?;
+        stand.refused(
+            stage.leave(&[*first], &[*second], &[*one, *two])?,
+            ProgramError::InvalidArgument,
+        )?;
+        stand.refused(
+            stage.leave(&[*first], &[*second], &[])?,
+            ProgramError::InvalidArgument,
+        )?;
+        stand.refused(
+            stage.leave(&[*first], &[], &[*one, *two])?,
+            ProgramError::InvalidArgument,
+        )?;
         stage.is(&[*first, *second], &[*one, *two, *three], [1, 1])
     }))
 }
@@ -233,15 +362,35 @@ fn not_exact(plan: &mut Plan) -> Result<Run> {
 fn kept_off_the_pass(plan: &mut Plan) -> Result<Run> {
     let mut stage = Stage::plan(plan)?;
     let (feeds, groups) = (stage.feeds.to_vec(), stage.groups.to_vec());
-    let seats = vec![FeedSeat { current: 1, ..seat(stage.feeds[0], 1) }];
-    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
-    plan.member(&stage.stand, |user| (user.feed_pks, user.subscribers) = (feeds, groups));
+    let seats = vec![FeedSeat {
+        current: 1,
+        ..seat(stage.feeds[0], 1)
+    }];
+    stage.stand.pass = plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        pass.pass_type = PassType::EdgeSeat(seats)
+    });
+    plan.member(&stage.stand, |user| {
+        (user.feed_pks, user.subscribers) = (feeds, groups)
+    });
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
-        stand.refused(stage.leave(&[*first], &[*second], &[*one])?, ProgramError::FeedNotOnAccessPass)?;
+        let (
+            Stage {
+                feeds: [first, second],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
+        stand.refused(
+            stage.leave(&[*first], &[*second], &[*one])?,
+            ProgramError::FeedNotOnAccessPass,
+        )?;
         stand.done(stage.leave(&[*first], &[], &[*one, *two])?)?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.feed_pks.is_empty() && user.subscribers == [*three], "{user:?}");
+        ensure!(
+            user.feed_pks.is_empty() && user.subscribers == [*three],
+            "{user:?}"
+        );
         Ok(())
     }))
 }
@@ -250,26 +399,42 @@ fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     publishing(plan, &stage);
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, _], groups: [one, two, _], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, _],
+                groups: [one, two, _],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stage.naked()?;
         stand.done(stage.join(&[*first], &[*one, *two])?)?;
         stand.done(stand.roles(*one, true, true))?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.publishers == [*one] && user.subscribers == [*one, *two], "{user:?}");
+        ensure!(
+            user.publishers == [*one] && user.subscribers == [*one, *two],
+            "{user:?}"
+        );
         stand.done(stand.roles(*one, false, true))?;
         // Once given up it comes back with the feed only.
         stand.done(stand.roles(*one, true, false))?;
         stand.refused(stand.roles(*one, true, true), ProgramError::FeedAccountRequired)?;
         stand.done(stage.join(&[*first], &[*one])?)?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.publishers == [*one] && user.subscribers == [*two, *one], "{user:?}");
+        ensure!(
+            user.publishers == [*one] && user.subscribers == [*two, *one],
+            "{user:?}"
+        );
         stage.seats_are([1, 0])
     }))
 }
 
 /// The stage's pass, which lets the host send to the feeds' groups, too.
 pub fn publishing(plan: &mut Plan, stage: &Stage) {
-    let (groups, seats) = (stage.groups.to_vec(), stage.feeds.map(|feed| seat(feed, 1)).to_vec());
+    let (groups, seats) = (
+        stage.groups.to_vec(),
+        stage.feeds.map(|feed| seat(feed, 1)).to_vec(),
+    );
     plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
         (pass.pass_type, pass.mgroup_pub_allowlist) = (PassType::EdgeSeat(seats), groups);
     });
@@ -281,8 +446,17 @@ fn without_multicast(plan: &mut Plan) -> Result<Run> {
         let (stand, [first, _], [one, two, _]) = (&stage.stand, stage.feeds, stage.groups);
         stand.made(UserType::IBRL)?;
         let (access_pass, user, device) = (stand.pass, stand.address(UserType::IBRL), stand.device);
-        let join = SubscribeFeed { access_pass, user, device, feeds: vec![first], groups: vec![one, two] };
-        stand.refused(join.build(&stand.caller())?, ProgramError::EdgeSeatIsMulticastOnly)
+        let join = SubscribeFeed {
+            access_pass,
+            user,
+            device,
+            feeds: vec![first],
+            groups: vec![one, two],
+        };
+        stand.refused(
+            join.build(&stand.caller())?,
+            ProgramError::EdgeSeatIsMulticastOnly,
+        )
     }))
 }
 
@@ -308,8 +482,14 @@ fn recorded_pass(plan: &mut Plan) -> Result<Run> {
         stage.naked()?;
         stage.stand.done(stage.join(&[first], &[one, two])?)?;
         stage.stand.pass = any;
-        stage.stand.refused(stage.leave(&[first], &[], &[one, two])?, ProgramError::AccessPassUnauthorized)?;
-        stage.stand.refused(stage.join(&[second], &[three])?, ProgramError::AccessPassUnauthorized)?;
+        stage.stand.refused(
+            stage.leave(&[first], &[], &[one, two])?,
+            ProgramError::AccessPassUnauthorized,
+        )?;
+        stage.stand.refused(
+            stage.join(&[second], &[three])?,
+            ProgramError::AccessPassUnauthorized,
+        )?;
         stage.stand.pass = exact;
         stage.stand.done(stage.leave(&[first], &[], &[one, two])?)?;
         let user = stage.stand.user(UserType::MULTICAST)?;
@@ -320,17 +500,42 @@ fn recorded_pass(plan: &mut Plan) -> Result<Run> {
 
 fn not_publishing(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
-    let without_state = plan.network.new_feed("second", vec![stage.groups[1], stage.groups[2]])?.1;
+    let without_state = plan
+        .network
+        .new_feed("second", vec![stage.groups[1], stage.groups[2]])?
+        .1;
     cut_state(plan, stage.feeds[1], without_state);
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, second], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, second],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         let of = |status, groups: &[Pubkey]| {
             let (pubkey, feed) = stand.network.new_feed("first", groups.to_vec())?;
-            stand.network.put(pubkey, Feed { status, spec_id: "spec".into(), ..feed })
+            stand.network.put(
+                pubkey,
+                Feed {
+                    status,
+                    spec_id: "spec".into(),
+                    ..feed
+                },
+            )
         };
-        for status in [FeedStatus::PENDING, FeedStatus::HALTED, FeedStatus::RETIRED, FeedStatus::RETIRING] {
+        for status in [
+            FeedStatus::PENDING,
+            FeedStatus::HALTED,
+            FeedStatus::RETIRED,
+            FeedStatus::RETIRING,
+        ] {
             of(status, &[*one, *two])?;
-            let made = CreateSubscribeUser { feed: Some(*first), ..stand.subscription(*one, false, true) };
+            let made = CreateSubscribeUser {
+                feed: Some(*first),
+                ..stand.subscription(*one, false, true)
+            };
             stand.refused(stand.built(made), ProgramError::InvalidStatus)?;
         }
         stage.naked()?;
@@ -359,9 +564,23 @@ fn cut_state(plan: &mut Plan, pubkey: Pubkey, feed: Feed) {
 fn with_all_groups(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, _], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
-        let with = |extra_groups| CreateSubscribeUser { feed: Some(*first), extra_groups, ..stand.subscription(*one, false, true) };
-        stand.refused(stand.built(with(vec![*two, *three])), ProgramError::GroupNotInFeed)?;
+        let (
+            Stage {
+                feeds: [first, _],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
+        let with = |extra_groups| CreateSubscribeUser {
+            feed: Some(*first),
+            extra_groups,
+            ..stand.subscription(*one, false, true)
+        };
+        stand.refused(
+            stand.built(with(vec![*two, *three])),
+            ProgramError::GroupNotInFeed,
+        )?;
         stand.done(stand.built(with(vec![*two])))?;
         stage.is(&[*first], &[*one, *two], [1, 0])
     }))
@@ -370,12 +589,29 @@ fn with_all_groups(plan: &mut Plan) -> Result<Run> {
 fn grown(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let ([first, _], [one, two, _]) = (stage.feeds, stage.groups);
-    plan.member(&stage.stand, |user| (user.feed_pks, user.subscribers) = (vec![first], vec![one, two]));
+    plan.member(&stage.stand, |user| {
+        (user.feed_pks, user.subscribers) = (vec![first], vec![one, two])
+    });
     feed(plan, "first", stage.groups.to_vec())?;
-    let seats = vec![FeedSeat { current: 1, ..seat(first, 1) }, seat(stage.feeds[1], 1)];
-    plan.pass(HOST, stage.stand.payer.pubkey(), |pass| pass.pass_type = PassType::EdgeSeat(seats));
+    let seats = vec![
+        FeedSeat {
+            current: 1,
+            ..seat(first, 1)
+        },
+        seat(stage.feeds[1], 1),
+    ];
+    plan.pass(HOST, stage.stand.payer.pubkey(), |pass| {
+        pass.pass_type = PassType::EdgeSeat(seats)
+    });
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, _], groups: [one, two, three], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, _],
+                groups: [one, two, three],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stand.done(stage.join(&[*first], &[*three])?)?;
         stage.is(&[*first], &[*one, *two, *three], [1, 0])
     }))

@@ -36,9 +36,25 @@ const SLOT_TIME: Duration = Duration::from_millis(50);
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let cases: Vec<Case> = [users::ALL, multicast::ALL, feeds::ALL, proofs::ALL, refusals::ALL, versions::ALL, sending::ALL].concat();
+    let cases: Vec<Case> = [
+        users::ALL,
+        multicast::ALL,
+        feeds::ALL,
+        proofs::ALL,
+        refusals::ALL,
+        versions::ALL,
+        sending::ALL,
+    ]
+    .concat();
     if arguments.list {
-        return libtest_mimic::run(&arguments, cases.iter().map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
+        return libtest_mimic::run(
+            &arguments,
+            cases
+                .iter()
+                .map(|(name, _)| Trial::test(*name, || Ok(())))
+                .collect(),
+        )
+        .exit_code();
     }
     let outcome = if std::env::var("WARREN_E2E_LEDGER").is_ok_and(|ledger| ledger == "agave") {
         on_agave(&arguments, &cases)
@@ -60,7 +76,9 @@ fn on_surfpool(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode> {
         let run = case(&mut plan)?;
         let trial = move || {
             rpc.write_program(plan.network.program_id)?;
-            plan.accounts.iter().try_for_each(|account| rpc.set_account(account))?;
+            plan.accounts
+                .iter()
+                .try_for_each(|account| rpc.set_account(account))?;
             run()
         };
         trials.push(Trial::test(*name, move || failed(trial())));
@@ -74,7 +92,13 @@ fn on_agave(arguments: &Arguments, cases: &[Case]) -> Result<ExitCode> {
         return Ok(code);
     }
     isolate(Registry::Private)?;
-    ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "no loopback");
+    ensure!(
+        Command::new("ip")
+            .args(["link", "set", "lo", "up"])
+            .status()?
+            .success(),
+        "no loopback"
+    );
     let rpc = Rpc::at(Ipv4Addr::LOCALHOST, RPC_PORT);
     let (mut accounts, mut ids, mut trials) = (Vec::new(), Vec::new(), Vec::new());
     for (number, (name, case)) in (0..).zip(cases) {
@@ -104,7 +128,11 @@ fn two_free_ports() -> Result<u16> {
     let pair = || {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
         let port = first.local_addr().ok()?.port();
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port.checked_add(1)?)).ok().map(|_| port)
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port.checked_add(1)?))
+            .ok()
+            .map(|_| port)
     };
-    (0..TRIES).find_map(|_| pair()).context("no two free ports in a row")
+    (0..TRIES)
+        .find_map(|_| pair())
+        .context("no two free ports in a row")
 }

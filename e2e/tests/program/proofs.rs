@@ -23,23 +23,62 @@ const REQUIRED: u128 = 4;
 const MULTIPLE_IP: u8 = 2;
 
 pub const ALL: &[Case] = &[
-    ("a_proof_is_not_needed_while_the_flag_is_off_and_one_that_is_given_is_looked_at", not_needed),
-    ("refused_105_no_proof_while_the_flag_is_on_not_even_for_a_user_that_is_there", needed),
-    ("the_sentinel_and_a_host_whose_pass_is_for_its_address_alone_need_no_proof", waived),
-    ("refused_106_a_proof_where_the_network_names_no_verifier", without_verifier),
-    ("refused_107_to_109_a_proof_for_another_owner_address_or_kind_of_service", of_another),
-    ("refused_110_a_proof_of_another_epoch_than_this_one_or_the_last", epochs),
-    ("refused_111_a_proof_without_the_account_of_the_transactions_instructions", without_sysvar),
-    ("refused_112_a_proof_whose_signature_nobody_has_checked", unchecked),
-    ("refused_113_a_check_that_does_not_point_at_its_own_bytes_in_the_one_form", offsets),
+    (
+        "a_proof_is_not_needed_while_the_flag_is_off_and_one_that_is_given_is_looked_at",
+        not_needed,
+    ),
+    (
+        "refused_105_no_proof_while_the_flag_is_on_not_even_for_a_user_that_is_there",
+        needed,
+    ),
+    (
+        "the_sentinel_and_a_host_whose_pass_is_for_its_address_alone_need_no_proof",
+        waived,
+    ),
+    (
+        "refused_106_a_proof_where_the_network_names_no_verifier",
+        without_verifier,
+    ),
+    (
+        "refused_107_to_109_a_proof_for_another_owner_address_or_kind_of_service",
+        of_another,
+    ),
+    (
+        "refused_110_a_proof_of_another_epoch_than_this_one_or_the_last",
+        epochs,
+    ),
+    (
+        "refused_111_a_proof_without_the_account_of_the_transactions_instructions",
+        without_sysvar,
+    ),
+    (
+        "refused_112_a_proof_whose_signature_nobody_has_checked",
+        unchecked,
+    ),
+    (
+        "refused_113_a_check_that_does_not_point_at_its_own_bytes_in_the_one_form",
+        offsets,
+    ),
     ("refused_114_a_check_of_two_signatures", two_signatures),
     ("refused_115_a_proof_by_another_verifier", another_verifier),
-    ("refused_116_and_117_a_check_of_another_signature_or_another_message", another_check),
+    (
+        "refused_116_and_117_a_check_of_another_signature_or_another_message",
+        another_check,
+    ),
     ("refused_118_a_proof_of_another_form", another_form),
     ("the_ledger_stops_a_proof_whose_signature_does_not_hold", forged),
-    ("of_several_checks_one_that_holds_is_enough_wherever_it_stands_and_else_the_first_refusal_is_told", several),
-    ("a_user_is_proven_and_made_with_eight_groups_in_one_transaction", with_groups),
-    ("a_user_made_for_another_owner_is_proven_for_that_one", for_another),
+    (
+        "of_several_checks_one_that_holds_is_enough_wherever_it_stands_and_else_the_first_refusal_is_told",
+        several,
+    ),
+    (
+        "a_user_is_proven_and_made_with_eight_groups_in_one_transaction",
+        with_groups,
+    ),
+    (
+        "a_user_made_for_another_owner_is_proven_for_that_one",
+        for_another,
+    ),
 ];
 
 /// A host whose pass is for any address, on a network with a verifier that wants a proof of it.
@@ -55,21 +94,38 @@ impl Stage {
         stand.pass = plan.pass(Ipv4Addr::UNSPECIFIED, stand.payer.pubkey(), |_| {});
         let verifier = Keypair::generate()?;
         let key = verifier.pubkey();
-        plan.state(|state| (state.ip_verifier_authority, state.feature_flags) = (key, state.feature_flags | REQUIRED));
+        plan.state(|state| {
+            (state.ip_verifier_authority, state.feature_flags) = (key, state.feature_flags | REQUIRED)
+        });
         Ok(Self { stand, verifier })
     }
 
     /// A proof that is right.
     fn proof(&self) -> Result<IpProof> {
-        Ok(IpProof::sign(self.stand.payer.pubkey(), HOST, self.epoch()?, UserType::IBRL, &self.verifier))
+        Ok(IpProof::sign(
+            self.stand.payer.pubkey(),
+            HOST,
+            self.epoch()?,
+            UserType::IBRL,
+            &self.verifier,
+        ))
     }
 
     fn epoch(&self) -> Result<u64> {
-        self.stand.network.rpc.call("getEpochInfo", serde_json::json!([]))?["epoch"].as_u64().context("no epoch")
+        self.stand
+            .network
+            .rpc
+            .call("getEpochInfo", serde_json::json!([]))?["epoch"]
+            .as_u64()
+            .context("no epoch")
     }
 
     fn create(&self, proof: IpProof) -> Instruction {
-        CreateUser { proof: Some(proof), ..self.stand.create(UserType::IBRL) }.build(&self.stand.caller())
+        CreateUser {
+            proof: Some(proof),
+            ..self.stand.create(UserType::IBRL)
+        }
+        .build(&self.stand.caller())
     }
 
     fn check(&self, proof: &IpProof) -> Instruction {
@@ -83,14 +139,24 @@ impl Stage {
 
     /// The last one of these is refused.
     fn refuses_all(&self, instructions: &[Instruction], expected: ProgramError) -> Result<()> {
-        self.stand.one_refused(instructions, u8::try_from(instructions.len() - 1)?, expected)?;
+        self.stand
+            .one_refused(instructions, u8::try_from(instructions.len() - 1)?, expected)?;
         ensure!(self.stand.is_closed(UserType::IBRL)?, "there is a user");
         Ok(())
     }
 
     /// This one proof is wrong in something that is signed.
     fn refuses_signed(&self, proof: IpProof, expected: ProgramError) -> Result<()> {
-        self.refuses(IpProof::sign(proof.payer, proof.client_ip, proof.epoch, proof.user_type, &self.verifier), expected)
+        self.refuses(
+            IpProof::sign(
+                proof.payer,
+                proof.client_ip,
+                proof.epoch,
+                proof.user_type,
+                &self.verifier,
+            ),
+            expected,
+        )
     }
 
     /// All is well with the right one.
@@ -109,7 +175,13 @@ fn not_needed(plan: &mut Plan) -> Result<Run> {
     Ok(Box::new(move || {
         other.made(UserType::IBRL)?;
         let proof = stage.proof()?;
-        stage.refuses_signed(IpProof { client_ip: OTHER_HOST, ..proof }, ProgramError::IpProofClientIpMismatch)?;
+        stage.refuses_signed(
+            IpProof {
+                client_ip: OTHER_HOST,
+                ..proof
+            },
+            ProgramError::IpProofClientIpMismatch,
+        )?;
         stage.takes()
     }))
 }
@@ -117,7 +189,9 @@ fn not_needed(plan: &mut Plan) -> Result<Run> {
 fn needed(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let group = plan.group(1);
-    plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |pass| pass.mgroup_sub_allowlist = vec![group]);
+    plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |pass| {
+        pass.mgroup_sub_allowlist = vec![group]
+    });
     Ok(Box::new(move || {
         let (stand, missing) = (&stage.stand, ProgramError::IpOwnershipProofRequired);
         let create = || stand.create(UserType::IBRL).build(&stand.caller());
@@ -138,19 +212,40 @@ fn waived(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let bound = another_host(plan, &stage.stand, OTHER_HOST)?;
     let mut several = another_host(plan, &stage.stand, Ipv4Addr::new(9, 128, 0, 12))?;
-    several.pass = plan.pass(several.host, several.payer.pubkey(), |pass: &mut AccessPass| pass.flags = MULTIPLE_IP);
+    several.pass = plan.pass(several.host, several.payer.pubkey(), |pass: &mut AccessPass| {
+        pass.flags = MULTIPLE_IP
+    });
     Ok(Box::new(move || {
         let stand = &stage.stand;
-        several.refused(several.create(UserType::IBRL).build(&several.caller()), ProgramError::IpOwnershipProofRequired)?;
+        several.refused(
+            several.create(UserType::IBRL).build(&several.caller()),
+            ProgramError::IpOwnershipProofRequired,
+        )?;
         bound.made(UserType::IBRL)?;
         // What is not needed must be right all the same.
-        let proof = IpProof::sign(bound.payer.pubkey(), HOST, stage.epoch()?, UserType::MULTICAST, &stage.verifier);
-        let create = CreateUser { proof: Some(proof), ..bound.create(UserType::MULTICAST) }.build(&bound.caller());
-        bound.one_refused(&[stage.check(&proof), create], 1, ProgramError::IpProofClientIpMismatch)?;
+        let proof = IpProof::sign(
+            bound.payer.pubkey(),
+            HOST,
+            stage.epoch()?,
+            UserType::MULTICAST,
+            &stage.verifier,
+        );
+        let create = CreateUser {
+            proof: Some(proof),
+            ..bound.create(UserType::MULTICAST)
+        }
+        .build(&bound.caller());
+        bound.one_refused(
+            &[stage.check(&proof), create],
+            1,
+            ProgramError::IpProofClientIpMismatch,
+        )?;
 
         let mut state = stand.network.new_global_state();
         (state.sentinel, state.feature_flags) = (stand.payer.pubkey(), state.feature_flags | REQUIRED);
-        stand.network.put(stand.network.pda().global_state().address, state)?;
+        stand
+            .network
+            .put(stand.network.pda().global_state().address, state)?;
         stand.made(UserType::IBRL).map(drop)
     }))
 }
@@ -169,11 +264,26 @@ fn of_another(plan: &mut Plan) -> Result<Run> {
     Ok(Box::new(move || {
         let (right, payer) = (stage.proof()?, Keypair::generate()?.pubkey());
         stage.refuses_signed(IpProof { payer, ..right }, ProgramError::IpProofPayerMismatch)?;
-        stage.refuses_signed(IpProof { client_ip: OTHER_HOST, ..right }, ProgramError::IpProofClientIpMismatch)?;
+        stage.refuses_signed(
+            IpProof {
+                client_ip: OTHER_HOST,
+                ..right
+            },
+            ProgramError::IpProofClientIpMismatch,
+        )?;
         let user_type = UserType::MULTICAST;
-        stage.refuses_signed(IpProof { user_type, ..right }, ProgramError::IpProofUserTypeMismatch)?;
+        stage.refuses_signed(
+            IpProof { user_type, ..right },
+            ProgramError::IpProofUserTypeMismatch,
+        )?;
         // All at once: the first of them is told.
-        let all = IpProof { payer, client_ip: OTHER_HOST, user_type, epoch: 99, ..right };
+        let all = IpProof {
+            payer,
+            client_ip: OTHER_HOST,
+            user_type,
+            epoch: 99,
+            ..right
+        };
         stage.refuses_signed(all, ProgramError::IpProofPayerMismatch)?;
         stage.takes()
     }))
@@ -189,7 +299,9 @@ fn epochs(plan: &mut Plan) -> Result<Run> {
         // In the ledger's very first epoch there is no last one.
         if let Some(last) = right.epoch.checked_sub(1) {
             let proof = IpProof::sign(right.payer, HOST, last, UserType::IBRL, &stage.verifier);
-            stage.stand.all_done(&[stage.check(&proof), stage.create(proof)])?;
+            stage
+                .stand
+                .all_done(&[stage.check(&proof), stage.create(proof)])?;
         }
         stage.takes()
     }))
@@ -202,7 +314,10 @@ fn without_sysvar(plan: &mut Plan) -> Result<Run> {
         let mut create = stage.create(proof);
         let last = create.accounts.pop().context("no account")?;
         ensure!(last.pubkey == INSTRUCTIONS_SYSVAR, "{last:?}");
-        stage.refuses_all(&[stage.check(&proof), create], ProgramError::IpProofInstructionsSysvarMissing)?;
+        stage.refuses_all(
+            &[stage.check(&proof), create],
+            ProgramError::IpProofInstructionsSysvarMissing,
+        )?;
         stage.takes()
     }))
 }
@@ -210,7 +325,10 @@ fn without_sysvar(plan: &mut Plan) -> Result<Run> {
 fn unchecked(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        stage.refuses_all(&[stage.create(stage.proof()?)], ProgramError::IpProofEd25519InstructionMissing)?;
+        stage.refuses_all(
+            &[stage.create(stage.proof()?)],
+            ProgramError::IpProofEd25519InstructionMissing,
+        )?;
         stage.takes()
     }))
 }
@@ -223,13 +341,19 @@ fn offsets(plan: &mut Plan) -> Result<Run> {
             let proof = stage.proof()?;
             let mut check = stage.check(&proof);
             check.data[at..at + 2].copy_from_slice(&2_u16.to_le_bytes());
-            stage.refuses_all(&[check, stage.create(proof)], ProgramError::IpProofEd25519OffsetsInvalid)?;
+            stage.refuses_all(
+                &[check, stage.create(proof)],
+                ProgramError::IpProofEd25519OffsetsInvalid,
+            )?;
         }
         // More bytes than the form has.
         let proof = stage.proof()?;
         let mut check = stage.check(&proof);
         check.data.push(0);
-        stage.refuses_all(&[check, stage.create(proof)], ProgramError::IpProofEd25519OffsetsInvalid)?;
+        stage.refuses_all(
+            &[check, stage.create(proof)],
+            ProgramError::IpProofEd25519OffsetsInvalid,
+        )?;
         stage.takes()
     }))
 }
@@ -246,8 +370,13 @@ fn two_signatures(plan: &mut Plan) -> Result<Run> {
             let moved = u16::from_le_bytes([offsets[at], offsets[at + 1]]) + u16::try_from(OFFSETS)?;
             offsets[at..at + 2].copy_from_slice(&moved.to_le_bytes());
         }
-        check.data.splice(..2 + OFFSETS, [&[2, 0][..], &offsets, &offsets].concat());
-        stage.refuses_all(&[check, stage.create(proof)], ProgramError::IpProofSignatureCountInvalid)?;
+        check
+            .data
+            .splice(..2 + OFFSETS, [&[2, 0][..], &offsets, &offsets].concat());
+        stage.refuses_all(
+            &[check, stage.create(proof)],
+            ProgramError::IpProofSignatureCountInvalid,
+        )?;
         stage.takes()
     }))
 }
@@ -258,7 +387,10 @@ fn another_verifier(plan: &mut Plan) -> Result<Run> {
         let (right, other) = (stage.proof()?, Keypair::generate()?);
         let proof = IpProof::sign(right.payer, right.client_ip, right.epoch, right.user_type, &other);
         let check = proof.ed25519_instruction(&other.pubkey());
-        stage.refuses_all(&[check, stage.create(proof)], ProgramError::IpProofVerifierKeyMismatch)?;
+        stage.refuses_all(
+            &[check, stage.create(proof)],
+            ProgramError::IpProofVerifierKeyMismatch,
+        )?;
         stage.takes()
     }))
 }
@@ -267,12 +399,30 @@ fn another_check(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
         let right = stage.proof()?;
-        let forged = IpProof { signature: [7; 64], ..right };
-        stage.refuses_all(&[stage.check(&right), stage.create(forged)], ProgramError::IpProofSignatureMismatch)?;
+        let forged = IpProof {
+            signature: [7; 64],
+            ..right
+        };
+        stage.refuses_all(
+            &[stage.check(&right), stage.create(forged)],
+            ProgramError::IpProofSignatureMismatch,
+        )?;
         // The signature is that of another proof, which is the one that is checked.
-        let other = IpProof::sign(right.payer, OTHER_HOST, right.epoch, right.user_type, &stage.verifier);
-        let borrowed = IpProof { signature: other.signature, ..right };
-        stage.refuses_all(&[stage.check(&other), stage.create(borrowed)], ProgramError::IpProofMessageMismatch)?;
+        let other = IpProof::sign(
+            right.payer,
+            OTHER_HOST,
+            right.epoch,
+            right.user_type,
+            &stage.verifier,
+        );
+        let borrowed = IpProof {
+            signature: other.signature,
+            ..right
+        };
+        stage.refuses_all(
+            &[stage.check(&other), stage.create(borrowed)],
+            ProgramError::IpProofMessageMismatch,
+        )?;
         stage.takes()
     }))
 }
@@ -286,7 +436,10 @@ fn another_form(plan: &mut Plan) -> Result<Run> {
             let mut create = stage.create(proof);
             let at = create.data.len() - PROOF;
             create.data[at] = version;
-            stage.refuses_all(&[stage.check(&proof), create], ProgramError::IpProofVersionUnsupported)?;
+            stage.refuses_all(
+                &[stage.check(&proof), create],
+                ProgramError::IpProofVersionUnsupported,
+            )?;
         }
         // One that is cut, and one that neither is there nor is not.
         let mut cut = stage.create(stage.proof()?);
@@ -303,13 +456,30 @@ fn another_form(plan: &mut Plan) -> Result<Run> {
 fn forged(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
-        let proof = IpProof { signature: [7; 64], ..stage.proof()? };
-        let sent = stage.stand.network.send(&[stage.check(&proof), stage.create(proof)], &stage.stand.payer)?;
+        let proof = IpProof {
+            signature: [7; 64],
+            ..stage.proof()?
+        };
+        let sent = stage
+            .stand
+            .network
+            .send(&[stage.check(&proof), stage.create(proof)], &stage.stand.payer)?;
         let error = sent.err().context("a signature that does not hold was taken")?;
-        let SendError::Failed { failure: TransactionFailure::Instruction { instruction: 2, reason }, .. } = &error else {
+        let SendError::Failed {
+            failure:
+                TransactionFailure::Instruction {
+                    instruction: 2,
+                    reason,
+                },
+            ..
+        } = &error
+        else {
             bail!("{error:?}");
         };
-        ensure!(reason.contains("a signature in the transaction does not hold"), "{error:?}");
+        ensure!(
+            reason.contains("a signature in the transaction does not hold"),
+            "{error:?}"
+        );
         ensure!(stage.stand.is_closed(UserType::IBRL)?, "there is a user");
         stage.takes()
     }))
@@ -319,13 +489,30 @@ fn several(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     Ok(Box::new(move || {
         let (right, stranger) = (stage.proof()?, Keypair::generate()?);
-        let other = IpProof::sign(right.payer, OTHER_HOST, right.epoch, right.user_type, &stage.verifier);
+        let other = IpProof::sign(
+            right.payer,
+            OTHER_HOST,
+            right.epoch,
+            right.user_type,
+            &stage.verifier,
+        );
         let foreign = IpProof::sign(right.payer, HOST, right.epoch, right.user_type, &stranger);
-        let (wrong, foreign) = (stage.check(&other), foreign.ed25519_instruction(&stranger.pubkey()));
+        let (wrong, foreign) = (
+            stage.check(&other),
+            foreign.ed25519_instruction(&stranger.pubkey()),
+        );
         let create = stage.create(right);
-        stage.refuses_all(&[wrong.clone(), foreign.clone(), create.clone()], ProgramError::IpProofSignatureMismatch)?;
-        stage.refuses_all(&[foreign.clone(), wrong.clone(), create.clone()], ProgramError::IpProofVerifierKeyMismatch)?;
-        stage.stand.all_done(&[foreign, create, wrong, stage.check(&right)])
+        stage.refuses_all(
+            &[wrong.clone(), foreign.clone(), create.clone()],
+            ProgramError::IpProofSignatureMismatch,
+        )?;
+        stage.refuses_all(
+            &[foreign.clone(), wrong.clone(), create.clone()],
+            ProgramError::IpProofVerifierKeyMismatch,
+        )?;
+        stage
+            .stand
+            .all_done(&[foreign, create, wrong, stage.check(&right)])
     }))
 }
 
@@ -333,13 +520,29 @@ fn with_groups(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let groups: Vec<_> = (1..=8).map(|index| plan.group(index)).collect();
     let allowed = groups.clone();
-    plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |pass| pass.mgroup_sub_allowlist = allowed);
+    plan.pass(Ipv4Addr::UNSPECIFIED, stage.stand.payer.pubkey(), |pass| {
+        pass.mgroup_sub_allowlist = allowed
+    });
     Ok(Box::new(move || {
         let stand = &stage.stand;
-        let proof = IpProof::sign(stand.payer.pubkey(), HOST, stage.epoch()?, UserType::MULTICAST, &stage.verifier);
+        let proof = IpProof::sign(
+            stand.payer.pubkey(),
+            HOST,
+            stage.epoch()?,
+            UserType::MULTICAST,
+            &stage.verifier,
+        );
         let like = stand.subscription(groups[0], false, true);
-        let create = stand.built(CreateSubscribeUser { extra_groups: groups[1..].to_vec(), proof: Some(proof), ..like });
-        stand.one_refused(&[create.clone()], 0, ProgramError::IpProofEd25519InstructionMissing)?;
+        let create = stand.built(CreateSubscribeUser {
+            extra_groups: groups[1..].to_vec(),
+            proof: Some(proof),
+            ..like
+        });
+        stand.one_refused(
+            &[create.clone()],
+            0,
+            ProgramError::IpProofEd25519InstructionMissing,
+        )?;
         stand.all_done(&[stage.check(&proof), create])?;
         let user = stand.user(UserType::MULTICAST)?;
         ensure!(user.subscribers == groups, "{user:?}");
@@ -350,8 +553,14 @@ fn with_groups(plan: &mut Plan) -> Result<Run> {
 fn for_another(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let group = plan.group(1);
-    let (payer, owner, verifier) = (stage.stand.payer.pubkey(), Keypair::generate()?.pubkey(), stage.verifier.pubkey());
-    let pass = plan.pass(Ipv4Addr::UNSPECIFIED, owner, |pass| pass.mgroup_sub_allowlist = vec![group]);
+    let (payer, owner, verifier) = (
+        stage.stand.payer.pubkey(),
+        Keypair::generate()?.pubkey(),
+        stage.verifier.pubkey(),
+    );
+    let pass = plan.pass(Ipv4Addr::UNSPECIFIED, owner, |pass| {
+        pass.mgroup_sub_allowlist = vec![group]
+    });
     plan.state(|state| {
         (state.ip_verifier_authority, state.feature_flags) = (verifier, state.feature_flags | REQUIRED);
         state.feed_authority = payer;
@@ -360,14 +569,22 @@ fn for_another(plan: &mut Plan) -> Result<Run> {
         let stand = &stage.stand;
         let for_owner = |proof: IpProof| {
             let like = stand.subscription(group, false, true);
-            let create = CreateSubscribeUser { owner: Some(owner), access_pass: pass, proof: Some(proof), ..like };
+            let create = CreateSubscribeUser {
+                owner: Some(owner),
+                access_pass: pass,
+                proof: Some(proof),
+                ..like
+            };
             [stage.check(&proof), stand.built(create)]
         };
         let epoch = stage.epoch()?;
         let proof = |payer| IpProof::sign(payer, HOST, epoch, UserType::MULTICAST, &stage.verifier);
         stand.one_refused(&for_owner(proof(payer)), 1, ProgramError::IpProofPayerMismatch)?;
         stand.all_done(&for_owner(proof(owner)))?;
-        ensure!(stand.user(UserType::MULTICAST)?.owner == owner, "the user is another's");
+        ensure!(
+            stand.user(UserType::MULTICAST)?.owner == owner,
+            "the user is another's"
+        );
         Ok(())
     }))
 }

@@ -20,20 +20,41 @@ use crate::{
 };
 
 pub const ALL: &[Case] = &[
-    ("refused_1_a_user_is_deleted_in_favour_of_its_owner_only", |plan| {
-        let stand = with_user(plan)?;
-        let delete = DeleteUser { owner: Pubkey([8; 32]), ..stand.delete(UserType::IBRL) };
-        refused(stand, move |stand| delete.build(&stand.caller()), ProgramError::InvalidOwnerPubkey)
-    }),
+    (
+        "refused_1_a_user_is_deleted_in_favour_of_its_owner_only",
+        |plan| {
+            let stand = with_user(plan)?;
+            let delete = DeleteUser {
+                owner: Pubkey([8; 32]),
+                ..stand.delete(UserType::IBRL)
+            };
+            refused(
+                stand,
+                move |stand| delete.build(&stand.caller()),
+                ProgramError::InvalidOwnerPubkey,
+            )
+        },
+    ),
     ("refused_6_a_device_that_is_none", |plan| {
         let stand = plan.stand()?;
-        refused(stand, |stand| swapped(create(stand), 1, stand.pass), ProgramError::InvalidDevicePubkey)
+        refused(
+            stand,
+            |stand| swapped(create(stand), 1, stand.pass),
+            ProgramError::InvalidDevicePubkey,
+        )
     }),
     ("refused_6_a_user_is_deleted_from_its_own_device_only", |plan| {
         let stand = with_user(plan)?;
         let (device, _) = plan.device(2, |_| {})?;
-        let delete = DeleteUser { device, ..stand.delete(UserType::IBRL) };
-        refused(stand, move |stand| delete.build(&stand.caller()), ProgramError::InvalidDevicePubkey)
+        let delete = DeleteUser {
+            device,
+            ..stand.delete(UserType::IBRL)
+        };
+        refused(
+            stand,
+            move |stand| delete.build(&stand.caller()),
+            ProgramError::InvalidDevicePubkey,
+        )
     }),
     ("refused_7_a_device_that_takes_no_users", |plan| {
         let stand = plan.stand_with(|device| device.status = DeviceStatus::DRAINED, |_| {})?;
@@ -45,7 +66,11 @@ pub const ALL: &[Case] = &[
         let (_, mut account) = plan.network.new_group(1, "mg01", Ipv4Addr::new(233, 84, 178, 1));
         account.status = GroupStatus::SUSPENDED;
         plan.put(group, account);
-        refused(stand, move |stand| stand.subscribe(group, false, true), ProgramError::InvalidStatus)
+        refused(
+            stand,
+            move |stand| stand.subscribe(group, false, true),
+            ProgramError::InvalidStatus,
+        )
     }),
     ("refused_7_a_device_in_transit", |plan| {
         let stand = plan.stand_with(|device| device.device_type = DeviceType::TRANSIT, |_| {})?;
@@ -75,47 +100,81 @@ pub const ALL: &[Case] = &[
         let group = plan.group(1);
         let stand = member(plan, &[group])?;
         let make = move |stand: &Stand| {
-            stand.built(CreateSubscribeUser { owner: Some(Pubkey([8; 32])), ..stand.subscription(group, false, true) })
+            stand.built(CreateSubscribeUser {
+                owner: Some(Pubkey([8; 32])),
+                ..stand.subscription(group, false, true)
+            })
         };
         refused(stand, make, ProgramError::NotAllowed)
     }),
     ("refused_8_a_permission_that_does_not_exist", |plan| {
         let stand = with_user(plan)?;
-        let delete = DeleteUser { permission: Permission::Present, ..stand.delete(UserType::IBRL) };
-        refused(stand, move |stand| delete.build(&stand.caller()), ProgramError::NotAllowed)
+        let delete = DeleteUser {
+            permission: Permission::Present,
+            ..stand.delete(UserType::IBRL)
+        };
+        refused(
+            stand,
+            move |stand| delete.build(&stand.caller()),
+            ProgramError::NotAllowed,
+        )
     }),
     ("refused_20_a_full_device", |plan| {
-        refused_on(plan, |device| (device.max_users, device.users_count, device.reserved_seats) = (5, 3, 2), ProgramError::MaxUsersExceeded)
+        refused_on(
+            plan,
+            |device| (device.max_users, device.users_count, device.reserved_seats) = (5, 3, 2),
+            ProgramError::MaxUsersExceeded,
+        )
     }),
-    ("refused_25_a_pass_that_has_run_out_except_for_multicast", |plan| {
-        // The validator starts in epoch 0, where no pass can have run out yet.
-        let stand = plan.stand_with(|_| {}, |pass| pass.last_access_epoch = 0)?;
-        Ok(Box::new(move || {
-            let epoch = stand.network.rpc.call("getEpochInfo", serde_json::json!([]))?["epoch"].as_u64();
-            if epoch == Some(0) {
-                return stand.made(UserType::IBRL).map(drop);
-            }
-            ensure!(epoch == Some(FIRST_EPOCH), "the ledger is in epoch {epoch:?}");
-            stand.refused(create(&stand), ProgramError::AccessPassUnauthorized)?;
-            stand.made(UserType::MULTICAST).map(drop)
-        }))
-    }),
-    ("refused_25_somebody_elses_pass_and_one_for_another_address", |plan| {
-        let (mut first, second) = two_hosts(plan)?;
-        let other = plan.pass(OTHER_HOST, first.payer.pubkey(), |_| {});
-        Ok(Box::new(move || {
-            for pass in [second.pass, other] {
-                first.pass = pass;
-                first.refused(create(&first), ProgramError::AccessPassUnauthorized)?;
-            }
-            Ok(())
-        }))
-    }),
+    (
+        "refused_25_a_pass_that_has_run_out_except_for_multicast",
+        |plan| {
+            // The validator starts in epoch 0, where no pass can have run out yet.
+            let stand = plan.stand_with(|_| {}, |pass| pass.last_access_epoch = 0)?;
+            Ok(Box::new(move || {
+                let epoch = stand.network.rpc.call("getEpochInfo", serde_json::json!([]))?["epoch"].as_u64();
+                if epoch == Some(0) {
+                    return stand.made(UserType::IBRL).map(drop);
+                }
+                ensure!(epoch == Some(FIRST_EPOCH), "the ledger is in epoch {epoch:?}");
+                stand.refused(create(&stand), ProgramError::AccessPassUnauthorized)?;
+                stand.made(UserType::MULTICAST).map(drop)
+            }))
+        },
+    ),
+    (
+        "refused_25_somebody_elses_pass_and_one_for_another_address",
+        |plan| {
+            let (mut first, second) = two_hosts(plan)?;
+            let other = plan.pass(OTHER_HOST, first.payer.pubkey(), |_| {});
+            Ok(Box::new(move || {
+                for pass in [second.pass, other] {
+                    first.pass = pass;
+                    first.refused(create(&first), ProgramError::AccessPassUnauthorized)?;
+                }
+                Ok(())
+            }))
+        },
+    ),
     ("refused_26_an_address_that_no_host_has_on_the_internet", |plan| {
         let mut stand = plan.stand()?;
         Ok(Box::new(move || {
-            let special = [[10, 0, 0, 1], [127, 0, 0, 1], [192, 168, 1, 1], [172, 20, 0, 1], [224, 0, 0, 1], [0, 0, 0, 0]];
-            let more = [[100, 64, 0, 1], [192, 0, 0, 1], [192, 0, 2, 1], [198, 51, 100, 1], [203, 0, 113, 1], [240, 0, 0, 1]];
+            let special = [
+                [10, 0, 0, 1],
+                [127, 0, 0, 1],
+                [192, 168, 1, 1],
+                [172, 20, 0, 1],
+                [224, 0, 0, 1],
+                [0, 0, 0, 0],
+            ];
+            let more = [
+                [100, 64, 0, 1],
+                [192, 0, 0, 1],
+                [192, 0, 2, 1],
+                [198, 51, 100, 1],
+                [203, 0, 113, 1],
+                [240, 0, 0, 1],
+            ];
             for host in special.into_iter().chain(more) {
                 stand.host = Ipv4Addr::from(host);
                 stand.refused(create(&stand), ProgramError::InvalidClientIp)?;
@@ -133,7 +192,9 @@ pub const ALL: &[Case] = &[
             instruction.accounts.remove(PREFIX);
             instruction
         };
-        Ok(Box::new(move || stand.refused(without(&stand), ProgramError::NoDzPrefixes)))
+        Ok(Box::new(move || {
+            stand.refused(without(&stand), ProgramError::NoDzPrefixes)
+        }))
     }),
     ("refused_53_no_pass", |plan| {
         let stand = plan.stand()?;
@@ -144,7 +205,10 @@ pub const ALL: &[Case] = &[
         let group = plan.group(1);
         let stand = member(plan, &[group])?;
         Ok(Box::new(move || {
-            stand.refused(stand.delete(UserType::IBRL).build(&stand.caller()), ProgramError::UserAccountNotFound)?;
+            stand.refused(
+                stand.delete(UserType::IBRL).build(&stand.caller()),
+                ProgramError::UserAccountNotFound,
+            )?;
             stand.refused(stand.roles(group, false, true), ProgramError::UserAccountNotFound)
         }))
     }),
@@ -158,29 +222,53 @@ pub const ALL: &[Case] = &[
     }),
     ("refused_63_no_tunnel_number_left", |plan| {
         let stand = plan.stand()?;
-        let ids = plan.network.pda().resource(&Resource::TunnelIds(stand.device, 0)).address;
-        let account = plan.accounts.iter_mut().find(|account| account.pubkey == ids).expect("the device has numbers");
+        let ids = plan
+            .network
+            .pda()
+            .resource(&Resource::TunnelIds(stand.device, 0))
+            .address;
+        let account = plan
+            .accounts
+            .iter_mut()
+            .find(|account| account.pubkey == ids)
+            .expect("the device has numbers");
         account.data[88..].fill(0xff);
         refused(stand, create, ProgramError::AllocationFailed)
     }),
     ("refused_67_an_instruction_of_old", |plan| {
         let stand = plan.stand()?;
-        let old = |stand: &Stand| Instruction { data: vec![37], ..create(stand) };
+        let old = |stand: &Stand| Instruction {
+            data: vec![37],
+            ..create(stand)
+        };
         refused(stand, old, ProgramError::Deprecated)
     }),
-    ("refused_79_a_tenant_that_the_pass_does_not_allow_and_none_where_it_names_some", |plan| {
-        let (ours, other) = (plan.tenant("ours")?, plan.tenant("other")?);
-        let stand = plan.stand_with(|_| {}, |pass| pass.tenant_allowlist = vec![ours])?;
-        Ok(Box::new(move || {
-            let with = |tenant| CreateUser { tenant, ..stand.create(UserType::IBRL) }.build(&stand.caller());
-            stand.refused(with(Some(other)), ProgramError::TenantNotInAccessPassAllowlist)?;
-            stand.refused(with(None), ProgramError::TenantNotInAccessPassAllowlist)
-        }))
-    }),
+    (
+        "refused_79_a_tenant_that_the_pass_does_not_allow_and_none_where_it_names_some",
+        |plan| {
+            let (ours, other) = (plan.tenant("ours")?, plan.tenant("other")?);
+            let stand = plan.stand_with(|_| {}, |pass| pass.tenant_allowlist = vec![ours])?;
+            Ok(Box::new(move || {
+                let with = |tenant| {
+                    CreateUser {
+                        tenant,
+                        ..stand.create(UserType::IBRL)
+                    }
+                    .build(&stand.caller())
+                };
+                stand.refused(with(Some(other)), ProgramError::TenantNotInAccessPassAllowlist)?;
+                stand.refused(with(None), ProgramError::TenantNotInAccessPassAllowlist)
+            }))
+        },
+    ),
     ("refused_80_an_endpoint_that_is_no_global_address", |plan| {
         let stand = plan.stand()?;
         let elsewhere = |stand: &Stand| {
-            CreateUser { tunnel_endpoint: Ipv4Addr::new(100, 64, 0, 9), ..stand.create(UserType::IBRL) }.build(&stand.caller())
+            CreateUser {
+                tunnel_endpoint: Ipv4Addr::new(100, 64, 0, 9),
+                ..stand.create(UserType::IBRL)
+            }
+            .build(&stand.caller())
         };
         refused(stand, elsewhere, ProgramError::InvalidTunnelEndpoint)
     }),
@@ -189,8 +277,18 @@ pub const ALL: &[Case] = &[
         refused_on(plan, full, ProgramError::MaxUnicastUsersExceeded)
     }),
     ("refused_82_the_devices_multicast_subscribers", |plan| {
-        let full = |device: &mut Device| (device.max_multicast_subscribers, device.multicast_subscribers_count) = (2, 2);
-        refused_type_on(plan, UserType::MULTICAST, full, ProgramError::MaxMulticastSubscribersExceeded)
+        let full = |device: &mut Device| {
+            (
+                device.max_multicast_subscribers,
+                device.multicast_subscribers_count,
+            ) = (2, 2)
+        };
+        refused_type_on(
+            plan,
+            UserType::MULTICAST,
+            full,
+            ProgramError::MaxMulticastSubscribersExceeded,
+        )
     }),
     ("refused_84_a_program_that_does_not_allocate", |plan| {
         let stand = plan.stand()?;
@@ -199,7 +297,9 @@ pub const ALL: &[Case] = &[
     }),
     ("refused_85_the_devices_multicast_publishers", |plan| {
         let group = plan.group(1);
-        let full = |device: &mut Device| (device.max_multicast_publishers, device.multicast_publishers_count) = (1, 1);
+        let full = |device: &mut Device| {
+            (device.max_multicast_publishers, device.multicast_publishers_count) = (1, 1)
+        };
         let stand = plan.stand_with(full, |pass| pass.mgroup_pub_allowlist = vec![group])?;
         let publish = move |stand: &Stand| stand.subscribe(group, true, false);
         refused(stand, publish, ProgramError::MaxMulticastPublishersExceeded)
@@ -224,41 +324,59 @@ pub const ALL: &[Case] = &[
             stand.stopped(subscribe(), "AccountAlreadyInitialized")
         }))
     }),
-    ("the_program_breaks_off_at_accounts_of_other_addresses_than_derived_ones", |plan| {
-        let stand = plan.stand()?;
-        let elsewhere = plan.network.pda().user(OTHER_HOST, UserType::IBRL).address;
-        Ok(Box::new(move || {
-            const USER: usize = 0;
-            const STATE: usize = 3;
-            const TUNNELS: usize = 4;
-            stand.broken_off(swapped(create(&stand), USER, elsewhere))?;
-            stand.stopped(swapped(create(&stand), STATE, stand.pass), "InvalidAccountData")?;
-            stand.broken_off(swapped(create(&stand), TUNNELS, stand.device))?;
-            ensure!(stand.is_closed(UserType::IBRL)?, "there is a user");
-            Ok(())
-        }))
-    }),
+    (
+        "the_program_breaks_off_at_accounts_of_other_addresses_than_derived_ones",
+        |plan| {
+            let stand = plan.stand()?;
+            let elsewhere = plan.network.pda().user(OTHER_HOST, UserType::IBRL).address;
+            Ok(Box::new(move || {
+                const USER: usize = 0;
+                const STATE: usize = 3;
+                const TUNNELS: usize = 4;
+                stand.broken_off(swapped(create(&stand), USER, elsewhere))?;
+                stand.stopped(swapped(create(&stand), STATE, stand.pass), "InvalidAccountData")?;
+                stand.broken_off(swapped(create(&stand), TUNNELS, stand.device))?;
+                ensure!(stand.is_closed(UserType::IBRL)?, "there is a user");
+                Ok(())
+            }))
+        },
+    ),
     ("what_the_payer_did_not_sign_is_stopped", |plan| {
         let group = plan.group(1);
         let (owner, stranger) = two_hosts(plan)?;
-        plan.put(owner.pass, AccessPass { mgroup_sub_allowlist: vec![group], ..plan.network.new_pass(HOST, owner.payer.pubkey()).1 });
+        plan.put(
+            owner.pass,
+            AccessPass {
+                mgroup_sub_allowlist: vec![group],
+                ..plan.network.new_pass(HOST, owner.payer.pubkey()).1
+            },
+        );
         Ok(Box::new(move || {
             let by_stranger = |mut instruction: Instruction| {
-                instruction.accounts.iter_mut().for_each(|account| account.signer = false);
+                instruction
+                    .accounts
+                    .iter_mut()
+                    .for_each(|account| account.signer = false);
                 stranger.stopped(instruction, "MissingRequiredSignature")
             };
             owner.done(owner.subscribe(group, false, true))?;
             by_stranger(create(&owner))?;
             by_stranger(owner.roles(group, false, false))?;
             by_stranger(owner.delete(UserType::MULTICAST).build(&owner.caller()))?;
-            ensure!(owner.user(UserType::MULTICAST)?.subscribers == [group], "the user has changed");
+            ensure!(
+                owner.user(UserType::MULTICAST)?.subscribers == [group],
+                "the user has changed"
+            );
             Ok(())
         }))
     }),
     ("an_instruction_that_is_cut_or_unknown_is_stopped", |plan| {
         let stand = plan.stand()?;
         Ok(Box::new(move || {
-            let with = |data: Vec<u8>| Instruction { data, ..create(&stand) };
+            let with = |data: Vec<u8>| Instruction {
+                data,
+                ..create(&stand)
+            };
             stand.stopped(with(vec![200, 1, 2]), "InvalidInstructionData")?;
             stand.stopped(with(vec![]), "InvalidInstructionData")?;
             let whole = create(&stand).data;
@@ -275,7 +393,11 @@ fn create(stand: &Stand) -> Instruction {
     stand.create(UserType::IBRL).build(&stand.caller())
 }
 
-fn refused(stand: Stand, instruction: impl FnOnce(&Stand) -> Instruction + Send + 'static, error: ProgramError) -> Result<Run> {
+fn refused(
+    stand: Stand,
+    instruction: impl FnOnce(&Stand) -> Instruction + Send + 'static,
+    error: ProgramError,
+) -> Result<Run> {
     Ok(Box::new(move || {
         let before = stand.resources()?;
         stand.refused(instruction(&stand), error)?;
@@ -288,9 +410,18 @@ fn refused_on(plan: &mut Plan, device: impl FnOnce(&mut Device), error: ProgramE
     refused_type_on(plan, UserType::IBRL, device, error)
 }
 
-fn refused_type_on(plan: &mut Plan, kind: UserType, device: impl FnOnce(&mut Device), error: ProgramError) -> Result<Run> {
+fn refused_type_on(
+    plan: &mut Plan,
+    kind: UserType,
+    device: impl FnOnce(&mut Device),
+    error: ProgramError,
+) -> Result<Run> {
     let stand = plan.stand_with(device, |_| {})?;
-    refused(stand, move |stand| stand.create(kind).build(&stand.caller()), error)
+    refused(
+        stand,
+        move |stand| stand.create(kind).build(&stand.caller()),
+        error,
+    )
 }
 
 fn swapped(mut instruction: Instruction, number: usize, by: Pubkey) -> Instruction {

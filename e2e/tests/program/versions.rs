@@ -17,11 +17,23 @@ use crate::{
 };
 
 pub const ALL: &[Case] = &[
-    ("of_0_34_no_pass_is_recorded_and_no_user_is_deleted_by_its_type", of_old),
-    ("of_0_34_no_proof_is_asked_for_and_one_that_follows_the_arguments_is_not_read", without_proof),
+    (
+        "of_0_34_no_pass_is_recorded_and_no_user_is_deleted_by_its_type",
+        of_old,
+    ),
+    (
+        "of_0_34_no_proof_is_asked_for_and_one_that_follows_the_arguments_is_not_read",
+        without_proof,
+    ),
     ("of_0_34_several_groups_are_not_taken_at_once", one_group),
-    ("of_0_34_a_role_that_is_held_must_still_be_on_the_pass_when_another_one_changes", held_and_revoked),
-    ("of_0_34_refused_92_a_role_beside_a_group_that_came_with_a_feed", role_beside_a_feed),
+    (
+        "of_0_34_a_role_that_is_held_must_still_be_on_the_pass_when_another_one_changes",
+        held_and_revoked,
+    ),
+    (
+        "of_0_34_refused_92_a_role_beside_a_group_that_came_with_a_feed",
+        role_beside_a_feed,
+    ),
     ("of_0_34_a_feeds_state_is_not_looked_at", any_feed),
     ("a_ledger_that_runs_is_made_one_of_0_34", made_old),
 ];
@@ -32,10 +44,17 @@ fn of_old(plan: &mut Plan) -> Result<Run> {
     Ok(Box::new(move || {
         let user = stand.made(UserType::IBRL)?;
         ensure!(user.access_pass == Pubkey::default(), "{user:?}");
-        let length = stand.network.rpc.account(stand.address(UserType::IBRL))?.map(|raw| raw.data.len());
+        let length = stand
+            .network
+            .rpc
+            .account(stand.address(UserType::IBRL))?
+            .map(|raw| raw.data.len());
         ensure!(length == Some(206), "{length:?}");
         let kind = DeleteKind::of(&PassType::Prepaid);
-        let typed = DeleteUser { kind, ..stand.delete(UserType::IBRL) };
+        let typed = DeleteUser {
+            kind,
+            ..stand.delete(UserType::IBRL)
+        };
         stand.stopped(typed.build(&stand.caller()), "InvalidInstructionData")?;
         stand.done(stand.delete(UserType::IBRL).build(&stand.caller()))
     }))
@@ -47,8 +66,18 @@ fn without_proof(plan: &mut Plan) -> Result<Run> {
     plan.old();
     Ok(Box::new(move || {
         let (payer, user_type) = (stand.payer.pubkey(), UserType::IBRL);
-        let proof = IpProof { payer, client_ip: HOST, epoch: 0, user_type, signature: [0; 64] };
-        let proven = CreateUser { proof: Some(proof), ..stand.create(user_type) }.build(&stand.caller());
+        let proof = IpProof {
+            payer,
+            client_ip: HOST,
+            epoch: 0,
+            user_type,
+            signature: [0; 64],
+        };
+        let proven = CreateUser {
+            proof: Some(proof),
+            ..stand.create(user_type)
+        }
+        .build(&stand.caller());
         // The account that comes with it is one too many.
         stand.stopped(proven.clone(), "MissingRequiredSignature")?;
         let mut unread = proven;
@@ -63,13 +92,23 @@ fn one_group(plan: &mut Plan) -> Result<Run> {
     plan.old();
     Ok(Box::new(move || {
         let [first, second, third] = groups;
-        let all = CreateSubscribeUser { extra_groups: vec![second, third], ..stand.subscription(first, false, true) };
+        let all = CreateSubscribeUser {
+            extra_groups: vec![second, third],
+            ..stand.subscription(first, false, true)
+        };
         stand.stopped(stand.built(all), "NotEnoughAccountKeys")?;
         stand.done(stand.subscribe(first, false, true))?;
-        stand.stopped(stand.roles_in(&[second, third], false, true), "MissingRequiredSignature")?;
+        stand.stopped(
+            stand.roles_in(&[second, third], false, true),
+            "MissingRequiredSignature",
+        )?;
         stand.done(stand.roles(second, false, true))?;
         stand.done(stand.roles(third, false, true))?;
-        ensure!(stand.user(UserType::MULTICAST)?.subscribers == groups, "{:?}", stand.user(UserType::MULTICAST)?);
+        ensure!(
+            stand.user(UserType::MULTICAST)?.subscribers == groups,
+            "{:?}",
+            stand.user(UserType::MULTICAST)?
+        );
         Ok(())
     }))
 }
@@ -83,7 +122,10 @@ fn held_and_revoked(plan: &mut Plan) -> Result<Run> {
         stand.refused(stand.roles(group, true, true), ProgramError::NotAllowed)?;
         stand.done(stand.roles(group, true, false))?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.subscribers.is_empty() && user.publishers == [group], "{user:?}");
+        ensure!(
+            user.subscribers.is_empty() && user.publishers == [group],
+            "{user:?}"
+        );
         stand.done(stand.roles(group, false, false))
     }))
 }
@@ -93,7 +135,14 @@ fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
     publishing(plan, &stage);
     plan.old();
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, _], groups: [one, two, _], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, _],
+                groups: [one, two, _],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stage.naked()?;
         stand.done(stage.join(&[*first], &[*one, *two])?)?;
         stand.refused(stand.roles(*one, true, true), ProgramError::FeedAccountRequired)?;
@@ -101,7 +150,10 @@ fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
         stand.done(stand.roles(*one, true, false))?;
         stand.done(stage.join(&[*first], &[*one])?)?;
         let user = stand.user(UserType::MULTICAST)?;
-        ensure!(user.publishers == [*one] && user.subscribers == [*two, *one], "{user:?}");
+        ensure!(
+            user.publishers == [*one] && user.subscribers == [*two, *one],
+            "{user:?}"
+        );
         // To stop publishing is a leave that names the subscription, too.
         stand.refused(stand.roles(*one, false, true), ProgramError::FeedAccountRequired)?;
         stage.seats_are([1, 0])
@@ -111,10 +163,23 @@ fn role_beside_a_feed(plan: &mut Plan) -> Result<Run> {
 fn any_feed(plan: &mut Plan) -> Result<Run> {
     let stage = Stage::plan(plan)?;
     let (pubkey, feed) = plan.network.new_feed("first", stage.groups[..2].to_vec())?;
-    plan.put(pubkey, Feed { status: FeedStatus::RETIRED, ..feed });
+    plan.put(
+        pubkey,
+        Feed {
+            status: FeedStatus::RETIRED,
+            ..feed
+        },
+    );
     plan.old();
     Ok(Box::new(move || {
-        let (Stage { feeds: [first, _], groups: [one, two, _], .. }, stand) = (&stage, &stage.stand);
+        let (
+            Stage {
+                feeds: [first, _],
+                groups: [one, two, _],
+                ..
+            },
+            stand,
+        ) = (&stage, &stage.stand);
         stage.naked()?;
         stand.done(stage.join(&[*first], &[*one, *two])?)?;
         stage.is(&[*first], &[*one, *two], [1, 0])
@@ -124,13 +189,25 @@ fn any_feed(plan: &mut Plan) -> Result<Run> {
 fn made_old(plan: &mut Plan) -> Result<Run> {
     let stand = plan.stand()?;
     Ok(Box::new(move || {
-        ensure!(stand.made(UserType::MULTICAST)?.access_pass == stand.pass, "no pass is recorded");
+        ensure!(
+            stand.made(UserType::MULTICAST)?.access_pass == stand.pass,
+            "no pass is recorded"
+        );
         stand.network.make_old()?;
-        ensure!(stand.made(UserType::IBRL)?.access_pass == Pubkey::default(), "a pass is recorded");
+        ensure!(
+            stand.made(UserType::IBRL)?.access_pass == Pubkey::default(),
+            "a pass is recorded"
+        );
         let version = stand.network.get(stand.network.pda().program_config().address)?;
-        ensure!(matches!(&version, Some(Account::ProgramConfig(config)) if config.version.minor == 34), "{version:?}");
+        ensure!(
+            matches!(&version, Some(Account::ProgramConfig(config)) if config.version.minor == 34),
+            "{version:?}"
+        );
         let state = stand.network.get(stand.network.pda().global_state().address)?;
-        ensure!(matches!(&state, Some(Account::GlobalState(state)) if state.account_index == 2), "{state:?}");
+        ensure!(
+            matches!(&state, Some(Account::GlobalState(state)) if state.account_index == 2),
+            "{state:?}"
+        );
         Ok(())
     }))
 }

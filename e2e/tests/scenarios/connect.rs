@@ -17,16 +17,25 @@ use crate::{
 };
 
 pub const ALL: &[Scenario] = &[
-    ("an_activated_ibrl_user_becomes_a_tunnel_that_pings_cross_and_nothing_warns", ibrl),
+    (
+        "an_activated_ibrl_user_becomes_a_tunnel_that_pings_cross_and_nothing_warns",
+        ibrl,
+    ),
     ("an_allocated_address_is_on_the_link_and_reachable", allocated),
     ("a_banned_user_loses_its_tunnel_and_gets_it_back", banned),
 ];
 
 /// What the ledger says while the daemon runs.
 pub const LEDGER: &[Scenario] = &[
-    ("a_user_activated_while_the_daemon_runs_connects_at_once", activated_later),
+    (
+        "a_user_activated_while_the_daemon_runs_connects_at_once",
+        activated_later,
+    ),
     ("a_deleted_user_loses_its_tunnel", deleted),
-    ("two_users_for_one_host_give_one_tunnel_that_never_flaps", two_users),
+    (
+        "two_users_for_one_host_give_one_tunnel_that_never_flaps",
+        two_users,
+    ),
     ("an_unrelated_device_and_user_change_nothing", unrelated),
 ];
 
@@ -37,15 +46,30 @@ fn ibrl(site: &mut Site<'_>) -> Result<()> {
     let seen = link(&host.client, LINK)?.context("no link")?;
     ensure!(seen["mtu"] == 1476, "mtu {}", seen["mtu"]);
     for flag in ["POINTOPOINT", "NOARP", "UP", "LOWER_UP"] {
-        ensure!(seen["flags"].as_array().is_some_and(|flags| flags.iter().any(|is| is == flag)), "{flag} not in {}", seen["flags"]);
+        ensure!(
+            seen["flags"]
+                .as_array()
+                .is_some_and(|flags| flags.iter().any(|is| is == flag)),
+            "{flag} not in {}",
+            seen["flags"]
+        );
     }
     if seen["link_type"] == "gre" {
-        ensure!(seen["address"] == client.to_string() && seen["broadcast"] == device.to_string(), "endpoints of {seen}");
+        ensure!(
+            seen["address"] == client.to_string() && seen["broadcast"] == device.to_string(),
+            "endpoints of {seen}"
+        );
         ensure!(seen["linkinfo"]["info_data"]["ttl"] == 64, "ttl of {seen}");
     }
-    ensure!(addresses(&host.client, LINK)? == ["169.254.0.1/31 link"], "{:?}", addresses(&host.client, LINK)?);
+    ensure!(
+        addresses(&host.client, LINK)? == ["169.254.0.1/31 link"],
+        "{:?}",
+        addresses(&host.client, LINK)?
+    );
     for route in bgp_routes(&host.client)? {
-        let right = route["gateway"] == "169.254.0.0" && route["dev"] == LINK && route["prefsrc"] == client.to_string();
+        let right = route["gateway"] == "169.254.0.0"
+            && route["dev"] == LINK
+            && route["prefsrc"] == client.to_string();
         ensure!(right, "a route that is not as it should be: {route}");
     }
     let status = service(&host.daemon)?.context("no service")?;
@@ -58,19 +82,33 @@ fn ibrl(site: &mut Site<'_>) -> Result<()> {
         ("current_device", "ams-dz01".to_owned()),
         ("metro", "Amsterdam".to_owned()),
     ] {
-        ensure!(status[field] == expected, "{field} is {} and not {expected}: {status}", status[field]);
+        ensure!(
+            status[field] == expected,
+            "{field} is {} and not {expected}: {status}",
+            status[field]
+        );
     }
     let warnings = host.daemon.log_lines_at(&["WARN", "ERROR"]);
-    ensure!(warnings.is_empty(), "the happy path warned:\n{}", warnings.join("\n"));
+    ensure!(
+        warnings.is_empty(),
+        "the happy path warned:\n{}",
+        warnings.join("\n")
+    );
     Ok(())
 }
 
 fn allocated(site: &mut Site<'_>) -> Result<()> {
     let host = connected(site, UserType::IBRL_WITH_ALLOCATED_IP)?;
     let found = addresses(&host.client, LINK)?;
-    ensure!(found == ["169.254.0.1/31 link", "45.33.100.10/32 global"], "{found:?}");
+    ensure!(
+        found == ["169.254.0.1/31 link", "45.33.100.10/32 global"],
+        "{found:?}"
+    );
     let status = service(&host.daemon)?.context("no service")?;
-    ensure!(status["user_type"] == "IBRLWithAllocatedIP" && status["doublezero_ip"] == "45.33.100.10", "{status}");
+    ensure!(
+        status["user_type"] == "IBRLWithAllocatedIP" && status["doublezero_ip"] == "45.33.100.10",
+        "{status}"
+    );
     // The reference leaves these routes in place until the link goes.
     site.device().speaker.kill();
     until("the session is down", SOON, || {
@@ -78,7 +116,10 @@ fn allocated(site: &mut Site<'_>) -> Result<()> {
         Ok(Ask::holds(status != "BGP Session Up", || status))
     })?;
     let routes = bgp_routes(&host.client)?;
-    ensure!(routes.len() == TEST_ADDRESSES.len(), "routes of an allocated address went with the session: {routes:?}");
+    ensure!(
+        routes.len() == TEST_ADDRESSES.len(),
+        "routes of an allocated address went with the session: {routes:?}"
+    );
     Ok(())
 }
 
@@ -107,7 +148,12 @@ fn banned(site: &mut Site<'_>) -> Result<()> {
         let session = site.device().session(&host.connection.end)?;
         Ok(Ask::holds(!session.established, || session.detail))
     })?;
-    ping::no_reply(&host.client, site.client().address, TEST_ADDRESSES[0], Duration::from_millis(300))?;
+    ping::no_reply(
+        &host.client,
+        site.client().address,
+        TEST_ADDRESSES[0],
+        Duration::from_millis(300),
+    )?;
     site.network.put(host.connection.pubkey, before)?;
     host.await_working(site)
 }
@@ -129,12 +175,17 @@ fn two_users(site: &mut Site<'_>) -> Result<()> {
     site.network.put(other, user.clone())?;
     until("the second user is shown", SOON, || {
         let status = host.daemon.json("/v3/status")?;
-        Ok(Ask::holds(status.to_string().contains(&other.to_string()), || status.to_string()))
+        Ok(Ask::holds(
+            status.to_string().contains(&other.to_string()),
+            || status.to_string(),
+        ))
     })?;
     for round in 0..5 {
         user.last_bgp_reported_at = round;
         site.network.put(other, user.clone())?;
-        warren_e2e::wait::stays("one tunnel, and the same", Duration::from_millis(200), || service(&host.daemon).map(drop))?;
+        warren_e2e::wait::stays("one tunnel, and the same", Duration::from_millis(200), || {
+            service(&host.daemon).map(drop)
+        })?;
     }
     without_loss(pings)?;
     let chosen = service(&host.daemon)?.context("no service")?["user_type"].clone();
@@ -144,7 +195,10 @@ fn two_users(site: &mut Site<'_>) -> Result<()> {
     host.daemon.resume()?;
     host.await_working(site)?;
     let again = service(&host.daemon)?.context("no service")?["user_type"].clone();
-    ensure!(again == chosen, "{chosen} before the restart and {again} after it");
+    ensure!(
+        again == chosen,
+        "{chosen} before the restart and {again} after it"
+    );
     Ok(())
 }
 
@@ -153,11 +207,15 @@ fn unrelated(site: &mut Site<'_>) -> Result<()> {
     let before = host.fingerprint(site)?;
     let pings = host.pings()?;
     let reads = reads(&host.daemon)?;
-    let (device, account) = site.network.new_device(2, "fra-dz01", Ipv4Addr::new(9, 250, 0, 1));
+    let (device, account) = site
+        .network
+        .new_device(2, "fra-dz01", Ipv4Addr::new(9, 250, 0, 1));
     site.network.put(device, account)?;
     for number in 10..20_u8 {
         let address = Ipv4Addr::new(9, 250, 1, number);
-        let (pubkey, user) = site.network.new_user(u16::from(number), UserType::IBRL, device, address, address);
+        let (pubkey, user) =
+            site.network
+                .new_user(u16::from(number), UserType::IBRL, device, address, address);
         site.network.put(pubkey, user)?;
     }
     site.network.delete(device)?;
@@ -173,5 +231,7 @@ fn unrelated(site: &mut Site<'_>) -> Result<()> {
 
 fn reads(daemon: &warren_e2e::daemon::Daemon) -> Result<u64> {
     let status = daemon.json("/v3/status")?;
-    status["ledger"]["reads_ok"].as_u64().with_context(|| format!("no ledger.reads_ok in {status}"))
+    status["ledger"]["reads_ok"]
+        .as_u64()
+        .with_context(|| format!("no ledger.reads_ok in {status}"))
 }

@@ -23,10 +23,16 @@ pub const ALL: &[Scenario] = &[
     ("a_deleted_address_is_put_back_at_once", deleted_address),
     ("a_deleted_route_is_put_back_at_once", deleted_route),
     ("a_link_set_down_is_set_up_again", link_down),
-    ("the_tunnel_follows_the_uplinks_mtu_and_no_packet_is_lost", uplink_mtu),
+    (
+        "the_tunnel_follows_the_uplinks_mtu_and_no_packet_is_lost",
+        uplink_mtu,
+    ),
     ("a_link_that_is_not_ours_is_a_conflict_and_stays", foreign_link),
     ("a_device_that_moves_takes_its_tunnels_along", device_moves),
-    ("a_fight_over_an_address_is_put_back_less_and_less_often_and_told_in_few_lines", fight),
+    (
+        "a_fight_over_an_address_is_put_back_less_and_less_often_and_told_in_few_lines",
+        fight,
+    ),
 ];
 
 fn deleted_link(site: &mut Site<'_>) -> Result<()> {
@@ -34,7 +40,10 @@ fn deleted_link(site: &mut Site<'_>) -> Result<()> {
     let before = link_index(&host.client, LINK)?;
     host.client.ip(&format!("link del {LINK}\n"))?;
     until("another link is there", AT_ONCE, || {
-        Ok(Ask::holds(link_index(&host.client, LINK).is_ok_and(|index| index != before), || "no new link".into()))
+        Ok(Ask::holds(
+            link_index(&host.client, LINK).is_ok_and(|index| index != before),
+            || "no new link".into(),
+        ))
     })?;
     host.await_working(site)
 }
@@ -57,7 +66,10 @@ fn deleted_route(site: &mut Site<'_>) -> Result<()> {
     let host = connected(site, UserType::IBRL)?;
     let before = host.fingerprint(site)?;
     for route in bgp_routes(&host.client)? {
-        host.client.ip(&format!("route del {} dev {LINK}\n", route["dst"].as_str().unwrap_or_default()))?;
+        host.client.ip(&format!(
+            "route del {} dev {LINK}\n",
+            route["dst"].as_str().unwrap_or_default()
+        ))?;
     }
     await_routes(&host.client, AT_ONCE)?;
     host.await_working(site)?;
@@ -70,7 +82,10 @@ fn link_down(site: &mut Site<'_>) -> Result<()> {
     let before = link_index(&host.client, LINK)?;
     host.client.ip(&format!("link set {LINK} down\n"))?;
     host.await_working(site)?;
-    ensure!(link_index(&host.client, LINK)? == before, "the link was made again instead of set up");
+    ensure!(
+        link_index(&host.client, LINK)? == before,
+        "the link was made again instead of set up"
+    );
     Ok(())
 }
 
@@ -80,17 +95,36 @@ fn fight(site: &mut Site<'_>) -> Result<()> {
     let begun = Instant::now();
     let mut taken = 0_u32;
     until("the fight is told of", Duration::from_secs(60), || {
-        if addresses(&host.client, LINK)?.iter().any(|address| address.starts_with("169.254.0.1/")) {
+        if addresses(&host.client, LINK)?
+            .iter()
+            .any(|address| address.starts_with("169.254.0.1/"))
+        {
             host.client.ip(&format!("addr del 169.254.0.1/31 dev {LINK}\n"))?;
             taken += 1;
         }
         let status = host.daemon.json("/v3/status")?;
-        Ok(Ask::holds(status["tunnels"][0]["contest"].is_object() && taken > 10, || format!("taken {taken} times")))
+        Ok(Ask::holds(
+            status["tunnels"][0]["contest"].is_object() && taken > 10,
+            || format!("taken {taken} times"),
+        ))
     })?;
     let log = host.daemon.log();
-    let told = log.lines().filter(|line| line.contains("was changed by something else and mended")).count();
-    ensure!(log.lines().filter(|line| line.contains("fights over tunnel")).count() == 1, "{log}");
-    ensure!(told <= 5, "{told} lines about {taken} times within {:.1?}", begun.elapsed());
+    let told = log
+        .lines()
+        .filter(|line| line.contains("was changed by something else and mended"))
+        .count();
+    ensure!(
+        log.lines()
+            .filter(|line| line.contains("fights over tunnel"))
+            .count()
+            == 1,
+        "{log}"
+    );
+    ensure!(
+        told <= 5,
+        "{told} lines about {taken} times within {:.1?}",
+        begun.elapsed()
+    );
     host.await_working(site)
 }
 
@@ -98,10 +132,13 @@ fn fight(site: &mut Site<'_>) -> Result<()> {
 fn device_moves(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL)?;
     let spare = site.device().spare_address;
-    site.network.edit_device(site.device_key(), |device| device.public_ip = spare)?;
+    site.network
+        .edit_device(site.device_key(), |device| device.public_ip = spare)?;
     until("the tunnel goes to the new address", SOON, || {
         let service = warren_e2e::observe::service(&host.daemon)?.unwrap_or_default();
-        Ok(Ask::holds(service["tunnel_dst"] == spare.to_string(), || service.to_string()))
+        Ok(Ask::holds(service["tunnel_dst"] == spare.to_string(), || {
+            service.to_string()
+        }))
     })?;
     site.device().remove_tunnel(&host.connection.end.name)?;
     host.connection.end.local = spare;
@@ -140,7 +177,10 @@ fn foreign_link(site: &mut Site<'_>) -> Result<()> {
         let status = daemon.json("/v3/status")?.to_string();
         Ok(Ask::holds(status.contains("conflict"), || status))
     })?;
-    ensure!(link_index(&client, LINK)? == foreign, "a link that is not ours was replaced");
+    ensure!(
+        link_index(&client, LINK)? == foreign,
+        "a link that is not ours was replaced"
+    );
     client.ip(&format!("link del {LINK}\n"))?;
     warren_e2e::observe::await_working(site, &daemon, &connection, SOON)
 }

@@ -23,10 +23,22 @@ use crate::{Scenario, support::SOON};
 const SESSION: Duration = Duration::from_secs(60);
 
 pub const ALL: &[Scenario] = &[
-    ("behind_a_firewall_that_drops_everything_the_tunnel_comes_up_with_what_firewall_prints", default_drop),
-    ("doctor_names_the_rule_that_rejects_what_leaves_into_the_tunnel", |site| outgoing(site, "reject")),
-    ("doctor_names_the_rule_that_drops_what_leaves_into_the_tunnel", |site| outgoing(site, "drop")),
-    ("doctor_names_the_rule_that_drops_what_comes_in_through_the_tunnel", incoming),
+    (
+        "behind_a_firewall_that_drops_everything_the_tunnel_comes_up_with_what_firewall_prints",
+        default_drop,
+    ),
+    (
+        "doctor_names_the_rule_that_rejects_what_leaves_into_the_tunnel",
+        |site| outgoing(site, "reject"),
+    ),
+    (
+        "doctor_names_the_rule_that_drops_what_leaves_into_the_tunnel",
+        |site| outgoing(site, "drop"),
+    ),
+    (
+        "doctor_names_the_rule_that_drops_what_comes_in_through_the_tunnel",
+        incoming,
+    ),
     ("doctor_names_the_rule_that_drops_gre_on_its_way_out", gre),
 ];
 
@@ -43,25 +55,48 @@ fn default_drop(site: &mut Site<'_>) -> Result<()> {
     )?;
     let connection = site.connect(0, UserType::IBRL)?;
     let daemon = site.start_daemon()?;
-    let said = until("doctor names the policy", SOON, || firewall_fails(&client, &daemon, "chain output: its policy is to drop"))?.0;
-    ensure!(said["fix"].as_str().is_some_and(|fix| fix.contains("warren firewall --print nft | nft -f -")), "{said}");
+    let said = until("doctor names the policy", SOON, || {
+        firewall_fails(&client, &daemon, "chain output: its policy is to drop")
+    })?
+    .0;
+    ensure!(
+        said["fix"]
+            .as_str()
+            .is_some_and(|fix| fix.contains("warren firewall --print nft | nft -f -")),
+        "{said}"
+    );
     let session = warren_e2e::observe::service(&daemon)?.unwrap_or_default();
-    ensure!(session["doublezero_status"]["session_status"] != "BGP Session Up", "the tunnel came up without: {session}");
+    ensure!(
+        session["doublezero_status"]["session_status"] != "BGP Session Up",
+        "the tunnel came up without: {session}"
+    );
 
     let rules = printed(&client, &daemon, "nft")?;
     pipe(client.command("nft").args(["-f", "-"]), &rules)?;
     await_working(site, &daemon, &connection, SESSION)?;
 
     // The other forms are ones that their tools take, where these are there.
-    pipe(client.command("nft").args(["-c", "-f", "-"]), &printed(&client, &daemon, "nft")?)?;
+    pipe(
+        client.command("nft").args(["-c", "-f", "-"]),
+        &printed(&client, &daemon, "nft")?,
+    )?;
     let saved = printed(&client, &daemon, "iptables")?;
-    ensure!(saved.contains("\n*filter\n") && saved.ends_with("COMMIT\n"), "{saved}");
+    ensure!(
+        saved.contains("\n*filter\n") && saved.ends_with("COMMIT\n"),
+        "{saved}"
+    );
     if is_there("iptables-restore") {
-        pipe(client.command("iptables-restore").args(["--test", "--noflush"]), &saved)?;
+        pipe(
+            client.command("iptables-restore").args(["--test", "--noflush"]),
+            &saved,
+        )?;
     }
     let commands = printed(&client, &daemon, "ufw")?;
     pipe(Command::new("sh").arg("-n"), &commands)?;
-    ensure!(commands.contains("\nufw prepend allow out proto gre from "), "{commands}");
+    ensure!(
+        commands.contains("\nufw prepend allow out proto gre from "),
+        "{commands}"
+    );
     Ok(())
 }
 
@@ -73,8 +108,13 @@ fn outgoing(site: &mut Site<'_>, verdict: &str) -> Result<()> {
 }
 
 fn incoming(site: &mut Site<'_>) -> Result<()> {
-    let hunt = "table ip hunt { chain i { type filter hook input priority 0; ip saddr 169.254.0.0/16 drop; }; }";
-    named(site, hunt, "table ip hunt, chain i: `ip saddr 169.254.0.0/16 drop`")
+    let hunt =
+        "table ip hunt { chain i { type filter hook input priority 0; ip saddr 169.254.0.0/16 drop; }; }";
+    named(
+        site,
+        hunt,
+        "table ip hunt, chain i: `ip saddr 169.254.0.0/16 drop`",
+    )
 }
 
 fn gre(site: &mut Site<'_>) -> Result<()> {
@@ -87,13 +127,19 @@ fn named(site: &mut Site<'_>, hunt: &str, rule: &str) -> Result<()> {
     client.nft(hunt)?;
     let connection = site.connect(0, UserType::IBRL)?;
     let daemon = site.start_daemon()?;
-    until("doctor names the rule", SOON, || firewall_fails(&client, &daemon, rule))?;
+    until("doctor names the rule", SOON, || {
+        firewall_fails(&client, &daemon, rule)
+    })?;
     let document = doctor(&client, &daemon)?;
     for name in ["gre", "bgp"] {
         let blames = checks(&document).any(|check| check["name"] == name && check["outcome"] == "fail");
         ensure!(!blames, "the device is blamed: {document}");
     }
-    let family = if hunt.starts_with("table inet") { "inet" } else { "ip" };
+    let family = if hunt.starts_with("table inet") {
+        "inet"
+    } else {
+        "ip"
+    };
     client.nft(&format!("delete table {family} hunt"))?;
     await_working(site, &daemon, &connection, SESSION)
 }
@@ -101,10 +147,16 @@ fn named(site: &mut Site<'_>, hunt: &str, rule: &str) -> Result<()> {
 fn firewall_fails(client: &Namespace, daemon: &Daemon, words: &str) -> Result<Ask<Value>> {
     let document = doctor(client, daemon)?;
     let found = checks(&document).find(|check| check["name"] == "firewall" && check["outcome"] == "fail");
-    Ok(match found.filter(|check| check["detail"].as_str().is_some_and(|detail| detail.contains(words))) {
-        Some(check) => Ask::Yes(check.clone()),
-        None => Ask::NotYet(document["checks"].to_string()),
-    })
+    Ok(
+        match found.filter(|check| {
+            check["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(words))
+        }) {
+            Some(check) => Ask::Yes(check.clone()),
+            None => Ask::NotYet(document["checks"].to_string()),
+        },
+    )
 }
 
 fn checks(document: &Value) -> impl Iterator<Item = &Value> {
@@ -121,21 +173,45 @@ fn printed(client: &Namespace, daemon: &Daemon, tool: &str) -> Result<String> {
 
 fn warren(client: &Namespace, daemon: &Daemon, words: &[&str]) -> Result<String> {
     let mut command = client.command(sibling("warren")?);
-    let output = command.arg("--sock-file").arg(daemon.socket()).args(words).output()?;
-    ensure!(!output.stdout.is_empty(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = command
+        .arg("--sock-file")
+        .arg(daemon.socket())
+        .args(words)
+        .output()?;
+    ensure!(
+        !output.stdout.is_empty(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn is_there(program: &str) -> bool {
-    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 fn pipe(command: &mut Command, text: &str) -> Result<()> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    child.stdin.take().context("no standard input")?.write_all(text.as_bytes())?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .context("no standard input")?
+        .write_all(text.as_bytes())?;
     let output = child.wait_with_output()?;
     if output.status.success() {
         return Ok(());
     }
-    bail!("{command:?}: {}\n{text}", String::from_utf8_lossy(&output.stderr).trim())
+    bail!(
+        "{command:?}: {}\n{text}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    )
 }

@@ -12,16 +12,30 @@ use crate::{
 };
 
 pub const ALL: &[Scenario] = &[
-    ("a_torn_or_damaged_store_costs_no_packet_and_not_the_switch", damaged),
-    ("a_switch_that_cannot_be_read_holds_the_tunnel_until_the_operator_says_what_is_wanted", held),
-    ("a_full_disk_and_a_disk_that_is_read_only_cost_no_packet", unwritable),
+    (
+        "a_torn_or_damaged_store_costs_no_packet_and_not_the_switch",
+        damaged,
+    ),
+    (
+        "a_switch_that_cannot_be_read_holds_the_tunnel_until_the_operator_says_what_is_wanted",
+        held,
+    ),
+    (
+        "a_full_disk_and_a_disk_that_is_read_only_cost_no_packet",
+        unwritable,
+    ),
 ];
 
 fn damaged(site: &mut Site<'_>) -> Result<()> {
     let mut host = connected(site, UserType::IBRL)?;
     type Damage = fn(&Path) -> std::io::Result<()>;
     let damages: [Damage; 4] = [
-        |state| fs::write(state.join("store/snap.0000000000000000.generating"), b"\x00\x01\x02"),
+        |state| {
+            fs::write(
+                state.join("store/snap.0000000000000000.generating"),
+                b"\x00\x01\x02",
+            )
+        },
         |state| fs::write(state.join("store/db"), b"garbage".repeat(999)),
         |state| fs::remove_dir_all(state.join("store")),
         |state| fs::write(state.join("switch"), b"garbage"),
@@ -34,7 +48,10 @@ fn damaged(site: &mut Site<'_>) -> Result<()> {
         host.daemon.resume()?;
         host.await_working(site)?;
         let status = host.daemon.json("/v3/status")?;
-        ensure!(status["switch_unknown"].is_null() && status["enabled"] == true, "{status}");
+        ensure!(
+            status["switch_unknown"].is_null() && status["enabled"] == true,
+            "{status}"
+        );
     }
     without_loss(pings)?;
     ensure!(host.fingerprint(site)?.0 == before, "another link was made");
@@ -56,7 +73,10 @@ fn held(site: &mut Site<'_>) -> Result<()> {
     host.await_working(site)?;
     host.daemon.post("/enable?wait=30s")?;
     let status = host.daemon.json("/v3/status")?;
-    ensure!(status["switch_unknown"].is_null() && status["enabled"] == true, "{status}");
+    ensure!(
+        status["switch_unknown"].is_null() && status["enabled"] == true,
+        "{status}"
+    );
     without_loss(pings)?;
     ensure!(host.fingerprint(site)?.0 == before, "another link was made");
     host.daemon.kill()?;
@@ -64,7 +84,10 @@ fn held(site: &mut Site<'_>) -> Result<()> {
     host.daemon.resume()?;
     is_held(&host)?;
     host.await_working(site)?;
-    ensure!(host.fingerprint(site)?.0 == before, "the lost state directory took the link along");
+    ensure!(
+        host.fingerprint(site)?.0 == before,
+        "the lost state directory took the link along"
+    );
     host.daemon.post("/disable?wait=30s")?;
     await_gone(&host.client, &host.daemon, SOON)?;
     Ok(())
@@ -78,10 +101,16 @@ fn lose(state: &Path) -> Result<()> {
 }
 
 fn is_held(host: &Connected) -> Result<()> {
-    ensure!(host.daemon.json("/v2/status")?["reconciler_enabled"] == true, "something is being taken down");
+    ensure!(
+        host.daemon.json("/v2/status")?["reconciler_enabled"] == true,
+        "something is being taken down"
+    );
     let status = host.daemon.json("/v3/status")?;
     let reason = status["switch_unknown"].as_str().unwrap_or_default();
-    ensure!(reason.starts_with("held: the switch cannot be read: "), "{status}");
+    ensure!(
+        reason.starts_with("held: the switch cannot be read: "),
+        "{status}"
+    );
     Ok(())
 }
 
@@ -101,8 +130,14 @@ fn unwritable(site: &mut Site<'_>) -> Result<()> {
         host.await_working(site)?;
     }
     let status = host.daemon.json("/v3/status")?;
-    ensure!(status["enabled"] == true && status["store_problem"].is_string(), "the disk is full: {status}");
-    ensure!(host.daemon.post("/disable").is_err(), "a full disk acknowledged a switch");
+    ensure!(
+        status["enabled"] == true && status["store_problem"].is_string(),
+        "the disk is full: {status}"
+    );
+    ensure!(
+        host.daemon.post("/disable").is_err(),
+        "a full disk acknowledged a switch"
+    );
     host.daemon.kill()?;
     disk.make_read_only()?;
     host.daemon.resume()?;
@@ -133,7 +168,9 @@ impl<'a> Disk<'a> {
 
     fn fill(&self) -> Result<()> {
         // It ends where there is no room.
-        fs::write(self.place.join("filler"), vec![0; 16 << 20]).err().context("there is more room than there should be")?;
+        fs::write(self.place.join("filler"), vec![0; 16 << 20])
+            .err()
+            .context("there is more room than there should be")?;
         Ok(())
     }
 
@@ -150,7 +187,15 @@ impl Drop for Disk<'_> {
 }
 
 fn run(program: &str, arguments: &[&str], place: &Path) -> Result<()> {
-    let status = Command::new(program).args(arguments).arg(place).status().with_context(|| program.to_owned())?;
-    ensure!(status.success(), "{program} {arguments:?} {}: {status}", place.display());
+    let status = Command::new(program)
+        .args(arguments)
+        .arg(place)
+        .status()
+        .with_context(|| program.to_owned())?;
+    ensure!(
+        status.success(),
+        "{program} {arguments:?} {}: {status}",
+        place.display()
+    );
     Ok(())
 }

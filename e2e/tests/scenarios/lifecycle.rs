@@ -14,10 +14,19 @@ use crate::{
 };
 
 pub const ALL: &[Scenario] = &[
-    ("disable_takes_the_tunnel_down_and_enable_brings_it_back", disable_enable),
+    (
+        "disable_takes_the_tunnel_down_and_enable_brings_it_back",
+        disable_enable,
+    ),
     ("a_restart_loses_no_packet", restart),
-    ("a_killed_daemon_adopts_its_tunnel_without_losing_a_packet", killed),
-    ("a_user_banned_while_the_daemon_was_down_loses_its_tunnel_at_the_next_start", banned_while_down),
+    (
+        "a_killed_daemon_adopts_its_tunnel_without_losing_a_packet",
+        killed,
+    ),
+    (
+        "a_user_banned_while_the_daemon_was_down_loses_its_tunnel_at_the_next_start",
+        banned_while_down,
+    ),
 ];
 
 /// The switch and the state folder.
@@ -34,7 +43,10 @@ fn disable_enable(site: &mut Site<'_>) -> Result<()> {
     let status = host.daemon.json("/v2/status")?;
     ensure!(status["reconciler_enabled"] == false, "{status}");
     let plain = host.daemon.get("/status")?.text();
-    ensure!(plain.trim() == r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#, "GET /status: {plain}");
+    ensure!(
+        plain.trim() == r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#,
+        "GET /status: {plain}"
+    );
     host.daemon.post("/enable")?;
     host.await_working(site)
 }
@@ -44,13 +56,22 @@ fn persists(site: &mut Site<'_>) -> Result<()> {
     host.daemon.post("/disable?wait=30s")?;
     host.daemon.terminate()?;
     host.daemon.resume()?;
-    ensure!(host.daemon.json("/v2/status")?["reconciler_enabled"] == false, "a restart enabled the daemon");
-    ensure!(service(&host.daemon)?.is_none(), "a disabled daemon made a tunnel");
+    ensure!(
+        host.daemon.json("/v2/status")?["reconciler_enabled"] == false,
+        "a restart enabled the daemon"
+    );
+    ensure!(
+        service(&host.daemon)?.is_none(),
+        "a disabled daemon made a tunnel"
+    );
     host.daemon.post("/enable")?;
     // The answer means that the level is on disk.
     host.daemon.kill()?;
     host.daemon.resume()?;
-    ensure!(host.daemon.json("/v2/status")?["reconciler_enabled"] == true, "a crash lost an acknowledged enable");
+    ensure!(
+        host.daemon.json("/v2/status")?["reconciler_enabled"] == true,
+        "a crash lost an acknowledged enable"
+    );
     host.await_working(site)
 }
 
@@ -59,9 +80,17 @@ fn fresh(site: &mut Site<'_>) -> Result<()> {
     let daemon = site.start_daemon_with(site.daemon_config())?;
     until("the ledger was read", SOON, || {
         let status = daemon.json("/v3/status")?;
-        Ok(Ask::holds(status["ledger"]["reads_ok"].as_u64().is_some_and(|reads| reads > 0), || status.to_string()))
+        Ok(Ask::holds(
+            status["ledger"]["reads_ok"]
+                .as_u64()
+                .is_some_and(|reads| reads > 0),
+            || status.to_string(),
+        ))
     })?;
-    ensure!(link(&site.client().namespace, LINK)?.is_none(), "a daemon that nobody enabled made a link");
+    ensure!(
+        link(&site.client().namespace, LINK)?.is_none(),
+        "a daemon that nobody enabled made a link"
+    );
     daemon.post("/enable")?;
     warren_e2e::observe::await_working(site, &daemon, &connection, SOON)
 }
@@ -71,11 +100,18 @@ fn restart(site: &mut Site<'_>) -> Result<()> {
     let before = host.fingerprint(site)?.0;
     let pings = host.pings()?;
     let status = host.daemon.terminate()?;
-    ensure!(status.success(), "warrend ended with {status}: {}", host.daemon.log_tail());
+    ensure!(
+        status.success(),
+        "warrend ended with {status}: {}",
+        host.daemon.log_tail()
+    );
     host.daemon.resume()?;
     host.await_working(site)?;
     without_loss(pings)?;
-    ensure!(host.fingerprint(site)?.0 == before, "the restart made another link");
+    ensure!(
+        host.fingerprint(site)?.0 == before,
+        "the restart made another link"
+    );
     Ok(())
 }
 
@@ -106,7 +142,10 @@ fn second_daemon(site: &mut Site<'_>) -> Result<()> {
     let host = connected(site, UserType::IBRL)?;
     let before = host.fingerprint(site)?;
     let mut arguments = host.daemon.arguments();
-    let socket = arguments.iter().position(|argument| argument == "--sock-file").map(|at| at + 1);
+    let socket = arguments
+        .iter()
+        .position(|argument| argument == "--sock-file")
+        .map(|at| at + 1);
     if let Some(place) = socket.and_then(|at| arguments.get_mut(at)) {
         place.push_str(".second");
     }

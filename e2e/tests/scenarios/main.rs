@@ -80,12 +80,23 @@ fn main() -> ExitCode {
     let missing = missing(Flavour::Bird);
     if !missing.is_empty() {
         let reason = missing.join("; ");
-        let all = more.iter().flat_map(|(scenarios, _)| scenarios.iter()).chain(&scenarios);
-        return libtest_mimic::run(&arguments, all.map(|scenario| skip(scenario, &reason)).collect()).exit_code();
+        let all = more
+            .iter()
+            .flat_map(|(scenarios, _)| scenarios.iter())
+            .chain(&scenarios);
+        return libtest_mimic::run(&arguments, all.map(|scenario| skip(scenario, &reason)).collect())
+            .exit_code();
     }
     if arguments.list {
-        let all = more.iter().flat_map(|(scenarios, _)| scenarios.iter()).chain(&scenarios);
-        return libtest_mimic::run(&arguments, all.map(|(name, _)| Trial::test(*name, || Ok(()))).collect()).exit_code();
+        let all = more
+            .iter()
+            .flat_map(|(scenarios, _)| scenarios.iter())
+            .chain(&scenarios);
+        return libtest_mimic::run(
+            &arguments,
+            all.map(|(name, _)| Trial::test(*name, || Ok(()))).collect(),
+        )
+        .exit_code();
     }
     match contain() {
         Ok(None) => {}
@@ -95,8 +106,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let config =
-        WorldConfig { dataplane: std::env::var("WARREN_E2E_DATAPLANE").unwrap_or_else(|_| "auto".into()), ..WorldConfig::default() };
+    let config = WorldConfig {
+        dataplane: std::env::var("WARREN_E2E_DATAPLANE").unwrap_or_else(|_| "auto".into()),
+        ..WorldConfig::default()
+    };
     let begun = Instant::now();
     let world = match World::start(config) {
         Ok(world) => Arc::new(world),
@@ -105,13 +118,23 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("ledger and internet ready after {:.2?}; files in {}", begun.elapsed(), world.directory().display());
-    let special = more.into_iter().flat_map(|(scenarios, missing)| scenarios.iter().map(move |scenario| (scenario, missing.clone())));
+    println!(
+        "ledger and internet ready after {:.2?}; files in {}",
+        begun.elapsed(),
+        world.directory().display()
+    );
+    let special = more
+        .into_iter()
+        .flat_map(|(scenarios, missing)| scenarios.iter().map(move |scenario| (scenario, missing.clone())));
     let special = special.map(|(scenario, missing)| match missing {
         Some(reason) => skip(scenario, &reason),
         None => trial(&world, *scenario),
     });
-    let trials = scenarios.iter().map(|scenario| trial(&world, *scenario)).chain(special).collect();
+    let trials = scenarios
+        .iter()
+        .map(|scenario| trial(&world, *scenario))
+        .chain(special)
+        .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!("all scenarios took {:.1?}", begun.elapsed());
     if conclusion.has_failed() && std::env::var_os("WARREN_E2E_KEEP").is_some() {
@@ -122,7 +145,11 @@ fn main() -> ExitCode {
 
 /// All scenarios of a group; of a sample the first ones, which show most of what a link of another kind can change.
 fn sample(group: &[Scenario], first: usize) -> &[Scenario] {
-    if std::env::var_os("WARREN_E2E_SAMPLE").is_some() { &group[..group.len().min(first)] } else { group }
+    if std::env::var_os("WARREN_E2E_SAMPLE").is_some() {
+        &group[..group.len().min(first)]
+    } else {
+        group
+    }
 }
 
 fn skip((name, _): &Scenario, reason: &str) -> Trial {

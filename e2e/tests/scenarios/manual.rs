@@ -24,8 +24,14 @@ use crate::{
 };
 
 pub const ALL: &[Scenario] = &[
-    ("excluded_destinations_come_and_go_with_the_file_while_the_session_and_others_stay", exclusion),
-    ("what_is_provisioned_past_the_ledger_works_while_disabled_and_enabling_follows_the_ledger", provision),
+    (
+        "excluded_destinations_come_and_go_with_the_file_while_the_session_and_others_stay",
+        exclusion,
+    ),
+    (
+        "what_is_provisioned_past_the_ledger_works_while_disabled_and_enabling_follows_the_ledger",
+        provision,
+    ),
     ("while_enabled_the_next_pass_brings_back_what_was_removed", remove),
 ];
 
@@ -38,16 +44,23 @@ fn write(file: &Path, text: &str) -> Result<()> {
 
 fn await_destinations(host: &Connected, wanted: &[&str], when: &str) -> Result<()> {
     until(when, SOON, || {
-        let mut found: Vec<String> =
-            bgp_routes(&host.client)?.iter().map(|route| route["dst"].as_str().unwrap_or_default().to_owned()).collect();
+        let mut found: Vec<String> = bgp_routes(&host.client)?
+            .iter()
+            .map(|route| route["dst"].as_str().unwrap_or_default().to_owned())
+            .collect();
         found.sort();
-        Ok(Ask::holds(found == wanted, || format!("{found:?} instead of {wanted:?}; {}", host.daemon.log_tail())))
+        Ok(Ask::holds(found == wanted, || {
+            format!("{found:?} instead of {wanted:?}; {}", host.daemon.log_tail())
+        }))
     })?;
     Ok(())
 }
 
 fn exclusion(site: &mut Site<'_>) -> Result<()> {
-    let file: PathBuf = site.world().directory().join(format!("route-config-{}.json", site.client().namespace.name()));
+    let file: PathBuf = site
+        .world()
+        .directory()
+        .join(format!("route-config-{}.json", site.client().namespace.name()));
     let [first, second] = TEST_ADDRESSES.map(|address| address.to_string());
     site.clients[0].daemon_arguments = vec![format!("--route-config={}", file.display())];
     write(&file, &json!({ "exclude": [second] }).to_string())?;
@@ -55,7 +68,11 @@ fn exclusion(site: &mut Site<'_>) -> Result<()> {
         let connection = site.connect(0, UserType::IBRL)?;
         let daemon = site.start_daemon()?;
         await_session_up(&daemon, SOON)?;
-        Connected { daemon, connection, client: site.client().namespace.clone() }
+        Connected {
+            daemon,
+            connection,
+            client: site.client().namespace.clone(),
+        }
     };
     await_destinations(&host, &[&first], "what is excluded at the start is never there")?;
     stays("it stays out", scaled(Duration::from_millis(500)), || {
@@ -74,10 +91,16 @@ fn exclusion(site: &mut Site<'_>) -> Result<()> {
     write(&file, "{")?;
     until("the bad file shows", SOON, || {
         let said = host.daemon.json("/v3/status")?["route_exclusion"].clone();
-        Ok(Ask::holds(said["error"].is_string() && said["entries"] == 1, || said.to_string()))
+        Ok(Ask::holds(
+            said["error"].is_string() && said["entries"] == 1,
+            || said.to_string(),
+        ))
     })?;
     let metrics = host.daemon.get("/metrics")?.text();
-    ensure!(metrics.contains("\nwarren_route_exclusion_failed 1\n"), "{metrics}");
+    ensure!(
+        metrics.contains("\nwarren_route_exclusion_failed 1\n"),
+        "{metrics}"
+    );
     await_destinations(&host, &[&first], "the last good list holds")?;
     write(&file, &json!({ "exclude": [first, "45.33.0.0/16"] }).to_string())?;
     await_destinations(&host, &[], "all are excluded")?;
@@ -88,8 +111,20 @@ fn exclusion(site: &mut Site<'_>) -> Result<()> {
 }
 
 fn post(daemon: &Daemon, path: &str, body: &str, expected: &str) -> Result<()> {
-    let answer = http::unix(&daemon.socket(), "POST", path, body, scaled(Duration::from_secs(40)))?;
-    ensure!(answer.text() == expected, "POST {path}: {} {}; {}", answer.status, answer.text(), daemon.log_tail());
+    let answer = http::unix(
+        &daemon.socket(),
+        "POST",
+        path,
+        body,
+        scaled(Duration::from_secs(40)),
+    )?;
+    ensure!(
+        answer.text() == expected,
+        "POST {path}: {} {}; {}",
+        answer.status,
+        answer.text(),
+        daemon.log_tail()
+    );
     Ok(())
 }
 
@@ -116,23 +151,44 @@ fn provision(site: &mut Site<'_>) -> Result<()> {
     await_gone(&host.client, &host.daemon, SOON)?;
     let asked = request(&host.connection);
     post(&host.daemon, "/provision", &asked, OK)?;
-    ensure!(link(&host.client, LINK)?.is_some(), "the link is there when the answer is");
+    ensure!(
+        link(&host.client, LINK)?.is_some(),
+        "the link is there when the answer is"
+    );
     host.await_working(site)?;
     without_loss({
         let pings = host.pings()?;
-        stays("it stays over the next reads of the ledger", scaled(Duration::from_secs(2)), || {
-            ensure!(link(&host.client, LINK)?.is_some());
-            Ok(())
-        })?;
+        stays(
+            "it stays over the next reads of the ledger",
+            scaled(Duration::from_secs(2)),
+            || {
+                ensure!(link(&host.client, LINK)?.is_some());
+                Ok(())
+            },
+        )?;
         pings
     })?;
     let again = r#"{"status": "error", "description": "malformed stuff: cannot provision multiple unicast tunnels at the same time"}"#;
     post(&host.daemon, "/provision", &asked, again)?;
     let status = host.daemon.json("/v3/status")?;
-    ensure!(status["tunnels"][0]["source"] == "manual" && status["enabled"] == false, "{status}");
-    ensure!(host.daemon.json("/status")?[0]["user_type"] == "IBRL", "it is a service as any other");
-    post(&host.daemon, "/remove", r#"{"user_type":"IBRLWithAllocatedIP"}"#, OK)?;
-    ensure!(link(&host.client, LINK)?.is_none(), "the link is gone when the answer is there");
+    ensure!(
+        status["tunnels"][0]["source"] == "manual" && status["enabled"] == false,
+        "{status}"
+    );
+    ensure!(
+        host.daemon.json("/status")?[0]["user_type"] == "IBRL",
+        "it is a service as any other"
+    );
+    post(
+        &host.daemon,
+        "/remove",
+        r#"{"user_type":"IBRLWithAllocatedIP"}"#,
+        OK,
+    )?;
+    ensure!(
+        link(&host.client, LINK)?.is_none(),
+        "the link is gone when the answer is there"
+    );
     post(&host.daemon, "/provision", &asked, OK)?;
     host.daemon.post("/enable?wait=30s")?;
     host.await_working(site)?;

@@ -22,14 +22,38 @@ use warren_state::Pubkey;
 use crate::{Scenario, support::SOON};
 
 pub const ALL: &[Scenario] = &[
-    ("what_a_publishers_application_sends_reaches_a_subscribers_over_a_real_pim_router", across),
-    ("groups_come_and_go_while_link_session_and_streams_stay", groups_change),
-    ("a_unicast_and_a_multicast_tunnel_survive_each_others_deletion", side_by_side),
-    ("a_killed_or_restarted_subscriber_loses_nothing_of_a_running_stream", killed),
-    ("a_publisher_that_only_subscribes_from_now_on_keeps_link_routes_and_memberships", roles_change),
-    ("more_groups_than_one_message_holds_are_joined_and_registered_at_the_rendezvous_point", many_groups),
-    ("a_multicast_user_without_groups_idles_also_over_a_restart", no_groups),
-    ("two_tunnels_with_the_same_ends_are_refused_with_a_reason", same_ends),
+    (
+        "what_a_publishers_application_sends_reaches_a_subscribers_over_a_real_pim_router",
+        across,
+    ),
+    (
+        "groups_come_and_go_while_link_session_and_streams_stay",
+        groups_change,
+    ),
+    (
+        "a_unicast_and_a_multicast_tunnel_survive_each_others_deletion",
+        side_by_side,
+    ),
+    (
+        "a_killed_or_restarted_subscriber_loses_nothing_of_a_running_stream",
+        killed,
+    ),
+    (
+        "a_publisher_that_only_subscribes_from_now_on_keeps_link_routes_and_memberships",
+        roles_change,
+    ),
+    (
+        "more_groups_than_one_message_holds_are_joined_and_registered_at_the_rendezvous_point",
+        many_groups,
+    ),
+    (
+        "a_multicast_user_without_groups_idles_also_over_a_restart",
+        no_groups,
+    ),
+    (
+        "two_tunnels_with_the_same_ends_are_refused_with_a_reason",
+        same_ends,
+    ),
 ];
 
 /// Why these cannot run here, if they cannot.
@@ -62,7 +86,11 @@ impl Party {
         change(&mut user);
         let connection = site.connect_user(pubkey, user)?;
         let daemon = site.start_daemon_of(&site.clients[at])?;
-        let party = Self { daemon, connection, client: Arc::clone(&site.clients[at].namespace) };
+        let party = Self {
+            daemon,
+            connection,
+            client: Arc::clone(&site.clients[at].namespace),
+        };
         party.await_up(site)?;
         Ok(party)
     }
@@ -83,7 +111,9 @@ impl Party {
         let expected: BTreeSet<String> = groups.iter().map(|&n| group(n).to_string()).collect();
         until("the groups have their routes", SOON, || {
             let found: BTreeSet<String> = routes_over(&self.client, MULTICAST_LINK)?.into_keys().collect();
-            Ok(Ask::holds(found == expected, || format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())))
+            Ok(Ask::holds(found == expected, || {
+                format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())
+            }))
         })?;
         Ok(())
     }
@@ -94,20 +124,29 @@ impl Party {
         let interface = &self.connection.end.name;
         until("the device has the joins", SOON, || {
             let found = site.device().pim()?.joined(interface)?;
-            Ok(Ask::holds(found == expected, || format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())))
+            Ok(Ask::holds(found == expected, || {
+                format!("{found:?} instead of {expected:?}; {}", self.daemon.log_tail())
+            }))
         })?;
         Ok(())
     }
 
     /// What changes when the tunnel flaps.
     fn fingerprint(&self, site: &mut Site<'_>) -> Result<(u64, SessionReport)> {
-        Ok((link_index(&self.client, MULTICAST_LINK)?, site.device().session(&self.connection.end)?))
+        Ok((
+            link_index(&self.client, MULTICAST_LINK)?,
+            site.device().session(&self.connection.end)?,
+        ))
     }
 
     fn is_still(&self, site: &mut Site<'_>, before: &(u64, SessionReport)) -> Result<()> {
         let now = self.fingerprint(site)?;
         let same = now.0 == before.0 && now.1.is_same_session(&before.1);
-        ensure!(same, "the tunnel flapped: it was {before:?} and is {now:?}; {}", self.daemon.log_tail());
+        ensure!(
+            same,
+            "the tunnel flapped: it was {before:?} and is {now:?}; {}",
+            self.daemon.log_tail()
+        );
         Ok(())
     }
 }
@@ -135,7 +174,9 @@ fn await_flow(sender: &Sender, receiver: &Receiver, about: &dyn Fn() -> String) 
     let from = sender.sent();
     until("messages arrive", SOON, || {
         let arrived = receiver.received().range(from..).count();
-        Ok(Ask::holds(arrived >= 3, || format!("{arrived} since number {from}; {}", about())))
+        Ok(Ask::holds(arrived >= 3, || {
+            format!("{arrived} since number {from}; {}", about())
+        }))
     })?;
     Ok(())
 }
@@ -148,7 +189,13 @@ fn without_loss(sender: &Sender, receiver: &Receiver, from: u32, about: &dyn Fn(
         Ok(Ask::holds(arrived, || format!("nothing after {to}; {}", about())))
     })?;
     let lost = receiver.lost(from, to);
-    ensure!(lost.is_empty(), "{} of {} messages lost: {lost:?}; {}", lost.len(), to - from, about());
+    ensure!(
+        lost.is_empty(),
+        "{} of {} messages lost: {lost:?}; {}",
+        lost.len(),
+        to - from,
+        about()
+    );
     Ok(())
 }
 
@@ -156,18 +203,31 @@ fn across(site: &mut Site<'_>) -> Result<()> {
     let [first, second, _] = set_up(site, 2)?;
     // The device's ends are there before the hosts', so that their first packets are seen.
     let mut users = Vec::new();
-    for (at, (publishers, subscribers)) in [(vec![first], Vec::new()), (Vec::new(), vec![first, second])].into_iter().enumerate() {
+    for (at, (publishers, subscribers)) in [(vec![first], Vec::new()), (Vec::new(), vec![first, second])]
+        .into_iter()
+        .enumerate()
+    {
         let (pubkey, user) = site.new_user_of(&site.clients[at], u16::try_from(at)?, UserType::MULTICAST);
-        let user = User { publishers, subscribers, ..user };
+        let user = User {
+            publishers,
+            subscribers,
+            ..user
+        };
         let end = site.prepare_device(&user)?;
         users.push(Connection { pubkey, user, end });
     }
-    let [from_publisher, from_subscriber] = <[Capture; 2]>::try_from(captures(site)?).ok().context("two captures")?;
+    let [from_publisher, from_subscriber] = <[Capture; 2]>::try_from(captures(site)?)
+        .ok()
+        .context("two captures")?;
     let mut parties = Vec::new();
     for (at, connection) in users.into_iter().enumerate() {
         site.network.put(connection.pubkey, connection.user.clone())?;
         let daemon = site.start_daemon_of(&site.clients[at])?;
-        parties.push(Party { daemon, connection, client: Arc::clone(&site.clients[at].namespace) });
+        parties.push(Party {
+            daemon,
+            connection,
+            client: Arc::clone(&site.clients[at].namespace),
+        });
     }
     let [mut publisher, mut subscriber] = <[Party; 2]>::try_from(parties).ok().context("two parties")?;
     publisher.await_up(site)?;
@@ -189,26 +249,55 @@ fn across(site: &mut Site<'_>) -> Result<()> {
     publisher.edit(site, |user| user.status = UserStatus::BANNED)?;
     for party in [&publisher, &subscriber] {
         until("the tunnel is gone", SOON, || {
-            let (left, routes) = (link(&party.client, MULTICAST_LINK)?, routes_over(&party.client, MULTICAST_LINK)?);
-            Ok(Ask::holds(left.is_none() && routes.is_empty(), || format!("{left:?} {routes:?}")))
+            let (left, routes) = (
+                link(&party.client, MULTICAST_LINK)?,
+                routes_over(&party.client, MULTICAST_LINK)?,
+            );
+            Ok(Ask::holds(left.is_none() && routes.is_empty(), || {
+                format!("{left:?} {routes:?}")
+            }))
         })?;
     }
-    packets_are_right(&from_publisher.finish()?, &from_subscriber.finish()?, publisher.connection.user.dz_ip)
+    packets_are_right(
+        &from_publisher.finish()?,
+        &from_subscriber.finish()?,
+        publisher.connection.user.dz_ip,
+    )
 }
 
 /// A Hello whose first option is a hold time of no seconds; a checksum is before it.
 fn is_goodbye(message: &[u8]) -> bool {
-    message.starts_with(&[0x20, 0]) && message.get(4..).is_some_and(|options| options.starts_with(&[0, 1, 0, 2, 0, 0]))
+    message.starts_with(&[0x20, 0])
+        && message
+            .get(4..)
+            .is_some_and(|options| options.starts_with(&[0, 1, 0, 2, 0, 0]))
 }
 
 /// What the device gets over each of its tunnels.
 fn captures(site: &mut Site<'_>) -> Result<Vec<Capture>> {
-    site.clients.iter().try_for_each(|client| complete_checksums(&client.namespace, "eth0"))?;
-    let files = site.world().directory().join(format!("captures-{}", site.client().namespace.name()));
+    site.clients
+        .iter()
+        .try_for_each(|client| complete_checksums(&client.namespace, "eth0"))?;
+    let files = site
+        .world()
+        .directory()
+        .join(format!("captures-{}", site.client().namespace.name()));
     std::fs::create_dir_all(&files)?;
     let device = Arc::clone(&site.device().namespace);
-    let start = |name: &str, peer: &str| Capture::start(&device, name, &format!("not src host {peer}"), files.join(format!("{name}.pcap")));
-    let names = site.device().tunnels().iter().map(|end| (end.name.clone(), end.overlay.to_string())).collect::<Vec<_>>();
+    let start = |name: &str, peer: &str| {
+        Capture::start(
+            &device,
+            name,
+            &format!("not src host {peer}"),
+            files.join(format!("{name}.pcap")),
+        )
+    };
+    let names = site
+        .device()
+        .tunnels()
+        .iter()
+        .map(|end| (end.name.clone(), end.overlay.to_string()))
+        .collect::<Vec<_>>();
     names.iter().map(|(name, overlay)| start(name, overlay)).collect()
 }
 
@@ -217,7 +306,11 @@ fn messages_cross(site: &mut Site<'_>, publisher: &Party, subscriber: &Party) ->
     let receiver = Receiver::join(&subscriber.client, group(1))?;
     let sender = stream(publisher, 1)?;
     await_flow(&sender, &receiver, &|| subscriber.daemon.log_tail())?;
-    ensure!(receiver.sources() == BTreeSet::from([source]), "messages came from {:?}", receiver.sources());
+    ensure!(
+        receiver.sources() == BTreeSet::from([source]),
+        "messages came from {:?}",
+        receiver.sources()
+    );
     until("the device forwards from tunnel to tunnel", SOON, || {
         let way = site.device().pim()?.forwarding(source, group(1))?;
         let expected = Some(("tun500".to_owned(), BTreeSet::from(["tun501".to_owned()])));
@@ -234,7 +327,9 @@ fn links_are_exact(publisher: &Party, subscriber: &Party) -> Result<()> {
     publisher.await_routes(&[1])?;
     subscriber.await_routes(&[1, 2])?;
     let source = publisher.connection.user.dz_ip.to_string();
-    let route = routes_over(&publisher.client, MULTICAST_LINK)?.remove(&group(1).to_string()).context("no route")?;
+    let route = routes_over(&publisher.client, MULTICAST_LINK)?
+        .remove(&group(1).to_string())
+        .context("no route")?;
     let right = route["gateway"] == "169.254.0.0" && route["prefsrc"] == source && route["protocol"] == "4";
     ensure!(right, "the publisher's route {route}");
     for (n, route) in routes_over(&subscriber.client, MULTICAST_LINK)? {
@@ -244,46 +339,117 @@ fn links_are_exact(publisher: &Party, subscriber: &Party) -> Result<()> {
         );
     }
     let on = |party: &Party| addresses(&party.client, MULTICAST_LINK);
-    ensure!(on(publisher)? == [format!("{source}/32 global"), "169.254.0.1/31 link".to_owned()], "{:?}", on(publisher)?);
-    ensure!(on(subscriber)? == ["169.254.0.3/31 link"], "{:?}", on(subscriber)?);
+    ensure!(
+        on(publisher)? == [format!("{source}/32 global"), "169.254.0.1/31 link".to_owned()],
+        "{:?}",
+        on(publisher)?
+    );
+    ensure!(
+        on(subscriber)? == ["169.254.0.3/31 link"],
+        "{:?}",
+        on(subscriber)?
+    );
     let status = service_of(&publisher.daemon, KIND)?.context("no service")?;
-    ensure!(status["doublezero_ip"] == source && status["tunnel_name"] == MULTICAST_LINK, "{status}");
+    ensure!(
+        status["doublezero_ip"] == source && status["tunnel_name"] == MULTICAST_LINK,
+        "{status}"
+    );
     let status = service_of(&subscriber.daemon, KIND)?.context("no service")?;
     ensure!(status["doublezero_ip"] == "", "{status}");
     for party in [publisher, subscriber] {
         let warnings = party.daemon.log_lines_at(&["WARN", "ERROR"]);
-        ensure!(warnings.is_empty(), "the happy path warned:\n{}", warnings.join("\n"));
+        ensure!(
+            warnings.is_empty(),
+            "the happy path warned:\n{}",
+            warnings.join("\n")
+        );
     }
     Ok(())
 }
 
 /// What tshark makes of the packets that the device got from the two hosts.
-fn packets_are_right(publisher: &std::path::Path, subscriber: &std::path::Path, source: Ipv4Addr) -> Result<()> {
+fn packets_are_right(
+    publisher: &std::path::Path,
+    subscriber: &std::path::Path,
+    source: Ipv4Addr,
+) -> Result<()> {
     const HELLO: [&str; 5] = ["ip.src", "ip.dst", "ip.ttl", "pim.holdtime", "pim.dr_priority"];
-    const JOIN: [&str; 6] = ["pim.upstream_neighbor", "pim.holdtime", "pim.numjoins", "pim.numprunes", "pim.join_ip", "pim.prune_ip"];
-    let packets = decode(subscriber, &[&HELLO[..], &JOIN, &["pim.type", "pim.generation_id", "pim.group"]].concat())?;
-    let of_type = |kind: &'static str| packets.iter().filter(move |packet| packet.field("pim.type") == kind);
+    const JOIN: [&str; 6] = [
+        "pim.upstream_neighbor",
+        "pim.holdtime",
+        "pim.numjoins",
+        "pim.numprunes",
+        "pim.join_ip",
+        "pim.prune_ip",
+    ];
+    let packets = decode(
+        subscriber,
+        &[&HELLO[..], &JOIN, &["pim.type", "pim.generation_id", "pim.group"]].concat(),
+    )?;
+    let of_type = |kind: &'static str| {
+        packets
+            .iter()
+            .filter(move |packet| packet.field("pim.type") == kind)
+    };
     let hello = of_type("0").next().context("no PIM hello")?;
-    ensure!(hello.fields(HELLO) == ["169.254.0.3", "224.0.0.13", "1", "105", "1"], "{hello:?}");
+    ensure!(
+        hello.fields(HELLO) == ["169.254.0.3", "224.0.0.13", "1", "105", "1"],
+        "{hello:?}"
+    );
     let generation = hello.field("pim.generation_id");
-    ensure!(!generation.is_empty() && generation != "3614426332", "a generation id that everybody has: {hello:?}");
+    ensure!(
+        !generation.is_empty() && generation != "3614426332",
+        "a generation id that everybody has: {hello:?}"
+    );
     let first = of_type("3").next().context("no PIM join")?;
     // tshark names each group twice.
     let groups: BTreeSet<&str> = first.field("pim.group").split(',').collect();
-    ensure!(groups == BTreeSet::from(["233.84.178.1", "233.84.178.2"]), "{first:?}");
-    ensure!(first.fields(JOIN) == ["169.254.0.2", "120", "1,1", "0,0", "10.0.0.0,10.0.0.0", ""], "{first:?}");
+    ensure!(
+        groups == BTreeSet::from(["233.84.178.1", "233.84.178.2"]),
+        "{first:?}"
+    );
+    ensure!(
+        first.fields(JOIN) == ["169.254.0.2", "120", "1,1", "0,0", "10.0.0.0,10.0.0.0", ""],
+        "{first:?}"
+    );
     let last = of_type("3").last().context("no PIM prune")?;
-    ensure!(last.fields(JOIN)[2..] == ["0,0", "1,1", "", "10.0.0.0,10.0.0.0"], "the last message prunes nothing: {last:?}");
+    ensure!(
+        last.fields(JOIN)[2..] == ["0,0", "1,1", "", "10.0.0.0,10.0.0.0"],
+        "the last message prunes nothing: {last:?}"
+    );
     let goodbye = of_type("0").last().context("no PIM hello")?;
-    ensure!(goodbye.field("pim.holdtime") == "0", "the last hello is no goodbye: {goodbye:?}");
-    let packets = decode(publisher, &["ip.src", "ip.dst", "ip.ttl", "udp.dstport", "udp.payload", "pim.type", "bgp.type"])?;
-    let is_beat = |packet: &&Packet| packet.field("udp.dstport") == "5765" && packet.field("pim.type").is_empty();
+    ensure!(
+        goodbye.field("pim.holdtime") == "0",
+        "the last hello is no goodbye: {goodbye:?}"
+    );
+    let packets = decode(
+        publisher,
+        &[
+            "ip.src",
+            "ip.dst",
+            "ip.ttl",
+            "udp.dstport",
+            "udp.payload",
+            "pim.type",
+            "bgp.type",
+        ],
+    )?;
+    let is_beat =
+        |packet: &&Packet| packet.field("udp.dstport") == "5765" && packet.field("pim.type").is_empty();
     let beat = packets.iter().find(is_beat).context("no heartbeat")?;
     let expected = [&source.to_string(), &group(1).to_string(), "32", "445a0001"];
-    ensure!(beat.fields(["ip.src", "ip.dst", "ip.ttl", "udp.payload"]) == expected, "{beat:?}");
+    ensure!(
+        beat.fields(["ip.src", "ip.dst", "ip.ttl", "udp.payload"]) == expected,
+        "{beat:?}"
+    );
     // The first heartbeat comes after the device knows the source: our KEEPALIVE has answered its OPEN by then.
-    let order = packets.iter().find(|packet| is_beat(packet) || packet.field("bgp.type").contains('4'));
-    ensure!(order.is_some_and(|packet| !is_beat(&packet)), "a heartbeat before the session was up: {order:?}");
+    let order = packets
+        .iter()
+        .find(|packet| is_beat(packet) || packet.field("bgp.type").contains('4'));
+    ensure!(
+        order.is_some_and(|packet| !is_beat(&packet)),
+        "a heartbeat before the session was up: {order:?}"
+    );
     Ok(())
 }
 
@@ -304,7 +470,10 @@ fn groups_change(site: &mut Site<'_>) -> Result<()> {
     subscriber.await_routes(&[1, 2, 3])?;
     subscriber.await_joined(site, &[1, 2, 3])?;
     {
-        let (other, more) = (Receiver::join(&subscriber.client, group(2))?, stream(&publisher, 2)?);
+        let (other, more) = (
+            Receiver::join(&subscriber.client, group(2))?,
+            stream(&publisher, 2)?,
+        );
         await_flow(&more, &other, &|| about(&subscriber))?;
     }
     publisher.edit(site, |user| user.publishers = vec![first])?;
@@ -320,7 +489,9 @@ fn groups_change(site: &mut Site<'_>) -> Result<()> {
 /// Facts 9.3.6, and the publisher's role gained and lost: applications lose their memberships with the link.
 fn roles_change(site: &mut Site<'_>) -> Result<()> {
     let [first, second, _] = set_up(site, 2)?;
-    let mut both = Party::connect(site, 0, |user| (user.publishers, user.subscribers) = (vec![first, second], vec![first]))?;
+    let mut both = Party::connect(site, 0, |user| {
+        (user.publishers, user.subscribers) = (vec![first, second], vec![first])
+    })?;
     let other = Party::connect(site, 1, |user| user.publishers = vec![first])?;
     both.await_joined(site, &[1])?;
     let before = both.fingerprint(site)?;
@@ -335,11 +506,16 @@ fn roles_change(site: &mut Site<'_>) -> Result<()> {
     both.await_routes(&[1])?;
     until("the address of the publisher is gone", SOON, || {
         let found = addresses(&both.client, MULTICAST_LINK)?;
-        Ok(Ask::holds(found == ["169.254.0.1/31 link"], || format!("{found:?}")))
+        Ok(Ask::holds(found == ["169.254.0.1/31 link"], || {
+            format!("{found:?}")
+        }))
     })?;
     until("the route has no source any more", SOON, || {
         let routes = routes_over(&both.client, MULTICAST_LINK)?;
-        Ok(Ask::holds(routes.values().all(|route| route["prefsrc"].is_null()), || format!("{routes:?}")))
+        Ok(Ask::holds(
+            routes.values().all(|route| route["prefsrc"].is_null()),
+            || format!("{routes:?}"),
+        ))
     })?;
     both.await_joined(site, &[1])?;
     both.is_still(site, &before)?;
@@ -354,7 +530,10 @@ fn roles_change(site: &mut Site<'_>) -> Result<()> {
     let mine = stream(&both, 2)?;
     until("the device takes what the publisher sends again", SOON, || {
         let way = site.device().pim()?.forwarding(dz_ip, group(2))?;
-        Ok(Ask::holds(way.as_ref().is_some_and(|(from, _)| *from == end), || format!("{way:?}")))
+        Ok(Ask::holds(
+            way.as_ref().is_some_and(|(from, _)| *from == end),
+            || format!("{way:?}"),
+        ))
     })?;
     drop(mine);
     both.is_still(site, &before)
@@ -367,32 +546,58 @@ fn many_groups(site: &mut Site<'_>) -> Result<()> {
     let address = |n: u16| Ipv4Addr::from(u32::from(Ipv4Addr::new(233, 85, 0, 1)) + u32::from(n));
     let mut keys = Vec::new();
     for n in 0..SUBSCRIBED {
-        let (pubkey, account) = site.network.new_group(n.into(), &format!("many{n:03}"), address(n));
+        let (pubkey, account) = site
+            .network
+            .new_group(n.into(), &format!("many{n:03}"), address(n));
         site.network.put(pubkey, account)?;
         keys.push(pubkey);
     }
     let (pubkey, user) = site.new_user(0, UserType::MULTICAST);
-    let user = User { publishers: keys[..PUBLISHED].to_vec(), subscribers: keys, ..user };
+    let user = User {
+        publishers: keys[..PUBLISHED].to_vec(),
+        subscribers: keys,
+        ..user
+    };
     let end = site.prepare_device(&user)?;
     let capture = captures(site)?.pop().context("no capture")?;
     site.network.put(pubkey, user.clone())?;
     let daemon = site.start_daemon()?;
-    let party = Party { daemon, connection: Connection { pubkey, user, end }, client: Arc::clone(&site.client().namespace) };
+    let party = Party {
+        daemon,
+        connection: Connection { pubkey, user, end },
+        client: Arc::clone(&site.client().namespace),
+    };
     party.await_up(site)?;
     until("the device has all joins", SOON, || {
         let joined = site.device().pim()?.joined("tun500")?.len();
-        Ok(Ask::holds(joined == usize::from(SUBSCRIBED), || format!("{joined} of {SUBSCRIBED}; {}", party.daemon.log_tail())))
+        Ok(Ask::holds(joined == usize::from(SUBSCRIBED), || {
+            format!("{joined} of {SUBSCRIBED}; {}", party.daemon.log_tail())
+        }))
     })?;
     until("a Register has reached the device", SOON, || {
         let arrived = capture.has_packet(PIM, RENDEZVOUS_POINT)?;
         Ok(Ask::holds(arrived, || party.daemon.log_tail()))
     })?;
     let file = capture.finish()?;
-    let fields = ["ip.src", "ip.dst", "ip.ttl", "pim.register_flag.null_register", "udp.srcport", "udp.dstport", "udp.payload"];
+    let fields = [
+        "ip.src",
+        "ip.dst",
+        "ip.ttl",
+        "pim.register_flag.null_register",
+        "udp.srcport",
+        "udp.dstport",
+        "udp.payload",
+    ];
     let packets = decode(&file, &[&fields[..], &["pim.type"]].concat())?;
-    let register = packets.iter().find(|packet| packet.field("pim.type") == "1").context("no Register was captured")?;
+    let register = packets
+        .iter()
+        .find(|packet| packet.field("pim.type") == "1")
+        .context("no Register was captured")?;
     let [from, to, rest @ ..] = register.fields(fields);
-    ensure!(from == format!("169.254.0.1,{}", party.connection.user.dz_ip) && to.starts_with("10.0.0.0,233.85."), "{register:?}");
+    ensure!(
+        from == format!("169.254.0.1,{}", party.connection.user.dz_ip) && to.starts_with("10.0.0.0,233.85."),
+        "{register:?}"
+    );
     ensure!(rest == ["32,32", "0", "5765", "5765", "445a0001"], "{register:?}");
     Ok(())
 }
@@ -400,19 +605,28 @@ fn many_groups(site: &mut Site<'_>) -> Result<()> {
 /// Facts 9.3.5.
 fn no_groups(site: &mut Site<'_>) -> Result<()> {
     let [first, _, _] = set_up(site, 1)?;
-    let mut party = Party::connect(site, 0, |user| (user.publishers, user.subscribers) = (vec![first], vec![first]))?;
+    let mut party = Party::connect(site, 0, |user| {
+        (user.publishers, user.subscribers) = (vec![first], vec![first])
+    })?;
     party.await_joined(site, &[1])?;
     let before = party.fingerprint(site)?;
-    party.edit(site, |user| (user.publishers, user.subscribers) = (Vec::new(), Vec::new()))?;
+    party.edit(site, |user| {
+        (user.publishers, user.subscribers) = (Vec::new(), Vec::new())
+    })?;
     party.await_routes(&[])?;
     party.await_joined(site, &[])?;
     party.is_still(site, &before)?;
     party.daemon.terminate()?;
     party.daemon.resume()?;
     party.await_up(site)?;
-    ensure!(link_index(&party.client, MULTICAST_LINK)? == before.0, "the restart made another link");
+    ensure!(
+        link_index(&party.client, MULTICAST_LINK)? == before.0,
+        "the restart made another link"
+    );
     let idle = party.fingerprint(site)?;
-    party.edit(site, |user| (user.publishers, user.subscribers) = (vec![first], vec![first]))?;
+    party.edit(site, |user| {
+        (user.publishers, user.subscribers) = (vec![first], vec![first])
+    })?;
     party.await_routes(&[1])?;
     party.await_joined(site, &[1])?;
     party.is_still(site, &idle)
@@ -436,21 +650,47 @@ fn side_by_side(site: &mut Site<'_>) -> Result<()> {
     await_session_of(&host.daemon, KIND, SOON)?;
     await_device_session(site.device(), &connection.end, SOON)?;
     connection.set_status(&site.network, UserStatus::BANNED)?;
-    until("the multicast tunnel is gone", SOON, || Ok(Ask::holds(link(&host.client, MULTICAST_LINK)?.is_none(), || "it is there".into())))?;
+    until("the multicast tunnel is gone", SOON, || {
+        Ok(Ask::holds(link(&host.client, MULTICAST_LINK)?.is_none(), || {
+            "it is there".into()
+        }))
+    })?;
     crate::support::without_loss(pings)?;
     host.is_still(site, &unicast)?;
     connection.set_status(&site.network, UserStatus::ACTIVATED)?;
     await_session_of(&host.daemon, KIND, SOON)?;
     await_device_session(site.device(), &connection.end, SOON)?;
-    let multicast = (link_index(&host.client, MULTICAST_LINK)?, site.device().session(&connection.end)?);
+    let multicast = (
+        link_index(&host.client, MULTICAST_LINK)?,
+        site.device().session(&connection.end)?,
+    );
     host.connection.set_status(&site.network, UserStatus::BANNED)?;
-    until("the unicast tunnel is gone", SOON, || Ok(Ask::holds(link(&host.client, LINK)?.is_none(), || "it is there".into())))?;
-    ping::no_reply(&host.client, host.connection.user.dz_ip, TEST_ADDRESSES[0], Duration::from_millis(200))?;
-    stays("the multicast tunnel is the same", Duration::from_millis(300), || {
-        let now = (link_index(&host.client, MULTICAST_LINK)?, site.device().session(&connection.end)?);
-        ensure!(now.0 == multicast.0 && now.1.is_same_session(&multicast.1), "it was {multicast:?} and is {now:?}");
-        Ok(())
-    })
+    until("the unicast tunnel is gone", SOON, || {
+        Ok(Ask::holds(link(&host.client, LINK)?.is_none(), || {
+            "it is there".into()
+        }))
+    })?;
+    ping::no_reply(
+        &host.client,
+        host.connection.user.dz_ip,
+        TEST_ADDRESSES[0],
+        Duration::from_millis(200),
+    )?;
+    stays(
+        "the multicast tunnel is the same",
+        Duration::from_millis(300),
+        || {
+            let now = (
+                link_index(&host.client, MULTICAST_LINK)?,
+                site.device().session(&connection.end)?,
+            );
+            ensure!(
+                now.0 == multicast.0 && now.1.is_same_session(&multicast.1),
+                "it was {multicast:?} and is {now:?}"
+            );
+            Ok(())
+        },
+    )
 }
 
 fn same_ends(site: &mut Site<'_>) -> Result<()> {
@@ -463,13 +703,23 @@ fn same_ends(site: &mut Site<'_>) -> Result<()> {
     site.network.put(pubkey, user)?;
     until("the second tunnel is refused with a reason", SOON, || {
         let status = host.daemon.json("/v3/status")?;
-        let refused = status["refused"].as_array().into_iter().flatten().find(|refused| refused["user"] == pubkey.to_string());
+        let refused = status["refused"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|refused| refused["user"] == pubkey.to_string());
         let told = refused.is_some_and(|refused| {
-            refused["code"] == "endpoints_in_use" && refused["reason"].as_str().is_some_and(|reason| reason.contains("between"))
+            refused["code"] == "endpoints_in_use"
+                && refused["reason"]
+                    .as_str()
+                    .is_some_and(|reason| reason.contains("between"))
         });
         Ok(Ask::holds(told, || status.to_string()))
     })?;
-    ensure!(link(&host.client, MULTICAST_LINK)?.is_none(), "a link was made for a tunnel that cannot be");
+    ensure!(
+        link(&host.client, MULTICAST_LINK)?.is_none(),
+        "a link was made for a tunnel that cannot be"
+    );
     crate::support::without_loss(pings)?;
     host.is_still(site, &before)
 }
@@ -492,6 +742,9 @@ fn killed(site: &mut Site<'_>) -> Result<()> {
     subscriber.await_up(site)?;
     subscriber.await_joined(site, &[1])?;
     without_loss(&sender, &receiver, from, &|| subscriber.daemon.log_tail())?;
-    ensure!(link_index(&subscriber.client, MULTICAST_LINK)? == index, "another link was made");
+    ensure!(
+        link_index(&subscriber.client, MULTICAST_LINK)? == index,
+        "another link was made"
+    );
     Ok(())
 }

@@ -17,7 +17,10 @@ use warren_state::Pubkey;
 
 use crate::{Scenario, support::SOON};
 
-pub const ALL: &[Scenario] = &[("with_owner_auto_only_users_of_who_connected_last_and_of_the_network_have_a_tunnel", auto)];
+pub const ALL: &[Scenario] = &[(
+    "with_owner_auto_only_users_of_who_connected_last_and_of_the_network_have_a_tunnel",
+    auto,
+)];
 
 const STRANGER: Pubkey = Pubkey([0xbb; 32]);
 
@@ -27,7 +30,9 @@ fn await_refused(daemon: &Daemon, owner: Pubkey) -> Result<()> {
         let status = daemon.json("/v3/status")?;
         let refused = &status["refused"][0];
         let right = refused["code"] == "other_owner" && refused["made_by"] == owner.to_string();
-        Ok(Ask::holds(right, || format!("{}; {}", status["refused"], daemon.log_tail())))
+        Ok(Ask::holds(right, || {
+            format!("{}; {}", status["refused"], daemon.log_tail())
+        }))
     })?;
     Ok(())
 }
@@ -40,7 +45,11 @@ fn connected_by(daemon: &Daemon, owner: Pubkey) -> Result<()> {
 
 fn auto(site: &mut Site<'_>) -> Result<()> {
     let network = Pubkey([0xcc; 32]);
-    let state = GlobalState { feed_authority: network, health_oracle: Pubkey::default(), ..site.network.new_global_state() };
+    let state = GlobalState {
+        feed_authority: network,
+        health_oracle: Pubkey::default(),
+        ..site.network.new_global_state()
+    };
     site.put(Pda::new(site.network.program_id).global_state().address, state)?;
     site.clients[0].daemon_arguments = vec!["--owner=auto".to_owned()];
     let connection = site.connect(0, UserType::IBRL)?;
@@ -55,9 +64,11 @@ fn auto(site: &mut Site<'_>) -> Result<()> {
     daemon.terminate()?;
     daemon.resume()?;
     await_working(site, &daemon, &connection, SOON)?;
-    site.network.edit_user(connection.pubkey, |user| user.owner = STRANGER)?;
+    site.network
+        .edit_user(connection.pubkey, |user| user.owner = STRANGER)?;
     await_refused(&daemon, STRANGER)?;
     await_gone(&site.client().namespace, &daemon, SOON)?;
-    site.network.edit_user(connection.pubkey, |user| user.owner = network)?;
+    site.network
+        .edit_user(connection.pubkey, |user| user.owner = network)?;
     await_working(site, &daemon, &connection, SOON)
 }

@@ -10,9 +10,18 @@ use warren_state::Pubkey;
 use crate::Scenario;
 
 pub const ALL: &[Scenario] = &[
-    ("a_proof_is_obtained_where_a_service_is_named_and_the_program_takes_it_whether_it_asks_or_not", proven),
-    ("a_network_that_asks_for_a_proof_and_gets_none_refuses_and_connect_says_what_to_do", missing),
-    ("a_proof_of_another_address_ends_connect_which_names_both", contradicted),
+    (
+        "a_proof_is_obtained_where_a_service_is_named_and_the_program_takes_it_whether_it_asks_or_not",
+        proven,
+    ),
+    (
+        "a_network_that_asks_for_a_proof_and_gets_none_refuses_and_connect_says_what_to_do",
+        missing,
+    ),
+    (
+        "a_proof_of_another_address_ends_connect_which_names_both",
+        contradicted,
+    ),
     ("a_pass_for_exactly_this_address_needs_no_proof", waived),
     ("a_proof_that_the_program_would_refuse_is_not_sent", unattachable),
 ];
@@ -31,7 +40,11 @@ fn stand(site: &Site<'_>, requires: bool) -> Result<(Daemon, Operator, Verifier)
 }
 
 fn has_user(site: &Site<'_>) -> Result<bool> {
-    Ok(site.network.users()?.iter().any(|(_, user)| user.client_ip == site.client().address))
+    Ok(site
+        .network
+        .users()?
+        .iter()
+        .any(|(_, user)| user.client_ip == site.client().address))
 }
 
 fn proven(site: &mut Site<'_>) -> Result<()> {
@@ -39,13 +52,21 @@ fn proven(site: &mut Site<'_>) -> Result<()> {
     let verified = format!("IP ownership verified for {}", site.client().address);
     let url = ["--ip-verifier-url", &verifier.url];
     let named = [&["connect", "ibrl", DEVICE], &url[..]].concat();
-    operator.succeeds(site, &named)?.tells(&[&verified, "Connected: doublezero0"])?;
+    operator
+        .succeeds(site, &named)?
+        .tells(&[&verified, "Connected: doublezero0"])?;
     let signed = verifier.signed();
     let first = signed.first().context("nothing was signed")?;
     let wanted = (site.client().address, operator.payer, UserType::IBRL);
-    ensure!((first.client_ip, first.payer, first.user_type) == wanted && signed.len() == 1, "{signed:?}");
+    ensure!(
+        (first.client_ip, first.payer, first.user_type) == wanted && signed.len() == 1,
+        "{signed:?}"
+    );
     operator.succeeds(site, &named)?.tells(&["is there already"])?;
-    ensure!(verifier.signed().len() == 1, "a user that is there was proven again");
+    ensure!(
+        verifier.signed().len() == 1,
+        "a user that is there was proven again"
+    );
     operator.succeeds(site, &["disconnect"])?;
 
     // Nobody asks for it: it is sent and checked all the same. The variable names the service, and no proxy is on its way.
@@ -59,10 +80,20 @@ fn proven(site: &mut Site<'_>) -> Result<()> {
     ];
     let (group, account) = site.network.new_group(1, "mg01", Ipv4Addr::new(233, 84, 178, 1));
     site.put(group, account)?;
-    operator.give_pass(site, Ipv4Addr::UNSPECIFIED, |pass| pass.mgroup_sub_allowlist = vec![group])?;
-    operator.succeeds(site, &["connect", "multicast", "subscriber", "mg01", DEVICE])?.tells(&[&verified])?;
+    operator.give_pass(site, Ipv4Addr::UNSPECIFIED, |pass| {
+        pass.mgroup_sub_allowlist = vec![group]
+    })?;
+    operator
+        .succeeds(site, &["connect", "multicast", "subscriber", "mg01", DEVICE])?
+        .tells(&[&verified])?;
     let signed = verifier.signed();
-    ensure!(signed.last().is_some_and(|proof| proof.user_type == UserType::MULTICAST) && signed.len() == 2, "{signed:?}");
+    ensure!(
+        signed
+            .last()
+            .is_some_and(|proof| proof.user_type == UserType::MULTICAST)
+            && signed.len() == 2,
+        "{signed:?}"
+    );
     Ok(())
 }
 
@@ -71,14 +102,21 @@ fn missing(site: &mut Site<'_>) -> Result<()> {
     let connect = ["connect", "ibrl", DEVICE];
     let refused = operator.warren(&connect)?;
     ensure!(refused.code == 1 && !refused.out.contains("proof"), "{refused}");
-    refused.tells(&["(error 105, IpOwnershipProofRequired)", "Name the network's verification service with --ip-verifier-url"])?;
+    refused.tells(&[
+        "(error 105, IpOwnershipProofRequired)",
+        "Name the network's verification service with --ip-verifier-url",
+    ])?;
 
     let (url, key) = (verifier.url.clone(), verifier.key);
     drop(verifier);
-    let without =
-        ["Continuing without an IP ownership proof. This will be rejected onchain", "Check that this host's firewall lets it out"];
+    let without = [
+        "Continuing without an IP ownership proof. This will be rejected onchain",
+        "Check that this host's firewall lets it out",
+    ];
     let unreachable = format!("could not reach the IP ownership verification service at {url}: ");
-    operator.warren(&["config", "set", "--ip-verifier-url", &url])?.tells(&["wrote"])?;
+    operator
+        .warren(&["config", "set", "--ip-verifier-url", &url])?
+        .tells(&["wrote"])?;
     let down = operator.warren(&connect)?;
     ensure!(down.code == 1, "{down}");
     down.tells(&[&unreachable, "(error 105, IpOwnershipProofRequired)"])?;
@@ -87,7 +125,9 @@ fn missing(site: &mut Site<'_>) -> Result<()> {
 
     // Where nobody asks for a proof, none is needed.
     site.network.set_verifier(key, false)?;
-    operator.succeeds(site, &connect)?.tells(&[&unreachable, "Connected: doublezero0"])
+    operator
+        .succeeds(site, &connect)?
+        .tells(&[&unreachable, "Connected: doublezero0"])
 }
 
 /// The host's way to the service is another one than its tunnel's: from the tunnel's address nothing leads there.
@@ -129,7 +169,9 @@ fn waived(site: &mut Site<'_>) -> Result<()> {
     let daemon = site.start_daemon_with(site.daemon_config())?;
     let operator = Operator::with_pass(site, &daemon, |_| {})?;
     site.network.set_verifier(Pubkey([9; 32]), true)?;
-    operator.succeeds(site, &["connect", "ibrl", DEVICE])?.tells(&["Connected: doublezero0"])
+    operator
+        .succeeds(site, &["connect", "ibrl", DEVICE])?
+        .tells(&["Connected: doublezero0"])
 }
 
 fn unattachable(site: &mut Site<'_>) -> Result<()> {
@@ -149,8 +191,14 @@ fn unattachable(site: &mut Site<'_>) -> Result<()> {
     site.network.set_verifier(Pubkey::default(), true)?;
     let nobody = operator.warren(&connect)?;
     ensure!(nobody.code == 1, "{nobody}");
-    nobody.tells(&["No IP verifier authority is configured onchain; cannot attach an IP ownership proof", "IpOwnershipProofRequired"])?;
-    ensure!(!has_user(site)? && verifier.signed().len() == 1, "a user was made, or another proof was asked for");
+    nobody.tells(&[
+        "No IP verifier authority is configured onchain; cannot attach an IP ownership proof",
+        "IpOwnershipProofRequired",
+    ])?;
+    ensure!(
+        !has_user(site)? && verifier.signed().len() == 1,
+        "a user was made, or another proof was asked for"
+    );
     site.network.set_verifier(Pubkey::default(), false)?;
     let silent = operator.succeeds(site, &connect)?;
     ensure!(!silent.to_string().contains("IP verifier"), "{silent}");

@@ -16,10 +16,17 @@ use crate::{
     support::{SOON, connected},
 };
 
-pub const ALL: &[Scenario] = &[("what_a_daemon_records_from_start_to_stop_is_done_again_by_sim_replay", replayed)];
+pub const ALL: &[Scenario] = &[(
+    "what_a_daemon_records_from_start_to_stop_is_done_again_by_sim_replay",
+    replayed,
+)];
 
 fn replay(file: &Path) -> Result<Output> {
-    Command::new(sibling("sim")?).arg("replay").arg(file).output().context("sim replay")
+    Command::new(sibling("sim")?)
+        .arg("replay")
+        .arg(file)
+        .output()
+        .context("sim replay")
 }
 
 fn replayed(site: &mut Site<'_>) -> Result<()> {
@@ -32,21 +39,36 @@ fn replayed(site: &mut Site<'_>) -> Result<()> {
     let in_memory = directory.path().join("last.jsonl");
     fs::write(&in_memory, last.text())?;
     let output = replay(&in_memory)?;
-    ensure!(output.status.code() == Some(0) || output.status.code() == Some(2), "{}", String::from_utf8_lossy(&output.stdout));
-    site.network.edit_user(host.connection.pubkey, |user| user.status = UserStatus::BANNED)?;
+    ensure!(
+        output.status.code() == Some(0) || output.status.code() == Some(2),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    site.network
+        .edit_user(host.connection.pubkey, |user| user.status = UserStatus::BANNED)?;
     await_gone(&host.client, &host.daemon, SOON)?;
     host.daemon.terminate()?;
 
     ensure!(fs::metadata(&file)?.permissions().mode() & 0o777 == 0o600);
     let output = replay(&file)?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.code() == Some(0) && said.contains("the table at the end is the same"), "{said}");
+    ensure!(
+        output.status.code() == Some(0) && said.contains("the table at the end is the same"),
+        "{said}"
+    );
     let text = fs::read_to_string(&file)?;
-    let altered = text.replacen("\"Status\":[\"BGP Session Up\"", "\"Status\":[\"BGP Session Down\"", 1);
+    let altered = text.replacen(
+        "\"Status\":[\"BGP Session Up\"",
+        "\"Status\":[\"BGP Session Down\"",
+        1,
+    );
     ensure!(altered != text, "no session came up");
     fs::write(&file, altered)?;
     let output = replay(&file)?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.code() == Some(1) && said.contains("differs ("), "{said}");
+    ensure!(
+        output.status.code() == Some(1) && said.contains("differs ("),
+        "{said}"
+    );
     Ok(())
 }

@@ -29,7 +29,11 @@ pub fn connected(site: &mut Site<'_>, kind: UserType) -> Result<Connected> {
     let connection = site.connect(0, kind)?;
     let daemon = site.start_daemon()?;
     await_working(site, &daemon, &connection, SOON)?;
-    Ok(Connected { daemon, connection, client: Arc::clone(&site.client().namespace) })
+    Ok(Connected {
+        daemon,
+        connection,
+        client: Arc::clone(&site.client().namespace),
+    })
 }
 
 impl Connected {
@@ -45,7 +49,12 @@ impl Connected {
 
     /// A running ping.
     pub fn pings_to(&self, address: Ipv4Addr) -> Result<Stream> {
-        Stream::start(&self.client, self.connection.user.dz_ip, address, scaled(Duration::from_millis(20)))
+        Stream::start(
+            &self.client,
+            self.connection.user.dz_ip,
+            address,
+            scaled(Duration::from_millis(20)),
+        )
     }
 
     /// Checks that the tunnel has not flapped.
@@ -61,7 +70,10 @@ impl Connected {
 
     /// What changes when the tunnel flaps: the link's number, and the session as the device knows it.
     pub fn fingerprint(&self, site: &mut Site<'_>) -> Result<(u64, SessionReport)> {
-        Ok((link_index(&self.client, LINK)?, site.device().session(&self.connection.end)?))
+        Ok((
+            link_index(&self.client, LINK)?,
+            site.device().session(&self.connection.end)?,
+        ))
     }
 }
 
@@ -69,6 +81,12 @@ impl Connected {
 pub fn without_loss(stream: Stream) -> Result<()> {
     let report = stream.finish()?;
     ensure!(report.sent > 0, "no ping was sent");
-    ensure!(report.lost.is_empty(), "{} of {} pings lost: {:?}", report.lost.len(), report.sent, report.lost);
+    ensure!(
+        report.lost.is_empty(),
+        "{} of {} pings lost: {:?}",
+        report.lost.len(),
+        report.sent,
+        report.lost
+    );
     Ok(())
 }

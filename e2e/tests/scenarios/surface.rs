@@ -16,20 +16,61 @@ use warren_state::Pubkey;
 use crate::{Scenario, support::SOON};
 
 pub const ALL: &[Scenario] = &[
-    ("the_switch_and_a_restart_are_told_as_in_the_templates_from_connect_to_disconnect", driven),
-    ("ibrl_is_told_as_in_its_templates", |site| told(site, "ibrl", &["connect", "ibrl"])),
-    ("ibrl_with_an_allocated_address_is_told_as_in_its_templates", |site| {
-        told(site, "ibrl_with_allocated_addr", &["connect", "ibrl", "--allocate-addr"])
+    (
+        "the_switch_and_a_restart_are_told_as_in_the_templates_from_connect_to_disconnect",
+        driven,
+    ),
+    ("ibrl_is_told_as_in_its_templates", |site| {
+        told(site, "ibrl", &["connect", "ibrl"])
     }),
+    (
+        "ibrl_with_an_allocated_address_is_told_as_in_its_templates",
+        |site| {
+            told(
+                site,
+                "ibrl_with_allocated_addr",
+                &["connect", "ibrl", "--allocate-addr"],
+            )
+        },
+    ),
     ("edge_filtering_is_told_as_in_its_templates", edge),
-    ("a_publisher_is_told_as_in_its_templates", |site| told(site, "multicast_publisher", &["connect", "multicast", "--publish", "mg01"])),
+    ("a_publisher_is_told_as_in_its_templates", |site| {
+        told(
+            site,
+            "multicast_publisher",
+            &["connect", "multicast", "--publish", "mg01"],
+        )
+    }),
     ("a_subscriber_is_told_as_in_its_templates", |site| {
-        told(site, "multicast_subscriber", &["connect", "multicast", "--subscribe", "mg01"])
+        told(
+            site,
+            "multicast_subscriber",
+            &["connect", "multicast", "--subscribe", "mg01"],
+        )
     }),
-    ("publisher_and_subscriber_are_told_as_in_their_templates", |site| {
-        told(site, "multicast_both", &["connect", "multicast", "--publish", "mg01", "mg02", "--subscribe", "mg01", "mg02"])
-    }),
-    ("what_stands_on_the_ledger_is_listed_by_the_documented_verbs", lists),
+    (
+        "publisher_and_subscriber_are_told_as_in_their_templates",
+        |site| {
+            told(
+                site,
+                "multicast_both",
+                &[
+                    "connect",
+                    "multicast",
+                    "--publish",
+                    "mg01",
+                    "mg02",
+                    "--subscribe",
+                    "mg01",
+                    "mg02",
+                ],
+            )
+        },
+    ),
+    (
+        "what_stands_on_the_ledger_is_listed_by_the_documented_verbs",
+        lists,
+    ),
 ];
 
 const DEVICE: &str = "--device=ams-dz01";
@@ -41,21 +82,30 @@ fn scene(site: &mut Site<'_>, daemon: &Daemon) -> Result<(Operator, Golden)> {
         pass.mgroup_pub_allowlist = groups.to_vec();
         pass.mgroup_sub_allowlist = groups.to_vec();
     })?;
-    let golden = Golden::default().with("client", site.client().address).with("device", site.device().address);
-    let golden = golden.with("device_key", site.device_key()).with("owner", operator.payer);
+    let golden = Golden::default()
+        .with("client", site.client().address)
+        .with("device", site.device().address);
+    let golden = golden
+        .with("device_key", site.device_key())
+        .with("owner", operator.payer);
     let golden = golden.with("mg01", groups[0]).with("mg02", groups[1]);
     Ok((operator.who_types("doublezero"), golden))
 }
 
 fn group(site: &Site<'_>, number: u8, code: &str) -> Result<Pubkey> {
-    let (key, group) = site.network.new_group(number.into(), code, Ipv4Addr::new(233, 84, 178, number));
+    let (key, group) = site
+        .network
+        .new_group(number.into(), code, Ipv4Addr::new(233, 84, 178, number));
     site.put(key, group)?;
     Ok(key)
 }
 
 fn with_user(site: &Site<'_>, golden: Golden) -> Result<Golden> {
     let users: Vec<(Pubkey, User)> = site.network.users()?;
-    let (key, user) = users.into_iter().find(|(_, user)| user.client_ip == site.client().address).context("no user")?;
+    let (key, user) = users
+        .into_iter()
+        .find(|(_, user)| user.client_ip == site.client().address)
+        .context("no user")?;
     Ok(golden.with("user", key).with("dz_ip", user.dz_ip))
 }
 
@@ -74,7 +124,12 @@ fn told(site: &mut Site<'_>, service: &str, connect: &[&str]) -> Result<()> {
 }
 
 /// From a tunnel whose session is not up to one that is disabled, and enabled again.
-fn through_its_states(site: &mut Site<'_>, operator: &Operator, golden: &Golden, service: &str) -> Result<()> {
+fn through_its_states(
+    site: &mut Site<'_>,
+    operator: &Operator,
+    golden: &Golden,
+    service: &str,
+) -> Result<()> {
     golden.holds(service, "pending", SOON, |words| operator.warren(words))?;
     golden.holds(service, "connected", SOON, |words| {
         follow_all(site)?;
@@ -140,10 +195,12 @@ fn lists(site: &mut Site<'_>) -> Result<()> {
     site.put(group, account)?;
     let (feed, account) = site.network.new_feed("news", vec![group])?;
     site.put(feed, account)?;
-    site.network
-        .edit_device(site.device_key(), |device| (device.max_users, device.users_count, device.max_unicast_users) = (128, 8, 20))?;
+    site.network.edit_device(site.device_key(), |device| {
+        (device.max_users, device.users_count, device.max_unicast_users) = (128, 8, 20)
+    })?;
 
-    let json = |said: Said| -> Result<Value> { serde_json::from_str(&said.out).with_context(|| said.to_string()) };
+    let json =
+        |said: Said| -> Result<Value> { serde_json::from_str(&said.out).with_context(|| said.to_string()) };
     for (words, part) in [
         ("device list", "ams-dz01"),
         ("device get --code ams-dz01", "ams-dz01"),
@@ -166,43 +223,101 @@ fn lists(site: &mut Site<'_>) -> Result<()> {
         if typed[0] != "help" {
             let compact = operator.succeeds(site, &[&typed[..], &["--json-compact"]].concat())?;
             ensure!(compact.out.lines().count() == 1, "{compact}");
-            ensure!(json(compact)? == json(operator.succeeds(site, &[&typed[..], &["--json"]].concat())?)?, "{words}: not the same");
+            ensure!(
+                json(compact)? == json(operator.succeeds(site, &[&typed[..], &["--json"]].concat())?)?,
+                "{words}: not the same"
+            );
         }
     }
     let seats = json(operator.succeeds(site, &["device", "list", "--json"])?)?;
-    ensure!(seats[0]["free_unicast"] == 20 && seats[0]["free_subscribers"] == 120, "{seats}");
-    ensure!(json(operator.succeeds(site, &["device", "list", "--status", "drained", "--json"])?)? == Value::Array(vec![]), "a filter");
+    ensure!(
+        seats[0]["free_unicast"] == 20 && seats[0]["free_subscribers"] == 120,
+        "{seats}"
+    );
+    ensure!(
+        json(operator.succeeds(site, &["device", "list", "--status", "drained", "--json"])?)?
+            == Value::Array(vec![]),
+        "a filter"
+    );
     let nobody = operator.warren(&["device", "list", "--contributor", "nobody"])?;
     ensure!(nobody.code == 1, "{nobody}");
     nobody.tells(&["Contributor 'nobody' not found"])?;
 
     let stays_out = operator.warren(&["device", "create", "--code", "x"])?;
     ensure!(stays_out.code == 2 && stays_out.out.is_empty(), "{stays_out}");
-    stays_out.tells(&["`device create` administers the network", "`doublezero` of malbeclabs/doublezero"])?;
+    stays_out.tells(&[
+        "`device create` administers the network",
+        "`doublezero` of malbeclabs/doublezero",
+    ])?;
 
     let reference = operator.who_types("doublezero");
     let device = reference.succeeds(site, &["device", "list"])?;
-    ensure!(!device.out.contains("-+-") && !device.out.contains("free_") && device.out.ends_with(" \n"), "{device}");
+    ensure!(
+        !device.out.contains("-+-") && !device.out.contains("free_") && device.out.ends_with(" \n"),
+        "{device}"
+    );
     let stays_out = reference.warren(&["user", "delete", "--pubkey", "x"])?;
-    ensure!(stays_out.code == 2 && stays_out.err.starts_with("Error: `user delete`"), "{stays_out}");
+    ensure!(
+        stays_out.code == 2 && stays_out.err.starts_with("Error: `user delete`"),
+        "{stays_out}"
+    );
     told_in_its_words(site, &reference)
 }
 
 /// What is no table, under the reference's name.
 fn told_in_its_words(site: &mut Site<'_>, reference: &Operator) -> Result<()> {
     let version = reference.succeeds(site, &["--version"])?;
-    let firsts: Vec<&str> = version.out.lines().map(|line| line.split(':').next().unwrap_or_default()).collect();
-    ensure!(firsts == ["client version", "program version", "min required version"], "{version}");
-    ensure!(version.out == reference.succeeds(site, &["version"])?.out, "the verb says something else: {version}");
+    let firsts: Vec<&str> = version
+        .out
+        .lines()
+        .map(|line| line.split(':').next().unwrap_or_default())
+        .collect();
+    ensure!(
+        firsts == ["client version", "program version", "min required version"],
+        "{version}"
+    );
+    ensure!(
+        version.out == reference.succeeds(site, &["version"])?.out,
+        "the verb says something else: {version}"
+    );
     let balance = reference.succeeds(site, &["balance"])?;
     ensure!(balance.out == "1 Credits\n", "{balance}");
     let config = reference.succeeds(site, &["config", "get"])?;
-    let firsts: Vec<&str> = config.out.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
-    let expected = ["Config File", "RPC URL", "WebSocket URL", "Keypair Path", "Program ID", "Geolocation Program ID", "Tenant"];
-    ensure!(firsts == expected && config.out.ends_with("Tenant: (not set)\n"), "{config}");
+    let firsts: Vec<&str> = config
+        .out
+        .lines()
+        .map(|line| line.split(": ").next().unwrap_or_default())
+        .collect();
+    let expected = [
+        "Config File",
+        "RPC URL",
+        "WebSocket URL",
+        "Keypair Path",
+        "Program ID",
+        "Geolocation Program ID",
+        "Tenant",
+    ];
+    ensure!(
+        firsts == expected && config.out.ends_with("Tenant: (not set)\n"),
+        "{config}"
+    );
     let latency = reference.succeeds(site, &["latency", "--json"])?;
-    let keys: Vec<&str> = latency.out.split('"').skip(1).step_by(2).filter(|text| text.contains('_') || *text == "reachable").collect();
-    let expected = ["device_pk", "device_code", "device_ip", "min_latency_ns", "max_latency_ns", "avg_latency_ns", "reachable"];
+    let keys: Vec<&str> = latency
+        .out
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.contains('_') || *text == "reachable")
+        .collect();
+    let expected = [
+        "device_pk",
+        "device_code",
+        "device_ip",
+        "min_latency_ns",
+        "max_latency_ns",
+        "avg_latency_ns",
+        "reachable",
+    ];
     ensure!(keys == expected, "{latency}");
     Ok(())
 }

@@ -14,14 +14,20 @@ use warren_ledger::{
 
 use crate::{Scenario, support::SOON};
 
-pub const ALL: &[Scenario] = &[("a_user_made_by_a_transaction_becomes_a_tunnel_that_goes_with_its_deletion", made_and_deleted)];
+pub const ALL: &[Scenario] = &[(
+    "a_user_made_by_a_transaction_becomes_a_tunnel_that_goes_with_its_deletion",
+    made_and_deleted,
+)];
 
 fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
     let (payer, _) = site.add_payer("payer")?;
     let access_pass = site.add_pass(Ipv4Addr::UNSPECIFIED, payer.pubkey(), |_| {})?;
     let daemon = site.start_daemon()?;
     let (network, device, host) = (site.network, site.device_key(), site.client().address);
-    let caller = Caller { program_id: network.program_id, payer: payer.pubkey() };
+    let caller = Caller {
+        program_id: network.program_id,
+        payer: payer.pubkey(),
+    };
     let dz_prefixes = DzPrefixCount::new(1)?;
     let create = CreateUser {
         user_type: UserType::IBRL_WITH_ALLOCATED_IP,
@@ -34,11 +40,15 @@ fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
         tenant: None,
         proof: None,
     };
-    network.send(&[create.build(&caller)], &payer)?.context("the program did not make the user")?;
+    network
+        .send(&[create.build(&caller)], &payer)?
+        .context("the program did not make the user")?;
     site.follow()?;
 
     let pubkey = network.pda().user(host, UserType::IBRL_WITH_ALLOCATED_IP).address;
-    let Some(Account::User(user)) = network.get(pubkey)? else { bail!("there is no user") };
+    let Some(Account::User(user)) = network.get(pubkey)? else {
+        bail!("there is no user")
+    };
     ensure!(user.dz_ip == Ipv4Addr::new(45, 33, 100, 1), "{user:?}");
     let end = tunnel_end(&user, site.device().address);
     await_working(site, &daemon, &Connection { pubkey, user, end }, SOON)?;
@@ -53,7 +63,9 @@ fn made_and_deleted(site: &mut Site<'_>) -> Result<()> {
         tenant: None,
         permission: Permission::Absent,
     };
-    network.send(&[delete.build(&caller)], &payer)?.context("the program did not delete the user")?;
+    network
+        .send(&[delete.build(&caller)], &payer)?
+        .context("the program did not delete the user")?;
     site.follow()?;
     await_gone(&Arc::clone(&site.client().namespace), &daemon, SOON)?;
     ensure!(site.device().tunnels().is_empty(), "the device still has its end");

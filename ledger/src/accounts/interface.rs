@@ -51,8 +51,28 @@ impl From<InterfaceV1> for InterfaceV2 {
     /// What the first version does not say is zero, but for the MTU: its interfaces have one of 9000.
     fn from(old: InterfaceV1) -> Self {
         const MTU: u16 = 9000;
-        let InterfaceV1 { status, name, itype, loopback, vlan, ip_net, node_segment, ute } = old;
-        Self { status, name, itype, loopback, vlan, ip_net, node_segment, ute, mtu: MTU, ..Self::default() }
+        let InterfaceV1 {
+            status,
+            name,
+            itype,
+            loopback,
+            vlan,
+            ip_net,
+            node_segment,
+            ute,
+        } = old;
+        Self {
+            status,
+            name,
+            itype,
+            loopback,
+            vlan,
+            ip_net,
+            node_segment,
+            ute,
+            mtu: MTU,
+            ..Self::default()
+        }
     }
 }
 
@@ -133,9 +153,24 @@ impl Serialize for InterfaceDeprecated {
         }
         let variant = self.variant();
         match self {
-            Self::V1(body) => Shown { variant, body, segments: None }.serialize(serializer),
-            Self::V2 { second: _, body } => Shown { variant, body, segments: None }.serialize(serializer),
-            Self::V3 { body, segments } => Shown { variant, body, segments: Some(segments) }.serialize(serializer),
+            Self::V1(body) => Shown {
+                variant,
+                body,
+                segments: None,
+            }
+            .serialize(serializer),
+            Self::V2 { second: _, body } => Shown {
+                variant,
+                body,
+                segments: None,
+            }
+            .serialize(serializer),
+            Self::V3 { body, segments } => Shown {
+                variant,
+                body,
+                segments: Some(segments),
+            }
+            .serialize(serializer),
         }
     }
 }
@@ -145,8 +180,14 @@ impl Field for InterfaceDeprecated {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
         match u8::read(reader)? {
             0 => Ok(Self::V1(Field::read(reader)?)),
-            variant @ (1 | 2) => Ok(Self::V2 { second: variant == 2, body: Field::read(reader)? }),
-            3 => Ok(Self::V3 { body: Field::read(reader)?, segments: Field::read(reader)? }),
+            variant @ (1 | 2) => Ok(Self::V2 {
+                second: variant == 2,
+                body: Field::read(reader)?,
+            }),
+            3 => Ok(Self::V3 {
+                body: Field::read(reader)?,
+                segments: Field::read(reader)?,
+            }),
             unknown @ 4.. => Err(Flaw::UnknownVariant(unknown)),
         }
     }
@@ -165,8 +206,14 @@ impl Field for InterfaceDeprecated {
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
         match entropy.byte() % 4 {
             0 => Self::V1(Field::generate(entropy)),
-            variant @ (1 | 2) => Self::V2 { second: variant == 2, body: Field::generate(entropy) },
-            _ => Self::V3 { body: Field::generate(entropy), segments: Field::generate(entropy) },
+            variant @ (1 | 2) => Self::V2 {
+                second: variant == 2,
+                body: Field::generate(entropy),
+            },
+            _ => Self::V3 {
+                body: Field::generate(entropy),
+                segments: Field::generate(entropy),
+            },
         }
     }
 }
@@ -193,7 +240,12 @@ impl Interface {
     /// An interface as it is written today.
     #[must_use]
     pub fn new(body: InterfaceV2, flex_algo_node_segments: Vec<FlexAlgoNodeSegment>) -> Self {
-        let mut new = Self { size: 0, version: Self::CURRENT, body, flex_algo_node_segments };
+        let mut new = Self {
+            size: 0,
+            version: Self::CURRENT,
+            body,
+            flex_algo_node_segments,
+        };
         new.size = new.written_size();
         new
     }
@@ -216,8 +268,19 @@ impl Serialize for Interface {
             body: &'a InterfaceV2,
             flex_algo_node_segments: &'a [FlexAlgoNodeSegment],
         }
-        let Self { size, version, body, flex_algo_node_segments } = self;
-        Shown { size: *size, version: *version, body, flex_algo_node_segments }.serialize(serializer)
+        let Self {
+            size,
+            version,
+            body,
+            flex_algo_node_segments,
+        } = self;
+        Shown {
+            size: *size,
+            version: *version,
+            body,
+            flex_algo_node_segments,
+        }
+        .serialize(serializer)
     }
 }
 
@@ -227,7 +290,11 @@ impl Field for Interface {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
         let size = u16::read(reader)?;
         let version = u8::read(reader)?;
-        let rest = reader.take(usize::from(size).checked_sub(Self::PREFIX).ok_or(Flaw::Truncated)?)?;
+        let rest = reader.take(
+            usize::from(size)
+                .checked_sub(Self::PREFIX)
+                .ok_or(Flaw::Truncated)?,
+        )?;
         let mut inner = Reader::new(rest);
         Ok(Self {
             size,
@@ -244,7 +311,10 @@ impl Field for Interface {
     }
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self { version: entropy.byte(), ..Self::new(Field::generate(entropy), Field::generate(entropy)) }
+        Self {
+            version: entropy.byte(),
+            ..Self::new(Field::generate(entropy), Field::generate(entropy))
+        }
     }
 }
 

@@ -11,8 +11,9 @@ use warren_state::Pubkey;
 use super::{
     interface::{Interface, InterfaceDeprecated},
     numbers::{
-        BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, FeedChain, FeedStatus, GroupStatus,
-        LinkStatus, LinkType, PassStatus, PaymentStatus, PlaceStatus, UserStatus, UserType,
+        BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, FeedChain,
+        FeedStatus, GroupStatus, LinkStatus, LinkType, PassStatus, PaymentStatus, PlaceStatus, UserStatus,
+        UserType,
     },
     pass::PassType,
     resource::Allocator,

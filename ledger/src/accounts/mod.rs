@@ -31,13 +31,13 @@ use serde::Serialize;
 pub use interface::{FlexAlgoNodeSegment, Interface, InterfaceDeprecated, InterfaceV1, InterfaceV2};
 use kinds::Layout;
 pub use kinds::{
-    AccessPass, Billing, Contributor, Device, Exchange, Feed, GlobalConfig, GlobalState, Index, Link, Location, MulticastGroup, Permission,
-    ProgramConfig, ResourceExtension, Tenant, Topology, User, Version,
+    AccessPass, Billing, Contributor, Device, Exchange, Feed, GlobalConfig, GlobalState, Index, Link,
+    Location, MulticastGroup, Permission, ProgramConfig, ResourceExtension, Tenant, Topology, User, Version,
 };
 pub use numbers::{
-    AccountType, BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType, FeedChain, FeedStatus,
-    GroupStatus, InterfaceDia, InterfaceStatus, InterfaceType, LinkStatus, LinkType, LoopbackType, PassStatus, PaymentStatus, PlaceStatus,
-    RoutingMode, UserStatus, UserType,
+    AccountType, BgpStatus, ContributorStatus, Cyoa, DesiredStatus, DeviceHealth, DeviceStatus, DeviceType,
+    FeedChain, FeedStatus, GroupStatus, InterfaceDia, InterfaceStatus, InterfaceType, LinkStatus, LinkType,
+    LoopbackType, PassStatus, PaymentStatus, PlaceStatus, RoutingMode, UserStatus, UserType,
 };
 pub use pass::{FeedSeat, PassType};
 pub use resource::{Allocator, Bitmap, Occupancy};
@@ -157,7 +157,12 @@ pub fn inspect(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     if let Account::Device(device) = &mut account {
         settle_interfaces(device, reader.defaulted.contains(&"interfaces"), &mut notes);
     }
-    Ok(Decoded { account, trailing: reader.remaining(), defaulted: reader.defaulted, notes })
+    Ok(Decoded {
+        account,
+        trailing: reader.remaining(),
+        defaulted: reader.defaulted,
+        notes,
+    })
 }
 
 /// Writes an account in today's full layout.
@@ -190,8 +195,17 @@ pub fn to_json_text(account: &Account) -> String {
         #[serde(flatten)]
         occupancy: Option<Occupancy>,
     }
-    let occupancy = if let Account::ResourceExtension(resource) = account { resource.occupancy() } else { None };
-    serde_json::to_string_pretty(&Tagged { tag: account.account_type(), account, occupancy }).unwrap_or_default()
+    let occupancy = if let Account::ResourceExtension(resource) = account {
+        resource.occupancy()
+    } else {
+        None
+    };
+    serde_json::to_string_pretty(&Tagged {
+        tag: account.account_type(),
+        account,
+        occupancy,
+    })
+    .unwrap_or_default()
 }
 
 /// The sized interfaces count only when there are as many as deprecated ones: both lists describe the same interfaces.
@@ -200,8 +214,14 @@ fn settle_interfaces(device: &mut Device, absent: bool, notes: &mut Vec<String>)
     if !absent && old == new {
         return;
     }
-    device.interfaces = device.deprecated_interfaces.iter().map(InterfaceDeprecated::upgrade).collect();
+    device.interfaces = device
+        .deprecated_interfaces
+        .iter()
+        .map(InterfaceDeprecated::upgrade)
+        .collect();
     if !absent {
-        notes.push(format!("{new} interfaces but {old} deprecated ones: rebuilt from the deprecated ones"));
+        notes.push(format!(
+            "{new} interfaces but {old} deprecated ones: rebuilt from the deprecated ones"
+        ));
     }
 }

@@ -61,7 +61,11 @@ macro_rules! open_enum {
     };
 }
 
-pub(super) fn serialize_named<S: Serializer>(serializer: S, value: u8, name: &str) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize_named<S: Serializer>(
+    serializer: S,
+    value: u8,
+    name: &str,
+) -> Result<S::Ok, S::Error> {
     let mut object = serializer.serialize_struct("Enum", 2)?;
     object.serialize_field("value", &value)?;
     object.serialize_field("name", name)?;

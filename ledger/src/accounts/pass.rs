@@ -47,9 +47,13 @@ impl Serialize for PassType {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Prepaid => serialize_variant(serializer, 0, "prepaid", &[]),
-            Self::SolanaValidator(pubkey) => serialize_variant(serializer, 1, "solana_validator", &[("pubkey", pubkey)]),
+            Self::SolanaValidator(pubkey) => {
+                serialize_variant(serializer, 1, "solana_validator", &[("pubkey", pubkey)])
+            }
             Self::SolanaRpc(pubkey) => serialize_variant(serializer, 2, "solana_rpc", &[("pubkey", pubkey)]),
-            Self::Others { type_name, key } => serialize_variant(serializer, 3, "others", &[("type_name", type_name), ("key", key)]),
+            Self::Others { type_name, key } => {
+                serialize_variant(serializer, 3, "others", &[("type_name", type_name), ("key", key)])
+            }
             Self::EdgeSeat(seats) => serialize_variant(serializer, 4, "edge_seat", &[("seats", seats)]),
         }
     }
@@ -62,7 +66,10 @@ impl Field for PassType {
             0 => Ok(Self::Prepaid),
             1 => Ok(Self::SolanaValidator(Field::read(reader)?)),
             2 => Ok(Self::SolanaRpc(Field::read(reader)?)),
-            3 => Ok(Self::Others { type_name: Field::read(reader)?, key: Field::read(reader)? }),
+            3 => Ok(Self::Others {
+                type_name: Field::read(reader)?,
+                key: Field::read(reader)?,
+            }),
             4 => Ok(Self::EdgeSeat(Field::read(reader)?)),
             unknown @ 5.. => Err(Flaw::UnknownVariant(unknown)),
         }
@@ -95,7 +102,10 @@ impl Field for PassType {
             0 => Self::Prepaid,
             1 => Self::SolanaValidator(Field::generate(entropy)),
             2 => Self::SolanaRpc(Field::generate(entropy)),
-            3 => Self::Others { type_name: Field::generate(entropy), key: Field::generate(entropy) },
+            3 => Self::Others {
+                type_name: Field::generate(entropy),
+                key: Field::generate(entropy),
+            },
             _ => Self::EdgeSeat(Field::generate(entropy)),
         }
     }

@@ -41,12 +41,22 @@ pub enum Allocator {
 impl Serialize for Allocator {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Ip { base_net, first_free } => {
-                serialize_variant(serializer, 0, "ip", &[("base_net", base_net), ("first_free", first_free)])
-            }
-            Self::Id { start, end, first_free } => {
-                serialize_variant(serializer, 1, "id", &[("start", start), ("end", end), ("first_free", first_free)])
-            }
+            Self::Ip { base_net, first_free } => serialize_variant(
+                serializer,
+                0,
+                "ip",
+                &[("base_net", base_net), ("first_free", first_free)],
+            ),
+            Self::Id {
+                start,
+                end,
+                first_free,
+            } => serialize_variant(
+                serializer,
+                1,
+                "id",
+                &[("start", start), ("end", end), ("first_free", first_free)],
+            ),
             Self::Unknown(value) => serialize_variant(serializer, *value, "unknown", &[]),
         }
     }
@@ -57,8 +67,15 @@ impl Field for Allocator {
     /// Leaves the reader at the bitmap, or at the end of an account that has none.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
         let allocator = match u8::read(reader)? {
-            0 => Self::Ip { base_net: Field::read(reader)?, first_free: Field::read(reader)? },
-            1 => Self::Id { start: Field::read(reader)?, end: Field::read(reader)?, first_free: Field::read(reader)? },
+            0 => Self::Ip {
+                base_net: Field::read(reader)?,
+                first_free: Field::read(reader)?,
+            },
+            1 => Self::Id {
+                start: Field::read(reader)?,
+                end: Field::read(reader)?,
+                first_free: Field::read(reader)?,
+            },
             unknown @ 2.. => Self::Unknown(unknown),
         };
         reader.skip_to(BITMAP_AT);
@@ -72,7 +89,11 @@ impl Field for Allocator {
                 base_net.write(out);
                 first_free.write(out);
             }
-            Self::Id { start, end, first_free } => {
+            Self::Id {
+                start,
+                end,
+                first_free,
+            } => {
                 out.push(1);
                 start.write(out);
                 end.write(out);
@@ -85,10 +106,15 @@ impl Field for Allocator {
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
         match entropy.byte() {
-            value if value % 3 == 0 => Self::Ip { base_net: Field::generate(entropy), first_free: Field::generate(entropy) },
-            value if value % 3 == 1 => {
-                Self::Id { start: Field::generate(entropy), end: Field::generate(entropy), first_free: Field::generate(entropy) }
-            }
+            value if value % 3 == 0 => Self::Ip {
+                base_net: Field::generate(entropy),
+                first_free: Field::generate(entropy),
+            },
+            value if value % 3 == 1 => Self::Id {
+                start: Field::generate(entropy),
+                end: Field::generate(entropy),
+                first_free: Field::generate(entropy),
+            },
             value => Self::Unknown(value.max(2)),
         }
     }
@@ -119,7 +145,11 @@ impl ResourceExtension {
             u64::from((u16::from(*byte) & ((1 << of_range) - 1)).count_ones())
         };
         let allocated = (0..).zip(&self.bitmap.0).map(taken).sum();
-        Some(Occupancy { total, allocated, available: total - allocated })
+        Some(Occupancy {
+            total,
+            allocated,
+            available: total - allocated,
+        })
     }
 }
 

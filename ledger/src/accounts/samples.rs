@@ -6,11 +6,13 @@ use std::net::Ipv4Addr;
 use warren_state::Pubkey;
 
 use super::{
-    AccessPass, Account, Allocator, BgpStatus, Billing, Bitmap, Contributor, ContributorStatus, Cyoa, DesiredStatus, Device, DeviceHealth,
-    DeviceStatus, DeviceType, Digest, Exchange, Feed, FeedChain, FeedSeat, FeedStatus, FlexAlgoNodeSegment, GlobalConfig, GlobalState,
-    GroupStatus, Index, Interface, InterfaceDeprecated, InterfaceDia, InterfaceStatus, InterfaceType, InterfaceV1, InterfaceV2, Link,
-    LinkStatus, LinkType, Location, LoopbackType, MulticastGroup, Net, PassStatus, PassType, PaymentStatus, Permission, PlaceStatus,
-    ProgramConfig, ResourceExtension, RoutingMode, Tenant, Topology, User, UserStatus, UserType, Version, encode,
+    AccessPass, Account, Allocator, BgpStatus, Billing, Bitmap, Contributor, ContributorStatus, Cyoa,
+    DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType, Digest, Exchange, Feed, FeedChain,
+    FeedSeat, FeedStatus, FlexAlgoNodeSegment, GlobalConfig, GlobalState, GroupStatus, Index, Interface,
+    InterfaceDeprecated, InterfaceDia, InterfaceStatus, InterfaceType, InterfaceV1, InterfaceV2, Link,
+    LinkStatus, LinkType, Location, LoopbackType, MulticastGroup, Net, PassStatus, PassType, PaymentStatus,
+    Permission, PlaceStatus, ProgramConfig, ResourceExtension, RoutingMode, Tenant, Topology, User,
+    UserStatus, UserType, Version, encode,
 };
 
 /// A key that is easy to tell from others: its first byte is `n`.
@@ -25,7 +27,10 @@ pub fn key(n: u8) -> Pubkey {
 /// Every fixture: a name, and the account's bytes.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
-    let mut all: Vec<(&'static str, Vec<u8>)> = full().iter().map(|(name, account)| (*name, encode(account))).collect();
+    let mut all: Vec<(&'static str, Vec<u8>)> = full()
+        .iter()
+        .map(|(name, account)| (*name, encode(account)))
+        .collect();
     all.extend(odd_forms());
     all
 }
@@ -46,12 +51,43 @@ pub fn full() -> Vec<(&'static str, Account)> {
         ("program_config", program_config().into()),
         ("contributor", contributor().into()),
         ("access_pass_prepaid", access_pass(PassType::Prepaid).into()),
-        ("access_pass_validator", access_pass(PassType::SolanaValidator(key(60))).into()),
-        ("access_pass_rpc", access_pass(PassType::SolanaRpc(key(61))).into()),
-        ("access_pass_others", access_pass(PassType::Others { type_name: "oracle".into(), key: "k-1".into() }).into()),
-        ("access_pass_edge_seat", access_pass(PassType::EdgeSeat(vec![feed_seat()])).into()),
-        ("resource_extension_ip", resource(Allocator::Ip { base_net: net([10, 40, 0, 0], 16), first_free: 3 }).into()),
-        ("resource_extension_id", resource(Allocator::Id { start: 500, end: 4596, first_free: 2 }).into()),
+        (
+            "access_pass_validator",
+            access_pass(PassType::SolanaValidator(key(60))).into(),
+        ),
+        (
+            "access_pass_rpc",
+            access_pass(PassType::SolanaRpc(key(61))).into(),
+        ),
+        (
+            "access_pass_others",
+            access_pass(PassType::Others {
+                type_name: "oracle".into(),
+                key: "k-1".into(),
+            })
+            .into(),
+        ),
+        (
+            "access_pass_edge_seat",
+            access_pass(PassType::EdgeSeat(vec![feed_seat()])).into(),
+        ),
+        (
+            "resource_extension_ip",
+            resource(Allocator::Ip {
+                base_net: net([10, 40, 0, 0], 16),
+                first_free: 3,
+            })
+            .into(),
+        ),
+        (
+            "resource_extension_id",
+            resource(Allocator::Id {
+                start: 500,
+                end: 4596,
+                first_free: 2,
+            })
+            .into(),
+        ),
         ("tenant", tenant().into()),
         ("permission", permission().into()),
         ("index", index().into()),
@@ -65,11 +101,27 @@ pub fn full() -> Vec<(&'static str, Account)> {
 pub fn odd_forms() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("user_old_layout", user_old_layout()),
-        ("user_unknown_numbers", encode(&User { status: UserStatus(99), user_type: UserType(42), ..user() }.into())),
+        (
+            "user_unknown_numbers",
+            encode(
+                &User {
+                    status: UserStatus(99),
+                    user_type: UserType(42),
+                    ..user()
+                }
+                .into(),
+            ),
+        ),
         ("user_without_pass", short_by(32, &user_multicast().into())),
         ("user_without_telemetry", encode(&user().into())[..204].to_vec()),
-        ("access_pass_without_caps", short_by(8, &access_pass(PassType::Prepaid).into())),
-        ("global_state_without_verifier", short_by(32, &global_state().into())),
+        (
+            "access_pass_without_caps",
+            short_by(8, &access_pass(PassType::Prepaid).into()),
+        ),
+        (
+            "global_state_without_verifier",
+            short_by(32, &global_state().into()),
+        ),
         ("feed_without_state", feed_without_state()),
         ("device_without_interfaces", device_without_interfaces(&device())),
         ("device_trailing", [encode(&device().into()), vec![0; 7]].concat()),
@@ -79,20 +131,40 @@ pub fn odd_forms() -> Vec<(&'static str, Vec<u8>)> {
 /// A device's bytes as written before interfaces carried their size.
 #[must_use]
 pub fn device_without_interfaces(device: &Device) -> Vec<u8> {
-    let empty = encode(&Device { interfaces: Vec::new(), ..device.clone() }.into());
+    let empty = encode(
+        &Device {
+            interfaces: Vec::new(),
+            ..device.clone()
+        }
+        .into(),
+    );
     empty[..empty.len() - 4].to_vec()
 }
 
 /// A user of the layout that had one feed key where the list of them is: 32 zero bytes.
 fn user_old_layout() -> Vec<u8> {
-    let before_feeds = short_by(4 + 32, &User { feed_pks: Vec::new(), ..user() }.into());
+    let before_feeds = short_by(
+        4 + 32,
+        &User {
+            feed_pks: Vec::new(),
+            ..user()
+        }
+        .into(),
+    );
     [&before_feeds[..], &[0; 32]].concat()
 }
 
 /// A feed as written before feeds had a state: it ends with its groups.
 fn feed_without_state() -> Vec<u8> {
     const STATE: usize = 32 + 32 + 4 + 32 + 8 + 1 + 32 + 8 + 1;
-    short_by(STATE, &Feed { spec_id: String::new(), ..feed() }.into())
+    short_by(
+        STATE,
+        &Feed {
+            spec_id: String::new(),
+            ..feed()
+        }
+        .into(),
+    )
 }
 
 /// An account without its last bytes, as a writer left it that did not know them.
@@ -205,12 +277,24 @@ pub fn device() -> Device {
         node_segment: 0,
         ute: true,
     };
-    let segments = vec![FlexAlgoNodeSegment { pk: key(70), node_segment: 201 }];
+    let segments = vec![FlexAlgoNodeSegment {
+        pk: key(70),
+        node_segment: 201,
+    }];
     let deprecated = vec![
         InterfaceDeprecated::V1(first.clone()),
-        InterfaceDeprecated::V2 { second: false, body: second.clone() },
-        InterfaceDeprecated::V2 { second: true, body: second.clone() },
-        InterfaceDeprecated::V3 { body: second.clone(), segments: segments.clone() },
+        InterfaceDeprecated::V2 {
+            second: false,
+            body: second.clone(),
+        },
+        InterfaceDeprecated::V2 {
+            second: true,
+            body: second.clone(),
+        },
+        InterfaceDeprecated::V3 {
+            body: second.clone(),
+            segments: segments.clone(),
+        },
     ];
     let sized = |body: InterfaceV2| Interface::new(body, segments.clone());
     Device {
@@ -240,7 +324,12 @@ pub fn device() -> Device {
         reserved_seats: 4,
         multicast_publishers_count: 1,
         max_multicast_publishers: 8,
-        interfaces: vec![sized(first.into()), sized(second.clone()), sized(second.clone()), sized(second)],
+        interfaces: vec![
+            sized(first.into()),
+            sized(second.clone()),
+            sized(second.clone()),
+            sized(second),
+        ],
     }
 }
 
@@ -338,8 +427,16 @@ pub fn multicast_group() -> MulticastGroup {
 fn program_config() -> ProgramConfig {
     ProgramConfig {
         bump: 247,
-        version: Version { major: 0, minor: 34, patch: 0 },
-        min_compatible: Version { major: 0, minor: 32, patch: 0 },
+        version: Version {
+            major: 0,
+            minor: 34,
+            patch: 0,
+        },
+        min_compatible: Version {
+            major: 0,
+            minor: 32,
+            patch: 0,
+        },
     }
 }
 
@@ -379,11 +476,25 @@ pub fn access_pass(pass_type: PassType) -> AccessPass {
 }
 
 fn feed_seat() -> FeedSeat {
-    FeedSeat { feed: key(90), max_users: 5, max_future: 1, current: 2, anniversary_day: 28, window_end: 1_790_000_000, terminates_at: -1 }
+    FeedSeat {
+        feed: key(90),
+        max_users: 5,
+        max_future: 1,
+        current: 2,
+        anniversary_day: 28,
+        window_end: 1_790_000_000,
+        terminates_at: -1,
+    }
 }
 
 fn resource(allocator: Allocator) -> ResourceExtension {
-    ResourceExtension { owner: key(1), bump: 244, associated_with: key(50), allocator, bitmap: Bitmap(vec![0x07, 0, 0, 0x80]) }
+    ResourceExtension {
+        owner: key(1),
+        bump: 244,
+        associated_with: key(50),
+        allocator,
+        bitmap: Bitmap(vec![0x07, 0, 0, 0x80]),
+    }
 }
 
 /// A tenant.
@@ -400,21 +511,44 @@ pub fn tenant() -> Tenant {
         token_account: key(13),
         metro_routing: true,
         route_liveness: false,
-        billing: Billing { disc: 0, rate: 250, last_deduction_epoch: 870 },
+        billing: Billing {
+            disc: 0,
+            rate: 250,
+            last_deduction_epoch: 870,
+        },
         include_topologies: vec![key(71)],
     }
 }
 
 fn permission() -> Permission {
-    Permission { owner: key(1), bump: 242, status: 1, user_payer: key(10), permissions: u128::MAX - 1 }
+    Permission {
+        owner: key(1),
+        bump: 242,
+        status: 1,
+        user_payer: key(10),
+        permissions: u128::MAX - 1,
+    }
 }
 
 fn index() -> Index {
-    Index { pk: key(50), entity_type: 5, key: "fra-dz01".into(), bump: 241 }
+    Index {
+        pk: key(50),
+        entity_type: 5,
+        key: "fra-dz01".into(),
+        bump: 241,
+    }
 }
 
 fn topology() -> Topology {
-    Topology { owner: key(1), bump: 240, name: "LOWLATENCY".into(), admin_group_bit: 3, flex_algo: 131, constraint: 1, refcount: 6 }
+    Topology {
+        owner: key(1),
+        bump: 240,
+        name: "LOWLATENCY".into(),
+        admin_group_bit: 3,
+        flex_algo: 131,
+        constraint: 1,
+        refcount: 6,
+    }
 }
 
 fn feed() -> Feed {

@@ -29,13 +29,24 @@ fn every_kind_reads_back_what_was_written_with_nothing_left_and_nothing_defaulte
     for (name, account) in samples::full() {
         let decoded = inspect(&encode(&account)).unwrap();
         assert_eq!(decoded.account, account, "{name}");
-        assert_eq!((decoded.trailing, decoded.defaulted.as_slice(), decoded.notes.as_slice()), (0, &[][..], &[][..]), "{name}");
+        assert_eq!(
+            (
+                decoded.trailing,
+                decoded.defaulted.as_slice(),
+                decoded.notes.as_slice()
+            ),
+            (0, &[][..], &[][..]),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn the_samples_cover_every_kind() {
-    let seen: std::collections::BTreeSet<_> = samples::full().iter().map(|(_, account)| account.account_type()).collect();
+    let seen: std::collections::BTreeSet<_> = samples::full()
+        .iter()
+        .map(|(_, account)| account.account_type())
+        .collect();
     assert_eq!(seen, Account::TYPES.iter().copied().collect());
 }
 
@@ -46,7 +57,10 @@ fn a_users_fixed_offsets_are_where_the_filters_look() {
     assert_eq!(bytes[0], 7);
     assert_eq!(bytes[50], user.user_type.0);
     assert_eq!(bytes[51..83], user.tenant_pk.0);
-    assert_eq!(bytes[USER_DEVICE_OFFSET..USER_DEVICE_OFFSET + 32], user.device_pk.0);
+    assert_eq!(
+        bytes[USER_DEVICE_OFFSET..USER_DEVICE_OFFSET + 32],
+        user.device_pk.0
+    );
     assert_eq!(USER_DEVICE_OFFSET, 83);
     assert_eq!(bytes[115], user.cyoa.0);
     assert_eq!(USER_CLIENT_IP_OFFSET, 116);
@@ -61,7 +75,12 @@ fn a_users_fixed_offsets_are_where_the_filters_look() {
 
 #[test]
 fn the_fixed_sizes_of_the_facts_hold() {
-    let size = |name: &str| samples::full().iter().find(|(n, _)| *n == name).map(|(_, account)| encode(account).len());
+    let size = |name: &str| {
+        samples::full()
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, account)| encode(account).len())
+    };
     assert_eq!(size("global_config"), Some(64));
     assert_eq!(size("program_config"), Some(26));
     assert_eq!(size("resource_extension_ip"), Some(88 + 4));
@@ -76,7 +95,10 @@ fn a_user_of_the_old_layout_has_no_feeds_and_28_trailing_bytes() {
     let decoded = inspect(&bytes).unwrap();
     assert_eq!(decoded.trailing, 28);
     assert_eq!(user_of(&bytes).feed_pks, []);
-    assert_eq!((user_of(&bytes).bgp_rtt_ns, user_of(&bytes).access_pass), (1_250_000, Pubkey::default()));
+    assert_eq!(
+        (user_of(&bytes).bgp_rtt_ns, user_of(&bytes).access_pass),
+        (1_250_000, Pubkey::default())
+    );
 }
 
 #[test]
@@ -86,8 +108,18 @@ fn a_user_names_its_pass_after_its_feeds_and_none_where_the_writer_recorded_none
     assert_eq!(bytes[bytes.len() - 32..], user.access_pass.0);
     assert_eq!(bytes[bytes.len() - 64..bytes.len() - 32], user.feed_pks[0].0);
     let before = inspect(&fixture("user_without_pass")).unwrap();
-    assert_eq!(before.account, User { access_pass: Pubkey::default(), ..user }.into());
-    assert_eq!((before.trailing, before.defaulted.as_slice()), (0, &["access_pass"][..]));
+    assert_eq!(
+        before.account,
+        User {
+            access_pass: Pubkey::default(),
+            ..user
+        }
+        .into()
+    );
+    assert_eq!(
+        (before.trailing, before.defaulted.as_slice()),
+        (0, &["access_pass"][..])
+    );
 }
 
 #[test]
@@ -97,7 +129,10 @@ fn a_feed_without_a_state_is_active_and_so_is_one_that_is_cut_before_it() {
         other => panic!("{other:?}"),
     };
     let old = feed_of(&fixture("feed_without_state"));
-    assert_eq!((old.status, old.groups.len(), old.feed_chain), (FeedStatus::ACTIVE, 2, FeedChain::UNSPECIFIED));
+    assert_eq!(
+        (old.status, old.groups.len(), old.feed_chain),
+        (FeedStatus::ACTIVE, 2, FeedChain::UNSPECIFIED)
+    );
     let whole = fixture("feed");
     assert_eq!(feed_of(&whole).status, FeedStatus::HALTED);
     // The state, who halted it, when it is retired, its chain.
@@ -160,7 +195,16 @@ fn a_user_cut_inside_a_field_of_its_tunnel_is_an_error_and_cut_before_it_gets_th
     assert_eq!(user_of(&bytes[..endpoint]).tunnel_endpoint, Ipv4Addr::UNSPECIFIED);
     for cut in 1..4 {
         let error = decode(&bytes[..endpoint + cut]).unwrap_err();
-        assert!(matches!(error, DecodeError::Truncated { field: "tunnel_endpoint", .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                DecodeError::Truncated {
+                    field: "tunnel_endpoint",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
     }
     for cut in 0..132 {
         assert!(decode(&bytes[..cut]).is_err(), "{cut} bytes");
@@ -172,7 +216,14 @@ fn a_user_cut_inside_a_field_of_its_tunnel_is_an_error_and_cut_before_it_gets_th
 fn a_list_that_claims_more_than_the_account_holds_is_an_error_before_anything_is_allocated() {
     let mut bytes = encode(&samples::user().into());
     bytes[132..136].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(decode(&bytes), Err(DecodeError::TooLong { field: "publishers", at: 132, len: bytes.len() }));
+    assert_eq!(
+        decode(&bytes),
+        Err(DecodeError::TooLong {
+            field: "publishers",
+            at: 132,
+            len: bytes.len()
+        })
+    );
 }
 
 #[test]
@@ -180,7 +231,13 @@ fn a_text_that_is_not_utf8_is_an_error() {
     let mut bytes = encode(&samples::multicast_group().into());
     let code = bytes.len() - 8 - 6;
     bytes[code] = 0xff;
-    assert_eq!(decode(&bytes), Err(DecodeError::NotText { field: "code", at: code - 4 }));
+    assert_eq!(
+        decode(&bytes),
+        Err(DecodeError::NotText {
+            field: "code",
+            at: code - 4
+        })
+    );
 }
 
 #[test]
@@ -195,7 +252,14 @@ fn no_bytes_no_type_and_a_reserved_type_are_errors() {
 fn an_access_pass_of_an_unknown_type_is_an_error() {
     let mut bytes = encode(&samples::access_pass(PassType::Prepaid).into());
     bytes[34] = 5;
-    assert_eq!(decode(&bytes), Err(DecodeError::UnknownVariant { field: "pass_type", value: 5, at: 34 }));
+    assert_eq!(
+        decode(&bytes),
+        Err(DecodeError::UnknownVariant {
+            field: "pass_type",
+            value: 5,
+            at: 34
+        })
+    );
 }
 
 #[test]
@@ -204,8 +268,14 @@ fn a_device_without_interfaces_gets_them_from_the_deprecated_ones() {
     assert_eq!(decoded.defaulted, ["interfaces"]);
     assert_eq!(device.interfaces.len(), 4);
     assert_eq!(device.interfaces[0].body.name, "Loopback255");
-    assert_eq!(device.interfaces[0].body.ip_net, Net::new(Ipv4Addr::new(172, 16, 0, 1), 32));
-    assert_eq!(device.interfaces[0].body.mtu, 9000, "the first form does not say its MTU");
+    assert_eq!(
+        device.interfaces[0].body.ip_net,
+        Net::new(Ipv4Addr::new(172, 16, 0, 1), 32)
+    );
+    assert_eq!(
+        device.interfaces[0].body.mtu, 9000,
+        "the first form does not say its MTU"
+    );
     assert_eq!(device.interfaces[3].body, samples::device().interfaces[3].body);
     assert_eq!(device.max_multicast_publishers, 8);
 }
@@ -229,8 +299,18 @@ fn a_device_with_an_unknown_interface_variant_keeps_what_comes_before() {
     let name = bytes.windows(11).position(|w| w == b"Loopback255").unwrap();
     bytes[name - 6] = 9;
     let (read, decoded) = device_of(&bytes);
-    assert_eq!((read.public_ip, read.mgmt_vrf.as_str(), read.dz_prefixes.len()), (device.public_ip, "mgmt", 2));
-    assert_eq!((read.deprecated_interfaces.len(), read.interfaces.len(), read.max_users), (0, 0, 0));
+    assert_eq!(
+        (read.public_ip, read.mgmt_vrf.as_str(), read.dz_prefixes.len()),
+        (device.public_ip, "mgmt", 2)
+    );
+    assert_eq!(
+        (
+            read.deprecated_interfaces.len(),
+            read.interfaces.len(),
+            read.max_users
+        ),
+        (0, 0, 0)
+    );
     assert_eq!(decoded.defaulted.first(), Some(&"deprecated_interfaces"));
 }
 
@@ -240,7 +320,10 @@ fn an_interface_that_is_longer_than_we_know_is_stepped_over() {
     device.deprecated_interfaces.truncate(2);
     device.interfaces.truncate(2);
     let mut bytes = encode(&device.clone().into());
-    let (one, rest) = (encode_interface(&device.interfaces[0]), encode_interface(&device.interfaces[1]));
+    let (one, rest) = (
+        encode_interface(&device.interfaces[0]),
+        encode_interface(&device.interfaces[1]),
+    );
     bytes.truncate(bytes.len() - one.len() - rest.len());
     let mut longer = [one, vec![0xaa; 5]].concat();
     let size = u16::try_from(longer.len()).unwrap().to_le_bytes();
@@ -259,7 +342,9 @@ fn a_sized_interface_that_is_shorter_than_todays_keeps_every_field_that_is_there
     let mut device = samples::device();
     device.deprecated_interfaces.truncate(2);
     device.interfaces.truncate(2);
-    let [first, second] = &device.interfaces[..] else { panic!("two interfaces") };
+    let [first, second] = &device.interfaces[..] else {
+        panic!("two interfaces")
+    };
     let (one, two) = (encode_interface(first), encode_interface(second));
     let whole = encode(&device.clone().into());
     let list = whole.len() - one.len() - two.len();
@@ -270,11 +355,21 @@ fn a_sized_interface_that_is_shorter_than_todays_keeps_every_field_that_is_there
         short[..2].copy_from_slice(&u16::try_from(kept).unwrap().to_le_bytes());
         let (read, _) = device_of(&[&whole[..list], &short[..], &one[..]].concat());
         let found = &read.interfaces[0];
-        assert_eq!((usize::from(found.size), found.body.name.as_str(), found.body.vlan), (kept, "Ethernet1", 100));
+        assert_eq!(
+            (usize::from(found.size), found.body.name.as_str(), found.body.vlan),
+            (kept, "Ethernet1", 100)
+        );
         assert_eq!((found.body.bandwidth, found.body.mtu), (10_000_000_000, 9000));
         let has_address = kept == two.len() - (4 + 34);
         assert_eq!(found.body.ute, has_address);
-        assert_eq!(found.body.ip_net, if has_address { second.body.ip_net } else { Net::NONE });
+        assert_eq!(
+            found.body.ip_net,
+            if has_address {
+                second.body.ip_net
+            } else {
+                Net::NONE
+            }
+        );
         assert_eq!(read.interfaces[1], *first);
     }
 }
@@ -284,15 +379,35 @@ fn an_interfaces_size_and_what_an_allocator_has_left_are_in_the_json_form() {
     let json = to_json(&samples::device().into());
     let size = encode_interface(&samples::device().interfaces[1]).len();
     assert_eq!(json["interfaces"][1]["size"], size);
-    let (_, addresses) = samples::full().into_iter().find(|(name, _)| *name == "resource_extension_ip").unwrap();
+    let (_, addresses) = samples::full()
+        .into_iter()
+        .find(|(name, _)| *name == "resource_extension_ip")
+        .unwrap();
     let json = to_json(&addresses);
     // Four bits of the bitmap's four bytes.
-    assert_eq!((&json["total"], &json["allocated"], &json["available"]), (&65_536.into(), &4.into(), &65_532.into()));
-    let Account::ResourceExtension(mut numbers) = addresses else { panic!("an allocator") };
-    numbers.allocator = Allocator::Id { start: 500, end: 510, first_free: 0 };
+    assert_eq!(
+        (&json["total"], &json["allocated"], &json["available"]),
+        (&65_536.into(), &4.into(), &65_532.into())
+    );
+    let Account::ResourceExtension(mut numbers) = addresses else {
+        panic!("an allocator")
+    };
+    numbers.allocator = Allocator::Id {
+        start: 500,
+        end: 510,
+        first_free: 0,
+    };
     numbers.bitmap = Bitmap(vec![0xff, 0xff]);
-    let taken = Occupancy { total: 10, allocated: 10, available: 0 };
-    assert_eq!(numbers.occupancy(), Some(taken), "bits past the range are none of it");
+    let taken = Occupancy {
+        total: 10,
+        allocated: 10,
+        available: 0,
+    };
+    assert_eq!(
+        numbers.occupancy(),
+        Some(taken),
+        "bits past the range are none of it"
+    );
     numbers.allocator = Allocator::Unknown(7);
     assert_eq!(numbers.occupancy(), None);
     assert!(to_json(&numbers.into()).get("total").is_none());
@@ -304,20 +419,37 @@ fn the_json_form_has_dotted_addresses_base58_keys_and_named_numbers() {
     assert_eq!(json["tag"], serde_json::json!({"value": 7, "name": "user"}));
     assert_eq!(json["client_ip"], "192.0.2.10");
     assert_eq!(json["tunnel_net"], "169.254.0.2/31");
-    assert_eq!(json["status"], serde_json::json!({"value": 1, "name": "activated"}));
-    assert_eq!(json["user_type"], serde_json::json!({"value": 3, "name": "multicast"}));
+    assert_eq!(
+        json["status"],
+        serde_json::json!({"value": 1, "name": "activated"})
+    );
+    assert_eq!(
+        json["user_type"],
+        serde_json::json!({"value": 3, "name": "multicast"})
+    );
     assert_eq!(json["device_pk"], key(50).to_string());
     assert_eq!(json["subscribers"][1], key(81).to_string());
     assert_eq!(json["index"], 5);
     let pass = to_json(&samples::access_pass(PassType::SolanaValidator(key(60))).into());
-    assert_eq!(pass["type"], serde_json::json!({"value": 1, "name": "solana_validator", "pubkey": key(60).to_string()}));
+    assert_eq!(
+        pass["type"],
+        serde_json::json!({"value": 1, "name": "solana_validator", "pubkey": key(60).to_string()})
+    );
     assert_eq!(pass["last_access_epoch"], u64::MAX);
 }
 
 #[test]
 fn the_json_text_writes_128_bit_numbers_exactly() {
-    let permission = Permission { owner: key(1), bump: 0, status: 1, user_payer: Pubkey::default(), permissions: u128::MAX };
-    assert!(to_json_text(&permission.into()).contains("\"permissions\": 340282366920938463463374607431768211455"));
+    let permission = Permission {
+        owner: key(1),
+        bump: 0,
+        status: 1,
+        user_payer: Pubkey::default(),
+        permissions: u128::MAX,
+    };
+    assert!(
+        to_json_text(&permission.into()).contains("\"permissions\": 340282366920938463463374607431768211455")
+    );
 }
 
 proptest! {
@@ -370,7 +502,11 @@ proptest! {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    samples::all().into_iter().find(|(n, _)| *n == name).map(|(_, bytes)| bytes).unwrap()
+    samples::all()
+        .into_iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, bytes)| bytes)
+        .unwrap()
 }
 
 fn encode_interface(interface: &Interface) -> Vec<u8> {

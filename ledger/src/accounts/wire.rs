@@ -83,7 +83,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, ended: false, defaulted: Vec::new() }
+        Self {
+            bytes,
+            at: 0,
+            ended: false,
+            defaulted: Vec::new(),
+        }
     }
 
     pub(super) fn required<T: Field>(&mut self, field: &'static str) -> Result<T, DecodeError> {
@@ -230,7 +235,9 @@ impl Field for String {
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
         let len = usize::try_from(u32::read(reader)?).map_err(|_| Flaw::TooLong)?;
         let bytes = reader.take(len).map_err(|_| Flaw::TooLong)?;
-        str::from_utf8(bytes).map(str::to_owned).map_err(|_| Flaw::NotText)
+        str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| Flaw::NotText)
     }
     fn write(&self, out: &mut Vec<u8>) {
         write_count(self.len(), out);
@@ -239,7 +246,9 @@ impl Field for String {
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
         let len = entropy.byte() % 12;
-        (0..len).map(|_| char::from_u32(u32::from(u16::generate(entropy))).unwrap_or('x')).collect()
+        (0..len)
+            .map(|_| char::from_u32(u32::from(u16::generate(entropy))).unwrap_or('x'))
+            .collect()
     }
 }
 
@@ -247,7 +256,10 @@ impl<T: Field> Field for Vec<T> {
     const MIN: usize = 4;
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
         let count = usize::try_from(u32::read(reader)?).map_err(|_| Flaw::TooLong)?;
-        if count.checked_mul(T::MIN).is_none_or(|least| least > reader.remaining()) {
+        if count
+            .checked_mul(T::MIN)
+            .is_none_or(|least| least > reader.remaining())
+        {
             return Err(Flaw::TooLong);
         }
         (0..count).map(|_| T::read(reader)).collect()
@@ -279,7 +291,10 @@ pub struct Net {
 
 impl Net {
     /// 0.0.0.0/0, which the ledger uses for "none".
-    pub const NONE: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix_len: 0 };
+    pub const NONE: Self = Self {
+        address: Ipv4Addr::UNSPECIFIED,
+        prefix_len: 0,
+    };
 
     /// From its parts.
     #[must_use]
@@ -309,7 +324,9 @@ impl std::str::FromStr for Net {
     type Err = InvalidNet;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split_once('/').and_then(|(address, len)| Some((address.parse().ok()?, len.parse().ok()?)));
+        let parts = text
+            .split_once('/')
+            .and_then(|(address, len)| Some((address.parse().ok()?, len.parse().ok()?)));
         let (address, prefix_len) = parts.ok_or_else(|| InvalidNet(text.chars().take(64).collect()))?;
         Ok(Self { address, prefix_len })
     }
@@ -324,7 +341,10 @@ impl Serialize for Net {
 impl Field for Net {
     const MIN: usize = 5;
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
-        Ok(Self { address: Field::read(reader)?, prefix_len: u8::read(reader)? })
+        Ok(Self {
+            address: Field::read(reader)?,
+            prefix_len: u8::read(reader)?,
+        })
     }
     fn write(&self, out: &mut Vec<u8>) {
         self.address.write(out);
@@ -332,7 +352,10 @@ impl Field for Net {
     }
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self { address: Field::generate(entropy), prefix_len: entropy.byte() }
+        Self {
+            address: Field::generate(entropy),
+            prefix_len: entropy.byte(),
+        }
     }
 }
 
@@ -369,7 +392,9 @@ pub struct Float {
 
 impl From<f64> for Float {
     fn from(value: f64) -> Self {
-        Self { bits: value.to_bits() }
+        Self {
+            bits: value.to_bits(),
+        }
     }
 }
 
@@ -389,13 +414,17 @@ impl Serialize for Float {
 impl Field for Float {
     const MIN: usize = 8;
     fn read(reader: &mut Reader<'_>) -> Result<Self, Flaw> {
-        Ok(Self { bits: u64::read(reader)? })
+        Ok(Self {
+            bits: u64::read(reader)?,
+        })
     }
     fn write(&self, out: &mut Vec<u8>) {
         self.bits.write(out);
     }
     #[cfg(test)]
     fn generate(entropy: &mut super::generate::Entropy<'_>) -> Self {
-        Self { bits: u64::generate(entropy) }
+        Self {
+            bits: u64::generate(entropy),
+        }
     }
 }

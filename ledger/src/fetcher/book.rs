@@ -89,7 +89,12 @@ pub struct Known<K> {
 impl<K: Copy + Ord, T> Book<K, T> {
     /// Nothing is known.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, pages: BTreeMap::new(), begun: 0, counts: Counts::default() }
+        Self {
+            limits,
+            pages: BTreeMap::new(),
+            begun: 0,
+            counts: Counts::default(),
+        }
     }
 
     /// Asks for an answer that is at most the TTL old now; a failure counts for its own time.
@@ -97,12 +102,20 @@ impl<K: Copy + Ord, T> Book<K, T> {
         let page = self.pages.get(&key);
         let cached = page.and_then(|page| page.cached(&self.limits, now));
         let least = cached.or_else(|| page?.running).unwrap_or(self.begun + 1);
-        Asked { key, least, has_begun: false }
+        Asked {
+            key,
+            least,
+            has_begun: false,
+        }
     }
 
     /// Asks for the answer of a read that begins after this.
     pub fn fresh(&self, key: K) -> Asked<K> {
-        Asked { key, least: self.begun + 1, has_begun: false }
+        Asked {
+            key,
+            least: self.begun + 1,
+            has_begun: false,
+        }
     }
 
     /// How it goes on with a question.
@@ -117,7 +130,9 @@ impl<K: Copy + Ord, T> Book<K, T> {
                 return Next::Wait;
             }
         } else if !self.has_room() {
-            return Next::Take(Err(ReadError::Unavailable("too many different questions to the ledger at once".into())));
+            return Next::Take(Err(ReadError::Unavailable(
+                "too many different questions to the ledger at once".into(),
+            )));
         }
         asked.has_begun = true;
         Next::Begin(self.begin(asked.key, now))
@@ -125,19 +140,26 @@ impl<K: Copy + Ord, T> Book<K, T> {
 
     /// The read with this number ended.
     pub fn ended(&mut self, key: K, number: u64, now: Instant, result: Result<Fetched<T>, ReadError>) {
-        let Some(page) = self.pages.get_mut(&key) else { return };
+        let Some(page) = self.pages.get_mut(&key) else {
+            return;
+        };
         self.counts.failures += u64::from(result.is_err());
         page.running = None;
         if let Ok(fetched) = &result {
             page.good = Some(fetched.clone());
         }
-        page.last = Some(Ended { number, at: now, result });
+        page.last = Some(Ended {
+            number,
+            at: now,
+            result,
+        });
     }
 
     /// Lets go of what nobody has asked for in a long time.
     pub fn sweep(&mut self, now: Instant) {
         let keep = self.limits.keep;
-        self.pages.retain(|_, page| page.running.is_some() || now.saturating_duration_since(page.asked) <= keep);
+        self.pages
+            .retain(|_, page| page.running.is_some() || now.saturating_duration_since(page.asked) <= keep);
     }
 
     /// The last good answer, however old.
@@ -150,7 +172,10 @@ impl<K: Copy + Ord, T> Book<K, T> {
         self.pages.iter().map(|(key, page)| Known {
             key: *key,
             read: page.good.as_ref().map(|good| (good.asked_at, good.read_at)),
-            error: page.last.as_ref().and_then(|last| last.result.as_ref().err().cloned()),
+            error: page
+                .last
+                .as_ref()
+                .and_then(|last| last.result.as_ref().err().cloned()),
         })
     }
 
@@ -162,7 +187,12 @@ impl<K: Copy + Ord, T> Book<K, T> {
     fn begin(&mut self, key: K, now: Instant) -> u64 {
         self.begun += 1;
         self.counts.reads += 1;
-        let page = self.pages.entry(key).or_insert_with(|| Page { asked: now, running: None, last: None, good: None });
+        let page = self.pages.entry(key).or_insert_with(|| Page {
+            asked: now,
+            running: None,
+            last: None,
+            good: None,
+        });
         page.running = Some(self.begun);
         self.begun
     }
@@ -182,7 +212,11 @@ impl<T> Page<T> {
     /// The number of the last read, while it is good.
     fn cached(&self, limits: &Limits, now: Instant) -> Option<u64> {
         let last = self.last.as_ref()?;
-        let ttl = if last.result.is_ok() { limits.ttl } else { limits.failure_ttl };
+        let ttl = if last.result.is_ok() {
+            limits.ttl
+        } else {
+            limits.failure_ttl
+        };
         (now.saturating_duration_since(last.at) < ttl).then_some(last.number)
     }
 }

@@ -37,7 +37,14 @@ struct Gated {
 impl Gated {
     fn new(act: Act) -> Self {
         let (views, lists) = (Semaphore::new(0), Semaphore::new(0));
-        Self { views, lists, asked: Mutex::default(), under_way: AtomicUsize::new(0), act, in_use: Mutex::default() }
+        Self {
+            views,
+            lists,
+            asked: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            act,
+            in_use: Mutex::default(),
+        }
     }
 
     /// The number of the read.
@@ -73,7 +80,10 @@ impl Drop for Leaves<'_> {
 #[async_trait]
 impl LedgerSource for Gated {
     async fn read(&self, query: &Query, _: Instant) -> Result<View, ReadError> {
-        Ok(View { slot: Slot(self.act(*query, &self.views).await?), ..View::default() })
+        Ok(View {
+            slot: Slot(self.act(*query, &self.views).await?),
+            ..View::default()
+        })
     }
     async fn devices(&self, _: Instant) -> Result<Devices, ReadError> {
         self.act(AllDevices, &self.lists).await.map(|_| Devices::new())
@@ -91,7 +101,12 @@ impl LedgerSource for Gated {
 
 /// Nothing that was read grows old.
 fn lasting() -> FetcherSettings {
-    FetcherSettings { view_ttl: HOUR, devices_ttl: HOUR, failure_ttl: HOUR, ..FetcherSettings::default() }
+    FetcherSettings {
+        view_ttl: HOUR,
+        devices_ttl: HOUR,
+        failure_ttl: HOUR,
+        ..FetcherSettings::default()
+    }
 }
 
 fn fetcher(act: Act, settings: FetcherSettings) -> (Arc<Gated>, Fetcher) {
@@ -117,16 +132,30 @@ async fn callers_at_the_same_time_share_one_read_and_later_ones_the_cache_within
     let (source, fetcher) = fetcher(Act::Answer, lasting());
     source.views.add_permits(10);
     let all = futures_util::future::join_all((0..5).map(|_| fetcher.get(QUERY, soon()))).await;
-    assert!(all.iter().all(|fetched| fetched.as_ref().is_ok_and(|fetched| fetched.value.slot == Slot(1))));
+    assert!(all.iter().all(|fetched| {
+        fetched
+            .as_ref()
+            .is_ok_and(|fetched| fetched.value.slot == Slot(1))
+    }));
     let cached = fetcher.clone().get(QUERY, soon()).await.unwrap();
     assert_eq!((cached.value.slot, source.reads()), (Slot(1), 1));
     assert!(cached.asked_at <= cached.read_at && cached.age() < HOUR);
-    assert_eq!(fetcher.counts()[&Kind::View], Counts { hits: 5, reads: 1, failures: 0 });
+    assert_eq!(
+        fetcher.counts()[&Kind::View],
+        Counts {
+            hits: 5,
+            reads: 1,
+            failures: 0
+        }
+    );
 }
 
 #[tokio::test]
 async fn past_its_ttl_an_answer_is_read_again_each_kind_after_its_own() {
-    let settings = FetcherSettings { view_ttl: Duration::ZERO, ..lasting() };
+    let settings = FetcherSettings {
+        view_ttl: Duration::ZERO,
+        ..lasting()
+    };
     let (source, fetcher) = fetcher(Act::Answer, settings);
     source.views.add_permits(10);
     source.lists.add_permits(10);
@@ -138,7 +167,14 @@ async fn past_its_ttl_an_answer_is_read_again_each_kind_after_its_own() {
         fetcher.get(AllDevices, soon()).await.unwrap();
     }
     assert_eq!(source.reads(), 3);
-    assert_eq!(fetcher.counts()[&Kind::Devices], Counts { hits: 1, reads: 1, failures: 0 });
+    assert_eq!(
+        fetcher.counts()[&Kind::Devices],
+        Counts {
+            hits: 1,
+            reads: 1,
+            failures: 0
+        }
+    );
 }
 
 #[tokio::test]
@@ -151,19 +187,35 @@ async fn different_questions_are_read_side_by_side_and_each_has_its_answer() {
     let (one, other) = (spawn(QUERY), spawn(OTHER));
     until("both are read at once", || source.under_way.load(SeqCst) == 2).await;
     source.lists.add_permits(1);
-    fetcher.get(AllDevices, soon()).await.expect("it waits for no view");
+    fetcher
+        .get(AllDevices, soon())
+        .await
+        .expect("it waits for no view");
     source.views.add_permits(2);
     let slots = [one.await.unwrap(), other.await.unwrap()];
     assert_ne!(slots[0], slots[1]);
-    assert_eq!([fetcher.latest(QUERY), fetcher.latest(OTHER)].map(|known| known.unwrap().value.slot), slots);
+    assert_eq!(
+        [fetcher.latest(QUERY), fetcher.latest(OTHER)].map(|known| known.unwrap().value.slot),
+        slots
+    );
     let questions: Vec<String> = fetcher.known().into_iter().map(|known| known.question).collect();
-    assert_eq!(questions, ["users of the address 192.0.2.10", "users of the address 192.0.2.11", "all devices"]);
+    assert_eq!(
+        questions,
+        [
+            "users of the address 192.0.2.10",
+            "users of the address 192.0.2.11",
+            "all devices"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn a_caller_that_gives_up_does_not_stop_the_read_and_its_result_is_kept() {
     let (source, fetcher) = fetcher(Act::Answer, lasting());
-    let error = fetcher.get(QUERY, Instant::now() + Duration::from_millis(50)).await.unwrap_err();
+    let error = fetcher
+        .get(QUERY, Instant::now() + Duration::from_millis(50))
+        .await
+        .unwrap_err();
     assert_eq!(error, ReadError::Deadline);
     assert!(fetcher.latest(QUERY).is_none());
     source.views.add_permits(1);
@@ -176,7 +228,13 @@ async fn a_fresh_read_begins_after_the_call_even_while_another_is_under_way() {
     let (source, fetcher) = fetcher(Act::Answer, lasting());
     let spawn = |fresh: bool| {
         let fetcher = fetcher.clone();
-        tokio::spawn(async move { if fresh { fetcher.fresh(QUERY, soon()).await } else { fetcher.get(QUERY, soon()).await } })
+        tokio::spawn(async move {
+            if fresh {
+                fetcher.fresh(QUERY, soon()).await
+            } else {
+                fetcher.get(QUERY, soon()).await
+            }
+        })
     };
     let first = spawn(false);
     until("it is read", || source.reads() == 1).await;
@@ -195,10 +253,29 @@ async fn a_failure_is_given_to_all_for_a_moment_and_then_tried_again() {
     let (source, during) = fetcher(Act::Fail, lasting());
     source.views.add_permits(10);
     for _ in 0..5 {
-        assert_eq!(during.get(QUERY, soon()).await.unwrap_err(), ReadError::Unavailable("down".into()));
+        assert_eq!(
+            during.get(QUERY, soon()).await.unwrap_err(),
+            ReadError::Unavailable("down".into())
+        );
     }
-    assert_eq!((source.reads(), during.counts()[&Kind::View]), (1, Counts { hits: 4, reads: 1, failures: 1 }));
-    let (source, after) = fetcher(Act::Fail, FetcherSettings { failure_ttl: Duration::ZERO, ..lasting() });
+    assert_eq!(
+        (source.reads(), during.counts()[&Kind::View]),
+        (
+            1,
+            Counts {
+                hits: 4,
+                reads: 1,
+                failures: 1
+            }
+        )
+    );
+    let (source, after) = fetcher(
+        Act::Fail,
+        FetcherSettings {
+            failure_ttl: Duration::ZERO,
+            ..lasting()
+        },
+    );
     source.views.add_permits(10);
     assert!(after.get(QUERY, soon()).await.is_err() && after.get(QUERY, soon()).await.is_err());
     assert_eq!(source.reads(), 2);
@@ -215,17 +292,42 @@ async fn a_read_that_panics_is_an_error_and_the_next_one_runs() {
 
 #[tokio::test]
 async fn a_ledger_that_ignores_its_deadline_holds_up_neither_the_next_read_nor_the_end() {
-    let (_source, quick) = fetcher(Act::Answer, FetcherSettings { read_timeout: Duration::from_millis(10), ..lasting() });
+    let (_source, quick) = fetcher(
+        Act::Answer,
+        FetcherSettings {
+            read_timeout: Duration::from_millis(10),
+            ..lasting()
+        },
+    );
     for _ in 0..2 {
         assert_eq!(quick.fresh(QUERY, soon()).await.unwrap_err(), ReadError::Deadline);
     }
-    let (source, patient) = fetcher(Act::Answer, FetcherSettings { read_timeout: HOUR, ..lasting() });
+    let (source, patient) = fetcher(
+        Act::Answer,
+        FetcherSettings {
+            read_timeout: HOUR,
+            ..lasting()
+        },
+    );
     let clone = patient.clone();
-    assert_eq!(patient.fresh(QUERY, Instant::now() + Duration::from_millis(10)).await.unwrap_err(), ReadError::Deadline);
+    assert_eq!(
+        patient
+            .fresh(QUERY, Instant::now() + Duration::from_millis(10))
+            .await
+            .unwrap_err(),
+        ReadError::Deadline
+    );
     drop(patient);
-    assert_eq!(source.under_way.load(SeqCst), 1, "the read goes on while anybody has the fetcher");
+    assert_eq!(
+        source.under_way.load(SeqCst),
+        1,
+        "the read goes on while anybody has the fetcher"
+    );
     drop(clone);
-    until("the read ends with its fetcher", || source.under_way.load(SeqCst) == 0).await;
+    until("the read ends with its fetcher", || {
+        source.under_way.load(SeqCst) == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -234,8 +336,15 @@ async fn another_endpoint_is_told_of_once_also_when_its_name_is_the_same() {
     assert_eq!(fetcher.rotation(), None);
     let endpoint = || "https://rpc.example.com".to_owned();
     for (number, detail) in [(1, Some("HTTP status 503".to_owned())), (0, None)] {
-        *lock(&source.in_use) = InUse { number, endpoint: endpoint(), detail: detail.clone() };
+        *lock(&source.in_use) = InUse {
+            number,
+            endpoint: endpoint(),
+            detail: detail.clone(),
+        };
         let told = fetcher.rotation().unwrap();
-        assert_eq!((told.to, told.detail, fetcher.rotation()), (endpoint(), detail, None));
+        assert_eq!(
+            (told.to, told.detail, fetcher.rotation()),
+            (endpoint(), detail, None)
+        );
     }
 }

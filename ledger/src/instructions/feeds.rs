@@ -59,20 +59,39 @@ impl UnsubscribeFeed {
     /// # Errors
     /// When no feed is to be left, or more than 255 are named.
     pub fn build(&self, caller: &Caller) -> Result<Instruction, BuildError> {
-        let data = vec![UNSUBSCRIBE_FEED, some(self.feeds.len())?, byte(self.retained.len())?];
+        let data = vec![
+            UNSUBSCRIBE_FEED,
+            some(self.feeds.len())?,
+            byte(self.retained.len())?,
+        ];
         let mut accounts = front(caller, self.access_pass, self.user, self.device);
-        accounts.extend(self.feeds.iter().chain(&self.retained).copied().map(AccountMeta::readonly));
+        accounts.extend(
+            self.feeds
+                .iter()
+                .chain(&self.retained)
+                .copied()
+                .map(AccountMeta::readonly),
+        );
         accounts.extend(self.groups.iter().copied().map(AccountMeta::writable));
         Ok(caller.call(accounts, Permission::Absent, data))
     }
 }
 
 fn front(caller: &Caller, access_pass: Pubkey, user: Pubkey, device: Pubkey) -> Vec<AccountMeta> {
-    vec![AccountMeta::writable(access_pass), AccountMeta::writable(user), caller.global_state(), AccountMeta::readonly(device)]
+    vec![
+        AccountMeta::writable(access_pass),
+        AccountMeta::writable(user),
+        caller.global_state(),
+        AccountMeta::readonly(device),
+    ]
 }
 
 fn some(count: usize) -> Result<u8, BuildError> {
-    if count == 0 { Err(BuildError::NoFeeds) } else { byte(count) }
+    if count == 0 {
+        Err(BuildError::NoFeeds)
+    } else {
+        byte(count)
+    }
 }
 
 fn byte(count: usize) -> Result<u8, BuildError> {

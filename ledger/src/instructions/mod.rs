@@ -21,7 +21,8 @@ use warren_state::Pubkey;
 pub use budget::{COMPUTE_BUDGET_PROGRAM, COMPUTE_UNIT_LIMIT, HEAP_BYTES, compute_budget_prelude};
 pub use feeds::{SubscribeFeed, UnsubscribeFeed};
 pub use user::{
-    CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, MOST_GROUPS_OF_CREATION, MOST_GROUPS_OF_ROLES, UpdateMulticastGroupRoles,
+    CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, MOST_GROUPS_OF_CREATION, MOST_GROUPS_OF_ROLES,
+    UpdateMulticastGroupRoles,
 };
 
 use crate::{
@@ -34,14 +35,14 @@ pub const SYSTEM_PROGRAM: Pubkey = Pubkey([0; 32]);
 
 /// `Ed25519SigVerify111111111111111111111111111`: checks signatures that other instructions of the transaction rely on.
 pub const ED25519_PROGRAM: Pubkey = Pubkey([
-    3, 125, 70, 214, 124, 147, 251, 190, 18, 249, 66, 143, 131, 141, 64, 255, 5, 112, 116, 73, 39, 244, 138, 100, 252, 202, 112, 68, 128,
-    0, 0, 0,
+    3, 125, 70, 214, 124, 147, 251, 190, 18, 249, 66, 143, 131, 141, 64, 255, 5, 112, 116, 73, 39, 244, 138,
+    100, 252, 202, 112, 68, 128, 0, 0, 0,
 ]);
 
 /// `Sysvar1nstructions1111111111111111111111111`: through it a program reads the transaction's other instructions.
 pub const INSTRUCTIONS_SYSVAR: Pubkey = Pubkey([
-    6, 167, 213, 23, 24, 123, 209, 102, 53, 218, 212, 4, 85, 253, 194, 192, 193, 36, 198, 143, 33, 86, 117, 165, 219, 186, 203, 95, 8, 0,
-    0, 0,
+    6, 167, 213, 23, 24, 123, 209, 102, 53, 218, 212, 4, 85, 253, 194, 192, 193, 36, 198, 143, 33, 86, 117,
+    165, 219, 186, 203, 95, 8, 0, 0, 0,
 ]);
 
 /// An account that an instruction names.
@@ -59,13 +60,21 @@ impl AccountMeta {
     /// One that the instruction may change.
     #[must_use]
     pub fn writable(pubkey: Pubkey) -> Self {
-        Self { pubkey, signer: false, writable: true }
+        Self {
+            pubkey,
+            signer: false,
+            writable: true,
+        }
     }
 
     /// One that the instruction only reads.
     #[must_use]
     pub fn readonly(pubkey: Pubkey) -> Self {
-        Self { pubkey, signer: false, writable: false }
+        Self {
+            pubkey,
+            signer: false,
+            writable: false,
+        }
     }
 }
 
@@ -164,20 +173,37 @@ impl Caller {
     }
 
     fn call(&self, mut accounts: Vec<AccountMeta>, permission: Permission, data: Vec<u8>) -> Instruction {
-        accounts.push(AccountMeta { pubkey: self.payer, signer: true, writable: true });
+        accounts.push(AccountMeta {
+            pubkey: self.payer,
+            signer: true,
+            writable: true,
+        });
         accounts.push(AccountMeta::writable(SYSTEM_PROGRAM));
         match permission {
             Permission::Absent => {}
-            Permission::Present => accounts.push(AccountMeta::readonly(self.pda().permission(&self.payer).address)),
+            Permission::Present => {
+                accounts.push(AccountMeta::readonly(self.pda().permission(&self.payer).address))
+            }
         }
-        Instruction { program_id: self.program_id, accounts, data }
+        Instruction {
+            program_id: self.program_id,
+            accounts,
+            data,
+        }
     }
 
     /// The allocators that a user's numbers and addresses come from, in the program's order.
     fn allocators(&self, device: Pubkey, prefixes: DzPrefixCount) -> Vec<AccountMeta> {
-        let mut resources = vec![Resource::UserTunnelBlock, Resource::MulticastPublisherBlock, Resource::TunnelIds(device, 0)];
+        let mut resources = vec![
+            Resource::UserTunnelBlock,
+            Resource::MulticastPublisherBlock,
+            Resource::TunnelIds(device, 0),
+        ];
         resources.extend((0..prefixes.get()).map(|index| Resource::DzPrefixBlock(device, u64::from(index))));
-        resources.iter().map(|resource| AccountMeta::writable(self.pda().resource(resource).address)).collect()
+        resources
+            .iter()
+            .map(|resource| AccountMeta::writable(self.pda().resource(resource).address))
+            .collect()
     }
 
     fn global_state(&self) -> AccountMeta {

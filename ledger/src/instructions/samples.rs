@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use warren_state::Pubkey;
 
 use super::{
-    BuildError, Caller, CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, DzPrefixCount, Instruction, Permission, SubscribeFeed,
-    UnsubscribeFeed, UpdateMulticastGroupRoles, compute_budget_prelude,
+    BuildError, Caller, CreateSubscribeUser, CreateUser, DeleteKind, DeleteUser, DzPrefixCount, Instruction,
+    Permission, SubscribeFeed, UnsubscribeFeed, UpdateMulticastGroupRoles, compute_budget_prelude,
 };
 use crate::{
     Environment, Pda,
@@ -32,33 +32,48 @@ pub const OWNER: u8 = 90;
 /// The caller of all samples: the devnet's program.
 #[must_use]
 pub fn caller() -> Caller {
-    Caller { program_id: Environment::Devnet.program_id(), payer: key(1) }
+    Caller {
+        program_id: Environment::Devnet.program_id(),
+        payer: key(1),
+    }
 }
 
 /// The host's own pass.
 #[must_use]
 pub fn access_pass() -> Pubkey {
     let caller = caller();
-    Pda::new(caller.program_id).access_pass(CLIENT_IP, &caller.payer).address
+    Pda::new(caller.program_id)
+        .access_pass(CLIENT_IP, &caller.payer)
+        .address
 }
 
 /// The pass for any address.
 #[must_use]
 pub fn access_pass_for_any() -> Pubkey {
     let caller = caller();
-    Pda::new(caller.program_id).access_pass(Ipv4Addr::UNSPECIFIED, &caller.payer).address
+    Pda::new(caller.program_id)
+        .access_pass(Ipv4Addr::UNSPECIFIED, &caller.payer)
+        .address
 }
 
 /// The host's multicast user.
 #[must_use]
 pub fn multicast_user() -> Pubkey {
-    Pda::new(caller().program_id).user(CLIENT_IP, UserType::MULTICAST).address
+    Pda::new(caller().program_id)
+        .user(CLIENT_IP, UserType::MULTICAST)
+        .address
 }
 
 /// A proof of the host's address; its signature is none.
 #[must_use]
 pub fn proof(user_type: UserType) -> IpProof {
-    IpProof { payer: caller().payer, client_ip: CLIENT_IP, epoch: 0x0102_0304_0506_0708, user_type, signature: [0xa5; 64] }
+    IpProof {
+        payer: caller().payer,
+        client_ip: CLIENT_IP,
+        epoch: 0x0102_0304_0506_0708,
+        user_type,
+        signature: [0xa5; 64],
+    }
 }
 
 /// Every sample with its name.
@@ -88,10 +103,26 @@ fn create_user() -> Result<[(&'static str, Instruction); 5], BuildError> {
         tenant: None,
         proof: None,
     };
-    let endpoint = CreateUser { tunnel_endpoint: ENDPOINT, user_type: UserType::IBRL_WITH_ALLOCATED_IP, ..plain.clone() };
-    let tenant = CreateUser { tenant: Some(key(TENANT)), access_pass: access_pass_for_any(), ..plain.clone() };
-    let prefixes = CreateUser { dz_prefixes: DzPrefixCount::new(3)?, tenant: Some(key(TENANT)), ..plain.clone() };
-    let proof = CreateUser { proof: Some(proof(UserType::IBRL)), tenant: Some(key(TENANT)), ..plain.clone() };
+    let endpoint = CreateUser {
+        tunnel_endpoint: ENDPOINT,
+        user_type: UserType::IBRL_WITH_ALLOCATED_IP,
+        ..plain.clone()
+    };
+    let tenant = CreateUser {
+        tenant: Some(key(TENANT)),
+        access_pass: access_pass_for_any(),
+        ..plain.clone()
+    };
+    let prefixes = CreateUser {
+        dz_prefixes: DzPrefixCount::new(3)?,
+        tenant: Some(key(TENANT)),
+        ..plain.clone()
+    };
+    let proof = CreateUser {
+        proof: Some(proof(UserType::IBRL)),
+        tenant: Some(key(TENANT)),
+        ..plain.clone()
+    };
     Ok([
         ("create_user", plain.build(&caller())),
         ("create_user_endpoint", endpoint.build(&caller())),
@@ -118,11 +149,31 @@ fn create_subscribe_user() -> Result<[(&'static str, Instruction); 6], BuildErro
         feed: None,
         proof: None,
     };
-    let feed = CreateSubscribeUser { feed: Some(key(FEED)), publisher: false, subscriber: true, ..plain.clone() };
-    let owner = CreateSubscribeUser { owner: Some(key(OWNER)), subscriber: true, dz_prefixes: DzPrefixCount::new(2)?, ..plain.clone() };
-    let groups = CreateSubscribeUser { extra_groups: vec![key(GROUP + 2), key(GROUP + 1)], ..plain.clone() };
-    let proof = CreateSubscribeUser { proof: Some(proof(UserType::MULTICAST)), ..plain.clone() };
-    let all = CreateSubscribeUser { proof: proof.proof, extra_groups: groups.extra_groups.clone(), ..feed.clone() };
+    let feed = CreateSubscribeUser {
+        feed: Some(key(FEED)),
+        publisher: false,
+        subscriber: true,
+        ..plain.clone()
+    };
+    let owner = CreateSubscribeUser {
+        owner: Some(key(OWNER)),
+        subscriber: true,
+        dz_prefixes: DzPrefixCount::new(2)?,
+        ..plain.clone()
+    };
+    let groups = CreateSubscribeUser {
+        extra_groups: vec![key(GROUP + 2), key(GROUP + 1)],
+        ..plain.clone()
+    };
+    let proof = CreateSubscribeUser {
+        proof: Some(proof(UserType::MULTICAST)),
+        ..plain.clone()
+    };
+    let all = CreateSubscribeUser {
+        proof: proof.proof,
+        extra_groups: groups.extra_groups.clone(),
+        ..feed.clone()
+    };
     Ok([
         ("create_subscribe_user", plain.build(&caller())?),
         ("create_subscribe_user_feed", feed.build(&caller())?),
@@ -144,9 +195,20 @@ fn roles() -> Result<[(&'static str, Instruction); 4], BuildError> {
         access_pass: access_pass(),
         permission: Permission::Absent,
     };
-    let none = UpdateMulticastGroupRoles { publisher: false, subscriber: false, ..both.clone() };
-    let permission = UpdateMulticastGroupRoles { subscriber: false, permission: Permission::Present, ..both.clone() };
-    let groups = UpdateMulticastGroupRoles { extra_groups: vec![key(GROUP + 2), key(GROUP + 1)], ..permission.clone() };
+    let none = UpdateMulticastGroupRoles {
+        publisher: false,
+        subscriber: false,
+        ..both.clone()
+    };
+    let permission = UpdateMulticastGroupRoles {
+        subscriber: false,
+        permission: Permission::Present,
+        ..both.clone()
+    };
+    let groups = UpdateMulticastGroupRoles {
+        extra_groups: vec![key(GROUP + 2), key(GROUP + 1)],
+        ..permission.clone()
+    };
     Ok([
         ("update_roles", both.build(&caller())?),
         ("update_roles_none", none.build(&caller())?),
@@ -166,9 +228,24 @@ fn delete_user() -> Result<[(&'static str, Instruction); 8], BuildError> {
         tenant: None,
         permission: Permission::Absent,
     };
-    let tenant = DeleteUser { tenant: Some(key(TENANT)), dz_prefixes: DzPrefixCount::new(2)?, ..plain.clone() };
-    let permission = DeleteUser { owner: key(OWNER), tenant: Some(key(TENANT)), permission: Permission::Present, ..plain.clone() };
-    let of = |kind| DeleteUser { kind, ..plain.clone() }.build(&caller());
+    let tenant = DeleteUser {
+        tenant: Some(key(TENANT)),
+        dz_prefixes: DzPrefixCount::new(2)?,
+        ..plain.clone()
+    };
+    let permission = DeleteUser {
+        owner: key(OWNER),
+        tenant: Some(key(TENANT)),
+        permission: Permission::Present,
+        ..plain.clone()
+    };
+    let of = |kind| {
+        DeleteUser {
+            kind,
+            ..plain.clone()
+        }
+        .build(&caller())
+    };
     Ok([
         ("delete_user", plain.build(&caller())),
         ("delete_user_tenant", tenant.build(&caller())),
@@ -197,7 +274,11 @@ fn feeds() -> Result<[(&'static str, Instruction); 3], BuildError> {
         retained: vec![key(FEED + 1)],
         groups: vec![key(GROUP)],
     };
-    let leave_last = UnsubscribeFeed { retained: vec![], groups: vec![key(GROUP), key(GROUP + 1)], ..leave.clone() };
+    let leave_last = UnsubscribeFeed {
+        retained: vec![],
+        groups: vec![key(GROUP), key(GROUP + 1)],
+        ..leave.clone()
+    };
     Ok([
         ("subscribe_feed", join.build(&caller())?),
         ("unsubscribe_feed", leave.build(&caller())?),

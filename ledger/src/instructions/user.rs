@@ -61,7 +61,10 @@ impl CreateUser {
         accounts.extend(caller.allocators(self.device, self.dz_prefixes));
         accounts.extend(tenant(self.tenant));
         data.extend(proof(self.proof.as_ref()));
-        with_proof(caller.call(accounts, Permission::Absent, data), self.proof.as_ref())
+        with_proof(
+            caller.call(accounts, Permission::Absent, data),
+            self.proof.as_ref(),
+        )
     }
 }
 
@@ -129,7 +132,10 @@ impl CreateSubscribeUser {
         accounts.extend(caller.allocators(self.device, self.dz_prefixes));
         accounts.extend(self.extra_groups.iter().copied().map(AccountMeta::writable));
         accounts.extend(self.feed.map(AccountMeta::readonly));
-        Ok(with_proof(caller.call(accounts, Permission::Absent, data), self.proof.as_ref()))
+        Ok(with_proof(
+            caller.call(accounts, Permission::Absent, data),
+            self.proof.as_ref(),
+        ))
     }
 }
 
@@ -164,7 +170,11 @@ impl UpdateMulticastGroupRoles {
         let extra = extra_count(self.group, &self.extra_groups, MOST_GROUPS_OF_ROLES)?;
         let mut data = vec![UPDATE_MULTICAST_GROUP_ROLES];
         data.extend(self.client_ip.octets());
-        data.extend([u8::from(self.publisher), u8::from(self.subscriber), ALLOCATE_ON_CHAIN]);
+        data.extend([
+            u8::from(self.publisher),
+            u8::from(self.subscriber),
+            ALLOCATE_ON_CHAIN,
+        ]);
         data.extend(extra);
         let publisher_block = caller.pda().resource(&Resource::MulticastPublisherBlock).address;
         let mut accounts = vec![
@@ -248,7 +258,11 @@ impl DeleteUser {
     #[must_use]
     pub fn build(&self, caller: &Caller) -> Instruction {
         const MULTICAST_PUBLISHER_BLOCKS: u8 = 1;
-        let data = vec![self.kind.number(), self.dz_prefixes.get(), MULTICAST_PUBLISHER_BLOCKS];
+        let data = vec![
+            self.kind.number(),
+            self.dz_prefixes.get(),
+            MULTICAST_PUBLISHER_BLOCKS,
+        ];
         let mut accounts = vec![
             AccountMeta::writable(self.user),
             AccountMeta::writable(self.access_pass),
@@ -263,7 +277,9 @@ impl DeleteUser {
 }
 
 fn tenant(tenant: Option<Pubkey>) -> Option<AccountMeta> {
-    tenant.filter(|tenant| !tenant.is_zero()).map(AccountMeta::writable)
+    tenant
+        .filter(|tenant| !tenant.is_zero())
+        .map(AccountMeta::writable)
 }
 
 /// As an optional argument: nothing at all where there is none, as before programs knew of proofs.
@@ -273,7 +289,9 @@ fn proof(proof: Option<&IpProof>) -> Vec<u8> {
 
 /// With a proof the program reads the transaction's other instructions, through the account that comes after all others.
 fn with_proof(mut instruction: Instruction, proof: Option<&IpProof>) -> Instruction {
-    instruction.accounts.extend(proof.map(|_| AccountMeta::readonly(INSTRUCTIONS_SYSVAR)));
+    instruction
+        .accounts
+        .extend(proof.map(|_| AccountMeta::readonly(INSTRUCTIONS_SYSVAR)));
     instruction
 }
 
@@ -283,7 +301,10 @@ fn extra_count(first: Pubkey, extra: &[Pubkey], most: usize) -> Result<Option<u8
     if let Some(twice) = extra.iter().find(|group| !groups.insert(**group)) {
         return Err(BuildError::GroupTwice(*twice));
     }
-    let too_many = BuildError::TooManyGroups { groups: groups.len(), most };
+    let too_many = BuildError::TooManyGroups {
+        groups: groups.len(),
+        most,
+    };
     if groups.len() > most {
         return Err(too_many);
     }

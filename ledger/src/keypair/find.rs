@@ -97,8 +97,17 @@ pub fn places(surroundings: &Surroundings, config: &UserConfig) -> Vec<KeypairPl
     if surroundings.stdin_is_piped {
         places.push(KeypairPlace::Stdin);
     }
-    let default = || Some((surroundings.home.as_ref()?.join(".config/doublezero/id.json"), NamedBy::Default));
-    let file = config.keypair_path.as_ref().map(|path| (at_home(path, surroundings), NamedBy::Config)).or_else(default);
+    let default = || {
+        Some((
+            surroundings.home.as_ref()?.join(".config/doublezero/id.json"),
+            NamedBy::Default,
+        ))
+    };
+    let file = config
+        .keypair_path
+        .as_ref()
+        .map(|path| (at_home(path, surroundings), NamedBy::Config))
+        .or_else(default);
     places.extend(file.map(|(path, by)| KeypairPlace::File(path, by)));
     places
 }
@@ -116,24 +125,47 @@ fn at_home(path: &Path, surroundings: &Surroundings) -> PathBuf {
 ///
 /// # Errors
 /// When the place that counts holds none, or there is no place at all.
-pub fn find(surroundings: &Surroundings, config: &UserConfig, stdin: &mut dyn Read) -> Result<FoundKeypair, KeypairError> {
+pub fn find(
+    surroundings: &Surroundings,
+    config: &UserConfig,
+    stdin: &mut dyn Read,
+) -> Result<FoundKeypair, KeypairError> {
     for place in places(surroundings, config) {
         match &place {
             KeypairPlace::File(path, _) => {
                 let (keypair, warning) = Keypair::read(path)?;
-                return Ok(FoundKeypair { keypair, place, warning });
+                return Ok(FoundKeypair {
+                    keypair,
+                    place,
+                    warning,
+                });
             }
             KeypairPlace::Variable(name) => {
-                let value = variables(surroundings).into_iter().find(|(found, _)| found == name).and_then(|(_, value)| value);
-                let text = value.map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-                return Ok(FoundKeypair { keypair: Keypair::read_from(text.as_bytes(), name)?, place, warning: None });
+                let value = variables(surroundings)
+                    .into_iter()
+                    .find(|(found, _)| found == name)
+                    .and_then(|(_, value)| value);
+                let text = value
+                    .map(|value| value.to_string_lossy().into_owned())
+                    .unwrap_or_default();
+                return Ok(FoundKeypair {
+                    keypair: Keypair::read_from(text.as_bytes(), name)?,
+                    place,
+                    warning: None,
+                });
             }
             KeypairPlace::Stdin => {
                 let mut text = String::new();
                 // What cannot be read, or is no text, is no keypair either.
-                let read = (&mut *stdin).take(super::LARGEST_FILE + 1).read_to_string(&mut text);
+                let read = (&mut *stdin)
+                    .take(super::LARGEST_FILE + 1)
+                    .read_to_string(&mut text);
                 if read.is_ok() && text.trim_start().starts_with('[') {
-                    return Ok(FoundKeypair { keypair: Keypair::read_from(text.as_bytes(), "standard input")?, place, warning: None });
+                    return Ok(FoundKeypair {
+                        keypair: Keypair::read_from(text.as_bytes(), "standard input")?,
+                        place,
+                        warning: None,
+                    });
                 }
             }
         }
@@ -142,7 +174,10 @@ pub fn find(surroundings: &Surroundings, config: &UserConfig, stdin: &mut dyn Re
 }
 
 fn variables(surroundings: &Surroundings) -> [(&'static str, Option<&OsString>); 2] {
-    [("WARREN_KEYPAIR", surroundings.warren_keypair.as_ref()), ("DOUBLEZERO_KEYPAIR", surroundings.doublezero_keypair.as_ref())]
+    [
+        ("WARREN_KEYPAIR", surroundings.warren_keypair.as_ref()),
+        ("DOUBLEZERO_KEYPAIR", surroundings.doublezero_keypair.as_ref()),
+    ]
 }
 
 fn is_text(value: &OsString) -> bool {
@@ -163,7 +198,13 @@ mod tests {
             home: Some("/home/bob".into()),
             ..Surroundings::default()
         };
-        (surroundings, UserConfig { keypair_path: Some("/config".into()), ..UserConfig::default() })
+        (
+            surroundings,
+            UserConfig {
+                keypair_path: Some("/config".into()),
+                ..UserConfig::default()
+            },
+        )
     }
 
     fn text(keypair: &Keypair) -> String {
@@ -176,15 +217,30 @@ mod tests {
         let file = |path: &str, by| KeypairPlace::File(path.into(), by);
         assert_eq!(places(&around, &config), [file("/flag", NamedBy::Flag)]);
         around.keypair_flag = None;
-        assert_eq!(places(&around, &config), [file("/warren", NamedBy::Variable("WARREN_KEYPAIR"))]);
+        assert_eq!(
+            places(&around, &config),
+            [file("/warren", NamedBy::Variable("WARREN_KEYPAIR"))]
+        );
         around.warren_keypair = Some("".into());
-        assert_eq!(places(&around, &config), [file("/doublezero", NamedBy::Variable("DOUBLEZERO_KEYPAIR"))]);
+        assert_eq!(
+            places(&around, &config),
+            [file("/doublezero", NamedBy::Variable("DOUBLEZERO_KEYPAIR"))]
+        );
         around.doublezero_keypair = None;
-        assert_eq!(places(&around, &config), [KeypairPlace::Stdin, file("/config", NamedBy::Config)]);
+        assert_eq!(
+            places(&around, &config),
+            [KeypairPlace::Stdin, file("/config", NamedBy::Config)]
+        );
         around.stdin_is_piped = false;
         assert_eq!(places(&around, &config), [file("/config", NamedBy::Config)]);
-        let at_home = UserConfig { keypair_path: Some("~/k/id.json".into()), ..UserConfig::default() };
-        assert_eq!(places(&around, &at_home), [file("/home/bob/k/id.json", NamedBy::Config)]);
+        let at_home = UserConfig {
+            keypair_path: Some("~/k/id.json".into()),
+            ..UserConfig::default()
+        };
+        assert_eq!(
+            places(&around, &at_home),
+            [file("/home/bob/k/id.json", NamedBy::Config)]
+        );
         let default = file("/home/bob/.config/doublezero/id.json", NamedBy::Default);
         assert_eq!(places(&around, &UserConfig::default()), [default]);
         around.home = None;
@@ -200,10 +256,16 @@ mod tests {
         around.warren_keypair = None;
         around.doublezero_keypair = Some(format!(" {}\n", text(&first)).into());
         let found = find(&around, &config, &mut std::io::empty()).unwrap();
-        assert_eq!((found.keypair.pubkey(), found.place), (first.pubkey(), KeypairPlace::Variable("DOUBLEZERO_KEYPAIR")));
+        assert_eq!(
+            (found.keypair.pubkey(), found.place),
+            (first.pubkey(), KeypairPlace::Variable("DOUBLEZERO_KEYPAIR"))
+        );
         around.doublezero_keypair = None;
         let found = find(&around, &config, &mut text(&second).as_bytes()).unwrap();
-        assert_eq!((found.keypair.pubkey(), found.place), (second.pubkey(), KeypairPlace::Stdin));
+        assert_eq!(
+            (found.keypair.pubkey(), found.place),
+            (second.pubkey(), KeypairPlace::Stdin)
+        );
     }
 
     #[test]
@@ -223,11 +285,18 @@ mod tests {
     #[test]
     fn standard_input_without_a_keypair_is_passed_over_and_a_broken_one_is_not() {
         let (mut around, mut config) = all();
-        (around.keypair_flag, around.warren_keypair, around.doublezero_keypair) = (None, None, None);
+        (
+            around.keypair_flag,
+            around.warren_keypair,
+            around.doublezero_keypair,
+        ) = (None, None, None);
         config.keypair_path = Some("/nonexistent/config.json".into());
         for nothing in ["", " \n", "yes\n", "\u{0}"] {
             let error = find(&around, &config, &mut nothing.as_bytes()).unwrap_err();
-            assert!(error.to_string().contains("/nonexistent/config.json"), "{nothing:?}: {error}");
+            assert!(
+                error.to_string().contains("/nonexistent/config.json"),
+                "{nothing:?}: {error}"
+            );
         }
         let error = find(&around, &config, &mut "[1,2".as_bytes()).unwrap_err();
         assert!(error.to_string().starts_with("standard input"), "{error}");

@@ -74,7 +74,10 @@ pub(super) struct Found {
 }
 
 enum Asked<'a> {
-    Program { filters: &'a [RpcFilterType], slice: Option<UiDataSliceConfig> },
+    Program {
+        filters: &'a [RpcFilterType],
+        slice: Option<UiDataSliceConfig>,
+    },
     Multiple(&'a [Pubkey]),
 }
 
@@ -91,7 +94,10 @@ impl Accounts<'_> {
 
     /// The accounts at these addresses, where there are any; in as many requests as the endpoint wants.
     pub(super) async fn at_addresses(&self, mut pubkeys: &[Pubkey], when: When) -> Result<Found, Failure> {
-        let mut all = Found { slots: None, accounts: Vec::new() };
+        let mut all = Found {
+            slots: None,
+            accounts: Vec::new(),
+        };
         while !pubkeys.is_empty() {
             let (some, later) = pubkeys.split_at(self.dialect.at_once().min(pubkeys.len()));
             match self.at(&Asked::Multiple(some), when).await {
@@ -100,7 +106,9 @@ impl Accounts<'_> {
                     all.accounts.extend(found.accounts);
                     pubkeys = later;
                 }
-                Err(failure) if failure.is_too_many() && some.len() > 1 => self.dialect.refuses_at_once(some.len(), &failure),
+                Err(failure) if failure.is_too_many() && some.len() > 1 => {
+                    self.dialect.refuses_at_once(some.len(), &failure)
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -129,17 +137,30 @@ impl Accounts<'_> {
                 tokio::time::sleep(backoff.next()).await;
             }
         }
-        if last_resort { self.worded(self.fresh, asked, None).await } else { Err(behind) }
+        if last_resort {
+            self.worded(self.fresh, asked, None).await
+        } else {
+            Err(behind)
+        }
     }
 
     /// Asks in the words that the endpoint is known to take; when it refuses those, in plainer ones.
-    async fn worded(&self, client: &RpcClient, asked: &Asked<'_>, at_least: Option<Slot>) -> Result<Found, Failure> {
+    async fn worded(
+        &self,
+        client: &RpcClient,
+        asked: &Asked<'_>,
+        at_least: Option<Slot>,
+    ) -> Result<Found, Failure> {
         let words = self.dialect.words();
         let refusal = match self.send(client, asked, at_least, words).await {
             Err(failure) if failure.is_about_parameters() && !failure.is_too_many() => failure,
             done => return done,
         };
-        for plainer in words.plainer(&refusal).into_iter().filter(|plainer| at_least.is_some() || plainer.min_slot == words.min_slot) {
+        for plainer in words
+            .plainer(&refusal)
+            .into_iter()
+            .filter(|plainer| at_least.is_some() || plainer.min_slot == words.min_slot)
+        {
             match self.send(client, asked, at_least, plainer).await {
                 Ok(found) => {
                     self.dialect.takes(plainer);
@@ -158,7 +179,13 @@ impl Accounts<'_> {
         Err(refusal)
     }
 
-    async fn send(&self, client: &RpcClient, asked: &Asked<'_>, at_least: Option<Slot>, words: Words) -> Result<Found, Failure> {
+    async fn send(
+        &self,
+        client: &RpcClient,
+        asked: &Asked<'_>,
+        at_least: Option<Slot>,
+        words: Words,
+    ) -> Result<Found, Failure> {
         let at_least = at_least.filter(|_| words.min_slot);
         match asked {
             Asked::Program { filters, slice } => {
@@ -170,7 +197,10 @@ impl Accounts<'_> {
                 };
                 self.program_accounts(client, config, at_least).await
             }
-            Asked::Multiple(pubkeys) => self.multiple_accounts(client, pubkeys, self.config(None, at_least, words)).await,
+            Asked::Multiple(pubkeys) => {
+                self.multiple_accounts(client, pubkeys, self.config(None, at_least, words))
+                    .await
+            }
         }
     }
 
@@ -181,8 +211,10 @@ impl Accounts<'_> {
         at_least: Option<Slot>,
     ) -> Result<Found, Failure> {
         let params = json!([self.program.to_string(), config]);
-        let answer: OptionalContext<Vec<RpcKeyedAccount>> =
-            client.send(RpcRequest::GetProgramAccounts, params).await.map_err(|error| failure_of(&error))?;
+        let answer: OptionalContext<Vec<RpcKeyedAccount>> = client
+            .send(RpcRequest::GetProgramAccounts, params)
+            .await
+            .map_err(|error| failure_of(&error))?;
         let (slot, list) = match answer {
             OptionalContext::Context(answer) => (Some(Slot(answer.context.slot)), answer.value),
             OptionalContext::NoContext(list) => {
@@ -192,26 +224,61 @@ impl Accounts<'_> {
             }
         };
         let mut room = self.limit;
-        let accounts = list.into_iter().map(|keyed| raw(&keyed.pubkey, &keyed.account, &mut room)).collect::<Result<_, _>>()?;
-        Ok(Found { slots: slot.map(SlotRange::at), accounts })
+        let accounts = list
+            .into_iter()
+            .map(|keyed| raw(&keyed.pubkey, &keyed.account, &mut room))
+            .collect::<Result<_, _>>()?;
+        Ok(Found {
+            slots: slot.map(SlotRange::at),
+            accounts,
+        })
     }
 
-    async fn multiple_accounts(&self, client: &RpcClient, pubkeys: &[Pubkey], config: RpcAccountInfoConfig) -> Result<Found, Failure> {
+    async fn multiple_accounts(
+        &self,
+        client: &RpcClient,
+        pubkeys: &[Pubkey],
+        config: RpcAccountInfoConfig,
+    ) -> Result<Found, Failure> {
         let addresses: Vec<Address> = pubkeys.iter().map(|pubkey| Address::from(pubkey.0)).collect();
-        let answer = client.get_multiple_ui_accounts_with_config(&addresses, config).await.map_err(|error| failure_of(&error))?;
+        let answer = client
+            .get_multiple_ui_accounts_with_config(&addresses, config)
+            .await
+            .map_err(|error| failure_of(&error))?;
         if answer.value.len() != pubkeys.len() {
-            let reason = format!("the ledger answered with {} accounts where {} were asked for", answer.value.len(), pubkeys.len());
+            let reason = format!(
+                "the ledger answered with {} accounts where {} were asked for",
+                answer.value.len(),
+                pubkeys.len()
+            );
             return Err(Failure::Wrong(reason));
         }
         let mut room = self.limit;
-        let found = pubkeys.iter().zip(&answer.value).filter_map(|(pubkey, account)| Some((pubkey.to_string(), account.as_ref()?)));
-        let accounts = found.map(|(pubkey, account)| raw(&pubkey, account, &mut room)).collect::<Result<_, _>>()?;
-        Ok(Found { slots: Some(SlotRange::at(Slot(answer.context.slot))), accounts })
+        let found = pubkeys
+            .iter()
+            .zip(&answer.value)
+            .filter_map(|(pubkey, account)| Some((pubkey.to_string(), account.as_ref()?)));
+        let accounts = found
+            .map(|(pubkey, account)| raw(&pubkey, account, &mut room))
+            .collect::<Result<_, _>>()?;
+        Ok(Found {
+            slots: Some(SlotRange::at(Slot(answer.context.slot))),
+            accounts,
+        })
     }
 
-    fn config(&self, data_slice: Option<UiDataSliceConfig>, at_least: Option<Slot>, words: Words) -> RpcAccountInfoConfig {
+    fn config(
+        &self,
+        data_slice: Option<UiDataSliceConfig>,
+        at_least: Option<Slot>,
+        words: Words,
+    ) -> RpcAccountInfoConfig {
         RpcAccountInfoConfig {
-            encoding: Some(if words.zstd { UiAccountEncoding::Base64Zstd } else { UiAccountEncoding::Base64 }),
+            encoding: Some(if words.zstd {
+                UiAccountEncoding::Base64Zstd
+            } else {
+                UiAccountEncoding::Base64
+            }),
             data_slice,
             commitment: Some(self.commitment),
             min_context_slot: at_least.map(|slot| slot.0),
@@ -235,12 +302,19 @@ pub(crate) fn unpack(data: &UiAccountData, limit: usize) -> Result<Vec<u8>, Stri
     let UiAccountData::Binary(text, encoding) = data else {
         return Err("its data is not in the encoding that was asked for".into());
     };
-    let bytes = BASE64_STANDARD.decode(text).map_err(|error| format!("its data is not base64: {error}"))?;
+    let bytes = BASE64_STANDARD
+        .decode(text)
+        .map_err(|error| format!("its data is not base64: {error}"))?;
     match encoding {
         UiAccountEncoding::Base64 => Ok(bytes),
         UiAccountEncoding::Base64Zstd => {
-            let unpacked = unpack_zstd(&bytes, limit as u64 + 1).map_err(|error| format!("its data is not zstd: {error}"))?;
-            if unpacked.len() > limit { Err("its data is larger than any account".into()) } else { Ok(unpacked) }
+            let unpacked = unpack_zstd(&bytes, limit as u64 + 1)
+                .map_err(|error| format!("its data is not zstd: {error}"))?;
+            if unpacked.len() > limit {
+                Err("its data is larger than any account".into())
+            } else {
+                Ok(unpacked)
+            }
         }
         UiAccountEncoding::Binary | UiAccountEncoding::Base58 | UiAccountEncoding::JsonParsed => {
             Err("its data is not in the encoding that was asked for".into())
@@ -258,11 +332,20 @@ fn unpack_zstd(packed: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
 }
 
 fn raw(pubkey: &str, account: &UiAccount, room: &mut usize) -> Result<Raw, Failure> {
-    let parse = |text: &str| text.parse::<Pubkey>().map_err(|error| Failure::Garbled(error.to_string()));
+    let parse = |text: &str| {
+        text.parse::<Pubkey>()
+            .map_err(|error| Failure::Garbled(error.to_string()))
+    };
     let data = unpack(&account.data, LARGEST_ACCOUNT);
     let size = data.as_ref().map_or(0, Vec::len);
-    *room = room.checked_sub(size).ok_or_else(|| Failure::Wrong("the ledger's answer unpacks to more than is read".into()))?;
-    Ok(Raw { pubkey: parse(pubkey)?, owner: parse(&account.owner)?, data })
+    *room = room
+        .checked_sub(size)
+        .ok_or_else(|| Failure::Wrong("the ledger's answer unpacks to more than is read".into()))?;
+    Ok(Raw {
+        pubkey: parse(pubkey)?,
+        owner: parse(&account.owner)?,
+        data,
+    })
 }
 
 #[cfg(test)]
@@ -271,7 +354,18 @@ mod tests {
 
     /// A zstd frame (RFC 8878, 3.1.1) with a window of two to the power of `window_log` and one raw block of one byte.
     fn frame(window_log: u8) -> UiAccountData {
-        let bytes = [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 0b1001, 0, 0, b'x'];
+        let bytes = [
+            0x28,
+            0xb5,
+            0x2f,
+            0xfd,
+            0,
+            (window_log - 10) << 3,
+            0b1001,
+            0,
+            0,
+            b'x',
+        ];
         UiAccountData::Binary(BASE64_STANDARD.encode(bytes), UiAccountEncoding::Base64Zstd)
     }
 

@@ -37,7 +37,17 @@ pub(super) struct Assembly {
 impl Assembly {
     pub(super) fn new(program: Pubkey, query: Query, endpoint: usize, users_at: Option<SlotRange>) -> Self {
         let (view, digests, asked) = (View::default(), BTreeMap::new(), BTreeSet::new());
-        Self { program, query, view, digests, asked, endpoint, users_at, rest_at: None, clock: None }
+        Self {
+            program,
+            query,
+            view,
+            digests,
+            asked,
+            endpoint,
+            users_at,
+            rest_at: None,
+            clock: None,
+        }
     }
 
     /// Takes one account of the list of users.
@@ -48,7 +58,9 @@ impl Assembly {
         let Raw { pubkey, owner, data } = raw;
         if owner != self.program {
             let program = self.program;
-            return Err(Failure::Wrong(format!("wrong program: account {pubkey} is owned by {owner}, not by {program}")));
+            return Err(Failure::Wrong(format!(
+                "wrong program: account {pubkey} is owned by {owner}, not by {program}"
+            )));
         }
         match data.and_then(|data| self.decode(pubkey, &data)) {
             Ok(Account::User(user)) => {
@@ -73,7 +85,12 @@ impl Assembly {
 
     /// The exchanges that devices name and that have not been asked for yet.
     pub(super) fn exchanges_not_asked_for(&self) -> BTreeSet<Pubkey> {
-        self.view.devices.values().map(|device| device.exchange).filter(|exchange| !self.asked.contains(exchange)).collect()
+        self.view
+            .devices
+            .values()
+            .map(|device| device.exchange)
+            .filter(|exchange| !self.asked.contains(exchange))
+            .collect()
     }
 
     pub(super) fn asked_for(&mut self, pubkeys: &[Pubkey]) {
@@ -136,20 +153,38 @@ impl Assembly {
     /// When nothing at all was found: that is a ledger or a program that knows nothing of this network, and no proof that
     /// the users are gone.
     pub(super) fn finish(mut self, config: &Pubkey) -> Result<ReadOut, Failure> {
-        let View { users, config: found, quarantined, .. } = &self.view;
+        let View {
+            users,
+            config: found,
+            quarantined,
+            ..
+        } = &self.view;
         if users.is_empty() && found.is_none() && quarantined.is_empty() {
             let program = self.program;
-            let reason = format!("program {program} has neither a configuration ({config}) nor users here: wrong program or ledger?");
+            let reason = format!(
+                "program {program} has neither a configuration ({config}) nor users here: wrong program or ledger?"
+            );
             return Err(Failure::Wrong(reason));
         }
         // Exchanges asked for because of the last read that no device names any more.
         let named: BTreeSet<Pubkey> = self.view.devices.values().map(|device| device.exchange).collect();
         self.view.exchanges.retain(|exchange, _| named.contains(exchange));
-        let rest = self.rest_at.or(self.users_at).unwrap_or(SlotRange::at(Slot::default()));
+        let rest = self
+            .rest_at
+            .or(self.users_at)
+            .unwrap_or(SlotRange::at(Slot::default()));
         let users = self.users_at.unwrap_or(rest);
         self.view.slot = users.lowest.min(rest.lowest);
-        self.view.provenance = Some(Provenance { users, rest, clock: self.clock, endpoint: self.endpoint });
-        Ok(ReadOut { view: self.view, digests: self.digests })
+        self.view.provenance = Some(Provenance {
+            users,
+            rest,
+            clock: self.clock,
+            endpoint: self.endpoint,
+        });
+        Ok(ReadOut {
+            view: self.view,
+            digests: self.digests,
+        })
     }
 
     fn decode(&mut self, pubkey: Pubkey, data: &[u8]) -> Result<Account, String> {
@@ -158,6 +193,12 @@ impl Assembly {
     }
 
     fn unexpected(&mut self, pubkey: Pubkey, account: &Account) {
-        self.quarantine(pubkey, format!("it is a {}, which does not belong there", account.account_type().name()));
+        self.quarantine(
+            pubkey,
+            format!(
+                "it is a {}, which does not belong there",
+                account.account_type().name()
+            ),
+        );
     }
 }

@@ -62,9 +62,13 @@ struct Course {
 
 fn course(longest_lag: u64) -> impl Strategy<Value = Course> {
     let slots = u64::try_from(SPAN.as_millis() / SLOT.as_millis()).unwrap();
-    let user = (0..slots, proptest::option::of(1..slots)).prop_map(|(from, life)| (from, life.map(|life| from + life)));
-    let odd =
-        (any::<bool>(), any::<bool>()).prop_map(|(no_min_slot, no_context)| Oddities { no_min_slot, no_context, ..Oddities::default() });
+    let user = (0..slots, proptest::option::of(1..slots))
+        .prop_map(|(from, life)| (from, life.map(|life| from + life)));
+    let odd = (any::<bool>(), any::<bool>()).prop_map(|(no_min_slot, no_context)| Oddities {
+        no_min_slot,
+        no_context,
+        ..Oddities::default()
+    });
     let nodes = proptest::collection::vec(0..=longest_lag, 1..5);
     let parts = (
         proptest::collection::vec(user, 2),
@@ -73,7 +77,13 @@ fn course(longest_lag: u64) -> impl Strategy<Value = Course> {
         proptest::collection::vec(0..5_usize, 1..40),
         odd,
     );
-    parts.prop_map(|(users, moves, lags, rotation, odd)| Course { users, moves, lags, rotation, odd })
+    parts.prop_map(|(users, moves, lags, rotation, odd)| Course {
+        users,
+        moves,
+        lags,
+        rotation,
+        odd,
+    })
 }
 
 /// Nodes behind one address.
@@ -90,7 +100,8 @@ impl Nodes {
     }
 
     fn pass(&self, time: Duration) {
-        self.time.fetch_add(u64::try_from(time.as_millis()).unwrap(), SeqCst);
+        self.time
+            .fetch_add(u64::try_from(time.as_millis()).unwrap(), SeqCst);
     }
 
     fn head(&self) -> u64 {
@@ -100,20 +111,38 @@ impl Nodes {
     /// The ledger at a slot.
     fn at(&self, slot: u64) -> State {
         let after = slot.saturating_sub(FIRST_SLOT);
-        let mut state = State { slot, odd: self.course.odd, ..State::default() };
+        let mut state = State {
+            slot,
+            odd: self.course.odd,
+            ..State::default()
+        };
         let mut put = |pubkey: Pubkey, account| state.accounts.insert(pubkey, (PROGRAM, encode(&account)));
         put(config_key(), samples::global_config().into());
         put(device().exchange_pk, samples::exchange().into());
         put(samples::user().tenant_pk, samples::tenant().into());
         let moves = self.course.moves.iter().filter(|at| **at <= after).count();
-        put(key(50), Device { public_ip: Ipv4Addr::new(203, 0, 113, u8::try_from(moves).unwrap()), ..device() }.into());
+        put(
+            key(50),
+            Device {
+                public_ip: Ipv4Addr::new(203, 0, 113, u8::try_from(moves).unwrap()),
+                ..device()
+            }
+            .into(),
+        );
         // Some that stay, so that one that goes is no mass removal.
         for n in 20..24 {
             put(key(n), user(UserType::IBRL).into());
         }
         for (n, (from, to)) in (30..).zip(&self.course.users) {
             if *from <= after && to.is_none_or(|to| after < to) {
-                put(key(n), User { client_ip: CLIENT_IP, ..user(UserType::IBRL) }.into());
+                put(
+                    key(n),
+                    User {
+                        client_ip: CLIENT_IP,
+                        ..user(UserType::IBRL)
+                    }
+                    .into(),
+                );
             }
         }
         state
@@ -152,7 +181,11 @@ impl RpcSender for Balancer {
 
 /// Reads by timer, through the guard.
 async fn live(course: &Course) -> Result<(), TestCaseError> {
-    let nodes = Arc::new(Nodes { course: course.clone(), time: AtomicU64::new(0), asked: AtomicUsize::new(0) });
+    let nodes = Arc::new(Nodes {
+        course: course.clone(),
+        time: AtomicU64::new(0),
+        asked: AtomicUsize::new(0),
+    });
     let client = RpcClient::new_sender(Balancer(Arc::clone(&nodes)), RpcClientConfig::default());
     let (dialect, mut hints) = (Dialect::default(), Hints::default());
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
@@ -168,8 +201,15 @@ async fn live(course: &Course) -> Result<(), TestCaseError> {
             limit: 1 << 20,
             first_wait: Duration::from_micros(1),
         };
-        let reading = Reading { accounts, endpoint: 0, hints: hints.clone() };
-        let read = reading.view(&Query::Client(CLIENT_IP)).await.map_err(|failure| TestCaseError::fail(failure.to_string()))?;
+        let reading = Reading {
+            accounts,
+            endpoint: 0,
+            hints: hints.clone(),
+        };
+        let read = reading
+            .view(&Query::Client(CLIENT_IP))
+            .await
+            .map_err(|failure| TestCaseError::fail(failure.to_string()))?;
         hints.learn(&read.view);
         let before = guard.in_force().map(|accepted| Arc::clone(&accepted.view));
         let now = Monotonic::from_elapsed(nodes.now());
@@ -177,7 +217,11 @@ async fn live(course: &Course) -> Result<(), TestCaseError> {
         match (&verdict, before) {
             (Verdict::Accept(accepted), Some(before)) => takes_nothing_back(&nodes, &before, &accepted.view)?,
             (Verdict::Accept(_), None)
-            | (Verdict::Hold(HoldReason::SlotWentBack { .. }) | Verdict::Confirm(HoldReason::SameSlot { .. }), _) => {}
+            | (
+                Verdict::Hold(HoldReason::SlotWentBack { .. })
+                | Verdict::Confirm(HoldReason::SameSlot { .. }),
+                _,
+            ) => {}
             (other, _) => return Err(TestCaseError::fail(format!("{other:?}"))),
         }
         let age = guard.age(now).unwrap_or_default();
@@ -192,18 +236,33 @@ fn takes_nothing_back(nodes: &Nodes, before: &View, after: &View) -> Result<(), 
     let head = nodes.head() - FIRST_SLOT;
     for (n, (_, to)) in (30..).zip(&nodes.course.users) {
         let gone = before.users.contains_key(&key(n)) && !after.users.contains_key(&key(n));
-        prop_assert!(!gone || to.is_some_and(|to| to <= head), "user {n} is there, and was taken away");
+        prop_assert!(
+            !gone || to.is_some_and(|to| to <= head),
+            "user {n} is there, and was taken away"
+        );
         let back = !before.users.contains_key(&key(n)) && after.users.contains_key(&key(n));
         let never_again = to.is_some_and(|to| to + FIRST_SLOT <= before.provenance().users.lowest.0);
-        prop_assert!(!(back && never_again), "user {n} was seen to be gone, and came back");
+        prop_assert!(
+            !(back && never_again),
+            "user {n} was seen to be gone, and came back"
+        );
     }
     let moves = |view: &View| view.devices[&key(50)].public_ip;
-    prop_assert!(moves(before) <= moves(after), "the device went back from {} to {}", moves(before), moves(after));
+    prop_assert!(
+        moves(before) <= moves(after),
+        "the device went back from {} to {}",
+        moves(before),
+        moves(after)
+    );
     Ok(())
 }
 
 fn in_its_own_time(course: &Course) -> Result<(), TestCaseError> {
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(live(course))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(live(course))
 }
 
 proptest! {

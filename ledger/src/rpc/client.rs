@@ -93,7 +93,12 @@ impl LedgerClient {
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
         let counters = Arc::new(Counters::default());
         let lanes = Lanes::new(&settings, &counters)?;
-        Ok(Self { settings, lanes, floor: Default::default(), counters })
+        Ok(Self {
+            settings,
+            lanes,
+            floor: Default::default(),
+            counters,
+        })
     }
 
     /// From now on accounts are read at this slot or later: what a transaction of ours has changed is not missed where one node of
@@ -130,7 +135,13 @@ impl LedgerClient {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn epoch(&self, deadline: Instant) -> Result<EpochInfo, LookupError> {
-        let answer = self.ask(RpcRequest::GetEpochInfo, &json!([{"commitment": self.commitment()}]), deadline).await?;
+        let answer = self
+            .ask(
+                RpcRequest::GetEpochInfo,
+                &json!([{"commitment": self.commitment()}]),
+                deadline,
+            )
+            .await?;
         epoch(answer).map_err(unavailable)
     }
 
@@ -138,9 +149,17 @@ impl LedgerClient {
     ///
     /// # Errors
     /// When the ledger does not answer, or an account is another program's or does not read.
-    pub async fn accounts(&self, pubkeys: &[Pubkey], deadline: Instant) -> Result<Vec<Option<Account>>, LookupError> {
+    pub async fn accounts(
+        &self,
+        pubkeys: &[Pubkey],
+        deadline: Instant,
+    ) -> Result<Vec<Option<Account>>, LookupError> {
         let mut found = BTreeMap::new();
-        let read = async |lane: &Lane| lane.accounts(&self.settings).at_addresses(pubkeys, self.floor()).await;
+        let read = async |lane: &Lane| {
+            lane.accounts(&self.settings)
+                .at_addresses(pubkeys, self.floor())
+                .await
+        };
         for raw in self.try_each(deadline, read).await?.accounts {
             found.insert(raw.pubkey, self.ours(raw)?);
         }
@@ -152,7 +171,12 @@ impl LedgerClient {
     /// # Errors
     /// As [`Self::accounts`].
     pub async fn account(&self, pubkey: &Pubkey, deadline: Instant) -> Result<Option<Account>, LookupError> {
-        Ok(self.accounts(&[*pubkey], deadline).await?.into_iter().next().flatten())
+        Ok(self
+            .accounts(&[*pubkey], deadline)
+            .await?
+            .into_iter()
+            .next()
+            .flatten())
     }
 
     /// The access pass of this payer for this host: the one for exactly this address, else the one for any.
@@ -179,12 +203,17 @@ impl LedgerClient {
         deadline: Instant,
     ) -> Result<Vec<(Pubkey, AccessPass)>, LookupError> {
         let pda = Pda::new(self.settings.program_id);
-        let mut addresses = [Ipv4Addr::UNSPECIFIED, client_ip].map(|ip| pda.access_pass(ip, payer).address).to_vec();
+        let mut addresses = [Ipv4Addr::UNSPECIFIED, client_ip]
+            .map(|ip| pda.access_pass(ip, payer).address)
+            .to_vec();
         addresses.dedup();
         let found = self.accounts(&addresses, deadline).await?;
         let of_kind = |(pubkey, account)| match account? {
             Account::AccessPass(pass) => Some(Ok((pubkey, pass))),
-            _ => Some(Err(LookupError::Undecodable { pubkey, reason: "it is not an access pass".into() })),
+            _ => Some(Err(LookupError::Undecodable {
+                pubkey,
+                reason: "it is not an access pass".into(),
+            })),
         };
         addresses.into_iter().zip(found).filter_map(of_kind).collect()
     }
@@ -201,8 +230,14 @@ impl LedgerClient {
     ///
     /// # Errors
     /// When the ledger does not answer.
-    pub async fn list_of_owner(&self, kind: AccountType, owner: &Pubkey, deadline: Instant) -> Result<Listed, LookupError> {
-        self.list_filtered(kind, Some((OWNER_OFFSET, &owner.0)), deadline).await
+    pub async fn list_of_owner(
+        &self,
+        kind: AccountType,
+        owner: &Pubkey,
+        deadline: Instant,
+    ) -> Result<Listed, LookupError> {
+        self.list_filtered(kind, Some((OWNER_OFFSET, &owner.0)), deadline)
+            .await
     }
 
     /// All users of a host, of the old kind too.
@@ -210,16 +245,35 @@ impl LedgerClient {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn users_at(&self, client_ip: Ipv4Addr, deadline: Instant) -> Result<Listed, LookupError> {
-        self.list_filtered(AccountType::USER, Some((USER_CLIENT_IP_OFFSET, &client_ip.octets())), deadline).await
+        self.list_filtered(
+            AccountType::USER,
+            Some((USER_CLIENT_IP_OFFSET, &client_ip.octets())),
+            deadline,
+        )
+        .await
     }
 
-    async fn list_filtered(&self, kind: AccountType, more: Option<(usize, &[u8])>, deadline: Instant) -> Result<Listed, LookupError> {
+    async fn list_filtered(
+        &self,
+        kind: AccountType,
+        more: Option<(usize, &[u8])>,
+        deadline: Instant,
+    ) -> Result<Listed, LookupError> {
         let mut filters = vec![type_filter(kind)];
-        filters.extend(more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))));
-        let read = async |lane: &Lane| lane.accounts(&self.settings).of_program(&filters, None, self.floor()).await;
+        filters.extend(
+            more.map(|(offset, bytes)| RpcFilterType::Memcmp(Memcmp::new_base58_encoded(offset, bytes))),
+        );
+        let read = async |lane: &Lane| {
+            lane.accounts(&self.settings)
+                .of_program(&filters, None, self.floor())
+                .await
+        };
         let found = self.try_each(deadline, read).await?;
         let slot = found.slots.map(|slots| slots.lowest).unwrap_or_default();
-        let mut listed = Listed { slot, ..Listed::default() };
+        let mut listed = Listed {
+            slot,
+            ..Listed::default()
+        };
         for raw in found.accounts {
             let pubkey = raw.pubkey;
             match self.ours(raw) {
@@ -249,12 +303,24 @@ impl LedgerClient {
         self.settings.commitment
     }
 
-    async fn ask(&self, request: RpcRequest, params: &Value, deadline: Instant) -> Result<Value, LookupError> {
-        self.try_each(deadline, async |lane: &Lane| raw_request(lane, request, params.clone()).await).await
+    async fn ask(
+        &self,
+        request: RpcRequest,
+        params: &Value,
+        deadline: Instant,
+    ) -> Result<Value, LookupError> {
+        self.try_each(deadline, async |lane: &Lane| {
+            raw_request(lane, request, params.clone()).await
+        })
+        .await
     }
 
     /// Tries until it succeeds, every endpoint has refused, or the attempts or the time are used up.
-    async fn try_each<T>(&self, deadline: Instant, read: impl AsyncFn(&Lane) -> Result<T, Failure>) -> Result<T, LookupError> {
+    async fn try_each<T>(
+        &self,
+        deadline: Instant,
+        read: impl AsyncFn(&Lane) -> Result<T, Failure>,
+    ) -> Result<T, LookupError> {
         let mut backoff = Backoff::new(self.settings.first_backoff, self.settings.first_backoff * 10);
         let (mut attempt, mut refusals) = (1, 0);
         loop {
@@ -277,7 +343,10 @@ impl LedgerClient {
                 }
                 Retry::After(_) => backoff.next().max(soonest),
             };
-            if refusals >= self.lanes.count() || attempt >= self.settings.attempts || Instant::now() + wait >= deadline {
+            if refusals >= self.lanes.count()
+                || attempt >= self.settings.attempts
+                || Instant::now() + wait >= deadline
+            {
                 return Err(unavailable(failure));
             }
             attempt += 1;
@@ -289,7 +358,9 @@ impl LedgerClient {
         match request {
             Request::Balance(pubkey) => {
                 let params = json!([pubkey.to_string(), {"commitment": self.commitment()}]);
-                Ok(Reply::Balance(balance(&raw_request(lane, RpcRequest::GetBalance, params).await?)?))
+                Ok(Reply::Balance(balance(
+                    &raw_request(lane, RpcRequest::GetBalance, params).await?,
+                )?))
             }
             Request::Blockhash => {
                 let params = json!([{"commitment": self.commitment()}]);
@@ -302,17 +373,29 @@ impl LedgerClient {
                 if answer.as_str() == Some(&signature.to_string()) {
                     Ok(Reply::Broadcast)
                 } else {
-                    Err(Failure::Garbled("it names another transaction than the one that was sent".into()))
+                    Err(Failure::Garbled(
+                        "it names another transaction than the one that was sent".into(),
+                    ))
                 }
             }
             Request::Status { signature, history } => {
                 let params = json!([[signature.to_string()], {"searchTransactionHistory": history}]);
-                status(&raw_request(lane, RpcRequest::GetSignatureStatuses, params).await?, self.commitment())
+                status(
+                    &raw_request(lane, RpcRequest::GetSignatureStatuses, params).await?,
+                    self.commitment(),
+                )
             }
             Request::Height => {
                 let params = json!([{"commitment": Commitment::Finalized}]);
-                let EpochInfo { absolute_slot, block_height, .. } = epoch(raw_request(lane, RpcRequest::GetEpochInfo, params).await?)?;
-                Ok(Reply::Height { block_height, slot: Slot(absolute_slot) })
+                let EpochInfo {
+                    absolute_slot,
+                    block_height,
+                    ..
+                } = epoch(raw_request(lane, RpcRequest::GetEpochInfo, params).await?)?;
+                Ok(Reply::Height {
+                    block_height,
+                    slot: Slot(absolute_slot),
+                })
             }
         }
     }
@@ -336,7 +419,11 @@ impl TransactionRpc for LedgerClient {
                 Retry::No => RetryAdvice::No,
                 Retry::After(_) => RetryAdvice::After(soonest),
             };
-            RpcFailure { message: failure.to_string(), retry, refused: is_refusal(&failure) }
+            RpcFailure {
+                message: failure.to_string(),
+                retry,
+                refused: is_refusal(&failure),
+            }
         })
     }
 }
@@ -345,7 +432,10 @@ impl TransactionRpc for LedgerClient {
 fn is_refusal(failure: &Failure) -> bool {
     match failure {
         // Some nodes answer with the same code when they do not know what became of it.
-        Failure::Rpc { code: -32002, message } => message.starts_with("Transaction simulation failed"),
+        Failure::Rpc {
+            code: -32002,
+            message,
+        } => message.starts_with("Transaction simulation failed"),
         Failure::Rpc { code, .. } => matches!(code, -32003 | -32005 | -32600 | -32601 | -32602),
         Failure::Http { status, .. } => matches!(status, 400 | 401 | 403 | 404 | 405 | 413 | 429),
         Failure::AskedToWait(_) | Failure::Redirect { .. } => true,
@@ -359,7 +449,10 @@ fn is_refusal(failure: &Failure) -> bool {
 }
 
 async fn raw_request(lane: &Lane, request: RpcRequest, params: Value) -> Result<Value, Failure> {
-    lane.client.send(request, params).await.map_err(|error| failure_of(&error))
+    lane.client
+        .send(request, params)
+        .await
+        .map_err(|error| failure_of(&error))
 }
 
 fn unavailable(failure: Failure) -> LookupError {
@@ -371,7 +464,10 @@ fn garbled(what: &str) -> Failure {
 }
 
 fn balance(answer: &Value) -> Result<Lamports, Failure> {
-    answer["value"].as_u64().map(Lamports).ok_or_else(|| garbled("balance"))
+    answer["value"]
+        .as_u64()
+        .map(Lamports)
+        .ok_or_else(|| garbled("balance"))
 }
 
 fn epoch(answer: Value) -> Result<EpochInfo, Failure> {
@@ -383,19 +479,37 @@ fn blockhash(answer: &Value) -> Result<Reply, Failure> {
     let text = value["blockhash"].as_str().ok_or_else(|| garbled("blockhash"))?;
     // A hash is 32 bytes in base58, as an address is.
     let Pubkey(hash) = text.parse().map_err(|_| garbled("blockhash"))?;
-    let last_valid_block_height = value["lastValidBlockHeight"].as_u64().ok_or_else(|| garbled("height"))?;
-    Ok(Reply::Blockhash { blockhash: Blockhash(hash), last_valid_block_height })
+    let last_valid_block_height = value["lastValidBlockHeight"]
+        .as_u64()
+        .ok_or_else(|| garbled("height"))?;
+    Ok(Reply::Blockhash {
+        blockhash: Blockhash(hash),
+        last_valid_block_height,
+    })
 }
 
 fn status(answer: &Value, wanted: Commitment) -> Result<Reply, Failure> {
-    let node_slot = answer["context"]["slot"].as_u64().map(Slot).ok_or_else(|| garbled("slot"))?;
+    let node_slot = answer["context"]["slot"]
+        .as_u64()
+        .map(Slot)
+        .ok_or_else(|| garbled("slot"))?;
     let status = answer["value"].get(0).ok_or_else(|| garbled("status"))?;
     if status.is_null() {
-        return Ok(Reply::Status { node_slot, fate: None });
+        return Ok(Reply::Status {
+            node_slot,
+            fate: None,
+        });
     }
     let slot = status["slot"].as_u64().map(Slot).ok_or_else(|| garbled("slot"))?;
     let err = Some(&status["err"]).filter(|err| !err.is_null()).cloned();
-    Ok(Reply::Status { node_slot, fate: Some(Fate { slot, settled: is_settled(status, wanted)?, err }) })
+    Ok(Reply::Status {
+        node_slot,
+        fate: Some(Fate {
+            slot,
+            settled: is_settled(status, wanted)?,
+            err,
+        }),
+    })
 }
 
 /// Old nodes leave `confirmationStatus` out: there, no number of confirmations means that the block is finalized.

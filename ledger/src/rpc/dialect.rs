@@ -41,7 +41,16 @@ struct Known {
 
 impl Default for Known {
     fn default() -> Self {
-        Self { words: Words { min_slot: true, zstd: true }, context: true, at_once: AT_ONCE, since: None, told: Vec::new() }
+        Self {
+            words: Words {
+                min_slot: true,
+                zstd: true,
+            },
+            context: true,
+            at_once: AT_ONCE,
+            since: None,
+            told: Vec::new(),
+        }
     }
 }
 
@@ -49,7 +58,17 @@ impl Words {
     /// Plainer ways to ask the same, the one first that the refusal is about.
     pub(super) fn plainer(self, refusal: &Failure) -> Vec<Self> {
         let text = refusal.to_string().to_ascii_lowercase();
-        let mut without = [Self { min_slot: false, ..self }, Self { zstd: false, ..self }, Self { min_slot: false, zstd: false }];
+        let mut without = [
+            Self {
+                min_slot: false,
+                ..self
+            },
+            Self { zstd: false, ..self },
+            Self {
+                min_slot: false,
+                zstd: false,
+            },
+        ];
         if text.contains("zstd") || text.contains("encoding") {
             without.swap(0, 1);
         }
@@ -96,7 +115,11 @@ impl Dialect {
     /// For one time each, what is missing and was not told yet.
     pub(super) fn to_tell(&self) -> Vec<String> {
         let known = &mut *self.known();
-        let new: Vec<String> = known.lacks().into_iter().filter(|lack| !known.told.contains(lack)).collect();
+        let new: Vec<String> = known
+            .lacks()
+            .into_iter()
+            .filter(|lack| !known.told.contains(lack))
+            .collect();
         known.told.extend(new.iter().cloned());
         new
     }
@@ -110,7 +133,10 @@ impl Dialect {
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.since.is_some_and(|since| since.elapsed() >= REMEMBERED) {
-            *known = Known { told: std::mem::take(&mut known.told), ..Known::default() };
+            *known = Known {
+                told: std::mem::take(&mut known.told),
+                ..Known::default()
+            };
         }
         known
     }
@@ -119,10 +145,17 @@ impl Dialect {
 impl Known {
     fn lacks(&self) -> Vec<String> {
         let lacks = [
-            (!self.words.min_slot).then(|| "no minContextSlot: answers are judged by the slot that they name".to_owned()),
+            (!self.words.min_slot)
+                .then(|| "no minContextSlot: answers are judged by the slot that they name".to_owned()),
             (!self.words.zstd).then(|| "no base64+zstd: accounts come unpacked".to_owned()),
-            (!self.context).then(|| "no slot with lists of accounts: users are read once more, by address".to_owned()),
-            (self.at_once < AT_ONCE).then(|| format!("at most {} accounts in one request: a read takes more of them", self.at_once)),
+            (!self.context)
+                .then(|| "no slot with lists of accounts: users are read once more, by address".to_owned()),
+            (self.at_once < AT_ONCE).then(|| {
+                format!(
+                    "at most {} accounts in one request: a read takes more of them",
+                    self.at_once
+                )
+            }),
         ];
         lacks.into_iter().flatten().collect()
     }
@@ -133,16 +166,37 @@ mod tests {
     use super::*;
 
     fn refusal(message: &str) -> Failure {
-        Failure::Rpc { code: -32602, message: message.into() }
+        Failure::Rpc {
+            code: -32602,
+            message: message.into(),
+        }
     }
 
     #[test]
     fn plainer_words_are_tried_one_by_one_and_the_one_first_that_the_refusal_names() {
-        let all = Words { min_slot: true, zstd: true };
-        let (no_slot, no_zstd) = (Words { min_slot: false, ..all }, Words { zstd: false, ..all });
-        let neither = Words { min_slot: false, zstd: false };
-        assert_eq!(all.plainer(&refusal("unknown field `minContextSlot`")), [no_slot, no_zstd, neither]);
-        assert_eq!(all.plainer(&refusal("unknown encoding base64+zstd")), [no_zstd, no_slot, neither]);
+        let all = Words {
+            min_slot: true,
+            zstd: true,
+        };
+        let (no_slot, no_zstd) = (
+            Words {
+                min_slot: false,
+                ..all
+            },
+            Words { zstd: false, ..all },
+        );
+        let neither = Words {
+            min_slot: false,
+            zstd: false,
+        };
+        assert_eq!(
+            all.plainer(&refusal("unknown field `minContextSlot`")),
+            [no_slot, no_zstd, neither]
+        );
+        assert_eq!(
+            all.plainer(&refusal("unknown encoding base64+zstd")),
+            [no_zstd, no_slot, neither]
+        );
         assert_eq!(no_zstd.plainer(&refusal("")), [neither]);
         assert_eq!(neither.plainer(&refusal("")), []);
     }
@@ -157,6 +211,10 @@ mod tests {
             assert_eq!(dialect.at_once(), left);
         }
         assert_eq!(dialect.to_tell().len(), 1);
-        assert_eq!((dialect.to_tell().len(), dialect.lacks().len()), (0, 1), "the log is told once");
+        assert_eq!(
+            (dialect.to_tell().len(), dialect.lacks().len()),
+            (0, 1),
+            "the log is told once"
+        );
     }
 }

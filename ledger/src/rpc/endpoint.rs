@@ -55,7 +55,10 @@ impl Endpoint {
         // Both can fail only for schemes and hosts that the constructor has refused.
         let _ = url.set_scheme(scheme);
         let _ = url.set_port(port);
-        Self { url, secrets: self.secrets.clone() }
+        Self {
+            url,
+            secrets: self.secrets.clone(),
+        }
     }
 
     /// Where a redirect from here to this leads. User and password go along within the same host and port only.
@@ -86,13 +89,19 @@ impl Endpoint {
     pub fn shown(&self) -> String {
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let more = if self.secrets.is_empty() { "" } else { "/***" };
-        format!("{}://{}{port}{more}", self.url.scheme(), self.url.host_str().unwrap_or_default())
+        format!(
+            "{}://{}{port}{more}",
+            self.url.scheme(),
+            self.url.host_str().unwrap_or_default()
+        )
     }
 
     /// A text without this URL's secrets, whoever wrote it.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        self.secrets.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.as_str(), "***")
+        })
     }
 
     /// Whether the host is this machine: no proxy is asked for it.
@@ -100,7 +109,9 @@ impl Endpoint {
     pub fn is_loopback(&self) -> bool {
         match self.url.host_str() {
             Some("localhost" | "[::1]") => true,
-            Some(host) => host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback()),
+            Some(host) => host
+                .parse::<std::net::Ipv4Addr>()
+                .is_ok_and(|ip| ip.is_loopback()),
             None => false,
         }
     }
@@ -108,7 +119,10 @@ impl Endpoint {
     fn parse(text: &str, schemes: &[&str], expected: &'static str) -> Result<Self, InvalidEndpoint> {
         let url = Url::parse(text.trim()).map_err(|error| InvalidEndpoint::NotUrl(error.to_string()))?;
         if !schemes.contains(&url.scheme()) {
-            return Err(InvalidEndpoint::Scheme { scheme: url.scheme().chars().take(16).collect(), expected });
+            return Err(InvalidEndpoint::Scheme {
+                scheme: url.scheme().chars().take(16).collect(),
+                expected,
+            });
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(InvalidEndpoint::NoHost);
@@ -126,7 +140,10 @@ impl std::fmt::Debug for Endpoint {
 
 /// User, password, query, and every part of the path: longest first, so that none is left in halves.
 fn secrets(url: &Url) -> Vec<String> {
-    let mut secrets = vec![url.username().to_owned(), url.password().unwrap_or_default().to_owned()];
+    let mut secrets = vec![
+        url.username().to_owned(),
+        url.password().unwrap_or_default().to_owned(),
+    ];
     secrets.extend(url.query().map(str::to_owned));
     secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
     secrets.extend(url.fragment().map(str::to_owned));
@@ -144,21 +161,41 @@ mod tests {
 
     #[test]
     fn secrets_of_a_url_are_never_shown() {
-        let endpoint = Endpoint::http("https://bob:hunter2@rpc.example.net/v1/0ddba11?api-key=s3cret").unwrap();
+        let endpoint =
+            Endpoint::http("https://bob:hunter2@rpc.example.net/v1/0ddba11?api-key=s3cret").unwrap();
         assert_eq!(endpoint.shown(), "https://rpc.example.net/***");
-        let text = endpoint.redact("error for https://bob:hunter2@rpc.example.net/v1/0ddba11?api-key=s3cret, token 0ddba11");
+        let text = endpoint
+            .redact("error for https://bob:hunter2@rpc.example.net/v1/0ddba11?api-key=s3cret, token 0ddba11");
         for secret in ["hunter2", "0ddba11", "s3cret", "bob"] {
-            assert!(!text.contains(secret) && !format!("{endpoint:?}").contains(secret), "{secret} in {text}");
+            assert!(
+                !text.contains(secret) && !format!("{endpoint:?}").contains(secret),
+                "{secret} in {text}"
+            );
         }
-        assert_eq!(Endpoint::http("http://localhost:8899").unwrap().shown(), "http://localhost:8899");
-        assert_eq!(Endpoint::http("http://localhost:8899/").unwrap().shown(), "http://localhost:8899");
+        assert_eq!(
+            Endpoint::http("http://localhost:8899").unwrap().shown(),
+            "http://localhost:8899"
+        );
+        assert_eq!(
+            Endpoint::http("http://localhost:8899/").unwrap().shown(),
+            "http://localhost:8899"
+        );
     }
 
     #[test]
     fn the_websocket_of_an_endpoint_is_on_the_next_port_where_the_port_is_given() {
-        let derived = |url: &str| Endpoint::http(url).unwrap().derived_websocket().secret_url().to_string();
+        let derived = |url: &str| {
+            Endpoint::http(url)
+                .unwrap()
+                .derived_websocket()
+                .secret_url()
+                .to_string()
+        };
         assert_eq!(derived("http://localhost:8899"), "ws://localhost:8900/");
-        assert_eq!(derived("https://rpc.example.net/token"), "wss://rpc.example.net/token");
+        assert_eq!(
+            derived("https://rpc.example.net/token"),
+            "wss://rpc.example.net/token"
+        );
         assert_eq!(derived("http://127.0.0.1:65535"), "ws://127.0.0.1:65535/");
     }
 
@@ -167,10 +204,22 @@ mod tests {
         let from = Endpoint::http("https://bob:hunter2@rpc.example.net/tok3n?api-key=s3cret#part").unwrap();
         let to = |location: &str| from.join(location).map(|to| to.secret_url().to_string());
         assert_eq!(to("/r").as_deref(), Some("https://bob:hunter2@rpc.example.net/r"));
-        assert_eq!(to("https://rpc.example.net/r").as_deref(), Some("https://bob:hunter2@rpc.example.net/r"));
-        assert_eq!(to("https://rpc.example.net:444/r").as_deref(), Some("https://rpc.example.net:444/r"));
-        assert_eq!(to("https://other.example.net/r?k=new").as_deref(), Some("https://other.example.net/r?k=new"));
-        assert_eq!(to("//other.example.net/r").as_deref(), Some("https://other.example.net/r"));
+        assert_eq!(
+            to("https://rpc.example.net/r").as_deref(),
+            Some("https://bob:hunter2@rpc.example.net/r")
+        );
+        assert_eq!(
+            to("https://rpc.example.net:444/r").as_deref(),
+            Some("https://rpc.example.net:444/r")
+        );
+        assert_eq!(
+            to("https://other.example.net/r?k=new").as_deref(),
+            Some("https://other.example.net/r?k=new")
+        );
+        assert_eq!(
+            to("//other.example.net/r").as_deref(),
+            Some("https://other.example.net/r")
+        );
         assert_eq!((to("ftp://x/"), to("https://")), (None, None));
         let other = from.join("https://other.example.net/n3w").unwrap();
         assert_eq!(other.redact("no n3w here"), "no *** here");
@@ -178,7 +227,13 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_an_error_that_does_not_repeat_it() {
-        for text in ["", "localhost:8899", "ftp://h/tok3n", "http://", "not a url tok3n"] {
+        for text in [
+            "",
+            "localhost:8899",
+            "ftp://h/tok3n",
+            "http://",
+            "not a url tok3n",
+        ] {
             let error = Endpoint::http(text).unwrap_err().to_string();
             assert!(!error.contains("tok3n"), "{error}");
         }

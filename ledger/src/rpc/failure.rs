@@ -13,7 +13,10 @@ pub(crate) enum Failure {
     Timeout(Duration),
     /// An HTTP status other than success.
     #[error("the ledger answered with HTTP status {status}")]
-    Http { status: u16, retry_after: Option<Duration> },
+    Http {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     /// Nothing was sent: every endpoint has named a time before which it wants no request, and all are past the deadline.
     #[error("the ledger asks for no requests within the next {} s", .0.as_secs())]
     AskedToWait(Duration),
@@ -52,11 +55,21 @@ impl Failure {
     pub(crate) fn retry(&self) -> Retry {
         match self {
             Self::Connection(_) | Self::Timeout(_) | Self::Garbled(_) | Self::Behind => Retry::After(None),
-            Self::Http { status: 429 | 500 | 502 | 503 | 504, retry_after } => Retry::After(*retry_after),
+            Self::Http {
+                status: 429 | 500 | 502 | 503 | 504,
+                retry_after,
+            } => Retry::After(*retry_after),
             Self::AskedToWait(time) => Retry::After(Some(*time)),
-            Self::Rpc { code: 429 | 500 | 502 | 503 | 504 | -32005 | -32004 | -32429 | -32016, .. } => Retry::After(None),
+            Self::Rpc {
+                code: 429 | 500 | 502 | 503 | 504 | -32005 | -32004 | -32429 | -32016,
+                ..
+            } => Retry::After(None),
             Self::Rpc { code: _, message } if is_overload(message) => Retry::After(None),
-            Self::Http { .. } | Self::Redirect { .. } | Self::Rpc { .. } | Self::TooLarge { .. } | Self::Wrong(_) => Retry::No,
+            Self::Http { .. }
+            | Self::Redirect { .. }
+            | Self::Rpc { .. }
+            | Self::TooLarge { .. }
+            | Self::Wrong(_) => Retry::No,
         }
     }
 
@@ -67,18 +80,31 @@ impl Failure {
 
     /// Whether the node that answered has not reached the slot that was asked for.
     pub(crate) fn is_behind(&self) -> bool {
-        let Self::Rpc { code, message } = self else { return matches!(self, Self::Behind) };
+        let Self::Rpc { code, message } = self else {
+            return matches!(self, Self::Behind);
+        };
         *code == -32016 || message.to_ascii_lowercase().contains("minimum context slot")
     }
 
     /// Whether the endpoint does not like how it was asked, so that asking in other words may help.
     pub(crate) fn is_about_parameters(&self) -> bool {
-        matches!(self, Self::Http { status: 400 | 422, .. } | Self::Rpc { code: -32602 | -32600, .. })
+        matches!(
+            self,
+            Self::Http {
+                status: 400 | 422,
+                ..
+            } | Self::Rpc {
+                code: -32602 | -32600,
+                ..
+            }
+        )
     }
 
     /// Whether the endpoint looks up fewer accounts at once.
     pub(crate) fn is_too_many(&self) -> bool {
-        let Self::Rpc { message, .. } = self else { return matches!(self, Self::Http { status: 413, .. }) };
+        let Self::Rpc { message, .. } = self else {
+            return matches!(self, Self::Http { status: 413, .. });
+        };
         let message = message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         let of_accounts = says(&["input", "account", "pubkey", "address", "key"]);
@@ -87,8 +113,14 @@ impl Failure {
 
     /// The last number in a refusal's text.
     pub(crate) fn named_limit(&self) -> Option<usize> {
-        let Self::Rpc { message, .. } = self else { return None };
-        message.split(|c: char| !c.is_ascii_digit()).rfind(|digits| !digits.is_empty())?.parse().ok()
+        let Self::Rpc { message, .. } = self else {
+            return None;
+        };
+        message
+            .split(|c: char| !c.is_ascii_digit())
+            .rfind(|digits| !digits.is_empty())?
+            .parse()
+            .ok()
     }
 
     /// Whether the answer, rather than the way to it, is at fault.
@@ -108,7 +140,9 @@ impl Failure {
 
 fn is_overload(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    ["service unavailable", "rate limit", "too many requests"].iter().any(|phrase| message.contains(phrase))
+    ["service unavailable", "rate limit", "too many requests"]
+        .iter()
+        .any(|phrase| message.contains(phrase))
 }
 
 #[cfg(test)]
@@ -116,19 +150,32 @@ mod tests {
     use super::*;
 
     fn http(status: u16) -> Failure {
-        Failure::Http { status, retry_after: None }
+        Failure::Http {
+            status,
+            retry_after: None,
+        }
     }
 
     fn rpc(code: i64, message: &str) -> Failure {
-        Failure::Rpc { code, message: message.into() }
+        Failure::Rpc {
+            code,
+            message: message.into(),
+        }
     }
 
     #[test]
     fn the_classes_of_the_reference_are_retried_and_nothing_else_is() {
         let yes = [429, 500, 502, 503, 504].map(http).into_iter();
         let yes = yes.chain([-32005, -32004, -32429, -32016, 503].map(|code| rpc(code, "")));
-        let yes = yes.chain([rpc(-32000, "Service Unavailable, please"), rpc(1, "you are rate limited")]);
-        let yes = yes.chain([Failure::Connection(String::new()), Failure::Garbled(String::new()), Failure::Timeout(Duration::ZERO)]);
+        let yes = yes.chain([
+            rpc(-32000, "Service Unavailable, please"),
+            rpc(1, "you are rate limited"),
+        ]);
+        let yes = yes.chain([
+            Failure::Connection(String::new()),
+            Failure::Garbled(String::new()),
+            Failure::Timeout(Duration::ZERO),
+        ]);
         for failure in yes {
             assert_eq!(failure.retry(), Retry::After(None), "{failure}");
         }
@@ -141,7 +188,10 @@ mod tests {
 
     #[test]
     fn the_time_that_the_ledger_names_is_kept() {
-        let failure = Failure::Http { status: 429, retry_after: Some(Duration::from_secs(7)) };
+        let failure = Failure::Http {
+            status: 429,
+            retry_after: Some(Duration::from_secs(7)),
+        };
         assert_eq!(failure.retry(), Retry::After(Some(Duration::from_secs(7))));
     }
 }

@@ -64,8 +64,16 @@ impl Lanes {
         if settings.endpoints.is_empty() {
             return Err(SetupError::NoEndpoint);
         }
-        let lanes = settings.endpoints.iter().enumerate().map(|(number, endpoint)| Lane::new(number, endpoint, settings, counters));
-        Ok(Self { lanes: lanes.collect::<Result<_, _>>()?, current: AtomicUsize::new(0), detail: Mutex::default() })
+        let lanes = settings
+            .endpoints
+            .iter()
+            .enumerate()
+            .map(|(number, endpoint)| Lane::new(number, endpoint, settings, counters));
+        Ok(Self {
+            lanes: lanes.collect::<Result<_, _>>()?,
+            current: AtomicUsize::new(0),
+            detail: Mutex::default(),
+        })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -81,7 +89,11 @@ impl Lanes {
     pub(super) fn in_use(&self) -> InUse {
         let detail = lock(&self.detail).clone();
         let lane = self.current();
-        InUse { number: lane.number, endpoint: lane.endpoint.shown(), detail }
+        InUse {
+            number: lane.number,
+            endpoint: lane.endpoint.shown(),
+            detail,
+        }
     }
 
     pub(super) fn get(&self, number: usize) -> &Lane {
@@ -114,7 +126,9 @@ impl Lanes {
         let current = self.current.load(Relaxed);
         let order = (0..self.lanes.len()).map(|step| (current + step) % self.lanes.len());
         let waits = order.map(|number| (number, self.lanes[number].wait(now)));
-        waits.min_by_key(|(_, wait)| *wait).unwrap_or((current, Duration::ZERO))
+        waits
+            .min_by_key(|(_, wait)| *wait)
+            .unwrap_or((current, Duration::ZERO))
     }
 
     /// A request failed: the time that the endpoint names is kept, and the next request goes to the next endpoint, unless
@@ -131,7 +145,11 @@ impl Lanes {
         let index = self.current.load(Relaxed);
         if index % self.lanes.len() == lane.number {
             lane.times().left = Some(Instant::now());
-            if self.current.compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed).is_ok() {
+            if self
+                .current
+                .compare_exchange(index, (index + 1) % self.lanes.len(), Relaxed, Relaxed)
+                .is_ok()
+            {
                 self.moved(Some(detail));
             }
         }
@@ -141,7 +159,9 @@ impl Lanes {
     /// told once in that time.
     pub(super) fn to_probe(&self, every: Duration) -> Option<usize> {
         let (current, now) = (self.current.load(Relaxed) % self.lanes.len(), Instant::now());
-        let due = |lane: &&Lane| lane.wait(now).is_zero() && lane.times().left.is_none_or(|left| now - left >= every);
+        let due = |lane: &&Lane| {
+            lane.wait(now).is_zero() && lane.times().left.is_none_or(|left| now - left >= every)
+        };
         let lane = self.lanes[..current].iter().find(due)?;
         lane.times().left = Some(now);
         Some(lane.number)
@@ -160,10 +180,21 @@ impl Lanes {
 }
 
 impl Lane {
-    fn new(number: usize, endpoint: &Endpoint, settings: &RpcSettings, counters: &Arc<Counters>) -> Result<Self, SetupError> {
-        let transport = Transport::new(endpoint.clone(), settings, Arc::clone(counters)).map_err(SetupError::Http)?;
+    fn new(
+        number: usize,
+        endpoint: &Endpoint,
+        settings: &RpcSettings,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, SetupError> {
+        let transport =
+            Transport::new(endpoint.clone(), settings, Arc::clone(counters)).map_err(SetupError::Http)?;
         let transport = Arc::new(transport);
-        let client = |sender| RpcClient::new_sender(sender, RpcClientConfig::with_commitment(settings.commitment.into()));
+        let client = |sender| {
+            RpcClient::new_sender(
+                sender,
+                RpcClientConfig::with_commitment(settings.commitment.into()),
+            )
+        };
         Ok(Self {
             endpoint: endpoint.clone(),
             client: client(Sender::pooled(&transport)),
@@ -205,7 +236,9 @@ impl Lane {
 
     /// How long until a small question may tell whether an endpoint that wants no requests is well again.
     pub(super) fn probe_in(&self, now: Instant, every: Duration) -> Duration {
-        self.times().barred.map_or(Duration::ZERO, |barred| (barred + every).saturating_duration_since(now))
+        self.times().barred.map_or(Duration::ZERO, |barred| {
+            (barred + every).saturating_duration_since(now)
+        })
     }
 
     /// A small question was answered, or not.
@@ -225,7 +258,9 @@ impl Lane {
 
     /// How long the endpoint wants no request yet.
     pub(super) fn wait(&self, now: Instant) -> Duration {
-        self.times().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        self.times()
+            .not_before
+            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {

@@ -41,7 +41,9 @@ use tokio::{
 };
 use warren_state::{Pubkey, View};
 
-use crate::{Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription, way::Way};
+use crate::{
+    Devices, InUse, LedgerHealth, LedgerSource, Query, ReadError, backoff::Backoff, subscription, way::Way,
+};
 pub(crate) use accounts::unpack;
 pub use client::{EpochInfo, Glance, LedgerClient, Listed, LookupError};
 use counters::Counters;
@@ -184,7 +186,12 @@ impl RpcSource {
     pub fn new(settings: RpcSettings) -> Result<Self, SetupError> {
         let counters = Arc::new(Counters::default());
         let lanes = Arc::new(Lanes::new(&settings, &counters)?);
-        Ok(Self { settings: Arc::new(settings), lanes, counters, memory: Memory::default() })
+        Ok(Self {
+            settings: Arc::new(settings),
+            lanes,
+            counters,
+            memory: Memory::default(),
+        })
     }
 
     /// Tries until a read succeeds, every endpoint has refused, or the attempts are used up.
@@ -239,15 +246,28 @@ impl RpcSource {
             }
             tokio::time::sleep(nap).await;
             let params = json!([{"commitment": self.settings.commitment}]);
-            lane.probed(lane.client.send::<u64>(RpcRequest::GetSlot, params).await.map(|_| ()).map_err(|error| failure_of(&error)));
+            lane.probed(
+                lane.client
+                    .send::<u64>(RpcRequest::GetSlot, params)
+                    .await
+                    .map(|_| ())
+                    .map_err(|error| failure_of(&error)),
+            );
         }
     }
 
     /// Looks, beside the reads, whether an endpoint that comes before the one in use is well again: it gives a view that is no
     /// older than the last one.
     fn probe(&self, query: &Query, seen: &Arc<Seen>) {
-        let Some(number) = self.lanes.to_probe(self.settings.probe_every) else { return };
-        let (settings, lanes, seen, query) = (Arc::clone(&self.settings), Arc::clone(&self.lanes), Arc::clone(seen), *query);
+        let Some(number) = self.lanes.to_probe(self.settings.probe_every) else {
+            return;
+        };
+        let (settings, lanes, seen, query) = (
+            Arc::clone(&self.settings),
+            Arc::clone(&self.lanes),
+            Arc::clone(seen),
+            *query,
+        );
         tokio::spawn(async move {
             let lane = lanes.get(number);
             let probed = reading(lane, &settings, Hints::default()).view(&query).await;
@@ -269,7 +289,11 @@ impl RpcSource {
 }
 
 fn reading<'a>(lane: &'a Lane, settings: &RpcSettings, hints: Hints) -> Reading<'a> {
-    Reading { accounts: lane.accounts(settings), endpoint: lane.number, hints }
+    Reading {
+        accounts: lane.accounts(settings),
+        endpoint: lane.number,
+        hints,
+    }
 }
 
 #[async_trait]
@@ -283,7 +307,8 @@ impl LedgerSource for RpcSource {
             Ok(Err(failure)) if failure.is_malformed() => ReadError::Malformed(failure.to_string()),
             Ok(Err(failure)) => ReadError::Unavailable(failure.to_string()),
             Err(_) => {
-                self.lanes.leave(self.lanes.current(), "it did not answer in time");
+                self.lanes
+                    .leave(self.lanes.current(), "it did not answer in time");
                 ReadError::Deadline
             }
         };
@@ -292,9 +317,18 @@ impl LedgerSource for RpcSource {
     }
 
     fn watch(&self, query: Query) -> mpsc::Receiver<()> {
-        let derived = self.settings.endpoints.iter().map(Endpoint::derived_websocket).collect();
+        let derived = self
+            .settings
+            .endpoints
+            .iter()
+            .map(Endpoint::derived_websocket)
+            .collect();
         let settings = subscription::Settings {
-            endpoints: self.settings.watch_endpoint.clone().map_or(derived, |given| vec![given]),
+            endpoints: self
+                .settings
+                .watch_endpoint
+                .clone()
+                .map_or(derived, |given| vec![given]),
             program: self.settings.program_id,
             commitment: self.settings.commitment.into(),
             timeout: self.settings.request_timeout,
@@ -314,7 +348,10 @@ impl LedgerSource for RpcSource {
     }
 
     fn try_another(&self) {
-        self.lanes.leave(self.lanes.current(), "what it tells is older than the view in force");
+        self.lanes.leave(
+            self.lanes.current(),
+            "what it tells is older than the view in force",
+        );
     }
 
     fn in_use(&self) -> InUse {
@@ -323,7 +360,12 @@ impl LedgerSource for RpcSource {
 
     fn health(&self) -> LedgerHealth {
         let lane = self.lanes.current();
-        let health = self.counters.health(lane.endpoint.shown(), self.settings.way.over_tunnel());
-        LedgerHealth { lacks: lane.dialect.lacks(), ..health }
+        let health = self
+            .counters
+            .health(lane.endpoint.shown(), self.settings.way.over_tunnel());
+        LedgerHealth {
+            lacks: lane.dialect.lacks(),
+            ..health
+        }
     }
 }

@@ -38,7 +38,11 @@ pub(super) fn from_slice(slice: &[u8]) -> Result<Vec<Ipv4Net>, Unreadable> {
 /// The valid prefixes of a whole account, if it is a device.
 pub(super) fn from_account(data: &[u8]) -> Result<Vec<Ipv4Net>, String> {
     match decode(data) {
-        Ok(Account::Device(device)) => Ok(device.dz_prefixes.iter().filter_map(|net| project::net(*net).network()).collect()),
+        Ok(Account::Device(device)) => Ok(device
+            .dz_prefixes
+            .iter()
+            .filter_map(|net| project::net(*net).network())
+            .collect()),
         Ok(other) => Err(format!("it is a {}, not a device", other.account_type().name())),
         Err(error) => Err(error.to_string()),
     }
@@ -75,10 +79,16 @@ mod tests {
 
     #[test]
     fn a_list_that_goes_on_past_the_slice_asks_for_the_whole_account_and_is_never_cut_short() {
-        let many = |count| Device { dz_prefixes: vec![Net::new([203, 0, 113, 0].into(), 24); count], ..samples::device() };
+        let many = |count| Device {
+            dz_prefixes: vec![Net::new([203, 0, 113, 0].into(), 24); count],
+            ..samples::device()
+        };
         assert_eq!(from_slice(&slice_of(&many(32))).map(|nets| nets.len()), Ok(32));
         assert_eq!(from_slice(&slice_of(&many(60))), Err(Unreadable::Cut));
-        let long_code = Device { code: "x".repeat(300), ..samples::device() };
+        let long_code = Device {
+            code: "x".repeat(300),
+            ..samples::device()
+        };
         assert_eq!(from_slice(&slice_of(&long_code)), Err(Unreadable::Cut));
     }
 
@@ -86,12 +96,18 @@ mod tests {
     fn bytes_that_are_no_devices_are_told_apart_from_a_cut_list() {
         assert_eq!(from_slice(&[]), Err(Unreadable::Broken));
         assert_eq!(from_slice(&[255; 40]), Err(Unreadable::Broken));
-        assert_eq!(from_slice(&[1, 0, 0, 0, b'x', 9, 0, 0, 0, 1, 2, 3]), Err(Unreadable::Broken));
+        assert_eq!(
+            from_slice(&[1, 0, 0, 0, b'x', 9, 0, 0, 0, 1, 2, 3]),
+            Err(Unreadable::Broken)
+        );
     }
 
     #[test]
     fn prefixes_with_an_impossible_length_are_left_out() {
-        let device = Device { dz_prefixes: vec![Net::new([203, 0, 113, 0].into(), 60)], ..samples::device() };
+        let device = Device {
+            dz_prefixes: vec![Net::new([203, 0, 113, 0].into(), 60)],
+            ..samples::device()
+        };
         assert_eq!(from_slice(&slice_of(&device)), Ok(vec![]));
     }
 }

@@ -30,8 +30,8 @@ use crate::{
 
 /// `SysvarC1ock11111111111111111111111111111111`: the account that holds the ledger's own time.
 pub(super) const CLOCK: Pubkey = Pubkey([
-    0x06, 0xa7, 0xd5, 0x17, 0x18, 0xc7, 0x74, 0xc9, 0x28, 0x56, 0x63, 0x98, 0x69, 0x1d, 0x5e, 0xb6, 0x8b, 0x5e, 0xb8, 0xa3, 0x9b, 0x4b,
-    0x6d, 0x5c, 0x73, 0x55, 0x5b, 0x21, 0x00, 0x00, 0x00, 0x00,
+    0x06, 0xa7, 0xd5, 0x17, 0x18, 0xc7, 0x74, 0xc9, 0x28, 0x56, 0x63, 0x98, 0x69, 0x1d, 0x5e, 0xb6, 0x8b,
+    0x5e, 0xb8, 0xa3, 0x9b, 0x4b, 0x6d, 0x5c, 0x73, 0x55, 0x5b, 0x21, 0x00, 0x00, 0x00, 0x00,
 ]);
 /// The `unix_timestamp` of that account: after slot, start of the epoch, epoch and leader schedule's epoch.
 const UNIX_TIMESTAMP: std::ops::Range<usize> = 32..40;
@@ -94,7 +94,9 @@ impl Reading<'_> {
         }
         wanted.extend([config, CLOCK]);
         wanted.extend(&self.hints.exchanges);
-        let when = users.slots.map_or(When::Any, |slots| When::Preferably(slots.newest));
+        let when = users
+            .slots
+            .map_or(When::Any, |slots| When::Preferably(slots.newest));
         self.fetch(&mut assembly, wanted, when).await?;
         let late = assembly.exchanges_not_asked_for();
         self.fetch(&mut assembly, late, when).await?;
@@ -107,7 +109,10 @@ impl Reading<'_> {
     /// The users. Where the list does not say at which slot it was read it may be an old one, and proves nothing: then its
     /// users, and those that were known before, are looked up by address.
     async fn users(&self, query: &Query) -> Result<Found, Failure> {
-        let listed = self.accounts.of_program(&user_filters(query), None, When::Any).await?;
+        let listed = self
+            .accounts
+            .of_program(&user_filters(query), None, When::Any)
+            .await?;
         if listed.slots.is_some() {
             return Ok(listed);
         }
@@ -115,11 +120,18 @@ impl Reading<'_> {
         let known: Vec<Pubkey> = in_list.union(&self.hints.users).copied().collect();
         let mut found = self.accounts.at_addresses(&known, When::Any).await?;
         // A closed account may be shown for a while without its owner.
-        found.accounts.retain(|raw| raw.owner == self.accounts.program || in_list.contains(&raw.pubkey));
+        found
+            .accounts
+            .retain(|raw| raw.owner == self.accounts.program || in_list.contains(&raw.pubkey));
         Ok(found)
     }
 
-    async fn fetch(&self, assembly: &mut Assembly, wanted: BTreeSet<Pubkey>, when: When) -> Result<(), Failure> {
+    async fn fetch(
+        &self,
+        assembly: &mut Assembly,
+        wanted: BTreeSet<Pubkey>,
+        when: When,
+    ) -> Result<(), Failure> {
         let wanted: Vec<Pubkey> = wanted.into_iter().filter(|pubkey| !pubkey.is_zero()).collect();
         assembly.asked_for(&wanted);
         let found = self.accounts.at_addresses(&wanted, when).await?;
@@ -136,10 +148,18 @@ impl Reading<'_> {
 
     /// The prefixes of all devices. A slice of each account is enough, but for one with very many prefixes.
     async fn all_prefixes(&self, assembly: &mut Assembly, when: When) -> Result<(), Failure> {
-        let slice = UiDataSliceConfig { offset: prefixes::SLICE_AT, length: prefixes::SLICE_LEN };
-        let found = self.accounts.of_program(&[type_filter(AccountType::DEVICE)], Some(slice), when).await?;
+        let slice = UiDataSliceConfig {
+            offset: prefixes::SLICE_AT,
+            length: prefixes::SLICE_LEN,
+        };
+        let found = self
+            .accounts
+            .of_program(&[type_filter(AccountType::DEVICE)], Some(slice), when)
+            .await?;
         if found.slots.is_none() {
-            return Err(Failure::Wrong("the ledger does not say at which slot it read the prefixes of all devices".into()));
+            return Err(Failure::Wrong(
+                "the ledger does not say at which slot it read the prefixes of all devices".into(),
+            ));
         }
         assembly.saw(found.slots);
         let mut nets = BTreeSet::new();
@@ -150,25 +170,42 @@ impl Reading<'_> {
                 Ok(Err(prefixes::Unreadable::Cut)) => {
                     cut.insert(raw.pubkey);
                 }
-                Ok(Err(prefixes::Unreadable::Broken)) => assembly.quarantine(raw.pubkey, "its list of prefixes does not decode".into()),
+                Ok(Err(prefixes::Unreadable::Broken)) => {
+                    assembly.quarantine(raw.pubkey, "its list of prefixes does not decode".into())
+                }
                 Err(reason) => assembly.quarantine(raw.pubkey, reason),
             }
         }
         let cut: Vec<Pubkey> = cut.into_iter().collect();
         let whole = self.accounts.at_addresses(&cut, when).await?;
         assembly.saw(whole.slots);
-        whole.accounts.into_iter().for_each(|raw| nets.extend(assembly.prefixes_of(raw)));
+        whole
+            .accounts
+            .into_iter()
+            .for_each(|raw| nets.extend(assembly.prefixes_of(raw)));
         assembly.view.device_prefixes = Some(nets);
         Ok(())
     }
 
     /// Every device that decodes and is our program's.
     pub(super) async fn devices(&self) -> Result<BTreeMap<Pubkey, Device>, Failure> {
-        let found = self.accounts.of_program(&[type_filter(AccountType::DEVICE)], None, When::Any).await?;
-        let ours = found.accounts.into_iter().filter(|raw| raw.owner == self.accounts.program);
+        let found = self
+            .accounts
+            .of_program(&[type_filter(AccountType::DEVICE)], None, When::Any)
+            .await?;
+        let ours = found
+            .accounts
+            .into_iter()
+            .filter(|raw| raw.owner == self.accounts.program);
         let decoded = ours.filter_map(|raw| Some((raw.pubkey, decode(&raw.data.ok()?).ok()?)));
         // The ledger's filters are not trusted: a proxy may ignore them.
-        let device = |(pubkey, account)| if let Account::Device(device) = account { Some((pubkey, device)) } else { None };
+        let device = |(pubkey, account)| {
+            if let Account::Device(device) = account {
+                Some((pubkey, device))
+            } else {
+                None
+            }
+        };
         Ok(decoded.filter_map(device).collect())
     }
 }

@@ -66,7 +66,10 @@ impl Seen {
         let ReadOut { view, digests } = out;
         {
             let mut accounts = lock(&self.accounts);
-            *accounts = SeenAccounts { digests, read: accounts.read + 1 };
+            *accounts = SeenAccounts {
+                digests,
+                read: accounts.read + 1,
+            };
         }
         lock(&self.hints).learn(&view);
         self.slot.store(view.slot.0, Relaxed);

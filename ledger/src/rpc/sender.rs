@@ -11,7 +11,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, LOCATION, RETRY_AFTER,
+};
 use serde_json::Value;
 use solana_rpc_client::rpc_sender::{RpcSender, RpcTransportStats};
 use solana_rpc_client_api::{
@@ -49,20 +51,43 @@ pub(super) struct Transport {
 impl Sender {
     /// Keeps connections open for later requests.
     pub(super) fn pooled(transport: &Arc<Transport>) -> Self {
-        Self { transport: Arc::clone(transport), fresh: false }
+        Self {
+            transport: Arc::clone(transport),
+            fresh: false,
+        }
     }
 
     /// Makes a connection for each request.
     pub(super) fn fresh(transport: &Arc<Transport>) -> Self {
-        Self { transport: Arc::clone(transport), fresh: true }
+        Self {
+            transport: Arc::clone(transport),
+            fresh: true,
+        }
     }
 }
 
 impl Transport {
-    pub(super) fn new(endpoint: Endpoint, settings: &RpcSettings, counters: Arc<Counters>) -> Result<Self, reqwest::Error> {
-        let (timeout, limit, way) = (settings.request_timeout, settings.max_response, settings.way.clone());
+    pub(super) fn new(
+        endpoint: Endpoint,
+        settings: &RpcSettings,
+        counters: Arc<Counters>,
+    ) -> Result<Self, reqwest::Error> {
+        let (timeout, limit, way) = (
+            settings.request_timeout,
+            settings.max_response,
+            settings.way.clone(),
+        );
         let pooled = way.http(http_settings(&endpoint, timeout))?;
-        Ok(Self { endpoint, pooled, fresh: OnceLock::new(), way, timeout, limit, next_id: AtomicU64::new(1), counters })
+        Ok(Self {
+            endpoint,
+            pooled,
+            fresh: OnceLock::new(),
+            way,
+            timeout,
+            limit,
+            next_id: AtomicU64::new(1),
+            counters,
+        })
     }
 
     async fn exchange(&self, fresh: bool, request: RpcRequest, params: Value) -> Result<Value, Failure> {
@@ -72,26 +97,51 @@ impl Transport {
         for _hop in 0..=MOST_HOPS {
             self.counters.sent(request.to_string());
             let response = self.post(fresh, &at, body.clone()).await?;
-            self.counters.server_seconds.store(date(response.headers()).unwrap_or_default(), Relaxed);
+            self.counters
+                .server_seconds
+                .store(date(response.headers()).unwrap_or_default(), Relaxed);
             match response.status().as_u16() {
                 200..=299 => return self.answer(&at, response).await,
                 307 | 308 => at = self.redirected(&at, response.headers())?,
                 // What is wrong with the request may be in the body.
                 status @ (400 | 413 | 422) => {
-                    let refusal = Failure::Http { status, retry_after: None };
-                    return Err(self.answer(&at, response).await.err().filter(Failure::is_answer).unwrap_or(refusal));
+                    let refusal = Failure::Http {
+                        status,
+                        retry_after: None,
+                    };
+                    return Err(self
+                        .answer(&at, response)
+                        .await
+                        .err()
+                        .filter(Failure::is_answer)
+                        .unwrap_or(refusal));
                 }
-                status => return Err(Failure::Http { status, retry_after: retry_after(response.headers(), SystemTime::now()) }),
+                status => {
+                    return Err(Failure::Http {
+                        status,
+                        retry_after: retry_after(response.headers(), SystemTime::now()),
+                    });
+                }
             }
         }
-        Err(Failure::Redirect { to: at.shown(), why: "it was redirected too often before" })
+        Err(Failure::Redirect {
+            to: at.shown(),
+            why: "it was redirected too often before",
+        })
     }
 
     /// Where a redirect leads. What is sent there is exactly what the redirect names: no secret of the endpoint's own URL goes
     /// to another host.
     fn redirected(&self, from: &Endpoint, headers: &HeaderMap) -> Result<Endpoint, Failure> {
-        let nowhere = || Failure::Redirect { to: "nowhere".into(), why: "it does not say where" };
-        let to = headers.get(LOCATION).and_then(|location| location.to_str().ok()).and_then(|text| from.join(text)).ok_or_else(nowhere)?;
+        let nowhere = || Failure::Redirect {
+            to: "nowhere".into(),
+            why: "it does not say where",
+        };
+        let to = headers
+            .get(LOCATION)
+            .and_then(|location| location.to_str().ok())
+            .and_then(|text| from.join(text))
+            .ok_or_else(nowhere)?;
         let refused = |why| Err(Failure::Redirect { to: to.shown(), why });
         if to.secret_url().scheme() != from.secret_url().scheme() {
             return refused("the scheme is another one: name the URL itself as the endpoint");
@@ -106,20 +156,34 @@ impl Transport {
         let url = at.secret_url();
         // Bodies are unpacked here, so that both sizes are bounded and the bytes on the wire can be counted.
         let build = |client: &reqwest::Client| {
-            let request = client.post(url.clone()).header(CONTENT_TYPE, "application/json").header(ACCEPT_ENCODING, "gzip");
+            let request = client
+                .post(url.clone())
+                .header(CONTENT_TYPE, "application/json")
+                .header(ACCEPT_ENCODING, "gzip");
             request.body(body.clone())
         };
         let http = if fresh { self.keeps_nothing() } else { &self.pooled };
-        http.send(url, build).await.map_err(|error| self.transport(at, error))
+        http.send(url, build)
+            .await
+            .map_err(|error| self.transport(at, error))
     }
 
     fn keeps_nothing(&self) -> &Http {
-        let settings = HttpSettings { keeps_connections: false, ..http_settings(&self.endpoint, self.timeout) };
-        self.fresh.get_or_init(|| self.way.http(settings).ok()).as_ref().unwrap_or(&self.pooled)
+        let settings = HttpSettings {
+            keeps_connections: false,
+            ..http_settings(&self.endpoint, self.timeout)
+        };
+        self.fresh
+            .get_or_init(|| self.way.http(settings).ok())
+            .as_ref()
+            .unwrap_or(&self.pooled)
     }
 
     async fn answer(&self, at: &Endpoint, response: reqwest::Response) -> Result<Value, Failure> {
-        let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+        let packed = response
+            .headers()
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding == "gzip");
         let body = self.body(at, response).await?;
         let body = if packed { unpack(&body, self.limit)? } else { body };
         self.result(at, &body)
@@ -127,12 +191,21 @@ impl Transport {
 
     async fn body(&self, at: &Endpoint, mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
         let too_large = Failure::TooLarge { limit: self.limit };
-        if response.content_length().is_some_and(|length| length > self.limit as u64) {
+        if response
+            .content_length()
+            .is_some_and(|length| length > self.limit as u64)
+        {
             return Err(too_large);
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(at, error))? {
-            self.counters.bytes_received.fetch_add(chunk.len() as u64, Relaxed);
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.transport(at, error))?
+        {
+            self.counters
+                .bytes_received
+                .fetch_add(chunk.len() as u64, Relaxed);
             if body.len() + chunk.len() > self.limit {
                 return Err(too_large);
             }
@@ -144,11 +217,21 @@ impl Transport {
     fn result(&self, at: &Endpoint, body: &[u8]) -> Result<Value, Failure> {
         // RFC 8259, 8.1: a byte order mark does not belong there, and may be ignored.
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let mut answer: Value = serde_json::from_slice(body).map_err(|error| Failure::Garbled(format!("not JSON: {error}")))?;
+        let mut answer: Value =
+            serde_json::from_slice(body).map_err(|error| Failure::Garbled(format!("not JSON: {error}")))?;
         if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
             let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
-            let message: String = error.get("message").and_then(Value::as_str).unwrap_or_default().chars().take(300).collect();
-            return Err(Failure::Rpc { code, message: self.redact(at, &message) });
+            let message: String = error
+                .get("message")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .chars()
+                .take(300)
+                .collect();
+            return Err(Failure::Rpc {
+                code,
+                message: self.redact(at, &message),
+            });
         }
         match answer.get_mut("result") {
             Some(result) => Ok(result.take()),
@@ -225,7 +308,12 @@ pub(super) fn without_nulls(params: Value) -> Value {
 }
 
 fn http_settings(endpoint: &Endpoint, timeout: Duration) -> HttpSettings {
-    HttpSettings { timeout, redirects: 0, proxies: !endpoint.is_loopback(), keeps_connections: true }
+    HttpSettings {
+        timeout,
+        redirects: 0,
+        proxies: !endpoint.is_loopback(),
+        keeps_connections: true,
+    }
 }
 
 /// When the server wrote its answer, by its own clock: Unix time in seconds.
@@ -239,7 +327,11 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a number holds are more than a minute too.
-        return Some(text.parse().map_or(LONGEST_WAIT, Duration::from_secs).min(LONGEST_WAIT));
+        return Some(
+            text.parse()
+                .map_or(LONGEST_WAIT, Duration::from_secs)
+                .min(LONGEST_WAIT),
+        );
     }
     let until = httpdate::parse_http_date(text).ok()?;
     let now = date(headers).map_or(now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
@@ -253,7 +345,11 @@ fn unpack(body: &[u8], limit: usize) -> Result<Vec<u8>, Failure> {
         .take(bound)
         .read_to_end(&mut unpacked)
         .map_err(|error| Failure::Garbled(format!("not gzip: {error}")))?;
-    if unpacked.len() > limit { Err(Failure::TooLarge { limit }) } else { Ok(unpacked) }
+    if unpacked.len() > limit {
+        Err(Failure::TooLarge { limit })
+    } else {
+        Ok(unpacked)
+    }
 }
 
 #[cfg(test)]
@@ -262,7 +358,12 @@ mod tests {
 
     #[test]
     fn the_servers_time_is_taken_from_its_header_and_nonsense_there_is_none() {
-        let of = |value: &'static str| date(&HeaderMap::from_iter([(DATE, reqwest::header::HeaderValue::from_static(value))]));
+        let of = |value: &'static str| {
+            date(&HeaderMap::from_iter([(
+                DATE,
+                reqwest::header::HeaderValue::from_static(value),
+            )]))
+        };
         assert_eq!(of("Tue, 14 Oct 2025 17:59:41 GMT"), Some(1_760_464_781));
         assert_eq!(of("yesterday"), None);
         assert_eq!(date(&HeaderMap::new()), None);
@@ -272,10 +373,18 @@ mod tests {
     fn retry_after_is_read_in_both_of_its_forms_and_is_never_more_than_a_minute() {
         let now = UNIX_EPOCH + Duration::from_secs(1_760_464_781);
         let of = |fields: &[(reqwest::header::HeaderName, &'static str)]| {
-            let headers = fields.iter().map(|(name, value)| (name.clone(), reqwest::header::HeaderValue::from_static(value)));
+            let headers = fields
+                .iter()
+                .map(|(name, value)| (name.clone(), reqwest::header::HeaderValue::from_static(value)));
             retry_after(&HeaderMap::from_iter(headers), now).map(|wait| wait.as_secs())
         };
-        let cases = [("7", 7), ("0", 0), ("60", 60), ("86400", 60), ("99999999999999999999999", 60)];
+        let cases = [
+            ("7", 7),
+            ("0", 0),
+            ("60", 60),
+            ("86400", 60),
+            ("99999999999999999999999", 60),
+        ];
         let dates = [
             ("Tue, 14 Oct 2025 17:59:50 GMT", 9),
             ("Wed, 21 Oct 2099 07:28:00 GMT", 60),
@@ -285,7 +394,10 @@ mod tests {
         for (text, seconds) in cases.into_iter().chain(dates) {
             assert_eq!(of(&[(RETRY_AFTER, text)]), Some(seconds), "{text}");
         }
-        let by_its_own_clock = [(DATE, "Tue, 14 Oct 2025 17:59:45 GMT"), (RETRY_AFTER, "Tue, 14 Oct 2025 17:59:50 GMT")];
+        let by_its_own_clock = [
+            (DATE, "Tue, 14 Oct 2025 17:59:45 GMT"),
+            (RETRY_AFTER, "Tue, 14 Oct 2025 17:59:50 GMT"),
+        ];
         assert_eq!(of(&by_its_own_clock), Some(5));
         for nonsense in ["", "-1", "1.5", "soon", "Tue, 99 Oct 2025"] {
             assert_eq!(of(&[(RETRY_AFTER, nonsense)]), None, "{nonsense}");

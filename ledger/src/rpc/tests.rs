@@ -54,29 +54,57 @@ async fn connected() -> FakeLedger {
 #[tokio::test]
 async fn a_clients_view_holds_its_users_and_exactly_what_they_name() {
     let ledger = connected().await;
-    let stranger = User { client_ip: Ipv4Addr::new(192, 0, 2, 77), device_pk: key(51), ..samples::user() };
+    let stranger = User {
+        client_ip: Ipv4Addr::new(192, 0, 2, 77),
+        device_pk: key(51),
+        ..samples::user()
+    };
     ledger.put(key(10), &stranger.into());
     ledger.put(key(51), &device().into());
-    let multicast = User { publishers: vec![key(80)], subscribers: vec![key(81)], ..user(UserType::MULTICAST) };
+    let multicast = User {
+        publishers: vec![key(80)],
+        subscribers: vec![key(81)],
+        ..user(UserType::MULTICAST)
+    };
     ledger.put(key(11), &multicast.into());
     ledger.put(key(80), &samples::multicast_group().into());
-    ledger.put(key(81), &MulticastGroup { code: "other".into(), ..samples::multicast_group() }.into());
+    ledger.put(
+        key(81),
+        &MulticastGroup {
+            code: "other".into(),
+            ..samples::multicast_group()
+        }
+        .into(),
+    );
     ledger.put(key(82), &samples::multicast_group().into());
     let view = read(&source(&ledger)).await.unwrap();
     assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9), key(11)]);
     assert_eq!(view.users[&key(9)].kind, Ok(ServiceKind::Ibrl));
     assert_eq!(view.devices.keys().copied().collect::<Vec<_>>(), [key(50)]);
-    assert_eq!(view.groups.keys().copied().collect::<Vec<_>>(), [key(80), key(81)]);
+    assert_eq!(
+        view.groups.keys().copied().collect::<Vec<_>>(),
+        [key(80), key(81)]
+    );
     assert_eq!(view.exchanges[&device().exchange_pk].code, "xfra");
     assert_eq!(view.tenants.len(), 1);
     assert_eq!(view.config.map(|config| config.remote_asn.0), Some(65342));
-    assert_eq!((view.slot, view.device_prefixes, view.quarantined.len()), (Slot(1000), None, 0));
+    assert_eq!(
+        (view.slot, view.device_prefixes, view.quarantined.len()),
+        (Slot(1000), None, 0)
+    );
 }
 
 #[tokio::test]
 async fn the_list_of_devices_holds_every_one_that_decodes_and_nothing_else_whatever_a_proxy_answers() {
     let ledger = connected().await;
-    ledger.put(key(51), &Device { code: "other".into(), ..device() }.into());
+    ledger.put(
+        key(51),
+        &Device {
+            code: "other".into(),
+            ..device()
+        }
+        .into(),
+    );
     ledger.put_raw(key(52), key(1), encode(&device().into()));
     ledger.put_raw(key(53), PROGRAM, encode(&device().into())[..40].to_vec());
     let source = source(&ledger);
@@ -84,11 +112,21 @@ async fn the_list_of_devices_holds_every_one_that_decodes_and_nothing_else_whate
         ledger.state().ignore_filters = ignore_filters;
         let devices = source.devices(soon()).await.unwrap();
         assert_eq!(devices.keys().copied().collect::<Vec<_>>(), [key(50), key(51)]);
-        assert_eq!((devices[&key(51)].code.as_str(), &devices[&key(50)].interfaces), ("other", &device().interfaces));
+        assert_eq!(
+            (devices[&key(51)].code.as_str(), &devices[&key(50)].interfaces),
+            ("other", &device().interfaces)
+        );
     }
     ledger.faults([Fault::Status(503, None)]);
-    assert!(matches!(source.devices(soon()).await, Err(ReadError::Unavailable(_))));
-    assert_eq!((source.health().reads_ok, source.health().reads_failed), (0, 0), "these are no views");
+    assert!(matches!(
+        source.devices(soon()).await,
+        Err(ReadError::Unavailable(_))
+    ));
+    assert_eq!(
+        (source.health().reads_ok, source.health().reads_failed),
+        (0, 0),
+        "these are no views"
+    );
 }
 
 #[tokio::test]
@@ -96,16 +134,33 @@ async fn from_the_second_read_on_a_client_needs_two_requests_and_their_size_does
     let ledger = connected().await;
     let source = source(&ledger);
     read(&source).await.unwrap();
-    assert_eq!(ledger.methods(), ["getProgramAccounts", "getMultipleAccounts", "getMultipleAccounts"]);
+    assert_eq!(
+        ledger.methods(),
+        ["getProgramAccounts", "getMultipleAccounts", "getMultipleAccounts"]
+    );
     let (requests, bytes) = (source.health().requests, source.health().bytes_received);
     for n in 0..200 {
-        let other = User { client_ip: Ipv4Addr::new(198, 18, 0, n), ..samples::user() };
+        let other = User {
+            client_ip: Ipv4Addr::new(198, 18, 0, n),
+            ..samples::user()
+        };
         ledger.put(Pubkey([n.max(100); 32]), &other.into());
-        ledger.put(Pubkey([n; 32]), &Device { code: format!("d{n}"), ..device() }.into());
+        ledger.put(
+            Pubkey([n; 32]),
+            &Device {
+                code: format!("d{n}"),
+                ..device()
+            }
+            .into(),
+        );
     }
     read(&source).await.unwrap();
     assert_eq!(source.health().requests - requests, 2);
-    assert!(source.health().bytes_received - bytes < 20_000, "{} bytes", source.health().bytes_received - bytes);
+    assert!(
+        source.health().bytes_received - bytes < 20_000,
+        "{} bytes",
+        source.health().bytes_received - bytes
+    );
 }
 
 #[tokio::test]
@@ -122,9 +177,26 @@ async fn an_exchange_that_is_not_there_is_not_asked_for_again_and_again_within_a
 #[tokio::test]
 async fn a_gateways_view_holds_the_users_of_its_device() {
     let ledger = connected().await;
-    ledger.put(key(10), &User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() }.into());
-    ledger.put(key(11), &User { device_pk: key(51), ..samples::user() }.into());
-    let view = source(&ledger).read(&Query::Gateway(key(50)), soon()).await.unwrap();
+    ledger.put(
+        key(10),
+        &User {
+            client_ip: Ipv4Addr::new(192, 0, 2, 77),
+            ..samples::user()
+        }
+        .into(),
+    );
+    ledger.put(
+        key(11),
+        &User {
+            device_pk: key(51),
+            ..samples::user()
+        }
+        .into(),
+    );
+    let view = source(&ledger)
+        .read(&Query::Gateway(key(50)), soon())
+        .await
+        .unwrap();
     assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9), key(10)]);
     assert_eq!(view.devices.keys().copied().collect::<Vec<_>>(), [key(50)]);
 }
@@ -132,9 +204,23 @@ async fn a_gateways_view_holds_the_users_of_its_device() {
 #[tokio::test]
 async fn the_prefixes_of_all_devices_are_read_only_when_an_edge_filtering_user_asks() {
     let ledger = connected().await;
-    ledger.put(key(51), &Device { dz_prefixes: vec![Net::new([10, 9, 0, 0].into(), 16)], ..device() }.into());
+    ledger.put(
+        key(51),
+        &Device {
+            dz_prefixes: vec![Net::new([10, 9, 0, 0].into(), 16)],
+            ..device()
+        }
+        .into(),
+    );
     let many: Vec<Net> = (0..100).map(|n| Net::new([10, 10, n, 0].into(), 24)).collect();
-    ledger.put(key(52), &Device { dz_prefixes: many, ..device() }.into());
+    ledger.put(
+        key(52),
+        &Device {
+            dz_prefixes: many,
+            ..device()
+        }
+        .into(),
+    );
     assert_eq!(read(&source(&ledger)).await.unwrap().device_prefixes, None);
     ledger.put(key(9), &user(UserType::EDGE_FILTERING).into());
     let prefixes = read(&source(&ledger)).await.unwrap().device_prefixes.unwrap();
@@ -155,15 +241,26 @@ async fn later_requests_ask_for_the_slot_of_the_first_and_the_views_slot_is_the_
 }
 
 #[tokio::test]
-async fn a_node_that_falls_behind_between_two_requests_gives_a_view_that_says_at_which_slots_its_parts_were_read() {
+async fn a_node_that_falls_behind_between_two_requests_gives_a_view_that_says_at_which_slots_its_parts_were_read()
+ {
     let ledger = connected().await;
     ledger.state().slot_step = -1;
     let view = read(&source(&ledger)).await.unwrap();
     let provenance = view.provenance();
     assert_eq!(provenance.users, SlotRange::at(Slot(999)));
-    assert!(provenance.rest.newest < Slot(999) && view.slot == provenance.rest.lowest, "{provenance:?}");
+    assert!(
+        provenance.rest.newest < Slot(999) && view.slot == provenance.rest.lowest,
+        "{provenance:?}"
+    );
     let methods = ledger.methods();
-    assert_eq!(methods.iter().filter(|method| *method == "getProgramAccounts").count(), 1, "only the second request is repeated");
+    assert_eq!(
+        methods
+            .iter()
+            .filter(|method| *method == "getProgramAccounts")
+            .count(),
+        1,
+        "only the second request is repeated"
+    );
 }
 
 #[tokio::test]
@@ -177,7 +274,11 @@ async fn a_balancer_over_a_node_that_lags_costs_one_more_request_and_no_read() {
         ledger.state().slot += 5;
     }
     let health = source.health();
-    assert_eq!((health.reads_ok, health.reads_failed, health.retries), (20, 0, 0), "{health:?}");
+    assert_eq!(
+        (health.reads_ok, health.reads_failed, health.retries),
+        (20, 0, 0),
+        "{health:?}"
+    );
     assert!(health.requests < 20 * 4, "{} requests", health.requests);
 }
 
@@ -185,12 +286,51 @@ async fn a_balancer_over_a_node_that_lags_costs_one_more_request_and_no_read() {
 async fn an_endpoint_that_leaves_parts_of_the_protocol_out_is_read_without_them_and_that_is_told() {
     let odd = Oddities::default;
     let cases = [
-        (Oddities { no_min_slot: true, ..odd() }, "minContextSlot"),
-        (Oddities { no_zstd: true, ..odd() }, "zstd"),
-        (Oddities { no_context: true, ..odd() }, "no slot with lists"),
-        (Oddities { at_most: Some(3), ..odd() }, "at most 3"),
-        (Oddities { no_min_slot: true, no_zstd: true, no_context: true, at_most: Some(1), ..odd() }, "at most 1"),
-        (Oddities { byte_order_mark: true, ..odd() }, ""),
+        (
+            Oddities {
+                no_min_slot: true,
+                ..odd()
+            },
+            "minContextSlot",
+        ),
+        (
+            Oddities {
+                no_zstd: true,
+                ..odd()
+            },
+            "zstd",
+        ),
+        (
+            Oddities {
+                no_context: true,
+                ..odd()
+            },
+            "no slot with lists",
+        ),
+        (
+            Oddities {
+                at_most: Some(3),
+                ..odd()
+            },
+            "at most 3",
+        ),
+        (
+            Oddities {
+                no_min_slot: true,
+                no_zstd: true,
+                no_context: true,
+                at_most: Some(1),
+                ..odd()
+            },
+            "at most 1",
+        ),
+        (
+            Oddities {
+                byte_order_mark: true,
+                ..odd()
+            },
+            "",
+        ),
     ];
     for (odd, lack) in cases {
         let ledger = connected().await;
@@ -199,15 +339,27 @@ async fn an_endpoint_that_leaves_parts_of_the_protocol_out_is_read_without_them_
         assert!(source.health().lacks.is_empty());
         ledger.state().odd = odd;
         let requests = source.health().requests;
-        let view = read(&source).await.unwrap_or_else(|error| panic!("{lack}: {error}"));
+        let view = read(&source)
+            .await
+            .unwrap_or_else(|error| panic!("{lack}: {error}"));
         assert!(view.says_the_same_as(&whole), "{lack}");
         let first = source.health().requests - requests;
         read(&source).await.unwrap();
         let second = source.health().requests - requests - first;
-        assert!(second <= first, "what it does without is remembered: {first}, then {second} requests ({lack})");
+        assert!(
+            second <= first,
+            "what it does without is remembered: {first}, then {second} requests ({lack})"
+        );
         let lacks = source.health().lacks.join("; ");
-        assert!(lacks.contains(lack) && lacks.is_empty() == lack.is_empty(), "{lacks:?}");
-        assert_eq!((source.health().retries, source.health().reads_failed), (0, 0), "{lack}");
+        assert!(
+            lacks.contains(lack) && lacks.is_empty() == lack.is_empty(),
+            "{lacks:?}"
+        );
+        assert_eq!(
+            (source.health().retries, source.health().reads_failed),
+            (0, 0),
+            "{lack}"
+        );
     }
 }
 
@@ -220,7 +372,11 @@ async fn a_list_that_does_not_say_how_old_it_is_proves_nothing_and_users_are_loo
     let whole = ledger.state().accounts.remove(&key(9)).unwrap();
     ledger.state().slot = 1010;
     let gone = read(&source).await.unwrap();
-    assert_eq!((gone.users.len(), gone.provenance().users), (0, SlotRange::at(Slot(1010))), "it is gone at that slot");
+    assert_eq!(
+        (gone.users.len(), gone.provenance().users),
+        (0, SlotRange::at(Slot(1010))),
+        "it is gone at that slot"
+    );
     ledger.state().accounts.insert(key(9), whole);
     assert_eq!(read(&source).await.unwrap().users.len(), 1);
 }
@@ -249,7 +405,11 @@ async fn a_view_says_what_time_the_ledger_had() {
     ledger.put_raw(read::CLOCK, Pubkey([7; 32]), clock);
     let view = read(&source(&ledger)).await.unwrap();
     assert_eq!(view.provenance().clock, Some(1_760_464_781));
-    assert!(view.quarantined.is_empty(), "the clock is not the program's account: {:?}", view.quarantined);
+    assert!(
+        view.quarantined.is_empty(),
+        "the clock is not the program's account: {:?}",
+        view.quarantined
+    );
 }
 
 #[tokio::test]
@@ -261,15 +421,29 @@ async fn one_account_that_does_not_decode_is_set_aside_alone_with_its_reason() {
     ledger.put_raw(samples::user().tenant_pk, PROGRAM, vec![13, 1, 2]);
     let view = read(&source(&ledger)).await.unwrap();
     assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9)]);
-    assert!(view.quarantined[&key(11)].reason.contains("publishers"), "{:?}", view.quarantined);
-    assert!(view.quarantined[&samples::user().tenant_pk].reason.contains("ends in owner"), "{:?}", view.quarantined);
+    assert!(
+        view.quarantined[&key(11)].reason.contains("publishers"),
+        "{:?}",
+        view.quarantined
+    );
+    assert!(
+        view.quarantined[&samples::user().tenant_pk]
+            .reason
+            .contains("ends in owner"),
+        "{:?}",
+        view.quarantined
+    );
     assert_eq!(view.devices.len(), 1);
 }
 
 #[tokio::test]
 async fn a_user_list_of_another_program_is_refused_as_a_whole() {
     let ledger = connected().await;
-    ledger.put_raw(key(11), Pubkey([1; 32]), encode(&user(UserType::MULTICAST).into()));
+    ledger.put_raw(
+        key(11),
+        Pubkey([1; 32]),
+        encode(&user(UserType::MULTICAST).into()),
+    );
     match read(&source(&ledger)).await.unwrap_err() {
         ReadError::Malformed(reason) => assert!(reason.contains("wrong program"), "{reason}"),
         other => panic!("{other:?}"),
@@ -281,19 +455,31 @@ async fn a_user_list_of_another_program_is_refused_as_a_whole() {
 async fn a_named_account_of_another_program_or_type_is_set_aside_alone() {
     let ledger = connected().await;
     ledger.put_raw(key(50), Pubkey([1; 32]), encode(&device().into()));
-    let stranger = User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() };
+    let stranger = User {
+        client_ip: Ipv4Addr::new(192, 0, 2, 77),
+        ..samples::user()
+    };
     ledger.put(samples::user().tenant_pk, &stranger.into());
     let view = read(&source(&ledger)).await.unwrap();
-    assert_eq!((view.users.len(), view.devices.len(), view.tenants.len()), (1, 0, 0));
+    assert_eq!(
+        (view.users.len(), view.devices.len(), view.tenants.len()),
+        (1, 0, 0)
+    );
     assert!(view.quarantined[&key(50)].reason.contains("wrong program"));
-    assert!(view.quarantined[&samples::user().tenant_pk].reason.contains("it is a user"));
+    assert!(
+        view.quarantined[&samples::user().tenant_pk]
+            .reason
+            .contains("it is a user")
+    );
 }
 
 #[tokio::test]
 async fn a_ledger_that_knows_nothing_of_the_program_is_no_proof_that_the_users_are_gone() {
     let ledger = FakeLedger::start().await;
     ledger.state().accounts.clear();
-    assert!(matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(reason)) if reason.contains("wrong program or ledger")));
+    assert!(
+        matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(reason)) if reason.contains("wrong program or ledger"))
+    );
 }
 
 #[tokio::test]
@@ -308,7 +494,14 @@ async fn a_missing_configuration_or_device_is_no_error_here() {
 #[tokio::test]
 async fn an_answer_that_ignores_the_filters_brings_no_foreign_user_in() {
     let ledger = connected().await;
-    ledger.put(key(10), &User { client_ip: Ipv4Addr::new(192, 0, 2, 77), ..samples::user() }.into());
+    ledger.put(
+        key(10),
+        &User {
+            client_ip: Ipv4Addr::new(192, 0, 2, 77),
+            ..samples::user()
+        }
+        .into(),
+    );
     ledger.state().ignore_filters = true;
     let view = read(&source(&ledger)).await.unwrap();
     assert_eq!(view.users.keys().copied().collect::<Vec<_>>(), [key(9)]);
@@ -337,7 +530,9 @@ async fn passing_faults_are_ridden_out_within_one_read() {
         let ledger = connected().await;
         ledger.faults([fault.clone(), Fault::None, fault.clone()]);
         let source = source(&ledger);
-        let view = read(&source).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let view = read(&source)
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!(view.users.len(), 1, "{fault:?}");
         let health = source.health();
         assert_eq!((health.retries, health.reads_ok), (2, 1), "{fault:?}");
@@ -350,14 +545,29 @@ async fn passing_faults_are_ridden_out_within_one_read() {
 #[tokio::test]
 async fn what_trying_again_cannot_help_is_not_tried_again() {
     // Parameters that are not liked are tried in plainer words once.
-    let once = [Fault::Status(401, None), Fault::Status(404, None), Fault::Oversize(300_000)].map(|fault| (fault, 1));
-    for (fault, requests) in [(Fault::Rpc(-32602, "Invalid params"), 2), (Fault::Status(400, None), 2)].into_iter().chain(once) {
+    let once = [
+        Fault::Status(401, None),
+        Fault::Status(404, None),
+        Fault::Oversize(300_000),
+    ]
+    .map(|fault| (fault, 1));
+    for (fault, requests) in [
+        (Fault::Rpc(-32602, "Invalid params"), 2),
+        (Fault::Status(400, None), 2),
+    ]
+    .into_iter()
+    .chain(once)
+    {
         let ledger = connected().await;
         ledger.faults(vec![fault.clone(); 2]);
         let source = source(&ledger);
         assert!(read(&source).await.is_err(), "{fault:?}");
         let health = source.health();
-        assert_eq!((health.requests, health.retries, health.reads_failed), (requests, 0, 1), "{fault:?}");
+        assert_eq!(
+            (health.requests, health.retries, health.reads_failed),
+            (requests, 0, 1),
+            "{fault:?}"
+        );
         assert!(health.last_error.is_some());
     }
 }
@@ -370,8 +580,14 @@ async fn a_read_gives_up_after_its_attempts() {
     assert!(matches!(read(&source).await, Err(ReadError::Unavailable(reason)) if reason.contains("503")));
     let health = source.health();
     assert_eq!((health.requests, health.retries), (4, 3));
-    assert_eq!(health.retries_by_method, [("getProgramAccounts".to_owned(), 3)].into());
-    assert_eq!(health.retries_exhausted_by_method, [("getProgramAccounts".to_owned(), 1)].into());
+    assert_eq!(
+        health.retries_by_method,
+        [("getProgramAccounts".to_owned(), 3)].into()
+    );
+    assert_eq!(
+        health.retries_exhausted_by_method,
+        [("getProgramAccounts".to_owned(), 1)].into()
+    );
 }
 
 #[tokio::test]
@@ -397,14 +613,25 @@ async fn a_time_past_the_deadline_that_the_only_endpoint_names_binds_the_next_re
     let ledger = connected().await;
     ledger.faults([Fault::Status(429, Some(3000))]);
     let source = source(&ledger);
-    let read = async || source.read(&QUERY, Instant::now() + Duration::from_secs(30)).await;
+    let read = async || {
+        source
+            .read(&QUERY, Instant::now() + Duration::from_secs(30))
+            .await
+    };
     assert!(read().await.is_err());
     for _ in 0..3 {
         let error = read().await.unwrap_err();
-        assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("asks for no requests within the next")), "{error}");
+        assert!(
+            matches!(&error, ReadError::Unavailable(reason) if reason.contains("asks for no requests within the next")),
+            "{error}"
+        );
     }
     let health = source.health();
-    assert_eq!((health.requests, health.reads_failed), (1, 4), "nothing more was sent");
+    assert_eq!(
+        (health.requests, health.reads_failed),
+        (1, 4),
+        "nothing more was sent"
+    );
 }
 
 #[tokio::test]
@@ -413,7 +640,12 @@ async fn a_read_that_comes_too_early_waits_until_the_endpoint_may_be_asked_again
     ledger.faults([Fault::Status(429, Some(1))]);
     let source = source(&ledger);
     let before = Instant::now();
-    assert!(source.read(&QUERY, before + Duration::from_millis(900)).await.is_err());
+    assert!(
+        source
+            .read(&QUERY, before + Duration::from_millis(900))
+            .await
+            .is_err()
+    );
     read(&source).await.unwrap();
     assert!(before.elapsed() >= Duration::from_secs(1));
     assert_eq!(source.health().retries, 0);
@@ -423,7 +655,13 @@ async fn a_read_that_comes_too_early_waits_until_the_endpoint_may_be_asked_again
 async fn an_endpoint_that_has_named_a_time_is_passed_over_while_another_may_be_asked() {
     let (first, second) = (connected().await, connected().await);
     first.faults([Fault::Status(429, Some(60))]);
-    second.faults([Fault::None, Fault::None, Fault::None, Fault::Status(503, None), Fault::Status(503, None)]);
+    second.faults([
+        Fault::None,
+        Fault::None,
+        Fault::None,
+        Fault::Status(503, None),
+        Fault::Status(503, None),
+    ]);
     let source = source_of(&[first.url(), second.url()]);
     for _ in 0..3 {
         read(&source).await.unwrap();
@@ -435,7 +673,11 @@ async fn an_endpoint_that_has_named_a_time_is_passed_over_while_another_may_be_a
 
 #[tokio::test]
 async fn large_answers_are_cut_off_packed_and_unpacked_alike() {
-    for fault in [Fault::Oversize(300_000), Fault::Stream(300_000), Fault::Bomb(2 * 1024 * 1024)] {
+    for fault in [
+        Fault::Oversize(300_000),
+        Fault::Stream(300_000),
+        Fault::Bomb(2 * 1024 * 1024),
+    ] {
         let ledger = connected().await;
         ledger.faults([fault.clone()]);
         match read(&source(&ledger)).await.unwrap_err() {
@@ -450,9 +692,16 @@ async fn an_account_that_unpacks_to_too_much_is_not_taken() {
     let ledger = connected().await;
     ledger.put_raw(key(50), PROGRAM, vec![0; 11 * 1024 * 1024]);
     let view = read(&source(&ledger)).await.unwrap();
-    assert!(view.quarantined[&key(50)].reason.contains("larger than any account"));
+    assert!(
+        view.quarantined[&key(50)]
+            .reason
+            .contains("larger than any account")
+    );
     ledger.put_raw(key(50), PROGRAM, vec![0; 1024 * 1024]);
-    assert!(matches!(read(&source(&ledger)).await, Err(ReadError::Malformed(_))));
+    assert!(matches!(
+        read(&source(&ledger)).await,
+        Err(ReadError::Malformed(_))
+    ));
 }
 
 #[tokio::test]
@@ -460,7 +709,10 @@ async fn the_callers_deadline_holds_against_a_ledger_that_never_answers() {
     let ledger = connected().await;
     ledger.faults([Fault::Hang, Fault::Hang]);
     let source = source(&ledger);
-    let error = source.read(&QUERY, Instant::now() + Duration::from_millis(100)).await.unwrap_err();
+    let error = source
+        .read(&QUERY, Instant::now() + Duration::from_millis(100))
+        .await
+        .unwrap_err();
     assert_eq!(error, ReadError::Deadline);
     assert_eq!(source.health().reads_failed, 1);
 }

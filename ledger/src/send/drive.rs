@@ -26,7 +26,9 @@ pub async fn send(
 ) -> Result<Confirmed, SendError> {
     let start = Instant::now();
     let time_left = deadline.saturating_duration_since(start);
-    let mut submission = Submission::new(payer.pubkey(), settings, time_left, |blockhash| sign(instructions, payer, blockhash));
+    let mut submission = Submission::new(payer.pubkey(), settings, time_left, |blockhash| {
+        sign(instructions, payer, blockhash)
+    });
     loop {
         let step = submission.step(start.elapsed());
         submission.take_progress().into_iter().for_each(&mut progress);
@@ -43,7 +45,16 @@ pub async fn send(
 
 /// A failure by the program whose instruction failed.
 fn told_apart(error: SendError, instructions: &[Instruction]) -> SendError {
-    let SendError::Failed { signature, failure } = error else { return error };
-    let programs: Vec<Pubkey> = compute_budget_prelude().iter().chain(instructions).map(|instruction| instruction.program_id).collect();
-    SendError::Failed { signature, failure: failure.of_programs(&programs) }
+    let SendError::Failed { signature, failure } = error else {
+        return error;
+    };
+    let programs: Vec<Pubkey> = compute_budget_prelude()
+        .iter()
+        .chain(instructions)
+        .map(|instruction| instruction.program_id)
+        .collect();
+    SendError::Failed {
+        signature,
+        failure: failure.of_programs(&programs),
+    }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use warren_state::{Pubkey, Slot};
 
 use super::{
-    Blockhash, Confirmed, Fate, MessageError, Progress, Reply, Request, RetryAdvice, RpcFailure, SendError, SendSettings, Signature,
-    Signed, TransactionFailure,
+    Blockhash, Confirmed, Fate, MessageError, Progress, Reply, Request, RetryAdvice, RpcFailure, SendError,
+    SendSettings, Signature, Signed, TransactionFailure,
 };
 
 /// Makes the signed transaction for a blockhash; the same bytes for the same blockhash.
@@ -122,10 +122,19 @@ impl<'a> Submission<'a> {
             Phase::Hashing => Step::Do(Request::Blockhash),
             Phase::Flying(flight) => {
                 let (due, what) = flight.next();
-                if now < due { self.wait(due, what) } else { Step::Do(flight.request(what)) }
+                if now < due {
+                    self.wait(due, what)
+                } else {
+                    Step::Do(flight.request(what))
+                }
             }
-            Phase::Expiring { flight, .. } if now < flight.next_status => self.wait(flight.next_status, Waiting::Status),
-            Phase::Expiring { flight, .. } => Step::Do(Request::Status { signature: flight.signed.signature, history: true }),
+            Phase::Expiring { flight, .. } if now < flight.next_status => {
+                self.wait(flight.next_status, Waiting::Status)
+            }
+            Phase::Expiring { flight, .. } => Step::Do(Request::Status {
+                signature: flight.signed.signature,
+                history: true,
+            }),
             Phase::Done(result) => Step::Done(result.clone()),
         }
     }
@@ -143,7 +152,11 @@ impl<'a> Submission<'a> {
 
     /// The request was cut off by the deadline: it may have had its effect.
     pub fn on_cut_off(&mut self, now: Duration, request: &Request) {
-        let failure = RpcFailure { message: "no answer in time".into(), retry: RetryAdvice::After(None), refused: false };
+        let failure = RpcFailure {
+            message: "no answer in time".into(),
+            retry: RetryAdvice::After(None),
+            refused: false,
+        };
         self.on_failure(now, request, failure);
     }
 
@@ -165,11 +178,17 @@ impl<'a> Submission<'a> {
     fn on_reply(&mut self, now: Duration, reply: Reply) {
         let phase = std::mem::replace(&mut self.phase, Phase::Hashing);
         self.phase = match (phase, reply) {
-            (Phase::Funding, Reply::Balance(balance)) if balance.0 == 0 => Phase::Done(Err(SendError::NoBalance { payer: self.payer })),
-            (Phase::Funding, Reply::Balance(_)) => Phase::Hashing,
-            (Phase::Hashing, Reply::Blockhash { blockhash, last_valid_block_height }) => {
-                self.take_off(now, blockhash, last_valid_block_height)
+            (Phase::Funding, Reply::Balance(balance)) if balance.0 == 0 => {
+                Phase::Done(Err(SendError::NoBalance { payer: self.payer }))
             }
+            (Phase::Funding, Reply::Balance(_)) => Phase::Hashing,
+            (
+                Phase::Hashing,
+                Reply::Blockhash {
+                    blockhash,
+                    last_valid_block_height,
+                },
+            ) => self.take_off(now, blockhash, last_valid_block_height),
             (Phase::Flying(mut flight), Reply::Broadcast) => {
                 if !flight.out {
                     self.progress.push(Progress::Sent(flight.signed.signature));
@@ -182,21 +201,40 @@ impl<'a> Submission<'a> {
                 flight.next_height = now + self.settings.height_every;
                 if block_height > flight.last_valid_block_height {
                     flight.next_status = now;
-                    Phase::Expiring { flight, at_least: slot }
+                    Phase::Expiring {
+                        flight,
+                        at_least: slot,
+                    }
                 } else {
                     Phase::Flying(flight)
                 }
             }
             (Phase::Flying(flight), Reply::Status { fate, .. }) => match fate {
                 Some(fate) => self.landed(now, flight, fate, Phase::Flying),
-                None => Phase::Flying(Flight { next_status: now + self.settings.status_every, ..flight }),
+                None => Phase::Flying(Flight {
+                    next_status: now + self.settings.status_every,
+                    ..flight
+                }),
             },
             (Phase::Expiring { flight, at_least }, Reply::Status { node_slot, fate }) => match fate {
                 Some(fate) => self.landed(now, flight, fate, |flight| Phase::Expiring { flight, at_least }),
                 None if node_slot >= at_least => self.proven_dead(&flight),
-                None => Phase::Expiring { flight: Flight { next_status: now + self.settings.status_every, ..flight }, at_least },
+                None => Phase::Expiring {
+                    flight: Flight {
+                        next_status: now + self.settings.status_every,
+                        ..flight
+                    },
+                    at_least,
+                },
             },
-            (phase, Reply::Balance(_) | Reply::Blockhash { .. } | Reply::Broadcast | Reply::Status { .. } | Reply::Height { .. }) => phase,
+            (
+                phase,
+                Reply::Balance(_)
+                | Reply::Blockhash { .. }
+                | Reply::Broadcast
+                | Reply::Status { .. }
+                | Reply::Height { .. },
+            ) => phase,
         };
     }
 
@@ -216,7 +254,13 @@ impl<'a> Submission<'a> {
     }
 
     /// The ledger has carried it out: the end once that is settled. Before, even a failure may yet be undone.
-    fn landed(&mut self, now: Duration, mut flight: Flight, fate: Fate, again: impl FnOnce(Flight) -> Phase) -> Phase {
+    fn landed(
+        &mut self,
+        now: Duration,
+        mut flight: Flight,
+        fate: Fate,
+        again: impl FnOnce(Flight) -> Phase,
+    ) -> Phase {
         let signature = flight.signed.signature;
         if !fate.settled {
             if !flight.seen {
@@ -227,8 +271,14 @@ impl<'a> Submission<'a> {
             return again(flight);
         }
         Phase::Done(match fate.err {
-            None => Ok(Confirmed { signature, slot: fate.slot }),
-            Some(err) => Err(SendError::Failed { signature: Some(signature), failure: TransactionFailure::from_json(&err) }),
+            None => Ok(Confirmed {
+                signature,
+                slot: fate.slot,
+            }),
+            Some(err) => Err(SendError::Failed {
+                signature: Some(signature),
+                failure: TransactionFailure::from_json(&err),
+            }),
         })
     }
 
@@ -236,7 +286,13 @@ impl<'a> Submission<'a> {
     fn proven_dead(&mut self, flight: &Flight) -> Phase {
         self.expired += 1;
         self.progress.push(Progress::Expired(flight.signed.signature));
-        if self.expired > self.settings.renewals { Phase::Done(Err(SendError::Expired { attempts: self.expired })) } else { Phase::Hashing }
+        if self.expired > self.settings.renewals {
+            Phase::Done(Err(SendError::Expired {
+                attempts: self.expired,
+            }))
+        } else {
+            Phase::Hashing
+        }
     }
 
     fn on_failure(&mut self, now: Duration, request: &Request, failure: RpcFailure) {
@@ -255,7 +311,10 @@ impl<'a> Submission<'a> {
                     // The node is behind, or ahead of our blockhash; the chain's height will tell.
                     Some(TransactionFailure::BlockhashNotFound) => return,
                     Some(failure) if !flight.out => {
-                        self.phase = Phase::Done(Err(SendError::Failed { signature: None, failure }));
+                        self.phase = Phase::Done(Err(SendError::Failed {
+                            signature: None,
+                            failure,
+                        }));
                         return;
                     }
                     Some(_) | None => {}
@@ -266,7 +325,10 @@ impl<'a> Submission<'a> {
                     return;
                 }
             }
-            (Phase::Funding | Phase::Hashing | Phase::Flying(_) | Phase::Expiring { .. } | Phase::Done(_), _) => {}
+            (
+                Phase::Funding | Phase::Hashing | Phase::Flying(_) | Phase::Expiring { .. } | Phase::Done(_),
+                _,
+            ) => {}
         }
         self.back_off(now, failure);
     }
@@ -298,10 +360,13 @@ impl<'a> Submission<'a> {
     /// The error for an end without a fate.
     fn unknown(&self, reason: String) -> SendError {
         match &self.phase {
-            Phase::Flying(flight) | Phase::Expiring { flight, .. } if flight.out => {
-                SendError::Unconfirmed { signature: flight.signed.signature, reason }
+            Phase::Flying(flight) | Phase::Expiring { flight, .. } if flight.out => SendError::Unconfirmed {
+                signature: flight.signed.signature,
+                reason,
+            },
+            Phase::Funding | Phase::Hashing | Phase::Flying(_) | Phase::Expiring { .. } | Phase::Done(_) => {
+                SendError::Rpc(reason)
             }
-            Phase::Funding | Phase::Hashing | Phase::Flying(_) | Phase::Expiring { .. } | Phase::Done(_) => SendError::Rpc(reason),
         }
     }
 
@@ -318,16 +383,25 @@ impl<'a> Submission<'a> {
 impl Flight {
     /// What is due first; in doubt the first of broadcast, status, height.
     fn next(&self) -> (Duration, Waiting) {
-        let [first, rest @ ..] =
-            [(self.next_broadcast, Waiting::Broadcast), (self.next_status, Waiting::Status), (self.next_height, Waiting::Height)];
-        rest.into_iter().fold(first, |soonest, other| if other.0 < soonest.0 { other } else { soonest })
+        let [first, rest @ ..] = [
+            (self.next_broadcast, Waiting::Broadcast),
+            (self.next_status, Waiting::Status),
+            (self.next_height, Waiting::Height),
+        ];
+        rest.into_iter().fold(
+            first,
+            |soonest, other| if other.0 < soonest.0 { other } else { soonest },
+        )
     }
 
     fn request(&self, what: Waiting) -> Request {
         match what {
             Waiting::Broadcast => Request::Broadcast(self.signed.clone()),
             Waiting::Height => Request::Height,
-            Waiting::Status | Waiting::Retry => Request::Status { signature: self.signed.signature, history: false },
+            Waiting::Status | Waiting::Retry => Request::Status {
+                signature: self.signed.signature,
+                history: false,
+            },
         }
     }
 }

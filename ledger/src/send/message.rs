@@ -56,24 +56,43 @@ pub struct Signed {
 ///
 /// # Errors
 /// When another account must sign, or the transaction is too large.
-pub fn sign(instructions: &[Instruction], payer: &Keypair, blockhash: Blockhash) -> Result<Signed, MessageError> {
-    let all: Vec<Instruction> = compute_budget_prelude().into_iter().chain(instructions.iter().cloned()).collect();
+pub fn sign(
+    instructions: &[Instruction],
+    payer: &Keypair,
+    blockhash: Blockhash,
+) -> Result<Signed, MessageError> {
+    let all: Vec<Instruction> = compute_budget_prelude()
+        .into_iter()
+        .chain(instructions.iter().cloned())
+        .collect();
     let message = compile(&all, payer.pubkey(), blockhash)?;
     let signature = payer.sign(&message);
     let bytes = [&[1][..], &signature.0, &message].concat();
-    if bytes.len() > LARGEST_TRANSACTION { Err(MessageError::TooLarge(bytes.len())) } else { Ok(Signed { signature, bytes }) }
+    if bytes.len() > LARGEST_TRANSACTION {
+        Err(MessageError::TooLarge(bytes.len()))
+    } else {
+        Ok(Signed { signature, bytes })
+    }
 }
 
 /// Whether these fit one transaction of this payer, the compute budget's two before them.
 #[must_use]
 pub fn fits(instructions: &[Instruction], payer: Pubkey) -> bool {
     const SIGNATURE: usize = 1 + 64;
-    let all: Vec<Instruction> = compute_budget_prelude().into_iter().chain(instructions.iter().cloned()).collect();
-    compile(&all, payer, Blockhash([0; 32])).is_ok_and(|message| SIGNATURE + message.len() <= LARGEST_TRANSACTION)
+    let all: Vec<Instruction> = compute_budget_prelude()
+        .into_iter()
+        .chain(instructions.iter().cloned())
+        .collect();
+    compile(&all, payer, Blockhash([0; 32]))
+        .is_ok_and(|message| SIGNATURE + message.len() <= LARGEST_TRANSACTION)
 }
 
 /// The message: header, keys (payer first, then written, then read), blockhash, instructions with keys as indices.
-fn compile(instructions: &[Instruction], payer: Pubkey, blockhash: Blockhash) -> Result<Vec<u8>, MessageError> {
+fn compile(
+    instructions: &[Instruction],
+    payer: Pubkey,
+    blockhash: Blockhash,
+) -> Result<Vec<u8>, MessageError> {
     let mut writable = BTreeMap::new();
     for meta in instructions.iter().flat_map(|instruction| &instruction.accounts) {
         if meta.signer && meta.pubkey != payer {
@@ -85,7 +104,12 @@ fn compile(instructions: &[Instruction], payer: Pubkey, blockhash: Blockhash) ->
         writable.entry(instruction.program_id).or_insert(false);
     }
     writable.remove(&payer);
-    let of = |wanted: bool| writable.iter().filter(move |(_, writable)| **writable == wanted).map(|(key, _)| *key);
+    let of = |wanted: bool| {
+        writable
+            .iter()
+            .filter(move |(_, writable)| **writable == wanted)
+            .map(|(key, _)| *key)
+    };
     let keys: Vec<Pubkey> = [payer].into_iter().chain(of(true)).chain(of(false)).collect();
     // More than 255 keys cannot fit a packet, so that all counts and indices below are single bytes or refused by size.
     if keys.len() > 255 {
@@ -137,7 +161,11 @@ mod tests {
     fn theirs(instruction: &Instruction) -> TheirInstruction {
         let meta = |meta: &AccountMeta| {
             let pubkey = Address::from(meta.pubkey.0);
-            TheirMeta { pubkey, is_signer: meta.signer, is_writable: meta.writable }
+            TheirMeta {
+                pubkey,
+                is_signer: meta.signer,
+                is_writable: meta.writable,
+            }
         };
         TheirInstruction {
             program_id: Address::from(instruction.program_id.0),
@@ -149,9 +177,16 @@ mod tests {
     /// The bytes that solana's own message has, field by field.
     fn by_theirs(message: &Message) -> Vec<u8> {
         let header = &message.header;
-        let mut out = vec![header.num_required_signatures, header.num_readonly_signed_accounts, header.num_readonly_unsigned_accounts];
+        let mut out = vec![
+            header.num_required_signatures,
+            header.num_readonly_signed_accounts,
+            header.num_readonly_unsigned_accounts,
+        ];
         out.push(message.account_keys.len() as u8);
-        message.account_keys.iter().for_each(|key| out.extend(key.to_bytes()));
+        message
+            .account_keys
+            .iter()
+            .for_each(|key| out.extend(key.to_bytes()));
         out.extend(message.recent_blockhash.to_bytes());
         out.push(message.instructions.len() as u8);
         for instruction in &message.instructions {
@@ -173,7 +208,10 @@ mod tests {
     fn messages_are_those_of_solanas_own_compiler_for_every_sample() {
         for (name, instruction) in samples::all().unwrap() {
             let payer = samples::caller().payer;
-            let all: Vec<Instruction> = compute_budget_prelude().into_iter().chain([instruction]).collect();
+            let all: Vec<Instruction> = compute_budget_prelude()
+                .into_iter()
+                .chain([instruction])
+                .collect();
             let mine = compile(&all, payer, Blockhash([9; 32])).unwrap();
             let their: Vec<TheirInstruction> = all.iter().map(theirs).collect();
             let theirs = Message::new_with_blockhash(&their, Some(&Address::from(payer.0)), &[9; 32].into());
@@ -189,8 +227,16 @@ mod tests {
             meta.pubkey = payer.pubkey();
         }
         let signed = sign(std::slice::from_ref(&instruction), &payer, Blockhash([9; 32])).unwrap();
-        assert_eq!(signed, sign(&[instruction.clone()], &payer, Blockhash([9; 32])).unwrap());
-        assert_ne!(signed.signature, sign(&[instruction], &payer, Blockhash([8; 32])).unwrap().signature);
+        assert_eq!(
+            signed,
+            sign(&[instruction.clone()], &payer, Blockhash([9; 32])).unwrap()
+        );
+        assert_ne!(
+            signed.signature,
+            sign(&[instruction], &payer, Blockhash([8; 32]))
+                .unwrap()
+                .signature
+        );
         assert_eq!(signed.bytes[..65], [&[1][..], &signed.signature.0].concat());
         let signature = solana_sdk::signature::Signature::from(signed.signature.0);
         assert!(signature.verify(&payer.pubkey().0, &signed.bytes[65..]));
@@ -200,9 +246,15 @@ mod tests {
     #[test]
     fn another_signer_and_a_transaction_larger_than_a_packet_are_refused() {
         let (_, instruction) = samples::all().unwrap().remove(2);
-        assert_eq!(sign(&[instruction], &payer(), Blockhash([9; 32])), Err(MessageError::OtherSigner(samples::caller().payer)));
+        assert_eq!(
+            sign(&[instruction], &payer(), Blockhash([9; 32])),
+            Err(MessageError::OtherSigner(samples::caller().payer))
+        );
         let payer = payer();
-        let caller = crate::instructions::Caller { program_id: key(3), payer: payer.pubkey() };
+        let caller = crate::instructions::Caller {
+            program_id: key(3),
+            payer: payer.pubkey(),
+        };
         let keys = |from: u8, count: u8| (from..from + count).map(key).collect::<Vec<_>>();
         let leave = |groups| UnsubscribeFeed {
             access_pass: key(4),
@@ -214,8 +266,18 @@ mod tests {
         };
         assert!(fits(&[leave(20).build(&caller).unwrap()], payer.pubkey()));
         assert!(!fits(&[leave(40).build(&caller).unwrap()], payer.pubkey()));
-        let size = |groups| sign(&[leave(groups).build(&caller).unwrap()], &payer, Blockhash([9; 32])).map(|signed| signed.bytes.len());
-        assert!(size(20).unwrap() <= LARGEST_TRANSACTION, "five feeds with twenty groups, the program's limits, fit");
+        let size = |groups| {
+            sign(
+                &[leave(groups).build(&caller).unwrap()],
+                &payer,
+                Blockhash([9; 32]),
+            )
+            .map(|signed| signed.bytes.len())
+        };
+        assert!(
+            size(20).unwrap() <= LARGEST_TRANSACTION,
+            "five feeds with twenty groups, the program's limits, fit"
+        );
         assert!(matches!(size(40), Err(MessageError::TooLarge(_))));
     }
 }

@@ -196,7 +196,9 @@ pub enum SendError {
     #[error(transparent)]
     Unsendable(#[from] MessageError),
     /// It never got in before its blockhash was too old, as often as tried. It never will: sending anew is safe.
-    #[error("the ledger took none of {attempts} transactions in before each expired: it is busy, or the payer cannot pay the fee")]
+    #[error(
+        "the ledger took none of {attempts} transactions in before each expired: it is busy, or the payer cannot pay the fee"
+    )]
     Expired {
         /// How many were sent, each proven dead before the next.
         attempts: u32,
@@ -223,7 +225,9 @@ impl SendError {
             Self::Failed { failure, .. } => failure.advice(),
             Self::Unsendable(_) => Some("Name fewer groups or feeds at once."),
             Self::Expired { .. } => Some("Check the payer's balance and try again."),
-            Self::Unconfirmed { .. } => Some("Run the command again: it looks at the ledger first and resumes."),
+            Self::Unconfirmed { .. } => {
+                Some("Run the command again: it looks at the ledger first and resumes.")
+            }
             Self::Rpc(_) => Some("Check the ledger's endpoint and the network, and try again."),
         }
     }

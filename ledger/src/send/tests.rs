@@ -51,7 +51,13 @@ enum Fault {
 
 impl World {
     fn new() -> Self {
-        Self { height: 1000, pace: 1, balance: 1_000_000, settled: true, ..Self::default() }
+        Self {
+            height: 1000,
+            pace: 1,
+            balance: 1_000_000,
+            settled: true,
+            ..Self::default()
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Result<Reply, RpcFailure> {
@@ -63,7 +69,13 @@ impl World {
             Request::Height => "height".into(),
         });
         self.height += self.pace;
-        let failure = |message: &str, retry, refused| Err(RpcFailure { message: message.into(), retry, refused });
+        let failure = |message: &str, retry, refused| {
+            Err(RpcFailure {
+                message: message.into(),
+                retry,
+                refused,
+            })
+        };
         match self.faults.pop_front().unwrap_or(Fault::Fine) {
             Fault::Lost => failure("connection reset", RetryAdvice::After(None), false),
             Fault::AnswerLost => {
@@ -82,34 +94,69 @@ impl World {
             Request::Blockhash => {
                 self.hashes += 1;
                 self.valid_until.insert(self.hashes, self.height + 150);
-                Reply::Blockhash { blockhash: Blockhash([self.hashes; 32]), last_valid_block_height: self.height + 150 }
+                Reply::Blockhash {
+                    blockhash: Blockhash([self.hashes; 32]),
+                    last_valid_block_height: self.height + 150,
+                }
             }
             Request::Broadcast(signed) => {
                 let signature = signed.signature.0;
                 // The driver's transactions are real and their signatures say nothing: those never expire here.
-                let last = self.valid_until.get(&signature[0]).filter(|_| signature == [signature[0]; 64]);
-                if !self.deaf && last.is_none_or(|last| self.height <= *last) && !self.landed.contains_key(&signature) {
+                let last = self
+                    .valid_until
+                    .get(&signature[0])
+                    .filter(|_| signature == [signature[0]; 64]);
+                if !self.deaf
+                    && last.is_none_or(|last| self.height <= *last)
+                    && !self.landed.contains_key(&signature)
+                {
                     self.executed.push(signature);
-                    self.landed.insert(signature, Fate { slot: Slot(self.height), settled: self.settled, err: self.err.clone() });
+                    self.landed.insert(
+                        signature,
+                        Fate {
+                            slot: Slot(self.height),
+                            settled: self.settled,
+                            err: self.err.clone(),
+                        },
+                    );
                 }
                 Reply::Broadcast
             }
             Request::Status { signature, .. } => {
                 let node_slot = Slot(self.height.saturating_sub(self.status_lag));
-                let fate = self.landed.get(&signature.0).filter(|fate| fate.slot <= node_slot).cloned();
-                Reply::Status { node_slot, fate: fate.map(|fate| Fate { settled: self.settled, ..fate }) }
+                let fate = self
+                    .landed
+                    .get(&signature.0)
+                    .filter(|fate| fate.slot <= node_slot)
+                    .cloned();
+                Reply::Status {
+                    node_slot,
+                    fate: fate.map(|fate| Fate {
+                        settled: self.settled,
+                        ..fate
+                    }),
+                }
             }
-            Request::Height => Reply::Height { block_height: self.height, slot: Slot(self.height) },
+            Request::Height => Reply::Height {
+                block_height: self.height,
+                slot: Slot(self.height),
+            },
         }
     }
 
     fn broadcasts(&self) -> BTreeSet<&String> {
-        self.log.iter().filter(|line| line.starts_with("broadcast")).collect()
+        self.log
+            .iter()
+            .filter(|line| line.starts_with("broadcast"))
+            .collect()
     }
 }
 
 fn signing(blockhash: Blockhash) -> Result<Signed, MessageError> {
-    Ok(Signed { signature: Signature([blockhash.0[0]; 64]), bytes: vec![blockhash.0[0]; 10] })
+    Ok(Signed {
+        signature: Signature([blockhash.0[0]; 64]),
+        bytes: vec![blockhash.0[0]; 10],
+    })
 }
 
 fn submission(seconds: u32) -> Submission<'static> {
@@ -151,18 +198,36 @@ fn a_good_day_is_one_transaction_sent_once_and_confirmed() {
 
 #[test]
 fn a_payer_without_a_balance_sends_nothing() {
-    let mut world = World { balance: 0, ..World::new() };
-    assert_eq!(run(&mut world, submission(60)).0, Err(SendError::NoBalance { payer: key(1) }));
+    let mut world = World {
+        balance: 0,
+        ..World::new()
+    };
+    assert_eq!(
+        run(&mut world, submission(60)).0,
+        Err(SendError::NoBalance { payer: key(1) })
+    );
     assert_eq!(world.log, ["balance"]);
 }
 
 #[test]
 fn a_failure_on_the_ledger_is_the_programs_error_and_is_not_sent_again() {
-    let mut world = World { err: Some(json!({"InstructionError": [2, {"Custom": 20}]})), ..World::new() };
+    let mut world = World {
+        err: Some(json!({"InstructionError": [2, {"Custom": 20}]})),
+        ..World::new()
+    };
     let (result, _) = run(&mut world, submission(60));
-    let failure = TransactionFailure::Program { instruction: 2, error: ProgramError::MaxUsersExceeded };
+    let failure = TransactionFailure::Program {
+        instruction: 2,
+        error: ProgramError::MaxUsersExceeded,
+    };
     let error = result.unwrap_err();
-    assert_eq!(error, SendError::Failed { signature: Some(signature(1)), failure });
+    assert_eq!(
+        error,
+        SendError::Failed {
+            signature: Some(signature(1)),
+            failure
+        }
+    );
     assert_eq!(error.advice(), Some("Choose another device."));
     assert_eq!(world.broadcasts().len(), 1);
 }
@@ -170,7 +235,11 @@ fn a_failure_on_the_ledger_is_the_programs_error_and_is_not_sent_again() {
 #[test]
 fn neither_success_nor_failure_is_told_before_it_is_settled() {
     for err in [None, Some(json!("AccountInUse"))] {
-        let mut world = World { settled: false, err, ..World::new() };
+        let mut world = World {
+            settled: false,
+            err,
+            ..World::new()
+        };
         let (result, took) = run(&mut world, submission(20));
         assert!(matches!(result, Err(SendError::Unconfirmed { .. })), "{result:?}");
         assert_eq!(took, SECOND * 20);
@@ -180,17 +249,29 @@ fn neither_success_nor_failure_is_told_before_it_is_settled() {
 #[test]
 fn an_answer_that_is_lost_makes_the_same_bytes_go_out_again_and_never_others() {
     let mut world = World::new();
-    world.faults.extend([Fault::Fine, Fault::Fine, Fault::AnswerLost, Fault::Lost]);
+    world
+        .faults
+        .extend([Fault::Fine, Fault::Fine, Fault::AnswerLost, Fault::Lost]);
     assert_eq!(run(&mut world, submission(60)).0.unwrap().signature, signature(1));
     assert_eq!((world.executed.len(), world.hashes), (1, 1));
 }
 
 #[test]
 fn a_broadcast_that_is_lost_is_repeated_with_the_same_bytes() {
-    let mut world = World { deaf: true, pace: 0, ..World::new() };
+    let mut world = World {
+        deaf: true,
+        pace: 0,
+        ..World::new()
+    };
     let mut machine = submission(60);
     let mut now = Duration::ZERO;
-    while world.log.iter().filter(|line| line.starts_with("broadcast")).count() < 3 {
+    while world
+        .log
+        .iter()
+        .filter(|line| line.starts_with("broadcast"))
+        .count()
+        < 3
+    {
         match machine.step(now) {
             Step::Do(request) => {
                 let outcome = world.answer(&request);
@@ -206,11 +287,23 @@ fn a_broadcast_that_is_lost_is_repeated_with_the_same_bytes() {
 
 #[test]
 fn another_transaction_is_made_only_when_the_first_is_proven_dead() {
-    let mut world = World { deaf: true, pace: 20, ..World::new() };
+    let mut world = World {
+        deaf: true,
+        pace: 20,
+        ..World::new()
+    };
     let (result, _) = run(&mut world, submission(600));
     assert_eq!(result, Err(SendError::Expired { attempts: 4 }));
     assert_eq!((world.broadcasts().len(), world.hashes), (4, 4));
-    let positions = |line: &str| world.log.iter().enumerate().filter(|(_, found)| *found == line).map(|(at, _)| at).collect::<Vec<_>>();
+    let positions = |line: &str| {
+        world
+            .log
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| *found == line)
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+    };
     for renewal in &positions("blockhash")[1..] {
         assert_eq!(world.log[renewal - 1], "history", "the proof comes right before");
     }
@@ -218,46 +311,90 @@ fn another_transaction_is_made_only_when_the_first_is_proven_dead() {
 
 #[test]
 fn a_node_that_is_behind_proves_nothing() {
-    let mut world = World { deaf: true, pace: 20, status_lag: 1_000_000, ..World::new() };
+    let mut world = World {
+        deaf: true,
+        pace: 20,
+        status_lag: 1_000_000,
+        ..World::new()
+    };
     let (result, _) = run(&mut world, submission(300));
     assert!(matches!(result, Err(SendError::Unconfirmed { .. })), "{result:?}");
-    assert_eq!(world.hashes, 1, "no second transaction while the first may have been carried out");
+    assert_eq!(
+        world.hashes, 1,
+        "no second transaction while the first may have been carried out"
+    );
 }
 
 #[test]
 fn one_that_landed_in_its_last_block_is_found_by_the_proof_and_not_sent_again() {
-    let mut world = World { pace: 20, status_lag: 300, ..World::new() };
+    let mut world = World {
+        pace: 20,
+        status_lag: 300,
+        ..World::new()
+    };
     let (result, _) = run(&mut world, submission(300));
     assert_eq!(result.unwrap().signature, signature(1));
     assert_eq!((world.executed.len(), world.hashes), (1, 1));
-    assert!(world.log.contains(&"history".to_owned()), "it was found only by the last look: {:?}", world.log);
+    assert!(
+        world.log.contains(&"history".to_owned()),
+        "it was found only by the last look: {:?}",
+        world.log
+    );
 }
 
 #[test]
 fn at_the_deadline_an_unknown_fate_is_said_to_be_unknown_and_nothing_sent_is_said_to_be_nothing() {
-    let mut world = World { deaf: true, pace: 0, ..World::new() };
+    let mut world = World {
+        deaf: true,
+        pace: 0,
+        ..World::new()
+    };
     let (result, took) = run(&mut world, submission(10));
-    assert!(matches!(&result, Err(SendError::Unconfirmed { signature: found, .. }) if *found == signature(1)), "{result:?}");
+    assert!(
+        matches!(&result, Err(SendError::Unconfirmed { signature: found, .. }) if *found == signature(1)),
+        "{result:?}"
+    );
     assert_eq!(took, SECOND * 10);
     let mut world = World::new();
     world.faults.extend(vec![Fault::Lost; 100]);
     let (result, took) = run(&mut world, submission(10));
-    assert!(matches!(&result, Err(SendError::Rpc(reason)) if reason.contains("connection reset")), "{result:?}");
+    assert!(
+        matches!(&result, Err(SendError::Rpc(reason)) if reason.contains("connection reset")),
+        "{result:?}"
+    );
     assert!(took <= SECOND * 10 + Duration::from_millis(100));
-    assert!(world.log.len() < 12, "requests that fail are spaced out: {:?}", world.log);
+    assert!(
+        world.log.len() < 12,
+        "requests that fail are spaced out: {:?}",
+        world.log
+    );
 }
 
 #[test]
 fn a_refusal_ends_it_only_when_no_earlier_broadcast_may_have_arrived() {
     const FULL: &str = "error -32002: Transaction simulation failed: Error processing Instruction 2: custom program error: 0x14";
     let mut world = World::new();
-    world.faults.extend([Fault::Fine, Fault::Fine, Fault::Refused(FULL)]);
-    let failure = TransactionFailure::Program { instruction: 2, error: ProgramError::MaxUsersExceeded };
-    assert_eq!(run(&mut world, submission(60)).0, Err(SendError::Failed { signature: None, failure }));
+    world
+        .faults
+        .extend([Fault::Fine, Fault::Fine, Fault::Refused(FULL)]);
+    let failure = TransactionFailure::Program {
+        instruction: 2,
+        error: ProgramError::MaxUsersExceeded,
+    };
+    assert_eq!(
+        run(&mut world, submission(60)).0,
+        Err(SendError::Failed {
+            signature: None,
+            failure
+        })
+    );
     assert!(world.executed.is_empty());
 
     // The first broadcast's answer is lost, though it was carried out. That the second one is refused then proves nothing.
-    let mut world = World { status_lag: 8, ..World::new() };
+    let mut world = World {
+        status_lag: 8,
+        ..World::new()
+    };
     world.faults.extend([Fault::Fine, Fault::Fine, Fault::AnswerLost]);
     world.faults.extend(vec![Fault::Fine; 3]);
     world.faults.push_back(Fault::Refused(FULL));
@@ -270,11 +407,22 @@ fn an_endpoint_that_forbids_us_ends_it_at_once() {
     let mut world = World::new();
     world.faults.push_back(Fault::Forbidden);
     let (result, took) = run(&mut world, submission(60));
-    assert!(matches!(result, Err(SendError::Rpc(_))) && took < SECOND, "{result:?}");
-    let mut world = World { deaf: true, ..World::new() };
-    world.faults.extend([Fault::Fine, Fault::Fine, Fault::Fine, Fault::Forbidden]);
+    assert!(
+        matches!(result, Err(SendError::Rpc(_))) && took < SECOND,
+        "{result:?}"
+    );
+    let mut world = World {
+        deaf: true,
+        ..World::new()
+    };
+    world
+        .faults
+        .extend([Fault::Fine, Fault::Fine, Fault::Fine, Fault::Forbidden]);
     let (result, _) = run(&mut world, submission(60));
-    assert!(matches!(result, Err(SendError::Unconfirmed { .. })), "what is out stays out: {result:?}");
+    assert!(
+        matches!(result, Err(SendError::Unconfirmed { .. })),
+        "what is out stays out: {result:?}"
+    );
 }
 
 /// Whatever goes wrong on the way, at most one transaction is carried out, and the result tells the truth about it.
@@ -284,7 +432,13 @@ fn under_any_faults_at_most_one_transaction_is_carried_out_and_the_result_is_tru
     let fault = prop_oneof![
         3 => Just(0_u8), 2 => Just(1), 2 => Just(2), 1 => Just(3),
     ];
-    let inputs = (proptest::collection::vec(fault, 0..80), 0..40_u64, 0..400_u64, any::<bool>(), 1..200_u32);
+    let inputs = (
+        proptest::collection::vec(fault, 0..80),
+        0..40_u64,
+        0..400_u64,
+        any::<bool>(),
+        1..200_u32,
+    );
     proptest!(ProptestConfig::with_cases(1000), |((faults, pace, status_lag, fails, seconds) in inputs)| {
         let err = fails.then(|| json!({"InstructionError": [2, {"Custom": 53}]}));
         let mut world = World { pace, status_lag, err, ..World::new() };
@@ -322,7 +476,11 @@ impl TransactionRpc for Shared {
 }
 
 fn nothing_much() -> Vec<Instruction> {
-    vec![Instruction { program_id: key(9), accounts: vec![], data: vec![1, 2, 3] }]
+    vec![Instruction {
+        program_id: key(9),
+        accounts: vec![],
+        data: vec![1, 2, 3],
+    }]
 }
 
 #[tokio::test]
@@ -331,8 +489,15 @@ async fn the_driver_sends_a_real_transaction_and_tells_what_happens() {
     let payer = Keypair::from_seed([7; 32]);
     let mut told = vec![];
     let deadline = Instant::now() + SECOND * 60;
-    let settings = SendSettings { status_every: Duration::from_millis(1), ..SendSettings::default() };
-    let confirmed = send(&rpc, &nothing_much(), &payer, settings, deadline, |progress| told.push(progress)).await.unwrap();
+    let settings = SendSettings {
+        status_every: Duration::from_millis(1),
+        ..SendSettings::default()
+    };
+    let confirmed = send(&rpc, &nothing_much(), &payer, settings, deadline, |progress| {
+        told.push(progress)
+    })
+    .await
+    .unwrap();
     let expected = sign(&nothing_much(), &payer, Blockhash([1; 32])).unwrap();
     assert_eq!(confirmed.signature, expected.signature);
     assert_eq!(told, [Progress::Sent(expected.signature)]);
@@ -340,12 +505,21 @@ async fn the_driver_sends_a_real_transaction_and_tells_what_happens() {
 
 #[tokio::test]
 async fn the_driver_keeps_its_deadline_when_the_ledger_hangs_and_names_what_is_out() {
-    let rpc = Shared(Mutex::new(World { balance: 42, ..World::new() }));
+    let rpc = Shared(Mutex::new(World {
+        balance: 42,
+        ..World::new()
+    }));
     let payer = Keypair::from_seed([7; 32]);
-    let settings = SendSettings { status_every: Duration::from_millis(1), ..SendSettings::default() };
+    let settings = SendSettings {
+        status_every: Duration::from_millis(1),
+        ..SendSettings::default()
+    };
     let deadline = Instant::now() + Duration::from_millis(200);
     let result = send(&rpc, &nothing_much(), &payer, settings, deadline, |_| {}).await;
-    assert!(matches!(&result, Err(SendError::Unconfirmed { reason, .. }) if reason.contains("no answer in time")), "{result:?}");
+    assert!(
+        matches!(&result, Err(SendError::Unconfirmed { reason, .. }) if reason.contains("no answer in time")),
+        "{result:?}"
+    );
 }
 
 #[test]

@@ -30,7 +30,9 @@ struct Connection {
 
 impl Server {
     async fn start() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        }
     }
 
     fn address(&self) -> SocketAddr {
@@ -38,8 +40,14 @@ impl Server {
     }
 
     async fn accept(&self) -> Connection {
-        let (stream, _) = timeout(LONG, self.listener.accept()).await.expect("a connection").unwrap();
-        Connection { socket: accept_async(stream).await.unwrap(), subscribed: BTreeMap::new() }
+        let (stream, _) = timeout(LONG, self.listener.accept())
+            .await
+            .expect("a connection")
+            .unwrap();
+        Connection {
+            socket: accept_async(stream).await.unwrap(),
+            subscribed: BTreeMap::new(),
+        }
     }
 }
 
@@ -54,13 +62,18 @@ impl Connection {
                 method => method.to_owned(),
             };
             self.subscribed.insert(about, id);
-            self.send(json!({"jsonrpc": "2.0", "id": request["id"], "result": id})).await;
+            self.send(json!({"jsonrpc": "2.0", "id": request["id"], "result": id}))
+                .await;
         }
     }
 
     async fn request(&mut self) -> Value {
         loop {
-            let message = timeout(LONG, self.socket.next()).await.expect("a request").expect("an open connection").unwrap();
+            let message = timeout(LONG, self.socket.next())
+                .await
+                .expect("a request")
+                .expect("an open connection")
+                .unwrap();
             if let Message::Text(text) = message {
                 return serde_json::from_str(&text).unwrap();
             }
@@ -81,7 +94,10 @@ impl Connection {
     }
 
     async fn send(&mut self, message: Value) {
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
+        self.socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
     }
 }
 
@@ -103,16 +119,24 @@ async fn world(heartbeat: Duration) -> World {
     ledger.put(key(50), &device().into());
     let server = Server::start().await;
     let mut settings = RpcSettings::new(vec![Endpoint::http(&ledger.url()).unwrap()], PROGRAM);
-    settings.watch_endpoint = Some(Endpoint::websocket(&format!("ws://{}/s3cret", server.address())).unwrap());
+    settings.watch_endpoint =
+        Some(Endpoint::websocket(&format!("ws://{}/s3cret", server.address())).unwrap());
     settings.heartbeat = heartbeat;
-    let world = World { ledger, server, source: RpcSource::new(settings).unwrap() };
+    let world = World {
+        ledger,
+        server,
+        source: RpcSource::new(settings).unwrap(),
+    };
     world.read().await;
     world
 }
 
 impl World {
     async fn read(&self) {
-        self.source.read(&Query::Client(CLIENT_IP), Instant::now() + LONG).await.unwrap();
+        self.source
+            .read(&Query::Client(CLIENT_IP), Instant::now() + LONG)
+            .await
+            .unwrap();
     }
 
     fn watch(&self) -> mpsc::Receiver<()> {
@@ -129,17 +153,27 @@ impl World {
 }
 
 async fn woken(wakes: &mut mpsc::Receiver<()>) {
-    timeout(LONG, wakes.recv()).await.expect("a wake-up").expect("a watcher");
+    timeout(LONG, wakes.recv())
+        .await
+        .expect("a wake-up")
+        .expect("a watcher");
 }
 
 fn all_of(user: Pubkey, device: Pubkey) -> [String; 4] {
-    ["programSubscribe".into(), config_key().to_string(), user.to_string(), device.to_string()]
+    [
+        "programSubscribe".into(),
+        config_key().to_string(),
+        user.to_string(),
+        device.to_string(),
+    ]
 }
 
 async fn subscribed(world: &World, wakes: &mut mpsc::Receiver<()>) -> Connection {
     let mut connection = world.server.accept().await;
     let names = all_of(key(9), key(50));
-    connection.serve_until(&names.each_ref().map(String::as_str)).await;
+    connection
+        .serve_until(&names.each_ref().map(String::as_str))
+        .await;
     woken(wakes).await;
     connection
 }
@@ -150,7 +184,15 @@ async fn a_subscription_wakes_once_when_made_and_then_when_something_that_matter
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
     assert!(world.source.health().subscribed);
-    connection.user_changed(key(9), &User { status: UserStatus::BANNED, ..user(UserType::IBRL) }).await;
+    connection
+        .user_changed(
+            key(9),
+            &User {
+                status: UserStatus::BANNED,
+                ..user(UserType::IBRL)
+            },
+        )
+        .await;
     woken(&mut wakes).await;
     connection.user_changed(key(10), &user(UserType::MULTICAST)).await;
     woken(&mut wakes).await;
@@ -162,10 +204,33 @@ async fn a_read_of_another_question_forgets_nothing_of_the_one_that_is_watched()
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
     let another = Query::Client(std::net::Ipv4Addr::new(192, 0, 2, 99));
-    assert!(world.source.read(&another, Instant::now() + LONG).await.unwrap().users.is_empty());
-    connection.user_changed(key(9), &User { bgp_rtt_ns: 1, ..user(UserType::IBRL) }).await;
-    world.until("what the watched question saw is known", |health| health.notices_ignored == 1).await;
-    assert_eq!((wakes.try_recv().is_err(), world.source.health().wakes), (true, 1));
+    assert!(
+        world
+            .source
+            .read(&another, Instant::now() + LONG)
+            .await
+            .unwrap()
+            .users
+            .is_empty()
+    );
+    connection
+        .user_changed(
+            key(9),
+            &User {
+                bgp_rtt_ns: 1,
+                ..user(UserType::IBRL)
+            },
+        )
+        .await;
+    world
+        .until("what the watched question saw is known", |health| {
+            health.notices_ignored == 1
+        })
+        .await;
+    assert_eq!(
+        (wakes.try_recv().is_err(), world.source.health().wakes),
+        (true, 1)
+    );
 }
 
 #[tokio::test]
@@ -174,12 +239,22 @@ async fn churn_of_telemetry_and_counters_is_swallowed() {
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
     for rtt in 0..20 {
-        let telemetry = User { bgp_status: BgpStatus::DOWN, bgp_rtt_ns: rtt, last_bgp_up_at: rtt, ..user(UserType::IBRL) };
+        let telemetry = User {
+            bgp_status: BgpStatus::DOWN,
+            bgp_rtt_ns: rtt,
+            last_bgp_up_at: rtt,
+            ..user(UserType::IBRL)
+        };
         connection.user_changed(key(9), &telemetry).await;
-        let busier = crate::accounts::Device { users_count: 100 + rtt as u16, ..device() };
+        let busier = crate::accounts::Device {
+            users_count: 100 + rtt as u16,
+            ..device()
+        };
         connection.account_changed(key(50), &encode(&busier.into())).await;
     }
-    world.until("all notices are ignored", |health| health.notices_ignored == 40).await;
+    world
+        .until("all notices are ignored", |health| health.notices_ignored == 40)
+        .await;
     assert!(wakes.try_recv().is_err());
     assert_eq!(world.source.health().wakes, 1);
 }
@@ -189,7 +264,10 @@ async fn a_device_that_moves_and_a_user_that_is_closed_wake_although_no_filter_m
     let world = world(LONG).await;
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
-    let moved = crate::accounts::Device { public_ip: [198, 51, 100, 99].into(), ..device() };
+    let moved = crate::accounts::Device {
+        public_ip: [198, 51, 100, 99].into(),
+        ..device()
+    };
     connection.account_changed(key(50), &encode(&moved.into())).await;
     woken(&mut wakes).await;
     connection.account_changed(key(9), &[]).await;
@@ -201,11 +279,20 @@ async fn a_change_that_both_subscriptions_tell_of_wakes_once_and_again_only_afte
     let world = world(LONG).await;
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
-    let banned = User { status: UserStatus::BANNED, ..user(UserType::IBRL) };
+    let banned = User {
+        status: UserStatus::BANNED,
+        ..user(UserType::IBRL)
+    };
     connection.user_changed(key(9), &banned).await;
     woken(&mut wakes).await;
-    connection.account_changed(key(9), &encode(&banned.clone().into())).await;
-    world.until("the second notice is through", |health| health.notices_ignored == 1).await;
+    connection
+        .account_changed(key(9), &encode(&banned.clone().into()))
+        .await;
+    world
+        .until("the second notice is through", |health| {
+            health.notices_ignored == 1
+        })
+        .await;
     assert!(wakes.try_recv().is_err());
     world.read().await;
     connection.account_changed(key(9), &encode(&banned.into())).await;
@@ -221,7 +308,9 @@ async fn notices_that_nobody_has_taken_yet_coalesce() {
         connection.user_changed(key(100 + n), &user(UserType::IBRL)).await;
     }
     connection.user_changed(key(9), &user(UserType::IBRL)).await;
-    world.until("the last notice is through", |health| health.notices_ignored == 1).await;
+    world
+        .until("the last notice is through", |health| health.notices_ignored == 1)
+        .await;
     woken(&mut wakes).await;
     assert!(wakes.try_recv().is_err());
 }
@@ -231,15 +320,27 @@ async fn accounts_that_a_later_read_names_are_subscribed_to_and_those_no_longer_
     let world = world(LONG).await;
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
-    world.ledger.put(key(9), &User { device_pk: key(51), ..user(UserType::IBRL) }.into());
+    world.ledger.put(
+        key(9),
+        &User {
+            device_pk: key(51),
+            ..user(UserType::IBRL)
+        }
+        .into(),
+    );
     world.ledger.put(key(51), &device().into());
     world.read().await;
     let request = connection.request().await;
     assert_eq!(
         (&request["method"], &request["params"][0]),
-        (&json!("accountUnsubscribe"), &json!(connection.subscribed[&key(50).to_string()]))
+        (
+            &json!("accountUnsubscribe"),
+            &json!(connection.subscribed[&key(50).to_string()])
+        )
     );
-    connection.send(json!({"jsonrpc": "2.0", "id": request["id"], "result": true})).await;
+    connection
+        .send(json!({"jsonrpc": "2.0", "id": request["id"], "result": true}))
+        .await;
     connection.serve_until(&[&key(51).to_string()]).await;
     woken(&mut wakes).await;
 }
@@ -252,7 +353,11 @@ async fn a_server_that_goes_away_is_connected_to_again_and_that_wakes() {
     drop(connection);
     world.until("the loss shows", |health| !health.subscribed).await;
     let _connection = subscribed(&world, &mut wakes).await;
-    world.until("it is back", |health| health.subscribed && health.subscriptions == 2).await;
+    world
+        .until("it is back", |health| {
+            health.subscribed && health.subscriptions == 2
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -262,7 +367,13 @@ async fn a_black_hole_is_noticed_by_the_ping_that_nobody_answers() {
     let silent = subscribed(&world, &mut wakes).await;
     let _connection = subscribed(&world, &mut wakes).await;
     let health = world.source.health();
-    assert!(health.last_watch_error.as_ref().is_some_and(|error| error.contains("answer to a ping")), "{health:?}");
+    assert!(
+        health
+            .last_watch_error
+            .as_ref()
+            .is_some_and(|error| error.contains("answer to a ping")),
+        "{health:?}"
+    );
     drop(silent);
 }
 
@@ -271,18 +382,32 @@ async fn a_quiet_server_is_pinged_and_that_costs_next_to_nothing() {
     let world = world(Duration::from_secs(3)).await;
     let mut wakes = world.watch();
     let mut quiet = subscribed(&world, &mut wakes).await;
-    assert!(!quiet.subscribed.contains_key("slotSubscribe"), "nothing is subscribed to that comes by itself");
+    assert!(
+        !quiet.subscribed.contains_key("slotSubscribe"),
+        "nothing is subscribed to that comes by itself"
+    );
     let bytes = |health: crate::LedgerHealth| health.watch_bytes_received + health.watch_bytes_sent;
     let before = bytes(world.source.health());
-    assert!(before > 500, "the handshake and the subscriptions are counted: {before}");
+    assert!(
+        before > 500,
+        "the handshake and the subscriptions are counted: {before}"
+    );
     const PINGS: u64 = 2;
     for _ in 0..PINGS {
-        let message = timeout(LONG, quiet.socket.next()).await.expect("a ping").expect("an open connection").unwrap();
+        let message = timeout(LONG, quiet.socket.next())
+            .await
+            .expect("a ping")
+            .expect("an open connection")
+            .unwrap();
         assert!(message.is_ping(), "{message:?}");
         // The answer leaves with the next look at the socket.
         quiet.socket.flush().await.unwrap();
     }
-    world.until("the last answer is counted", |health| bytes(health.clone()) >= before + PINGS * 8).await;
+    world
+        .until("the last answer is counted", |health| {
+            bytes(health.clone()) >= before + PINGS * 8
+        })
+        .await;
     let cost = bytes(world.source.health()) - before;
     // A ping of 6 bytes, an answer of 2, and one more ping may be under way.
     assert!(cost <= (PINGS + 1) * 8, "{cost} bytes for {PINGS} pings");
@@ -293,7 +418,9 @@ async fn a_quiet_server_is_pinged_and_that_costs_next_to_nothing() {
 #[tokio::test]
 async fn a_server_that_names_a_time_is_left_alone_until_then_while_another_is_asked() {
     let servers = [Server::start().await, Server::start().await];
-    let endpoints = servers.each_ref().map(|server| Endpoint::websocket(&format!("ws://{}", server.address())).unwrap());
+    let endpoints = servers
+        .each_ref()
+        .map(|server| Endpoint::websocket(&format!("ws://{}", server.address())).unwrap());
     let settings = Settings {
         endpoints: endpoints.to_vec(),
         program: PROGRAM,
@@ -304,20 +431,32 @@ async fn a_server_that_names_a_time_is_left_alone_until_then_while_another_is_as
     };
     let _wakes = start(settings, Query::Client(CLIENT_IP), Arc::default(), Arc::default());
     let [busy, other] = servers;
-    let (stream, _) = timeout(LONG, busy.listener.accept()).await.expect("a first try").unwrap();
+    let (stream, _) = timeout(LONG, busy.listener.accept())
+        .await
+        .expect("a first try")
+        .unwrap();
     refuse(stream).await;
     for _ in 0..3 {
-        let (stream, _) = timeout(LONG, other.listener.accept()).await.expect("another server is asked").unwrap();
+        let (stream, _) = timeout(LONG, other.listener.accept())
+            .await
+            .expect("another server is asked")
+            .unwrap();
         drop(stream);
     }
-    assert!(busy.listener.accept().now_or_never().is_none(), "its time has not come");
+    assert!(
+        busy.listener.accept().now_or_never().is_none(),
+        "its time has not come"
+    );
 }
 
 /// Answers a handshake with HTTP 429 and an hour's wait.
 async fn refuse(mut stream: TcpStream) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let _request = stream.read(&mut [0; 4096]).await.unwrap();
-    stream.write_all(b"HTTP/1.1 429 No\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 429 No\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n")
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -325,14 +464,27 @@ async fn a_server_that_accepts_and_never_answers_does_not_hold_the_watcher_and_n
     let ledger = FakeLedger::start().await;
     let server = Server::start().await;
     let mut settings = RpcSettings::new(vec![Endpoint::http(&ledger.url()).unwrap()], PROGRAM);
-    settings.watch_endpoint = Some(Endpoint::websocket(&format!("ws://{}/s3cret", server.address())).unwrap());
+    settings.watch_endpoint =
+        Some(Endpoint::websocket(&format!("ws://{}/s3cret", server.address())).unwrap());
     settings.request_timeout = Duration::from_millis(100);
     let source = RpcSource::new(settings).unwrap();
     let _wakes = source.watch(Query::Client(CLIENT_IP));
-    let (_mute, _) = timeout(LONG, server.listener.accept()).await.expect("a first try").unwrap();
-    let (_again, _) = timeout(LONG, server.listener.accept()).await.expect("a second try").unwrap();
+    let (_mute, _) = timeout(LONG, server.listener.accept())
+        .await
+        .expect("a first try")
+        .unwrap();
+    let (_again, _) = timeout(LONG, server.listener.accept())
+        .await
+        .expect("a second try")
+        .unwrap();
     let health = source.health();
-    assert!(health.last_watch_error.as_ref().is_some_and(|error| error.contains("no answer within")), "{health:?}");
+    assert!(
+        health
+            .last_watch_error
+            .as_ref()
+            .is_some_and(|error| error.contains("no answer within")),
+        "{health:?}"
+    );
     assert!(!format!("{health:?}").contains("s3cret"));
 }
 
@@ -342,12 +494,22 @@ async fn the_watcher_ends_when_its_receiver_is_dropped() {
     let mut wakes = world.watch();
     let mut connection = subscribed(&world, &mut wakes).await;
     drop(wakes);
-    let closed = async { while connection.socket.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
+    let closed = async {
+        while connection
+            .socket
+            .next()
+            .await
+            .is_some_and(|message| message.is_ok_and(|message| !message.is_close()))
+        {}
+    };
     timeout(LONG, closed).await.expect("the connection is closed");
     world.until("it shows", |health| !health.subscribed).await;
 }
 
 #[test]
 fn a_closed_user_differs_from_what_was_seen() {
-    assert_ne!(relevant_digest(&[]), relevant_digest(&encode(&samples::user().into())));
+    assert_ne!(
+        relevant_digest(&[]),
+        relevant_digest(&encode(&samples::user().into()))
+    );
 }

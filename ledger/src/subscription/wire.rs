@@ -50,14 +50,24 @@ pub(super) struct Notification {
 
 impl Wire {
     /// Opens a connection that ends when the server is silent for so long.
-    pub(super) async fn open(way: &Way, url: &Url, traffic: &Arc<Traffic>, silence: Duration) -> Result<Self, Ended> {
+    pub(super) async fn open(
+        way: &Way,
+        url: &Url,
+        traffic: &Arc<Traffic>,
+        silence: Duration,
+    ) -> Result<Self, Ended> {
         let request = request(url).map_err(|error| Ended::from(error.to_string()))?;
-        let socket = way.connect(url, traffic).await.map_err(|error| Ended::from(chain(&error)))?;
+        let socket = way
+            .connect(url, traffic)
+            .await
+            .map_err(|error| Ended::from(chain(&error)))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(16 << 10)
             .max_message_size(Some(LARGEST_MESSAGE))
             .max_frame_size(Some(LARGEST_MESSAGE));
-        let (stream, _) = client_async_with_config(request, socket.stream, Some(config)).await.map_err(refused)?;
+        let (stream, _) = client_async_with_config(request, socket.stream, Some(config))
+            .await
+            .map_err(refused)?;
         Ok(Self {
             socket: stream,
             course: socket.course,
@@ -79,7 +89,11 @@ impl Wire {
             let mut message = self.receive().await?;
             if message["id"].as_u64() == Some(id) {
                 return match message.get("error").filter(|error| !error.is_null()) {
-                    Some(error) => Err(error["message"].as_str().unwrap_or("an error without a message").to_owned().into()),
+                    Some(error) => Err(error["message"]
+                        .as_str()
+                        .unwrap_or("an error without a message")
+                        .to_owned()
+                        .into()),
                     None => Ok(message["result"].take()),
                 };
             }
@@ -104,17 +118,28 @@ impl Wire {
     /// The next message that is JSON; pings the server when it is silent, and gives it up when it stays so.
     async fn receive(&mut self) -> Result<Value, Ended> {
         loop {
-            let patience = if self.pinged { self.silence } else { self.silence / 2 };
+            let patience = if self.pinged {
+                self.silence
+            } else {
+                self.silence / 2
+            };
             match timeout_at(self.heard + patience, self.socket.next()).await {
                 Ok(Some(Ok(message))) => {
                     (self.heard, self.pinged) = (Instant::now(), false);
                     if let Message::Text(text) = message {
-                        return serde_json::from_str(&text).map_err(|error| Ended::from(format!("not JSON: {error}")));
+                        return serde_json::from_str(&text)
+                            .map_err(|error| Ended::from(format!("not JSON: {error}")));
                     }
                 }
                 Ok(Some(Err(error))) => return Err(chain(&error).into()),
                 Ok(None) => return Err("the server closed the connection".to_owned().into()),
-                Err(_) if self.pinged => return Err(format!("nothing heard for {:?}, not even an answer to a ping", self.silence).into()),
+                Err(_) if self.pinged => {
+                    return Err(format!(
+                        "nothing heard for {:?}, not even an answer to a ping",
+                        self.silence
+                    )
+                    .into());
+                }
                 Err(_) => {
                     self.course.is_right().await?;
                     self.pinged = true;
@@ -126,7 +151,8 @@ impl Wire {
 
     async fn send(&mut self, message: Message) -> Result<(), Ended> {
         let sent = timeout_at(Instant::now() + self.silence, self.socket.send(message)).await;
-        sent.map_err(|_| Ended::from(format!("nothing could be sent for {:?}", self.silence)))?.map_err(|error| chain(&error).into())
+        sent.map_err(|_| Ended::from(format!("nothing could be sent for {:?}", self.silence)))?
+            .map_err(|error| chain(&error).into())
     }
 }
 
@@ -138,7 +164,10 @@ fn request(url: &Url) -> Result<tungstenite::handshake::client::Request, tungste
     let _ = plain.set_password(None);
     let mut request = plain.as_str().into_client_request()?;
     let headers = request.headers_mut();
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("warren/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("warren/", env!("CARGO_PKG_VERSION"))),
+    );
     if !url.username().is_empty() || url.password().is_some() {
         let pair = format!("{}:{}", url.username(), url.password().unwrap_or_default());
         if let Ok(mut value) = HeaderValue::from_str(&format!("Basic {}", BASE64_STANDARD.encode(pair))) {
@@ -150,17 +179,31 @@ fn request(url: &Url) -> Result<tungstenite::handshake::client::Request, tungste
 }
 
 fn refused(error: tungstenite::Error) -> Ended {
-    let tungstenite::Error::Http(response) = &error else { return chain(&error).into() };
-    let busy = matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    let named = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let tungstenite::Error::Http(response) = &error else {
+        return chain(&error).into();
+    };
+    let busy = matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let named = response
+        .headers()
+        .get(header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let wait = named.filter(|_| busy).map(Duration::from_secs);
-    Ended { reason: format!("the server answers with HTTP {}", response.status().as_u16()), wait }
+    Ended {
+        reason: format!("the server answers with HTTP {}", response.status().as_u16()),
+        wait,
+    }
 }
 
 fn notification(mut message: Value) -> Option<Notification> {
     let params = message.get_mut("params")?;
     let subscription = params["subscription"].as_u64()?;
-    Some(Notification { subscription, value: params.get_mut("result")?.get_mut("value")?.take() })
+    Some(Notification {
+        subscription,
+        value: params.get_mut("result")?.get_mut("value")?.take(),
+    })
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -27,10 +27,14 @@ pub(super) fn parse(text: &str) -> Result<UserConfig, Flaw> {
     // Some editors write a mark of the byte order.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Only comments and white space: YAML's null, which the derived reader would refuse.
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
         return Ok(UserConfig::default());
     }
-    let Keys(keys) = serde_yaml::from_str(text).map_err(|error| Flaw::Form(error.location().map(|location| location.line())))?;
+    let Keys(keys) = serde_yaml::from_str(text)
+        .map_err(|error| Flaw::Form(error.location().map(|location| location.line())))?;
     let mut config = UserConfig::default();
     for (key, value) in once(keys)? {
         set(&mut config, &key, value).map_err(|flaw| Flaw::Key(key, flaw))?;
@@ -44,7 +48,12 @@ fn once(keys: Vec<(String, Value)>) -> Result<BTreeMap<String, Value>, Flaw> {
         match once.entry(key) {
             Entry::Vacant(free) => drop(free.insert(value)),
             Entry::Occupied(there) if *there.get() == value => {}
-            Entry::Occupied(there) => return Err(Flaw::Key(there.key().clone(), "is there twice, with different values")),
+            Entry::Occupied(there) => {
+                return Err(Flaw::Key(
+                    there.key().clone(),
+                    "is there twice, with different values",
+                ));
+            }
         }
     }
     Ok(once)
@@ -120,7 +129,10 @@ mod tests {
     #[test]
     fn forms_that_operators_have_are_read_for_what_they_mean() {
         let plain = parse("json_rpc_url: http://h/t\nkeypair_path: /k.json\n").unwrap();
-        assert_eq!((plain.json_rpc_url.as_deref(), plain.keypair_path.is_some()), (Some("http://h/t"), true));
+        assert_eq!(
+            (plain.json_rpc_url.as_deref(), plain.keypair_path.is_some()),
+            (Some("http://h/t"), true)
+        );
         for same in [
             "---\njson_rpc_url: http://h/t\nwebsocket_url: ~\nkeypair_path: /k.json\ntenant: ~\naddress_labels: {}\n",
             "json_rpc_url: http://h/t\nkeypair_path: /k.json\naddress_labels: null\n",
@@ -150,7 +162,12 @@ mod tests {
         assert_eq!(key("address_labels:\n  a: [b]\n"), "address_labels");
         assert_eq!(key("tenant: a\ntenant: b\n"), "tenant");
         assert_eq!(key("later: 1\nlater: 2\n"), "later");
-        for broken in ["- a", "text", "tenant: a\n\tkeypair_path: b\n", "a: b\n---\na: b\n"] {
+        for broken in [
+            "- a",
+            "text",
+            "tenant: a\n\tkeypair_path: b\n",
+            "a: b\n---\na: b\n",
+        ] {
             assert!(matches!(parse(broken), Err(Flaw::Form(_))), "{broken}");
         }
     }

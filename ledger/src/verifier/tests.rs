@@ -39,7 +39,10 @@ impl Service {
     async fn start(script: &[Act]) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let url = format!("http://127.0.0.1:{}/base/", listener.local_addr().unwrap().port());
-        let (asked, script) = (Arc::default(), Arc::new(Mutex::new(VecDeque::from(script.to_vec()))));
+        let (asked, script) = (
+            Arc::default(),
+            Arc::new(Mutex::new(VecDeque::from(script.to_vec()))),
+        );
         let seen = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
@@ -48,7 +51,10 @@ impl Service {
                 tokio::spawn(serve(stream, peer, act, Arc::clone(&seen)));
             }
         });
-        Self { verifier: Verifier::new(Endpoint::http(&url).unwrap(), Way::default()), asked }
+        Self {
+            verifier: Verifier::new(Endpoint::http(&url).unwrap(), Way::default()),
+            asked,
+        }
     }
 
     async fn ask(&self, egress: Egress) -> Result<IpProof, AskError> {
@@ -60,7 +66,12 @@ impl Service {
     }
 }
 
-async fn serve(stream: TcpStream, peer: Ipv4Addr, act: Act, seen: Arc<Mutex<Vec<(Ipv4Addr, String, Value)>>>) {
+async fn serve(
+    stream: TcpStream,
+    peer: Ipv4Addr,
+    act: Act,
+    seen: Arc<Mutex<Vec<(Ipv4Addr, String, Value)>>>,
+) {
     let mut stream = BufStream::new(stream);
     let (mut first, mut length) = (String::new(), 0);
     stream.read_line(&mut first).await.unwrap();
@@ -71,11 +82,17 @@ async fn serve(stream: TcpStream, peer: Ipv4Addr, act: Act, seen: Arc<Mutex<Vec<
         if line.is_empty() {
             break;
         }
-        length = line.strip_prefix("content-length:").map_or(length, |value| value.trim().parse().unwrap());
+        length = line
+            .strip_prefix("content-length:")
+            .map_or(length, |value| value.trim().parse().unwrap());
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.unwrap();
-    seen.lock().unwrap().push((peer, first.trim().to_owned(), serde_json::from_slice(&body).unwrap()));
+    seen.lock().unwrap().push((
+        peer,
+        first.trim().to_owned(),
+        serde_json::from_slice(&body).unwrap(),
+    ));
     let sign = |user_type| IpProof::sign(PAYER, peer, 7, user_type, &Keypair::from_seed([7; 32])).to_json();
     let (status, body, told) = match act {
         Act::Sign => (200, sign(UserType::MULTICAST), None),
@@ -86,7 +103,10 @@ async fn serve(stream: TcpStream, peer: Ipv4Addr, act: Act, seen: Arc<Mutex<Vec<
         Act::Close => return,
         Act::Hang => return std::future::pending().await,
     };
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", told.unwrap_or(body.len()));
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        told.unwrap_or(body.len())
+    );
     let _gone = stream.write_all((head + &body).as_bytes()).await;
     let _gone = stream.shutdown().await;
 }
@@ -98,27 +118,45 @@ async fn the_service_sees_the_address_that_is_to_be_proven_and_is_asked_in_its_o
     let egress = service.verifier.egress(address).await;
     assert_eq!(egress, Egress::From(address));
     let proof = service.ask(egress).await.unwrap();
-    assert_eq!((proof.client_ip, proof.payer, proof.user_type), (address, PAYER, UserType::MULTICAST));
+    assert_eq!(
+        (proof.client_ip, proof.payer, proof.user_type),
+        (address, PAYER, UserType::MULTICAST)
+    );
     let asked = service.asked.lock().unwrap().clone();
     let body = json!({ "payer": PAYER.to_string(), "user_type": 3 });
-    assert_eq!(asked, [(address, "POST /base/v1/proof HTTP/1.1".to_owned(), body)]);
+    assert_eq!(
+        asked,
+        [(address, "POST /base/v1/proof HTTP/1.1".to_owned(), body)]
+    );
 }
 
 #[tokio::test]
-async fn an_address_that_the_host_does_not_have_is_asked_for_from_any_and_one_that_does_not_lead_there_too_but_that_is_known() {
+async fn an_address_that_the_host_does_not_have_is_asked_for_from_any_and_one_that_does_not_lead_there_too_but_that_is_known()
+ {
     let service = Service::start(&[]).await;
     let elsewhere = service.verifier.egress(Ipv4Addr::new(192, 0, 2, 10)).await;
     assert_eq!(elsewhere, Egress::Any);
-    assert_eq!(service.ask(elsewhere).await.unwrap().client_ip, Ipv4Addr::LOCALHOST);
+    assert_eq!(
+        service.ask(elsewhere).await.unwrap().client_ip,
+        Ipv4Addr::LOCALHOST
+    );
     let far = |host: &str| Verifier::new(Endpoint::http(&format!("http://{host}")).unwrap(), Way::default());
     let loopback = Ipv4Addr::new(127, 0, 0, 9);
-    assert_eq!(far("192.0.2.1").egress(loopback).await, Egress::NoWay, "packets with a source of loopback do not leave the host");
+    assert_eq!(
+        far("192.0.2.1").egress(loopback).await,
+        Egress::NoWay,
+        "packets with a source of loopback do not leave the host"
+    );
     assert_eq!(far("no-such-name.invalid").egress(loopback).await, Egress::Any);
 }
 
 #[tokio::test]
 async fn what_did_not_come_through_and_a_service_that_is_not_in_order_are_tried_once_more() {
-    for act in [Act::Close, Act::BreakOff, Act::Answer(503, r#"{"error":"epoch_unavailable","message":"no epoch yet"}"#)] {
+    for act in [
+        Act::Close,
+        Act::BreakOff,
+        Act::Answer(503, r#"{"error":"epoch_unavailable","message":"no epoch yet"}"#),
+    ] {
         let service = Service::start(std::slice::from_ref(&act)).await;
         assert!(service.ask(Egress::Any).await.is_ok(), "{act:?}");
         assert_eq!(service.asked(), 2, "{act:?}");
@@ -130,21 +168,38 @@ async fn what_did_not_come_through_and_a_service_that_is_not_in_order_are_tried_
 
 #[tokio::test]
 async fn a_refusal_and_an_answer_that_is_no_proof_stay_what_they_are() {
-    let refusals = ["invalid_request", "rate_limited", "ipv6_unsupported", "not_globally_routable", "client_ip_unresolved"];
-    let refusal = |reason: &str| Box::leak(format!(r#"{{"error":"{reason}","message":"so it is"}}"#).into_boxed_str());
-    let acts = refusals.map(|reason| Act::Answer(if reason == "rate_limited" { 429 } else { 400 }, refusal(reason)));
+    let refusals = [
+        "invalid_request",
+        "rate_limited",
+        "ipv6_unsupported",
+        "not_globally_routable",
+        "client_ip_unresolved",
+    ];
+    let refusal =
+        |reason: &str| Box::leak(format!(r#"{{"error":"{reason}","message":"so it is"}}"#).into_boxed_str());
+    let acts =
+        refusals.map(|reason| Act::Answer(if reason == "rate_limited" { 429 } else { 400 }, refusal(reason)));
     for (reason, act) in refusals.iter().zip(acts) {
         let service = Service::start(&[act]).await;
         let error = service.ask(Egress::Any).await.unwrap_err();
         assert_eq!(error.reason(), *reason);
-        let text = format!("the IP ownership verification service declined to issue a proof ({reason}): so it is");
+        let text =
+            format!("the IP ownership verification service declined to issue a proof ({reason}): so it is");
         assert_eq!((error.to_string(), service.asked()), (text, 1));
     }
     let malformed = "could not read the proof the verification service returned: ";
-    for act in [Act::Answer(200, "<html>"), Act::Answer(200, r#"{"version":9}"#), Act::SignForAnother, Act::Large] {
+    for act in [
+        Act::Answer(200, "<html>"),
+        Act::Answer(200, r#"{"version":9}"#),
+        Act::SignForAnother,
+        Act::Large,
+    ] {
         let service = Service::start(std::slice::from_ref(&act)).await;
         let error = service.ask(Egress::Any).await.unwrap_err();
-        assert!(error.to_string().starts_with(malformed) && service.asked() == 1, "{act:?}: {error}");
+        assert!(
+            error.to_string().starts_with(malformed) && service.asked() == 1,
+            "{act:?}: {error}"
+        );
     }
 }
 
@@ -155,7 +210,9 @@ async fn another_form_of_a_refusal_is_named_by_its_status_and_shown_in_part() {
     let error = service.ask(Egress::Any).await.unwrap_err();
     let text = "the IP ownership verification service declined to issue a proof (http_404): not\u{fffd} here";
     assert_eq!(error.to_string(), text);
-    let AskError::Declined { reason, message, .. } = service.ask(Egress::Any).await.unwrap_err() else { panic!("not declined") };
+    let AskError::Declined { reason, message, .. } = service.ask(Egress::Any).await.unwrap_err() else {
+        panic!("not declined")
+    };
     assert_eq!((reason.as_str(), message.len()), ("http_307", SHOWN));
 }
 
@@ -163,17 +220,33 @@ async fn another_form_of_a_refusal_is_named_by_its_status_and_shown_in_part() {
 async fn a_service_that_does_not_answer_is_given_up_and_its_secrets_are_not_told() {
     let service = Service::start(&[Act::Hang, Act::Hang]).await;
     let error = service.ask(Egress::Any).await.unwrap_err().to_string();
-    assert!(error.starts_with("could not reach the IP ownership verification service at http://127.0.0.1:"), "{error}");
+    assert!(
+        error.starts_with("could not reach the IP ownership verification service at http://127.0.0.1:"),
+        "{error}"
+    );
     assert!(error.ends_with("no answer in time"), "{error}");
-    let secret = Verifier::new(Endpoint::http("http://me:t0ken@127.0.0.1:1/t0ken").unwrap(), Way::default());
+    let secret = Verifier::new(
+        Endpoint::http("http://me:t0ken@127.0.0.1:1/t0ken").unwrap(),
+        Way::default(),
+    );
     let error = secret.ask(&PAYER, UserType::IBRL, Egress::Any).await.unwrap_err();
-    assert!(!error.to_string().contains("t0ken") && error.reason() == "unreachable", "{error}");
+    assert!(
+        !error.to_string().contains("t0ken") && error.reason() == "unreachable",
+        "{error}"
+    );
 }
 
 #[test]
 fn every_class_of_refusal_has_a_sentence_of_its_own() {
-    let declined = |reason: &str, status| AskError::Declined { reason: reason.to_owned(), message: String::new(), status };
-    let unreachable = AskError::Unreachable { url: String::new(), detail: String::new() };
+    let declined = |reason: &str, status| AskError::Declined {
+        reason: reason.to_owned(),
+        message: String::new(),
+        status,
+    };
+    let unreachable = AskError::Unreachable {
+        url: String::new(),
+        detail: String::new(),
+    };
     let all = [
         unreachable,
         AskError::Malformed(String::new()),
@@ -189,5 +262,9 @@ fn every_class_of_refusal_has_a_sentence_of_its_own() {
     ];
     let advice: std::collections::BTreeSet<_> = all.iter().map(AskError::advice).collect();
     assert_eq!(advice.len(), all.len());
-    assert!(advice.iter().all(|advice| advice.ends_with('.') && advice.starts_with(char::is_uppercase)));
+    assert!(
+        advice
+            .iter()
+            .all(|advice| advice.ends_with('.') && advice.starts_with(char::is_uppercase))
+    );
 }

@@ -52,16 +52,25 @@ enum Said {
 impl Servers {
     /// What it does not know is left out.
     pub(super) fn parse(text: &str) -> Self {
-        let mut servers = Self { dots: 1, ..Self::default() };
+        let mut servers = Self {
+            dots: 1,
+            ..Self::default()
+        };
         for line in text.lines() {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => {
                     let address: Option<IpAddr> = words.next().and_then(|word| word.parse().ok());
-                    servers.addresses.extend(address.map(|address| SocketAddr::new(address, PORT)));
+                    servers
+                        .addresses
+                        .extend(address.map(|address| SocketAddr::new(address, PORT)));
                 }
                 Some("search" | "domain") => servers.search = words.map(str::to_owned).collect(),
-                Some("options") => servers.dots = words.find_map(|word| word.strip_prefix("ndots:")?.parse().ok()).unwrap_or(servers.dots),
+                Some("options") => {
+                    servers.dots = words
+                        .find_map(|word| word.strip_prefix("ndots:")?.parse().ok())
+                        .unwrap_or(servers.dots)
+                }
                 Some(_) | None => {}
             }
         }
@@ -86,7 +95,11 @@ impl Servers {
         if let Some(full) = name.strip_suffix('.') {
             return vec![full.to_owned()];
         }
-        let mut names: Vec<String> = self.search.iter().map(|domain| format!("{name}.{domain}")).collect();
+        let mut names: Vec<String> = self
+            .search
+            .iter()
+            .map(|domain| format!("{name}.{domain}"))
+            .collect();
         let is_long = name.matches('.').count() >= self.dots;
         names.insert(if is_long { 0 } else { names.len() }, name.to_owned());
         names
@@ -94,7 +107,12 @@ impl Servers {
 
     async fn ask_full(&self, routes: &Routes, name: &str) -> io::Result<Vec<IpAddr>> {
         let mut failure = io::Error::from(io::ErrorKind::NotFound);
-        for server in self.addresses.iter().cycle().take(self.addresses.len() * ATTEMPTS) {
+        for server in self
+            .addresses
+            .iter()
+            .cycle()
+            .take(self.addresses.len() * ATTEMPTS)
+        {
             let questions = KINDS.map(|kind| ask_one(routes, *server, name, kind));
             let [four, six] = questions;
             match tokio::join!(four, six) {
@@ -109,10 +127,16 @@ impl Servers {
 
 async fn ask_one(routes: &Routes, server: SocketAddr, name: &str, kind: u16) -> io::Result<Vec<IpAddr>> {
     let id = u16::try_from(RandomState::new().build_hasher().finish() & 0xffff).unwrap_or_default();
-    let question = question(id, name, kind).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no name of a host"))?;
+    let question = question(id, name, kind)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no name of a host"))?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer");
-    let said = match timeout(PATIENCE, by_datagram(routes, server, &question)).await.map_err(late)?? {
-        Said::Truncated => timeout(PATIENCE, by_stream(routes, server, &question)).await.map_err(late)??,
+    let said = match timeout(PATIENCE, by_datagram(routes, server, &question))
+        .await
+        .map_err(late)??
+    {
+        Said::Truncated => timeout(PATIENCE, by_stream(routes, server, &question))
+            .await
+            .map_err(late)??,
         said => said,
     };
     match said {
@@ -123,7 +147,11 @@ async fn ask_one(routes: &Routes, server: SocketAddr, name: &str, kind: u16) -> 
 }
 
 async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<Said> {
-    let any = if server.is_ipv4() { SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)) } else { SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)) };
+    let any = if server.is_ipv4() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))
+    } else {
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))
+    };
     let socket = UdpSocket::bind(any).await?;
     past_tunnels(routes, &socket, server).await?;
     socket.connect(server).await?;
@@ -139,17 +167,27 @@ async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io
 }
 
 async fn by_stream(routes: &Routes, server: SocketAddr, question: &[u8]) -> io::Result<Said> {
-    let socket = if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if server.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     past_tunnels(routes, &socket, server).await?;
     let mut stream = socket.connect(server).await?;
     let length = u16::try_from(question.len()).map_err(io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
+    stream
+        .write_all(&[&length.to_be_bytes()[..], question].concat())
+        .await?;
     let mut answer = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut answer).await?;
     read(question, &answer).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?
 }
 
-async fn past_tunnels(routes: &Routes, socket: &impl std::os::fd::AsFd, server: SocketAddr) -> io::Result<()> {
+async fn past_tunnels(
+    routes: &Routes,
+    socket: &impl std::os::fd::AsFd,
+    server: SocketAddr,
+) -> io::Result<()> {
     match routes.outlet(server.ip()).await {
         Outlet::Past { uplink, .. } => bind_to(socket, &uplink),
         Outlet::Usual | Outlet::Only { .. } => Ok(()),
@@ -160,7 +198,9 @@ async fn past_tunnels(routes: &Routes, socket: &impl std::os::fd::AsFd, server: 
 fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     let mut message = [&id.to_be_bytes()[..], &[0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
     for label in name.split('.') {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
+        let length = u8::try_from(label.len())
+            .ok()
+            .filter(|length| (1..=63).contains(length))?;
         message.push(length);
         message.extend_from_slice(label.as_bytes());
     }
@@ -183,9 +223,13 @@ fn read(question: &[u8], message: &[u8]) -> Option<io::Result<Said>> {
         return Some(Ok(Said::Truncated));
     }
     Some(match message[3] & 0x0f {
-        0 => addresses(question, message).map(Said::Addresses).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)),
+        0 => addresses(question, message)
+            .map(Said::Addresses)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)),
         NO_SUCH_NAME => Ok(Said::NoSuchName),
-        code => Err(io::Error::other(format!("the name server answers with code {code}"))),
+        code => Err(io::Error::other(format!(
+            "the name server answers with code {code}"
+        ))),
     })
 }
 
@@ -196,11 +240,17 @@ fn addresses(question: &[u8], message: &[u8]) -> Option<Vec<IpAddr>> {
     for _ in 0..u16::from_be_bytes([message[6], message[7]]) {
         rest = after_name(rest)?;
         let (fixed, data) = rest.split_at_checked(10)?;
-        let (kind, class) = (u16::from_be_bytes([fixed[0], fixed[1]]), u16::from_be_bytes([fixed[2], fixed[3]]));
+        let (kind, class) = (
+            u16::from_be_bytes([fixed[0], fixed[1]]),
+            u16::from_be_bytes([fixed[2], fixed[3]]),
+        );
         let (data, next) = data.split_at_checked(usize::from(u16::from_be_bytes([fixed[8], fixed[9]])))?;
         if class == INTERNET && KINDS.contains(&kind) {
             let four = <[u8; 4]>::try_from(data).map(IpAddr::from);
-            found.push(four.or_else(|_| <[u8; 16]>::try_from(data).map(IpAddr::from)).ok()?);
+            found.push(
+                four.or_else(|_| <[u8; 16]>::try_from(data).map(IpAddr::from))
+                    .ok()?,
+            );
         }
         rest = next;
     }
@@ -239,8 +289,12 @@ mod tests {
     fn an_answer_is_read_behind_its_aliases_and_anything_else_is_not_ours_or_an_error() {
         let question = question(7, "ledger.example", KINDS[0]).unwrap();
         let right = answer(&question);
-        let said = |message: &[u8]| read(&question, message).map(|said| said.map_err(|error| error.to_string()));
-        assert_eq!(said(&right), Some(Ok(Said::Addresses(vec![IpAddr::from([192, 0, 2, 53])]))));
+        let said =
+            |message: &[u8]| read(&question, message).map(|said| said.map_err(|error| error.to_string()));
+        assert_eq!(
+            said(&right),
+            Some(Ok(Said::Addresses(vec![IpAddr::from([192, 0, 2, 53])])))
+        );
         let changed = |at: usize, to: u8| {
             let mut message = right.clone();
             message[at] = to;
@@ -266,13 +320,26 @@ mod tests {
 
     #[test]
     fn short_names_are_looked_for_in_the_search_list_first_and_long_ones_last() {
-        let servers =
-            Servers::parse("# x\nnameserver 192.0.2.1\nnameserver nonsense\nsearch a.example b.example\noptions edns0 ndots:2 trust-ad\n");
+        let servers = Servers::parse(
+            "# x\nnameserver 192.0.2.1\nnameserver nonsense\nsearch a.example b.example\noptions edns0 ndots:2 trust-ad\n",
+        );
         assert_eq!(servers.addresses, ["192.0.2.1:53".parse().unwrap()]);
         assert_eq!(servers.names("rpc"), ["rpc.a.example", "rpc.b.example", "rpc"]);
-        assert_eq!(servers.names("x.rpc.example"), ["x.rpc.example", "x.rpc.example.a.example", "x.rpc.example.b.example"]);
+        assert_eq!(
+            servers.names("x.rpc.example"),
+            [
+                "x.rpc.example",
+                "x.rpc.example.a.example",
+                "x.rpc.example.b.example"
+            ]
+        );
         assert_eq!(servers.names("rpc."), ["rpc"]);
-        assert_eq!(Servers::parse("nameserver 1.1.1.1\n".repeat(9).as_str()).addresses.len(), MOST_SERVERS);
+        assert_eq!(
+            Servers::parse("nameserver 1.1.1.1\n".repeat(9).as_str())
+                .addresses
+                .len(),
+            MOST_SERVERS
+        );
     }
 
     proptest! {

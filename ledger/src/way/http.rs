@@ -51,7 +51,13 @@ impl Way {
     pub fn http(&self, settings: HttpSettings) -> Result<Http, reqwest::Error> {
         let usual = self.client(settings).connect_timeout(settings.timeout).build()?;
         let proxies = settings.proxies.then(Matcher::from_system);
-        Ok(Http { way: self.clone(), settings, usual, past: Mutex::default(), proxies })
+        Ok(Http {
+            way: self.clone(),
+            settings,
+            usual,
+            past: Mutex::default(),
+            proxies,
+        })
     }
 
     /// A client whose sockets have this address of the host as their source, and leave as the host's routes say for it; 0.0.0.0
@@ -59,8 +65,16 @@ impl Way {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(crate) fn http_from(&self, source: Ipv4Addr, settings: HttpSettings, connect: Duration) -> Result<Client, reqwest::Error> {
-        self.client(settings).local_address(IpAddr::V4(source)).connect_timeout(connect).build()
+    pub(crate) fn http_from(
+        &self,
+        source: Ipv4Addr,
+        settings: HttpSettings,
+        connect: Duration,
+    ) -> Result<Client, reqwest::Error> {
+        self.client(settings)
+            .local_address(IpAddr::V4(source))
+            .connect_timeout(connect)
+            .build()
     }
 
     fn client(&self, settings: HttpSettings) -> ClientBuilder {
@@ -72,12 +86,24 @@ impl Way {
             // Whoever wants bodies packed bounds both sizes, and counts what comes over the wire.
             .no_gzip()
             .timeout(settings.timeout)
-            .redirect(if settings.redirects == 0 { Policy::none() } else { Policy::limited(settings.redirects) })
+            .redirect(if settings.redirects == 0 {
+                Policy::none()
+            } else {
+                Policy::limited(settings.redirects)
+            })
             .pool_idle_timeout(Duration::from_secs(300))
             .tcp_keepalive(Duration::from_secs(60))
             .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")));
-        let builder = if settings.keeps_connections { builder } else { builder.pool_max_idle_per_host(0) };
-        if settings.proxies { builder } else { builder.no_proxy() }
+        let builder = if settings.keeps_connections {
+            builder
+        } else {
+            builder.pool_max_idle_per_host(0)
+        };
+        if settings.proxies {
+            builder
+        } else {
+            builder.no_proxy()
+        }
     }
 }
 
@@ -86,7 +112,11 @@ impl Http {
     ///
     /// # Errors
     /// As [`RequestBuilder::send`].
-    pub async fn send(&self, url: &Url, build: impl Fn(&Client) -> RequestBuilder) -> Result<Response, reqwest::Error> {
+    pub async fn send(
+        &self,
+        url: &Url,
+        build: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<Response, reqwest::Error> {
         let (host, shown) = self.next_hop(url);
         match self.way.outlet(&host).await {
             Outlet::Usual => {
@@ -124,7 +154,9 @@ impl Http {
         }
         let sent = build(&self.usual).send().await;
         match &sent {
-            Ok(_) => self.way.depends(shown, format!("{uplink} does not connect, {tunnel} does")),
+            Ok(_) => self
+                .way
+                .depends(shown, format!("{uplink} does not connect, {tunnel} does")),
             // Neither way works: both are tried again.
             Err(_) => self.past().failed = None,
         }
@@ -137,17 +169,33 @@ impl Http {
             return Ok(client.clone());
         }
         let connect = PAST_TIMEOUT.min(self.settings.timeout / 2);
-        let client = self.way.client(self.settings).connect_timeout(connect).interface(uplink).build()?;
+        let client = self
+            .way
+            .client(self.settings)
+            .connect_timeout(connect)
+            .interface(uplink)
+            .build()?;
         past.bound = Some((uplink.to_owned(), client.clone()));
         Ok(client)
     }
 
     /// Whom the socket connects to: the proxy, where there is one; also for people.
     fn next_hop(&self, url: &Url) -> (String, String) {
-        let proxy = self.proxies.as_ref().and_then(|proxies| proxies.intercept(&url.as_str().parse::<Uri>().ok()?));
+        let proxy = self
+            .proxies
+            .as_ref()
+            .and_then(|proxies| proxies.intercept(&url.as_str().parse::<Uri>().ok()?));
         let proxy = proxy.and_then(|proxy| Some((proxy.uri().host()?.to_owned(), proxy.uri().port_u16())));
-        let (host, port) = proxy.unwrap_or_else(|| (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default()));
-        (bare(&host).to_owned(), format!("{host}:{}", port.unwrap_or_default()))
+        let (host, port) = proxy.unwrap_or_else(|| {
+            (
+                url.host_str().unwrap_or_default().to_owned(),
+                url.port_or_known_default(),
+            )
+        });
+        (
+            bare(&host).to_owned(),
+            format!("{host}:{}", port.unwrap_or_default()),
+        )
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {
@@ -157,6 +205,8 @@ impl Http {
 
 impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Http")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

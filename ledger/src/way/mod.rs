@@ -82,7 +82,14 @@ impl Way {
     pub fn new(trust: Trust, underlay: Option<Arc<dyn Underlay>>) -> Self {
         let routes = Routes(underlay);
         let names = Arc::new(Names::new(routes.clone()));
-        Self { inner: Arc::new(Inner { trust, routes, names, dependent: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                trust,
+                routes,
+                names,
+                dependent: Mutex::default(),
+            }),
+        }
     }
 
     /// The trust anchors.
@@ -94,7 +101,10 @@ impl Way {
     /// Why requests go over a tunnel of ours just now, if they do.
     #[must_use]
     pub fn over_tunnel(&self) -> Option<String> {
-        self.dependent().iter().next().map(|(host, why)| format!("{host}: {why}"))
+        self.dependent()
+            .iter()
+            .next()
+            .map(|(host, why)| format!("{host}: {why}"))
     }
 
     /// A host's addresses.
@@ -110,25 +120,38 @@ impl Way {
         if self.inner.routes.0.is_none() {
             return Outlet::Usual;
         }
-        self.inner.routes.past_any(self.inner.names.known(host).await).await
+        self.inner
+            .routes
+            .past_any(self.inner.names.known(host).await)
+            .await
     }
 
     /// Requests to the host go over a tunnel: a reason that is new is told.
     fn depends(&self, host: &str, why: String) {
         let known = self.dependent().insert(host.to_owned(), why.clone());
         if known.as_ref() != Some(&why) {
-            tracing::warn!(host, why, "requests of this program depend on a tunnel of its own");
+            tracing::warn!(
+                host,
+                why,
+                "requests of this program depend on a tunnel of its own"
+            );
         }
     }
 
     fn depends_no_more(&self, host: &str) {
         if self.dependent().remove(host).is_some() {
-            tracing::info!(host, "requests of this program no longer depend on a tunnel of its own");
+            tracing::info!(
+                host,
+                "requests of this program no longer depend on a tunnel of its own"
+            );
         }
     }
 
     fn dependent(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.inner.dependent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .dependent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,13 +186,18 @@ impl Default for Way {
 
 impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way").field("trust", &self.inner.trust).field("underlay", &self.inner.routes.0.is_some()).finish_non_exhaustive()
+        f.debug_struct("Way")
+            .field("trust", &self.inner.trust)
+            .field("underlay", &self.inner.routes.0.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 /// The host of a URL as the resolver takes it: an IPv6 address without its brackets.
 fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 #[cfg(test)]

@@ -42,7 +42,11 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(routes: Routes) -> Self {
-        Self { routes, files: [RESOLV_CONF, BEHIND_THE_STUB, HOSTS].map(PathBuf::from), found: Mutex::default() }
+        Self {
+            routes,
+            files: [RESOLV_CONF, BEHIND_THE_STUB, HOSTS].map(PathBuf::from),
+            found: Mutex::default(),
+        }
     }
 
     #[cfg(test)]
@@ -65,7 +69,9 @@ impl Names {
         }
         let (names, name) = (Arc::clone(self), host.to_owned());
         let asking = tokio::spawn(async move { names.ask(&name).await });
-        let Some(older) = self.remembered(host) else { return asking.await.map_err(io::Error::other)? };
+        let Some(older) = self.remembered(host) else {
+            return asking.await.map_err(io::Error::other)?;
+        };
         Ok(match timeout(NEWER_PATIENCE, asking).await {
             Ok(Ok(Ok(newer))) => newer,
             Ok(Ok(Err(_)) | Err(_)) | Err(_) => older,
@@ -94,14 +100,22 @@ impl Names {
             Some(servers) if are_stubs(&servers) => read(&self.files[1]),
             other => other,
         }?;
-        let outlet = self.routes.past_any(servers.addresses.iter().map(SocketAddr::ip)).await;
+        let outlet = self
+            .routes
+            .past_any(servers.addresses.iter().map(SocketAddr::ip))
+            .await;
         matches!(outlet, Outlet::Past { .. }).then_some(servers)
     }
 
     /// Names that the system knows without asking anybody.
     pub(super) fn is_of_this_host(&self, host: &str) -> bool {
         let is_named = |line: &str| {
-            let names = line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
+            let names = line
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .skip(1);
             names.into_iter().any(|name| name.eq_ignore_ascii_case(host))
         };
         let hosts = || std::fs::read_to_string(&self.files[2]).unwrap_or_default();
@@ -130,10 +144,22 @@ fn literal(host: &str) -> Option<Vec<IpAddr>> {
 }
 
 async fn ask_system(host: &str) -> io::Result<Vec<IpAddr>> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("the name was not resolved within {SYSTEM_PATIENCE:?}"));
-    let found: Vec<IpAddr> =
-        timeout(SYSTEM_PATIENCE, lookup_host((host, 0))).await.map_err(|_| late())??.map(|address| address.ip()).collect();
-    if found.is_empty() { Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")) } else { Ok(found) }
+    let late = || {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("the name was not resolved within {SYSTEM_PATIENCE:?}"),
+        )
+    };
+    let found: Vec<IpAddr> = timeout(SYSTEM_PATIENCE, lookup_host((host, 0)))
+        .await
+        .map_err(|_| late())??
+        .map(|address| address.ip())
+        .collect();
+    if found.is_empty() {
+        Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
+    } else {
+        Ok(found)
+    }
 }
 
 /// For reqwest, which puts the port in.

@@ -61,14 +61,29 @@ impl Way {
         let (stream, uplink) = self.reach(host, port).await?;
         let peer = stream.peer_addr()?.ip();
         stream.set_nodelay(true)?;
-        let stream = Counted { stream, traffic: Arc::clone(traffic) };
+        let stream = Counted {
+            stream,
+            traffic: Arc::clone(traffic),
+        };
         let stream: Box<dyn Duplex> = if url.scheme() == "wss" || url.scheme() == "https" {
-            let name = ServerName::try_from(host.to_owned()).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-            Box::new(TlsConnector::from(Arc::clone(self.inner.trust.config())).connect(name, stream).await?)
+            let name = ServerName::try_from(host.to_owned())
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            Box::new(
+                TlsConnector::from(Arc::clone(self.inner.trust.config()))
+                    .connect(name, stream)
+                    .await?,
+            )
         } else {
             Box::new(stream)
         };
-        Ok(Socket { stream, course: Course { way: self.clone(), peer, uplink } })
+        Ok(Socket {
+            stream,
+            course: Course {
+                way: self.clone(),
+                peer,
+                uplink,
+            },
+        })
     }
 
     /// The first address that takes a connection, and the link that it had to be bound to.
@@ -116,21 +131,32 @@ impl Course {
     /// Whether a new connection would have to be bound to another link.
     pub(crate) async fn is_right(&self) -> Result<(), String> {
         match self.way.inner.routes.outlet(self.peer).await {
-            Outlet::Past { tunnel, uplink } if Some(&uplink) != self.uplink.as_ref() => {
-                Err(format!("the way to the server leads into {tunnel} now, and past it over {uplink}"))
-            }
+            Outlet::Past { tunnel, uplink } if Some(&uplink) != self.uplink.as_ref() => Err(format!(
+                "the way to the server leads into {tunnel} now, and past it over {uplink}"
+            )),
             Outlet::Past { .. } | Outlet::Usual | Outlet::Only { .. } => Ok(()),
         }
     }
 }
 
 async fn dial(address: SocketAddr, device: Option<&str>, within: Duration) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     if let Some(device) = device {
         bind_to(&socket, device)?;
     }
-    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {within:?}"));
-    timeout(within, socket.connect(address)).await.map_err(|_| late())?
+    let late = || {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no connection within {within:?}"),
+        )
+    };
+    timeout(within, socket.connect(address))
+        .await
+        .map_err(|_| late())?
 }
 
 /// Packets of the socket leave and come over this link only (`SO_BINDTODEVICE`, socket(7)).
@@ -145,10 +171,16 @@ struct Counted {
 }
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        self.traffic.received.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        self.traffic
+            .received
+            .fetch_add((buffer.filled().len() - before) as u64, Relaxed);
         Poll::Ready(Ok(()))
     }
 }

@@ -25,15 +25,25 @@ use crate::{
 const LONG: Duration = Duration::from_secs(20);
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/way/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/way/fixtures")
+        .join(name)
 }
 
 /// Speaks TLS with a certificate of an authority that nobody knows, and hands on what is inside.
 async fn tls_in_front_of(server: SocketAddr) -> SocketAddr {
-    let certificates = CertificateDer::pem_file_iter(fixture("server.pem")).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    let certificates = CertificateDer::pem_file_iter(fixture("server.pem"))
+        .unwrap()
+        .collect::<Result<Vec<_>, _>>()
+        .unwrap();
     let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    let config = config
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,7 +68,9 @@ async fn web_server() -> SocketAddr {
             tokio::spawn(async move {
                 let mut request = [0; 4096];
                 while stream.read(&mut request).await.is_ok_and(|length| length > 0) {
-                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?;
+                    stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                        .await?;
                 }
                 std::io::Result::Ok(())
             });
@@ -78,47 +90,85 @@ impl Underlay for Says {
 }
 
 fn past(uplink: &str) -> Outlet {
-    Outlet::Past { tunnel: "doublezero0".into(), uplink: uplink.into() }
+    Outlet::Past {
+        tunnel: "doublezero0".into(),
+        uplink: uplink.into(),
+    }
 }
 
 fn way_that(outlet: Outlet) -> (Way, Arc<Says>) {
     let says = Arc::new(Says(Mutex::new(outlet)));
-    (Way::new(Trust::system(), Some(Arc::clone(&says) as Arc<dyn Underlay>)), says)
+    (
+        Way::new(Trust::system(), Some(Arc::clone(&says) as Arc<dyn Underlay>)),
+        says,
+    )
 }
 
 fn client(way: &Way) -> Http {
-    way.http(HttpSettings { timeout: LONG, redirects: 0, proxies: false, keeps_connections: true }).unwrap()
+    way.http(HttpSettings {
+        timeout: LONG,
+        redirects: 0,
+        proxies: false,
+        keeps_connections: true,
+    })
+    .unwrap()
 }
 
 async fn get(http: &Http, url: &Url) -> Result<String, reqwest::Error> {
-    http.send(url, |client| client.get(url.clone())).await?.text().await
+    http.send(url, |client| client.get(url.clone()))
+        .await?
+        .text()
+        .await
 }
 
 #[tokio::test]
 async fn reading_and_watching_trust_a_private_authority_where_its_file_is_named_and_nobody_does_elsewhere() {
     let ledger = FakeLedger::start().await;
     let pushing = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (rpc, websocket) = (tls_in_front_of(ledger.address).await, tls_in_front_of(pushing.local_addr().unwrap()).await);
+    let (rpc, websocket) = (
+        tls_in_front_of(ledger.address).await,
+        tls_in_front_of(pushing.local_addr().unwrap()).await,
+    );
     let source = |way: Way| {
-        let mut settings = RpcSettings::new(vec![Endpoint::http(&format!("https://localhost:{}", rpc.port())).unwrap()], PROGRAM);
-        settings.watch_endpoint = Some(Endpoint::websocket(&format!("wss://localhost:{}", websocket.port())).unwrap());
+        let mut settings = RpcSettings::new(
+            vec![Endpoint::http(&format!("https://localhost:{}", rpc.port())).unwrap()],
+            PROGRAM,
+        );
+        settings.watch_endpoint =
+            Some(Endpoint::websocket(&format!("wss://localhost:{}", websocket.port())).unwrap());
         settings.attempts = 1;
         settings.way = way;
         RpcSource::new(settings).unwrap()
     };
-    let read = async |source: &RpcSource| source.read(&Query::Client(CLIENT_IP), Instant::now() + LONG).await;
+    let read = async |source: &RpcSource| {
+        source
+            .read(&Query::Client(CLIENT_IP), Instant::now() + LONG)
+            .await
+    };
 
     let stranger = source(Way::default());
     let error = read(&stranger).await.unwrap_err().to_string();
     assert!(error.contains("UnknownIssuer"), "{error}");
     let _wakes = stranger.watch(Query::Client(CLIENT_IP));
-    until("the websocket fails", || stranger.health().last_watch_error.is_some_and(|error| error.contains("UnknownIssuer"))).await;
+    until("the websocket fails", || {
+        stranger
+            .health()
+            .last_watch_error
+            .is_some_and(|error| error.contains("UnknownIssuer"))
+    })
+    .await;
 
     let trusted = source(Way::new(Trust::load(Some(&fixture("ca.pem"))).unwrap(), None));
     read(&trusted).await.unwrap();
     let _wakes = trusted.watch(Query::Client(CLIENT_IP));
-    let (stream, _) = timeout(LONG, pushing.accept()).await.expect("a connection").unwrap();
-    let _handshake = timeout(LONG, tokio_tungstenite::accept_async(stream)).await.expect("a handshake").unwrap();
+    let (stream, _) = timeout(LONG, pushing.accept())
+        .await
+        .expect("a connection")
+        .unwrap();
+    let _handshake = timeout(LONG, tokio_tungstenite::accept_async(stream))
+        .await
+        .expect("a handshake")
+        .unwrap();
 }
 
 #[test]
@@ -137,31 +187,66 @@ fn a_file_of_authorities_that_is_not_there_or_holds_anything_else_is_an_error_th
         directory.clone(),
         put("empty.pem", ""),
         put("text.pem", "no certificate"),
-        put("key.pem", &std::fs::read_to_string(fixture("server.key")).unwrap()),
+        put(
+            "key.pem",
+            &std::fs::read_to_string(fixture("server.key")).unwrap(),
+        ),
         put("torn.pem", &torn),
         put("cut.pem", &ca[..ca.len() / 2]),
         put("second.pem", &format!("{ca}{torn}")),
     ];
     for path in bad {
-        let error = Trust::load(Some(&path)).map(|trust| trust.anchors()).unwrap_err().to_string();
+        let error = Trust::load(Some(&path))
+            .map(|trust| trust.anchors())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
-    assert_eq!(Trust::load(Some(&fixture("ca.pem"))).unwrap().anchors(), Trust::system().anchors() + 1);
+    assert_eq!(
+        Trust::load(Some(&fixture("ca.pem"))).unwrap().anchors(),
+        Trust::system().anchors() + 1
+    );
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]
 fn without_any_authority_those_that_are_built_in_stand_in_and_that_is_told() {
-    let none = |named| trust::Store { certificates: vec![], errors: vec![], named };
+    let none = |named| trust::Store {
+        certificates: vec![],
+        errors: vec![],
+        named,
+    };
     let built_in = Trust::of(none(false), vec![]);
-    assert!(built_in.anchors() > 50 && built_in.remarks()[0].contains("no trust store"), "{:?}", built_in.remarks());
+    assert!(
+        built_in.anchors() > 50 && built_in.remarks()[0].contains("no trust store"),
+        "{:?}",
+        built_in.remarks()
+    );
     let own = CertificateDer::from_pem_file(fixture("ca.pem")).unwrap();
     let only_own = Trust::of(none(false), vec![own.clone()]);
-    assert!(only_own.anchors() == 1 && only_own.remarks()[0].contains("only the ca-file's"), "{:?}", only_own.remarks());
+    assert!(
+        only_own.anchors() == 1 && only_own.remarks()[0].contains("only the ca-file's"),
+        "{:?}",
+        only_own.remarks()
+    );
     let named = Trust::of(none(true), vec![]);
-    assert!(named.anchors() == 0 && named.remarks()[0].contains("SSL_CERT_FILE"), "{:?}", named.remarks());
-    let whole = Trust::of(trust::Store { certificates: vec![own], ..none(false) }, vec![]);
-    assert!(whole.anchors() == 1 && whole.remarks().is_empty(), "{:?}", whole.remarks());
+    assert!(
+        named.anchors() == 0 && named.remarks()[0].contains("SSL_CERT_FILE"),
+        "{:?}",
+        named.remarks()
+    );
+    let whole = Trust::of(
+        trust::Store {
+            certificates: vec![own],
+            ..none(false)
+        },
+        vec![],
+    );
+    assert!(
+        whole.anchors() == 1 && whole.remarks().is_empty(),
+        "{:?}",
+        whole.remarks()
+    );
 }
 
 #[tokio::test]
@@ -173,13 +258,22 @@ async fn a_request_goes_past_a_tunnel_where_that_connects_and_else_over_it_and_t
     assert_eq!(way.over_tunnel(), None);
 
     *says.0.lock().unwrap() = past("absent0");
-    assert_eq!(get(&http, &url).await.unwrap(), "ok", "the request goes out all the same");
+    assert_eq!(
+        get(&http, &url).await.unwrap(),
+        "ok",
+        "the request goes out all the same"
+    );
     let why = way.over_tunnel().expect("it is told");
     assert!(why.contains("absent0") && why.contains("doublezero0"), "{why}");
 
-    *says.0.lock().unwrap() = Outlet::Only { tunnel: "doublezero0".into() };
+    *says.0.lock().unwrap() = Outlet::Only {
+        tunnel: "doublezero0".into(),
+    };
     assert_eq!(get(&http, &url).await.unwrap(), "ok");
-    assert!(way.over_tunnel().is_some_and(|why| why.contains("only doublezero0")));
+    assert!(
+        way.over_tunnel()
+            .is_some_and(|why| why.contains("only doublezero0"))
+    );
 
     *says.0.lock().unwrap() = Outlet::Usual;
     assert_eq!(get(&http, &url).await.unwrap(), "ok");
@@ -189,7 +283,9 @@ async fn a_request_goes_past_a_tunnel_where_that_connects_and_else_over_it_and_t
 #[tokio::test]
 async fn a_server_that_is_down_is_no_dependence_on_a_tunnel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
     drop(listener);
     let (way, _) = way_that(past("lo"));
     assert!(get(&client(&way), &url).await.unwrap_err().is_connect());
@@ -235,9 +331,16 @@ async fn name_server(answer: Ipv4Addr) -> (SocketAddr, mpsc::UnboundedReceiver<S
             let is_four = reply[reply.len() - 3] == 1;
             (reply[2], reply[3], reply[7]) = (0x81, 0x80, u8::from(is_four));
             if is_four {
-                reply.extend(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04".iter().chain(&answer.octets()));
+                reply.extend(
+                    b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04"
+                        .iter()
+                        .chain(&answer.octets()),
+                );
             }
-            stream.write_all(&[&u16::try_from(reply.len()).unwrap().to_be_bytes()[..], &reply].concat()).await.unwrap();
+            stream
+                .write_all(&[&u16::try_from(reply.len()).unwrap().to_be_bytes()[..], &reply].concat())
+                .await
+                .unwrap();
         }
     });
     (address, questions)
@@ -248,7 +351,11 @@ async fn name_servers_are_asked_past_a_tunnel_over_tcp_where_a_datagram_does_not
     let (address, mut questions) = name_server(Ipv4Addr::new(192, 0, 2, 53)).await;
     let ask = async |outlet: Outlet| {
         let routes = Routes(Some(Arc::new(Says(Mutex::new(outlet)))));
-        let servers = dns::Servers { addresses: vec![address], search: vec!["example".into()], dots: 1 };
+        let servers = dns::Servers {
+            addresses: vec![address],
+            search: vec!["example".into()],
+            dots: 1,
+        };
         servers.ask(&routes, "ledger").await
     };
     assert_eq!(ask(past("lo")).await.unwrap(), [IpAddr::from([192, 0, 2, 53])]);
@@ -263,14 +370,28 @@ async fn the_hosts_name_servers_are_asked_by_ourselves_only_where_a_tunnel_is_on
     let files = ["host", "behind", "hosts"].map(|name| directory.join(name));
     let says = Arc::new(Says(Mutex::new(past("lo"))));
     let names = Names::new(Routes(Some(says.clone()))).with_files(files.clone());
-    let found = async || names.servers_past_a_tunnel().await.map(|servers| servers.addresses[0].to_string());
-    std::fs::write(&files[0], "search example\nnameserver 192.0.2.1\noptions trust-ad unheard-of\n").unwrap();
+    let found = async || {
+        names
+            .servers_past_a_tunnel()
+            .await
+            .map(|servers| servers.addresses[0].to_string())
+    };
+    std::fs::write(
+        &files[0],
+        "search example\nnameserver 192.0.2.1\noptions trust-ad unheard-of\n",
+    )
+    .unwrap();
     assert_eq!(found().await.as_deref(), Some("192.0.2.1:53"));
     std::fs::write(&files[0], "nameserver 127.0.0.53\n").unwrap();
     assert_eq!(found().await, None, "whom the stub asks is not known");
     std::fs::write(&files[1], "nameserver 192.0.2.2\n").unwrap();
     assert_eq!(found().await.as_deref(), Some("192.0.2.2:53"));
-    for outlet in [Outlet::Usual, Outlet::Only { tunnel: "doublezero0".into() }] {
+    for outlet in [
+        Outlet::Usual,
+        Outlet::Only {
+            tunnel: "doublezero0".into(),
+        },
+    ] {
         *says.0.lock().unwrap() = outlet;
         assert_eq!(found().await, None);
     }
@@ -285,8 +406,17 @@ async fn the_hosts_name_servers_are_asked_by_ourselves_only_where_a_tunnel_is_on
 #[tokio::test]
 async fn a_name_that_is_no_longer_resolved_keeps_its_addresses_and_the_hosts_own_names_are_known() {
     let names = Arc::new(Names::new(Routes(None)));
-    assert!(names.find("localhost").await.unwrap().contains(&IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    assert_eq!(names.find("[::1]").await.unwrap(), [IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])]);
+    assert!(
+        names
+            .find("localhost")
+            .await
+            .unwrap()
+            .contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))
+    );
+    assert_eq!(
+        names.find("[::1]").await.unwrap(),
+        [IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])]
+    );
     let gone = "gone.invalid";
     names.remember(gone, vec![IpAddr::from([192, 0, 2, 9])]);
     assert_eq!(names.find(gone).await.unwrap(), [IpAddr::from([192, 0, 2, 9])]);

@@ -59,7 +59,9 @@ impl Trust {
     /// # Errors
     /// When a file is named that cannot be read, or that does not hold certificates only.
     pub fn load(ca_file: Option<&Path>) -> Result<Self, TrustError> {
-        let Some(path) = ca_file else { return Ok(Self::system()) };
+        let Some(path) = ca_file else {
+            return Ok(Self::system());
+        };
         Ok(Self::of(store(), authorities(path)?))
     }
 
@@ -84,7 +86,11 @@ impl Trust {
         let mut remarks = store.errors;
         let (taken, refused) = roots.add_parsable_certificates(store.certificates);
         if refused > 0 {
-            tracing::debug!(taken, refused, "certificates of the system's trust store that cannot be used");
+            tracing::debug!(
+                taken,
+                refused,
+                "certificates of the system's trust store that cannot be used"
+            );
         }
         let (of_own, _) = roots.add_parsable_certificates(own);
         if taken == 0 {
@@ -98,7 +104,11 @@ impl Trust {
             });
         }
         let anchors = roots.len();
-        Self { config: Arc::new(client(roots)), anchors, remarks }
+        Self {
+            config: Arc::new(client(roots)),
+            anchors,
+            remarks,
+        }
     }
 }
 
@@ -111,37 +121,63 @@ pub(super) struct Store {
 }
 
 fn store() -> Store {
-    let named = VARIABLES.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    let named = VARIABLES
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
     let found = rustls_native_certs::load_native_certs();
     // A distribution's store may hold what is no certificate; that a named one cannot be read is worth a word.
-    let errors = if named || found.certs.is_empty() { found.errors.iter().map(ToString::to_string).collect() } else { Vec::new() };
-    Store { certificates: found.certs, errors, named }
+    let errors = if named || found.certs.is_empty() {
+        found.errors.iter().map(ToString::to_string).collect()
+    } else {
+        Vec::new()
+    };
+    Store {
+        certificates: found.certs,
+        errors,
+        named,
+    }
 }
 
 fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let text = std::fs::read(path).map_err(|source| TrustError::Unreadable { path: path.to_owned(), source })?;
-    let garbled = |reason: String| TrustError::Garbled { path: path.to_owned(), reason };
-    let certificates: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>().map_err(|error| garbled(error.to_string()))?;
+    let text = std::fs::read(path).map_err(|source| TrustError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let garbled = |reason: String| TrustError::Garbled {
+        path: path.to_owned(),
+        reason,
+    };
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| garbled(error.to_string()))?;
     if certificates.is_empty() {
         return Err(garbled("there is no certificate in it".into()));
     }
     let mut roots = RootCertStore::empty();
     for (index, certificate) in certificates.iter().enumerate() {
-        roots.add(certificate.clone()).map_err(|error| garbled(format!("certificate {}: {error}", index + 1)))?;
+        roots
+            .add(certificate.clone())
+            .map_err(|error| garbled(format!("certificate {}: {error}", index + 1)))?;
     }
     Ok(certificates)
 }
 
-#[allow(clippy::expect_used, reason = "the provider serves the versions that are compiled in")]
+#[allow(
+    clippy::expect_used,
+    reason = "the provider serves the versions that are compiled in"
+)]
 fn client(roots: RootCertStore) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().expect("versions that the provider serves");
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .expect("versions that the provider serves");
     builder.with_root_certificates(roots).with_no_client_auth()
 }
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("anchors", &self.anchors).finish_non_exhaustive()
+        f.debug_struct("Trust")
+            .field("anchors", &self.anchors)
+            .finish_non_exhaustive()
     }
 }

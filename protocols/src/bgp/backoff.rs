@@ -18,7 +18,11 @@ pub(super) enum Severity {
 
 impl Severity {
     pub(super) fn of(notification: &Notification) -> Self {
-        if notification.is_lasting() { Self::Lasting } else { Self::Passing }
+        if notification.is_lasting() {
+            Self::Lasting
+        } else {
+            Self::Passing
+        }
     }
 }
 
@@ -62,9 +66,15 @@ impl Backoff {
         let (doublings, longest) = match severity {
             Severity::Passing if self.attempts == 0 => return Duration::ZERO,
             Severity::Passing => (self.attempts - 1, self.longest),
-            Severity::Lasting => (self.attempts.saturating_sub(1).saturating_add(LASTING_HEAD_START), self.longest_lasting),
+            Severity::Lasting => (
+                self.attempts.saturating_sub(1).saturating_add(LASTING_HEAD_START),
+                self.longest_lasting,
+            ),
         };
         let factor = 1_u32.checked_shl(doublings.min(20)).unwrap_or(u32::MAX);
-        self.first.saturating_mul(factor).min(longest).mul_f64(0.5 + random.fraction() / 2.0)
+        self.first
+            .saturating_mul(factor)
+            .min(longest)
+            .mul_f64(0.5 + random.fraction() / 2.0)
     }
 }

@@ -28,7 +28,13 @@ struct Outage {
 
 impl Health {
     pub(super) fn new(report_after: Duration) -> Self {
-        Self { status: SessionStatus::Pending, detail: None, resting: SessionStatus::Pending, outage: None, report_after }
+        Self {
+            status: SessionStatus::Pending,
+            detail: None,
+            resting: SessionStatus::Pending,
+            outage: None,
+            report_after,
+        }
     }
 
     pub(super) fn status(&self) -> SessionStatus {
@@ -83,8 +89,14 @@ impl Health {
 
     /// The time to report has come, or not.
     pub(super) fn report(&mut self, now: Monotonic, connected: bool, out: &mut Vec<Output>) {
-        let Some(outage) = self.outage.as_ref().filter(|outage| outage.report_at <= now) else { return };
-        self.resting = if outage.connected { SessionStatus::Failed } else { SessionStatus::Unreachable };
+        let Some(outage) = self.outage.as_ref().filter(|outage| outage.report_at <= now) else {
+            return;
+        };
+        self.resting = if outage.connected {
+            SessionStatus::Failed
+        } else {
+            SessionStatus::Unreachable
+        };
         self.watch(now, connected);
         self.show(self.resting, self.detail.clone(), out);
     }
@@ -94,7 +106,10 @@ impl Health {
     }
 
     fn watch(&mut self, now: Monotonic, connected: bool) {
-        self.outage = Some(Outage { report_at: now + self.report_after, connected });
+        self.outage = Some(Outage {
+            report_at: now + self.report_after,
+            connected,
+        });
     }
 
     fn show(&mut self, status: SessionStatus, detail: Option<SessionDetail>, out: &mut Vec<Output>) {

@@ -22,7 +22,11 @@ impl SessionConfig {
     /// A session for this spec, with the default times and no password.
     #[must_use]
     pub fn new(spec: BgpSpec) -> Self {
-        Self { spec, password: None, timers: Timers::default() }
+        Self {
+            spec,
+            password: None,
+            timers: Timers::default(),
+        }
     }
 }
 
@@ -87,7 +91,10 @@ pub enum Input<'a> {
     /// It did not come about, and why.
     ConnectFailed(ConnectionNumber, SessionDetail),
     /// Some bytes of the stream, cut anywhere.
-    Received(ConnectionNumber, #[serde(with = "warren_state::serial::hex")] Cow<'a, [u8]>),
+    Received(
+        ConnectionNumber,
+        #[serde(with = "warren_state::serial::hex")] Cow<'a, [u8]>,
+    ),
     /// The connection ended without our doing, and why.
     Disconnected(ConnectionNumber, SessionDetail),
     /// The deadline of [`super::Session::poll_timeout`] has passed. Too early or too often does no harm.

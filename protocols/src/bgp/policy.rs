@@ -27,12 +27,21 @@ pub(super) fn accept(spec: &BgpSpec, announced: &Announced) -> Result<(), Refusa
     if prefix.prefix_len() == 0 {
         return Err(Refusal::DefaultRoute);
     }
-    if MARTIANS.iter().any(|martian| martian.contains(&prefix) || prefix.contains(martian)) {
+    if MARTIANS
+        .iter()
+        .any(|martian| martian.contains(&prefix) || prefix.contains(martian))
+    {
         return Err(Refusal::Martian);
     }
-    let shadows_link =
-        prefix.prefix_len() >= LINK_PREFIX_LEN && (prefix.contains(&spec.local_address) || prefix.contains(&spec.peer_address));
-    if shadows_link || spec.policy.protected.iter().any(|address| prefix.contains(address)) {
+    let shadows_link = prefix.prefix_len() >= LINK_PREFIX_LEN
+        && (prefix.contains(&spec.local_address) || prefix.contains(&spec.peer_address));
+    if shadows_link
+        || spec
+            .policy
+            .protected
+            .iter()
+            .any(|address| prefix.contains(address))
+    {
         return Err(Refusal::Protected);
     }
     if announced.next_hop != spec.peer_address {
@@ -69,10 +78,17 @@ mod tests {
             ("198.0.0.0/7", peer, Err(Refusal::Protected)),
             ("169.254.0.0/31", peer, Err(Refusal::Protected)),
             ("169.254.0.1/32", peer, Err(Refusal::Protected)),
-            ("203.0.113.0/24", "169.254.0.1".parse().unwrap(), Err(Refusal::NextHop)),
+            (
+                "203.0.113.0/24",
+                "169.254.0.1".parse().unwrap(),
+                Err(Refusal::NextHop),
+            ),
             ("10.1.2.3/32", peer, Err(Refusal::Own)),
         ] {
-            let announced = Announced { prefix: prefix.parse().unwrap(), next_hop };
+            let announced = Announced {
+                prefix: prefix.parse().unwrap(),
+                next_hop,
+            };
             assert_eq!(accept(&spec, &announced), verdict, "{prefix} via {next_hop}");
         }
     }

@@ -100,15 +100,24 @@ impl Core for Session {
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        let mut context = Context { now, random, out: Vec::new() };
+        let mut context = Context {
+            now,
+            random,
+            out: Vec::new(),
+        };
         match input {
             Input::Start => self.step(Event::Start, &mut context),
             Input::Connected(number) if self.is_current(number) => self.step(Event::Connected, &mut context),
-            Input::ConnectFailed(number, why) | Input::Disconnected(number, why) if self.is_current(number) => {
+            Input::ConnectFailed(number, why) | Input::Disconnected(number, why)
+                if self.is_current(number) =>
+            {
                 self.step(Event::Lost(why), &mut context);
             }
             Input::Received(number, bytes) if self.is_current(number) => self.receive(&bytes, &mut context),
-            Input::Connected(_) | Input::ConnectFailed(_, _) | Input::Disconnected(_, _) | Input::Received(_, _) => return Vec::new(),
+            Input::Connected(_)
+            | Input::ConnectFailed(_, _)
+            | Input::Disconnected(_, _)
+            | Input::Received(_, _) => return Vec::new(),
             Input::Timeout => self.run_timers(&mut context),
             Input::Advertise(prefixes) => {
                 let previous = mem::replace(&mut self.config.spec.advertise, prefixes);
@@ -118,15 +127,24 @@ impl Core for Session {
         }
         let mut out = context.out;
         if let Some(standing) = self.paced.look(now, self.standing()) {
-            let end = out.iter().position(|output| *output == Output::Stopped).unwrap_or(out.len());
+            let end = out
+                .iter()
+                .position(|output| *output == Output::Stopped)
+                .unwrap_or(out.len());
             out.insert(end, Output::Standing(standing));
         }
         out
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        let timer = self.next_timer().map(|(at, timer)| Deadline { at, name: timer.name() });
-        let standing = self.paced.poll_timeout().map(|at| Deadline { at, name: "bgp-standing" });
+        let timer = self.next_timer().map(|(at, timer)| Deadline {
+            at,
+            name: timer.name(),
+        });
+        let standing = self.paced.poll_timeout().map(|at| Deadline {
+            at,
+            name: "bgp-standing",
+        });
         timer.into_iter().chain(standing).min()
     }
 }
@@ -228,80 +246,154 @@ impl Session {
                 self.connect(cx)
             }
             (S::Idle, E::Stop { .. }) => self.stopped(cx),
-            (S::Idle, E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh) => S::Idle,
+            (
+                S::Idle,
+                E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh,
+            ) => S::Idle,
             (S::Idle, E::Notification(_) | E::Malformed(_) | E::Advertise { .. } | E::Due(_)) => S::Idle,
 
             (S::Waiting { .. }, E::Due(Timer::Retry)) => self.connect(cx),
             (S::Waiting { .. }, E::Stop { .. }) => self.stopped(cx),
-            (state @ S::Waiting { .. }, E::Start | E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_)) => state,
-            (state @ S::Waiting { .. }, E::RouteRefresh | E::Notification(_) | E::Malformed(_) | E::Advertise { .. }) => state,
-            (state @ S::Waiting { .. }, E::Due(Timer::Attempt | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+            (
+                state @ S::Waiting { .. },
+                E::Start | E::Connected | E::Lost(_) | E::Open(_) | E::Keepalive | E::Update(_),
+            ) => state,
+            (
+                state @ S::Waiting { .. },
+                E::RouteRefresh | E::Notification(_) | E::Malformed(_) | E::Advertise { .. },
+            ) => state,
+            (
+                state @ S::Waiting { .. },
+                E::Due(Timer::Attempt | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report),
+            ) => state,
 
             (S::Connecting { .. }, E::Connected) => self.send_open(cx),
             (S::Connecting { .. }, E::Lost(why)) => self.end(S::Idle, Ending::lost(why), cx),
             (S::Connecting { .. }, E::Due(Timer::Attempt)) => self.end(S::Idle, Ending::no_connection(), cx),
             (S::Connecting { .. }, E::Stop { .. }) => self.close(cx),
-            (state @ S::Connecting { .. }, E::Start | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh) => state,
-            (state @ S::Connecting { .. }, E::Notification(_) | E::Malformed(_) | E::Advertise { .. }) => state,
-            (state @ S::Connecting { .. }, E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+            (
+                state @ S::Connecting { .. },
+                E::Start | E::Open(_) | E::Keepalive | E::Update(_) | E::RouteRefresh,
+            ) => state,
+            (state @ S::Connecting { .. }, E::Notification(_) | E::Malformed(_) | E::Advertise { .. }) => {
+                state
+            }
+            (
+                state @ S::Connecting { .. },
+                E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report),
+            ) => state,
 
             (S::OpenSent { .. }, E::Open(open)) => self.take_open(&open, cx),
             (S::OpenSent { .. }, E::Keepalive | E::Update(_) | E::RouteRefresh) => {
                 self.end(S::Idle, Ending::ours(Notification::UNEXPECTED_IN_OPEN_SENT), cx)
             }
-            (S::OpenSent { .. }, E::Due(Timer::Attempt)) => self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
+            (S::OpenSent { .. }, E::Due(Timer::Attempt)) => {
+                self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx)
+            }
             (state @ S::OpenSent { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
-            (state @ S::OpenSent { .. }, E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report)) => state,
+            (
+                state @ S::OpenSent { .. },
+                E::Due(Timer::Retry | Timer::Hold | Timer::Keepalive | Timer::Settle | Timer::Report),
+            ) => state,
 
             (S::OpenConfirm { peer, pulse }, E::Keepalive) => self.establish(peer, pulse, cx),
-            (S::OpenConfirm { .. }, E::Open(_) | E::Update(_) | E::RouteRefresh) => {
-                self.end(S::Idle, Ending::ours(Notification::UNEXPECTED_IN_OPEN_CONFIRM), cx)
+            (S::OpenConfirm { .. }, E::Open(_) | E::Update(_) | E::RouteRefresh) => self.end(
+                S::Idle,
+                Ending::ours(Notification::UNEXPECTED_IN_OPEN_CONFIRM),
+                cx,
+            ),
+            (S::OpenConfirm { .. }, E::Due(Timer::Hold)) => {
+                self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx)
             }
-            (S::OpenConfirm { .. }, E::Due(Timer::Hold)) => self.end(S::Idle, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
             (S::OpenConfirm { peer, mut pulse }, E::Due(Timer::Keepalive)) => {
                 send_keepalive(&mut pulse, &peer, cx);
                 S::OpenConfirm { peer, pulse }
             }
             (state @ S::OpenConfirm { .. }, E::Start | E::Connected | E::Advertise { .. }) => state,
-            (state @ S::OpenConfirm { .. }, E::Due(Timer::Retry | Timer::Attempt | Timer::Settle | Timer::Report)) => state,
+            (
+                state @ S::OpenConfirm { .. },
+                E::Due(Timer::Retry | Timer::Attempt | Timer::Settle | Timer::Report),
+            ) => state,
 
-            (S::Established { peer, mut pulse, table }, E::Keepalive) => {
+            (
+                S::Established {
+                    peer,
+                    mut pulse,
+                    table,
+                },
+                E::Keepalive,
+            ) => {
                 pulse.heard(cx.now, peer.hold);
                 S::Established { peer, pulse, table }
             }
-            (S::Established { peer, mut pulse, table }, E::Update(body)) => {
+            (
+                S::Established {
+                    peer,
+                    mut pulse,
+                    table,
+                },
+                E::Update(body),
+            ) => {
                 pulse.heard(cx.now, peer.hold);
                 self.take_update(body, peer, pulse, table, cx)
             }
-            (S::Established { peer, mut pulse, table }, E::Advertise { previous }) => {
+            (
+                S::Established {
+                    peer,
+                    mut pulse,
+                    table,
+                },
+                E::Advertise { previous },
+            ) => {
                 self.send_difference(previous, &mut pulse, &peer, cx);
                 S::Established { peer, pulse, table }
             }
-            (S::Established { peer, pulse, mut table }, E::Due(Timer::Settle)) => {
+            (
+                S::Established {
+                    peer,
+                    pulse,
+                    mut table,
+                },
+                E::Due(Timer::Settle),
+            ) => {
                 table.settle(&mut cx.out);
                 S::Established { peer, pulse, table }
             }
-            (S::Established { peer, mut pulse, table }, E::Due(Timer::Keepalive)) => {
+            (
+                S::Established {
+                    peer,
+                    mut pulse,
+                    table,
+                },
+                E::Due(Timer::Keepalive),
+            ) => {
                 send_keepalive(&mut pulse, &peer, cx);
                 S::Established { peer, pulse, table }
             }
-            (state @ S::Established { .. }, E::Due(Timer::Hold)) => self.end(state, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx),
-            (state @ S::Established { .. }, E::Open(_)) => self.end(state, Ending::ours(Notification::UNEXPECTED_IN_ESTABLISHED), cx),
+            (state @ S::Established { .. }, E::Due(Timer::Hold)) => {
+                self.end(state, Ending::ours(Notification::HOLD_TIMER_EXPIRED), cx)
+            }
+            (state @ S::Established { .. }, E::Open(_)) => {
+                self.end(state, Ending::ours(Notification::UNEXPECTED_IN_ESTABLISHED), cx)
+            }
             (state @ S::Established { .. }, E::Start | E::Connected | E::RouteRefresh) => state,
             (state @ S::Established { .. }, E::Due(Timer::Retry | Timer::Attempt | Timer::Report)) => state,
 
             (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Lost(why)) => {
                 self.end(state, Ending::lost(why), cx)
             }
-            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Notification(notification)) => {
-                self.end(state, Ending::theirs(&notification), cx)
-            }
-            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Malformed(notification)) => {
-                self.end(state, Ending::ours(notification), cx)
-            }
-            (state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }), E::Stop { cease }) => {
-                self.stop(state, cease, cx)
-            }
+            (
+                state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }),
+                E::Notification(notification),
+            ) => self.end(state, Ending::theirs(&notification), cx),
+            (
+                state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }),
+                E::Malformed(notification),
+            ) => self.end(state, Ending::ours(notification), cx),
+            (
+                state @ (S::OpenSent { .. } | S::OpenConfirm { .. } | S::Established { .. }),
+                E::Stop { cease },
+            ) => self.stop(state, cease, cx),
         };
     }
 
@@ -310,7 +402,9 @@ impl Session {
         self.framer = Framer::default();
         self.backoff.attempt();
         cx.out.push(Output::Connect(self.connection));
-        State::Connecting { give_up_at: cx.now + self.config.timers.connect }
+        State::Connecting {
+            give_up_at: cx.now + self.config.timers.connect,
+        }
     }
 
     fn send_open(&mut self, cx: &mut Context<'_>) -> State {
@@ -320,10 +414,13 @@ impl Session {
         let hold = u16::try_from(self.config.timers.hold.as_secs()).unwrap_or(u16::MAX);
         let mut open = Open::new(spec.local_asn, hold, spec.local_address);
         if !self.config.timers.restart.is_zero() {
-            open = open.with_restart_time(u16::try_from(self.config.timers.restart.as_secs()).unwrap_or(u16::MAX));
+            open = open
+                .with_restart_time(u16::try_from(self.config.timers.restart.as_secs()).unwrap_or(u16::MAX));
         }
         cx.send(open.encode());
-        State::OpenSent { give_up_at: cx.now + self.config.timers.open }
+        State::OpenSent {
+            give_up_at: cx.now + self.config.timers.open,
+        }
     }
 
     fn take_open(&mut self, open: &Open, cx: &mut Context<'_>) -> State {
@@ -341,7 +438,9 @@ impl Session {
 
     fn establish(&mut self, peer: Peer, mut pulse: Pulse, cx: &mut Context<'_>) -> State {
         self.counters.established += 1;
-        self.refused.values_mut().for_each(|refused| refused.latest.clear());
+        self.refused
+            .values_mut()
+            .for_each(|refused| refused.latest.clear());
         pulse.heard(cx.now, peer.hold);
         let all: Vec<Ipv4Net> = self.config.spec.advertise.iter().copied().collect();
         self.announce(&all, &peer, cx);
@@ -349,10 +448,21 @@ impl Session {
         cx.send(update::encode_end_of_rib());
         pulse.spoke(cx.now, peer.hold, cx.random);
         self.health.up(&mut cx.out);
-        State::Established { peer, pulse, table: Table::new(cx.now, &self.config.timers) }
+        State::Established {
+            peer,
+            pulse,
+            table: Table::new(cx.now, &self.config.timers),
+        }
     }
 
-    fn take_update(&mut self, body: &[u8], peer: Peer, pulse: Pulse, mut table: Table, cx: &mut Context<'_>) -> State {
+    fn take_update(
+        &mut self,
+        body: &[u8],
+        peer: Peer,
+        pulse: Pulse,
+        mut table: Table,
+        cx: &mut Context<'_>,
+    ) -> State {
         let taken = Update::decode(body, peer.four_octets).and_then(|update| {
             self.counters.attributes_discarded += u64::from(update.attributes_discarded);
             self.counters.updates_treated_as_withdraw += u64::from(update.malformed.is_some());
@@ -362,12 +472,24 @@ impl Session {
         match taken {
             Ok(true) => table.settle(&mut cx.out),
             Ok(false) => table.postpone_settling(cx.now, &self.config.timers),
-            Err(notification) => return self.end(State::Established { peer, pulse, table }, Ending::ours(notification), cx),
+            Err(notification) => {
+                return self.end(
+                    State::Established { peer, pulse, table },
+                    Ending::ours(notification),
+                    cx,
+                );
+            }
         }
         State::Established { peer, pulse, table }
     }
 
-    fn send_difference(&mut self, previous: &BTreeSet<Ipv4Net>, pulse: &mut Pulse, peer: &Peer, cx: &mut Context<'_>) {
+    fn send_difference(
+        &mut self,
+        previous: &BTreeSet<Ipv4Net>,
+        pulse: &mut Pulse,
+        peer: &Peer,
+        cx: &mut Context<'_>,
+    ) {
         let wanted = &self.config.spec.advertise;
         let gone: Vec<Ipv4Net> = previous.difference(wanted).copied().collect();
         let new: Vec<Ipv4Net> = wanted.difference(previous).copied().collect();
@@ -384,7 +506,9 @@ impl Session {
 
     fn announce(&mut self, prefixes: &[Ipv4Net], peer: &Peer, cx: &mut Context<'_>) {
         let spec = &self.config.spec;
-        for message in update::encode_announcements(prefixes, spec.local_asn, spec.local_address, peer.four_octets) {
+        for message in
+            update::encode_announcements(prefixes, spec.local_asn, spec.local_address, peer.four_octets)
+        {
             self.counters.updates_out += 1;
             cx.send(message);
         }
@@ -414,7 +538,9 @@ impl Session {
         }
         match self.backoff.wait(ending.severity, cx.random) {
             Duration::ZERO => self.connect(cx),
-            wait => State::Waiting { retry_at: cx.now + wait },
+            wait => State::Waiting {
+                retry_at: cx.now + wait,
+            },
         }
     }
 
@@ -458,16 +584,30 @@ impl Context<'_> {
 
 impl Ending {
     fn lost(why: SessionDetail) -> Self {
-        Self { why, severity: Severity::Passing, notify: None, close: false }
+        Self {
+            why,
+            severity: Severity::Passing,
+            notify: None,
+            close: false,
+        }
     }
 
     fn no_connection() -> Self {
         let why = SessionDetail::new(SessionCause::Silence, "the peer does not answer");
-        Self { why, severity: Severity::Passing, notify: None, close: true }
+        Self {
+            why,
+            severity: Severity::Passing,
+            notify: None,
+            close: true,
+        }
     }
 
     fn ours(notification: Notification) -> Self {
-        let cause = if notification == Notification::BAD_PEER_AS { SessionCause::OtherAsn } else { SessionCause::NotificationSent };
+        let cause = if notification == Notification::BAD_PEER_AS {
+            SessionCause::OtherAsn
+        } else {
+            SessionCause::NotificationSent
+        };
         Self {
             why: SessionDetail::new(cause, format!("sent NOTIFICATION: {notification}")),
             severity: Severity::of(&notification),
@@ -477,9 +617,19 @@ impl Ending {
     }
 
     fn theirs(notification: &Notification) -> Self {
-        let refused = (notification.code, notification.subcode) == (Notification::BAD_PEER_AS.code, Notification::BAD_PEER_AS.subcode);
-        let cause = if refused { SessionCause::OurAsnRefused } else { SessionCause::NotificationReceived };
+        let refused = (notification.code, notification.subcode)
+            == (Notification::BAD_PEER_AS.code, Notification::BAD_PEER_AS.subcode);
+        let cause = if refused {
+            SessionCause::OurAsnRefused
+        } else {
+            SessionCause::NotificationReceived
+        };
         let why = SessionDetail::new(cause, format!("received NOTIFICATION: {notification}"));
-        Self { why, severity: Severity::of(notification), notify: None, close: true }
+        Self {
+            why,
+            severity: Severity::of(notification),
+            notify: None,
+            close: true,
+        }
     }
 }

@@ -100,7 +100,8 @@ impl Pulse {
     /// We said something: the next KEEPALIVE is due after a third of the hold time, with the jitter of RFC 4271
     /// section 10 (down to three quarters).
     pub(super) fn spoke(&mut self, now: Monotonic, hold: Duration, random: &mut dyn Random) {
-        self.keepalive_at = (!hold.is_zero()).then(|| now + (hold / 3).mul_f64(0.75 + random.fraction() / 4.0));
+        self.keepalive_at =
+            (!hold.is_zero()).then(|| now + (hold / 3).mul_f64(0.75 + random.fraction() / 4.0));
     }
 }
 
@@ -131,20 +132,28 @@ impl State {
         let (pulse, settle) = match self {
             Self::Idle => return None,
             Self::Waiting { retry_at } => return Some((*retry_at, Timer::Retry)),
-            Self::Connecting { give_up_at } | Self::OpenSent { give_up_at } => return Some((*give_up_at, Timer::Attempt)),
+            Self::Connecting { give_up_at } | Self::OpenSent { give_up_at } => {
+                return Some((*give_up_at, Timer::Attempt));
+            }
             Self::OpenConfirm { pulse, .. } => (pulse, None),
             Self::Established { pulse, table, .. } => (pulse, table.settled_at()),
         };
         let hold = pulse.hold_at.map(|at| (at, Timer::Hold));
         let keepalive = pulse.keepalive_at.map(|at| (at, Timer::Keepalive));
-        hold.into_iter().chain(keepalive).chain(settle.map(|at| (at, Timer::Settle))).min()
+        hold.into_iter()
+            .chain(keepalive)
+            .chain(settle.map(|at| (at, Timer::Settle)))
+            .min()
     }
 
     /// Whether there is a connection or an attempt at one.
     pub(super) fn has_connection(&self) -> bool {
         match self {
             Self::Idle | Self::Waiting { .. } => false,
-            Self::Connecting { .. } | Self::OpenSent { .. } | Self::OpenConfirm { .. } | Self::Established { .. } => true,
+            Self::Connecting { .. }
+            | Self::OpenSent { .. }
+            | Self::OpenConfirm { .. }
+            | Self::Established { .. } => true,
         }
     }
 
@@ -162,7 +171,11 @@ impl State {
     pub(super) fn table(&self) -> Option<&Table> {
         match self {
             Self::Established { table, .. } => Some(table),
-            Self::Idle | Self::Waiting { .. } | Self::Connecting { .. } | Self::OpenSent { .. } | Self::OpenConfirm { .. } => None,
+            Self::Idle
+            | Self::Waiting { .. }
+            | Self::Connecting { .. }
+            | Self::OpenSent { .. }
+            | Self::OpenConfirm { .. } => None,
         }
     }
 }
@@ -186,11 +199,21 @@ pub(super) fn negotiate(open: &Open, config: &SessionConfig) -> Result<Peer, Not
     }
     if !open.speaks_ipv4_unicast() {
         let [high, low] = IPV4_UNICAST.afi.to_be_bytes();
-        return Err(Notification::UNSUPPORTED_CAPABILITY.with_data(vec![1, 4, high, low, 0, IPV4_UNICAST.safi]));
+        return Err(Notification::UNSUPPORTED_CAPABILITY.with_data(vec![
+            1,
+            4,
+            high,
+            low,
+            0,
+            IPV4_UNICAST.safi,
+        ]));
     }
     Ok(Peer {
         router_id: open.router_id,
         four_octets: open.four_octet_asn.is_some(),
-        hold: config.timers.hold.min(Duration::from_secs(u64::from(open.hold_time))),
+        hold: config
+            .timers
+            .hold
+            .min(Duration::from_secs(u64::from(open.hold_time))),
     })
 }

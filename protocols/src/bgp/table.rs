@@ -29,7 +29,11 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(now: Monotonic, timers: &Timers) -> Self {
         let settled_at = Some(now + timers.settle.min(timers.settle_longest));
-        Self { accepted: BTreeSet::new(), established_at: now, settled_at }
+        Self {
+            accepted: BTreeSet::new(),
+            established_at: now,
+            settled_at,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -64,12 +68,22 @@ impl Table {
         out: &mut Vec<Output>,
     ) -> Result<(), Notification> {
         let (accepted, refused) = judge(update, spec, refusals);
-        let gone = update.withdrawn.iter().copied().chain(refused).filter(|prefix| !accepted.contains(prefix));
+        let gone = update
+            .withdrawn
+            .iter()
+            .copied()
+            .chain(refused)
+            .filter(|prefix| !accepted.contains(prefix));
         let withdrawn: BTreeSet<Ipv4Net> = gone.filter(|prefix| self.accepted.contains(prefix)).collect();
-        let announced: Vec<Ipv4Net> = accepted.into_iter().filter(|prefix| !self.accepted.contains(prefix)).collect();
+        let announced: Vec<Ipv4Net> = accepted
+            .into_iter()
+            .filter(|prefix| !self.accepted.contains(prefix))
+            .collect();
         let limit = spec.policy.max_prefixes;
         if self.accepted.len() - withdrawn.len() + announced.len() > limit as usize {
-            return Err(Notification::MAXIMUM_PREFIXES.with_data([&[0, 1, 1][..], &limit.to_be_bytes()].concat()));
+            return Err(
+                Notification::MAXIMUM_PREFIXES.with_data([&[0, 1, 1][..], &limit.to_be_bytes()].concat())
+            );
         }
         // The table may be large and the UPDATE small.
         for prefix in &withdrawn {
@@ -77,7 +91,10 @@ impl Table {
         }
         self.accepted.extend(&announced);
         if !announced.is_empty() || !withdrawn.is_empty() {
-            out.push(Output::Routes { announced, withdrawn: withdrawn.into_iter().collect() });
+            out.push(Output::Routes {
+                announced,
+                withdrawn: withdrawn.into_iter().collect(),
+            });
         }
         Ok(())
     }

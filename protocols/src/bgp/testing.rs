@@ -26,13 +26,18 @@ pub(crate) fn spec() -> BgpSpec {
         peer_asn: PEER_ASN,
         advertise: BTreeSet::from([net("10.1.2.3/32")]),
         install: None,
-        policy: ImportPolicy { max_prefixes: 20_000, protected: BTreeSet::from([Ipv4Addr::new(198, 51, 100, 7)]) },
+        policy: ImportPolicy {
+            max_prefixes: 20_000,
+            protected: BTreeSet::from([Ipv4Addr::new(198, 51, 100, 7)]),
+        },
     }
 }
 
 /// The prefixes `10.0.0.0/24`, `10.0.1.0/24`, …
 pub(crate) fn many(count: u32) -> Vec<Ipv4Net> {
-    (0..count).map(|n| Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 + n * 256), 24).unwrap()).collect()
+    (0..count)
+        .map(|n| Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 + n * 256), 24).unwrap())
+        .collect()
 }
 
 #[derive(Clone)]
@@ -92,7 +97,10 @@ impl Rig {
     }
 
     pub(crate) fn lost(&mut self) -> Vec<Output> {
-        self.input(Input::Disconnected(self.number(), "connection reset by peer".into()))
+        self.input(Input::Disconnected(
+            self.number(),
+            "connection reset by peer".into(),
+        ))
     }
 
     pub(crate) fn refused(&mut self) -> Vec<Output> {
@@ -146,16 +154,30 @@ pub(crate) fn peer_open(hold: u16) -> Open {
 }
 
 pub(crate) fn statuses(outputs: &[Output]) -> Vec<SessionStatus> {
-    let status = |output: &Output| if let Output::Status(status, _) = output { Some(*status) } else { None };
+    let status = |output: &Output| {
+        if let Output::Status(status, _) = output {
+            Some(*status)
+        } else {
+            None
+        }
+    };
     outputs.iter().filter_map(status).collect()
 }
 
 /// The messages sent, by kind and body.
 pub(crate) fn sent(outputs: &[Output]) -> Vec<(MessageKind, Vec<u8>)> {
-    let bytes = |output: &Output| if let Output::Send(bytes) = output { Some(bytes.clone()) } else { None };
+    let bytes = |output: &Output| {
+        if let Output::Send(bytes) = output {
+            Some(bytes.clone())
+        } else {
+            None
+        }
+    };
     let stream: Vec<u8> = outputs.iter().filter_map(bytes).flatten().collect();
     let (mut stream, mut framer) = (stream.as_slice(), Framer::default());
-    std::iter::from_fn(|| framer.next(&mut stream).unwrap()).map(|frame| (frame.kind, frame.body)).collect()
+    std::iter::from_fn(|| framer.next(&mut stream).unwrap())
+        .map(|frame| (frame.kind, frame.body))
+        .collect()
 }
 
 pub(crate) fn notifications(outputs: &[Output]) -> Vec<(u8, u8)> {

@@ -73,7 +73,10 @@ impl Prober {
     pub fn new(settings: LatencySettings) -> Self {
         let under_way = settings.under_way.clamp(1, MOST_UNDER_WAY);
         Self {
-            settings: LatencySettings { under_way, ..settings },
+            settings: LatencySettings {
+                under_way,
+                ..settings
+            },
             identifier: 0,
             targets: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -97,7 +100,11 @@ impl Core for Prober {
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        let mut turn = Turn { now, random, outputs: Vec::new() };
+        let mut turn = Turn {
+            now,
+            random,
+            outputs: Vec::new(),
+        };
         match input {
             Input::Targets(targets) => self.follow(targets, &mut turn),
             Input::Identifier(identifier) => self.identifier = identifier,
@@ -123,11 +130,20 @@ impl Core for Prober {
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        let lost = self.expiry.first().map(|(at, _)| Deadline { at: *at, name: "latency_reply" });
+        let lost = self.expiry.first().map(|(at, _)| Deadline {
+            at: *at,
+            name: "latency_reply",
+        });
         let has_room = self.flying.len() < self.settings.under_way;
         let echo = self.due.first().filter(|_| has_room);
-        let echo = echo.map(|(at, _)| Deadline { at: (*at).max(self.next_packet), name: "latency_echo" });
-        let pass = self.next_pass.filter(|_| self.pass.is_none()).map(|at| Deadline { at, name: "latency_pass" });
+        let echo = echo.map(|(at, _)| Deadline {
+            at: (*at).max(self.next_packet),
+            name: "latency_echo",
+        });
+        let pass = self.next_pass.filter(|_| self.pass.is_none()).map(|at| Deadline {
+            at,
+            name: "latency_pass",
+        });
         [lost, echo, pass].into_iter().flatten().min()
     }
 }
@@ -169,8 +185,16 @@ impl Prober {
     }
 
     fn follow(&mut self, targets: Vec<Target>, turn: &mut Turn<'_>) {
-        let wanted: BTreeMap<Key, Target> = targets.into_iter().map(|target| ((target.device, target.address), target)).collect();
-        let gone: Vec<Key> = self.targets.keys().filter(|key| !wanted.contains_key(*key)).copied().collect();
+        let wanted: BTreeMap<Key, Target> = targets
+            .into_iter()
+            .map(|target| ((target.device, target.address), target))
+            .collect();
+        let gone: Vec<Key> = self
+            .targets
+            .keys()
+            .filter(|key| !wanted.contains_key(*key))
+            .copied()
+            .collect();
         gone.into_iter().for_each(|key| self.forget(key));
         let mut new = Vec::new();
         for (key, target) in wanted {
@@ -189,13 +213,20 @@ impl Prober {
     }
 
     fn forget(&mut self, key: Key) {
-        let Some(probe) = self.targets.remove(&key) else { return };
+        let Some(probe) = self.targets.remove(&key) else {
+            return;
+        };
         let Some(round) = probe.round else { return };
         self.running -= 1;
         if let Some(due) = round.due {
             self.due.remove(&(due, key));
         }
-        let flying: Vec<u16> = self.flying.iter().filter(|(_, flying)| flying.key == key).map(|(sequence, _)| *sequence).collect();
+        let flying: Vec<u16> = self
+            .flying
+            .iter()
+            .filter(|(_, flying)| flying.key == key)
+            .map(|(sequence, _)| *sequence)
+            .collect();
         for sequence in flying {
             self.land(sequence);
         }
@@ -215,7 +246,9 @@ impl Prober {
         shuffle(&mut keys, turn.random);
         let mut at = turn.now;
         for key in keys {
-            let Some(probe) = self.targets.get_mut(&key) else { continue };
+            let Some(probe) = self.targets.get_mut(&key) else {
+                continue;
+            };
             let begins = at + self.settings.stagger.mul_f64(turn.random.fraction());
             probe.round = Some(Round::due_at(begins));
             self.due.insert((begins, key));
@@ -240,7 +273,9 @@ impl Prober {
     fn send_due(&mut self, turn: &mut Turn<'_>) {
         self.next_packet = self.next_packet.max(turn.now - self.settings.gap * BURST);
         while self.next_packet <= turn.now && self.flying.len() < self.settings.under_way {
-            let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= turn.now) else { return };
+            let Some((at, key)) = self.due.first().copied().filter(|(at, _)| *at <= turn.now) else {
+                return;
+            };
             self.due.remove(&(at, key));
             self.next_packet = self.next_packet + self.settings.gap;
             self.send(key, turn);
@@ -250,18 +285,37 @@ impl Prober {
     fn send(&mut self, key: Key, turn: &mut Turn<'_>) {
         let next = turn.now + about(self.settings.spacing, turn.random);
         let sequence = self.free_sequence();
-        let Some(round) = self.targets.get_mut(&key).and_then(|probe| probe.round.as_mut()) else { return };
+        let Some(round) = self.targets.get_mut(&key).and_then(|probe| probe.round.as_mut()) else {
+            return;
+        };
         round.sent(self.settings.echoes.max(1), next);
         if let Some(due) = round.due {
             self.due.insert((due, key));
         }
         let nonce = nonce(turn.random);
         let expires = turn.now + self.settings.timeout;
-        self.flying.insert(sequence, Flying { key, sent_at: turn.now, expires, nonce });
+        self.flying.insert(
+            sequence,
+            Flying {
+                key,
+                sent_at: turn.now,
+                expires,
+                nonce,
+            },
+        );
         self.expiry.insert((expires, sequence));
         self.counters.sent += 1;
-        let message = Echo { identifier: self.identifier, sequence, nonce }.request();
-        turn.outputs.push(Output::Send { destination: key.1, sequence, message });
+        let message = Echo {
+            identifier: self.identifier,
+            sequence,
+            nonce,
+        }
+        .request();
+        turn.outputs.push(Output::Send {
+            destination: key.1,
+            sequence,
+            message,
+        });
     }
 
     /// The next number that no echo under way has: there are far fewer of those than numbers.
@@ -297,7 +351,9 @@ impl Prober {
     }
 
     fn resolve(&mut self, key: Key, time: Option<Duration>, turn: &mut Turn<'_>) {
-        let Some(probe) = self.targets.get_mut(&key) else { return };
+        let Some(probe) = self.targets.get_mut(&key) else {
+            return;
+        };
         if let Some(round) = &mut probe.round {
             round.resolved(time);
         }
@@ -308,11 +364,23 @@ impl Prober {
     }
 
     fn end_pass(&mut self, turn: &mut Turn<'_>) {
-        let Some(begun) = self.pass.filter(|_| self.running == 0) else { return };
+        let Some(begun) = self.pass.filter(|_| self.running == 0) else {
+            return;
+        };
         self.pass = None;
-        let reachable = self.targets.values().filter(|probe| probe.report.is_reachable()).count();
+        let reachable = self
+            .targets
+            .values()
+            .filter(|probe| probe.report.is_reachable())
+            .count();
         let number = self.last_pass.map_or(0, |pass| pass.number) + 1;
-        self.last_pass = Some(PassReport { number, begun, took: turn.now.since(begun), targets: self.targets.len(), reachable });
+        self.last_pass = Some(PassReport {
+            number,
+            begun,
+            took: turn.now.since(begun),
+            targets: self.targets.len(),
+            reachable,
+        });
         let LatencySettings { period, retry, .. } = self.settings;
         let wait = if reachable > 0 { period } else { retry.min(period) };
         self.next_pass = Some((begun + about(wait, turn.random)).max(turn.now));

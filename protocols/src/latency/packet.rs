@@ -83,14 +83,20 @@ impl Echo {
             nonce,
         };
         // The rest of the payload is always the same.
-        if echo.message(kind) == *message { Ok(echo) } else { Err(Drop::OtherPayload) }
+        if echo.message(kind) == *message {
+            Ok(echo)
+        } else {
+            Err(Drop::OtherPayload)
+        }
     }
 }
 
 /// The internet checksum (RFC 1071); zero over a message that holds its own.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let words = bytes
+        .chunks(2)
+        .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
     let mut sum: u64 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

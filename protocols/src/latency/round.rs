@@ -26,7 +26,10 @@ pub(super) struct Round {
 
 impl Probe {
     pub(super) fn new(target: Target) -> Self {
-        Self { report: Arc::new(TargetReport::new(target)), round: None }
+        Self {
+            report: Arc::new(TargetReport::new(target)),
+            round: None,
+        }
     }
 
     /// New facts of the same target.
@@ -38,7 +41,9 @@ impl Probe {
 
     /// Ends the round when nothing of it is outstanding.
     pub(super) fn settle(&mut self, now: Monotonic, most: usize) -> bool {
-        let Some(round) = self.round.take_if(|round| round.is_over()) else { return false };
+        let Some(round) = self.round.take_if(|round| round.is_over()) else {
+            return false;
+        };
         Arc::make_mut(&mut self.report).take_in(now, round.sent, &round.times, most);
         true
     }
@@ -46,7 +51,12 @@ impl Probe {
 
 impl Round {
     pub(super) fn due_at(at: Monotonic) -> Self {
-        Self { sent: 0, lost: 0, times: Vec::new(), due: Some(at) }
+        Self {
+            sent: 0,
+            lost: 0,
+            times: Vec::new(),
+            due: Some(at),
+        }
     }
 
     /// An echo was sent; the next one is due then, if it was not the last.

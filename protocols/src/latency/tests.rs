@@ -56,12 +56,15 @@ impl World {
     fn input(&mut self, input: Input<'_>) {
         for output in self.prober.handle(self.now, input, &mut self.random) {
             match output {
-                Output::Send { destination, message, .. } => {
+                Output::Send {
+                    destination, message, ..
+                } => {
                     self.sent.push((self.now, destination));
                     let echo = Echo::from_request(&message).unwrap();
                     if let Some(time) = self.times.get(&destination) {
                         let order = self.sent.len() as u64;
-                        self.replies.insert((self.now + *time, order), (destination, echo.reply().to_vec()));
+                        self.replies
+                            .insert((self.now + *time, order), (destination, echo.reply().to_vec()));
                     }
                 }
                 Output::PassBegins | Output::Measured => {}
@@ -76,14 +79,23 @@ impl World {
         for _ in 0..1_000_000 {
             let reply = self.replies.first_key_value().map(|((at, _), _)| *at);
             let deadline = self.prober.poll_timeout().map(|deadline| deadline.at);
-            let Some(next) = [reply, deadline].into_iter().flatten().min().filter(|next| *next <= end) else {
+            let Some(next) = [reply, deadline]
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|next| *next <= end)
+            else {
                 self.now = self.now.max(end);
                 return;
             };
             self.now = self.now.max(next);
             if reply == Some(next) {
                 let (_, (source, bytes)) = self.replies.pop_first().unwrap();
-                self.input(Input::Received { source, at: self.now, bytes: (&bytes).into() });
+                self.input(Input::Received {
+                    source,
+                    at: self.now,
+                    bytes: (&bytes).into(),
+                });
             } else {
                 self.input(Input::Timeout);
             }
@@ -96,7 +108,12 @@ impl World {
     }
 
     fn report(&self, number: u16) -> TargetReport {
-        self.prober.reports().find(|report| report.target.address == address(number)).unwrap().as_ref().clone()
+        self.prober
+            .reports()
+            .find(|report| report.target.address == address(number))
+            .unwrap()
+            .as_ref()
+            .clone()
     }
 
     fn echoes_to(&self, number: u16) -> usize {
@@ -108,7 +125,13 @@ fn target(number: u16) -> Target {
     let [high, low] = number.to_be_bytes();
     let mut key = [0; 32];
     key[..2].copy_from_slice(&[high, low]);
-    Target { device: Pubkey(key), address: address(number), code: format!("d{number}"), interface: None, is_activated: true }
+    Target {
+        device: Pubkey(key),
+        address: address(number),
+        code: format!("d{number}"),
+        interface: None,
+        is_activated: true,
+    }
 }
 
 fn address(number: u16) -> Ipv4Addr {
@@ -129,10 +152,20 @@ fn settings() -> LatencySettings {
 
 #[test]
 fn a_message_has_the_bytes_that_ping_would_send_and_the_reply_differs_in_its_type() {
-    let echo = Echo { identifier: 0x1234, sequence: 0x5678, nonce: *b"0123456789abcdef" };
+    let echo = Echo {
+        identifier: 0x1234,
+        sequence: 0x5678,
+        nonce: *b"0123456789abcdef",
+    };
     let request = echo.request();
-    assert_eq!((request.len(), &request[..2], &request[4..8]), (64, &[8, 0][..], &[0x12, 0x34, 0x56, 0x78][..]));
-    assert_eq!((&request[8..24], request[24], request[63]), (&b"0123456789abcdef"[..], 16, 55));
+    assert_eq!(
+        (request.len(), &request[..2], &request[4..8]),
+        (64, &[8, 0][..], &[0x12, 0x34, 0x56, 0x78][..])
+    );
+    assert_eq!(
+        (&request[8..24], request[24], request[63]),
+        (&b"0123456789abcdef"[..], 16, 55)
+    );
     assert_eq!(checksum(&request), 0);
     // Type 8 is in the high byte of the first word: its checksum is the reply's less 0x0800.
     let sum = |message: &[u8]| u16::from_be_bytes([message[2], message[3]]);
@@ -151,12 +184,24 @@ fn a_pass_tells_the_times_and_the_loss_of_each_target_and_the_prober_is_ready_af
     for (number, time) in [(1, 10), (2, 250)] {
         let report = world.report(number);
         let latest = *report.latest().unwrap();
-        assert_eq!((latest.sent, latest.received, latest.min, latest.avg, latest.max), (3, 3, ms(time), ms(time), ms(time)));
-        assert_eq!((latest.loss_percentage(), report.smoothed, report.jitter), (0.0, Some(ms(time)), Duration::ZERO));
+        assert_eq!(
+            (latest.sent, latest.received, latest.min, latest.avg, latest.max),
+            (3, 3, ms(time), ms(time), ms(time))
+        );
+        assert_eq!(
+            (latest.loss_percentage(), report.smoothed, report.jitter),
+            (0.0, Some(ms(time)), Duration::ZERO)
+        );
     }
     let silent = world.report(3);
     assert!(!silent.is_reachable() && silent.smoothed.is_none());
-    assert_eq!((silent.latest().unwrap().loss_percentage(), silent.latest().unwrap().avg), (100.0, Duration::ZERO));
+    assert_eq!(
+        (
+            silent.latest().unwrap().loss_percentage(),
+            silent.latest().unwrap().avg
+        ),
+        (100.0, Duration::ZERO)
+    );
     assert_eq!((world.passes[0].targets, world.passes[0].reachable), (3, 2));
 }
 
@@ -176,12 +221,27 @@ fn passes_come_each_period_and_sooner_while_nothing_answers() {
     world.run_for(ms(100_000));
     let begun: Vec<_> = world.passes.iter().map(|pass| pass.begun).collect();
     assert!((3..=5).contains(&begun.len()), "{begun:?}");
-    assert!(begun.windows(2).all(|two| (27..=33).contains(&two[1].since(two[0]).as_secs())), "{begun:?}");
+    assert!(
+        begun
+            .windows(2)
+            .all(|two| (27..=33).contains(&two[1].since(two[0]).as_secs())),
+        "{begun:?}"
+    );
     world.times.insert(address(1), ms(20));
     world.run_for(ms(1_000_000));
-    let begun: Vec<_> = world.passes.iter().filter(|pass| pass.reachable > 0).map(|pass| pass.begun).collect();
+    let begun: Vec<_> = world
+        .passes
+        .iter()
+        .filter(|pass| pass.reachable > 0)
+        .map(|pass| pass.begun)
+        .collect();
     assert!((3..=4).contains(&begun.len()), "{begun:?}");
-    assert!(begun.windows(2).all(|two| (270..=330).contains(&two[1].since(two[0]).as_secs())), "{begun:?}");
+    assert!(
+        begun
+            .windows(2)
+            .all(|two| (270..=330).contains(&two[1].since(two[0]).as_secs())),
+        "{begun:?}"
+    );
 }
 
 #[test]
@@ -189,29 +249,50 @@ fn three_hundred_targets_take_less_than_five_seconds_answered_or_not_and_the_loa
     for answered in [false, true] {
         let mut world = World::new(settings());
         if answered {
-            world.times = (0..300).map(|number| (address(number), ms(5 + u64::from(number)))).collect();
+            world.times = (0..300)
+                .map(|number| (address(number), ms(5 + u64::from(number))))
+                .collect();
         }
         world.list(0..300);
         world.run_for(ms(20_000));
         assert_eq!((world.sent.len(), world.passes.len()), (900, 1));
         assert!(world.passes[0].took < ms(5_000), "{:?}", world.passes[0].took);
         assert!(world.most_under_way <= 600, "{}", world.most_under_way);
-        let busiest =
-            world.sent.iter().map(|(from, _)| world.sent.iter().filter(|(at, _)| at >= from && at.since(*from) < ms(100)).count());
+        let busiest = world.sent.iter().map(|(from, _)| {
+            world
+                .sent
+                .iter()
+                .filter(|(at, _)| at >= from && at.since(*from) < ms(100))
+                .count()
+        });
         assert!(busiest.max() < Some(110), "packets in a tenth of a second");
         let low = |to: &Ipv4Addr| (0..40).any(|number| address(number) == *to);
         let first = world.sent.iter().take(40).filter(|(_, to)| low(to)).count();
-        assert!(first < 20, "the same devices would be first on every host: {first} of 40");
+        assert!(
+            first < 20,
+            "the same devices would be first on every host: {first} of 40"
+        );
         for number in 0..300 {
-            let times: Vec<_> = world.sent.iter().filter(|(_, to)| *to == address(number)).map(|(at, _)| *at).collect();
-            assert!(times.windows(2).all(|two| two[1].since(two[0]) >= ms(720)), "{times:?}");
+            let times: Vec<_> = world
+                .sent
+                .iter()
+                .filter(|(_, to)| *to == address(number))
+                .map(|(at, _)| *at)
+                .collect();
+            assert!(
+                times.windows(2).all(|two| two[1].since(two[0]) >= ms(720)),
+                "{times:?}"
+            );
         }
     }
 }
 
 #[test]
 fn more_targets_than_the_bounds_allow_take_longer_and_stay_within_them() {
-    let mut world = World::new(LatencySettings { under_way: 16, ..settings() });
+    let mut world = World::new(LatencySettings {
+        under_way: 16,
+        ..settings()
+    });
     world.list(0..100);
     world.run_for(ms(120_000));
     assert_eq!((world.most_under_way, world.passes[0].targets), (16, 100));
@@ -238,7 +319,10 @@ fn a_target_that_goes_is_forgotten_in_the_middle_of_its_round_too_and_begins_ane
     world.list([1]);
     assert_eq!((world.prober.under_way(), world.prober.reports().count()), (0, 1));
     world.run_for(ms(10_000));
-    assert_eq!((world.echoes_to(2), world.passes.len(), world.passes[0].targets), (1, 1, 1));
+    assert_eq!(
+        (world.echoes_to(2), world.passes.len(), world.passes[0].targets),
+        (1, 1, 1)
+    );
     world.list([1, 2]);
     world.run_for(ms(10_000));
     assert_eq!(world.report(2).history.len(), 1);
@@ -259,7 +343,11 @@ fn new_facts_of_a_target_keep_its_history() {
     let mut world = World::new(settings()).answers(1, 10);
     world.list([1]);
     world.run_for(ms(10_000));
-    let renamed = Target { code: "new".into(), is_activated: false, ..target(1) };
+    let renamed = Target {
+        code: "new".into(),
+        is_activated: false,
+        ..target(1)
+    };
     world.input(Input::Targets(vec![renamed.clone()]));
     let report = world.report(1);
     assert_eq!((report.target, report.history.len()), (renamed, 1));
@@ -273,13 +361,27 @@ fn only_the_reply_to_an_echo_of_ours_from_its_target_counts_and_only_once() {
     prober.handle(at(0), Input::Identifier(IDENTIFIER), &mut random);
     prober.handle(at(0), Input::Targets(vec![target(1)]), &mut random);
     let due = prober.poll_timeout().unwrap().at;
-    let Some(Output::Send { message, .. }) = prober.handle(due, Input::Timeout, &mut random).into_iter().next() else { panic!() };
+    let Some(Output::Send { message, .. }) =
+        prober.handle(due, Input::Timeout, &mut random).into_iter().next()
+    else {
+        panic!()
+    };
     let sent = Echo::from_request(&message).unwrap();
     let mut hear = |source: u16, bytes: &[u8]| {
         let before = prober.counters().clone();
-        prober.handle(due + ms(10), Input::Received { source: address(source), at: due + ms(10), bytes: bytes.into() }, &mut random);
+        prober.handle(
+            due + ms(10),
+            Input::Received {
+                source: address(source),
+                at: due + ms(10),
+                bytes: bytes.into(),
+            },
+            &mut random,
+        );
         let after = prober.counters();
-        let reason = Drop::ALL.into_iter().find(|reason| after.dropped.get(reason) != before.dropped.get(reason));
+        let reason = Drop::ALL
+            .into_iter()
+            .find(|reason| after.dropped.get(reason) != before.dropped.get(reason));
         assert_eq!(after.received - before.received, u64::from(reason.is_none()));
         reason
     };
@@ -292,8 +394,26 @@ fn only_the_reply_to_an_echo_of_ours_from_its_target_counts_and_only_once() {
         (1, sent.reply()[..63].to_vec(), Drop::NotOurs),
         (1, vec![], Drop::NotOurs),
         (1, damaged.to_vec(), Drop::Damaged),
-        (1, Echo { identifier: IDENTIFIER + 1, ..sent }.reply().to_vec(), Drop::OtherIdentifier),
-        (1, Echo { sequence: sent.sequence + 1, ..sent }.reply().to_vec(), Drop::NotUnderWay),
+        (
+            1,
+            Echo {
+                identifier: IDENTIFIER + 1,
+                ..sent
+            }
+            .reply()
+            .to_vec(),
+            Drop::OtherIdentifier,
+        ),
+        (
+            1,
+            Echo {
+                sequence: sent.sequence + 1,
+                ..sent
+            }
+            .reply()
+            .to_vec(),
+            Drop::NotUnderWay,
+        ),
         (2, sent.reply().to_vec(), Drop::OtherSource),
         (1, Echo { nonce, ..sent }.reply().to_vec(), Drop::OtherPayload),
     ] {
@@ -316,30 +436,60 @@ fn a_reply_that_comes_too_late_is_a_loss_whenever_we_hear_of_it() {
 #[test]
 fn the_time_of_a_reply_is_that_of_its_arrival_and_not_that_of_our_reading() {
     let mut random = SplitMix64::new(1);
-    let mut prober = Prober::new(LatencySettings { echoes: 1, ..settings() });
+    let mut prober = Prober::new(LatencySettings {
+        echoes: 1,
+        ..settings()
+    });
     prober.handle(at(0), Input::Targets(vec![target(1)]), &mut random);
     let due = prober.poll_timeout().unwrap().at;
-    let Some(Output::Send { message, .. }) = prober.handle(due, Input::Timeout, &mut random).into_iter().next() else { panic!() };
+    let Some(Output::Send { message, .. }) =
+        prober.handle(due, Input::Timeout, &mut random).into_iter().next()
+    else {
+        panic!()
+    };
     let reply = Echo::from_request(&message).unwrap().reply();
-    prober.handle(due + ms(900), Input::Received { source: address(1), at: due + ms(3), bytes: (&reply).into() }, &mut random);
+    prober.handle(
+        due + ms(900),
+        Input::Received {
+            source: address(1),
+            at: due + ms(3),
+            bytes: (&reply).into(),
+        },
+        &mut random,
+    );
     assert_eq!(prober.reports().next().unwrap().latest().unwrap().avg, ms(3));
 }
 
 #[test]
 fn an_echo_that_cannot_be_sent_is_lost_at_once() {
     let mut random = SplitMix64::new(1);
-    let mut prober = Prober::new(LatencySettings { echoes: 1, ..settings() });
+    let mut prober = Prober::new(LatencySettings {
+        echoes: 1,
+        ..settings()
+    });
     prober.handle(at(0), Input::Targets(vec![target(1)]), &mut random);
     let due = prober.poll_timeout().unwrap().at;
-    let Some(Output::Send { sequence, .. }) = prober.handle(due, Input::Timeout, &mut random).into_iter().next() else { panic!() };
+    let Some(Output::Send { sequence, .. }) =
+        prober.handle(due, Input::Timeout, &mut random).into_iter().next()
+    else {
+        panic!()
+    };
     let outputs = prober.handle(due, Input::NotSent { sequence }, &mut random);
     assert_eq!(outputs, [Output::Measured, Output::PassEnded]);
-    assert_eq!((prober.counters().not_sent, prober.last_pass().unwrap().reachable), (1, 0));
+    assert_eq!(
+        (prober.counters().not_sent, prober.last_pass().unwrap().reachable),
+        (1, 0)
+    );
 }
 
 #[test]
 fn the_history_is_bounded_and_its_averages_move_towards_what_is_new() {
-    let mut world = World::new(LatencySettings { period: ms(5_000), history: 4, ..settings() }).answers(1, 80);
+    let mut world = World::new(LatencySettings {
+        period: ms(5_000),
+        history: 4,
+        ..settings()
+    })
+    .answers(1, 80);
     world.list([1]);
     world.run_for(ms(12_000));
     world.times.insert(address(1), ms(160));
@@ -347,7 +497,11 @@ fn the_history_is_bounded_and_its_averages_move_towards_what_is_new() {
     let report = world.report(1);
     let smoothed = report.smoothed.unwrap();
     assert!(smoothed > ms(80) && smoothed < ms(160), "{smoothed:?}");
-    assert!(report.jitter > Duration::ZERO && report.jitter <= ms(5), "{:?}", report.jitter);
+    assert!(
+        report.jitter > Duration::ZERO && report.jitter <= ms(5),
+        "{:?}",
+        report.jitter
+    );
     world.run_for(ms(100_000));
     let report = world.report(1);
     assert_eq!(report.history.len(), 4);
@@ -368,7 +522,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         proptest::collection::btree_set(0_u16..12, 0..12).prop_map(Step::List),
         (0_u64..40_000).prop_map(Step::Wait),
-        (0_u16..12, proptest::collection::vec(any::<u8>(), 0..70)).prop_map(|(from, bytes)| Step::Noise(from, bytes)),
+        (0_u16..12, proptest::collection::vec(any::<u8>(), 0..70))
+            .prop_map(|(from, bytes)| Step::Noise(from, bytes)),
         (0_u16..12).prop_map(Step::Silence),
     ]
 }

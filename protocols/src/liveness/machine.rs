@@ -14,7 +14,10 @@ use warren_state::{
     random::Random,
 };
 
-use super::{Counters, Drop, EndCounters, Input, LivenessSettings, Output, Packet, Release, SessionReport, SessionState, session::Session};
+use super::{
+    Counters, Drop, EndCounters, Input, LivenessSettings, Output, Packet, Release, SessionReport,
+    SessionState, session::Session,
+};
 
 /// A session's link and peer.
 type Key = (LinkName, Ipv4Addr);
@@ -25,7 +28,10 @@ const MOST_ENDS: usize = 256;
 const MOST_AT_ONCE: usize = 1_024;
 /// Releases that are counted apart for each of them.
 const MOST_RELEASES: usize = 64;
-const OTHER_RELEASE: Release = Release { numbers: [0; 3], channel: 5 };
+const OTHER_RELEASE: Release = Release {
+    numbers: [0; 3],
+    channel: 5,
+};
 
 /// All liveness sessions of a host. An input costs the logarithm of their number.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +56,12 @@ impl Liveness {
     /// No sessions yet.
     #[must_use]
     pub fn new(settings: LivenessSettings) -> Self {
-        Self { settings, sessions: BTreeMap::new(), due: BTreeSet::new(), counters: Counters::default() }
+        Self {
+            settings,
+            sessions: BTreeMap::new(),
+            due: BTreeSet::new(),
+            counters: Counters::default(),
+        }
     }
 }
 
@@ -61,19 +72,39 @@ impl Core for Liveness {
     const TIMEOUT: fn() -> Input<'static> = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input<'_>, random: &mut dyn Random) -> Vec<Output> {
-        let mut turn = Turn { now, random, outputs: Vec::new() };
+        let mut turn = Turn {
+            now,
+            random,
+            outputs: Vec::new(),
+        };
         match input {
             Input::Watch { added, removed } => {
-                removed.into_iter().for_each(|(link, dst)| self.forget(&link, dst));
+                removed
+                    .into_iter()
+                    .for_each(|(link, dst)| self.forget(&link, dst));
                 added.into_iter().for_each(|route| self.watch(route, &mut turn));
             }
-            Input::Received { link, source, destination, bytes } => {
-                let outcome = self.receive((link.clone().into_owned(), source), destination, &bytes, &mut turn);
+            Input::Received {
+                link,
+                source,
+                destination,
+                bytes,
+            } => {
+                let outcome = self.receive(
+                    (link.clone().into_owned(), source),
+                    destination,
+                    &bytes,
+                    &mut turn,
+                );
                 let counters = self.end(&link, destination);
                 match outcome {
                     Ok(release) => {
-                        let known = counters.received.contains_key(&release) || counters.received.len() < MOST_RELEASES;
-                        *counters.received.entry(if known { release } else { OTHER_RELEASE }).or_default() += 1;
+                        let known = counters.received.contains_key(&release)
+                            || counters.received.len() < MOST_RELEASES;
+                        *counters
+                            .received
+                            .entry(if known { release } else { OTHER_RELEASE })
+                            .or_default() += 1;
                     }
                     Err(reason) => *counters.dropped.entry(reason).or_default() += 1,
                 }
@@ -85,14 +116,19 @@ impl Core for Liveness {
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        self.due.first().map(|(at, _)| Deadline { at: *at, name: "liveness" })
+        self.due.first().map(|(at, _)| Deadline {
+            at: *at,
+            name: "liveness",
+        })
     }
 }
 
 impl Liveness {
     /// Every session, in the order of links and peers.
     pub fn sessions(&self) -> impl Iterator<Item = SessionReport> {
-        self.sessions.values().map(|session| session.report(&self.settings))
+        self.sessions
+            .values()
+            .map(|session| session.report(&self.settings))
     }
 
     /// How many sessions there are.
@@ -114,7 +150,12 @@ impl Liveness {
     }
 
     fn watch(&mut self, route: WatchedRoute, turn: &mut Turn<'_>) {
-        let WatchedRoute { dst, link, source, mode } = route;
+        let WatchedRoute {
+            dst,
+            link,
+            source,
+            mode,
+        } = route;
         let key = (link.clone(), dst.network());
         let fits = |session: &Session| session.source == source && session.mode == mode;
         let routes = match self.take(&key) {
@@ -124,7 +165,15 @@ impl Liveness {
             None => BTreeSet::new(),
         };
         self.end(&link, source).registered += 1;
-        let mut session = Session::new(link, source, dst.network(), mode, turn.now, &self.settings, turn.random);
+        let mut session = Session::new(
+            link,
+            source,
+            dst.network(),
+            mode,
+            turn.now,
+            &self.settings,
+            turn.random,
+        );
         session.routes = routes;
         self.join(key, session, dst, turn);
     }
@@ -134,7 +183,11 @@ impl Liveness {
             && let Some(usability) = session.verdict
         {
             self.judged(&session, usability, 1);
-            turn.outputs.push(Output::Verdict { link: key.0.clone(), dst, usability });
+            turn.outputs.push(Output::Verdict {
+                link: key.0.clone(),
+                dst,
+                usability,
+            });
         }
         self.settle(key, session, turn);
     }
@@ -152,20 +205,40 @@ impl Liveness {
     }
 
     fn forget_link(&mut self, link: &LinkName) {
-        let gone: Vec<Key> = self.sessions.keys().filter(|(other, _)| other == link).cloned().collect();
+        let gone: Vec<Key> = self
+            .sessions
+            .keys()
+            .filter(|(other, _)| other == link)
+            .cloned()
+            .collect();
         for key in gone {
-            if let Some(session) = self.take(&key).filter(|session| session.verdict == Some(Usability::Usable)) {
+            if let Some(session) = self
+                .take(&key)
+                .filter(|session| session.verdict == Some(Usability::Usable))
+            {
                 self.judged(&session, Usability::Unusable, session.routes.len());
             }
         }
     }
 
-    fn receive(&mut self, key: Key, destination: Ipv4Addr, bytes: &[u8], turn: &mut Turn<'_>) -> Result<Release, Drop> {
+    fn receive(
+        &mut self,
+        key: Key,
+        destination: Ipv4Addr,
+        bytes: &[u8],
+        turn: &mut Turn<'_>,
+    ) -> Result<Release, Drop> {
         let packet = Packet::decode(bytes)?;
-        if self.sessions.get(&key).is_none_or(|session| session.source != destination) {
+        if self
+            .sessions
+            .get(&key)
+            .is_none_or(|session| session.source != destination)
+        {
             return Err(Drop::UnknownPeer);
         }
-        let Some(mut session) = self.take(&key) else { return Err(Drop::UnknownPeer) };
+        let Some(mut session) = self.take(&key) else {
+            return Err(Drop::UnknownPeer);
+        };
         let heard_at = session.heard_at();
         let outcome = session.receive(&packet, turn.now, &self.settings);
         if let Ok(Some(change)) = outcome {
@@ -178,8 +251,12 @@ impl Liveness {
     /// What is left over is due at once.
     fn pass_time(&mut self, turn: &mut Turn<'_>) {
         for _ in 0..MOST_AT_ONCE {
-            let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= turn.now).cloned() else { return };
-            let Some(mut session) = self.take(&key) else { return };
+            let Some((_, key)) = self.due.first().filter(|(at, _)| *at <= turn.now).cloned() else {
+                return;
+            };
+            let Some(mut session) = self.take(&key) else {
+                return;
+            };
             let heard_at = session.heard_at();
             if let Some(change) = session.pass_time(turn.now, &self.settings) {
                 tell(&session, change, heard_at, turn);
@@ -192,8 +269,15 @@ impl Liveness {
     fn settle(&mut self, key: Key, mut session: Session, turn: &mut Turn<'_>) {
         if let Some(packet) = session.transmit(turn.now, &self.settings, turn.random) {
             self.end(&session.link, session.source).sent += 1;
-            let Session { link, source, peer, .. } = &session;
-            turn.outputs.push(Output::Send { link: link.clone(), source: *source, destination: *peer, bytes: packet.encode().to_vec() });
+            let Session {
+                link, source, peer, ..
+            } = &session;
+            turn.outputs.push(Output::Send {
+                link: link.clone(),
+                source: *source,
+                destination: *peer,
+                bytes: packet.encode().to_vec(),
+            });
         }
         let verdict = session.judge(turn.now, &self.settings);
         if let Some(usability) = verdict.filter(|_| verdict != session.verdict) {
@@ -202,7 +286,10 @@ impl Liveness {
                 self.judged(&session, usability, session.routes.len());
             }
             session.verdict = verdict;
-            let told = session.routes.iter().map(|dst| verdict_on(&session, *dst, usability));
+            let told = session
+                .routes
+                .iter()
+                .map(|dst| verdict_on(&session, *dst, usability));
             turn.outputs.extend(told.collect::<Vec<_>>());
         }
         self.put(key, session);
@@ -212,7 +299,13 @@ impl Liveness {
     fn end(&mut self, link: &LinkName, address: Ipv4Addr) -> &mut EndCounters {
         let key = (link.clone(), address);
         let known = self.counters.len() < MOST_ENDS || self.counters.contains_key(&key);
-        self.counters.entry(if known { key } else { (link.clone(), Ipv4Addr::UNSPECIFIED) }).or_default()
+        self.counters
+            .entry(if known {
+                key
+            } else {
+                (link.clone(), Ipv4Addr::UNSPECIFIED)
+            })
+            .or_default()
     }
 
     fn judged(&mut self, session: &Session, usability: Usability, routes: usize) {
@@ -237,12 +330,33 @@ impl Liveness {
 }
 
 fn verdict_on(session: &Session, dst: Ipv4Net, usability: Usability) -> Output {
-    Output::Verdict { link: session.link.clone(), dst, usability }
+    Output::Verdict {
+        link: session.link.clone(),
+        dst,
+        usability,
+    }
 }
 
-fn tell(session: &Session, (from, to): (SessionState, SessionState), heard_at: Option<Monotonic>, turn: &mut Turn<'_>) {
+fn tell(
+    session: &Session,
+    (from, to): (SessionState, SessionState),
+    heard_at: Option<Monotonic>,
+    turn: &mut Turn<'_>,
+) {
     let (link, peer, reason, source) = (session.link.clone(), session.peer, session.reason, session.source);
-    let began = if to == SessionState::Up { session.first_heard() } else { heard_at };
+    let began = if to == SessionState::Up {
+        session.first_heard()
+    } else {
+        heard_at
+    };
     let took = began.map_or(Duration::ZERO, |at| turn.now.since(at));
-    turn.outputs.push(Output::Changed { link, peer, from, to, reason, source, took });
+    turn.outputs.push(Output::Changed {
+        link,
+        peer,
+        from,
+        to,
+        reason,
+        source,
+        took,
+    });
 }

@@ -19,4 +19,6 @@ mod tests;
 pub use interface::{Input, LivenessSettings, Output};
 pub use machine::Liveness;
 pub use packet::{LENGTH, PORT, Packet};
-pub use warren_state::liveness::{Counters, DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
+pub use warren_state::liveness::{
+    Counters, DownReason, Drop, EndCounters, Release, SessionReport, SessionState,
+};

@@ -89,7 +89,10 @@ impl Packet {
             desired_min_tx: Duration::from_micros(word(12).into()),
             required_min_rx: Duration::from_micros(word(16).into()),
             passive: bytes[20] & PASSIVE != 0,
-            release: Release { numbers: [bytes[21], bytes[22], bytes[23]], channel: bytes[24] },
+            release: Release {
+                numbers: [bytes[21], bytes[22], bytes[23]],
+                channel: bytes[24],
+            },
         })
     }
 }

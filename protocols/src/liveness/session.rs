@@ -58,7 +58,10 @@ impl Session {
         random: &mut dyn Random,
     ) -> Self {
         let discriminator = (random.next_u64() as u32).max(1);
-        let first = settings.tx_min.clamp(settings.floor, settings.ceiling).mul_f64(random.fraction());
+        let first = settings
+            .tx_min
+            .clamp(settings.floor, settings.ceiling)
+            .mul_f64(random.fraction());
         Self {
             link,
             source,
@@ -76,7 +79,11 @@ impl Session {
             next_tx: now + first,
             last_tx: None,
             detect_at: None,
-            undecided_until: Some(now + first + settings.rx_min.clamp(settings.floor, settings.ceiling) * u32::from(settings.detect_mult)),
+            undecided_until: Some(
+                now + first
+                    + settings.rx_min.clamp(settings.floor, settings.ceiling)
+                        * u32::from(settings.detect_mult),
+            ),
             verdict: None,
         }
     }
@@ -95,8 +102,20 @@ impl Session {
         settings: &LivenessSettings,
     ) -> Result<Option<(SessionState, SessionState)>, Drop> {
         self.check(packet)?;
-        let Packet { passive, release, detect_mult, .. } = *packet;
-        let heard = Heard { at: now, passive, release, tx: packet.desired_min_tx, rx: packet.required_min_rx, detect_mult };
+        let Packet {
+            passive,
+            release,
+            detect_mult,
+            ..
+        } = *packet;
+        let heard = Heard {
+            at: now,
+            passive,
+            release,
+            tx: packet.desired_min_tx,
+            rx: packet.required_min_rx,
+            detect_mult,
+        };
         self.heard = Some(heard);
         self.first_heard = self.first_heard.or(Some(now));
         self.peer_discriminator = packet.my_discriminator;
@@ -115,8 +134,13 @@ impl Session {
     /// anew is let in once the detection time has passed.
     fn check(&self, packet: &Packet) -> Result<(), Drop> {
         let names_us = packet.your_discriminator == self.discriminator;
-        let starts = packet.your_discriminator == 0 && matches!(packet.state, SessionState::Down | SessionState::AdminDown);
-        if names_us || starts && self.state != SessionState::Up { Ok(()) } else { Err(Drop::WrongDiscriminator) }
+        let starts = packet.your_discriminator == 0
+            && matches!(packet.state, SessionState::Down | SessionState::AdminDown);
+        if names_us || starts && self.state != SessionState::Up {
+            Ok(())
+        } else {
+            Err(Drop::WrongDiscriminator)
+        }
     }
 
     /// RFC 5880 section 6.8.6. Beyond it, a peer that is up and names our session is answered with Init at once: that
@@ -159,7 +183,11 @@ impl Session {
     }
 
     /// What has become of the session by now: the detection time may have passed.
-    pub(super) fn pass_time(&mut self, now: Monotonic, settings: &LivenessSettings) -> Option<(SessionState, SessionState)> {
+    pub(super) fn pass_time(
+        &mut self,
+        now: Monotonic,
+        settings: &LivenessSettings,
+    ) -> Option<(SessionState, SessionState)> {
         if self.undecided_until.is_some_and(|at| now >= at) {
             self.undecided_until = None;
         }
@@ -171,7 +199,12 @@ impl Session {
     }
 
     /// The packet to send, when it is time.
-    pub(super) fn transmit(&mut self, now: Monotonic, settings: &LivenessSettings, random: &mut dyn Random) -> Option<Packet> {
+    pub(super) fn transmit(
+        &mut self,
+        now: Monotonic,
+        settings: &LivenessSettings,
+        random: &mut dyn Random,
+    ) -> Option<Packet> {
         if now < self.next_tx {
             return None;
         }
@@ -195,17 +228,28 @@ impl Session {
 
     /// From one packet of ours to the next.
     fn interval(&self, settings: &LivenessSettings) -> Duration {
-        let agreed = settings.tx_min.max(self.heard.map_or(Duration::ZERO, |heard| heard.rx)).clamp(settings.floor, settings.ceiling);
+        let agreed = settings
+            .tx_min
+            .max(self.heard.map_or(Duration::ZERO, |heard| heard.rx))
+            .clamp(settings.floor, settings.ceiling);
         match self.state {
-            SessionState::Down => agreed.saturating_mul(1 << self.backoff.min(16)).min(settings.backoff_max.max(agreed)),
+            SessionState::Down => agreed
+                .saturating_mul(1 << self.backoff.min(16))
+                .min(settings.backoff_max.max(agreed)),
             SessionState::AdminDown | SessionState::Init | SessionState::Up => agreed,
         }
     }
 
     /// The peer's multiplier times the agreed interval of its packets (RFC 5880 section 6.8.4).
     fn detection_time(&self, settings: &LivenessSettings) -> Duration {
-        let Some(heard) = self.heard else { return settings.ceiling };
-        heard.tx.max(settings.rx_min).clamp(settings.floor, settings.ceiling) * u32::from(heard.detect_mult)
+        let Some(heard) = self.heard else {
+            return settings.ceiling;
+        };
+        heard
+            .tx
+            .max(settings.rx_min)
+            .clamp(settings.floor, settings.ceiling)
+            * u32::from(heard.detect_mult)
     }
 
     /// Whether the routes may be there; none while that is not known yet. See rfc 0008.
@@ -234,7 +278,13 @@ impl Session {
     }
 
     pub(super) fn report(&self, settings: &LivenessSettings) -> SessionReport {
-        let mode = |heard: &Heard| if heard.passive { LivenessMode::Passive } else { LivenessMode::Active };
+        let mode = |heard: &Heard| {
+            if heard.passive {
+                LivenessMode::Passive
+            } else {
+                LivenessMode::Active
+            }
+        };
         SessionReport {
             link: self.link.clone(),
             source: self.source,

@@ -29,7 +29,12 @@ fn host(address: Ipv4Addr) -> Ipv4Net {
 }
 
 fn route(dst: Ipv4Net, source: Ipv4Addr, mode: LivenessMode) -> WatchedRoute {
-    WatchedRoute { dst, link: link(), source, mode }
+    WatchedRoute {
+        dst,
+        link: link(),
+        source,
+        mode,
+    }
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -48,20 +53,35 @@ struct Host {
 impl Host {
     fn new(address: Ipv4Addr, seed: u64) -> Self {
         let machine = Liveness::new(LivenessSettings::default());
-        Self { machine, address, random: SplitMix64::new(seed), verdicts: BTreeMap::new(), sent: Vec::new() }
+        Self {
+            machine,
+            address,
+            random: SplitMix64::new(seed),
+            verdicts: BTreeMap::new(),
+            sent: Vec::new(),
+        }
     }
 
     fn give(&mut self, now: Monotonic, input: Input<'_>) -> Vec<(Ipv4Addr, Vec<u8>)> {
         let mut packets = Vec::new();
         for output in self.machine.handle(now, input, &mut self.random) {
             match output {
-                Output::Send { destination, bytes, source, .. } => {
+                Output::Send {
+                    destination,
+                    bytes,
+                    source,
+                    ..
+                } => {
                     assert_eq!(source, self.address);
                     self.sent.push((now, destination));
                     packets.push((destination, bytes));
                 }
                 Output::Verdict { dst, usability, .. } => {
-                    assert_ne!(self.verdicts.insert(dst, usability), Some(usability), "the same verdict twice");
+                    assert_ne!(
+                        self.verdicts.insert(dst, usability),
+                        Some(usability),
+                        "the same verdict twice"
+                    );
                 }
                 Output::Changed { from, to, .. } => assert_ne!(from, to),
             }
@@ -91,7 +111,13 @@ struct Wire {
 impl Wire {
     fn new(seed: u64, modes: [Option<LivenessMode>; 2]) -> Self {
         let hosts = [Host::new(A, seed), Host::new(B, seed ^ 0xff)];
-        let mut wire = Self { now: Monotonic::ZERO + secs(100), hosts, flying: VecDeque::new(), loss: 0, chance: SplitMix64::new(seed) };
+        let mut wire = Self {
+            now: Monotonic::ZERO + secs(100),
+            hosts,
+            flying: VecDeque::new(),
+            loss: 0,
+            chance: SplitMix64::new(seed),
+        };
         for (at, mode) in modes.into_iter().enumerate() {
             if let Some(mode) = mode {
                 wire.watch(at, mode);
@@ -102,13 +128,20 @@ impl Wire {
 
     fn watch(&mut self, at: usize, mode: LivenessMode) {
         let (source, dst) = (self.hosts[at].address, host(self.hosts[1 - at].address));
-        self.give(at, Input::Watch { added: vec![route(dst, source, mode)], removed: vec![] });
+        self.give(
+            at,
+            Input::Watch {
+                added: vec![route(dst, source, mode)],
+                removed: vec![],
+            },
+        );
     }
 
     fn give(&mut self, at: usize, input: Input<'_>) {
         for (_, bytes) in self.hosts[at].give(self.now, input) {
             if self.chance.next_u64() % 100 >= self.loss {
-                self.flying.push_back((self.now + Duration::from_millis(10), 1 - at, bytes));
+                self.flying
+                    .push_back((self.now + Duration::from_millis(10), 1 - at, bytes));
             }
         }
     }
@@ -117,13 +150,28 @@ impl Wire {
         let end = self.now + span;
         loop {
             let arrival = self.flying.front().map(|(at, ..)| *at);
-            let due = self.hosts.iter().filter_map(|host| host.machine.poll_timeout()).map(|deadline| deadline.at).min();
-            let Some(next) = arrival.into_iter().chain(due).min().filter(|at| *at <= end) else { break };
+            let due = self
+                .hosts
+                .iter()
+                .filter_map(|host| host.machine.poll_timeout())
+                .map(|deadline| deadline.at)
+                .min();
+            let Some(next) = arrival.into_iter().chain(due).min().filter(|at| *at <= end) else {
+                break;
+            };
             self.now = self.now.max(next);
             if arrival == Some(next) {
                 let (_, at, bytes) = self.flying.pop_front().unwrap();
                 let (source, destination) = (self.hosts[1 - at].address, self.hosts[at].address);
-                self.give(at, Input::Received { link: Cow::Owned(link()), source, destination, bytes: (&bytes).into() });
+                self.give(
+                    at,
+                    Input::Received {
+                        link: Cow::Owned(link()),
+                        source,
+                        destination,
+                        bytes: (&bytes).into(),
+                    },
+                );
             } else {
                 (0..2).for_each(|at| self.give(at, Input::Timeout));
             }
@@ -133,7 +181,12 @@ impl Wire {
 
     /// At the first host, of all links and addresses.
     fn dropped(&self, reason: Drop) -> u64 {
-        self.hosts[0].machine.counters().values().filter_map(|counters| counters.dropped.get(&reason)).sum()
+        self.hosts[0]
+            .machine
+            .counters()
+            .values()
+            .filter_map(|counters| counters.dropped.get(&reason))
+            .sum()
     }
 
     fn states(&self) -> [SessionState; 2] {
@@ -153,13 +206,19 @@ fn packet(state: SessionState, mine: u32, yours: u32) -> Packet {
         desired_min_tx: secs(1),
         required_min_rx: secs(1),
         passive: false,
-        release: Release { numbers: [0, 32, 1], channel: 4 },
+        release: Release {
+            numbers: [0, 32, 1],
+            channel: 4,
+        },
     }
 }
 
 #[test]
 fn a_packet_has_the_references_bytes() {
-    let packet = Packet { passive: true, ..packet(SessionState::Up, 0x0102_0304, 0x0a0b_0c0d) };
+    let packet = Packet {
+        passive: true,
+        ..packet(SessionState::Up, 0x0102_0304, 0x0a0b_0c0d)
+    };
     let golden = "20c0032801020304\
                   0a0b0c0d000f4240\
                   000f424001002001\
@@ -182,7 +241,12 @@ fn what_is_no_packet_is_dropped_with_its_reason() {
     assert_eq!(Packet::decode(&good[..39]), Err(Drop::Short));
     assert_eq!(
         (with(3, 24), with(0, 0x40), with(2, 0), with(7, 0)),
-        (Drop::Length, Drop::Version, Drop::DetectMult, Drop::NoDiscriminator)
+        (
+            Drop::Length,
+            Drop::Version,
+            Drop::DetectMult,
+            Drop::NoDiscriminator
+        )
     );
 }
 
@@ -191,7 +255,10 @@ fn two_hosts_find_each_other_and_both_routes_become_usable() {
     let mut wire = Wire::new(1, [ACTIVE, ACTIVE]);
     wire.run(secs(3));
     assert_eq!(wire.states(), [SessionState::Up; 2]);
-    assert_eq!([wire.hosts[0].verdict(), wire.hosts[1].verdict()], [Some(Usability::Usable); 2]);
+    assert_eq!(
+        [wire.hosts[0].verdict(), wire.hosts[1].verdict()],
+        [Some(Usability::Usable); 2]
+    );
 }
 
 #[test]
@@ -204,7 +271,10 @@ fn a_host_that_falls_silent_is_lost_after_the_detection_time_and_found_again() {
     assert_eq!(wire.hosts[0].verdict(), Some(Usability::Unusable));
     wire.loss = 0;
     wire.run(secs(4));
-    assert_eq!((wire.states(), wire.hosts[0].verdict()), ([SessionState::Up; 2], Some(Usability::Usable)));
+    assert_eq!(
+        (wire.states(), wire.hosts[0].verdict()),
+        ([SessionState::Up; 2], Some(Usability::Usable))
+    );
 }
 
 #[test]
@@ -215,8 +285,16 @@ fn after_a_long_silence_the_first_packet_ends_the_back_off_of_both() {
     wire.loss = 0;
     wire.run(secs(62));
     assert_eq!(wire.states(), [SessionState::Up; 2]);
-    let last: Vec<_> = wire.hosts[0].sent.iter().filter(|(at, _)| at.since(Monotonic::ZERO) < secs(700)).collect();
-    assert!(last.len() < 20, "a session without a partner says little: {}", last.len());
+    let last: Vec<_> = wire.hosts[0]
+        .sent
+        .iter()
+        .filter(|(at, _)| at.since(Monotonic::ZERO) < secs(700))
+        .collect();
+    assert!(
+        last.len() < 20,
+        "a session without a partner says little: {}",
+        last.len()
+    );
 }
 
 #[test]
@@ -224,7 +302,10 @@ fn the_route_to_a_host_that_does_not_speak_is_usable_once_the_detection_time_has
     let mut wire = Wire::new(4, [ACTIVE, None]);
     assert_eq!(wire.hosts[0].verdict(), None);
     wire.run(secs(5));
-    assert_eq!((wire.hosts[0].state(), wire.hosts[0].verdict()), (SessionState::Down, Some(Usability::Usable)));
+    assert_eq!(
+        (wire.hosts[0].state(), wire.hosts[0].verdict()),
+        (SessionState::Down, Some(Usability::Usable))
+    );
 }
 
 #[test]
@@ -233,8 +314,14 @@ fn the_route_of_a_passive_host_stays_when_it_falls_silent() {
     wire.run(secs(5));
     wire.loss = 100;
     wire.run(secs(10));
-    assert_eq!((wire.hosts[0].state(), wire.hosts[0].verdict()), (SessionState::Down, Some(Usability::Usable)));
-    assert_eq!(wire.hosts[0].machine.sessions().next().unwrap().peer_mode, PASSIVE);
+    assert_eq!(
+        (wire.hosts[0].state(), wire.hosts[0].verdict()),
+        (SessionState::Down, Some(Usability::Usable))
+    );
+    assert_eq!(
+        wire.hosts[0].machine.sessions().next().unwrap().peer_mode,
+        PASSIVE
+    );
 }
 
 #[test]
@@ -252,10 +339,23 @@ fn a_host_that_was_heard_and_has_been_silent_for_an_hour_counts_as_one_that_does
 fn a_packet_that_names_no_session_cannot_take_one_down() {
     let mut wire = Wire::new(7, [ACTIVE, ACTIVE]);
     wire.run(secs(5));
-    for state in [SessionState::AdminDown, SessionState::Down, SessionState::Init, SessionState::Up] {
+    for state in [
+        SessionState::AdminDown,
+        SessionState::Down,
+        SessionState::Init,
+        SessionState::Up,
+    ] {
         for yours in [0, 0xdead_beef] {
             let bytes = packet(state, 77, yours).encode();
-            wire.give(0, Input::Received { link: Cow::Owned(link()), source: B, destination: A, bytes: (&bytes).into() });
+            wire.give(
+                0,
+                Input::Received {
+                    link: Cow::Owned(link()),
+                    source: B,
+                    destination: A,
+                    bytes: (&bytes).into(),
+                },
+            );
             assert_eq!(wire.hosts[0].state(), SessionState::Up, "{state:?} {yours}");
         }
     }
@@ -270,13 +370,26 @@ fn a_packet_from_elsewhere_is_dropped() {
     wire.run(secs(5));
     let bytes = packet(SessionState::Down, 77, 0).encode();
     let other = LinkName::new("eth0").unwrap();
-    let from = |link, source, destination| Input::Received { link: Cow::Borrowed(link), source, destination, bytes: (&bytes).into() };
+    let from = |link, source, destination| Input::Received {
+        link: Cow::Borrowed(link),
+        source,
+        destination,
+        bytes: (&bytes).into(),
+    };
     let doublezero = link();
-    for input in [from(&other, B, A), from(&doublezero, Ipv4Addr::new(100, 64, 0, 9), A), from(&doublezero, B, Ipv4Addr::new(9, 9, 9, 9))] {
+    for input in [
+        from(&other, B, A),
+        from(&doublezero, Ipv4Addr::new(100, 64, 0, 9), A),
+        from(&doublezero, B, Ipv4Addr::new(9, 9, 9, 9)),
+    ] {
         wire.give(0, input);
     }
     assert_eq!(wire.dropped(Drop::UnknownPeer), 3);
-    assert_eq!(wire.hosts[0].machine.counters()[&(other, A)].dropped[&Drop::UnknownPeer], 1, "by the link that it came in on");
+    assert_eq!(
+        wire.hosts[0].machine.counters()[&(other, A)].dropped[&Drop::UnknownPeer],
+        1,
+        "by the link that it came in on"
+    );
 }
 
 #[test]
@@ -299,13 +412,30 @@ fn an_operator_who_holds_a_session_down_is_believed_when_the_session_is_named() 
             .clone()
             .handle(wire.now + secs(2), Input::Timeout, &mut SplitMix64::new(1))
             .iter()
-            .find_map(|output| if let Output::Send { bytes, .. } = output { bytes[4..8].try_into().ok() } else { None })
+            .find_map(|output| {
+                if let Output::Send { bytes, .. } = output {
+                    bytes[4..8].try_into().ok()
+                } else {
+                    None
+                }
+            })
             .unwrap(),
     );
     let bytes = packet(SessionState::AdminDown, 77, named).encode();
-    wire.give(0, Input::Received { link: Cow::Owned(link()), source: B, destination: A, bytes: (&bytes).into() });
+    wire.give(
+        0,
+        Input::Received {
+            link: Cow::Owned(link()),
+            source: B,
+            destination: A,
+            bytes: (&bytes).into(),
+        },
+    );
     let report = wire.hosts[0].machine.sessions().next().unwrap();
-    assert_eq!((report.state, report.reason), (SessionState::Down, DownReason::RemoteAdmin));
+    assert_eq!(
+        (report.state, report.reason),
+        (SessionState::Down, DownReason::RemoteAdmin)
+    );
 }
 
 #[test]
@@ -313,11 +443,32 @@ fn routes_that_begin_at_one_address_share_a_session_and_each_hears_its_verdict()
     let mut wire = Wire::new(11, [ACTIVE, ACTIVE]);
     wire.run(secs(5));
     let wider = Ipv4Net::new(B, 31).unwrap();
-    wire.give(0, Input::Watch { added: vec![route(wider, A, LivenessMode::Active)], removed: vec![] });
-    assert_eq!((wire.hosts[0].machine.len(), wire.hosts[0].verdicts.get(&wider)), (1, Some(&Usability::Usable)));
-    wire.give(0, Input::Watch { added: vec![], removed: vec![(link(), host(B))] });
+    wire.give(
+        0,
+        Input::Watch {
+            added: vec![route(wider, A, LivenessMode::Active)],
+            removed: vec![],
+        },
+    );
+    assert_eq!(
+        (wire.hosts[0].machine.len(), wire.hosts[0].verdicts.get(&wider)),
+        (1, Some(&Usability::Usable))
+    );
+    wire.give(
+        0,
+        Input::Watch {
+            added: vec![],
+            removed: vec![(link(), host(B))],
+        },
+    );
     assert_eq!(wire.hosts[0].machine.sessions().next().unwrap().routes, [wider]);
-    wire.give(0, Input::Watch { added: vec![], removed: vec![(link(), wider)] });
+    wire.give(
+        0,
+        Input::Watch {
+            added: vec![],
+            removed: vec![(link(), wider)],
+        },
+    );
     assert!(wire.hosts[0].machine.is_empty() && wire.hosts[0].machine.poll_timeout().is_none());
 }
 
@@ -328,7 +479,14 @@ fn a_route_with_another_source_gets_another_session_and_a_link_that_goes_takes_i
     let now = Monotonic::ZERO + secs(1);
     let mut watch = |machine: &mut Liveness, source| {
         let added = vec![route(host(B), source, LivenessMode::Active)];
-        machine.handle(now, Input::Watch { added, removed: vec![] }, &mut random);
+        machine.handle(
+            now,
+            Input::Watch {
+                added,
+                removed: vec![],
+            },
+            &mut random,
+        );
     };
     watch(&mut machine, A);
     watch(&mut machine, Ipv4Addr::new(100, 64, 0, 7));
@@ -343,14 +501,31 @@ fn a_route_with_another_source_gets_another_session_and_a_link_that_goes_takes_i
 fn the_states_follow_the_table() {
     use SessionState::{AdminDown, Down, Init, Up};
     let says = [AdminDown, Down, Init, Up];
-    for (state, next) in [(Down, [Down, Init, Up, Init]), (Init, [Down, Init, Up, Up]), (Up, [Down, Down, Up, Up])] {
+    for (state, next) in [
+        (Down, [Down, Init, Up, Init]),
+        (Init, [Down, Init, Up, Up]),
+        (Up, [Down, Down, Up, Up]),
+    ] {
         for (peer, expected) in says.into_iter().zip(next) {
             let now = Monotonic::ZERO + secs(9);
             let settings = LivenessSettings::default();
-            let mut session = session::Session::new(link(), A, B, LivenessMode::Active, now, &settings, &mut SplitMix64::new(3));
+            let mut session = session::Session::new(
+                link(),
+                A,
+                B,
+                LivenessMode::Active,
+                now,
+                &settings,
+                &mut SplitMix64::new(3),
+            );
             session.state = state;
-            let named = session.transmit(now + secs(2), &settings, &mut SplitMix64::new(3)).unwrap().my_discriminator;
-            session.receive(&packet(peer, 5, named), now + secs(2), &settings).unwrap();
+            let named = session
+                .transmit(now + secs(2), &settings, &mut SplitMix64::new(3))
+                .unwrap()
+                .my_discriminator;
+            session
+                .receive(&packet(peer, 5, named), now + secs(2), &settings)
+                .unwrap();
             assert_eq!(session.state, expected, "{state:?} hears {peer:?}");
         }
     }
@@ -407,8 +582,14 @@ fn what_is_counted_is_counted_for_each_link_and_address_and_bounded() {
     wire.run(secs(5));
     let counters = &wire.hosts[0].machine.counters()[&(link(), A)];
     let received: u64 = counters.received.values().sum();
-    assert!(counters.sent > 2 && received > 2 && counters.received.len() == 1, "{counters:?}");
-    assert_eq!((counters.registered, counters.installs, counters.withdraws), (1, 1, 0));
+    assert!(
+        counters.sent > 2 && received > 2 && counters.received.len() == 1,
+        "{counters:?}"
+    );
+    assert_eq!(
+        (counters.registered, counters.installs, counters.withdraws),
+        (1, 1, 0)
+    );
     wire.give(0, Input::LinkGone(link()));
     assert_eq!(wire.hosts[0].machine.counters()[&(link(), A)].withdraws, 1);
     let bytes = packet(SessionState::Down, 77, 0).encode();

@@ -52,7 +52,13 @@ impl Multicast {
     /// Does nothing until [`Input::Run`].
     #[must_use]
     pub fn new(settings: MulticastSettings) -> Self {
-        Self { settings, subscriber: None, publisher: None, standing: MulticastStanding::default(), paced: Paced::new(COUNTED) }
+        Self {
+            settings,
+            subscriber: None,
+            publisher: None,
+            standing: MulticastStanding::default(),
+            paced: Paced::new(COUNTED),
+        }
     }
 }
 
@@ -63,7 +69,12 @@ impl Core for Multicast {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Output> {
-        let mut sender = Sender { settings: self.settings, now, standing: &mut self.standing, outputs: Vec::new() };
+        let mut sender = Sender {
+            settings: self.settings,
+            now,
+            standing: &mut self.standing,
+            outputs: Vec::new(),
+        };
         let ends = matches!(input, Input::Stop);
         match input {
             Input::Run { spec, announce } => {
@@ -100,7 +111,10 @@ impl Core for Multicast {
     fn poll_timeout(&self) -> Option<Deadline> {
         let subscriber = self.subscriber.as_ref().map(Subscriber::poll_timeout);
         let publisher = self.publisher.as_ref().and_then(Publisher::poll_timeout);
-        let standing = self.paced.poll_timeout().map(|at| Deadline { at, name: "multicast_standing" });
+        let standing = self.paced.poll_timeout().map(|at| Deadline {
+            at,
+            name: "multicast_standing",
+        });
         subscriber.into_iter().chain(publisher).chain(standing).min()
     }
 }
@@ -110,8 +124,14 @@ impl Multicast {
     #[must_use]
     pub fn standing(&self) -> MulticastStanding {
         MulticastStanding {
-            joined: self.subscriber.as_ref().map_or_else(Groups::default, Subscriber::joined),
-            announced: self.publisher.as_ref().map_or_else(Groups::default, Publisher::announced),
+            joined: self
+                .subscriber
+                .as_ref()
+                .map_or_else(Groups::default, Subscriber::joined),
+            announced: self
+                .publisher
+                .as_ref()
+                .map_or_else(Groups::default, Publisher::announced),
             generation_id: self.subscriber.as_ref().map(Subscriber::generation_id),
             ..self.standing.clone()
         }
@@ -125,7 +145,11 @@ fn subscribe(
     random: &mut dyn Random,
     sender: &mut Sender<'_>,
 ) -> Option<Subscriber> {
-    let neighbours = Neighbours { local: spec.local_address, upstream: spec.upstream, root: spec.rendezvous_point };
+    let neighbours = Neighbours {
+        local: spec.local_address,
+        upstream: spec.upstream,
+        root: spec.rendezvous_point,
+    };
     match (before, groups(&spec.subscribe)) {
         (None, wanted) if wanted.is_empty() => None,
         (None, wanted) => Some(Subscriber::start(now, neighbours, wanted, random, sender)),
@@ -147,7 +171,11 @@ fn publish(
 ) -> Option<Publisher> {
     let wanted = groups(&spec.publish);
     let source = spec.source.filter(|_| announce && !wanted.is_empty())?;
-    let ends = Ends { local: spec.local_address, source, root: spec.rendezvous_point };
+    let ends = Ends {
+        local: spec.local_address,
+        source,
+        root: spec.rendezvous_point,
+    };
     Some(match before {
         None => Publisher::start(now, ends, wanted, random, sender),
         Some(before) => before.change(now, ends, wanted, random, sender),
@@ -156,5 +184,8 @@ fn publish(
 
 /// Those that are groups, and not ones that never leave a link.
 fn groups(all: &BTreeSet<Ipv4Addr>) -> BTreeSet<Ipv4Addr> {
-    all.iter().filter(|group| group.is_multicast() && group.octets()[..3] != [224, 0, 0]).copied().collect()
+    all.iter()
+        .filter(|group| group.is_multicast() && group.octets()[..3] != [224, 0, 0])
+        .copied()
+        .collect()
 }

@@ -35,8 +35,19 @@ enum Beacon {
 
 impl Publisher {
     /// Heartbeats at once, Registers after a random part of their period.
-    pub(super) fn start(now: Monotonic, ends: Ends, groups: BTreeSet<Ipv4Addr>, random: &mut dyn Random, sender: &mut Sender<'_>) -> Self {
-        let mut publisher = Self { ends, groups: BTreeSet::new(), queue: BTreeSet::new(), not_before: now };
+    pub(super) fn start(
+        now: Monotonic,
+        ends: Ends,
+        groups: BTreeSet<Ipv4Addr>,
+        random: &mut dyn Random,
+        sender: &mut Sender<'_>,
+    ) -> Self {
+        let mut publisher = Self {
+            ends,
+            groups: BTreeSet::new(),
+            queue: BTreeSet::new(),
+            not_before: now,
+        };
         publisher.take(now, groups, random, sender);
         publisher
     }
@@ -64,9 +75,12 @@ impl Publisher {
             return;
         }
         for _ in 0..sender.settings.burst.max(1) {
-            let Some((_, beacon, group)) = self.queue.first().copied().filter(|(at, _, _)| *at <= now) else { return };
+            let Some((_, beacon, group)) = self.queue.first().copied().filter(|(at, _, _)| *at <= now) else {
+                return;
+            };
             self.queue.pop_first();
-            self.queue.insert((now + beacon.period(&sender.settings), beacon, group));
+            self.queue
+                .insert((now + beacon.period(&sender.settings), beacon, group));
             match beacon {
                 Beacon::Heartbeat => sender.heartbeat(self.ends.source, group),
                 Beacon::Register => sender.register(self.ends.local, self.ends.root, self.ends.source, group),
@@ -76,18 +90,31 @@ impl Publisher {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Deadline> {
-        self.queue.first().map(|(at, beacon, _)| Deadline { at: (*at).max(self.not_before), name: beacon.name() })
+        self.queue.first().map(|(at, beacon, _)| Deadline {
+            at: (*at).max(self.not_before),
+            name: beacon.name(),
+        })
     }
 
     pub(super) fn announced(&self) -> Groups {
         Groups::of(self.groups.iter())
     }
 
-    fn take(&mut self, now: Monotonic, groups: BTreeSet<Ipv4Addr>, random: &mut dyn Random, sender: &mut Sender<'_>) {
+    fn take(
+        &mut self,
+        now: Monotonic,
+        groups: BTreeSet<Ipv4Addr>,
+        random: &mut dyn Random,
+        sender: &mut Sender<'_>,
+    ) {
         self.queue.retain(|(_, _, group)| groups.contains(group));
         for group in groups.difference(&self.groups) {
             self.queue.insert((now, Beacon::Heartbeat, *group));
-            self.queue.insert((now + sender.settings.register.mul_f64(random.fraction()), Beacon::Register, *group));
+            self.queue.insert((
+                now + sender.settings.register.mul_f64(random.fraction()),
+                Beacon::Register,
+                *group,
+            ));
         }
         self.groups = groups;
         self.timeout(now, sender);

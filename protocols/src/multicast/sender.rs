@@ -45,37 +45,72 @@ impl Sender<'_> {
         self.hello_with_hold(local, generation_id, 0);
     }
 
-    pub(super) fn join<'g>(&mut self, neighbours: Neighbours, groups: impl IntoIterator<Item = &'g Ipv4Addr>) {
-        let groups = groups.into_iter().map(|group| Group::join(*group, neighbours.root)).collect();
+    pub(super) fn join<'g>(
+        &mut self,
+        neighbours: Neighbours,
+        groups: impl IntoIterator<Item = &'g Ipv4Addr>,
+    ) {
+        let groups = groups
+            .into_iter()
+            .map(|group| Group::join(*group, neighbours.root))
+            .collect();
         self.standing.counters.joins += self.join_prune(neighbours, seconds(self.settings.join_hold), groups);
     }
 
-    pub(super) fn prune<'g>(&mut self, neighbours: Neighbours, groups: impl IntoIterator<Item = &'g Ipv4Addr>) {
-        let groups = groups.into_iter().map(|group| Group::prune(*group, neighbours.root)).collect();
-        self.standing.counters.prunes += self.join_prune(neighbours, seconds(self.settings.prune_hold), groups);
+    pub(super) fn prune<'g>(
+        &mut self,
+        neighbours: Neighbours,
+        groups: impl IntoIterator<Item = &'g Ipv4Addr>,
+    ) {
+        let groups = groups
+            .into_iter()
+            .map(|group| Group::prune(*group, neighbours.root))
+            .collect();
+        self.standing.counters.prunes +=
+            self.join_prune(neighbours, seconds(self.settings.prune_hold), groups);
     }
 
     pub(super) fn heartbeat(&mut self, source: Ipv4Addr, group: Ipv4Addr) {
         self.standing.counters.heartbeats += 1;
-        self.send(Datagram { kind: DatagramKind::Heartbeat, source, destination: group, ttl: BEACON_TTL, payload: HEARTBEAT.to_vec() });
+        self.send(Datagram {
+            kind: DatagramKind::Heartbeat,
+            source,
+            destination: group,
+            ttl: BEACON_TTL,
+            payload: HEARTBEAT.to_vec(),
+        });
     }
 
     pub(super) fn register(&mut self, local: Ipv4Addr, root: Ipv4Addr, source: Ipv4Addr, group: Ipv4Addr) {
         self.standing.counters.registers += 1;
         let payload = Message::Register(Register::data(registered_heartbeat(source, group))).encode();
-        self.send(Datagram { kind: DatagramKind::Register, source: local, destination: root, ttl: BEACON_TTL, payload });
+        self.send(Datagram {
+            kind: DatagramKind::Register,
+            source: local,
+            destination: root,
+            ttl: BEACON_TTL,
+            payload,
+        });
     }
 
     fn hello_with_hold(&mut self, local: Ipv4Addr, generation_id: u32, hold: u16) {
         self.standing.counters.hellos += 1;
-        let hello = Hello { hold, generation_id: Some(generation_id), dr_priority: Some(DR_PRIORITY) };
+        let hello = Hello {
+            hold,
+            generation_id: Some(generation_id),
+            dr_priority: Some(DR_PRIORITY),
+        };
         self.say_to_routers(local, &Message::Hello(hello));
     }
 
     /// Gives the number of messages.
     fn join_prune(&mut self, neighbours: Neighbours, hold: u16, groups: Vec<Group>) -> u64 {
         let largest = usize::from(self.settings.mtu).saturating_sub(IPV4_HEADER);
-        let messages = split(groups, largest, |groups| JoinPrune { upstream: neighbours.upstream, hold, groups });
+        let messages = split(groups, largest, |groups| JoinPrune {
+            upstream: neighbours.upstream,
+            hold,
+            groups,
+        });
         let count = messages.len() as u64;
         for message in messages {
             self.say_to_routers(neighbours.local, &Message::JoinPrune(message));
@@ -84,7 +119,13 @@ impl Sender<'_> {
     }
 
     fn say_to_routers(&mut self, local: Ipv4Addr, message: &Message) {
-        self.send(Datagram { kind: DatagramKind::Pim, source: local, destination: ALL_PIM_ROUTERS, ttl: 1, payload: message.encode() });
+        self.send(Datagram {
+            kind: DatagramKind::Pim,
+            source: local,
+            destination: ALL_PIM_ROUTERS,
+            ttl: 1,
+            payload: message.encode(),
+        });
     }
 
     fn send(&mut self, datagram: Datagram) {

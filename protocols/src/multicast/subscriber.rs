@@ -26,7 +26,12 @@ impl Subscriber {
         sender: &mut Sender<'_>,
     ) -> Self {
         let generation_id = (random.next_u64() >> 32) as u32;
-        let mut subscriber = Self { neighbours, groups, generation_id, refresh_at: now };
+        let mut subscriber = Self {
+            neighbours,
+            groups,
+            generation_id,
+            refresh_at: now,
+        };
         subscriber.refresh(now, sender);
         subscriber
     }
@@ -54,7 +59,11 @@ impl Subscriber {
             sender.prune(old, &self.groups);
             sender.join(neighbours, &groups);
         }
-        Self { neighbours, groups, ..self }
+        Self {
+            neighbours,
+            groups,
+            ..self
+        }
     }
 
     /// Leaves every group, and says that there is no router here any more (RFC 7761, 4.3.1), so that the device need not
@@ -71,7 +80,10 @@ impl Subscriber {
     }
 
     pub(super) fn poll_timeout(&self) -> Deadline {
-        Deadline { at: self.refresh_at, name: "pim_refresh" }
+        Deadline {
+            at: self.refresh_at,
+            name: "pim_refresh",
+        }
     }
 
     pub(super) fn joined(&self) -> Groups {

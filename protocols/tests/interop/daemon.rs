@@ -54,12 +54,19 @@ impl Daemon {
         let directory = tempfile::Builder::new().prefix("warren-bgp-").tempdir()?;
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
         let prefixes = vec!["203.0.113.0/24".to_owned(), "203.0.114.0/24".to_owned()];
-        Ok(Self { kind, namespace: namespace.to_owned(), directory, child: None, prefixes })
+        Ok(Self {
+            kind,
+            namespace: namespace.to_owned(),
+            directory,
+            child: None,
+            prefixes,
+        })
     }
 
     /// Announce this many more, from the next start.
     pub fn announce_many(&mut self, count: u32) {
-        self.prefixes.extend((0..count).map(|n| format!("10.{}.{}.0/24", 64 + n / 256, n % 256)));
+        self.prefixes
+            .extend((0..count).map(|n| format!("10.{}.{}.0/24", 64 + n / 256, n % 256)));
     }
 
     pub fn start(&mut self) -> Result<(), Failed> {
@@ -68,17 +75,41 @@ impl Daemon {
         command.args(["netns", "exec", &self.namespace, self.kind.program()]);
         match self.kind {
             Kind::Bird => {
-                command.arg("-f").arg("-c").arg(self.path("config")).arg("-s").arg(self.path("control")).arg("-P").arg(self.path("pid"));
+                command
+                    .arg("-f")
+                    .arg("-c")
+                    .arg(self.path("config"))
+                    .arg("-s")
+                    .arg(self.path("control"))
+                    .arg("-P")
+                    .arg(self.path("pid"));
             }
             Kind::Frr => {
-                run(Command::new("chown").args(["-R", "frr:frr"]).arg(self.directory.path()))?;
+                run(Command::new("chown")
+                    .args(["-R", "frr:frr"])
+                    .arg(self.directory.path()))?;
                 let zebra = self.path("no-zebra");
-                command.args(["-Z", "-A", "127.0.0.1", "-p", "179"]).arg("-f").arg(self.path("config")).arg("-i").arg(self.path("pid"));
-                command.arg("-z").arg(zebra).arg("--vty_socket").arg(self.directory.path());
+                command
+                    .args(["-Z", "-A", "127.0.0.1", "-p", "179"])
+                    .arg("-f")
+                    .arg(self.path("config"))
+                    .arg("-i")
+                    .arg(self.path("pid"));
+                command
+                    .arg("-z")
+                    .arg(zebra)
+                    .arg("--vty_socket")
+                    .arg(self.directory.path());
             }
         }
         let output = fs::File::create(self.path("output"))?;
-        self.child = Some(command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?);
+        self.child = Some(
+            command
+                .stdin(Stdio::null())
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .spawn()?,
+        );
         self.wait_until_it_answers()
     }
 
@@ -97,8 +128,12 @@ impl Daemon {
     /// Whether the daemon has this prefix from us.
     pub fn knows(&self, prefix: &str) -> bool {
         match self.kind {
-            Kind::Bird => self.ask(&format!("show route {prefix} protocol peer")).contains(prefix),
-            Kind::Frr => self.ask(&format!("show bgp ipv4 unicast {prefix}")).contains("169.254.0.1 from 169.254.0.1"),
+            Kind::Bird => self
+                .ask(&format!("show route {prefix} protocol peer"))
+                .contains(prefix),
+            Kind::Frr => self
+                .ask(&format!("show bgp ipv4 unicast {prefix}"))
+                .contains("169.254.0.1 from 169.254.0.1"),
         }
     }
 
@@ -106,14 +141,22 @@ impl Daemon {
     pub fn withdraw(&self, prefix: &str) -> Result<(), Failed> {
         match self.kind {
             Kind::Bird => {
-                let config: String =
-                    self.config().lines().filter(|line| !line.contains(prefix)).fold(String::new(), |all, line| all + line + "\n");
+                let config: String = self
+                    .config()
+                    .lines()
+                    .filter(|line| !line.contains(prefix))
+                    .fold(String::new(), |all, line| all + line + "\n");
                 fs::write(self.path("config"), config)?;
                 self.ask("configure");
             }
             Kind::Frr => {
                 let network = format!("no network {prefix}");
-                let lines = ["configure terminal", "router bgp 65001", "address-family ipv4 unicast", &network];
+                let lines = [
+                    "configure terminal",
+                    "router bgp 65001",
+                    "address-family ipv4 unicast",
+                    &network,
+                ];
                 run(self.vtysh().args(lines.iter().flat_map(|line| ["-c", line])))?;
             }
         }
@@ -131,14 +174,25 @@ impl Daemon {
 
     /// All that the daemon said.
     pub fn log(&self) -> String {
-        ["output", "log"].into_iter().filter_map(|name| fs::read_to_string(self.path(name)).ok()).collect()
+        ["output", "log"]
+            .into_iter()
+            .filter_map(|name| fs::read_to_string(self.path(name)).ok())
+            .collect()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<(), Failed> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
-                return Err(Failed::from(format!("{} ended with {status}: {}", self.kind.name(), self.log())));
+            if let Some(status) = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten())
+            {
+                return Err(Failed::from(format!(
+                    "{} ended with {status}: {}",
+                    self.kind.name(),
+                    self.log()
+                )));
             }
             let (question, answer) = match self.kind {
                 Kind::Bird => ("show status", "Daemon is up and running"),
@@ -149,14 +203,21 @@ impl Daemon {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Err(Failed::from(format!("{} does not answer: {}", self.kind.name(), self.log())))
+        Err(Failed::from(format!(
+            "{} does not answer: {}",
+            self.kind.name(),
+            self.log()
+        )))
     }
 
     fn ask(&self, question: &str) -> String {
         let mut command = match self.kind {
             Kind::Bird => {
                 let mut command = Command::new("birdc");
-                command.arg("-s").arg(self.path("control")).args(question.split_whitespace());
+                command
+                    .arg("-s")
+                    .arg(self.path("control"))
+                    .args(question.split_whitespace());
                 command
             }
             Kind::Frr => {
@@ -165,7 +226,11 @@ impl Daemon {
                 command
             }
         };
-        command.stdin(Stdio::null()).output().map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        command
+            .stdin(Stdio::null())
+            .output()
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default()
     }
 
     fn vtysh(&self) -> Command {
@@ -193,7 +258,9 @@ impl Daemon {
             }
             Kind::Frr => {
                 config.push_str("debug bgp neighbor-events\nrouter bgp 65001\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp network import-check\n");
-                config.push_str(" timers bgp 1 3\n neighbor 169.254.0.1 remote-as 65000\n neighbor 169.254.0.1 passive\n");
+                config.push_str(
+                    " timers bgp 1 3\n neighbor 169.254.0.1 remote-as 65000\n neighbor 169.254.0.1 passive\n",
+                );
                 config.push_str(" address-family ipv4 unicast\n");
                 for prefix in &self.prefixes {
                     let _ = writeln!(config, "  network {prefix}");
@@ -224,5 +291,9 @@ fn run(command: &mut Command) -> Result<(), Failed> {
     if output.status.success() {
         return Ok(());
     }
-    Err(Failed::from(format!("{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))))
+    Err(Failed::from(format!(
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )))
 }

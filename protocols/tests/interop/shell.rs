@@ -11,7 +11,9 @@ use ipnet::Ipv4Net;
 use libtest_mimic::Failed;
 use socket2::{Domain, Protocol, Socket, Type};
 use warren_protocols::bgp::{ConnectionNumber, Input, Output, Session, SessionConfig};
-use warren_state::{BgpSpec, Core, Monotonic, SessionDetail, SessionStatus, random::SplitMix64, standing::BgpStanding};
+use warren_state::{
+    BgpSpec, Core, Monotonic, SessionDetail, SessionStatus, random::SplitMix64, standing::BgpStanding,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -57,10 +59,18 @@ impl Shell {
         let deadline = Instant::now() + PATIENCE;
         while !so(self) {
             if Instant::now() > deadline {
-                return Err(Failed::from(format!("not within {PATIENCE:?}: {what}; {:?}; {:?}", self.standing(), self.statuses)));
+                return Err(Failed::from(format!(
+                    "not within {PATIENCE:?}: {what}; {:?}; {:?}",
+                    self.standing(),
+                    self.statuses
+                )));
             }
             self.read();
-            if self.session.poll_timeout().is_some_and(|due| due.at <= self.now()) {
+            if self
+                .session
+                .poll_timeout()
+                .is_some_and(|due| due.at <= self.now())
+            {
                 self.input(Input::Timeout);
             }
         }
@@ -103,8 +113,14 @@ impl Shell {
             }
             Output::Status(status, detail) => self.statuses.push((status, detail)),
             Output::Routes { announced, withdrawn } => {
-                assert!(withdrawn.iter().all(|prefix| self.table.remove(prefix)), "withdrawn but never announced");
-                assert!(announced.into_iter().all(|prefix| self.table.insert(prefix)), "announced twice");
+                assert!(
+                    withdrawn.iter().all(|prefix| self.table.remove(prefix)),
+                    "withdrawn but never announced"
+                );
+                assert!(
+                    announced.into_iter().all(|prefix| self.table.insert(prefix)),
+                    "announced twice"
+                );
             }
             Output::Synced => self.synced += 1,
             Output::Closed => {
@@ -119,7 +135,10 @@ impl Shell {
     fn connect(&self) -> std::io::Result<TcpStream> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SocketAddr::from((self.spec.local_address, 0)).into())?;
-        socket.connect_timeout(&SocketAddr::from((self.spec.peer_address, 179)).into(), Duration::from_secs(1))?;
+        socket.connect_timeout(
+            &SocketAddr::from((self.spec.peer_address, 179)).into(),
+            Duration::from_secs(1),
+        )?;
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
         Ok(socket.into())
     }
@@ -137,7 +156,11 @@ impl Shell {
                 self.input(Input::Disconnected(number, "closed by the peer".into()));
             }
             Ok(count) => self.input(Input::Received(number, buffer[..count].into())),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
             Err(error) => {
                 self.socket = None;
                 self.input(Input::Disconnected(number, error.to_string().into()));

@@ -34,14 +34,22 @@ impl World {
         for name in &namespaces.0 {
             ip(&["netns", "add", name])?;
         }
-        ip(&["-n", &ours, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", &theirs])?;
+        ip(&[
+            "-n", &ours, "link", "add", "v0", "type", "veth", "peer", "name", "v0", "netns", &theirs,
+        ])?;
         for (name, address) in [(&ours, "169.254.0.1/31"), (&theirs, "169.254.0.0/31")] {
             ip(&["-n", name, "addr", "add", address, "dev", "v0"])?;
             ip(&["-n", name, "link", "set", "lo", "up"])?;
             ip(&["-n", name, "link", "set", "v0", "up"])?;
         }
-        setns(File::open(format!("/run/netns/{ours}"))?, CloneFlags::CLONE_NEWNET)?;
-        Ok(Self { daemon: Daemon::new(kind, &theirs)?, _namespaces: namespaces })
+        setns(
+            File::open(format!("/run/netns/{ours}"))?,
+            CloneFlags::CLONE_NEWNET,
+        )?;
+        Ok(Self {
+            daemon: Daemon::new(kind, &theirs)?,
+            _namespaces: namespaces,
+        })
     }
 }
 
@@ -62,7 +70,10 @@ pub fn spec() -> BgpSpec {
         peer_asn: Asn(65_001),
         advertise: BTreeSet::from(["10.1.2.3/32".parse().unwrap()]),
         install: None,
-        policy: ImportPolicy { max_prefixes: 20_000, protected: BTreeSet::new() },
+        policy: ImportPolicy {
+            max_prefixes: 20_000,
+            protected: BTreeSet::new(),
+        },
     }
 }
 
@@ -81,8 +92,13 @@ pub fn missing(kind: Kind) -> Option<String> {
 
 /// Namespaces of earlier runs that were killed: their names carry the process id.
 pub fn sweep_leftovers() {
-    let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else { return };
-    for name in String::from_utf8_lossy(&list.stdout).lines().filter_map(|line| line.split_whitespace().next()) {
+    let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else {
+        return;
+    };
+    for name in String::from_utf8_lossy(&list.stdout)
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
         let mut parts = name.split('-');
         let (prefix, pid) = (parts.next(), parts.next().and_then(|pid| pid.parse::<u32>().ok()));
         let alive = pid.is_some_and(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists());
@@ -97,5 +113,9 @@ pub fn ip(arguments: &[&str]) -> Result<(), Failed> {
     if output.status.success() {
         return Ok(());
     }
-    Err(Failed::from(format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr))))
+    Err(Failed::from(format!(
+        "ip {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    )))
 }

@@ -35,9 +35,15 @@ pub fn capture(samples: &[Sample]) -> Vec<u8> {
 
 /// Sixteen bytes a line.
 pub fn hex_lines(bytes: &[u8]) -> String {
-    let line =
-        |line: &[u8]| line.chunks(2).map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).collect::<Vec<_>>();
-    bytes.chunks(16).map(|bytes| line(bytes).join(" ") + "\n").collect()
+    let line = |line: &[u8]| {
+        line.chunks(2)
+            .map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            .collect::<Vec<_>>()
+    };
+    bytes
+        .chunks(16)
+        .map(|bytes| line(bytes).join(" ") + "\n")
+        .collect()
 }
 
 /// The lines that tshark prints for a capture, with every checksum validated.
@@ -46,11 +52,27 @@ pub fn hex_lines(bytes: &[u8]) -> String {
 /// When it does not run or does not succeed, with what it says.
 pub fn tshark(file: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
     let mut command = Command::new("tshark");
-    command.arg("-r").arg(file).args(["-n", "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]).args(arguments);
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("tshark: {error}"))?;
+    command
+        .arg("-r")
+        .arg(file)
+        .args([
+            "-n",
+            "-o",
+            "ip.check_checksum:TRUE",
+            "-o",
+            "udp.check_checksum:TRUE",
+        ])
+        .args(arguments);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("tshark: {error}"))?;
     // It warns of running as root on its error output; what counts is its exit code.
     if !output.status.success() {
         return Err(format!("tshark: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(str::to_owned)
+        .collect())
 }

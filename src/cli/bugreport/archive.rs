@@ -24,10 +24,18 @@ pub struct Entry {
 /// When there is a file already, or it cannot be written; nothing is left behind then.
 pub fn write(path: &Path, folder: &str, entries: &[Entry], unix_seconds: u64) -> anyhow::Result<()> {
     let packed = pack(folder, entries, unix_seconds)?;
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    let mut file = match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            bail!("{} exists already, and is not replaced: name another file with --output", path.display())
+            bail!(
+                "{} exists already, and is not replaced: name another file with --output",
+                path.display()
+            )
         }
         Err(error) => return Err(error).with_context(|| format!("cannot write {}", path.display())),
     };
@@ -45,7 +53,11 @@ fn pack(folder: &str, entries: &[Entry], unix_seconds: u64) -> anyhow::Result<Ve
         header.set_size(entry.text.len() as u64);
         header.set_mode(0o600);
         header.set_mtime(unix_seconds);
-        tar.append_data(&mut header, format!("{folder}/{}", entry.path), entry.text.as_bytes())?;
+        tar.append_data(
+            &mut header,
+            format!("{folder}/{}", entry.path),
+            entry.text.as_bytes(),
+        )?;
     }
     Ok(tar.into_inner()?.finish()?)
 }
@@ -60,10 +72,23 @@ mod tests {
     fn an_archive_is_its_owners_alone_and_takes_no_other_files_place() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("r.tar.gz");
-        write(&path, "r", &[Entry { path: "a/b.txt".into(), text: "hello".into() }], 7).unwrap();
+        write(
+            &path,
+            "r",
+            &[Entry {
+                path: "a/b.txt".into(),
+                text: "hello".into(),
+            }],
+            7,
+        )
+        .unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(&path).unwrap()));
-        let names: Vec<_> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned()).collect();
+        let names: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().into_owned())
+            .collect();
         assert_eq!(names, [Path::new("r/a/b.txt")]);
         let before = fs::read(&path).unwrap();
         let error = write(&path, "r", &[], 7).unwrap_err().to_string();

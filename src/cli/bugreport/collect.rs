@@ -38,7 +38,10 @@ impl Gathered {
     pub fn add(&mut self, path: impl Into<String>, text: Result<String, String>) {
         let path = path.into();
         match text {
-            Ok(text) => self.entries.push(Entry { path, text: cut(text) }),
+            Ok(text) => self.entries.push(Entry {
+                path,
+                text: cut(text),
+            }),
             Err(reason) => self.missing.push(Missing { path, reason }),
         }
     }
@@ -46,7 +49,10 @@ impl Gathered {
 
 fn cut(mut text: String) -> String {
     if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=LONGEST)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
         text.truncate(end);
         text.push_str("\n(cut off here)\n");
     }
@@ -56,12 +62,20 @@ fn cut(mut text: String) -> String {
 /// The daemon's answers, each as it came. An answer with an error status is told as such, with its text.
 pub async fn answers(client: &Client, targets: &[(&str, &str)]) -> Vec<(String, Result<String, String>)> {
     let asked = targets.iter().map(|(path, target)| async move {
-        let answer = client.get(target).await.map_err(|error| error.to_string()).and_then(|reply| {
-            let text = String::from_utf8_lossy(&reply.body).into_owned();
-            // With this status the daemon says what is not well, or what it cannot plan.
-            let tells = reply.status.is_success() || reply.status == StatusCode::SERVICE_UNAVAILABLE;
-            if tells { Ok(text) } else { Err(format!("the daemon answered {}: {}", reply.status, text.trim())) }
-        });
+        let answer = client
+            .get(target)
+            .await
+            .map_err(|error| error.to_string())
+            .and_then(|reply| {
+                let text = String::from_utf8_lossy(&reply.body).into_owned();
+                // With this status the daemon says what is not well, or what it cannot plan.
+                let tells = reply.status.is_success() || reply.status == StatusCode::SERVICE_UNAVAILABLE;
+                if tells {
+                    Ok(text)
+                } else {
+                    Err(format!("the daemon answered {}: {}", reply.status, text.trim()))
+                }
+            });
         ((*path).to_owned(), answer)
     });
     join_all(asked).await
@@ -69,14 +83,26 @@ pub async fn answers(client: &Client, targets: &[(&str, &str)]) -> Vec<(String, 
 
 /// The host's files.
 pub fn files(root: &Root, files: &[(&str, &str)]) -> Vec<(String, Result<String, String>)> {
-    let read = files.iter().map(|(path, file)| ((*path).to_owned(), root.text(file).ok_or_else(|| format!("{file} cannot be read"))));
+    let read = files.iter().map(|(path, file)| {
+        (
+            (*path).to_owned(),
+            root.text(file).ok_or_else(|| format!("{file} cannot be read")),
+        )
+    });
     read.collect()
 }
 
 /// The outputs of programs, which are looked for in `search`.
-pub async fn outputs(search: Option<&OsString>, programs: &[(&str, &[&str])]) -> Vec<(String, Result<String, String>)> {
-    let ran =
-        programs.iter().map(|(path, words)| async move { ((*path).to_owned(), output(search, words, path.ends_with(".json")).await) });
+pub async fn outputs(
+    search: Option<&OsString>,
+    programs: &[(&str, &[&str])],
+) -> Vec<(String, Result<String, String>)> {
+    let ran = programs.iter().map(|(path, words)| async move {
+        (
+            (*path).to_owned(),
+            output(search, words, path.ends_with(".json")).await,
+        )
+    });
     join_all(ran).await
 }
 
@@ -84,22 +110,43 @@ pub async fn outputs(search: Option<&OsString>, programs: &[(&str, &[&str])]) ->
 async fn output(search: Option<&OsString>, words: &[&str], is_json: bool) -> Result<String, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).env("LC_ALL", "C").env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .env("LC_ALL", "C")
+        .env("SYSTEMD_COLORS", "0")
+        .env("SYSTEMD_PAGER", "");
     if let Some(search) = search {
         command.env("PATH", search);
     }
     let done = match timeout(PATIENCE, command.output()).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(format!("{program} is not installed")),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("{program} is not installed"));
+        }
         Ok(Err(error)) => return Err(format!("{program} cannot be run: {error}")),
-        Err(_elapsed) => return Err(format!("{program} did not end within {}", humantime::format_duration(PATIENCE))),
+        Err(_elapsed) => {
+            return Err(format!(
+                "{program} did not end within {}",
+                humantime::format_duration(PATIENCE)
+            ));
+        }
     };
-    let (said, complaint) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let (said, complaint) = (
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr),
+    );
     if done.status.success() {
         return Ok(said.into_owned());
     }
     if is_json || said.trim().is_empty() {
-        return Err(format!("`{}` failed ({}): {}", words.join(" "), done.status, complaint.trim()));
+        return Err(format!(
+            "`{}` failed ({}): {}",
+            words.join(" "),
+            done.status,
+            complaint.trim()
+        ));
     }
     // `systemctl status` of a unit that does not run is such a one.
     Ok(format!("{said}{complaint}({})\n", done.status))
@@ -112,16 +159,32 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_or_fails_is_noted_with_its_reason() {
         let nowhere = OsString::from("/nonexistent");
-        assert_eq!(output(Some(&nowhere), &["ip", "link"], false).await, Err("ip is not installed".to_owned()));
-        assert_eq!(output(None, &["sh", "-c", "echo text; exit 3"], false).await.unwrap(), "text\n(exit status: 3)\n");
-        let error = output(None, &["sh", "-c", "echo text; echo complaint >&2; exit 4"], true).await.unwrap_err();
-        assert!(error.contains("exit status: 4") && error.ends_with("complaint"), "{error}");
+        assert_eq!(
+            output(Some(&nowhere), &["ip", "link"], false).await,
+            Err("ip is not installed".to_owned())
+        );
+        assert_eq!(
+            output(None, &["sh", "-c", "echo text; exit 3"], false)
+                .await
+                .unwrap(),
+            "text\n(exit status: 3)\n"
+        );
+        let error = output(None, &["sh", "-c", "echo text; echo complaint >&2; exit 4"], true)
+            .await
+            .unwrap_err();
+        assert!(
+            error.contains("exit status: 4") && error.ends_with("complaint"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_too_long_is_cut_and_says_so() {
         let mut gathered = Gathered::default();
         gathered.add("a", Ok("ü".repeat(LONGEST)));
-        assert!(gathered.entries[0].text.len() < LONGEST + 20 && gathered.entries[0].text.ends_with("(cut off here)\n"));
+        assert!(
+            gathered.entries[0].text.len() < LONGEST + 20
+                && gathered.entries[0].text.ends_with("(cut off here)\n")
+        );
     }
 }

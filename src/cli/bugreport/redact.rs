@@ -9,7 +9,17 @@ const SHORTEST: usize = 4;
 /// Schemes of URLs that hold none.
 const HARMLESS: [&str; 2] = ["file", "unix"];
 /// Words in the names of settings that are secrets.
-const WORDS: [&str; 9] = ["password", "passwd", "passphrase", "secret", "token", "api_key", "api-key", "apikey", "authorization"];
+const WORDS: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "authorization",
+];
 /// The bytes of a key, as keypair files have them.
 const KEY_BYTES: usize = 32;
 
@@ -30,13 +40,21 @@ impl Secrets {
     /// Whatever is secret in the URLs of a text: user, password, and all beyond the host, as a whole and in its parts.
     pub fn learn(&mut self, text: &str) {
         for url in urls(text) {
-            let Ok(endpoint) = Endpoint::http(url).or_else(|_| Endpoint::websocket(url)) else { continue };
+            let Ok(endpoint) = Endpoint::http(url).or_else(|_| Endpoint::websocket(url)) else {
+                continue;
+            };
             let url = endpoint.secret_url();
             self.add(url.username());
             self.add(url.password().unwrap_or_default());
             self.add(url.path().trim_matches('/'));
-            url.path_segments().into_iter().flatten().for_each(|part| self.add(part));
-            url.query().into_iter().chain(url.fragment()).for_each(|part| self.add(part));
+            url.path_segments()
+                .into_iter()
+                .flatten()
+                .for_each(|part| self.add(part));
+            url.query()
+                .into_iter()
+                .chain(url.fragment())
+                .for_each(|part| self.add(part));
             url.query_pairs().for_each(|(_, value)| self.add(&value));
         }
     }
@@ -48,14 +66,18 @@ impl Secrets {
     pub fn learn_settings(&mut self, text: &str) -> Result<(), ()> {
         self.learn(text);
         let table: toml::Table = toml::from_str(text).map_err(|_| ())?;
-        table.iter().for_each(|(key, value)| self.learn_setting(key, value));
+        table
+            .iter()
+            .for_each(|(key, value)| self.learn_setting(key, value));
         Ok(())
     }
 
     fn learn_setting(&mut self, key: &str, value: &toml::Value) {
         match value {
             toml::Value::String(text) if is_secret(key) => self.add(text),
-            toml::Value::Table(table) => table.iter().for_each(|(key, value)| self.learn_setting(key, value)),
+            toml::Value::Table(table) => table
+                .iter()
+                .for_each(|(key, value)| self.learn_setting(key, value)),
             toml::Value::Array(values) => values.iter().for_each(|value| self.learn_setting(key, value)),
             toml::Value::String(_)
             | toml::Value::Integer(_)
@@ -67,7 +89,9 @@ impl Secrets {
 
     /// The text without secrets.
     pub fn redact(&self, text: &str) -> String {
-        let known = self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK));
+        let known = self.0.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.as_str(), MASK)
+        });
         without_keys(&without_settings(&without_url_secrets(&known)))
     }
 }
@@ -75,8 +99,12 @@ impl Secrets {
 /// A configuration file that does not parse, without any value.
 pub fn without_values(text: &str) -> String {
     let masked = text.lines().map(|line| match line.split_once('=') {
-        Some((key, _)) if !key.trim_start().starts_with('#') && !key.contains("://") => format!("{key}= {MASK}\n"),
-        Some(_) | None if line.trim_start().starts_with(['[', '#']) && !line.contains("://") => format!("{line}\n"),
+        Some((key, _)) if !key.trim_start().starts_with('#') && !key.contains("://") => {
+            format!("{key}= {MASK}\n")
+        }
+        Some(_) | None if line.trim_start().starts_with(['[', '#']) && !line.contains("://") => {
+            format!("{line}\n")
+        }
         Some(_) | None => format!("{MASK}\n"),
     });
     masked.collect()
@@ -89,17 +117,24 @@ pub fn is_secret(key: &str) -> bool {
 }
 
 fn urls(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("://").map(|(at, _)| &text[start_of(text, at)..end_of(text, at)])
+    text.match_indices("://")
+        .map(|(at, _)| &text[start_of(text, at)..end_of(text, at)])
 }
 
 fn start_of(text: &str, colon: usize) -> usize {
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    text[..colon].rfind(|c| !is_scheme(c)).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8))
+    text[..colon]
+        .rfind(|c| !is_scheme(c))
+        .map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8))
 }
 
 fn end_of(text: &str, colon: usize) -> usize {
-    let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\\' | '|');
-    text[colon..].find(ends).map_or(text.len(), |length| colon + length)
+    let ends = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\\' | '|')
+    };
+    text[colon..]
+        .find(ends)
+        .map_or(text.len(), |length| colon + length)
 }
 
 /// Scheme, host and port of each URL; `***` for the rest, as the daemon shows its endpoints.
@@ -127,15 +162,28 @@ fn shown(scheme: &str, rest: &str) -> String {
     let host = authority.rsplit('@').next().unwrap_or_default();
     // What follows a URL in a sentence or a list belongs to nobody's secret.
     let bare = host.trim_end_matches([',', ';', '.', ')', ']', '}', ':']);
-    let (bare, tail) = if host.starts_with('[') { (host, "") } else { (bare, &host[bare.len()..]) };
-    let is_plain = bare.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'));
+    let (bare, tail) = if host.starts_with('[') {
+        (host, "")
+    } else {
+        (bare, &host[bare.len()..])
+    };
+    let is_plain = bare
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']'));
     let has_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_host = is_plain && bare.rsplit_once(':').is_none_or(|(_, port)| has_port(port) || bare.starts_with('['));
+    let is_host = is_plain
+        && bare
+            .rsplit_once(':')
+            .is_none_or(|(_, port)| has_port(port) || bare.starts_with('['));
     if !is_host {
         return format!("{scheme}://{MASK}");
     }
     let has_more = authority.contains('@') || !beyond.trim_start_matches('/').is_empty();
-    if has_more { format!("{scheme}://{bare}/{MASK}") } else { format!("{scheme}://{bare}{tail}{beyond}") }
+    if has_more {
+        format!("{scheme}://{bare}/{MASK}")
+    } else {
+        format!("{scheme}://{bare}{tail}{beyond}")
+    }
 }
 
 /// The values of settings that are secrets by their names: `token=x`, `"password": "x"`, `Authorization: Bearer x`.
@@ -147,8 +195,13 @@ fn without_settings_of_line(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
     let (mut out, mut done) = (String::with_capacity(line.len()), 0);
     loop {
-        let next = WORDS.iter().filter_map(|word| Some((done + lower.get(done..)?.find(word)?, word.len()))).min();
-        let Some((at, length)) = next else { return out + &line[done..] };
+        let next = WORDS
+            .iter()
+            .filter_map(|word| Some((done + lower.get(done..)?.find(word)?, word.len())))
+            .min();
+        let Some((at, length)) = next else {
+            return out + &line[done..];
+        };
         let after = at + length;
         match value_of(line, after) {
             Some((from, to)) => {
@@ -166,13 +219,18 @@ fn without_settings_of_line(line: &str) -> String {
 
 /// Where the value begins and ends whose name's secret word ends at `after`.
 fn value_of(line: &str, after: usize) -> Option<(usize, usize)> {
-    let name = line[after..].find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))).map(|length| after + length)?;
+    let name = line[after..]
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
+        .map(|length| after + length)?;
     if line[after..name].to_ascii_lowercase().ends_with("file") {
         return None;
     }
     let rest = line[name..].trim_start_matches(['"', '\'', '\\', ' ']);
     let value = rest.strip_prefix(['=', ':'])?.trim_start();
-    let value = ["Bearer ", "bearer ", "Basic ", "basic "].iter().find_map(|word| value.strip_prefix(word)).unwrap_or(value);
+    let value = ["Bearer ", "bearer ", "Basic ", "basic "]
+        .iter()
+        .find_map(|word| value.strip_prefix(word))
+        .unwrap_or(value);
     let quoted = value.trim_start_matches('\\').strip_prefix(['"', '\'']);
     let (value, ends): (&str, &[char]) = match quoted {
         Some(inside) => (inside, &['"', '\'', '\n']),
@@ -189,8 +247,13 @@ fn without_keys(text: &str) -> String {
     while let Some(open) = rest.find('[') {
         let (before, list) = rest.split_at(open + 1);
         out.push_str(before);
-        let length = list.find(|c: char| !(c.is_ascii_digit() || c.is_whitespace() || c == ',')).unwrap_or(list.len());
-        let numbers = list[..length].split(',').filter(|number| number.trim().parse::<u8>().is_ok()).count();
+        let length = list
+            .find(|c: char| !(c.is_ascii_digit() || c.is_whitespace() || c == ','))
+            .unwrap_or(list.len());
+        let numbers = list[..length]
+            .split(',')
+            .filter(|number| number.trim().parse::<u8>().is_ok())
+            .count();
         if numbers >= KEY_BYTES {
             out.push_str("\"***\"");
             rest = &list[length..];
@@ -222,8 +285,14 @@ mod tests {
             ("wss://me:t0psecret@h.example:1/x y", "wss://h.example:1/*** y"),
             ("https://h.example?k=t0psecret\"}", "https://h.example/***\"}"),
             ("https://me:t0ps/ecret@h/", "https://***"),
-            ("http://[2001:db8::1]:8899/t0psecret", "http://[2001:db8::1]:8899/***"),
-            ("a http://a/t0psecret b ws://b/t0psecret", "a http://a/*** b ws://b/***"),
+            (
+                "http://[2001:db8::1]:8899/t0psecret",
+                "http://[2001:db8::1]:8899/***",
+            ),
+            (
+                "a http://a/t0psecret b ws://b/t0psecret",
+                "a http://a/*** b ws://b/***",
+            ),
             ("file:///usr/share/doc", "file:///usr/share/doc"),
             ("socks5://u:t0psecret@p:1080", "socks5://p:1080/***"),
             ("ü://x/t0psecret ümlaut", "ü://x/t0psecret ümlaut"),
@@ -246,12 +315,19 @@ mod tests {
             let text = redacted(text);
             assert!(!text.contains(TOKEN) && text.contains(MASK), "{text}");
         }
-        for text in
-            ["password_file = \"/etc/warren/p\"", "check its token, and the network: well", "{\"token\": {\"a\": 1}}", "password: null"]
-        {
+        for text in [
+            "password_file = \"/etc/warren/p\"",
+            "check its token, and the network: well",
+            "{\"token\": {\"a\": 1}}",
+            "password: null",
+        ] {
             assert_eq!(redacted(text), text);
         }
-        assert_eq!(redacted("{\"api_key\":\"x1y2\",\"x\":1}"), "{\"api_key\":\"***\",\"x\":1}", "still JSON");
+        assert_eq!(
+            redacted("{\"api_key\":\"x1y2\",\"x\":1}"),
+            "{\"api_key\":\"***\",\"x\":1}",
+            "still JSON"
+        );
     }
 
     #[test]
@@ -261,13 +337,20 @@ mod tests {
         let text = secrets.redact("connecting with t0psecret, then qu3ry, to v1 of rpc.example");
         assert_eq!(text, "connecting with ***, then ***, to v1 of rpc.example");
         let mut secrets = Secrets::default();
-        assert!(secrets.learn_settings("[bgp]\npassword = \"\"\"\nlong one\"\"\"\npassword_file = \"/etc/p\"\n").is_ok());
+        assert!(
+            secrets
+                .learn_settings("[bgp]\npassword = \"\"\"\nlong one\"\"\"\npassword_file = \"/etc/p\"\n")
+                .is_ok()
+        );
         assert_eq!(secrets.redact("the long one of /etc/p"), "the *** of /etc/p");
     }
 
     #[test]
     fn a_file_that_does_not_parse_shows_no_value() {
-        assert_eq!(without_values("[a]\n# x\nk = \"t0psecret\nt0psecret\n"), "[a]\n# x\nk = ***\n***\n");
+        assert_eq!(
+            without_values("[a]\n# x\nk = \"t0psecret\nt0psecret\n"),
+            "[a]\n# x\nk = ***\n***\n"
+        );
     }
 
     #[test]
@@ -297,7 +380,14 @@ mod tests {
         for seed in 0..4000 {
             let mut random = SplitMix64::new(seed);
             let mut piece = || around[usize::try_from(random.next_u64() % around.len() as u64).unwrap()];
-            let text = format!("{}{}{}https://h.example/t0psecret{}{}", piece(), piece(), piece(), piece(), piece());
+            let text = format!(
+                "{}{}{}https://h.example/t0psecret{}{}",
+                piece(),
+                piece(),
+                piece(),
+                piece(),
+                piece()
+            );
             let redacted = redacted(&text);
             assert!(!redacted.contains(TOKEN), "{text:?} became {redacted:?}");
         }
@@ -305,8 +395,16 @@ mod tests {
 
     #[test]
     fn lists_as_long_as_a_key_are_taken_out() {
-        let list = |count: u8| (0..count).map(|byte| byte.to_string()).collect::<Vec<_>>().join(",");
-        assert_eq!(redacted(&format!("{{\"k\":[{}]}}", list(64))), "{\"k\":[\"***\"]}");
+        let list = |count: u8| {
+            (0..count)
+                .map(|byte| byte.to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        assert_eq!(
+            redacted(&format!("{{\"k\":[{}]}}", list(64))),
+            "{\"k\":[\"***\"]}"
+        );
         assert_eq!(redacted("[1,2,3]"), "[1,2,3]");
     }
 }

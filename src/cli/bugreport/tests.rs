@@ -28,7 +28,11 @@ fn serve(socket: &Path, answers: Vec<(&'static str, String)>) {
             let path = head.split(' ').nth(1).unwrap_or_default();
             let answer = answers.iter().find(|(known, _)| *known == path);
             let (status, body) = answer.map_or((404, "404 page not found"), |(_, body)| (200, body));
-            let _gone = write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _gone = write!(
+                stream,
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
         }
     });
 }
@@ -44,7 +48,13 @@ fn unpacked(path: &Path) -> Vec<(String, String)> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(path).unwrap()));
     let files = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
-        let name = entry.path().unwrap().strip_prefix("r").unwrap().display().to_string();
+        let name = entry
+            .path()
+            .unwrap()
+            .strip_prefix("r")
+            .unwrap()
+            .display()
+            .to_string();
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
         (name, text)
@@ -53,13 +63,19 @@ fn unpacked(path: &Path) -> Vec<(String, String)> {
 }
 
 fn text_of<'a>(files: &'a [(String, String)], name: &str) -> &'a str {
-    &files.iter().find(|(known, _)| known == name).unwrap_or_else(|| panic!("{name} is not in the archive")).1
+    &files
+        .iter()
+        .find(|(known, _)| known == name)
+        .unwrap_or_else(|| panic!("{name} is not in the archive"))
+        .1
 }
 
 #[tokio::test]
 async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive() {
     let url = format!("http://127.0.0.1:1/{TOKEN}");
-    let config = format!("# our ledger\n[ledger]\nenv = \"localnet\"\nurls = [\"{url}\"]\n[bgp]\npassword = \"{PASSWORD}\"\n");
+    let config = format!(
+        "# our ledger\n[ledger]\nenv = \"localnet\"\nurls = [\"{url}\"]\n[bgp]\npassword = \"{PASSWORD}\"\n"
+    );
     let arguments = format!("/usr/bin/warrend\0-solana-rpc-endpoint\0http://127.0.0.1:1/?key={TOKEN}\0");
     let (directory, root) = root::with(&[
         ("/etc/warren/warren.toml", &config),
@@ -72,11 +88,20 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
     ]);
     let tools = tempfile::tempdir().unwrap();
     script(tools.path(), "ip", "echo '[]'");
-    script(tools.path(), "systemctl", &format!("echo 'Environment=DZ_LEDGER_RPC_URL={url}'; exit 3"));
-    script(tools.path(), "journalctl", &format!("echo 'read {url} failed'; echo 'bare {TOKEN} and {PASSWORD}'; echo {PROXY}; echo \"$@\""));
+    script(
+        tools.path(),
+        "systemctl",
+        &format!("echo 'Environment=DZ_LEDGER_RPC_URL={url}'; exit 3"),
+    );
+    script(
+        tools.path(),
+        "journalctl",
+        &format!("echo 'read {url} failed'; echo 'bare {TOKEN} and {PASSWORD}'; echo {PROXY}; echo \"$@\""),
+    );
     let mut status = serde_json::to_value(samples::status(|status| {
         status["ledger"]["endpoint"] = json!(url);
-        status["ledger"]["last_error"] = json!(format!("error sending request for url ({url}): {TOKEN} refused"));
+        status["ledger"]["last_error"] =
+            json!(format!("error sending request for url ({url}): {TOKEN} refused"));
         status["tunnels"] = json!([samples::failed()]);
     }))
     .unwrap();
@@ -95,11 +120,16 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
     let surroundings = Surroundings {
         root,
         search: Some(with_system_folders_only(tools.path())),
-        variables: vec![("HTTPS_PROXY".into(), format!("http://u:{PROXY}@p:1")), ("PATH".into(), "/x".into())],
+        variables: vec![
+            ("HTTPS_PROXY".into(), format!("http://u:{PROXY}@p:1")),
+            ("PATH".into(), "/x".into()),
+        ],
     };
     let path = directory.path().join("r.tar.gz");
     let flags = LedgerFlags::default();
-    let manifest = write(&Client::new(&socket), &flags, &surroundings, &path, "r", 7).await.unwrap();
+    let manifest = write(&Client::new(&socket), &flags, &surroundings, &path, "r", 7)
+        .await
+        .unwrap();
 
     let files = unpacked(&path);
     for (name, text) in &files {
@@ -107,14 +137,18 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
             assert!(!text.contains(secret), "{secret} is in {name}:\n{text}");
         }
         if name.ends_with(".json") && !text.is_empty() {
-            serde_json::from_str::<Value>(text).unwrap_or_else(|error| panic!("{name} is no JSON any more: {error}\n{text}"));
+            serde_json::from_str::<Value>(text)
+                .unwrap_or_else(|error| panic!("{name} is no JSON any more: {error}\n{text}"));
         }
     }
     assert_eq!(
         text_of(&files, "config/warren.toml"),
         "# our ledger\n[ledger]\nenv = \"localnet\"\nurls = [\"http://127.0.0.1:1/***\"]\n[bgp]\npassword = \"***\"\n"
     );
-    assert!(text_of(&files, "systemd/journal.txt").starts_with("read http://127.0.0.1:1/*** failed\nbare *** and ***\n"));
+    assert!(
+        text_of(&files, "systemd/journal.txt")
+            .starts_with("read http://127.0.0.1:1/*** failed\nbare *** and ***\n")
+    );
     assert!(text_of(&files, "systemd/journal.txt").contains("--lines=500"));
     assert!(text_of(&files, "systemd/status.txt").ends_with("(exit status: 3)\n"));
     assert!(text_of(&files, "daemon/explain.txt").contains("create link doublezero0: not ours"));
@@ -124,9 +158,20 @@ async fn a_token_in_configuration_status_and_journal_is_nowhere_in_the_archive()
     let doctor: Value = serde_json::from_str(text_of(&files, "doctor.json")).unwrap();
     assert_eq!(doctor["daemon_reachable"], true);
     let missing = manifest["missing"].as_array().unwrap();
-    let reason = |path: &str| missing.iter().find(|entry| entry["path"] == path).map(|entry| entry["reason"].to_string());
-    assert!(reason("daemon/latency.json").unwrap().contains("404"), "{manifest}");
-    assert_eq!(manifest, serde_json::from_str::<Value>(text_of(&files, "manifest.json")).unwrap());
+    let reason = |path: &str| {
+        missing
+            .iter()
+            .find(|entry| entry["path"] == path)
+            .map(|entry| entry["reason"].to_string())
+    };
+    assert!(
+        reason("daemon/latency.json").unwrap().contains("404"),
+        "{manifest}"
+    );
+    assert_eq!(
+        manifest,
+        serde_json::from_str::<Value>(text_of(&files, "manifest.json")).unwrap()
+    );
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -138,25 +183,51 @@ fn with_system_folders_only(tools: &Path) -> OsString {
 
 #[tokio::test]
 async fn without_a_daemon_the_archive_says_what_could_not_be_had_and_why() {
-    let (directory, root) = root::with(&[("/etc/warren/warren.toml", "[ledger]\nurls = [\"http://h/0ddba11-t0ken\nbroken\n")]);
-    let surroundings = Surroundings { root, search: Some("/nonexistent".into()), variables: vec![] };
+    let (directory, root) = root::with(&[(
+        "/etc/warren/warren.toml",
+        "[ledger]\nurls = [\"http://h/0ddba11-t0ken\nbroken\n",
+    )]);
+    let surroundings = Surroundings {
+        root,
+        search: Some("/nonexistent".into()),
+        variables: vec![],
+    };
     let path = directory.path().join("r.tar.gz");
     let client = Client::new(&directory.path().join("w.sock"));
-    let manifest = write(&client, &LedgerFlags::default(), &surroundings, &path, "r", 7).await.unwrap();
+    let manifest = write(&client, &LedgerFlags::default(), &surroundings, &path, "r", 7)
+        .await
+        .unwrap();
     let missing = manifest["missing"].as_array().unwrap();
-    let reason = |path: &str| missing.iter().find(|entry| entry["path"] == path).unwrap()["reason"].as_str().unwrap().to_owned();
+    let reason = |path: &str| {
+        missing.iter().find(|entry| entry["path"] == path).unwrap()["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
     assert!(reason("daemon/v3-status.json").contains("is warrend running?"));
     assert!(reason("daemon/explain.txt").contains("is warrend running?"));
     assert_eq!(reason("network/link.json"), "ip is not installed");
-    assert_eq!(reason("systemd/journal.txt"), "systemd is not in charge of this host");
+    assert_eq!(
+        reason("systemd/journal.txt"),
+        "systemd is not in charge of this host"
+    );
     assert!(reason("config/in-force.json").contains("warren.toml, line"));
     let files = unpacked(&path);
-    assert_eq!(text_of(&files, "config/warren.toml"), "[ledger]\nurls = ***\n***\n");
+    assert_eq!(
+        text_of(&files, "config/warren.toml"),
+        "[ledger]\nurls = ***\n***\n"
+    );
     assert!(files.iter().all(|(_, text)| !text.contains(TOKEN)));
     assert!(text_of(&files, "doctor.txt").contains("FAIL  daemon"));
 
     let before = fs::read(&path).unwrap();
-    let error = write(&client, &LedgerFlags::default(), &surroundings, &path, "r", 8).await.unwrap_err();
+    let error = write(&client, &LedgerFlags::default(), &surroundings, &path, "r", 8)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("exists already"), "{error}");
-    assert_eq!(fs::read(&path).unwrap(), before, "an archive that is there stays as it is");
+    assert_eq!(
+        fs::read(&path).unwrap(),
+        before,
+        "an archive that is there stays as it is"
+    );
 }

@@ -18,7 +18,9 @@ fn for_both_names(shell: Shell, script: &str) -> String {
     if shell == Shell::Bash {
         script.replace(" -o default warren\n", " -o default warren doublezero\n")
     } else if shell == Shell::Zsh {
-        script.replace("compdef warren\n", "compdef warren doublezero\n").replace("_warren warren\n", "_warren warren doublezero\n")
+        script
+            .replace("compdef warren\n", "compdef warren doublezero\n")
+            .replace("_warren warren\n", "_warren warren doublezero\n")
     } else if shell == Shell::Fish {
         format!("{script}complete -c doublezero -w warren\n")
     } else {

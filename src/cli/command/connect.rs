@@ -69,7 +69,11 @@ impl Wait {
     pub fn access_pass(&self) -> Result<Option<Pubkey>, Failure> {
         let parsed = self.access_pass.as_deref().map(|text| {
             let what = format!("--access-pass: {text:?} is no account's address");
-            text.parse().map_err(|_| Failure { code: USAGE, what, advice: None })
+            text.parse().map_err(|_| Failure {
+                code: USAGE,
+                what,
+                advice: None,
+            })
         });
         parsed.transpose()
     }

@@ -31,17 +31,39 @@ enum Leg {
 ///
 /// # Errors
 /// That of the leg that failed; when both did, or there was nothing to connect, one that says so.
-pub async fn connect(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked: &unicast::Asked, how: &How) -> Result<(), Failure> {
+pub async fn connect(
+    session: &Session<'_>,
+    place: &Place,
+    prover: &Prover<'_>,
+    asked: &unicast::Asked,
+    how: &How,
+) -> Result<(), Failure> {
     let ibrl = match skipped(session, place).await? {
         Some(leg) => leg,
-        None => leg(session, unicast::connect(session, place, prover, asked, how).await.map(Some), how).await,
+        None => {
+            leg(
+                session,
+                unicast::connect(session, place, prover, asked, how)
+                    .await
+                    .map(Some),
+                how,
+            )
+            .await
+        }
     };
     // What the first leg made is looked at by the second: its tunnel's end is taken.
     let users = session.users(place.client_ip).await?;
-    let place = Place { client_ip: place.client_ip, passes: place.passes.clone(), users };
+    let place = Place {
+        client_ip: place.client_ip,
+        passes: place.passes.clone(),
+        users,
+    };
     let found = multicast::connect(session, &place, prover, &multicast::Asked::All, how).await;
     let multicast = leg(session, found, how).await;
-    report(session, [("IBRL", "ibrl", ibrl), ("Multicast", "multicast", multicast)])
+    report(
+        session,
+        [("IBRL", "ibrl", ibrl), ("Multicast", "multicast", multicast)],
+    )
 }
 
 async fn leg(session: &Session<'_>, found: Result<Option<Standing>, Failure>, how: &How) -> Leg {
@@ -68,41 +90,66 @@ async fn skipped(session: &Session<'_>, place: &Place) -> Result<Option<Leg>, Fa
         return Ok(Some(Leg::Nothing));
     }
     let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
-    if place.passes.letting_in(|pass| pass.refuses_unicast(epoch, None)).is_ok() {
+    if place
+        .passes
+        .letting_in(|pass| pass.refuses_unicast(epoch, None))
+        .is_ok()
+    {
         return Ok(None);
     }
-    let Some(pass) = place.passes.0.first() else { return Ok(Some(Leg::Nothing)) };
+    let Some(pass) = place.passes.0.first() else {
+        return Ok(Some(Leg::Nothing));
+    };
     if pass.has_run_out(epoch).is_some() {
         let last = pass.allows.last_access_epoch;
-        let why =
-            format!("the AccessPass expired at epoch {last} (current {epoch}); multicast is not epoch-gated, so it was still attempted");
+        let why = format!(
+            "the AccessPass expired at epoch {last} (current {epoch}); multicast is not epoch-gated, so it was still attempted"
+        );
         return Ok(Some(Leg::Skipped(why)));
     }
-    Ok(pass.refuses_unicast(epoch, None).filter(|_| pass.has_seats()).map(|failure| Leg::Skipped(failure.what)))
+    Ok(pass
+        .refuses_unicast(epoch, None)
+        .filter(|_| pass.has_seats())
+        .map(|failure| Leg::Skipped(failure.what)))
 }
 
 fn report(session: &Session<'_>, legs: [(&str, &str, Leg); 2]) -> Result<(), Failure> {
-    let failed = legs.iter().filter(|(.., leg)| matches!(leg, Leg::Failed(_))).count();
-    let landed = legs.iter().filter(|(.., leg)| matches!(leg, Leg::Provisioned)).count();
+    let failed = legs
+        .iter()
+        .filter(|(.., leg)| matches!(leg, Leg::Failed(_)))
+        .count();
+    let landed = legs
+        .iter()
+        .filter(|(.., leg)| matches!(leg, Leg::Provisioned))
+        .count();
     let mut fields = json!({});
     let mut first = None;
     for (label, service, leg) in legs {
         let (text, state) = told(label, service, &leg, failed);
         fields[service] = json!(state);
-        session.steps.done("report", &text, json!({ "leg": service, "state": state }));
+        session
+            .steps
+            .done("report", &text, json!({ "leg": service, "state": state }));
         if let Leg::Failed(failure) = leg {
             first = first.or(Some(failure));
         }
     }
     match (first, landed) {
         (Some(failure), _) if failed == 1 => Err(failure),
-        (Some(failure), _) => Err(Failure { what: format!("both legs failed; rerun the command ({})", failure.what), ..failure }),
+        (Some(failure), _) => Err(Failure {
+            what: format!("both legs failed; rerun the command ({})", failure.what),
+            ..failure
+        }),
         (None, 0) => Err(Failure::new(
             "nothing to connect: the AccessPass authorizes no unicast connection and no multicast groups or feeds",
             "Have something added to the pass by the network's operators.",
         )),
         (None, _) => {
-            session.steps.finish_like("✅  User Provisioned", "Connected: all that the pass allows", fields);
+            session.steps.finish_like(
+                "✅  User Provisioned",
+                "Connected: all that the pass allows",
+                fields,
+            );
             Ok(())
         }
     }
@@ -115,7 +162,11 @@ fn told(label: &str, service: &str, leg: &Leg, failed: usize) -> (String, &'stat
         Leg::Nothing => (format!("{label}: nothing authorized"), "nothing"),
         Leg::Skipped(why) => (format!("{label} skipped: {why}"), "skipped"),
         Leg::Failed(failure) => {
-            let again = if failed == 1 { format!("; rerun `connect {service}` to finish") } else { String::new() };
+            let again = if failed == 1 {
+                format!("; rerun `connect {service}` to finish")
+            } else {
+                String::new()
+            };
             (format!("{label} failed: {}{again}", failure.what), "failed")
         }
     }

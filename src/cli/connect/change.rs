@@ -51,35 +51,69 @@ impl Change<'_> {
         }
         let Sent { roles: sent, lost } = as_sent(&changes, &now, self.pass, self.session.forms);
         let asked = asking(&sent, &now, self.session.forms);
-        if let Some(failure) = self.pass.refuses_groups(&asked, |key| catalogue::name(self.groups, key)) {
+        if let Some(failure) = self
+            .pass
+            .refuses_groups(&asked, |key| catalogue::name(self.groups, key))
+        {
             return Err(failure);
         }
         let permission = self.session.permission().await?;
-        let at_once = if self.session.forms.folds_groups { MOST_GROUPS_OF_ROLES } else { 1 };
+        let at_once = if self.session.forms.folds_groups {
+            MOST_GROUPS_OF_ROLES
+        } else {
+            1
+        };
         let mut slot = 0;
         for (roles, groups) in roles::batches(&sent, at_once) {
             slot = self.send(roles, &groups, permission).await?;
         }
-        if lost.is_empty() { Ok(slot) } else { self.rejoin(&lost).await }
+        if lost.is_empty() {
+            Ok(slot)
+        } else {
+            self.rejoin(&lost).await
+        }
     }
 
     async fn send(&self, roles: Roles, groups: &[Pubkey], permission: Permission) -> Result<u64, Failure> {
         let [group, extra @ ..] = groups else { return Ok(0) };
-        let Roles { publisher, subscriber } = roles;
-        let (client_ip, user, access_pass, extra_groups) = (self.client_ip, *self.key, self.pass.key, extra.to_vec());
-        let update =
-            UpdateMulticastGroupRoles { client_ip, user, group: *group, extra_groups, publisher, subscriber, access_pass, permission };
-        let instruction = update.build(&self.session.caller()).map_err(|error| unbuildable(&error))?;
+        let Roles {
+            publisher,
+            subscriber,
+        } = roles;
+        let (client_ip, user, access_pass, extra_groups) =
+            (self.client_ip, *self.key, self.pass.key, extra.to_vec());
+        let update = UpdateMulticastGroupRoles {
+            client_ip,
+            user,
+            group: *group,
+            extra_groups,
+            publisher,
+            subscriber,
+            access_pass,
+            permission,
+        };
+        let instruction = update
+            .build(&self.session.caller())
+            .map_err(|error| unbuildable(&error))?;
         let what = match (publisher, subscriber) {
             (true, true) => "sends to it and receives from it",
             (true, false) => "sends to it",
             (false, true) => "receives from it",
             (false, false) => "is out of it",
         };
-        let names: Vec<String> = groups.iter().map(|key| catalogue::name(self.groups, key)).collect();
+        let names: Vec<String> = groups
+            .iter()
+            .map(|key| catalogue::name(self.groups, key))
+            .collect();
         let names = names.join(", ");
-        let sent = self.session.send(&[instruction], &format!("the group {names}: the user {what}")).await;
-        let confirmed = sent.map_err(|failure| Failure { what: format!("{names}: {}", failure.what), ..failure })?;
+        let sent = self
+            .session
+            .send(&[instruction], &format!("the group {names}: the user {what}"))
+            .await;
+        let confirmed = sent.map_err(|failure| Failure {
+            what: format!("{names}: {}", failure.what),
+            ..failure
+        })?;
         let signature = confirmed.signature.to_string();
         for key in groups {
             self.session.steps.done(
@@ -94,14 +128,36 @@ impl Change<'_> {
     /// Joins the groups again that came with a feed and whose subscription went with the change.
     async fn rejoin(&self, lost: &[Pubkey]) -> Result<u64, Failure> {
         let user = self.session.user(self.key).await?;
-        let swap = plan::Swap { leaves: vec![], joins: plan::rejoin(&user, self.feeds, lost) };
-        let codes: Vec<String> = swap.joins.iter().flat_map(|join| &join.feeds).map(|key| plan::name(self.feeds, key)).collect();
-        let member = Member { key: self.key, user: &user, pass: self.pass };
-        feeds::send(self.session, member, self.feeds, &swap).await.map_err(|failure| {
-            let command = format!("`warren connect multicast --subscribe-feed {}` receives from its groups again.", codes.join(" "));
-            let advice = failure.advice.map_or_else(|| command.clone(), |advice| format!("{advice} Then {command}"));
-            Failure { advice: Some(advice), ..failure }
-        })
+        let swap = plan::Swap {
+            leaves: vec![],
+            joins: plan::rejoin(&user, self.feeds, lost),
+        };
+        let codes: Vec<String> = swap
+            .joins
+            .iter()
+            .flat_map(|join| &join.feeds)
+            .map(|key| plan::name(self.feeds, key))
+            .collect();
+        let member = Member {
+            key: self.key,
+            user: &user,
+            pass: self.pass,
+        };
+        feeds::send(self.session, member, self.feeds, &swap)
+            .await
+            .map_err(|failure| {
+                let command = format!(
+                    "`warren connect multicast --subscribe-feed {}` receives from its groups again.",
+                    codes.join(" ")
+                );
+                let advice = failure
+                    .advice
+                    .map_or_else(|| command.clone(), |advice| format!("{advice} Then {command}"));
+                Failure {
+                    advice: Some(advice),
+                    ..failure
+                }
+            })
     }
 }
 
@@ -127,16 +183,29 @@ fn as_sent(changes: &[(Pubkey, Roles)], now: &ByGroup, pass: &Pass, forms: Forms
             return (*group, *roles);
         }
         lost.push(*group);
-        (*group, Roles { subscriber: false, ..*roles })
+        (
+            *group,
+            Roles {
+                subscriber: false,
+                ..*roles
+            },
+        )
     });
-    Sent { roles: roles.collect(), lost }
+    Sent {
+        roles: roles.collect(),
+        lost,
+    }
 }
 
 /// The roles that the program looks for on the pass's lists: all that are sent, for later ones those that are gained.
 fn asking(sent: &[(Pubkey, Roles)], now: &ByGroup, forms: Forms) -> ByGroup {
     let held = |group: &Pubkey| now.get(group).copied().unwrap_or_default();
     let asked = |(group, roles): &(Pubkey, Roles)| {
-        let roles = if forms.asks_for_gained_roles_only { roles.without(held(group)) } else { *roles };
+        let roles = if forms.asks_for_gained_roles_only {
+            roles.without(held(group))
+        } else {
+            *roles
+        };
         (*group, roles)
     };
     sent.iter().map(asked).collect()
@@ -148,15 +217,25 @@ mod tests {
 
     use super::*;
 
-    const BOTH: Roles = Roles { publisher: true, subscriber: true };
-    const LATER: Forms = Forms { folds_groups: true, asks_for_gained_roles_only: true, deletes_by_pass_type: true };
+    const BOTH: Roles = Roles {
+        publisher: true,
+        subscriber: true,
+    };
+    const LATER: Forms = Forms {
+        folds_groups: true,
+        asks_for_gained_roles_only: true,
+        deletes_by_pass_type: true,
+    };
 
     fn key(number: u8) -> Pubkey {
         Pubkey([number; 32])
     }
 
     fn seats(subscribe: &[Pubkey]) -> Pass {
-        let allows = AccessPass { mgroup_sub_allowlist: subscribe.to_vec(), ..samples::access_pass(PassType::EdgeSeat(vec![])) };
+        let allows = AccessPass {
+            mgroup_sub_allowlist: subscribe.to_vec(),
+            ..samples::access_pass(PassType::EdgeSeat(vec![]))
+        };
         Pass { key: key(50), allows }
     }
 
@@ -165,19 +244,42 @@ mod tests {
         let now = ByGroup::from([(key(1), Roles::SUBSCRIBER)]);
         let changes = [(key(1), BOTH)];
         let sent = as_sent(&changes, &now, &seats(&[]), Forms::default());
-        assert_eq!(sent, Sent { roles: vec![(key(1), Roles::PUBLISHER)], lost: vec![key(1)] });
+        assert_eq!(
+            sent,
+            Sent {
+                roles: vec![(key(1), Roles::PUBLISHER)],
+                lost: vec![key(1)]
+            }
+        );
         // To stop publishing, too.
         let now = ByGroup::from([(key(1), BOTH)]);
-        let sent = as_sent(&[(key(1), Roles::SUBSCRIBER)], &now, &seats(&[]), Forms::default());
-        assert_eq!(sent, Sent { roles: vec![(key(1), Roles::default())], lost: vec![key(1)] });
+        let sent = as_sent(
+            &[(key(1), Roles::SUBSCRIBER)],
+            &now,
+            &seats(&[]),
+            Forms::default(),
+        );
+        assert_eq!(
+            sent,
+            Sent {
+                roles: vec![(key(1), Roles::default())],
+                lost: vec![key(1)]
+            }
+        );
     }
 
     #[test]
     fn a_subscription_by_the_passes_own_list_and_a_later_program_need_no_detour() {
         let now = ByGroup::from([(key(1), Roles::SUBSCRIBER)]);
         let changes = vec![(key(1), BOTH)];
-        let plain = Sent { roles: changes.clone(), lost: vec![] };
-        assert_eq!(as_sent(&changes, &now, &seats(&[key(1)]), Forms::default()), plain);
+        let plain = Sent {
+            roles: changes.clone(),
+            lost: vec![],
+        };
+        assert_eq!(
+            as_sent(&changes, &now, &seats(&[key(1)]), Forms::default()),
+            plain
+        );
         assert_eq!(as_sent(&changes, &now, &seats(&[]), LATER), plain);
     }
 
@@ -186,6 +288,9 @@ mod tests {
         let now = ByGroup::from([(key(1), Roles::SUBSCRIBER)]);
         let sent = [(key(1), BOTH), (key(2), Roles::SUBSCRIBER)];
         assert_eq!(asking(&sent, &now, Forms::default()), ByGroup::from(sent));
-        assert_eq!(asking(&sent, &now, LATER), ByGroup::from([(key(1), Roles::PUBLISHER), (key(2), Roles::SUBSCRIBER)]));
+        assert_eq!(
+            asking(&sent, &now, LATER),
+            ByGroup::from([(key(1), Roles::PUBLISHER), (key(2), Roles::SUBSCRIBER)])
+        );
     }
 }

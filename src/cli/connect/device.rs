@@ -31,33 +31,64 @@ pub struct Candidates<'a> {
 ///
 /// # Errors
 /// When none can be used, or the daemon has not measured them.
-pub async fn choose(session: &Session<'_>, place: &Place, candidates: &Candidates<'_>, room: Room, how: &How) -> Result<Choice, Failure> {
+pub async fn choose(
+    session: &Session<'_>,
+    place: &Place,
+    candidates: &Candidates<'_>,
+    room: Room,
+    how: &How,
+) -> Result<Choice, Failure> {
     let measured = match (measurements(session, how.device.is_some()).await, &how.device) {
         (Ok(measured), _) => measured,
         (Err(_), Some(_)) => vec![],
         (Err(failure), None) => return Err(failure),
     };
-    let wish = Wish { room, named: how.device.as_deref(), taken: place.taken(candidates.all) };
+    let wish = Wish {
+        room,
+        named: how.device.as_deref(),
+        taken: place.taken(candidates.all),
+    };
     let among = candidates.only.as_ref().map_or(candidates.all, |(only, _)| only);
     let choice = select::choose(among, &measured, &wish).map_err(|error| no_device(&error))?;
     let code = code(candidates.all, &choice);
-    let latency = choice.min_latency_ns.map_or_else(|| "latency not measured".to_owned(), |ns| format!("{:.2} ms away", milliseconds(ns)));
+    let latency = choice.min_latency_ns.map_or_else(
+        || "latency not measured".to_owned(),
+        |ns| format!("{:.2} ms away", milliseconds(ns)),
+    );
     session.steps.done(
         "device",
         &format!("{code}, {latency}, the tunnel will end at {}", choice.endpoint),
         json!({ "device": choice.device.to_string(), "code": code, "endpoint": choice.endpoint.to_string(), "min_latency_ns": choice.min_latency_ns }),
     );
-    if let (Some((_, why)), Ok(nearest)) = (&candidates.only, select::choose(candidates.all, &measured, &wish)) {
+    if let (Some((_, why)), Ok(nearest)) =
+        (&candidates.only, select::choose(candidates.all, &measured, &wish))
+    {
         tell_nearer(session, candidates.all, &choice, &nearest, why);
     }
     Ok(choice)
 }
 
-fn tell_nearer(session: &Session<'_>, all: &BTreeMap<Pubkey, Device>, choice: &Choice, nearest: &Choice, why: &str) {
-    let (Some(chosen), Some(nearer)) = (choice.min_latency_ns, nearest.min_latency_ns) else { return };
+fn tell_nearer(
+    session: &Session<'_>,
+    all: &BTreeMap<Pubkey, Device>,
+    choice: &Choice,
+    nearest: &Choice,
+    why: &str,
+) {
+    let (Some(chosen), Some(nearer)) = (choice.min_latency_ns, nearest.min_latency_ns) else {
+        return;
+    };
     if chosen - nearer >= WORTH_TELLING {
-        let text = format!("{} would be {:.2} ms nearer, but {why}", code(all, nearest), milliseconds(chosen - nearer));
-        session.steps.done("device", &text, json!({ "nearer": nearest.device.to_string(), "by_ns": chosen - nearer }));
+        let text = format!(
+            "{} would be {:.2} ms nearer, but {why}",
+            code(all, nearest),
+            milliseconds(chosen - nearer)
+        );
+        session.steps.done(
+            "device",
+            &text,
+            json!({ "nearer": nearest.device.to_string(), "by_ns": chosen - nearer }),
+        );
     }
 }
 
@@ -88,7 +119,10 @@ async fn measurements(session: &Session<'_>, optional: bool) -> Result<Vec<Measu
             Ok(reply) => reply,
             Err(ClientError::Answer { status, .. }) if status == hyper::StatusCode::NOT_FOUND => {
                 let advice = "Name a device with --device, or start the daemon with -latency-probing=true.";
-                return Err(Failure::new("the daemon does not measure latency (-latency-probing=false)", advice));
+                return Err(Failure::new(
+                    "the daemon does not measure latency (-latency-probing=false)",
+                    advice,
+                ));
             }
             Err(error) => return Err(error.into()),
         };
@@ -96,10 +130,18 @@ async fn measurements(session: &Session<'_>, optional: bool) -> Result<Vec<Measu
             return Ok(reply.results);
         }
         if Instant::now() >= deadline {
-            let what = format!("the daemon has measured no latency within {}", humantime::format_duration(MEASURED_WITHIN));
-            return Err(Failure::not_yet(what, "Name a device with --device; `warren doctor` tells what keeps the daemon."));
+            let what = format!(
+                "the daemon has measured no latency within {}",
+                humantime::format_duration(MEASURED_WITHIN)
+            );
+            return Err(Failure::not_yet(
+                what,
+                "Name a device with --device; `warren doctor` tells what keeps the daemon.",
+            ));
         }
-        session.steps.waiting("device", "the daemon measures the latency of the devices");
+        session
+            .steps
+            .waiting("device", "the daemon measures the latency of the devices");
         sleep(Duration::from_millis(200)).await;
     }
 }

@@ -40,11 +40,20 @@ const OPERATORS: &str = "Ask the network's operators: only they can delete it.";
 /// # Errors
 /// When the program refuses, or a tunnel is still there when the time is up. A daemon that does not answer is an error too
 /// where somebody waits for it: the users are gone then, and whether the tunnels are, nobody knows.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Disconnect) -> Result<(), Failure> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    steps: &Steps,
+    asked: Disconnect,
+) -> Result<(), Failure> {
     let status = daemon.status().await;
     if let (Err(error), None) = (&status, asked.client_ip) {
         return Err(Failure {
-            code: if error.is_unreachable() { crate::cli::UNREACHABLE } else { crate::cli::ERROR },
+            code: if error.is_unreachable() {
+                crate::cli::UNREACHABLE
+            } else {
+                crate::cli::ERROR
+            },
             what: error.to_string(),
             advice: Some("Without the daemon name this host's public address with --client-ip.".to_owned()),
         });
@@ -60,11 +69,23 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
             named
         }
         (Ok(status), None) => host::address_of(status)?,
-        (Err(error), None) => return Err(Failure::new(error.to_string(), "Name this host's address with --client-ip.")),
+        (Err(error), None) => {
+            return Err(Failure::new(
+                error.to_string(),
+                "Name this host's address with --client-ip.",
+            ));
+        }
     };
-    let ledger = Ledger { devices: session.devices().await?, groups: session.groups().await?, client_ip };
+    let ledger = Ledger {
+        devices: session.devices().await?,
+        groups: session.groups().await?,
+        client_ip,
+    };
     let meant = meant(&session, &ledger, &asked).await?;
-    let mut gone = Gone { users: leftovers(&session, &status, client_ip, &asked).await?, slot: 0 };
+    let mut gone = Gone {
+        users: leftovers(&session, &status, client_ip, &asked).await?,
+        slot: 0,
+    };
     let mut failure = None;
     for (key, user) in &meant {
         match delete(&session, &ledger, &asked, key, user).await {
@@ -74,7 +95,11 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
             }
             // The others are none the worse for it.
             Err(error) if failure.is_none() && meant.len() > 1 => {
-                steps.done("user", &format!("{key} stays: {}", error.what), json!({ "user": key.to_string(), "error": error.what }));
+                steps.done(
+                    "user",
+                    &format!("{key} stays: {}", error.what),
+                    json!({ "user": key.to_string(), "error": error.what }),
+                );
                 failure = Some(error);
             }
             Err(error) => failure = failure.or(Some(error)),
@@ -88,8 +113,13 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, asked: Dis
 
 /// Another address than the daemon's is meant only by who says so.
 fn tell_of_another(status: Option<&Status>, named: Ipv4Addr) {
-    if let Some(known) = status.and_then(|status| host::address_of(status).ok()).filter(|known| *known != named) {
-        output::note(&format!("--client-ip {named}: users of this address are meant, and the daemon goes by {known}"));
+    if let Some(known) = status
+        .and_then(|status| host::address_of(status).ok())
+        .filter(|known| *known != named)
+    {
+        output::note(&format!(
+            "--client-ip {named}: users of this address are meant, and the daemon goes by {known}"
+        ));
     }
 }
 
@@ -101,9 +131,17 @@ struct Ledger {
 }
 
 /// The users that are meant and belong to the keypair. Others are told of, and left alone.
-async fn meant(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect) -> Result<BTreeMap<Pubkey, User>, Failure> {
+async fn meant(
+    session: &Session<'_>,
+    ledger: &Ledger,
+    asked: &Disconnect,
+) -> Result<BTreeMap<Pubkey, User>, Failure> {
     let device = match &asked.device {
-        Some(name) => Some(*select::find(&ledger.devices, name).ok_or_else(|| no_device(&NoDevice::Unknown(name.clone())))?.0),
+        Some(name) => Some(
+            *select::find(&ledger.devices, name)
+                .ok_or_else(|| no_device(&NoDevice::Unknown(name.clone())))?
+                .0,
+        ),
         None => None,
     };
     let of_service = |user: &User| match asked.service {
@@ -113,7 +151,9 @@ async fn meant(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect) -> Re
     };
     let mut users = session.users(ledger.client_ip).await?;
     users.retain(|_, user| of_service(user) && device.is_none_or(|device| user.device_pk == device));
-    let (own, others): (BTreeMap<_, _>, BTreeMap<_, _>) = users.into_iter().partition(|(_, user)| user.owner == session.payer);
+    let (own, others): (BTreeMap<_, _>, BTreeMap<_, _>) = users
+        .into_iter()
+        .partition(|(_, user)| user.owner == session.payer);
     if !others.is_empty() {
         let oracle = session.feed_authority().await.ok();
         for (key, user) in &others {
@@ -149,37 +189,66 @@ async fn leftovers(
     client_ip: Ipv4Addr,
     asked: &Disconnect,
 ) -> Result<Vec<String>, Failure> {
-    let (Ok(status), None) = (status, &asked.device) else { return Ok(vec![]) };
+    let (Ok(status), None) = (status, &asked.device) else {
+        return Ok(vec![]);
+    };
     if host::address_of(status).ok() != Some(client_ip) {
         return Ok(vec![]);
     }
-    let users: Vec<String> = session.users(client_ip).await?.into_keys().map(|key| key.to_string()).collect();
+    let users: Vec<String> = session
+        .users(client_ip)
+        .await?
+        .into_keys()
+        .map(|key| key.to_string())
+        .collect();
     let of_service = |tunnel: &&Tunnel| match asked.service {
         None => true,
         Some(ServiceName::Multicast) => tunnel.user_type.as_deref() == Some("Multicast"),
         Some(ServiceName::Ibrl) => tunnel.user_type.as_deref() != Some("Multicast"),
     };
-    let left = status.tunnels.iter().filter(of_service).filter(|tunnel| tunnel.source == "ledger" && !users.contains(&tunnel.id));
+    let left = status
+        .tunnels
+        .iter()
+        .filter(of_service)
+        .filter(|tunnel| tunnel.source == "ledger" && !users.contains(&tunnel.id));
     Ok(left.map(|tunnel| tunnel.id.clone()).collect())
 }
 
-async fn delete(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect, key: &Pubkey, user: &User) -> Result<u64, Failure> {
+async fn delete(
+    session: &Session<'_>,
+    ledger: &Ledger,
+    asked: &Disconnect,
+    key: &Pubkey,
+    user: &User,
+) -> Result<u64, Failure> {
     let device = ledger.devices.get(&user.device_pk).ok_or_else(|| {
         let what =
             format!("the device {} of the user {key} is not on the ledger, and without it the program deletes no user", user.device_pk);
         Failure::new(what, OPERATORS)
     })?;
-    if let Some(group) = roles::of(user).keys().find(|group| !ledger.groups.contains_key(group)) {
+    if let Some(group) = roles::of(user)
+        .keys()
+        .find(|group| !ledger.groups.contains_key(group))
+    {
         let what = format!(
             "the user {key} is in the multicast group {group}, whose account is gone, and the program deletes no user that is in a group"
         );
         return Err(Failure::new(what, OPERATORS));
     }
     let passes = session.passes(ledger.client_ip, &user.owner).await?;
-    let pass = &session.pass_of(&passes, key, user, asked.wait.access_pass()?).await?;
+    let pass = &session
+        .pass_of(&passes, key, user, asked.wait.access_pass()?)
+        .await?;
     // The program deletes only a user that is in no group.
     let (groups, feeds, client_ip) = (&ledger.groups, &BTreeMap::new(), ledger.client_ip);
-    let leaving = Change { session, client_ip, key, pass, groups, feeds };
+    let leaving = Change {
+        session,
+        client_ip,
+        key,
+        pass,
+        groups,
+        feeds,
+    };
     leaving.to(user, &ByGroup::new()).await?;
     let delete = DeleteUser {
         kind: DeleteKind::Untyped,
@@ -194,14 +263,22 @@ async fn delete(session: &Session<'_>, ledger: &Ledger, asked: &Disconnect, key:
     let what = format!("the user {key} is deleted");
     let untyped = [delete.build(&session.caller())];
     let confirmed = if session.forms.deletes_by_pass_type {
-        let typed = [DeleteUser { kind: DeleteKind::of(&pass.allows.pass_type), ..delete }.build(&session.caller())];
+        let typed = [DeleteUser {
+            kind: DeleteKind::of(&pass.allows.pass_type),
+            ..delete
+        }
+        .build(&session.caller())];
         session.send_either(&typed, &untyped, &what).await?
     } else {
         session.send(&untyped, &what).await?
     };
     session.closed(key).await?;
     let text = format!("{key} ({}) is deleted", host::service_name(user.user_type));
-    session.steps.done("user", &text, json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }));
+    session.steps.done(
+        "user",
+        &text,
+        json!({ "user": key.to_string(), "transaction": confirmed.signature.to_string() }),
+    );
     Ok(confirmed.slot.0)
 }
 
@@ -213,21 +290,41 @@ async fn finish(
 ) -> Result<(), Failure> {
     let fields = json!({ "users": users });
     if users.is_empty() {
-        session.steps.finish("Nothing to disconnect: this host has no such user", fields);
+        session
+            .steps
+            .finish("Nothing to disconnect: this host has no such user", fields);
         return Ok(());
     }
-    session.steps.stands("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
+    session
+        .steps
+        .stands("the users are gone from the ledger, and the daemon takes their tunnels down by itself");
     if asked.wait.no_wait {
-        session.steps.finish("Disconnected on the ledger (the daemon takes the tunnels down)", fields);
+        session.steps.finish(
+            "Disconnected on the ledger (the daemon takes the tunnels down)",
+            fields,
+        );
         return Ok(());
     }
     if let Err(error) = status {
         return Err(Failure::no_daemon(
-            format!("the users are gone from the ledger, but whether their tunnels are is not known: {error}"),
+            format!(
+                "the users are gone from the ledger, but whether their tunnels are is not known: {error}"
+            ),
             "Start the daemon: it takes the tunnels down once it has read the ledger.",
         ));
     }
-    wait::for_removal(session.daemon, session.steps, &users, slot, Limit::of(asked.wait.timeout)).await?;
-    session.steps.finish_like("✅  Deprovisioning Complete", "Disconnected: the users and their tunnels are gone", fields);
+    wait::for_removal(
+        session.daemon,
+        session.steps,
+        &users,
+        slot,
+        Limit::of(asked.wait.timeout),
+    )
+    .await?;
+    session.steps.finish_like(
+        "✅  Deprovisioning Complete",
+        "Disconnected: the users and their tunnels are gone",
+        fields,
+    );
     Ok(())
 }

@@ -39,10 +39,16 @@ pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) ->
     let Standing { key, slot, groups } = standing;
     enable(session).await?;
     let limit = Limit::of(how.wait.timeout);
-    session.steps.stands(format!("the user {key} stands on the ledger, and the daemon goes on with its tunnel by itself"));
+    session.steps.stands(format!(
+        "the user {key} stands on the ledger, and the daemon goes on with its tunnel by itself"
+    ));
     if how.wait.no_wait {
         let text = "Tunnel provisioning in progress (daemon will handle it)".to_owned();
-        return Ok(Outcome { text, fields: json!({ "user": key.to_string(), "up": false }), is_up: false });
+        return Ok(Outcome {
+            text,
+            fields: json!({ "user": key.to_string(), "up": false }),
+            is_up: false,
+        });
     }
     // First the groups: the first one to send to changes the tunnel's address.
     if let Some(groups) = groups {
@@ -51,11 +57,27 @@ pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) ->
     let tunnel = wait::for_tunnel(session.daemon, session.steps, key, *slot, limit).await?;
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
     let name = of(&tunnel.name);
-    session.steps.done("tunnel", &format!("{name} is up, {}", tunnel.session), json!({ "tunnel": name, "session": tunnel.session }));
-    let overlay = tunnel.doublezero_ip.as_ref().map_or_else(String::new, |ip| format!(", DoubleZero IP {ip}"));
-    let text = format!("Connected: {name} from {} to {}{overlay}, {}", of(&tunnel.local), of(&tunnel.remote), tunnel.session);
+    session.steps.done(
+        "tunnel",
+        &format!("{name} is up, {}", tunnel.session),
+        json!({ "tunnel": name, "session": tunnel.session }),
+    );
+    let overlay = tunnel
+        .doublezero_ip
+        .as_ref()
+        .map_or_else(String::new, |ip| format!(", DoubleZero IP {ip}"));
+    let text = format!(
+        "Connected: {name} from {} to {}{overlay}, {}",
+        of(&tunnel.local),
+        of(&tunnel.remote),
+        tunnel.session
+    );
     let fields = json!({ "user": key.to_string(), "up": true, "tunnel": serde_json::to_value(&tunnel).unwrap_or_default() });
-    Ok(Outcome { text, fields, is_up: true })
+    Ok(Outcome {
+        text,
+        fields,
+        is_up: true,
+    })
 }
 
 /// Turns the daemon on where it is off, or does not know, and tells it whose users are this host's. Before anything is paid:
@@ -76,7 +98,9 @@ pub async fn enable(session: &Session<'_>) -> Result<(), Failure> {
         Failure { advice: Some(advice.to_owned()), ..Failure::from(error) }
     })?;
     if !was_on {
-        session.steps.done("daemon", "enabled", json!({ "enabled": true }));
+        session
+            .steps
+            .done("daemon", "enabled", json!({ "enabled": true }));
     }
     Ok(())
 }

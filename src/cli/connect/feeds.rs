@@ -38,11 +38,22 @@ pub struct Member<'a> {
 /// # Errors
 /// When there is no such feed there, or the program would refuse any of it.
 pub fn swap(standing: Standing<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<Swap, Failure> {
-    let all = |codes: &[String]| codes.iter().map(|code| plan::find(standing.feeds, code, exchange)).collect::<Result<Vec<_>, _>>();
-    let (join, leave) = (distinct(all(&asked.join)?), distinct(leaving(standing, exchange, &asked.leave)?));
+    let all = |codes: &[String]| {
+        codes
+            .iter()
+            .map(|code| plan::find(standing.feeds, code, exchange))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let (join, leave) = (
+        distinct(all(&asked.join)?),
+        distinct(leaving(standing, exchange, &asked.leave)?),
+    );
     if let Some(both) = join.iter().find(|key| leave.contains(key)) {
         let code = plan::name(standing.feeds, both);
-        return Err(Failure::new(format!("the feed {code:?} is named to be joined and to be left"), "Name it with one of both flags."));
+        return Err(Failure::new(
+            format!("the feed {code:?} is named to be joined and to be left"),
+            "Name it with one of both flags.",
+        ));
     }
     plan::swap(standing, &join, &leave)
 }
@@ -51,39 +62,91 @@ pub fn swap(standing: Standing<'_>, exchange: &Pubkey, asked: &Feeds) -> Result<
 ///
 /// # Errors
 /// When the program refuses; what was sent before stays, and the advice says what to run again.
-pub async fn send(session: &Session<'_>, member: Member<'_>, feeds: &ByKey, swap: &Swap) -> Result<u64, Failure> {
+pub async fn send(
+    session: &Session<'_>,
+    member: Member<'_>,
+    feeds: &ByKey,
+    swap: &Swap,
+) -> Result<u64, Failure> {
     let (device, user, access_pass) = (member.user.device_pk, *member.key, member.pass.key);
     let mut slot = 0;
-    for Leave { feeds: left, retained, groups } in &swap.leaves {
+    for Leave {
+        feeds: left,
+        retained,
+        groups,
+    } in &swap.leaves
+    {
         let (feeds_left, retained, groups) = (left.clone(), retained.clone(), groups.clone());
-        let instruction = UnsubscribeFeed { access_pass, user, device, feeds: feeds_left, retained, groups }.build(&session.caller());
+        let instruction = UnsubscribeFeed {
+            access_pass,
+            user,
+            device,
+            feeds: feeds_left,
+            retained,
+            groups,
+        }
+        .build(&session.caller());
         slot = one(session, instruction, "left", &names(feeds, left)).await?;
     }
-    for (number, Join { feeds: joined, groups }) in swap.joins.iter().enumerate() {
-        let instruction =
-            SubscribeFeed { access_pass, user, device, feeds: joined.clone(), groups: groups.clone() }.build(&session.caller());
+    for (
+        number,
+        Join {
+            feeds: joined,
+            groups,
+        },
+    ) in swap.joins.iter().enumerate()
+    {
+        let instruction = SubscribeFeed {
+            access_pass,
+            user,
+            device,
+            feeds: joined.clone(),
+            groups: groups.clone(),
+        }
+        .build(&session.caller());
         let sent = one(session, instruction, "joined", &names(feeds, joined)).await;
-        slot = sent.map_err(|failure| if slot > 0 { again(failure, feeds, &swap.joins[number..]) } else { failure })?;
+        slot = sent.map_err(|failure| {
+            if slot > 0 {
+                again(failure, feeds, &swap.joins[number..])
+            } else {
+                failure
+            }
+        })?;
     }
     Ok(slot)
 }
 
 /// The first half is done, the second is not: says what completes it.
 fn again(failure: Failure, feeds: &ByKey, missing: &[Join]) -> Failure {
-    let codes: Vec<String> = missing.iter().flat_map(|join| names(feeds, &join.feeds)).collect();
+    let codes: Vec<String> = missing
+        .iter()
+        .flat_map(|join| names(feeds, &join.feeds))
+        .collect();
     let command = format!("`warren connect multicast --subscribe-feed {}`", codes.join(" "));
     let advice = match failure.advice {
         Some(advice) => format!("{advice} Then {command} completes it."),
         None => format!("{command} completes it."),
     };
-    Failure { advice: Some(advice), ..failure }
+    Failure {
+        advice: Some(advice),
+        ..failure
+    }
 }
 
-async fn one(session: &Session<'_>, instruction: Result<Instruction, BuildError>, what: &str, codes: &[String]) -> Result<u64, Failure> {
+async fn one(
+    session: &Session<'_>,
+    instruction: Result<Instruction, BuildError>,
+    what: &str,
+    codes: &[String],
+) -> Result<u64, Failure> {
     let instruction = instruction.map_err(|error| Failure::new(error.to_string(), "Name fewer feeds."))?;
     let text = format!("{what} {}", codes.join(", "));
     let confirmed = session.send(&[instruction], &text).await?;
-    session.steps.done("feed", &text, json!({ "feeds": codes, "transaction": confirmed.signature.to_string() }));
+    session.steps.done(
+        "feed",
+        &text,
+        json!({ "feeds": codes, "transaction": confirmed.signature.to_string() }),
+    );
     Ok(confirmed.slot.0)
 }
 
@@ -91,9 +154,14 @@ async fn one(session: &Session<'_>, instruction: Result<Instruction, BuildError>
 fn leaving(standing: Standing<'_>, exchange: &Pubkey, codes: &[String]) -> Result<Vec<Pubkey>, Failure> {
     let held = |code: &String| {
         let held = &standing.user.feed_pks;
-        held.iter().copied().find(|key| plan::name(standing.feeds, key) == *code || key.to_string() == *code)
+        held.iter()
+            .copied()
+            .find(|key| plan::name(standing.feeds, key) == *code || key.to_string() == *code)
     };
-    codes.iter().map(|code| held(code).map_or_else(|| plan::find(standing.feeds, code, exchange), Ok)).collect()
+    codes
+        .iter()
+        .map(|code| held(code).map_or_else(|| plan::find(standing.feeds, code, exchange), Ok))
+        .collect()
 }
 
 fn names(feeds: &ByKey, keys: &[Pubkey]) -> Vec<String> {
@@ -111,10 +179,22 @@ mod tests {
 
     #[test]
     fn a_swap_that_stops_half_way_names_the_command_that_completes_it() {
-        let missing = [Join { feeds: vec![Pubkey([1; 32]), Pubkey([2; 32])], groups: vec![] }];
-        let failure = again(Failure::new("the seat is gone", "Free a seat."), &ByKey::new(), &missing);
+        let missing = [Join {
+            feeds: vec![Pubkey([1; 32]), Pubkey([2; 32])],
+            groups: vec![],
+        }];
+        let failure = again(
+            Failure::new("the seat is gone", "Free a seat."),
+            &ByKey::new(),
+            &missing,
+        );
         let (one, other) = (Pubkey([1; 32]), Pubkey([2; 32]));
-        let expected = format!("Free a seat. Then `warren connect multicast --subscribe-feed {one} {other}` completes it.");
-        assert_eq!((failure.what.as_str(), failure.advice), ("the seat is gone", Some(expected)));
+        let expected = format!(
+            "Free a seat. Then `warren connect multicast --subscribe-feed {one} {other}` completes it."
+        );
+        assert_eq!(
+            (failure.what.as_str(), failure.advice),
+            ("the seat is gone", Some(expected))
+        );
     }
 }

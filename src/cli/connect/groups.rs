@@ -41,8 +41,18 @@ impl Change {
 ///
 /// # Errors
 /// When this host has no multicast user, a group is not known, the program refuses, or the daemon does not follow in time.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Change, named: Groups) -> Result<(), Failure> {
-    let watched = if named.wait.no_wait && named.client_ip.is_some() { None } else { Some(reachable(daemon).await?) };
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    steps: &Steps,
+    change: Change,
+    named: Groups,
+) -> Result<(), Failure> {
+    let watched = if named.wait.no_wait && named.client_ip.is_some() {
+        None
+    } else {
+        Some(reachable(daemon).await?)
+    };
     let session = Session::open(flags, daemon, steps).await?;
     let client_ip = match (&watched, named.client_ip) {
         (Some(_), named) => host::own_address(&host::daemon(daemon, &session.operator).await?, named)?,
@@ -50,8 +60,14 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
         (None, None) => host::client_ip(daemon, None).await?,
     };
     let users = session.users(client_ip).await?;
-    let Some((key, user)) = users.iter().find(|(_, user)| user.user_type == UserType::MULTICAST) else {
-        return Err(Failure::new(format!("this host ({client_ip}) has no multicast user"), "`warren connect multicast` first."));
+    let Some((key, user)) = users
+        .iter()
+        .find(|(_, user)| user.user_type == UserType::MULTICAST)
+    else {
+        return Err(Failure::new(
+            format!("this host ({client_ip}) has no multicast user"),
+            "`warren connect multicast` first.",
+        ));
     };
     if user.owner != session.payer {
         return Err(place::made_by_another(&session, key, user).await);
@@ -73,17 +89,41 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, steps: &Steps, change: Ch
         Change::Remove(_) => roles::less(&now, &asked),
     };
     let passes = session.passes(client_ip, &session.payer).await?;
-    let pass = &session.pass_of(&passes, key, user, named.wait.access_pass()?).await?;
+    let pass = &session
+        .pass_of(&passes, key, user, named.wait.access_pass()?)
+        .await?;
     let feeds = &session.feeds().await?;
-    let changing = change::Change { session: &session, client_ip, key, pass, groups: &groups, feeds };
+    let changing = change::Change {
+        session: &session,
+        client_ip,
+        key,
+        pass,
+        groups: &groups,
+        feeds,
+    };
     let slot = changing.to(user, &wanted).await?;
     let fields = json!({ "user": key.to_string(), "changed": roles::changes(&now, &wanted).len() });
     let wait = !named.wait.no_wait && watched.is_some_and(|status| status.enabled);
     if wait {
-        wait::for_groups(daemon, steps, &catalogue::visible(&wanted, &groups), slot, Limit::of(named.wait.timeout)).await?;
+        wait::for_groups(
+            daemon,
+            steps,
+            &catalogue::visible(&wanted, &groups),
+            slot,
+            Limit::of(named.wait.timeout),
+        )
+        .await?;
     }
-    let text = if wait { "the daemon has taken it over" } else { "the daemon will take it over" };
-    let text = if now == wanted { "It is so already".to_owned() } else { format!("Changed, and {text}") };
+    let text = if wait {
+        "the daemon has taken it over"
+    } else {
+        "the daemon will take it over"
+    };
+    let text = if now == wanted {
+        "It is so already".to_owned()
+    } else {
+        format!("Changed, and {text}")
+    };
     steps.finish(&text, fields);
     Ok(())
 }

@@ -23,10 +23,18 @@ pub async fn daemon(daemon: &Client, operator: &Operator) -> Result<v3::Status, 
     let status = settled(daemon).await?;
     match status.ledger.program_id.parse() {
         Ok(daemon) if daemon == operator.program_id => {}
-        daemon => return Err(environment::differ(operator.program_id, daemon.unwrap_or_default())),
+        daemon => {
+            return Err(environment::differ(
+                operator.program_id,
+                daemon.unwrap_or_default(),
+            ));
+        }
     }
     if status.stopping {
-        return Err(Failure::no_daemon("the daemon is stopping", "Start it with `systemctl start warrend`."));
+        return Err(Failure::no_daemon(
+            "the daemon is stopping",
+            "Start it with `systemctl start warrend`.",
+        ));
     }
     Ok(status)
 }
@@ -36,7 +44,8 @@ async fn settled(daemon: &Client) -> Result<v3::Status, Failure> {
     let deadline = Instant::now() + LOOKING;
     loop {
         let status = daemon.status().await.map_err(Failure::from)?;
-        let is_looking = status.client_ip.is_none() && status.client_ip_error.is_none() && status.role != "gateway";
+        let is_looking =
+            status.client_ip.is_none() && status.client_ip_error.is_none() && status.role != "gateway";
         if !is_looking || Instant::now() >= deadline {
             return Ok(status);
         }
@@ -82,7 +91,9 @@ pub async fn client_ip(daemon: &Client, named: Option<Ipv4Addr>) -> Result<Ipv4A
 pub fn address_of(status: &v3::Status) -> Result<Ipv4Addr, Failure> {
     let known = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
     known.ok_or_else(|| {
-        let why = notes::general(status).into_iter().find(|note| note.contains("public address"));
+        let why = notes::general(status)
+            .into_iter()
+            .find(|note| note.contains("public address"));
         Failure::new(
             why.unwrap_or_else(|| "the daemon does not know this host's public address".to_owned()),
             "Start the daemon with -client-ip ADDRESS, or set client_ip in /etc/warren/warren.toml.",
@@ -97,20 +108,33 @@ pub fn address_of(status: &v3::Status) -> Result<Ipv4Addr, Failure> {
 pub fn addresses_up() -> std::io::Result<Vec<Ipv4Addr>> {
     let is_up = |flags: InterfaceFlags| flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING);
     let up = nix::ifaddrs::getifaddrs()?.filter(|entry| is_up(entry.flags));
-    Ok(up.filter_map(|entry| entry.address.as_ref()?.as_sockaddr_in().map(|address| address.ip())).collect())
+    Ok(up
+        .filter_map(|entry| {
+            entry
+                .address
+                .as_ref()?
+                .as_sockaddr_in()
+                .map(|address| address.ip())
+        })
+        .collect())
 }
 
 /// There is no access pass.
 pub fn no_pass(payer: &Pubkey, client_ip: Ipv4Addr) -> Failure {
     Failure::new(
         format!("there is no access pass for {payer} at {client_ip}"),
-        format!("Ask the network's operators for an access pass for address {payer} and host {client_ip}, then run the command again."),
+        format!(
+            "Ask the network's operators for an access pass for address {payer} and host {client_ip}, then run the command again."
+        ),
     )
 }
 
 /// The name of a service, as status shows it.
 pub fn service_name(user_type: UserType) -> String {
-    ServiceKind::ALL.get(usize::from(user_type.0)).map_or_else(|| format!("unknown ({})", user_type.0), |kind| kind.name().to_owned())
+    ServiceKind::ALL.get(usize::from(user_type.0)).map_or_else(
+        || format!("unknown ({})", user_type.0),
+        |kind| kind.name().to_owned(),
+    )
 }
 
 /// The name of a pass's type.

@@ -50,7 +50,12 @@ const INTERRUPTED: u8 = 130;
 ///
 /// # Errors
 /// Never: what went wrong is told here, and is in the exit code.
-pub async fn connect(flags: &LedgerFlags, daemon: &Client, command: Connect, as_json: bool) -> anyhow::Result<u8> {
+pub async fn connect(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: Connect,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     let steps = Steps::new(as_json, command.how.wait.verbose);
     let work = async {
         let asked = Asked::of(command.service, command.tenant, command.allocate_addr)?;
@@ -72,24 +77,54 @@ enum Asked {
 
 impl Asked {
     fn of(service: Option<Service>, tenant: Option<String>, allocate_addr: bool) -> Result<Self, Failure> {
-        let Some(service) = service else { return Ok(Self::Everything(unicast::Asked { tenant, allocate_addr })) };
+        let Some(service) = service else {
+            return Ok(Self::Everything(unicast::Asked {
+                tenant,
+                allocate_addr,
+            }));
+        };
         if tenant.is_some() || allocate_addr {
             return Err(Failure {
                 code: super::USAGE,
                 what: "--tenant/--allocate-addr apply to the bare 'connect'".to_owned(),
-                advice: Some("Pass them to the subcommand instead, e.g. 'connect ibrl <TENANT> --allocate-addr'.".to_owned()),
+                advice: Some(
+                    "Pass them to the subcommand instead, e.g. 'connect ibrl <TENANT> --allocate-addr'."
+                        .to_owned(),
+                ),
             });
         }
         Ok(match service {
-            Service::Ibrl { tenant, allocate_addr } => Self::Unicast(unicast::Asked { tenant, allocate_addr }),
-            Service::Multicast { role, groups, publish, subscribe, subscribe_feed, unsubscribe_feed } => {
-                let feeds = Feeds { join: subscribe_feed, leave: unsubscribe_feed };
+            Service::Ibrl {
+                tenant,
+                allocate_addr,
+            } => Self::Unicast(unicast::Asked {
+                tenant,
+                allocate_addr,
+            }),
+            Service::Multicast {
+                role,
+                groups,
+                publish,
+                subscribe,
+                subscribe_feed,
+                unsubscribe_feed,
+            } => {
+                let feeds = Feeds {
+                    join: subscribe_feed,
+                    leave: unsubscribe_feed,
+                };
                 Self::Multicast(multicast::Asked::new(role, groups, publish, subscribe, feeds)?)
             }
         })
     }
 
-    async fn connect(&self, session: &Session<'_>, place: &Place, prover: &Prover<'_>, how: &How) -> Result<(), Failure> {
+    async fn connect(
+        &self,
+        session: &Session<'_>,
+        place: &Place,
+        prover: &Prover<'_>,
+        how: &How,
+    ) -> Result<(), Failure> {
         let standing = match self {
             Self::Everything(asked) => return bare::connect(session, place, prover, asked, how).await,
             Self::Unicast(asked) => Some(unicast::connect(session, place, prover, asked, how).await?),
@@ -119,19 +154,41 @@ async fn finish(session: &Session<'_>, standing: Option<&Standing>, how: &How) -
 ///
 /// # Errors
 /// Never: what went wrong is told here, and is in the exit code.
-pub async fn disconnect(flags: &LedgerFlags, daemon: &Client, command: Disconnect, as_json: bool) -> anyhow::Result<u8> {
+pub async fn disconnect(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: Disconnect,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     let steps = Steps::new(as_json, command.wait.verbose);
-    guarded(flags, daemon, &steps, disconnect::run(flags, daemon, &steps, command)).await
+    guarded(
+        flags,
+        daemon,
+        &steps,
+        disconnect::run(flags, daemon, &steps, command),
+    )
+    .await
 }
 
 /// `warren multicast`.
 ///
 /// # Errors
 /// Never: what went wrong is told here, and is in the exit code.
-pub async fn multicast(flags: &LedgerFlags, daemon: &Client, command: MulticastCommand, as_json: bool) -> anyhow::Result<u8> {
+pub async fn multicast(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: MulticastCommand,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     let (change, groups) = groups::Change::of(command);
     let steps = Steps::new(as_json, groups.wait.verbose);
-    guarded(flags, daemon, &steps, groups::run(flags, daemon, &steps, change, groups)).await
+    guarded(
+        flags,
+        daemon,
+        &steps,
+        groups::run(flags, daemon, &steps, change, groups),
+    )
+    .await
 }
 
 /// Does the work, where it is one for the daemon's network, until it is done or somebody interrupts it, and tells how it ended.

@@ -6,7 +6,9 @@ use serde_json::json;
 use warren_ledger::{
     ProgramError,
     accounts::{Cyoa, Device, User, UserType},
-    instructions::{Caller, CreateSubscribeUser, CreateUser, DzPrefixCount, Instruction, MOST_GROUPS_OF_CREATION},
+    instructions::{
+        Caller, CreateSubscribeUser, CreateUser, DzPrefixCount, Instruction, MOST_GROUPS_OF_CREATION,
+    },
     send::fits,
 };
 use warren_state::Pubkey;
@@ -72,7 +74,9 @@ impl Asked {
             (false, false) => Err(Failure {
                 code: crate::cli::USAGE,
                 what: "groups and feeds are named together".to_owned(),
-                advice: Some("Connect to the groups with one command, and to the feeds with another one.".to_owned()),
+                advice: Some(
+                    "Connect to the groups with one command, and to the feeds with another one.".to_owned(),
+                ),
             }),
         }
     }
@@ -97,7 +101,11 @@ pub async fn connect(
     asked: &Asked,
     how: &How,
 ) -> Result<Option<Standing>, Failure> {
-    let offer = Offer { groups: session.groups().await?, feeds: session.feeds().await?, devices: session.devices().await? };
+    let offer = Offer {
+        groups: session.groups().await?,
+        feeds: session.feeds().await?,
+        devices: session.devices().await?,
+    };
     let (key, user, pass, made) = match place.user(true) {
         Some((key, user)) => {
             resumable(session, key, user, &offer.devices, how).await?;
@@ -111,27 +119,64 @@ pub async fn connect(
             None => return Ok(None),
         },
     };
-    let slot = complete(session, place, &offer, asked, Member { key: &key, user: &user, pass: &pass }).await?;
+    let slot = complete(
+        session,
+        place,
+        &offer,
+        asked,
+        Member {
+            key: &key,
+            user: &user,
+            pass: &pass,
+        },
+    )
+    .await?;
     let groups = catalogue::visible(&roles::of(&session.user(&key).await?), &offer.groups);
-    Ok(Some(Standing { key, slot: made.max(slot), groups: Some(groups) }))
+    Ok(Some(Standing {
+        key,
+        slot: made.max(slot),
+        groups: Some(groups),
+    }))
 }
 
 /// Brings a user that is there to what is asked for. The slot of the last change.
-async fn complete(session: &Session<'_>, place: &Place, offer: &Offer, asked: &Asked, member: Member<'_>) -> Result<u64, Failure> {
+async fn complete(
+    session: &Session<'_>,
+    place: &Place,
+    offer: &Offer,
+    asked: &Asked,
+    member: Member<'_>,
+) -> Result<u64, Failure> {
     let Member { key, user, pass } = member;
     // All of it is looked at before the first transaction.
     let swap = feeds_of(session, place, offer, asked, member)?;
     let wanted = wanted(session, pass, &offer.groups, asked)?;
     let now = roles::of(user);
-    let change = Change { session, client_ip: place.client_ip, key, pass, groups: &offer.groups, feeds: &offer.feeds };
+    let change = Change {
+        session,
+        client_ip: place.client_ip,
+        key,
+        pass,
+        groups: &offer.groups,
+        feeds: &offer.feeds,
+    };
     let changed = change.to(user, &goal(asked, &now, &wanted)).await?;
     let fed = if changed == 0 {
         feeds::send(session, member, &offer.feeds, &swap).await?
     } else {
         // A group that it has now need not be joined with its feed.
         let user = session.user(key).await?;
-        let member = Member { user: &user, ..member };
-        feeds::send(session, member, &offer.feeds, &feeds_of(session, place, offer, asked, member)?).await?
+        let member = Member {
+            user: &user,
+            ..member
+        };
+        feeds::send(
+            session,
+            member,
+            &offer.feeds,
+            &feeds_of(session, place, offer, asked, member)?,
+        )
+        .await?
     };
     Ok(changed.max(fed))
 }
@@ -146,11 +191,29 @@ fn goal(asked: &Asked, now: &ByGroup, wanted: &ByGroup) -> ByGroup {
 }
 
 /// The pass of a user that is there. Seats are taken with the one that has them, where none is written on the user.
-async fn pass_for(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, asked: &Asked, how: &How) -> Result<Pass, Failure> {
+async fn pass_for(
+    session: &Session<'_>,
+    place: &Place,
+    key: &Pubkey,
+    user: &User,
+    asked: &Asked,
+    how: &How,
+) -> Result<Pass, Failure> {
     let pass = place.pass_of(session, key, user, how).await?;
     let joins = matches!(asked, Asked::Feeds(feeds) if !feeds.join.is_empty());
-    if joins && !pass.has_seats() && user.feed_pks.is_empty() && user.access_pass.is_zero() && how.wait.access_pass.is_none() {
-        return Ok(place.passes.0.iter().find(|pass| pass.has_seats()).cloned().unwrap_or(pass));
+    if joins
+        && !pass.has_seats()
+        && user.feed_pks.is_empty()
+        && user.access_pass.is_zero()
+        && how.wait.access_pass.is_none()
+    {
+        return Ok(place
+            .passes
+            .0
+            .iter()
+            .find(|pass| pass.has_seats())
+            .cloned()
+            .unwrap_or(pass));
     }
     Ok(pass)
 }
@@ -162,20 +225,37 @@ fn feeds_of(
     asked: &Asked,
     Member { key, user, pass }: Member<'_>,
 ) -> Result<plan::Swap, Failure> {
-    let standing = plan::Standing { user, pass, passes: &place.passes.0, feeds: &offer.feeds };
+    let standing = plan::Standing {
+        user,
+        pass,
+        passes: &place.passes.0,
+        feeds: &offer.feeds,
+    };
     if matches!(asked, Asked::Groups(_)) || (*asked == Asked::All && !pass.has_seats()) {
         return Ok(plan::Swap::default());
     }
     let Some(device) = offer.devices.get(&user.device_pk) else {
-        let what = format!("the device {} of the user {key} is not on the ledger", user.device_pk);
-        return Err(Failure::new(what, "Tell the network's operators: only they can delete the user."));
+        let what = format!(
+            "the device {} of the user {key} is not on the ledger",
+            user.device_pk
+        );
+        return Err(Failure::new(
+            what,
+            "Tell the network's operators: only they can delete the user.",
+        ));
     };
     match asked {
         Asked::Feeds(feeds) => feeds::swap(standing, &device.exchange_pk, feeds),
         Asked::All | Asked::Groups(_) => {
             let all = plan::purchased(standing, &device.exchange_pk);
-            let new: Vec<String> = all.iter().filter(|key| !user.feed_pks.contains(key)).map(|key| plan::name(&offer.feeds, key)).collect();
-            session.steps.detail("feed", &format!("to join: {}", new.join(", ")));
+            let new: Vec<String> = all
+                .iter()
+                .filter(|key| !user.feed_pks.contains(key))
+                .map(|key| plan::name(&offer.feeds, key))
+                .collect();
+            session
+                .steps
+                .detail("feed", &format!("to join: {}", new.join(", ")));
             plan::swap(standing, &all, &[])
         }
     }
@@ -190,7 +270,9 @@ fn wanted(session: &Session<'_>, pass: &Pass, groups: &Groups, asked: &Asked) ->
             let (usable, left_out) = catalogue::usable(&pass.allowed_groups(), groups);
             for key in left_out {
                 let text = format!("{} is left out: it is not in use", catalogue::name(groups, &key));
-                session.steps.done("group", &text, json!({ "left_out": key.to_string() }));
+                session
+                    .steps
+                    .done("group", &text, json!({ "left_out": key.to_string() }));
             }
             Ok(usable)
         }
@@ -210,12 +292,20 @@ fn named_groups(named: &[(String, Roles)], groups: &Groups) -> Result<ByGroup, F
 fn refusal(pass: &Pass, offer: &Offer, asked: &Asked) -> Option<Failure> {
     let full = pass.has_no_room_for_multicast();
     match asked {
-        Asked::All => full.or_else(|| plan::metros(pass, &offer.feeds).err().filter(|_| pass.allowed_groups().is_empty())),
+        Asked::All => full.or_else(|| {
+            plan::metros(pass, &offer.feeds)
+                .err()
+                .filter(|_| pass.allowed_groups().is_empty())
+        }),
         Asked::Groups(named) => match named_groups(named, &offer.groups) {
-            Ok(wanted) => full.or_else(|| pass.refuses_groups(&wanted, |key| catalogue::name(&offer.groups, key))),
+            Ok(wanted) => {
+                full.or_else(|| pass.refuses_groups(&wanted, |key| catalogue::name(&offer.groups, key)))
+            }
             Err(failure) => Some(failure),
         },
-        Asked::Feeds(feeds) => plan::covering(pass, &offer.feeds, &feeds.join, &offer.devices).err().or(full),
+        Asked::Feeds(feeds) => plan::covering(pass, &offer.feeds, &feeds.join, &offer.devices)
+            .err()
+            .or(full),
     }
 }
 
@@ -232,29 +322,56 @@ async fn create(
     if let Asked::Feeds(Feeds { join, .. }) = asked
         && join.is_empty()
     {
-        return Err(Failure::new("this host has no multicast user that could leave a feed", "Connect to a group or a feed first."));
+        return Err(Failure::new(
+            "this host has no multicast user that could leave a feed",
+            "Connect to a group or a feed first.",
+        ));
     }
-    let offers = |pass: &&Pass| *asked != Asked::All || !pass.allowed_groups().is_empty() || !pass.seats().is_empty();
+    let offers =
+        |pass: &&Pass| *asked != Asked::All || !pass.allowed_groups().is_empty() || !pass.seats().is_empty();
     if !place.passes.0.iter().any(|pass| offers(&pass)) {
         return Ok(None);
     }
-    let pass = place.passes.letting_in(|pass| if offers(&pass) { refusal(pass, offer, asked) } else { Some(nothing(pass)) })?;
+    let pass = place.passes.letting_in(|pass| {
+        if offers(&pass) {
+            refusal(pass, offer, asked)
+        } else {
+            Some(nothing(pass))
+        }
+    })?;
     tell_pass(session, pass);
     let wanted = wanted(session, pass, &offer.groups, asked)?;
     let for_feeds = wanted.is_empty();
-    let only = if for_feeds { Some(covered(pass, offer, asked, how)?) } else { None };
+    let only = if for_feeds {
+        Some(covered(pass, offer, asked, how)?)
+    } else {
+        None
+    };
     let room = Room::Multicast {
         publisher: wanted.values().any(|roles| roles.publisher),
         subscriber: for_feeds || wanted.values().any(|roles| roles.subscriber),
     };
-    let candidates = Candidates { all: &offer.devices, only: only.map(|only| (only, "none of the feeds with a free seat is there")) };
+    let candidates = Candidates {
+        all: &offer.devices,
+        only: only.map(|only| (only, "none of the feeds with a free seat is there")),
+    };
     let choice = device::choose(session, place, &candidates, room, how).await?;
     let proven = prover.proof(place.client_ip, UserType::MULTICAST).await?;
     enable(session).await?;
     let instruction = creation(session, place, offer, pass, &wanted, &choice, proven.as_ref())?;
-    let key = session.operator.pda().user(place.client_ip, UserType::MULTICAST).address;
-    let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([instruction]).collect();
-    let confirmed = session.send(&instructions, &format!("the user {key} is made")).await?;
+    let key = session
+        .operator
+        .pda()
+        .user(place.client_ip, UserType::MULTICAST)
+        .address;
+    let instructions: Vec<_> = proven
+        .map(|proven| proven.check)
+        .into_iter()
+        .chain([instruction])
+        .collect();
+    let confirmed = session
+        .send(&instructions, &format!("the user {key} is made"))
+        .await?;
     let user = session.user(&key).await?;
     unicast::created(session, &key, &user, &confirmed.signature.to_string());
     // Its seats have changed with it.
@@ -262,13 +379,25 @@ async fn create(
 }
 
 fn nothing(pass: &Pass) -> Failure {
-    Failure::new(format!("the access pass {} allows no groups", pass.key), "Have groups added to it by the network's operators.")
+    Failure::new(
+        format!("the access pass {} allows no groups", pass.key),
+        "Have groups added to it by the network's operators.",
+    )
 }
 
 /// The devices where the feeds that are asked for are: all of those that are named, any that was bought otherwise.
-fn covered(pass: &Pass, offer: &Offer, asked: &Asked, how: &How) -> Result<BTreeMap<Pubkey, Device>, Failure> {
+fn covered(
+    pass: &Pass,
+    offer: &Offer,
+    asked: &Asked,
+    how: &How,
+) -> Result<BTreeMap<Pubkey, Device>, Failure> {
     let mut devices = offer.devices.clone();
-    if let Some((_, device)) = how.device.as_deref().and_then(|name| select::find(&offer.devices, name)) {
+    if let Some((_, device)) = how
+        .device
+        .as_deref()
+        .and_then(|name| select::find(&offer.devices, name))
+    {
         let exchange = device.exchange_pk;
         devices.retain(|_, device| device.exchange_pk == exchange);
     }
@@ -294,16 +423,45 @@ fn creation(
     choice: &Choice,
     proven: Option<&Proven>,
 ) -> Result<Instruction, Failure> {
-    let chosen = offer.devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let chosen = offer
+        .devices
+        .get(&choice.device)
+        .ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let dz_prefixes = DzPrefixCount::of(chosen).map_err(|_| Failure::from(ProgramError::NoDzPrefixes))?;
-    let (user_type, cyoa, client_ip, tunnel_endpoint) = (UserType::MULTICAST, Cyoa::GRE_OVER_DIA, place.client_ip, choice.endpoint);
+    let (user_type, cyoa, client_ip, tunnel_endpoint) = (
+        UserType::MULTICAST,
+        Cyoa::GRE_OVER_DIA,
+        place.client_ip,
+        choice.endpoint,
+    );
     let (device, access_pass, proof) = (choice.device, pass.key, proven.map(|proven| proven.proof));
-    let at_once = if session.forms.folds_groups { MOST_GROUPS_OF_CREATION } else { 1 };
+    let at_once = if session.forms.folds_groups {
+        MOST_GROUPS_OF_CREATION
+    } else {
+        1
+    };
     let changes = catalogue::in_order(roles::changes(&ByGroup::new(), wanted), &offer.groups);
     let first = roles::batches(&changes, at_once).into_iter().next();
-    let Some((Roles { publisher, subscriber }, groups)) = first else {
+    let Some((
+        Roles {
+            publisher,
+            subscriber,
+        },
+        groups,
+    )) = first
+    else {
         let tenant = None;
-        let create = CreateUser { user_type, cyoa, client_ip, tunnel_endpoint, device, dz_prefixes, access_pass, tenant, proof };
+        let create = CreateUser {
+            user_type,
+            cyoa,
+            client_ip,
+            tunnel_endpoint,
+            device,
+            dz_prefixes,
+            access_pass,
+            tenant,
+            proof,
+        };
         return Ok(create.build(&session.caller()));
     };
     let (group, extra_groups) = (groups[0], groups[1..].to_vec());
@@ -328,9 +486,15 @@ fn creation(
 }
 
 /// As many of the groups as fit a transaction beside the check of the proof: the others come with the roles that follow.
-fn fitting(mut create: CreateSubscribeUser, check: Option<&Instruction>, caller: &Caller) -> Result<Instruction, Failure> {
+fn fitting(
+    mut create: CreateSubscribeUser,
+    check: Option<&Instruction>,
+    caller: &Caller,
+) -> Result<Instruction, Failure> {
     loop {
-        let instruction = create.build(caller).map_err(|error| change::unbuildable(&error))?;
+        let instruction = create
+            .build(caller)
+            .map_err(|error| change::unbuildable(&error))?;
         let all: Vec<_> = check.cloned().into_iter().chain([instruction.clone()]).collect();
         if fits(&all, caller.payer) || create.extra_groups.pop().is_none() {
             return Ok(instruction);
@@ -371,18 +535,36 @@ mod tests {
         };
         let proof = Some(samples::proof(UserType::MULTICAST));
         assert_eq!([made(1, None), made(13, None)], [(8, true); 2]);
-        assert_eq!([made(1, proof), made(2, proof), made(3, proof), made(5, proof)], [(8, true), (8, true), (7, true), (5, true)]);
+        assert_eq!(
+            [made(1, proof), made(2, proof), made(3, proof), made(5, proof)],
+            [(8, true), (8, true), (7, true), (5, true)]
+        );
     }
 
     fn asked(groups: &[&str], publish: &[&str], feeds: &[&str]) -> Result<Asked, Failure> {
         let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        Asked::new(None, own(groups), own(publish), vec![], Feeds { join: own(feeds), leave: vec![] })
+        Asked::new(
+            None,
+            own(groups),
+            own(publish),
+            vec![],
+            Feeds {
+                join: own(feeds),
+                leave: vec![],
+            },
+        )
     }
 
     #[test]
     fn groups_beside_feeds_are_an_error_of_usage() {
-        assert_eq!(asked(&["mg01"], &[], &["f1"]).unwrap_err().code, crate::cli::USAGE);
-        assert_eq!(asked(&[], &["mg01"], &["f1"]).unwrap_err().code, crate::cli::USAGE);
+        assert_eq!(
+            asked(&["mg01"], &[], &["f1"]).unwrap_err().code,
+            crate::cli::USAGE
+        );
+        assert_eq!(
+            asked(&[], &["mg01"], &["f1"]).unwrap_err().code,
+            crate::cli::USAGE
+        );
     }
 
     #[test]
@@ -390,7 +572,10 @@ mod tests {
         assert_eq!(asked(&[], &[], &[]).unwrap(), Asked::All);
         assert_eq!(
             asked(&["a"], &["b"], &[]).unwrap(),
-            Asked::Groups(vec![("a".into(), Roles::SUBSCRIBER), ("b".into(), Roles::PUBLISHER)])
+            Asked::Groups(vec![
+                ("a".into(), Roles::SUBSCRIBER),
+                ("b".into(), Roles::PUBLISHER)
+            ])
         );
     }
 }

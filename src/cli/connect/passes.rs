@@ -82,12 +82,22 @@ impl Passes {
             let found = self.0.iter().find(|pass| pass.key == named);
             return found.map(Of::Known).ok_or_else(|| {
                 let known: Vec<String> = self.0.iter().map(|pass| pass.key.to_string()).collect();
-                Failure::new(format!("access pass {named} does not match user {key}"), format!("Its passes: {}.", known.join(", ")))
+                Failure::new(
+                    format!("access pass {named} does not match user {key}"),
+                    format!("Its passes: {}.", known.join(", ")),
+                )
             });
         }
-        let counts = self.0.iter().find(|pass| pass.allows.connection_count > 0).or_else(|| self.0.first());
+        let counts = self
+            .0
+            .iter()
+            .find(|pass| pass.allows.connection_count > 0)
+            .or_else(|| self.0.first());
         counts.map(Of::Known).ok_or_else(|| {
-            Failure::new(format!("no access pass matches user {key}"), "Ask the network's operators, who can delete the user.")
+            Failure::new(
+                format!("no access pass matches user {key}"),
+                "Ask the network's operators, who can delete the user.",
+            )
         })
     }
 }
@@ -100,7 +110,11 @@ impl Pass {
 
     /// Its seats at feeds; none for a pass of another type.
     pub fn seats(&self) -> &[FeedSeat] {
-        if let PassType::EdgeSeat(seats) = &self.allows.pass_type { seats } else { &[] }
+        if let PassType::EdgeSeat(seats) = &self.allows.pass_type {
+            seats
+        } else {
+            &[]
+        }
     }
 
     /// Whether its type is the one with seats at feeds.
@@ -115,11 +129,16 @@ impl Pass {
 
     /// Why it lets in no user without multicast in this epoch, as this tenant.
     pub fn refuses_unicast(&self, epoch: u64, tenant: Option<&Pubkey>) -> Option<Failure> {
-        self.has_run_out(epoch).or_else(|| self.has_no_room_for_unicast()).or_else(|| {
-            let tenant = tenant.filter(|tenant| !self.allows.tenant_allowlist.contains(tenant))?;
-            let error = ProgramError::TenantNotInAccessPassAllowlist;
-            Some(Failure::new(format!("the access pass {} does not allow the tenant {tenant}", self.key), error.advice()))
-        })
+        self.has_run_out(epoch)
+            .or_else(|| self.has_no_room_for_unicast())
+            .or_else(|| {
+                let tenant = tenant.filter(|tenant| !self.allows.tenant_allowlist.contains(tenant))?;
+                let error = ProgramError::TenantNotInAccessPassAllowlist;
+                Some(Failure::new(
+                    format!("the access pass {} does not allow the tenant {tenant}", self.key),
+                    error.advice(),
+                ))
+            })
     }
 
     /// A pass lets in users without multicast up to its last epoch.
@@ -127,35 +146,64 @@ impl Pass {
         let last = self.allows.last_access_epoch;
         let what = match last {
             _ if last >= epoch => return None,
-            0 => format!("the access pass {} allows no unicast connection (its last epoch is 0)", self.key),
-            _ => format!("the access pass {} ran out with epoch {last}; it is epoch {epoch}", self.key),
+            0 => format!(
+                "the access pass {} allows no unicast connection (its last epoch is 0)",
+                self.key
+            ),
+            _ => format!(
+                "the access pass {} ran out with epoch {last}; it is epoch {epoch}",
+                self.key
+            ),
         };
-        Some(Failure::new(what, "Have the access pass renewed by the network's operators, and run the command again."))
+        Some(Failure::new(
+            what,
+            "Have the access pass renewed by the network's operators, and run the command again.",
+        ))
     }
 
     fn has_no_room_for_unicast(&self) -> Option<Failure> {
         let (current, most) = (self.allows.unicast_user_count, self.allows.max_unicast);
-        self.has_no_room(current, most, "unicast", ProgramError::AccessPassMaxUnicastUsersExceeded)
+        self.has_no_room(
+            current,
+            most,
+            "unicast",
+            ProgramError::AccessPassMaxUnicastUsersExceeded,
+        )
     }
 
     /// Why it lets in no more users with multicast.
     pub fn has_no_room_for_multicast(&self) -> Option<Failure> {
         let (current, most) = (self.allows.multicast_user_count, self.allows.max_multicast);
-        self.has_no_room(current, most, "multicast", ProgramError::AccessPassMaxMulticastUsersExceeded)
+        self.has_no_room(
+            current,
+            most,
+            "multicast",
+            ProgramError::AccessPassMaxMulticastUsersExceeded,
+        )
     }
 
     fn has_no_room(&self, current: u16, most: u16, service: &str, error: ProgramError) -> Option<Failure> {
         let what = if self.has_seats() {
-            format!("the EdgeSeat access pass {} has no free {service} seat ({current} of {most} in use)", self.key)
+            format!(
+                "the EdgeSeat access pass {} has no free {service} seat ({current} of {most} in use)",
+                self.key
+            )
         } else {
-            format!("the access pass {} allows no more {service} connections ({current} of {most} in use)", self.key)
+            format!(
+                "the access pass {} allows no more {service} connections ({current} of {most} in use)",
+                self.key
+            )
         };
         (current >= most).then(|| Failure::new(what, error.advice()))
     }
 
     /// The tenant of a user for whom none is named: the first of those that it allows, where that is one.
     pub fn default_tenant(&self) -> Option<Pubkey> {
-        self.allows.tenant_allowlist.first().copied().filter(|key| !key.is_zero())
+        self.allows
+            .tenant_allowlist
+            .first()
+            .copied()
+            .filter(|key| !key.is_zero())
     }
 
     /// Why it does not let this host do these things with these groups, of which `name` tells what they are called.

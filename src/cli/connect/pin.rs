@@ -15,28 +15,52 @@ use crate::{cli::failure::Failure, http::v3};
 ///
 /// # Errors
 /// When the address cannot be used on this host or with this keypair, or the daemon refuses it.
-pub async fn settle(session: &Session<'_>, status: &v3::Status, named: Ipv4Addr) -> Result<Ipv4Addr, Failure> {
+pub async fn settle(
+    session: &Session<'_>,
+    status: &v3::Status,
+    named: Ipv4Addr,
+) -> Result<Ipv4Addr, Failure> {
     if status.client_ip.as_deref() == Some(named.to_string().as_str()) {
         return Ok(named);
     }
     usable(status, named, host::addresses_up().ok().as_deref())?;
     let passes = session.passes(named, &session.payer).await?;
     authorised(&passes, named, session)?;
-    session.daemon.enable(Some(named), Some(session.payer)).await.map_err(|error| {
-        let advice = format!("The address was not pinned. Otherwise start the daemon with -client-ip {named}.");
-        Failure { advice: Some(advice), ..Failure::from(error) }
-    })?;
-    session.steps.done("address", &format!("Using --client-ip {named}"), json!({ "client_ip": named.to_string(), "pinned": true }));
+    session
+        .daemon
+        .enable(Some(named), Some(session.payer))
+        .await
+        .map_err(|error| {
+            let advice =
+                format!("The address was not pinned. Otherwise start the daemon with -client-ip {named}.");
+            Failure {
+                advice: Some(advice),
+                ..Failure::from(error)
+            }
+        })?;
+    session.steps.done(
+        "address",
+        &format!("Using --client-ip {named}"),
+        json!({ "client_ip": named.to_string(), "pinned": true }),
+    );
     Ok(named)
 }
 
 /// Whether the daemon could go by it; `up` are the addresses of this host's interfaces that are up, where they are known.
 fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Result<(), Failure> {
-    let unusable = |why: &str, advice: String| Err(Failure::new(format!("--client-ip {named} cannot be used here: {why}"), advice));
+    let unusable = |why: &str, advice: String| {
+        Err(Failure::new(
+            format!("--client-ip {named} cannot be used here: {why}"),
+            advice,
+        ))
+    };
     if status.client_ip_source.as_deref() == Some("flag") {
         let now = status.client_ip.as_deref().unwrap_or("another address");
         let why = format!("the daemon was started with -client-ip {now}, which counts first");
-        return unusable(&why, format!("Start the daemon with -client-ip {named}, or without it, and run the command again."));
+        return unusable(
+            &why,
+            format!("Start the daemon with -client-ip {named}, or without it, and run the command again."),
+        );
     }
     if !is_public(named) {
         let why = "it is not a globally routable address (loopback, private, CGNAT, documentation and other reserved ranges cannot be used as a \
@@ -47,7 +71,9 @@ fn usable(status: &v3::Status, named: Ipv4Addr, up: Option<&[Ipv4Addr]>) -> Resu
         let why = "it is not assigned to any interface that is up on this host, so the tunnel could not be sourced from it";
         return unusable(
             why,
-            format!("`ip -4 addr` lists this host's addresses. Behind a 1:1 NAT start the daemon with -client-ip {named} instead."),
+            format!(
+                "`ip -4 addr` lists this host's addresses. Behind a 1:1 NAT start the daemon with -client-ip {named} instead."
+            ),
         );
     }
     Ok(())
@@ -66,13 +92,19 @@ fn authorised(passes: &Passes, named: Ipv4Addr, session: &Session<'_>) -> Result
     };
     if exact.allows.flags & ALLOWS_MULTIPLE != 0 {
         return Err(Failure::new(
-            format!("the access pass {} of {named} allows several addresses, so that it does not vouch for this one", exact.key),
+            format!(
+                "the access pass {} of {named} allows several addresses, so that it does not vouch for this one",
+                exact.key
+            ),
             discovered,
         ));
     }
     if let Some(any) = passes.for_any() {
         return Err(Failure::new(
-            format!("the access pass {} for any address counts before {}, which is for {named}", any.key, exact.key),
+            format!(
+                "the access pass {} for any address counts before {}, which is for {named}",
+                any.key, exact.key
+            ),
             discovered,
         ));
     }

@@ -40,27 +40,48 @@ impl Place {
             Some(named) => pin::settle(session, &status, named).await?,
             None => host::address_of(&status)?,
         };
-        let text = format!("warrend {} on {}, this host is {client_ip}", status.process.version, status.network);
-        session.steps.done("daemon", &text, json!({ "client_ip": client_ip.to_string(), "version": status.process.version }));
+        let text = format!(
+            "warrend {} on {}, this host is {client_ip}",
+            status.process.version, status.network
+        );
+        session.steps.done(
+            "daemon",
+            &text,
+            json!({ "client_ip": client_ip.to_string(), "version": status.process.version }),
+        );
         let passes = session.passes(client_ip, &session.payer).await?;
         if passes.0.is_empty() {
             return Err(host::no_pass(&session.payer, client_ip));
         }
         let users = session.users(client_ip).await?;
-        Ok(Self { client_ip, passes, users })
+        Ok(Self {
+            client_ip,
+            passes,
+            users,
+        })
     }
 
     /// This host's user with multicast, or without.
     pub fn user(&self, multicast: bool) -> Option<(&Pubkey, &User)> {
-        self.users.iter().find(|(_, user)| (user.user_type == UserType::MULTICAST) == multicast)
+        self.users
+            .iter()
+            .find(|(_, user)| (user.user_type == UserType::MULTICAST) == multicast)
     }
 
     /// The pass of a user that is there.
     ///
     /// # Errors
     /// When it cannot be told, or what is written on the user is not on the ledger.
-    pub async fn pass_of(&self, session: &Session<'_>, key: &Pubkey, user: &User, how: &How) -> Result<Pass, Failure> {
-        session.pass_of(&self.passes, key, user, how.wait.access_pass()?).await
+    pub async fn pass_of(
+        &self,
+        session: &Session<'_>,
+        key: &Pubkey,
+        user: &User,
+        how: &How,
+    ) -> Result<Pass, Failure> {
+        session
+            .pass_of(&self.passes, key, user, how.wait.access_pass()?)
+            .await
     }
 
     /// Where this host's tunnels end.
@@ -79,7 +100,11 @@ impl Place {
 /// Tells which pass counts.
 pub fn tell_pass(session: &Session<'_>, pass: &Pass) {
     let text = format!("{} ({})", pass.key, host::pass_name(&pass.allows));
-    session.steps.done("access pass", &text, json!({ "access_pass": pass.key.to_string() }));
+    session.steps.done(
+        "access pass",
+        &text,
+        json!({ "access_pass": pass.key.to_string() }),
+    );
 }
 
 /// A user that is there already: whether it is what was asked for.
@@ -97,16 +122,25 @@ pub async fn resumable(
         return Err(made_by_another(session, key, user).await);
     }
     if user.status == UserStatus::BANNED {
-        return Err(Failure::new(format!("the user {key} of this host is banned"), "Ask the network's operators why."));
+        return Err(Failure::new(
+            format!("the user {key} of this host is banned"),
+            "Ask the network's operators why.",
+        ));
     }
     if user.status != UserStatus::ACTIVATED {
         let advice = "Wait a little and run the command again, or `warren disconnect` and begin anew.";
-        return Err(Failure::new(format!("the user {key} of this host is {}", user.status.name()), advice));
+        return Err(Failure::new(
+            format!("the user {key} of this host is {}", user.status.name()),
+            advice,
+        ));
     }
     if let Some(name) = &how.device {
-        let (wanted, device) = select::find(devices, name).ok_or_else(|| no_device(&select::NoDevice::Unknown(name.clone())))?;
+        let (wanted, device) =
+            select::find(devices, name).ok_or_else(|| no_device(&select::NoDevice::Unknown(name.clone())))?;
         if *wanted != user.device_pk {
-            let now = devices.get(&user.device_pk).map_or_else(|| user.device_pk.to_string(), |device| device.code.clone());
+            let now = devices
+                .get(&user.device_pk)
+                .map_or_else(|| user.device_pk.to_string(), |device| device.code.clone());
             return Err(Failure::new(
                 format!("this host is connected to {now} already, not to {}", device.code),
                 "`warren disconnect` first, then connect to the other device.",
@@ -123,7 +157,10 @@ pub async fn made_by_another(session: &Session<'_>, key: &Pubkey, user: &User) -
         "the user {key} ({service}) at this host's address {} was made by {}, not by the keypair {}",
         user.client_ip, user.owner, session.payer
     );
-    let by_oracle = session.feed_authority().await.is_ok_and(|authority| authority == user.owner);
+    let by_oracle = session
+        .feed_authority()
+        .await
+        .is_ok_and(|authority| authority == user.owner);
     let advice = if by_oracle {
         format!("The shred oracle manages it: `{WITHDRAW}` ends it.")
     } else {

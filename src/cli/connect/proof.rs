@@ -68,7 +68,12 @@ impl<'a> Prover<'a> {
             None => None,
         };
         let verifier = endpoint.map(|endpoint| Verifier::new(endpoint, operator.way.clone()));
-        Ok(Self { session, verifier, named: how.client_ip, proven: Mutex::default() })
+        Ok(Self {
+            session,
+            verifier,
+            named: how.client_ip,
+            proven: Mutex::default(),
+        })
     }
 
     /// The proof for a user of this address that is about to be made; none where there is none to be had.
@@ -76,23 +81,39 @@ impl<'a> Prover<'a> {
     /// # Errors
     /// When the service saw this host at another address, or its proof is one that the program would refuse.
     pub async fn proof(&self, client_ip: Ipv4Addr, user_type: UserType) -> Result<Option<Proven>, Failure> {
-        let known = self.proven.lock().unwrap_or_else(PoisonError::into_inner).get(&user_type).cloned();
+        let known = self
+            .proven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&user_type)
+            .cloned();
         if let Some(known) = known {
             return Ok(known);
         }
         let proven = self.obtain(client_ip, user_type).await?;
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner).insert(user_type, proven.clone());
+        self.proven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(user_type, proven.clone());
         Ok(proven)
     }
 
     async fn obtain(&self, client_ip: Ipv4Addr, user_type: UserType) -> Result<Option<Proven>, Failure> {
         let steps = self.session.steps;
         let Some(verifier) = &self.verifier else {
-            steps.detail(STEP, "no IP ownership verification service is configured for this environment");
+            steps.detail(
+                STEP,
+                "no IP ownership verification service is configured for this environment",
+            );
             return Ok(None);
         };
-        let Some(authority) = self.authority().await? else { return Ok(None) };
-        steps.waiting(STEP, &format!("{} to prove that this host is {client_ip}", verifier.shown()));
+        let Some(authority) = self.authority().await? else {
+            return Ok(None);
+        };
+        steps.waiting(
+            STEP,
+            &format!("{} to prove that this host is {client_ip}", verifier.shown()),
+        );
         let egress = verifier.egress(client_ip).await;
         if egress == Egress::NoWay {
             steps.warn(STEP, NO_WAY, &[]);
@@ -111,19 +132,31 @@ impl<'a> Prover<'a> {
         }
         let checked = proof.check(&self.session.payer, client_ip, user_type, &authority);
         checked.map_err(|error| Failure::new(error.to_string(), error.advice()))?;
-        let fields = json!({ "client_ip": client_ip.to_string(), "verifier": verifier.shown(), "epoch": proof.epoch });
+        let fields =
+            json!({ "client_ip": client_ip.to_string(), "verifier": verifier.shown(), "epoch": proof.epoch });
         steps.done(STEP, &format!("IP ownership verified for {client_ip}"), fields);
-        Ok(Some(Proven { proof, check: proof.ed25519_instruction(&authority) }))
+        Ok(Some(Proven {
+            proof,
+            check: proof.ed25519_instruction(&authority),
+        }))
     }
 
     /// Whose proofs count on this network. A proof where nobody's do would be refused, even where none is asked for.
     async fn authority(&self) -> Result<Option<Pubkey>, Failure> {
         let operator = &self.session.operator;
-        let state = match operator.ledger.account(&operator.pda().global_state().address, soon()).await? {
+        let state = match operator
+            .ledger
+            .account(&operator.pda().global_state().address, soon())
+            .await?
+        {
             Some(Account::GlobalState(state)) => state,
             _ => return Ok(None),
         };
-        let GlobalState { ip_verifier_authority, feature_flags, .. } = state;
+        let GlobalState {
+            ip_verifier_authority,
+            feature_flags,
+            ..
+        } = state;
         if !ip_verifier_authority.is_zero() {
             return Ok(Some(ip_verifier_authority));
         }
@@ -131,20 +164,31 @@ impl<'a> Prover<'a> {
         if feature_flags & REQUIRED == 0 {
             self.session.steps.detail(STEP, &text);
         } else {
-            self.session.steps.warn(STEP, &text, &[Unattachable::NoVerifier.advice()]);
+            self.session
+                .steps
+                .warn(STEP, &text, &[Unattachable::NoVerifier.advice()]);
         }
         Ok(None)
     }
 
     fn go_on_without(&self, error: &AskError) {
-        self.session.steps.warn(STEP, &error.to_string(), &[WITHOUT, error.advice()]);
+        self.session
+            .steps
+            .warn(STEP, &error.to_string(), &[WITHOUT, error.advice()]);
     }
 }
 
 /// The service saw another address than the one that the tunnel is to have.
 fn contradiction(observed: Ipv4Addr, client_ip: Ipv4Addr, named: Option<Ipv4Addr>) -> Failure {
-    let whose = if named == Some(client_ip) { "--client-ip names" } else { "the daemon reports" };
-    Failure::new(format!("IP ownership verification saw {observed} while {whose} {client_ip}"), PATHS)
+    let whose = if named == Some(client_ip) {
+        "--client-ip names"
+    } else {
+        "the daemon reports"
+    };
+    Failure::new(
+        format!("IP ownership verification saw {observed} while {whose} {client_ip}"),
+        PATHS,
+    )
 }
 
 /// The service's URL, and what names it.
@@ -167,11 +211,24 @@ fn choose(
     environment: Option<Environment>,
 ) -> Option<Named> {
     if let Some(url) = flag {
-        return Some(Named { url: url.to_owned(), origin: "--ip-verifier-url".to_owned() });
+        return Some(Named {
+            url: url.to_owned(),
+            origin: "--ip-verifier-url".to_owned(),
+        });
     }
-    let variable = variable.filter(|url| !url.is_empty()).map(|url| (url, VARIABLE.to_owned()));
-    let default = || Some((environment?.default_ip_verifier_url()?.to_owned(), "the environment's default".to_owned()));
-    variable.or(configured).or_else(default).map(|(url, origin)| Named { url, origin })
+    let variable = variable
+        .filter(|url| !url.is_empty())
+        .map(|url| (url, VARIABLE.to_owned()));
+    let default = || {
+        Some((
+            environment?.default_ip_verifier_url()?.to_owned(),
+            "the environment's default".to_owned(),
+        ))
+    };
+    variable
+        .or(configured)
+        .or_else(default)
+        .map(|(url, origin)| Named { url, origin })
 }
 
 /// For people; none where it cannot be used either.
@@ -188,8 +245,13 @@ pub fn endpoint(url: &str, origin: &str) -> Result<Option<Endpoint>, Failure> {
     if url.is_empty() {
         return Ok(None);
     }
-    let wrong =
-        |error| Failure { code: USAGE, ..Failure::new(format!("{origin}: {error}"), "Write it as https://HOST, without /v1/proof.") };
+    let wrong = |error| Failure {
+        code: USAGE,
+        ..Failure::new(
+            format!("{origin}: {error}"),
+            "Write it as https://HOST, without /v1/proof.",
+        )
+    };
     Endpoint::http(url).map(Some).map_err(wrong)
 }
 
@@ -202,14 +264,34 @@ mod tests {
         let text = |url: &str| Some(url.to_owned());
         let local = Some(Environment::Localnet);
         let chosen = |flag, variable, configured: Option<String>, environment| {
-            choose(flag, variable, configured.map(|url| (url, "ip_verifier_url in /c.yml".to_owned())), environment).map(|named| named.url)
+            choose(
+                flag,
+                variable,
+                configured.map(|url| (url, "ip_verifier_url in /c.yml".to_owned())),
+                environment,
+            )
+            .map(|named| named.url)
         };
-        assert_eq!(chosen(Some("http://f"), text("http://v"), text("http://c"), local), text("http://f"));
-        assert_eq!(chosen(Some(""), text("http://v"), text("http://c"), local), text(""), "the flag turns it off");
-        assert_eq!(chosen(None, text("http://v"), text("http://c"), local), text("http://v"));
+        assert_eq!(
+            chosen(Some("http://f"), text("http://v"), text("http://c"), local),
+            text("http://f")
+        );
+        assert_eq!(
+            chosen(Some(""), text("http://v"), text("http://c"), local),
+            text(""),
+            "the flag turns it off"
+        );
+        assert_eq!(
+            chosen(None, text("http://v"), text("http://c"), local),
+            text("http://v")
+        );
         assert_eq!(chosen(None, text(""), text("http://c"), local), text("http://c"));
         assert_eq!(chosen(None, None, None, local), text("http://127.0.0.1:8080"));
-        for environment in [Environment::MainnetBeta, Environment::Testnet, Environment::Devnet] {
+        for environment in [
+            Environment::MainnetBeta,
+            Environment::Testnet,
+            Environment::Devnet,
+        ] {
             assert_eq!(chosen(None, None, None, Some(environment)), None);
         }
         assert_eq!(chosen(None, None, None, None), None);
@@ -221,7 +303,10 @@ mod tests {
         assert!(endpoint("https://verify.example/", VARIABLE).unwrap().is_some());
         for bad in ["verify.example", "ws://verify.example", "http://"] {
             let failure = endpoint(bad, VARIABLE).unwrap_err();
-            assert!(failure.what.starts_with("DZ_IP_VERIFIER_URL: ") && failure.code == USAGE, "{failure}");
+            assert!(
+                failure.what.starts_with("DZ_IP_VERIFIER_URL: ") && failure.code == USAGE,
+                "{failure}"
+            );
         }
     }
 
@@ -229,8 +314,14 @@ mod tests {
     fn a_contradiction_names_both_addresses_and_who_says_which() {
         let (seen, wanted) = (Ipv4Addr::new(9, 0, 0, 1), Ipv4Addr::new(9, 0, 0, 2));
         let told = |named| contradiction(seen, wanted, named).what;
-        assert_eq!(told(None), "IP ownership verification saw 9.0.0.1 while the daemon reports 9.0.0.2");
+        assert_eq!(
+            told(None),
+            "IP ownership verification saw 9.0.0.1 while the daemon reports 9.0.0.2"
+        );
         assert_eq!(told(Some(seen)), told(None));
-        assert_eq!(told(Some(wanted)), "IP ownership verification saw 9.0.0.1 while --client-ip names 9.0.0.2");
+        assert_eq!(
+            told(Some(wanted)),
+            "IP ownership verification saw 9.0.0.1 while --client-ip names 9.0.0.2"
+        );
     }
 }

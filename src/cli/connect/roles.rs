@@ -22,20 +22,32 @@ pub type ByGroup = BTreeMap<Pubkey, Roles>;
 
 impl Roles {
     /// Sends only.
-    pub const PUBLISHER: Self = Self { publisher: true, subscriber: false };
+    pub const PUBLISHER: Self = Self {
+        publisher: true,
+        subscriber: false,
+    };
     /// Receives only.
-    pub const SUBSCRIBER: Self = Self { publisher: false, subscriber: true };
+    pub const SUBSCRIBER: Self = Self {
+        publisher: false,
+        subscriber: true,
+    };
 
     /// What one of both asks for.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self { publisher: self.publisher || other.publisher, subscriber: self.subscriber || other.subscriber }
+        Self {
+            publisher: self.publisher || other.publisher,
+            subscriber: self.subscriber || other.subscriber,
+        }
     }
 
     /// What is left of it without the other.
     #[must_use]
     pub fn without(self, other: Self) -> Self {
-        Self { publisher: self.publisher && !other.publisher, subscriber: self.subscriber && !other.subscriber }
+        Self {
+            publisher: self.publisher && !other.publisher,
+            subscriber: self.subscriber && !other.subscriber,
+        }
     }
 
     /// Neither.
@@ -65,8 +77,11 @@ pub fn add(all: &mut ByGroup, groups: &[Pubkey], roles: Roles) {
 pub fn changes(now: &ByGroup, wanted: &ByGroup) -> Vec<(Pubkey, Roles)> {
     let groups: std::collections::BTreeSet<&Pubkey> = now.keys().chain(wanted.keys()).collect();
     let of = |all: &ByGroup, group| all.get(group).copied().unwrap_or_default();
-    let mut changes: Vec<(Pubkey, Roles)> =
-        groups.into_iter().filter(|group| of(now, group) != of(wanted, group)).map(|group| (*group, of(wanted, group))).collect();
+    let mut changes: Vec<(Pubkey, Roles)> = groups
+        .into_iter()
+        .filter(|group| of(now, group) != of(wanted, group))
+        .map(|group| (*group, of(wanted, group)))
+        .collect();
     changes.sort_by_key(|(_, roles)| !roles.publisher);
     changes
 }
@@ -75,7 +90,10 @@ pub fn changes(now: &ByGroup, wanted: &ByGroup) -> Vec<(Pubkey, Roles)> {
 pub fn batches(changes: &[(Pubkey, Roles)], at_once: usize) -> Vec<(Roles, Vec<Pubkey>)> {
     let mut all: Vec<(Roles, Vec<Pubkey>)> = Vec::new();
     for (group, roles) in changes {
-        match all.iter_mut().find(|(same, groups)| same == roles && groups.len() < at_once) {
+        match all
+            .iter_mut()
+            .find(|(same, groups)| same == roles && groups.len() < at_once)
+        {
             Some((_, groups)) => groups.push(*group),
             None => all.push((*roles, vec![*group])),
         }
@@ -95,13 +113,19 @@ pub fn with(now: &ByGroup, more: &ByGroup) -> ByGroup {
 
 /// What is wanted when these groups have these roles and no others.
 pub fn exactly(now: &ByGroup, roles: &ByGroup) -> ByGroup {
-    now.iter().chain(roles).map(|(group, roles)| (*group, *roles)).collect()
+    now.iter()
+        .chain(roles)
+        .map(|(group, roles)| (*group, *roles))
+        .collect()
 }
 
 /// What is wanted when these roles are taken from those that are there.
 pub fn less(now: &ByGroup, fewer: &ByGroup) -> ByGroup {
     let kept = |group, roles: &Roles| roles.without(fewer.get(group).copied().unwrap_or_default());
-    now.iter().map(|(group, roles)| (*group, kept(group, roles))).filter(|(_, roles)| !roles.is_none()).collect()
+    now.iter()
+        .map(|(group, roles)| (*group, kept(group, roles)))
+        .filter(|(_, roles)| !roles.is_none())
+        .collect()
 }
 
 #[cfg(test)]
@@ -110,7 +134,10 @@ mod tests {
 
     const A: Pubkey = Pubkey([1; 32]);
     const B: Pubkey = Pubkey([2; 32]);
-    const BOTH: Roles = Roles { publisher: true, subscriber: true };
+    const BOTH: Roles = Roles {
+        publisher: true,
+        subscriber: true,
+    };
 
     fn roles(all: &[(Pubkey, Roles)]) -> ByGroup {
         all.iter().copied().collect()
@@ -119,20 +146,32 @@ mod tests {
     #[test]
     fn to_start_sending_never_stops_receiving() {
         let now = roles(&[(A, Roles::SUBSCRIBER)]);
-        assert_eq!(changes(&now, &with(&now, &roles(&[(A, Roles::PUBLISHER)]))), [(A, BOTH)]);
+        assert_eq!(
+            changes(&now, &with(&now, &roles(&[(A, Roles::PUBLISHER)]))),
+            [(A, BOTH)]
+        );
     }
 
     #[test]
     fn to_stop_receiving_goes_on_sending_and_other_groups_stay() {
         let now = roles(&[(A, BOTH), (B, Roles::SUBSCRIBER)]);
-        assert_eq!(changes(&now, &less(&now, &roles(&[(A, Roles::SUBSCRIBER)]))), [(A, Roles::PUBLISHER)]);
-        assert_eq!(changes(&now, &less(&now, &roles(&[(B, BOTH)]))), [(B, Roles::default())]);
+        assert_eq!(
+            changes(&now, &less(&now, &roles(&[(A, Roles::SUBSCRIBER)]))),
+            [(A, Roles::PUBLISHER)]
+        );
+        assert_eq!(
+            changes(&now, &less(&now, &roles(&[(B, BOTH)]))),
+            [(B, Roles::default())]
+        );
     }
 
     #[test]
     fn exactly_takes_the_other_role_away_and_leaves_other_groups_alone() {
         let now = roles(&[(A, Roles::SUBSCRIBER), (B, Roles::SUBSCRIBER)]);
-        assert_eq!(changes(&now, &exactly(&now, &roles(&[(A, Roles::PUBLISHER)]))), [(A, Roles::PUBLISHER)]);
+        assert_eq!(
+            changes(&now, &exactly(&now, &roles(&[(A, Roles::PUBLISHER)]))),
+            [(A, Roles::PUBLISHER)]
+        );
     }
 
     #[test]
@@ -144,8 +183,18 @@ mod tests {
 
     #[test]
     fn groups_whose_roles_are_the_same_go_together_up_to_the_most() {
-        let all = [(A, BOTH), (B, Roles::SUBSCRIBER), (Pubkey([3; 32]), BOTH), (Pubkey([4; 32]), BOTH)];
-        let of = |at_once| batches(&all, at_once).into_iter().map(|(roles, groups)| (roles, groups.len())).collect::<Vec<_>>();
+        let all = [
+            (A, BOTH),
+            (B, Roles::SUBSCRIBER),
+            (Pubkey([3; 32]), BOTH),
+            (Pubkey([4; 32]), BOTH),
+        ];
+        let of = |at_once| {
+            batches(&all, at_once)
+                .into_iter()
+                .map(|(roles, groups)| (roles, groups.len()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(1), [(BOTH, 1), (Roles::SUBSCRIBER, 1), (BOTH, 1), (BOTH, 1)]);
         assert_eq!(of(2), [(BOTH, 2), (Roles::SUBSCRIBER, 1), (BOTH, 1)]);
         assert_eq!(of(16), [(BOTH, 3), (Roles::SUBSCRIBER, 1)]);
@@ -154,6 +203,9 @@ mod tests {
     #[test]
     fn groups_to_send_to_come_first() {
         let wanted = roles(&[(A, Roles::SUBSCRIBER), (B, Roles::PUBLISHER)]);
-        assert_eq!(changes(&ByGroup::new(), &wanted), [(B, Roles::PUBLISHER), (A, Roles::SUBSCRIBER)]);
+        assert_eq!(
+            changes(&ByGroup::new(), &wanted),
+            [(B, Roles::PUBLISHER), (A, Roles::SUBSCRIBER)]
+        );
     }
 }

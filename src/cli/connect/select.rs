@@ -106,10 +106,17 @@ pub enum Unusable {
 }
 
 /// Chooses. Measurements do not matter for a device that was named.
-pub fn choose(devices: &BTreeMap<Pubkey, Device>, measured: &[Measured], wish: &Wish<'_>) -> Result<Choice, NoDevice> {
+pub fn choose(
+    devices: &BTreeMap<Pubkey, Device>,
+    measured: &[Measured],
+    wish: &Wish<'_>,
+) -> Result<Choice, NoDevice> {
     if let Some(name) = wish.named {
         let (key, device) = find(devices, name).ok_or_else(|| NoDevice::Unknown(name.to_owned()))?;
-        return named(key, device, measured, wish).map_err(|reason| NoDevice::Unusable { code: device.code.clone(), reason });
+        return named(key, device, measured, wish).map_err(|reason| NoDevice::Unusable {
+            code: device.code.clone(),
+            reason,
+        });
     }
     let mut reasons = Vec::new();
     let mut candidates = Vec::new();
@@ -120,19 +127,31 @@ pub fn choose(devices: &BTreeMap<Pubkey, Device>, measured: &[Measured], wish: &
         }
     }
     candidates.sort_by(|one, other| (one.0, one.1, one.2.device).cmp(&(other.0, other.1, other.2.device)));
-    candidates.into_iter().next().map(|(_, _, choice)| choice).ok_or(NoDevice::None(reasons))
+    candidates
+        .into_iter()
+        .next()
+        .map(|(_, _, choice)| choice)
+        .ok_or(NoDevice::None(reasons))
 }
 
 /// The device with this code or account; codes count without case.
 pub fn find<'a>(devices: &'a BTreeMap<Pubkey, Device>, name: &str) -> Option<(&'a Pubkey, &'a Device)> {
-    let exact = devices.iter().find(|(key, device)| device.code == name || key.to_string() == name);
-    exact.or_else(|| devices.iter().find(|(_, device)| device.code.eq_ignore_ascii_case(name)))
+    let exact = devices
+        .iter()
+        .find(|(key, device)| device.code == name || key.to_string() == name);
+    exact.or_else(|| {
+        devices
+            .iter()
+            .find(|(_, device)| device.code.eq_ignore_ascii_case(name))
+    })
 }
 
 /// Where tunnels can end on a device: its public address, and the interfaces that are marked for it.
 pub fn endpoints(device: &Device) -> Vec<Ipv4Addr> {
     let marked = device.interfaces.iter().map(|interface| &interface.body);
-    let marked = marked.filter(|body| body.ute && (1..=32).contains(&body.ip_net.prefix_len)).map(|body| body.ip_net.address);
+    let marked = marked
+        .filter(|body| body.ute && (1..=32).contains(&body.ip_net.prefix_len))
+        .map(|body| body.ip_net.address);
     let mut all = vec![device.public_ip];
     all.extend(marked);
     all.retain(|ip| !ip.is_unspecified());
@@ -143,29 +162,64 @@ pub fn endpoints(device: &Device) -> Vec<Ipv4Addr> {
 
 fn named(key: &Pubkey, device: &Device, measured: &[Measured], wish: &Wish<'_>) -> Result<Choice, Unusable> {
     has_room(device, wish.room)?;
-    let free: Vec<Ipv4Addr> = endpoints(device).into_iter().filter(|ip| !wish.taken.contains(ip)).collect();
-    let best = answers(key, measured).filter(|row| free.contains(&row.device_ip)).min_by_key(|row| rank(row));
-    let endpoint = best.map(|row| row.device_ip).or_else(|| free.first().copied()).ok_or(Unusable::Taken)?;
-    Ok(Choice { device: *key, endpoint, min_latency_ns: best.map(|row| row.min_latency_ns) })
+    let free: Vec<Ipv4Addr> = endpoints(device)
+        .into_iter()
+        .filter(|ip| !wish.taken.contains(ip))
+        .collect();
+    let best = answers(key, measured)
+        .filter(|row| free.contains(&row.device_ip))
+        .min_by_key(|row| rank(row));
+    let endpoint = best
+        .map(|row| row.device_ip)
+        .or_else(|| free.first().copied())
+        .ok_or(Unusable::Taken)?;
+    Ok(Choice {
+        device: *key,
+        endpoint,
+        min_latency_ns: best.map(|row| row.min_latency_ns),
+    })
 }
 
-fn nearest(key: &Pubkey, device: &Device, measured: &[Measured], wish: &Wish<'_>) -> Result<((i64, i64), Choice), Unusable> {
+fn nearest(
+    key: &Pubkey,
+    device: &Device,
+    measured: &[Measured],
+    wish: &Wish<'_>,
+) -> Result<((i64, i64), Choice), Unusable> {
     has_room(device, wish.room)?;
-    let free: Vec<Ipv4Addr> = endpoints(device).into_iter().filter(|ip| !wish.taken.contains(ip)).collect();
+    let free: Vec<Ipv4Addr> = endpoints(device)
+        .into_iter()
+        .filter(|ip| !wish.taken.contains(ip))
+        .collect();
     if free.is_empty() {
         return Err(Unusable::Taken);
     }
-    let best = answers(key, measured).filter(|row| free.contains(&row.device_ip)).min_by_key(|row| rank(row));
+    let best = answers(key, measured)
+        .filter(|row| free.contains(&row.device_ip))
+        .min_by_key(|row| rank(row));
     let Some(best) = best else {
         let known = measured.iter().any(|row| row.device_pk == key.to_string());
-        return Err(if known { Unusable::Unreachable } else { Unusable::Unmeasured });
+        return Err(if known {
+            Unusable::Unreachable
+        } else {
+            Unusable::Unmeasured
+        });
     };
-    Ok((rank(best), Choice { device: *key, endpoint: best.device_ip, min_latency_ns: Some(best.min_latency_ns) }))
+    Ok((
+        rank(best),
+        Choice {
+            device: *key,
+            endpoint: best.device_ip,
+            min_latency_ns: Some(best.min_latency_ns),
+        },
+    ))
 }
 
 fn answers<'a>(key: &Pubkey, measured: &'a [Measured]) -> impl Iterator<Item = &'a Measured> {
     let key = key.to_string();
-    measured.iter().filter(move |row| row.reachable && row.device_pk == key)
+    measured
+        .iter()
+        .filter(move |row| row.reachable && row.device_pk == key)
 }
 
 fn rank(row: &Measured) -> (i64, i64) {
@@ -187,10 +241,25 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
         return Err(Unusable::Full(device.max_users));
     }
     let limits = match room {
-        Room::Unicast => vec![("unicast users", device.unicast_users_count, device.max_unicast_users)],
-        Room::Multicast { publisher, subscriber } => {
-            let publishers = ("multicast publishers", device.multicast_publishers_count, device.max_multicast_publishers);
-            let subscribers = ("multicast subscribers", device.multicast_subscribers_count, device.max_multicast_subscribers);
+        Room::Unicast => vec![(
+            "unicast users",
+            device.unicast_users_count,
+            device.max_unicast_users,
+        )],
+        Room::Multicast {
+            publisher,
+            subscriber,
+        } => {
+            let publishers = (
+                "multicast publishers",
+                device.multicast_publishers_count,
+                device.max_multicast_publishers,
+            );
+            let subscribers = (
+                "multicast subscribers",
+                device.multicast_subscribers_count,
+                device.max_multicast_subscribers,
+            );
             [(publisher, publishers), (subscriber && !publisher, subscribers)]
                 .into_iter()
                 .filter(|(asked, _)| *asked)
@@ -199,7 +268,10 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
         }
     };
     // A limit of zero is none.
-    match limits.into_iter().find(|(_, count, limit)| *limit > 0 && count >= limit) {
+    match limits
+        .into_iter()
+        .find(|(_, count, limit)| *limit > 0 && count >= limit)
+    {
         Some((what, _, limit)) => Err(Unusable::FullOf(what, limit)),
         None => Ok(()),
     }
@@ -229,10 +301,18 @@ impl fmt::Display for NoDevice {
             Self::None(reasons) if reasons.is_empty() => f.write_str("the ledger has no device"),
             Self::None(reasons) => {
                 f.write_str("no device can be used: ")?;
-                let shown: Vec<String> = reasons.iter().take(SHOWN).map(|(code, reason)| format!("{code}: {reason}")).collect();
+                let shown: Vec<String> = reasons
+                    .iter()
+                    .take(SHOWN)
+                    .map(|(code, reason)| format!("{code}: {reason}"))
+                    .collect();
                 f.write_str(&shown.join("; "))?;
                 let more = reasons.len().saturating_sub(SHOWN);
-                if more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
+                if more > 0 {
+                    write!(f, "; and {more} more")
+                } else {
+                    Ok(())
+                }
             }
         }
     }
@@ -243,11 +323,19 @@ impl NoDevice {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Unknown(_) => "`warren latency` lists the devices.",
-            Self::Unusable { .. } => "Name another device, or none: then the nearest one that can be used is taken.",
-            Self::None(reasons) if !reasons.is_empty() && reasons.iter().all(|(_, reason)| *reason == Unusable::Taken) => {
+            Self::Unusable { .. } => {
+                "Name another device, or none: then the nearest one that can be used is taken."
+            }
+            Self::None(reasons)
+                if !reasons.is_empty() && reasons.iter().all(|(_, reason)| *reason == Unusable::Taken) =>
+            {
                 "Disconnect another tunnel of this host first."
             }
-            Self::None(reasons) if reasons.iter().any(|(_, reason)| matches!(reason, Unusable::Unreachable | Unusable::Unmeasured)) => {
+            Self::None(reasons)
+                if reasons
+                    .iter()
+                    .any(|(_, reason)| matches!(reason, Unusable::Unreachable | Unusable::Unmeasured)) =>
+            {
                 "Check that this host may send ICMP, or name a device with --device: then it need not answer pings."
             }
             Self::None(_) => "Wait for a place to become free, and tell the network's operators.",

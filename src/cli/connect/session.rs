@@ -51,19 +51,33 @@ impl<'a> Session<'a> {
         let operator = Operator::new(flags, daemon).await?;
         let found = operator.keypair()?;
         let payer = found.keypair.pubkey();
-        steps.done("keypair", &format!("{payer} from {}", found.place), json!({ "payer": payer.to_string() }));
+        steps.done(
+            "keypair",
+            &format!("{payer} from {}", found.place),
+            json!({ "payer": payer.to_string() }),
+        );
         let forms = operator.check_version().await?.map(Forms::of).unwrap_or_default();
         let balance = operator.ledger.balance(&payer, soon()).await?;
         if balance.0 == 0 {
             let what = format!("the keypair {payer} has no balance on {}", operator.network());
-            return Err(Failure::new(what, format!("Send some SOL to {payer}: fees and the account's rent are paid from it.")));
+            return Err(Failure::new(
+                what,
+                format!("Send some SOL to {payer}: fees and the account's rent are paid from it."),
+            ));
         }
         steps.done(
             "ledger",
             &format!("{}, balance {balance} SOL", operator.network()),
             json!({ "network": operator.network(), "lamports": balance.0 }),
         );
-        Ok(Self { daemon, steps, operator, payer, forms, keypair: found.keypair })
+        Ok(Self {
+            daemon,
+            steps,
+            operator,
+            payer,
+            forms,
+            keypair: found.keypair,
+        })
     }
 
     /// Who calls the program.
@@ -76,25 +90,47 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn passes(&self, client_ip: Ipv4Addr, payer: &Pubkey) -> Result<Passes, Failure> {
-        let found = self.operator.ledger.access_passes(client_ip, payer, soon()).await?;
-        Ok(Passes(found.into_iter().map(|(key, allows)| Pass { key, allows }).collect()))
+        let found = self
+            .operator
+            .ledger
+            .access_passes(client_ip, payer, soon())
+            .await?;
+        Ok(Passes(
+            found
+                .into_iter()
+                .map(|(key, allows)| Pass { key, allows })
+                .collect(),
+        ))
     }
 
     /// The pass of a user that is there; `named` is what the operator says that it is.
     ///
     /// # Errors
     /// When it cannot be told, or what is written on the user is not on the ledger.
-    pub async fn pass_of(&self, passes: &Passes, key: &Pubkey, user: &User, named: Option<Pubkey>) -> Result<Pass, Failure> {
+    pub async fn pass_of(
+        &self,
+        passes: &Passes,
+        key: &Pubkey,
+        user: &User,
+        named: Option<Pubkey>,
+    ) -> Result<Pass, Failure> {
         let recorded = match passes.of_user(key, user, named)? {
             Of::Known(pass) => return Ok(pass.clone()),
             Of::Recorded(recorded) => recorded,
         };
         match self.operator.ledger.account(&recorded, soon()).await? {
-            Some(Account::AccessPass(allows)) => Ok(Pass { key: recorded, allows }),
+            Some(Account::AccessPass(allows)) => Ok(Pass {
+                key: recorded,
+                allows,
+            }),
             found => {
                 let why = found.map_or("it is not on the ledger", |_| "it has the wrong account type");
-                let what = format!("the access pass {recorded}, which user {key} records, cannot be used: {why}");
-                Err(Failure::new(what, "Ask the network's operators, who can delete the user."))
+                let what =
+                    format!("the access pass {recorded}, which user {key} records, cannot be used: {why}");
+                Err(Failure::new(
+                    what,
+                    "Ask the network's operators, who can delete the user.",
+                ))
             }
         }
     }
@@ -104,11 +140,22 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the ledger does not answer, or one does not read: what it holds is not known then.
     pub async fn users(&self, client_ip: Ipv4Addr) -> Result<BTreeMap<Pubkey, User>, Failure> {
-        let Listed { accounts, unreadable, .. } = self.operator.ledger.users_at(client_ip, soon()).await?;
+        let Listed {
+            accounts, unreadable, ..
+        } = self.operator.ledger.users_at(client_ip, soon()).await?;
         if let Some((key, reason)) = unreadable.first_key_value() {
-            return Err(Failure::new(format!("the user {key} of this host does not read: {reason}"), "Update this software."));
+            return Err(Failure::new(
+                format!("the user {key} of this host does not read: {reason}"),
+                "Update this software.",
+            ));
         }
-        let user = |(key, account)| if let Account::User(user) = account { Some((key, user)) } else { None };
+        let user = |(key, account)| {
+            if let Account::User(user) = account {
+                Some((key, user))
+            } else {
+                None
+            }
+        };
         Ok(accounts.into_iter().filter_map(user).collect())
     }
 
@@ -132,7 +179,13 @@ impl<'a> Session<'a> {
     /// When it still does when the time is up.
     pub async fn closed(&self, key: &Pubkey) -> Result<(), Failure> {
         self.poll("user", "the ledger still shows the user", || async {
-            Ok(self.operator.ledger.account(key, soon()).await?.is_none().then_some(()))
+            Ok(self
+                .operator
+                .ledger
+                .account(key, soon())
+                .await?
+                .is_none()
+                .then_some(()))
         })
         .await
     }
@@ -150,7 +203,10 @@ impl<'a> Session<'a> {
             }
             if Instant::now() + pause >= deadline {
                 let what = format!("after {}: {hangs}", humantime::format_duration(WITHIN));
-                return Err(Failure::not_yet(what, "The endpoint may be behind: run the command again, it resumes."));
+                return Err(Failure::not_yet(
+                    what,
+                    "The endpoint may be behind: run the command again, it resumes.",
+                ));
             }
             self.steps.waiting(step, hangs);
             tokio::time::sleep(pause).await;
@@ -164,7 +220,13 @@ impl<'a> Session<'a> {
     /// When the ledger does not answer.
     pub async fn devices(&self) -> Result<BTreeMap<Pubkey, Device>, Failure> {
         let listed = self.operator.ledger.list(AccountType::DEVICE, soon()).await?;
-        let device = |(key, account)| if let Account::Device(device) = account { Some((key, device)) } else { None };
+        let device = |(key, account)| {
+            if let Account::Device(device) = account {
+                Some((key, device))
+            } else {
+                None
+            }
+        };
         Ok(listed.accounts.into_iter().filter_map(device).collect())
     }
 
@@ -173,8 +235,18 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn groups(&self) -> Result<BTreeMap<Pubkey, MulticastGroup>, Failure> {
-        let listed = self.operator.ledger.list(AccountType::MULTICAST_GROUP, soon()).await?;
-        let group = |(key, account)| if let Account::MulticastGroup(group) = account { Some((key, group)) } else { None };
+        let listed = self
+            .operator
+            .ledger
+            .list(AccountType::MULTICAST_GROUP, soon())
+            .await?;
+        let group = |(key, account)| {
+            if let Account::MulticastGroup(group) = account {
+                Some((key, group))
+            } else {
+                None
+            }
+        };
         Ok(listed.accounts.into_iter().filter_map(group).collect())
     }
 
@@ -184,7 +256,13 @@ impl<'a> Session<'a> {
     /// When the ledger does not answer.
     pub async fn feeds(&self) -> Result<BTreeMap<Pubkey, Feed>, Failure> {
         let listed = self.operator.ledger.list(AccountType::FEED, soon()).await?;
-        let feed = |(key, account)| if let Account::Feed(feed) = account { Some((key, feed)) } else { None };
+        let feed = |(key, account)| {
+            if let Account::Feed(feed) = account {
+                Some((key, feed))
+            } else {
+                None
+            }
+        };
         Ok(listed.accounts.into_iter().filter_map(feed).collect())
     }
 
@@ -193,9 +271,17 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the ledger does not answer, or names nobody.
     pub async fn feed_authority(&self) -> Result<Pubkey, Failure> {
-        match self.operator.ledger.account(&self.operator.pda().global_state().address, soon()).await? {
+        match self
+            .operator
+            .ledger
+            .account(&self.operator.pda().global_state().address, soon())
+            .await?
+        {
             Some(Account::GlobalState(state)) if !state.feed_authority.is_zero() => Ok(state.feed_authority),
-            _ => Err(Failure::new("the ledger names no feed authority", "Check --program-id and --env.")),
+            _ => Err(Failure::new(
+                "the ledger names no feed authority",
+                "Check --program-id and --env.",
+            )),
         }
     }
 
@@ -206,7 +292,11 @@ impl<'a> Session<'a> {
     pub async fn permission(&self) -> Result<Permission, Failure> {
         let address = self.operator.pda().permission(&self.payer).address;
         let found = self.operator.ledger.account(&address, soon()).await?;
-        Ok(if found.is_some() { Permission::Present } else { Permission::Absent })
+        Ok(if found.is_some() {
+            Permission::Present
+        } else {
+            Permission::Absent
+        })
     }
 
     /// Has the program carry these out, once and all together.
@@ -221,26 +311,49 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`Self::send`].
-    pub async fn send_either(&self, first: &[Instruction], second: &[Instruction], what: &str) -> Result<Confirmed, Failure> {
+    pub async fn send_either(
+        &self,
+        first: &[Instruction],
+        second: &[Instruction],
+        what: &str,
+    ) -> Result<Confirmed, Failure> {
         match self.attempt(first, what).await {
-            Err(SendError::Failed { failure: TransactionFailure::Instruction { .. }, .. }) => self.send(second, what).await,
+            Err(SendError::Failed {
+                failure: TransactionFailure::Instruction { .. },
+                ..
+            }) => self.send(second, what).await,
             done => done.map_err(Failure::from),
         }
     }
 
     async fn attempt(&self, instructions: &[Instruction], what: &str) -> Result<Confirmed, SendError> {
         let before = self.steps.standing();
-        self.steps.stands(format!("a transaction may be on its way ({what})"));
+        self.steps
+            .stands(format!("a transaction may be on its way ({what})"));
         let progress = |progress: Progress| match progress {
             Progress::Sent(signature) | Progress::Seen(signature) => {
-                self.steps.stands(format!("transaction {signature} is on its way ({what}) and may still be carried out"));
-                self.steps.waiting("transaction", &format!("{signature} to be confirmed"));
+                self.steps.stands(format!(
+                    "transaction {signature} is on its way ({what}) and may still be carried out"
+                ));
+                self.steps
+                    .waiting("transaction", &format!("{signature} to be confirmed"));
             }
-            Progress::Expired(signature) => self.steps.waiting("transaction", &format!("{signature} expired, another one is made")),
+            Progress::Expired(signature) => self.steps.waiting(
+                "transaction",
+                &format!("{signature} expired, another one is made"),
+            ),
             Progress::Retrying(reason) => self.steps.waiting("transaction", &reason),
         };
         let deadline = Instant::now() + SETTLED_WITHIN;
-        let sent = send(&self.operator.ledger, instructions, &self.keypair, SendSettings::default(), deadline, progress).await;
+        let sent = send(
+            &self.operator.ledger,
+            instructions,
+            &self.keypair,
+            SendSettings::default(),
+            deadline,
+            progress,
+        )
+        .await;
         let confirmed = sent.map_err(|error| {
             // Only then may it still be carried out.
             if !matches!(error, SendError::Unconfirmed { .. }) {
@@ -249,7 +362,8 @@ impl<'a> Session<'a> {
             error
         })?;
         self.operator.ledger.not_before(confirmed.slot);
-        self.steps.stands(format!("{what} (transaction {})", confirmed.signature));
+        self.steps
+            .stands(format!("{what} (transaction {})", confirmed.signature));
         Ok(confirmed)
     }
 }

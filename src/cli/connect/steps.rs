@@ -49,8 +49,16 @@ impl Steps {
             (false, true) => Style::Terminal,
             (false, false) => Style::Plain,
         };
-        let told = Mutex::new(Told { stands: "nothing was changed".to_owned(), ..Told::default() });
-        Self { style, verbose, start: Instant::now(), told }
+        let told = Mutex::new(Told {
+            stands: "nothing was changed".to_owned(),
+            ..Told::default()
+        });
+        Self {
+            style,
+            verbose,
+            start: Instant::now(),
+            told,
+        }
     }
 
     /// A step is done; the fields are for programs.
@@ -59,7 +67,11 @@ impl Steps {
             Style::Json => self.event("step", step, text, fields),
             Style::Terminal | Style::Plain => {
                 self.clear();
-                line(&format!("[{:5.1} s] {step:<12} {}", self.seconds(), output::tame(text)));
+                line(&format!(
+                    "[{:5.1} s] {step:<12} {}",
+                    self.seconds(),
+                    output::tame(text)
+                ));
             }
         }
         self.told().waiting = None;
@@ -79,7 +91,8 @@ impl Steps {
             Style::Terminal | Style::Plain => {
                 self.clear();
                 line(&format!("⚠️  {}", output::tame(text)));
-                more.iter().for_each(|more| line(&format!("    {}", output::tame(more))));
+                more.iter()
+                    .for_each(|more| line(&format!("    {}", output::tame(more))));
             }
         }
     }
@@ -97,13 +110,25 @@ impl Steps {
 
     /// What is waited for; said once as long as it stays the same.
     pub fn waiting(&self, step: &'static str, text: &str) {
-        let news = self.told().waiting.as_ref().is_none_or(|(for_step, said)| (*for_step, said.as_str()) != (step, text));
+        let news = self
+            .told()
+            .waiting
+            .as_ref()
+            .is_none_or(|(for_step, said)| (*for_step, said.as_str()) != (step, text));
         match self.style {
             Style::Json if news => self.event("waiting", step, text, Value::Null),
             Style::Plain if news && self.verbose => {
-                line(&format!("[{:5.1} s] {step:<12} waiting: {}", self.seconds(), output::tame(text)));
+                line(&format!(
+                    "[{:5.1} s] {step:<12} waiting: {}",
+                    self.seconds(),
+                    output::tame(text)
+                ));
             }
-            Style::Terminal => self.write_over(&format!("[{:5.1} s] {step:<12} waiting: {}", self.seconds(), output::tame(text))),
+            Style::Terminal => self.write_over(&format!(
+                "[{:5.1} s] {step:<12} waiting: {}",
+                self.seconds(),
+                output::tame(text)
+            )),
             Style::Json | Style::Plain => {}
         }
         self.told().waiting = Some((step, text.to_owned()));
@@ -122,7 +147,12 @@ impl Steps {
     /// The end: all is as it was asked for.
     pub fn finish(&self, text: &str, fields: Value) {
         match self.style {
-            Style::Json => self.event("result", "done", text, with(fields, &[("ok", json!(true)), ("code", json!(0))])),
+            Style::Json => self.event(
+                "result",
+                "done",
+                text,
+                with(fields, &[("ok", json!(true)), ("code", json!(0))]),
+            ),
             Style::Terminal | Style::Plain => {
                 self.clear();
                 line(&output::tame(text));
@@ -144,7 +174,8 @@ impl Steps {
         let stands = self.standing();
         match self.style {
             Style::Json => {
-                let fields = json!({ "ok": false, "code": failure.code, "advice": failure.advice, "stands": stands });
+                let fields =
+                    json!({ "ok": false, "code": failure.code, "advice": failure.advice, "stands": stands });
                 self.event("result", "failed", &failure.what, fields);
             }
             Style::Terminal | Style::Plain => {
@@ -156,8 +187,13 @@ impl Steps {
 
     fn event(&self, event: &str, step: &str, text: &str, fields: Value) {
         let seconds = (self.seconds() * 1000.0).round() / 1000.0;
-        let own =
-            [("schema", json!(SCHEMA)), ("event", json!(event)), ("step", json!(step)), ("seconds", json!(seconds)), ("text", json!(text))];
+        let own = [
+            ("schema", json!(SCHEMA)),
+            ("event", json!(event)),
+            ("step", json!(step)),
+            ("seconds", json!(seconds)),
+            ("text", json!(text)),
+        ];
         line(&with(fields, &own).to_string());
     }
 
@@ -177,7 +213,8 @@ impl Steps {
         // One line of the terminal, whatever is said.
         let text: String = text.chars().take(110).collect();
         let mut out = io::stdout().lock();
-        let _unwritable = write!(out, "\r{:width$}\r{text}", "", width = told.width).and_then(|()| out.flush());
+        let _unwritable =
+            write!(out, "\r{:width$}\r{text}", "", width = told.width).and_then(|()| out.flush());
         told.width = text.chars().count();
     }
 
@@ -187,7 +224,10 @@ impl Steps {
 }
 
 fn with(fields: Value, own: &[(&str, Value)]) -> Value {
-    let mut all: Map<String, Value> = own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let mut all: Map<String, Value> = own
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
     if let Value::Object(fields) = fields {
         all.extend(fields);
     }

@@ -30,7 +30,11 @@ pub struct Asked {
 
 impl Asked {
     fn user_type(&self) -> UserType {
-        if self.allocate_addr { UserType::IBRL_WITH_ALLOCATED_IP } else { UserType::IBRL }
+        if self.allocate_addr {
+            UserType::IBRL_WITH_ALLOCATED_IP
+        } else {
+            UserType::IBRL
+        }
     }
 }
 
@@ -38,24 +42,55 @@ impl Asked {
 ///
 /// # Errors
 /// When a condition is not met, or the program refuses.
-pub async fn connect(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked: &Asked, how: &How) -> Result<Standing, Failure> {
+pub async fn connect(
+    session: &Session<'_>,
+    place: &Place,
+    prover: &Prover<'_>,
+    asked: &Asked,
+    how: &How,
+) -> Result<Standing, Failure> {
     match place.user(false) {
         Some((key, user)) => resume(session, place, key, user, asked, how).await,
         None => create(session, place, prover, asked, how).await,
     }
 }
 
-async fn create(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked: &Asked, how: &How) -> Result<Standing, Failure> {
-    let named = match asked.tenant.clone().or_else(|| session.operator.config.tenant.clone()).filter(|code| !code.is_empty()) {
+async fn create(
+    session: &Session<'_>,
+    place: &Place,
+    prover: &Prover<'_>,
+    asked: &Asked,
+    how: &How,
+) -> Result<Standing, Failure> {
+    let named = match asked
+        .tenant
+        .clone()
+        .or_else(|| session.operator.config.tenant.clone())
+        .filter(|code| !code.is_empty())
+    {
         Some(code) => Some(tenant_key(session, &code).await?),
         None => None,
     };
     let epoch = session.operator.ledger.epoch(soon()).await?.epoch;
-    let pass = place.passes.letting_in(|pass| pass.refuses_unicast(epoch, named.as_ref()))?;
+    let pass = place
+        .passes
+        .letting_in(|pass| pass.refuses_unicast(epoch, named.as_ref()))?;
     tell_pass(session, pass);
     let devices = session.devices().await?;
-    let choice = device::choose(session, place, &Candidates { all: &devices, only: None }, Room::Unicast, how).await?;
-    let chosen = devices.get(&choice.device).ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
+    let choice = device::choose(
+        session,
+        place,
+        &Candidates {
+            all: &devices,
+            only: None,
+        },
+        Room::Unicast,
+        how,
+    )
+    .await?;
+    let chosen = devices
+        .get(&choice.device)
+        .ok_or_else(|| Failure::from(ProgramError::InvalidDevicePubkey))?;
     let user_type = asked.user_type();
     let proven = prover.proof(place.client_ip, user_type).await?;
     enable(session).await?;
@@ -71,18 +106,38 @@ async fn create(session: &Session<'_>, place: &Place, prover: &Prover<'_>, asked
         proof: proven.as_ref().map(|proven| proven.proof),
     };
     let key = session.operator.pda().user(place.client_ip, user_type).address;
-    let instructions: Vec<_> = proven.map(|proven| proven.check).into_iter().chain([create.build(&session.caller())]).collect();
-    let confirmed = session.send(&instructions, &format!("the user {key} is made")).await?;
+    let instructions: Vec<_> = proven
+        .map(|proven| proven.check)
+        .into_iter()
+        .chain([create.build(&session.caller())])
+        .collect();
+    let confirmed = session
+        .send(&instructions, &format!("the user {key} is made"))
+        .await?;
     let user = session.user(&key).await?;
     created(session, &key, &user, &confirmed.signature.to_string());
-    Ok(Standing { key, slot: confirmed.slot.0, groups: None })
+    Ok(Standing {
+        key,
+        slot: confirmed.slot.0,
+        groups: None,
+    })
 }
 
-async fn resume(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User, asked: &Asked, how: &How) -> Result<Standing, Failure> {
+async fn resume(
+    session: &Session<'_>,
+    place: &Place,
+    key: &Pubkey,
+    user: &User,
+    asked: &Asked,
+    how: &How,
+) -> Result<Standing, Failure> {
     resumable(session, key, user, &session.devices().await?, how).await?;
     tell_pass(session, &place.pass_of(session, key, user, how).await?);
     if user.user_type != asked.user_type() {
-        let (there, wanted) = (host::service_name(user.user_type), host::service_name(asked.user_type()));
+        let (there, wanted) = (
+            host::service_name(user.user_type),
+            host::service_name(asked.user_type()),
+        );
         return Err(Failure::new(
             format!("this host has a unicast user of another kind: {key} is {there}, asked for is {wanted}"),
             "`warren disconnect ibrl` first, then connect anew.",
@@ -97,20 +152,31 @@ async fn resume(session: &Session<'_>, place: &Place, key: &Pubkey, user: &User,
         ));
     }
     there_already(session, key);
-    Ok(Standing { key: *key, slot: 0, groups: None })
+    Ok(Standing {
+        key: *key,
+        slot: 0,
+        groups: None,
+    })
 }
 
 /// Tells of a user that was there.
 pub fn there_already(session: &Session<'_>, key: &Pubkey) {
     session.steps.stands(format!("the user {key} was there already"));
-    session.steps.done("user", &format!("{key} is there already"), json!({ "user": key.to_string(), "created": false }));
+    session.steps.done(
+        "user",
+        &format!("{key} is there already"),
+        json!({ "user": key.to_string(), "created": false }),
+    );
 }
 
 /// Tells of a user that was made.
 pub fn created(session: &Session<'_>, key: &Pubkey, user: &User, signature: &str) {
     session.steps.done(
         "user",
-        &format!("{key} is made: tunnel {}, network {}, DoubleZero IP {}", user.tunnel_id, user.tunnel_net, user.dz_ip),
+        &format!(
+            "{key} is made: tunnel {}, network {}, DoubleZero IP {}",
+            user.tunnel_id, user.tunnel_net, user.dz_ip
+        ),
         json!({
             "user": key.to_string(), "created": true, "transaction": signature, "tunnel_id": user.tunnel_id,
             "tunnel_net": user.tunnel_net.to_string(), "dz_ip": user.dz_ip.to_string(),
@@ -120,8 +186,18 @@ pub fn created(session: &Session<'_>, key: &Pubkey, user: &User, signature: &str
 
 /// The tenant with this code or account.
 async fn tenant_key(session: &Session<'_>, code: &str) -> Result<Pubkey, Failure> {
-    let unknown = || Failure::new(format!("there is no tenant {code:?} on {}", session.operator.network()), "Check its code.");
-    let derived = session.operator.pda().tenant(code).ok().map(|derived| derived.address);
+    let unknown = || {
+        Failure::new(
+            format!("there is no tenant {code:?} on {}", session.operator.network()),
+            "Check its code.",
+        )
+    };
+    let derived = session
+        .operator
+        .pda()
+        .tenant(code)
+        .ok()
+        .map(|derived| derived.address);
     for key in derived.into_iter().chain(code.parse()) {
         if let Some(Account::Tenant(_)) = session.operator.ledger.account(&key, soon()).await? {
             return Ok(key);

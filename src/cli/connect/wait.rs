@@ -27,7 +27,10 @@ pub struct Limit {
 impl Limit {
     /// So long from now on.
     pub fn of(within: Duration) -> Self {
-        Self { within, deadline: Instant::now() + within }
+        Self {
+            within,
+            deadline: Instant::now() + within,
+        }
     }
 }
 
@@ -43,24 +46,48 @@ enum State<T> {
 ///
 /// # Errors
 /// When the time is up: says in which phase it hangs, and why.
-pub async fn for_tunnel(daemon: &Client, steps: &Steps, user: &Pubkey, slot: u64, limit: Limit) -> Result<Tunnel, Failure> {
+pub async fn for_tunnel(
+    daemon: &Client,
+    steps: &Steps,
+    user: &Pubkey,
+    slot: u64,
+    limit: Limit,
+) -> Result<Tunnel, Failure> {
     let user = user.to_string();
-    until(steps, "tunnel", limit, || async { tunnel_state(&daemon.status().await?, &user, slot) }).await
+    until(steps, "tunnel", limit, || async {
+        tunnel_state(&daemon.status().await?, &user, slot)
+    })
+    .await
 }
 
 /// Waits until the daemon has read the ledger at this slot or later, and these users' tunnels are gone.
 ///
 /// # Errors
 /// When the time is up, or the daemon does not answer.
-pub async fn for_removal(daemon: &Client, steps: &Steps, users: &[String], slot: u64, limit: Limit) -> Result<(), Failure> {
-    until(steps, "tunnel", limit, || async { removal_state(&daemon.status().await?, users, slot) }).await
+pub async fn for_removal(
+    daemon: &Client,
+    steps: &Steps,
+    users: &[String],
+    slot: u64,
+    limit: Limit,
+) -> Result<(), Failure> {
+    until(steps, "tunnel", limit, || async {
+        removal_state(&daemon.status().await?, users, slot)
+    })
+    .await
 }
 
 /// Waits until the daemon has read the ledger at this slot or later, and sees the user with these groups.
 ///
 /// # Errors
 /// When the time is up.
-pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, slot: u64, limit: Limit) -> Result<(), Failure> {
+pub async fn for_groups(
+    daemon: &Client,
+    steps: &Steps,
+    wanted: &ByGroup,
+    slot: u64,
+    limit: Limit,
+) -> Result<(), Failure> {
     until(steps, "groups", limit, || async {
         let status = daemon.status().await?;
         if is_behind(&status, slot) {
@@ -71,7 +98,12 @@ pub async fn for_groups(daemon: &Client, steps: &Steps, wanted: &ByGroup, slot: 
     .await
 }
 
-async fn until<T, L>(steps: &Steps, step: &'static str, limit: Limit, look: impl Fn() -> L) -> Result<T, Failure>
+async fn until<T, L>(
+    steps: &Steps,
+    step: &'static str,
+    limit: Limit,
+    look: impl Fn() -> L,
+) -> Result<T, Failure>
 where
     L: Future<Output = Result<State<T>, Failure>>,
 {
@@ -83,7 +115,14 @@ where
             Err(failure) => return Err(failure),
         };
         if Instant::now() >= limit.deadline {
-            return Err(Failure { what: format!("after {}: {}", humantime::format_duration(limit.within), last.what), ..last });
+            return Err(Failure {
+                what: format!(
+                    "after {}: {}",
+                    humantime::format_duration(limit.within),
+                    last.what
+                ),
+                ..last
+            });
         }
         steps.waiting(step, &last.what);
         sleep(PAUSE).await;
@@ -95,18 +134,27 @@ fn tunnel_state(status: &Status, user: &str, slot: u64) -> Result<State<Tunnel>,
         return Ok(refused_state(refused));
     }
     let tunnel = status.tunnels.iter().find(|tunnel| tunnel.id == user);
-    let Some(tunnel) = tunnel.filter(|_| !is_behind(status, slot)) else { return Ok(unseen(status, slot)) };
+    let Some(tunnel) = tunnel.filter(|_| !is_behind(status, slot)) else {
+        return Ok(unseen(status, slot));
+    };
     if tunnel.phase == "active" {
         return Ok(State::There(tunnel.clone()));
     }
     let on = notes::of_tunnel(status, tunnel).unwrap_or_else(|| format!("the tunnel is {}", tunnel.phase));
-    Ok(State::Hangs { on, advice: advice(tunnel) })
+    Ok(State::Hangs {
+        on,
+        advice: advice(tunnel),
+    })
 }
 
 fn refused_state<T>(refused: &Refused) -> State<T> {
     State::Hangs {
-        on: format!("the daemon does not build the tunnel ({}): {}", refused.code, refused.reason),
-        advice: "`warren explain` tells more; once the reason is gone, the daemon goes on by itself.".to_owned(),
+        on: format!(
+            "the daemon does not build the tunnel ({}): {}",
+            refused.code, refused.reason
+        ),
+        advice: "`warren explain` tells more; once the reason is gone, the daemon goes on by itself."
+            .to_owned(),
     }
 }
 
@@ -123,16 +171,26 @@ fn unseen<T>(status: &Status, slot: u64) -> State<T> {
         (Some(trouble), _) => trouble,
         (None, true) => format!(
             "the daemon has not read the change yet: it saw the ledger at slot {}, the change is of slot {slot}",
-            status.view.slot.map_or_else(|| "none".to_owned(), |slot| slot.to_string())
+            status
+                .view
+                .slot
+                .map_or_else(|| "none".to_owned(), |slot| slot.to_string())
         ),
         (None, false) => "the daemon has read the user and has not begun with its tunnel yet".to_owned(),
     };
-    State::Hangs { on, advice: "`warren doctor` finds what keeps the daemon from the ledger; it goes on by itself.".to_owned() }
+    State::Hangs {
+        on,
+        advice: "`warren doctor` finds what keeps the daemon from the ledger; it goes on by itself."
+            .to_owned(),
+    }
 }
 
 fn advice(tunnel: &Tunnel) -> String {
     let ends = || [&tunnel.local, &tunnel.remote].map(|end| end.clone().unwrap_or_else(|| "?".to_owned()));
-    let phase = tunnel.failure.as_ref().map_or(tunnel.phase.as_str(), |failure| failure.phase.as_str());
+    let phase = tunnel
+        .failure
+        .as_ref()
+        .map_or(tunnel.phase.as_str(), |failure| failure.phase.as_str());
     match phase {
         "peering" if tunnel.session_cause.as_deref() == Some("forbidden_here") => {
             "This host does not let the session out: `warren doctor` looks for the rule of its firewall, and `warren firewall --print nft` \
@@ -158,22 +216,44 @@ fn advice(tunnel: &Tunnel) -> String {
 
 /// Whether the device was heard, and the two ends do not agree.
 fn is_refused(tunnel: &Tunnel) -> bool {
-    let heard = ["notification_received", "our_asn_refused", "notification_sent", "other_asn"];
-    tunnel.session_cause.as_deref().is_some_and(|cause| heard.contains(&cause))
+    let heard = [
+        "notification_received",
+        "our_asn_refused",
+        "notification_sent",
+        "other_asn",
+    ];
+    tunnel
+        .session_cause
+        .as_deref()
+        .is_some_and(|cause| heard.contains(&cause))
 }
 
 fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<()>, Failure> {
-    let left = status.tunnels.iter().find(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed");
+    let left = status
+        .tunnels
+        .iter()
+        .find(|tunnel| users.contains(&tunnel.id) && tunnel.phase != "removed");
     let Some(tunnel) = left else {
         // A daemon that is off has nothing to take down, whatever it has read.
         let done = !status.enabled || !is_behind(status, slot);
-        return Ok(if done { State::There(()) } else { unseen(status, slot) });
+        return Ok(if done {
+            State::There(())
+        } else {
+            unseen(status, slot)
+        });
     };
     let name = tunnel.name.as_deref().unwrap_or(&tunnel.id);
-    let trouble = notes::switch(status).or_else(|| notes::ledger(status)).map_or_else(String::new, |trouble| format!("; {trouble}"));
+    let trouble = notes::switch(status)
+        .or_else(|| notes::ledger(status))
+        .map_or_else(String::new, |trouble| format!("; {trouble}"));
     Ok(State::Hangs {
-        on: format!("{name} is still there ({}){trouble}", notes::lasting(&tunnel.phase, tunnel.since_seconds)),
-        advice: "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more.".to_owned(),
+        on: format!(
+            "{name} is still there ({}){trouble}",
+            notes::lasting(&tunnel.phase, tunnel.since_seconds)
+        ),
+        advice:
+            "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more."
+                .to_owned(),
     })
 }
 
@@ -183,15 +263,24 @@ fn groups_state(status: &serde_json::Value, wanted: &ByGroup) -> State<()> {
     let seen: ByGroup = multicast
         .flat_map(|service| service["subscriptions"].as_array().into_iter().flatten())
         .filter_map(|entry| {
-            let roles = Roles { publisher: entry["publisher"] == true, subscriber: entry["subscriber"] == true };
+            let roles = Roles {
+                publisher: entry["publisher"] == true,
+                subscriber: entry["subscriber"] == true,
+            };
             Some((entry["pubkey"].as_str()?.parse().ok()?, roles))
         })
         .collect();
-    let differs = wanted.iter().find(|(group, roles)| seen.get(*group) != Some(*roles)).map(|(group, _)| group);
-    let Some(group) = differs.or_else(|| seen.keys().find(|group| !wanted.contains_key(*group))) else { return State::There(()) };
+    let differs = wanted
+        .iter()
+        .find(|(group, roles)| seen.get(*group) != Some(*roles))
+        .map(|(group, _)| group);
+    let Some(group) = differs.or_else(|| seen.keys().find(|group| !wanted.contains_key(*group))) else {
+        return State::There(());
+    };
     State::Hangs {
         on: format!("the daemon has not taken the group {group} over as the ledger has it"),
-        advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger.".to_owned(),
+        advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger."
+            .to_owned(),
     }
 }
 

@@ -31,12 +31,22 @@ pub fn look() -> Caller {
     let uid = geteuid();
     let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
     let ours = getgroups().unwrap_or_default();
-    let known = || GROUPS.into_iter().filter_map(|name| Group::from_name(name).ok().flatten().map(|group| (name, group)));
+    let known = || {
+        GROUPS
+            .into_iter()
+            .filter_map(|name| Group::from_name(name).ok().flatten().map(|group| (name, group)))
+    };
     let own = nix::unistd::getegid();
     Caller {
         is_root: uid == Uid::from_raw(0),
-        groups: known().filter(|(_, group)| group.gid == own || ours.contains(&group.gid)).map(|(name, _)| name).collect(),
-        on_paper: known().filter(|(_, group)| name.as_ref().is_some_and(|name| group.mem.contains(name))).map(|(name, _)| name).collect(),
+        groups: known()
+            .filter(|(_, group)| group.gid == own || ours.contains(&group.gid))
+            .map(|(name, _)| name)
+            .collect(),
+        on_paper: known()
+            .filter(|(_, group)| name.as_ref().is_some_and(|name| group.mem.contains(name)))
+            .map(|(name, _)| name)
+            .collect(),
         name,
     }
 }
@@ -49,10 +59,15 @@ pub fn judge(caller: &Caller) -> Check {
     let name = caller.name.as_deref().unwrap_or("YOUR-USER");
     match (caller.groups.first(), caller.on_paper.first()) {
         // The daemon looks the caller's groups up by itself, so that being in one on paper is enough.
-        (Some(group), _) | (None, Some(group)) => Check::pass(PERMISSION, format!("a member of {group} may change things")),
+        (Some(group), _) | (None, Some(group)) => {
+            Check::pass(PERMISSION, format!("a member of {group} may change things"))
+        }
         (None, None) => Check::warn(
             PERMISSION,
-            format!("{name} may read, but not enable, disable, connect or disconnect: a member of {} may", GROUPS[0]),
+            format!(
+                "{name} may read, but not enable, disable, connect or disconnect: a member of {} may",
+                GROUPS[0]
+            ),
             format!("usermod -aG {} {name}, then log in anew", GROUPS[0]),
         ),
     }
@@ -81,19 +96,35 @@ pub enum SocketFile {
 /// Looks.
 pub fn look_at_socket(path: &Path) -> SocketFile {
     match fs::metadata(path) {
-        Ok(metadata) => {
-            SocketFile::There { is_socket: metadata.file_type().is_socket(), mode: metadata.mode() & 0o777, closed: closed(path) }
-        }
+        Ok(metadata) => SocketFile::There {
+            is_socket: metadata.file_type().is_socket(),
+            mode: metadata.mode() & 0o777,
+            closed: closed(path),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folders: Vec<&Path> = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
-            SocketFile::Absent { folder: folders.into_iter().rev().find(|folder| !folder.exists()).map(Path::to_owned) }
+            let folders: Vec<&Path> = path
+                .ancestors()
+                .skip(1)
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .collect();
+            SocketFile::Absent {
+                folder: folders
+                    .into_iter()
+                    .rev()
+                    .find(|folder| !folder.exists())
+                    .map(Path::to_owned),
+            }
         }
         Err(error) => SocketFile::Hidden(error.to_string()),
     }
 }
 
 fn closed(path: &Path) -> Option<(PathBuf, u32)> {
-    let folders: Vec<&Path> = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
+    let folders: Vec<&Path> = path
+        .ancestors()
+        .skip(1)
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .collect();
     folders.into_iter().rev().find_map(|folder| {
         let mode = fs::metadata(folder).ok()?.mode() & 0o777;
         (mode & 0o001 == 0).then(|| (folder.to_owned(), mode))
@@ -104,30 +135,54 @@ fn closed(path: &Path) -> Option<(PathBuf, u32)> {
 pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
     let path = path.display();
     match file {
-        SocketFile::There { is_socket: false, .. } => {
-            Check::fail(SOCKET, format!("{path} is not a socket"), "move it away and restart warrend, or name the socket with --sock-file")
-        }
+        SocketFile::There { is_socket: false, .. } => Check::fail(
+            SOCKET,
+            format!("{path} is not a socket"),
+            "move it away and restart warrend, or name the socket with --sock-file",
+        ),
         // Connecting needs the right to write (unix(7)).
-        SocketFile::There { is_socket: true, mode, .. } if mode & 0o002 == 0 => Check::warn(
+        SocketFile::There {
+            is_socket: true,
+            mode,
+            ..
+        } if mode & 0o002 == 0 => Check::warn(
             SOCKET,
             format!("{path} has mode {mode:04o}: other users cannot even read"),
             "systemctl restart warrend, which makes it with mode 0666; changes need root or the group warren all the same",
         ),
-        SocketFile::There { is_socket: true, closed: Some((folder, mode)), .. } => {
+        SocketFile::There {
+            is_socket: true,
+            closed: Some((folder, mode)),
+            ..
+        } => {
             let folder = folder.display();
             Check::warn(
                 SOCKET,
-                format!("{folder} has mode {mode:04o}: other users, members of the group {} too, do not get to {path}", GROUPS[0]),
-                format!("chmod o+x {folder}; changes need root or the group {} all the same", GROUPS[0]),
+                format!(
+                    "{folder} has mode {mode:04o}: other users, members of the group {} too, do not get to {path}",
+                    GROUPS[0]
+                ),
+                format!(
+                    "chmod o+x {folder}; changes need root or the group {} all the same",
+                    GROUPS[0]
+                ),
             )
         }
-        SocketFile::There { is_socket: true, mode, closed: None } => Check::pass(SOCKET, format!("{path}, mode {mode:04o}")),
-        SocketFile::Absent { folder: Some(folder) } => {
-            Check::fail(SOCKET, format!("{path} is not there, and neither is {}", folder.display()), "systemctl start warrend")
-        }
-        SocketFile::Absent { folder: None } => {
-            Check::fail(SOCKET, format!("{path} is not there"), "systemctl start warrend, or name the socket with --sock-file")
-        }
+        SocketFile::There {
+            is_socket: true,
+            mode,
+            closed: None,
+        } => Check::pass(SOCKET, format!("{path}, mode {mode:04o}")),
+        SocketFile::Absent { folder: Some(folder) } => Check::fail(
+            SOCKET,
+            format!("{path} is not there, and neither is {}", folder.display()),
+            "systemctl start warrend",
+        ),
+        SocketFile::Absent { folder: None } => Check::fail(
+            SOCKET,
+            format!("{path} is not there"),
+            "systemctl start warrend, or name the socket with --sock-file",
+        ),
         SocketFile::Hidden(why) => Check::fail(
             SOCKET,
             format!("{path} cannot be looked at: {why}"),
@@ -144,30 +199,75 @@ mod tests {
     #[test]
     fn root_and_members_may_change_things_and_others_are_told_how_to() {
         let caller = |is_root, groups: &[&'static str], on_paper: &[&'static str]| {
-            judge(&Caller { is_root, name: Some("bob".into()), groups: groups.to_vec(), on_paper: on_paper.to_vec() })
+            judge(&Caller {
+                is_root,
+                name: Some("bob".into()),
+                groups: groups.to_vec(),
+                on_paper: on_paper.to_vec(),
+            })
         };
         assert_eq!(caller(true, &[], &[]).outcome, Outcome::Pass);
         assert_eq!(caller(false, &["warren"], &[]).outcome, Outcome::Pass);
         assert_eq!(caller(false, &[], &["doublezero"]).outcome, Outcome::Pass);
         let other = caller(false, &[], &[]);
         assert_eq!(other.outcome, Outcome::Warn);
-        assert_eq!(other.fix.as_deref(), Some("usermod -aG warren bob, then log in anew"));
+        assert_eq!(
+            other.fix.as_deref(),
+            Some("usermod -aG warren bob, then log in anew")
+        );
     }
 
     #[test]
     fn every_state_of_the_socket_has_its_verdict() {
         let judged = |file| judge_socket(Path::new("/run/w.sock"), &file);
-        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o666, closed: None }).outcome, Outcome::Pass);
-        assert_eq!(judged(SocketFile::There { is_socket: true, mode: 0o660, closed: None }).outcome, Outcome::Warn);
-        assert_eq!(judged(SocketFile::There { is_socket: false, mode: 0o644, closed: None }).outcome, Outcome::Fail);
-        let behind = SocketFile::There { is_socket: true, mode: 0o666, closed: Some(("/run/doublezerod".into(), 0o700)) };
+        assert_eq!(
+            judged(SocketFile::There {
+                is_socket: true,
+                mode: 0o666,
+                closed: None
+            })
+            .outcome,
+            Outcome::Pass
+        );
+        assert_eq!(
+            judged(SocketFile::There {
+                is_socket: true,
+                mode: 0o660,
+                closed: None
+            })
+            .outcome,
+            Outcome::Warn
+        );
+        assert_eq!(
+            judged(SocketFile::There {
+                is_socket: false,
+                mode: 0o644,
+                closed: None
+            })
+            .outcome,
+            Outcome::Fail
+        );
+        let behind = SocketFile::There {
+            is_socket: true,
+            mode: 0o666,
+            closed: Some(("/run/doublezerod".into(), 0o700)),
+        };
         let behind = judged(behind);
         assert_eq!(behind.outcome, Outcome::Warn);
         assert!(behind.fix.unwrap().starts_with("chmod o+x /run/doublezerod;"));
         assert_eq!(judged(SocketFile::Absent { folder: None }).outcome, Outcome::Fail);
-        let folder = judged(SocketFile::Absent { folder: Some("/run/doublezerod".into()) });
-        assert!(folder.outcome == Outcome::Fail && folder.detail.ends_with("neither is /run/doublezerod"), "{}", folder.detail);
-        assert_eq!(judged(SocketFile::Hidden("Permission denied".into())).outcome, Outcome::Fail);
+        let folder = judged(SocketFile::Absent {
+            folder: Some("/run/doublezerod".into()),
+        });
+        assert!(
+            folder.outcome == Outcome::Fail && folder.detail.ends_with("neither is /run/doublezerod"),
+            "{}",
+            folder.detail
+        );
+        assert_eq!(
+            judged(SocketFile::Hidden("Permission denied".into())).outcome,
+            Outcome::Fail
+        );
     }
 
     #[test]
@@ -176,16 +276,38 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         let _listener = std::os::unix::net::UnixListener::bind(at("w.sock")).unwrap();
         fs::write(at("plain"), "").unwrap();
-        assert!(matches!(look_at_socket(&at("w.sock")), SocketFile::There { is_socket: true, .. }));
-        let folder = |mode| fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        assert!(matches!(
+            look_at_socket(&at("w.sock")),
+            SocketFile::There { is_socket: true, .. }
+        ));
+        let folder = |mode| {
+            fs::set_permissions(
+                directory.path(),
+                std::os::unix::fs::PermissionsExt::from_mode(mode),
+            )
+            .unwrap()
+        };
         folder(0o750);
-        let SocketFile::There { closed, .. } = look_at_socket(&at("w.sock")) else { panic!("it is not there") };
+        let SocketFile::There { closed, .. } = look_at_socket(&at("w.sock")) else {
+            panic!("it is not there")
+        };
         assert_eq!(closed, Some((directory.path().to_owned(), 0o750)));
         folder(0o755);
-        assert!(matches!(look_at_socket(&at("w.sock")), SocketFile::There { closed: None, .. }));
-        assert!(matches!(look_at_socket(&at("plain")), SocketFile::There { is_socket: false, .. }));
-        assert!(matches!(look_at_socket(&at("absent")), SocketFile::Absent { folder: None }));
-        let SocketFile::Absent { folder } = look_at_socket(&at("no/such/w.sock")) else { panic!("it is there") };
+        assert!(matches!(
+            look_at_socket(&at("w.sock")),
+            SocketFile::There { closed: None, .. }
+        ));
+        assert!(matches!(
+            look_at_socket(&at("plain")),
+            SocketFile::There { is_socket: false, .. }
+        ));
+        assert!(matches!(
+            look_at_socket(&at("absent")),
+            SocketFile::Absent { folder: None }
+        ));
+        let SocketFile::Absent { folder } = look_at_socket(&at("no/such/w.sock")) else {
+            panic!("it is there")
+        };
         assert_eq!(folder, Some(at("no")), "the first that is missing");
     }
 }

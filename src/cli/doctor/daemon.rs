@@ -9,9 +9,13 @@ use crate::{
 /// Without a daemon.
 pub fn without(error: &ClientError) -> Vec<Check> {
     let fix = match error {
-        ClientError::Missing(_) | ClientError::Refused(_) => "systemctl start warrend, then look at `journalctl -u warrend`",
+        ClientError::Missing(_) | ClientError::Refused(_) => {
+            "systemctl start warrend, then look at `journalctl -u warrend`"
+        }
         ClientError::Forbidden(_) => "run this as root, or make the socket's folder accessible",
-        ClientError::Broken { .. } | ClientError::Slow { .. } => "systemctl restart warrend, then look at `journalctl -u warrend`",
+        ClientError::Broken { .. } | ClientError::Slow { .. } => {
+            "systemctl restart warrend, then look at `journalctl -u warrend`"
+        }
         ClientError::Answer { .. } | ClientError::NotPinned { .. } | ClientError::Unexpected { .. } => {
             "is another daemon listening there? Name warrend's socket with --sock-file"
         }
@@ -21,7 +25,13 @@ pub fn without(error: &ClientError) -> Vec<Check> {
 
 /// With its status, what it says of its health, and its plan when it could make one.
 pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, String>) -> Vec<Check> {
-    let mut checks = vec![daemon(status, health), switch(status), dataplane(status), ledger(status), address(status)];
+    let mut checks = vec![
+        daemon(status, health),
+        switch(status),
+        dataplane(status),
+        ledger(status),
+        address(status),
+    ];
     checks.extend(store(status));
     checks.push(conflicts(status, plan));
     checks.push(tunnels(status));
@@ -34,9 +44,21 @@ fn daemon(status: &Status, health: Option<&Health>) -> Check {
     let process = &status.process;
     if let Some(ill) = health.filter(|health| !health.ok) {
         let detail = format!("process {} answers, but {}", process.pid, ill.reasons.join("; "));
-        return Check::fail("daemon", detail, "systemctl restart warrend (its tunnels stay up), then look at `journalctl -u warrend`");
+        return Check::fail(
+            "daemon",
+            detail,
+            "systemctl restart warrend (its tunnels stay up), then look at `journalctl -u warrend`",
+        );
     }
-    Check::pass("daemon", format!("version {}, process {}, up for {}", process.version, process.pid, output::span(status.uptime_seconds)))
+    Check::pass(
+        "daemon",
+        format!(
+            "version {}, process {}, up for {}",
+            process.version,
+            process.pid,
+            output::span(status.uptime_seconds)
+        ),
+    )
 }
 
 fn switch(status: &Status) -> Check {
@@ -55,7 +77,11 @@ fn store(status: &Status) -> Option<Check> {
 }
 
 fn dataplane(status: &Status) -> Check {
-    let reason = status.dataplane.reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let reason = status
+        .dataplane
+        .reason
+        .as_deref()
+        .map_or_else(String::new, |reason| format!(": {reason}"));
     match status.dataplane.backend.as_str() {
         "netlink" => Check::pass("dataplane", format!("the kernel's GRE{reason}")),
         "userspace" => Check::warn(
@@ -63,8 +89,15 @@ fn dataplane(status: &Status) -> Check {
             format!("userspace{reason}"),
             "nothing has to be done; for the kernel's own speed, `modprobe ip_gre` and restart the daemon with -dataplane auto",
         ),
-        "simulated" => Check::warn("dataplane", "simulated: no tunnel is real", "start the daemon with -dataplane auto"),
-        other => Check::skip("dataplane", format!("{other:?} is not known to this version of warren")),
+        "simulated" => Check::warn(
+            "dataplane",
+            "simulated: no tunnel is real",
+            "start the daemon with -dataplane auto",
+        ),
+        other => Check::skip(
+            "dataplane",
+            format!("{other:?} is not known to this version of warren"),
+        ),
     }
 }
 
@@ -74,41 +107,78 @@ fn ledger(status: &Status) -> Check {
     match (notes::ledger(status), well) {
         (Some(note), None) => return Check::fail("ledger", note, fix),
         (Some(note), Some(_)) => return Check::warn("ledger", note, fix),
-        (None, None) => return Check::fail("ledger", "it is read once this host's public address is known", "see client address"),
+        (None, None) => {
+            return Check::fail(
+                "ledger",
+                "it is read once this host's public address is known",
+                "see client address",
+            );
+        }
         (None, Some(_)) => {}
     }
     if let Some(why) = &status.ledger.over_tunnel {
         let fix = "another way to it (`ip route`) or another endpoint: should the tunnel break, the ledger cannot say so";
-        return Check::warn("ledger", format!("it is asked over a tunnel of this host's own: {why}"), fix);
+        return Check::warn(
+            "ledger",
+            format!("it is asked over a tunnel of this host's own: {why}"),
+            fix,
+        );
     }
     if !status.view.quarantined.is_empty() {
         let count = status.view.quarantined.len();
-        return Check::warn("ledger", format!("{count} accounts do not decode and are set aside"), "an update of warrend may know them");
+        return Check::warn(
+            "ledger",
+            format!("{count} accounts do not decode and are set aside"),
+            "an update of warrend may know them",
+        );
     }
     if let Some(note) = notes::restarted(status) {
-        return Check::warn("ledger", note, "compare `warren user list` with what you expect: what was written after that slot is undone");
+        return Check::warn(
+            "ledger",
+            note,
+            "compare `warren user list` with what you expect: what was written after that slot is undone",
+        );
     }
     if !status.ledger.lacks.is_empty() {
-        let detail = format!("{} is read, with less than all of the protocol: {}", status.ledger.endpoint, status.ledger.lacks.join("; "));
+        let detail = format!(
+            "{} is read, with less than all of the protocol: {}",
+            status.ledger.endpoint,
+            status.ledger.lacks.join("; ")
+        );
         return Check::warn(
             "ledger",
             detail,
             "nothing has to be done; another endpoint, named first in [ledger] urls, costs fewer requests",
         );
     }
-    let pushed = if status.ledger.subscribed { "changes are pushed" } else { "changes are polled for" };
+    let pushed = if status.ledger.subscribed {
+        "changes are pushed"
+    } else {
+        "changes are polled for"
+    };
     let age = output::span(well.unwrap_or_default());
-    Check::pass("ledger", format!("{}, view {age} old, {pushed}", status.ledger.endpoint))
+    Check::pass(
+        "ledger",
+        format!("{}, view {age} old, {pushed}", status.ledger.endpoint),
+    )
 }
 
 /// An endpoint that answers for another network than ours answers well.
 fn fix(status: &Status) -> &'static str {
     let told = [status.ledger.last_error.as_deref(), status.view.held.as_deref()];
-    if told.into_iter().flatten().any(|error| error.contains("wrong program")) {
+    if told
+        .into_iter()
+        .flatten()
+        .any(|error| error.contains("wrong program"))
+    {
         return "the endpoint and the environment do not fit: `-env mainnet-beta` in WARREND_FLAGS in /etc/warren/environment, or env in \
                 /etc/warren/warren.toml, names the network (testnet without it), -program-id the program; then `systemctl restart warrend`";
     }
-    if told.into_iter().flatten().any(|error| error.contains("UnknownIssuer")) {
+    if told
+        .into_iter()
+        .flatten()
+        .any(|error| error.contains("UnknownIssuer"))
+    {
         return "its certificate is of an authority that this host does not trust: put it into the system's trust store (`update-ca-certificates`), \
                 or name it: ca_file in /etc/warren/warren.toml or -ca-file; then `systemctl restart warrend`";
     }
@@ -124,13 +194,20 @@ fn address(status: &Status) -> Check {
         return Check::warn("client address", problem.clone(), fix);
     }
     if let (Some(note), Some(other)) = (notes::address(status), &status.other_client_ip) {
-        return Check::warn("client address", note, format!("nothing has to be done; to move there: -client-ip {other}"));
+        return Check::warn(
+            "client address",
+            note,
+            format!("nothing has to be done; to move there: -client-ip {other}"),
+        );
     }
     match (&status.client_ip, &status.client_ip_error) {
         (Some(ip), _) => Check::pass("client address", format!("{ip}{}", origin(status))),
         (None, error) => Check::fail(
             "client address",
-            format!("this host's public address is not known: {}", error.as_deref().unwrap_or("still looking")),
+            format!(
+                "this host's public address is not known: {}",
+                error.as_deref().unwrap_or("still looking")
+            ),
             "name it: -client-ip ADDRESS",
         ),
     }
@@ -147,13 +224,25 @@ fn origin(status: &Status) -> &'static str {
 
 fn conflicts(status: &Status, plan: Result<PlanReply, String>) -> Check {
     let fix = "remove or rename what is in the way (`ip link`), if it is not needed";
-    let failed = status.tunnels.iter().filter_map(|tunnel| tunnel.failure.as_ref()).find(|failure| failure.class == "conflict");
+    let failed = status
+        .tunnels
+        .iter()
+        .filter_map(|tunnel| tunnel.failure.as_ref())
+        .find(|failure| failure.class == "conflict");
     if let Some(failure) = failed {
-        return Check::fail("conflicts", format!("{}: {}", failure.operation, failure.detail), fix);
+        return Check::fail(
+            "conflicts",
+            format!("{}: {}", failure.operation, failure.detail),
+            fix,
+        );
     }
     match plan {
         Ok(plan) => match plan.conflicts.first() {
-            Some(conflict) => Check::fail("conflicts", format!("{}: {}", conflict.link, conflict.reason), fix),
+            Some(conflict) => Check::fail(
+                "conflicts",
+                format!("{}: {}", conflict.link, conflict.reason),
+                fix,
+            ),
             None => Check::pass("conflicts", "nothing is in the way"),
         },
         Err(reason) => Check::skip("conflicts", format!("there is no plan: {reason}")),
@@ -162,13 +251,22 @@ fn conflicts(status: &Status, plan: Result<PlanReply, String>) -> Check {
 
 fn tunnels(status: &Status) -> Check {
     let name = |tunnel: &Tunnel| tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
-    let wrong: Vec<(&Tunnel, String)> =
-        status.tunnels.iter().filter_map(|tunnel| notes::of_tunnel(status, tunnel).map(|note| (tunnel, note))).collect();
+    let wrong: Vec<(&Tunnel, String)> = status
+        .tunnels
+        .iter()
+        .filter_map(|tunnel| notes::of_tunnel(status, tunnel).map(|note| (tunnel, note)))
+        .collect();
     // A failure matters more than a session that is not up yet.
-    let worst = wrong.iter().find(|(tunnel, _)| tunnel.failure.is_some()).or_else(|| wrong.first());
+    let worst = wrong
+        .iter()
+        .find(|(tunnel, _)| tunnel.failure.is_some())
+        .or_else(|| wrong.first());
     let Some((tunnel, note)) = worst else {
         return match status.tunnels.len() {
-            0 => Check::skip("tunnels", notes::no_user(status).unwrap_or_else(|| "there are none".to_owned())),
+            0 => Check::skip(
+                "tunnels",
+                notes::no_user(status).unwrap_or_else(|| "there are none".to_owned()),
+            ),
             count => Check::pass("tunnels", format!("{count} active")),
         };
     };
@@ -186,9 +284,16 @@ fn tunnels(status: &Status) -> Check {
 
 fn refused(status: &Status) -> Check {
     let Some(refused) = status.refused.first() else {
-        let another = status.tunnels.iter().find_map(|tunnel| notes::another(status, tunnel));
-        let fix = "start the daemon with -owner auto (its users and the network's only), -owner KEY or -owner any";
-        return another.map_or_else(|| Check::pass("users", "none is refused"), |note| Check::warn("users", note, fix));
+        let another = status
+            .tunnels
+            .iter()
+            .find_map(|tunnel| notes::another(status, tunnel));
+        let fix =
+            "start the daemon with -owner auto (its users and the network's only), -owner KEY or -owner any";
+        return another.map_or_else(
+            || Check::pass("users", "none is refused"),
+            |note| Check::warn("users", note, fix),
+        );
     };
     let others = match status.refused.len() {
         1 => String::new(),
@@ -196,7 +301,9 @@ fn refused(status: &Status) -> Check {
     };
     let detail = format!("{} gets no tunnel: {}{others}", refused.user, refused.reason);
     let fix = match refused.code.as_str() {
-        "other_owner" => "connect with its key, or start the daemon with -owner KEY or -owner any if it belongs here",
+        "other_owner" => {
+            "connect with its key, or start the daemon with -owner KEY or -owner any if it belongs here"
+        }
         _ => "correct the account on the ledger; `warren explain` lists them all",
     };
     Check::warn("users", detail, fix)
@@ -204,12 +311,18 @@ fn refused(status: &Status) -> Check {
 
 fn self_check(status: &Status) -> Check {
     if let Some((name, count)) = status.invariants_broken.iter().find(|(_, count)| **count > 0) {
-        return Check::fail("self-check", format!("{name} was broken {count} times: a defect of warrend"), "please report it with the log");
+        return Check::fail(
+            "self-check",
+            format!("{name} was broken {count} times: a defect of warrend"),
+            "please report it with the log",
+        );
     }
     match status.restarts.iter().find(|(_, count)| **count > 0) {
-        Some((actor, count)) => {
-            Check::warn("self-check", format!("{actor} was restarted {count} times"), "look at `journalctl -u warrend`")
-        }
+        Some((actor, count)) => Check::warn(
+            "self-check",
+            format!("{actor} was restarted {count} times"),
+            "look at `journalctl -u warrend`",
+        ),
         None => Check::pass("self-check", "no part was restarted"),
     }
 }
@@ -225,62 +338,175 @@ mod tests {
     };
 
     fn outcome(status: &Status, name: &str) -> Outcome {
-        let plan = Ok(PlanReply { schema: 1, generation: 0, steps: vec![], conflicts: vec![], truncated: false });
-        checks(status, None, plan).into_iter().find(|check| check.name == name).unwrap().outcome
+        let plan = Ok(PlanReply {
+            schema: 1,
+            generation: 0,
+            steps: vec![],
+            conflicts: vec![],
+            truncated: false,
+        });
+        checks(status, None, plan)
+            .into_iter()
+            .find(|check| check.name == name)
+            .unwrap()
+            .outcome
     }
 
     #[test]
     fn a_healthy_daemon_fails_nothing() {
         let healthy = status(|_| {});
-        for name in ["daemon", "switch", "dataplane", "ledger", "client address", "conflicts", "users", "self-check"] {
+        for name in [
+            "daemon",
+            "switch",
+            "dataplane",
+            "ledger",
+            "client address",
+            "conflicts",
+            "users",
+            "self-check",
+        ] {
             assert_eq!(outcome(&healthy, name), Outcome::Pass, "{name}");
         }
     }
 
     #[test]
     fn each_fault_is_found_by_its_own_check() {
-        assert_eq!(outcome(&status(|s| s["enabled"] = json!(false)), "switch"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["switch_unknown"] = json!("held: the switch cannot be read: why")), "switch"), Outcome::Fail);
-        assert_eq!(outcome(&status(|s| s["store_problem"] = json!("no space")), "store"), Outcome::Fail);
-        assert_eq!(outcome(&status(|s| s["dataplane"]["backend"] = json!("userspace")), "dataplane"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"), Outcome::Fail);
-        assert_eq!(outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"), Outcome::Fail);
-        assert_eq!(outcome(&status(|s| s["ledger"]["over_tunnel"] = json!("only doublezero0 leads there")), "ledger"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["ledger"]["lacks"] = json!(["no minContextSlot"])), "ledger"), Outcome::Warn);
+        assert_eq!(
+            outcome(&status(|s| s["enabled"] = json!(false)), "switch"),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["switch_unknown"] = json!("held: the switch cannot be read: why")),
+                "switch"
+            ),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(&status(|s| s["store_problem"] = json!("no space")), "store"),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["dataplane"]["backend"] = json!("userspace")),
+                "dataplane"
+            ),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(&status(|s| s["view"]["stale"] = json!(true)), "ledger"),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(&status(|s| s["view"]["age_seconds"] = json!(null)), "ledger"),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["ledger"]["over_tunnel"] = json!("only doublezero0 leads there")),
+                "ledger"
+            ),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["ledger"]["lacks"] = json!(["no minContextSlot"])),
+                "ledger"
+            ),
+            Outcome::Warn
+        );
         let restart = json!({"from": 9, "to": 5, "age_seconds": 60.0});
-        assert_eq!(outcome(&status(|s| s["view"]["restarted"] = restart), "ledger"), Outcome::Warn);
+        assert_eq!(
+            outcome(&status(|s| s["view"]["restarted"] = restart), "ledger"),
+            Outcome::Warn
+        );
         let long_ago = json!({"from": 9, "to": 5, "age_seconds": 7200.0});
-        assert_eq!(outcome(&status(|s| s["view"]["restarted"] = long_ago), "ledger"), Outcome::Pass);
-        assert_eq!(outcome(&status(|s| s["client_ip"] = json!(null)), "client address"), Outcome::Fail);
-        assert_eq!(outcome(&status(|s| s["other_client_ip"] = json!("192.0.2.9")), "client address"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["client_ip_pin_problem"] = json!("it was pinned")), "client address"), Outcome::Warn);
+        assert_eq!(
+            outcome(&status(|s| s["view"]["restarted"] = long_ago), "ledger"),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&status(|s| s["client_ip"] = json!(null)), "client address"),
+            Outcome::Fail
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["other_client_ip"] = json!("192.0.2.9")),
+                "client address"
+            ),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["client_ip_pin_problem"] = json!("it was pinned")),
+                "client address"
+            ),
+            Outcome::Warn
+        );
         let mut others = tunnel();
         (others["made_by"], others["made_by_another"]) = (json!("KEY"), json!(true));
-        assert_eq!(outcome(&status(|s| s["tunnels"] = json!([others])), "users"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"), Outcome::Warn);
-        assert_eq!(outcome(&status(|s| s["invariants_broken"] = json!({"INV-01": 1})), "self-check"), Outcome::Fail);
+        assert_eq!(
+            outcome(&status(|s| s["tunnels"] = json!([others])), "users"),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(&status(|s| s["restarts"] = json!({"x": 1})), "self-check"),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(
+                &status(|s| s["invariants_broken"] = json!({"INV-01": 1})),
+                "self-check"
+            ),
+            Outcome::Fail
+        );
     }
 
     #[test]
     fn a_ledger_that_knows_nothing_of_the_program_leads_to_the_environment() {
         let said = |error: &str| {
-            let never = status(|s| (s["view"]["age_seconds"], s["ledger"]["last_error"]) = (json!(null), json!(error)));
+            let never = status(|s| {
+                (s["view"]["age_seconds"], s["ledger"]["last_error"]) = (json!(null), json!(error))
+            });
             let check = ledger(&never);
             assert_eq!(check.outcome, Outcome::Fail);
             check.fix.unwrap()
         };
-        let other_network = said("program x has neither a configuration (y) nor users here: wrong program or ledger?");
-        assert!(other_network.contains("-env mainnet-beta") && other_network.contains("/etc/warren/environment"), "{other_network}");
+        let other_network =
+            said("program x has neither a configuration (y) nor users here: wrong program or ledger?");
+        assert!(
+            other_network.contains("-env mainnet-beta") && other_network.contains("/etc/warren/environment"),
+            "{other_network}"
+        );
         assert!(!said("connection refused").contains("-env"));
         assert!(said("error sending request: invalid peer certificate: UnknownIssuer").contains("-ca-file"));
     }
 
     #[test]
     fn a_daemon_that_answers_and_makes_no_progress_fails() {
-        let ill = Health { ok: false, reasons: vec!["the reconciler makes no progress".into()] };
+        let ill = Health {
+            ok: false,
+            reasons: vec!["the reconciler makes no progress".into()],
+        };
         let check = daemon(&status(|_| {}), Some(&ill));
-        assert_eq!((check.outcome, check.detail.as_str()), (Outcome::Fail, "process 1 answers, but the reconciler makes no progress"));
-        assert_eq!(daemon(&status(|_| {}), Some(&Health { ok: true, reasons: vec![] })).outcome, Outcome::Pass);
+        assert_eq!(
+            (check.outcome, check.detail.as_str()),
+            (
+                Outcome::Fail,
+                "process 1 answers, but the reconciler makes no progress"
+            )
+        );
+        assert_eq!(
+            daemon(
+                &status(|_| {}),
+                Some(&Health {
+                    ok: true,
+                    reasons: vec![]
+                })
+            )
+            .outcome,
+            Outcome::Pass
+        );
     }
 
     #[test]
@@ -291,9 +517,17 @@ mod tests {
         assert!(fix(ClientError::Refused(path())).starts_with("systemctl start warrend"));
         assert!(fix(ClientError::Forbidden(path())).starts_with("run this as root"));
         assert!(
-            fix(ClientError::Slow { path: path(), within: std::time::Duration::from_secs(2) }).starts_with("systemctl restart warrend")
+            fix(ClientError::Slow {
+                path: path(),
+                within: std::time::Duration::from_secs(2)
+            })
+            .starts_with("systemctl restart warrend")
         );
-        let strange = ClientError::Unexpected { path: path(), target: "/v3/status".into(), problem: "no JSON".into() };
+        let strange = ClientError::Unexpected {
+            path: path(),
+            target: "/v3/status".into(),
+            problem: "no JSON".into(),
+        };
         assert!(fix(strange).contains("--sock-file"));
     }
 
@@ -304,8 +538,18 @@ mod tests {
         let ill = status(|status| status["tunnels"] = json!([peering, failed(), tunnel()]));
         let check = tunnels(&ill);
         assert_eq!(check.outcome, Outcome::Fail);
-        assert!(check.detail.contains("create link doublezero0: not ours; tried again in 8s"), "{}", check.detail);
-        assert!(check.detail.ends_with("(2 of 3 tunnels are not well)"), "{}", check.detail);
+        assert!(
+            check
+                .detail
+                .contains("create link doublezero0: not ours; tried again in 8s"),
+            "{}",
+            check.detail
+        );
+        assert!(
+            check.detail.ends_with("(2 of 3 tunnels are not well)"),
+            "{}",
+            check.detail
+        );
         assert_eq!(check.fix.as_deref(), Some("warren explain doublezero0"));
     }
 }

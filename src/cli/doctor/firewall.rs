@@ -41,17 +41,25 @@ pub struct Verdict {
 /// Judges.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     if matches!(facts.seen.inside, Some(Echo::Reply(_))) {
-        return Verdict { check: Check::pass(FIREWALL, "packets leave and come in through the tunnel"), stops: false };
+        return Verdict {
+            check: Check::pass(FIREWALL, "packets leave and come in through the tunnel"),
+            stops: false,
+        };
     }
     let stopped = facts.by_rule().or_else(|| facts.by_signs());
     match (stopped, facts.is_up()) {
-        (Some(Stop { what, place }), false) => {
-            Verdict { check: Check::fail(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())), stops: true }
-        }
-        (Some(Stop { what, place }), true) => {
-            Verdict { check: Check::warn(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())), stops: false }
-        }
-        (None, _) => Verdict { check: facts.unsuspicious(), stops: false },
+        (Some(Stop { what, place }), false) => Verdict {
+            check: Check::fail(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())),
+            stops: true,
+        },
+        (Some(Stop { what, place }), true) => Verdict {
+            check: Check::warn(FIREWALL, facts.told(what, place.as_ref()), fix(place.as_ref())),
+            stops: false,
+        },
+        (None, _) => Verdict {
+            check: facts.unsuspicious(),
+            stops: false,
+        },
     }
 }
 
@@ -67,44 +75,76 @@ impl Facts<'_> {
     }
 
     fn session(&self) -> &str {
-        self.target.tunnel.as_ref().map_or("", |tunnel| tunnel.session.as_str())
+        self.target
+            .tunnel
+            .as_ref()
+            .map_or("", |tunnel| tunnel.session.as_str())
     }
 
     /// The first of the tunnel's packets that a rule stops for certain.
     fn by_rule(&self) -> Option<Stop> {
         let rules = self.rules.as_ref().ok()?;
-        self.packets().into_iter().find_map(|(what, packet)| match rules.fate(&packet) {
-            Fate::Stopped(place) => Some(Stop { what, place: Some(place) }),
-            Fate::May(_) | Fate::Passes => None,
-        })
+        self.packets()
+            .into_iter()
+            .find_map(|(what, packet)| match rules.fate(&packet) {
+                Fate::Stopped(place) => Some(Stop {
+                    what,
+                    place: Some(place),
+                }),
+                Fate::May(_) | Fate::Passes => None,
+            })
     }
 
     /// The first rule that may stop one of them.
     fn suspect(&self) -> Option<(String, Place)> {
         let rules = self.rules.as_ref().ok()?;
-        self.packets().into_iter().find_map(|(what, packet)| match rules.fate(&packet) {
-            Fate::May(place) => Some((what, place)),
-            Fate::Stopped(_) | Fate::Passes => None,
-        })
+        self.packets()
+            .into_iter()
+            .find_map(|(what, packet)| match rules.fate(&packet) {
+                Fate::May(place) => Some((what, place)),
+                Fate::Stopped(_) | Fate::Passes => None,
+            })
     }
 
     fn by_signs(&self) -> Option<Stop> {
-        let stop = |what: String| Some(Stop { what, place: self.suspect().map(|(_, place)| place) });
+        let stop = |what: String| {
+            Some(Stop {
+                what,
+                place: self.suspect().map(|(_, place)| place),
+            })
+        };
         if matches!(self.seen.inside, Some(Echo::Forbidden(_))) {
-            return stop(format!("this host refuses to send to {} inside the tunnel", self.peer()));
+            return stop(format!(
+                "this host refuses to send to {} inside the tunnel",
+                self.peer()
+            ));
         }
-        let cause = self.target.tunnel.as_ref().and_then(|tunnel| tunnel.session_cause.as_deref());
+        let cause = self
+            .target
+            .tunnel
+            .as_ref()
+            .and_then(|tunnel| tunnel.session_cause.as_deref());
         if cause == Some("forbidden_here") {
-            return stop(format!("this host does not let the daemon connect to {} inside the tunnel", self.peer()));
+            return stop(format!(
+                "this host does not let the daemon connect to {} inside the tunnel",
+                self.peer()
+            ));
         }
         let (before, after) = self.link?;
         let silent = self.seen.inside == Some(Echo::Silence) && !self.is_up() && !self.is_heard();
         let never_left = cause == Some("silence") && after.sent == 0;
         if never_left || silent && after.sent == before.sent {
-            return stop(format!("what is sent to {} does not get into {}", self.peer(), after.name));
+            return stop(format!(
+                "what is sent to {} does not get into {}",
+                self.peer(),
+                after.name
+            ));
         }
         if silent && after.unsent > before.unsent {
-            return stop(format!("packets go into {} and this host does not send them on as GRE to {}", after.name, self.target.address));
+            return stop(format!(
+                "packets go into {} and this host does not send them on as GRE to {}",
+                after.name, self.target.address
+            ));
         }
         None
     }
@@ -124,16 +164,22 @@ impl Facts<'_> {
     fn told(&self, what: String, place: Option<&Place>) -> String {
         match (place, self.rules) {
             (Some(place), _) => format!("this host's own firewall is in the way: {what} ({place})"),
-            (None, Ok(_)) => format!("this host itself is in the way: {what}; no rule of nftables or iptables is seen that does it"),
-            (None, Err(reason)) => format!("this host's own firewall is in the way: {what}; its rules cannot be read ({reason})"),
+            (None, Ok(_)) => format!(
+                "this host itself is in the way: {what}; no rule of nftables or iptables is seen that does it"
+            ),
+            (None, Err(reason)) => {
+                format!("this host's own firewall is in the way: {what}; its rules cannot be read ({reason})")
+            }
         }
     }
 
     fn unsuspicious(&self) -> Check {
         match (self.suspect(), self.rules) {
-            (Some((what, place)), _) if !self.is_up() => {
-                Check::warn(FIREWALL, format!("this host's own firewall may be in the way: perhaps {what} ({place})"), fix(Some(&place)))
-            }
+            (Some((what, place)), _) if !self.is_up() => Check::warn(
+                FIREWALL,
+                format!("this host's own firewall may be in the way: perhaps {what} ({place})"),
+                fix(Some(&place)),
+            ),
             (_, Err(reason)) if self.comes_in_unheard().is_some() => Check::warn(
                 FIREWALL,
                 format!(
@@ -144,31 +190,60 @@ impl Facts<'_> {
                 "`warren doctor` as root looks at the rules; `warren firewall --print nft` prints what tunnels need",
             ),
             (_, Ok(_)) => Check::pass(FIREWALL, "no rule of this host stops what the tunnel needs"),
-            (_, Err(reason)) if self.is_up() => Check::skip(FIREWALL, format!("the session is up; rules cannot be read ({reason})")),
+            (_, Err(reason)) if self.is_up() => Check::skip(
+                FIREWALL,
+                format!("the session is up; rules cannot be read ({reason})"),
+            ),
             (_, Err(reason)) => Check::skip(
                 FIREWALL,
-                format!("no sign of one in the way; its rules cannot be read ({reason}): `warren doctor` as root looks at them"),
+                format!(
+                    "no sign of one in the way; its rules cannot be read ({reason}): `warren doctor` as root looks at them"
+                ),
             ),
         }
     }
 
     fn peer(&self) -> String {
-        self.target.peer.map_or_else(|| "the device".to_owned(), |peer| peer.to_string())
+        self.target
+            .peer
+            .map_or_else(|| "the device".to_owned(), |peer| peer.to_string())
     }
 
     /// What the tunnel needs, in the order in which it needs it.
     fn packets(&self) -> Vec<(String, Packet)> {
-        let Some(tunnel) = &self.target.tunnel else { return Vec::new() };
+        let Some(tunnel) = &self.target.tunnel else {
+            return Vec::new();
+        };
         let uplink = self.uplink.map(|link| link.name.clone());
         let mut packets = Vec::new();
-        if let Some(local) = tunnel.local.as_ref().and_then(|local| local.parse::<Ipv4Addr>().ok()) {
-            let outside = both(uplink, (local, self.target.address), (Protocol::Gre, Protocol::Gre));
-            packets.extend(named(["GRE to the device does not leave", "GRE from the device is dropped when it comes in"], outside));
+        if let Some(local) = tunnel
+            .local
+            .as_ref()
+            .and_then(|local| local.parse::<Ipv4Addr>().ok())
+        {
+            let outside = both(
+                uplink,
+                (local, self.target.address),
+                (Protocol::Gre, Protocol::Gre),
+            );
+            packets.extend(named(
+                [
+                    "GRE to the device does not leave",
+                    "GRE from the device is dropped when it comes in",
+                ],
+                outside,
+            ));
         }
         if let Some((local, peer)) = self.target.local.zip(self.target.peer) {
-            let bgp = (Protocol::Tcp(OWN_PORT, BGP_PORT), Protocol::Tcp(BGP_PORT, OWN_PORT));
+            let bgp = (
+                Protocol::Tcp(OWN_PORT, BGP_PORT),
+                Protocol::Tcp(BGP_PORT, OWN_PORT),
+            );
             let inside = both(tunnel.name.clone(), (local, peer), bgp);
-            let names = ["BGP (TCP port 179) to the device does not get into the tunnel", "BGP answers of the device are dropped"];
+            let names = [
+                "BGP (TCP port 179) to the device does not get into the tunnel",
+                "BGP answers of the device are dropped",
+            ];
             packets.extend(named(names, inside));
         }
         packets
@@ -180,10 +255,26 @@ fn named(names: [&str; 2], packets: [Packet; 2]) -> impl Iterator<Item = (String
 }
 
 /// A packet that leaves, and its answer.
-fn both(link: Option<String>, (here, there): (Ipv4Addr, Ipv4Addr), (out, back): (Protocol, Protocol)) -> [Packet; 2] {
+fn both(
+    link: Option<String>,
+    (here, there): (Ipv4Addr, Ipv4Addr),
+    (out, back): (Protocol, Protocol),
+) -> [Packet; 2] {
     [
-        Packet { comes_in: false, link: link.clone(), source: here, destination: there, protocol: out },
-        Packet { comes_in: true, link, source: there, destination: here, protocol: back },
+        Packet {
+            comes_in: false,
+            link: link.clone(),
+            source: here,
+            destination: there,
+            protocol: out,
+        },
+        Packet {
+            comes_in: true,
+            link,
+            source: there,
+            destination: here,
+            protocol: back,
+        },
     ]
 }
 
@@ -196,7 +287,9 @@ fn fix(place: Option<&Place>) -> String {
         }
         Some(_) | None => "`warren firewall --print nft | nft -f -`",
     };
-    format!("take that rule away, or let through what tunnels need: {command}, as root (without the second half it is only shown)")
+    format!(
+        "take that rule away, or let through what tunnels need: {command}, as root (without the second half it is only shown)"
+    )
 }
 
 #[cfg(test)]
@@ -221,13 +314,31 @@ mod tests {
     }
 
     fn link(received: u64, sent: u64, unsent: u64) -> Link {
-        Link { name: "doublezero0".into(), received, sent, unsent, ..Link::default() }
+        Link {
+            name: "doublezero0".into(),
+            received,
+            sent,
+            unsent,
+            ..Link::default()
+        }
     }
 
     fn judged(target: &Target, inside: Echo, after: &Link, rules: Result<Ruleset, String>) -> Verdict {
-        let seen = Seen { way: None, whole: 1476, small: Echo::Silence, large: None, inside: Some(inside) };
+        let seen = Seen {
+            way: None,
+            whole: 1476,
+            small: Echo::Silence,
+            large: None,
+            inside: Some(inside),
+        };
         let before = link(5, 5, 0);
-        judge(&Facts { target, seen: &seen, uplink: None, link: Some((&before, after)), rules: &rules })
+        judge(&Facts {
+            target,
+            seen: &seen,
+            uplink: None,
+            link: Some((&before, after)),
+            rules: &rules,
+        })
     }
 
     fn unreadable() -> Result<Ruleset, String> {
@@ -237,49 +348,164 @@ mod tests {
     #[test]
     fn a_rule_that_stops_the_tunnel_is_named_and_the_device_is_not_blamed() {
         let rules = rules_of_chain("output", "169.254.0.0/16");
-        let found = judged(&target(SILENT, Some("refused")), Echo::Silence, &link(5, 8, 0), Ok(rules));
+        let found = judged(
+            &target(SILENT, Some("refused")),
+            Echo::Silence,
+            &link(5, 8, 0),
+            Ok(rules),
+        );
         assert!(found.stops);
         assert_eq!(found.check.outcome, Outcome::Fail);
-        assert!(found.check.detail.ends_with("(table ip hunt, chain o: `ip daddr 169.254.0.0/16 drop`)"), "{}", found.check.detail);
-        assert!(found.check.fix.unwrap().contains("warren firewall --print nft | nft -f -"));
-        let up = judged(&target("BGP Session Up", None), Echo::Silence, &link(5, 8, 0), Ok(rules_of_chain("output", "169.254.0.0/16")));
-        assert_eq!((up.check.outcome, up.stops), (Outcome::Warn, false), "the hold time is not over yet");
+        assert!(
+            found
+                .check
+                .detail
+                .ends_with("(table ip hunt, chain o: `ip daddr 169.254.0.0/16 drop`)"),
+            "{}",
+            found.check.detail
+        );
+        assert!(
+            found
+                .check
+                .fix
+                .unwrap()
+                .contains("warren firewall --print nft | nft -f -")
+        );
+        let up = judged(
+            &target("BGP Session Up", None),
+            Echo::Silence,
+            &link(5, 8, 0),
+            Ok(rules_of_chain("output", "169.254.0.0/16")),
+        );
+        assert_eq!(
+            (up.check.outcome, up.stops),
+            (Outcome::Warn, false),
+            "the hold time is not over yet"
+        );
     }
 
     #[test]
     fn a_user_who_may_read_no_rules_is_told_by_what_the_kernel_refuses() {
-        let refused = judged(&target(SILENT, None), Echo::Forbidden("not permitted".into()), &link(5, 5, 0), unreadable());
-        assert!(refused.stops && refused.check.detail.contains("refuses to send to 169.254.0.0"), "{}", refused.check.detail);
-        assert!(refused.check.detail.contains("its rules cannot be read (nft: Operation not permitted)"), "{}", refused.check.detail);
-        assert!(judged(&target(SILENT, Some("forbidden_here")), Echo::Silence, &link(5, 8, 0), unreadable()).stops);
-        assert!(judged(&target(SILENT, None), Echo::Silence, &link(5, 8, 3), unreadable()).stops, "GRE does not leave");
+        let refused = judged(
+            &target(SILENT, None),
+            Echo::Forbidden("not permitted".into()),
+            &link(5, 5, 0),
+            unreadable(),
+        );
+        assert!(
+            refused.stops && refused.check.detail.contains("refuses to send to 169.254.0.0"),
+            "{}",
+            refused.check.detail
+        );
+        assert!(
+            refused
+                .check
+                .detail
+                .contains("its rules cannot be read (nft: Operation not permitted)"),
+            "{}",
+            refused.check.detail
+        );
+        assert!(
+            judged(
+                &target(SILENT, Some("forbidden_here")),
+                Echo::Silence,
+                &link(5, 8, 0),
+                unreadable()
+            )
+            .stops
+        );
+        assert!(
+            judged(&target(SILENT, None), Echo::Silence, &link(5, 8, 3), unreadable()).stops,
+            "GRE does not leave"
+        );
         let unmoved = judged(&target(SILENT, None), Echo::Silence, &link(5, 5, 0), unreadable());
-        assert!(unmoved.stops && unmoved.check.detail.contains("does not get into doublezero0"), "{}", unmoved.check.detail);
+        assert!(
+            unmoved.stops && unmoved.check.detail.contains("does not get into doublezero0"),
+            "{}",
+            unmoved.check.detail
+        );
         let not_allowed = Echo::NotAllowed("no socket".into());
-        assert!(judged(&target(SILENT, Some("silence")), not_allowed, &link(0, 0, 0), unreadable()).stops, "it connects, and nothing left");
+        assert!(
+            judged(
+                &target(SILENT, Some("silence")),
+                not_allowed,
+                &link(0, 0, 0),
+                unreadable()
+            )
+            .stops,
+            "it connects, and nothing left"
+        );
     }
 
     #[test]
     fn what_comes_in_and_is_not_heard_is_told_from_silence_of_the_device() {
         let arrives = judged(&target(SILENT, None), Echo::Silence, &link(8, 8, 0), unreadable());
-        assert_eq!((arrives.check.outcome, arrives.stops), (Outcome::Warn, false), "it may be so");
-        assert!(arrives.check.detail.contains("come in through doublezero0 and none is an answer"), "{}", arrives.check.detail);
-        let known = judged(&target(SILENT, None), Echo::Silence, &link(8, 8, 0), Ok(Ruleset::default()));
+        assert_eq!(
+            (arrives.check.outcome, arrives.stops),
+            (Outcome::Warn, false),
+            "it may be so"
+        );
+        assert!(
+            arrives
+                .check
+                .detail
+                .contains("come in through doublezero0 and none is an answer"),
+            "{}",
+            arrives.check.detail
+        );
+        let known = judged(
+            &target(SILENT, None),
+            Echo::Silence,
+            &link(8, 8, 0),
+            Ok(Ruleset::default()),
+        );
         assert_eq!(known.check.outcome, Outcome::Pass, "no rule drops them");
-        let rule = judged(&target(SILENT, None), Echo::Silence, &link(8, 8, 0), Ok(rules_of_chain("input", "169.254.0.0/16")));
-        assert!(rule.stops && rule.check.detail.contains("BGP answers of the device are dropped"), "{}", rule.check.detail);
+        let rule = judged(
+            &target(SILENT, None),
+            Echo::Silence,
+            &link(8, 8, 0),
+            Ok(rules_of_chain("input", "169.254.0.0/16")),
+        );
+        assert!(
+            rule.stops
+                && rule
+                    .check
+                    .detail
+                    .contains("BGP answers of the device are dropped"),
+            "{}",
+            rule.check.detail
+        );
         let silent = judged(&target(SILENT, None), Echo::Silence, &link(5, 8, 0), unreadable());
-        assert!(!silent.stops && silent.check.outcome == Outcome::Skip, "{}", silent.check.detail);
-        let silent = judged(&target(SILENT, None), Echo::Silence, &link(5, 8, 0), Ok(Ruleset::default()));
+        assert!(
+            !silent.stops && silent.check.outcome == Outcome::Skip,
+            "{}",
+            silent.check.detail
+        );
+        let silent = judged(
+            &target(SILENT, None),
+            Echo::Silence,
+            &link(5, 8, 0),
+            Ok(Ruleset::default()),
+        );
         assert_eq!(silent.check.outcome, Outcome::Pass);
-        let heard = judged(&target("BGP Session Failed", None), Echo::Silence, &link(8, 8, 0), unreadable());
+        let heard = judged(
+            &target("BGP Session Failed", None),
+            Echo::Silence,
+            &link(8, 8, 0),
+            unreadable(),
+        );
         assert!(!heard.stops, "the device's BGP is heard, and only pings are not");
     }
 
     #[test]
     fn where_packets_cross_nothing_is_in_the_way_whatever_the_rules_look_like() {
         let reply = Echo::Reply(std::time::Duration::from_millis(1));
-        let found = judged(&target("BGP Session Up", None), reply, &link(9, 9, 0), Ok(rules_of_chain("output", "169.254.0.0/16")));
+        let found = judged(
+            &target("BGP Session Up", None),
+            reply,
+            &link(9, 9, 0),
+            Ok(rules_of_chain("output", "169.254.0.0/16")),
+        );
         assert_eq!(found.check.outcome, Outcome::Pass);
     }
 }

@@ -49,7 +49,10 @@ pub async fn echo(target: Ipv4Addr, length: usize, whole: bool) -> Echo {
     for sequence in 1..=TRIES {
         let (message, nonce) = request(sequence, length);
         let sent = Instant::now();
-        if let Err(error) = socket.send_to(&message, SocketAddr::V4(SocketAddrV4::new(target, 0))).await {
+        if let Err(error) = socket
+            .send_to(&message, SocketAddr::V4(SocketAddrV4::new(target, 0)))
+            .await
+        {
             return refused(&error);
         }
         if let Ok(answer) = timeout(APART, answer_to(&socket, target, &nonce)).await {
@@ -63,8 +66,14 @@ pub async fn echo(target: Ipv4Addr, length: usize, whole: bool) -> Echo {
 async fn without_socket(target: Ipv4Addr, why: &io::Error) -> Echo {
     const DISCARD: u16 = 9;
     let not_allowed = Echo::NotAllowed(why.to_string());
-    let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await else { return not_allowed };
-    match socket.send_to(&[], (target, DISCARD)).await.map_err(|error| refused(&error)) {
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await else {
+        return not_allowed;
+    };
+    match socket
+        .send_to(&[], (target, DISCARD))
+        .await
+        .map_err(|error| refused(&error))
+    {
         Err(forbidden @ Echo::Forbidden(_)) => forbidden,
         Ok(_) | Err(_) => not_allowed,
     }
@@ -112,8 +121,14 @@ fn is_answer(packet: &[u8], nonce: &[u8]) -> bool {
 fn request(sequence: u32, length: usize) -> (Vec<u8>, Vec<u8>) {
     static ASKED: AtomicU64 = AtomicU64::new(0);
     let number = ASKED.fetch_add(1, Ordering::Relaxed);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let mut nonce = u64::from(now.subsec_nanos()).rotate_left(20).wrapping_add(now.as_secs()).to_be_bytes().to_vec();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let mut nonce = u64::from(now.subsec_nanos())
+        .rotate_left(20)
+        .wrapping_add(now.as_secs())
+        .to_be_bytes()
+        .to_vec();
     nonce.extend((u64::from(std::process::id()) << 32 | number & 0xffff_ffff).to_be_bytes());
     let mut message = vec![8, 0, 0, 0];
     message.extend(std::process::id().to_be_bytes().into_iter().skip(2));
@@ -127,7 +142,9 @@ fn request(sequence: u32, length: usize) -> (Vec<u8>, Vec<u8>) {
 
 /// RFC 1071.
 fn checksum(message: &[u8]) -> u16 {
-    let words = message.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
+    let words = message
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
@@ -144,7 +161,11 @@ mod tests {
         let (message, nonce) = request(7, 1500);
         assert_eq!((message.len(), message[0], message[7]), (1480, 8, 7));
         assert_eq!(&message[8..24], nonce);
-        assert_eq!(checksum(&message), 0, "a message with its checksum sums up to nothing");
+        assert_eq!(
+            checksum(&message),
+            0,
+            "a message with its checksum sums up to nothing"
+        );
     }
 
     #[test]
@@ -166,8 +187,17 @@ mod tests {
             Echo::Reply(_) | Echo::NotAllowed(_) => {}
             other => panic!("{other:?}"),
         }
-        assert_eq!(refused(&io::Error::from_raw_os_error(libc::EMSGSIZE)), Echo::TooLarge);
-        assert!(matches!(refused(&io::Error::from_raw_os_error(libc::ENETUNREACH)), Echo::NoRoute(_)));
-        assert!(matches!(refused(&io::Error::from_raw_os_error(libc::EPERM)), Echo::Forbidden(_)));
+        assert_eq!(
+            refused(&io::Error::from_raw_os_error(libc::EMSGSIZE)),
+            Echo::TooLarge
+        );
+        assert!(matches!(
+            refused(&io::Error::from_raw_os_error(libc::ENETUNREACH)),
+            Echo::NoRoute(_)
+        ));
+        assert!(matches!(
+            refused(&io::Error::from_raw_os_error(libc::EPERM)),
+            Echo::Forbidden(_)
+        ));
     }
 }

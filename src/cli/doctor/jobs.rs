@@ -17,11 +17,19 @@ pub struct Job<'a> {
 impl<'a> Job<'a> {
     /// Looks for at most this long. `name` stands for its checks when there are none in time.
     pub fn new(name: &'static str, within: Duration, work: impl Future<Output = Vec<Check>> + 'a) -> Self {
-        Self { name, within, work: Box::pin(work) }
+        Self {
+            name,
+            within,
+            work: Box::pin(work),
+        }
     }
 
     /// The same for work that blocks: file systems and name services may.
-    pub fn blocking(name: &'static str, within: Duration, work: impl FnOnce() -> Vec<Check> + Send + 'static) -> Self {
+    pub fn blocking(
+        name: &'static str,
+        within: Duration,
+        work: impl FnOnce() -> Vec<Check> + Send + 'static,
+    ) -> Self {
         Self::new(name, within, async move {
             match tokio::task::spawn_blocking(work).await {
                 Ok(checks) => checks,
@@ -34,7 +42,12 @@ impl<'a> Job<'a> {
 /// All at once; the answers in the order of the jobs.
 pub async fn all(jobs: Vec<Job<'_>>) -> Vec<Check> {
     let jobs = jobs.into_iter().map(|Job { name, within, work }| async move {
-        let late = |_elapsed| vec![Check::skip(name, format!("no answer within {}", humantime::format_duration(within)))];
+        let late = |_elapsed| {
+            vec![Check::skip(
+                name,
+                format!("no answer within {}", humantime::format_duration(within)),
+            )]
+        };
         timeout(within, work).await.unwrap_or_else(late)
     });
     join_all(jobs).await.into_iter().flatten().collect()
@@ -54,8 +67,18 @@ mod tests {
             Job::blocking("blocking", long, || vec![Check::pass("blocking", "seen")]),
             Job::blocking("broken", long, || panic!("in a test")),
         ];
-        let seen: Vec<_> = all(jobs).await.into_iter().map(|check| (check.name, check.outcome, check.detail)).collect();
-        assert_eq!(seen[0], ("hanging", Outcome::Skip, "no answer within 20ms".to_owned()));
-        assert_eq!((seen[1].1, seen[2].1, seen[3].1), (Outcome::Pass, Outcome::Pass, Outcome::Skip));
+        let seen: Vec<_> = all(jobs)
+            .await
+            .into_iter()
+            .map(|check| (check.name, check.outcome, check.detail))
+            .collect();
+        assert_eq!(
+            seen[0],
+            ("hanging", Outcome::Skip, "no answer within 20ms".to_owned())
+        );
+        assert_eq!(
+            (seen[1].1, seen[2].1, seen[3].1),
+            (Outcome::Pass, Outcome::Pass, Outcome::Skip)
+        );
     }
 }

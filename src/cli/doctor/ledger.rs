@@ -49,7 +49,14 @@ pub struct Answer {
 /// Asks every endpoint, side by side.
 pub async fn look(config: &LedgerConfig) -> Vec<Answer> {
     let way = way_of(None, Some(config)).unwrap_or_default();
-    join_all(config.urls.iter().take(ENDPOINTS).map(|url| ask(url.endpoint(), config, &way))).await
+    join_all(
+        config
+            .urls
+            .iter()
+            .take(ENDPOINTS)
+            .map(|url| ask(url.endpoint(), config, &way)),
+    )
+    .await
 }
 
 async fn ask(endpoint: &Endpoint, config: &LedgerConfig, way: &Way) -> Answer {
@@ -63,32 +70,58 @@ async fn ask(endpoint: &Endpoint, config: &LedgerConfig, way: &Way) -> Answer {
     };
     let begun = Instant::now();
     let said = match LedgerClient::new(settings) {
-        Ok(client) => client.glance(begun + PATIENCE).await.map_err(|error| error.to_string()),
+        Ok(client) => client
+            .glance(begun + PATIENCE)
+            .await
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let local_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    Answer { endpoint: endpoint.shown(), took: begun.elapsed(), local_seconds, said }
+    Answer {
+        endpoint: endpoint.shown(),
+        took: begun.elapsed(),
+        local_seconds,
+        said,
+    }
 }
 
 /// Judges all of it.
 pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option<&str>) -> Vec<Check> {
-    let mut checks: Vec<Check> = answers.iter().map(|answer| direct(answer, status, answers)).collect();
-    let newest = answers.iter().filter_map(|answer| Some((answer, answer.said.as_ref().ok()?))).max_by_key(|(_, glance)| glance.slot);
-    checks.push(match newest.map(|(answer, glance)| (answer.local_seconds, glance.server_seconds, glance.unix_seconds)) {
-        // A server's own clock is right to a second; the ledger's may be off by many, and stands still with it.
-        Some((local, Some(server), _)) => clock(local, server, "the ledger's endpoint"),
-        Some((local, None, Some(ledger))) => clock(local, ledger, "the ledger's newest block"),
-        Some((_, None, None)) | None => Check::skip(CLOCK, "no ledger told its time"),
-    });
-    checks.push(versions(daemon_version, newest.and_then(|(_, glance)| glance.program.as_ref())));
+    let mut checks: Vec<Check> = answers
+        .iter()
+        .map(|answer| direct(answer, status, answers))
+        .collect();
+    let newest = answers
+        .iter()
+        .filter_map(|answer| Some((answer, answer.said.as_ref().ok()?)))
+        .max_by_key(|(_, glance)| glance.slot);
+    checks.push(
+        match newest
+            .map(|(answer, glance)| (answer.local_seconds, glance.server_seconds, glance.unix_seconds))
+        {
+            // A server's own clock is right to a second; the ledger's may be off by many, and stands still with it.
+            Some((local, Some(server), _)) => clock(local, server, "the ledger's endpoint"),
+            Some((local, None, Some(ledger))) => clock(local, ledger, "the ledger's newest block"),
+            Some((_, None, None)) | None => Check::skip(CLOCK, "no ledger told its time"),
+        },
+    );
+    checks.push(versions(
+        daemon_version,
+        newest.and_then(|(_, glance)| glance.program.as_ref()),
+    ));
     checks
 }
 
 /// When the ledger could not even be asked.
 pub fn unasked(reason: &str, daemon_version: Option<&str>) -> Vec<Check> {
     vec![
-        Check::skip(DIRECT, format!("which ledger it is cannot be told from here: {reason}")),
+        Check::skip(
+            DIRECT,
+            format!("which ledger it is cannot be told from here: {reason}"),
+        ),
         Check::skip(CLOCK, "no ledger told its time"),
         versions(daemon_version, None),
     ]
@@ -98,29 +131,55 @@ fn direct(answer: &Answer, status: Option<&Status>, all: &[Answer]) -> Check {
     let glance = match &answer.said {
         Ok(glance) => glance,
         Err(error) => {
-            let fix = format!("check the endpoint, its token, and the network to it: {}", hint(error));
+            let fix = format!(
+                "check the endpoint, its token, and the network to it: {}",
+                hint(error)
+            );
             let others = all.iter().any(|answer| answer.said.is_ok());
-            let judged = if others { Check::warn(DIRECT, error, fix) } else { Check::fail(DIRECT, error, fix) };
+            let judged = if others {
+                Check::warn(DIRECT, error, fix)
+            } else {
+                Check::fail(DIRECT, error, fix)
+            };
             return judged.of(&answer.endpoint);
         }
     };
-    let detail = format!("slot {}, after {}", glance.slot, output::span(answer.took.as_secs_f64()));
-    let view = status.and_then(|status| Some((status.view.slot?, status.view.age_seconds?, &status.ledger.endpoint)));
-    let Some((slot, age, used)) = view else { return Check::pass(DIRECT, detail).of(&answer.endpoint) };
+    let detail = format!(
+        "slot {}, after {}",
+        glance.slot,
+        output::span(answer.took.as_secs_f64())
+    );
+    let view = status.and_then(|status| {
+        Some((
+            status.view.slot?,
+            status.view.age_seconds?,
+            &status.ledger.endpoint,
+        ))
+    });
+    let Some((slot, age, used)) = view else {
+        return Check::pass(DIRECT, detail).of(&answer.endpoint);
+    };
     let lower = slot.saturating_sub(glance.slot.0);
     let held = status.is_some_and(|status| status.view.held.is_some());
     if f64::from(u32::try_from(lower).unwrap_or(u32::MAX)) > LAG || (lower > 0 && held) {
-        let detail = format!("{detail}; that is {lower} slots before the daemon's view, which was read {} ago", output::span(age));
+        let detail = format!(
+            "{detail}; that is {lower} slots before the daemon's view, which was read {} ago",
+            output::span(age)
+        );
         let fix = "the endpoint lags, or the ledger was restarted from an earlier slot: `warren status` tells what the daemon makes of it";
         return Check::warn(DIRECT, detail, fix).of(&answer.endpoint);
     }
     let behind = glance.slot.0.saturating_sub(slot);
     let unexplained = f64::from(u32::try_from(behind).unwrap_or(u32::MAX)) - age / SLOT;
-    let detail = format!("{detail}; the daemon's view is {behind} slots older and was read {} ago", output::span(age));
+    let detail = format!(
+        "{detail}; the daemon's view is {behind} slots older and was read {} ago",
+        output::span(age)
+    );
     if unexplained <= LAG {
         return Check::pass(DIRECT, detail).of(&answer.endpoint);
     }
-    let fix = format!("the endpoint that the daemon reads ({used}) lags: name a better one first in [ledger] urls");
+    let fix =
+        format!("the endpoint that the daemon reads ({used}) lags: name a better one first in [ledger] urls");
     Check::warn(DIRECT, detail, fix).of(&answer.endpoint)
 }
 
@@ -145,7 +204,10 @@ fn hint(error: &str) -> &'static str {
 fn clock(local: i64, other: i64, whose: &str) -> Check {
     let off = local.saturating_sub(other);
     if off.abs() <= CLOCK_TOLERANCE {
-        return Check::pass(CLOCK, format!("within {CLOCK_TOLERANCE} s of {whose} ({off:+} s)"));
+        return Check::pass(
+            CLOCK,
+            format!("within {CLOCK_TOLERANCE} s of {whose} ({off:+} s)"),
+        );
     }
     let apart = output::span(off.unsigned_abs() as f64);
     let way = if off > 0 { "ahead of" } else { "behind" };
@@ -171,16 +233,32 @@ fn versions(daemon: Option<&str>, program: Option<&ProgramConfig>) -> Check {
     }
     if let Some(daemon) = daemon.filter(|daemon| *daemon != own) {
         let detail = format!("warren is {own} and the daemon is {daemon}");
-        return Check::warn(VERSIONS, detail, "update both and restart the daemon (its tunnels stay up): systemctl restart warrend");
+        return Check::warn(
+            VERSIONS,
+            detail,
+            "update both and restart the daemon (its tunnels stay up): systemctl restart warrend",
+        );
     }
     if let Some(program) = program.filter(|program| program.version > PROGRAM) {
-        let detail =
-            format!("the program on the ledger is {}, newer than what this software speaks ({})", text(program.version), text(PROGRAM));
+        let detail = format!(
+            "the program on the ledger is {}, newer than what this software speaks ({})",
+            text(program.version),
+            text(PROGRAM)
+        );
         return Check::warn(VERSIONS, detail, "look for an update of warren");
     }
-    let daemon = daemon.map_or_else(|| ", the daemon's is not known".to_owned(), |_same| " and so is the daemon".to_owned());
-    let program = program.map_or_else(|| "does not tell its version".to_owned(), |program| format!("is {}", text(program.version)));
-    Check::pass(VERSIONS, format!("warren is {own}{daemon}; the program on the ledger {program}"))
+    let daemon = daemon.map_or_else(
+        || ", the daemon's is not known".to_owned(),
+        |_same| " and so is the daemon".to_owned(),
+    );
+    let program = program.map_or_else(
+        || "does not tell its version".to_owned(),
+        |program| format!("is {}", text(program.version)),
+    );
+    Check::pass(
+        VERSIONS,
+        format!("warren is {own}{daemon}; the program on the ledger {program}"),
+    )
 }
 
 fn text(version: Version) -> String {
@@ -201,15 +279,29 @@ mod tests {
     const NOW: i64 = 1_760_464_781;
 
     fn answer(said: Result<Glance, String>) -> Answer {
-        Answer { endpoint: "http://l".into(), took: Duration::from_millis(20), local_seconds: NOW, said }
+        Answer {
+            endpoint: "http://l".into(),
+            took: Duration::from_millis(20),
+            local_seconds: NOW,
+            said,
+        }
     }
 
     fn glance(slot: u64) -> Glance {
-        Glance { slot: Slot(slot), unix_seconds: Some(NOW - 2), server_seconds: None, program: None }
+        Glance {
+            slot: Slot(slot),
+            unix_seconds: Some(NOW - 2),
+            server_seconds: None,
+            program: None,
+        }
     }
 
     fn version(minor: u32) -> Version {
-        Version { major: 0, minor, patch: 0 }
+        Version {
+            major: 0,
+            minor,
+            patch: 0,
+        }
     }
 
     fn of(checks: &[Check], name: &str) -> (Outcome, String, Option<String>) {
@@ -235,23 +327,38 @@ mod tests {
     #[test]
     fn a_view_that_its_age_does_not_explain_tells_of_an_endpoint_that_lags() {
         let outcome = |slot, age: f64, newest| {
-            let status = status(|s| (s["view"]["slot"], s["view"]["age_seconds"]) = (json!(slot), json!(age)));
+            let status =
+                status(|s| (s["view"]["slot"], s["view"]["age_seconds"]) = (json!(slot), json!(age)));
             of(&judge(&[answer(Ok(glance(newest)))], Some(&status), None), DIRECT).0
         };
         assert_eq!(outcome(1000, 10.0, 1030), Outcome::Pass);
         assert_eq!(outcome(1000, 100.0, 1250), Outcome::Pass, "an old view");
         assert_eq!(outcome(1000, 1.0, 1250), Outcome::Warn);
-        assert_eq!(outcome(1000, 1.0, 900), Outcome::Pass, "the daemon knows a little more than this endpoint");
+        assert_eq!(
+            outcome(1000, 1.0, 900),
+            Outcome::Pass,
+            "the daemon knows a little more than this endpoint"
+        );
         assert_eq!(outcome(400_000, 1.0, 900), Outcome::Warn);
     }
 
     #[test]
     fn an_endpoint_whose_reads_do_not_count_because_they_are_older_does_not_pass() {
-        let held = status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("slot 990 is older than 1000")));
+        let held = status(|s| {
+            (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("slot 990 is older than 1000"))
+        });
         let (outcome, detail, _) = of(&judge(&[answer(Ok(glance(990)))], Some(&held), None), DIRECT);
-        assert!(outcome == Outcome::Warn && detail.contains("10 slots before the daemon's view"), "{detail}");
-        let held = status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("connection refused")));
-        assert_eq!(of(&judge(&[answer(Ok(glance(1010)))], Some(&held), None), DIRECT).0, Outcome::Pass, "another fact");
+        assert!(
+            outcome == Outcome::Warn && detail.contains("10 slots before the daemon's view"),
+            "{detail}"
+        );
+        let held =
+            status(|s| (s["view"]["slot"], s["view"]["held"]) = (json!(1000), json!("connection refused")));
+        assert_eq!(
+            of(&judge(&[answer(Ok(glance(1010)))], Some(&held), None), DIRECT).0,
+            Outcome::Pass,
+            "another fact"
+        );
     }
 
     #[test]
@@ -259,15 +366,27 @@ mod tests {
         assert_eq!(clock(NOW, NOW - 30, "x").outcome, Outcome::Pass);
         assert_eq!(clock(NOW, NOW + 30, "x").outcome, Outcome::Pass);
         let ahead = clock(NOW, NOW - 31, "x");
-        assert!(ahead.outcome == Outcome::Warn && ahead.detail.ends_with("31s ahead of x"), "{}", ahead.detail);
+        assert!(
+            ahead.outcome == Outcome::Warn && ahead.detail.ends_with("31s ahead of x"),
+            "{}",
+            ahead.detail
+        );
         let behind = clock(NOW, NOW + 3600, "x");
-        assert!(behind.outcome == Outcome::Warn && behind.detail.ends_with("1h behind x"), "{}", behind.detail);
+        assert!(
+            behind.outcome == Outcome::Warn && behind.detail.ends_with("1h behind x"),
+            "{}",
+            behind.detail
+        );
     }
 
     #[test]
     fn a_servers_own_clock_counts_before_the_ledgers() {
         let outcome = |server_seconds, unix_seconds| {
-            let said = Glance { server_seconds, unix_seconds, ..glance(1) };
+            let said = Glance {
+                server_seconds,
+                unix_seconds,
+                ..glance(1)
+            };
             of(&judge(&[answer(Ok(said))], None, None), CLOCK).0
         };
         assert_eq!(outcome(Some(NOW), Some(NOW + 9999)), Outcome::Pass);
@@ -278,12 +397,25 @@ mod tests {
 
     #[test]
     fn skew_of_versions_is_told_of_and_a_program_that_refuses_us_fails() {
-        let program = |minor, least| ProgramConfig { bump: 1, version: version(minor), min_compatible: version(least) };
+        let program = |minor, least| ProgramConfig {
+            bump: 1,
+            version: version(minor),
+            min_compatible: version(least),
+        };
         let ours = crate::version::PROGRAM.minor;
-        assert_eq!(versions(Some(VERSION), Some(&program(ours, 30))).outcome, Outcome::Pass);
+        assert_eq!(
+            versions(Some(VERSION), Some(&program(ours, 30))).outcome,
+            Outcome::Pass
+        );
         assert_eq!(versions(None, None).outcome, Outcome::Pass);
         assert_eq!(versions(Some("0.0.1"), None).outcome, Outcome::Warn);
-        assert_eq!(versions(Some(VERSION), Some(&program(ours + 1, 30))).outcome, Outcome::Warn);
-        assert_eq!(versions(Some(VERSION), Some(&program(ours + 2, ours + 1))).outcome, Outcome::Fail);
+        assert_eq!(
+            versions(Some(VERSION), Some(&program(ours + 1, 30))).outcome,
+            Outcome::Warn
+        );
+        assert_eq!(
+            versions(Some(VERSION), Some(&program(ours + 2, ours + 1))).outcome,
+            Outcome::Fail
+        );
     }
 }

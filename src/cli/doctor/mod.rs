@@ -101,7 +101,11 @@ pub async fn run(client: &Client, overrides: &LedgerFlags, as_json: bool) -> any
 pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) -> Report {
     let client = client.clone().with_patience(PATIENCE);
     let answers = Answers::ask(&client).await;
-    let pid = answers.status.as_ref().ok().and_then(|status| process::visible(&root, status.process.pid));
+    let pid = answers
+        .status
+        .as_ref()
+        .ok()
+        .and_then(|status| process::visible(&root, status.process.pid));
     let mut checks = match &answers.status {
         Ok(status) => daemon::checks(status, answers.health.as_ref(), answers.plan.clone()),
         Err(error) => daemon::without(error),
@@ -109,17 +113,34 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
     let (socket, status) = (client.socket().to_owned(), answers.status.as_ref().ok().cloned());
     let (for_processes, for_networkd) = (root.clone(), root.clone());
     let jobs = vec![
-        Job::blocking("socket", BUDGET, move || vec![caller::judge_socket(&socket, &caller::look_at_socket(&socket))]),
+        Job::blocking("socket", BUDGET, move || {
+            vec![caller::judge_socket(&socket, &caller::look_at_socket(&socket))]
+        }),
         Job::blocking("permission", BUDGET, || vec![caller::judge(&caller::look())]),
-        Job::blocking("other daemons", BUDGET, move || processes(&for_processes, pid, status.as_ref())),
-        Job::blocking("networkd", BUDGET, move || vec![networkd::judge(&networkd::look(&for_networkd))]),
+        Job::blocking("other daemons", BUDGET, move || {
+            processes(&for_processes, pid, status.as_ref())
+        }),
+        Job::blocking("networkd", BUDGET, move || {
+            vec![networkd::judge(&networkd::look(&for_networkd))]
+        }),
         Job::new("environment", BUDGET, look_at_environment(&client, overrides)),
-        Job::new("ledger direct", BUDGET, look_at_ledger(&root, pid, overrides, &answers)),
-        Job::new("path", BUDGET, look_at_network(&root, &client, overrides, &answers)),
+        Job::new(
+            "ledger direct",
+            BUDGET,
+            look_at_ledger(&root, pid, overrides, &answers),
+        ),
+        Job::new(
+            "path",
+            BUDGET,
+            look_at_network(&root, &client, overrides, &answers),
+        ),
     ];
     checks.extend(jobs::all(jobs).await);
     checks.sort_by_key(|check| ORDER.iter().position(|name| *name == check.name));
-    Report { is_reachable: answers.status.is_ok(), checks }
+    Report {
+        is_reachable: answers.status.is_ok(),
+        checks,
+    }
 }
 
 impl Report {
@@ -163,7 +184,12 @@ impl Answers {
             body(client, "/healthz"),
             body(client, "/v2/latency"),
         );
-        Self { status, plan: plan.map_err(|error| error.to_string()), health, latency }
+        Self {
+            status,
+            plan: plan.map_err(|error| error.to_string()),
+            health,
+            latency,
+        }
     }
 }
 
@@ -174,19 +200,28 @@ async fn body<T: DeserializeOwned>(client: &Client, target: &str) -> Option<T> {
 fn processes(root: &Root, pid: Option<u32>, status: Option<&v3::Status>) -> Vec<Check> {
     let mut checks = vec![process::judge_others(&process::look_for_daemons(root), pid)];
     if let Some(status) = status {
-        checks.push(process::judge_capabilities(status, process::capabilities_of(root, pid, status)));
+        checks.push(process::judge_capabilities(
+            status,
+            process::capabilities_of(root, pid, status),
+        ));
     }
     checks
 }
 
-async fn look_at_ledger(root: &Root, pid: Option<u32>, overrides: &LedgerFlags, answers: &Answers) -> Vec<Check> {
+async fn look_at_ledger(
+    root: &Root,
+    pid: Option<u32>,
+    overrides: &LedgerFlags,
+    answers: &Answers,
+) -> Vec<Check> {
     let status = answers.status.as_ref().ok();
     let version = status.map(|status| status.process.version.as_str());
     match configuration(root, pid, overrides).await {
         Ok(mut found) => {
             // The daemon's arguments may not be ours to read; its status is.
-            if let Some(program) =
-                status.filter(|_| overrides.program_id.is_none()).and_then(|status| status.ledger.program_id.parse().ok())
+            if let Some(program) = status
+                .filter(|_| overrides.program_id.is_none())
+                .and_then(|status| status.ledger.program_id.parse().ok())
             {
                 found.config.ledger.program_id = program;
             }
@@ -201,18 +236,31 @@ async fn configuration(root: &Root, pid: Option<u32>, overrides: &LedgerFlags) -
     let found = tokio::task::spawn_blocking(move || {
         let variable = |name: &str| std::env::var(name).ok();
         settings::find(&root, pid, &overrides, variable).or_else(|reason| match operators_url(&overrides) {
-            Some(url) => settings::find(&root, pid, &LedgerFlags { url: Some(url), ..overrides.clone() }, variable),
+            Some(url) => settings::find(
+                &root,
+                pid,
+                &LedgerFlags {
+                    url: Some(url),
+                    ..overrides.clone()
+                },
+                variable,
+            ),
             None => Err(reason),
         })
     });
-    found.await.unwrap_or_else(|_panic| Err("looking for it failed: a defect of warren".to_owned()))
+    found
+        .await
+        .unwrap_or_else(|_panic| Err("looking for it failed: a defect of warren".to_owned()))
 }
 
 /// Only what is wrong: a network that the command line means and the daemon does not.
 async fn look_at_environment(client: &Client, overrides: &LedgerFlags) -> Vec<Check> {
     let differ = environment::is_the_daemons(overrides, client).await.err();
     let fix = "Name the daemon's network with --env, or start the daemon with -env of the one that is meant.";
-    differ.map(|failure| Check::fail("environment", failure.what.replace('\n', " "), fix)).into_iter().collect()
+    differ
+        .map(|failure| Check::fail("environment", failure.what.replace('\n', " "), fix))
+        .into_iter()
+        .collect()
 }
 
 /// What the operator's own verbs would ask.
@@ -222,32 +270,81 @@ fn operators_url(flags: &LedgerFlags) -> Option<String> {
     operator::which::url_to_keep(&url, "json_rpc_url").ok()
 }
 
-async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, answers: &Answers) -> Vec<Check> {
+async fn look_at_network(
+    root: &Root,
+    client: &Client,
+    overrides: &LedgerFlags,
+    answers: &Answers,
+) -> Vec<Check> {
     let kernel = match net::Kernel::open() {
         Ok(kernel) => kernel,
-        Err(error) => return vec![Check::skip("path", format!("the kernel cannot be asked: {error}"))],
+        Err(error) => {
+            return vec![Check::skip(
+                "path",
+                format!("the kernel cannot be asked: {error}"),
+            )];
+        }
     };
     let links = match kernel.links().await {
         Ok(links) => links,
-        Err(error) => return vec![Check::skip("path", format!("the kernel does not tell its interfaces: {error}"))],
+        Err(error) => {
+            return vec![Check::skip(
+                "path",
+                format!("the kernel does not tell its interfaces: {error}"),
+            )];
+        }
     };
     let Ok(status) = &answers.status else {
-        let public = configuration(root, None, overrides).await.ok().and_then(|found| found.config.client_ip);
-        let remotes = links.iter().filter(|link| link.is_ours).filter_map(|link| Some(link.ends?.1)).collect();
-        let filters = underlay::filters(&filters(root, links.iter().filter(|link| link.is_ours)), &[], underlay::ways_out(&links));
-        return vec![underlay::nat(public, false, &links), underlay::foreign(&remotes, &links), filters];
+        let public = configuration(root, None, overrides)
+            .await
+            .ok()
+            .and_then(|found| found.config.client_ip);
+        let remotes = links
+            .iter()
+            .filter(|link| link.is_ours)
+            .filter_map(|link| Some(link.ends?.1))
+            .collect();
+        let filters = underlay::filters(
+            &filters(root, links.iter().filter(|link| link.is_ours)),
+            &[],
+            underlay::ways_out(&links),
+        );
+        return vec![
+            underlay::nat(public, false, &links),
+            underlay::foreign(&remotes, &links),
+            filters,
+        ];
     };
     let specs = specs(&client.clone().with_patience(SPECS), status).await;
     let targets = path::targets(status, &specs, answers.latency.as_ref());
-    let remotes: BTreeSet<Ipv4Addr> = targets.iter().filter(|target| target.tunnel.is_some()).map(|target| target.address).collect();
+    let remotes: BTreeSet<Ipv4Addr> = targets
+        .iter()
+        .filter(|target| target.tunnel.is_some())
+        .map(|target| target.address)
+        .collect();
     let ways = join_all(targets.iter().map(|target| kernel.way(target.address))).await;
     let uplinks: BTreeSet<u32> = ways.into_iter().flatten().map(|way| way.link).collect();
-    let uplinks = filters(root, links.iter().filter(|link| uplinks.contains(&link.index) && !link.is_ours));
+    let uplinks = filters(
+        root,
+        links
+            .iter()
+            .filter(|link| uplinks.contains(&link.index) && !link.is_ours),
+    );
     let tunnels = filters(root, links.iter().filter(|link| link.is_ours));
     let public = status.client_ip.as_deref().and_then(|ip| ip.parse().ok());
-    let needs_own = status.tunnels.iter().any(|tunnel| tunnel.user_type.as_deref() == Some("IBRL"));
-    let late = |_elapsed| vec![Check::skip("path", format!("no answer within {}", humantime::format_duration(PATHS)))];
-    let mut checks = timeout(PATHS, path::look(&kernel, &links, &targets, status)).await.unwrap_or_else(late);
+    let needs_own = status
+        .tunnels
+        .iter()
+        .any(|tunnel| tunnel.user_type.as_deref() == Some("IBRL"));
+    let late = |_elapsed| {
+        vec![Check::skip(
+            "path",
+            format!("no answer within {}", humantime::format_duration(PATHS)),
+        )]
+    };
+    let mut checks = timeout(PATHS, path::look(&kernel, &links, &targets, status))
+        .await
+        .unwrap_or_else(late);
     if status.role != "gateway" {
         checks.push(underlay::nat(public, needs_own, &links));
     }
@@ -256,8 +353,13 @@ async fn look_at_network(root: &Root, client: &Client, overrides: &LedgerFlags, 
     checks
 }
 
-fn filters<'a>(root: &Root, links: impl Iterator<Item = &'a net::Link>) -> Vec<(String, Option<underlay::Filter>)> {
-    links.map(|link| (link.name.clone(), underlay::filter_of(root, &link.name))).collect()
+fn filters<'a>(
+    root: &Root,
+    links: impl Iterator<Item = &'a net::Link>,
+) -> Vec<(String, Option<underlay::Filter>)> {
+    links
+        .map(|link| (link.name.clone(), underlay::filter_of(root, &link.name)))
+        .collect()
 }
 
 async fn specs(client: &Client, status: &v3::Status) -> Vec<v3::TunnelReply> {
@@ -292,11 +394,24 @@ mod tests {
     async fn without_a_daemon_the_other_checks_are_made_all_the_same_in_their_order() {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::of(directory.path());
-        let report = examine_on(root, &Client::new(&directory.path().join("w.sock")), &LedgerFlags::default()).await;
+        let report = examine_on(
+            root,
+            &Client::new(&directory.path().join("w.sock")),
+            &LedgerFlags::default(),
+        )
+        .await;
         assert_eq!(report.code(), UNREACHABLE);
         let names: Vec<_> = report.checks.iter().map(|check| check.name).collect();
         assert_eq!(&names[..4], ["daemon", "socket", "permission", "other daemons"]);
-        for name in ["versions", "ledger direct", "clock", "nat", "foreign tunnels", "rp_filter", "networkd"] {
+        for name in [
+            "versions",
+            "ledger direct",
+            "clock",
+            "nat",
+            "foreign tunnels",
+            "rp_filter",
+            "networkd",
+        ] {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
         assert!(names.iter().all(|name| ORDER.contains(name)), "{names:?}");

@@ -1,6 +1,9 @@
 //! This host's interfaces and the ways that it knows, asked of the kernel.
 
-#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are an open set")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the kernel's attributes are an open set"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -69,12 +72,27 @@ impl Kernel {
 
     /// Every interface with its addresses.
     pub async fn links(&self) -> Result<Vec<Link>, String> {
-        let links: Vec<LinkMessage> = self.handle.link().get().execute().try_collect().await.map_err(|error| error.to_string())?;
+        let links: Vec<LinkMessage> = self
+            .handle
+            .link()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .map_err(|error| error.to_string())?;
         let mut links: Vec<Link> = links.iter().map(link).collect();
-        let addresses: Vec<AddressMessage> =
-            self.handle.address().get().execute().try_collect().await.map_err(|error| error.to_string())?;
+        let addresses: Vec<AddressMessage> = self
+            .handle
+            .address()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .map_err(|error| error.to_string())?;
         for message in addresses {
-            let Some(link) = links.iter_mut().find(|link| link.index == message.header.index) else { continue };
+            let Some(link) = links.iter_mut().find(|link| link.index == message.header.index) else {
+                continue;
+            };
             link.addresses.extend(address(&message));
         }
         Ok(links)
@@ -82,14 +100,26 @@ impl Kernel {
 
     /// The way to an address; none where the kernel knows none.
     pub async fn way(&self, target: Ipv4Addr) -> Option<Way> {
-        let mut message = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(target, 32).build();
+        let mut message = RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(target, 32)
+            .build();
         message.header.address_family = AddressFamily::Inet;
-        let route = self.handle.route().get(message).execute().try_next().await.ok().flatten()?;
+        let route = self
+            .handle
+            .route()
+            .get(message)
+            .execute()
+            .try_next()
+            .await
+            .ok()
+            .flatten()?;
         let mut way = Way::default();
         for attribute in &route.attributes {
             match attribute {
                 RouteAttribute::Oif(index) => way.link = *index,
-                RouteAttribute::PrefSource(netlink_packet_route::route::RouteAddress::Inet(source)) => way.source = Some(*source),
+                RouteAttribute::PrefSource(netlink_packet_route::route::RouteAddress::Inet(source)) => {
+                    way.source = Some(*source)
+                }
                 RouteAttribute::Metrics(metrics) => way.mtu = metrics.iter().find_map(mtu),
                 _ => {}
             }
@@ -108,7 +138,12 @@ fn mtu(metric: &RouteMetric) -> Option<u32> {
 fn link(message: &LinkMessage) -> Link {
     let flags = &message.header.flags;
     let (is_up, is_loopback) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Loopback));
-    let mut link = Link { index: message.header.index, is_up, is_loopback, ..Link::default() };
+    let mut link = Link {
+        index: message.header.index,
+        is_up,
+        is_loopback,
+        ..Link::default()
+    };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
@@ -121,7 +156,11 @@ fn link(message: &LinkMessage) -> Link {
                 }
             }
             LinkAttribute::Stats64(stats) => {
-                (link.received, link.sent, link.unsent) = (stats.rx_packets, stats.tx_packets, stats.tx_dropped + stats.tx_errors);
+                (link.received, link.sent, link.unsent) = (
+                    stats.rx_packets,
+                    stats.tx_packets,
+                    stats.tx_dropped + stats.tx_errors,
+                );
             }
             LinkAttribute::LinkInfo(info) => info.iter().for_each(|info| learn(&mut link, info)),
             _ => {}
@@ -182,15 +221,39 @@ mod tests {
     fn a_gre_link_is_told_with_its_ends_and_ours_by_its_mark() {
         let (local, remote) = (Ipv4Addr::new(9, 128, 0, 10), Ipv4Addr::new(9, 128, 0, 2));
         let data = InfoData::GreTun(vec![InfoGre::Local(local), InfoGre::Remote(remote)]);
-        let gre = || LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::GreTun), LinkInfo::Data(data.clone())]);
-        let foreign = decoded(vec![LinkAttribute::IfName("mine".into()), LinkAttribute::Mtu(1476), gre()]);
-        assert_eq!((foreign.name.as_str(), foreign.kind.as_str(), foreign.mtu, foreign.is_up), ("mine", "gre", 1476, true));
+        let gre = || {
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::GreTun),
+                LinkInfo::Data(data.clone()),
+            ])
+        };
+        let foreign = decoded(vec![
+            LinkAttribute::IfName("mine".into()),
+            LinkAttribute::Mtu(1476),
+            gre(),
+        ]);
+        assert_eq!(
+            (
+                foreign.name.as_str(),
+                foreign.kind.as_str(),
+                foreign.mtu,
+                foreign.is_up
+            ),
+            ("mine", "gre", 1476, true)
+        );
         assert_eq!((foreign.ends, foreign.is_ours), (Some((local, remote)), false));
         let mark = "warren:11111111111111111111111111111111:3";
         assert!(decoded(vec![LinkAttribute::IfAlias(mark.into()), gre()]).is_ours);
         let tun = LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Tun)]);
-        let userspace = decoded(vec![tun, LinkAttribute::IfAlias(format!("{mark} {local} {remote} 64"))]);
-        assert_eq!((userspace.ends, userspace.is_ours), (Some((local, remote)), true), "the kernel does not know them");
+        let userspace = decoded(vec![
+            tun,
+            LinkAttribute::IfAlias(format!("{mark} {local} {remote} 64")),
+        ]);
+        assert_eq!(
+            (userspace.ends, userspace.is_ours),
+            (Some((local, remote)), true),
+            "the kernel does not know them"
+        );
     }
 
     #[tokio::test]
@@ -201,7 +264,10 @@ mod tests {
         assert!(!loopback.is_ours && loopback.ends.is_none());
         if loopback.is_up {
             assert!(loopback.addresses.contains(&Ipv4Addr::LOCALHOST), "{loopback:?}");
-            assert_eq!(kernel.way(Ipv4Addr::LOCALHOST).await.unwrap().link, loopback.index);
+            assert_eq!(
+                kernel.way(Ipv4Addr::LOCALHOST).await.unwrap().link,
+                loopback.index
+            );
         }
     }
 }

@@ -12,7 +12,11 @@ const NAME: &str = "networkd";
 const STATE: &str = "/run/systemd/netif/state";
 /// systemd.conf(5): the first file that is there counts, and then every drop-in by its name; of two drop-ins of one name
 /// the one in the later of these folders counts.
-const FILES: [&str; 3] = ["/etc/systemd/networkd.conf", "/run/systemd/networkd.conf", "/usr/lib/systemd/networkd.conf"];
+const FILES: [&str; 3] = [
+    "/etc/systemd/networkd.conf",
+    "/run/systemd/networkd.conf",
+    "/usr/lib/systemd/networkd.conf",
+];
 const DROP_INS: [&str; 4] = [
     "/usr/lib/systemd/networkd.conf.d",
     "/usr/local/lib/systemd/networkd.conf.d",
@@ -33,13 +37,24 @@ pub struct Facts {
 pub fn look(root: &Root) -> Facts {
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in DROP_INS {
-        let names = root.names(folder).into_iter().filter(|name| name.ends_with(".conf"));
+        let names = root
+            .names(folder)
+            .into_iter()
+            .filter(|name| name.ends_with(".conf"));
         drop_ins.extend(names.map(|name| (name.clone(), root.at(folder).join(name))));
     }
     let main = FILES.iter().map(|file| root.at(file)).find(|file| file.exists());
-    let texts = main.into_iter().chain(drop_ins.into_values()).filter_map(|path| root::bytes(&path).ok());
-    let text = texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned() + "\n").collect();
-    Facts { is_active: root.at(STATE).exists(), text }
+    let texts = main
+        .into_iter()
+        .chain(drop_ins.into_values())
+        .filter_map(|path| root::bytes(&path).ok());
+    let text = texts
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned() + "\n")
+        .collect();
+    Facts {
+        is_active: root.at(STATE).exists(),
+        text,
+    }
 }
 
 /// Judges.
@@ -47,15 +62,27 @@ pub fn judge(facts: &Facts) -> Check {
     if !facts.is_active {
         return Check::skip(NAME, "systemd-networkd does not run here");
     }
-    let on: Vec<&str> = SETTINGS.into_iter().filter(|setting| is_on(&facts.text, setting)).collect();
+    let on: Vec<&str> = SETTINGS
+        .into_iter()
+        .filter(|setting| is_on(&facts.text, setting))
+        .collect();
     if on.is_empty() {
-        return Check::pass(NAME, "systemd-networkd leaves the routes and rules of others alone");
+        return Check::pass(
+            NAME,
+            "systemd-networkd leaves the routes and rules of others alone",
+        );
     }
-    let lines = on.iter().map(|setting| format!("{setting}=no")).collect::<Vec<_>>().join(" and ");
+    let lines = on
+        .iter()
+        .map(|setting| format!("{setting}=no"))
+        .collect::<Vec<_>>()
+        .join(" and ");
     Check::warn(
         NAME,
         "systemd-networkd removes routes and rules that it does not know when it restarts; the daemon puts them back",
-        format!("put {lines} under [Network] in /etc/systemd/networkd.conf.d/warren.conf, and restart systemd-networkd"),
+        format!(
+            "put {lines} under [Network] in /etc/systemd/networkd.conf.d/warren.conf, and restart systemd-networkd"
+        ),
     )
 }
 
@@ -63,11 +90,17 @@ pub fn judge(facts: &Facts) -> Check {
 fn is_on(text: &str, setting: &str) -> bool {
     let mut is_on = true;
     let mut section = "";
-    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';']))
+    {
         if line.starts_with('[') {
             section = line;
         }
-        let Some((key, value)) = line.split_once('=') else { continue };
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
         if section == "[Network]" && key.trim() == setting {
             match value.trim().to_ascii_lowercase().as_str() {
                 "1" | "yes" | "y" | "true" | "t" | "on" => is_on = true,
@@ -96,29 +129,73 @@ mod tests {
     fn purging_is_told_of_unless_both_settings_are_off_or_networkd_does_not_run() {
         assert_eq!(outcome(&[]), Outcome::Skip);
         assert_eq!(outcome(&[RUNS]), Outcome::Warn, "on by default");
-        assert_eq!(outcome(&[RUNS, ("/etc/systemd/networkd.conf", BOTH)]), Outcome::Pass);
-        assert_eq!(outcome(&[RUNS, ("/etc/systemd/networkd.conf.d/warren.conf", BOTH)]), Outcome::Pass);
-        assert_eq!(outcome(&[RUNS, ("/etc/systemd/networkd.conf", "[Network]\nManageForeignRoutes=no\n")]), Outcome::Warn, "one of two");
-        assert_eq!(outcome(&[RUNS, ("/etc/systemd/networkd.conf", "#ManageForeignRoutes=no\n")]), Outcome::Warn);
+        assert_eq!(
+            outcome(&[RUNS, ("/etc/systemd/networkd.conf", BOTH)]),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&[RUNS, ("/etc/systemd/networkd.conf.d/warren.conf", BOTH)]),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&[
+                RUNS,
+                (
+                    "/etc/systemd/networkd.conf",
+                    "[Network]\nManageForeignRoutes=no\n"
+                )
+            ]),
+            Outcome::Warn,
+            "one of two"
+        );
+        assert_eq!(
+            outcome(&[RUNS, ("/etc/systemd/networkd.conf", "#ManageForeignRoutes=no\n")]),
+            Outcome::Warn
+        );
     }
 
     #[test]
     fn drop_ins_count_by_name_and_those_of_the_administrator_hide_those_of_the_vendor() {
         let on = "[Network]\nManageForeignRoutes=yes\n";
-        let late = [RUNS, ("/etc/systemd/networkd.conf", BOTH), ("/usr/lib/systemd/networkd.conf.d/90.conf", on)];
+        let late = [
+            RUNS,
+            ("/etc/systemd/networkd.conf", BOTH),
+            ("/usr/lib/systemd/networkd.conf.d/90.conf", on),
+        ];
         assert_eq!(outcome(&late), Outcome::Warn, "a drop-in comes after the file");
-        let hidden = [RUNS, ("/usr/lib/systemd/networkd.conf.d/10.conf", on), ("/etc/systemd/networkd.conf.d/10.conf", BOTH)];
+        let hidden = [
+            RUNS,
+            ("/usr/lib/systemd/networkd.conf.d/10.conf", on),
+            ("/etc/systemd/networkd.conf.d/10.conf", BOTH),
+        ];
         assert_eq!(outcome(&hidden), Outcome::Pass);
-        let earlier = [RUNS, ("/etc/systemd/networkd.conf.d/10.conf", BOTH), ("/usr/lib/systemd/networkd.conf.d/90.conf", on)];
-        assert_eq!(outcome(&earlier), Outcome::Warn, "the name decides, not the folder");
+        let earlier = [
+            RUNS,
+            ("/etc/systemd/networkd.conf.d/10.conf", BOTH),
+            ("/usr/lib/systemd/networkd.conf.d/90.conf", on),
+        ];
+        assert_eq!(
+            outcome(&earlier),
+            Outcome::Warn,
+            "the name decides, not the folder"
+        );
     }
 
     #[test]
     fn the_last_setting_wins_and_what_is_no_switch_does_not_count() {
         assert!(is_on("", "ManageForeignRoutes"));
-        assert!(is_on("[Network]\nManageForeignRoutes=no\nManageForeignRoutes=yes\n", "ManageForeignRoutes"));
+        assert!(is_on(
+            "[Network]\nManageForeignRoutes=no\nManageForeignRoutes=yes\n",
+            "ManageForeignRoutes"
+        ));
         assert!(is_on("[Other]\nManageForeignRoutes=no\n", "ManageForeignRoutes"));
-        assert!(is_on("[Network]\nManageForeignRoutingPolicyRules=no\n", "ManageForeignRoutes"));
-        assert!(!is_on("[Network]\nManageForeignRoutes=no\nManageForeignRoutes=\n", "ManageForeignRoutes"));
+        assert!(is_on(
+            "[Network]\nManageForeignRoutingPolicyRules=no\n",
+            "ManageForeignRoutes"
+        ));
+        assert!(!is_on(
+            "[Network]\nManageForeignRoutes=no\nManageForeignRoutes=\n",
+            "ManageForeignRoutes"
+        ));
     }
 }

@@ -81,8 +81,17 @@ pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>
     let desired = status.tunnels.iter().filter_map(|tunnel| {
         let address = tunnel.remote.as_deref()?.parse().ok()?;
         let name = tunnel.name.clone().unwrap_or_else(|| tunnel.id.clone());
-        let (peer, local) = (inner(&tunnel.id, "peer_address"), inner(&tunnel.id, "local_address"));
-        Some(Target { name, address, peer, local, tunnel: Some(tunnel.clone()) })
+        let (peer, local) = (
+            inner(&tunnel.id, "peer_address"),
+            inner(&tunnel.id, "local_address"),
+        );
+        Some(Target {
+            name,
+            address,
+            peer,
+            local,
+            tunnel: Some(tunnel.clone()),
+        })
     });
     let targets: Vec<Target> = desired.take(TARGETS).collect();
     if !targets.is_empty() {
@@ -91,7 +100,15 @@ pub fn targets(status: &Status, specs: &[TunnelReply], latency: Option<&Latency>
     let mut measured: Vec<Measured> = latency.map(|latency| latency.results.clone()).unwrap_or_default();
     measured.sort_by_key(|measured| (!measured.reachable, measured.min_latency_ns, measured.device_ip));
     let nearest = measured.into_iter().take(NEAREST);
-    nearest.map(|found| Target { name: found.device_code, address: found.device_ip, tunnel: None, peer: None, local: None }).collect()
+    nearest
+        .map(|found| Target {
+            name: found.device_code,
+            address: found.device_ip,
+            tunnel: None,
+            peer: None,
+            local: None,
+        })
+        .collect()
 }
 
 /// What was seen of the way to one device.
@@ -111,12 +128,26 @@ pub struct Seen {
 /// Looks at all of them, side by side, and judges.
 pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &Status) -> Vec<Check> {
     if targets.is_empty() {
-        return vec![Check::skip(PATH, "there is no device to try: no tunnel is due, and no latencies are known")];
+        return vec![Check::skip(
+            PATH,
+            "there is no device to try: no tunnel is due, and no latencies are known",
+        )];
     }
-    let (seen, rules) = tokio::join!(join_all(targets.iter().map(|target| see(kernel, links, target))), crate::cli::firewall::read());
+    let (seen, rules) = tokio::join!(
+        join_all(targets.iter().map(|target| see(kernel, links, target))),
+        crate::cli::firewall::read()
+    );
     let after = kernel.links().await.unwrap_or_else(|_| links.to_vec());
-    let host = Host { links, after: &after, rules: &rules };
-    targets.iter().zip(&seen).flat_map(|(target, seen)| judge(target, &host, seen, status)).collect()
+    let host = Host {
+        links,
+        after: &after,
+        rules: &rules,
+    };
+    targets
+        .iter()
+        .zip(&seen)
+        .flat_map(|(target, seen)| judge(target, &host, seen, status))
+        .collect()
 }
 
 /// This host.
@@ -136,7 +167,9 @@ async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
         let small = echo(target.address, SMALL, false).await;
         let large = match small {
             Echo::Reply(_) => Some(echo(target.address, whole as usize, true).await),
-            Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_) => None,
+            Echo::Silence | Echo::TooLarge | Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_) => {
+                None
+            }
         };
         (small, large)
     };
@@ -147,7 +180,13 @@ async fn see(kernel: &Kernel, links: &[Link], target: &Target) -> Seen {
         }
     };
     let ((small, large), inside) = tokio::join!(outside, inside);
-    Seen { way, whole, small, large, inside }
+    Seen {
+        way,
+        whole,
+        small,
+        large,
+        inside,
+    }
 }
 
 /// The largest packet of the tunnel that is there, headers included; else of the one that would be made for this way.
@@ -160,46 +199,88 @@ fn whole(target: &Target, links: &[Link], way: Option<&Way>) -> u32 {
 
 /// What the interface, or the route over it, takes in one piece.
 fn takes(link: &Link, way: &Way) -> u32 {
-    way.mtu.filter(|mtu| *mtu > 0).map_or(link.mtu, |of_route| of_route.min(link.mtu))
+    way.mtu
+        .filter(|mtu| *mtu > 0)
+        .map_or(link.mtu, |of_route| of_route.min(link.mtu))
 }
 
 /// Judges.
 pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> Vec<Check> {
     let links = host.links;
     let subject = format!("{} {}", target.name, target.address);
-    let uplink = seen.way.as_ref().and_then(|way| links.iter().find(|link| link.index == way.link));
-    let is_up = target.tunnel.as_ref().is_some_and(|tunnel| tunnel.session == "BGP Session Up");
+    let uplink = seen
+        .way
+        .as_ref()
+        .and_then(|way| links.iter().find(|link| link.index == way.link));
+    let is_up = target
+        .tunnel
+        .as_ref()
+        .is_some_and(|tunnel| tunnel.session == "BGP Session Up");
     let mut checks = vec![icmp(target, uplink, seen, is_up)];
     if let Some(tunnel) = &target.tunnel {
-        let named = |links: &'_ [Link]| links.iter().position(|link| Some(&link.name) == tunnel.name.as_ref());
+        let named = |links: &'_ [Link]| {
+            links
+                .iter()
+                .position(|link| Some(&link.name) == tunnel.name.as_ref())
+        };
         let link = named(links).map(|at| &links[at]);
         let later = named(host.after).map(|at| &host.after[at]);
-        let facts = firewall::Facts { target, seen, uplink, link: link.zip(later), rules: host.rules };
+        let facts = firewall::Facts {
+            target,
+            seen,
+            uplink,
+            link: link.zip(later),
+            rules: host.rules,
+        };
         let firewall = firewall::judge(&facts);
         if firewall.stops {
             let own = "not to be told while this host's own firewall is in the way";
-            checks.extend([Check::skip(GRE, own), Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel)))]);
+            checks.extend([
+                Check::skip(GRE, own),
+                Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel))),
+            ]);
         } else {
             checks.push(gre(later.or(link), seen.inside.as_ref(), &tunnel.session));
             checks.push(bgp(status, tunnel));
         }
         checks.push(firewall.check);
     } else {
-        checks.push(Check::skip(GRE, "only a tunnel that is there can show whether GRE passes"));
+        checks.push(Check::skip(
+            GRE,
+            "only a tunnel that is there can show whether GRE passes",
+        ));
     }
     checks.push(mtu(uplink, seen));
-    checks.into_iter().map(|check| check.of(subject.clone())).collect()
+    checks
+        .into_iter()
+        .map(|check| check.of(subject.clone()))
+        .collect()
 }
 
 fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Check {
     let address = target.address;
     let by = uplink.map_or_else(String::new, |link| format!(" by {}", link.name));
-    if let Some(link) = uplink.filter(|link| link.is_ours || link.ends.is_some_and(|(_, remote)| remote == address)) {
-        let detail = format!("the way to {address} leads into {}: a tunnel cannot carry itself", link.name);
-        return Check::fail(ICMP, detail, format!("ip route add {address}/32 via YOUR-GATEWAY, so that it leaves by the underlay"));
+    if let Some(link) =
+        uplink.filter(|link| link.is_ours || link.ends.is_some_and(|(_, remote)| remote == address))
+    {
+        let detail = format!(
+            "the way to {address} leads into {}: a tunnel cannot carry itself",
+            link.name
+        );
+        return Check::fail(
+            ICMP,
+            detail,
+            format!("ip route add {address}/32 via YOUR-GATEWAY, so that it leaves by the underlay"),
+        );
     }
     match &seen.small {
-        Echo::Reply(after) => Check::pass(ICMP, format!("answered after {}{by}", humantime::format_duration(rounded(*after)))),
+        Echo::Reply(after) => Check::pass(
+            ICMP,
+            format!(
+                "answered after {}{by}",
+                humantime::format_duration(rounded(*after))
+            ),
+        ),
         Echo::NoRoute(why) => Check::fail(
             ICMP,
             format!("this host knows no way to {address}: {why}"),
@@ -207,31 +288,48 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         ),
         Echo::NotAllowed(why) => Check::skip(
             ICMP,
-            format!("this user may open neither a ping nor a raw socket ({why}): run it as root, or widen net.ipv4.ping_group_range"),
+            format!(
+                "this user may open neither a ping nor a raw socket ({why}): run it as root, or widen net.ipv4.ping_group_range"
+            ),
         ),
         Echo::Forbidden(why) => Check::warn(
             ICMP,
             format!("this host does not send ICMP to {address} ({why}): its own firewall forbids it"),
             "look at its rules for what leaves (`nft list ruleset`, `iptables -S OUTPUT`)",
         ),
-        Echo::TooLarge => {
-            Check::warn(ICMP, "even a small packet is too large for the way", "look at the MTU of the interface that it leaves by")
-        }
-        Echo::Silence if is_up => Check::pass(ICMP, format!("no answer{by}, but the session through the tunnel is up: ICMP is filtered")),
+        Echo::TooLarge => Check::warn(
+            ICMP,
+            "even a small packet is too large for the way",
+            "look at the MTU of the interface that it leaves by",
+        ),
+        Echo::Silence if is_up => Check::pass(
+            ICMP,
+            format!("no answer{by}, but the session through the tunnel is up: ICMP is filtered"),
+        ),
         Echo::Silence => Check::warn(
             ICMP,
-            format!("no answer{by}: the device is down, or something on the way drops ICMP, and perhaps GRE with it"),
+            format!(
+                "no answer{by}: the device is down, or something on the way drops ICMP, and perhaps GRE with it"
+            ),
             format!("try `traceroute {address}`, and look at the firewalls on the way"),
         ),
     }
 }
 
 fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
-    let Some(link) = link else { return Check::skip(GRE, "the tunnel's link is not there yet") };
-    let counted = format!("{} packets came in and {} went out through {}", link.received, link.sent, link.name);
+    let Some(link) = link else {
+        return Check::skip(GRE, "the tunnel's link is not there yet");
+    };
+    let counted = format!(
+        "{} packets came in and {} went out through {}",
+        link.received, link.sent, link.name
+    );
     if let Some(Echo::Reply(after)) = inside {
         let after = humantime::format_duration(rounded(*after));
-        return Check::pass(GRE, format!("the device answers through the tunnel after {after}; {counted}"));
+        return Check::pass(
+            GRE,
+            format!("the device answers through the tunnel after {after}; {counted}"),
+        );
     }
     // Each of these needs answers that came through the tunnel.
     if ["BGP Session Up", "Initializing BGP Session", "BGP Session Failed"].contains(&session) {
@@ -241,10 +339,16 @@ fn gre(link: Option<&Link>, inside: Option<&Echo>, session: &str) -> Check {
     match (link.received, link.sent) {
         (0, 0) => Check::skip(GRE, format!("nothing was sent yet: {counted}")),
         (0, _) => Check::fail(GRE, format!("nothing ever came back: {counted}"), fix),
-        (_, _) if session == "Pending BGP Session" => {
-            Check::warn(GRE, format!("the device does not answer inside the tunnel yet; {counted}"), fix)
-        }
-        (_, _) => Check::fail(GRE, format!("it did pass, but the device does not answer inside the tunnel any more; {counted}"), fix),
+        (_, _) if session == "Pending BGP Session" => Check::warn(
+            GRE,
+            format!("the device does not answer inside the tunnel yet; {counted}"),
+            fix,
+        ),
+        (_, _) => Check::fail(
+            GRE,
+            format!("it did pass, but the device does not answer inside the tunnel any more; {counted}"),
+            fix,
+        ),
     }
 }
 
@@ -273,40 +377,69 @@ fn bgp(status: &Status, tunnel: &Tunnel) -> Check {
             detail,
             "the device ended it or went away: `warren explain` has the reason; ask its operator, or try another device",
         ),
-        _ => Check::warn(BGP, detail, "wait a little; if it stays so, `warren explain` tells why"),
+        _ => Check::warn(
+            BGP,
+            detail,
+            "wait a little; if it stays so, `warren explain` tells why",
+        ),
     }
 }
 
 /// Whether the device and this host do not agree on what each other is.
 fn refuses(tunnel: &Tunnel) -> bool {
-    matches!(tunnel.session_cause.as_deref(), Some("our_asn_refused" | "other_asn"))
+    matches!(
+        tunnel.session_cause.as_deref(),
+        Some("our_asn_refused" | "other_asn")
+    )
 }
 
 fn lasts(status: &Status, tunnel: &Tunnel) -> Duration {
-    tunnel.session_since_unix_ms.map_or(Duration::ZERO, |since| Duration::from_millis(status.unix_ms.saturating_sub(since)))
+    tunnel.session_since_unix_ms.map_or(Duration::ZERO, |since| {
+        Duration::from_millis(status.unix_ms.saturating_sub(since))
+    })
 }
 
 fn mtu(uplink: Option<&Link>, seen: &Seen) -> Check {
-    let (Some(link), Some(way)) = (uplink, &seen.way) else { return Check::skip(MTU, "no interface leads there") };
+    let (Some(link), Some(way)) = (uplink, &seen.way) else {
+        return Check::skip(MTU, "no interface leads there");
+    };
     let (mtu, whole) = (takes(link, way), seen.whole);
     let fix = format!(
         "raise the MTU to {whole} or more on the way, or set `[tunnel] mtu` to what passes, less {HEADERS}; else large packets inside the tunnel travel in fragments, or not at all"
     );
     if mtu < whole {
-        return Check::warn(MTU, format!("{} takes {mtu} bytes there, and a tunnel's largest packet has {whole}", link.name), fix);
+        return Check::warn(
+            MTU,
+            format!(
+                "{} takes {mtu} bytes there, and a tunnel's largest packet has {whole}",
+                link.name
+            ),
+            fix,
+        );
     }
     match &seen.large {
-        Some(Echo::Reply(_)) => {
-            Check::pass(MTU, format!("{} takes {mtu} bytes, and a packet of {whole} reached the device in one piece", link.name))
-        }
+        Some(Echo::Reply(_)) => Check::pass(
+            MTU,
+            format!(
+                "{} takes {mtu} bytes, and a packet of {whole} reached the device in one piece",
+                link.name
+            ),
+        ),
         Some(Echo::Silence | Echo::TooLarge) => Check::warn(
             MTU,
-            format!("{} takes {mtu} bytes, but a packet of {whole} does not reach the device in one piece", link.name),
+            format!(
+                "{} takes {mtu} bytes, but a packet of {whole} does not reach the device in one piece",
+                link.name
+            ),
             fix,
         ),
-        Some(Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_)) | None => {
-            Check::pass(MTU, format!("{} takes {mtu} bytes; the way beyond it could not be tried", link.name))
-        }
+        Some(Echo::NoRoute(_) | Echo::NotAllowed(_) | Echo::Forbidden(_)) | None => Check::pass(
+            MTU,
+            format!(
+                "{} takes {mtu} bytes; the way beyond it could not be tried",
+                link.name
+            ),
+        ),
     }
 }
 
@@ -335,23 +468,61 @@ mod tests {
     }
 
     fn target(session: Option<&str>) -> Target {
-        Target { name: "doublezero0".into(), address: DEVICE, tunnel: session.map(tunnel), peer: None, local: None }
+        Target {
+            name: "doublezero0".into(),
+            address: DEVICE,
+            tunnel: session.map(tunnel),
+            peer: None,
+            local: None,
+        }
     }
 
     fn links() -> Vec<Link> {
-        let eth0 = Link { index: 2, name: "eth0".into(), mtu: 1500, is_up: true, ..Link::default() };
-        let ours = Link { index: 3, name: "doublezero0".into(), mtu: 1476, is_ours: true, sent: 9, ..Link::default() };
+        let eth0 = Link {
+            index: 2,
+            name: "eth0".into(),
+            mtu: 1500,
+            is_up: true,
+            ..Link::default()
+        };
+        let ours = Link {
+            index: 3,
+            name: "doublezero0".into(),
+            mtu: 1476,
+            is_ours: true,
+            sent: 9,
+            ..Link::default()
+        };
         vec![eth0, ours]
     }
 
     fn seen(small: Echo, large: Option<Echo>, inside: Option<Echo>) -> Seen {
-        Seen { way: Some(Way { link: 2, ..Way::default() }), whole: WHOLE, small, large, inside }
+        Seen {
+            way: Some(Way {
+                link: 2,
+                ..Way::default()
+            }),
+            whole: WHOLE,
+            small,
+            large,
+            inside,
+        }
     }
 
     fn outcome(target: &Target, links: &[Link], seen: &Seen, name: &str) -> Outcome {
         // What was sent into a link that lets anything out is counted there.
-        let after: Vec<Link> = links.iter().map(|link| Link { sent: link.sent + u64::from(link.sent > 0), ..link.clone() }).collect();
-        let host = Host { links, after: &after, rules: &Ok(Ruleset::default()) };
+        let after: Vec<Link> = links
+            .iter()
+            .map(|link| Link {
+                sent: link.sent + u64::from(link.sent > 0),
+                ..link.clone()
+            })
+            .collect();
+        let host = Host {
+            links,
+            after: &after,
+            rules: &Ok(Ruleset::default()),
+        };
         let checks = judge(target, &host, seen, &status(|_| {}));
         checks.iter().find(|check| check.name == name).unwrap().outcome
     }
@@ -364,11 +535,24 @@ mod tests {
             min_latency_ns: ns,
             reachable,
         };
-        let rows = vec![row("dead", 1, 0, false), row("far", 2, 9, true), row("near", 3, 5, true), row("mid", 4, 7, true)];
+        let rows = vec![
+            row("dead", 1, 0, false),
+            row("far", 2, 9, true),
+            row("near", 3, 5, true),
+            row("mid", 4, 7, true),
+        ];
         let latency = Latency { results: rows };
-        let names = |status: &Status| targets(status, &[], Some(&latency)).into_iter().map(|target| target.name).collect::<Vec<_>>();
+        let names = |status: &Status| {
+            targets(status, &[], Some(&latency))
+                .into_iter()
+                .map(|target| target.name)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&status(|_| {})), ["near", "mid", "far"]);
-        assert_eq!(names(&status(|s| s["tunnels"] = json!([samples::tunnel()]))), ["doublezero0"]);
+        assert_eq!(
+            names(&status(|s| s["tunnels"] = json!([samples::tunnel()]))),
+            ["doublezero0"]
+        );
         assert!(targets(&status(|_| {}), &[], None).is_empty());
     }
 
@@ -378,7 +562,13 @@ mod tests {
         let spec = json!({"schema": 1, "tunnel": tunnel, "spec": {"bgp": {"peer_address": "169.254.0.0", "local_address": "169.254.0.1"}}, "events": []});
         let with = status(|s| s["tunnels"] = json!([tunnel]));
         let found = targets(&with, &[serde_json::from_value(spec).unwrap()], None);
-        assert_eq!((found[0].peer, found[0].local), (Some(Ipv4Addr::new(169, 254, 0, 0)), Some(Ipv4Addr::new(169, 254, 0, 1))));
+        assert_eq!(
+            (found[0].peer, found[0].local),
+            (
+                Some(Ipv4Addr::new(169, 254, 0, 0)),
+                Some(Ipv4Addr::new(169, 254, 0, 1))
+            )
+        );
     }
 
     #[test]
@@ -392,10 +582,24 @@ mod tests {
             (None, Echo::NotAllowed("not permitted".into()), Outcome::Skip),
             (None, Echo::TooLarge, Outcome::Warn),
         ] {
-            assert_eq!(outcome(&target(session), &links(), &seen(small.clone(), None, None), ICMP), expected, "{session:?} {small:?}");
+            assert_eq!(
+                outcome(&target(session), &links(), &seen(small.clone(), None, None), ICMP),
+                expected,
+                "{session:?} {small:?}"
+            );
         }
-        let looped = Seen { way: Some(Way { link: 3, ..Way::default() }), ..seen(REPLY, None, None) };
-        assert_eq!(outcome(&target(up), &links(), &looped, ICMP), Outcome::Fail, "a tunnel inside itself");
+        let looped = Seen {
+            way: Some(Way {
+                link: 3,
+                ..Way::default()
+            }),
+            ..seen(REPLY, None, None)
+        };
+        assert_eq!(
+            outcome(&target(up), &links(), &looped, ICMP),
+            Outcome::Fail,
+            "a tunnel inside itself"
+        );
     }
 
     #[test]
@@ -409,13 +613,47 @@ mod tests {
         let silent = || seen(REPLY, None, Some(Echo::Silence));
         assert_eq!(outcome(&down, &counting(0, 9), &silent(), GRE), Outcome::Fail);
         assert_eq!(outcome(&down, &counting(0, 0), &silent(), GRE), Outcome::Skip);
-        assert_eq!(outcome(&down, &counting(4, 9), &silent(), GRE), Outcome::Fail, "it did pass");
-        assert_eq!(outcome(&target(Some("Pending BGP Session")), &counting(4, 9), &silent(), GRE), Outcome::Warn);
-        assert_eq!(outcome(&target(Some("BGP Session Failed")), &counting(4, 9), &silent(), GRE), Outcome::Pass);
-        assert_eq!(outcome(&down, &counting(0, 9), &seen(REPLY, None, Some(REPLY)), GRE), Outcome::Pass);
-        assert_eq!(outcome(&target(Some("BGP Session Up")), &counting(0, 9), &silent(), GRE), Outcome::Pass);
-        assert_eq!(outcome(&down, &links()[..1], &silent(), GRE), Outcome::Skip, "no link");
-        assert_eq!(outcome(&target(None), &links(), &silent(), GRE), Outcome::Skip, "no tunnel");
+        assert_eq!(
+            outcome(&down, &counting(4, 9), &silent(), GRE),
+            Outcome::Fail,
+            "it did pass"
+        );
+        assert_eq!(
+            outcome(
+                &target(Some("Pending BGP Session")),
+                &counting(4, 9),
+                &silent(),
+                GRE
+            ),
+            Outcome::Warn
+        );
+        assert_eq!(
+            outcome(
+                &target(Some("BGP Session Failed")),
+                &counting(4, 9),
+                &silent(),
+                GRE
+            ),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&down, &counting(0, 9), &seen(REPLY, None, Some(REPLY)), GRE),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&target(Some("BGP Session Up")), &counting(0, 9), &silent(), GRE),
+            Outcome::Pass
+        );
+        assert_eq!(
+            outcome(&down, &links()[..1], &silent(), GRE),
+            Outcome::Skip,
+            "no link"
+        );
+        assert_eq!(
+            outcome(&target(None), &links(), &silent(), GRE),
+            Outcome::Skip,
+            "no tunnel"
+        );
     }
 
     #[test]
@@ -427,9 +665,16 @@ mod tests {
             ("Pending BGP Session", Outcome::Warn),
             ("BGP Session Down", Outcome::Warn),
         ] {
-            assert_eq!(outcome(&target(Some(session)), &links(), &seen(REPLY, None, None), BGP), expected, "{session}");
+            assert_eq!(
+                outcome(&target(Some(session)), &links(), &seen(REPLY, None, None), BGP),
+                expected,
+                "{session}"
+            );
         }
-        let down = Tunnel { session_since_unix_ms: Some(1_000), ..tunnel("BGP Session Down") };
+        let down = Tunnel {
+            session_since_unix_ms: Some(1_000),
+            ..tunnel("BGP Session Down")
+        };
         let after = |ms: u64| bgp(&status(|s| s["unix_ms"] = json!(1_000 + ms)), &down).outcome;
         assert_eq!((after(29_999), after(30_000)), (Outcome::Warn, Outcome::Fail));
     }
@@ -440,23 +685,51 @@ mod tests {
             let mut links = links();
             links[0].mtu = mtu;
             links[1].mtu = tunnel.unwrap_or_default();
-            let way = Some(Way { link: 2, mtu: of_route, source: None });
+            let way = Some(Way {
+                link: 2,
+                mtu: of_route,
+                source: None,
+            });
             let target = target(tunnel.map(|_| "BGP Session Up"));
             let whole = whole(&target, &links, way.as_ref());
-            outcome(&target, &links, &Seen { way, whole, ..seen(REPLY, large, None) }, MTU)
+            outcome(
+                &target,
+                &links,
+                &Seen {
+                    way,
+                    whole,
+                    ..seen(REPLY, large, None)
+                },
+                MTU,
+            )
         };
         for tunnel in [None, Some(1476)] {
             assert_eq!(judged(tunnel, 1500, None, Some(REPLY)), Outcome::Pass);
-            assert_eq!(judged(tunnel, 9000, None, None), Outcome::Pass, "the way could not be tried");
+            assert_eq!(
+                judged(tunnel, 9000, None, None),
+                Outcome::Pass,
+                "the way could not be tried"
+            );
             assert_eq!(judged(tunnel, 1500, None, Some(Echo::Silence)), Outcome::Warn);
             assert_eq!(judged(tunnel, 1500, None, Some(Echo::TooLarge)), Outcome::Warn);
         }
         assert_eq!(judged(Some(1476), 1450, None, Some(REPLY)), Outcome::Warn);
         assert_eq!(judged(Some(1476), 1500, Some(1400), Some(REPLY)), Outcome::Warn);
-        assert_eq!(judged(Some(1376), 1400, None, Some(REPLY)), Outcome::Pass, "the tunnel takes no more than the way");
+        assert_eq!(
+            judged(Some(1376), 1400, None, Some(REPLY)),
+            Outcome::Pass,
+            "the tunnel takes no more than the way"
+        );
         assert_eq!(judged(Some(1376), 1500, Some(1400), Some(REPLY)), Outcome::Pass);
-        assert_eq!(judged(None, 1400, None, Some(REPLY)), Outcome::Pass, "a tunnel would be made to fit");
-        let nowhere = Seen { way: None, ..seen(Echo::Silence, None, None) };
+        assert_eq!(
+            judged(None, 1400, None, Some(REPLY)),
+            Outcome::Pass,
+            "a tunnel would be made to fit"
+        );
+        let nowhere = Seen {
+            way: None,
+            ..seen(Echo::Silence, None, None)
+        };
         assert_eq!(outcome(&target(None), &links(), &nowhere, MTU), Outcome::Skip);
     }
 }

@@ -32,7 +32,8 @@ impl Root {
 
     /// A file as text, when it is there and may be read.
     pub fn text(&self, path: &str) -> Option<String> {
-        self.bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        self.bytes(path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A file, when it is there and may be read.
@@ -43,14 +44,19 @@ impl Root {
     /// The names in a folder, sorted.
     pub fn names(&self, path: &str) -> Vec<String> {
         let entries = fs::read_dir(self.at(path)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
         names.sort();
         names
     }
 
     /// The processes that may be seen.
     pub fn processes(&self) -> Vec<u32> {
-        self.names("/proc").iter().filter_map(|name| name.parse().ok()).collect()
+        self.names("/proc")
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect()
     }
 }
 

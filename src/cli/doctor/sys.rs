@@ -13,7 +13,18 @@ pub fn forbid_fragments(socket: &socket2::Socket) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of_val(&value)).unwrap_or_default();
     // SAFETY: the descriptor is open for as long as `socket` is borrowed; the kernel reads `length` bytes of `value`, which
     // is that long and outlives the call.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, std::ptr::from_ref(&value).cast(), length) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            std::ptr::from_ref(&value).cast(),
+            length,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

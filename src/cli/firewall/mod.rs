@@ -31,7 +31,9 @@ pub async fn read() -> Result<Ruleset, String> {
     match (json, legacy) {
         (Ok(json), legacy) => {
             let mut rules = nft::parse(&json, &text.unwrap_or_default())?;
-            rules.chains.extend(legacy.map(|rules| rules.chains).unwrap_or_default());
+            rules
+                .chains
+                .extend(legacy.map(|rules| rules.chains).unwrap_or_default());
             Ok(rules)
         }
         (Err(_), Ok(legacy)) => Ok(legacy),
@@ -41,18 +43,33 @@ pub async fn read() -> Result<Ruleset, String> {
 
 async fn output(program: &str, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).env("LC_ALL", "C").env("PATH", search_path());
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .env("LC_ALL", "C")
+        .env("PATH", search_path());
     let done = match timeout(PATIENCE, command.output()).await {
         Ok(Ok(done)) => done,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(format!("{program} is not installed")),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(format!("{program} is not installed"));
+        }
         Ok(Err(error)) => return Err(format!("{program} cannot be run: {error}")),
-        Err(_elapsed) => return Err(format!("{program} did not end within {}", humantime::format_duration(PATIENCE))),
+        Err(_elapsed) => {
+            return Err(format!(
+                "{program} did not end within {}",
+                humantime::format_duration(PATIENCE)
+            ));
+        }
     };
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
     let complaint = String::from_utf8_lossy(&done.stderr);
-    Err(format!("{program}: {}", complaint.lines().next().unwrap_or("it failed").trim()))
+    Err(format!(
+        "{program}: {}",
+        complaint.lines().next().unwrap_or("it failed").trim()
+    ))
 }
 
 fn search_path() -> String {

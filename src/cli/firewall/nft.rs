@@ -16,14 +16,25 @@ type Sets = BTreeMap<(String, String, String), Vec<Value>>;
 /// # Errors
 /// When the first is no such document.
 pub fn parse(json: &str, text: &str) -> Result<Ruleset, String> {
-    let document: Json = serde_json::from_str(json).map_err(|error| format!("what nft says is not understood: {error}"))?;
-    let objects = document["nftables"].as_array().ok_or("what nft says is not understood")?;
+    let document: Json =
+        serde_json::from_str(json).map_err(|error| format!("what nft says is not understood: {error}"))?;
+    let objects = document["nftables"]
+        .as_array()
+        .ok_or("what nft says is not understood")?;
     let (words, sets) = (words(text), sets(objects));
-    let mut chains: Vec<Chain> = objects.iter().filter_map(|object| chain(object.get("chain")?)).collect();
+    let mut chains: Vec<Chain> = objects
+        .iter()
+        .filter_map(|object| chain(object.get("chain")?))
+        .collect();
     for object in objects {
         let Some(found) = object.get("rule") else { continue };
         let is_in = |chain: &&mut Chain| {
-            (&chain.family, &chain.table, &chain.name) == (&text_of(found, "family"), &text_of(found, "table"), &text_of(found, "chain"))
+            (&chain.family, &chain.table, &chain.name)
+                == (
+                    &text_of(found, "family"),
+                    &text_of(found, "table"),
+                    &text_of(found, "chain"),
+                )
         };
         if let Some(chain) = chains.iter_mut().find(is_in) {
             chain.rules.extend(rules(found, &words, &sets));
@@ -43,14 +54,35 @@ fn chain(object: &Json) -> Option<Chain> {
         return None;
     }
     let hook = object["hook"].as_str().filter(|_| object["type"] != "nat");
-    let base = hook.map(|hook| Base { hook: hook.to_owned(), drops: object["policy"] == "drop" });
-    Some(Chain { family, table: text_of(object, "table"), name: text_of(object, "name"), base, rules: Vec::new() })
+    let base = hook.map(|hook| Base {
+        hook: hook.to_owned(),
+        drops: object["policy"] == "drop",
+    });
+    Some(Chain {
+        family,
+        table: text_of(object, "table"),
+        name: text_of(object, "name"),
+        base,
+        rules: Vec::new(),
+    })
 }
 
 fn sets(objects: &[Json]) -> Sets {
     let sets = objects.iter().filter_map(|object| object.get("set"));
-    let key = |set: &Json| (text_of(set, "family"), text_of(set, "table"), text_of(set, "name"));
-    sets.map(|set| (key(set), set["elem"].as_array().into_iter().flatten().map(value).collect())).collect()
+    let key = |set: &Json| {
+        (
+            text_of(set, "family"),
+            text_of(set, "table"),
+            text_of(set, "name"),
+        )
+    };
+    sets.map(|set| {
+        (
+            key(set),
+            set["elem"].as_array().into_iter().flatten().map(value).collect(),
+        )
+    })
+    .collect()
 }
 
 /// The words of each rule, without its counter.
@@ -63,7 +95,9 @@ fn words(text: &str) -> Words {
         if let ["table", family, name, ..] = parts[..] {
             table = (family.to_owned(), name.to_owned());
         }
-        let Some((rule, handle)) = line.rsplit_once(" # handle ") else { continue };
+        let Some((rule, handle)) = line.rsplit_once(" # handle ") else {
+            continue;
+        };
         if let Ok(handle) = handle.parse() {
             words.insert((table.0.clone(), table.1.clone(), handle), without_counter(rule));
         }
@@ -92,7 +126,9 @@ fn rules(object: &Json, words: &Words, sets: &Sets) -> Vec<Rule> {
     let place = (text_of(object, "family"), text_of(object, "table"));
     let handle = object["handle"].as_u64().unwrap_or_default();
     let known = words.get(&(place.0.clone(), place.1.clone(), handle)).cloned();
-    let text = known.clone().unwrap_or_else(|| format!("rule with handle {handle}"));
+    let text = known
+        .clone()
+        .unwrap_or_else(|| format!("rule with handle {handle}"));
     let mut tests = Vec::new();
     for statement in object["expr"].as_array().into_iter().flatten() {
         if let Some(found) = statement.get("match") {
@@ -110,18 +146,34 @@ fn rules(object: &Json, words: &Words, sets: &Sets) -> Vec<Rule> {
             tests.push(Test::unknown());
         }
     }
-    vec![Rule { text, tests, action: Action::Nothing }]
+    vec![Rule {
+        text,
+        tests,
+        action: Action::Nothing,
+    }]
 }
 
 fn by_map(map: &Json, text: &str, tests: &[Test]) -> Vec<Rule> {
     let Some(entries) = map["data"]["set"].as_array() else {
-        return vec![Rule { text: text.to_owned(), tests: tests.to_vec(), action: Action::Unknown }];
+        return vec![Rule {
+            text: text.to_owned(),
+            tests: tests.to_vec(),
+            action: Action::Unknown,
+        }];
     };
     let field = field(&map["key"]).0;
     let rule = |entry: &Json| {
-        let test = Test { field, values: vec![value(&entry[0])], negated: false };
+        let test = Test {
+            field,
+            values: vec![value(&entry[0])],
+            negated: false,
+        };
         let action = verdict(&entry[1]).unwrap_or(Action::Unknown);
-        Rule { text: text.to_owned(), tests: [tests, &[test]].concat(), action }
+        Rule {
+            text: text.to_owned(),
+            tests: [tests, &[test]].concat(),
+            action,
+        }
     };
     entries.iter().map(rule).collect()
 }
@@ -160,25 +212,50 @@ fn extended(extension: &Json, words: Option<&str>) -> Extended {
 fn states(words: Option<&str>) -> Option<Test> {
     let (_, rest) = words?.split_once("ct state ")?;
     let list = rest.split_whitespace().next()?;
-    let values: Vec<Value> = list.split(',').map(|state| Value::Word(state.to_owned())).collect();
-    (list != "!=").then_some(Test { field: Field::State, values, negated: false })
+    let values: Vec<Value> = list
+        .split(',')
+        .map(|state| Value::Word(state.to_owned()))
+        .collect();
+    (list != "!=").then_some(Test {
+        field: Field::State,
+        values,
+        negated: false,
+    })
 }
 
 fn matching(found: &Json, place: &(String, String), sets: &Sets) -> Vec<Test> {
     let (field, protocol) = field(&found["left"]);
     let right = &found["right"];
     let values = match right.as_str().and_then(|name| name.strip_prefix('@')) {
-        Some(name) => sets.get(&(place.0.clone(), place.1.clone(), name.to_owned())).cloned().unwrap_or(vec![Value::Unknown]),
+        Some(name) => sets
+            .get(&(place.0.clone(), place.1.clone(), name.to_owned()))
+            .cloned()
+            .unwrap_or(vec![Value::Unknown]),
         None => match right["set"].as_array().or_else(|| right.as_array()) {
             Some(values) => values.iter().map(value).collect(),
             None => vec![value(right)],
         },
     };
     let negated = found["op"] == "!=";
-    let field = if negated || ["==", "in"].iter().any(|op| found["op"] == *op) { field } else { Field::Unknown };
+    let field = if negated || ["==", "in"].iter().any(|op| found["op"] == *op) {
+        field
+    } else {
+        Field::Unknown
+    };
     // A field of a protocol is asked of packets of that protocol only.
-    let implied = protocol.map(|word| Test { field: Field::Protocol, values: vec![Value::Word(word)], negated: false });
-    implied.into_iter().chain([Test { field, values, negated }]).collect()
+    let implied = protocol.map(|word| Test {
+        field: Field::Protocol,
+        values: vec![Value::Word(word)],
+        negated: false,
+    });
+    implied
+        .into_iter()
+        .chain([Test {
+            field,
+            values,
+            negated,
+        }])
+        .collect()
 }
 
 /// What is looked at, and the protocol that this implies.
@@ -225,13 +302,19 @@ fn value(json: &Json) -> Value {
         return Value::Range(number, number);
     }
     if let Some(word) = json.as_str() {
-        let address = word.parse::<Ipv4Addr>().map(|address| Value::Net(Ipv4Net::from(address)));
+        let address = word
+            .parse::<Ipv4Addr>()
+            .map(|address| Value::Net(Ipv4Net::from(address)));
         return address.unwrap_or_else(|_| Value::Word(word.replace("\\*", "*")));
     }
     if let Some(prefix) = json.get("prefix") {
         let address = prefix["addr"].as_str().and_then(|address| address.parse().ok());
-        let length = prefix["len"].as_u64().and_then(|length| u8::try_from(length).ok());
-        let net = address.zip(length).and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+        let length = prefix["len"]
+            .as_u64()
+            .and_then(|length| u8::try_from(length).ok());
+        let net = address
+            .zip(length)
+            .and_then(|(address, length)| Ipv4Net::new(address, length).ok());
         return net.map_or(Value::Unknown, Value::Net);
     }
     if let [low, high] = json["range"].as_array().map(Vec::as_slice).unwrap_or_default()
@@ -286,7 +369,13 @@ mod tests {
     fn packet(comes_in: bool, protocol: Protocol) -> Packet {
         let ends = (Ipv4Addr::new(169, 254, 0, 1), Ipv4Addr::new(169, 254, 0, 0));
         let (source, destination) = if comes_in { (ends.1, ends.0) } else { ends };
-        Packet { comes_in, link: Some("doublezero0".into()), source, destination, protocol }
+        Packet {
+            comes_in,
+            link: Some("doublezero0".into()),
+            source,
+            destination,
+            protocol,
+        }
     }
 
     fn stopped(rules: &Ruleset, packet: &Packet) -> String {
@@ -307,14 +396,24 @@ mod tests {
             stopped(&rules, &packet(false, Protocol::Gre)),
             "table ip filter, chain ufw-user-output: `meta l4proto vmap { udp : accept, gre : drop }`"
         );
-        assert_eq!(rules.fate(&packet(false, Protocol::Tcp(40_000, 443))), Fate::Passes, "chains of IPv6 do not count");
-        assert_eq!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), Fate::Passes, "iptables' own match is read from its words");
+        assert_eq!(
+            rules.fate(&packet(false, Protocol::Tcp(40_000, 443))),
+            Fate::Passes,
+            "chains of IPv6 do not count"
+        );
+        assert_eq!(
+            rules.fate(&packet(true, Protocol::Tcp(179, 40_000))),
+            Fate::Passes,
+            "iptables' own match is read from its words"
+        );
     }
 
     #[test]
     fn without_its_words_iptables_own_match_is_not_understood_and_nothing_is_certain() {
         let rules = parse(JSON, "").unwrap();
-        assert!(matches!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), Fate::May(place) if place.rule.is_none()));
+        assert!(
+            matches!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), Fate::May(place) if place.rule.is_none())
+        );
         assert!(parse("nonsense", "").is_err() && parse("{}", "").is_err());
     }
 }

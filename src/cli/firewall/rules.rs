@@ -190,9 +190,18 @@ impl Ruleset {
     /// What becomes of the packet: every base chain on its way must let it pass.
     #[must_use]
     pub fn fate(&self, packet: &Packet) -> Fate {
-        let hooks = if packet.comes_in { ["prerouting", "input"] } else { ["output", "postrouting"] };
+        let hooks = if packet.comes_in {
+            ["prerouting", "input"]
+        } else {
+            ["output", "postrouting"]
+        };
         let mut may = None;
-        for chain in self.chains.iter().filter(|chain| chain.base.as_ref().is_some_and(|base| hooks.contains(&base.hook.as_str()))) {
+        for chain in self.chains.iter().filter(|chain| {
+            chain
+                .base
+                .as_ref()
+                .is_some_and(|base| hooks.contains(&base.hook.as_str()))
+        }) {
             match self.through(chain, packet) {
                 Fate::Stopped(place) => return Fate::Stopped(place),
                 Fate::May(place) => may = may.or(Some(place)),
@@ -207,7 +216,11 @@ impl Ruleset {
         let stopped = match self.walk(chain, packet, &mut doubt, DEPTH) {
             Step::Accepted => None,
             Step::Stopped(place) => Some(place),
-            Step::GoesOn => chain.base.as_ref().is_some_and(|base| base.drops).then(|| chain.place(None)),
+            Step::GoesOn => chain
+                .base
+                .as_ref()
+                .is_some_and(|base| base.drops)
+                .then(|| chain.place(None)),
         };
         match (stopped, doubt.stopped) {
             (Some(place), _) if !doubt.accepted => Fate::Stopped(place),
@@ -255,20 +268,31 @@ impl Ruleset {
     }
 
     fn named(&self, from: &Chain, name: &str) -> Option<&Chain> {
-        self.chains.iter().find(|chain| (&chain.family, &chain.table) == (&from.family, &from.table) && chain.name == name)
+        self.chains
+            .iter()
+            .find(|chain| (&chain.family, &chain.table) == (&from.family, &from.table) && chain.name == name)
     }
 }
 
 impl Chain {
     fn place(&self, rule: Option<&Rule>) -> Place {
         let (family, table, chain) = (self.family.clone(), self.table.clone(), self.name.clone());
-        Place { family, table, chain, rule: rule.map(|rule| rule.text.clone()) }
+        Place {
+            family,
+            table,
+            chain,
+            rule: rule.map(|rule| rule.text.clone()),
+        }
     }
 }
 
 impl Rule {
     fn matches(&self, packet: &Packet) -> Truth {
-        self.tests.iter().map(|test| test.holds(packet)).min().unwrap_or(Truth::Yes)
+        self.tests
+            .iter()
+            .map(|test| test.holds(packet))
+            .min()
+            .unwrap_or(Truth::Yes)
     }
 }
 
@@ -276,13 +300,22 @@ impl Test {
     /// One that may hold or not.
     #[must_use]
     pub fn unknown() -> Self {
-        Self { field: Field::Unknown, values: Vec::new(), negated: false }
+        Self {
+            field: Field::Unknown,
+            values: Vec::new(),
+            negated: false,
+        }
     }
 
     fn holds(&self, packet: &Packet) -> Truth {
         let truth = match packet.part(self.field) {
             Some(Part::Unknown) => Truth::Maybe,
-            Some(part) => self.values.iter().map(|value| part.is(value)).max().unwrap_or(Truth::Maybe),
+            Some(part) => self
+                .values
+                .iter()
+                .map(|value| part.is(value))
+                .max()
+                .unwrap_or(Truth::Maybe),
             // A packet that has no such part does not match, whatever is asked of it.
             None => return Truth::No,
         };
@@ -311,9 +344,8 @@ impl Packet {
             (Field::Destination, _) => Some(Part::Address(self.destination)),
             (Field::Protocol, Protocol::Gre) => Some(Part::Named(47, "gre")),
             (Field::Protocol, Protocol::Tcp(..)) => Some(Part::Named(6, "tcp")),
-            (Field::SourcePort, Protocol::Tcp(port, _)) | (Field::DestinationPort, Protocol::Tcp(_, port)) => {
-                Some(Part::Number(u32::from(port)))
-            }
+            (Field::SourcePort, Protocol::Tcp(port, _))
+            | (Field::DestinationPort, Protocol::Tcp(_, port)) => Some(Part::Number(u32::from(port))),
             (Field::SourcePort | Field::DestinationPort, Protocol::Gre) => None,
             (Field::LinkIn, _) => link(self.comes_in),
             (Field::LinkOut, _) => link(!self.comes_in),
@@ -328,7 +360,9 @@ impl Part<'_> {
     fn is(&self, value: &Value) -> Truth {
         let holds = match (self, value) {
             (Self::Address(address), Value::Net(net)) => net.contains(address),
-            (Self::Number(number) | Self::Named(number, _), Value::Range(low, high)) => (low..=high).contains(&number),
+            (Self::Number(number) | Self::Named(number, _), Value::Range(low, high)) => {
+                (low..=high).contains(&number)
+            }
             (Self::Named(_, name), Value::Word(word)) => word == name,
             (Self::Word(own), Value::Word(word)) => match word.strip_suffix('*') {
                 Some(beginning) => own.starts_with(beginning),
@@ -342,10 +376,18 @@ impl Part<'_> {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { family, table, chain, rule } = self;
+        let Self {
+            family,
+            table,
+            chain,
+            rule,
+        } = self;
         match rule {
             Some(rule) => write!(f, "table {family} {table}, chain {chain}: `{rule}`"),
-            None => write!(f, "table {family} {table}, chain {chain}: its policy is to drop what no rule accepts"),
+            None => write!(
+                f,
+                "table {family} {table}, chain {chain}: its policy is to drop what no rule accepts"
+            ),
         }
     }
 }
@@ -357,21 +399,48 @@ mod tests {
     fn packet(comes_in: bool) -> Packet {
         let (here, there) = (Ipv4Addr::new(169, 254, 0, 1), Ipv4Addr::new(169, 254, 0, 0));
         let (source, destination) = if comes_in { (there, here) } else { (here, there) };
-        let protocol = if comes_in { Protocol::Tcp(179, 40_000) } else { Protocol::Tcp(40_000, 179) };
-        Packet { comes_in, link: Some("doublezero0".to_owned()), source, destination, protocol }
+        let protocol = if comes_in {
+            Protocol::Tcp(179, 40_000)
+        } else {
+            Protocol::Tcp(40_000, 179)
+        };
+        Packet {
+            comes_in,
+            link: Some("doublezero0".to_owned()),
+            source,
+            destination,
+            protocol,
+        }
     }
 
     fn rule(text: &str, tests: Vec<Test>, action: Action) -> Rule {
-        Rule { text: text.to_owned(), tests, action }
+        Rule {
+            text: text.to_owned(),
+            tests,
+            action,
+        }
     }
 
     fn test(field: Field, value: Value) -> Test {
-        Test { field, values: vec![value], negated: false }
+        Test {
+            field,
+            values: vec![value],
+            negated: false,
+        }
     }
 
     fn chain(name: &str, base: Option<(&str, bool)>, rules: Vec<Rule>) -> Chain {
-        let base = base.map(|(hook, drops)| Base { hook: hook.to_owned(), drops });
-        Chain { family: "inet".into(), table: "t".into(), name: name.into(), base, rules }
+        let base = base.map(|(hook, drops)| Base {
+            hook: hook.to_owned(),
+            drops,
+        });
+        Chain {
+            family: "inet".into(),
+            table: "t".into(),
+            name: name.into(),
+            base,
+            rules,
+        }
     }
 
     fn fate(chains: Vec<Chain>, comes_in: bool) -> String {
@@ -385,22 +454,63 @@ mod tests {
     #[test]
     fn a_packet_is_stopped_by_the_first_rule_that_drops_it_or_by_a_policy() {
         let link_local = || test(Field::Destination, Value::Net("169.254.0.0/16".parse().unwrap()));
-        let drops = |tests| chain("o", Some(("output", false)), vec![rule("drop", tests, Action::Drop)]);
+        let drops = |tests| {
+            chain(
+                "o",
+                Some(("output", false)),
+                vec![rule("drop", tests, Action::Drop)],
+            )
+        };
         assert_eq!(fate(vec![drops(vec![link_local()])], false), "drop");
-        assert_eq!(fate(vec![drops(vec![link_local()])], true), "passes", "another hook");
-        assert_eq!(fate(vec![drops(vec![Test { negated: true, ..link_local() }])], false), "passes");
-        assert_eq!(fate(vec![drops(vec![link_local(), Test::unknown()])], false), "may: drop");
-        assert_eq!(fate(vec![chain("o", Some(("output", true)), vec![])], false), "policy");
-        let accepts = |tests| chain("o", Some(("output", true)), vec![rule("accept", tests, Action::Accept)]);
+        assert_eq!(
+            fate(vec![drops(vec![link_local()])], true),
+            "passes",
+            "another hook"
+        );
+        assert_eq!(
+            fate(
+                vec![drops(vec![Test {
+                    negated: true,
+                    ..link_local()
+                }])],
+                false
+            ),
+            "passes"
+        );
+        assert_eq!(
+            fate(vec![drops(vec![link_local(), Test::unknown()])], false),
+            "may: drop"
+        );
+        assert_eq!(
+            fate(vec![chain("o", Some(("output", true)), vec![])], false),
+            "policy"
+        );
+        let accepts = |tests| {
+            chain(
+                "o",
+                Some(("output", true)),
+                vec![rule("accept", tests, Action::Accept)],
+            )
+        };
         assert_eq!(fate(vec![accepts(vec![])], false), "passes");
         assert_eq!(fate(vec![accepts(vec![Test::unknown()])], false), "may: policy");
-        assert_eq!(fate(vec![accepts(vec![]), drops(vec![])], false), "drop", "one chain does not accept for another");
+        assert_eq!(
+            fate(vec![accepts(vec![]), drops(vec![])], false),
+            "drop",
+            "one chain does not accept for another"
+        );
     }
 
     #[test]
     fn answers_are_established_and_what_leaves_is_new() {
         let established = || test(Field::State, Value::Word("established".into()));
-        let stateful = |hook| vec![chain("c", Some((hook, true)), vec![rule("accept", vec![established()], Action::Accept)])];
+        let stateful = |hook| {
+            vec![chain(
+                "c",
+                Some((hook, true)),
+                vec![rule("accept", vec![established()], Action::Accept)],
+            )]
+        };
         assert_eq!(fate(stateful("input"), true), "passes");
         assert_eq!(fate(stateful("output"), false), "policy");
     }
@@ -408,28 +518,73 @@ mod tests {
     #[test]
     fn calls_come_back_and_gotos_do_not_and_a_chain_that_calls_itself_comes_to_an_end() {
         let calls = |action| {
-            let base = chain("b", Some(("output", true)), vec![rule("call", vec![], action), rule("accept", vec![], Action::Accept)]);
-            vec![base, chain("x", None, vec![rule("return", vec![], Action::Return), rule("drop", vec![], Action::Drop)])]
+            let base = chain(
+                "b",
+                Some(("output", true)),
+                vec![
+                    rule("call", vec![], action),
+                    rule("accept", vec![], Action::Accept),
+                ],
+            );
+            vec![
+                base,
+                chain(
+                    "x",
+                    None,
+                    vec![
+                        rule("return", vec![], Action::Return),
+                        rule("drop", vec![], Action::Drop),
+                    ],
+                ),
+            ]
         };
         assert_eq!(fate(calls(Action::Jump("x".into())), false), "passes");
         assert_eq!(fate(calls(Action::Goto("x".into())), false), "policy");
-        let circle = chain("x", Some(("output", true)), vec![rule("again", vec![], Action::Jump("x".into()))]);
+        let circle = chain(
+            "x",
+            Some(("output", true)),
+            vec![rule("again", vec![], Action::Jump("x".into()))],
+        );
         assert_eq!(fate(vec![circle], false), "may: policy");
     }
 
     #[test]
     fn interfaces_are_matched_by_their_beginning_too_and_ports_by_ranges() {
         let links = |word: &str| {
-            vec![chain("i", Some(("input", false)), vec![rule("d", vec![test(Field::LinkIn, Value::Word(word.into()))], Action::Drop)])]
+            vec![chain(
+                "i",
+                Some(("input", false)),
+                vec![rule(
+                    "d",
+                    vec![test(Field::LinkIn, Value::Word(word.into()))],
+                    Action::Drop,
+                )],
+            )]
         };
-        assert_eq!((fate(links("double*"), true).as_str(), fate(links("eth0"), true).as_str()), ("d", "passes"));
+        assert_eq!(
+            (
+                fate(links("double*"), true).as_str(),
+                fate(links("eth0"), true).as_str()
+            ),
+            ("d", "passes")
+        );
         let ports = |low, high| {
             vec![chain(
                 "o",
                 Some(("output", false)),
-                vec![rule("d", vec![test(Field::DestinationPort, Value::Range(low, high))], Action::Drop)],
+                vec![rule(
+                    "d",
+                    vec![test(Field::DestinationPort, Value::Range(low, high))],
+                    Action::Drop,
+                )],
             )]
         };
-        assert_eq!((fate(ports(100, 200), false).as_str(), fate(ports(180, 200), false).as_str()), ("d", "passes"));
+        assert_eq!(
+            (
+                fate(ports(100, 200), false).as_str(),
+                fate(ports(180, 200), false).as_str()
+            ),
+            ("d", "passes")
+        );
     }
 }

@@ -17,7 +17,10 @@ pub fn parse(text: &str) -> Ruleset {
             chains.extend(chain(&table, declared));
         } else if let Some(rest) = line.strip_prefix("-A ") {
             let (name, words) = rest.split_once(' ').unwrap_or((rest, ""));
-            if let Some(chain) = chains.iter_mut().find(|chain| chain.table == table && chain.name == name) {
+            if let Some(chain) = chains
+                .iter_mut()
+                .find(|chain| chain.table == table && chain.name == name)
+            {
                 chain.rules.push(rule(line, words));
             }
         }
@@ -28,19 +31,38 @@ pub fn parse(text: &str) -> Ruleset {
 fn chain(table: &str, declared: &str) -> Option<Chain> {
     let mut words = declared.split_whitespace();
     let (name, policy) = (words.next()?, words.next()?);
-    let hook = ["INPUT", "OUTPUT", "PREROUTING", "POSTROUTING", "FORWARD"].into_iter().find(|hook| *hook == name);
-    let base = hook.filter(|_| policy != "-").map(|hook| Base { hook: hook.to_lowercase(), drops: policy == "DROP" });
-    Some(Chain { family: "ip".to_owned(), table: table.to_owned(), name: name.to_owned(), base, rules: Vec::new() })
+    let hook = ["INPUT", "OUTPUT", "PREROUTING", "POSTROUTING", "FORWARD"]
+        .into_iter()
+        .find(|hook| *hook == name);
+    let base = hook.filter(|_| policy != "-").map(|hook| Base {
+        hook: hook.to_lowercase(),
+        drops: policy == "DROP",
+    });
+    Some(Chain {
+        family: "ip".to_owned(),
+        table: table.to_owned(),
+        name: name.to_owned(),
+        base,
+        rules: Vec::new(),
+    })
 }
 
 fn rule(text: &str, words: &str) -> Rule {
-    let mut rule = Rule { text: text.to_owned(), tests: Vec::new(), action: Action::Nothing };
+    let mut rule = Rule {
+        text: text.to_owned(),
+        tests: Vec::new(),
+        action: Action::Nothing,
+    };
     let mut negated = false;
     let mut words = words.split_whitespace();
     while let Some(word) = words.next() {
         let mut take = |field, value: fn(&str) -> Vec<Value>| {
             let values = value(words.next().unwrap_or_default());
-            rule.tests.push(Test { field, values, negated });
+            rule.tests.push(Test {
+                field,
+                values,
+                negated,
+            });
         };
         match word {
             "!" => {
@@ -74,12 +96,19 @@ fn rule(text: &str, words: &str) -> Rule {
 fn break_off(words: &mut std::str::SplitWhitespace<'_>, rule: &mut Rule) {
     let rest: Vec<&str> = words.collect();
     let mut pairs = rest.windows(2).rev();
-    match pairs.find(|pair| pair[0] == "-j" || pair[0] == "-g").map(|pair| (pair[0], pair[1])) {
+    match pairs
+        .find(|pair| pair[0] == "-j" || pair[0] == "-g")
+        .map(|pair| (pair[0], pair[1]))
+    {
         Some(("-g", target)) => rule.action = Action::Goto(target.to_owned()),
         Some((_, target)) => rule.action = action(target),
         None => {}
     }
-    if rest.len() > 4 && rest.iter().any(|word| word.starts_with("--") && !["--comment", "--reject-with"].contains(word)) {
+    if rest.len() > 4
+        && rest
+            .iter()
+            .any(|word| word.starts_with("--") && !["--comment", "--reject-with"].contains(word))
+    {
         rule.tests.push(Test::unknown());
     }
 }
@@ -100,18 +129,29 @@ fn nets(word: &str) -> Vec<Value> {
 }
 
 fn words_of(word: &str) -> Vec<Value> {
-    let one = |word: &str| word.parse().map_or_else(|_| Value::Word(word.to_lowercase()), |number| Value::Range(number, number));
+    let one = |word: &str| {
+        word.parse().map_or_else(
+            |_| Value::Word(word.to_lowercase()),
+            |number| Value::Range(number, number),
+        )
+    };
     word.split(',').map(one).collect()
 }
 
 fn links(word: &str) -> Vec<Value> {
-    vec![Value::Word(word.strip_suffix('+').map_or_else(|| word.to_owned(), |beginning| format!("{beginning}*")))]
+    vec![Value::Word(word.strip_suffix('+').map_or_else(
+        || word.to_owned(),
+        |beginning| format!("{beginning}*"),
+    ))]
 }
 
 fn ports(word: &str) -> Vec<Value> {
     let one = |word: &str| {
         let (low, high) = word.split_once(':').unwrap_or((word, word));
-        low.parse().ok().zip(high.parse().ok()).map_or(Value::Unknown, |(low, high)| Value::Range(low, high))
+        low.parse()
+            .ok()
+            .zip(high.parse().ok())
+            .map_or(Value::Unknown, |(low, high)| Value::Range(low, high))
     };
     word.split(',').map(one).collect()
 }
@@ -148,11 +188,26 @@ COMMIT
             destination: if comes_in { here } else { there },
             protocol,
         };
-        let Fate::Stopped(place) = rules.fate(&packet(false, Protocol::Tcp(40_000, 179))) else { panic!("it passes") };
-        assert_eq!((place.chain.as_str(), place.table.as_str()), ("ufw-user-output", "filter"));
+        let Fate::Stopped(place) = rules.fate(&packet(false, Protocol::Tcp(40_000, 179))) else {
+            panic!("it passes")
+        };
+        assert_eq!(
+            (place.chain.as_str(), place.table.as_str()),
+            ("ufw-user-output", "filter")
+        );
         assert!(place.rule.unwrap().contains("-d 169.254.0.0/16"));
-        assert!(matches!(rules.fate(&packet(false, Protocol::Gre)), Fate::May(_)), "a limit is not understood");
-        assert_eq!(rules.fate(&packet(true, Protocol::Tcp(179, 40_000))), Fate::Passes, "an answer");
-        assert_eq!(rules.fate(&packet(false, Protocol::Tcp(40_000, 443))), Fate::Passes);
+        assert!(
+            matches!(rules.fate(&packet(false, Protocol::Gre)), Fate::May(_)),
+            "a limit is not understood"
+        );
+        assert_eq!(
+            rules.fate(&packet(true, Protocol::Tcp(179, 40_000))),
+            Fate::Passes,
+            "an answer"
+        );
+        assert_eq!(
+            rules.fate(&packet(false, Protocol::Tcp(40_000, 443))),
+            Fate::Passes
+        );
     }
 }

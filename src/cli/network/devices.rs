@@ -2,7 +2,8 @@
 
 use clap::Args;
 use warren_ledger::accounts::{
-    AccountType, Contributor, Cyoa, DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType, Exchange, InterfaceV2, Location,
+    AccountType, Contributor, Cyoa, DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType, Exchange,
+    InterfaceV2, Location,
 };
 use warren_state::Pubkey;
 
@@ -49,7 +50,12 @@ pub struct DeviceFilter {
 ///
 /// # Errors
 /// When the ledger does not answer, or there is no such device.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: ListOrGet<DeviceFilter>, form: Form) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: ListOrGet<DeviceFilter>,
+    form: Form,
+) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
         ListOrGet::List(filter) => list::<Device>(&operator, &filter, form).await,
@@ -76,7 +82,11 @@ impl Filter<Device> for DeviceFilter {
         words::must_be("device type", DeviceType::NAMES, self.device_type.as_ref())?;
         words::must_be("status", DeviceStatus::NAMES, self.status.as_ref())?;
         words::must_be("health", DeviceHealth::NAMES, self.health.as_ref())?;
-        words::must_be("desired status", DesiredStatus::NAMES, self.desired_status.as_ref())
+        words::must_be(
+            "desired status",
+            DesiredStatus::NAMES,
+            self.desired_status.as_ref(),
+        )
     }
 
     fn admits(&self, Row { it, known, .. }: &Row<'_, Device>) -> bool {
@@ -94,15 +104,23 @@ impl Filter<Device> for DeviceFilter {
 type Of = Column<Device>;
 
 impl Kind for Device {
-    const REFERS: &'static [AccountType] = &[AccountType::CONTRIBUTOR, AccountType::LOCATION, AccountType::EXCHANGE];
+    const REFERS: &'static [AccountType] = &[
+        AccountType::CONTRIBUTOR,
+        AccountType::LOCATION,
+        AccountType::EXCHANGE,
+    ];
     const COLUMNS: &'static [Column<Self>] = &[
         Of::new("account", |row| Cell::text(row.key)).narrow(),
         Of::new("code", |row| Cell::text(&row.it.code)).narrow(),
         Of::hidden("bump_seed", |row| Cell::plain(row.it.bump)),
         Of::hidden("location_pk", |row| Cell::text(row.it.location_pk)),
-        Of::new("contributor_code", contributor).titled("contributor").narrow(),
+        Of::new("contributor_code", contributor)
+            .titled("contributor")
+            .narrow(),
         Of::new("location_code", location).titled("location").narrow(),
-        Of::hidden("location_name", |row| Cell::text(location_name(row.known, &row.it.location_pk))),
+        Of::hidden("location_name", |row| {
+            Cell::text(location_name(row.known, &row.it.location_pk))
+        }),
         Of::hidden("exchange_pk", |row| Cell::text(row.it.exchange_pk)),
         Of::new("exchange_code", exchange).titled("exchange").narrow(),
         Of::hidden("exchange_name", |row| Cell::text(exchange_name(row))),
@@ -115,12 +133,22 @@ impl Kind for Device {
         Of::new("free_unicast", free_unicast).narrow().ours(),
         Of::new("free_subscribers", free_subscribers).narrow().ours(),
         Of::new("free_publishers", free_publishers).narrow().ours(),
-        Of::hidden("unicast_users_count", |row| Cell::plain(row.it.unicast_users_count)),
+        Of::hidden("unicast_users_count", |row| {
+            Cell::plain(row.it.unicast_users_count)
+        }),
         Of::hidden("max_unicast_users", |row| Cell::plain(row.it.max_unicast_users)),
-        Of::hidden("multicast_subscribers_count", |row| Cell::plain(row.it.multicast_subscribers_count)),
-        Of::hidden("max_multicast_subscribers", |row| Cell::plain(row.it.max_multicast_subscribers)),
-        Of::hidden("multicast_publishers_count", |row| Cell::plain(row.it.multicast_publishers_count)),
-        Of::hidden("max_multicast_publishers", |row| Cell::plain(row.it.max_multicast_publishers)),
+        Of::hidden("multicast_subscribers_count", |row| {
+            Cell::plain(row.it.multicast_subscribers_count)
+        }),
+        Of::hidden("max_multicast_subscribers", |row| {
+            Cell::plain(row.it.max_multicast_subscribers)
+        }),
+        Of::hidden("multicast_publishers_count", |row| {
+            Cell::plain(row.it.multicast_publishers_count)
+        }),
+        Of::hidden("max_multicast_publishers", |row| {
+            Cell::plain(row.it.max_multicast_publishers)
+        }),
         Of::new("status", |row| Cell::name(row.it.status.name())).narrow(),
         Of::new("health", |row| Cell::name(row.it.device_health.name())).narrow(),
         Of::hidden("desired_status", |row| Cell::name(row.it.desired_status.name())),
@@ -151,16 +179,28 @@ const DETAILS: &[Column<Device>] = &[
     Of::new("cyoa_ips", cyoa_ips),
     Of::new("metrics_publisher", |row| Cell::text(row.it.metrics_publisher)),
     Of::new("mgmt_vrf", |row| Cell::text(&row.it.mgmt_vrf)),
-    Of::hidden("interfaces", |row| Cell::list(table::records(Name::called(), INTERFACES, &interfaces(row)))),
+    Of::hidden("interfaces", |row| {
+        Cell::list(table::records(Name::called(), INTERFACES, &interfaces(row)))
+    }),
     Of::new("max_users", |row| Cell::plain(row.it.max_users)),
     Of::new("users_count", |row| Cell::plain(row.it.users_count)),
     Of::new("reference_count", |row| Cell::plain(row.it.refcount)),
     Of::new("max_unicast_users", |row| Cell::plain(row.it.max_unicast_users)),
-    Of::new("unicast_users_count", |row| Cell::plain(row.it.unicast_users_count)),
-    Of::new("max_multicast_subscribers", |row| Cell::plain(row.it.max_multicast_subscribers)),
-    Of::new("multicast_subscribers_count", |row| Cell::plain(row.it.multicast_subscribers_count)),
-    Of::new("max_multicast_publishers", |row| Cell::plain(row.it.max_multicast_publishers)),
-    Of::new("multicast_publishers_count", |row| Cell::plain(row.it.multicast_publishers_count)),
+    Of::new("unicast_users_count", |row| {
+        Cell::plain(row.it.unicast_users_count)
+    }),
+    Of::new("max_multicast_subscribers", |row| {
+        Cell::plain(row.it.max_multicast_subscribers)
+    }),
+    Of::new("multicast_subscribers_count", |row| {
+        Cell::plain(row.it.multicast_subscribers_count)
+    }),
+    Of::new("max_multicast_publishers", |row| {
+        Cell::plain(row.it.max_multicast_publishers)
+    }),
+    Of::new("multicast_publishers_count", |row| {
+        Cell::plain(row.it.multicast_publishers_count)
+    }),
     Of::new("reserved_seats", |row| Cell::plain(row.it.reserved_seats)),
     Of::new("free_unicast", free_unicast).ours(),
     Of::new("free_subscribers", free_subscribers).ours(),
@@ -191,7 +231,15 @@ const INTERFACES: &[Column<InterfaceV2>] = &[
 ];
 
 fn interfaces<'a>(row: &Row<'a, Device>) -> Vec<Row<'a, InterfaceV2>> {
-    row.it.interfaces.iter().map(|interface| Row { key: row.key, it: &interface.body, known: row.known }).collect()
+    row.it
+        .interfaces
+        .iter()
+        .map(|interface| Row {
+            key: row.key,
+            it: &interface.body,
+            known: row.known,
+        })
+        .collect()
 }
 
 fn contributor(row: &Row<'_, Device>) -> Cell {
@@ -212,22 +260,36 @@ fn device_type(row: &Row<'_, Device>) -> Cell {
 
 fn exchange_name(row: &Row<'_, Device>) -> String {
     let exchange = row.known.get::<Exchange>(&row.it.exchange_pk);
-    exchange.map_or_else(|| row.it.exchange_pk.to_string(), |exchange| exchange.name.clone())
+    exchange.map_or_else(
+        || row.it.exchange_pk.to_string(),
+        |exchange| exchange.name.clone(),
+    )
 }
 
 /// The name of a location; its address where it is not known.
 pub(super) fn location_name(known: &Known, key: &Pubkey) -> String {
-    known.get::<Location>(key).map_or_else(|| key.to_string(), |location| location.name.clone())
+    known
+        .get::<Location>(key)
+        .map_or_else(|| key.to_string(), |location| location.name.clone())
 }
 
 fn prefixes(row: &Row<'_, Device>) -> Cell {
-    Cell::text(row.it.dz_prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+    Cell::text(
+        row.it
+            .dz_prefixes
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(","),
+    )
 }
 
 /// The addresses of the interfaces that users reach it by.
 fn cyoa_ips(row: &Row<'_, Device>) -> Cell {
     let interfaces = row.it.interfaces.iter().map(|interface| &interface.body);
-    let addresses = interfaces.filter(|body| body.cyoa != Cyoa::NONE).map(|body| body.ip_net.address.to_string());
+    let addresses = interfaces
+        .filter(|body| body.cyoa != Cyoa::NONE)
+        .map(|body| body.ip_net.address.to_string());
     Cell::text(addresses.collect::<Vec<_>>().join(","))
 }
 
@@ -236,17 +298,31 @@ fn free_unicast(row: &Row<'_, Device>) -> Cell {
 }
 
 fn free_subscribers(row: &Row<'_, Device>) -> Cell {
-    free(row.it, row.it.multicast_subscribers_count, row.it.max_multicast_subscribers)
+    free(
+        row.it,
+        row.it.multicast_subscribers_count,
+        row.it.max_multicast_subscribers,
+    )
 }
 
 fn free_publishers(row: &Row<'_, Device>) -> Cell {
-    free(row.it, row.it.multicast_publishers_count, row.it.max_multicast_publishers)
+    free(
+        row.it,
+        row.it.multicast_publishers_count,
+        row.it.max_multicast_publishers,
+    )
 }
 
 /// How many more users of a kind the program would let in now. A limit of zero for a kind is none.
 fn free(device: &Device, count: u16, limit: u16) -> Cell {
-    let total = device.max_users.saturating_sub(device.users_count.saturating_add(device.reserved_seats));
-    let of_kind = if limit == 0 { total } else { limit.saturating_sub(count) };
+    let total = device
+        .max_users
+        .saturating_sub(device.users_count.saturating_add(device.reserved_seats));
+    let of_kind = if limit == 0 {
+        total
+    } else {
+        limit.saturating_sub(count)
+    };
     let takes_users = device.status == DeviceStatus::ACTIVATED && !device.dz_prefixes.is_empty();
     Cell::plain(if takes_users { total.min(of_kind) } else { 0 })
 }

@@ -3,7 +3,10 @@
 use clap::Subcommand;
 use warren_ledger::accounts::{AccountType, Exchange, Feed, MulticastGroup};
 
-use super::{All, Column, Failure, Form, Kind, Known, Named as _, Operator, Row, list, missing, show, sorted, table::Cell};
+use super::{
+    All, Column, Failure, Form, Kind, Known, Named as _, Operator, Row, list, missing, show, sorted,
+    table::Cell,
+};
 use crate::cli::{client::Client, command::LedgerFlags};
 
 /// What to look at among feeds.
@@ -26,7 +29,12 @@ pub enum FeedCommand {
 ///
 /// # Errors
 /// When the ledger does not answer, or there is no such feed.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: FeedCommand, form: Form) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: FeedCommand,
+    form: Form,
+) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
         FeedCommand::List => list::<Feed>(&operator, &All, form).await,
@@ -40,11 +48,16 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, command: FeedCommand, for
 /// The one feed that is meant.
 fn one<'k>(known: &'k Known, text: &str, exchange: Option<&String>) -> Result<Row<'k, Feed>, Failure> {
     known.must_have::<Exchange>("Exchange", exchange)?;
-    let meant = |row: &Row<'_, Feed>| known.means::<Feed>(text, &row.key) && known.passes::<Exchange>(exchange, &row.it.exchange);
+    let meant = |row: &Row<'_, Feed>| {
+        known.means::<Feed>(text, &row.key) && known.passes::<Exchange>(exchange, &row.it.exchange)
+    };
     let mut rows = sorted::<Feed>(known).into_iter().filter(meant);
     match (rows.next(), rows.next()) {
         (Some(row), None) => Ok(row),
-        (Some(_), Some(_)) => Err(Failure::new(format!("several exchanges have a feed {text:?}"), "Name the exchange with --exchange.")),
+        (Some(_), Some(_)) => Err(Failure::new(
+            format!("several exchanges have a feed {text:?}"),
+            "Name the exchange with --exchange.",
+        )),
         (None, _) => Err(missing::<Feed>(format!("there is no feed {text:?}"))),
     }
 }
@@ -57,7 +70,9 @@ impl Kind for Feed {
         Column::new("name", |row| Cell::text(&row.it.name)),
         Column::new("exchange", exchange),
         Column::new("groups", |row| Cell::plain(row.it.groups.len())),
-        Column::new("group_codes", |row| Cell::text(row.known.codes::<MulticastGroup>("", &row.it.groups).join(", "))),
+        Column::new("group_codes", |row| {
+            Cell::text(row.known.codes::<MulticastGroup>("", &row.it.groups).join(", "))
+        }),
         Column::new("owner", |row| Cell::text(row.it.owner)),
     ];
     type Order = (String, String);

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use futures_util::future::try_join_all;
 use warren_ledger::{
     Account,
-    accounts::{AccessPass, AccountType, Contributor, Device, Exchange, Feed, Link, Location, MulticastGroup, Tenant, Topology, User},
+    accounts::{
+        AccessPass, AccountType, Contributor, Device, Exchange, Feed, Link, Location, MulticastGroup, Tenant,
+        Topology, User,
+    },
     rpc::Listed,
 };
 use warren_state::Pubkey;
@@ -80,12 +83,16 @@ impl Known {
         refers: &[AccountType],
         only_host: Option<Ipv4Addr>,
     ) -> Result<Self, Failure> {
-        let lists = std::iter::once(of).chain(refers.iter().copied()).map(|kind| async move {
-            match only_host {
-                Some(client_ip) if kind == AccountType::USER => operator.ledger.users_at(client_ip, soon()).await,
-                Some(_) | None => operator.ledger.list(kind, soon()).await,
-            }
-        });
+        let lists = std::iter::once(of)
+            .chain(refers.iter().copied())
+            .map(|kind| async move {
+                match only_host {
+                    Some(client_ip) if kind == AccountType::USER => {
+                        operator.ledger.users_at(client_ip, soon()).await
+                    }
+                    Some(_) | None => operator.ledger.list(kind, soon()).await,
+                }
+            });
         let mut known = Self::of(try_join_all(lists).await?);
         if of == AccountType::ACCESS_PASS {
             known.epoch = operator.ledger.epoch(soon()).await?.epoch;
@@ -105,7 +112,13 @@ impl Known {
 
     /// All accounts of a kind.
     pub(super) fn all<K: Named>(&self) -> impl Iterator<Item = Row<'_, K>> {
-        self.accounts.iter().filter_map(|(key, account)| Some(Row { key: *key, it: K::of(account)?, known: self }))
+        self.accounts.iter().filter_map(|(key, account)| {
+            Some(Row {
+                key: *key,
+                it: K::of(account)?,
+                known: self,
+            })
+        })
     }
 
     /// The account at this address, if it is of the kind.
@@ -115,22 +128,30 @@ impl Known {
 
     /// The code of the account at this address; the address where there is none.
     pub(super) fn code<K: Named>(&self, key: &Pubkey) -> String {
-        self.get::<K>(key).map_or_else(|| key.to_string(), |account| account.code().to_owned())
+        self.get::<K>(key)
+            .map_or_else(|| key.to_string(), |account| account.code().to_owned())
     }
 
     /// The same; nothing for no address.
     pub(super) fn code_if_any<K: Named>(&self, key: &Pubkey) -> String {
-        if key.is_zero() { String::new() } else { self.code::<K>(key) }
+        if key.is_zero() {
+            String::new()
+        } else {
+            self.code::<K>(key)
+        }
     }
 
     /// Codes, each behind a prefix.
     pub(super) fn codes<K: Named>(&self, prefix: &str, keys: &[Pubkey]) -> Vec<String> {
-        keys.iter().map(|key| format!("{prefix}{}", self.code::<K>(key))).collect()
+        keys.iter()
+            .map(|key| format!("{prefix}{}", self.code::<K>(key)))
+            .collect()
     }
 
     /// Whether this text means the account: its address or its code.
     pub(super) fn means<K: Named>(&self, text: &str, key: &Pubkey) -> bool {
-        key.to_string() == text || (!text.is_empty() && self.get::<K>(key).is_some_and(|account| account.code() == text))
+        key.to_string() == text
+            || (!text.is_empty() && self.get::<K>(key).is_some_and(|account| account.code() == text))
     }
 
     /// Whether a filter lets the account pass; one that is not given lets all pass.
@@ -151,7 +172,12 @@ impl Known {
 
     /// The pass that let a user in: its owner's for any host, else for this one.
     pub(super) fn pass_of(&self, user: &User) -> Option<&AccessPass> {
-        let passes = || self.accounts.values().filter_map(AccessPass::of).filter(|pass| pass.user_payer == user.owner);
+        let passes = || {
+            self.accounts
+                .values()
+                .filter_map(AccessPass::of)
+                .filter(|pass| pass.user_payer == user.owner)
+        };
         let of = |ip: Ipv4Addr| passes().find(|pass| pass.client_ip == ip);
         of(Ipv4Addr::UNSPECIFIED).or_else(|| of(user.client_ip))
     }

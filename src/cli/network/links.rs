@@ -9,7 +9,12 @@ use crate::cli::{client::Client, command::LedgerFlags, failure::Failure};
 /// Topologies leave a drained link out.
 const UNICAST_DRAINED: u32 = 1;
 const HEALTH: [&str; 4] = ["unknown", "pending", "ready_for_service", "impaired"];
-const DESIRED: [(u8, &str); 4] = [(0, "pending"), (1, "activated"), (6, "hard_drained"), (7, "soft_drained")];
+const DESIRED: [(u8, &str); 4] = [
+    (0, "pending"),
+    (1, "activated"),
+    (6, "hard_drained"),
+    (7, "soft_drained"),
+];
 
 /// What to look at among links.
 #[derive(Subcommand, Clone, Debug)]
@@ -63,7 +68,12 @@ pub struct LinkFilter {
 ///
 /// # Errors
 /// When the ledger does not answer, or the filter names what is not there.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: LinkCommand, form: Form) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: LinkCommand,
+    form: Form,
+) -> anyhow::Result<u8> {
     let LinkCommand::List(filter) = command;
     list::<Link>(&Operator::new(flags, daemon).await?, &filter, form).await
 }
@@ -81,7 +91,11 @@ impl Filter<Link> for LinkFilter {
         words::must_be("link type", LinkType::NAMES, self.link_type.as_ref())?;
         words::must_be("status", LinkStatus::NAMES, self.status.as_ref())?;
         words::must_be("health", &HEALTH, self.health.as_ref())?;
-        words::must_be("desired status", &DESIRED.map(|(_, name)| name), self.desired_status.as_ref())
+        words::must_be(
+            "desired status",
+            &DESIRED.map(|(_, name)| name),
+            self.desired_status.as_ref(),
+        )
     }
 
     fn admits(&self, Row { it, known, .. }: &Row<'_, Link>) -> bool {
@@ -93,7 +107,11 @@ impl Filter<Link> for LinkFilter {
             && words::passes(self.health.as_ref(), health(it))
             && words::passes(self.desired_status.as_ref(), desired(it))
             && self.code.as_ref().is_none_or(|text| it.code.contains(text))
-            && self.topology.as_ref().is_none_or(|text| it.link_topologies.iter().any(|key| known.means::<Topology>(text, key)))
+            && self.topology.as_ref().is_none_or(|text| {
+                it.link_topologies
+                    .iter()
+                    .any(|key| known.means::<Topology>(text, key))
+            })
             && (!self.wan || it.link_type == LinkType::WAN)
             && (!self.dzx || it.link_type == LinkType::DZX)
     }
@@ -102,37 +120,71 @@ impl Filter<Link> for LinkFilter {
 type Of = Column<Link>;
 
 impl Kind for Link {
-    const REFERS: &'static [AccountType] = &[AccountType::CONTRIBUTOR, AccountType::DEVICE, AccountType::TOPOLOGY];
+    const REFERS: &'static [AccountType] = &[
+        AccountType::CONTRIBUTOR,
+        AccountType::DEVICE,
+        AccountType::TOPOLOGY,
+    ];
     const COLUMNS: &'static [Column<Self>] = &[
         Of::new("account", |row| Cell::text(row.key)).narrow(),
         Of::new("code", |row| Cell::text(&row.it.code)).narrow(),
-        Of::new("contributor_code", |row| Cell::text(row.known.code::<Contributor>(&row.it.contributor))).titled("contributor").narrow(),
+        Of::new("contributor_code", |row| {
+            Cell::text(row.known.code::<Contributor>(&row.it.contributor))
+        })
+        .titled("contributor")
+        .narrow(),
         Of::hidden("side_a_pk", |row| Cell::text(row.it.side_a)),
-        Of::new("side_a_name", |row| Cell::text(row.known.code::<Device>(&row.it.side_a))),
+        Of::new("side_a_name", |row| {
+            Cell::text(row.known.code::<Device>(&row.it.side_a))
+        }),
         Of::new("side_a_iface_name", |row| Cell::text(&row.it.side_a_iface)).narrow(),
         Of::hidden("side_z_pk", |row| Cell::text(row.it.side_z)),
-        Of::new("side_z_name", |row| Cell::text(row.known.code::<Device>(&row.it.side_z))),
+        Of::new("side_z_name", |row| {
+            Cell::text(row.known.code::<Device>(&row.it.side_z))
+        }),
         Of::new("side_z_iface_name", |row| Cell::text(&row.it.side_z_iface)).narrow(),
         Of::new("link_type", |row| Cell::name(row.it.link_type.name())).narrow(),
-        Of::new("bandwidth", |row| Cell::both(words::bandwidth(row.it.bandwidth), row.it.bandwidth)).narrow(),
+        Of::new("bandwidth", |row| {
+            Cell::both(words::bandwidth(row.it.bandwidth), row.it.bandwidth)
+        })
+        .narrow(),
         Of::new("mtu", |row| Cell::plain(row.it.mtu)),
-        Of::new("delay_ns", |row| span(row.it.delay_ns)).titled("delay_ms").narrow(),
-        Of::new("jitter_ns", |row| span(row.it.jitter_ns)).titled("jitter_ms").narrow_as("jtr_ms"),
-        Of::new("delay_override_ns", |row| span(row.it.delay_override_ns)).titled("delay_override_ms").narrow_as("dly_ovrd_ms"),
+        Of::new("delay_ns", |row| span(row.it.delay_ns))
+            .titled("delay_ms")
+            .narrow(),
+        Of::new("jitter_ns", |row| span(row.it.jitter_ns))
+            .titled("jitter_ms")
+            .narrow_as("jtr_ms"),
+        Of::new("delay_override_ns", |row| span(row.it.delay_override_ns))
+            .titled("delay_override_ms")
+            .narrow_as("dly_ovrd_ms"),
         Of::new("tunnel_id", |row| Cell::plain(row.it.tunnel_id)).narrow_as("tnl_id"),
         Of::new("tunnel_net", |row| Cell::text(row.it.tunnel_net)),
         Of::hidden("desired_status", |row| Cell::name(desired(row.it))),
         Of::new("status", |row| Cell::name(row.it.status.name())).narrow(),
         Of::new("health", |row| Cell::name(health(row.it))).narrow(),
         Of::new("owner", |row| Cell::text(row.it.owner)),
-        Of::new("link_topologies", |row| Cell::text(row.known.codes::<Topology>("", &row.it.link_topologies).join(", ")))
-            .narrow_as("topos"),
-        Of::new("unicast_drained", |row| Cell::plain(row.it.flags & UNICAST_DRAINED != 0)).narrow(),
+        Of::new("link_topologies", |row| {
+            Cell::text(
+                row.known
+                    .codes::<Topology>("", &row.it.link_topologies)
+                    .join(", "),
+            )
+        })
+        .narrow_as("topos"),
+        Of::new("unicast_drained", |row| {
+            Cell::plain(row.it.flags & UNICAST_DRAINED != 0)
+        })
+        .narrow(),
     ];
     type Order = (String, String, String);
 
     fn order(row: &Row<'_, Self>) -> Self::Order {
-        (row.known.code::<Device>(&row.it.side_a), row.known.code::<Device>(&row.it.side_z), row.it.code.clone())
+        (
+            row.known.code::<Device>(&row.it.side_a),
+            row.known.code::<Device>(&row.it.side_z),
+            row.it.code.clone(),
+        )
     }
 }
 
@@ -145,5 +197,8 @@ fn health(link: &Link) -> &'static str {
 }
 
 fn desired(link: &Link) -> &'static str {
-    DESIRED.into_iter().find(|(number, _)| *number == link.desired).map_or("unknown", |(_, name)| name)
+    DESIRED
+        .into_iter()
+        .find(|(number, _)| *number == link.desired)
+        .map_or("unknown", |(_, name)| name)
 }

@@ -103,18 +103,34 @@ pub enum ListOrGet<F: Args> {
 async fn list<K: Kind>(operator: &Operator, filter: &impl Filter<K>, form: Form) -> anyhow::Result<u8> {
     let known = Known::read(operator, K::TYPE, K::REFERS, filter.only_host()).await?;
     filter.check(&known)?;
-    let rows: Vec<Row<'_, K>> = sorted(&known).into_iter().filter(|row| filter.admits(row)).collect();
-    let width = if filter.is_narrow() { Width::Narrow } else { Width::Wide };
+    let rows: Vec<Row<'_, K>> = sorted(&known)
+        .into_iter()
+        .filter(|row| filter.admits(row))
+        .collect();
+    let width = if filter.is_narrow() {
+        Width::Narrow
+    } else {
+        Width::Wide
+    };
     known.tell_unreadable();
     let (name, columns) = (Name::called(), K::COLUMNS);
-    output::result(form, || table::table(name, width, columns, &rows), &table::records(name, columns, &rows))
+    output::result(
+        form,
+        || table::table(name, width, columns, &rows),
+        &table::records(name, columns, &rows),
+    )
 }
 
 /// Prints one account: its columns, and tables that belong to it, each under a title.
 ///
 /// # Errors
 /// When standard output cannot be written.
-fn show<K>(row: &Row<'_, K>, columns: &'static [Column<K>], parts: &[(&str, String)], form: Form) -> anyhow::Result<u8> {
+fn show<K>(
+    row: &Row<'_, K>,
+    columns: &'static [Column<K>],
+    parts: &[(&str, String)],
+    form: Form,
+) -> anyhow::Result<u8> {
     let name = Name::called();
     let text = || {
         let parts = parts.iter().map(|(title, table)| format!("\n{title}:\n{table}"));
@@ -136,14 +152,22 @@ fn sorted<K: Kind>(known: &Known) -> Vec<Row<'_, K>> {
 fn find<'k, K: Kind>(known: &'k Known, text: &str) -> Result<Row<'k, K>, Failure> {
     let rows = || sorted::<K>(known).into_iter();
     let exact = rows().find(|row| known.means::<K>(text, &row.key));
-    let found = exact.or_else(|| rows().find(|row| !text.is_empty() && row.it.code().eq_ignore_ascii_case(text)));
+    let found =
+        exact.or_else(|| rows().find(|row| !text.is_empty() && row.it.code().eq_ignore_ascii_case(text)));
     found.ok_or_else(|| missing::<K>(format!("there is no {} {text:?}", K::WHAT)))
 }
 
 fn missing<K: Named>(what: String) -> Failure {
-    Failure::new(what, format!("`{} {} list` shows all of them.", name::program(), K::WHAT))
+    Failure::new(
+        what,
+        format!("`{} {} list` shows all of them.", name::program(), K::WHAT),
+    )
 }
 
 fn key(text: &str, flag: &str) -> Result<Pubkey, Failure> {
-    text.parse().map_err(|_| Failure { code: USAGE, what: format!("{flag}: {text:?} is no account's address"), advice: None })
+    text.parse().map_err(|_| Failure {
+        code: USAGE,
+        what: format!("{flag}: {text:?} is no account's address"),
+        advice: None,
+    })
 }

@@ -29,7 +29,13 @@ impl Kind for Tenant {
         Column::new("vrf_id", |row| Cell::plain(row.it.vrf_id)),
         Column::new("metro_routing", |row| Cell::plain(row.it.metro_routing)),
         Column::new("route_liveness", |row| Cell::plain(row.it.route_liveness)),
-        Column::new("include_topologies", |row| Cell::text(row.known.codes::<Topology>("", &row.it.include_topologies).join(", "))),
+        Column::new("include_topologies", |row| {
+            Cell::text(
+                row.known
+                    .codes::<Topology>("", &row.it.include_topologies)
+                    .join(", "),
+            )
+        }),
         Column::new("owner", |row| Cell::text(row.it.owner)),
     ];
     type Order = String;

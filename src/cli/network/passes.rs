@@ -77,7 +77,12 @@ pub struct PassFilter {
 ///
 /// # Errors
 /// When the ledger does not answer, or there is no such pass.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: PassCommand, form: Form) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: PassCommand,
+    form: Form,
+) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
         PassCommand::List(mut filter) => {
@@ -86,10 +91,15 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, command: PassCommand, for
             }
             list::<AccessPass>(&operator, &*filter, form).await
         }
-        PassCommand::Get { client_ip, user_payer } => {
+        PassCommand::Get {
+            client_ip,
+            user_payer,
+        } => {
             let client_ip = host::client_ip(daemon, client_ip).await?;
-            let payer =
-                user_payer.map_or_else(|| operator.keypair().map(|found| found.keypair.pubkey()), |text| key(&text, "--user-payer"))?;
+            let payer = user_payer.map_or_else(
+                || operator.keypair().map(|found| found.keypair.pubkey()),
+                |text| key(&text, "--user-payer"),
+            )?;
             let found = operator.ledger.access_pass(client_ip, &payer, soon()).await?;
             let (address, _) = found.ok_or_else(|| host::no_pass(&payer, client_ip))?;
             let known = Known::read(&operator, AccountType::ACCESS_PASS, OF_ONE, None).await?;
@@ -105,30 +115,54 @@ impl Filter<AccessPass> for PassFilter {
     }
 
     fn admits(&self, Row { it, known, .. }: &Row<'_, AccessPass>) -> bool {
-        let has = |keys: &[Pubkey], text: &str| keys.iter().any(|key| known.means::<MulticastGroup>(text, key));
-        let (publishes, subscribes) =
-            (|text: &String| has(&it.mgroup_pub_allowlist, text), |text: &String| has(&it.mgroup_sub_allowlist, text));
+        let has =
+            |keys: &[Pubkey], text: &str| keys.iter().any(|key| known.means::<MulticastGroup>(text, key));
+        let (publishes, subscribes) = (
+            |text: &String| has(&it.mgroup_pub_allowlist, text),
+            |text: &String| has(&it.mgroup_sub_allowlist, text),
+        );
         (!self.prepaid || it.pass_type == PassType::Prepaid)
             && (!self.solana_validator || matches!(it.pass_type, PassType::SolanaValidator(_)))
             && (!self.edge_seat || matches!(it.pass_type, PassType::EdgeSeat(_)))
-            && self.solana_identity.as_ref().is_none_or(|text| is_validators(it, text))
+            && self
+                .solana_identity
+                .as_ref()
+                .is_none_or(|text| is_validators(it, text))
             && self.client_ip.is_none_or(|ip| it.client_ip == ip)
-            && self.user_payer.as_ref().is_none_or(|text| it.user_payer.to_string() == *text)
-            && self.tenant.as_ref().is_none_or(|text| it.tenant_allowlist.iter().any(|key| known.means::<Tenant>(text, key)))
+            && self
+                .user_payer
+                .as_ref()
+                .is_none_or(|text| it.user_payer.to_string() == *text)
+            && self.tenant.as_ref().is_none_or(|text| {
+                it.tenant_allowlist
+                    .iter()
+                    .any(|key| known.means::<Tenant>(text, key))
+            })
             && self.multicast_group_publisher.as_ref().is_none_or(publishes)
             && !self.not_multicast_group_publisher.as_ref().is_some_and(publishes)
             && self.multicast_group_subscriber.as_ref().is_none_or(subscribes)
-            && !self.not_multicast_group_subscriber.as_ref().is_some_and(subscribes)
+            && !self
+                .not_multicast_group_subscriber
+                .as_ref()
+                .is_some_and(subscribes)
     }
 }
 
 /// Whether it is the pass of this validator.
 pub(super) fn is_validators(pass: &AccessPass, text: &str) -> bool {
-    if let PassType::SolanaValidator(key) = &pass.pass_type { key.to_string() == text } else { false }
+    if let PassType::SolanaValidator(key) = &pass.pass_type {
+        key.to_string() == text
+    } else {
+        false
+    }
 }
 
 /// Types that one pass is told with.
-const OF_ONE: &[AccountType] = &[AccountType::MULTICAST_GROUP, AccountType::TENANT, AccountType::FEED];
+const OF_ONE: &[AccountType] = &[
+    AccountType::MULTICAST_GROUP,
+    AccountType::TENANT,
+    AccountType::FEED,
+];
 
 type Of = Column<AccessPass>;
 
@@ -164,8 +198,20 @@ const DETAILS: &[Column<AccessPass>] = &[
     Of::new("client_ip", |row| Cell::text(row.it.client_ip)),
     Of::new("user_payer", |row| Cell::text(row.it.user_payer)),
     Of::new("tenant", tenant),
-    Of::new("multicast_pub", |row| Cell::text(row.known.codes::<MulticastGroup>("", &row.it.mgroup_pub_allowlist).join(", "))),
-    Of::new("multicast_sub", |row| Cell::text(row.known.codes::<MulticastGroup>("", &row.it.mgroup_sub_allowlist).join(", "))),
+    Of::new("multicast_pub", |row| {
+        Cell::text(
+            row.known
+                .codes::<MulticastGroup>("", &row.it.mgroup_pub_allowlist)
+                .join(", "),
+        )
+    }),
+    Of::new("multicast_sub", |row| {
+        Cell::text(
+            row.known
+                .codes::<MulticastGroup>("", &row.it.mgroup_sub_allowlist)
+                .join(", "),
+        )
+    }),
     Of::new("last_access_epoch", last_epoch),
     Of::new("remaining_epoch", remaining_epoch),
     Of::new("flags", |row| Cell::text(flags(row.it))),
@@ -203,8 +249,13 @@ fn tenant(row: &Row<'_, AccessPass>) -> Cell {
 }
 
 fn multicast(row: &Row<'_, AccessPass>) -> Cell {
-    let mut groups = row.known.codes::<MulticastGroup>("P:", &row.it.mgroup_pub_allowlist);
-    groups.extend(row.known.codes::<MulticastGroup>("S:", &row.it.mgroup_sub_allowlist));
+    let mut groups = row
+        .known
+        .codes::<MulticastGroup>("P:", &row.it.mgroup_pub_allowlist);
+    groups.extend(
+        row.known
+            .codes::<MulticastGroup>("S:", &row.it.mgroup_sub_allowlist),
+    );
     Cell::text(groups.join(", "))
 }
 
@@ -217,12 +268,24 @@ fn remaining_epoch(row: &Row<'_, AccessPass>) -> Cell {
 }
 
 fn epochs(row: &Row<'_, AccessPass>, told: impl FnOnce(u64) -> u64) -> Cell {
-    Cell::text(if row.it.last_access_epoch == u64::MAX { "MAX".to_owned() } else { told(row.it.last_access_epoch).to_string() })
+    Cell::text(if row.it.last_access_epoch == u64::MAX {
+        "MAX".to_owned()
+    } else {
+        told(row.it.last_access_epoch).to_string()
+    })
 }
 
 fn flags(pass: &AccessPass) -> String {
-    let flags = [(DZF_LOCKED, "dzf_locked"), (ALLOW_MULTIPLE_IP, "allow_multiple_ip")];
-    flags.into_iter().filter(|(bit, _)| pass.flags & bit != 0).map(|(_, name)| name).collect::<Vec<_>>().join(", ")
+    let flags = [
+        (DZF_LOCKED, "dzf_locked"),
+        (ALLOW_MULTIPLE_IP, "allow_multiple_ip"),
+    ];
+    flags
+        .into_iter()
+        .filter(|(bit, _)| pass.flags & bit != 0)
+        .map(|(_, name)| name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn unicast_users(row: &Row<'_, AccessPass>) -> Cell {
@@ -230,11 +293,16 @@ fn unicast_users(row: &Row<'_, AccessPass>) -> Cell {
 }
 
 fn multicast_users(row: &Row<'_, AccessPass>) -> Cell {
-    Cell::text(format!("{} / {}", row.it.multicast_user_count, row.it.max_multicast))
+    Cell::text(format!(
+        "{} / {}",
+        row.it.multicast_user_count, row.it.max_multicast
+    ))
 }
 
 fn feed_seats(row: &Row<'_, AccessPass>) -> Cell {
-    let PassType::EdgeSeat(seats) = &row.it.pass_type else { return Cell::both(String::new(), json!([])) };
+    let PassType::EdgeSeat(seats) = &row.it.pass_type else {
+        return Cell::both(String::new(), json!([]));
+    };
     let seats = seats.iter().map(|seat| {
         let feed = row.known.code::<Feed>(&seat.feed);
         json!({ "feed": feed, "feed_pk": seat.feed.to_string(), "users": seat.current, "max_users": seat.max_users })

@@ -63,5 +63,9 @@ impl Kind for Exchange {
 }
 
 fn device(known: &Known, key: &Pubkey) -> Cell {
-    Cell::text(if key.is_zero() { "(none)".to_owned() } else { known.code::<Device>(key) })
+    Cell::text(if key.is_zero() {
+        "(none)".to_owned()
+    } else {
+        known.code::<Device>(key)
+    })
 }

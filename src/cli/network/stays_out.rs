@@ -6,24 +6,98 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 const VERBS: &[(&[&str], &[&str])] = &[
     (
         &[],
-        &["init", "migrate", "global-config", "permission", "resource", "sentinel", "geolocation", "export", "account", "accounts", "log"],
+        &[
+            "init",
+            "migrate",
+            "global-config",
+            "permission",
+            "resource",
+            "sentinel",
+            "geolocation",
+            "export",
+            "account",
+            "accounts",
+            "log",
+        ],
     ),
     (&["location"], &["create", "update", "delete"]),
     (&["exchange"], &["create", "update", "delete", "set-device"]),
     (&["contributor"], &["create", "update", "delete"]),
-    (&["tenant"], &["create", "update", "delete", "administrator", "update-payment-status"]),
-    (&["device"], &["create", "update", "delete", "interface", "set-health"]),
-    (&["link"], &["create", "accept", "update", "delete", "set-health", "topology", "latency"]),
-    (&["feed"], &["create", "update", "delete", "activate", "halt", "resume", "retire", "finalize-retirement", "migrate"]),
-    (&["user"], &["create", "create-subscribe", "subscribe", "update", "delete", "request-ban"]),
-    (&["access-pass"], &["set", "close", "fund", "user-balances", "add-feed", "remove-feed", "set-feeds"]),
-    (&["multicast", "group"], &["create", "update", "delete", "allowlist"]),
+    (
+        &["tenant"],
+        &[
+            "create",
+            "update",
+            "delete",
+            "administrator",
+            "update-payment-status",
+        ],
+    ),
+    (
+        &["device"],
+        &["create", "update", "delete", "interface", "set-health"],
+    ),
+    (
+        &["link"],
+        &[
+            "create",
+            "accept",
+            "update",
+            "delete",
+            "set-health",
+            "topology",
+            "latency",
+        ],
+    ),
+    (
+        &["feed"],
+        &[
+            "create",
+            "update",
+            "delete",
+            "activate",
+            "halt",
+            "resume",
+            "retire",
+            "finalize-retirement",
+            "migrate",
+        ],
+    ),
+    (
+        &["user"],
+        &[
+            "create",
+            "create-subscribe",
+            "subscribe",
+            "update",
+            "delete",
+            "request-ban",
+        ],
+    ),
+    (
+        &["access-pass"],
+        &[
+            "set",
+            "close",
+            "fund",
+            "user-balances",
+            "add-feed",
+            "remove-feed",
+            "set-feeds",
+        ],
+    ),
+    (
+        &["multicast", "group"],
+        &["create", "update", "delete", "allowlist"],
+    ),
 ];
 
 /// The grammar with these verbs, out of sight.
 #[must_use]
 pub fn known_to(grammar: Command) -> Command {
-    VERBS.iter().fold(grammar, |grammar, (path, verbs)| below(grammar, path, verbs))
+    VERBS
+        .iter()
+        .fold(grammar, |grammar, (path, verbs)| below(grammar, path, verbs))
 }
 
 fn below(grammar: Command, path: &[&'static str], verbs: &[&'static str]) -> Command {
@@ -34,8 +108,16 @@ fn below(grammar: Command, path: &[&'static str], verbs: &[&'static str]) -> Com
 }
 
 fn hidden(verb: &'static str) -> Command {
-    let anything = Arg::new("anything").action(ArgAction::Append).num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
-    Command::new(verb).hide(true).disable_help_flag(true).disable_help_subcommand(true).arg(anything)
+    let anything = Arg::new("anything")
+        .action(ArgAction::Append)
+        .num_args(0..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true);
+    Command::new(verb)
+        .hide(true)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .arg(anything)
 }
 
 /// The sentence that answers such a verb, if the line has one.
@@ -48,7 +130,9 @@ pub fn sentence(line: &ArgMatches) -> Option<String> {
         at = below;
     }
     let (verb, noun) = path.split_last()?;
-    let stays_out = VERBS.iter().any(|(path, verbs)| *path == noun && verbs.contains(verb));
+    let stays_out = VERBS
+        .iter()
+        .any(|(path, verbs)| *path == noun && verbs.contains(verb));
     stays_out.then(|| {
         let typed = path.join(" ");
         format!("`{typed}` administers the network and stays out of this software: use the reference's command line, `doublezero` of malbeclabs/doublezero")

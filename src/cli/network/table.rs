@@ -43,12 +43,18 @@ impl Cell {
 
     /// Different things.
     pub(super) fn both(text: String, json: impl Into<Value>) -> Self {
-        Self { text, json: Json::Plain(json.into()) }
+        Self {
+            text,
+            json: Json::Plain(json.into()),
+        }
     }
 
     /// A list of its own, which a table has no room for.
     pub(super) fn list(records: Vec<Record>) -> Self {
-        Self { text: String::new(), json: Json::List(records) }
+        Self {
+            text: String::new(),
+            json: Json::List(records),
+        }
     }
 }
 
@@ -71,12 +77,24 @@ pub(super) struct Column<K: 'static> {
 impl<K> Column<K> {
     /// In the JSON and, under the same name, in the wide table.
     pub(super) const fn new(key: &'static str, cell: fn(&Row<'_, K>) -> Cell) -> Self {
-        Self { key, wide: Some(key), narrow: None, is_ours: false, cell }
+        Self {
+            key,
+            wide: Some(key),
+            narrow: None,
+            is_ours: false,
+            cell,
+        }
     }
 
     /// In the JSON only.
     pub(super) const fn hidden(key: &'static str, cell: fn(&Row<'_, K>) -> Cell) -> Self {
-        Self { key, wide: None, narrow: None, is_ours: false, cell }
+        Self {
+            key,
+            wide: None,
+            narrow: None,
+            is_ours: false,
+            cell,
+        }
     }
 
     /// Under another name in the table.
@@ -112,26 +130,41 @@ impl<K> Column<K> {
 }
 
 fn shown<K>(name: Name, columns: &'static [Column<K>]) -> impl Iterator<Item = &'static Column<K>> {
-    columns.iter().filter(move |column| !(column.is_ours && name.is_reference()))
+    columns
+        .iter()
+        .filter(move |column| !(column.is_ours && name.is_reference()))
 }
 
 /// The table of these rows.
-pub(super) fn table<K>(name: Name, width: Width, columns: &'static [Column<K>], rows: &[Row<'_, K>]) -> String {
-    let (columns, head): (Vec<_>, Vec<_>) =
-        shown(name, columns).filter_map(|column| column.title(width).map(|title| (column, title))).unzip();
+pub(super) fn table<K>(
+    name: Name,
+    width: Width,
+    columns: &'static [Column<K>],
+    rows: &[Row<'_, K>],
+) -> String {
+    let (columns, head): (Vec<_>, Vec<_>) = shown(name, columns)
+        .filter_map(|column| column.title(width).map(|title| (column, title)))
+        .unzip();
     let cells = |row: &Row<'_, K>| columns.iter().map(|column| (column.cell)(row).text).collect();
     output::table_as(name, &head, &rows.iter().map(cells).collect::<Vec<_>>())
 }
 
 /// One row as a list: a line for each column.
 pub(super) fn fields<K>(name: Name, columns: &'static [Column<K>], row: &Row<'_, K>) -> String {
-    let titled = shown(name, columns).filter_map(|column| Some((column.title(Width::Wide)?, (column.cell)(row).text)));
-    titled.map(|(title, text)| format!("{title}: {}\n", output::tame(&text))).collect()
+    let titled =
+        shown(name, columns).filter_map(|column| Some((column.title(Width::Wide)?, (column.cell)(row).text)));
+    titled
+        .map(|(title, text)| format!("{title}: {}\n", output::tame(&text)))
+        .collect()
 }
 
 /// One row's JSON.
 pub(super) fn record<K>(name: Name, columns: &'static [Column<K>], row: &Row<'_, K>) -> Record {
-    Record(shown(name, columns).map(|column| (column.key, (column.cell)(row).json)).collect())
+    Record(
+        shown(name, columns)
+            .map(|column| (column.key, (column.cell)(row).json))
+            .collect(),
+    )
 }
 
 /// The JSON of these rows.
@@ -154,7 +187,9 @@ impl Serialize for Json {
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        self.0.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+        self.0
+            .iter()
+            .try_for_each(|(key, value)| map.serialize_entry(key, value))?;
         map.end()
     }
 }

@@ -2,8 +2,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 use warren_ledger::{
     Account,
     accounts::{
-        AccessPass, BgpStatus, Contributor, Device, DeviceStatus, Exchange, Feed, GroupStatus, Link, Location, MulticastGroup, Net,
-        PassStatus, PassType, Tenant, User,
+        AccessPass, BgpStatus, Contributor, Device, DeviceStatus, Exchange, Feed, GroupStatus, Link,
+        Location, MulticastGroup, Net, PassStatus, PassType, Tenant, User,
         samples::{self, key},
     },
     rpc::Listed,
@@ -29,15 +29,33 @@ fn known() -> Known {
         ("access_pass_prepaid", 110),
     ];
     let samples: std::collections::BTreeMap<_, _> = samples::full().into_iter().collect();
-    let mut accounts: Vec<(Pubkey, Account)> = at.iter().map(|(name, number)| (key(*number), samples[name].clone())).collect();
-    accounts.push((key(81), MulticastGroup { code: "prices".into(), ..samples::multicast_group() }.into()));
-    let far = Device { code: "ams-dz01".into(), status: DeviceStatus::DRAINED, contributor: key(99), ..samples::device() };
+    let mut accounts: Vec<(Pubkey, Account)> = at
+        .iter()
+        .map(|(name, number)| (key(*number), samples[name].clone()))
+        .collect();
+    accounts.push((
+        key(81),
+        MulticastGroup {
+            code: "prices".into(),
+            ..samples::multicast_group()
+        }
+        .into(),
+    ));
+    let far = Device {
+        code: "ams-dz01".into(),
+        status: DeviceStatus::DRAINED,
+        contributor: key(99),
+        ..samples::device()
+    };
     accounts.push((key(51), far.into()));
     holding(accounts)
 }
 
 fn holding(accounts: impl IntoIterator<Item = (Pubkey, Account)>) -> Known {
-    Known::of([Listed { accounts: accounts.into_iter().collect(), ..Listed::default() }])
+    Known::of([Listed {
+        accounts: accounts.into_iter().collect(),
+        ..Listed::default()
+    }])
 }
 
 fn printed<K: Kind>(known: &Known, name: Name, width: Width) -> String {
@@ -46,7 +64,12 @@ fn printed<K: Kind>(known: &Known, name: Name, width: Width) -> String {
 
 fn heads<K: Kind>(width: Width) -> String {
     let table = printed::<K>(&Known::default(), Name::Reference, width);
-    table.trim().split(" | ").map(str::trim).collect::<Vec<_>>().join(", ")
+    table
+        .trim()
+        .split(" | ")
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn keys<K: Kind>(name: Name) -> String {
@@ -55,7 +78,12 @@ fn keys<K: Kind>(name: Name) -> String {
     let text = serde_json::to_string(&table::record(name, K::COLUMNS, &rows[0])).unwrap();
     // None of the samples' own texts has a quote and a colon in it.
     let (parts, _last_value) = text.rsplit_once("\":").unwrap();
-    parts.split("\":").filter_map(|part| part.rsplit_once('"')).map(|(_, key)| key).collect::<Vec<_>>().join(", ")
+    parts
+        .split("\":")
+        .filter_map(|part| part.rsplit_once('"'))
+        .map(|(_, key)| key)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[test]
@@ -78,11 +106,26 @@ fn columns_and_keys_are_the_references_in_its_order() {
         (heads::<Link>(Width::Wide), LINK),
         (heads::<User>(Width::Wide), USER),
         (heads::<AccessPass>(Width::Wide), PASS),
-        (heads::<MulticastGroup>(Width::Wide), "account, code, multicast_ip, max_bandwidth, publishers, subscribers, status, owner"),
-        (heads::<Feed>(Width::Wide), "account, code, name, exchange, groups, group_codes, owner"),
-        (heads::<Location>(Width::Wide), "account, code, name, country, lat, lng, status, owner"),
-        (heads::<Exchange>(Width::Wide), "account, code, name, device1, device2, lat, lng, bgp_community, status, owner"),
-        (heads::<Tenant>(Width::Wide), "account, code, vrf_id, metro_routing, route_liveness, include_topologies, owner"),
+        (
+            heads::<MulticastGroup>(Width::Wide),
+            "account, code, multicast_ip, max_bandwidth, publishers, subscribers, status, owner",
+        ),
+        (
+            heads::<Feed>(Width::Wide),
+            "account, code, name, exchange, groups, group_codes, owner",
+        ),
+        (
+            heads::<Location>(Width::Wide),
+            "account, code, name, country, lat, lng, status, owner",
+        ),
+        (
+            heads::<Exchange>(Width::Wide),
+            "account, code, name, device1, device2, lat, lng, bgp_community, status, owner",
+        ),
+        (
+            heads::<Tenant>(Width::Wide),
+            "account, code, vrf_id, metro_routing, route_liveness, include_topologies, owner",
+        ),
         (heads::<Contributor>(Width::Wide), "account, code, status, owner"),
         (
             heads::<Device>(Width::Narrow),
@@ -111,7 +154,9 @@ fn columns_and_keys_are_the_references_in_its_order() {
     ] {
         assert_eq!(wide, expected);
     }
-    assert!(keys::<Device>(Name::Warren).contains("max_users, free_unicast, free_subscribers, free_publishers, "));
+    assert!(
+        keys::<Device>(Name::Warren).contains("max_users, free_unicast, free_subscribers, free_publishers, ")
+    );
 }
 
 fn base58(text: &str) -> Pubkey {
@@ -161,15 +206,43 @@ fn captured() -> Known {
         bgp_rtt_ns: 0,
         ..samples::user()
     };
-    let device = Device { code: "ams-dz01".into(), location_pk: key(40), ..samples::device() };
-    let Some((_, Account::Location(location))) = samples::full().into_iter().find(|(name, _)| *name == "location") else { panic!() };
+    let device = Device {
+        code: "ams-dz01".into(),
+        location_pk: key(40),
+        ..samples::device()
+    };
+    let Some((_, Account::Location(location))) =
+        samples::full().into_iter().find(|(name, _)| *name == "location")
+    else {
+        panic!()
+    };
     holding([
-        (base58("CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat"), group(1).into()),
-        (base58("F6mMPbyfRkCL6a8ZjJktgJSMCCbaGtpeSZwSmmMavWpM"), group(2).into()),
-        (base58("6qTyFkXFjMsWX7oVzo8NNtmn5x8hTQV3sdLFqaYF8eBL"), pass.into()),
-        (base58("sdNgBUvjXeoC7neycsFWWks37aH2mYRYDDeX1ATxEJS"), user.clone().into()),
+        (
+            base58("CgFPzZ5uDa67o6QccTo5vkRqJF3iK6aG7kTktKpnvGat"),
+            group(1).into(),
+        ),
+        (
+            base58("F6mMPbyfRkCL6a8ZjJktgJSMCCbaGtpeSZwSmmMavWpM"),
+            group(2).into(),
+        ),
+        (
+            base58("6qTyFkXFjMsWX7oVzo8NNtmn5x8hTQV3sdLFqaYF8eBL"),
+            pass.into(),
+        ),
+        (
+            base58("sdNgBUvjXeoC7neycsFWWks37aH2mYRYDDeX1ATxEJS"),
+            user.clone().into(),
+        ),
         (user.device_pk, device.into()),
-        (key(40), Location { code: "ams".into(), name: "Amsterdam".into(), ..location }.into()),
+        (
+            key(40),
+            Location {
+                code: "ams".into(),
+                name: "Amsterdam".into(),
+                ..location
+            }
+            .into(),
+        ),
     ])
 }
 
@@ -199,7 +272,12 @@ fn what_the_reference_printed_of_a_network_is_printed_here_byte_for_byte() {
         " account | tenant | user_type | groups | device | location | cyoa_type | client_ip | dz_ip | accesspass | tunnel_id | tunnel_net | tunnel_endpoint | status | bgp_status | rtt | owner \n",
     ];
     assert_eq!(lists, expected);
-    let json = serde_json::to_string_pretty(&table::records(Name::Reference, User::COLUMNS, &sorted::<User>(&known))).unwrap();
+    let json = serde_json::to_string_pretty(&table::records(
+        Name::Reference,
+        User::COLUMNS,
+        &sorted::<User>(&known),
+    ))
+    .unwrap();
     assert_eq!(json, USERS_AS_JSON);
 }
 
@@ -234,20 +312,44 @@ const USERS_AS_JSON: &str = r#"[
 fn lists_are_sorted_and_tell_what_they_refer_to() {
     let known = known();
     let firsts = |table: String, column: usize| -> Vec<String> {
-        table.lines().skip(1).map(|line| line.split('|').nth(column).unwrap().trim().to_owned()).collect()
+        table
+            .lines()
+            .skip(1)
+            .map(|line| line.split('|').nth(column).unwrap().trim().to_owned())
+            .collect()
     };
     let devices = printed::<Device>(&known, Name::Reference, Width::Wide);
     assert_eq!(firsts(devices.clone(), 1), ["ams-dz01", "fra-dz01"], "{devices}");
-    assert_eq!(firsts(devices, 2), [key(99).to_string(), "acme".to_owned()], "an unknown contributor is told by its address");
-    assert_eq!(firsts(printed::<MulticastGroup>(&known, Name::Reference, Width::Wide), 1), ["prices", "shreds"]);
+    assert_eq!(
+        firsts(devices, 2),
+        [key(99).to_string(), "acme".to_owned()],
+        "an unknown contributor is told by its address"
+    );
+    assert_eq!(
+        firsts(printed::<MulticastGroup>(&known, Name::Reference, Width::Wide), 1),
+        ["prices", "shreds"]
+    );
     let users = printed::<User>(&known, Name::Reference, Width::Wide);
-    assert_eq!(firsts(users.clone(), 3), ["", "P:shreds,S:shreds,S:prices"], "{users}");
+    assert_eq!(
+        firsts(users.clone(), 3),
+        ["", "P:shreds,S:shreds,S:prices"],
+        "{users}"
+    );
     assert_eq!(firsts(users, 15), ["1.25ms", "1.25ms"]);
     let links = printed::<Link>(&known, Name::Reference, Width::Wide);
     assert_eq!(firsts(links.clone(), 3), ["fra-dz01"]);
-    assert!(links.contains("ready-for-service") && links.contains("soft-drained") && links.contains("LOWLATENCY"), "{links}");
-    assert_eq!(firsts(printed::<Feed>(&known, Name::Reference, Width::Wide), 5), ["shreds, prices"]);
-    assert_eq!(firsts(printed::<Exchange>(&known, Name::Reference, Width::Wide), 4), ["(none)"]);
+    assert!(
+        links.contains("ready-for-service") && links.contains("soft-drained") && links.contains("LOWLATENCY"),
+        "{links}"
+    );
+    assert_eq!(
+        firsts(printed::<Feed>(&known, Name::Reference, Width::Wide), 5),
+        ["shreds, prices"]
+    );
+    assert_eq!(
+        firsts(printed::<Exchange>(&known, Name::Reference, Width::Wide), 4),
+        ["(none)"]
+    );
 }
 
 #[test]
@@ -257,27 +359,47 @@ fn free_seats_are_what_the_program_would_still_let_in() {
         edit(&mut device);
         let known = holding([(key(50), device.into())]);
         let rows = sorted::<Device>(&known);
-        let record: serde_json::Value =
-            serde_json::from_str(&serde_json::to_string(&table::record(Name::Warren, Device::COLUMNS, &rows[0])).unwrap()).unwrap();
+        let record: serde_json::Value = serde_json::from_str(
+            &serde_json::to_string(&table::record(Name::Warren, Device::COLUMNS, &rows[0])).unwrap(),
+        )
+        .unwrap();
         ["free_unicast", "free_subscribers", "free_publishers"].map(|key| record[key].as_u64().unwrap())
     };
     assert_eq!(seats(|_| {}), [90, 18, 7], "each kind has a limit of its own");
-    assert_eq!(seats(|device| device.max_unicast_users = 0), [112, 18, 7], "none: the total, without the seats that are kept back");
-    assert_eq!(seats(|device| device.max_users = 17), [1, 1, 1], "the total is a limit for all");
+    assert_eq!(
+        seats(|device| device.max_unicast_users = 0),
+        [112, 18, 7],
+        "none: the total, without the seats that are kept back"
+    );
+    assert_eq!(
+        seats(|device| device.max_users = 17),
+        [1, 1, 1],
+        "the total is a limit for all"
+    );
     assert_eq!(seats(|device| device.users_count = 200), [0, 0, 0]);
-    assert_eq!(seats(|device| device.status = DeviceStatus::DRAINED), [0, 0, 0], "it takes nobody");
+    assert_eq!(
+        seats(|device| device.status = DeviceStatus::DRAINED),
+        [0, 0, 0],
+        "it takes nobody"
+    );
 }
 
 /// What the command line says after `warren NOUN list`.
 fn filter<F: Args>(words: &[&str]) -> F {
     let command = F::augment_args(clap::Command::new("list"));
-    let matches = command.try_get_matches_from(["list"].iter().chain(words)).unwrap_or_else(|error| panic!("{error}"));
+    let matches = command
+        .try_get_matches_from(["list"].iter().chain(words))
+        .unwrap_or_else(|error| panic!("{error}"));
     F::from_arg_matches(&matches).unwrap()
 }
 
 fn passing<K: Kind>(known: &Known, filter: &impl Filter<K>) -> Vec<Pubkey> {
     filter.check(known).unwrap();
-    sorted::<K>(known).into_iter().filter(|row| filter.admits(row)).map(|row| row.key).collect()
+    sorted::<K>(known)
+        .into_iter()
+        .filter(|row| filter.admits(row))
+        .map(|row| row.key)
+        .collect()
 }
 
 #[test]
@@ -290,25 +412,77 @@ fn every_filter_of_devices_and_links_leaves_what_it_says() {
         (&["--contributor", "acme", "--exchange=xfra"], vec![near]),
         (&["--location", &key(40).to_string()], vec![far, near]),
         (&["--device-type", "Hybrid", "--status", "drained"], vec![far]),
-        (&["--health", "ready-for-users", "--desired-status", "activated", "--code", "fra"], vec![near]),
+        (
+            &[
+                "--health",
+                "ready-for-users",
+                "--desired-status",
+                "activated",
+                "--code",
+                "fra",
+            ],
+            vec![near],
+        ),
         (&["--device-type", "edge"], vec![]),
     ] {
-        assert_eq!(passing::<Device>(&known, &filter::<DeviceFilter>(words)), expected, "{words:?}");
+        assert_eq!(
+            passing::<Device>(&known, &filter::<DeviceFilter>(words)),
+            expected,
+            "{words:?}"
+        );
     }
-    for words in [["--contributor", "nobody"], ["--exchange", "nowhere"], ["--status", "tired"], ["--health", ""]] {
+    for words in [
+        ["--contributor", "nobody"],
+        ["--exchange", "nowhere"],
+        ["--status", "tired"],
+        ["--health", ""],
+    ] {
         let refused = filter::<DeviceFilter>(&words).check(&known).unwrap_err();
-        assert!(refused.what.contains(&format!("'{}'", words[1])) && refused.advice.is_some(), "{refused}");
+        assert!(
+            refused.what.contains(&format!("'{}'", words[1])) && refused.advice.is_some(),
+            "{refused}"
+        );
     }
     for (words, is_there) in [
-        (&["--side-a", "fra-dz01", "--side-z", "ams-dz01", "--dzx"][..], true),
-        (&["--link-type", "DZX", "--status", "soft-drained", "--health", "ready-for-service"], true),
-        (&["--topology", "LOWLATENCY", "--desired-status=activated", "--code=ams", "-c=acme"], true),
+        (
+            &["--side-a", "fra-dz01", "--side-z", "ams-dz01", "--dzx"][..],
+            true,
+        ),
+        (
+            &[
+                "--link-type",
+                "DZX",
+                "--status",
+                "soft-drained",
+                "--health",
+                "ready-for-service",
+            ],
+            true,
+        ),
+        (
+            &[
+                "--topology",
+                "LOWLATENCY",
+                "--desired-status=activated",
+                "--code=ams",
+                "-c=acme",
+            ],
+            true,
+        ),
         (&["--wan"], false),
         (&["--side-a", "ams-dz01"], false),
     ] {
-        assert_eq!(!passing::<Link>(&known, &filter::<LinkFilter>(words)).is_empty(), is_there, "{words:?}");
+        assert_eq!(
+            !passing::<Link>(&known, &filter::<LinkFilter>(words)).is_empty(),
+            is_there,
+            "{words:?}"
+        );
     }
-    assert!(filter::<LinkFilter>(&["--topology", "none"]).check(&known).is_err());
+    assert!(
+        filter::<LinkFilter>(&["--topology", "none"])
+            .check(&known)
+            .is_err()
+    );
 }
 
 #[test]
@@ -318,29 +492,83 @@ fn every_filter_of_users_and_passes_leaves_what_it_says() {
     let payer = key(10).to_string();
     for (words, expected) in [
         (&[][..], vec![unicast, multicast]),
-        (&["--prepaid", "--device=fra-dz01,x", "--location", "Frankfurt"], vec![unicast, multicast]),
+        (
+            &["--prepaid", "--device=fra-dz01,x", "--location", "Frankfurt"],
+            vec![unicast, multicast],
+        ),
         (&["--solana-validator"], vec![]),
-        (&["--client-ip", "192.0.2.10,192.0.2.11", "--user-type", "ibrl"], vec![unicast]),
-        (&["--owner", &payer, "--user-payer", &payer, "--cyoa-type", "greoverdia"], vec![unicast, multicast]),
-        (&["--dz-ip", "148.51.120.5", "--tunnel-id", "501,502"], vec![multicast]),
-        (&["--status", "banned,activated", "--multicast-group", "prices"], vec![multicast]),
+        (
+            &["--client-ip", "192.0.2.10,192.0.2.11", "--user-type", "ibrl"],
+            vec![unicast],
+        ),
+        (
+            &[
+                "--owner",
+                &payer,
+                "--user-payer",
+                &payer,
+                "--cyoa-type",
+                "greoverdia",
+            ],
+            vec![unicast, multicast],
+        ),
+        (
+            &["--dz-ip", "148.51.120.5", "--tunnel-id", "501,502"],
+            vec![multicast],
+        ),
+        (
+            &["--status", "banned,activated", "--multicast-group", "prices"],
+            vec![multicast],
+        ),
         (&["-t", "TENANT-A"], vec![unicast, multicast]),
         (&["--tenant", "tenant-b"], vec![]),
     ] {
-        assert_eq!(passing::<User>(&known, &filter::<UserFilter>(words)), expected, "{words:?}");
+        assert_eq!(
+            passing::<User>(&known, &filter::<UserFilter>(words)),
+            expected,
+            "{words:?}"
+        );
     }
-    assert_eq!(filter::<UserFilter>(&["--client-ip", "192.0.2.1"]).only_host(), Some(Ipv4Addr::new(192, 0, 2, 1)));
-    assert_eq!(filter::<UserFilter>(&["--client-ip", "192.0.2.1,192.0.2.2"]).only_host(), None);
+    assert_eq!(
+        filter::<UserFilter>(&["--client-ip", "192.0.2.1"]).only_host(),
+        Some(Ipv4Addr::new(192, 0, 2, 1))
+    );
+    assert_eq!(
+        filter::<UserFilter>(&["--client-ip", "192.0.2.1,192.0.2.2"]).only_host(),
+        None
+    );
     for (words, is_there) in [
-        (&["--prepaid", "--tenant", "tenant-a", "--client-ip=192.0.2.10", "--user-payer", &payer][..], true),
-        (&["--multicast-group-publisher", "shreds", "--not-multicast-group-publisher", "prices"], true),
+        (
+            &[
+                "--prepaid",
+                "--tenant",
+                "tenant-a",
+                "--client-ip=192.0.2.10",
+                "--user-payer",
+                &payer,
+            ][..],
+            true,
+        ),
+        (
+            &[
+                "--multicast-group-publisher",
+                "shreds",
+                "--not-multicast-group-publisher",
+                "prices",
+            ],
+            true,
+        ),
         (&["--multicast-group-subscriber", "prices"], true),
         (&["--not-multicast-group-subscriber", "prices"], false),
         (&["--multicast-group-publisher", "prices"], false),
         (&["--edge-seat"], false),
         (&["--solana-identity", &payer], false),
     ] {
-        assert_eq!(!passing::<AccessPass>(&known, &filter::<PassFilter>(words)).is_empty(), is_there, "{words:?}");
+        assert_eq!(
+            !passing::<AccessPass>(&known, &filter::<PassFilter>(words)).is_empty(),
+            is_there,
+            "{words:?}"
+        );
     }
 }
 
@@ -348,7 +576,12 @@ fn every_filter_of_users_and_passes_leaves_what_it_says() {
 fn one_is_found_by_address_by_code_and_by_code_in_another_case() {
     let known = known();
     for text in ["fra-dz01", "FRA-DZ01", &key(50).to_string()] {
-        assert_eq!(find::<Device>(&known, text).unwrap_or_else(|failure| panic!("{failure}")).key, key(50));
+        assert_eq!(
+            find::<Device>(&known, text)
+                .unwrap_or_else(|failure| panic!("{failure}"))
+                .key,
+            key(50)
+        );
     }
     for text in ["", "moon", &key(40).to_string()] {
         assert!(find::<Device>(&known, text).is_err(), "{text:?}");
@@ -359,7 +592,9 @@ fn one_is_found_by_address_by_code_and_by_code_in_another_case() {
 fn verbs_that_administer_the_network_are_answered_with_one_sentence() {
     let sentence = |words: &str| {
         let grammar = stays_out::known_to(Line::command());
-        let line = grammar.try_get_matches_from(format!("warren {words}").split(' ')).unwrap_or_else(|error| panic!("{words}: {error}"));
+        let line = grammar
+            .try_get_matches_from(format!("warren {words}").split(' '))
+            .unwrap_or_else(|error| panic!("{words}: {error}"));
         stays_out::sentence(&line)
     };
     for words in [
@@ -373,13 +608,24 @@ fn verbs_that_administer_the_network_are_answered_with_one_sentence() {
         "init",
     ] {
         let sentence = sentence(words).unwrap_or_else(|| panic!("{words}"));
-        assert!(sentence.contains("malbeclabs/doublezero") && !sentence.contains('\n'), "{sentence}");
+        assert!(
+            sentence.contains("malbeclabs/doublezero") && !sentence.contains('\n'),
+            "{sentence}"
+        );
     }
     assert!(sentence("user delete").unwrap().starts_with("`user delete` "));
-    for words in ["device list", "user get --pubkey x", "status", "multicast group list", "access-pass list --mine"] {
+    for words in [
+        "device list",
+        "user get --pubkey x",
+        "status",
+        "multicast group list",
+        "access-pass list --mine",
+    ] {
         assert_eq!(sentence(words), None, "{words}");
     }
-    let wrong = stays_out::known_to(Line::command()).try_get_matches_from(["warren", "device", "paint"]).unwrap_err();
+    let wrong = stays_out::known_to(Line::command())
+        .try_get_matches_from(["warren", "device", "paint"])
+        .unwrap_err();
     assert_eq!(wrong.kind(), clap::error::ErrorKind::InvalidSubcommand);
 }
 
@@ -401,8 +647,17 @@ fn documented_read_verbs_are_in_the_grammar() {
         "access-pass list --edge-seat",
     ] {
         let parsed = Line::try_parse_from(format!("warren {words}").split(' '));
-        assert!(parsed.is_ok(), "{words}: {}", parsed.err().map(|error| error.to_string()).unwrap_or_default());
+        assert!(
+            parsed.is_ok(),
+            "{words}: {}",
+            parsed.err().map(|error| error.to_string()).unwrap_or_default()
+        );
     }
-    let help = Line::command().try_get_matches_from(["warren", "help", "device"]).and_then(|words| Line::from_arg_matches(&words));
-    assert_eq!(help.err().map(|error| error.kind()), Some(clap::error::ErrorKind::DisplayHelp));
+    let help = Line::command()
+        .try_get_matches_from(["warren", "help", "device"])
+        .and_then(|words| Line::from_arg_matches(&words));
+    assert_eq!(
+        help.err().map(|error| error.kind()),
+        Some(clap::error::ErrorKind::DisplayHelp)
+    );
 }

@@ -4,12 +4,14 @@ use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
 use warren_ledger::accounts::{
-    AccessPass, AccountType, BgpStatus, Cyoa, Device, Location, MulticastGroup, PassType, Tenant, User, UserStatus,
+    AccessPass, AccountType, BgpStatus, Cyoa, Device, Location, MulticastGroup, PassType, Tenant, User,
+    UserStatus,
 };
 use warren_state::Pubkey;
 
 use super::{
-    Column, Failure, Filter, Form, Kind, Known, Operator, Row, devices::location_name, find, list, passes, show, table::Cell, words,
+    Column, Failure, Filter, Form, Kind, Known, Operator, Row, devices::location_name, find, list, passes,
+    show, table::Cell, words,
 };
 use crate::cli::{client::Client, command::LedgerFlags, connect::host, output};
 
@@ -89,7 +91,12 @@ pub struct UserFilter {
 ///
 /// # Errors
 /// When the ledger does not answer, or there is no such user.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: UserCommand, form: Form) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: UserCommand,
+    form: Form,
+) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     match command {
         UserCommand::List(mut filter) => {
@@ -110,10 +117,16 @@ pub async fn run(flags: &LedgerFlags, daemon: &Client, command: UserCommand, for
 impl UserFilter {
     /// The configuration's tenant, where none is named.
     fn take_tenant(&mut self, configured: Option<&str>) {
-        let Some(tenant) = configured.filter(|tenant| !tenant.is_empty() && !self.all_tenants && self.tenant.is_empty()) else { return };
+        let Some(tenant) =
+            configured.filter(|tenant| !tenant.is_empty() && !self.all_tenants && self.tenant.is_empty())
+        else {
+            return;
+        };
         self.tenant = vec![tenant.to_owned()];
         if !super::name::is_reference() {
-            output::note(&format!("only users of the configuration's tenant {tenant:?} are shown; --all-tenants shows all"));
+            output::note(&format!(
+                "only users of the configuration's tenant {tenant:?} are shown; --all-tenants shows all"
+            ));
         }
     }
 
@@ -121,14 +134,22 @@ impl UserFilter {
         let of_type = |wanted: fn(&PassType) -> bool| pass.is_some_and(|pass| wanted(&pass.pass_type));
         (!self.prepaid || of_type(|of| matches!(of, PassType::Prepaid)))
             && (!self.solana_validator || of_type(|of| matches!(of, PassType::SolanaValidator(_))))
-            && any(&self.solana_identity, |text| pass.is_some_and(|pass| passes::is_validators(pass, text)))
-            && any(&self.user_payer, |text| pass.is_some_and(|pass| pass.user_payer.to_string() == *text))
+            && any(&self.solana_identity, |text| {
+                pass.is_some_and(|pass| passes::is_validators(pass, text))
+            })
+            && any(&self.user_payer, |text| {
+                pass.is_some_and(|pass| pass.user_payer.to_string() == *text)
+            })
     }
 
     fn admits_place(&self, Row { it, known, .. }: &Row<'_, User>) -> bool {
-        let location = known.get::<Device>(&it.device_pk).and_then(|device| known.get::<Location>(&device.location_pk));
+        let location = known
+            .get::<Device>(&it.device_pk)
+            .and_then(|device| known.get::<Location>(&device.location_pk));
         any(&self.device, |text| known.means::<Device>(text, &it.device_pk))
-            && any(&self.location, |text| location.is_some_and(|place| place.code == *text || place.name == *text))
+            && any(&self.location, |text| {
+                location.is_some_and(|place| place.code == *text || place.name == *text)
+            })
     }
 }
 
@@ -139,7 +160,11 @@ fn any<T>(values: &[T], fits: impl Fn(&T) -> bool) -> bool {
 
 impl Filter<User> for UserFilter {
     fn only_host(&self) -> Option<Ipv4Addr> {
-        if let [only] = self.client_ip[..] { Some(only) } else { None }
+        if let [only] = self.client_ip[..] {
+            Some(only)
+        } else {
+            None
+        }
     }
 
     fn is_narrow(&self) -> bool {
@@ -161,12 +186,16 @@ impl Filter<User> for UserFilter {
         let groups = || it.publishers.iter().chain(&it.subscribers);
         any(&self.client_ip, |ip| it.client_ip == *ip)
             && any(&self.owner, |text| it.owner.to_string() == *text)
-            && any(&self.user_type, |text| host::service_name(it.user_type).eq_ignore_ascii_case(text))
+            && any(&self.user_type, |text| {
+                host::service_name(it.user_type).eq_ignore_ascii_case(text)
+            })
             && any(&self.cyoa_type, |text| words::passes(Some(text), it.cyoa.name()))
             && any(&self.dz_ip, |ip| it.dz_ip == *ip)
             && any(&self.tunnel_id, |id| it.tunnel_id == *id)
             && any(&self.status, |text| words::passes(Some(text), it.status.name()))
-            && any(&self.multicast_group, |text| groups().any(|key| known.means::<MulticastGroup>(text, key)))
+            && any(&self.multicast_group, |text| {
+                groups().any(|key| known.means::<MulticastGroup>(text, key))
+            })
             && any(&self.tenant, |text| is_tenant(known, text, &it.tenant_pk))
             && self.admits_place(row)
             && self.admits_pass(known.pass_of(it))
@@ -174,24 +203,37 @@ impl Filter<User> for UserFilter {
 }
 
 fn is_tenant(known: &Known, text: &str, key: &Pubkey) -> bool {
-    key.to_string() == text || known.get::<Tenant>(key).is_some_and(|tenant| tenant.code.eq_ignore_ascii_case(text))
+    key.to_string() == text
+        || known
+            .get::<Tenant>(key)
+            .is_some_and(|tenant| tenant.code.eq_ignore_ascii_case(text))
 }
 
 type Of = Column<User>;
 
 impl Kind for User {
-    const REFERS: &'static [AccountType] =
-        &[AccountType::DEVICE, AccountType::LOCATION, AccountType::MULTICAST_GROUP, AccountType::TENANT, AccountType::ACCESS_PASS];
+    const REFERS: &'static [AccountType] = &[
+        AccountType::DEVICE,
+        AccountType::LOCATION,
+        AccountType::MULTICAST_GROUP,
+        AccountType::TENANT,
+        AccountType::ACCESS_PASS,
+    ];
     const COLUMNS: &'static [Column<Self>] = &[
         Of::new("account", |row| Cell::text(row.key)).narrow(),
         Of::new("tenant", tenant).narrow(),
-        Of::new("user_type", |row| Cell::text(host::service_name(row.it.user_type))).narrow(),
+        Of::new("user_type", |row| {
+            Cell::text(host::service_name(row.it.user_type))
+        })
+        .narrow(),
         Of::hidden("device_pk", |row| Cell::text(row.it.device_pk)),
         Of::new("multicast", groups).titled("groups").narrow(),
         Of::hidden("publishers", |row| keys(&row.it.publishers)),
         Of::hidden("subscribers", |row| keys(&row.it.subscribers)),
         Of::new("device_name", device).titled("device").narrow(),
-        Of::hidden("location_code", |row| location(row, |known, key| known.code::<Location>(key))),
+        Of::hidden("location_code", |row| {
+            location(row, |known, key| known.code::<Location>(key))
+        }),
         Of::new("location_name", |row| location(row, location_name)).titled("location"),
         Of::new("cyoa_type", |row| Cell::name(row.it.cyoa.name())),
         Of::new("client_ip", |row| Cell::text(row.it.client_ip)).narrow(),
@@ -215,7 +257,9 @@ impl Kind for User {
 
 const DETAILS: &[Column<User>] = &[
     Of::new("account", |row| Cell::text(row.key)),
-    Of::new("user_type", |row| Cell::text(host::service_name(row.it.user_type))),
+    Of::new("user_type", |row| {
+        Cell::text(host::service_name(row.it.user_type))
+    }),
     Of::new("tenant", tenant),
     Of::hidden("device_pk", |row| Cell::text(row.it.device_pk)),
     Of::new("device", device),
@@ -227,12 +271,29 @@ const DETAILS: &[Column<User>] = &[
     Of::new("tunnel_endpoint", |row| Cell::text(row.it.tunnel_endpoint)),
     Of::new("validator_pubkey", |row| Cell::text(row.it.validator_pubkey)),
     Of::new("accesspass", pass),
-    Of::new("publishers", |row| Cell::text(row.known.codes::<MulticastGroup>("", &row.it.publishers).join(", "))),
-    Of::new("subscribers", |row| Cell::text(row.known.codes::<MulticastGroup>("", &row.it.subscribers).join(", "))),
+    Of::new("publishers", |row| {
+        Cell::text(
+            row.known
+                .codes::<MulticastGroup>("", &row.it.publishers)
+                .join(", "),
+        )
+    }),
+    Of::new("subscribers", |row| {
+        Cell::text(
+            row.known
+                .codes::<MulticastGroup>("", &row.it.subscribers)
+                .join(", "),
+        )
+    }),
     Of::new("status", |row| Cell::name(row.it.status.name())),
     Of::new("bgp_status", |row| Cell::name(row.it.bgp_status.name())),
-    Of::hidden("last_bgp_reported_at", |row| Cell::plain(row.it.last_bgp_reported_at)),
-    Of::new("last_bgp_reported_at_str", |row| slot(row.it.last_bgp_reported_at)).titled("last_bgp_reported_at"),
+    Of::hidden("last_bgp_reported_at", |row| {
+        Cell::plain(row.it.last_bgp_reported_at)
+    }),
+    Of::new("last_bgp_reported_at_str", |row| {
+        slot(row.it.last_bgp_reported_at)
+    })
+    .titled("last_bgp_reported_at"),
     Of::hidden("last_bgp_up_at", |row| Cell::plain(row.it.last_bgp_up_at)),
     Of::new("last_bgp_up_at_str", |row| slot(row.it.last_bgp_up_at)).titled("last_bgp_up_at"),
     Of::hidden("bgp_rtt_ns", |row| Cell::plain(row.it.bgp_rtt_ns)),
@@ -261,18 +322,35 @@ fn groups(row: &Row<'_, User>) -> Cell {
 }
 
 fn keys(keys: &[Pubkey]) -> Cell {
-    Cell::text(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    Cell::text(
+        keys.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
 }
 
 fn pass(row: &Row<'_, User>) -> Cell {
-    Cell::text(row.known.pass_of(row.it).map_or_else(|| "none".to_owned(), passes::in_short))
+    Cell::text(
+        row.known
+            .pass_of(row.it)
+            .map_or_else(|| "none".to_owned(), passes::in_short),
+    )
 }
 
 fn rtt(row: &Row<'_, User>) -> Cell {
     let is_known = row.it.bgp_status != BgpStatus::UNKNOWN && row.it.bgp_rtt_ns > 0;
-    Cell::text(if is_known { words::milliseconds(row.it.bgp_rtt_ns) } else { "-".to_owned() })
+    Cell::text(if is_known {
+        words::milliseconds(row.it.bgp_rtt_ns)
+    } else {
+        "-".to_owned()
+    })
 }
 
 fn slot(slot: u64) -> Cell {
-    Cell::text(if slot == 0 { "-".to_owned() } else { format!("slot {slot}") })
+    Cell::text(if slot == 0 {
+        "-".to_owned()
+    } else {
+        format!("slot {slot}")
+    })
 }

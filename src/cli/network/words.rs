@@ -24,7 +24,10 @@ pub(super) fn in_json(name: &str) -> String {
 /// Whether a filter's text means this name: the table's word, without case and without what stands in brackets.
 pub(super) fn means(text: &str, name: &str) -> bool {
     let shown = shown(name);
-    text.eq_ignore_ascii_case(&shown) || shown.split_once(" (").is_some_and(|(word, _)| text.eq_ignore_ascii_case(word))
+    text.eq_ignore_ascii_case(&shown)
+        || shown
+            .split_once(" (")
+            .is_some_and(|(word, _)| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a filter lets this name pass; one that is not given lets all pass.
@@ -37,9 +40,14 @@ pub(super) fn passes(filter: Option<&String>, name: &str) -> bool {
 /// # Errors
 /// When it means none.
 pub(super) fn must_be(title: &str, names: &[&str], filter: Option<&String>) -> Result<(), Failure> {
-    let Some(text) = filter.filter(|text| !names.iter().any(|name| means(text, name))) else { return Ok(()) };
+    let Some(text) = filter.filter(|text| !names.iter().any(|name| means(text, name))) else {
+        return Ok(());
+    };
     let choices: Vec<String> = names.iter().map(|name| shown(name)).collect();
-    Err(Failure::new(format!("Invalid {title} '{text}'"), format!("It is one of {}.", choices.join(", "))))
+    Err(Failure::new(
+        format!("Invalid {title} '{text}'"),
+        format!("It is one of {}.", choices.join(", ")),
+    ))
 }
 
 /// Names that do not follow the rule.
@@ -59,7 +67,10 @@ fn of_its_own(name: &str) -> Option<&'static str> {
 
 fn capital(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 /// Bits per second.
@@ -86,22 +97,36 @@ mod tests {
         for (name, text, json) in [
             ("activated", "activated", "Activated"),
             ("ready_for_users", "ready-for-users", "ReadyForUsers"),
-            ("pending_ban_deprecated", "pending ban (deprecated)", "PendingBanDeprecated"),
+            (
+                "pending_ban_deprecated",
+                "pending ban (deprecated)",
+                "PendingBanDeprecated",
+            ),
             ("out_of_credits", "out_of_credits", "OutOfCredits"),
             ("gre_over_dia", "GREOverDIA", "GREOverDIA"),
             ("wan", "WAN", "WAN"),
         ] {
-            assert_eq!((shown(name).as_str(), in_json(name).as_str()), (text, json), "{name}");
+            assert_eq!(
+                (shown(name).as_str(), in_json(name).as_str()),
+                (text, json),
+                "{name}"
+            );
             assert!(means(&text.to_uppercase(), name), "{name}");
         }
-        assert!(means("pending ban", "pending_ban_deprecated") && !means("pending", "pending_ban_deprecated"));
+        assert!(
+            means("pending ban", "pending_ban_deprecated") && !means("pending", "pending_ban_deprecated")
+        );
     }
 
     #[test]
     fn bandwidth_has_the_largest_unit_that_fits() {
-        for (bits, text) in
-            [(7, "7bps"), (1_234, "1.23Kbps"), (100_000_000, "100Mbps"), (1_000_000_000, "1Gbps"), (2_500_000_000, "2.50Gbps")]
-        {
+        for (bits, text) in [
+            (7, "7bps"),
+            (1_234, "1.23Kbps"),
+            (100_000_000, "100Mbps"),
+            (1_000_000_000, "1Gbps"),
+            (2_500_000_000, "2.50Gbps"),
+        ] {
             assert_eq!(bandwidth(bits), text);
         }
         assert_eq!(milliseconds(1_234_567), "1.23ms");

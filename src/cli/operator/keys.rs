@@ -32,7 +32,9 @@ pub fn address(flags: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
     let found = find_keypair(&surroundings, &read_config(&surroundings)?)?;
     let address = found.keypair.pubkey().to_string();
     if as_json {
-        return output::json(&json!({ "schema": SCHEMA, "address": address, "keypair": found.place.to_string() }));
+        return output::json(
+            &json!({ "schema": SCHEMA, "address": address, "keypair": found.place.to_string() }),
+        );
     }
     output::text(&(address + "\n"))
 }
@@ -44,43 +46,78 @@ pub fn address(flags: &LedgerFlags, as_json: bool) -> anyhow::Result<u8> {
 pub async fn balance(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Result<u8> {
     let operator = Operator::new(flags, daemon).await?;
     let payer = operator.keypair()?.keypair.pubkey();
-    let balance = operator.ledger.balance(&payer, soon()).await.map_err(Failure::from)?;
+    let balance = operator
+        .ledger
+        .balance(&payer, soon())
+        .await
+        .map_err(Failure::from)?;
     if as_json {
-        return output::json(&json!({ "schema": SCHEMA, "address": payer.to_string(), "lamports": balance.0 }));
+        return output::json(
+            &json!({ "schema": SCHEMA, "address": payer.to_string(), "lamports": balance.0 }),
+        );
     }
     output::text(&told(balance, name::is_reference()))
 }
 
 fn told(balance: Lamports, as_the_reference: bool) -> String {
-    if as_the_reference { format!("{} Credits\n", balance.0 as f64 / LAMPORTS) } else { format!("{balance} SOL\n") }
+    if as_the_reference {
+        format!("{} Credits\n", balance.0 as f64 / LAMPORTS)
+    } else {
+        format!("{balance} SOL\n")
+    }
 }
 
 /// Makes a keypair and prints its address.
 ///
 /// # Errors
 /// When there is one already, or it cannot be written.
-pub fn keygen(flags: &LedgerFlags, outfile: Option<PathBuf>, force: bool, as_json: bool) -> anyhow::Result<u8> {
+pub fn keygen(
+    flags: &LedgerFlags,
+    outfile: Option<PathBuf>,
+    force: bool,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     let path = outfile.map_or_else(|| default_place(flags), Ok)?;
     let keypair = Keypair::generate()?;
     keypair.write(&path, force).map_err(|error| {
-        let advice = format!("To replace it, save a copy of {} and use --force; or name another file with --outfile.", path.display());
+        let advice = format!(
+            "To replace it, save a copy of {} and use --force; or name another file with --outfile.",
+            path.display()
+        );
         let advice = matches!(error, warren_ledger::keypair::KeypairError::Exists(_)).then_some(advice);
-        Failure { code: crate::cli::ERROR, what: cause(error), advice }
+        Failure {
+            code: crate::cli::ERROR,
+            what: cause(error),
+            advice,
+        }
     })?;
     let address = keypair.pubkey().to_string();
     if as_json {
         return output::json(&json!({ "schema": SCHEMA, "address": address, "keypair": path }));
     }
-    let kept = format!("kept in {}: whoever has this file owns what the address owns\n", path.display());
-    output::text(&format!("Pubkey: {address}\n{}", if name::is_reference() { "" } else { &kept }))
+    let kept = format!(
+        "kept in {}: whoever has this file owns what the address owns\n",
+        path.display()
+    );
+    output::text(&format!(
+        "Pubkey: {address}\n{}",
+        if name::is_reference() { "" } else { &kept }
+    ))
 }
 
 /// Where the keypair would be looked for.
 fn default_place(flags: &LedgerFlags) -> Result<PathBuf, Failure> {
     let surroundings = surroundings(flags);
     let config = read_config(&surroundings)?.config;
-    let file = places(&surroundings, &config).into_iter().find_map(KeypairPlace::into_file);
-    file.ok_or_else(|| Failure::new("there is no place to keep a keypair", "Name a file with --outfile."))
+    let file = places(&surroundings, &config)
+        .into_iter()
+        .find_map(KeypairPlace::into_file);
+    file.ok_or_else(|| {
+        Failure::new(
+            "there is no place to keep a keypair",
+            "Name a file with --outfile.",
+        )
+    })
 }
 
 #[cfg(test)]

@@ -77,9 +77,14 @@ impl Operator {
         };
         let environment = Environment::of_program(&program_id);
         let settings = rpc(flags, &kept, program_id, daemons.as_ref())?;
-        let endpoint = settings.endpoints.first().map(|endpoint| endpoint.shown()).unwrap_or_default();
+        let endpoint = settings
+            .endpoints
+            .first()
+            .map(|endpoint| endpoint.shown())
+            .unwrap_or_default();
         let way = settings.way.clone();
-        let ledger = LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
+        let ledger =
+            LedgerClient::new(settings).map_err(|error| Failure::new(cause(error), "Check --url."))?;
         Ok(Self {
             environment,
             program_id,
@@ -95,7 +100,10 @@ impl Operator {
 
     /// The environment's name, or the program where it has none.
     pub fn network(&self) -> String {
-        self.environment.map_or_else(|| format!("program {}", self.program_id), |environment| environment.moniker().to_owned())
+        self.environment.map_or_else(
+            || format!("program {}", self.program_id),
+            |environment| environment.moniker().to_owned(),
+        )
     }
 
     /// The service that proves addresses of this network, as the operator's configuration names it, and where it stands.
@@ -111,7 +119,10 @@ impl Operator {
 
     /// Who calls the program.
     pub fn caller(&self, payer: Pubkey) -> Caller {
-        Caller { program_id: self.program_id, payer }
+        Caller {
+            program_id: self.program_id,
+            payer,
+        }
     }
 
     /// The keypair that signs and pays. A file that others may read is told of.
@@ -127,8 +138,15 @@ impl Operator {
     /// # Errors
     /// When the ledger does not answer.
     pub async fn program(&self, deadline: Instant) -> Result<Option<ProgramConfig>, LookupError> {
-        let account = self.ledger.account(&self.pda().program_config().address, deadline).await?;
-        Ok(if let Some(Account::ProgramConfig(program)) = account { Some(program) } else { None })
+        let account = self
+            .ledger
+            .account(&self.pda().program_config().address, deadline)
+            .await?;
+        Ok(if let Some(Account::ProgramConfig(program)) = account {
+            Some(program)
+        } else {
+            None
+        })
     }
 
     /// Refuses to go on where the program no longer speaks with this version, and tells of one that is newer. The program's
@@ -137,8 +155,13 @@ impl Operator {
     /// # Errors
     /// When this software is too old, or the ledger does not answer.
     pub async fn check_version(&self) -> Result<Option<Version>, Failure> {
-        let account = self.ledger.account(&self.pda().program_config().address, soon()).await?;
-        let Some(Account::ProgramConfig(program)) = account else { return Ok(None) };
+        let account = self
+            .ledger
+            .account(&self.pda().program_config().address, soon())
+            .await?;
+        let Some(Account::ProgramConfig(program)) = account else {
+            return Ok(None);
+        };
         if program.min_compatible > PROGRAM {
             let least = text(program.min_compatible);
             return Err(Failure::new(
@@ -178,15 +201,23 @@ pub fn surroundings(flags: &LedgerFlags) -> Surroundings {
         stdin_is_piped: !std::io::stdin().is_terminal(),
         warren_config_file: variable("WARREN_CONFIG_FILE"),
         doublezero_config_file: variable("DOUBLEZERO_CONFIG_FILE"),
-        home: variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+        home: variable("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from),
     }
 }
 
 /// The operator's configuration file; empty where there is none.
 pub fn read_config(surroundings: &Surroundings) -> Result<Kept, Failure> {
-    let Some(path) = surroundings.config_path() else { return Ok(Kept::default()) };
-    let config = UserConfig::read(&path).map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))?;
-    Ok(Kept { config, file: path.display().to_string() })
+    let Some(path) = surroundings.config_path() else {
+        return Ok(Kept::default());
+    };
+    let config = UserConfig::read(&path)
+        .map_err(|error| Failure::new(cause(error), "Mend the file, or move it away."))?;
+    Ok(Kept {
+        config,
+        file: path.display().to_string(),
+    })
 }
 
 /// The keypair that the surroundings point to.
@@ -217,22 +248,38 @@ pub fn find_keypair(surroundings: &Surroundings, kept: &Kept) -> Result<FoundKey
 
 /// The program that the daemon runs on, where it tells.
 pub async fn daemon_program(daemon: &Client) -> Option<Pubkey> {
-    let told = daemon.clone().with_patience(Duration::from_secs(2)).read::<serde_json::Value>("/config").await.ok()?;
+    let told = daemon
+        .clone()
+        .with_patience(Duration::from_secs(2))
+        .read::<serde_json::Value>("/config")
+        .await
+        .ok()?;
     told["program_id"].as_str()?.parse().ok()
 }
 
 /// What the daemon runs with, or would be started with, as far as that may be read here.
 async fn daemons_configuration(daemon: &Client) -> Option<LedgerConfig> {
-    let status = daemon.clone().with_patience(Duration::from_secs(2)).read::<v3::Status>("/v3/status").await.ok();
+    let status = daemon
+        .clone()
+        .with_patience(Duration::from_secs(2))
+        .read::<v3::Status>("/v3/status")
+        .await
+        .ok();
     let found = tokio::task::spawn_blocking(move || {
         let root = Root::system();
         let pid = status.and_then(|status| process::visible(&root, status.process.pid));
-        settings_of(&root, pid, &LedgerFlags::default(), |_| None).or_else(|_| settings_of(&root, None, &LedgerFlags::default(), |_| None))
+        settings_of(&root, pid, &LedgerFlags::default(), |_| None)
+            .or_else(|_| settings_of(&root, None, &LedgerFlags::default(), |_| None))
     });
     found.await.ok()?.ok().map(|found| found.config.ledger)
 }
 
-fn rpc(flags: &LedgerFlags, kept: &Kept, program_id: Pubkey, daemons: Option<&LedgerConfig>) -> Result<RpcSettings, Failure> {
+fn rpc(
+    flags: &LedgerFlags,
+    kept: &Kept,
+    program_id: Pubkey,
+    daemons: Option<&LedgerConfig>,
+) -> Result<RpcSettings, Failure> {
     let kept = kept.of_network(program_id);
     let endpoints = which::endpoints(flags, &kept, program_id, daemons)?;
     let watch_endpoint = which::watch_endpoint(flags, &kept)?;
@@ -241,7 +288,11 @@ fn rpc(flags: &LedgerFlags, kept: &Kept, program_id: Pubkey, daemons: Option<&Le
         what: format!("--ca-file: {}", cause(error)),
         advice: None,
     })?;
-    Ok(RpcSettings { watch_endpoint, way, ..RpcSettings::new(endpoints, program_id) })
+    Ok(RpcSettings {
+        watch_endpoint,
+        way,
+        ..RpcSettings::new(endpoints, program_id)
+    })
 }
 
 /// Trusts the authorities in the named file, else in the daemon's, beside the system's. The daemon's file may be nothing that
@@ -250,9 +301,17 @@ fn rpc(flags: &LedgerFlags, kept: &Kept, program_id: Pubkey, daemons: Option<&Le
 /// # Errors
 /// When the named file cannot be used.
 pub fn way_of(named: Option<&Path>, daemons: Option<&LedgerConfig>) -> Result<Way, TrustError> {
-    let of_daemon = || Ok(Trust::load(daemons.and_then(|daemons| daemons.ca_file.as_deref())).unwrap_or_else(|_| Trust::system()));
+    let of_daemon = || {
+        Ok(
+            Trust::load(daemons.and_then(|daemons| daemons.ca_file.as_deref()))
+                .unwrap_or_else(|_| Trust::system()),
+        )
+    };
     let trust = named.map_or_else(of_daemon, |file| Trust::load(Some(file)))?;
-    trust.remarks().iter().for_each(|remark| tracing::info!("{remark}"));
+    trust
+        .remarks()
+        .iter()
+        .for_each(|remark| tracing::info!("{remark}"));
     Ok(Way::new(trust, None))
 }
 
@@ -273,7 +332,9 @@ struct PatientStdin(Option<std::io::Cursor<Vec<u8>>>);
 
 impl Read for PatientStdin {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.get_or_insert_with(|| std::io::Cursor::new(read_stdin())).read(buffer)
+        self.0
+            .get_or_insert_with(|| std::io::Cursor::new(read_stdin()))
+            .read(buffer)
     }
 }
 

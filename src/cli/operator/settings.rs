@@ -39,10 +39,25 @@ struct Own {
 ///
 /// # Errors
 /// When the file cannot be read or written, or a value cannot be used.
-pub async fn run(flags: &LedgerFlags, daemon: &Client, command: ConfigCommand, as_json: bool) -> anyhow::Result<u8> {
+pub async fn run(
+    flags: &LedgerFlags,
+    daemon: &Client,
+    command: ConfigCommand,
+    as_json: bool,
+) -> anyhow::Result<u8> {
     match command {
         ConfigCommand::Get => get(flags, daemon, as_json).await,
-        ConfigCommand::Set { tenant, ip_verifier_url } => set(flags, Own { tenant, ip_verifier_url }, as_json),
+        ConfigCommand::Set {
+            tenant,
+            ip_verifier_url,
+        } => set(
+            flags,
+            Own {
+                tenant,
+                ip_verifier_url,
+            },
+            as_json,
+        ),
     }
 }
 
@@ -50,27 +65,58 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
     let surroundings = surroundings(flags);
     let config = read_config(&surroundings)?.config;
     let operator = Operator::new(flags, daemon).await;
-    let file = surroundings.config_path().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
-    let keypair = places(&surroundings, &config).last().map_or_else(|| "none".to_owned(), ToString::to_string);
+    let file = surroundings
+        .config_path()
+        .map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    let keypair = places(&surroundings, &config)
+        .last()
+        .map_or_else(|| "none".to_owned(), ToString::to_string);
     let (network, program, url) = match &operator {
-        Ok(operator) => (operator.network(), operator.program_id.to_string(), operator.endpoint.clone()),
-        Err(failure) => ("not known".to_owned(), "not known".to_owned(), failure.what.clone()),
+        Ok(operator) => (
+            operator.network(),
+            operator.program_id.to_string(),
+            operator.endpoint.clone(),
+        ),
+        Err(failure) => (
+            "not known".to_owned(),
+            "not known".to_owned(),
+            failure.what.clone(),
+        ),
     };
     if name::is_reference() && !as_json {
-        let keypair = places(&surroundings, &config).into_iter().next_back().and_then(KeypairPlace::into_file);
+        let keypair = places(&surroundings, &config)
+            .into_iter()
+            .next_back()
+            .and_then(KeypairPlace::into_file);
         let url = config.json_rpc_url.clone().unwrap_or(url);
-        return output::text(&as_the_reference(&file, &config, &url, keypair.as_deref(), &program));
+        return output::text(&as_the_reference(
+            &file,
+            &config,
+            &url,
+            keypair.as_deref(),
+            &program,
+        ));
     }
-    let websocket = config.websocket_url.as_deref().map_or_else(|| "follows from the RPC URL".to_owned(), redacted);
+    let websocket = config
+        .websocket_url
+        .as_deref()
+        .map_or_else(|| "follows from the RPC URL".to_owned(), redacted);
     let tenant = config.tenant.clone().unwrap_or_default();
-    let verifier = operator.as_ref().ok().and_then(|operator| proof::shown(&proof::named(None, operator)));
+    let verifier = operator
+        .as_ref()
+        .ok()
+        .and_then(|operator| proof::shown(&proof::named(None, operator)));
     if as_json {
         return output::json(&json!({
             "schema": SCHEMA, "config_file": file, "network": network, "rpc_url": url, "websocket_url": websocket,
             "keypair": keypair, "program_id": program, "tenant": tenant, "ip_verifier_url": verifier,
         }));
     }
-    let tenant = if tenant.is_empty() { "none".to_owned() } else { tenant };
+    let tenant = if tenant.is_empty() {
+        "none".to_owned()
+    } else {
+        tenant
+    };
     let verifier = verifier.map_or_else(String::new, |verifier| format!("IP Verifier URL: {verifier}\n"));
     output::text(&format!(
         "Config File: {file}\nNetwork: {network}\nRPC URL: {url}\nWebSocket URL: {websocket}\nKeypair Path: {keypair}\nProgram ID: {program}\nTenant: {tenant}\n{verifier}"
@@ -78,12 +124,29 @@ async fn get(flags: &LedgerFlags, daemon: &Client, as_json: bool) -> anyhow::Res
 }
 
 /// As the reference tells it: what the operator's own file says, as it stands there, and what is computed where it says nothing.
-fn as_the_reference(file: &str, config: &UserConfig, url: &str, keypair: Option<&Path>, program: &str) -> String {
+fn as_the_reference(
+    file: &str,
+    config: &UserConfig,
+    url: &str,
+    keypair: Option<&Path>,
+    program: &str,
+) -> String {
     let computed = |text: &str| format!("{text} (computed)");
-    let derived = || Endpoint::http(url).map_or_else(|_| url.to_owned(), |endpoint| endpoint.derived_websocket().secret_url().to_string());
-    let websocket = config.websocket_url.clone().unwrap_or_else(|| computed(derived().trim_end_matches('/')));
+    let derived = || {
+        Endpoint::http(url).map_or_else(
+            |_| url.to_owned(),
+            |endpoint| endpoint.derived_websocket().secret_url().to_string(),
+        )
+    };
+    let websocket = config
+        .websocket_url
+        .clone()
+        .unwrap_or_else(|| computed(derived().trim_end_matches('/')));
     let program = config.program_id.clone().unwrap_or_else(|| computed(program));
-    let geolocation = config.geo_program_id.clone().unwrap_or_else(|| computed(GEOLOCATION));
+    let geolocation = config
+        .geo_program_id
+        .clone()
+        .unwrap_or_else(|| computed(GEOLOCATION));
     let tenant = config.tenant.as_deref().unwrap_or("(not set)");
     let keypair = keypair.map_or_else(String::new, |path| path.display().to_string());
     format!(
@@ -94,10 +157,16 @@ fn as_the_reference(file: &str, config: &UserConfig, url: &str, keypair: Option<
 
 fn set(flags: &LedgerFlags, own: Own, as_json: bool) -> anyhow::Result<u8> {
     // The keypair that is set is no place to look for the configuration.
-    let surroundings = surroundings(&LedgerFlags { keypair: None, ..flags.clone() });
-    let path = surroundings
-        .config_path()
-        .ok_or_else(|| Failure::new("there is no home directory to keep a configuration in", "Name the file in WARREN_CONFIG_FILE."))?;
+    let surroundings = surroundings(&LedgerFlags {
+        keypair: None,
+        ..flags.clone()
+    });
+    let path = surroundings.config_path().ok_or_else(|| {
+        Failure::new(
+            "there is no home directory to keep a configuration in",
+            "Name the file in WARREN_CONFIG_FILE.",
+        )
+    })?;
     let before = read_config(&surroundings)?.config;
     let after = changed(before.clone(), flags, own)?;
     if before == after && path.exists() {
@@ -111,7 +180,11 @@ fn told(path: &std::path::Path, changed: bool, as_json: bool) -> anyhow::Result<
     if as_json {
         return output::json(&json!({ "schema": SCHEMA, "config_file": path, "changed": changed }));
     }
-    output::text(&format!("{} {}\n", if changed { "wrote" } else { "nothing to change in" }, path.display()))
+    output::text(&format!(
+        "{} {}\n",
+        if changed { "wrote" } else { "nothing to change in" },
+        path.display()
+    ))
 }
 
 fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<UserConfig, Failure> {
@@ -119,8 +192,11 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<User
         let program = named_program(flags, &Kept::default())?;
         // Another network has other endpoints.
         if flags.url.is_none() && config.program_id != program.map(|program| program.to_string()) {
-            config.json_rpc_url =
-                program.as_ref().and_then(Environment::of_program).and_then(Environment::default_rpc_url).map(str::to_owned);
+            config.json_rpc_url = program
+                .as_ref()
+                .and_then(Environment::of_program)
+                .and_then(Environment::default_rpc_url)
+                .map(str::to_owned);
             config.websocket_url = None;
         }
         if config.program_id != program.map(|program| program.to_string()) {
@@ -132,7 +208,10 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<User
         // It follows from the RPC URL unless it is named too.
         config.websocket_url = None;
     }
-    for (url, origin, place) in [(&flags.url, "--url", &mut config.json_rpc_url), (&flags.ws, "--ws", &mut config.websocket_url)] {
+    for (url, origin, place) in [
+        (&flags.url, "--url", &mut config.json_rpc_url),
+        (&flags.ws, "--ws", &mut config.websocket_url),
+    ] {
         if let Some(url) = url {
             *place = Some(url_to_keep(url, origin)?);
         }
@@ -151,7 +230,8 @@ fn changed(mut config: UserConfig, flags: &LedgerFlags, own: Own) -> Result<User
 }
 
 fn redacted(url: &str) -> String {
-    url.parse::<SecretUrl>().map_or_else(|_| "not a URL".to_owned(), |url| url.redacted())
+    url.parse::<SecretUrl>()
+        .map_or_else(|_| "not a URL".to_owned(), |url| url.redacted())
 }
 
 #[cfg(test)]
@@ -172,35 +252,87 @@ mod tests {
             ip_verifier_url: Some("http://v".into()),
             ..UserConfig::default()
         };
-        assert_eq!(changed(before.clone(), &LedgerFlags::default(), Own::default()).unwrap(), before);
-        let none = Own { tenant: Some(String::new()), ip_verifier_url: Some(String::new()) };
+        assert_eq!(
+            changed(before.clone(), &LedgerFlags::default(), Own::default()).unwrap(),
+            before
+        );
+        let none = Own {
+            tenant: Some(String::new()),
+            ip_verifier_url: Some(String::new()),
+        };
         let after = changed(before, &LedgerFlags::default(), none).unwrap();
         assert_eq!((after.tenant, after.ip_verifier_url), (None, None));
     }
 
     #[test]
     fn another_environment_takes_the_url_of_the_old_one_away() {
-        let before =
-            UserConfig { json_rpc_url: Some("http://old/t".into()), websocket_url: Some("ws://old".into()), ..UserConfig::default() };
-        let after = changed(before.clone(), &flags(|flags| flags.env = Some("testnet".into())), Own::default()).unwrap();
+        let before = UserConfig {
+            json_rpc_url: Some("http://old/t".into()),
+            websocket_url: Some("ws://old".into()),
+            ..UserConfig::default()
+        };
+        let after = changed(
+            before.clone(),
+            &flags(|flags| flags.env = Some("testnet".into())),
+            Own::default(),
+        )
+        .unwrap();
         assert_eq!((after.json_rpc_url, after.websocket_url), (None, None));
-        assert_eq!(after.program_id, Some(Environment::Testnet.program_id().to_string()));
-        let local = changed(before.clone(), &flags(|flags| flags.env = Some("local".into())), Own::default()).unwrap();
+        assert_eq!(
+            after.program_id,
+            Some(Environment::Testnet.program_id().to_string())
+        );
+        let local = changed(
+            before.clone(),
+            &flags(|flags| flags.env = Some("local".into())),
+            Own::default(),
+        )
+        .unwrap();
         assert_eq!(local.json_rpc_url.as_deref(), Some("http://localhost:8899"));
         let named = flags(|flags| (flags.env, flags.url) = (Some("t".into()), Some("http://new".into())));
-        assert_eq!(changed(before.clone(), &named, Own::default()).unwrap().json_rpc_url.as_deref(), Some("http://new"));
-        let url_only = changed(before, &flags(|flags| flags.url = Some("http://new".into())), Own::default()).unwrap();
+        assert_eq!(
+            changed(before.clone(), &named, Own::default())
+                .unwrap()
+                .json_rpc_url
+                .as_deref(),
+            Some("http://new")
+        );
+        let url_only = changed(
+            before,
+            &flags(|flags| flags.url = Some("http://new".into())),
+            Own::default(),
+        )
+        .unwrap();
         assert_eq!(url_only.websocket_url, None, "it belonged to the old URL");
     }
 
     #[test]
     fn a_service_that_proves_addresses_is_kept_for_its_network_only() {
-        let own = |url: &str| Own { ip_verifier_url: Some(url.to_owned()), ..Own::default() };
-        let before = changed(UserConfig::default(), &LedgerFlags::default(), own("https://verify.example")).unwrap();
+        let own = |url: &str| Own {
+            ip_verifier_url: Some(url.to_owned()),
+            ..Own::default()
+        };
+        let before = changed(
+            UserConfig::default(),
+            &LedgerFlags::default(),
+            own("https://verify.example"),
+        )
+        .unwrap();
         assert_eq!(before.ip_verifier_url.as_deref(), Some("https://verify.example"));
         let testnet = flags(|flags| flags.env = Some("testnet".into()));
-        assert_eq!(changed(before.clone(), &testnet, Own::default()).unwrap().ip_verifier_url, None);
-        assert_eq!(changed(before, &testnet, own("http://other")).unwrap().ip_verifier_url.as_deref(), Some("http://other"));
+        assert_eq!(
+            changed(before.clone(), &testnet, Own::default())
+                .unwrap()
+                .ip_verifier_url,
+            None
+        );
+        assert_eq!(
+            changed(before, &testnet, own("http://other"))
+                .unwrap()
+                .ip_verifier_url
+                .as_deref(),
+            Some("http://other")
+        );
         for bad in ["verify.example", "ftp://verify.example", "http://"] {
             let error = changed(UserConfig::default(), &LedgerFlags::default(), own(bad)).unwrap_err();
             assert!(error.what.starts_with("--ip-verifier-url: "), "{error}");
@@ -209,9 +341,11 @@ mod tests {
 
     #[test]
     fn values_that_cannot_be_used_change_nothing() {
-        for bad in
-            [flags(|f| f.env = Some("moon".into())), flags(|f| f.program_id = Some("x".into())), flags(|f| f.url = Some("h t".into()))]
-        {
+        for bad in [
+            flags(|f| f.env = Some("moon".into())),
+            flags(|f| f.program_id = Some("x".into())),
+            flags(|f| f.url = Some("h t".into())),
+        ] {
             assert!(changed(UserConfig::default(), &bad, Own::default()).is_err());
         }
     }
@@ -219,7 +353,13 @@ mod tests {
     #[test]
     fn under_the_references_name_the_file_is_told_in_its_words() {
         let told = |config: &UserConfig, url: &str| {
-            as_the_reference("/home/bob/.config/doublezero/cli/config.yml", config, url, Some(Path::new("/home/bob/id.json")), "Prog")
+            as_the_reference(
+                "/home/bob/.config/doublezero/cli/config.yml",
+                config,
+                url,
+                Some(Path::new("/home/bob/id.json")),
+                "Prog",
+            )
         };
         let bare = told(&UserConfig::default(), "http://localhost:8899");
         let expected = concat!(
@@ -236,9 +376,13 @@ mod tests {
             ..UserConfig::default()
         };
         let kept = told(&kept, "https://h/t0ken");
-        for line in
-            ["RPC URL: https://h/t0ken", "WebSocket URL: wss://h/t", "Program ID: Own", "Geolocation Program ID: Geo", "Tenant: acme"]
-        {
+        for line in [
+            "RPC URL: https://h/t0ken",
+            "WebSocket URL: wss://h/t",
+            "Program ID: Own",
+            "Geolocation Program ID: Geo",
+            "Tenant: acme",
+        ] {
             assert!(kept.lines().any(|found| found == line), "{line} is not in {kept}");
         }
     }

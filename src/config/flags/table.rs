@@ -131,7 +131,12 @@ pub static FLAGS: &[Flag] = &[
         help: "which end of the tunnels this host is (default client)",
         set: text!(role),
     },
-    Flag { names: &["device"], value: Value::Text(" KEY"), help: "gateway: this device's account", set: text!(device) },
+    Flag {
+        names: &["device"],
+        value: Value::Text(" KEY"),
+        help: "gateway: this device's account",
+        set: text!(device),
+    },
     Flag {
         names: &["client-ip"],
         value: Value::Text(" IP"),
@@ -157,7 +162,12 @@ pub static FLAGS: &[Flag] = &[
         help: "what a stop does to the tunnels (default detach: they stay)",
         set: text!(stop_mode),
     },
-    Flag { names: &["state-dir"], value: Value::Text(" DIR"), help: "durable state (default /var/lib/doublezerod)", set: text!(state_dir) },
+    Flag {
+        names: &["state-dir"],
+        value: Value::Text(" DIR"),
+        help: "durable state (default /var/lib/doublezerod)",
+        set: text!(state_dir),
+    },
     Flag {
         names: &["tunnel-mtu"],
         value: Value::Count,
@@ -218,7 +228,12 @@ pub static FLAGS: &[Flag] = &[
         help: "error, warn, info (default), debug, trace, or a filter such as warren_actors=debug",
         set: text!(log.level),
     },
-    Flag { names: &["v"], value: Value::Switch, help: "the same as -log-level debug", set: Set::Switch(|layer, on| layer.verbose = on) },
+    Flag {
+        names: &["v"],
+        value: Value::Switch,
+        help: "the same as -log-level debug",
+        set: Set::Switch(|layer, on| layer.verbose = on),
+    },
     Flag {
         names: &["latency-probing"],
         value: Value::Switch,
@@ -300,7 +315,9 @@ pub static FLAGS: &[Flag] = &[
         help: "liveness packets lost in a row after which a peer is lost (default 3)",
         set: Set::Text(|layer, text| {
             // As the reference, the lowest octet of whatever it is.
-            let number: u64 = text.parse().map_err(|_| values::BadValue(format!("{text:?} is not a whole number")))?;
+            let number: u64 = text
+                .parse()
+                .map_err(|_| values::BadValue(format!("{text:?} is not a whole number")))?;
             layer.liveness.detect_mult = Some(u32::from(number.to_le_bytes()[0]));
             Ok(())
         }),

@@ -26,28 +26,58 @@ impl Distance {
     /// For a tunnel to this device, at this address of it: what was measured to that address counts before what was measured
     /// to the device's others.
     pub(super) fn of(latency: Option<&LatencyStatus>, device: Option<Pubkey>, address: Ipv4Addr) -> Self {
-        let Some(status) = latency else { return Self::default() };
-        let answers: Vec<Answer<'_>> = status.targets.iter().filter_map(|report| answer(report)).collect();
-        let of_device = || answers.iter().filter(|(report, _)| Some(report.target.device) == device);
-        let in_use = of_device().find(|(report, _)| report.target.address == address).or_else(|| of_device().next());
+        let Some(status) = latency else {
+            return Self::default();
+        };
+        let answers: Vec<Answer<'_>> = status
+            .targets
+            .iter()
+            .filter_map(|report| answer(report))
+            .collect();
+        let of_device = || {
+            answers
+                .iter()
+                .filter(|(report, _)| Some(report.target.device) == device)
+        };
+        let in_use = of_device()
+            .find(|(report, _)| report.target.address == address)
+            .or_else(|| of_device().next());
         Self {
-            rtt_nanoseconds: in_use.map(|(_, measured)| signed(measured.avg)).filter(|time| *time > 0),
-            loss_percentage: in_use.map(|(_, measured)| measured.loss_percentage()).filter(|loss| *loss > 0.0),
-            nearest: nearest(&answers, device).map_or_else(String::new, |(report, _)| report.target.code.clone()),
+            rtt_nanoseconds: in_use
+                .map(|(_, measured)| signed(measured.avg))
+                .filter(|time| *time > 0),
+            loss_percentage: in_use
+                .map(|(_, measured)| measured.loss_percentage())
+                .filter(|loss| *loss > 0.0),
+            nearest: nearest(&answers, device)
+                .map_or_else(String::new, |(report, _)| report.target.code.clone()),
         }
     }
 }
 
 fn answer(report: &TargetReport) -> Option<Answer<'_>> {
-    Some((report, report.latest().filter(|measured| measured.is_reachable())?))
+    Some((
+        report,
+        report.latest().filter(|measured| measured.is_reachable())?,
+    ))
 }
 
 /// As the reference compares: by the mean time, among devices in service.
 fn nearest<'a>(answers: &[Answer<'a>], current: Option<Pubkey>) -> Option<Answer<'a>> {
-    let in_service = || answers.iter().copied().filter(|(report, _)| report.target.is_activated);
+    let in_service = || {
+        answers
+            .iter()
+            .copied()
+            .filter(|(report, _)| report.target.is_activated)
+    };
     let best = in_service().min_by_key(|(_, measured)| measured.avg)?;
-    let own = in_service().filter(|(report, _)| Some(report.target.device) == current).min_by_key(|(_, measured)| measured.avg);
-    Some(own.filter(|(_, measured)| measured.avg <= best.1.avg + TIE).unwrap_or(best))
+    let own = in_service()
+        .filter(|(report, _)| Some(report.target.device) == current)
+        .min_by_key(|(_, measured)| measured.avg);
+    Some(
+        own.filter(|(_, measured)| measured.avg <= best.1.avg + TIE)
+            .unwrap_or(best),
+    )
 }
 
 #[cfg(test)]
@@ -75,8 +105,16 @@ mod tests {
     }
 
     fn distance(targets: Vec<Arc<TargetReport>>, device: u8) -> (Option<i64>, Option<f64>, String) {
-        let status = LatencyStatus { is_ready: true, targets, ..LatencyStatus::default() };
-        let Distance { rtt_nanoseconds, loss_percentage, nearest } = Distance::of(Some(&status), Some(Pubkey([device; 32])), ADDRESS);
+        let status = LatencyStatus {
+            is_ready: true,
+            targets,
+            ..LatencyStatus::default()
+        };
+        let Distance {
+            rtt_nanoseconds,
+            loss_percentage,
+            nearest,
+        } = Distance::of(Some(&status), Some(Pubkey([device; 32])), ADDRESS);
         (rtt_nanoseconds, loss_percentage, nearest)
     }
 
@@ -84,9 +122,15 @@ mod tests {
     fn the_address_in_use_counts_before_the_devices_others_and_these_before_none() {
         let other = target(1, 2, true, &[2_000; 4]);
         let in_use = target(1, 1, true, &[9_000, 9_000, 9_000]);
-        assert_eq!(distance(vec![other.clone(), in_use], 1), (Some(9_000_000), Some(25.0), "d1".into()));
+        assert_eq!(
+            distance(vec![other.clone(), in_use], 1),
+            (Some(9_000_000), Some(25.0), "d1".into())
+        );
         let silent = target(1, 1, true, &[]);
-        assert_eq!(distance(vec![other, silent], 1), (Some(2_000_000), None, "d1".into()));
+        assert_eq!(
+            distance(vec![other, silent], 1),
+            (Some(2_000_000), None, "d1".into())
+        );
     }
 
     #[test]
@@ -99,9 +143,16 @@ mod tests {
 
     #[test]
     fn devices_that_are_silent_or_out_of_service_are_never_the_nearest() {
-        let targets = vec![target(2, 2, false, &[1_000]), target(3, 3, true, &[]), target(4, 4, true, &[80_000])];
+        let targets = vec![
+            target(2, 2, false, &[1_000]),
+            target(3, 3, true, &[]),
+            target(4, 4, true, &[80_000]),
+        ];
         assert_eq!(distance(targets.clone(), 9), (None, None, "d4".into()));
-        assert_eq!(distance(targets[..2].to_vec(), 2), (Some(1_000_000), Some(75.0), String::new()));
+        assert_eq!(
+            distance(targets[..2].to_vec(), 2),
+            (Some(1_000_000), Some(75.0), String::new())
+        );
         assert_eq!(distance(vec![], 1), (None, None, String::new()));
     }
 }

@@ -62,7 +62,10 @@ impl Services {
             }
             Some(_) | None => {
                 *self = Self::default();
-                snapshot.tunnels.values().for_each(|report| self.put(snapshot, report));
+                snapshot
+                    .tunnels
+                    .values()
+                    .for_each(|report| self.put(snapshot, report));
             }
         }
         self.of = Some(now);
@@ -86,7 +89,10 @@ impl Services {
     pub fn v2_status(&mut self) -> Bytes {
         let pieces = || self.unicast.values().chain(self.multicast.values());
         let status = self.v2_status.take().unwrap_or_else(|| {
-            let head = self.of.as_ref().map_or_else(String::new, |of| of.head.to_string());
+            let head = self
+                .of
+                .as_ref()
+                .map_or_else(String::new, |of| of.head.to_string());
             joined(&head, pieces().map(|piece| [piece.text.as_str(), ""]), "]}\n")
         });
         self.v2_status = Some(status.clone());
@@ -95,7 +101,9 @@ impl Services {
 
     /// Of which users the ledger says something else now.
     fn follow_view(&mut self, before: &Inputs, now: &Inputs, snapshot: &Snapshot) {
-        let (Some(old), Some(new)) = (&before.view, &now.view) else { return };
+        let (Some(old), Some(new)) = (&before.view, &now.view) else {
+            return;
+        };
         if Arc::ptr_eq(old, new) {
             return;
         }
@@ -110,7 +118,9 @@ impl Services {
     fn follow_tunnels(&mut self, before: &Inputs, now: &Inputs, snapshot: &Snapshot) {
         for change in before.tunnels.diff(&now.tunnels) {
             match change {
-                DiffItem::Add(_, report) | DiffItem::Update { new: (_, report), .. } => self.put(snapshot, report),
+                DiffItem::Add(_, report) | DiffItem::Update { new: (_, report), .. } => {
+                    self.put(snapshot, report)
+                }
                 DiffItem::Remove(id, _) => self.remove(*id),
             }
         }
@@ -118,14 +128,27 @@ impl Services {
 
     fn put(&mut self, snapshot: &Snapshot, report: &TunnelReport) {
         self.remove(report.tunnel);
-        let Some(spec) = report.spec.as_ref().filter(|_| is_provisioned(report)) else { return };
+        let Some(spec) = report.spec.as_ref().filter(|_| is_provisioned(report)) else {
+            return;
+        };
         let pieces = match spec.kind.class() {
             ServiceClass::Unicast => &mut self.unicast,
             ServiceClass::Multicast => &mut self.multicast,
         };
         let service = v2_service(snapshot, report, spec);
-        let (Ok(own), Ok(text)) = (serde_json::to_string(&service.service), serde_json::to_string(&service)) else { return };
-        pieces.insert(report.tunnel, Piece { text, own: own.len() - 1 });
+        let (Ok(own), Ok(text)) = (
+            serde_json::to_string(&service.service),
+            serde_json::to_string(&service),
+        ) else {
+            return;
+        };
+        pieces.insert(
+            report.tunnel,
+            Piece {
+                text,
+                own: own.len() - 1,
+            },
+        );
     }
 
     fn remove(&mut self, id: TunnelId) {
@@ -142,7 +165,11 @@ impl Inputs {
             view: snapshot.view.clone(),
             latency: snapshot.latency.clone(),
             began: snapshot.unix_ms_of(warren_state::Monotonic::ZERO),
-            head: Head { enabled: snapshot.switch.has_tunnels(), client_ip: snapshot.client_ip(), network },
+            head: Head {
+                enabled: snapshot.switch.has_tunnels(),
+                client_ip: snapshot.client_ip(),
+                network,
+            },
         }
     }
 
@@ -171,12 +198,19 @@ fn shared(view: &View) -> impl PartialEq + '_ {
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let client_ip = self.client_ip.map_or_else(String::new, |ip| ip.to_string());
-        write!(f, r#"{{"reconciler_enabled":{},"client_ip":"{client_ip}","network":"{}","services":["#, self.enabled, self.network)
+        write!(
+            f,
+            r#"{{"reconciler_enabled":{},"client_ip":"{client_ip}","network":"{}","services":["#,
+            self.enabled, self.network
+        )
     }
 }
 
 fn joined<'a>(head: &str, pieces: impl Iterator<Item = [&'a str; 2]> + Clone, tail: &str) -> Bytes {
-    let length: usize = pieces.clone().map(|[piece, end]| piece.len() + end.len() + 1).sum();
+    let length: usize = pieces
+        .clone()
+        .map(|[piece, end]| piece.len() + end.len() + 1)
+        .sum();
     let mut text = String::with_capacity(head.len() + length + tail.len());
     text.push_str(head);
     for (number, [piece, end]) in pieces.enumerate() {

@@ -16,7 +16,10 @@ const MULTICAST: &str = concat!(
 
 #[test]
 fn an_idle_daemon_answers_the_references_very_bytes() {
-    assert_eq!(status(&Snapshot::default()), r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#);
+    assert_eq!(
+        status(&Snapshot::default()),
+        r#"[{"doublezero_status": {"session_status": "disconnected"}}]"#
+    );
 }
 
 #[test]
@@ -28,16 +31,25 @@ fn services_have_the_references_fields_in_its_order_unicast_first_with_a_line_fe
 fn v2_status_has_what_the_ledger_says_from_the_view_alone() {
     let text = serde_json::to_string(&v2_status(&connected(), "testnet")).unwrap();
     let place = r#","current_device":"ams1","lowest_latency_device":"","metro":"Amsterdam","tenant":"acme","#;
-    let unicast =
-        format!(r#"{}{place}"multicast_groups":{{"publisher":[],"subscriber":[]}},"subscriptions":[]}}"#, UNICAST.trim_end_matches('}'));
-    assert!(text.starts_with(r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":["#), "{text}");
+    let unicast = format!(
+        r#"{}{place}"multicast_groups":{{"publisher":[],"subscriber":[]}},"subscriptions":[]}}"#,
+        UNICAST.trim_end_matches('}')
+    );
+    assert!(
+        text.starts_with(
+            r#"{"reconciler_enabled":true,"client_ip":"192.0.2.1","network":"testnet","services":["#
+        ),
+        "{text}"
+    );
     assert!(text.contains(&unicast), "{text}\nlacks\n{unicast}");
     let groups = concat!(
         r#""multicast_groups":{"publisher":["b"],"subscriber":["a","b"]},"subscriptions":["#,
         r#"{"pubkey":"PUB","code":"b","multicast_ip":"233.84.178.2","max_bandwidth":1000000,"publisher":true,"subscriber":true},"#,
         r#"{"pubkey":"SUB","code":"a","multicast_ip":"233.84.178.1","max_bandwidth":1000000,"publisher":false,"subscriber":true}]}]}"#
     );
-    let groups = groups.replace("PUB", &key(6).to_string()).replace("SUB", &key(5).to_string());
+    let groups = groups
+        .replace("PUB", &key(6).to_string())
+        .replace("SUB", &key(5).to_string());
     assert!(text.ends_with(&groups), "{text}\nlacks\n{groups}");
 }
 
@@ -50,16 +62,33 @@ fn groups_stand_in_the_ledgers_order_for_each_role() {
         (user.publishers, user.subscribers) = (vec![key(6), key(5)], vec![key(5), key(6)]);
     }
     snapshot.view = Some(Arc::new(view));
-    let groups = v2_status(&snapshot, "localnet").services.remove(1).multicast_groups;
-    assert_eq!((groups.publisher, groups.subscriber), (["b", "a"].map(str::to_owned).into(), ["a", "b"].map(str::to_owned).into()));
+    let groups = v2_status(&snapshot, "localnet")
+        .services
+        .remove(1)
+        .multicast_groups;
+    assert_eq!(
+        (groups.publisher, groups.subscriber),
+        (
+            ["b", "a"].map(str::to_owned).into(),
+            ["a", "b"].map(str::to_owned).into()
+        )
+    );
 }
 
 #[test]
 fn v2_status_of_an_idle_daemon_has_an_empty_list_and_no_address() {
     for (switch, enabled) in [(Switch::Off, false), (Switch::On, true), (Switch::Unknown, true)] {
-        let snapshot = Snapshot { switch, ..Snapshot::default() };
+        let snapshot = Snapshot {
+            switch,
+            ..Snapshot::default()
+        };
         let text = serde_json::to_string(&v2_status(&snapshot, "localnet")).unwrap();
-        assert_eq!(text, format!(r#"{{"reconciler_enabled":{enabled},"client_ip":"","network":"localnet","services":[]}}"#));
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"reconciler_enabled":{enabled},"client_ip":"","network":"localnet","services":[]}}"#
+            )
+        );
     }
 }
 
@@ -78,7 +107,13 @@ fn a_tunnel_without_a_link_is_not_provisioned_and_one_being_taken_down_still_is(
             report.phase = phase;
             report.failure = failed_in.map(failure);
         });
-        assert_eq!(provisioned(&snapshot).iter().any(|(report, _)| report.tunnel == TunnelId(key(1))), shown, "{phase} {failed_in:?}");
+        assert_eq!(
+            provisioned(&snapshot)
+                .iter()
+                .any(|(report, _)| report.tunnel == TunnelId(key(1))),
+            shown,
+            "{phase} {failed_in:?}"
+        );
     }
 }
 
@@ -88,7 +123,9 @@ fn a_session_that_never_was_has_no_time() {
         report.session = warren_state::SessionStatus::Pending;
         report.session_since = None;
     });
-    assert!(status(&snapshot).contains(r#"{"session_status":"Pending BGP Session","last_session_update":0}"#));
+    assert!(
+        status(&snapshot).contains(r#"{"session_status":"Pending BGP Session","last_session_update":0}"#)
+    );
 }
 
 fn with(change: impl FnOnce(&mut TunnelReport)) -> Snapshot {
@@ -99,8 +136,16 @@ fn with(change: impl FnOnce(&mut TunnelReport)) -> Snapshot {
 }
 
 fn failure(phase: Phase) -> FailureReport {
-    let fault = Fault { class: FaultClass::Transient, operation: "op".into(), detail: "detail".into() };
-    FailureReport { phase, fault, retry_at: Monotonic::ZERO }
+    let fault = Fault {
+        class: FaultClass::Transient,
+        operation: "op".into(),
+        detail: "detail".into(),
+    };
+    FailureReport {
+        phase,
+        fault,
+        retry_at: Monotonic::ZERO,
+    }
 }
 
 #[test]
@@ -108,15 +153,25 @@ fn a_manual_tunnel_is_told_with_the_device_that_it_goes_to_and_the_user_that_it_
     let mut snapshot = connected();
     let report = Arc::clone(&snapshot.tunnels[&TunnelId(key(1))]);
     let id = warren_state::desired::manual_id(ServiceClass::Unicast);
-    let manual = TunnelReport { tunnel: id, ..report.as_ref().clone() };
+    let manual = TunnelReport {
+        tunnel: id,
+        ..report.as_ref().clone()
+    };
     snapshot.tunnels = [(id, Arc::new(manual))].into_iter().collect();
     let told = |snapshot: &Snapshot| {
         let service = v2_status(snapshot, "testnet").services.remove(0);
         (service.current_device, service.metro, service.tenant)
     };
-    assert_eq!(told(&snapshot), ("ams1".to_owned(), "Amsterdam".to_owned(), "acme".to_owned()));
+    assert_eq!(
+        told(&snapshot),
+        ("ams1".to_owned(), "Amsterdam".to_owned(), "acme".to_owned())
+    );
     let mut view = View::clone(snapshot.view.as_deref().unwrap());
     view.users.clear();
     snapshot.view = Some(Arc::new(view));
-    assert_eq!(told(&snapshot), ("ams1".to_owned(), "Amsterdam".to_owned(), String::new()), "by the device's address");
+    assert_eq!(
+        told(&snapshot),
+        ("ams1".to_owned(), "Amsterdam".to_owned(), String::new()),
+        "by the device's address"
+    );
 }

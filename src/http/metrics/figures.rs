@@ -14,16 +14,47 @@ use super::page::Page;
 /// The RPC methods that reading the ledger takes: their series are there from the start.
 const METHODS: [&str; 2] = ["getProgramAccounts", "getMultipleAccounts"];
 
-pub(super) fn write(page: &mut Page, figures: &Figures, health: &LedgerHealth) -> Result<(), prometheus::Error> {
+pub(super) fn write(
+    page: &mut Page,
+    figures: &Figures,
+    health: &LedgerHealth,
+) -> Result<(), prometheus::Error> {
     for (operation, name, help) in [
-        (Operation::Provision, "doublezero_reconciler_provisions_total", "Tunnels built, a new link for one that was there included."),
-        (Operation::Removal, "doublezero_reconciler_removals_total", "Tunnels taken down."),
-        (Operation::Update, "doublezero_reconciler_updates_total", "Tunnels changed in place."),
+        (
+            Operation::Provision,
+            "doublezero_reconciler_provisions_total",
+            "Tunnels built, a new link for one that was there included.",
+        ),
+        (
+            Operation::Removal,
+            "doublezero_reconciler_removals_total",
+            "Tunnels taken down.",
+        ),
+        (
+            Operation::Update,
+            "doublezero_reconciler_updates_total",
+            "Tunnels changed in place.",
+        ),
     ] {
-        page.counter(name, help, &["service_type", "status"], operations(figures, operation))?;
+        page.counter(
+            name,
+            help,
+            &["service_type", "status"],
+            operations(figures, operation),
+        )?;
     }
-    let fetches = Fetch::ALL.map(|fetch| (vec![fetch.name().to_owned()], figures.fetches.get(&fetch).copied().unwrap_or_default()));
-    page.counter("doublezero_onchain_fetch_total", "Reads of the ledger, by how they ended.", &["result"], fetches)?;
+    let fetches = Fetch::ALL.map(|fetch| {
+        (
+            vec![fetch.name().to_owned()],
+            figures.fetches.get(&fetch).copied().unwrap_or_default(),
+        )
+    });
+    page.counter(
+        "doublezero_onchain_fetch_total",
+        "Reads of the ledger, by how they ended.",
+        &["result"],
+        fetches,
+    )?;
     let methods = |counted: &BTreeMap<String, u64>| {
         let mut all = counted.clone();
         for method in METHODS {
@@ -55,7 +86,10 @@ fn operations(figures: &Figures, operation: Operation) -> Vec<(Vec<String>, u64)
             // What has no known service is rare, and not a series that anybody waits for.
             if class.is_some() || count.is_some() {
                 let service_type = class.map_or("unknown", ServiceClass::name);
-                series.push((vec![service_type.to_owned(), status.to_owned()], count.unwrap_or_default()));
+                series.push((
+                    vec![service_type.to_owned(), status.to_owned()],
+                    count.unwrap_or_default(),
+                ));
             }
         }
     }
@@ -79,6 +113,9 @@ fn durations(page: &mut Page, figures: &Figures) {
         "doublezero_session_established_duration_seconds",
         "From asking for a BGP session, or losing it, to having it.",
         Some("peer_ip"),
-        figures.established_seconds.iter().map(|(peer, histogram)| (peer.to_string(), histogram.as_ref())),
+        figures
+            .established_seconds
+            .iter()
+            .map(|(peer, histogram)| (peer.to_string(), histogram.as_ref())),
     );
 }

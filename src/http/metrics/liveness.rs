@@ -12,7 +12,12 @@ use super::page::Page;
 const END: [&str; 2] = ["iface", "local_ip"];
 
 /// As of the last second; nothing when route liveness is off.
-pub(super) fn write(page: &mut Page, status: &LivenessStatus, figures: &Figures, peers: bool) -> Result<(), prometheus::Error> {
+pub(super) fn write(
+    page: &mut Page,
+    status: &LivenessStatus,
+    figures: &Figures,
+    peers: bool,
+) -> Result<(), prometheus::Error> {
     sessions(page, status)?;
     packets(page, status)?;
     routes(page, status, figures)?;
@@ -25,13 +30,26 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
     let mut ends: BTreeMap<Vec<String>, f64> = BTreeMap::new();
     for session in &status.sessions {
         let end = labels((&session.link, &session.source), []);
-        *states.entry([&end[..], &[session.state.name().to_owned()]].concat()).or_default() += 1.0;
+        *states
+            .entry([&end[..], &[session.state.name().to_owned()]].concat())
+            .or_default() += 1.0;
         *ends.entry(end).or_default() += 1.0;
     }
-    page.gauge("doublezero_liveness_sessions", "Liveness sessions, by state.", &["iface", "local_ip", "state"], states)?;
-    page.number("doublezero_liveness_sessions_map_size", "Liveness sessions.", status.sessions.len() as f64)?;
+    page.gauge(
+        "doublezero_liveness_sessions",
+        "Liveness sessions, by state.",
+        &["iface", "local_ip", "state"],
+        states,
+    )?;
+    page.number(
+        "doublezero_liveness_sessions_map_size",
+        "Liveness sessions.",
+        status.sessions.len() as f64,
+    )?;
     // Each session has one time at which it is due, and none is ever dropped.
-    let dropped = ends.keys().flat_map(|end| ["stale", "overflow"].map(|reason| ([&end[..], &[reason.to_owned()]].concat(), 0)));
+    let dropped = ends
+        .keys()
+        .flat_map(|end| ["stale", "overflow"].map(|reason| ([&end[..], &[reason.to_owned()]].concat(), 0)));
     let by_reason = ["iface", "local_ip", "reason"];
     page.counter(
         "doublezero_liveness_scheduler_events_dropped_total",
@@ -39,19 +57,37 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
         &by_reason,
         dropped.collect::<Vec<_>>(),
     )?;
-    page.gauge("doublezero_liveness_scheduler_service_queue_len", "Sessions that are due at some time.", &END, ends)?;
-    page.number("doublezero_liveness_scheduler_total_queue_len", "Sessions that are due at some time.", status.sessions.len() as f64)?;
+    page.gauge(
+        "doublezero_liveness_scheduler_service_queue_len",
+        "Sessions that are due at some time.",
+        &END,
+        ends,
+    )?;
+    page.number(
+        "doublezero_liveness_scheduler_total_queue_len",
+        "Sessions that are due at some time.",
+        status.sessions.len() as f64,
+    )?;
     let mut changes: Vec<(Vec<String>, u64)> = Vec::new();
     for ((link, source), figures) in &status.ends {
-        let named = figures
-            .changes
-            .iter()
-            .map(|((from, to, reason), count)| (labels((link, source), [from.name(), to.name(), reason.name()]), *count));
+        let named = figures.changes.iter().map(|((from, to, reason), count)| {
+            (
+                labels((link, source), [from.name(), to.name(), reason.name()]),
+                *count,
+            )
+        });
         changes.extend(named);
     }
-    let began = status.counters.iter().filter(|(_, counters)| counters.registered > 0);
-    changes
-        .extend(began.map(|((link, source), counters)| (labels((link, source), ["new", "down", "register_route"]), counters.registered)));
+    let began = status
+        .counters
+        .iter()
+        .filter(|(_, counters)| counters.registered > 0);
+    changes.extend(began.map(|((link, source), counters)| {
+        (
+            labels((link, source), ["new", "down", "register_route"]),
+            counters.registered,
+        )
+    }));
     page.counter(
         "doublezero_liveness_session_transitions_total",
         "Changes of liveness sessions' states.",
@@ -61,11 +97,28 @@ fn sessions(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::
 }
 
 fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::Error> {
-    let ends = || status.counters.iter().map(|((link, source), counters)| ((link, source), counters));
-    let total = |count: fn(&EndCounters) -> u64| ends().map(move |(end, counters)| (labels(end, []), count(counters))).collect::<Vec<_>>();
-    page.counter("doublezero_liveness_control_packets_tx_total", "Liveness packets sent.", &END, total(|counters| counters.sent))?;
+    let ends = || {
+        status
+            .counters
+            .iter()
+            .map(|((link, source), counters)| ((link, source), counters))
+    };
+    let total = |count: fn(&EndCounters) -> u64| {
+        ends()
+            .map(move |(end, counters)| (labels(end, []), count(counters)))
+            .collect::<Vec<_>>()
+    };
+    page.counter(
+        "doublezero_liveness_control_packets_tx_total",
+        "Liveness packets sent.",
+        &END,
+        total(|counters| counters.sent),
+    )?;
     let received = ends().flat_map(|(end, counters)| {
-        counters.received.iter().map(move |(release, count)| (labels(end, [release.to_string().as_str()]), *count))
+        counters
+            .received
+            .iter()
+            .map(move |(release, count)| (labels(end, [release.to_string().as_str()]), *count))
     });
     page.counter(
         "doublezero_liveness_control_packets_rx_total",
@@ -74,7 +127,10 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
         received.collect::<Vec<_>>(),
     )?;
     let invalid = ends().flat_map(|(end, counters)| {
-        let invalid = counters.dropped.iter().filter(|(reason, _)| **reason != Drop::UnknownPeer);
+        let invalid = counters
+            .dropped
+            .iter()
+            .filter(|(reason, _)| **reason != Drop::UnknownPeer);
         invalid.map(move |(reason, count)| (labels(end, [reason.name()]), *count))
     });
     page.counter(
@@ -87,9 +143,18 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
         "doublezero_liveness_unknown_peer_packets_total",
         "Liveness packets of nobody that is probed.",
         &END,
-        total(|counters| counters.dropped.get(&Drop::UnknownPeer).copied().unwrap_or_default()),
+        total(|counters| {
+            counters
+                .dropped
+                .get(&Drop::UnknownPeer)
+                .copied()
+                .unwrap_or_default()
+        }),
     )?;
-    let unsent = status.ends.iter().map(|((link, source), figures)| (labels((link, source), []), figures.write_errors));
+    let unsent = status
+        .ends
+        .iter()
+        .map(|((link, source), figures)| (labels((link, source), []), figures.write_errors));
     page.counter(
         "doublezero_liveness_write_socket_errors_total",
         "Liveness packets that could not leave.",
@@ -98,27 +163,71 @@ fn packets(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::E
     )?;
     // One socket for all links and addresses.
     let unread = [(vec![String::new(), String::new()], status.read_errors)];
-    page.counter("doublezero_liveness_read_socket_errors_total", "Failures of the socket for liveness packets.", &END, unread)
+    page.counter(
+        "doublezero_liveness_read_socket_errors_total",
+        "Failures of the socket for liveness packets.",
+        &END,
+        unread,
+    )
 }
 
 fn routes(page: &mut Page, status: &LivenessStatus, figures: &Figures) -> Result<(), prometheus::Error> {
-    let installed = status.sessions.iter().filter(|session| session.verdict == Some(Usability::Usable));
+    let installed = status
+        .sessions
+        .iter()
+        .filter(|session| session.verdict == Some(Usability::Usable));
     let installed: usize = installed.map(|session| session.routes.len()).sum();
     let desired: usize = status.sessions.iter().map(|session| session.routes.len()).sum();
-    page.number("doublezero_liveness_installed_map_size", "Routes that may be in place.", installed as f64)?;
-    page.number("doublezero_liveness_desired_map_size", "Routes whose hosts are probed.", desired as f64)?;
+    page.number(
+        "doublezero_liveness_installed_map_size",
+        "Routes that may be in place.",
+        installed as f64,
+    )?;
+    page.number(
+        "doublezero_liveness_desired_map_size",
+        "Routes whose hosts are probed.",
+        desired as f64,
+    )?;
     let total = |count: fn(&EndCounters) -> u64| {
-        let all = status.counters.iter().map(move |((link, source), counters)| (labels((link, source), []), count(counters)));
+        let all = status
+            .counters
+            .iter()
+            .map(move |((link, source), counters)| (labels((link, source), []), count(counters)));
         all.collect::<Vec<_>>()
     };
-    page.counter("doublezero_liveness_route_installs_total", "Verdicts that a route may be in place.", &END, total(|c| c.installs))?;
-    page.counter("doublezero_liveness_route_withdraws_total", "Verdicts that a route may not be in place.", &END, total(|c| c.withdraws))?;
+    page.counter(
+        "doublezero_liveness_route_installs_total",
+        "Verdicts that a route may be in place.",
+        &END,
+        total(|c| c.installs),
+    )?;
+    page.counter(
+        "doublezero_liveness_route_withdraws_total",
+        "Verdicts that a route may not be in place.",
+        &END,
+        total(|c| c.withdraws),
+    )?;
     for (put, name, help) in [
-        (true, "doublezero_liveness_route_install_failures_total", "Learned routes that the dataplane did not put."),
-        (false, "doublezero_liveness_route_uninstall_failures_total", "Learned routes that the dataplane did not take away."),
+        (
+            true,
+            "doublezero_liveness_route_install_failures_total",
+            "Learned routes that the dataplane did not put.",
+        ),
+        (
+            false,
+            "doublezero_liveness_route_uninstall_failures_total",
+            "Learned routes that the dataplane did not take away.",
+        ),
     ] {
-        let mut counts: BTreeMap<Vec<String>, u64> = status.ends.keys().map(|(link, source)| (labels((link, source), []), 0)).collect();
-        let failed = figures.route_failures.iter().filter(|((_, _, was_put), _)| *was_put == put);
+        let mut counts: BTreeMap<Vec<String>, u64> = status
+            .ends
+            .keys()
+            .map(|(link, source)| (labels((link, source), []), 0))
+            .collect();
+        let failed = figures
+            .route_failures
+            .iter()
+            .filter(|((_, _, was_put), _)| *was_put == put);
         counts.extend(failed.map(|((link, source, _), count)| (labels((link, source), []), *count)));
         page.counter(name, help, &END, counts)?;
     }
@@ -126,7 +235,12 @@ fn routes(page: &mut Page, status: &LivenessStatus, figures: &Figures) -> Result
 }
 
 fn durations(page: &mut Page, status: &LivenessStatus) {
-    let ends = || status.ends.iter().map(|((link, source), figures)| (labels((link, source), []), figures));
+    let ends = || {
+        status
+            .ends
+            .iter()
+            .map(|((link, source), figures)| (labels((link, source), []), figures))
+    };
     page.histograms(
         "doublezero_liveness_convergence_to_up_seconds",
         "From the first packet of a peer to a session that is up.",
@@ -150,11 +264,25 @@ fn durations(page: &mut Page, status: &LivenessStatus) {
 fn each_peer(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus::Error> {
     let peer = |session: &SessionReport, more: &[&str]| {
         let peer = session.peer.to_string();
-        labels((&session.link, &session.source), [peer.as_str()].into_iter().chain(more.iter().copied()))
+        labels(
+            (&session.link, &session.source),
+            [peer.as_str()].into_iter().chain(more.iter().copied()),
+        )
     };
-    let states = status.sessions.iter().map(|session| (peer(session, &[session.state.name()]), 1.0));
-    page.gauge("doublezero_liveness_peer_sessions", "Each liveness session.", &["iface", "local_ip", "peer_ip", "state"], states)?;
-    let times = status.sessions.iter().map(|session| (peer(session, &[]), session.detection_time.as_secs_f64()));
+    let states = status
+        .sessions
+        .iter()
+        .map(|session| (peer(session, &[session.state.name()]), 1.0));
+    page.gauge(
+        "doublezero_liveness_peer_sessions",
+        "Each liveness session.",
+        &["iface", "local_ip", "peer_ip", "state"],
+        states,
+    )?;
+    let times = status
+        .sessions
+        .iter()
+        .map(|session| (peer(session, &[]), session.detection_time.as_secs_f64()));
     page.gauge(
         "doublezero_liveness_peer_session_detect_time_seconds",
         "So long nothing may be heard before the peer counts as lost.",
@@ -163,8 +291,14 @@ fn each_peer(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus:
     )
 }
 
-fn labels<'a>((link, source): (&LinkName, &Ipv4Addr), more: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    [link.to_string(), source.to_string()].into_iter().chain(more.into_iter().map(str::to_owned)).collect()
+fn labels<'a>(
+    (link, source): (&LinkName, &Ipv4Addr),
+    more: impl IntoIterator<Item = &'a str>,
+) -> Vec<String> {
+    [link.to_string(), source.to_string()]
+        .into_iter()
+        .chain(more.into_iter().map(str::to_owned))
+        .collect()
 }
 
 /// Datagrams of the multicast services.
@@ -173,5 +307,10 @@ pub(super) fn datagrams(page: &mut Page, figures: &Figures) -> Result<(), promet
         let status = if *success { "success" } else { "error" };
         (vec![(*kind).to_owned(), status.to_owned()], *count)
     });
-    page.counter("warren_multicast_datagrams_total", "PIM messages, Registers and heartbeats.", &["kind", "status"], counts)
+    page.counter(
+        "warren_multicast_datagrams_total",
+        "PIM messages, Registers and heartbeats.",
+        &["kind", "status"],
+        counts,
+    )
 }

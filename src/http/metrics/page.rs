@@ -52,7 +52,12 @@ impl Page {
     }
 
     /// A counter of seconds.
-    pub(super) fn seconds_total(&mut self, name: &str, help: &str, seconds: f64) -> Result<(), prometheus::Error> {
+    pub(super) fn seconds_total(
+        &mut self,
+        name: &str,
+        help: &str,
+        seconds: f64,
+    ) -> Result<(), prometheus::Error> {
         let counter = Counter::with_opts(Opts::new(name, help))?;
         counter.inc_by(seconds.max(0.0));
         self.registry.register(Box::new(counter))
@@ -67,7 +72,9 @@ impl Page {
         values: impl IntoIterator<Item = (String, &'a Histogram)>,
     ) {
         let labels: Vec<&str> = label.into_iter().collect();
-        let values = values.into_iter().map(|(value, histogram)| (label.map(|_| value).into_iter().collect(), histogram));
+        let values = values
+            .into_iter()
+            .map(|(value, histogram)| (label.map(|_| value).into_iter().collect(), histogram));
         self.histograms(name, help, &labels, values);
     }
 
@@ -79,7 +86,10 @@ impl Page {
         labels: &[&str],
         values: impl IntoIterator<Item = (Vec<String>, &'a Histogram)>,
     ) {
-        let series: Vec<Metric> = values.into_iter().map(|(values, histogram)| series(labels, values, histogram)).collect();
+        let series: Vec<Metric> = values
+            .into_iter()
+            .map(|(values, histogram)| series(labels, values, histogram))
+            .collect();
         if series.is_empty() {
             return;
         }

@@ -66,7 +66,10 @@ pub(super) fn routes(snapshot: &Snapshot, found: &[Found<'_>]) -> Routes {
         kernel_state: found.kernel_state(),
         liveness: found.session.map(|session| Liveness::of(snapshot, session)),
     };
-    Routes { schema: SCHEMA, routes: found.iter().map(state).collect() }
+    Routes {
+        schema: SCHEMA,
+        routes: found.iter().map(state).collect(),
+    }
 }
 
 impl Liveness {

@@ -23,7 +23,10 @@ pub fn report(number: u32, kind: ServiceKind) -> TunnelReport {
 
 pub fn user(number: u32) -> User {
     let address = Ipv4Addr::from(0x1400_0000 + number);
-    User { client_ip: address, ..super::user(ServiceKind::Ibrl, address) }
+    User {
+        client_ip: address,
+        ..super::user(ServiceKind::Ibrl, address)
+    }
 }
 
 /// So many tunnels, each with its user and with a session that stands well.
@@ -31,12 +34,20 @@ pub fn snapshot(tunnels: u32) -> Snapshot {
     let snapshot = connected();
     let mut view = View::clone(snapshot.view.as_deref().unwrap());
     view.users = (0..tunnels).map(|number| (id(number).0, user(number))).collect();
-    let standing = BgpStanding { state: BgpState::Established, prefixes: 2, ..BgpStanding::default() };
+    let standing = BgpStanding {
+        state: BgpState::Established,
+        prefixes: 2,
+        ..BgpStanding::default()
+    };
     Snapshot {
         role: Some(Role::Gateway { device: key(2) }),
         view: Some(Arc::new(view)),
-        tunnels: (0..tunnels).map(|number| (id(number), Arc::new(report(number, ServiceKind::Ibrl)))).collect(),
-        sessions: (0..tunnels).map(|number| (id(number), Arc::new(standing.clone()))).collect(),
+        tunnels: (0..tunnels)
+            .map(|number| (id(number), Arc::new(report(number, ServiceKind::Ibrl))))
+            .collect(),
+        sessions: (0..tunnels)
+            .map(|number| (id(number), Arc::new(standing.clone())))
+            .collect(),
         ..snapshot
     }
 }

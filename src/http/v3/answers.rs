@@ -12,8 +12,9 @@ use warren_state::{
 };
 
 use super::{
-    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState, PlanReply, Postponed, Process,
-    Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply, ViewState, page, standing,
+    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
+    PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply,
+    ViewState, page, standing,
 };
 use crate::http::{Api, compat};
 
@@ -27,7 +28,12 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
     Status {
         schema: SCHEMA,
         node: snapshot.node.to_string(),
-        position: Position { node: snapshot.node, epoch: snapshot.epoch, sequence: snapshot.sequence }.to_string(),
+        position: Position {
+            node: snapshot.node,
+            epoch: snapshot.epoch,
+            sequence: snapshot.sequence,
+        }
+        .to_string(),
         epoch: snapshot.epoch.0,
         sequence: snapshot.sequence.0,
         unix_ms: snapshot.unix_ms,
@@ -39,12 +45,17 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
         stopping: snapshot.stopping,
         role: role(api),
         client_ip: snapshot.client_ip().map(|ip| ip.to_string()),
-        client_ip_source: snapshot.client_ip().map(|_| snapshot.client_ip_source.name().to_owned()),
+        client_ip_source: snapshot
+            .client_ip()
+            .map(|_| snapshot.client_ip_source.name().to_owned()),
         client_ip_pin: snapshot.pin.map(|ip| ip.to_string()),
         client_ip_pin_problem: snapshot.pin_problem.clone(),
         client_ip_error: snapshot.client_ip_error.clone(),
         other_client_ip: snapshot.other_client_ip.map(|ip| ip.to_string()),
-        owner: OwnerState { rule: snapshot.owners.to_string(), last: snapshot.owner.map(|owner| owner.to_string()) },
+        owner: OwnerState {
+            rule: snapshot.owners.to_string(),
+            last: snapshot.owner.map(|owner| owner.to_string()),
+        },
         device: api.config.device.map(|device| device.to_string()),
         network: api.config.ledger.env.moniker().to_owned(),
         ledger: ledger(snapshot, api),
@@ -70,7 +81,10 @@ pub fn status(snapshot: &Snapshot, api: &Api) -> Status {
 
 fn unknown(snapshot: &Snapshot) -> Option<String> {
     let reason = || snapshot.switch_unknown.as_deref().unwrap_or("no reason is known");
-    snapshot.switch.is_unknown().then(|| format!("{}: {}", snapshot.switch, reason()))
+    snapshot
+        .switch
+        .is_unknown()
+        .then(|| format!("{}: {}", snapshot.switch, reason()))
 }
 
 /// The body of `/v3/plan`.
@@ -101,8 +115,19 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
 pub fn tunnel(api: &Api, name: &str) -> Option<TunnelReply> {
     let snapshot = api.engine.snapshot();
     let report = find(&snapshot, name)?;
-    let events = api.engine.recent(report.tunnel, RECENT).iter().rev().map(|entry| told(entry)).collect();
-    Some(TunnelReply { schema: SCHEMA, tunnel: tunnel_state(&snapshot, report), spec: value(&report.spec), events })
+    let events = api
+        .engine
+        .recent(report.tunnel, RECENT)
+        .iter()
+        .rev()
+        .map(|entry| told(entry))
+        .collect();
+    Some(TunnelReply {
+        schema: SCHEMA,
+        tunnel: tunnel_state(&snapshot, report),
+        spec: value(&report.spec),
+        events,
+    })
 }
 
 /// What keeps the daemon from knowing what it should do.
@@ -134,13 +159,26 @@ fn role(api: &Api) -> String {
 }
 
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a TunnelReport> {
-    let by_id = name.parse::<TunnelId>().ok().and_then(|id| snapshot.tunnels.get(&id));
-    let named = |report: &&std::sync::Arc<TunnelReport>| report.spec.as_ref().is_some_and(|spec| spec.link.name.as_str() == name);
-    by_id.or_else(|| snapshot.tunnels.values().find(named)).map(AsRef::as_ref)
+    let by_id = name
+        .parse::<TunnelId>()
+        .ok()
+        .and_then(|id| snapshot.tunnels.get(&id));
+    let named = |report: &&std::sync::Arc<TunnelReport>| {
+        report
+            .spec
+            .as_ref()
+            .is_some_and(|spec| spec.link.name.as_str() == name)
+    };
+    by_id
+        .or_else(|| snapshot.tunnels.values().find(named))
+        .map(AsRef::as_ref)
 }
 
 fn by_name(counts: &imbl::OrdMap<&'static str, u64>) -> BTreeMap<String, u64> {
-    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 /// An event with what follows from it: its level, and the words for people.
@@ -152,16 +190,26 @@ fn told(entry: &JournalEntry) -> serde_json::Value {
         level: Level,
         text: String,
     }
-    value(&Told { entry, level: entry.event.level(), text: entry.event.to_string() })
+    value(&Told {
+        entry,
+        level: entry.event.level(),
+        text: entry.event.to_string(),
+    })
 }
 
 pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel {
     let spec = report.spec.as_ref();
     Tunnel {
         id: report.tunnel.to_string(),
-        source: if report.tunnel.is_manual() { "manual" } else { "ledger" }.to_owned(),
+        source: if report.tunnel.is_manual() {
+            "manual"
+        } else {
+            "ledger"
+        }
+        .to_owned(),
         made_by: owner_of(snapshot, &report.tunnel.0).map(|owner| owner.to_string()),
-        made_by_another: owner_of(snapshot, &report.tunnel.0).is_some_and(|owner| is_another(snapshot, owner)),
+        made_by_another: owner_of(snapshot, &report.tunnel.0)
+            .is_some_and(|owner| is_another(snapshot, owner)),
         name: spec.map(|spec| spec.link.name.to_string()),
         user_type: spec.map(|spec| spec.kind.name().to_owned()),
         phase: report.phase.name().to_owned(),
@@ -169,15 +217,29 @@ pub(super) fn tunnel_state(snapshot: &Snapshot, report: &TunnelReport) -> Tunnel
         since_seconds: age(snapshot, report.since),
         incarnation: report.incarnation.0,
         local: spec.map(|spec| spec.link.local.to_string()),
-        other_local: snapshot.other_sources.get(&report.tunnel).map(ToString::to_string),
+        other_local: snapshot
+            .other_sources
+            .get(&report.tunnel)
+            .map(ToString::to_string),
         remote: spec.map(|spec| spec.link.remote.to_string()),
-        doublezero_ip: spec.and_then(|spec| compat::overlay_address(snapshot, report, spec)).map(|ip| ip.to_string()),
+        doublezero_ip: spec
+            .and_then(|spec| compat::overlay_address(snapshot, report, spec))
+            .map(|ip| ip.to_string()),
         session: report.session.name().to_owned(),
         session_detail: report.session_detail.clone(),
-        session_cause: report.session_cause.and_then(|cause| cause.name()).map(str::to_owned),
+        session_cause: report
+            .session_cause
+            .and_then(|cause| cause.name())
+            .map(str::to_owned),
         session_since_unix_ms: report.session_since.map(|since| snapshot.unix_ms_of(since)),
-        bgp: snapshot.sessions.get(&report.tunnel).map(|stands| standing::bgp(snapshot, stands)),
-        multicast: snapshot.multicast.get(&report.tunnel).map(|stands| standing::multicast(snapshot, stands)),
+        bgp: snapshot
+            .sessions
+            .get(&report.tunnel)
+            .map(|stands| standing::bgp(snapshot, stands)),
+        multicast: snapshot
+            .multicast
+            .get(&report.tunnel)
+            .map(|stands| standing::multicast(snapshot, stands)),
         learned_routes: report.learned_routes,
         blocked_routes: first_of(&report.blocked_routes),
         blocked_routes_total: report.blocked_routes.count,
@@ -215,12 +277,20 @@ fn owner_of(snapshot: &Snapshot, user: &Pubkey) -> Option<Pubkey> {
 }
 
 fn is_another(snapshot: &Snapshot, owner: Pubkey) -> bool {
-    let network = snapshot.view.as_deref().and_then(|view| view.authorities.as_ref());
-    snapshot.owner.is_some_and(|last| last != owner) && network.is_some_and(|network| !network.contains(&owner))
+    let network = snapshot
+        .view
+        .as_deref()
+        .and_then(|view| view.authorities.as_ref());
+    snapshot.owner.is_some_and(|last| last != owner)
+        && network.is_some_and(|network| !network.contains(&owner))
 }
 
 fn first_of(routes: &BlockedRoutes) -> Vec<String> {
-    routes.first.iter().map(|(dst, reason)| format!("{dst}: {reason}")).collect()
+    routes
+        .first
+        .iter()
+        .map(|(dst, reason)| format!("{dst}: {reason}"))
+        .collect()
 }
 
 fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
@@ -238,7 +308,12 @@ fn ledger(snapshot: &Snapshot, api: &Api) -> Ledger {
         websocket_bytes: health.watch_bytes_received + health.watch_bytes_sent,
         over_tunnel: health.over_tunnel.clone(),
         lacks: health.lacks.clone(),
-        answers: snapshot.ledger_cache.answers.iter().map(|known| answer(snapshot, known)).collect(),
+        answers: snapshot
+            .ledger_cache
+            .answers
+            .iter()
+            .map(|known| answer(snapshot, known))
+            .collect(),
     }
 }
 
@@ -264,7 +339,10 @@ fn view(snapshot: &Snapshot) -> ViewState {
         }),
         users: view.map_or(0, |view| view.users.len()),
         quarantined: view.map_or_else(BTreeMap::new, |view| {
-            view.quarantined.iter().map(|(key, quarantine)| (key.to_string(), quarantine.reason.clone())).collect()
+            view.quarantined
+                .iter()
+                .map(|(key, quarantine)| (key.to_string(), quarantine.reason.clone()))
+                .collect()
         }),
     }
 }
@@ -283,9 +361,16 @@ fn latency(status: &LatencyStatus) -> LatencyState {
     LatencyState {
         ready: status.is_ready,
         targets: status.targets.len(),
-        reachable: status.targets.iter().filter(|report| report.is_reachable()).count(),
+        reachable: status
+            .targets
+            .iter()
+            .filter(|report| report.is_reachable())
+            .count(),
         socket: status.socket.map(str::to_owned),
-        error: status.socket_error.clone().or_else(|| status.devices_error.clone()),
+        error: status
+            .socket_error
+            .clone()
+            .or_else(|| status.devices_error.clone()),
     }
 }
 

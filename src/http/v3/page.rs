@@ -64,7 +64,10 @@ struct Wanted {
 #[utoipa::path(get, path = "/v3/tunnels", params(Asked), responses(
     (status = 200, body = TunnelPage), (status = 400, description = "the query makes no sense", body = Outcome)))]
 pub async fn tunnels(State(api): State<Api>, query: Result<Query<Asked>, QueryRejection>) -> Response {
-    match query.map_err(|rejection| rejection.body_text()).and_then(|Query(asked)| Wanted::of(&asked)) {
+    match query
+        .map_err(|rejection| rejection.body_text())
+        .and_then(|Query(asked)| Wanted::of(&asked))
+    {
         Ok(wanted) => json(StatusCode::OK, &page(&api.engine.snapshot(), &wanted)),
         Err(problem) => error(StatusCode::BAD_REQUEST, problem),
     }
@@ -72,30 +75,53 @@ pub async fn tunnels(State(api): State<Api>, query: Result<Query<Asked>, QueryRe
 
 /// The first page, as status shows it: its tunnels, and what comes after them.
 pub(super) fn first(snapshot: &Snapshot) -> (Vec<Tunnel>, Option<String>) {
-    let TunnelPage { tunnels, next, .. } = page(snapshot, &Wanted { limit: DEFAULT_LIMIT, after: None, phase: None });
+    let TunnelPage { tunnels, next, .. } = page(
+        snapshot,
+        &Wanted {
+            limit: DEFAULT_LIMIT,
+            after: None,
+            phase: None,
+        },
+    );
     (tunnels, next)
 }
 
 /// How many tunnels are in each phase.
 pub(super) fn phases(snapshot: &Snapshot) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::<Phase, usize>::new();
-    snapshot.tunnels.values().for_each(|report| *counts.entry(report.phase).or_default() += 1);
-    counts.into_iter().map(|(phase, count)| (phase.name().to_owned(), count)).collect()
+    snapshot
+        .tunnels
+        .values()
+        .for_each(|report| *counts.entry(report.phase).or_default() += 1);
+    counts
+        .into_iter()
+        .map(|(phase, count)| (phase.name().to_owned(), count))
+        .collect()
 }
 
 fn page(snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
     let begin = wanted.after.map_or(Bound::Unbounded, Bound::Excluded);
     let is_wanted = |report: &&Arc<TunnelReport>| wanted.phase.is_none_or(|phase| report.phase == phase);
-    let mut matching = snapshot.tunnels.range((begin, Bound::Unbounded)).map(|(_, report)| report).filter(is_wanted);
+    let mut matching = snapshot
+        .tunnels
+        .range((begin, Bound::Unbounded))
+        .map(|(_, report)| report)
+        .filter(is_wanted);
     let reports: Vec<&Arc<TunnelReport>> = matching.by_ref().take(wanted.limit).collect();
-    let next = matching.next().and(reports.last()).map(|last| last.tunnel.to_string());
+    let next = matching
+        .next()
+        .and(reports.last())
+        .map(|last| last.tunnel.to_string());
     TunnelPage {
         schema: SCHEMA,
         epoch: snapshot.epoch.0,
         sequence: snapshot.sequence.0,
         unix_ms: snapshot.unix_ms,
         total: snapshot.tunnels.len(),
-        tunnels: reports.into_iter().map(|report| tunnel_state(snapshot, report)).collect(),
+        tunnels: reports
+            .into_iter()
+            .map(|report| tunnel_state(snapshot, report))
+            .collect(),
         next,
     }
 }
@@ -103,17 +129,33 @@ fn page(snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
 impl Wanted {
     fn of(asked: &Asked) -> Result<Self, String> {
         let limit = asked.limit.as_deref().map(|text| {
-            let limit = text.parse().ok().filter(|limit| (1..=HIGHEST_LIMIT).contains(limit));
+            let limit = text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=HIGHEST_LIMIT).contains(limit));
             limit.ok_or_else(|| format!("limit is a number from 1 to {HIGHEST_LIMIT}, and not {text:?}"))
         });
         let after = asked.after.as_deref().map(|text| {
-            text.parse().map_err(|_| format!("after is the account of a tunnel, as `next` of the page before has it, and not {text:?}"))
+            text.parse().map_err(|_| {
+                format!(
+                    "after is the account of a tunnel, as `next` of the page before has it, and not {text:?}"
+                )
+            })
         });
         let phase = asked.phase.as_deref().map(|text| {
             let phase = Phase::ALL.into_iter().find(|phase| phase.name() == text);
-            phase.ok_or_else(|| format!("phase is one of {}, and not {text:?}", Phase::ALL.map(Phase::name).join(", ")))
+            phase.ok_or_else(|| {
+                format!(
+                    "phase is one of {}, and not {text:?}",
+                    Phase::ALL.map(Phase::name).join(", ")
+                )
+            })
         });
-        Ok(Self { limit: limit.transpose()?.unwrap_or(DEFAULT_LIMIT), after: after.transpose()?, phase: phase.transpose()? })
+        Ok(Self {
+            limit: limit.transpose()?.unwrap_or(DEFAULT_LIMIT),
+            after: after.transpose()?,
+            phase: phase.transpose()?,
+        })
     }
 }
 

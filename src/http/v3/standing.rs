@@ -95,8 +95,21 @@ pub struct Multicast {
 }
 
 pub(super) fn bgp(snapshot: &Snapshot, standing: &Arc<BgpStanding>) -> Bgp {
-    let BgpStanding { state, hold_time, peer_router_id, prefixes, last_sent, last_received, counters, refused } = standing.as_ref();
-    let notification = |notified: &Option<Notified>| notified.as_ref().map(|notified| Notification::of(snapshot, notified));
+    let BgpStanding {
+        state,
+        hold_time,
+        peer_router_id,
+        prefixes,
+        last_sent,
+        last_received,
+        counters,
+        refused,
+    } = standing.as_ref();
+    let notification = |notified: &Option<Notified>| {
+        notified
+            .as_ref()
+            .map(|notified| Notification::of(snapshot, notified))
+    };
     Bgp {
         state: state.name().to_owned(),
         hold_time_seconds: hold_time.map(|hold_time| hold_time.as_secs_f64()),
@@ -116,14 +129,27 @@ pub(super) fn bgp(snapshot: &Snapshot, standing: &Arc<BgpStanding>) -> Bgp {
             .iter()
             .map(|(reason, routes)| {
                 let latest = routes.latest.iter().map(ToString::to_string).collect();
-                (reason.name().to_owned(), RefusedPrefixes { count: routes.count, latest })
+                (
+                    reason.name().to_owned(),
+                    RefusedPrefixes {
+                        count: routes.count,
+                        latest,
+                    },
+                )
             })
             .collect(),
     }
 }
 
 pub(super) fn multicast(snapshot: &Snapshot, standing: &Arc<MulticastStanding>) -> Multicast {
-    let MulticastStanding { joined, announced, generation_id: _, last_said, failing, counters } = standing.as_ref();
+    let MulticastStanding {
+        joined,
+        announced,
+        generation_id: _,
+        last_said,
+        failing,
+        counters,
+    } = standing.as_ref();
     let names = |groups: &[std::net::Ipv4Addr]| groups.iter().map(ToString::to_string).collect();
     Multicast {
         joined: names(&joined.first),
@@ -144,6 +170,11 @@ pub(super) fn multicast(snapshot: &Snapshot, standing: &Arc<MulticastStanding>) 
 impl Notification {
     fn of(snapshot: &Snapshot, notified: &Notified) -> Self {
         let (code, subcode) = (notified.what.code, notified.what.subcode);
-        Self { code, subcode, text: notified.to_string(), unix_ms: snapshot.unix_ms_of(notified.at) }
+        Self {
+            code,
+            subcode,
+            text: notified.to_string(),
+            unix_ms: snapshot.unix_ms_of(notified.at),
+        }
     }
 }

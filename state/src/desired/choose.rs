@@ -12,7 +12,11 @@ use super::{Built, Refusal, Request, consider};
 use crate::{LinkName, Pubkey, ServiceClass, TunnelId, TunnelSpec, desired::Verdict, reconcile::Role};
 
 /// First who is in place already, then the lowest kind number, then the lowest key.
-pub(super) fn choose(request: &Request<'_>, candidates: BTreeMap<Pubkey, Arc<TunnelSpec>>, built: &mut Built) {
+pub(super) fn choose(
+    request: &Request<'_>,
+    candidates: BTreeMap<Pubkey, Arc<TunnelSpec>>,
+    built: &mut Built,
+) {
     let mut ranked: Vec<_> = candidates.into_iter().collect();
     ranked.sort_by_cached_key(|(key, spec)| (!(request.provisioned)(&TunnelId(*key)), spec.kind, *key));
     for (key, spec) in ranked {
@@ -35,7 +39,9 @@ pub(super) fn scope(request: &Request<'_>, users: BTreeSet<Pubkey>, claims: &Cla
         if request.view.quarantined.contains_key(&key) || !scope.insert(key) {
             continue;
         }
-        let Some(user) = request.view.users.get(&key) else { continue };
+        let Some(user) = request.view.users.get(&key) else {
+            continue;
+        };
         if let Verdict::Build(spec) = consider(request, key, user) {
             next.extend(claims.holders(&Claim::of(request.role, &spec)));
         }
@@ -70,7 +76,11 @@ impl Claim {
             Role::Client { client_ip } => client_ip,
             Role::Gateway { .. } => spec.link.remote,
         };
-        Self { host: (host, spec.kind.class()), name: spec.link.name.clone(), endpoints: (spec.link.local, spec.link.remote) }
+        Self {
+            host: (host, spec.kind.class()),
+            name: spec.link.name.clone(),
+            endpoints: (spec.link.local, spec.link.remote),
+        }
     }
 }
 
@@ -99,20 +109,37 @@ impl Claims {
     }
 
     fn why_not(&self, claim: &Claim) -> Option<Refusal> {
-        let Claim { host: (client_ip, class), name, endpoints: (local, remote) } = claim;
+        let Claim {
+            host: (client_ip, class),
+            name,
+            endpoints: (local, remote),
+        } = claim;
         if let Some(winner) = self.hosts.get(&claim.host) {
-            return Some(Refusal::Duplicate { winner: *winner, class: *class, client_ip: *client_ip });
+            return Some(Refusal::Duplicate {
+                winner: *winner,
+                class: *class,
+                client_ip: *client_ip,
+            });
         }
         if self.names.contains_key(name) {
             return Some(Refusal::LinkNameInUse { link: name.clone() });
         }
         let holder = self.endpoints.get(&claim.endpoints)?;
-        Some(Refusal::EndpointsInUse { holder: *holder, local: *local, remote: *remote })
+        Some(Refusal::EndpointsInUse {
+            holder: *holder,
+            local: *local,
+            remote: *remote,
+        })
     }
 
     pub(super) fn release(&mut self, key: &Pubkey) {
         self.losers.remove(key);
-        if let Some(Claim { host, name, endpoints }) = self.of.remove(key) {
+        if let Some(Claim {
+            host,
+            name,
+            endpoints,
+        }) = self.of.remove(key)
+        {
             self.hosts.remove(&host);
             self.names.remove(&name);
             self.endpoints.remove(&endpoints);
@@ -120,7 +147,11 @@ impl Claims {
     }
 
     fn holders(&self, claim: &Claim) -> impl Iterator<Item = Pubkey> {
-        let holders = [self.hosts.get(&claim.host), self.names.get(&claim.name), self.endpoints.get(&claim.endpoints)];
+        let holders = [
+            self.hosts.get(&claim.host),
+            self.names.get(&claim.name),
+            self.endpoints.get(&claim.endpoints),
+        ];
         holders.into_iter().flatten().copied()
     }
 }

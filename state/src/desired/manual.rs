@@ -57,7 +57,9 @@ impl TunnelId {
     /// Whether an operator asks for it, rather than an account of the ledger.
     #[must_use]
     pub fn is_manual(self) -> bool {
-        [ServiceClass::Unicast, ServiceClass::Multicast].map(manual_id).contains(&self)
+        [ServiceClass::Unicast, ServiceClass::Multicast]
+            .map(manual_id)
+            .contains(&self)
     }
 }
 
@@ -73,13 +75,17 @@ pub fn manual_spec(
 ) -> Result<TunnelSpec, Refusal> {
     let id = manual_id(request.kind.class());
     if request.kind == ServiceKind::Multicast && request.publish.is_empty() && request.subscribe.is_empty() {
-        return Err(Refusal::NoGroup { why: GroupFault::NoneNamed });
+        return Err(Refusal::NoGroup {
+            why: GroupFault::NoneNamed,
+        });
     }
     let (view, user) = as_ledger(request);
     let sources = BTreeMap::from([(request.destination, Some(request.source))]);
     let as_user = Request {
         view: &view,
-        role: Role::Client { client_ip: request.source },
+        role: Role::Client {
+            client_ip: request.source,
+        },
         sources: &sources,
         provisioned: &|_| false,
         max_prefixes,
@@ -101,11 +107,22 @@ pub fn manual_spec(
 /// As if the ledger said so: a user with groups of its own.
 fn as_ledger(request: &ManualRequest) -> (View, User) {
     let all: BTreeSet<Ipv4Addr> = request.publish.union(&request.subscribe).copied().collect();
-    let group = |multicast_ip| MulticastGroup { code: String::new(), multicast_ip, max_bandwidth: 0, status: 1 };
+    let group = |multicast_ip| MulticastGroup {
+        code: String::new(),
+        multicast_ip,
+        max_bandwidth: 0,
+        status: 1,
+    };
     let keys = |groups: &BTreeSet<Ipv4Addr>| groups.iter().copied().map(group_key).collect();
     let view = View {
-        groups: all.into_iter().map(|address| (group_key(address), group(address))).collect(),
-        config: Some(GlobalConfig { local_asn: request.local_asn, remote_asn: request.peer_asn }),
+        groups: all
+            .into_iter()
+            .map(|address| (group_key(address), group(address)))
+            .collect(),
+        config: Some(GlobalConfig {
+            local_asn: request.local_asn,
+            remote_asn: request.peer_asn,
+        }),
         device_prefixes: Some(request.prefixes.clone()),
         ..View::default()
     };
@@ -142,7 +159,10 @@ mod tests {
             kind,
             source: Ipv4Addr::new(192, 0, 2, 1),
             destination: Ipv4Addr::new(203, 0, 113, 1),
-            tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, 0, 0)), prefix_len: 31 },
+            tunnel_net: RawNet {
+                address: RawIp(Ipv4Addr::new(169, 254, 0, 0)),
+                prefix_len: 31,
+            },
             dz_ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
             prefixes: BTreeSet::new(),
             publish: BTreeSet::new(),
@@ -160,26 +180,53 @@ mod tests {
     #[test]
     fn a_manual_tunnel_is_what_a_user_of_this_service_would_get() {
         let unicast = spec(&request(ServiceKind::IbrlWithAllocatedIp)).unwrap();
-        assert_eq!((unicast.link.name.as_str(), unicast.link.local), ("doublezero0", Ipv4Addr::new(192, 0, 2, 1)));
+        assert_eq!(
+            (unicast.link.name.as_str(), unicast.link.local),
+            ("doublezero0", Ipv4Addr::new(192, 0, 2, 1))
+        );
         let bgp = unicast.bgp.unwrap();
-        assert_eq!((bgp.local_asn, bgp.peer_asn), (Asn(65000), Asn(65001)), "the reference's defaults");
+        assert_eq!(
+            (bgp.local_asn, bgp.peer_asn),
+            (Asn(65000), Asn(65001)),
+            "the reference's defaults"
+        );
         assert_eq!(bgp.advertise, [net("100.64.0.9/32")].into());
         assert!(unicast.id.is_manual() && !TunnelId(Pubkey([7; 32])).is_manual());
 
         let prefixes = BTreeSet::from([net("45.33.0.0/16"), net("0.0.0.0/0")]);
-        let edge = spec(&ManualRequest { prefixes, ..request(ServiceKind::EdgeFiltering) }).unwrap();
+        let edge = spec(&ManualRequest {
+            prefixes,
+            ..request(ServiceKind::EdgeFiltering)
+        })
+        .unwrap();
         assert_eq!(edge.rules.len(), 2, "{:?}", edge.rules);
 
         let group = Ipv4Addr::new(233, 84, 178, 1);
-        let publisher = ManualRequest { publish: [group].into(), local_asn: Asn(7), ..request(ServiceKind::Multicast) };
+        let publisher = ManualRequest {
+            publish: [group].into(),
+            local_asn: Asn(7),
+            ..request(ServiceKind::Multicast)
+        };
         let multicast = spec(&publisher).unwrap();
-        assert_eq!((multicast.link.name.as_str(), multicast.id), ("doublezero1", manual_id(ServiceClass::Multicast)));
+        assert_eq!(
+            (multicast.link.name.as_str(), multicast.id),
+            ("doublezero1", manual_id(ServiceClass::Multicast))
+        );
         assert_eq!(multicast.bgp.as_ref().unwrap().local_asn, Asn(7));
         let (via, source) = (Ipv4Addr::new(169, 254, 0, 0), Some(Ipv4Addr::new(100, 64, 0, 9)));
-        let route = Route { table: TableId::MAIN, dst: net("233.84.178.1/32"), via, source, protocol: RouteProtocol::Static };
+        let route = Route {
+            table: TableId::MAIN,
+            dst: net("233.84.178.1/32"),
+            via,
+            source,
+            protocol: RouteProtocol::Static,
+        };
         assert_eq!(multicast.routes, [route].into());
         let root = |point| {
-            let asked = ManualRequest { rendezvous_point: point, ..publisher.clone() };
+            let asked = ManualRequest {
+                rendezvous_point: point,
+                ..publisher.clone()
+            };
             spec(&asked).unwrap().multicast.unwrap().rendezvous_point
         };
         assert_eq!(root(None), Ipv4Addr::new(10, 0, 0, 0));
@@ -188,12 +235,39 @@ mod tests {
 
     #[test]
     fn what_makes_no_tunnel_is_refused_with_a_reason() {
-        let wide = RawNet { prefix_len: 30, ..request(ServiceKind::Ibrl).tunnel_net };
+        let wide = RawNet {
+            prefix_len: 30,
+            ..request(ServiceKind::Ibrl).tunnel_net
+        };
         for (asked, code) in [
-            (ManualRequest { tunnel_net: wide, ..request(ServiceKind::Ibrl) }, "bad_tunnel_net"),
-            (ManualRequest { destination: Ipv4Addr::new(192, 0, 2, 1), ..request(ServiceKind::Ibrl) }, "bad_endpoint"),
-            (ManualRequest { destination: Ipv4Addr::LOCALHOST, ..request(ServiceKind::Ibrl) }, "bad_endpoint"),
-            (ManualRequest { dz_ip: None, ..request(ServiceKind::Ibrl) }, "bad_dz_ip"),
+            (
+                ManualRequest {
+                    tunnel_net: wide,
+                    ..request(ServiceKind::Ibrl)
+                },
+                "bad_tunnel_net",
+            ),
+            (
+                ManualRequest {
+                    destination: Ipv4Addr::new(192, 0, 2, 1),
+                    ..request(ServiceKind::Ibrl)
+                },
+                "bad_endpoint",
+            ),
+            (
+                ManualRequest {
+                    destination: Ipv4Addr::LOCALHOST,
+                    ..request(ServiceKind::Ibrl)
+                },
+                "bad_endpoint",
+            ),
+            (
+                ManualRequest {
+                    dz_ip: None,
+                    ..request(ServiceKind::Ibrl)
+                },
+                "bad_dz_ip",
+            ),
             (request(ServiceKind::Multicast), "no_group"),
         ] {
             assert_eq!(spec(&asked).unwrap_err().code(), code, "{asked:?}");

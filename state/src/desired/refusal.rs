@@ -208,15 +208,36 @@ impl fmt::Display for Refusal {
             Self::NotOurs => f.write_str("the user belongs to another host"),
             Self::NotActivated { status } => tell_status(*status, f),
             Self::UnknownStatus { number } => write!(f, "the user has the unknown status {number}"),
-            Self::NotSupportedYet { kind } => write!(f, "this version does not build the device's end of {kind} tunnels"),
+            Self::NotSupportedYet { kind } => write!(
+                f,
+                "this version does not build the device's end of {kind} tunnels"
+            ),
             Self::UnknownKind { number } => write!(f, "the user asks for the unknown service {number}"),
-            Self::BadEndpoint { endpoint, why: EndpointFault::NoHost } => write!(f, "{endpoint} cannot be the device's end of a tunnel"),
-            Self::BadEndpoint { endpoint, why: EndpointFault::BothEnds } => write!(f, "both ends of the tunnel are {endpoint}"),
-            Self::NoDevice { device, detail: Some(detail) } => write!(f, "the account of device {device} does not decode: {detail}"),
+            Self::BadEndpoint {
+                endpoint,
+                why: EndpointFault::NoHost,
+            } => write!(f, "{endpoint} cannot be the device's end of a tunnel"),
+            Self::BadEndpoint {
+                endpoint,
+                why: EndpointFault::BothEnds,
+            } => write!(f, "both ends of the tunnel are {endpoint}"),
+            Self::NoDevice {
+                device,
+                detail: Some(detail),
+            } => write!(f, "the account of device {device} does not decode: {detail}"),
             Self::NoDevice { device, detail: None } => write!(f, "there is no account of device {device}"),
-            Self::BadTunnelNet { net, why: NetFault::NoNetwork } => write!(f, "{net} is not a network"),
-            Self::BadTunnelNet { net, why: NetFault::Unusable } => write!(f, "the tunnel network {net} is not a usable /31"),
-            Self::BadTunnelNet { net, why: NetFault::ContainsAnEnd } => {
+            Self::BadTunnelNet {
+                net,
+                why: NetFault::NoNetwork,
+            } => write!(f, "{net} is not a network"),
+            Self::BadTunnelNet {
+                net,
+                why: NetFault::Unusable,
+            } => write!(f, "the tunnel network {net} is not a usable /31"),
+            Self::BadTunnelNet {
+                net,
+                why: NetFault::ContainsAnEnd,
+            } => {
                 write!(f, "the tunnel network {net} contains an end of the tunnel itself")
             }
             Self::BadClientIp { client_ip } => write!(f, "{client_ip} cannot be the user's end of a tunnel"),
@@ -226,10 +247,21 @@ impl fmt::Display for Refusal {
             Self::NoPrefixes => f.write_str("the prefixes of the devices were not read"),
             Self::NoGroup { why } => why.fmt(f),
             Self::NoSource { endpoint } => write!(f, "there is no route to {endpoint}"),
-            Self::Duplicate { winner, class, client_ip } => write!(f, "user {winner} has the {class} tunnel of {client_ip}"),
+            Self::Duplicate {
+                winner,
+                class,
+                client_ip,
+            } => write!(f, "user {winner} has the {class} tunnel of {client_ip}"),
             Self::LinkNameInUse { link } => write!(f, "another user's tunnel is named {link}"),
-            Self::EndpointsInUse { holder, local, remote } => {
-                write!(f, "the tunnel of user {holder} is between {local} and {remote}, and there can be one only")
+            Self::EndpointsInUse {
+                holder,
+                local,
+                remote,
+            } => {
+                write!(
+                    f,
+                    "the tunnel of user {holder} is between {local} and {remote}, and there can be one only"
+                )
             }
         }
     }
@@ -249,12 +281,20 @@ fn tell_status(status: UserStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 impl fmt::Display for GroupFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Quarantined { group, detail } => write!(f, "the account of group {group} does not decode: {detail}"),
+            Self::Quarantined { group, detail } => {
+                write!(f, "the account of group {group} does not decode: {detail}")
+            }
             Self::NoAccount { user } => {
-                write!(f, "user {user} names this group, and there is no such account: its other groups are served")
+                write!(
+                    f,
+                    "user {user} names this group, and there is no such account: its other groups are served"
+                )
             }
             Self::NoAddress { user, address } => {
-                write!(f, "user {user} names this group, whose address {address} is not a group's: its other groups are served")
+                write!(
+                    f,
+                    "user {user} names this group, whose address {address} is not a group's: its other groups are served"
+                )
             }
             Self::NoneNamed => f.write_str("a multicast tunnel needs a group to publish or to subscribe to"),
         }

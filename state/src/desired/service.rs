@@ -10,8 +10,9 @@ use ipnet::Ipv4Net;
 
 use super::{DEFAULT_LOCAL_ASN, DEFAULT_REMOTE_ASN, GroupFault, Refusal, Request, has_dz_ip};
 use crate::{
-    Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec, Pubkey, Route, RouteProtocol, Rule,
-    RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId, TunnelSpec, View,
+    Address, AddressScope, Asn, BgpSpec, ImportPolicy, InstallSpec, LinkName, LinkSpec, MulticastSpec,
+    Pubkey, Route, RouteProtocol, Rule, RuleSelector, ServiceClass, ServiceKind, TableId, TunnelId,
+    TunnelSpec, View,
     reconcile::{Role, USUAL_MTU},
     view::User,
 };
@@ -27,7 +28,13 @@ pub(super) struct Ends {
     pub(super) remote_overlay: Ipv4Addr,
 }
 
-pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user: &User, ends: Ends) -> Result<TunnelSpec, Refusal> {
+pub(super) fn spec(
+    request: &Request<'_>,
+    id: TunnelId,
+    kind: ServiceKind,
+    user: &User,
+    ends: Ends,
+) -> Result<TunnelSpec, Refusal> {
     let name = link_name(request.role, kind, user)?;
     let multicast = match kind {
         ServiceKind::Multicast => Some(multicast(request.view, user, ends)?),
@@ -35,22 +42,35 @@ pub(super) fn spec(request: &Request<'_>, id: TunnelId, kind: ServiceKind, user:
     };
     let (routes, rules) = match (&multicast, request.role, kind) {
         (Some(multicast), _, _) => (group_routes(multicast), BTreeSet::new()),
-        (None, Role::Client { .. }, ServiceKind::EdgeFiltering) => {
-            (BTreeSet::from([edge_default(user, ends)]), edge_rules(request.view, ends)?)
-        }
+        (None, Role::Client { .. }, ServiceKind::EdgeFiltering) => (
+            BTreeSet::from([edge_default(user, ends)]),
+            edge_rules(request.view, ends)?,
+        ),
         // The device's end of a tunnel is the same for every unicast service.
         (None, Role::Gateway { .. }, _)
-        | (None, Role::Client { .. }, ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast) => {
-            (BTreeSet::new(), BTreeSet::new())
-        }
+        | (
+            None,
+            Role::Client { .. },
+            ServiceKind::Ibrl | ServiceKind::IbrlWithAllocatedIp | ServiceKind::Multicast,
+        ) => (BTreeSet::new(), BTreeSet::new()),
     };
     let bgp = session(request, kind, user, ends)?;
     // A tunnel without learned routes is not touched when the list changes.
-    let exclude = bgp.as_ref().and_then(|bgp| bgp.install).map(|_| request.exclude.clone()).unwrap_or_default();
+    let exclude = bgp
+        .as_ref()
+        .and_then(|bgp| bgp.install)
+        .map(|_| request.exclude.clone())
+        .unwrap_or_default();
     Ok(TunnelSpec {
         id,
         kind,
-        link: LinkSpec { name, local: ends.local, remote: ends.remote, ttl: TTL, mtu: USUAL_MTU },
+        link: LinkSpec {
+            name,
+            local: ends.local,
+            remote: ends.remote,
+            ttl: TTL,
+            mtu: USUAL_MTU,
+        },
         dz_ip: Some(user.dz_ip).filter(|_| has_dz_ip(user)),
         addresses: addresses(request.role, kind, user, ends),
         routes,
@@ -71,27 +91,51 @@ fn link_name(role: Role, kind: ServiceKind, user: &User) -> Result<LinkName, Ref
         },
         Role::Gateway { .. } => format!("dzt{}", user.tunnel_number),
     };
-    LinkName::new(name).map_err(|error| Refusal::BadLinkName { detail: error.to_string() })
+    LinkName::new(name).map_err(|error| Refusal::BadLinkName {
+        detail: error.to_string(),
+    })
 }
 
 fn addresses(role: Role, kind: ServiceKind, user: &User, ends: Ends) -> BTreeSet<Address> {
-    let overlay = Address { address: ends.local_overlay, prefix_len: 31, scope: AddressScope::Link };
-    let own = Address { address: user.dz_ip, prefix_len: 32, scope: AddressScope::Universe };
+    let overlay = Address {
+        address: ends.local_overlay,
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    };
+    let own = Address {
+        address: user.dz_ip,
+        prefix_len: 32,
+        scope: AddressScope::Universe,
+    };
     match (role, kind) {
         (Role::Gateway { .. }, _) | (Role::Client { .. }, ServiceKind::Ibrl) => BTreeSet::from([overlay]),
-        (Role::Client { .. }, ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering) => BTreeSet::from([overlay, own]),
+        (Role::Client { .. }, ServiceKind::IbrlWithAllocatedIp | ServiceKind::EdgeFiltering) => {
+            BTreeSet::from([overlay, own])
+        }
         (Role::Client { .. }, ServiceKind::Multicast) if has_dz_ip(user) => BTreeSet::from([overlay, own]),
         (Role::Client { .. }, ServiceKind::Multicast) => BTreeSet::from([overlay]),
     }
 }
 
 /// The session of the user's end. The device's end has none yet.
-fn session(request: &Request<'_>, kind: ServiceKind, user: &User, ends: Ends) -> Result<Option<BgpSpec>, Refusal> {
+fn session(
+    request: &Request<'_>,
+    kind: ServiceKind,
+    user: &User,
+    ends: Ends,
+) -> Result<Option<BgpSpec>, Refusal> {
     match request.role {
         Role::Gateway { .. } => return Ok(None),
         Role::Client { .. } => {}
     }
-    let install = |table, retain, liveness| Some(InstallSpec { table, source: user.dz_ip, retain, liveness });
+    let install = |table, retain, liveness| {
+        Some(InstallSpec {
+            table,
+            source: user.dz_ip,
+            retain,
+            liveness,
+        })
+    };
     let install = match kind {
         ServiceKind::Ibrl => install(TableId::MAIN, false, request.liveness),
         ServiceKind::IbrlWithAllocatedIp => install(TableId::MAIN, true, request.liveness),
@@ -104,7 +148,10 @@ fn session(request: &Request<'_>, kind: ServiceKind, user: &User, ends: Ends) ->
         peer_address: ends.remote_overlay,
         local_asn: or_default(config.local_asn, DEFAULT_LOCAL_ASN),
         peer_asn: or_default(config.remote_asn, DEFAULT_REMOTE_ASN),
-        advertise: has_dz_ip(user).then(|| Ipv4Net::from(user.dz_ip)).into_iter().collect(),
+        advertise: has_dz_ip(user)
+            .then(|| Ipv4Net::from(user.dz_ip))
+            .into_iter()
+            .collect(),
         install,
         policy: ImportPolicy {
             max_prefixes: request.max_prefixes,
@@ -121,7 +168,13 @@ const EDGE_FROM: TableId = TableId(101);
 /// What an edge-filtering host sends from an address of the network goes into the tunnel.
 fn edge_default(user: &User, ends: Ends) -> Route {
     let (via, source) = (ends.remote_overlay, Some(user.dz_ip));
-    Route { table: EDGE_FROM, dst: Ipv4Net::default(), via, source, protocol: RouteProtocol::Static }
+    Route {
+        table: EDGE_FROM,
+        dst: Ipv4Net::default(),
+        via,
+        source,
+        protocol: RouteProtocol::Static,
+    }
 }
 
 /// Two rules for each prefix of each device. A default route among the prefixes is nobody's prefix and left out. A prefix
@@ -129,10 +182,22 @@ fn edge_default(user: &User, ends: Ends) -> Route {
 /// *to* the tunnel's other end finds nothing in table 100, where the import policy lets no route cover the ends.)
 fn edge_rules(view: &View, ends: Ends) -> Result<BTreeSet<Rule>, Refusal> {
     let prefixes = view.device_prefixes.as_ref().ok_or(Refusal::NoPrefixes)?;
-    let prefixes: BTreeSet<Ipv4Net> = prefixes.iter().filter(|prefix| prefix.prefix_len() > 0).map(Ipv4Net::trunc).collect();
-    let to = prefixes.iter().map(|prefix| Rule { priority: 100, selector: RuleSelector::To(*prefix), table: EDGE_TO });
+    let prefixes: BTreeSet<Ipv4Net> = prefixes
+        .iter()
+        .filter(|prefix| prefix.prefix_len() > 0)
+        .map(Ipv4Net::trunc)
+        .collect();
+    let to = prefixes.iter().map(|prefix| Rule {
+        priority: 100,
+        selector: RuleSelector::To(*prefix),
+        table: EDGE_TO,
+    });
     let inner = prefixes.iter().filter(|prefix| !prefix.contains(&ends.local));
-    let from = inner.map(|prefix| Rule { priority: 101, selector: RuleSelector::From(*prefix), table: EDGE_FROM });
+    let from = inner.map(|prefix| Rule {
+        priority: 101,
+        selector: RuleSelector::From(*prefix),
+        table: EDGE_FROM,
+    });
     Ok(to.chain(from).collect())
 }
 
@@ -144,11 +209,19 @@ const RENDEZVOUS_POINT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 fn multicast(view: &View, user: &User, ends: Ends) -> Result<MulticastSpec, Refusal> {
     let mut named = user.publishers.iter().chain(&user.subscribers);
     if let Some((group, quarantine)) = named.find_map(|group| view.quarantined.get_key_value(group)) {
-        return Err(Refusal::NoGroup { why: GroupFault::Quarantined { group: *group, detail: quarantine.reason.clone() } });
+        return Err(Refusal::NoGroup {
+            why: GroupFault::Quarantined {
+                group: *group,
+                detail: quarantine.reason.clone(),
+            },
+        });
     }
     let addresses = |groups: &[Pubkey]| {
         let known = groups.iter().filter_map(|group| view.groups.get(group));
-        known.map(|group| group.multicast_ip).filter(is_group).collect::<BTreeSet<Ipv4Addr>>()
+        known
+            .map(|group| group.multicast_ip)
+            .filter(is_group)
+            .collect::<BTreeSet<Ipv4Addr>>()
     };
     Ok(MulticastSpec {
         publish: addresses(&user.publishers),
@@ -169,21 +242,42 @@ fn is_group(address: &Ipv4Addr) -> bool {
 fn group_routes(spec: &MulticastSpec) -> BTreeSet<Route> {
     let route = |group: &Ipv4Addr, source| {
         let (dst, via) = (Ipv4Net::from(*group), spec.upstream);
-        Route { table: TableId::MAIN, dst, via, source, protocol: RouteProtocol::Static }
+        Route {
+            table: TableId::MAIN,
+            dst,
+            via,
+            source,
+            protocol: RouteProtocol::Static,
+        }
     };
     let published = spec.publish.iter().map(|group| route(group, spec.source));
-    published.chain(spec.subscribe.difference(&spec.publish).map(|group| route(group, None))).collect()
+    published
+        .chain(
+            spec.subscribe
+                .difference(&spec.publish)
+                .map(|group| route(group, None)),
+        )
+        .collect()
 }
 
 /// The groups that a user names in vain, and why.
 pub(super) fn idle_groups(view: &View, key: Pubkey, user: &User) -> BTreeMap<Pubkey, Refusal> {
-    let named = user.publishers.iter().chain(&user.subscribers).filter(|_| user.kind == Ok(ServiceKind::Multicast));
+    let named = user
+        .publishers
+        .iter()
+        .chain(&user.subscribers)
+        .filter(|_| user.kind == Ok(ServiceKind::Multicast));
     let why = |group: &Pubkey| match view.groups.get(group) {
         None => Some(GroupFault::NoAccount { user: key }),
-        Some(known) if !is_group(&known.multicast_ip) => Some(GroupFault::NoAddress { user: key, address: known.multicast_ip }),
+        Some(known) if !is_group(&known.multicast_ip) => Some(GroupFault::NoAddress {
+            user: key,
+            address: known.multicast_ip,
+        }),
         Some(_) => None,
     };
-    named.filter_map(|group| Some((*group, Refusal::NoGroup { why: why(group)? }))).collect()
+    named
+        .filter_map(|group| Some((*group, Refusal::NoGroup { why: why(group)? })))
+        .collect()
 }
 
 fn or_default(asn: Asn, default: Asn) -> Asn {

@@ -21,7 +21,10 @@ fn user() -> User {
         client_ip: CLIENT,
         dz_ip: CLIENT,
         tunnel_number: 500,
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, 0, 3)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, 0, 3)),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: vec![],
         subscribers: vec![],
@@ -30,15 +33,31 @@ fn user() -> User {
 }
 
 fn allocated() -> User {
-    User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: DZ_IP, ..user() }
+    User {
+        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
+        dz_ip: DZ_IP,
+        ..user()
+    }
 }
 
 fn view(users: impl IntoIterator<Item = (u8, User)>) -> View {
-    let device = Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip: DEVICE_IP, status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "ams1".into(),
+        exchange: Pubkey::default(),
+        public_ip: DEVICE_IP,
+        status: 1,
+        prefixes: vec![],
+    };
     View {
-        users: users.into_iter().map(|(n, user)| (Pubkey([n; 32]), user)).collect(),
+        users: users
+            .into_iter()
+            .map(|(n, user)| (Pubkey([n; 32]), user))
+            .collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
-        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        config: Some(GlobalConfig {
+            local_asn: Asn(0),
+            remote_asn: Asn(0),
+        }),
         ..View::default()
     }
 }
@@ -64,7 +83,10 @@ fn client(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
 }
 
 fn gateway(users: impl IntoIterator<Item = (u8, User)>) -> Scene {
-    Scene { role: Role::Gateway { device: DEVICE }, ..client(users) }
+    Scene {
+        role: Role::Gateway { device: DEVICE },
+        ..client(users)
+    }
 }
 
 impl Scene {
@@ -102,12 +124,27 @@ impl Scene {
 fn an_ibrl_user_gets_a_link_an_overlay_address_and_a_session() {
     let spec = client([(1, user())]).only();
     assert_eq!(spec.link, link("doublezero0", CLIENT, DEVICE_IP));
-    let overlay = crate::Address { address: Ipv4Addr::new(169, 254, 0, 3), prefix_len: 31, scope: AddressScope::Link };
+    let overlay = crate::Address {
+        address: Ipv4Addr::new(169, 254, 0, 3),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    };
     assert_eq!(spec.addresses, BTreeSet::from([overlay]));
     let bgp = spec.bgp.unwrap();
-    assert_eq!((bgp.local_address, bgp.peer_address), (Ipv4Addr::new(169, 254, 0, 3), Ipv4Addr::new(169, 254, 0, 2)));
+    assert_eq!(
+        (bgp.local_address, bgp.peer_address),
+        (Ipv4Addr::new(169, 254, 0, 3), Ipv4Addr::new(169, 254, 0, 2))
+    );
     assert_eq!(bgp.advertise, BTreeSet::from([net("198.51.100.7/32")]));
-    assert_eq!(bgp.install, Some(InstallSpec { table: TableId::MAIN, source: CLIENT, retain: false, liveness: None }));
+    assert_eq!(
+        bgp.install,
+        Some(InstallSpec {
+            table: TableId::MAIN,
+            source: CLIENT,
+            retain: false,
+            liveness: None
+        })
+    );
     assert_eq!(bgp.policy.max_prefixes, 20_000);
 }
 
@@ -117,16 +154,31 @@ fn a_user_with_an_allocated_address_has_it_on_the_link_and_retains_routes() {
     scene.sources.insert(DEVICE_IP, Some(Ipv4Addr::new(10, 0, 0, 5)));
     let spec = scene.only();
     assert_eq!(spec.link.local, Ipv4Addr::new(10, 0, 0, 5));
-    let own = crate::Address { address: DZ_IP, prefix_len: 32, scope: AddressScope::Universe };
+    let own = crate::Address {
+        address: DZ_IP,
+        prefix_len: 32,
+        scope: AddressScope::Universe,
+    };
     assert!(spec.addresses.contains(&own) && spec.addresses.len() == 2);
-    assert_eq!(spec.bgp.unwrap().install, Some(InstallSpec { table: TableId::MAIN, source: DZ_IP, retain: true, liveness: None }));
+    assert_eq!(
+        spec.bgp.unwrap().install,
+        Some(InstallSpec {
+            table: TableId::MAIN,
+            source: DZ_IP,
+            retain: true,
+            liveness: None
+        })
+    );
 }
 
 #[test]
 fn the_tunnels_own_endpoints_are_protected_from_imported_routes() {
     let protected = client([(1, user())]).only().bgp.unwrap().policy.protected;
     let overlay = [Ipv4Addr::new(169, 254, 0, 2), Ipv4Addr::new(169, 254, 0, 3)];
-    assert_eq!(protected, BTreeSet::from([CLIENT, DEVICE_IP, overlay[0], overlay[1]]));
+    assert_eq!(
+        protected,
+        BTreeSet::from([CLIENT, DEVICE_IP, overlay[0], overlay[1]])
+    );
 }
 
 #[test]
@@ -134,7 +186,10 @@ fn as_numbers_default_when_the_configuration_says_zero() {
     let bgp = client([(1, user())]).only().bgp.unwrap();
     assert_eq!((bgp.local_asn, bgp.peer_asn), (Asn(65000), Asn(65001)));
     let mut scene = client([(1, user())]);
-    scene.view.config = Some(GlobalConfig { local_asn: Asn(1), remote_asn: Asn(21682) });
+    scene.view.config = Some(GlobalConfig {
+        local_asn: Asn(1),
+        remote_asn: Asn(21682),
+    });
     let bgp = scene.only().bgp.unwrap();
     assert_eq!((bgp.local_asn, bgp.peer_asn), (Asn(1), Asn(21682)));
 }
@@ -163,28 +218,86 @@ fn plain_ibrl_asks_for_no_source() {
 #[test]
 fn the_users_own_endpoint_wins_over_the_devices_address() {
     let endpoint = Ipv4Addr::new(203, 0, 113, 77);
-    assert_eq!(client([(1, User { tunnel_endpoint: endpoint, ..user() })]).only().link.remote, endpoint);
+    assert_eq!(
+        client([(
+            1,
+            User {
+                tunnel_endpoint: endpoint,
+                ..user()
+            }
+        )])
+        .only()
+        .link
+        .remote,
+        endpoint
+    );
 }
 
 #[test]
 fn only_activated_users_have_a_tunnel() {
     for number in [0, 2, 3, 4, 5, 6, 7, 8] {
-        let scene = client([(1, User { status: UserStatus::from_number(number), ..user() })]);
+        let scene = client([(
+            1,
+            User {
+                status: UserStatus::from_number(number),
+                ..user()
+            },
+        )]);
         assert_eq!(scene.code(1), "not_activated", "status {number}");
         assert!(!scene.keeps(1), "status {number}");
     }
-    assert_eq!(client([(1, User { status: UserStatus::from_number(77), ..user() })]).code(1), "unknown_status");
+    assert_eq!(
+        client([(
+            1,
+            User {
+                status: UserStatus::from_number(77),
+                ..user()
+            }
+        )])
+        .code(1),
+        "unknown_status"
+    );
 }
 
 #[test]
 fn an_unknown_kind_is_refused_and_so_is_the_devices_end_of_what_only_clients_have() {
-    assert_eq!(client([(1, User { kind: Err(42), ..user() })]).code(1), "unknown_kind");
-    assert_eq!(gateway([(1, User { kind: Ok(ServiceKind::Multicast), ..user() })]).code(1), "not_supported_yet");
+    assert_eq!(
+        client([(
+            1,
+            User {
+                kind: Err(42),
+                ..user()
+            }
+        )])
+        .code(1),
+        "unknown_kind"
+    );
+    assert_eq!(
+        gateway([(
+            1,
+            User {
+                kind: Ok(ServiceKind::Multicast),
+                ..user()
+            }
+        )])
+        .code(1),
+        "not_supported_yet"
+    );
 }
 
 #[test]
 fn another_hosts_user_is_not_ours() {
-    assert_eq!(client([(1, User { client_ip: Ipv4Addr::new(198, 51, 100, 8), ..user() })]).code(1), "not_ours");
+    assert_eq!(
+        client([(
+            1,
+            User {
+                client_ip: Ipv4Addr::new(198, 51, 100, 8),
+                ..user()
+            }
+        )])
+        .code(1),
+        "not_ours"
+    );
 }
 
 #[test]
@@ -203,33 +316,116 @@ fn a_missing_device_or_configuration_refuses_and_keeps_what_is_there() {
 fn a_device_that_does_not_decode_is_named_as_the_reason() {
     let mut scene = client([(1, user())]);
     scene.view.devices.clear();
-    scene.view.quarantined.insert(DEVICE, Quarantine { reason: "short".into() });
-    assert!(scene.build().refused[&Pubkey([1; 32])].to_string().ends_with("does not decode: short"));
+    scene.view.quarantined.insert(
+        DEVICE,
+        Quarantine {
+            reason: "short".into(),
+        },
+    );
+    assert!(
+        scene.build().refused[&Pubkey([1; 32])]
+            .to_string()
+            .ends_with("does not decode: short")
+    );
 }
 
 #[test]
 fn a_user_that_does_not_decode_keeps_the_tunnel_it_has() {
     let mut scene = client([]);
-    scene.view.quarantined.insert(Pubkey([1; 32]), Quarantine { reason: "short".into() });
+    scene.view.quarantined.insert(
+        Pubkey([1; 32]),
+        Quarantine {
+            reason: "short".into(),
+        },
+    );
     assert_eq!(scene.code(1), "quarantined");
     assert!(scene.keeps(1));
 }
 
 #[test]
 fn values_that_make_no_tunnel_are_refused_before_anything_is_touched() {
-    let raw = |a, b, c, d, prefix_len| RawNet { address: RawIp(Ipv4Addr::new(a, b, c, d)), prefix_len };
+    let raw = |a, b, c, d, prefix_len| RawNet {
+        address: RawIp(Ipv4Addr::new(a, b, c, d)),
+        prefix_len,
+    };
     let cases = [
-        ("bad_tunnel_net", User { tunnel_net: raw(169, 254, 0, 2, 30), ..user() }),
-        ("bad_tunnel_net", User { tunnel_net: raw(169, 254, 0, 2, 33), ..user() }),
-        ("bad_tunnel_net", User { tunnel_net: raw(0, 0, 0, 0, 31), ..user() }),
-        ("bad_tunnel_net", User { tunnel_net: raw(0, 0, 0, 0, 0), ..user() }),
-        ("bad_tunnel_net", User { tunnel_net: raw(203, 0, 113, 0, 31), ..user() }),
-        ("bad_dz_ip", User { dz_ip: Ipv4Addr::UNSPECIFIED, ..user() }),
-        ("bad_dz_ip", User { dz_ip: Ipv4Addr::new(169, 254, 0, 2), ..user() }),
-        ("bad_dz_ip", User { dz_ip: Ipv4Addr::BROADCAST, ..user() }),
-        ("bad_endpoint", User { tunnel_endpoint: CLIENT, ..user() }),
-        ("bad_endpoint", User { tunnel_endpoint: Ipv4Addr::LOCALHOST, ..user() }),
-        ("bad_endpoint", User { tunnel_endpoint: Ipv4Addr::new(224, 0, 0, 1), ..user() }),
+        (
+            "bad_tunnel_net",
+            User {
+                tunnel_net: raw(169, 254, 0, 2, 30),
+                ..user()
+            },
+        ),
+        (
+            "bad_tunnel_net",
+            User {
+                tunnel_net: raw(169, 254, 0, 2, 33),
+                ..user()
+            },
+        ),
+        (
+            "bad_tunnel_net",
+            User {
+                tunnel_net: raw(0, 0, 0, 0, 31),
+                ..user()
+            },
+        ),
+        (
+            "bad_tunnel_net",
+            User {
+                tunnel_net: raw(0, 0, 0, 0, 0),
+                ..user()
+            },
+        ),
+        (
+            "bad_tunnel_net",
+            User {
+                tunnel_net: raw(203, 0, 113, 0, 31),
+                ..user()
+            },
+        ),
+        (
+            "bad_dz_ip",
+            User {
+                dz_ip: Ipv4Addr::UNSPECIFIED,
+                ..user()
+            },
+        ),
+        (
+            "bad_dz_ip",
+            User {
+                dz_ip: Ipv4Addr::new(169, 254, 0, 2),
+                ..user()
+            },
+        ),
+        (
+            "bad_dz_ip",
+            User {
+                dz_ip: Ipv4Addr::BROADCAST,
+                ..user()
+            },
+        ),
+        (
+            "bad_endpoint",
+            User {
+                tunnel_endpoint: CLIENT,
+                ..user()
+            },
+        ),
+        (
+            "bad_endpoint",
+            User {
+                tunnel_endpoint: Ipv4Addr::LOCALHOST,
+                ..user()
+            },
+        ),
+        (
+            "bad_endpoint",
+            User {
+                tunnel_endpoint: Ipv4Addr::new(224, 0, 0, 1),
+                ..user()
+            },
+        ),
     ];
     for (code, user) in cases {
         let scene = client([(1, user.clone())]);
@@ -245,7 +441,14 @@ fn values_that_make_no_tunnel_are_refused_before_anything_is_touched() {
 fn among_duplicates_the_one_in_place_wins_then_the_lowest_kind_then_the_lowest_key() {
     let mut scene = client([(1, allocated()), (2, user()), (3, user())]);
     scene.sources.insert(DEVICE_IP, None);
-    let winner = |scene: &Scene| scene.build().tunnels.into_keys().map(|id| id.0.0[0]).collect::<Vec<_>>();
+    let winner = |scene: &Scene| {
+        scene
+            .build()
+            .tunnels
+            .into_keys()
+            .map(|id| id.0.0[0])
+            .collect::<Vec<_>>()
+    };
     assert_eq!(winner(&scene), [2]);
     assert_eq!((scene.code(1), scene.code(3)), ("duplicate", "duplicate"));
     scene.provisioned.insert(TunnelId(Pubkey([3; 32])));
@@ -256,16 +459,31 @@ fn among_duplicates_the_one_in_place_wins_then_the_lowest_kind_then_the_lowest_k
 
 #[test]
 fn a_refused_user_is_no_duplicate_of_a_good_one() {
-    let banned = User { status: UserStatus::Banned, ..user() };
-    let edge = User { kind: Ok(ServiceKind::EdgeFiltering), ..user() };
-    assert!(client([(1, banned), (2, edge), (3, user())]).build().tunnels.contains_key(&TunnelId(Pubkey([3; 32]))));
+    let banned = User {
+        status: UserStatus::Banned,
+        ..user()
+    };
+    let edge = User {
+        kind: Ok(ServiceKind::EdgeFiltering),
+        ..user()
+    };
+    assert!(
+        client([(1, banned), (2, edge), (3, user())])
+            .build()
+            .tunnels
+            .contains_key(&TunnelId(Pubkey([3; 32])))
+    );
 }
 
 #[test]
 fn a_gateway_sees_the_tunnel_from_the_other_side() {
     let spec = gateway([(1, allocated())]).only();
     assert_eq!(spec.link, link("dzt500", DEVICE_IP, CLIENT));
-    let overlay = crate::Address { address: Ipv4Addr::new(169, 254, 0, 2), prefix_len: 31, scope: AddressScope::Link };
+    let overlay = crate::Address {
+        address: Ipv4Addr::new(169, 254, 0, 2),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    };
     assert_eq!(spec.addresses, BTreeSet::from([overlay]));
     assert_eq!((spec.bgp, spec.dz_ip), (None, Some(DZ_IP)));
 }
@@ -273,11 +491,28 @@ fn a_gateway_sees_the_tunnel_from_the_other_side() {
 #[test]
 fn a_gateway_has_as_many_tunnels_as_users() {
     let users = (1..200u8).map(|n| {
-        let tunnel_net = RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 };
+        let tunnel_net = RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, n, 0)),
+            prefix_len: 31,
+        };
         let client_ip = Ipv4Addr::new(198, 51, 100, n);
-        (n, User { client_ip, dz_ip: client_ip, tunnel_number: 500 + u16::from(n), tunnel_net, ..user() })
+        (
+            n,
+            User {
+                client_ip,
+                dz_ip: client_ip,
+                tunnel_number: 500 + u16::from(n),
+                tunnel_net,
+                ..user()
+            },
+        )
     });
-    let names: BTreeSet<LinkName> = gateway(users).build().tunnels.into_values().map(|spec| spec.link.name.clone()).collect();
+    let names: BTreeSet<LinkName> = gateway(users)
+        .build()
+        .tunnels
+        .into_values()
+        .map(|spec| spec.link.name.clone())
+        .collect();
     assert_eq!(names.len(), 199);
     assert!(names.contains(&name("dzt501")));
 }
@@ -291,18 +526,40 @@ fn a_gateway_needs_no_configuration() {
 
 #[test]
 fn two_users_with_one_tunnel_number_do_not_share_a_link() {
-    let other = User { client_ip: Ipv4Addr::new(198, 51, 100, 8), ..user() };
+    let other = User {
+        client_ip: Ipv4Addr::new(198, 51, 100, 8),
+        ..user()
+    };
     assert_eq!(gateway([(1, user()), (2, other)]).code(2), "link_name_in_use");
 }
 
 fn link(text: &str, local: Ipv4Addr, remote: Ipv4Addr) -> crate::LinkSpec {
-    crate::LinkSpec { name: name(text), local, remote, ttl: 64, mtu: 1476 }
+    crate::LinkSpec {
+        name: name(text),
+        local,
+        remote,
+        ttl: 64,
+        mtu: 1476,
+    }
 }
 
 #[test]
 fn an_account_of_another_owner_that_names_this_host_counts_for_nothing_where_the_owner_is_pinned() {
-    let mut scene = client([(1, User { owner: Pubkey([66; 32]), ..user() }), (2, user())]);
-    assert_eq!(scene.build().tunnels.len(), 1, "without a pin the first of the two has the tunnel");
+    let mut scene = client([
+        (
+            1,
+            User {
+                owner: Pubkey([66; 32]),
+                ..user()
+            },
+        ),
+        (2, user()),
+    ]);
+    assert_eq!(
+        scene.build().tunnels.len(),
+        1,
+        "without a pin the first of the two has the tunnel"
+    );
     assert_eq!(scene.code(2), "duplicate");
     scene.owners = Owners::Only(user().owner);
     assert!(scene.build().tunnels.contains_key(&TunnelId(Pubkey([2; 32]))));
@@ -312,24 +569,57 @@ fn an_account_of_another_owner_that_names_this_host_counts_for_nothing_where_the
 #[test]
 fn who_connected_this_host_last_has_its_users_and_the_network_has_them_too_and_nobody_else() {
     let (other, network) = (Pubkey([66; 32]), Pubkey([77; 32]));
-    let mut scene = client([(1, User { owner: other, ..user() })]);
+    let mut scene = client([(
+        1,
+        User {
+            owner: other,
+            ..user()
+        },
+    )]);
     scene.view.authorities = Some([network].into());
     let mut judged = |owners, authorities: Option<Pubkey>| {
         scene.owners = owners;
         scene.view.authorities = authorities.map(|key| [key].into());
         let built = scene.build();
-        let reason = built.refused.values().next().map(ToString::to_string).unwrap_or_default();
-        assert!(built.tunnels.len() == 1 || reason.contains(&format!("made by {other}")), "{reason}");
+        let reason = built
+            .refused
+            .values()
+            .next()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        assert!(
+            built.tunnels.len() == 1 || reason.contains(&format!("made by {other}")),
+            "{reason}"
+        );
         (built.tunnels.len(), built.keep.len())
     };
     let (has_it, is_refused, stays_as_it_is) = ((1, 0), (0, 0), (0, 1));
     assert_eq!(judged(Owners::Any, Some(network)), has_it);
     assert_eq!(judged(Owners::Last(Some(other)), Some(network)), has_it);
     assert_eq!(judged(Owners::Last(Some(other)), None), has_it);
-    assert_eq!(judged(Owners::Last(Some(user().owner)), Some(network)), is_refused);
-    assert_eq!(judged(Owners::Last(Some(user().owner)), Some(other)), has_it, "the network's own");
-    assert_eq!(judged(Owners::Last(None), Some(other)), has_it, "the network's own, before anybody connected");
-    assert_eq!(judged(Owners::Last(None), Some(network)), stays_as_it_is, "nobody connected yet");
-    assert_eq!(judged(Owners::Last(Some(user().owner)), None), stays_as_it_is, "whose key it is cannot be read");
+    assert_eq!(
+        judged(Owners::Last(Some(user().owner)), Some(network)),
+        is_refused
+    );
+    assert_eq!(
+        judged(Owners::Last(Some(user().owner)), Some(other)),
+        has_it,
+        "the network's own"
+    );
+    assert_eq!(
+        judged(Owners::Last(None), Some(other)),
+        has_it,
+        "the network's own, before anybody connected"
+    );
+    assert_eq!(
+        judged(Owners::Last(None), Some(network)),
+        stays_as_it_is,
+        "nobody connected yet"
+    );
+    assert_eq!(
+        judged(Owners::Last(Some(user().owner)), None),
+        stays_as_it_is,
+        "whose key it is cannot be read"
+    );
     assert_eq!(judged(Owners::Only(user().owner), Some(other)), is_refused);
 }

@@ -28,23 +28,60 @@ impl Event {
     /// The fields of its log line.
     #[must_use]
     pub fn about(&self) -> About<'_> {
-        let of = |tunnel: &TunnelId| About { tunnel: Some(*tunnel), ..About::default() };
+        let of = |tunnel: &TunnelId| About {
+            tunnel: Some(*tunnel),
+            ..About::default()
+        };
         match self {
-            Self::PhaseChanged { tunnel, link, incarnation, to, .. } => {
-                About { link: Some(link), incarnation: Some(*incarnation), phase: Some(*to), ..of(tunnel) }
+            Self::PhaseChanged {
+                tunnel,
+                link,
+                incarnation,
+                to,
+                ..
+            } => About {
+                link: Some(link),
+                incarnation: Some(*incarnation),
+                phase: Some(*to),
+                ..of(tunnel)
+            },
+            Self::StepFailed {
+                tunnel, phase, fault, ..
+            } => About {
+                phase: Some(*phase),
+                class: Some(fault.class),
+                ..of(tunnel)
+            },
+            Self::Adopted {
+                tunnel,
+                link,
+                incarnation,
+            } => About {
+                link: Some(link),
+                incarnation: Some(*incarnation),
+                ..of(tunnel)
+            },
+            Self::SpecChanged { tunnel, link, .. }
+            | Self::GroupsChanged { tunnel, link, .. }
+            | Self::ManualAsked { tunnel, link } => About {
+                link: Some(link),
+                ..of(tunnel)
+            },
+            Self::ManualRemoved { tunnel, link } => About {
+                link: link.as_ref(),
+                ..of(tunnel)
+            },
+            Self::SessionChanged {
+                tunnel, to: status, ..
             }
-            Self::StepFailed { tunnel, phase, fault, .. } => About { phase: Some(*phase), class: Some(fault.class), ..of(tunnel) },
-            Self::Adopted { tunnel, link, incarnation } => About { link: Some(link), incarnation: Some(*incarnation), ..of(tunnel) },
-            Self::SpecChanged { tunnel, link, .. } | Self::GroupsChanged { tunnel, link, .. } | Self::ManualAsked { tunnel, link } => {
-                About { link: Some(link), ..of(tunnel) }
-            }
-            Self::ManualRemoved { tunnel, link } => About { link: link.as_ref(), ..of(tunnel) },
-            Self::SessionChanged { tunnel, to: status, .. } | Self::SessionCauseChanged { tunnel, status, .. } => {
-                About { session: Some(*status), ..of(tunnel) }
-            }
-            Self::Refused { user, refusal } | Self::RefusalOver { user, refusal } => {
-                About { code: Some(refusal.code()), ..of(&TunnelId(*user)) }
-            }
+            | Self::SessionCauseChanged { tunnel, status, .. } => About {
+                session: Some(*status),
+                ..of(tunnel)
+            },
+            Self::Refused { user, refusal } | Self::RefusalOver { user, refusal } => About {
+                code: Some(refusal.code()),
+                ..of(&TunnelId(*user))
+            },
             Self::MovePostponed { tunnel, .. }
             | Self::MoveOver { tunnel, .. }
             | Self::Repaired { tunnel, .. }
@@ -56,8 +93,15 @@ impl Event {
             | Self::LivenessChanged { tunnel, .. }
             | Self::SourceHeld { tunnel, .. }
             | Self::SourceHoldOver { tunnel, .. } => of(tunnel),
-            Self::ActorRestarted { actor, tunnel, .. } => About { tunnel: *tunnel, actor: Some(actor), ..About::default() },
-            Self::InvariantBroken { name, .. } => About { code: Some(name.name()), ..About::default() },
+            Self::ActorRestarted { actor, tunnel, .. } => About {
+                tunnel: *tunnel,
+                actor: Some(actor),
+                ..About::default()
+            },
+            Self::InvariantBroken { name, .. } => About {
+                code: Some(name.name()),
+                ..About::default()
+            },
             Self::Started { .. }
             | Self::Stopping { .. }
             | Self::StoreImpaired { .. }

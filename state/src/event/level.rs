@@ -26,7 +26,10 @@ impl Event {
         match self {
             Self::SwitchUnknown { .. } | Self::InvariantBroken { .. } => Level::Error,
             Self::ViewAccepted { quarantined, .. } if *quarantined > 0 => Level::Warn,
-            Self::SessionChanged { to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable, .. }
+            Self::SessionChanged {
+                to: SessionStatus::Down | SessionStatus::Failed | SessionStatus::Unreachable,
+                ..
+            }
             | Self::ViewHeld { .. }
             | Self::ViewStale { .. }
             | Self::LedgerRestarted { .. }
@@ -43,9 +46,19 @@ impl Event {
             | Self::PinDropped { .. }
             | Self::SourceHeld { .. }
             | Self::ActorRestarted { .. } => Level::Warn,
-            Self::LivenessChanged { peers, .. } if peers.iter().any(|change| change.state != PeerState::Up) => Level::Info,
-            Self::PhaseChanged { to: Phase::Active | Phase::Removed | Phase::Draining, .. }
-            | Self::SessionChanged { to: SessionStatus::Up, .. }
+            Self::LivenessChanged { peers, .. }
+                if peers.iter().any(|change| change.state != PeerState::Up) =>
+            {
+                Level::Info
+            }
+            Self::PhaseChanged {
+                to: Phase::Active | Phase::Removed | Phase::Draining,
+                ..
+            }
+            | Self::SessionChanged {
+                to: SessionStatus::Up,
+                ..
+            }
             | Self::Started { .. }
             | Self::Stopping { .. }
             | Self::StoreMended

@@ -87,7 +87,13 @@ impl PeerNews {
     /// What happened since the last time: one event a tunnel, with the first 16 by name.
     pub fn take(&mut self) -> Vec<Event> {
         let tunnels = mem::take(&mut self.tunnels).into_iter();
-        tunnels.map(|(tunnel, Gathered { first, more })| Event::LivenessChanged { tunnel, peers: first, more }).collect()
+        tunnels
+            .map(|(tunnel, Gathered { first, more })| Event::LivenessChanged {
+                tunnel,
+                peers: first,
+                more,
+            })
+            .collect()
     }
 }
 
@@ -97,7 +103,11 @@ mod tests {
     use crate::{Pubkey, event::Level};
 
     fn change(number: u8, state: PeerState) -> PeerChange {
-        PeerChange { link: LinkName::new("doublezero0").unwrap(), peer: Ipv4Addr::new(198, 18, 0, number), state }
+        PeerChange {
+            link: LinkName::new("doublezero0").unwrap(),
+            peer: Ipv4Addr::new(198, 18, 0, number),
+            state,
+        }
     }
 
     #[test]
@@ -106,10 +116,19 @@ mod tests {
         let after = PeerState::after;
         assert_eq!(after(Init, Up, DownReason::None), Some(PeerState::Up));
         assert_eq!(after(Up, Down, DownReason::Timeout), Some(PeerState::TimedOut));
-        assert_eq!(after(Up, Down, DownReason::RemoteAdmin), Some(PeerState::HeldDown));
+        assert_eq!(
+            after(Up, Down, DownReason::RemoteAdmin),
+            Some(PeerState::HeldDown)
+        );
         assert_eq!(after(Up, Init, DownReason::RemoteDown), Some(PeerState::LostUs));
         assert_eq!(after(Up, AdminDown, DownReason::None), Some(PeerState::Released));
-        assert_eq!((after(Down, Init, DownReason::None), after(Init, Down, DownReason::Timeout)), (None, None));
+        assert_eq!(
+            (
+                after(Down, Init, DownReason::None),
+                after(Init, Down, DownReason::Timeout)
+            ),
+            (None, None)
+        );
     }
 
     #[test]
@@ -121,7 +140,15 @@ mod tests {
         }
         news.note(tunnel(2), change(1, PeerState::Up));
         let told = news.take();
-        let [Event::LivenessChanged { peers, more, .. }, Event::LivenessChanged { peers: other, more: 0, .. }] = &told[..] else {
+        let [
+            Event::LivenessChanged { peers, more, .. },
+            Event::LivenessChanged {
+                peers: other,
+                more: 0,
+                ..
+            },
+        ] = &told[..]
+        else {
             panic!("{told:?}")
         };
         assert_eq!((peers.len() + more, other.len()), (200, 1));

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::*;
 use crate::{
-    Action, Address, AddressScope, FaultClass, LinkSpec, Route, RouteProtocol, Rule, RuleSelector, ServiceClass, TableId,
+    Action, Address, AddressScope, FaultClass, LinkSpec, Route, RouteProtocol, Rule, RuleSelector,
+    ServiceClass, TableId,
     desired::{EndpointFault, GroupFault, NetFault},
     lifecycle::{MoveFault, RetireReason},
     owners::Foreign,
@@ -19,14 +20,27 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(233, 84, 178, 1);
 
 /// All of them, in the order of the kinds.
 pub(super) fn samples() -> Vec<Event> {
-    let mut all = [of_the_daemon(), of_the_ledger(), of_the_address(), of_the_plan(), of_a_tunnel(), of_a_session()].concat();
+    let mut all = [
+        of_the_daemon(),
+        of_the_ledger(),
+        of_the_address(),
+        of_the_plan(),
+        of_a_tunnel(),
+        of_a_session(),
+    ]
+    .concat();
     all.sort_by_key(Event::kind);
     all
 }
 
 fn of_the_daemon() -> Vec<Event> {
     let detail = || "no space left on device".to_owned();
-    let started = |device, owners, switch| Event::Started { device, owners, switch, backend: "netlink".to_owned() };
+    let started = |device, owners, switch| Event::Started {
+        device,
+        owners,
+        switch,
+        backend: "netlink".to_owned(),
+    };
     vec![
         started(None, Owners::Last(Some(key(7))), Switch::On),
         started(None, Owners::Last(None), Switch::Off),
@@ -36,33 +50,79 @@ fn of_the_daemon() -> Vec<Event> {
         Event::StoreMended,
         Event::Switched { enabled: true },
         Event::SwitchUnknown { detail: detail() },
-        Event::ActorRestarted { actor: "provisioner".to_owned(), tunnel: Some(id()), detail: "it panicked".to_owned(), count: 2 },
-        Event::ActorRestarted { actor: "ledger-watcher".to_owned(), tunnel: None, detail: "killed".to_owned(), count: 1 },
-        Event::InvariantBroken { name: Invariant::RemovalHasProof, detail: "a tunnel went".to_owned() },
+        Event::ActorRestarted {
+            actor: "provisioner".to_owned(),
+            tunnel: Some(id()),
+            detail: "it panicked".to_owned(),
+            count: 2,
+        },
+        Event::ActorRestarted {
+            actor: "ledger-watcher".to_owned(),
+            tunnel: None,
+            detail: "killed".to_owned(),
+            count: 1,
+        },
+        Event::InvariantBroken {
+            name: Invariant::RemovalHasProof,
+            detail: "a tunnel went".to_owned(),
+        },
     ]
 }
 
 fn of_the_ledger() -> Vec<Event> {
     let reasons = [
-        HoldReason::ReadFailed { detail: "connection refused".to_owned() },
-        HoldReason::SlotWentBack { read: Slot(9), in_force: Slot(10) },
-        HoldReason::Restarting { read: Slot(1), in_force: Slot(10), seconds: 3, needed_seconds: 180 },
+        HoldReason::ReadFailed {
+            detail: "connection refused".to_owned(),
+        },
+        HoldReason::SlotWentBack {
+            read: Slot(9),
+            in_force: Slot(10),
+        },
+        HoldReason::Restarting {
+            read: Slot(1),
+            in_force: Slot(10),
+            seconds: 3,
+            needed_seconds: 180,
+        },
         HoldReason::RestartTakesAway { gone: 1 },
-        HoldReason::SameSlot { slot: Slot(10), gone: 1 },
+        HoldReason::SameSlot {
+            slot: Slot(10),
+            gone: 1,
+        },
         HoldReason::Emptied { before: 3 },
         HoldReason::EmptyAtFirst,
         HoldReason::MassRemoval { gone: 3, before: 5 },
     ];
-    let mut all: Vec<Event> = reasons.into_iter().map(|reason| Event::ViewHeld { reason }).collect();
+    let mut all: Vec<Event> = reasons
+        .into_iter()
+        .map(|reason| Event::ViewHeld { reason })
+        .collect();
     let (from, to) = ("https://one.example".to_owned(), "https://two.example".to_owned());
     all.extend([
-        Event::ViewAccepted { slot: Slot(10), users: 2, quarantined: 0 },
+        Event::ViewAccepted {
+            slot: Slot(10),
+            users: 2,
+            quarantined: 0,
+        },
         Event::ViewRenewed { slot: Slot(11) },
         Event::ViewStale { age_seconds: 301 },
-        Event::LedgerRestarted { from: Slot(10), to: Slot(1), users: 2 },
-        Event::EndpointRotated { from, to, detail: Some("429 Too Many Requests".to_owned()) },
-        Event::SubscriptionChanged { subscribed: false, detail: Some("closed".to_owned()) },
-        Event::LedgerWayChanged { over_tunnel: Some("only doublezero0 leads there".to_owned()) },
+        Event::LedgerRestarted {
+            from: Slot(10),
+            to: Slot(1),
+            users: 2,
+        },
+        Event::EndpointRotated {
+            from,
+            to,
+            detail: Some("429 Too Many Requests".to_owned()),
+        },
+        Event::SubscriptionChanged {
+            subscribed: false,
+            detail: Some("closed".to_owned()),
+        },
+        Event::LedgerWayChanged {
+            over_tunnel: Some("only doublezero0 leads there".to_owned()),
+        },
     ]);
     all
 }
@@ -85,36 +145,86 @@ fn of_the_address() -> Vec<Event> {
         KeptBecause::LedgerNotAsked,
         KeptBecause::TunnelWorks,
     ];
-    let found = found.into_iter().map(|reason| Event::ClientIpFound { address: HERE, before: Some(OTHER), reason });
-    let kept = kept.into_iter().map(|reason| Event::ClientIpHeld { address: HERE, other: OTHER, reason });
+    let found = found.into_iter().map(|reason| Event::ClientIpFound {
+        address: HERE,
+        before: Some(OTHER),
+        reason,
+    });
+    let kept = kept.into_iter().map(|reason| Event::ClientIpHeld {
+        address: HERE,
+        other: OTHER,
+        reason,
+    });
     let others = [
-        Event::OwnersChanged { owners: Owners::Only(key(7)) },
+        Event::OwnersChanged {
+            owners: Owners::Only(key(7)),
+        },
         Event::OwnerNamed { owner: key(7) },
-        Event::ClientIpUnknown { detail: "there is no route to 192.0.2.1".to_owned() },
+        Event::ClientIpUnknown {
+            detail: "there is no route to 192.0.2.1".to_owned(),
+        },
         Event::ClientIpHoldOver { address: HERE },
         Event::Pinned { address: HERE },
         Event::PinAway { address: HERE },
         Event::PinBack { address: HERE },
-        Event::PinDropped { address: HERE, reason: Unusable::NotHere(HERE) },
-        Event::PinDropped { address: HERE, reason: Unusable::NotPublic(HERE) },
-        Event::SourceHeld { tunnel: id(), source: HERE, other: OTHER },
-        Event::SourceHoldOver { tunnel: id(), source: HERE },
+        Event::PinDropped {
+            address: HERE,
+            reason: Unusable::NotHere(HERE),
+        },
+        Event::PinDropped {
+            address: HERE,
+            reason: Unusable::NotPublic(HERE),
+        },
+        Event::SourceHeld {
+            tunnel: id(),
+            source: HERE,
+            other: OTHER,
+        },
+        Event::SourceHoldOver {
+            tunnel: id(),
+            source: HERE,
+        },
     ];
     found.chain(kept).chain(others).collect()
 }
 
 fn of_the_plan() -> Vec<Event> {
-    let refused = refusals().into_iter().map(|refusal| Event::Refused { user: key(1), refusal });
+    let refused = refusals().into_iter().map(|refusal| Event::Refused {
+        user: key(1),
+        refusal,
+    });
     let others = [
-        Event::PlanCommitted { generation: Generation(3), assigned: 1, retired: 0 },
-        Event::Converged { converged: true, generation: Generation(3) },
-        Event::RefusalOver { user: key(1), refusal: Refusal::NotOurs },
-        Event::ManualAsked { tunnel: id(), link: link() },
-        Event::ManualRemoved { tunnel: id(), link: Some(link()) },
-        Event::ManualOver { reason: ManualEnd::LedgerRead },
-        Event::ManualOver { reason: ManualEnd::SwitchSet },
+        Event::PlanCommitted {
+            generation: Generation(3),
+            assigned: 1,
+            retired: 0,
+        },
+        Event::Converged {
+            converged: true,
+            generation: Generation(3),
+        },
+        Event::RefusalOver {
+            user: key(1),
+            refusal: Refusal::NotOurs,
+        },
+        Event::ManualAsked {
+            tunnel: id(),
+            link: link(),
+        },
+        Event::ManualRemoved {
+            tunnel: id(),
+            link: Some(link()),
+        },
+        Event::ManualOver {
+            reason: ManualEnd::LedgerRead,
+        },
+        Event::ManualOver {
+            reason: ManualEnd::SwitchSet,
+        },
         Event::ExclusionChanged { entries: 2 },
-        Event::ExclusionHeld { detail: "expected a list".to_owned() },
+        Event::ExclusionHeld {
+            detail: "expected a list".to_owned(),
+        },
         Event::ExclusionHoldOver { entries: 2 },
     ];
     refused.chain(others).collect()
@@ -122,42 +232,96 @@ fn of_the_plan() -> Vec<Event> {
 
 pub(super) fn refusals() -> Vec<Refusal> {
     let detail = || "it is cut short".to_owned();
-    let net = RawNet { address: RawIp(Ipv4Addr::new(169, 254, 0, 0)), prefix_len: 30 };
+    let net = RawNet {
+        address: RawIp(Ipv4Addr::new(169, 254, 0, 0)),
+        prefix_len: 30,
+    };
     let foreign = [
-        Foreign::Only { owner: key(6), only: key(7) },
-        Foreign::Last { owner: key(6), last: key(7) },
-        Foreign::LastUnread { owner: key(6), last: key(7) },
+        Foreign::Only {
+            owner: key(6),
+            only: key(7),
+        },
+        Foreign::Last {
+            owner: key(6),
+            last: key(7),
+        },
+        Foreign::LastUnread {
+            owner: key(6),
+            last: key(7),
+        },
         Foreign::Nobody { owner: key(6) },
     ];
     let groups = [
-        GroupFault::Quarantined { group: key(9), detail: detail() },
+        GroupFault::Quarantined {
+            group: key(9),
+            detail: detail(),
+        },
         GroupFault::NoAccount { user: key(1) },
-        GroupFault::NoAddress { user: key(1), address: HERE },
+        GroupFault::NoAddress {
+            user: key(1),
+            address: HERE,
+        },
         GroupFault::NoneNamed,
     ];
-    let statuses = [UserStatus::Deleting, UserStatus::Banned, UserStatus::OutOfCredits, UserStatus::Deprecated(5)];
+    let statuses = [
+        UserStatus::Deleting,
+        UserStatus::Banned,
+        UserStatus::OutOfCredits,
+        UserStatus::Deprecated(5),
+    ];
     let mut all = vec![
         Refusal::Quarantined { detail: detail() },
         Refusal::NotOurs,
         Refusal::UnknownStatus { number: 77 },
-        Refusal::NotSupportedYet { kind: ServiceKind::Multicast },
+        Refusal::NotSupportedYet {
+            kind: ServiceKind::Multicast,
+        },
         Refusal::UnknownKind { number: 42 },
-        Refusal::BadEndpoint { endpoint: HERE, why: EndpointFault::NoHost },
-        Refusal::BadEndpoint { endpoint: HERE, why: EndpointFault::BothEnds },
-        Refusal::NoDevice { device: key(8), detail: Some(detail()) },
-        Refusal::NoDevice { device: key(8), detail: None },
-        Refusal::BadTunnelNet { net, why: NetFault::NoNetwork },
-        Refusal::BadTunnelNet { net, why: NetFault::Unusable },
-        Refusal::BadTunnelNet { net, why: NetFault::ContainsAnEnd },
+        Refusal::BadEndpoint {
+            endpoint: HERE,
+            why: EndpointFault::NoHost,
+        },
+        Refusal::BadEndpoint {
+            endpoint: HERE,
+            why: EndpointFault::BothEnds,
+        },
+        Refusal::NoDevice {
+            device: key(8),
+            detail: Some(detail()),
+        },
+        Refusal::NoDevice {
+            device: key(8),
+            detail: None,
+        },
+        Refusal::BadTunnelNet {
+            net,
+            why: NetFault::NoNetwork,
+        },
+        Refusal::BadTunnelNet {
+            net,
+            why: NetFault::Unusable,
+        },
+        Refusal::BadTunnelNet {
+            net,
+            why: NetFault::ContainsAnEnd,
+        },
         Refusal::BadClientIp { client_ip: HERE },
         Refusal::BadDzIp { dz_ip: HERE },
         Refusal::BadLinkName { detail: detail() },
         Refusal::NoConfig,
         Refusal::NoPrefixes,
         Refusal::NoSource { endpoint: THERE },
-        Refusal::Duplicate { winner: key(2), class: ServiceClass::Unicast, client_ip: HERE },
+        Refusal::Duplicate {
+            winner: key(2),
+            class: ServiceClass::Unicast,
+            client_ip: HERE,
+        },
         Refusal::LinkNameInUse { link: link() },
-        Refusal::EndpointsInUse { holder: key(2), local: HERE, remote: THERE },
+        Refusal::EndpointsInUse {
+            holder: key(2),
+            local: HERE,
+            remote: THERE,
+        },
     ];
     all.extend(foreign.map(|why| Refusal::OtherOwner { why }));
     all.extend(groups.map(|why| Refusal::NoGroup { why }));
@@ -167,40 +331,97 @@ pub(super) fn refusals() -> Vec<Refusal> {
 
 fn of_a_tunnel() -> Vec<Event> {
     let (tunnel, incarnation) = (id(), Incarnation(4));
-    let phase = |from, to, reason| Event::PhaseChanged { tunnel, link: link(), incarnation, from, to, reason };
+    let phase = |from, to, reason| Event::PhaseChanged {
+        tunnel,
+        link: link(),
+        incarnation,
+        from,
+        to,
+        reason,
+    };
     let retired = [
         RetireReason::Disabled,
         RetireReason::DaemonStops,
         RetireReason::ManualOver,
         RetireReason::RemovedByOperator,
-        RetireReason::AddressChanged { now: OTHER, before: HERE },
+        RetireReason::AddressChanged {
+            now: OTHER,
+            before: HERE,
+        },
         RetireReason::NotAskedFor { refusal: None },
-        RetireReason::NotAskedFor { refusal: Some(Refusal::NotActivated { status: UserStatus::Banned }) },
+        RetireReason::NotAskedFor {
+            refusal: Some(Refusal::NotActivated {
+                status: UserStatus::Banned,
+            }),
+        },
         RetireReason::LeftBehind { client_ip: None },
-        RetireReason::LeftBehind { client_ip: Some(HERE) },
+        RetireReason::LeftBehind {
+            client_ip: Some(HERE),
+        },
         RetireReason::RulesAlone,
         RetireReason::Renamed,
         RetireReason::Replaced,
         RetireReason::Interrupted,
     ];
-    let mut all: Vec<Event> =
-        retired.into_iter().map(|reason| phase(Phase::Active, Phase::Draining, Some(PhaseReason::Retired(reason)))).collect();
+    let mut all: Vec<Event> = retired
+        .into_iter()
+        .map(|reason| phase(Phase::Active, Phase::Draining, Some(PhaseReason::Retired(reason))))
+        .collect();
     let moved = |why| MoveReason { why, back_at: OTHER };
-    let postponed = |reason| Event::MovePostponed { tunnel, local: HERE, remote: THERE, reason, retry_in_ms: 60_000 };
+    let postponed = |reason| Event::MovePostponed {
+        tunnel,
+        local: HERE,
+        remote: THERE,
+        reason,
+        retry_in_ms: 60_000,
+    };
     let parts = BTreeSet::from([SpecPart::Link, SpecPart::Session, SpecPart::FarEnds]);
     all.extend([
         phase(Phase::Pending, Phase::Linking, None),
         phase(Phase::Linking, Phase::Failed, Some(PhaseReason::Fault(fault()))),
-        Event::SpecChanged { tunnel, link: link(), service: ServiceKind::IbrlWithAllocatedIp, local: HERE, remote: THERE, parts },
-        Event::GroupsChanged { tunnel, link: link(), publish: [GROUP].into(), subscribe: BTreeSet::new() },
-        Event::StepFailed { tunnel, phase: Phase::Linking, fault: fault(), retry_in_ms: 250 },
-        Event::Adopted { tunnel, link: link(), incarnation },
-        Event::Repaired { tunnel, steps: steps(), more: 7 },
-        Event::Contested { tunnel, repairs: 9, steps: steps().into_iter().take(1).collect(), more: 0 },
+        Event::SpecChanged {
+            tunnel,
+            link: link(),
+            service: ServiceKind::IbrlWithAllocatedIp,
+            local: HERE,
+            remote: THERE,
+            parts,
+        },
+        Event::GroupsChanged {
+            tunnel,
+            link: link(),
+            publish: [GROUP].into(),
+            subscribe: BTreeSet::new(),
+        },
+        Event::StepFailed {
+            tunnel,
+            phase: Phase::Linking,
+            fault: fault(),
+            retry_in_ms: 250,
+        },
+        Event::Adopted {
+            tunnel,
+            link: link(),
+            incarnation,
+        },
+        Event::Repaired {
+            tunnel,
+            steps: steps(),
+            more: 7,
+        },
+        Event::Contested {
+            tunnel,
+            repairs: 9,
+            steps: steps().into_iter().take(1).collect(),
+            more: 0,
+        },
         Event::ContestOver { tunnel },
         postponed(moved(MoveFault::Silence)),
         postponed(moved(MoveFault::Fault(fault()))),
-        Event::MoveOver { tunnel, remote: THERE },
+        Event::MoveOver {
+            tunnel,
+            remote: THERE,
+        },
     ]);
     all
 }
@@ -208,51 +429,156 @@ fn of_a_tunnel() -> Vec<Event> {
 fn of_a_session() -> Vec<Event> {
     let (tunnel, peer_asn) = (id(), Asn(65001));
     let detail = || Some("connection refused".to_owned());
-    let changed = |from, to, cause, detail| Event::SessionChanged { tunnel, peer_asn, from, to, cause, detail };
+    let changed = |from, to, cause, detail| Event::SessionChanged {
+        tunnel,
+        peer_asn,
+        from,
+        to,
+        cause,
+        detail,
+    };
     let cause = |cause| {
         let status = SessionStatus::Pending;
-        Event::SessionCauseChanged { tunnel, peer_asn, status, cause: Some(cause), detail: detail() }
+        Event::SessionCauseChanged {
+            tunnel,
+            peer_asn,
+            status,
+            cause: Some(cause),
+            detail: detail(),
+        }
     };
-    let states = [PeerState::Up, PeerState::TimedOut, PeerState::HeldDown, PeerState::LostUs, PeerState::Released];
-    let peers = states.map(|state| PeerChange { link: link(), peer: Ipv4Addr::new(198, 18, 0, 1), state });
+    let states = [
+        PeerState::Up,
+        PeerState::TimedOut,
+        PeerState::HeldDown,
+        PeerState::LostUs,
+        PeerState::Released,
+    ];
+    let peers = states.map(|state| PeerChange {
+        link: link(),
+        peer: Ipv4Addr::new(198, 18, 0, 1),
+        state,
+    });
     let first = net("198.18.0.0/24");
     let mut all: Vec<Event> = SessionCause::ALL.into_iter().map(cause).collect();
     all.extend([
         changed(SessionStatus::Pending, SessionStatus::Up, None, None),
-        changed(SessionStatus::Up, SessionStatus::Down, Some(SessionCause::NotificationReceived), detail()),
+        changed(
+            SessionStatus::Up,
+            SessionStatus::Down,
+            Some(SessionCause::NotificationReceived),
+            detail(),
+        ),
         changed(SessionStatus::Initializing, SessionStatus::Failed, None, None),
-        changed(SessionStatus::Pending, SessionStatus::Unreachable, Some(SessionCause::NoWay), detail()),
-        Event::RoutesChanged { tunnel, counts: RouteCounts { learned: 12, blocked: 1, withheld: 2, excluded: 3, capturing: 4 } },
-        Event::RoutesBlocked { tunnel, count: 2, first, fault: fault() },
-        Event::RoutesCapturing { tunnel, count: 2, first, far_end: THERE },
-        Event::LivenessChanged { tunnel, peers: peers.to_vec(), more: 3 },
+        changed(
+            SessionStatus::Pending,
+            SessionStatus::Unreachable,
+            Some(SessionCause::NoWay),
+            detail(),
+        ),
+        Event::RoutesChanged {
+            tunnel,
+            counts: RouteCounts {
+                learned: 12,
+                blocked: 1,
+                withheld: 2,
+                excluded: 3,
+                capturing: 4,
+            },
+        },
+        Event::RoutesBlocked {
+            tunnel,
+            count: 2,
+            first,
+            fault: fault(),
+        },
+        Event::RoutesCapturing {
+            tunnel,
+            count: 2,
+            first,
+            far_end: THERE,
+        },
+        Event::LivenessChanged {
+            tunnel,
+            peers: peers.to_vec(),
+            more: 3,
+        },
     ]);
     all
 }
 
 fn steps() -> Vec<PlannedStep> {
-    let address = Address { address: Ipv4Addr::new(169, 254, 0, 1), prefix_len: 31, scope: AddressScope::Link };
+    let address = Address {
+        address: Ipv4Addr::new(169, 254, 0, 1),
+        prefix_len: 31,
+        scope: AddressScope::Link,
+    };
     let via = Ipv4Addr::new(169, 254, 0, 0);
     let dst = net("198.18.0.0/24");
-    let route = Route { table: TableId::MAIN, dst, via, source: Some(HERE), protocol: RouteProtocol::Bgp };
-    let rule = |selector| Rule { priority: 100, selector, table: TableId(100) };
-    let spec = || LinkSpec { name: link(), local: HERE, remote: THERE, ttl: 64, mtu: 1476 };
+    let route = Route {
+        table: TableId::MAIN,
+        dst,
+        via,
+        source: Some(HERE),
+        protocol: RouteProtocol::Bgp,
+    };
+    let rule = |selector| Rule {
+        priority: 100,
+        selector,
+        table: TableId(100),
+    };
+    let spec = || LinkSpec {
+        name: link(),
+        local: HERE,
+        remote: THERE,
+        ttl: 64,
+        mtu: 1476,
+    };
     let actions = [
-        Action::DeleteRule { rule: rule(RuleSelector::From(dst)) },
-        Action::DeleteRoute { route: Route { source: None, protocol: RouteProtocol::Static, ..route } },
-        Action::DeleteAddress { address: Address { scope: AddressScope::Universe, ..address } },
+        Action::DeleteRule {
+            rule: rule(RuleSelector::From(dst)),
+        },
+        Action::DeleteRoute {
+            route: Route {
+                source: None,
+                protocol: RouteProtocol::Static,
+                ..route
+            },
+        },
+        Action::DeleteAddress {
+            address: Address {
+                scope: AddressScope::Universe,
+                ..address
+            },
+        },
         Action::DeleteLink,
         Action::ChangeLink { spec: spec() },
-        Action::CreateLink { spec: spec(), incarnation: Incarnation(4) },
+        Action::CreateLink {
+            spec: spec(),
+            incarnation: Incarnation(4),
+        },
         Action::AddAddress { address },
         Action::PutRoute { route },
-        Action::AddRule { rule: rule(RuleSelector::To(dst)) },
+        Action::AddRule {
+            rule: rule(RuleSelector::To(dst)),
+        },
     ];
-    actions.into_iter().map(|action| PlannedStep { tunnel: id(), link: link(), action }).collect()
+    actions
+        .into_iter()
+        .map(|action| PlannedStep {
+            tunnel: id(),
+            link: link(),
+            action,
+        })
+        .collect()
 }
 
 fn fault() -> Fault {
-    Fault { class: FaultClass::Conflict, operation: "make link doublezero0".to_owned(), detail: "it is not ours".to_owned() }
+    Fault {
+        class: FaultClass::Conflict,
+        operation: "make link doublezero0".to_owned(),
+        detail: "it is not ours".to_owned(),
+    }
 }
 
 fn key(number: u8) -> Pubkey {

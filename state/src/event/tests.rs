@@ -25,7 +25,12 @@ fn entries() -> BTreeMap<Kind, Vec<JournalEntry>> {
     for event in samples() {
         let file = files.entry(event.kind()).or_default();
         let sequence = Sequence(u64::try_from(file.len()).unwrap() + 1);
-        file.push(JournalEntry { epoch: Epoch(3), sequence, unix_ms: 1_760_464_781_000, event });
+        file.push(JournalEntry {
+            epoch: Epoch(3),
+            sequence,
+            unix_ms: 1_760_464_781_000,
+            event,
+        });
     }
     files
 }
@@ -36,21 +41,37 @@ fn the_committed_golden_files_hold_every_kind_and_are_read_and_written_as_they_a
         let _none = fs::remove_dir_all(golden());
         fs::create_dir_all(golden()).unwrap();
         for (kind, file) in entries() {
-            fs::write(golden().join(format!("{kind}.json")), serde_json::to_string_pretty(&file).unwrap() + "\n").unwrap();
+            fs::write(
+                golden().join(format!("{kind}.json")),
+                serde_json::to_string_pretty(&file).unwrap() + "\n",
+            )
+            .unwrap();
         }
     }
     let files: BTreeSet<String> = fs::read_dir(golden())
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".json").to_owned())
+        .map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .trim_end_matches(".json")
+                .to_owned()
+        })
         .collect();
     let kinds: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
     assert_eq!(files, kinds, "a golden file for each kind");
     for (kind, expected) in entries() {
         let text = fs::read_to_string(golden().join(format!("{kind}.json"))).unwrap();
-        let read: Vec<JournalEntry> = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let read: Vec<JournalEntry> =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(read, expected, "{kind}");
         let written: Value = serde_json::to_value(&read).unwrap();
-        assert_eq!(written, serde_json::from_str::<Value>(&text).unwrap(), "{kind}: run with {WRITE}=1 to write the files anew");
+        assert_eq!(
+            written,
+            serde_json::from_str::<Value>(&text).unwrap(),
+            "{kind}: run with {WRITE}=1 to write the files anew"
+        );
     }
 }
 
@@ -58,7 +79,11 @@ fn the_committed_golden_files_hold_every_kind_and_are_read_and_written_as_they_a
 fn an_event_says_its_version_and_its_kind_and_is_read_back_alone_and_in_an_entry() {
     for event in samples() {
         let json = serde_json::to_value(&event).unwrap();
-        assert_eq!((&json["v"], &json["kind"]), (&Value::from(1), &Value::from(event.name())), "{json}");
+        assert_eq!(
+            (&json["v"], &json["kind"]),
+            (&Value::from(1), &Value::from(event.name())),
+            "{json}"
+        );
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
     }
 }
@@ -66,10 +91,25 @@ fn an_event_says_its_version_and_its_kind_and_is_read_back_alone_and_in_an_entry
 #[test]
 fn an_event_of_another_version_or_of_an_unknown_kind_is_an_error_and_never_another_event() {
     let read = |text: &str| serde_json::from_str::<Event>(text).map_err(|error| error.to_string());
-    assert_eq!(read(r#"{"v":1,"kind":"switched","enabled":true,"later":"field"}"#), Ok(Event::Switched { enabled: true }));
-    assert!(read(r#"{"v":2,"kind":"switched","enabled":true}"#).unwrap_err().contains("version 2"));
-    assert!(read(r#"{"kind":"switched","enabled":true}"#).unwrap_err().contains("`v`"));
-    assert!(read(r#"{"v":1,"kind":"of_later"}"#).unwrap_err().contains("of_later"));
+    assert_eq!(
+        read(r#"{"v":1,"kind":"switched","enabled":true,"later":"field"}"#),
+        Ok(Event::Switched { enabled: true })
+    );
+    assert!(
+        read(r#"{"v":2,"kind":"switched","enabled":true}"#)
+            .unwrap_err()
+            .contains("version 2")
+    );
+    assert!(
+        read(r#"{"kind":"switched","enabled":true}"#)
+            .unwrap_err()
+            .contains("`v`")
+    );
+    assert!(
+        read(r#"{"v":1,"kind":"of_later"}"#)
+            .unwrap_err()
+            .contains("of_later")
+    );
     let invariant = r#"{"v":1,"kind":"invariant_broken","name":"INV-99","detail":""}"#;
     assert!(read(invariant).unwrap_err().contains("INV-99"));
 }
@@ -93,7 +133,8 @@ fn no_field_of_an_event_is_prose_but_a_detail() {
             Value::Object(fields) => fields.iter().for_each(|(field, value)| check(kind, field, value)),
             Value::Array(values) => values.iter().for_each(|value| check(kind, field, value)),
             Value::String(text) => {
-                let may = ["detail", "operation", "over_tunnel"].contains(&field) || text.parse::<SessionName>().is_ok();
+                let may = ["detail", "operation", "over_tunnel"].contains(&field)
+                    || text.parse::<SessionName>().is_ok();
                 assert!(may || !text.contains(' '), "{kind}.{field}: {text:?}");
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -107,7 +148,11 @@ fn no_field_of_an_event_is_prose_but_a_detail() {
         type Err = ();
 
         fn from_str(text: &str) -> Result<Self, ()> {
-            SessionStatus::ALL.iter().any(|status| status.name() == text).then_some(Self).ok_or(())
+            SessionStatus::ALL
+                .iter()
+                .any(|status| status.name() == text)
+                .then_some(Self)
+                .ok_or(())
         }
     }
 }
@@ -116,6 +161,9 @@ fn no_field_of_an_event_is_prose_but_a_detail() {
 fn words_are_one_line_without_an_end_mark() {
     for event in samples() {
         let words = event.to_string();
-        assert!(!words.is_empty() && !words.contains('\n') && !words.ends_with('.'), "{words}");
+        assert!(
+            !words.is_empty() && !words.contains('\n') && !words.ends_with('.'),
+            "{words}"
+        );
     }
 }

@@ -41,13 +41,23 @@ impl<'de> Deserialize<'de> for Owned {
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Written { v: VERSION, event: Bare(self) }.serialize(serializer)
+        Written {
+            v: VERSION,
+            event: Bare(self),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Read { v, event } = Read::deserialize(deserializer)?;
-        if v == VERSION { Ok(event.0) } else { Err(D::Error::custom(format_args!("an event of version {v}, and only {VERSION} is known"))) }
+        if v == VERSION {
+            Ok(event.0)
+        } else {
+            Err(D::Error::custom(format_args!(
+                "an event of version {v}, and only {VERSION} is known"
+            )))
+        }
     }
 }

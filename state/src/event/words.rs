@@ -8,7 +8,12 @@ use crate::{Switch, lifecycle::steps_in_words};
 impl Display for Event {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started { device, owners, switch, backend } => {
+            Self::Started {
+                device,
+                owners,
+                switch,
+                backend,
+            } => {
                 match device {
                     Some(device) => write!(f, "started for the users of device {device}")?,
                     None => write!(f, "started for the users of this host's address, owners {owners}")?,
@@ -19,123 +24,321 @@ impl Display for Event {
             Self::Stopping { remove: false } => f.write_str("stopping; tunnels stay as they are"),
             Self::StoreImpaired { detail } => write!(f, "the store cannot be written as it should: {detail}"),
             Self::StoreMended => f.write_str("the store can be written again"),
-            Self::ViewAccepted { slot, users, quarantined } => {
-                write!(f, "view of slot {slot} is in force: {users} users, {quarantined} accounts do not decode")
+            Self::ViewAccepted {
+                slot,
+                users,
+                quarantined,
+            } => {
+                write!(
+                    f,
+                    "view of slot {slot} is in force: {users} users, {quarantined} accounts do not decode"
+                )
             }
             Self::ViewHeld { reason } => write!(f, "keeping the view in force: {reason}"),
-            Self::ViewRenewed { slot } => write!(f, "the ledger is read again: the view of slot {slot} is in force"),
-            Self::ViewStale { age_seconds } => write!(f, "the view in force is {age_seconds} s old; tunnels stay as they are"),
+            Self::ViewRenewed { slot } => {
+                write!(f, "the ledger is read again: the view of slot {slot} is in force")
+            }
+            Self::ViewStale { age_seconds } => write!(
+                f,
+                "the view in force is {age_seconds} s old; tunnels stay as they are"
+            ),
             Self::LedgerRestarted { from, to, users } => {
-                write!(f, "the ledger was restarted from an earlier slot: {to} after {from}; its view is in force, with {users} users")
+                write!(
+                    f,
+                    "the ledger was restarted from an earlier slot: {to} after {from}; its view is in force, with {users} users"
+                )
             }
             Self::EndpointRotated { from, to, detail } => {
                 write!(f, "the ledger is read from {to}, no longer from {from}")?;
                 then(f, detail.as_ref())
             }
-            Self::SubscriptionChanged { subscribed: true, .. } => f.write_str("subscribed to the ledger's changes"),
-            Self::SubscriptionChanged { subscribed: false, detail } => {
+            Self::SubscriptionChanged { subscribed: true, .. } => {
+                f.write_str("subscribed to the ledger's changes")
+            }
+            Self::SubscriptionChanged {
+                subscribed: false,
+                detail,
+            } => {
                 f.write_str("no longer subscribed to the ledger's changes")?;
                 then(f, detail.as_ref())
             }
-            Self::LedgerWayChanged { over_tunnel: Some(why) } => write!(f, "the ledger is read over a tunnel of this host: {why}"),
-            Self::LedgerWayChanged { over_tunnel: None } => f.write_str("the ledger is read past the tunnels again"),
+            Self::LedgerWayChanged {
+                over_tunnel: Some(why),
+            } => write!(f, "the ledger is read over a tunnel of this host: {why}"),
+            Self::LedgerWayChanged { over_tunnel: None } => {
+                f.write_str("the ledger is read past the tunnels again")
+            }
             Self::Switched { enabled: true } => f.write_str("enabled"),
             Self::Switched { enabled: false } => f.write_str("disabled"),
             Self::SwitchUnknown { detail } => {
-                write!(f, "{}: tunnels stay as they are until `warren enable` or `warren disable`: {detail}", Switch::Unknown)
+                write!(
+                    f,
+                    "{}: tunnels stay as they are until `warren enable` or `warren disable`: {detail}",
+                    Switch::Unknown
+                )
             }
-            Self::OwnersChanged { owners } => write!(f, "accounts of other owners count from now on: {owners}"),
+            Self::OwnersChanged { owners } => {
+                write!(f, "accounts of other owners count from now on: {owners}")
+            }
             Self::OwnerNamed { owner } => write!(f, "{owner} connected this host"),
-            Self::ClientIpFound { address, before: None, .. } => write!(f, "this host's public address is {address}"),
-            Self::ClientIpFound { address, before: Some(before), reason } => {
-                write!(f, "this host's public address is {address}, no longer {before}: {reason}")
+            Self::ClientIpFound {
+                address,
+                before: None,
+                ..
+            } => write!(f, "this host's public address is {address}"),
+            Self::ClientIpFound {
+                address,
+                before: Some(before),
+                reason,
+            } => {
+                write!(
+                    f,
+                    "this host's public address is {address}, no longer {before}: {reason}"
+                )
             }
-            Self::ClientIpUnknown { detail } => write!(f, "this host's public address is not known yet: {detail}"),
-            Self::ClientIpHeld { address, other, reason } => {
-                write!(f, "this host's public address stays {address}: {reason}; today {other} would be chosen")
+            Self::ClientIpUnknown { detail } => {
+                write!(f, "this host's public address is not known yet: {detail}")
             }
-            Self::ClientIpHoldOver { address } => write!(f, "no other public address than {address} would be chosen any more"),
+            Self::ClientIpHeld {
+                address,
+                other,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "this host's public address stays {address}: {reason}; today {other} would be chosen"
+                )
+            }
+            Self::ClientIpHoldOver { address } => write!(
+                f,
+                "no other public address than {address} would be chosen any more"
+            ),
             Self::Pinned { address } => write!(f, "{address} is pinned as this host's address"),
-            Self::PinAway { address } => write!(f, "{address} is pinned and on no interface that is up any more: a start drops it"),
+            Self::PinAway { address } => write!(
+                f,
+                "{address} is pinned and on no interface that is up any more: a start drops it"
+            ),
             Self::PinBack { address } => write!(f, "{address}, which is pinned, is on this host again"),
             Self::PinDropped { address, reason } => {
-                write!(f, "{address} was pinned as this host's address and is no longer: {reason}")
+                write!(
+                    f,
+                    "{address} was pinned as this host's address and is no longer: {reason}"
+                )
             }
-            Self::SourceHeld { tunnel, source, other } => {
-                write!(f, "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen")
+            Self::SourceHeld {
+                tunnel,
+                source,
+                other,
+            } => {
+                write!(
+                    f,
+                    "tunnel {tunnel} stays at {source}, which is on this host; today {other} would be chosen"
+                )
             }
             Self::SourceHoldOver { tunnel, source } => {
-                write!(f, "tunnel {tunnel} is at {source}, and no other source would be chosen any more")
+                write!(
+                    f,
+                    "tunnel {tunnel} is at {source}, and no other source would be chosen any more"
+                )
             }
-            Self::PlanCommitted { generation, assigned, retired } => {
-                write!(f, "plan {generation}: {assigned} tunnels to build or change, {retired} to take down")
+            Self::PlanCommitted {
+                generation,
+                assigned,
+                retired,
+            } => {
+                write!(
+                    f,
+                    "plan {generation}: {assigned} tunnels to build or change, {retired} to take down"
+                )
             }
-            Self::Converged { converged: true, generation } => write!(f, "everything is as it should be (plan {generation})"),
-            Self::Converged { converged: false, generation } => write!(f, "something is to be done (plan {generation})"),
+            Self::Converged {
+                converged: true,
+                generation,
+            } => write!(f, "everything is as it should be (plan {generation})"),
+            Self::Converged {
+                converged: false,
+                generation,
+            } => write!(f, "something is to be done (plan {generation})"),
             Self::Refused { user, refusal } => write!(f, "no tunnel for user {user}: {refusal}"),
-            Self::RefusalOver { user, refusal } => write!(f, "user {user} is refused no longer; it was because {refusal}"),
+            Self::RefusalOver { user, refusal } => {
+                write!(f, "user {user} is refused no longer; it was because {refusal}")
+            }
             Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
-            Self::ManualRemoved { tunnel, link: None } => write!(f, "tunnel {tunnel} is to go, as was asked through the API"),
-            Self::ManualRemoved { link: Some(link), .. } => write!(f, "{link} is to go, as was asked through the API"),
+            Self::ManualRemoved { tunnel, link: None } => {
+                write!(f, "tunnel {tunnel} is to go, as was asked through the API")
+            }
+            Self::ManualRemoved { link: Some(link), .. } => {
+                write!(f, "{link} is to go, as was asked through the API")
+            }
             Self::ManualOver { reason } => write!(f, "what was asked for through the API is over: {reason}"),
             Self::ExclusionChanged { entries } => write!(f, "routes: {entries} destinations are excluded"),
-            Self::ExclusionHeld { detail } => write!(f, "routes: the list of excluded destinations stays as it was: {detail}"),
+            Self::ExclusionHeld { detail } => write!(
+                f,
+                "routes: the list of excluded destinations stays as it was: {detail}"
+            ),
             Self::ExclusionHoldOver { entries } => {
-                write!(f, "routes: the list of excluded destinations can be used again, and has {entries}")
+                write!(
+                    f,
+                    "routes: the list of excluded destinations can be used again, and has {entries}"
+                )
             }
-            Self::SpecChanged { link, service, local, remote, parts, .. } => {
+            Self::SpecChanged {
+                link,
+                service,
+                local,
+                remote,
+                parts,
+                ..
+            } => {
                 let parts: Vec<&str> = parts.iter().map(|part| part.name()).collect();
-                write!(f, "{link}: to be {service} between {local} and {remote} ({})", parts.join(", "))
+                write!(
+                    f,
+                    "{link}: to be {service} between {local} and {remote} ({})",
+                    parts.join(", ")
+                )
             }
-            Self::GroupsChanged { link, publish, subscribe, .. } => {
-                write!(f, "{link}: publishes to {}, receives {}", list(publish), list(subscribe))
+            Self::GroupsChanged {
+                link,
+                publish,
+                subscribe,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{link}: publishes to {}, receives {}",
+                    list(publish),
+                    list(subscribe)
+                )
             }
-            Self::PhaseChanged { link, from, to, reason, .. } => {
+            Self::PhaseChanged {
+                link,
+                from,
+                to,
+                reason,
+                ..
+            } => {
                 write!(f, "{link}: {from} -> {to}")?;
                 within(f, reason.as_ref())
             }
-            Self::StepFailed { tunnel, phase, fault, retry_in_ms } => {
-                write!(f, "tunnel {tunnel} failed in {phase}, {}: {fault}; next try in {retry_in_ms} ms", fault.class)
+            Self::StepFailed {
+                tunnel,
+                phase,
+                fault,
+                retry_in_ms,
+            } => {
+                write!(
+                    f,
+                    "tunnel {tunnel} failed in {phase}, {}: {fault}; next try in {retry_in_ms} ms",
+                    fault.class
+                )
             }
-            Self::Adopted { link, incarnation, .. } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),
+            Self::Adopted {
+                link, incarnation, ..
+            } => write!(f, "{link}: taken over as it is (incarnation {incarnation})"),
             Self::Repaired { tunnel, steps, more } => {
-                write!(f, "tunnel {tunnel} was changed by something else and mended: {}", steps_in_words(steps, *more).join("; "))
+                write!(
+                    f,
+                    "tunnel {tunnel} was changed by something else and mended: {}",
+                    steps_in_words(steps, *more).join("; ")
+                )
             }
-            Self::Contested { tunnel, repairs, steps, more } => write!(
+            Self::Contested {
+                tunnel,
+                repairs,
+                steps,
+                more,
+            } => write!(
                 f,
                 "something else on this host fights over tunnel {tunnel}, which was mended {repairs} times in a row: it is put back less \
                  and less often from now on ({})",
                 steps_in_words(steps, *more).join("; ")
             ),
             Self::ContestOver { tunnel } => write!(f, "nothing else fights over tunnel {tunnel} any more"),
-            Self::MovePostponed { tunnel, remote, reason, retry_in_ms, .. } => {
-                write!(f, "tunnel {tunnel} does not move to {remote} yet: {reason}, in {retry_in_ms} ms")
+            Self::MovePostponed {
+                tunnel,
+                remote,
+                reason,
+                retry_in_ms,
+                ..
+            } => {
+                write!(
+                    f,
+                    "tunnel {tunnel} does not move to {remote} yet: {reason}, in {retry_in_ms} ms"
+                )
             }
-            Self::MoveOver { tunnel, remote } => write!(f, "tunnel {tunnel} is to be at {remote}: no move waits any more"),
-            Self::SessionChanged { tunnel, peer_asn, from, to, detail, .. } => {
+            Self::MoveOver { tunnel, remote } => {
+                write!(f, "tunnel {tunnel} is to be at {remote}: no move waits any more")
+            }
+            Self::SessionChanged {
+                tunnel,
+                peer_asn,
+                from,
+                to,
+                detail,
+                ..
+            } => {
                 write!(f, "tunnel {tunnel}, AS {peer_asn}: {from} -> {to}")?;
                 within(f, detail.as_ref())
             }
-            Self::SessionCauseChanged { tunnel, peer_asn, status, detail, .. } => {
+            Self::SessionCauseChanged {
+                tunnel,
+                peer_asn,
+                status,
+                detail,
+                ..
+            } => {
                 write!(f, "tunnel {tunnel}, AS {peer_asn}: still {status}")?;
                 within(f, detail.as_ref())
             }
             Self::RoutesChanged { tunnel, counts } => write!(f, "tunnel {tunnel}: {counts}"),
-            Self::RoutesBlocked { tunnel, count, fault, .. } => {
-                write!(f, "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {fault}")
+            Self::RoutesBlocked {
+                tunnel, count, fault, ..
+            } => {
+                write!(
+                    f,
+                    "tunnel {tunnel} goes without {count} learned routes, whose places are taken: {fault}"
+                )
             }
-            Self::RoutesCapturing { tunnel, count, first, far_end } => {
-                write!(f, "tunnel {tunnel} goes without {count} learned routes that lead to the far end of a tunnel: {first} to {far_end}")
+            Self::RoutesCapturing {
+                tunnel,
+                count,
+                first,
+                far_end,
+            } => {
+                write!(
+                    f,
+                    "tunnel {tunnel} goes without {count} learned routes that lead to the far end of a tunnel: {first} to {far_end}"
+                )
             }
             Self::LivenessChanged { tunnel, peers, more } => {
-                let named: Vec<String> = peers.iter().map(|PeerChange { peer, state, .. }| format!("{peer} {state}")).collect();
+                let named: Vec<String> = peers
+                    .iter()
+                    .map(|PeerChange { peer, state, .. }| format!("{peer} {state}"))
+                    .collect();
                 write!(f, "hosts behind tunnel {tunnel}: {}", named.join(", "))?;
-                if *more > 0 { write!(f, ", and {more} more changes") } else { Ok(()) }
+                if *more > 0 {
+                    write!(f, ", and {more} more changes")
+                } else {
+                    Ok(())
+                }
             }
-            Self::ActorRestarted { actor, tunnel: Some(tunnel), detail, count } => {
-                write!(f, "{actor} of {tunnel} ended and was started again (no. {count}): {detail}")
+            Self::ActorRestarted {
+                actor,
+                tunnel: Some(tunnel),
+                detail,
+                count,
+            } => {
+                write!(
+                    f,
+                    "{actor} of {tunnel} ended and was started again (no. {count}): {detail}"
+                )
             }
-            Self::ActorRestarted { actor, tunnel: None, detail, count } => {
+            Self::ActorRestarted {
+                actor,
+                tunnel: None,
+                detail,
+                count,
+            } => {
                 write!(f, "{actor} ended and was started again (no. {count}): {detail}")
             }
             Self::InvariantBroken { name, detail } => write!(f, "{name} does not hold: {detail}"),
@@ -161,5 +364,9 @@ fn within(f: &mut Formatter<'_>, reason: Option<&impl Display>) -> fmt::Result {
 
 fn list<T: Display>(all: impl IntoIterator<Item = T>) -> String {
     let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
-    if all.is_empty() { "no group".to_owned() } else { all.join(", ") }
+    if all.is_empty() {
+        "no group".to_owned()
+    } else {
+        all.join(", ")
+    }
 }

@@ -52,35 +52,61 @@ pub(super) fn is_sign(before: &View, view: &View) -> bool {
     let (was, is) = (before.provenance(), view.provenance());
     let lower = is.users.newest < was.users.lowest && is.rest.newest < was.rest.lowest;
     let newer = is.went_back_from(&was).is_none();
-    let (Some(then), Some(here)) = (was.clock, is.clock) else { return false };
+    let (Some(then), Some(here)) = (was.clock, is.clock) else {
+        return false;
+    };
     ((lower && here > then) || (newer && here < then)) && is_consistent(view)
 }
 
 /// A later slot has no earlier time.
 fn are_of_one_chain(one: (Slot, Option<i64>), other: (Slot, Option<i64>)) -> bool {
-    let (earlier, later) = if one.0 <= other.0 { (one, other) } else { (other, one) };
+    let (earlier, later) = if one.0 <= other.0 {
+        (one, other)
+    } else {
+        (other, one)
+    };
     earlier.0 == later.0 || earlier.1 <= later.1
 }
 
 fn is_consistent(view: &View) -> bool {
-    let has_device = |user: &User| view.devices.contains_key(&user.device) || view.quarantined.contains_key(&user.device);
-    view.config.is_some() && view.users.values().filter(|user| user.status == UserStatus::Activated).all(has_device)
+    let has_device =
+        |user: &User| view.devices.contains_key(&user.device) || view.quarantined.contains_key(&user.device);
+    view.config.is_some()
+        && view
+            .users
+            .values()
+            .filter(|user| user.status == UserStatus::Activated)
+            .all(has_device)
 }
 
 impl Suspicion {
     pub(super) fn new(now: Monotonic) -> Self {
-        Self { since: now, endpoints: BTreeMap::new() }
+        Self {
+            since: now,
+            endpoints: BTreeMap::new(),
+        }
     }
 
     /// With one more read. One below the first of its endpoint, or of another chain than the last, is a beginning anew; an
     /// endpoint that has not answered for `patience` is no witness any more.
     pub(super) fn with(mut self, now: Monotonic, view: &View, patience: Duration) -> Self {
         let (at, endpoint) = ((view.slot, view.provenance().clock), view.provenance().endpoint);
-        if self.endpoints.get(&endpoint).is_some_and(|witness| at.0 < witness.first || !are_of_one_chain(witness.at, at)) {
+        if self
+            .endpoints
+            .get(&endpoint)
+            .is_some_and(|witness| at.0 < witness.first || !are_of_one_chain(witness.at, at))
+        {
             self = Self::new(now);
         }
-        self.endpoints.retain(|_, witness| now.since(witness.last) <= patience);
-        let witness = self.endpoints.entry(endpoint).or_insert(Witness { since: now, last: now, first: at.0, at, advances: 0 });
+        self.endpoints
+            .retain(|_, witness| now.since(witness.last) <= patience);
+        let witness = self.endpoints.entry(endpoint).or_insert(Witness {
+            since: now,
+            last: now,
+            first: at.0,
+            at,
+            advances: 0,
+        });
         witness.advances += u32::from(at.0 > witness.at.0);
         (witness.at, witness.last) = (at, now);
         self
@@ -88,7 +114,9 @@ impl Suspicion {
 
     /// Whether every endpoint that answers has shown an advancing ledger for so long.
     pub(super) fn are_proof(&self, now: Monotonic, needed: Duration) -> bool {
-        self.endpoints.values().all(|witness| witness.advances >= ADVANCES && now.since(witness.since) >= needed)
+        self.endpoints
+            .values()
+            .all(|witness| witness.advances >= ADVANCES && now.since(witness.since) >= needed)
     }
 
     pub(super) fn age(&self, now: Monotonic) -> Duration {

@@ -28,8 +28,15 @@ fn user(status: UserStatus) -> User {
 }
 
 fn view(slot: u64, users: impl IntoIterator<Item = u8>) -> View {
-    let users = users.into_iter().map(|number| (key(number), user(UserStatus::Activated))).collect();
-    View { slot: Slot(slot), users, ..View::default() }
+    let users = users
+        .into_iter()
+        .map(|number| (key(number), user(UserStatus::Activated)))
+        .collect();
+    View {
+        slot: Slot(slot),
+        users,
+        ..View::default()
+    }
 }
 
 fn at(seconds: u64) -> Monotonic {
@@ -50,14 +57,20 @@ fn users_in_force(guard: &ViewGuard) -> usize {
 fn a_failed_read_keeps_the_view_in_force() {
     let mut guard = guard_with(view(10, [1]));
     let verdict = guard.offer(at(5), Err::<View, _>("connection refused".to_owned()));
-    assert!(matches!(verdict, Verdict::Hold(HoldReason::ReadFailed { .. })), "{verdict:?}");
+    assert!(
+        matches!(verdict, Verdict::Hold(HoldReason::ReadFailed { .. })),
+        "{verdict:?}"
+    );
     assert_eq!(users_in_force(&guard), 1);
 }
 
 #[test]
 fn a_failed_read_before_any_view_gives_none() {
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
-    assert!(matches!(guard.offer(at(0), Err::<View, _>("timed out".to_owned())), Verdict::Hold(_)));
+    assert!(matches!(
+        guard.offer(at(0), Err::<View, _>("timed out".to_owned())),
+        Verdict::Hold(_)
+    ));
     assert!(guard.in_force().is_none() && guard.age(at(9)).is_none());
 }
 
@@ -65,22 +78,40 @@ fn a_failed_read_before_any_view_gives_none() {
 fn a_slot_that_goes_backwards_is_ignored_even_when_it_adds() {
     let mut guard = guard_with(view(10, [1]));
     let verdict = guard.offer(at(1), Ok(view(9, [1, 2])));
-    assert!(matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { read: Slot(9), in_force: Slot(10) })), "{verdict:?}");
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Hold(HoldReason::SlotWentBack {
+                read: Slot(9),
+                in_force: Slot(10)
+            })
+        ),
+        "{verdict:?}"
+    );
     assert_eq!(users_in_force(&guard), 1);
 }
 
 #[test]
 fn of_two_endpoints_the_newer_slot_wins_and_they_are_never_merged() {
     let mut guard = guard_with(view(10, [1, 2, 3]));
-    assert!(matches!(guard.offer(at(1), Ok(view(12, [1, 2]))), Verdict::Accept(_)));
-    assert!(matches!(guard.offer(at(2), Ok(view(11, [1, 2, 3]))), Verdict::Hold(_)));
+    assert!(matches!(
+        guard.offer(at(1), Ok(view(12, [1, 2]))),
+        Verdict::Accept(_)
+    ));
+    assert!(matches!(
+        guard.offer(at(2), Ok(view(11, [1, 2, 3]))),
+        Verdict::Hold(_)
+    ));
     assert_eq!(users_in_force(&guard), 2);
 }
 
 #[test]
 fn an_empty_list_after_a_full_one_waits_for_a_second_read() {
     let mut guard = guard_with(view(10, [1]));
-    assert!(matches!(guard.offer(at(1), Ok(view(11, []))), Verdict::Confirm(HoldReason::Emptied { before: 1 })));
+    assert!(matches!(
+        guard.offer(at(1), Ok(view(11, []))),
+        Verdict::Confirm(HoldReason::Emptied { before: 1 })
+    ));
     assert_eq!(users_in_force(&guard), 1);
     assert!(matches!(guard.offer(at(2), Ok(view(12, []))), Verdict::Accept(_)));
     assert_eq!(users_in_force(&guard), 0);
@@ -90,8 +121,14 @@ fn an_empty_list_after_a_full_one_waits_for_a_second_read() {
 fn a_second_read_that_has_the_user_again_takes_nothing_away() {
     let mut guard = guard_with(view(10, [1]));
     guard.offer(at(1), Ok(view(11, [])));
-    assert!(matches!(guard.offer(at(2), Ok(view(12, [1]))), Verdict::Accept(_)));
-    assert!(matches!(guard.offer(at(3), Ok(view(13, []))), Verdict::Confirm(_)), "the first doubt is forgotten");
+    assert!(matches!(
+        guard.offer(at(2), Ok(view(12, [1]))),
+        Verdict::Accept(_)
+    ));
+    assert!(
+        matches!(guard.offer(at(3), Ok(view(13, []))), Verdict::Confirm(_)),
+        "the first doubt is forgotten"
+    );
 }
 
 #[test]
@@ -106,15 +143,30 @@ fn a_failed_read_between_the_two_confirms_nothing() {
 fn more_than_half_of_more_than_one_waits_for_a_second_read() {
     let mut guard = guard_with(view(10, [1, 2, 3, 4, 5]));
     let verdict = guard.offer(at(1), Ok(view(11, [1, 2])));
-    assert!(matches!(verdict, Verdict::Confirm(HoldReason::MassRemoval { gone: 3, before: 5 })), "{verdict:?}");
-    assert!(matches!(guard.offer(at(2), Ok(view(12, [1, 2]))), Verdict::Accept(_)));
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Confirm(HoldReason::MassRemoval { gone: 3, before: 5 })
+        ),
+        "{verdict:?}"
+    );
+    assert!(matches!(
+        guard.offer(at(2), Ok(view(12, [1, 2]))),
+        Verdict::Accept(_)
+    ));
 }
 
 #[test]
 fn a_second_read_that_takes_others_away_is_not_a_confirmation() {
     let mut guard = guard_with(view(10, [1, 2, 3, 4]));
-    assert!(matches!(guard.offer(at(1), Ok(view(11, [1]))), Verdict::Confirm(_)));
-    assert!(matches!(guard.offer(at(2), Ok(view(12, [4]))), Verdict::Confirm(_)));
+    assert!(matches!(
+        guard.offer(at(1), Ok(view(11, [1]))),
+        Verdict::Confirm(_)
+    ));
+    assert!(matches!(
+        guard.offer(at(2), Ok(view(12, [4]))),
+        Verdict::Confirm(_)
+    ));
     assert_eq!(users_in_force(&guard), 4);
 }
 
@@ -122,18 +174,27 @@ fn a_second_read_that_takes_others_away_is_not_a_confirmation() {
 fn a_second_read_that_takes_fewer_away_is_a_confirmation_of_those() {
     let mut guard = guard_with(view(10, [1, 2, 3, 4]));
     guard.offer(at(1), Ok(view(11, [])));
-    assert!(matches!(guard.offer(at(2), Ok(view(12, [4]))), Verdict::Accept(_)));
+    assert!(matches!(
+        guard.offer(at(2), Ok(view(12, [4]))),
+        Verdict::Accept(_)
+    ));
     assert_eq!(users_in_force(&guard), 1);
 }
 
 #[test]
 fn half_of_the_users_and_one_of_one_go_at_once() {
     let mut guard = guard_with(view(10, [1, 2, 3, 4]));
-    assert!(matches!(guard.offer(at(1), Ok(view(11, [1, 2]))), Verdict::Accept(_)));
+    assert!(matches!(
+        guard.offer(at(1), Ok(view(11, [1, 2]))),
+        Verdict::Accept(_)
+    ));
     let mut guard = guard_with(view(10, [1]));
     let mut banned = view(11, []);
     banned.users.insert(key(1), user(UserStatus::Banned));
-    assert!(matches!(guard.offer(at(1), Ok(banned)), Verdict::Accept(_)), "a ban is a statement about this user");
+    assert!(
+        matches!(guard.offer(at(1), Ok(banned)), Verdict::Accept(_)),
+        "a ban is a statement about this user"
+    );
 }
 
 #[test]
@@ -142,22 +203,38 @@ fn users_that_lose_their_status_count_as_gone() {
     let mut banned = view(11, [1]);
     banned.users.insert(key(2), user(UserStatus::Banned));
     banned.users.insert(key(3), user(UserStatus::Unknown(77)));
-    assert!(matches!(guard.offer(at(1), Ok(banned)), Verdict::Confirm(HoldReason::MassRemoval { gone: 2, before: 3 })));
+    assert!(matches!(
+        guard.offer(at(1), Ok(banned)),
+        Verdict::Confirm(HoldReason::MassRemoval { gone: 2, before: 3 })
+    ));
 }
 
 #[test]
 fn a_removal_without_a_newer_slot_proves_nothing() {
     let mut guard = guard_with(view(10, [1, 2, 3]));
-    assert!(matches!(guard.offer(at(1), Ok(view(10, [1, 2]))), Verdict::Confirm(HoldReason::SameSlot { .. })));
-    assert!(matches!(guard.offer(at(2), Ok(view(10, [1, 2, 3, 4]))), Verdict::Accept(_)), "an addition needs no proof");
+    assert!(matches!(
+        guard.offer(at(1), Ok(view(10, [1, 2]))),
+        Verdict::Confirm(HoldReason::SameSlot { .. })
+    ));
+    assert!(
+        matches!(guard.offer(at(2), Ok(view(10, [1, 2, 3, 4]))), Verdict::Accept(_)),
+        "an addition needs no proof"
+    );
 }
 
 #[test]
 fn a_user_that_no_longer_decodes_is_not_gone() {
     let mut guard = guard_with(view(10, [1]));
     let mut garbled = view(11, []);
-    garbled.quarantined.insert(key(1), Quarantine { reason: "too short".to_owned() });
-    let Verdict::Accept(accepted) = guard.offer(at(1), Ok(garbled)) else { panic!("a quarantine is no removal") };
+    garbled.quarantined.insert(
+        key(1),
+        Quarantine {
+            reason: "too short".to_owned(),
+        },
+    );
+    let Verdict::Accept(accepted) = guard.offer(at(1), Ok(garbled)) else {
+        panic!("a quarantine is no removal")
+    };
     assert!(accepted.view.quarantined.contains_key(&key(1)));
 }
 
@@ -177,7 +254,10 @@ fn an_old_view_is_stale_and_stays_in_force() {
 fn a_guard_that_is_started_again_goes_on_from_the_view_in_force() {
     let guard = guard_with(view(10, [1]));
     let mut next = ViewGuard::new(GuardSettings::default(), guard.in_force().cloned());
-    assert!(matches!(next.offer(at(1), Ok(view(9, []))), Verdict::Hold(HoldReason::SlotWentBack { .. })));
+    assert!(matches!(
+        next.offer(at(1), Ok(view(9, []))),
+        Verdict::Hold(HoldReason::SlotWentBack { .. })
+    ));
 }
 
 #[test]
@@ -185,8 +265,14 @@ fn a_wary_guards_empty_first_view_must_be_confirmed_by_a_second_one_that_is_not_
     let mut guard = ViewGuard::wary(GuardSettings::default());
     let unconfirmed = |verdict| matches!(verdict, Verdict::Confirm(HoldReason::EmptyAtFirst));
     assert!(unconfirmed(guard.offer(at(0), Ok(view(10, [])))));
-    assert!(matches!(guard.offer(at(1), Err::<View, _>("timed out".to_owned())), Verdict::Hold(HoldReason::ReadFailed { .. })));
-    assert!(unconfirmed(guard.offer(at(2), Ok(view(9, [])))), "an older view confirms nothing");
+    assert!(matches!(
+        guard.offer(at(1), Err::<View, _>("timed out".to_owned())),
+        Verdict::Hold(HoldReason::ReadFailed { .. })
+    ));
+    assert!(
+        unconfirmed(guard.offer(at(2), Ok(view(9, [])))),
+        "an older view confirms nothing"
+    );
     assert!(guard.is_wary() && guard.in_force().is_none());
     assert!(matches!(guard.offer(at(3), Ok(view(10, []))), Verdict::Accept(_)));
     assert!(!guard.is_wary());
@@ -195,26 +281,49 @@ fn a_wary_guards_empty_first_view_must_be_confirmed_by_a_second_one_that_is_not_
 #[test]
 fn a_wary_guard_takes_a_first_view_with_users_at_once() {
     let mut guard = ViewGuard::wary(GuardSettings::default());
-    assert!(matches!(guard.offer(at(0), Ok(view(10, [1]))), Verdict::Accept(_)));
+    assert!(matches!(
+        guard.offer(at(0), Ok(view(10, [1]))),
+        Verdict::Accept(_)
+    ));
     let mut guard = ViewGuard::new(GuardSettings::default(), None);
-    assert!(matches!(guard.offer(at(0), Ok(view(10, []))), Verdict::Accept(_)), "no other question was asked before");
+    assert!(
+        matches!(guard.offer(at(0), Ok(view(10, []))), Verdict::Accept(_)),
+        "no other question was asked before"
+    );
 }
 
 /// A read at these slots and this time of the ledger's clock.
 fn read_at(users: u64, rest: u64, clock: i64, who: impl IntoIterator<Item = u8>) -> View {
     let (users, rest) = (SlotRange::at(Slot(users)), SlotRange::at(Slot(rest)));
-    let device = Device { code: "d".to_owned(), exchange: key(0), public_ip: Ipv4Addr::new(203, 0, 113, 1), status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "d".to_owned(),
+        exchange: key(0),
+        public_ip: Ipv4Addr::new(203, 0, 113, 1),
+        status: 1,
+        prefixes: vec![],
+    };
     View {
         slot: users.lowest.min(rest.lowest),
         devices: [(key(100), device)].into(),
-        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
-        provenance: Some(Provenance { users, rest, clock: Some(clock), endpoint: 0 }),
+        config: Some(GlobalConfig {
+            local_asn: Asn(0),
+            remote_asn: Asn(0),
+        }),
+        provenance: Some(Provenance {
+            users,
+            rest,
+            clock: Some(clock),
+            endpoint: 0,
+        }),
         ..view(0, who)
     }
 }
 
 fn by_endpoint(endpoint: usize, mut view: View) -> View {
-    view.provenance = view.provenance.map(|provenance| Provenance { endpoint, ..provenance });
+    view.provenance = view.provenance.map(|provenance| Provenance {
+        endpoint,
+        ..provenance
+    });
     view
 }
 
@@ -223,25 +332,75 @@ fn each_part_of_a_view_is_compared_with_the_same_part_of_the_one_in_force() {
     let mut guard = guard_with(read_at(140, 120, 0, [1, 2, 3]));
     // Its lowest slot is newer, but the users are older: one that came in between is not gone.
     let verdict = guard.offer(at(1), Ok(read_at(125, 125, 0, [1, 2])));
-    assert!(matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { read: Slot(125), in_force: Slot(140) })), "{verdict:?}");
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Hold(HoldReason::SlotWentBack {
+                read: Slot(125),
+                in_force: Slot(140)
+            })
+        ),
+        "{verdict:?}"
+    );
     let verdict = guard.offer(at(2), Ok(read_at(150, 119, 0, [1, 2, 3])));
-    assert!(matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { read: Slot(119), in_force: Slot(120) })), "{verdict:?}");
-    assert!(matches!(guard.offer(at(3), Ok(read_at(150, 120, 0, [1, 2]))), Verdict::Accept(_)));
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Hold(HoldReason::SlotWentBack {
+                read: Slot(119),
+                in_force: Slot(120)
+            })
+        ),
+        "{verdict:?}"
+    );
+    assert!(matches!(
+        guard.offer(at(3), Ok(read_at(150, 120, 0, [1, 2]))),
+        Verdict::Accept(_)
+    ));
     let verdict = guard.offer(at(4), Ok(read_at(150, 130, 0, [1])));
-    assert!(matches!(verdict, Verdict::Confirm(HoldReason::SameSlot { slot: Slot(150), gone: 1 })), "{verdict:?}");
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Confirm(HoldReason::SameSlot {
+                slot: Slot(150),
+                gone: 1
+            })
+        ),
+        "{verdict:?}"
+    );
 }
 
 #[test]
 fn parts_that_took_several_requests_count_by_their_lowest_slot_now_and_by_their_newest_before() {
-    let range = |lowest, newest| SlotRange { lowest: Slot(lowest), newest: Slot(newest) };
+    let range = |lowest, newest| SlotRange {
+        lowest: Slot(lowest),
+        newest: Slot(newest),
+    };
     let with = |users, rest| {
-        let provenance = Provenance { users, rest, clock: None, endpoint: 0 };
-        View { provenance: Some(provenance), ..view(0, [1]) }
+        let provenance = Provenance {
+            users,
+            rest,
+            clock: None,
+            endpoint: 0,
+        };
+        View {
+            provenance: Some(provenance),
+            ..view(0, [1])
+        }
     };
     let mut guard = guard_with(with(range(100, 110), range(90, 120)));
-    assert!(matches!(guard.offer(at(1), Ok(with(range(109, 130), range(120, 130)))), Verdict::Hold(_)));
-    assert!(matches!(guard.offer(at(1), Ok(with(range(110, 130), range(119, 130)))), Verdict::Hold(_)));
-    assert!(matches!(guard.offer(at(1), Ok(with(range(110, 130), range(120, 130)))), Verdict::Accept(_)));
+    assert!(matches!(
+        guard.offer(at(1), Ok(with(range(109, 130), range(120, 130)))),
+        Verdict::Hold(_)
+    ));
+    assert!(matches!(
+        guard.offer(at(1), Ok(with(range(110, 130), range(119, 130)))),
+        Verdict::Hold(_)
+    ));
+    assert!(matches!(
+        guard.offer(at(1), Ok(with(range(110, 130), range(120, 130)))),
+        Verdict::Accept(_)
+    ));
 }
 
 /// Reads of the restarted ledger, ten seconds apart, until one is not held.
@@ -259,23 +418,56 @@ fn restarted(guard: &mut ViewGuard, from: u64, read: impl Fn(u64) -> View) -> (u
 #[test]
 fn a_lower_slot_that_advances_at_a_later_time_for_three_minutes_is_a_restart() {
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
-    let (after, verdict) = restarted(&mut guard, 10, |step| read_at(500 + step, 500 + step, 1_010, [1, 2]));
-    let Verdict::Rebase(accepted, told) = verdict else { panic!("{verdict:?}") };
-    assert_eq!((after, accepted.view.users.len(), told.from, told.to), (180, 2, Slot(400_000), Slot(518)));
+    let (after, verdict) = restarted(&mut guard, 10, |step| {
+        read_at(500 + step, 500 + step, 1_010, [1, 2])
+    });
+    let Verdict::Rebase(accepted, told) = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!(
+        (after, accepted.view.users.len(), told.from, told.to),
+        (180, 2, Slot(400_000), Slot(518))
+    );
     assert_eq!(guard.restarted(), Some(told));
-    assert!(matches!(guard.offer(at(999), Ok(read_at(519, 519, 1_020, [1, 2]))), Verdict::Accept(_)), "from there on it goes on as ever");
+    assert!(
+        matches!(
+            guard.offer(at(999), Ok(read_at(519, 519, 1_020, [1, 2]))),
+            Verdict::Accept(_)
+        ),
+        "from there on it goes on as ever"
+    );
 }
 
 #[test]
 fn what_a_restart_takes_away_must_be_confirmed_by_a_second_read_at_a_newer_slot() {
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1, 2, 3]));
-    let (_, verdict) = restarted(&mut guard, 10, |step| read_at(500 + step, 500 + step, 1_010, [1, 2]));
-    assert!(matches!(verdict, Verdict::Confirm(HoldReason::RestartTakesAway { gone: 1 })), "{verdict:?}");
+    let (_, verdict) = restarted(&mut guard, 10, |step| {
+        read_at(500 + step, 500 + step, 1_010, [1, 2])
+    });
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Confirm(HoldReason::RestartTakesAway { gone: 1 })
+        ),
+        "{verdict:?}"
+    );
     let verdict = guard.offer(at(200), Ok(read_at(518, 518, 1_010, [1, 2])));
-    assert!(matches!(verdict, Verdict::Confirm(_)), "the same slot proves nothing: {verdict:?}");
+    assert!(
+        matches!(verdict, Verdict::Confirm(_)),
+        "the same slot proves nothing: {verdict:?}"
+    );
     let verdict = guard.offer(at(201), Ok(read_at(519, 519, 1_010, [1])));
-    assert!(matches!(verdict, Verdict::Confirm(HoldReason::RestartTakesAway { gone: 2 })), "another one is gone: {verdict:?}");
-    assert!(matches!(guard.offer(at(202), Ok(read_at(520, 520, 1_011, [1, 2]))), Verdict::Rebase(..)));
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Confirm(HoldReason::RestartTakesAway { gone: 2 })
+        ),
+        "another one is gone: {verdict:?}"
+    );
+    assert!(matches!(
+        guard.offer(at(202), Ok(read_at(520, 520, 1_011, [1, 2]))),
+        Verdict::Rebase(..)
+    ));
     assert_eq!(users_in_force(&guard), 2);
 }
 
@@ -284,8 +476,14 @@ fn a_node_that_lags_or_catches_up_is_no_restart_however_long_it_goes_on() {
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
     for step in 0..1_000 {
         let clock = 500 + i64::try_from(step / 2).unwrap();
-        let verdict = guard.offer(at(10 + step * 10), Ok(read_at(100_000 + step * 30, 100_000 + step * 30, clock, [])));
-        assert!(matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { .. })), "{verdict:?}");
+        let verdict = guard.offer(
+            at(10 + step * 10),
+            Ok(read_at(100_000 + step * 30, 100_000 + step * 30, clock, [])),
+        );
+        assert!(
+            matches!(verdict, Verdict::Hold(HoldReason::SlotWentBack { .. })),
+            "{verdict:?}"
+        );
     }
     assert_eq!(users_in_force(&guard), 1);
 }
@@ -293,15 +491,34 @@ fn a_node_that_lags_or_catches_up_is_no_restart_however_long_it_goes_on() {
 #[test]
 fn a_lower_slot_that_does_not_advance_or_lacks_a_device_or_the_time_is_no_restart() {
     let stuck = |_| read_at(500, 500, 1_010, []);
-    let without_device = |step| View { devices: Default::default(), ..read_at(500 + step, 500 + step, 1_010, [1]) };
-    let without_config = |step| View { config: None, ..read_at(500 + step, 500 + step, 1_010, [1]) };
+    let without_device = |step| View {
+        devices: Default::default(),
+        ..read_at(500 + step, 500 + step, 1_010, [1])
+    };
+    let without_config = |step| View {
+        config: None,
+        ..read_at(500 + step, 500 + step, 1_010, [1])
+    };
     let without_time = |step| {
         let view = read_at(500 + step, 500 + step, 0, [1]);
-        View { provenance: view.provenance.map(|provenance| Provenance { clock: None, ..provenance }), ..view }
+        View {
+            provenance: view.provenance.map(|provenance| Provenance {
+                clock: None,
+                ..provenance
+            }),
+            ..view
+        }
     };
     let half = |step| read_at(500 + step, 400_001 + step, 1_010, [1]);
     let falling = |step| read_at(5_000 - step, 5_000 - step, 1_010, [1]);
-    let reads: [&dyn Fn(u64) -> View; 6] = [&stuck, &without_device, &without_config, &without_time, &half, &falling];
+    let reads: [&dyn Fn(u64) -> View; 6] = [
+        &stuck,
+        &without_device,
+        &without_config,
+        &without_time,
+        &half,
+        &falling,
+    ];
     for (n, read) in reads.iter().enumerate() {
         let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
         for step in 0..200 {
@@ -316,16 +533,34 @@ fn a_restart_is_one_only_when_every_endpoint_that_answers_shows_it() {
     let restarted_at = |step| read_at(500 + step, 500 + step, 1_010, [1]);
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
     for step in 0..100 {
-        let view = if step % 2 == 0 { restarted_at(step) } else { by_endpoint(1, read_at(400_000, 400_000, 1_000, [1])) };
+        let view = if step % 2 == 0 {
+            restarted_at(step)
+        } else {
+            by_endpoint(1, read_at(400_000, 400_000, 1_000, [1]))
+        };
         let verdict = guard.offer(at(10 + step * 10), Ok(view));
-        assert!(!matches!(verdict, Verdict::Rebase(..)), "the other endpoint stands where it stood");
+        assert!(
+            !matches!(verdict, Verdict::Rebase(..)),
+            "the other endpoint stands where it stood"
+        );
     }
     for step in 100..117 {
-        let verdict = guard.offer(at(10 + step * 10), Ok(by_endpoint((step % 2) as usize, restarted_at(step))));
-        assert!(matches!(verdict, Verdict::Hold(HoldReason::Restarting { .. })), "not for three minutes on both yet: {verdict:?}");
+        let verdict = guard.offer(
+            at(10 + step * 10),
+            Ok(by_endpoint((step % 2) as usize, restarted_at(step))),
+        );
+        assert!(
+            matches!(verdict, Verdict::Hold(HoldReason::Restarting { .. })),
+            "not for three minutes on both yet: {verdict:?}"
+        );
     }
-    let (after, verdict) = restarted(&mut guard, 1_180, |step| by_endpoint((step % 2) as usize, restarted_at(117 + step)));
-    assert!(matches!(verdict, Verdict::Rebase(..)) && after <= 30, "after {after} s more: {verdict:?}");
+    let (after, verdict) = restarted(&mut guard, 1_180, |step| {
+        by_endpoint((step % 2) as usize, restarted_at(117 + step))
+    });
+    assert!(
+        matches!(verdict, Verdict::Rebase(..)) && after <= 30,
+        "after {after} s more: {verdict:?}"
+    );
 }
 
 #[test]
@@ -334,17 +569,25 @@ fn an_endpoint_that_answers_no_more_is_no_witness() {
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
     guard.offer(at(5), Ok(by_endpoint(1, restarted_at(0))));
     let (after, verdict) = restarted(&mut guard, 10, restarted_at);
-    assert!(matches!(verdict, Verdict::Rebase(..)) && after <= 200, "after {after} s: {verdict:?}");
+    assert!(
+        matches!(verdict, Verdict::Rebase(..)) && after <= 200,
+        "after {after} s: {verdict:?}"
+    );
 }
 
 #[test]
 fn once_a_restart_is_in_force_a_node_that_was_left_on_the_old_chain_changes_nothing() {
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
-    let (_, verdict) = restarted(&mut guard, 10, |step| read_at(500 + step, 500 + step, 1_010, [1, 2]));
+    let (_, verdict) = restarted(&mut guard, 10, |step| {
+        read_at(500 + step, 500 + step, 1_010, [1, 2])
+    });
     assert!(matches!(verdict, Verdict::Rebase(..)));
     for step in 0..100 {
         let verdict = guard.offer(at(200 + step * 10), Ok(read_at(400_010, 400_010, 1_004, [1])));
-        assert!(matches!(verdict, Verdict::Hold(HoldReason::Restarting { .. })), "{verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Hold(HoldReason::Restarting { .. })),
+            "{verdict:?}"
+        );
     }
     assert_eq!(users_in_force(&guard), 2);
 }
@@ -354,11 +597,23 @@ fn reads_of_a_node_on_the_old_chain_in_between_put_a_restart_off_and_do_not_prev
     let mut guard = guard_with(read_at(400_000, 400_000, 1_000, [1]));
     for step in 0..30 {
         let old = read_at(400_100, 400_100, 999, [1]);
-        let view = if step % 3 == 0 { old } else { read_at(500 + step, 500 + step, 1_010, [1]) };
-        assert!(matches!(guard.offer(at(10 + step * 10), Ok(view)), Verdict::Hold(_)));
+        let view = if step % 3 == 0 {
+            old
+        } else {
+            read_at(500 + step, 500 + step, 1_010, [1])
+        };
+        assert!(matches!(
+            guard.offer(at(10 + step * 10), Ok(view)),
+            Verdict::Hold(_)
+        ));
     }
-    let (after, verdict) = restarted(&mut guard, 310, |step| read_at(530 + step, 530 + step, 1_020, [1]));
-    assert!(matches!(verdict, Verdict::Rebase(..)) && after <= 190, "after {after} s: {verdict:?}");
+    let (after, verdict) = restarted(&mut guard, 310, |step| {
+        read_at(530 + step, 530 + step, 1_020, [1])
+    });
+    assert!(
+        matches!(verdict, Verdict::Rebase(..)) && after <= 190,
+        "after {after} s: {verdict:?}"
+    );
 }
 
 #[test]
@@ -375,13 +630,32 @@ fn a_view_that_says_the_same_is_not_told_again_and_a_read_that_is_held_is_told_o
         let (events, changes) = guard.offer(at(at_second), read).told(role, table.tables(), false);
         let names: Vec<_> = events.iter().map(|event| event.name()).collect();
         table.append(7, events, changes);
-        (names, table.tables().view.clone().map(|in_force| in_force.accepted.view.slot.0), table.tables().held.is_some())
+        (
+            names,
+            table
+                .tables()
+                .view
+                .clone()
+                .map(|in_force| in_force.accepted.view.slot.0),
+            table.tables().held.is_some(),
+        )
     };
     assert_eq!(told(0, Ok(view(1, [1]))), (vec!["view_accepted"], Some(1), false));
     assert_eq!(told(1, Ok(view(2, [1]))), (vec![], Some(2), false));
-    assert_eq!(told(2, Err("no answer".to_owned())), (vec!["view_held"], Some(2), true));
+    assert_eq!(
+        told(2, Err("no answer".to_owned())),
+        (vec!["view_held"], Some(2), true)
+    );
     assert_eq!(told(3, Err("no answer".to_owned())), (vec![], Some(2), true));
-    assert_eq!(told(4, Ok(view(3, [1]))), (vec!["view_renewed"], Some(3), false), "and so is its end");
-    assert_eq!(told(5, Ok(view(4, []))), (vec![], Some(3), true), "the second read tells whether it is worth a word");
+    assert_eq!(
+        told(4, Ok(view(3, [1]))),
+        (vec!["view_renewed"], Some(3), false),
+        "and so is its end"
+    );
+    assert_eq!(
+        told(5, Ok(view(4, []))),
+        (vec![], Some(3), true),
+        "the second read tells whether it is worth a word"
+    );
     assert_eq!(told(6, Ok(view(5, []))), (vec!["view_accepted"], Some(5), false));
 }

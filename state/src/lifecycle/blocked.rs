@@ -33,7 +33,12 @@ impl Lifecycle {
         }
         if let Some((first, fault)) = fresh.first() {
             let (first, fault) = (*first, Fault::clone(fault));
-            turn.record(Event::RoutesBlocked { tunnel: self.tunnel, count: fresh.len(), first, fault });
+            turn.record(Event::RoutesBlocked {
+                tunnel: self.tunnel,
+                count: fresh.len(),
+                first,
+                fault,
+            });
         }
     }
 
@@ -62,14 +67,29 @@ impl Lifecycle {
 
     /// Learned routes that stay out because they lead to the far end of a tunnel.
     pub(super) fn capturing_routes(&self) -> BlockedRoutes {
-        let reason = |end: &std::net::Ipv4Addr| format!("it leads to {end}, the far end of a tunnel of this host");
-        let first = self.capturing.iter().take(NAMED).map(|(dst, end)| (*dst, reason(end)));
-        BlockedRoutes { count: self.capturing.len(), first: first.collect() }
+        let reason =
+            |end: &std::net::Ipv4Addr| format!("it leads to {end}, the far end of a tunnel of this host");
+        let first = self
+            .capturing
+            .iter()
+            .take(NAMED)
+            .map(|(dst, end)| (*dst, reason(end)));
+        BlockedRoutes {
+            count: self.capturing.len(),
+            first: first.collect(),
+        }
     }
 
     pub(super) fn blocked_routes(&self) -> BlockedRoutes {
-        let first = self.blocked.iter().take(NAMED).map(|(dst, reason)| (*dst, reason.clone()));
-        BlockedRoutes { count: self.blocked.len(), first: first.collect() }
+        let first = self
+            .blocked
+            .iter()
+            .take(NAMED)
+            .map(|(dst, reason)| (*dst, reason.clone()));
+        BlockedRoutes {
+            count: self.blocked.len(),
+            first: first.collect(),
+        }
     }
 
     /// Whether this step tries again what is blocked.

@@ -9,8 +9,8 @@ use super::{
     machine::{Assignment, Lifecycle, Look, Session, State, Turn, Work},
 };
 use crate::{
-    Action, ApplyReport, Fault, FaultClass, Incarnation, LearnedRoutes, Observed, Owner, Phase, Plan, PlannedStep, Route, RouteProtocol,
-    SessionStatus, StepOutcome, TunnelSpec, TunnelWant,
+    Action, ApplyReport, Fault, FaultClass, Incarnation, LearnedRoutes, Observed, Owner, Phase, Plan,
+    PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelSpec, TunnelWant,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
 };
@@ -22,12 +22,20 @@ impl Lifecycle {
     /// Takes an assignment while no operation is under way.
     pub(super) fn reassign(&mut self, assignment: Assignment, turn: &mut Turn<'_>) -> State {
         self.assign_later(assignment, turn);
-        if self.todo.retire.is_some() { self.drain(turn) } else { self.look(Look::Build, turn) }
+        if self.todo.retire.is_some() {
+            self.drain(turn)
+        } else {
+            self.look(Look::Build, turn)
+        }
     }
 
     /// Takes an assignment; what it asks for is done with the next look, or after the removal that is due.
     pub(super) fn assign_later(&mut self, assignment: Assignment, turn: &mut Turn<'_>) {
-        let old_link = self.want.as_ref().map(|want| want.spec.link.name.clone()).filter(|name| *name != assignment.spec.link.name);
+        let old_link = self
+            .want
+            .as_ref()
+            .map(|want| want.spec.link.name.clone())
+            .filter(|name| *name != assignment.spec.link.name);
         if let Some(link) = old_link {
             self.note_retirement(link, Vec::new(), RetireReason::Renamed, turn);
         }
@@ -40,7 +48,11 @@ impl Lifecycle {
     }
 
     fn accept(&mut self, assignment: Assignment, turn: &mut Turn<'_>) {
-        let Assignment { spec, incarnation, generation } = assignment;
+        let Assignment {
+            spec,
+            incarnation,
+            generation,
+        } = assignment;
         self.generation = generation;
         self.next_incarnation = self.next_incarnation.max(incarnation);
         self.name = Some(spec.link.name.clone());
@@ -52,7 +64,11 @@ impl Lifecycle {
             self.services.watch_changed = true;
             self.expect_routes(&spec, turn.now);
             self.tell_spec(None, &spec, turn);
-            self.want = Some(TunnelWant { spec, incarnation, learned: LearnedRoutes::Unknown });
+            self.want = Some(TunnelWant {
+                spec,
+                incarnation,
+                learned: LearnedRoutes::Unknown,
+            });
         }
     }
 
@@ -60,7 +76,11 @@ impl Lifecycle {
     pub(super) fn change_spec(&mut self, spec: Arc<TunnelSpec>, turn: &mut Turn<'_>) {
         self.todo.rebuild = true;
         self.remake = false;
-        if self.want.as_ref().is_some_and(|want| want.spec.link.remote != spec.link.remote) {
+        if self
+            .want
+            .as_ref()
+            .is_some_and(|want| want.spec.link.remote != spec.link.remote)
+        {
             // The device that is left hears the prunes, and the next one hears of the groups as soon as it is reached.
             self.services.link_lost = true;
             self.stop_multicast(turn);
@@ -90,8 +110,12 @@ impl Lifecycle {
     }
 
     pub(super) fn look(&mut self, why: Look, turn: &mut Turn<'_>) -> State {
-        let Some(want) = &self.want else { return State::Pending };
-        turn.emit(Effect::Observe { link: want.spec.link.name.clone() });
+        let Some(want) = &self.want else {
+            return State::Pending;
+        };
+        turn.emit(Effect::Observe {
+            link: want.spec.link.name.clone(),
+        });
         self.todo.recheck = false;
         self.todo.compare_routes = false;
         self.todo.rebuild = false;
@@ -104,15 +128,31 @@ impl Lifecycle {
         if self.todo.retire.is_some() {
             return self.drain(turn);
         }
-        let look = if mem::take(&mut self.todo.rebuild) { Look::Build } else { look };
-        let Some(want) = &mut self.want else { return State::Pending };
+        let look = if mem::take(&mut self.todo.rebuild) {
+            Look::Build
+        } else {
+            look
+        };
+        let Some(want) = &mut self.want else {
+            return State::Pending;
+        };
         let mark = mark(want, observed);
-        self.next_incarnation = self.next_incarnation.max(mark.map_or(Incarnation(0), Incarnation::next));
+        self.next_incarnation = self
+            .next_incarnation
+            .max(mark.map_or(Incarnation(0), Incarnation::next));
         want.incarnation = self.next_incarnation;
-        let plan = if self.remake { plan_tunnel_anew(want, observed) } else { plan_tunnel(want, observed) };
+        let plan = if self.remake {
+            plan_tunnel_anew(want, observed)
+        } else {
+            plan_tunnel(want, observed)
+        };
         if let Some(conflict) = plan.conflicts.first() {
             let operation = format!("make link {}", want.spec.link.name);
-            let fault = Fault { class: FaultClass::Conflict, operation, detail: conflict.reason.clone() };
+            let fault = Fault {
+                class: FaultClass::Conflict,
+                operation,
+                detail: conflict.reason.clone(),
+            };
             return self.fail(Phase::Linking, fault, turn);
         }
         self.check_withheld(&plan, observed, turn);
@@ -120,19 +160,36 @@ impl Lifecycle {
         self.unblock_settled(&plan);
         let repaired = self.drift(look, &plan);
         self.dirty.clear();
-        let stale = self.old_rules.intersection(&observed.rules).map(|rule| Action::DeleteRule { rule: *rule });
+        let stale = self
+            .old_rules
+            .intersection(&observed.rules)
+            .map(|rule| Action::DeleteRule { rule: *rule });
         let mut steps: Vec<PlannedStep> = stale.filter_map(|action| self.step(action)).collect();
         steps.extend(plan.steps);
         self.work_through(steps, repaired, turn)
     }
 
     /// Takes the steps phase by phase.
-    fn work_through(&mut self, steps: Vec<PlannedStep>, repaired: Vec<PlannedStep>, turn: &mut Turn<'_>) -> State {
+    fn work_through(
+        &mut self,
+        steps: Vec<PlannedStep>,
+        repaired: Vec<PlannedStep>,
+        turn: &mut Turn<'_>,
+    ) -> State {
         let quiet = self.built && steps.iter().all(|step| learned_route(step).is_some());
-        let mut work = Work { phase: Phase::Routing, count: 0, rest: Default::default(), repaired };
+        let mut work = Work {
+            phase: Phase::Routing,
+            count: 0,
+            rest: Default::default(),
+            repaired,
+        };
         let (early, late) = steps.split_at(departures(&steps));
         for phase in [Phase::Linking, Phase::Addressing, Phase::Routing] {
-            let part: Vec<_> = early.iter().filter(|step| step.action.phase() == phase).cloned().collect();
+            let part: Vec<_> = early
+                .iter()
+                .filter(|step| step.action.phase() == phase)
+                .cloned()
+                .collect();
             if !part.is_empty() {
                 work.rest.push_back((phase, part));
             }
@@ -149,34 +206,48 @@ impl Lifecycle {
     }
 
     fn apply_next(&mut self, mut work: Work, turn: &mut Turn<'_>) -> State {
-        let Some((phase, mut steps)) = work.rest.pop_front() else { return self.finish(work, turn) };
+        let Some((phase, mut steps)) = work.rest.pop_front() else {
+            return self.finish(work, turn);
+        };
         steps.retain(|step| !self.is_forgotten(step));
         if steps.is_empty() {
             return self.apply_next(work, turn);
         }
-        let quiet = steps.iter().all(|step| learned_route(step).is_some()) && matches!(self.phase, Phase::Active | Phase::Peering);
+        let quiet = steps.iter().all(|step| learned_route(step).is_some())
+            && matches!(self.phase, Phase::Active | Phase::Peering);
         if !quiet {
             self.enter(phase, None, turn);
         }
-        if steps.iter().any(|step| matches!(step.action, Action::CreateLink { .. })) {
+        if steps
+            .iter()
+            .any(|step| matches!(step.action, Action::CreateLink { .. }))
+        {
             self.half_built = false;
             self.next_incarnation = self.next_incarnation.next();
         }
-        if steps.iter().any(|step| matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink)) {
+        if steps
+            .iter()
+            .any(|step| matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink))
+        {
             self.services.link_lost = true;
             self.stop_multicast(turn);
         }
         work.phase = phase;
         work.count = steps.len();
         self.progress_at = Some(turn.now + self.settings.progress);
-        turn.emit(Effect::Apply { steps, generation: self.generation });
+        turn.emit(Effect::Apply {
+            steps,
+            generation: self.generation,
+        });
         State::Applying(work)
     }
 
     /// Whether the session has taken a route back since it was planned to put it.
     fn is_forgotten(&self, step: &PlannedStep) -> bool {
         match (&step.action, self.learned()) {
-            (Action::PutRoute { route }, LearnedRoutes::Known(routes)) => route.protocol == RouteProtocol::Bgp && !routes.contains(route),
+            (Action::PutRoute { route }, LearnedRoutes::Known(routes)) => {
+                route.protocol == RouteProtocol::Bgp && !routes.contains(route)
+            }
             (Action::PutRoute { .. }, LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_))
             | (
                 Action::DeleteRule { .. }
@@ -194,7 +265,9 @@ impl Lifecycle {
 
     pub(super) fn applied(&mut self, work: Work, report: &ApplyReport, turn: &mut Turn<'_>) -> State {
         for (step, outcome) in &report.steps {
-            if let (Action::CreateLink { incarnation, .. }, StepOutcome::Done | StepOutcome::AlreadySo) = (&step.action, outcome) {
+            if let (Action::CreateLink { incarnation, .. }, StepOutcome::Done | StepOutcome::AlreadySo) =
+                (&step.action, outcome)
+            {
                 self.incarnation = *incarnation;
                 self.half_built = true;
             }
@@ -210,10 +283,18 @@ impl Lifecycle {
         }
         if report.steps.len() < work.count {
             let detail = format!("{} of {} steps were taken", report.steps.len(), work.count);
-            let fault = Fault { class: FaultClass::Transient, operation: format!("apply {} steps", work.phase), detail };
+            let fault = Fault {
+                class: FaultClass::Transient,
+                operation: format!("apply {} steps", work.phase),
+                detail,
+            };
             return self.fail(work.phase, fault, turn);
         }
-        if self.todo.rebuild { self.look(Look::Build, turn) } else { self.apply_next(work, turn) }
+        if self.todo.rebuild {
+            self.look(Look::Build, turn)
+        } else {
+            self.apply_next(work, turn)
+        }
     }
 
     fn finish(&mut self, work: Work, turn: &mut Turn<'_>) -> State {
@@ -243,29 +324,65 @@ impl Lifecycle {
             return self.look(Look::Routes, turn);
         }
         let steps = self.changed_routes();
-        if steps.is_empty() { State::Settled } else { self.work_through(steps, Vec::new(), turn) }
+        if steps.is_empty() {
+            State::Settled
+        } else {
+            self.work_through(steps, Vec::new(), turn)
+        }
     }
 
     fn settled_phase(&self) -> Phase {
         let peers = self.want.as_ref().is_some_and(|want| want.spec.bgp.is_some());
-        let up = self.session.as_ref().is_some_and(|session| session.status == SessionStatus::Up);
-        if peers && !up { Phase::Peering } else { Phase::Active }
+        let up = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.status == SessionStatus::Up);
+        if peers && !up {
+            Phase::Peering
+        } else {
+            Phase::Active
+        }
     }
 
     fn start_session(&mut self, turn: &mut Turn<'_>) {
-        let Some(spec) = self.want.as_ref().and_then(|want| want.spec.bgp.clone()).filter(|_| self.session.is_none()) else { return };
+        let Some(spec) = self
+            .want
+            .as_ref()
+            .and_then(|want| want.spec.bgp.clone())
+            .filter(|_| self.session.is_none())
+        else {
+            return;
+        };
         self.sessions_started += 1;
         let number = SessionNumber(self.sessions_started);
-        turn.emit(Effect::StartSession { session: number, spec: Box::new(spec.clone()) });
-        self.session = Some(Session { number, spec, status: SessionStatus::Pending, detail: None, since: None });
+        turn.emit(Effect::StartSession {
+            session: number,
+            spec: Box::new(spec.clone()),
+        });
+        self.session = Some(Session {
+            number,
+            spec,
+            status: SessionStatus::Pending,
+            detail: None,
+            since: None,
+        });
     }
 
     fn adopt(&mut self, mark: Option<Incarnation>, plan: &Plan, turn: &mut Turn<'_>) {
-        let goes = plan.steps.iter().any(|step| matches!(step.action, Action::DeleteLink));
-        let Some(mark) = mark.filter(|mark| !goes && *mark != self.incarnation) else { return };
+        let goes = plan
+            .steps
+            .iter()
+            .any(|step| matches!(step.action, Action::DeleteLink));
+        let Some(mark) = mark.filter(|mark| !goes && *mark != self.incarnation) else {
+            return;
+        };
         self.incarnation = mark;
         if let Some(link) = self.name.clone() {
-            turn.record(Event::Adopted { tunnel: self.tunnel, link, incarnation: mark });
+            turn.record(Event::Adopted {
+                tunnel: self.tunnel,
+                link,
+                incarnation: mark,
+            });
         }
     }
 
@@ -279,7 +396,11 @@ impl Lifecycle {
             (Look::Check | Look::Routes, None) => false,
         };
         if self.built {
-            plan.steps.iter().filter(|step| !expected(step) && !self.tries_blocked(step)).cloned().collect()
+            plan.steps
+                .iter()
+                .filter(|step| !expected(step) && !self.tries_blocked(step))
+                .cloned()
+                .collect()
         } else {
             Vec::new()
         }
@@ -288,14 +409,19 @@ impl Lifecycle {
     /// Steps for the routes that the session changed since the kernel was told; no more than a bounded number of them, so
     /// that whatever else happens to the tunnel gets its turn.
     fn changed_routes(&mut self) -> Vec<PlannedStep> {
-        let dirty: BTreeSet<Ipv4Net> = std::iter::from_fn(|| self.dirty.pop_first()).take(ROUTES_AT_ONCE).collect();
+        let dirty: BTreeSet<Ipv4Net> = std::iter::from_fn(|| self.dirty.pop_first())
+            .take(ROUTES_AT_ONCE)
+            .collect();
         let Some(want) = &self.want else { return Vec::new() };
         let nothing = BTreeSet::new();
         let routes = match &want.learned {
             LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => routes,
             LearnedRoutes::Unknown => &nothing,
         };
-        let all = dirty.into_iter().filter_map(|dst| self.route_to(dst)).filter(|route| !has_static(want, route));
+        let all = dirty
+            .into_iter()
+            .filter_map(|dst| self.route_to(dst))
+            .filter(|route| !has_static(want, route));
         let (put, gone): (Vec<Route>, Vec<Route>) = all.partition(|route| routes.contains(route));
         let gone = gone.into_iter().map(|route| Action::DeleteRoute { route });
         let put = put.into_iter().map(|route| Action::PutRoute { route });
@@ -304,7 +430,11 @@ impl Lifecycle {
 
     fn step(&self, action: Action) -> Option<PlannedStep> {
         let want = self.want.as_ref()?;
-        Some(PlannedStep { tunnel: self.tunnel, link: want.spec.link.name.clone(), action })
+        Some(PlannedStep {
+            tunnel: self.tunnel,
+            link: want.spec.link.name.clone(),
+            action,
+        })
     }
 }
 
@@ -317,7 +447,10 @@ fn mark(want: &TunnelWant, observed: &Observed) -> Option<Incarnation> {
 
 /// Where the addresses begin that go last, because others take their place.
 fn departures(steps: &[PlannedStep]) -> usize {
-    steps.iter().rposition(|step| !matches!(step.action, Action::DeleteAddress { .. })).map_or(0, |last| last + 1)
+    steps
+        .iter()
+        .rposition(|step| !matches!(step.action, Action::DeleteAddress { .. }))
+        .map_or(0, |last| last + 1)
 }
 
 /// The dataplane refuses to change a link for good: another one must take its place.
@@ -327,12 +460,17 @@ fn cannot_move(step: &PlannedStep, fault: &Fault) -> bool {
 }
 
 fn has_static(want: &TunnelWant, route: &Route) -> bool {
-    want.spec.routes.iter().any(|other| (other.table, other.dst) == (route.table, route.dst))
+    want.spec
+        .routes
+        .iter()
+        .any(|other| (other.table, other.dst) == (route.table, route.dst))
 }
 
 fn learned_route(step: &PlannedStep) -> Option<&Route> {
     match &step.action {
-        Action::DeleteRoute { route } | Action::PutRoute { route } => Some(route).filter(|route| route.protocol == RouteProtocol::Bgp),
+        Action::DeleteRoute { route } | Action::PutRoute { route } => {
+            Some(route).filter(|route| route.protocol == RouteProtocol::Bgp)
+        }
         Action::DeleteRule { .. }
         | Action::DeleteAddress { .. }
         | Action::DeleteLink

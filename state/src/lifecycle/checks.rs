@@ -6,7 +6,9 @@ use super::{
     SessionNumber,
     machine::{Lifecycle, Turn},
 };
-use crate::{Action, BgpSpec, LinkName, Observed, Plan, RouteProtocol, SessionStatus, TunnelSpec, invariant::Invariant};
+use crate::{
+    Action, BgpSpec, LinkName, Observed, Plan, RouteProtocol, SessionStatus, TunnelSpec, invariant::Invariant,
+};
 
 impl Lifecycle {
     /// A route of an earlier run may be replaced while it waits; none is put anew.
@@ -15,9 +17,15 @@ impl Lifecycle {
             return;
         }
         let wrong = plan.steps.iter().find(|step| match &step.action {
-            Action::PutRoute { route } if route.protocol == RouteProtocol::Bgp && self.held.contains(&route.dst) => {
+            Action::PutRoute { route }
+                if route.protocol == RouteProtocol::Bgp && self.held.contains(&route.dst) =>
+            {
                 let have = observed.links.get(&step.link);
-                !have.is_some_and(|have| have.routes.iter().any(|other| (other.table, other.dst) == (route.table, route.dst)))
+                !have.is_some_and(|have| {
+                    have.routes
+                        .iter()
+                        .any(|other| (other.table, other.dst) == (route.table, route.dst))
+                })
             }
             Action::PutRoute { .. }
             | Action::DeleteRule { .. }
@@ -35,31 +43,63 @@ impl Lifecycle {
 
     /// Before the link goes.
     pub(super) fn check_services_ended(&self, link: &LinkName, turn: &mut Turn<'_>) {
-        let runs = self.services.multicast.as_ref().is_some_and(|run| run.link == *link);
-        let broken = Invariant::ServicesNeedTheirTunnel.check(!runs, || format!("{link} goes, and multicast services run over it"));
+        let runs = self
+            .services
+            .multicast
+            .as_ref()
+            .is_some_and(|run| run.link == *link);
+        let broken = Invariant::ServicesNeedTheirTunnel.check(!runs, || {
+            format!("{link} goes, and multicast services run over it")
+        });
         broken.into_iter().for_each(|event| turn.record(event));
     }
 
     /// After every input.
     pub(super) fn check_announcing(&self, turn: &mut Turn<'_>) {
         let announces = self.services.multicast.as_ref().is_some_and(|run| run.announce);
-        let up = self.session.as_ref().is_some_and(|session| session.status == SessionStatus::Up);
-        let broken = Invariant::ServicesNeedTheirTunnel.check(up || !announces, || "announced without a session".to_owned());
+        let up = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.status == SessionStatus::Up);
+        let broken = Invariant::ServicesNeedTheirTunnel
+            .check(up || !announces, || "announced without a session".to_owned());
         broken.into_iter().for_each(|event| turn.record(event));
     }
 
     /// After the session was made to fit another spec; `before` is the one that ran.
-    pub(super) fn check_session_kept(&self, spec: &TunnelSpec, before: Option<SessionNumber>, turn: &mut Turn<'_>) {
-        let Some(want) = self.want.as_ref().filter(|want| want.spec.multicast.is_some() && spec.multicast.is_some()) else { return };
+    pub(super) fn check_session_kept(
+        &self,
+        spec: &TunnelSpec,
+        before: Option<SessionNumber>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(want) = self
+            .want
+            .as_ref()
+            .filter(|want| want.spec.multicast.is_some() && spec.multicast.is_some())
+        else {
+            return;
+        };
         let now = self.session.as_ref().map(|session| session.number);
         let holds = before == now || but_groups(&want.spec) != but_groups(spec);
-        let broken = Invariant::GroupChangesAreIncremental.check(holds, || format!("session {before:?} became {now:?}"));
+        let broken = Invariant::GroupChangesAreIncremental
+            .check(holds, || format!("session {before:?} became {now:?}"));
         broken.into_iter().for_each(|event| turn.record(event));
     }
 }
 
 /// What a change of groups leaves alone.
 fn but_groups(spec: &TunnelSpec) -> TunnelSpec {
-    let bgp = spec.bgp.clone().map(|bgp| BgpSpec { advertise: BTreeSet::new(), ..bgp });
-    TunnelSpec { dz_ip: None, addresses: BTreeSet::new(), routes: BTreeSet::new(), multicast: None, bgp, ..spec.clone() }
+    let bgp = spec.bgp.clone().map(|bgp| BgpSpec {
+        advertise: BTreeSet::new(),
+        ..bgp
+    });
+    TunnelSpec {
+        dz_ip: None,
+        addresses: BTreeSet::new(),
+        routes: BTreeSet::new(),
+        multicast: None,
+        bgp,
+        ..spec.clone()
+    }
 }

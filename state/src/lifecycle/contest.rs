@@ -36,19 +36,43 @@ impl Lifecycle {
         let more = steps.len().saturating_sub(NAMED);
         steps.truncate(NAMED);
         self.repairs += 1;
-        let before = self.contest.take().filter(|contest| turn.now.since(contest.last) < self.settings.contest_over);
+        let before = self
+            .contest
+            .take()
+            .filter(|contest| turn.now.since(contest.last) < self.settings.contest_over);
         let repairs = before.map_or(0, |contest| contest.repairs).saturating_add(1);
-        turn.record(Event::Repaired { tunnel: self.tunnel, steps: steps.clone(), more });
+        turn.record(Event::Repaired {
+            tunnel: self.tunnel,
+            steps: steps.clone(),
+            more,
+        });
         if repairs == self.settings.repairs_at_once + 1 {
-            turn.record(Event::Contested { tunnel: self.tunnel, repairs, steps: steps.clone(), more });
+            turn.record(Event::Contested {
+                tunnel: self.tunnel,
+                repairs,
+                steps: steps.clone(),
+                more,
+            });
         }
         let next = turn.now + self.repair_gap(repairs, turn);
-        self.contest = Some(Contest { repairs, steps, more, last: turn.now, next });
+        self.contest = Some(Contest {
+            repairs,
+            steps,
+            more,
+            last: turn.now,
+            next,
+        });
     }
 
     fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> std::time::Duration {
-        let Some(doublings) = repairs.checked_sub(self.settings.repairs_at_once + 1) else { return std::time::Duration::ZERO };
-        let gap = self.settings.repair_gap_min.saturating_mul(1 << doublings.min(20)).min(self.settings.repair_gap_max);
+        let Some(doublings) = repairs.checked_sub(self.settings.repairs_at_once + 1) else {
+            return std::time::Duration::ZERO;
+        };
+        let gap = self
+            .settings
+            .repair_gap_min
+            .saturating_mul(1 << doublings.min(20))
+            .min(self.settings.repair_gap_max);
         // Shorter only: the longest wait is a promise.
         gap.mul_f64(1.0 - f64::from(self.settings.jitter_percent) / 100.0 * turn.random.fraction())
     }
@@ -60,18 +84,24 @@ impl Lifecycle {
 
     /// Set once something fights over the tunnel.
     pub(super) fn contest(&self) -> Option<&Contest> {
-        self.contest.as_ref().filter(|contest| contest.repairs > self.settings.repairs_at_once)
+        self.contest
+            .as_ref()
+            .filter(|contest| contest.repairs > self.settings.repairs_at_once)
     }
 
     /// When a look that waits is due.
     pub(super) fn repair_due(&self) -> Option<Monotonic> {
         let waits = self.todo.recheck && matches!(self.state, State::Settled);
-        self.contest.as_ref().filter(|_| waits).map(|contest| contest.next)
+        self.contest
+            .as_ref()
+            .filter(|_| waits)
+            .map(|contest| contest.next)
     }
 
     /// When the fight counts as over.
     pub(super) fn contest_over(&self) -> Option<Monotonic> {
-        self.contest().map(|contest| contest.last + self.settings.contest_over)
+        self.contest()
+            .map(|contest| contest.last + self.settings.contest_over)
     }
 
     pub(super) fn pass_contest(&mut self, turn: &mut Turn<'_>) {

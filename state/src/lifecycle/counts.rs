@@ -54,11 +54,21 @@ impl Lifecycle {
             return;
         }
         let settled = turn.now + self.settings.routes_settle;
-        let rested = self.told_counts.at.map_or(settled, |at| settled.max(at + self.settings.routes_gap));
+        let rested = self
+            .told_counts
+            .at
+            .map_or(settled, |at| settled.max(at + self.settings.routes_gap));
         let due = *self.told_counts.due.get_or_insert(rested);
         if turn.now >= due {
-            self.told_counts = ToldCounts { counts, at: Some(turn.now), due: None };
-            turn.record(Event::RoutesChanged { tunnel: self.tunnel, counts });
+            self.told_counts = ToldCounts {
+                counts,
+                at: Some(turn.now),
+                due: None,
+            };
+            turn.record(Event::RoutesChanged {
+                tunnel: self.tunnel,
+                counts,
+            });
         }
     }
 
@@ -75,10 +85,19 @@ impl Lifecycle {
 
 impl fmt::Display for RouteCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { learned, blocked, withheld, excluded, capturing } = self;
+        let Self {
+            learned,
+            blocked,
+            withheld,
+            excluded,
+            capturing,
+        } = self;
         write!(f, "{learned} learned routes")?;
         for (count, what) in [
-            (blocked, "of them not in place, because others are in their places"),
+            (
+                blocked,
+                "of them not in place, because others are in their places",
+            ),
             (withheld, "more wait for the hosts behind them"),
             (excluded, "more are excluded"),
             (capturing, "more lead to the far end of a tunnel"),

@@ -31,7 +31,10 @@ impl Lifecycle {
             (self.contest_over(), "contest"),
             (self.counts_due(), "routes"),
         ];
-        named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
+        named
+            .into_iter()
+            .filter_map(|(at, name)| at.map(|at| Deadline { at, name }))
+            .min()
     }
 
     /// Looks again, removes what was half-built, or waits.
@@ -65,7 +68,10 @@ impl Lifecycle {
         match self.want.as_ref().filter(|_| self.half_built) {
             Some(want) => {
                 self.check_services_ended(&want.spec.link.name, turn);
-                turn.emit(Effect::Remove { link: want.spec.link.name.clone(), rules: want.spec.rules.iter().copied().collect() });
+                turn.emit(Effect::Remove {
+                    link: want.spec.link.name.clone(),
+                    rules: want.spec.rules.iter().copied().collect(),
+                });
                 self.half_built = false;
                 self.built = false;
                 self.progress_at = Some(turn.now + self.settings.progress);
@@ -77,13 +83,21 @@ impl Lifecycle {
 
     /// How far the tunnel had come when it was last seen: a look that fails takes nothing away from it.
     pub(super) fn known_phase(&self) -> Phase {
-        let last = if self.phase == Phase::Failed { self.failed_phase } else { self.phase };
+        let last = if self.phase == Phase::Failed {
+            self.failed_phase
+        } else {
+            self.phase
+        };
         match last {
             Phase::Peering | Phase::Active => last,
             Phase::Addressing | Phase::Routing if self.built => last,
-            Phase::Addressing | Phase::Routing | Phase::Pending | Phase::Linking | Phase::Draining | Phase::Removed | Phase::Failed => {
-                Phase::Linking
-            }
+            Phase::Addressing
+            | Phase::Routing
+            | Phase::Pending
+            | Phase::Linking
+            | Phase::Draining
+            | Phase::Removed
+            | Phase::Failed => Phase::Linking,
         }
     }
 
@@ -100,7 +114,12 @@ impl Lifecycle {
 
     /// A conflict may be over once something has changed; but our own attempts cause changes too, so no sooner than an
     /// ordinary fault would be tried again.
-    pub(super) fn recheck_failed(&mut self, mut failure: FailureReport, earliest: Monotonic, turn: &mut Turn<'_>) -> State {
+    pub(super) fn recheck_failed(
+        &mut self,
+        mut failure: FailureReport,
+        earliest: Monotonic,
+        turn: &mut Turn<'_>,
+    ) -> State {
         match failure.fault.class {
             FaultClass::Conflict if turn.now >= earliest => return self.look(Look::Build, turn),
             FaultClass::Conflict => failure.retry_at = failure.retry_at.min(earliest),
@@ -125,7 +144,11 @@ impl Lifecycle {
         if self.progress_at.is_some_and(|at| turn.now >= at) {
             self.progress_at = Some(turn.now + self.settings.progress);
             let detail = format!("the dataplane has not answered for {:?}", self.settings.progress);
-            let fault = Fault { class: FaultClass::Transient, operation: "wait".to_owned(), detail };
+            let fault = Fault {
+                class: FaultClass::Transient,
+                operation: "wait".to_owned(),
+                detail,
+            };
             self.record_failure(self.phase, &fault, Duration::ZERO, turn);
         }
     }
@@ -148,16 +171,28 @@ impl Lifecycle {
         self.enter(Phase::Failed, Some(PhaseReason::Fault(fault.clone())), turn);
         self.failed_phase = phase;
         let earliest = turn.now + self.exponential();
-        State::Waiting { failure: FailureReport { phase, fault, retry_at: turn.now + wait }, earliest }
+        State::Waiting {
+            failure: FailureReport {
+                phase,
+                fault,
+                retry_at: turn.now + wait,
+            },
+            earliest,
+        }
     }
 
     fn exponential(&self) -> Duration {
         let doublings = self.attempts.saturating_sub(1).min(30);
-        self.settings.backoff_min.saturating_mul(1 << doublings).min(self.settings.backoff_max)
+        self.settings
+            .backoff_min
+            .saturating_mul(1 << doublings)
+            .min(self.settings.backoff_max)
     }
 
     /// When failed attempts are forgotten.
     fn healthy_at(&self) -> Option<Monotonic> {
-        self.healthy_since.filter(|_| self.attempts > 0).map(|since| since + self.settings.healthy_after)
+        self.healthy_since
+            .filter(|_| self.attempts > 0)
+            .map(|since| since + self.settings.healthy_after)
     }
 }

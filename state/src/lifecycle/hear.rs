@@ -9,13 +9,18 @@ use super::{
     machine::{Lifecycle, Session, Turn},
 };
 use crate::{
-    BgpSpec, InstallSpec, KeptOut, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail, SessionStatus, TunnelSpec, event::Event,
+    BgpSpec, InstallSpec, KeptOut, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail,
+    SessionStatus, TunnelSpec, event::Event,
 };
 
 impl Lifecycle {
     /// News of the running session; those of an earlier one change nothing.
     pub(super) fn hear(&mut self, number: SessionNumber, update: SessionUpdate, turn: &mut Turn<'_>) {
-        if self.session.as_ref().is_none_or(|session| session.number != number) {
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.number != number)
+        {
             return;
         }
         match update {
@@ -35,14 +40,21 @@ impl Lifecycle {
     /// Makes the running session fit another spec: kept where it can be, else stopped (a new one starts when the tunnel
     /// is built). A peer that stays is not told that the session is over: it may keep our routes until the next one.
     pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
-        let stays = spec.bgp.is_some() && self.want.as_ref().is_some_and(|want| has_same_peer(&want.spec, spec));
+        let stays = spec.bgp.is_some()
+            && self
+                .want
+                .as_ref()
+                .is_some_and(|want| has_same_peer(&want.spec, spec));
         let Some(session) = &mut self.session else { return };
         match &spec.bgp {
             Some(bgp) if stays && *bgp == session.spec => {}
             Some(bgp) if stays && differs_in_advertise_only(bgp, &session.spec) => {
                 session.spec = bgp.clone();
                 let prefixes = bgp.advertise.iter().copied().collect();
-                turn.emit(Effect::Advertise { session: session.number, prefixes });
+                turn.emit(Effect::Advertise {
+                    session: session.number,
+                    prefixes,
+                });
             }
             Some(_) | None => {
                 self.stop_session(!stays, turn);
@@ -53,8 +65,16 @@ impl Lifecycle {
     }
 
     pub(super) fn stop_session(&mut self, cease: bool, turn: &mut Turn<'_>) {
-        let Some(Session { number, spec, status, .. }) = self.session.take() else { return };
-        turn.emit(Effect::StopSession { session: number, cease });
+        let Some(Session {
+            number, spec, status, ..
+        }) = self.session.take()
+        else {
+            return;
+        };
+        turn.emit(Effect::StopSession {
+            session: number,
+            cease,
+        });
         // The next one begins there.
         let to = SessionStatus::Pending;
         if status != to {
@@ -82,7 +102,9 @@ impl Lifecycle {
     /// Routes that are in place may stay for a while without a session that vouches for them.
     pub(super) fn expect_routes(&mut self, spec: &TunnelSpec, now: Monotonic) {
         let install = spec.bgp.as_ref().and_then(|bgp| bgp.install);
-        self.stale_routes_at = install.filter(|install| !install.retain).map(|_| now + self.settings.stale_routes);
+        self.stale_routes_at = install
+            .filter(|install| !install.retain)
+            .map(|_| now + self.settings.stale_routes);
     }
 
     /// No session has vouched for the routes of an earlier run: only those that one has sent since stay.
@@ -94,7 +116,13 @@ impl Lifecycle {
     pub(super) fn route_to(&self, dst: Ipv4Net) -> Option<Route> {
         let bgp = self.want.as_ref()?.spec.bgp.as_ref()?;
         let InstallSpec { table, source, .. } = bgp.install?;
-        Some(Route { table, dst, via: bgp.peer_address, source: Some(source), protocol: RouteProtocol::Bgp })
+        Some(Route {
+            table,
+            dst,
+            via: bgp.peer_address,
+            source: Some(source),
+            protocol: RouteProtocol::Bgp,
+        })
     }
 
     fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, turn: &mut Turn<'_>) {
@@ -105,9 +133,22 @@ impl Lifecycle {
         let (cause, detail) = detail.map(|SessionDetail { cause, text }| (cause, text)).unzip();
         if from != status {
             session.since = Some(turn.now);
-            turn.record(Event::SessionChanged { tunnel, peer_asn, from, to: status, cause, detail });
+            turn.record(Event::SessionChanged {
+                tunnel,
+                peer_asn,
+                from,
+                to: status,
+                cause,
+                detail,
+            });
         } else if before != cause {
-            turn.record(Event::SessionCauseChanged { tunnel, peer_asn, status, cause, detail });
+            turn.record(Event::SessionCauseChanged {
+                tunnel,
+                peer_asn,
+                status,
+                cause,
+                detail,
+            });
         }
         self.move_heard(status == SessionStatus::Up, turn.now);
     }
@@ -126,7 +167,12 @@ impl Lifecycle {
         if captures > 0
             && let Some((dst, end)) = self.capturing.first_key_value()
         {
-            turn.record(Event::RoutesCapturing { tunnel: self.tunnel, count: captures, first: *dst, far_end: *end });
+            turn.record(Event::RoutesCapturing {
+                tunnel: self.tunnel,
+                count: captures,
+                first: *dst,
+                far_end: *end,
+            });
         }
     }
 
@@ -168,7 +214,9 @@ impl Lifecycle {
 
     /// Whether it was among the learned ones.
     fn unlearn(&mut self, dst: Ipv4Net) -> bool {
-        let Some(route) = self.route_to(dst) else { return false };
+        let Some(route) = self.route_to(dst) else {
+            return false;
+        };
         let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
         if was_there {
             self.blocked.remove(&dst);
@@ -189,11 +237,19 @@ impl Lifecycle {
     /// What the session taught us is sorted anew: what may be let in is another than before. The next look makes the kernel
     /// so.
     pub(super) fn sort_anew(&mut self, turn: &mut Turn<'_>) {
-        let Some(spec) = self.want.as_ref().map(|want| &want.spec) else { return };
+        let Some(spec) = self.want.as_ref().map(|want| &want.spec) else {
+            return;
+        };
         let kept_out = |dst: &Ipv4Net| spec.keeps_out(dst).is_some();
         let waiting: Vec<Ipv4Net> = self.held.iter().map(|(dst, _)| dst).filter(kept_out).collect();
-        let out: Vec<Ipv4Net> = self.learned_routes().map(|route| route.dst).filter(kept_out).collect();
-        let before = mem::take(&mut self.excluded).into_iter().chain(self.capturing.keys().copied());
+        let out: Vec<Ipv4Net> = self
+            .learned_routes()
+            .map(|route| route.dst)
+            .filter(kept_out)
+            .collect();
+        let before = mem::take(&mut self.excluded)
+            .into_iter()
+            .chain(self.capturing.keys().copied());
         let mut again: Vec<Ipv4Net> = before.collect();
         for dst in &waiting {
             self.held.remove(dst);
@@ -277,12 +333,19 @@ impl Lifecycle {
 
     fn retains(&self) -> bool {
         let bgp = self.want.as_ref().and_then(|want| want.spec.bgp.as_ref());
-        bgp.and_then(|bgp| bgp.install).is_some_and(|install| install.retain)
+        bgp.and_then(|bgp| bgp.install)
+            .is_some_and(|install| install.retain)
     }
 }
 
 fn differs_in_advertise_only(a: &BgpSpec, b: &BgpSpec) -> bool {
-    BgpSpec { advertise: BTreeSet::new(), ..a.clone() } == BgpSpec { advertise: BTreeSet::new(), ..b.clone() }
+    BgpSpec {
+        advertise: BTreeSet::new(),
+        ..a.clone()
+    } == BgpSpec {
+        advertise: BTreeSet::new(),
+        ..b.clone()
+    }
 }
 
 fn has_same_peer(a: &TunnelSpec, b: &TunnelSpec) -> bool {

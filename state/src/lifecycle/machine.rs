@@ -11,12 +11,13 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contest, Effect, FailureReport, Input, LifecycleSettings, PhaseReason, RetireReason, SessionNumber, counts::ToldCounts,
-    held::HeldRoutes, moving::Move, services::Services,
+    Contest, Effect, FailureReport, Input, LifecycleSettings, PhaseReason, RetireReason, SessionNumber,
+    counts::ToldCounts, held::HeldRoutes, moving::Move, services::Services,
 };
 use crate::{
-    BgpSpec, Core, Deadline, Fault, Generation, Incarnation, LinkName, Monotonic, Phase, PlannedStep, Rule, SessionDetail, SessionStatus,
-    TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random, table::Change,
+    BgpSpec, Core, Deadline, Fault, Generation, Incarnation, LinkName, Monotonic, Phase, PlannedStep, Rule,
+    SessionDetail, SessionStatus, TunnelId, TunnelSpec, TunnelWant, event::Event, random::Random,
+    table::Change,
 };
 
 /// The life of one tunnel.
@@ -113,13 +114,19 @@ pub(super) enum State {
     /// The kernel is as wanted.
     Settled,
     /// Something failed.
-    Waiting { failure: FailureReport, earliest: Monotonic },
+    Waiting {
+        failure: FailureReport,
+        earliest: Monotonic,
+    },
     /// `Remove` of what was half-built is under way.
     Compensating { phase: Phase, fault: Fault },
     /// `Remove` is under way.
     Draining(Removal),
     /// A removal failed.
-    DrainWaiting { removal: Removal, failure: FailureReport },
+    DrainWaiting {
+        removal: Removal,
+        failure: FailureReport,
+    },
     /// Nothing is left to do.
     Ended,
 }
@@ -256,7 +263,11 @@ impl Core for Lifecycle {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let mut turn = Turn { now, random, effects: Vec::new() };
+        let mut turn = Turn {
+            now,
+            random,
+            effects: Vec::new(),
+        };
         let state = mem::replace(&mut self.state, State::Ended);
         self.state = self.next(state, input, &mut turn);
         self.follow_services(&mut turn);
@@ -271,7 +282,11 @@ impl Core for Lifecycle {
     }
 
     fn told(effect: &Effect) -> Option<&Event> {
-        if let Effect::Record(event) = effect { Some(event) } else { None }
+        if let Effect::Record(event) = effect {
+            Some(event)
+        } else {
+            None
+        }
     }
 
     fn vouch(&self, change: &Change) -> Change {
@@ -312,32 +327,77 @@ impl Lifecycle {
                 Input::Detach,
             ) => self.detach(turn),
 
-            (State::Pending | State::Settled | State::Waiting { .. }, Input::Assign { spec, incarnation, generation }) => {
-                self.reassign(Assignment { spec, incarnation, generation }, turn)
-            }
+            (
+                State::Pending | State::Settled | State::Waiting { .. },
+                Input::Assign {
+                    spec,
+                    incarnation,
+                    generation,
+                },
+            ) => self.reassign(
+                Assignment {
+                    spec,
+                    incarnation,
+                    generation,
+                },
+                turn,
+            ),
             (
                 state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }),
-                Input::Assign { spec, incarnation, generation },
+                Input::Assign {
+                    spec,
+                    incarnation,
+                    generation,
+                },
             ) => {
-                self.assign_later(Assignment { spec, incarnation, generation }, turn);
+                self.assign_later(
+                    Assignment {
+                        spec,
+                        incarnation,
+                        generation,
+                    },
+                    turn,
+                );
                 state
             }
-            (state @ (State::Draining(_) | State::DrainWaiting { .. }), Input::Assign { spec, incarnation, generation }) => {
-                self.todo.assign = Some(Assignment { spec, incarnation, generation });
+            (
+                state @ (State::Draining(_) | State::DrainWaiting { .. }),
+                Input::Assign {
+                    spec,
+                    incarnation,
+                    generation,
+                },
+            ) => {
+                self.todo.assign = Some(Assignment {
+                    spec,
+                    incarnation,
+                    generation,
+                });
                 state
             }
 
-            (State::Pending | State::Settled | State::Waiting { .. }, Input::Retire { link, rules, reason }) => {
+            (
+                State::Pending | State::Settled | State::Waiting { .. },
+                Input::Retire { link, rules, reason },
+            ) => {
                 self.note_retirement(link, rules, reason, turn);
                 self.drain(turn)
             }
-            (state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }), Input::Retire { link, rules, reason }) => {
+            (
+                state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. }),
+                Input::Retire { link, rules, reason },
+            ) => {
                 self.note_retirement(link, rules, reason, turn);
                 state
             }
-            (State::Draining(removal), Input::Retire { link, rules, .. }) => State::Draining(self.drain_too(removal, link, rules)),
+            (State::Draining(removal), Input::Retire { link, rules, .. }) => {
+                State::Draining(self.drain_too(removal, link, rules))
+            }
             (State::DrainWaiting { removal, failure }, Input::Retire { link, rules, .. }) => {
-                State::DrainWaiting { removal: self.drain_too(removal, link, rules), failure }
+                State::DrainWaiting {
+                    removal: self.drain_too(removal, link, rules),
+                    failure,
+                }
             }
 
             (State::Looking(look), Input::Observed(answer)) => {
@@ -368,42 +428,66 @@ impl Lifecycle {
                 self.todo.recheck = true;
                 state
             }
-            (State::Waiting { failure, earliest }, Input::Recheck) => self.recheck_failed(failure, earliest, turn),
-            (state @ (State::Pending | State::Compensating { .. } | State::Draining(_) | State::DrainWaiting { .. }), Input::Recheck) => {
-                state
+            (State::Waiting { failure, earliest }, Input::Recheck) => {
+                self.recheck_failed(failure, earliest, turn)
             }
+            (
+                state @ (State::Pending
+                | State::Compensating { .. }
+                | State::Draining(_)
+                | State::DrainWaiting { .. }),
+                Input::Recheck,
+            ) => state,
 
             (State::Settled, Input::Session(number, update)) => {
                 self.hear(number, update, turn);
                 self.settle(turn)
             }
             (
-                state @ (State::Looking(_) | State::Applying(_) | State::Waiting { .. } | State::Compensating { .. }),
+                state @ (State::Looking(_)
+                | State::Applying(_)
+                | State::Waiting { .. }
+                | State::Compensating { .. }),
                 Input::Session(number, update),
             ) => {
                 self.hear(number, update, turn);
                 state
             }
-            (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Session(..)) => state,
+            (
+                state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }),
+                Input::Session(..),
+            ) => state,
 
             (State::Settled, Input::Liveness(verdicts)) => {
                 self.note_liveness(verdicts);
                 self.settle(turn)
             }
             (
-                state @ (State::Looking(_) | State::Applying(_) | State::Waiting { .. } | State::Compensating { .. }),
+                state @ (State::Looking(_)
+                | State::Applying(_)
+                | State::Waiting { .. }
+                | State::Compensating { .. }),
                 Input::Liveness(verdicts),
             ) => {
                 self.note_liveness(verdicts);
                 state
             }
-            (state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }), Input::Liveness(_)) => state,
+            (
+                state @ (State::Pending | State::Draining(_) | State::DrainWaiting { .. }),
+                Input::Liveness(_),
+            ) => state,
 
             (State::Settled, Input::Timeout) => {
                 self.pass_time(turn);
                 self.settle(turn)
             }
-            (state @ (State::Looking(_) | State::Applying(_) | State::Compensating { .. } | State::Draining(_)), Input::Timeout) => {
+            (
+                state @ (State::Looking(_)
+                | State::Applying(_)
+                | State::Compensating { .. }
+                | State::Draining(_)),
+                Input::Timeout,
+            ) => {
                 self.pass_time(turn);
                 self.report_overdue(turn);
                 state
@@ -411,7 +495,11 @@ impl Lifecycle {
             (State::Waiting { failure, earliest }, Input::Timeout) => {
                 self.pass_time(turn);
                 let due = self.todo.rebuild || turn.now >= failure.retry_at;
-                if due { self.look(Look::Build, turn) } else { State::Waiting { failure, earliest } }
+                if due {
+                    self.look(Look::Build, turn)
+                } else {
+                    State::Waiting { failure, earliest }
+                }
             }
             (State::DrainWaiting { removal, failure }, Input::Timeout) => {
                 if turn.now >= failure.retry_at {
@@ -462,7 +550,14 @@ impl Lifecycle {
         let from = mem::replace(&mut self.phase, phase);
         self.since = turn.now;
         if let Some(link) = self.name.clone() {
-            turn.record(Event::PhaseChanged { tunnel: self.tunnel, link, incarnation: self.incarnation, from, to: phase, reason });
+            turn.record(Event::PhaseChanged {
+                tunnel: self.tunnel,
+                link,
+                incarnation: self.incarnation,
+                from,
+                to: phase,
+                reason,
+            });
         }
     }
 }

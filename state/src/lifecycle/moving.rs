@@ -30,7 +30,11 @@ enum Stage {
     /// The tunnel is at the new endpoints, or on the way there. Once it has arrived, the time starts anew.
     Trying { until: Monotonic, arrived: bool },
     /// The tunnel is back at the old ones. While they do not answer either, that is waited for until `until` only.
-    Postponed { reason: MoveReason, retry_at: Monotonic, until: Option<Monotonic> },
+    Postponed {
+        reason: MoveReason,
+        retry_at: Monotonic,
+        until: Option<Monotonic>,
+    },
 }
 
 /// A tunnel that is where it was, because where it should be nobody answers.
@@ -55,30 +59,69 @@ impl Lifecycle {
                 end.far_ends.clone_from(&spec.far_ends);
             }
         }
-        let stage = Stage::Trying { until: now + self.settings.move_timeout, arrived: false };
-        let to = |old: Arc<TunnelSpec>, tries| Some(Move { old, new: spec.clone(), stage, tries, fault: None });
+        let stage = Stage::Trying {
+            until: now + self.settings.move_timeout,
+            arrived: false,
+        };
+        let to = |old: Arc<TunnelSpec>, tries| {
+            Some(Move {
+                old,
+                new: spec.clone(),
+                stage,
+                tries,
+                fault: None,
+            })
+        };
         self.moving = match self.moving.take() {
             Some(one) if matches!(one.stage, Stage::Postponed { .. }) && one.new == spec => {
                 let (exclude, far_ends) = (spec.exclude.clone(), spec.far_ends.clone());
-                let stays = Arc::new(TunnelSpec { exclude, far_ends, ..TunnelSpec::clone(&want.spec) });
+                let stays = Arc::new(TunnelSpec {
+                    exclude,
+                    far_ends,
+                    ..TunnelSpec::clone(&want.spec)
+                });
                 self.moving = Some(one);
                 return Some(stays).filter(|stays| *stays != want.spec);
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
-            Some(Move { old, new, stage: Stage::Trying { .. }, tries, .. }) => {
-                to(old, if is_between_same(&new, &spec) { tries } else { 0 })
-            }
-            Some(Move { stage: Stage::Postponed { .. }, .. }) | None if self.is_up() && !is_between_same(&want.spec, &spec) => {
+            Some(Move {
+                old,
+                new,
+                stage: Stage::Trying { .. },
+                tries,
+                ..
+            }) => to(old, if is_between_same(&new, &spec) { tries } else { 0 }),
+            Some(Move {
+                stage: Stage::Postponed { .. },
+                ..
+            })
+            | None
+                if self.is_up() && !is_between_same(&want.spec, &spec) =>
+            {
                 to(want.spec.clone(), 0)
             }
-            Some(Move { stage: Stage::Postponed { .. }, .. }) | None => None,
+            Some(Move {
+                stage: Stage::Postponed { .. },
+                ..
+            })
+            | None => None,
         };
         Some(spec)
     }
 
     /// The kernel is as wanted: from now on the new endpoint has time to answer.
     pub(super) fn move_arrived(&mut self, now: Monotonic) {
-        let Some(Move { stage: Stage::Trying { until, arrived: arrived @ false }, .. }) = &mut self.moving else { return };
+        let Some(Move {
+            stage:
+                Stage::Trying {
+                    until,
+                    arrived: arrived @ false,
+                },
+            ..
+        }) = &mut self.moving
+        else {
+            return;
+        };
         if self.want.as_ref().is_some_and(|want| want.spec.bgp.is_some()) {
             (*until, *arrived) = (now + self.settings.move_timeout, true);
         } else {
@@ -90,11 +133,25 @@ impl Lifecycle {
     /// staying there.
     pub(super) fn move_heard(&mut self, is_up: bool, now: Monotonic) {
         match &mut self.moving {
-            Some(Move { stage: Stage::Trying { .. }, .. }) if is_up => self.moving = None,
-            Some(Move { stage: Stage::Postponed { until, .. }, .. }) => {
-                *until = if is_up { None } else { until.or(Some(now + self.settings.move_timeout)) };
+            Some(Move {
+                stage: Stage::Trying { .. },
+                ..
+            }) if is_up => self.moving = None,
+            Some(Move {
+                stage: Stage::Postponed { until, .. },
+                ..
+            }) => {
+                *until = if is_up {
+                    None
+                } else {
+                    until.or(Some(now + self.settings.move_timeout))
+                };
             }
-            Some(Move { stage: Stage::Trying { .. }, .. }) | None => {}
+            Some(Move {
+                stage: Stage::Trying { .. },
+                ..
+            })
+            | None => {}
         }
     }
 
@@ -102,7 +159,9 @@ impl Lifecycle {
     pub(super) fn move_timeout(&self) -> Option<Monotonic> {
         match &self.moving.as_ref()?.stage {
             Stage::Trying { until, .. } => Some(*until),
-            Stage::Postponed { retry_at, until, .. } => Some(until.map_or(*retry_at, |until| until.min(*retry_at))),
+            Stage::Postponed { retry_at, until, .. } => {
+                Some(until.map_or(*retry_at, |until| until.min(*retry_at)))
+            }
         }
     }
 
@@ -111,13 +170,25 @@ impl Lifecycle {
         if self.move_timeout().is_none_or(|at| turn.now < at) {
             return;
         }
-        let Some(Move { old, new, stage, fault, .. }) = &mut self.moving else { return };
+        let Some(Move {
+            old,
+            new,
+            stage,
+            fault,
+            ..
+        }) = &mut self.moving
+        else {
+            return;
+        };
         let spec = new.clone();
         match stage {
             // Only our source changed: the old one is most likely no address of the host any more.
             Stage::Trying { .. } if old.link.remote == new.link.remote => self.moving = None,
             Stage::Trying { arrived, .. } => {
-                let why = fault.clone().filter(|_| !*arrived).map_or(MoveFault::Silence, MoveFault::Fault);
+                let why = fault
+                    .clone()
+                    .filter(|_| !*arrived)
+                    .map_or(MoveFault::Silence, MoveFault::Fault);
                 self.go_back(why, turn);
             }
             Stage::Postponed { until: Some(_), .. } => {
@@ -125,7 +196,10 @@ impl Lifecycle {
                 self.change_spec(spec, turn);
             }
             Stage::Postponed { until: None, .. } => {
-                *stage = Stage::Trying { until: turn.now + self.settings.move_timeout, arrived: false };
+                *stage = Stage::Trying {
+                    until: turn.now + self.settings.move_timeout,
+                    arrived: false,
+                };
                 *fault = None;
                 self.change_spec(spec, turn);
             }
@@ -135,30 +209,60 @@ impl Lifecycle {
     /// A failure on the way to the new endpoints. Says whether the tunnel must go back at once: the old link is gone and the
     /// new one cannot be made, or somebody else has the new endpoints.
     pub(super) fn move_failed(&mut self, fault: &Fault) -> bool {
-        let Some(Move { stage: Stage::Trying { arrived: false, .. }, fault: last, .. }) = &mut self.moving else { return false };
+        let Some(Move {
+            stage: Stage::Trying { arrived: false, .. },
+            fault: last,
+            ..
+        }) = &mut self.moving
+        else {
+            return false;
+        };
         *last = Some(fault.clone());
         self.remake || fault.class == FaultClass::Conflict
     }
 
     pub(super) fn go_back(&mut self, why: MoveFault, turn: &mut Turn<'_>) {
-        let Some(mut moving) = self.moving.take() else { return };
+        let Some(mut moving) = self.moving.take() else {
+            return;
+        };
         let wait = self.move_backoff(moving.tries, turn);
         moving.tries = moving.tries.saturating_add(1);
         let old = moving.old.clone();
-        let reason = MoveReason { why, back_at: old.link.remote };
+        let reason = MoveReason {
+            why,
+            back_at: old.link.remote,
+        };
         let (local, remote) = (moving.new.link.local, moving.new.link.remote);
-        let fault = Fault { class: FaultClass::Transient, operation: format!("move the tunnel to {remote}"), detail: reason.to_string() };
+        let fault = Fault {
+            class: FaultClass::Transient,
+            operation: format!("move the tunnel to {remote}"),
+            detail: reason.to_string(),
+        };
         self.record_failure(Phase::Peering, &fault, wait, turn);
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        turn.record(Event::MovePostponed { tunnel: self.tunnel, local, remote, reason: reason.clone(), retry_in_ms });
+        turn.record(Event::MovePostponed {
+            tunnel: self.tunnel,
+            local,
+            remote,
+            reason: reason.clone(),
+            retry_in_ms,
+        });
         self.told_postponed = true;
-        moving.stage = Stage::Postponed { reason, retry_at: turn.now + wait, until: Some(turn.now + self.settings.move_timeout) };
+        moving.stage = Stage::Postponed {
+            reason,
+            retry_at: turn.now + wait,
+            until: Some(turn.now + self.settings.move_timeout),
+        };
         self.moving = Some(moving);
         self.change_spec(old, turn);
     }
 
     fn move_backoff(&self, tries: u32, turn: &mut Turn<'_>) -> Duration {
-        let wait = self.settings.move_retry_min.saturating_mul(1 << tries.min(16)).min(self.settings.move_retry_max);
+        let wait = self
+            .settings
+            .move_retry_min
+            .saturating_mul(1 << tries.min(16))
+            .min(self.settings.move_retry_max);
         let swing = f64::from(self.settings.jitter_percent) / 100.0;
         wait.mul_f64(1.0 + swing * (2.0 * turn.random.fraction() - 1.0))
     }
@@ -166,15 +270,26 @@ impl Lifecycle {
     /// For reports.
     pub(super) fn postponed_move(&self) -> Option<PostponedMove> {
         match self.moving.as_ref()? {
-            Move { new, stage: Stage::Postponed { reason, retry_at, .. }, .. } => {
-                Some(PostponedMove { link: new.link.clone(), reason: reason.clone(), retry_at: *retry_at })
-            }
-            Move { stage: Stage::Trying { .. }, .. } => None,
+            Move {
+                new,
+                stage: Stage::Postponed { reason, retry_at, .. },
+                ..
+            } => Some(PostponedMove {
+                link: new.link.clone(),
+                reason: reason.clone(),
+                retry_at: *retry_at,
+            }),
+            Move {
+                stage: Stage::Trying { .. },
+                ..
+            } => None,
         }
     }
 
     fn is_up(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.status == SessionStatus::Up)
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.status == SessionStatus::Up)
     }
 }
 

@@ -97,13 +97,24 @@ impl fmt::Display for RetireReason {
             Self::DaemonStops => f.write_str("the daemon stops for good"),
             Self::ManualOver => f.write_str("what was asked for through the API is over"),
             Self::RemovedByOperator => f.write_str("it was removed through the API"),
-            Self::AddressChanged { now, before } => write!(f, "this host's address is {now} now, no longer {before}"),
-            Self::NotAskedFor { refusal: Some(refusal) } => write!(f, "the ledger no longer asks for it: {refusal}"),
-            Self::NotAskedFor { refusal: None } => f.write_str("the ledger no longer asks for it"),
-            Self::LeftBehind { client_ip: Some(client_ip) } => {
-                write!(f, "an earlier run left it behind, and the ledger asks for no such tunnel of {client_ip}")
+            Self::AddressChanged { now, before } => {
+                write!(f, "this host's address is {now} now, no longer {before}")
             }
-            Self::LeftBehind { client_ip: None } => f.write_str("an earlier run left it behind, and the ledger asks for no such tunnel"),
+            Self::NotAskedFor {
+                refusal: Some(refusal),
+            } => write!(f, "the ledger no longer asks for it: {refusal}"),
+            Self::NotAskedFor { refusal: None } => f.write_str("the ledger no longer asks for it"),
+            Self::LeftBehind {
+                client_ip: Some(client_ip),
+            } => {
+                write!(
+                    f,
+                    "an earlier run left it behind, and the ledger asks for no such tunnel of {client_ip}"
+                )
+            }
+            Self::LeftBehind { client_ip: None } => {
+                f.write_str("an earlier run left it behind, and the ledger asks for no such tunnel")
+            }
             Self::RulesAlone => f.write_str("rules without a tunnel"),
             Self::Renamed => f.write_str("the tunnel has another link name now"),
             Self::Replaced => f.write_str("its link is to have another name or other ends"),

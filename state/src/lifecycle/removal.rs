@@ -18,14 +18,24 @@ impl Lifecycle {
     }
 
     /// The tunnel is to go once nothing is under way; its session goes now.
-    pub(super) fn note_retirement(&mut self, link: LinkName, rules: Vec<Rule>, reason: RetireReason, turn: &mut Turn<'_>) {
+    pub(super) fn note_retirement(
+        &mut self,
+        link: LinkName,
+        rules: Vec<Rule>,
+        reason: RetireReason,
+        turn: &mut Turn<'_>,
+    ) {
         self.stop_multicast(turn);
         self.stop_session(true, turn);
         self.forget_routes();
         self.moving = None;
         self.todo.assign = None;
         self.name.get_or_insert_with(|| link.clone());
-        let retire = self.todo.retire.get_or_insert_with(|| Retirement { links: BTreeSet::new(), rules: BTreeSet::new(), reason });
+        let retire = self.todo.retire.get_or_insert_with(|| Retirement {
+            links: BTreeSet::new(),
+            rules: BTreeSet::new(),
+            reason,
+        });
         retire.links.insert(link);
         retire.rules.extend(rules);
     }
@@ -44,7 +54,13 @@ impl Lifecycle {
         rules.append(&mut self.old_rules);
         self.attempts = 0;
         self.healthy_since = None;
-        self.remove(Removal { links: links.into_iter().collect(), rules: rules.into_iter().collect() }, turn)
+        self.remove(
+            Removal {
+                links: links.into_iter().collect(),
+                rules: rules.into_iter().collect(),
+            },
+            turn,
+        )
     }
 
     /// Another link of this tunnel goes too, and what was to be built afterwards is not.
@@ -59,15 +75,26 @@ impl Lifecycle {
 
     /// Removes the first of the links, with the rules.
     pub(super) fn remove(&mut self, removal: Removal, turn: &mut Turn<'_>) -> State {
-        let Some(link) = removal.links.front().cloned() else { return self.gone(turn) };
+        let Some(link) = removal.links.front().cloned() else {
+            return self.gone(turn);
+        };
         self.progress_at = Some(turn.now + self.settings.progress);
         self.check_services_ended(&link, turn);
-        turn.emit(Effect::Remove { link, rules: removal.rules.clone() });
+        turn.emit(Effect::Remove {
+            link,
+            rules: removal.rules.clone(),
+        });
         State::Draining(removal)
     }
 
-    pub(super) fn removed(&mut self, mut removal: Removal, report: RemovalReport, turn: &mut Turn<'_>) -> State {
-        let (not_ours, failed): (Vec<Fault>, Vec<Fault>) = report.failed.into_iter().partition(is_nothing_of_ours);
+    pub(super) fn removed(
+        &mut self,
+        mut removal: Removal,
+        report: RemovalReport,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        let (not_ours, failed): (Vec<Fault>, Vec<Fault>) =
+            report.failed.into_iter().partition(is_nothing_of_ours);
         for fault in not_ours {
             self.record_failure(Phase::Draining, &fault, Duration::ZERO, turn);
         }
@@ -75,7 +102,11 @@ impl Lifecycle {
             self.attempts += 1;
             let wait = self.backoff(&fault, turn);
             self.record_failure(Phase::Draining, &fault, wait, turn);
-            let failure = FailureReport { phase: Phase::Draining, fault, retry_at: turn.now + wait };
+            let failure = FailureReport {
+                phase: Phase::Draining,
+                fault,
+                retry_at: turn.now + wait,
+            };
             return State::DrainWaiting { removal, failure };
         }
         self.attempts = 0;
@@ -92,7 +123,10 @@ impl Lifecycle {
         self.half_built = false;
         self.healthy_since = None;
         match mem::take(&mut self.todo) {
-            Todo { assign: Some(assignment), .. } => self.build_anew(assignment, turn),
+            Todo {
+                assign: Some(assignment),
+                ..
+            } => self.build_anew(assignment, turn),
             Todo { assign: None, .. } => self.end(turn),
         }
     }
@@ -106,9 +140,20 @@ impl Lifecycle {
         State::Ended
     }
 
-    pub(super) fn record_failure(&mut self, phase: Phase, fault: &Fault, wait: Duration, turn: &mut Turn<'_>) {
+    pub(super) fn record_failure(
+        &mut self,
+        phase: Phase,
+        fault: &Fault,
+        wait: Duration,
+        turn: &mut Turn<'_>,
+    ) {
         let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        turn.record(Event::StepFailed { tunnel: self.tunnel, phase, fault: fault.clone(), retry_in_ms });
+        turn.record(Event::StepFailed {
+            tunnel: self.tunnel,
+            phase,
+            fault: fault.clone(),
+            retry_in_ms,
+        });
     }
 }
 

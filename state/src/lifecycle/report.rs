@@ -43,7 +43,9 @@ impl Lifecycle {
     /// The routes that the session taught us.
     #[must_use]
     pub fn learned(&self) -> &LearnedRoutes {
-        self.want.as_ref().map_or(&LearnedRoutes::Unknown, |want| &want.learned)
+        self.want
+            .as_ref()
+            .map_or(&LearnedRoutes::Unknown, |want| &want.learned)
     }
 
     /// Whether the tunnel is being taken down, or was.

@@ -60,13 +60,27 @@ impl Lifecycle {
 
     /// While the tunnel is changed to another spec its services go on as they were.
     fn follow_multicast(&mut self, turn: &mut Turn<'_>) {
-        let Some(want) = self.want.as_ref().filter(|_| self.todo.retire.is_none() && !self.is_over()) else { return };
-        let announce = self.session.as_ref().is_some_and(|session| session.status == SessionStatus::Up);
+        let Some(want) = self
+            .want
+            .as_ref()
+            .filter(|_| self.todo.retire.is_none() && !self.is_over())
+        else {
+            return;
+        };
+        let announce = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.status == SessionStatus::Up);
         let run = match (&want.spec.multicast, &self.services.multicast) {
-            (Some(spec), _) if self.built && !self.services.link_lost => {
-                Some(MulticastRun { link: want.spec.link.name.clone(), spec: spec.clone(), announce })
-            }
-            (Some(_), Some(running)) => Some(MulticastRun { announce, ..running.clone() }),
+            (Some(spec), _) if self.built && !self.services.link_lost => Some(MulticastRun {
+                link: want.spec.link.name.clone(),
+                spec: spec.clone(),
+                announce,
+            }),
+            (Some(_), Some(running)) => Some(MulticastRun {
+                announce,
+                ..running.clone()
+            }),
             (Some(_), None) | (None, _) => None,
         };
         if run != self.services.multicast {
@@ -87,7 +101,10 @@ impl Lifecycle {
         };
         let Some(probe) = self.services.probe.as_ref().filter(|_| !added.is_empty()) else {
             if !removed.is_empty() {
-                turn.emit(Effect::WatchRoutes { added: Vec::new(), removed });
+                turn.emit(Effect::WatchRoutes {
+                    added: Vec::new(),
+                    removed,
+                });
             }
             return;
         };
@@ -102,7 +119,8 @@ impl Lifecycle {
         }
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for dst in touched {
-            let is_wanted = self.services.probe.is_some() && (self.held.contains(&dst) || self.is_learned(dst));
+            let is_wanted =
+                self.services.probe.is_some() && (self.held.contains(&dst) || self.is_learned(dst));
             if is_wanted && self.services.watched.insert(dst) {
                 added.push(dst);
             } else if !is_wanted && self.services.watched.remove(&dst) {
@@ -115,7 +133,11 @@ impl Lifecycle {
     fn watch_all_anew(&mut self) -> (Vec<Ipv4Net>, Vec<Ipv4Net>) {
         let probe = self.probe();
         let wanted: BTreeSet<Ipv4Net> = match &probe {
-            Some(_) => self.learned_routes().map(|route| route.dst).chain(self.held.iter().map(|(dst, _)| dst)).collect(),
+            Some(_) => self
+                .learned_routes()
+                .map(|route| route.dst)
+                .chain(self.held.iter().map(|(dst, _)| dst))
+                .collect(),
             None => BTreeSet::new(),
         };
         #[cfg(test)]
@@ -125,7 +147,11 @@ impl Lifecycle {
         let is_new = probe != self.services.probe;
         let watched = mem::take(&mut self.services.watched);
         let removed = watched.difference(&wanted).copied().collect();
-        let added = wanted.iter().filter(|dst| is_new || !watched.contains(dst)).copied().collect();
+        let added = wanted
+            .iter()
+            .filter(|dst| is_new || !watched.contains(dst))
+            .copied()
+            .collect();
         self.services.watched = wanted;
         self.services.probe = probe;
         (added, removed)
@@ -134,12 +160,19 @@ impl Lifecycle {
     fn probe(&self) -> Option<Probe> {
         let spec = &self.want.as_ref()?.spec;
         let InstallSpec { source, liveness, .. } = spec.bgp.as_ref()?.install?;
-        Some(Probe { link: spec.link.name.clone(), source, mode: liveness? })
+        Some(Probe {
+            link: spec.link.name.clone(),
+            source,
+            mode: liveness?,
+        })
     }
 
     /// Whether learned routes wait for the hosts behind them.
     pub(super) fn withholds(&self) -> bool {
-        let install = self.want.as_ref().and_then(|want| want.spec.bgp.as_ref()?.install);
+        let install = self
+            .want
+            .as_ref()
+            .and_then(|want| want.spec.bgp.as_ref()?.install);
         install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain)
     }
 
@@ -151,7 +184,9 @@ impl Lifecycle {
         for (dst, usability) in verdicts {
             let Some(route) = self.route_to(dst) else { return };
             let changed = match usability {
-                Usability::Usable if self.held.remove(&dst) => self.learned_mut().is_some_and(|routes| routes.insert(route)),
+                Usability::Usable if self.held.remove(&dst) => {
+                    self.learned_mut().is_some_and(|routes| routes.insert(route))
+                }
                 Usability::Usable => false,
                 Usability::Unusable if self.held.contains(&dst) => {
                     self.held.set(dst, Held::Unusable);
@@ -167,7 +202,9 @@ impl Lifecycle {
     }
 
     fn take_back(&mut self, dst: Ipv4Net) -> bool {
-        let Some(route) = self.route_to(dst) else { return false };
+        let Some(route) = self.route_to(dst) else {
+            return false;
+        };
         let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
         if was_there {
             self.held.set(dst, Held::Unusable);
@@ -182,14 +219,26 @@ impl Lifecycle {
             Held::Undecided => "waits for the host behind it to answer",
             Held::Unusable => "the host behind it does not answer",
         };
-        let first = self.held.iter().take(NAMED).map(|(dst, held)| (dst, reason(held).to_owned()));
-        BlockedRoutes { count: self.held.len(), first: first.collect() }
+        let first = self
+            .held
+            .iter()
+            .take(NAMED)
+            .map(|(dst, held)| (dst, reason(held).to_owned()));
+        BlockedRoutes {
+            count: self.held.len(),
+            first: first.collect(),
+        }
     }
 }
 
 impl Probe {
     fn of(&self, dst: Ipv4Net) -> WatchedRoute {
         let Self { link, source, mode } = self;
-        WatchedRoute { dst, link: link.clone(), source: *source, mode: *mode }
+        WatchedRoute {
+            dst,
+            link: link.clone(),
+            source: *source,
+            mode: *mode,
+        }
     }
 }

@@ -11,15 +11,31 @@ impl Lifecycle {
             return;
         }
         let link = now.link.name.clone();
-        if let Some(multicast) = now.multicast.as_ref().filter(|_| parts.contains(&SpecPart::Multicast)) {
+        if let Some(multicast) = now
+            .multicast
+            .as_ref()
+            .filter(|_| parts.contains(&SpecPart::Multicast))
+        {
             let (publish, subscribe) = (multicast.publish.clone(), multicast.subscribe.clone());
             let served = before.and_then(|before| before.multicast.as_ref());
             if served.is_none_or(|served| (&served.publish, &served.subscribe) != (&publish, &subscribe)) {
-                turn.record(Event::GroupsChanged { tunnel: self.tunnel, link: link.clone(), publish, subscribe });
+                turn.record(Event::GroupsChanged {
+                    tunnel: self.tunnel,
+                    link: link.clone(),
+                    publish,
+                    subscribe,
+                });
             }
         }
         let (local, remote) = (now.link.local, now.link.remote);
-        turn.record(Event::SpecChanged { tunnel: self.tunnel, link, service: now.kind, local, remote, parts });
+        turn.record(Event::SpecChanged {
+            tunnel: self.tunnel,
+            link,
+            service: now.kind,
+            local,
+            remote,
+            parts,
+        });
     }
 
     /// Tells when a move that was postponed waits no longer.
@@ -29,7 +45,10 @@ impl Lifecycle {
         }
         self.told_postponed = false;
         if let Some(want) = self.want.as_ref().filter(|_| !matches!(self.state, State::Ended)) {
-            turn.record(Event::MoveOver { tunnel: self.tunnel, remote: want.spec.link.remote });
+            turn.record(Event::MoveOver {
+                tunnel: self.tunnel,
+                remote: want.spec.link.remote,
+            });
         }
     }
 }

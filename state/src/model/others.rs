@@ -8,21 +8,43 @@ use std::{
 use ipnet::Ipv4Net;
 
 use super::{Model, ends, put_address, put_route, take_address};
-use crate::{Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule, TableId};
+use crate::{
+    Address, LinkKind, LinkName, Observed, ObservedLink, ObservedTunnel, Owner, Route, Rule, TableId,
+};
 
 impl Model {
     /// A host as it was observed.
     #[must_use]
     pub fn with(observed: Observed) -> Self {
-        let next_index = observed.links.values().map(|have| have.link.index).max().unwrap_or(0) + 1;
-        let mut model = Self { observed: Observed::default(), next_index, ends: BTreeMap::new(), taken: BTreeSet::new() };
-        observed.links.values().for_each(|have| model.count(&have.link, true));
+        let next_index = observed
+            .links
+            .values()
+            .map(|have| have.link.index)
+            .max()
+            .unwrap_or(0)
+            + 1;
+        let mut model = Self {
+            observed: Observed::default(),
+            next_index,
+            ends: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        };
+        observed
+            .links
+            .values()
+            .for_each(|have| model.count(&have.link, true));
         Self { observed, ..model }
     }
 
     /// Makes a link that is not ours and is up. False when the name or the GRE endpoints are taken.
-    pub fn add_foreign(&mut self, name: &LinkName, kind: LinkKind, ends: Option<(Ipv4Addr, Ipv4Addr)>) -> bool {
-        let clash = kind == LinkKind::Gre && ends.is_some_and(|(local, remote)| self.ends_are_taken(local, remote));
+    pub fn add_foreign(
+        &mut self,
+        name: &LinkName,
+        kind: LinkKind,
+        ends: Option<(Ipv4Addr, Ipv4Addr)>,
+    ) -> bool {
+        let clash =
+            kind == LinkKind::Gre && ends.is_some_and(|(local, remote)| self.ends_are_taken(local, remote));
         if clash || self.observed.links.contains_key(name) {
             return false;
         }
@@ -81,7 +103,9 @@ impl Model {
         if self.observed.links.contains_key(to) {
             return false;
         }
-        let Some(mut tunnel) = self.observed.links.remove(link) else { return false };
+        let Some(mut tunnel) = self.observed.links.remove(link) else {
+            return false;
+        };
         tunnel.link.name = to.clone();
         self.observed.links.insert(to.clone(), tunnel);
         true
@@ -149,7 +173,9 @@ impl Model {
     }
 
     pub(super) fn edit(&mut self, link: &LinkName, edit: impl FnOnce(&mut ObservedTunnel) -> bool) -> bool {
-        let Some(tunnel) = self.observed.links.get_mut(link) else { return false };
+        let Some(tunnel) = self.observed.links.get_mut(link) else {
+            return false;
+        };
         let before = ends(&tunnel.link).map(|_| tunnel.link.clone());
         let edited = edit(tunnel);
         let now = tunnel.link.clone();

@@ -9,8 +9,9 @@ use ipnet::Ipv4Net;
 
 use super::{Limits, rule_owner, step};
 use crate::{
-    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed, ObservedLink, ObservedTunnel,
-    Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
+    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed,
+    ObservedLink, ObservedTunnel, Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId,
+    TunnelSpec, TunnelWant, step::PlanConflict,
 };
 
 #[derive(Default)]
@@ -31,11 +32,20 @@ impl Draft {
         steps.extend(self.departures);
         let truncated = steps.len() > limits.steps;
         steps.truncate(limits.steps);
-        Plan { generation: Generation::default(), steps, conflicts: self.conflicts, truncated }
+        Plan {
+            generation: Generation::default(),
+            steps,
+            conflicts: self.conflicts,
+            truncated,
+        }
     }
 
     pub(super) fn conflict(&mut self, want: &TunnelWant, link: &LinkName, reason: String) {
-        self.conflicts.push(PlanConflict { tunnel: want.spec.id, link: link.clone(), reason });
+        self.conflicts.push(PlanConflict {
+            tunnel: want.spec.id,
+            link: link.clone(),
+            reason,
+        });
     }
 
     /// The step names the tunnel in the link's mark, so that a backend can hold the two against each other.
@@ -44,10 +54,17 @@ impl Draft {
     }
 
     pub(super) fn create(&mut self, want: &TunnelWant, observed: &Observed) {
-        let TunnelWant { spec, incarnation, .. } = want;
+        let TunnelWant {
+            spec, incarnation, ..
+        } = want;
         let mut add = |action| self.additions.push(step(spec.id, &spec.link.name, action));
-        add(Action::CreateLink { spec: spec.link.clone(), incarnation: *incarnation });
-        spec.addresses.iter().for_each(|address| add(Action::AddAddress { address: *address }));
+        add(Action::CreateLink {
+            spec: spec.link.clone(),
+            incarnation: *incarnation,
+        });
+        spec.addresses
+            .iter()
+            .for_each(|address| add(Action::AddAddress { address: *address }));
         wanted_routes(want).for_each(|route| add(Action::PutRoute { route: *route }));
         self.add_rules(want, observed);
     }
@@ -56,12 +73,30 @@ impl Draft {
     pub(super) fn mend(&mut self, want: &TunnelWant, have: &ObservedTunnel, observed: &Observed) {
         let TunnelWant { spec, .. } = want;
         if !is_set_as(&have.link, &spec.link) {
-            self.changes.push(step(spec.id, &spec.link.name, Action::ChangeLink { spec: spec.link.clone() }));
+            self.changes.push(step(
+                spec.id,
+                &spec.link.name,
+                Action::ChangeLink {
+                    spec: spec.link.clone(),
+                },
+            ));
         }
-        for route in have.routes.iter().filter(|route| !stays(want, route) && !is_replaced(want, route)) {
-            self.removals.push(step(spec.id, &spec.link.name, Action::DeleteRoute { route: *route }));
+        for route in have
+            .routes
+            .iter()
+            .filter(|route| !stays(want, route) && !is_replaced(want, route))
+        {
+            self.removals.push(step(
+                spec.id,
+                &spec.link.name,
+                Action::DeleteRoute { route: *route },
+            ));
         }
-        let lost = if have.addresses == spec.addresses { BTreeSet::new() } else { self.mend_addresses(want, have) };
+        let lost = if have.addresses == spec.addresses {
+            BTreeSet::new()
+        } else {
+            self.mend_addresses(want, have)
+        };
         self.mend_routes(want, have, &lost);
         self.add_rules(want, observed);
     }
@@ -71,15 +106,33 @@ impl Draft {
     fn mend_addresses(&mut self, want: &TunnelWant, have: &ObservedTunnel) -> BTreeSet<Ipv4Addr> {
         let TunnelWant { spec, .. } = want;
         let at = |action| step(spec.id, &spec.link.name, action);
-        let (first, last): (BTreeSet<&Address>, BTreeSet<&Address>) =
-            have.addresses.difference(&spec.addresses).partition(|address| goes_first(address, want, have));
-        self.removals.extend(first.iter().map(|address| at(Action::DeleteAddress { address: **address })));
+        let (first, last): (BTreeSet<&Address>, BTreeSet<&Address>) = have
+            .addresses
+            .difference(&spec.addresses)
+            .partition(|address| goes_first(address, want, have));
+        self.removals.extend(
+            first
+                .iter()
+                .map(|address| at(Action::DeleteAddress { address: **address })),
+        );
         let added = spec.addresses.difference(&have.addresses);
-        self.additions.extend(added.map(|address| at(Action::AddAddress { address: *address })));
-        self.departures.extend(last.iter().map(|address| at(Action::DeleteAddress { address: **address })));
-        let remaining: BTreeSet<Ipv4Addr> =
-            have.addresses.iter().filter(|address| !first.contains(address)).map(|address| address.address).collect();
-        first.into_iter().map(|address| address.address).filter(|address| !remaining.contains(address)).collect()
+        self.additions
+            .extend(added.map(|address| at(Action::AddAddress { address: *address })));
+        self.departures.extend(
+            last.iter()
+                .map(|address| at(Action::DeleteAddress { address: **address })),
+        );
+        let remaining: BTreeSet<Ipv4Addr> = have
+            .addresses
+            .iter()
+            .filter(|address| !first.contains(address))
+            .map(|address| address.address)
+            .collect();
+        first
+            .into_iter()
+            .map(|address| address.address)
+            .filter(|address| !remaining.contains(address))
+            .collect()
     }
 
     /// A learned route that stays without a session that vouches for it follows the spec's next hop and source.
@@ -91,12 +144,16 @@ impl Draft {
             self.additions.push(at(*route));
         }
         let all = have.routes.iter().map(|route| (route, renewed(spec, route)));
-        let mut changing = all.filter(|(route, renewed)| *route != renewed || is_lost(route)).peekable();
+        let mut changing = all
+            .filter(|(route, renewed)| *route != renewed || is_lost(route))
+            .peekable();
         if changing.peek().is_none() {
             return;
         }
         let known: BTreeSet<&Route> = wanted_routes(want).collect();
-        for (_, renewed) in changing.filter(|(route, _)| stays(want, route) && !known.contains(route) && !is_replaced(want, route)) {
+        for (_, renewed) in changing
+            .filter(|(route, _)| stays(want, route) && !known.contains(route) && !is_replaced(want, route))
+        {
             self.additions.push(at(renewed));
         }
     }
@@ -107,28 +164,55 @@ impl Draft {
             return;
         }
         let tables = tables(&want.spec);
-        for rule in observed.rules.iter().filter(|rule| tables.contains(&rule.table) && !wanted.contains(rule)) {
-            self.removals.push(step(want.spec.id, &want.spec.link.name, Action::DeleteRule { rule: *rule }));
+        for rule in observed
+            .rules
+            .iter()
+            .filter(|rule| tables.contains(&rule.table) && !wanted.contains(rule))
+        {
+            self.removals.push(step(
+                want.spec.id,
+                &want.spec.link.name,
+                Action::DeleteRule { rule: *rule },
+            ));
         }
     }
 
     /// Removes rules of ours that look into no desired tunnel's tables.
-    pub(super) fn remove_stray_rules(&mut self, desired: &Desired, observed: &Observed, wanted: &BTreeSet<Rule>) {
+    pub(super) fn remove_stray_rules(
+        &mut self,
+        desired: &Desired,
+        observed: &Observed,
+        wanted: &BTreeSet<Rule>,
+    ) {
         if observed.rules.is_empty() {
             return;
         }
-        let in_use: BTreeSet<TableId> = desired.tunnels.values().flat_map(|want| tables(&want.spec)).collect();
+        let in_use: BTreeSet<TableId> = desired
+            .tunnels
+            .values()
+            .flat_map(|want| tables(&want.spec))
+            .collect();
         let owners = table_owners(observed);
-        let stray = observed.rules.iter().filter(|rule| !wanted.contains(rule) && !in_use.contains(&rule.table));
+        let stray = observed
+            .rules
+            .iter()
+            .filter(|rule| !wanted.contains(rule) && !in_use.contains(&rule.table));
         let steps: Vec<_> = stray
-            .filter_map(|rule| rule_owner(rule, &owners).map(|(id, link)| step(id, &link, Action::DeleteRule { rule: *rule })))
+            .filter_map(|rule| {
+                rule_owner(rule, &owners)
+                    .map(|(id, link)| step(id, &link, Action::DeleteRule { rule: *rule }))
+            })
             .collect();
         self.removals.splice(0..0, steps);
     }
 
     fn add_rules(&mut self, want: &TunnelWant, observed: &Observed) {
         for rule in want.spec.rules.difference(&observed.rules) {
-            self.additions.push(step(want.spec.id, &want.spec.link.name, Action::AddRule { rule: *rule }));
+            self.additions.push(step(
+                want.spec.id,
+                &want.spec.link.name,
+                Action::AddRule { rule: *rule },
+            ));
         }
     }
 }
@@ -138,14 +222,22 @@ pub(super) struct Endpoints(BTreeMap<(Ipv4Addr, Ipv4Addr), LinkName>);
 
 impl Endpoints {
     pub(super) fn taken(observed: &Observed, leaving: &BTreeSet<&LinkName>) -> Self {
-        let staying = observed.links.values().map(|tunnel| &tunnel.link).filter(|link| !leaving.contains(&link.name));
+        let staying = observed
+            .links
+            .values()
+            .map(|tunnel| &tunnel.link)
+            .filter(|link| !leaving.contains(&link.name));
         let ends = staying.filter(|link| link.kind == LinkKind::Gre || link.owner != Owner::Foreign);
-        Self(ends.filter_map(|link| Some(((link.local?, link.remote?), link.name.clone()))).collect())
+        Self(
+            ends.filter_map(|link| Some(((link.local?, link.remote?), link.name.clone())))
+                .collect(),
+        )
     }
 
     pub(super) fn free(&mut self, link: &ObservedLink) {
         if let (Some(local), Some(remote)) = (link.local, link.remote) {
-            self.0.retain(|ends, name| *ends != (local, remote) || *name != link.name);
+            self.0
+                .retain(|ends, name| *ends != (local, remote) || *name != link.name);
         }
     }
 
@@ -172,7 +264,10 @@ pub(super) fn is_between(have: &ObservedLink, spec: &LinkSpec) -> bool {
 }
 
 fn is_set_as(have: &ObservedLink, spec: &LinkSpec) -> bool {
-    is_between(have, spec) && have.up && have.mtu == u32::from(spec.mtu) && have.ttl.is_none_or(|ttl| ttl == spec.ttl)
+    is_between(have, spec)
+        && have.up
+        && have.mtu == u32::from(spec.mtu)
+        && have.ttl.is_none_or(|ttl| ttl == spec.ttl)
 }
 
 /// Routes that must be there: those of the spec, then those that the session taught us. To one destination the spec's
@@ -182,7 +277,10 @@ fn wanted_routes(want: &TunnelWant) -> impl Iterator<Item = &Route> {
         LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) if installs(&want.spec) => Some(routes),
         LearnedRoutes::Known(_) | LearnedRoutes::AtLeast(_) | LearnedRoutes::Unknown => None,
     };
-    let learned = learned.into_iter().flatten().filter(|route| !has_other(&want.spec.routes, route));
+    let learned = learned
+        .into_iter()
+        .flatten()
+        .filter(|route| !has_other(&want.spec.routes, route));
     let learned = learned.filter(|route| want.spec.keeps_out(&route.dst).is_none());
     want.spec.routes.iter().chain(learned)
 }
@@ -201,7 +299,9 @@ fn stays(want: &TunnelWant, route: &Route) -> bool {
 /// Whether another route to the same destination takes its place: putting that one is enough, and loses no packet.
 fn is_replaced(want: &TunnelWant, route: &Route) -> bool {
     let learned = match &want.learned {
-        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => installs(&want.spec) && has_other(routes, route),
+        LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => {
+            installs(&want.spec) && has_other(routes, route)
+        }
         LearnedRoutes::Unknown => false,
     };
     learned || has_other(&want.spec.routes, route)
@@ -210,7 +310,11 @@ fn is_replaced(want: &TunnelWant, route: &Route) -> bool {
 /// Whether an address must go before others can come: the kernel makes an address that shares the network of another one
 /// its secondary, and takes it away with that one; and an address that routes prefer as source is not one to lose last.
 fn goes_first(address: &Address, want: &TunnelWant, have: &ObservedTunnel) -> bool {
-    let network = |address: &Address| Ipv4Net::new(address.address, address.prefix_len).ok().map(|net| net.trunc());
+    let network = |address: &Address| {
+        Ipv4Net::new(address.address, address.prefix_len)
+            .ok()
+            .map(|net| net.trunc())
+    };
     let mut coming = want.spec.addresses.difference(&have.addresses);
     let install = want.spec.bgp.as_ref().and_then(|bgp| bgp.install);
     coming.any(|new| network(new) == network(address))
@@ -221,9 +325,18 @@ fn goes_first(address: &Address, want: &TunnelWant, have: &ObservedTunnel) -> bo
 /// The route as this tunnel's session would have it now, when it comes from a session.
 fn renewed(spec: &TunnelSpec, route: &Route) -> Route {
     match (route.protocol, &spec.bgp) {
-        (RouteProtocol::Bgp, Some(BgpSpec { peer_address, install: Some(install), .. })) if install.table == route.table => {
-            Route { via: *peer_address, source: Some(install.source), ..*route }
-        }
+        (
+            RouteProtocol::Bgp,
+            Some(BgpSpec {
+                peer_address,
+                install: Some(install),
+                ..
+            }),
+        ) if install.table == route.table => Route {
+            via: *peer_address,
+            source: Some(install.source),
+            ..*route
+        },
         (RouteProtocol::Bgp | RouteProtocol::Static, _) => *route,
     }
 }
@@ -233,8 +346,15 @@ fn has_other(routes: &BTreeSet<Route>, route: &Route) -> bool {
     if routes.is_empty() {
         return false;
     }
-    let lowest = Route { via: Ipv4Addr::UNSPECIFIED, source: None, protocol: RouteProtocol::Static, ..*route };
-    let same = routes.range(lowest..).take_while(|other| (other.table, other.dst) == (route.table, route.dst));
+    let lowest = Route {
+        via: Ipv4Addr::UNSPECIFIED,
+        source: None,
+        protocol: RouteProtocol::Static,
+        ..*route
+    };
+    let same = routes
+        .range(lowest..)
+        .take_while(|other| (other.table, other.dst) == (route.table, route.dst));
     same.into_iter().any(|other| other != route)
 }
 
@@ -245,16 +365,25 @@ fn installs(spec: &TunnelSpec) -> bool {
 /// The routing tables that are this tunnel's own.
 fn tables(spec: &TunnelSpec) -> BTreeSet<TableId> {
     let routes = spec.routes.iter().map(|route| route.table);
-    let installed = spec.bgp.iter().filter_map(|bgp| bgp.install.map(|install| install.table));
+    let installed = spec
+        .bgp
+        .iter()
+        .filter_map(|bgp| bgp.install.map(|install| install.table));
     let rules = spec.rules.iter().map(|rule| rule.table);
-    routes.chain(installed).chain(rules).filter(|table| *table != TableId::MAIN).collect()
+    routes
+        .chain(installed)
+        .chain(rules)
+        .filter(|table| *table != TableId::MAIN)
+        .collect()
 }
 
 fn table_owners(observed: &Observed) -> BTreeMap<TableId, (TunnelId, LinkName)> {
     let mut owners = BTreeMap::new();
     for (id, _, tunnel) in observed.ours() {
         for route in tunnel.routes.iter().filter(|route| route.table != TableId::MAIN) {
-            owners.entry(route.table).or_insert_with(|| (id, tunnel.link.name.clone()));
+            owners
+                .entry(route.table)
+                .or_insert_with(|| (id, tunnel.link.name.clone()));
         }
     }
     owners

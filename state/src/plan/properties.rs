@@ -26,18 +26,26 @@ struct Recipe {
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
-    let numbers = (any::<bool>(), 0..4u8, 0..5u8, prop_oneof![Just(1476u16), Just(1400)], any::<bool>());
-    (numbers, 0..8u8, 0..8u8, 0..3u8, 0..8u8).prop_map(|((present, name, ends, mtu, wide), statics, learned, certainty, rules)| Recipe {
-        present,
-        name,
-        ends,
-        mtu,
-        wide,
-        statics,
-        learned,
-        certainty,
-        rules,
-    })
+    let numbers = (
+        any::<bool>(),
+        0..4u8,
+        0..5u8,
+        prop_oneof![Just(1476u16), Just(1400)],
+        any::<bool>(),
+    );
+    (numbers, 0..8u8, 0..8u8, 0..3u8, 0..8u8).prop_map(
+        |((present, name, ends, mtu, wide), statics, learned, certainty, rules)| Recipe {
+            present,
+            name,
+            ends,
+            mtu,
+            wide,
+            statics,
+            learned,
+            certainty,
+            rules,
+        },
+    )
 }
 
 /// What somebody else does to the host.
@@ -61,11 +69,22 @@ fn dst(n: u8, bit: u8) -> String {
 }
 
 fn rule(n: u8, bit: u8) -> Rule {
-    Rule { priority: 100, selector: RuleSelector::To(net(&dst(n, bit))), table: TableId(100 + u32::from(n)) }
+    Rule {
+        priority: 100,
+        selector: RuleSelector::To(net(&dst(n, bit))),
+        table: TableId(100 + u32::from(n)),
+    }
 }
 
 fn scoped(n: u8, wide: bool) -> Address {
-    Address { scope: if wide { AddressScope::Universe } else { AddressScope::Link }, ..address(n) }
+    Address {
+        scope: if wide {
+            AddressScope::Universe
+        } else {
+            AddressScope::Link
+        },
+        ..address(n)
+    }
 }
 
 fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
@@ -76,21 +95,34 @@ fn wish(n: u8, recipe: &Recipe, incarnation: u64) -> TunnelWant {
     spec.routes = bits(recipe.statics).map(|bit| route(n, &dst(n, bit))).collect();
     spec.rules = bits(recipe.rules).map(|bit| rule(n, bit)).collect();
     let routes: BTreeSet<Route> = bits(recipe.learned)
-        .map(|bit| Route { source: (bit == 2).then(|| address(n).address), ..learned(n, &dst(n, bit + u8::from(recipe.mtu == 1400))) })
+        .map(|bit| Route {
+            source: (bit == 2).then(|| address(n).address),
+            ..learned(n, &dst(n, bit + u8::from(recipe.mtu == 1400)))
+        })
         .collect();
     let learned = match recipe.certainty {
         0 => LearnedRoutes::Unknown,
         1 => LearnedRoutes::Known(routes),
         _ => LearnedRoutes::AtLeast(routes),
     };
-    TunnelWant { spec: spec.into(), incarnation: Incarnation(incarnation), learned }
+    TunnelWant {
+        spec: spec.into(),
+        incarnation: Incarnation(incarnation),
+        learned,
+    }
 }
 
 /// Names are given out once; endpoints may clash.
 fn desire(recipes: &[Recipe], incarnation: u64) -> Desired {
     let mut names = BTreeSet::new();
-    let present = (1u8..).zip(recipes).filter(|(_, recipe)| recipe.present && names.insert(recipe.name));
-    Desired { tunnels: present.map(|(n, recipe)| (tunnel(n), wish(n, recipe, incarnation))).collect() }
+    let present = (1u8..)
+        .zip(recipes)
+        .filter(|(_, recipe)| recipe.present && names.insert(recipe.name));
+    Desired {
+        tunnels: present
+            .map(|(n, recipe)| (tunnel(n), wish(n, recipe, incarnation)))
+            .collect(),
+    }
 }
 
 fn host(recipes: &[Recipe], deeds: &[Deed]) -> Model {
@@ -103,7 +135,11 @@ fn host(recipes: &[Recipe], deeds: &[Deed]) -> Model {
         match what {
             0 => model.delete_link(&on),
             1 => model.add_foreign(&on, LinkKind::Other("veth".into()), None),
-            2 => model.add_foreign(&name(&format!("f{at}")), LinkKind::Gre, Some((ends.local, ends.remote))),
+            2 => model.add_foreign(
+                &name(&format!("f{at}")),
+                LinkKind::Gre,
+                Some((ends.local, ends.remote)),
+            ),
             3 => model.set_up(&on, false),
             4 => model.set_mtu(&on, 1300),
             5 => model.set_ends(&on, ends.local, ends.remote),
@@ -118,7 +154,12 @@ fn host(recipes: &[Recipe], deeds: &[Deed]) -> Model {
 }
 
 fn foreign(model: &Model) -> Vec<&ObservedTunnel> {
-    model.observed().links.values().filter(|tunnel| tunnel.link.owner == Owner::Foreign).collect()
+    model
+        .observed()
+        .links
+        .values()
+        .filter(|tunnel| tunnel.link.owner == Owner::Foreign)
+        .collect()
 }
 
 fn scene() -> impl Strategy<Value = (Desired, Model)> {

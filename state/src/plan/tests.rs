@@ -8,7 +8,9 @@ use crate::{
 };
 
 fn desired(wants: impl IntoIterator<Item = TunnelWant>) -> Desired {
-    Desired { tunnels: wants.into_iter().map(|want| (want.spec.id, want)).collect() }
+    Desired {
+        tunnels: wants.into_iter().map(|want| (want.spec.id, want)).collect(),
+    }
 }
 
 fn full(wants: impl IntoIterator<Item = TunnelWant>, model: &Model) -> Plan {
@@ -33,7 +35,11 @@ fn text(plan: &Plan) -> Vec<String> {
 }
 
 fn rule(priority: u32, table: u32) -> Rule {
-    Rule { priority, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(table) }
+    Rule {
+        priority,
+        selector: RuleSelector::To(net("198.18.0.0/15")),
+        table: TableId(table),
+    }
 }
 
 fn with_rules(n: u8, rules: &[Rule]) -> TunnelWant {
@@ -43,13 +49,18 @@ fn with_rules(n: u8, rules: &[Rule]) -> TunnelWant {
 }
 
 fn learning(n: u8, learned: LearnedRoutes) -> TunnelWant {
-    TunnelWant { learned, ..want(n, "t0") }
+    TunnelWant {
+        learned,
+        ..want(n, "t0")
+    }
 }
 
 #[test]
 fn a_missing_tunnel_is_made_link_first_then_addresses_routes_and_rules() {
     let mut wanted = with_rules(1, &[rule(100, 100)]);
-    Arc::make_mut(&mut wanted.spec).routes.insert(route(1, "198.18.0.0/24"));
+    Arc::make_mut(&mut wanted.spec)
+        .routes
+        .insert(route(1, "198.18.0.0/24"));
     wanted.learned = LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")]));
     let plan = full([wanted], &Model::new());
     assert_eq!(
@@ -73,9 +84,16 @@ fn what_is_as_desired_gives_an_empty_plan() {
 #[test]
 fn a_link_with_the_wrong_endpoints_is_moved_and_not_taken_for_right() {
     let mut model = host_with([want(1, "t0")]);
-    model.set_ends(&name("t0"), Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(203, 0, 113, 99));
+    model.set_ends(
+        &name("t0"),
+        Ipv4Addr::new(192, 0, 2, 1),
+        Ipv4Addr::new(203, 0, 113, 99),
+    );
     let plan = full([want(1, "t0")], &model);
-    assert_eq!(text(&plan), ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]);
+    assert_eq!(
+        text(&plan),
+        ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]
+    );
     assert_eq!(plan.steps, plan_tunnel(&want(1, "t0"), model.observed()).steps);
     let anew = plan_tunnel_anew(&want(1, "t0"), model.observed());
     assert_eq!(text(&anew)[0], "- link t0");
@@ -107,7 +125,11 @@ fn a_foreign_gre_link_with_the_wanted_endpoints_is_a_conflict() {
 fn a_foreign_link_that_is_not_gre_is_not_in_the_way_of_its_endpoints() {
     let mut model = Model::new();
     let ends = link("x", 1);
-    model.add_foreign(&name("ipip7"), LinkKind::Other("ipip".into()), Some((ends.local, ends.remote)));
+    model.add_foreign(
+        &name("ipip7"),
+        LinkKind::Other("ipip".into()),
+        Some((ends.local, ends.remote)),
+    );
     assert_eq!(full([want(1, "t0")], &model).conflicts, []);
 }
 
@@ -159,17 +181,29 @@ fn two_tunnels_that_swap_names_are_both_made_anew() {
 fn a_link_of_ours_of_a_kind_that_carries_nothing_is_replaced() {
     let mut observed = host_with([want(1, "t0")]).observed().clone();
     observed.links.get_mut(&name("t0")).unwrap().link.kind = LinkKind::Other("dummy".into());
-    assert_eq!(text(&full([want(1, "t0")], &Model::with(observed)))[0], "- link t0");
+    assert_eq!(
+        text(&full([want(1, "t0")], &Model::with(observed)))[0],
+        "- link t0"
+    );
 }
 
 #[test]
 fn mtu_ttl_and_the_up_flag_are_set_on_the_link_that_is_there() {
     let mut model = host_with([want(1, "t0")]);
     model.set_mtu(&name("t0"), 1400);
-    assert_eq!(text(&full([want(1, "t0")], &model)), ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]);
+    assert_eq!(
+        text(&full([want(1, "t0")], &model)),
+        ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]
+    );
     let mut model = host_with([want(1, "t0")]);
     model.set_up(&name("t0"), false);
-    assert!(matches!(full([want(1, "t0")], &model).steps[..], [PlannedStep { action: Action::ChangeLink { .. }, .. }]));
+    assert!(matches!(
+        full([want(1, "t0")], &model).steps[..],
+        [PlannedStep {
+            action: Action::ChangeLink { .. },
+            ..
+        }]
+    ));
 }
 
 #[test]
@@ -202,7 +236,15 @@ fn a_second_link_with_the_tunnels_own_mark_goes() {
 fn a_kept_tunnel_of_unknown_spec_is_not_a_stray() {
     let model = host_with([want(1, "t1"), want(2, "t2")]);
     let keep = BTreeSet::from([tunnel(2)]);
-    assert!(plan_keeping(&desired([want(1, "t1")]), &keep, model.observed(), &Limits::default()).is_empty());
+    assert!(
+        plan_keeping(
+            &desired([want(1, "t1")]),
+            &keep,
+            model.observed(),
+            &Limits::default()
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -224,29 +266,65 @@ fn missing_companions_are_put_back_and_others_go() {
 
 #[test]
 fn routes_of_a_session_stay_while_it_is_not_known_what_it_teaches() {
-    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    let model = host_with([learning(
+        1,
+        LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+    )]);
     assert!(full([learning(1, LearnedRoutes::Unknown)], &model).is_empty());
 }
 
 #[test]
 fn routes_of_a_session_are_exact_once_known() {
-    let mut model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
-    let plan = full([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")])))], &model);
-    assert_eq!(plan.steps.iter().map(|step| step.action.is_removal()).collect::<Vec<_>>(), [true, false]);
+    let mut model = host_with([learning(
+        1,
+        LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+    )]);
+    let plan = full(
+        [learning(
+            1,
+            LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.1.0/24")])),
+        )],
+        &model,
+    );
+    assert_eq!(
+        plan.steps
+            .iter()
+            .map(|step| step.action.is_removal())
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
     carry_out(&plan, &mut model);
-    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([learned(1, "198.18.1.0/24")]));
+    assert_eq!(
+        model.observed().links[&name("t0")].routes,
+        BTreeSet::from([learned(1, "198.18.1.0/24")])
+    );
 }
 
 #[test]
 fn routes_of_a_session_that_still_sends_its_table_are_only_added() {
-    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
-    let plan = full([learning(1, LearnedRoutes::AtLeast(BTreeSet::from([learned(1, "198.18.1.0/24")])))], &model);
-    assert_eq!(text(&plan), ["+ route 198.18.1.0/24 via 169.254.1.0 src 192.0.2.1 proto 186 table 254 dev t0"]);
+    let model = host_with([learning(
+        1,
+        LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+    )]);
+    let plan = full(
+        [learning(
+            1,
+            LearnedRoutes::AtLeast(BTreeSet::from([learned(1, "198.18.1.0/24")])),
+        )],
+        &model,
+    );
+    assert_eq!(
+        text(&plan),
+        ["+ route 198.18.1.0/24 via 169.254.1.0 src 192.0.2.1 proto 186 table 254 dev t0"]
+    );
 }
 
 #[test]
 fn routes_of_a_session_go_when_the_tunnel_no_longer_has_one() {
-    let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))]);
+    let model = host_with([learning(
+        1,
+        LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+    )]);
     let mut wanted = want(1, "t0");
     Arc::make_mut(&mut wanted.spec).bgp = None;
     assert_eq!(full([wanted], &model).steps.len(), 1);
@@ -254,7 +332,12 @@ fn routes_of_a_session_go_when_the_tunnel_no_longer_has_one() {
 
 #[test]
 fn a_link_that_is_made_anew_gets_the_learned_routes_too() {
-    let wanted = || learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])));
+    let wanted = || {
+        learning(
+            1,
+            LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+        )
+    };
     let mut model = host_with([wanted()]);
     model.delete_link(&name("t0"));
     let plan = full([wanted()], &model);
@@ -263,43 +346,93 @@ fn a_link_that_is_made_anew_gets_the_learned_routes_too() {
 
 #[test]
 fn a_route_that_changes_is_replaced_and_never_removed_first() {
-    let old = Route { source: None, ..learned(1, "198.18.0.0/24") };
+    let old = Route {
+        source: None,
+        ..learned(1, "198.18.0.0/24")
+    };
     let model = host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([old])))]);
-    let plan = full([learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])))], &model);
-    assert!(matches!(plan.steps[..], [PlannedStep { action: Action::PutRoute { .. }, .. }]), "{plan}");
+    let plan = full(
+        [learning(
+            1,
+            LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+        )],
+        &model,
+    );
+    assert!(
+        matches!(
+            plan.steps[..],
+            [PlannedStep {
+                action: Action::PutRoute { .. },
+                ..
+            }]
+        ),
+        "{plan}"
+    );
 }
 
 #[test]
 fn the_specs_route_wins_over_a_learned_one_to_the_same_destination() {
-    let mut wanted = learning(1, LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])));
-    Arc::make_mut(&mut wanted.spec).routes.insert(route(1, "198.18.0.0/24"));
+    let mut wanted = learning(
+        1,
+        LearnedRoutes::Known(BTreeSet::from([learned(1, "198.18.0.0/24")])),
+    );
+    Arc::make_mut(&mut wanted.spec)
+        .routes
+        .insert(route(1, "198.18.0.0/24"));
     let mut model = host_with([wanted.clone()]);
     model.add_route(&name("t0"), learned(1, "198.18.0.0/24"));
     carry_out(&full([wanted.clone()], &model), &mut model);
     assert!(full([wanted], &model).is_empty());
-    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([route(1, "198.18.0.0/24")]));
+    assert_eq!(
+        model.observed().links[&name("t0")].routes,
+        BTreeSet::from([route(1, "198.18.0.0/24")])
+    );
 }
 
 #[test]
 fn routes_that_go_with_an_address_in_passing_are_put_back() {
-    let through = Route { source: Some(address(1).address), ..learned(1, "198.18.0.0/24") };
+    let through = Route {
+        source: Some(address(1).address),
+        ..learned(1, "198.18.0.0/24")
+    };
     let model = &mut host_with([learning(1, LearnedRoutes::Known(BTreeSet::from([through])))]);
     model.delete_address(&name("t0"), &address(1));
-    model.add_address(&name("t0"), crate::Address { scope: AddressScope::Universe, ..address(1) });
+    model.add_address(
+        &name("t0"),
+        crate::Address {
+            scope: AddressScope::Universe,
+            ..address(1)
+        },
+    );
     model.add_route(&name("t0"), through);
     let mut wanted = learning(1, LearnedRoutes::Unknown);
     let bgp = Arc::make_mut(&mut wanted.spec).bgp.as_mut().unwrap();
-    bgp.install = bgp.install.map(|install| crate::InstallSpec { source: address(1).address, ..install });
+    bgp.install = bgp.install.map(|install| crate::InstallSpec {
+        source: address(1).address,
+        ..install
+    });
     carry_out(&full([wanted], model), model);
-    assert_eq!(model.observed().links[&name("t0")].addresses, BTreeSet::from([address(1)]));
-    assert_eq!(model.observed().links[&name("t0")].routes, BTreeSet::from([through]));
+    assert_eq!(
+        model.observed().links[&name("t0")].addresses,
+        BTreeSet::from([address(1)])
+    );
+    assert_eq!(
+        model.observed().links[&name("t0")].routes,
+        BTreeSet::from([through])
+    );
 }
 
 #[test]
 fn rules_in_a_tunnels_own_tables_are_exact() {
     let model = host_with([with_rules(1, &[rule(100, 100), rule(101, 100)])]);
     let plan = full([with_rules(1, &[rule(101, 100), rule(102, 100)])], &model);
-    assert_eq!(text(&plan), ["- rule 100: to 198.18.0.0/15 lookup 100", "+ rule 102: to 198.18.0.0/15 lookup 100"]);
+    assert_eq!(
+        text(&plan),
+        [
+            "- rule 100: to 198.18.0.0/15 lookup 100",
+            "+ rule 102: to 198.18.0.0/15 lookup 100"
+        ]
+    );
 }
 
 #[test]
@@ -312,7 +445,10 @@ fn one_tunnels_plan_leaves_the_rules_of_another_alone() {
 fn a_rule_of_ours_that_nobody_wants_goes_in_the_full_plan() {
     let mut model = host_with([want(1, "t1")]);
     model.add_rule(rule(100, 300));
-    assert_eq!(text(&full([want(1, "t1")], &model)), ["- rule 100: to 198.18.0.0/15 lookup 300"]);
+    assert_eq!(
+        text(&full([want(1, "t1")], &model)),
+        ["- rule 100: to 198.18.0.0/15 lookup 300"]
+    );
 }
 
 #[test]
@@ -321,7 +457,10 @@ fn removals_changes_additions_and_replaced_addresses_follow_each_other_over_all_
     model.set_mtu(&name("t1"), 1000);
     model.add_address(&name("t2"), address(9));
     let plan = full([want(1, "t1"), want(2, "t2"), want(4, "t4")], &model);
-    assert_eq!(text(&plan).iter().map(|line| &line[..1]).collect::<String>(), "-~++-");
+    assert_eq!(
+        text(&plan).iter().map(|line| &line[..1]).collect::<String>(),
+        "-~++-"
+    );
 }
 
 #[test]
@@ -347,17 +486,27 @@ fn a_spec_that_differs_in_the_endpoint_only_moves_the_link() {
 /// A tunnel with a /32 of its own, which its routes have as source.
 fn with_own(last: u8, overlay: u8, learned: LearnedRoutes) -> TunnelWant {
     let mut wanted = learning(1, learned);
-    let own = crate::Address { address: Ipv4Addr::new(100, 64, 0, last), prefix_len: 32, scope: AddressScope::Universe };
+    let own = crate::Address {
+        address: Ipv4Addr::new(100, 64, 0, last),
+        prefix_len: 32,
+        scope: AddressScope::Universe,
+    };
     Arc::make_mut(&mut wanted.spec).addresses = BTreeSet::from([own, address(overlay)]);
     let bgp = Arc::make_mut(&mut wanted.spec).bgp.as_mut().unwrap();
     (bgp.local_address, bgp.peer_address) = (address(overlay).address, gateway(overlay));
-    bgp.install = bgp.install.map(|install| crate::InstallSpec { source: own.address, ..install });
+    bgp.install = bgp.install.map(|install| crate::InstallSpec {
+        source: own.address,
+        ..install
+    });
     wanted
 }
 
 #[test]
 fn another_overlay_and_another_source_replace_routes_before_the_old_addresses_go() {
-    let old = Route { source: Some(Ipv4Addr::new(100, 64, 0, 7)), ..learned(1, "198.18.0.0/24") };
+    let old = Route {
+        source: Some(Ipv4Addr::new(100, 64, 0, 7)),
+        ..learned(1, "198.18.0.0/24")
+    };
     let mut model = host_with([with_own(7, 1, LearnedRoutes::Known(BTreeSet::from([old])))]);
     let plan = full([with_own(8, 2, LearnedRoutes::Unknown)], &model);
     assert_eq!(
@@ -372,7 +521,11 @@ fn another_overlay_and_another_source_replace_routes_before_the_old_addresses_go
     );
     for step in &plan.steps {
         model.apply(step);
-        assert_eq!(model.observed().links[&name("t0")].routes.len(), 1, "after {step}");
+        assert_eq!(
+            model.observed().links[&name("t0")].routes.len(),
+            1,
+            "after {step}"
+        );
     }
     assert!(full([with_own(8, 2, LearnedRoutes::Unknown)], &model).is_empty());
 }
@@ -381,6 +534,15 @@ fn another_overlay_and_another_source_replace_routes_before_the_old_addresses_go
 fn an_address_that_shares_its_network_with_a_new_one_goes_first() {
     let model = host_with([want(1, "t0")]);
     let mut wanted = want(1, "t0");
-    Arc::make_mut(&mut wanted.spec).addresses = BTreeSet::from([crate::Address { scope: AddressScope::Universe, ..address(1) }]);
-    assert_eq!(text(&full([wanted], &model)), ["- address 169.254.1.1/31 dev t0", "+ address 169.254.1.1/31 dev t0"]);
+    Arc::make_mut(&mut wanted.spec).addresses = BTreeSet::from([crate::Address {
+        scope: AddressScope::Universe,
+        ..address(1)
+    }]);
+    assert_eq!(
+        text(&full([wanted], &model)),
+        [
+            "- address 169.254.1.1/31 dev t0",
+            "+ address 169.254.1.1/31 dev t0"
+        ]
+    );
 }

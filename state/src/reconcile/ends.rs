@@ -33,7 +33,11 @@ pub(super) struct Seen {
 impl FarEnds {
     /// Those that no session of this tunnel may teach a route to. A tunnel's own are refused by its session already.
     pub(super) fn of_others(&self, tunnel: TunnelId) -> BTreeSet<Ipv4Addr> {
-        let others = self.of.iter().filter(|(id, _)| **id != tunnel).flat_map(|(_, ends)| ends);
+        let others = self
+            .of
+            .iter()
+            .filter(|(id, _)| **id != tunnel)
+            .flat_map(|(_, ends)| ends);
         others.chain(&self.waiting).copied().collect()
     }
 
@@ -86,13 +90,23 @@ impl Reconciler {
     pub(super) fn tell_what_stays_out(&mut self, turn: &mut Turn<'_>) {
         let told = |(id, slot): (&TunnelId, &Slot)| match &slot.stage {
             Stage::Assigned(spec) if installs(spec) => {
-                let spec = TunnelSpec { exclude: self.exclude.clone(), far_ends: self.far_ends.of_others(*id), ..TunnelSpec::clone(spec) };
+                let spec = TunnelSpec {
+                    exclude: self.exclude.clone(),
+                    far_ends: self.far_ends.of_others(*id),
+                    ..TunnelSpec::clone(spec)
+                };
                 Some(Arc::new(spec))
             }
             Stage::Assigned(_) | Stage::Retiring { .. } | Stage::Detaching => None,
         };
         let is_new = |spec: &Arc<TunnelSpec>| !matches!(self.slots.get(&spec.id).map(|slot| &slot.stage), Some(Stage::Assigned(before)) if before == spec);
-        for spec in self.slots.iter().filter_map(told).filter(is_new).collect::<Vec<_>>() {
+        for spec in self
+            .slots
+            .iter()
+            .filter_map(told)
+            .filter(is_new)
+            .collect::<Vec<_>>()
+        {
             self.assign(&spec, turn);
         }
     }
@@ -101,10 +115,19 @@ impl Reconciler {
         if matches!(self.role, Some(Role::Gateway { .. })) {
             return;
         }
-        let seen = observed.ours().filter(|(id, ..)| !self.ended.contains(id)).map(|(id, _, tunnel)| {
-            let addresses = tunnel.addresses.iter().map(|address| address.address).collect();
-            (id, Seen { far_end: tunnel.link.remote, addresses })
-        });
+        let seen = observed
+            .ours()
+            .filter(|(id, ..)| !self.ended.contains(id))
+            .map(|(id, _, tunnel)| {
+                let addresses = tunnel.addresses.iter().map(|address| address.address).collect();
+                (
+                    id,
+                    Seen {
+                        far_end: tunnel.link.remote,
+                        addresses,
+                    },
+                )
+            });
         self.seen = seen.collect();
     }
 
@@ -113,7 +136,12 @@ impl Reconciler {
     pub(super) fn is_on_a_tunnel(&self, address: Ipv4Addr) -> bool {
         let has = |spec: &TunnelSpec| spec.addresses.iter().any(|own| own.address == address);
         let assigned = |slot: &Slot| matches!(&slot.stage, Stage::Assigned(spec) if has(spec));
-        let reported = |slot: &Slot| slot.report.as_ref().and_then(|report| report.spec.as_deref()).is_some_and(has);
+        let reported = |slot: &Slot| {
+            slot.report
+                .as_ref()
+                .and_then(|report| report.spec.as_deref())
+                .is_some_and(has)
+        };
         self.built.tunnels.values().any(|spec| has(spec))
             || self.slots.values().any(|slot| assigned(slot) || reported(slot))
             || self.seen.values().any(|seen| seen.addresses.contains(&address))
@@ -123,7 +151,8 @@ impl Reconciler {
 /// Where the tunnel is, and where it would be if somebody answered there.
 fn far_ends_in(report: &TunnelReport) -> impl Iterator<Item = Ipv4Addr> {
     let here = report.spec.as_ref().map(|spec| spec.link.remote);
-    here.into_iter().chain(report.postponed.as_ref().map(|postponed| postponed.link.remote))
+    here.into_iter()
+        .chain(report.postponed.as_ref().map(|postponed| postponed.link.remote))
 }
 
 pub(super) fn installs(spec: &TunnelSpec) -> bool {

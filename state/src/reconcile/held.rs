@@ -16,8 +16,16 @@ impl Reconciler {
     /// others change is mended. All else of ours stays as it is, with nobody at work on it.
     pub(super) fn hold_as_it_is(&self, built: &mut Built) {
         built.tunnels.retain(|id, spec| self.is_there(*id, spec));
-        let assigned = self.slots.iter().filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_))).map(|(id, _)| id);
-        let there = self.marks.keys().chain(assigned).filter(|id| !built.tunnels.contains_key(id));
+        let assigned = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot.stage, Stage::Assigned(_)))
+            .map(|(id, _)| id);
+        let there = self
+            .marks
+            .keys()
+            .chain(assigned)
+            .filter(|id| !built.tunnels.contains_key(id));
         built.keep.extend(there.map(|id| id.0));
     }
 

@@ -16,8 +16,9 @@ use super::{
     underlay::Underlay,
 };
 use crate::{
-    Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic, Observed, ObservedTunnel,
-    Phase, Plan, Pubkey, Rule, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant, View,
+    Core, Deadline, Desired, Exclusion, Fault, Generation, Incarnation, LearnedRoutes, LinkName, Monotonic,
+    Observed, ObservedTunnel, Phase, Plan, Pubkey, Rule, Sequence, Switch, TunnelId, TunnelSpec, TunnelWant,
+    View,
     desired::{Built, Refusal},
     event::Event,
     guard::AcceptedView,
@@ -189,7 +190,11 @@ impl Core for Reconciler {
     const TIMEOUT: fn() -> Input = || Input::Timeout;
 
     fn handle(&mut self, now: Monotonic, input: Input, random: &mut dyn Random) -> Vec<Effect> {
-        let mut turn = Turn { now, random, effects: Vec::new() };
+        let mut turn = Turn {
+            now,
+            random,
+            effects: Vec::new(),
+        };
         match input {
             Input::View(view) => self.take_view(view, &mut turn),
             Input::Switch(switch) => self.take_switch(switch, &mut turn),
@@ -203,7 +208,9 @@ impl Core for Reconciler {
             Input::Sources(answers) => self.take_sources(&answers, &mut turn),
             Input::Underlay(answers) => self.take_underlay(&answers, &mut turn),
             Input::Tunnel(report) => self.take_report(report, &mut turn),
-            Input::ProvisionerEnded { tunnel, finished } => self.provisioner_ended(tunnel, finished, &mut turn),
+            Input::ProvisionerEnded { tunnel, finished } => {
+                self.provisioner_ended(tunnel, finished, &mut turn)
+            }
             Input::Notice(link) => self.notice(link, &mut turn),
             Input::Shutdown { remove } => self.shut_down(remove, &mut turn),
             Input::Timeout => self.pass_time(&mut turn),
@@ -222,11 +229,18 @@ impl Core for Reconciler {
             (looking.sources_due, "sources"),
             (self.slots.first_due(), "recheck"),
         ];
-        named.into_iter().filter_map(|(at, name)| at.map(|at| Deadline { at, name })).min()
+        named
+            .into_iter()
+            .filter_map(|(at, name)| at.map(|at| Deadline { at, name }))
+            .min()
     }
 
     fn told(effect: &Effect) -> Option<&Event> {
-        if let Effect::Record(event) = effect { Some(event) } else { None }
+        if let Effect::Record(event) = effect {
+            Some(event)
+        } else {
+            None
+        }
     }
 
     fn vouch(&self, change: &Change) -> Change {
@@ -249,7 +263,11 @@ impl Reconciler {
         let mut desired = self.desired.clone();
         let mut keep = self.kept();
         for id in keep.clone() {
-            if let Some(Slot { stage: Stage::Assigned(spec), .. }) = self.slots.get(&id) {
+            if let Some(Slot {
+                stage: Stage::Assigned(spec),
+                ..
+            }) = self.slots.get(&id)
+            {
                 desired.tunnels.insert(id, self.want(spec));
                 keep.remove(&id);
             }
@@ -259,8 +277,12 @@ impl Reconciler {
             want.learned = learned.get(id).cloned().unwrap_or(LearnedRoutes::Unknown);
         }
         let mut plan = plan_keeping(&desired, &keep, observed, &Limits::default());
-        plan.steps.retain(|step| !self.is_held() || desired.tunnels.contains_key(&step.tunnel));
-        Plan { generation: self.generation, ..plan }
+        plan.steps
+            .retain(|step| !self.is_held() || desired.tunnels.contains_key(&step.tunnel));
+        Plan {
+            generation: self.generation,
+            ..plan
+        }
     }
 
     /// The switch in force; `None` until it was told.
@@ -278,7 +300,9 @@ impl Reconciler {
     /// The view in force, and when it was read.
     #[must_use]
     pub fn view(&self) -> Option<(&Arc<View>, Monotonic)> {
-        self.view.as_ref().map(|accepted| (&accepted.view, accepted.read_at))
+        self.view
+            .as_ref()
+            .map(|accepted| (&accepted.view, accepted.read_at))
     }
 
     /// Users whose tunnel is not built, and why.
@@ -290,9 +314,19 @@ impl Reconciler {
     /// What is said of it, when it has taken its inputs into account up to there.
     #[must_use]
     pub fn reconciled(&self, inputs: Sequence) -> Reconciled {
-        let refused = self.refused().iter().map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string())));
-        let (converged, generation, other_sources) = (self.converged(), self.generation, self.other_sources());
-        Reconciled { inputs, converged, generation, refused: refused.collect(), other_sources }
+        let refused = self
+            .refused()
+            .iter()
+            .map(|(user, refusal)| (*user, (refusal.code().to_owned(), refusal.to_string())));
+        let (converged, generation, other_sources) =
+            (self.converged(), self.generation, self.other_sources());
+        Reconciled {
+            inputs,
+            converged,
+            generation,
+            refused: refused.collect(),
+            other_sources,
+        }
     }
 
     /// The number of the last plan handed out.
@@ -320,7 +354,10 @@ impl Reconciler {
     fn is_open(&self, tunnel: &TunnelId) -> bool {
         match self.slots.get(tunnel) {
             Some(slot) => !slot.is_settled(),
-            None => self.desired.tunnels.contains_key(tunnel) || (self.marks.contains_key(tunnel) && !self.built.keep.contains(&tunnel.0)),
+            None => {
+                self.desired.tunnels.contains_key(tunnel)
+                    || (self.marks.contains_key(tunnel) && !self.built.keep.contains(&tunnel.0))
+            }
         }
     }
 
@@ -328,9 +365,14 @@ impl Reconciler {
     fn follow_touched(&mut self) {
         let slots = self.slots.take_touched();
         let touched: BTreeSet<TunnelId> = match std::mem::take(&mut self.touched) {
-            Touched::All => {
-                self.slots.keys().chain(self.desired.tunnels.keys()).chain(self.marks.keys()).chain(&self.open).copied().collect()
-            }
+            Touched::All => self
+                .slots
+                .keys()
+                .chain(self.desired.tunnels.keys())
+                .chain(self.marks.keys())
+                .chain(&self.open)
+                .copied()
+                .collect(),
             Touched::These(others) => slots.into_iter().chain(others).collect(),
         };
         self.slots.look_at(touched.len());
@@ -358,19 +400,27 @@ impl Reconciler {
     }
 
     pub(super) fn want(&self, spec: &Arc<TunnelSpec>) -> TunnelWant {
-        TunnelWant { spec: spec.clone(), incarnation: self.next_incarnation, learned: LearnedRoutes::Unknown }
+        TunnelWant {
+            spec: spec.clone(),
+            incarnation: self.next_incarnation,
+            learned: LearnedRoutes::Unknown,
+        }
     }
 
     fn take_report(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
         self.next_incarnation = self.next_incarnation.max(report.incarnation.next());
-        let in_conflict = report.failure.as_ref().is_some_and(|failure| is_conflict(&failure.fault));
+        let in_conflict = report
+            .failure
+            .as_ref()
+            .is_some_and(|failure| is_conflict(&failure.fault));
         if in_conflict {
             self.conflicts.insert(report.tunnel);
         } else {
             self.conflicts.remove(&report.tunnel);
         }
         if self.slots.contains_key(&report.tunnel) {
-            self.slots.edit(&report.tunnel.clone(), |slot| slot.report = Some(report));
+            self.slots
+                .edit(&report.tunnel.clone(), |slot| slot.report = Some(report));
             self.follow_far_ends(turn);
         } else {
             self.take_over(report, turn);
@@ -380,17 +430,31 @@ impl Reconciler {
     /// A provisioner that an earlier reconciler of this run started goes on with what that one told it.
     fn take_over(&mut self, report: Arc<TunnelReport>, turn: &mut Turn<'_>) {
         let Some(spec) = report.spec.clone() else { return };
-        let (tunnel, link, endpoints) = (report.tunnel, spec.link.name.clone(), (spec.link.local, spec.link.remote));
+        let (tunnel, link, endpoints) = (
+            report.tunnel,
+            spec.link.name.clone(),
+            (spec.link.local, spec.link.remote),
+        );
         let stage = match report.phase {
             // Its end is being told.
             Phase::Removed => return,
             Phase::Draining => Stage::Retiring { link: link.clone() },
-            Phase::Pending | Phase::Linking | Phase::Addressing | Phase::Routing | Phase::Peering | Phase::Active | Phase::Failed => {
-                Stage::Assigned(spec)
-            }
+            Phase::Pending
+            | Phase::Linking
+            | Phase::Addressing
+            | Phase::Routing
+            | Phase::Peering
+            | Phase::Active
+            | Phase::Failed => Stage::Assigned(spec),
         };
         self.adopt_source_of(&stage);
-        self.slots.insert(tunnel, Slot { report: Some(report), ..Slot::new(stage) });
+        self.slots.insert(
+            tunnel,
+            Slot {
+                report: Some(report),
+                ..Slot::new(stage)
+            },
+        );
         self.hold(tunnel, link, Some(endpoints));
         match self.shutdown {
             Some(Shutdown::Detach) => self.detach(tunnel, turn),
@@ -406,11 +470,17 @@ fn is_conflict(fault: &Fault) -> bool {
 
 impl Mark {
     pub(super) fn seen(have: &ObservedTunnel) -> Self {
-        Self { link: have.link.name.clone(), endpoints: have.link.local.zip(have.link.remote) }
+        Self {
+            link: have.link.name.clone(),
+            endpoints: have.link.local.zip(have.link.remote),
+        }
     }
 
     pub(super) fn of(spec: &TunnelSpec) -> Self {
-        Self { link: spec.link.name.clone(), endpoints: Some((spec.link.local, spec.link.remote)) }
+        Self {
+            link: spec.link.name.clone(),
+            endpoints: Some((spec.link.local, spec.link.remote)),
+        }
     }
 }
 

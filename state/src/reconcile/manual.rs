@@ -49,7 +49,9 @@ pub enum ProvisionRefusal {
     #[error("cannot provision multiple {0} tunnels at the same time")]
     Multiple(ServiceClass),
     /// A gateway has its users' tunnels and no others.
-    #[error("this is a gateway: its tunnels are those of its users on the ledger, and no others can be provisioned")]
+    #[error(
+        "this is a gateway: its tunnels are those of its users on the ledger, and no others can be provisioned"
+    )]
     Gateway,
     /// The switch cannot be read: nothing is built until it is set.
     #[error("{Unknown}: no tunnel is built until the daemon is enabled or disabled", Unknown = crate::Switch::Unknown)]
@@ -91,8 +93,15 @@ impl Reconciler {
             return Err(ProvisionRefusal::NotReady);
         }
         let spec = self.manual_spec(request).map_err(ProvisionRefusal::Refused)?;
-        let assigned = self.slots.values().any(|slot| matches!(&slot.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
-        let wanted = self.desired.tunnels.values().any(|want| want.spec.link.name == spec.link.name);
+        let assigned = self
+            .slots
+            .values()
+            .any(|slot| matches!(&slot.stage, Stage::Assigned(other) if other.link.name == spec.link.name));
+        let wanted = self
+            .desired
+            .tunnels
+            .values()
+            .any(|want| want.spec.link.name == spec.link.name);
         let withheld = self.underlay.withheld.contains_key(&spec.id);
         if assigned || wanted || withheld {
             return Err(ProvisionRefusal::Multiple(request.kind.class()));
@@ -102,10 +111,17 @@ impl Reconciler {
 
     /// Only adds: without a view nothing that is there goes.
     pub(super) fn provision(&mut self, request: ManualRequest, turn: &mut Turn<'_>) {
-        let Ok(spec) = self.may_provision(&request).map_err(|_| ()).and_then(|()| self.manual_spec(&request).map_err(drop)) else {
+        let Ok(spec) = self
+            .may_provision(&request)
+            .map_err(|_| ())
+            .and_then(|()| self.manual_spec(&request).map_err(drop))
+        else {
             return;
         };
-        turn.effects.push(super::Effect::Record(Event::ManualAsked { tunnel: spec.id, link: spec.link.name.clone() }));
+        turn.effects.push(super::Effect::Record(Event::ManualAsked {
+            tunnel: spec.id,
+            link: spec.link.name.clone(),
+        }));
         self.manual.removed.remove(&spec.id);
         self.manual.tunnels.insert(spec.id, request);
         let before = turn.effects.len();
@@ -125,7 +141,8 @@ impl Reconciler {
             Some(Stage::Retiring { .. } | Stage::Detaching) | None => None,
         };
         let link = there.as_ref().map(|stray| stray.link.clone());
-        turn.effects.push(super::Effect::Record(Event::ManualRemoved { tunnel, link }));
+        turn.effects
+            .push(super::Effect::Record(Event::ManualRemoved { tunnel, link }));
         self.manual.tunnels.remove(&tunnel);
         self.manual.removed.insert(tunnel);
         let before = turn.effects.len();
@@ -141,7 +158,8 @@ impl Reconciler {
         let manual = std::mem::take(&mut self.manual);
         let over = manual != Manual::default();
         if over {
-            turn.effects.push(super::Effect::Record(Event::ManualOver { reason }));
+            turn.effects
+                .push(super::Effect::Record(Event::ManualOver { reason }));
         }
         over
     }
@@ -149,11 +167,18 @@ impl Reconciler {
     /// An operator's word goes over the ledger's.
     pub(super) fn put_manual(&self, built: &mut Built) {
         let Manual { tunnels, removed } = &self.manual;
-        let specs: Vec<TunnelSpec> = tunnels.values().filter_map(|request| self.manual_spec(request).ok()).collect();
+        let specs: Vec<TunnelSpec> = tunnels
+            .values()
+            .filter_map(|request| self.manual_spec(request).ok())
+            .collect();
         let names: BTreeSet<&LinkName> = specs.iter().map(|spec| &spec.link.name).collect();
-        built.tunnels.retain(|id, spec| !removed.contains(id) && !names.contains(&spec.link.name));
+        built
+            .tunnels
+            .retain(|id, spec| !removed.contains(id) && !names.contains(&spec.link.name));
         built.keep.retain(|key| !removed.contains(&TunnelId(*key)));
-        built.tunnels.extend(specs.into_iter().map(|spec| (spec.id, Arc::new(spec))));
+        built
+            .tunnels
+            .extend(specs.into_iter().map(|spec| (spec.id, Arc::new(spec))));
     }
 
     pub(super) fn take_exclusion(&mut self, exclude: Exclusion, turn: &mut Turn<'_>) {
@@ -171,7 +196,13 @@ impl Reconciler {
     }
 
     fn manual_spec(&self, request: &ManualRequest) -> Result<TunnelSpec, String> {
-        manual_spec(request, self.settings.max_prefixes, self.settings.liveness, &self.exclude).map_err(|refusal| refusal.to_string())
+        manual_spec(
+            request,
+            self.settings.max_prefixes,
+            self.settings.liveness,
+            &self.exclude,
+        )
+        .map_err(|refusal| refusal.to_string())
     }
 }
 

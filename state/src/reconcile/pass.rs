@@ -23,7 +23,10 @@ impl Reconciler {
     pub(super) fn take_view(&mut self, view: AcceptedView, turn: &mut Turn<'_>) {
         let first = self.view.is_none();
         // A pass is a function of what is known, and everything else that becomes known has its own pass.
-        let difference = self.view.as_ref().map_or_else(|| Arc::new(Difference::Everything), |before| view.differs_from(before));
+        let difference = self.view.as_ref().map_or_else(
+            || Arc::new(Difference::Everything),
+            |before| view.differs_from(before),
+        );
         self.view = Some(view);
         let over = self.switch == Some(Switch::On) && self.end_manual(ManualEnd::LedgerRead, turn);
         if *difference == Difference::Nothing && !over {
@@ -62,17 +65,26 @@ impl Reconciler {
     }
 
     pub(super) fn provisioner_ended(&mut self, tunnel: TunnelId, finished: bool, turn: &mut Turn<'_>) {
-        let Some(slot) = self.slots.remove(&tunnel) else { return };
+        let Some(slot) = self.slots.remove(&tunnel) else {
+            return;
+        };
         let before = turn.effects.len();
         self.release(tunnel, &slot);
         // Links that were made and not reported yet have numbers too: an end overtakes the report before it.
         self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
         match slot.stage {
             Stage::Retiring { link } if !finished => {
-                let stray = Stray { tunnel, link, endpoints: slot.endpoints.first().copied(), rules: Vec::new() };
+                let stray = Stray {
+                    tunnel,
+                    link,
+                    endpoints: slot.endpoints.first().copied(),
+                    rules: Vec::new(),
+                };
                 self.retire(stray, RetireReason::Interrupted, turn);
             }
-            Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => self.assign(&spec, turn),
+            Stage::Assigned(spec) if !finished && self.shutdown.is_none() && self.keeps(tunnel) => {
+                self.assign(&spec, turn)
+            }
             Stage::Retiring { .. } => {
                 self.marks.remove(&tunnel);
                 self.seen.remove(&tunnel);
@@ -157,7 +169,9 @@ impl Reconciler {
     pub(super) fn build_from_view(&self) -> Built {
         let provisioned = |id: &TunnelId| self.is_provisioned(id);
         match self.switch {
-            Some(Switch::On | Switch::Unknown) => self.request(&provisioned).as_ref().map(build).unwrap_or_default(),
+            Some(Switch::On | Switch::Unknown) => {
+                self.request(&provisioned).as_ref().map(build).unwrap_or_default()
+            }
             Some(Switch::Off) | None => Built::default(),
         }
     }
@@ -187,8 +201,14 @@ impl Reconciler {
     ) {
         for (user, was, is) in refusals.filter(|(_, was, is)| was != is) {
             let told = match (was, is) {
-                (_, Some(refusal)) => Event::Refused { user: *user, refusal: refusal.clone() },
-                (Some(refusal), None) => Event::RefusalOver { user: *user, refusal: refusal.clone() },
+                (_, Some(refusal)) => Event::Refused {
+                    user: *user,
+                    refusal: refusal.clone(),
+                },
+                (Some(refusal), None) => Event::RefusalOver {
+                    user: *user,
+                    refusal: refusal.clone(),
+                },
                 (None, None) => continue,
             };
             turn.effects.push(Effect::Record(told));
@@ -219,7 +239,9 @@ impl Reconciler {
 
     pub(super) fn undesired_of<'a>(&self, tunnels: impl IntoIterator<Item = &'a TunnelId>) -> Vec<Stray> {
         let leaving = tunnels.into_iter().filter(|id| !self.keeps(**id));
-        leaving.filter_map(|id| Some(stray_of(*id, self.slots.get(id)?.spec()?))).collect()
+        leaving
+            .filter_map(|id| Some(stray_of(*id, self.slots.get(id)?.spec()?)))
+            .collect()
     }
 
     pub(super) fn why_undesired(&self, tunnel: TunnelId) -> RetireReason {
@@ -230,8 +252,12 @@ impl Reconciler {
             return RetireReason::Disabled;
         }
         match (self.moved_from, self.role) {
-            (Some(before), Some(Role::Client { client_ip: now })) => RetireReason::AddressChanged { now, before },
-            (Some(_) | None, _) => RetireReason::NotAskedFor { refusal: self.built.refused.get(&tunnel.0).cloned() },
+            (Some(before), Some(Role::Client { client_ip: now })) => {
+                RetireReason::AddressChanged { now, before }
+            }
+            (Some(_) | None, _) => RetireReason::NotAskedFor {
+                refusal: self.built.refused.get(&tunnel.0).cloned(),
+            },
         }
     }
 
@@ -239,7 +265,9 @@ impl Reconciler {
     pub(super) fn why_stray(&self) -> RetireReason {
         match (self.shutdown, self.switch, self.role) {
             (Some(_), _, _) => RetireReason::DaemonStops,
-            (None, Some(Switch::On), Some(Role::Client { client_ip })) => RetireReason::LeftBehind { client_ip: Some(client_ip) },
+            (None, Some(Switch::On), Some(Role::Client { client_ip })) => RetireReason::LeftBehind {
+                client_ip: Some(client_ip),
+            },
             (None, Some(Switch::On), _) => RetireReason::LeftBehind { client_ip: None },
             (None, _, _) => RetireReason::Disabled,
         }
@@ -255,11 +283,15 @@ impl Reconciler {
         self.waiting.clear();
         let mut free = Vec::new();
         for id in tunnels {
-            let Some(want) = self.desired.tunnels.get(&id) else { continue };
+            let Some(want) = self.desired.tunnels.get(&id) else {
+                continue;
+            };
             let spec = &want.spec;
             match self.slots.get(&id).map(|slot| &slot.stage) {
                 Some(Stage::Assigned(before)) if before == spec => {}
-                Some(Stage::Assigned(before)) if before.link.name != spec.link.name || self.is_taken(spec) => {
+                Some(Stage::Assigned(before))
+                    if before.link.name != spec.link.name || self.is_taken(spec) =>
+                {
                     let stray = stray_of(id, before);
                     self.retire(stray, RetireReason::Replaced, turn);
                     self.waiting.insert(id);
@@ -281,7 +313,8 @@ impl Reconciler {
     /// Whether another slot has the link name or the endpoints.
     fn is_taken(&self, spec: &TunnelSpec) -> bool {
         let other = |holder: Option<&TunnelId>| holder.is_some_and(|holder| *holder != spec.id);
-        other(self.names.get(&spec.link.name)) || other(self.endpoints.get(&(spec.link.local, spec.link.remote)))
+        other(self.names.get(&spec.link.name))
+            || other(self.endpoints.get(&(spec.link.local, spec.link.remote)))
     }
 
     pub(super) fn hold(&mut self, tunnel: TunnelId, link: LinkName, endpoints: Option<(Ipv4Addr, Ipv4Addr)>) {
@@ -312,25 +345,49 @@ impl Reconciler {
     pub(super) fn assign(&mut self, spec: &Arc<TunnelSpec>, turn: &mut Turn<'_>) {
         let incarnation = self.next_incarnation;
         self.next_incarnation = incarnation.next();
-        let mut slot = self.slots.remove(&spec.id).unwrap_or_else(|| Slot::new(Stage::Detaching));
+        let mut slot = self
+            .slots
+            .remove(&spec.id)
+            .unwrap_or_else(|| Slot::new(Stage::Detaching));
         self.release(spec.id, &slot);
         slot.names.clear();
         slot.endpoints.clear();
         slot.stage = Stage::Assigned(spec.clone());
         self.slots.insert(spec.id, slot);
-        self.hold(spec.id, spec.link.name.clone(), Some((spec.link.local, spec.link.remote)));
-        turn.effects.push(Effect::Assign { spec: spec.clone(), incarnation, generation: self.generation.next() });
+        self.hold(
+            spec.id,
+            spec.link.name.clone(),
+            Some((spec.link.local, spec.link.remote)),
+        );
+        turn.effects.push(Effect::Assign {
+            spec: spec.clone(),
+            incarnation,
+            generation: self.generation.next(),
+        });
     }
 
     pub(super) fn retire(&mut self, stray: Stray, reason: RetireReason, turn: &mut Turn<'_>) {
-        let Stray { tunnel, link, endpoints, rules } = stray;
+        let Stray {
+            tunnel,
+            link,
+            endpoints,
+            rules,
+        } = stray;
         self.conflicts.remove(&tunnel);
         let stage = Stage::Retiring { link: link.clone() };
-        let mut slot = self.slots.remove(&tunnel).unwrap_or_else(|| Slot::new(Stage::Detaching));
+        let mut slot = self
+            .slots
+            .remove(&tunnel)
+            .unwrap_or_else(|| Slot::new(Stage::Detaching));
         (slot.stage, slot.recheck.due) = (stage, None);
         self.slots.insert(tunnel, slot);
         self.hold(tunnel, link.clone(), endpoints);
-        turn.effects.push(Effect::Retire { tunnel, link, rules, reason });
+        turn.effects.push(Effect::Retire {
+            tunnel,
+            link,
+            rules,
+            reason,
+        });
     }
 
     /// Numbers what was handed out since `before`, if anything was.
@@ -352,12 +409,21 @@ impl Reconciler {
         }
         if assigned + retired > 0 {
             self.generation = self.generation.next();
-            turn.effects.push(Effect::Record(Event::PlanCommitted { generation: self.generation, assigned, retired }));
+            turn.effects.push(Effect::Record(Event::PlanCommitted {
+                generation: self.generation,
+                assigned,
+                retired,
+            }));
         }
     }
 }
 
 pub(super) fn stray_of(tunnel: TunnelId, spec: &TunnelSpec) -> Stray {
     let link: LinkName = spec.link.name.clone();
-    Stray { tunnel, link, endpoints: Some((spec.link.local, spec.link.remote)), rules: Vec::new() }
+    Stray {
+        tunnel,
+        link,
+        endpoints: Some((spec.link.local, spec.link.remote)),
+        rules: Vec::new(),
+    }
 }

@@ -25,13 +25,22 @@ impl Reader {
     /// Of the n-th reconciler of this run, which was made with this role and with what operators asked for.
     #[must_use]
     pub fn new(start: u64, role: Option<Role>, manual: Arc<Manual>) -> Self {
-        Self { role, manual, orphans_dismissed: start == 0, ..Self::default() }
+        Self {
+            role,
+            manual,
+            orphans_dismissed: start == 0,
+            ..Self::default()
+        }
     }
 
     /// Whether there is anything to read in a change.
     #[must_use]
     pub fn wants(change: &Change) -> bool {
-        change.is_input() || matches!(change, Change::Tunnel(_) | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels)
+        change.is_input()
+            || matches!(
+                change,
+                Change::Tunnel(_) | Change::TunnelDown(_) | Change::TunnelGone(_) | Change::NoTunnels
+            )
     }
 
     /// What is new for the reconciler, in order. Provisioners that an earlier one left go on: a new one learns of all.
@@ -40,9 +49,14 @@ impl Reader {
         let first = before.is_none();
         let before = before.unwrap_or_default();
         // What ended before it was there is nothing to a new one.
-        let news = now.tunnel_news(&before).into_iter().filter(|(_, news)| !first || matches!(news, TunnelNews::Report(_)));
+        let news = now
+            .tunnel_news(&before)
+            .into_iter()
+            .filter(|(_, news)| !first || matches!(news, TunnelNews::Report(_)));
         let mut inputs: Vec<Input> = news.map(|(tunnel, news)| input(tunnel, news)).collect();
-        if first || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list) {
+        if first
+            || (!Arc::ptr_eq(&before.excluded, &now.excluded) && before.excluded.list != now.excluded.list)
+        {
             inputs.push(Input::Exclude(now.excluded.list.clone()));
         }
         if first || before.owners != now.owners {
@@ -80,16 +94,26 @@ impl Reader {
     /// What the reconciler says now and did not say before. It has handled all that was read.
     pub fn say(&mut self, core: &Reconciler) -> (Vec<Event>, Vec<Change>) {
         let inputs = self.read.as_ref().map_or(Sequence::default(), |read| read.inputs);
-        let (converged, generation, other_sources) = (core.converged(), core.generation(), core.other_sources());
+        let (converged, generation, other_sources) =
+            (core.converged(), core.generation(), core.other_sources());
         let told = &self.told;
         let refused = core.refused();
         let same = refused.len() == told.refused.len()
             && refused
                 .iter()
                 .zip(&told.refused)
-                .all(|((a, refusal), (b, (code, reason)))| a == b && refusal.code() == code && refusal.to_string() == *reason);
-        let same_rest = told.other_sources == other_sources && (told.converged, told.generation) == (converged, generation);
-        let events = (told.converged != converged).then_some(Event::Converged { converged, generation }).into_iter().collect();
+                .all(|((a, refusal), (b, (code, reason)))| {
+                    a == b && refusal.code() == code && refusal.to_string() == *reason
+                });
+        let same_rest = told.other_sources == other_sources
+            && (told.converged, told.generation) == (converged, generation);
+        let events = (told.converged != converged)
+            .then_some(Event::Converged {
+                converged,
+                generation,
+            })
+            .into_iter()
+            .collect();
         let mut changes = Vec::new();
         if *self.manual != *core.manual() {
             self.manual = Arc::new(core.manual().clone());
@@ -111,7 +135,9 @@ impl Reader {
         let in_use: BTreeSet<TunnelId> = core.reports().map(|report| report.tunnel).collect();
         let running = self.read.iter().flat_map(|read| read.tunnels.values());
         let idle = running.filter(|report| matches!(report.phase, Phase::Pending | Phase::Failed));
-        idle.map(|report| report.tunnel).filter(|tunnel| !in_use.contains(tunnel)).collect()
+        idle.map(|report| report.tunnel)
+            .filter(|tunnel| !in_use.contains(tunnel))
+            .collect()
     }
 }
 

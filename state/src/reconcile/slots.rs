@@ -125,7 +125,10 @@ impl Slots {
 
     /// The next tunnel that is due by now.
     pub(super) fn due(&self, now: Monotonic) -> Option<TunnelId> {
-        self.due.first().filter(|(at, _)| *at <= now).map(|(_, tunnel)| *tunnel)
+        self.due
+            .first()
+            .filter(|(at, _)| *at <= now)
+            .map(|(_, tunnel)| *tunnel)
     }
 
     /// Those that came, changed or went since the last call.
@@ -162,7 +165,11 @@ impl Slots {
     #[cfg(test)]
     pub(super) fn add_up(&self) -> bool {
         let retiring = self.of.values().filter(|slot| slot.share().retires).count();
-        let due = self.of.iter().filter_map(|(tunnel, slot)| Some((slot.recheck.due?, *tunnel))).collect::<BTreeSet<_>>();
+        let due = self
+            .of
+            .iter()
+            .filter_map(|(tunnel, slot)| Some((slot.recheck.due?, *tunnel)))
+            .collect::<BTreeSet<_>>();
         (retiring, due) == (self.retiring, self.due.clone())
     }
 }
@@ -177,7 +184,13 @@ impl Index<&TunnelId> for Slots {
 
 impl Slot {
     pub(super) fn new(stage: Stage) -> Self {
-        Self { stage, report: None, recheck: Recheck::default(), names: BTreeSet::new(), endpoints: BTreeSet::new() }
+        Self {
+            stage,
+            report: None,
+            recheck: Recheck::default(),
+            names: BTreeSet::new(),
+            endpoints: BTreeSet::new(),
+        }
     }
 
     /// What it is to be, where it is to be anything.
@@ -191,12 +204,17 @@ impl Slot {
     /// Whether the tunnel is as it should be, and works.
     pub(super) fn is_settled(&self) -> bool {
         match (&self.stage, &self.report) {
-            (Stage::Assigned(spec), Some(report)) => report.phase == Phase::Active && report.spec.as_ref() == Some(spec),
+            (Stage::Assigned(spec), Some(report)) => {
+                report.phase == Phase::Active && report.spec.as_ref() == Some(spec)
+            }
             (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
         }
     }
 
     fn share(&self) -> Share {
-        Share { retires: matches!(self.stage, Stage::Retiring { .. }), due: self.recheck.due }
+        Share {
+            retires: matches!(self.stage, Stage::Retiring { .. }),
+            due: self.recheck.due,
+        }
     }
 }

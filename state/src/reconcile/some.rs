@@ -54,15 +54,32 @@ impl Reconciler {
     fn rebuild_some(&mut self, users: BTreeSet<Pubkey>, turn: &mut Turn<'_>) -> BTreeSet<TunnelId> {
         let mut built = mem::take(&mut self.built);
         let provisioned = |id: &TunnelId| self.is_provisioned(id);
-        let before = self.request(&provisioned).map(|request| build_again(&request, users, &mut built)).unwrap_or_default();
+        let before = self
+            .request(&provisioned)
+            .map(|request| build_again(&request, users, &mut built))
+            .unwrap_or_default();
         self.slots.look_at(before.len());
         let tunnels: BTreeSet<TunnelId> = before.keys().copied().map(TunnelId).collect();
-        let withheld = tunnels.iter().filter_map(|id| self.underlay.withheld.remove(id)).collect::<Vec<_>>();
-        let left = before.values().filter_map(|before| before.spec.as_ref()).chain(&withheld).map(|spec| way(&spec.link));
-        let taken: BTreeSet<Way> = tunnels.iter().filter_map(|id| built.tunnels.get(id)).map(|spec| way(&spec.link)).collect();
-        left.filter(|way| !taken.contains(way)).for_each(|way| self.underlay.leave(way));
+        let withheld = tunnels
+            .iter()
+            .filter_map(|id| self.underlay.withheld.remove(id))
+            .collect::<Vec<_>>();
+        let left = before
+            .values()
+            .filter_map(|before| before.spec.as_ref())
+            .chain(&withheld)
+            .map(|spec| way(&spec.link));
+        let taken: BTreeSet<Way> = tunnels
+            .iter()
+            .filter_map(|id| built.tunnels.get(id))
+            .map(|spec| way(&spec.link))
+            .collect();
+        left.filter(|way| !taken.contains(way))
+            .for_each(|way| self.underlay.leave(way));
         self.fit_some_to_underlay(&mut built, &tunnels);
-        let refusals = before.iter().map(|(user, before)| (user, before.refused.as_ref(), built.refused.get(user)));
+        let refusals = before
+            .iter()
+            .map(|(user, before)| (user, before.refused.as_ref(), built.refused.get(user)));
         Self::tell_refusals(refusals, turn);
         self.built = built;
         #[cfg(test)]
@@ -111,7 +128,9 @@ impl Reconciler {
         Self::tell_refusals(merged(&self.built.refused, &built.refused), turn);
         self.slots.look_at(built.tunnels.len());
         let wants = built.tunnels.iter().map(|(id, spec)| (*id, self.want(spec)));
-        self.desired = Desired { tunnels: wants.collect() };
+        self.desired = Desired {
+            tunnels: wants.collect(),
+        };
         self.follows_view = self.is_of_view_alone();
         self.built = built;
         self.touched = Touched::All;

@@ -42,12 +42,17 @@ impl Reconciler {
     #[must_use]
     pub fn other_sources(&self) -> BTreeMap<TunnelId, Ipv4Addr> {
         let held = self.sources.others.iter().filter(|(_, other)| other.is_held);
-        held.filter_map(|(endpoint, other)| Some((self.tunnel_towards(*endpoint)?.id, other.source))).collect()
+        held.filter_map(|(endpoint, other)| Some((self.tunnel_towards(*endpoint)?.id, other.source)))
+            .collect()
     }
 
     /// Several questions may be under way: an answer is about what its own question asked, and about nothing else. A tunnel
     /// in place stays at its address until that was seen to be gone.
-    pub(super) fn take_sources(&mut self, answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>, turn: &mut Turn<'_>) {
+    pub(super) fn take_sources(
+        &mut self,
+        answers: &BTreeMap<Ipv4Addr, Option<Ipv4Addr>>,
+        turn: &mut Turn<'_>,
+    ) {
         let mut in_doubt = false;
         for (endpoint, answer) in answers {
             self.sources.asked.remove(endpoint);
@@ -78,7 +83,9 @@ impl Reconciler {
         if matches!(self.role, Some(Role::Gateway { .. })) {
             return;
         }
-        let ends = observed.ours().filter_map(|(_, _, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
+        let ends = observed
+            .ours()
+            .filter_map(|(_, _, tunnel)| tunnel.link.local.zip(tunnel.link.remote));
         for (local, remote) in ends.filter(|(local, _)| observed.host.contains(local)) {
             self.sources.adopt(local, remote);
         }
@@ -96,8 +103,20 @@ impl Reconciler {
     /// Takes other sources where the one in use is not on the host any more. Gives whether anything changes by that.
     pub(super) fn leave_gone_sources(&mut self, host: &BTreeSet<Ipv4Addr>, turn: &mut Turn<'_>) -> bool {
         let mut changed = false;
-        for (endpoint, Other { source: other, is_held: was_held }) in self.sources.others.clone() {
-            let Some((tunnel, used)) = self.tunnel_towards(endpoint).map(|spec| (spec.id, spec.link.local)) else { continue };
+        for (
+            endpoint,
+            Other {
+                source: other,
+                is_held: was_held,
+            },
+        ) in self.sources.others.clone()
+        {
+            let Some((tunnel, used)) = self
+                .tunnel_towards(endpoint)
+                .map(|spec| (spec.id, spec.link.local))
+            else {
+                continue;
+            };
             if used == other {
                 self.sources.others.remove(&endpoint);
                 continue;
@@ -105,9 +124,19 @@ impl Reconciler {
             let is_held = host.contains(&used);
             let source = if is_held { used } else { other };
             changed |= self.sources.known.insert(endpoint, Some(source)) != Some(Some(source));
-            self.sources.others.insert(endpoint, Other { source: other, is_held });
+            self.sources.others.insert(
+                endpoint,
+                Other {
+                    source: other,
+                    is_held,
+                },
+            );
             if is_held && !was_held {
-                turn.effects.push(Effect::Record(Event::SourceHeld { tunnel, source, other }));
+                turn.effects.push(Effect::Record(Event::SourceHeld {
+                    tunnel,
+                    source,
+                    other,
+                }));
             }
         }
         changed
@@ -120,8 +149,16 @@ impl Reconciler {
         }
         let held: BTreeSet<TunnelId> = self.other_sources().into_keys().collect();
         for tunnel in self.sources.told.difference(&held) {
-            if let Some(source) = self.slots.get(tunnel).and_then(Slot::spec).map(|spec| spec.link.local) {
-                turn.effects.push(Effect::Record(Event::SourceHoldOver { tunnel: *tunnel, source }));
+            if let Some(source) = self
+                .slots
+                .get(tunnel)
+                .and_then(Slot::spec)
+                .map(|spec| spec.link.local)
+            {
+                turn.effects.push(Effect::Record(Event::SourceHoldOver {
+                    tunnel: *tunnel,
+                    source,
+                }));
             }
         }
         self.sources.told = held;
@@ -132,7 +169,12 @@ impl Reconciler {
         if self.sources.known.is_empty() {
             return;
         }
-        let used: BTreeSet<Ipv4Addr> = self.slots.values().filter_map(Slot::spec).map(|spec| spec.link.remote).collect();
+        let used: BTreeSet<Ipv4Addr> = self
+            .slots
+            .values()
+            .filter_map(Slot::spec)
+            .map(|spec| spec.link.remote)
+            .collect();
         self.sources.known.retain(|endpoint, _| used.contains(endpoint));
         self.sources.others.retain(|endpoint, _| used.contains(endpoint));
         self.sources.adopted.retain(|endpoint| used.contains(endpoint));
@@ -153,7 +195,12 @@ impl Reconciler {
         if self.built.uses_source.is_empty() && !self.uses_underlay() {
             return;
         }
-        match self.looking.sources_at.map(|at| at + self.settings.source_gap).filter(|at| *at > turn.now) {
+        match self
+            .looking
+            .sources_at
+            .map(|at| at + self.settings.source_gap)
+            .filter(|at| *at > turn.now)
+        {
             Some(at) => self.looking.sources_due = Some(at),
             None => {
                 self.looking.sources_at = Some(turn.now);
@@ -164,7 +211,12 @@ impl Reconciler {
 
     /// Routes of the host change: sources that are in use are asked for again.
     pub(super) fn ask_sources_again(&mut self, turn: &mut Turn<'_>) {
-        let all: BTreeSet<_> = self.built.uses_source.union(&self.built.needs_source).copied().collect();
+        let all: BTreeSet<_> = self
+            .built
+            .uses_source
+            .union(&self.built.needs_source)
+            .copied()
+            .collect();
         self.sources.asked.extend(&all);
         if !all.is_empty() {
             turn.effects.push(Effect::ResolveSources(all));
@@ -174,16 +226,25 @@ impl Reconciler {
 
     /// The host would choose this one: whether it has the one in use still is to be seen.
     fn doubt(&mut self, endpoint: Ipv4Addr, source: Ipv4Addr) {
-        let other = self.sources.others.entry(endpoint).or_insert(Other { source, is_held: false });
+        let other = self.sources.others.entry(endpoint).or_insert(Other {
+            source,
+            is_held: false,
+        });
         if other.source != source {
-            *other = Other { source, is_held: false };
+            *other = Other {
+                source,
+                is_held: false,
+            };
         }
     }
 
     /// The tunnel there whose source the host chose.
     fn tunnel_towards(&self, endpoint: Ipv4Addr) -> Option<&TunnelSpec> {
         let specs = self.slots.values().filter_map(Slot::spec);
-        specs.filter(|spec| takes_route_source(spec.kind)).find(|spec| spec.link.remote == endpoint).map(Arc::as_ref)
+        specs
+            .filter(|spec| takes_route_source(spec.kind))
+            .find(|spec| spec.link.remote == endpoint)
+            .map(Arc::as_ref)
     }
 }
 

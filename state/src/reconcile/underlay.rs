@@ -48,22 +48,33 @@ impl Reconciler {
         self.underlay.used.clear();
         let all = built.tunnels.keys().copied().collect();
         self.fit_some_to_underlay(built, &all);
-        let Underlay { known, used, asked, .. } = &mut self.underlay;
+        let Underlay {
+            known, used, asked, ..
+        } = &mut self.underlay;
         known.retain(|way, _| used.contains(way));
         asked.retain(|way| used.contains(way));
     }
 
     /// The same for some of those that are built.
     pub(super) fn fit_some_to_underlay(&mut self, built: &mut Built, tunnels: &BTreeSet<TunnelId>) {
-        let Underlay { known, used, withheld, .. } = &mut self.underlay;
+        let Underlay {
+            known,
+            used,
+            withheld,
+            ..
+        } = &mut self.underlay;
         for id in tunnels {
-            let Some(spec) = built.tunnels.get_mut(id) else { continue };
+            let Some(spec) = built.tunnels.get_mut(id) else {
+                continue;
+            };
             let way = way(&spec.link);
             let mtu = match self.settings.mtu {
                 Some(mtu) => Some(mtu),
                 None => {
                     used.insert(way);
-                    known.get(&way).map(|underlay| underlay.map_or(USUAL_MTU, fitting))
+                    known
+                        .get(&way)
+                        .map(|underlay| underlay.map_or(USUAL_MTU, fitting))
                 }
             };
             match mtu {
@@ -80,8 +91,14 @@ impl Reconciler {
 
     /// Asks for ways of which nothing is known and that were not asked for.
     pub(super) fn ask_underlay(&mut self, turn: &mut Turn<'_>) {
-        let Underlay { known, used, asked, .. } = &mut self.underlay;
-        let new: BTreeSet<Way> = used.iter().filter(|way| !known.contains_key(way) && asked.insert(**way)).copied().collect();
+        let Underlay {
+            known, used, asked, ..
+        } = &mut self.underlay;
+        let new: BTreeSet<Way> = used
+            .iter()
+            .filter(|way| !known.contains_key(way) && asked.insert(**way))
+            .copied()
+            .collect();
         if !new.is_empty() {
             turn.effects.push(Effect::MeasureUnderlay(new));
         }
@@ -102,7 +119,9 @@ impl Reconciler {
 
     /// Several questions may be under way: an answer is about what its own question asked.
     pub(super) fn take_underlay(&mut self, answers: &BTreeMap<Way, Option<u32>>, turn: &mut Turn<'_>) {
-        let Underlay { known, used, asked, .. } = &mut self.underlay;
+        let Underlay {
+            known, used, asked, ..
+        } = &mut self.underlay;
         let mut changed = BTreeSet::new();
         for (way, answer) in answers.iter().filter(|(way, _)| used.contains(way)) {
             asked.remove(way);
@@ -116,7 +135,10 @@ impl Reconciler {
             return;
         }
         if self.may_pass_for_some() {
-            let users = changed.iter().filter_map(|way| self.built.claims.between(way)).collect();
+            let users = changed
+                .iter()
+                .filter_map(|way| self.built.claims.between(way))
+                .collect();
             self.pass_for_some(users, turn);
         } else {
             self.pass(turn);
@@ -131,7 +153,12 @@ impl Reconciler {
         }
         let before = turn.effects.len();
         self.rebuild(turn);
-        let waiting = self.waiting.iter().chain(self.manual.tunnels.keys()).copied().collect();
+        let waiting = self
+            .waiting
+            .iter()
+            .chain(self.manual.tunnels.keys())
+            .copied()
+            .collect();
         self.assign_changed(waiting, turn);
         self.commit(before, turn);
     }
@@ -156,7 +183,9 @@ pub(super) fn way(link: &LinkSpec) -> Way {
 }
 
 fn fitting(underlay: u32) -> u16 {
-    let room = underlay.saturating_sub(OVERHEAD).clamp(u32::from(SMALLEST_MTU), u32::from(USUAL_MTU));
+    let room = underlay
+        .saturating_sub(OVERHEAD)
+        .clamp(u32::from(SMALLEST_MTU), u32::from(USUAL_MTU));
     u16::try_from(room).unwrap_or(USUAL_MTU)
 }
 
@@ -166,7 +195,16 @@ mod tests {
 
     #[test]
     fn a_tunnel_takes_what_the_underlay_leaves_within_bounds() {
-        for (underlay, mtu) in [(1500, 1476), (1400, 1376), (1280, 1256), (9000, 1476), (65_536, 1476), (600, 576), (68, 576), (0, 576)] {
+        for (underlay, mtu) in [
+            (1500, 1476),
+            (1400, 1376),
+            (1280, 1256),
+            (9000, 1476),
+            (65_536, 1476),
+            (600, 576),
+            (68, 576),
+            (0, 576),
+        ] {
             assert_eq!(fitting(underlay), mtu, "{underlay}");
         }
     }

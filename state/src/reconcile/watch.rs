@@ -43,13 +43,21 @@ impl Reconciler {
         self.looking.unverified &= self.looking.again || self.looking.notice_due.is_some();
         self.note_seen(observed);
         let first = !std::mem::replace(&mut self.looking.done, true);
-        let marks = observed.ours().map(|(id, _, have)| (id, Mark::seen(have))).filter(|(id, _)| !self.ended.contains(id)).collect();
+        let marks = observed
+            .ours()
+            .map(|(id, _, have)| (id, Mark::seen(have)))
+            .filter(|(id, _)| !self.ended.contains(id))
+            .collect();
         let another = self.marks != marks;
         if another {
             self.touched = Touched::All;
             self.marks = marks;
         }
-        let highest = observed.ours().map(|(_, incarnation, _)| incarnation.next()).max().unwrap_or_default();
+        let highest = observed
+            .ours()
+            .map(|(_, incarnation, _)| incarnation.next())
+            .max()
+            .unwrap_or_default();
         self.next_incarnation = self.next_incarnation.max(highest);
         if first {
             self.adopt_sources(observed);
@@ -89,7 +97,11 @@ impl Reconciler {
             self.finish_shutdown(turn);
         }
         let doublings = self.looking.failures.saturating_sub(1).min(30);
-        let wait = self.settings.observe_retry_min.saturating_mul(1 << doublings).min(self.settings.observe_retry_max);
+        let wait = self
+            .settings
+            .observe_retry_min
+            .saturating_mul(1 << doublings)
+            .min(self.settings.observe_retry_max);
         self.looking.retry_at = Some(turn.now + wait.mul_f64(0.8 + 0.4 * turn.random.fraction()));
         self.looking.resync_at = None;
     }
@@ -101,7 +113,11 @@ impl Reconciler {
             self.ask_sources_soon(turn);
         }
         let Some(link) = link else {
-            let free_at = self.looking.noticed_at.map(|at| at + self.settings.notice_gap).filter(|at| *at > turn.now);
+            let free_at = self
+                .looking
+                .noticed_at
+                .map(|at| at + self.settings.notice_gap)
+                .filter(|at| *at > turn.now);
             match free_at {
                 Some(at) => self.looking.notice_due = Some(at),
                 None => {
@@ -124,7 +140,11 @@ impl Reconciler {
     pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now;
         let is_due = |at: Option<crate::Monotonic>| at.is_some_and(|at| now >= at);
-        let (resync, retry, noticed) = (is_due(self.looking.resync_at), is_due(self.looking.retry_at), is_due(self.looking.notice_due));
+        let (resync, retry, noticed) = (
+            is_due(self.looking.resync_at),
+            is_due(self.looking.retry_at),
+            is_due(self.looking.notice_due),
+        );
         if resync {
             self.looking.resync_at = None;
             self.recheck_learned(turn);
@@ -152,17 +172,27 @@ impl Reconciler {
 
     /// Tells a tunnel to look again: at once, and then at most once in each gap.
     fn recheck(&mut self, tunnel: TunnelId, turn: &mut Turn<'_>) {
-        let Some(slot) = self.slots.get(&tunnel) else { return };
+        let Some(slot) = self.slots.get(&tunnel) else {
+            return;
+        };
         match slot.stage {
             Stage::Assigned(_) => {}
             Stage::Retiring { .. } | Stage::Detaching => return,
         }
         // A look reads all routes over the link, and routes that a session teaches us are changes too.
         let routes = slot.report.as_ref().map_or(0, |report| report.learned_routes);
-        let gap = self.settings.recheck_gap.max(GAP_PER_ROUTE.saturating_mul(u32::try_from(routes).unwrap_or(u32::MAX)));
+        let gap = self
+            .settings
+            .recheck_gap
+            .max(GAP_PER_ROUTE.saturating_mul(u32::try_from(routes).unwrap_or(u32::MAX)));
         let due = slot.recheck.last.map(|at| at + gap).filter(|at| *at > turn.now);
-        let last = if due.is_some() { slot.recheck.last } else { Some(turn.now) };
-        self.slots.edit(&tunnel, |slot| slot.recheck = Recheck { last, due });
+        let last = if due.is_some() {
+            slot.recheck.last
+        } else {
+            Some(turn.now)
+        };
+        self.slots
+            .edit(&tunnel, |slot| slot.recheck = Recheck { last, due });
         if due.is_none() {
             turn.effects.push(Effect::Recheck(tunnel));
         }
@@ -179,7 +209,12 @@ impl Reconciler {
             .filter_map(|(tunnel, _, seen)| {
                 let stray = self.is_stray(tunnel, &seen.link.name);
                 let endpoints = seen.link.local.zip(seen.link.remote);
-                stray.then(|| Stray { tunnel, link: seen.link.name.clone(), endpoints, rules: Vec::new() })
+                stray.then(|| Stray {
+                    tunnel,
+                    link: seen.link.name.clone(),
+                    endpoints,
+                    rules: Vec::new(),
+                })
             })
             .collect();
         let reason = self.why_stray();
@@ -204,7 +239,11 @@ impl Reconciler {
             Some(Stage::Retiring { .. } | Stage::Detaching) => false,
             None => {
                 let kept = self.built.keep.contains(&tunnel.0) && self.shutdown.is_none();
-                let wanted = self.desired.tunnels.get(&tunnel).is_some_and(|want| want.spec.link.name == *link);
+                let wanted = self
+                    .desired
+                    .tunnels
+                    .get(&tunnel)
+                    .is_some_and(|want| want.spec.link.name == *link);
                 !kept && !wanted
             }
         }
@@ -227,50 +266,94 @@ impl Reconciler {
             | Action::PutRoute { .. }
             | Action::AddRule { .. } => None,
         };
-        plan.steps.into_iter().filter(|step| !wanted(&step.tunnel)).filter_map(|step| rule(step.action)).collect()
+        plan.steps
+            .into_iter()
+            .filter(|step| !wanted(&step.tunnel))
+            .filter_map(|step| rule(step.action))
+            .collect()
     }
 
     /// Rules of ours without any link: they go under a tunnel of no account.
     fn retire_rules(&mut self, rules: Vec<crate::Rule>, turn: &mut Turn<'_>) {
         if let Ok(link) = LinkName::new("none") {
             let tunnel = TunnelId(crate::Pubkey::default());
-            self.retire(Stray { tunnel, link, endpoints: None, rules }, RetireReason::RulesAlone, turn);
+            self.retire(
+                Stray {
+                    tunnel,
+                    link,
+                    endpoints: None,
+                    rules,
+                },
+                RetireReason::RulesAlone,
+                turn,
+            );
         }
     }
 
     /// Of routes that a session taught, only their number is known here: see [`Self::recheck_learned`].
     fn recheck_drifted(&mut self, observed: &Observed, turn: &mut Turn<'_>) {
         let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
-        let of_session = observed.ours().filter(|(id, _, have)| self.lacks_routes(id, have)).map(|(id, ..)| id);
-        let drifted: BTreeSet<TunnelId> = plan.steps.iter().map(|step| step.tunnel).chain(of_session).collect();
-        for tunnel in drifted.into_iter().filter(|tunnel| self.is_settled(tunnel)).collect::<Vec<_>>() {
+        let of_session = observed
+            .ours()
+            .filter(|(id, _, have)| self.lacks_routes(id, have))
+            .map(|(id, ..)| id);
+        let drifted: BTreeSet<TunnelId> = plan
+            .steps
+            .iter()
+            .map(|step| step.tunnel)
+            .chain(of_session)
+            .collect();
+        for tunnel in drifted
+            .into_iter()
+            .filter(|tunnel| self.is_settled(tunnel))
+            .collect::<Vec<_>>()
+        {
             self.recheck(tunnel, turn);
         }
     }
 
     /// Whether there are fewer routes of its session than its provisioner says, or more where none stays.
     fn lacks_routes(&self, tunnel: &TunnelId, have: &ObservedTunnel) -> bool {
-        let Some(report) = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()) else { return false };
-        let Some(install) = report.spec.as_ref().and_then(|spec| spec.bgp.as_ref()?.install) else { return false };
-        let there = have.routes.iter().filter(|route| route.protocol == RouteProtocol::Bgp).count();
+        let Some(report) = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()) else {
+            return false;
+        };
+        let Some(install) = report.spec.as_ref().and_then(|spec| spec.bgp.as_ref()?.install) else {
+            return false;
+        };
+        let there = have
+            .routes
+            .iter()
+            .filter(|route| route.protocol == RouteProtocol::Bgp)
+            .count();
         let told = report.learned_routes.saturating_sub(report.blocked_routes.count);
         there < told || (there > told && !install.retain)
     }
 
     /// A tunnel that is still being built, or that failed, looks by itself.
     fn is_settled(&self, tunnel: &TunnelId) -> bool {
-        let phase = self.slots.get(tunnel).and_then(|slot| slot.report.as_ref()).map(|report| report.phase);
+        let phase = self
+            .slots
+            .get(tunnel)
+            .and_then(|slot| slot.report.as_ref())
+            .map(|report| report.phase);
         matches!(phase, Some(Phase::Active | Phase::Peering))
     }
 
     /// Tunnels with routes from a session look for themselves: all of them where they are few, else those whose turn it is.
     fn recheck_learned(&mut self, turn: &mut Turn<'_>) {
-        let learning = self.slots.iter().filter(|(_, slot)| slot.spec().is_some_and(|spec| installs(spec))).map(|(id, _)| *id);
+        let learning = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.spec().is_some_and(|spec| installs(spec)))
+            .map(|(id, _)| *id);
         let learning: Vec<TunnelId> = learning.collect();
         let turns = learning.len().div_ceil(LOOKS_AT_ONCE).max(1) as u64;
         let now = self.looking.resyncs % turns;
         self.looking.resyncs += 1;
-        for tunnel in learning.into_iter().filter(|tunnel| turn_of(tunnel, turns) == now) {
+        for tunnel in learning
+            .into_iter()
+            .filter(|tunnel| turn_of(tunnel, turns) == now)
+        {
             self.recheck(tunnel, turn);
         }
     }
@@ -297,9 +380,22 @@ mod tests {
             })
             .collect();
         let turns = tunnels.len().div_ceil(LOOKS_AT_ONCE) as u64;
-        let shares: Vec<usize> = (0..turns).map(|now| tunnels.iter().filter(|tunnel| turn_of(tunnel, turns) == now).count()).collect();
+        let shares: Vec<usize> = (0..turns)
+            .map(|now| {
+                tunnels
+                    .iter()
+                    .filter(|tunnel| turn_of(tunnel, turns) == now)
+                    .count()
+            })
+            .collect();
         assert_eq!(shares.iter().sum::<usize>(), tunnels.len());
-        assert!(shares.iter().all(|share| *share < LOOKS_AT_ONCE * 3 / 2), "{shares:?}");
-        assert!(tunnels.iter().all(|tunnel| turn_of(tunnel, 1) == 0), "few tunnels all look at every resync");
+        assert!(
+            shares.iter().all(|share| *share < LOOKS_AT_ONCE * 3 / 2),
+            "{shares:?}"
+        );
+        assert!(
+            tunnels.iter().all(|tunnel| turn_of(tunnel, 1) == 0),
+            "few tunnels all look at every resync"
+        );
     }
 }

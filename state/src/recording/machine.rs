@@ -24,26 +24,50 @@ impl Track {
     #[must_use]
     pub fn machine<C: Core>(&self, machine: &C, random: &SplitMix64) -> Vec<u8> {
         let Self { number, of } = self.clone();
-        Record::Machine { number, name: C::NAME.to_owned(), of, random: random.clone(), machine }.line()
+        Record::Machine {
+            number,
+            name: C::NAME.to_owned(),
+            of,
+            random: random.clone(),
+            machine,
+        }
+        .line()
     }
 
     /// Stands for such a line that would be too long.
     #[must_use]
     pub fn unwritten<C: Core>(&self, bytes: usize) -> Vec<u8> {
         let Self { number, of } = self.clone();
-        Record::<()>::Unwritten { number, name: C::NAME.to_owned(), of, bytes }.line()
+        Record::<()>::Unwritten {
+            number,
+            name: C::NAME.to_owned(),
+            of,
+            bytes,
+        }
+        .line()
     }
 
     /// What happens to it.
     #[must_use]
     pub fn input<C: Core>(&self, at: Monotonic, input: &C::Input<'_>) -> Vec<u8> {
-        Record::Input { machine: self.number, at, input }.line()
+        Record::Input {
+            machine: self.number,
+            at,
+            input,
+        }
+        .line()
     }
 
     /// What that led to; nothing where it led to nothing.
     #[must_use]
     pub fn effects<C: Core>(&self, effects: &[C::Effect]) -> Option<Vec<u8>> {
-        (!effects.is_empty()).then(|| Record::Effects { machine: self.number, effects }.line())
+        (!effects.is_empty()).then(|| {
+            Record::Effects {
+                machine: self.number,
+                effects,
+            }
+            .line()
+        })
     }
 
     /// It is no more.
@@ -88,9 +112,20 @@ struct Running<C> {
     is_broken: bool,
 }
 
-pub(super) fn make<C: Core + 'static>(machine: Value, random: SplitMix64, track: Track) -> Result<Box<dyn Replayed>, serde_json::Error> {
+pub(super) fn make<C: Core + 'static>(
+    machine: Value,
+    random: SplitMix64,
+    track: Track,
+) -> Result<Box<dyn Replayed>, serde_json::Error> {
     let core: C = serde_json::from_value(machine)?;
-    Ok(Box::new(Running { core, random, track, led: Led::Nothing, told: VecDeque::new(), is_broken: false }))
+    Ok(Box::new(Running {
+        core,
+        random,
+        track,
+        led: Led::Nothing,
+        told: VecDeque::new(),
+        is_broken: false,
+    }))
 }
 
 impl<C: Core> Replayed for Running<C> {
@@ -106,8 +141,11 @@ impl<C: Core> Replayed for Running<C> {
         let (core, random) = (&mut self.core, &mut self.random);
         self.led = match catch_unwind(AssertUnwindSafe(|| core.handle(at, input, random))) {
             Ok(effects) => {
-                self.told.extend(effects.iter().filter_map(|effect| C::told(effect)).cloned());
-                self.track.effects::<C>(&effects).map_or(Led::Nothing, Led::Effects)
+                self.told
+                    .extend(effects.iter().filter_map(|effect| C::told(effect)).cloned());
+                self.track
+                    .effects::<C>(&effects)
+                    .map_or(Led::Nothing, Led::Effects)
             }
             Err(_panic) => Led::Panic,
         };

@@ -98,8 +98,18 @@ impl Player {
     /// Knows the machines of this crate.
     #[must_use]
     pub fn new() -> Self {
-        let empty = Self { makers: BTreeMap::new(), machines: BTreeMap::new(), table: None, part: None, outcome: Outcome::default() };
-        empty.with::<Reconciler>().with::<Lifecycle>().with::<Polling>().with::<Supervisor>()
+        let empty = Self {
+            makers: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            table: None,
+            part: None,
+            outcome: Outcome::default(),
+        };
+        empty
+            .with::<Reconciler>()
+            .with::<Lifecycle>()
+            .with::<Polling>()
+            .with::<Supervisor>()
     }
 
     /// Knows this machine too.
@@ -123,21 +133,53 @@ impl Player {
         self.outcome.lines += 1;
         let record: Record<Value> = serde_json::from_slice(line).map_err(|error| self.unreadable(&error))?;
         match record {
-            Record::Begin { format, version, epoch, part } => self.begin(format, version, epoch, part),
-            Record::Machine { number, name, of, random, machine } => self.machine(Track { number, of }, &name, random, machine, line),
+            Record::Begin {
+                format,
+                version,
+                epoch,
+                part,
+            } => self.begin(format, version, epoch, part),
+            Record::Machine {
+                number,
+                name,
+                of,
+                random,
+                machine,
+            } => self.machine(Track { number, of }, &name, random, machine, line),
             Record::Unwritten { number, .. } => {
                 self.machines.entry(number).or_insert(Playing::Unwritten);
                 Ok(())
             }
             Record::Input { machine, at, input } => self.input(machine, at, input, line),
             Record::Effects { machine, .. } => self.effects(machine, line),
-            Record::Gone { machine } => self.settle(machine, line).map(|()| drop(self.machines.remove(&machine))),
+            Record::Gone { machine } => self
+                .settle(machine, line)
+                .map(|()| drop(self.machines.remove(&machine))),
             Record::Table { .. } => self.compare_table(line),
-            Record::Step { by, told, position, unix_ms, events, changes } => {
+            Record::Step {
+                by,
+                told,
+                position,
+                unix_ms,
+                events,
+                changes,
+            } => {
                 let (whose, events, changes) = self.told(by, told, events, changes);
                 let position = self.append(position, unix_ms, &events, &changes);
                 self.outcome.steps += 1;
-                self.compare(&whose, line, &Record::<()>::Step { by, told, position, unix_ms, events, changes }.line())
+                self.compare(
+                    &whose,
+                    line,
+                    &Record::<()>::Step {
+                        by,
+                        told,
+                        position,
+                        unix_ms,
+                        events,
+                        changes,
+                    }
+                    .line(),
+                )
             }
             Record::Over { reason } => {
                 self.outcome.over = Some(reason);
@@ -148,12 +190,16 @@ impl Player {
 
     fn begin(&mut self, format: u32, version: String, epoch: Epoch, part: u64) -> Result<(), Failure> {
         if format != FORMAT {
-            return Err(self.unreadable(&format!("its format is {format}, and this version knows {FORMAT}")));
+            return Err(self.unreadable(&format!(
+                "its format is {format}, and this version knows {FORMAT}"
+            )));
         }
         if !self.outcome.versions.contains(&version) {
             self.outcome.versions.push(version);
         }
-        let goes_on = self.part.is_some_and(|(before, last)| before == epoch && last + 1 == part);
+        let goes_on = self
+            .part
+            .is_some_and(|(before, last)| before == epoch && last + 1 == part);
         if !goes_on {
             self.machines.clear();
             self.table = (part == 0).then(|| Table::new(NodeId::default(), epoch, Bounds::of_events(1)));
@@ -164,12 +210,24 @@ impl Player {
     }
 
     /// The first line of a machine makes it; a later one must find it so. What is read back must be what was written.
-    fn machine(&mut self, track: Track, name: &str, random: SplitMix64, machine: Value, line: &[u8]) -> Result<(), Failure> {
+    fn machine(
+        &mut self,
+        track: Track,
+        name: &str,
+        random: SplitMix64,
+        machine: Value,
+        line: &[u8],
+    ) -> Result<(), Failure> {
         let number = track.number;
         self.settle(number, line)?;
         if !matches!(self.machines.get(&number), Some(Playing::Whole { .. })) {
-            let Some(make) = self.makers.get(name) else { return Err(self.unreadable(&format!("no machine is named {name}"))) };
-            let whose = track.of.as_ref().map_or_else(|| name.to_owned(), |of| format!("{name} of {of}"));
+            let Some(make) = self.makers.get(name) else {
+                return Err(self.unreadable(&format!("no machine is named {name}")));
+            };
+            let whose = track
+                .of
+                .as_ref()
+                .map_or_else(|| name.to_owned(), |of| format!("{name} of {of}"));
             let machine = make(machine, random, track).map_err(|error| self.unreadable(&error))?;
             self.outcome.machines += 1;
             self.machines.insert(number, Playing::Whole { machine, whose });
@@ -180,7 +238,13 @@ impl Player {
         }
     }
 
-    fn input(&mut self, number: MachineNumber, at: Monotonic, input: Value, line: &[u8]) -> Result<(), Failure> {
+    fn input(
+        &mut self,
+        number: MachineNumber,
+        at: Monotonic,
+        input: Value,
+        line: &[u8],
+    ) -> Result<(), Failure> {
         self.settle(number, line)?;
         let Some(Playing::Whole { machine, .. }) = self.machines.get_mut(&number) else {
             self.outcome.only_read += 1;
@@ -191,7 +255,9 @@ impl Player {
     }
 
     fn effects(&mut self, number: MachineNumber, line: &[u8]) -> Result<(), Failure> {
-        let Some(Playing::Whole { machine, whose }) = self.machines.get_mut(&number) else { return Ok(()) };
+        let Some(Playing::Whole { machine, whose }) = self.machines.get_mut(&number) else {
+            return Ok(());
+        };
         let (led, whose) = (machine.effects(), whose.clone());
         match led {
             Led::Effects(again) => self.compare(&whose, line, &again),
@@ -202,7 +268,9 @@ impl Player {
 
     /// Nothing more came out of the machine's last input than the recording says.
     fn settle(&mut self, number: MachineNumber, line: &[u8]) -> Result<(), Failure> {
-        let Some(Playing::Whole { machine, whose }) = self.machines.get_mut(&number) else { return Ok(()) };
+        let Some(Playing::Whole { machine, whose }) = self.machines.get_mut(&number) else {
+            return Ok(());
+        };
         match machine.effects() {
             Led::Nothing => Ok(()),
             Led::Panic => {
@@ -234,7 +302,9 @@ impl Player {
     }
 
     fn append(&mut self, position: Sequence, unix_ms: u64, events: &[Event], changes: &[Change]) -> Sequence {
-        let Some(table) = &mut self.table else { return position };
+        let Some(table) = &mut self.table else {
+            return position;
+        };
         table.append(unix_ms, events.to_vec(), changes.to_vec());
         table.snapshot().0
     }
@@ -242,28 +312,50 @@ impl Player {
     fn compare_table(&mut self, line: &[u8]) -> Result<(), Failure> {
         let Some(table) = &self.table else { return Ok(()) };
         let (position, tables) = table.snapshot();
-        self.compare("the table", line, &Record::Table { position, tables: &tables }.line())?;
+        self.compare(
+            "the table",
+            line,
+            &Record::Table {
+                position,
+                tables: &tables,
+            }
+            .line(),
+        )?;
         self.outcome.table_compared = true;
         Ok(())
     }
 
     fn compare(&self, whose: &str, line: &[u8], again: &[u8]) -> Result<(), Failure> {
         let same = again.strip_suffix(b"\n") == Some(line);
-        if same { Ok(()) } else { Err(self.differs(whose, line, &text(again))) }
+        if same {
+            Ok(())
+        } else {
+            Err(self.differs(whose, line, &text(again)))
+        }
     }
 
     fn differs(&self, whose: &str, line: &[u8], replayed: &str) -> Failure {
-        Failure::Differs { line: self.outcome.lines, whose: whose.to_owned(), recorded: text(line), replayed: replayed.to_owned() }
+        Failure::Differs {
+            line: self.outcome.lines,
+            whose: whose.to_owned(),
+            recorded: text(line),
+            replayed: replayed.to_owned(),
+        }
     }
 
     fn unreadable(&self, reason: &impl ToString) -> Failure {
-        Failure::Unreadable { line: self.outcome.lines, reason: reason.to_string() }
+        Failure::Unreadable {
+            line: self.outcome.lines,
+            reason: reason.to_string(),
+        }
     }
 }
 
 impl fmt::Debug for Player {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Player").field("outcome", &self.outcome).finish_non_exhaustive()
+        f.debug_struct("Player")
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,10 @@ use crate::{
     random::Random,
 };
 
-const SETTINGS: PollSettings = PollSettings { interval: Duration::from_secs(10), confirm_after: Duration::from_millis(250) };
+const SETTINGS: PollSettings = PollSettings {
+    interval: Duration::from_secs(10),
+    confirm_after: Duration::from_millis(250),
+};
 
 /// A daemon with one machine, that records.
 struct Daemon {
@@ -19,9 +22,23 @@ struct Daemon {
 
 impl Daemon {
     fn new(part: u64) -> Self {
-        let track = Track { number: MachineNumber(7), of: Some("the ledger".to_owned()) };
-        let begin = Record::<()>::Begin { format: FORMAT, version: "1".to_owned(), epoch: Epoch(3), part }.line();
-        Self { polling: Polling::new(SETTINGS), random: SplitMix64::new(5), track, lines: vec![begin] }
+        let track = Track {
+            number: MachineNumber(7),
+            of: Some("the ledger".to_owned()),
+        };
+        let begin = Record::<()>::Begin {
+            format: FORMAT,
+            version: "1".to_owned(),
+            epoch: Epoch(3),
+            part,
+        }
+        .line();
+        Self {
+            polling: Polling::new(SETTINGS),
+            random: SplitMix64::new(5),
+            track,
+            lines: vec![begin],
+        }
     }
 
     fn begin(&mut self) -> &mut Self {
@@ -38,19 +55,32 @@ impl Daemon {
     }
 
     fn failing_ledger(&mut self) -> &mut Self {
-        self.give(0, Input::Start).give(5, Input::Failed).give(4_000, Input::Timeout).give(4_005, Input::Good)
+        self.give(0, Input::Start)
+            .give(5, Input::Failed)
+            .give(4_000, Input::Timeout)
+            .give(4_005, Input::Good)
     }
 }
 
 fn play(lines: &[Vec<u8>]) -> Result<Outcome, Failure> {
     let mut player = Player::new();
-    lines.iter().try_for_each(|line| player.play(line.strip_suffix(b"\n").unwrap()))?;
+    lines
+        .iter()
+        .try_for_each(|line| player.play(line.strip_suffix(b"\n").unwrap()))?;
     Ok(player.outcome().clone())
 }
 
 fn altered(lines: &[Vec<u8>], what: &str, to: &str) -> Vec<Vec<u8>> {
-    let lines: Vec<Vec<u8>> = lines.iter().map(|line| String::from_utf8_lossy(line).replace(what, to).into_bytes()).collect();
-    assert!(lines.iter().any(|line| String::from_utf8_lossy(line).contains(to)), "{what} is there");
+    let lines: Vec<Vec<u8>> = lines
+        .iter()
+        .map(|line| String::from_utf8_lossy(line).replace(what, to).into_bytes())
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| String::from_utf8_lossy(line).contains(to)),
+        "{what} is there"
+    );
     lines
 }
 
@@ -59,7 +89,10 @@ fn what_is_done_again_is_the_same() {
     let mut daemon = Daemon::new(0);
     let lines = &daemon.begin().failing_ledger().lines;
     let outcome = play(lines).unwrap();
-    assert_eq!((outcome.machines, outcome.inputs, outcome.only_read, outcome.lines), (1, 4, 0, lines.len() as u64));
+    assert_eq!(
+        (outcome.machines, outcome.inputs, outcome.only_read, outcome.lines),
+        (1, 4, 0, lines.len() as u64)
+    );
 }
 
 #[test]
@@ -67,8 +100,16 @@ fn a_machine_that_is_read_back_in_the_middle_goes_on_the_same() {
     let mut daemon = Daemon::new(4);
     daemon.failing_ledger();
     daemon.lines.truncate(1);
-    let outcome =
-        play(&daemon.begin().give(4_100, Input::WakeUp).give(14_005, Input::Timeout).give(14_006, Input::Failed).begin().lines).unwrap();
+    let outcome = play(
+        &daemon
+            .begin()
+            .give(4_100, Input::WakeUp)
+            .give(14_005, Input::Timeout)
+            .give(14_006, Input::Failed)
+            .begin()
+            .lines,
+    )
+    .unwrap();
     assert_eq!((outcome.machines, outcome.inputs), (1, 3));
 }
 
@@ -77,10 +118,19 @@ fn an_input_that_is_another_shows_at_the_line_that_it_leads_to() {
     let mut daemon = Daemon::new(0);
     daemon.begin().failing_ledger();
     // Too early, the timer leads to nothing; recorded is that it led to a read.
-    let Failure::Differs { line, whose, recorded, replayed } = play(&altered(&daemon.lines, "4000000000", "1000000")).unwrap_err() else {
+    let Failure::Differs {
+        line,
+        whose,
+        recorded,
+        replayed,
+    } = play(&altered(&daemon.lines, "4000000000", "1000000")).unwrap_err()
+    else {
         panic!("it is readable")
     };
-    assert_eq!((line, whose.as_str(), replayed.as_str()), (7, "polling of the ledger", "nothing"));
+    assert_eq!(
+        (line, whose.as_str(), replayed.as_str()),
+        (7, "polling of the ledger", "nothing")
+    );
     assert!(recorded.contains("Read"), "{recorded}");
 }
 
@@ -92,7 +142,12 @@ fn effects_that_are_missing_or_are_others_differ() {
     let gone = lines.remove(3);
     assert!(String::from_utf8_lossy(&gone).contains("effects"));
     assert!(matches!(play(&lines), Err(Failure::Differs { line: 4, .. })));
-    lines.insert(3, String::from_utf8_lossy(&gone).replace("Read", "Write").into_bytes());
+    lines.insert(
+        3,
+        String::from_utf8_lossy(&gone)
+            .replace("Read", "Write")
+            .into_bytes(),
+    );
     assert!(matches!(play(&lines), Err(Failure::Differs { line: 4, .. })));
 }
 
@@ -103,9 +158,16 @@ fn random_numbers_are_part_of_it() {
     let before = serde_json::to_string(&SplitMix64::new(5)).unwrap();
     let mut other = SplitMix64::new(5);
     other.next_u64();
-    let lines = altered(&daemon.lines, &format!("\"random\":{before}"), &format!("\"random\":{}", serde_json::to_string(&other).unwrap()));
+    let lines = altered(
+        &daemon.lines,
+        &format!("\"random\":{before}"),
+        &format!("\"random\":{}", serde_json::to_string(&other).unwrap()),
+    );
     let mut daemon = Daemon { lines, ..daemon };
-    assert!(play(&daemon.begin().lines).is_err(), "what the machine is at the end differs");
+    assert!(
+        play(&daemon.begin().lines).is_err(),
+        "what the machine is at the end differs"
+    );
 }
 
 #[test]
@@ -121,7 +183,15 @@ fn a_part_that_follows_goes_on_and_one_that_does_not_begins_anew() {
     daemon.begin().failing_ledger();
     for (part, read) in [(1, 0), (2, 1)] {
         let mut lines = daemon.lines.clone();
-        lines.push(Record::<()>::Begin { format: FORMAT, version: "1".to_owned(), epoch: Epoch(3), part }.line());
+        lines.push(
+            Record::<()>::Begin {
+                format: FORMAT,
+                version: "1".to_owned(),
+                epoch: Epoch(3),
+                part,
+            }
+            .line(),
+        );
         lines.push(daemon.track.input::<Polling>(Monotonic::ZERO, &Input::Good));
         assert_eq!(play(&lines).unwrap().only_read, read, "part {part}");
     }
@@ -129,12 +199,24 @@ fn a_part_that_follows_goes_on_and_one_that_does_not_begins_anew() {
 
 #[test]
 fn another_format_and_what_is_no_record_are_told_with_their_lines() {
-    let other = Record::<()>::Begin { format: FORMAT + 1, version: "9".to_owned(), epoch: Epoch(3), part: 0 }.line();
+    let other = Record::<()>::Begin {
+        format: FORMAT + 1,
+        version: "9".to_owned(),
+        epoch: Epoch(3),
+        part: 0,
+    }
+    .line();
     let error = play(&[other]).unwrap_err().to_string();
-    assert!(error.starts_with("line 1 ") && error.contains("its format is 2"), "{error}");
+    assert!(
+        error.starts_with("line 1 ") && error.contains("its format is 2"),
+        "{error}"
+    );
     let mut daemon = Daemon::new(0);
     daemon.begin().lines.push(b"{\"input\":{}}\n".to_vec());
-    assert!(matches!(play(&daemon.lines), Err(Failure::Unreadable { line: 3, .. })));
+    assert!(matches!(
+        play(&daemon.lines),
+        Err(Failure::Unreadable { line: 3, .. })
+    ));
 }
 
 #[test]
@@ -150,13 +232,29 @@ fn a_step_is_told_again_by_the_table_and_its_end_is_compared() {
         }
         .line()
     };
-    let mut table = crate::table::Table::new(crate::NodeId::default(), Epoch(3), crate::table::Bounds::of_events(1));
+    let mut table = crate::table::Table::new(
+        crate::NodeId::default(),
+        Epoch(3),
+        crate::table::Bounds::of_events(1),
+    );
     let told = vec![Event::Switched { enabled: true }];
     table.append(9, told.clone(), vec![Change::NoTunnels]);
-    let end = |position| Record::Table { position: Sequence(position), tables: table.tables() }.line();
+    let end = |position| {
+        Record::Table {
+            position: Sequence(position),
+            tables: table.tables(),
+        }
+        .line()
+    };
     let begin = Daemon::new(0).lines;
     let outcome = play(&[begin.clone(), vec![step(1, told.clone()), end(1)]].concat()).unwrap();
     assert!(outcome.table_compared && outcome.steps == 1);
-    assert!(play(&[begin.clone(), vec![step(2, told.clone())]].concat()).is_err(), "a step was left out");
-    assert!(play(&[begin, vec![step(1, vec![]), end(1)]].concat()).is_err(), "the table has another count of events");
+    assert!(
+        play(&[begin.clone(), vec![step(2, told.clone())]].concat()).is_err(),
+        "a step was left out"
+    );
+    assert!(
+        play(&[begin, vec![step(1, vec![]), end(1)]].concat()).is_err(),
+        "the table has another count of events"
+    );
 }

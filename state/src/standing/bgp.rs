@@ -99,14 +99,18 @@ impl BgpStanding {
     pub fn last_notification(&self) -> Option<(&Notified, bool)> {
         let received = self.last_received.as_ref().map(|notified| (notified, true));
         let sent = self.last_sent.as_ref().map(|notified| (notified, false));
-        received.into_iter().chain(sent).max_by_key(|(notified, _)| notified.at)
+        received
+            .into_iter()
+            .chain(sent)
+            .max_by_key(|(notified, _)| notified.at)
     }
 }
 
 impl Standing for BgpStanding {
     fn is_news(&self, told: &Self) -> bool {
         // The steps between a call and a session last for milliseconds, and come again with each attempt.
-        let ends = |standing: &Self| [BgpState::Idle, BgpState::Established].map(|state| standing.state == state);
+        let ends =
+            |standing: &Self| [BgpState::Idle, BgpState::Established].map(|state| standing.state == state);
         ends(self) != ends(told)
             || (&self.last_sent, &self.last_received) != (&told.last_sent, &told.last_received)
             || !self.refused.keys().eq(told.refused.keys())
@@ -115,7 +119,13 @@ impl Standing for BgpStanding {
 
 impl BgpState {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Idle, Self::Connecting, Self::OpenSent, Self::OpenConfirm, Self::Established];
+    pub const ALL: [Self; 5] = [
+        Self::Idle,
+        Self::Connecting,
+        Self::OpenSent,
+        Self::OpenConfirm,
+        Self::Established,
+    ];
 
     /// The name in the API and in metrics.
     #[must_use]
@@ -132,7 +142,14 @@ impl BgpState {
 
 impl RouteRefusal {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::DefaultRoute, Self::Martian, Self::Protected, Self::NextHop, Self::Own, Self::Malformed];
+    pub const ALL: [Self; 6] = [
+        Self::DefaultRoute,
+        Self::Martian,
+        Self::Protected,
+        Self::NextHop,
+        Self::Own,
+        Self::Malformed,
+    ];
 
     /// The name in the API and in metrics.
     #[must_use]

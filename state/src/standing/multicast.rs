@@ -56,13 +56,17 @@ impl Groups {
 
     /// These.
     pub fn of<'a>(groups: impl ExactSizeIterator<Item = &'a Ipv4Addr>) -> Self {
-        Self { count: groups.len(), first: groups.take(Self::NAMED).copied().collect() }
+        Self {
+            count: groups.len(),
+            first: groups.take(Self::NAMED).copied().collect(),
+        }
     }
 }
 
 impl Standing for MulticastStanding {
     fn is_news(&self, told: &Self) -> bool {
-        (&self.joined, &self.announced, self.generation_id) != (&told.joined, &told.announced, told.generation_id)
+        (&self.joined, &self.announced, self.generation_id)
+            != (&told.joined, &told.announced, told.generation_id)
             || self.failing != told.failing
     }
 }

@@ -76,7 +76,10 @@ enum Failure {
 ///
 /// # Errors
 /// When the file system refuses. Then the database is left as it is.
-pub(super) fn open(directory: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<(Database, Option<SetAside>), StoreError> {
+pub(super) fn open(
+    directory: &Path,
+    count: &dyn Fn(Option<u64>) -> u64,
+) -> Result<(Database, Option<SetAside>), StoreError> {
     let path = directory.join(STORE);
     drop_what_is_torn(&path);
     let reason = match attempt(&path, count) {
@@ -88,13 +91,29 @@ pub(super) fn open(directory: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Resu
     match attempt(&path, count) {
         Ok(database) => {
             let recovered = database.stored != Stored::default();
-            return Ok((database, Some(SetAside { path: aside, reason, recovered })));
+            return Ok((
+                database,
+                Some(SetAside {
+                    path: aside,
+                    reason,
+                    recovered,
+                }),
+            ));
         }
         Err(Failure::Refused(error) | Failure::Locked(error)) => return Err(error),
-        Err(Failure::Damaged(_)) => fs::remove_dir_all(&path).map_err(|source| io_error("replace", &path, source))?,
+        Err(Failure::Damaged(_)) => {
+            fs::remove_dir_all(&path).map_err(|source| io_error("replace", &path, source))?
+        }
     }
     match attempt(&path, count) {
-        Ok(database) => Ok((database, Some(SetAside { path: aside, reason, recovered: false }))),
+        Ok(database) => Ok((
+            database,
+            Some(SetAside {
+                path: aside,
+                reason,
+                recovered: false,
+            }),
+        )),
         Err(Failure::Refused(error) | Failure::Locked(error)) => Err(error),
         Err(Failure::Damaged(reason)) => Err(database_error(directory, reason)),
     }
@@ -118,7 +137,10 @@ impl Database {
 
     /// The value of a key; nothing also when it cannot be read.
     pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        guarded(|| self.sled.tree()?.get(key)).ok().flatten().map(|value| value.to_vec())
+        guarded(|| self.sled.tree()?.get(key))
+            .ok()
+            .flatten()
+            .map(|value| value.to_vec())
     }
 
     /// When this returns, the value survives a power cut.
@@ -149,22 +171,35 @@ fn attempt(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, 
 }
 
 fn open_at(path: &Path, count: &dyn Fn(Option<u64>) -> u64) -> Result<Database, Failure> {
-    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None);
     let (sled, stored, epoch) = guarded(|| {
         let sled = Handle(Some(config.open()?));
         let tree = sled.tree()?;
-        let stored = Stored { said: said(tree)?, epoch: tree.get(EPOCH)?.as_deref().and_then(number) };
+        let stored = Stored {
+            said: said(tree)?,
+            epoch: tree.get(EPOCH)?.as_deref().and_then(number),
+        };
         let epoch = count(stored.epoch);
         sled.put_all(&[(EPOCH, Some(epoch.to_be_bytes().to_vec()))])?;
         Ok((sled, stored, epoch))
     })?;
     sync_tree(path).map_err(Failure::Refused)?;
-    Ok(Database { sled, path: path.to_owned(), stored, epoch })
+    Ok(Database {
+        sled,
+        path: path.to_owned(),
+        stored,
+        epoch,
+    })
 }
 
 impl Handle {
     fn tree(&self) -> sled::Result<&sled::Db> {
-        self.0.as_ref().ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
+        self.0
+            .as_ref()
+            .ok_or_else(|| sled::Error::Unsupported("it is closed".to_owned()))
     }
 
     fn put_all(&self, entries: &[(&[u8], Option<Vec<u8>>)]) -> sled::Result<()> {
@@ -194,24 +229,48 @@ fn guarded<T>(operation: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure>
         Ok(Err(sled::Error::Io(source))) if source.to_string().contains("could not acquire lock") => {
             Err(Failure::Locked(io_error("lock", Path::new(STORE), source)))
         }
-        Ok(Err(sled::Error::Io(source))) if !is_damage(&source) => Err(Failure::Refused(io_error("use", Path::new(STORE), source))),
-        Ok(Err(sled::Error::Unsupported(reason))) => Err(Failure::Refused(database_error(Path::new(STORE), reason))),
+        Ok(Err(sled::Error::Io(source))) if !is_damage(&source) => {
+            Err(Failure::Refused(io_error("use", Path::new(STORE), source)))
+        }
+        Ok(Err(sled::Error::Unsupported(reason))) => {
+            Err(Failure::Refused(database_error(Path::new(STORE), reason)))
+        }
         Ok(Err(error)) => Err(Failure::Damaged(error.to_string())),
-        Err(_panic) => Err(Failure::Damaged("the database's own files contradict each other".to_owned())),
+        Err(_panic) => Err(Failure::Damaged(
+            "the database's own files contradict each other".to_owned(),
+        )),
     }
 }
 
 fn is_damage(error: &io::Error) -> bool {
     // sled makes errors of its own for what it cannot read; they carry no number of the system's.
-    error.raw_os_error().is_none() || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+    error.raw_os_error().is_none()
+        || matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+        )
 }
 
 fn said(tree: &sled::Db) -> sled::Result<Option<Said>> {
-    let Some((switch, sequence)) = tree.get(ENABLED)?.as_deref().and_then(switch) else { return Ok(None) };
-    let pin = tree.get(PIN)?.and_then(|value| <[u8; 4]>::try_from(&*value).ok()).map(Ipv4Addr::from);
-    let owner = tree.get(OWNER)?.and_then(|value| <[u8; 32]>::try_from(&*value).ok()).map(Pubkey);
+    let Some((switch, sequence)) = tree.get(ENABLED)?.as_deref().and_then(switch) else {
+        return Ok(None);
+    };
+    let pin = tree
+        .get(PIN)?
+        .and_then(|value| <[u8; 4]>::try_from(&*value).ok())
+        .map(Ipv4Addr::from);
+    let owner = tree
+        .get(OWNER)?
+        .and_then(|value| <[u8; 32]>::try_from(&*value).ok())
+        .map(Pubkey);
     let own_users_only = tree.get(OWN_USERS_ONLY)?.is_some();
-    Ok(Some(Said { switch, sequence, pin, owner, own_users_only }))
+    Ok(Some(Said {
+        switch,
+        sequence,
+        pin,
+        owner,
+        own_users_only,
+    }))
 }
 
 /// One octet, and since the record is kept beside it the number of its write.
@@ -259,7 +318,9 @@ fn has_checksum(path: &Path, trailer: usize) -> bool {
 fn from_log(directory: &Path) -> Result<PathBuf, StoreError> {
     let (from, copy) = (directory.join(STORE), directory.join(RECOVERING));
     match fs::remove_dir_all(&copy) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("remove", &copy, error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error("remove", &copy, error));
+        }
         Ok(()) | Err(_) => {}
     }
     fs::create_dir(&copy).map_err(|source| io_error("create", &copy, source))?;
@@ -269,7 +330,9 @@ fn from_log(directory: &Path) -> Result<PathBuf, StoreError> {
         copy_file(&blob.path(), &copy.join(BLOBS).join(blob.file_name()))?;
     }
     sync_tree(&copy)?;
-    let free = (1..=u32::MAX).map(|number| directory.join(format!("{STORE}.damaged-{number}"))).find(|path| !path.exists());
+    let free = (1..=u32::MAX)
+        .map(|number| directory.join(format!("{STORE}.damaged-{number}")))
+        .find(|path| !path.exists());
     let aside = free.unwrap_or_else(|| directory.join(format!("{STORE}.damaged")));
     fs::rename(&from, &aside).map_err(|source| io_error("set aside", &from, source))?;
     fs::rename(&copy, &from).map_err(|source| io_error("replace", &from, source))?;

@@ -16,36 +16,55 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     fs::create_dir_all(directory).map_err(|source| io_error("create", directory, source))?;
-    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_directory)
+    directory
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or(Ok(()), sync_directory)
 }
 
 /// Locks the directory against other processes until the file is closed. A lock file that is there serves also when nothing
 /// can be written.
 pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK);
-    let writable = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = writable.or_else(|error| File::open(&path).map_err(|_| error)).map_err(|source| io_error("open", &path, source))?;
+    let writable = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path);
+    let mut file = writable
+        .or_else(|error| File::open(&path).map_err(|_| error))
+        .map_err(|source| io_error("open", &path, source))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             let _ = (&mut file).take(64).read_to_string(&mut holder);
-            return Err(StoreError::Locked { path: directory.to_owned(), holder: format!("process {}", holder.trim()) });
+            return Err(StoreError::Locked {
+                path: directory.to_owned(),
+                holder: format!("process {}", holder.trim()),
+            });
         }
         Err(TryLockError::Error(source)) => return Err(io_error("lock", &path, source)),
     }
     // Only for people: a full disk is no reason not to start.
-    let _untold = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    let _untold = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 
 pub(super) fn sync_tree(directory: &Path) -> Result<(), StoreError> {
     let entries = fs::read_dir(directory).map_err(|source| io_error("list", directory, source))?;
     for entry in entries {
-        let path = entry.map_err(|source| io_error("list", directory, source))?.path();
+        let path = entry
+            .map_err(|source| io_error("list", directory, source))?
+            .path();
         match (path.is_dir(), File::open(&path)) {
             (true, _) => sync_tree(&path)?,
-            (false, Ok(file)) => file.sync_all().map_err(|source| io_error("sync", &path, source))?,
+            (false, Ok(file)) => file
+                .sync_all()
+                .map_err(|source| io_error("sync", &path, source))?,
             // sled removes the snapshot that a newer one replaces.
             (false, Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
             (false, Err(source)) => return Err(io_error("open", &path, source)),
@@ -55,5 +74,7 @@ pub(super) fn sync_tree(directory: &Path) -> Result<(), StoreError> {
 }
 
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    File::open(directory).and_then(|handle| handle.sync_all()).map_err(|source| io_error("sync", directory, source))
+    File::open(directory)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|source| io_error("sync", directory, source))
 }

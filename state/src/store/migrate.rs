@@ -29,7 +29,11 @@ pub enum Origin {
 
 /// What the reference's files say.
 pub(super) enum Legacy {
-    Says { switch: Switch, pin: Option<Ipv4Addr>, origin: Origin },
+    Says {
+        switch: Switch,
+        pin: Option<Ipv4Addr>,
+        origin: Origin,
+    },
     Unreadable(String),
 }
 
@@ -37,13 +41,27 @@ pub(super) enum Legacy {
 /// read again, and going back to the reference finds them.
 pub(super) fn legacy_state(directory: &Path) -> Legacy {
     match read(&directory.join("state.json"), state_file) {
-        Ok(Some((enabled, pin))) => return Legacy::Says { switch: enabled.into(), pin, origin: Origin::StateFile },
+        Ok(Some((enabled, pin))) => {
+            return Legacy::Says {
+                switch: enabled.into(),
+                pin,
+                origin: Origin::StateFile,
+            };
+        }
         Ok(None) => {}
         Err(reason) => return Legacy::Unreadable(reason),
     }
     match read(&directory.join("doublezerod.json"), lists_a_tunnel) {
-        Ok(Some(enabled)) => Legacy::Says { switch: enabled.into(), pin: None, origin: Origin::ProvisionFile },
-        Ok(None) => Legacy::Says { switch: Switch::Off, pin: None, origin: Origin::Fresh },
+        Ok(Some(enabled)) => Legacy::Says {
+            switch: enabled.into(),
+            pin: None,
+            origin: Origin::ProvisionFile,
+        },
+        Ok(None) => Legacy::Says {
+            switch: Switch::Off,
+            pin: None,
+            origin: Origin::Fresh,
+        },
         Err(reason) => Legacy::Unreadable(reason),
     }
 }
@@ -72,7 +90,9 @@ fn lists_a_tunnel(list: &Vec<Value>) -> Result<bool, String> {
             let net = member(tunnel, "tunnel_net").and_then(Value::as_str);
             Ok(net.is_some_and(|net| net.parse::<IpNet>().is_ok()))
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err("an entry is no tunnel".to_owned()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err("an entry is no tunnel".to_owned())
+        }
     };
     let read: Vec<bool> = list.iter().map(is_read).collect::<Result<_, _>>()?;
     Ok(!read.is_empty() && read.into_iter().all(|is_read| is_read))
@@ -80,16 +100,27 @@ fn lists_a_tunnel(list: &Vec<Value>) -> Result<bool, String> {
 
 /// As Go finds it: whatever the letters' case.
 fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    object.get(name).or_else(|| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    object.get(name).or_else(|| {
+        object
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    })
 }
 
 /// `None` when the file is not there.
-fn read<T: DeserializeOwned, S>(path: &Path, say: impl Fn(&T) -> Result<S, String>) -> Result<Option<S>, String> {
+fn read<T: DeserializeOwned, S>(
+    path: &Path,
+    say: impl Fn(&T) -> Result<S, String>,
+) -> Result<Option<S>, String> {
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|error| error.to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(error.to_string()),
     };
     let parsed = text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
-    parsed.and_then(|parsed| say(&parsed)).map(Some).map_err(|reason| format!("{}: {reason}", path.display()))
+    parsed
+        .and_then(|parsed| say(&parsed))
+        .map(Some)
+        .map_err(|reason| format!("{}: {reason}", path.display()))
 }

@@ -18,7 +18,11 @@ const RANDOM: &str = "/dev/urandom";
 /// # Errors
 /// When there is none and none can be written: then the next start makes another one, and this start has that of nobody else.
 pub(super) fn find(directory: &Path) -> (NodeId, Result<(), StoreError>) {
-    if let Some(node) = fs::read_to_string(directory.join(NODE)).ok().as_deref().and_then(parse) {
+    if let Some(node) = fs::read_to_string(directory.join(NODE))
+        .ok()
+        .as_deref()
+        .and_then(parse)
+    {
         return (node, Ok(()));
     }
     match random() {
@@ -31,7 +35,8 @@ fn random() -> Result<NodeId, StoreError> {
     let path = Path::new(RANDOM);
     let mut octets = [0; 16];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut octets));
-    read.map(|()| NodeId(u128::from_be_bytes(octets))).map_err(|source| io_error("read", path, source))
+    read.map(|()| NodeId(u128::from_be_bytes(octets)))
+        .map_err(|source| io_error("read", path, source))
 }
 
 fn write(directory: &Path, node: NodeId) -> Result<(), StoreError> {

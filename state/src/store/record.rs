@@ -78,7 +78,10 @@ pub(super) fn read(directory: &Path) -> Found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Absent,
         Err(error) => return Found::Unreadable(format!("reading {}: {error}", path.display())),
     };
-    parse(&bytes).map_or_else(|| Found::Unreadable(format!("{} is damaged", path.display())), Found::Whole)
+    parse(&bytes).map_or_else(
+        || Found::Unreadable(format!("{} is damaged", path.display())),
+        Found::Whole,
+    )
 }
 
 /// Writes the new record beside the old one. A full disk is told of here, where nothing has changed yet.
@@ -89,7 +92,9 @@ pub(super) fn prepare(directory: &Path, facts: Facts) -> Result<Prepared, StoreE
         file.sync_all()
     });
     match written {
-        Ok(()) => Ok(Prepared { directory: directory.to_owned() }),
+        Ok(()) => Ok(Prepared {
+            directory: directory.to_owned(),
+        }),
         Err(source) => {
             let _left = fs::remove_file(&path);
             Err(io_error("write", &path, source))
@@ -107,8 +112,26 @@ impl Prepared {
 }
 
 fn format(facts: Facts) -> String {
-    let Facts { said: Said { switch, sequence, pin, owner, own_users_only }, epoch } = facts;
-    let line = Line { version: VERSION, sequence, switch, epoch, pin, owner, own_users_only };
+    let Facts {
+        said:
+            Said {
+                switch,
+                sequence,
+                pin,
+                owner,
+                own_users_only,
+            },
+        epoch,
+    } = facts;
+    let line = Line {
+        version: VERSION,
+        sequence,
+        switch,
+        epoch,
+        pin,
+        owner,
+        own_users_only,
+    };
     let json = serde_json::to_string(&line).unwrap_or_default();
     format!("{json} {:08x}\n", crc32fast::hash(json.as_bytes()))
 }
@@ -120,21 +143,50 @@ fn parse(bytes: &[u8]) -> Option<Facts> {
         return None;
     }
     let line: Line = serde_json::from_str(json).ok()?;
-    let Line { version, sequence, switch, epoch, pin, owner, own_users_only } = line;
-    (version == VERSION).then_some(Facts { said: Said { switch, sequence, pin, owner, own_users_only }, epoch })
+    let Line {
+        version,
+        sequence,
+        switch,
+        epoch,
+        pin,
+        owner,
+        own_users_only,
+    } = line;
+    (version == VERSION).then_some(Facts {
+        said: Said {
+            switch,
+            sequence,
+            pin,
+            owner,
+            own_users_only,
+        },
+        epoch,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SAID: Said = Said { switch: Switch::On, sequence: 7, pin: None, owner: None, own_users_only: false };
-    const FACTS: Facts = Facts { said: SAID, epoch: 12 };
+    const SAID: Said = Said {
+        switch: Switch::On,
+        sequence: 7,
+        pin: None,
+        owner: None,
+        own_users_only: false,
+    };
+    const FACTS: Facts = Facts {
+        said: SAID,
+        epoch: 12,
+    };
 
     #[test]
     fn a_record_says_what_was_written_and_no_other_octet_sequence_does() {
         let whole = format(FACTS);
-        assert_eq!(whole, "{\"version\":1,\"sequence\":7,\"switch\":\"on\",\"epoch\":12} 68051c38\n");
+        assert_eq!(
+            whole,
+            "{\"version\":1,\"sequence\":7,\"switch\":\"on\",\"epoch\":12} 68051c38\n"
+        );
         assert_eq!(parse(whole.as_bytes()), Some(FACTS));
         for at in 0..whole.len() {
             assert_eq!(parse(&whole.as_bytes()[..at]), None, "cut to {at}");
@@ -149,9 +201,20 @@ mod tests {
     #[test]
     fn what_was_said_beside_the_switch_is_in_the_record_only_when_it_was() {
         let pin = Some(Ipv4Addr::new(192, 0, 2, 1));
-        let facts = Facts { said: Said { pin, owner: Some(Pubkey([7; 32])), own_users_only: true, ..SAID }, ..FACTS };
+        let facts = Facts {
+            said: Said {
+                pin,
+                owner: Some(Pubkey([7; 32])),
+                own_users_only: true,
+                ..SAID
+            },
+            ..FACTS
+        };
         let written = format(facts);
-        let beside = format!(",\"pin\":\"192.0.2.1\",\"owner\":\"{}\",\"own_users_only\":true}} ", Pubkey([7; 32]));
+        let beside = format!(
+            ",\"pin\":\"192.0.2.1\",\"owner\":\"{}\",\"own_users_only\":true}} ",
+            Pubkey([7; 32])
+        );
         assert!(written.contains(&beside), "{written}");
         assert_eq!(parse(written.as_bytes()), Some(facts));
     }
@@ -159,7 +222,10 @@ mod tests {
     #[test]
     fn a_record_of_another_version_is_not_believed() {
         let json = "{\"version\":2,\"sequence\":7,\"switch\":\"off\",\"epoch\":12}";
-        assert_eq!(parse(format!("{json} {:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes()), None);
+        assert_eq!(
+            parse(format!("{json} {:08x}\n", crc32fast::hash(json.as_bytes())).as_bytes()),
+            None
+        );
     }
 
     #[test]
@@ -167,9 +233,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(read(dir.path()), Found::Absent);
         prepare(dir.path(), FACTS).unwrap().commit().unwrap();
-        let next = prepare(dir.path(), Facts { said: Said { switch: Switch::Off, sequence: 8, ..SAID }, ..FACTS }).unwrap();
+        let next = prepare(
+            dir.path(),
+            Facts {
+                said: Said {
+                    switch: Switch::Off,
+                    sequence: 8,
+                    ..SAID
+                },
+                ..FACTS
+            },
+        )
+        .unwrap();
         assert_eq!(read(dir.path()), Found::Whole(FACTS));
         next.commit().unwrap();
-        assert!(matches!(read(dir.path()), Found::Whole(Facts { said: Said { switch: Switch::Off, sequence: 8, .. }, .. })));
+        assert!(matches!(
+            read(dir.path()),
+            Found::Whole(Facts {
+                said: Said {
+                    switch: Switch::Off,
+                    sequence: 8,
+                    ..
+                },
+                ..
+            })
+        ));
     }
 }

@@ -29,7 +29,13 @@ fn spoil(path: &Path) {
 }
 
 fn found(switch: Switch, origin: Origin) -> Opened {
-    Opened { switch, origin, pin: None, set_aside: None, problem: None }
+    Opened {
+        switch,
+        origin,
+        pin: None,
+        set_aside: None,
+        problem: None,
+    }
 }
 
 #[test]
@@ -37,7 +43,11 @@ fn a_fresh_store_is_disabled_once_it_is_known_that_the_host_has_no_tunnels_of_ou
     let dir = directory();
     let path = dir.path().join("deep/state");
     for _ in 0..2 {
-        assert_eq!(open(&path).1, found(Switch::Off, Origin::Fresh), "until then nothing is decided");
+        assert_eq!(
+            open(&path).1,
+            found(Switch::Off, Origin::Fresh),
+            "until then nothing is decided"
+        );
     }
     let (store, _) = open(&path);
     assert!(store.is_first_start());
@@ -50,7 +60,11 @@ fn a_fresh_store_is_disabled_once_it_is_known_that_the_host_has_no_tunnels_of_ou
 #[test]
 fn an_empty_state_directory_on_a_host_with_tunnels_of_ours_was_lost() {
     let dir = directory();
-    for seen in [Ok(true), Err("the dataplane does not answer".to_owned()), Ok(true)] {
+    for seen in [
+        Ok(true),
+        Err("the dataplane does not answer".to_owned()),
+        Ok(true),
+    ] {
         let (store, opened) = open(dir.path());
         assert_eq!(opened.origin, Origin::Fresh);
         store.begin(seen, true).unwrap();
@@ -98,7 +112,10 @@ fn a_second_daemon_on_the_same_directory_is_refused_and_told_who_has_it() {
     let dir = directory();
     let (_held, _) = open(dir.path());
     let error = Store::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("in use by another warrend") && error.contains(&std::process::id().to_string()), "{error}");
+    assert!(
+        error.contains("in use by another warrend") && error.contains(&std::process::id().to_string()),
+        "{error}"
+    );
 }
 
 #[test]
@@ -118,7 +135,10 @@ fn the_references_state_file_is_taken_over_and_left_in_place() {
 #[test]
 fn the_references_old_file_enables_if_it_lists_a_tunnel() {
     for (text, switch) in [
-        (r#"[{"user_type":"IBRL","tunnel_net":"169.254.0.0/31"}]"#, Switch::On),
+        (
+            r#"[{"user_type":"IBRL","tunnel_net":"169.254.0.0/31"}]"#,
+            Switch::On,
+        ),
         (r#"[{"Tunnel_Net":"169.254.0.0/31"},null]"#, Switch::On),
         ("[null]", Switch::On),
         ("[{}]", Switch::Off),
@@ -134,9 +154,13 @@ fn the_references_old_file_enables_if_it_lists_a_tunnel() {
 
 #[test]
 fn a_file_of_the_reference_that_cannot_be_read_leaves_the_switch_unknown_until_it_can_or_is_set() {
-    for (name, text) in
-        [("state.json", ""), ("state.json", "{}"), ("state.json", "[1"), ("doublezerod.json", "{\"a\":1}"), ("doublezerod.json", "[3]")]
-    {
+    for (name, text) in [
+        ("state.json", ""),
+        ("state.json", "{}"),
+        ("state.json", "[1"),
+        ("doublezerod.json", "{\"a\":1}"),
+        ("doublezerod.json", "[3]"),
+    ] {
         let dir = directory();
         fs::write(dir.path().join(name), text).unwrap();
         for _ in 0..2 {
@@ -171,7 +195,9 @@ fn a_crash_before_the_take_over_is_complete_only_takes_over_again() {
 #[test]
 fn a_store_of_the_time_before_the_record_is_read_and_gets_one() {
     let dir = directory();
-    let config = sled::Config::new().path(dir.path().join("store")).flush_every_ms(None);
+    let config = sled::Config::new()
+        .path(dir.path().join("store"))
+        .flush_every_ms(None);
     let database = config.open().unwrap();
     database.insert("enabled", &[1]).unwrap();
     database.insert("epoch", &41_u64.to_be_bytes()).unwrap();
@@ -183,13 +209,19 @@ fn a_store_of_the_time_before_the_record_is_read_and_gets_one() {
     drop(store);
     fs::remove_dir_all(dir.path().join("store")).unwrap();
     let (store, opened) = open(dir.path());
-    assert_eq!((opened.switch, opened.origin, store.epoch()), (Switch::On, Origin::Record, Epoch(43)));
+    assert_eq!(
+        (opened.switch, opened.origin, store.epoch()),
+        (Switch::On, Origin::Record, Epoch(43))
+    );
 }
 
 #[test]
 fn the_public_address_in_force_survives_a_reopen() {
     let dir = directory();
-    let address = |last, seen| Chosen { address: Ipv4Addr::new(20, 0, 0, last), seen };
+    let address = |last, seen| Chosen {
+        address: Ipv4Addr::new(20, 0, 0, last),
+        seen,
+    };
     assert_eq!(open(dir.path()).0.client_ip(), None);
     for chosen in [address(5, Seen::Host), address(6, Seen::Outside)] {
         open(dir.path()).0.set_client_ip(chosen).unwrap();
@@ -215,19 +247,37 @@ fn a_pin_and_an_owner_are_kept_with_the_switch_in_both_records_until_others_take
     change(true, Some(PIN), Some(first));
     assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(first)));
     change(false, None, None);
-    assert_eq!(said(dir.path()), (Switch::Off, Some(PIN), Some(first)), "what is not named stays");
+    assert_eq!(
+        said(dir.path()),
+        (Switch::Off, Some(PIN), Some(first)),
+        "what is not named stays"
+    );
     change(true, None, Some(second));
     fs::remove_dir_all(dir.path().join("store")).unwrap();
-    assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(second)), "the record has it too");
+    assert_eq!(
+        said(dir.path()),
+        (Switch::On, Some(PIN), Some(second)),
+        "the record has it too"
+    );
     fs::remove_file(dir.path().join("switch")).unwrap();
-    assert_eq!(said(dir.path()), (Switch::On, Some(PIN), Some(second)), "and the database has it again");
+    assert_eq!(
+        said(dir.path()),
+        (Switch::On, Some(PIN), Some(second)),
+        "and the database has it again"
+    );
 }
 
 #[test]
 fn a_pin_that_is_dropped_is_gone_from_both_records_and_another_one_is_not() {
     let dir = directory();
     let (store, _) = open(dir.path());
-    store.set(Change { enabled: true, pin: Some(PIN), owner: None }).unwrap();
+    store
+        .set(Change {
+            enabled: true,
+            pin: Some(PIN),
+            owner: None,
+        })
+        .unwrap();
     store.drop_pin(Ipv4Addr::new(20, 0, 0, 6)).unwrap();
     assert_eq!(store.pin(), Some(PIN));
     store.drop_pin(PIN).unwrap();
@@ -251,9 +301,23 @@ fn the_references_pin_is_taken_over_with_its_switch_whatever_the_case_of_its_key
     ] {
         let dir = directory();
         fs::write(dir.path().join("state.json"), text).unwrap();
-        assert_eq!(open(dir.path()).1, Opened { pin, ..found(Switch::On, Origin::StateFile) }, "{text}");
+        assert_eq!(
+            open(dir.path()).1,
+            Opened {
+                pin,
+                ..found(Switch::On, Origin::StateFile)
+            },
+            "{text}"
+        );
         fs::remove_file(dir.path().join("state.json")).unwrap();
-        assert_eq!(open(dir.path()).1, Opened { pin, ..found(Switch::On, Origin::Store) }, "{text}");
+        assert_eq!(
+            open(dir.path()).1,
+            Opened {
+                pin,
+                ..found(Switch::On, Origin::Store)
+            },
+            "{text}"
+        );
     }
 }
 
@@ -272,7 +336,11 @@ fn only_an_installation_that_begins_with_this_asks_whose_users_they_are() {
     open(bare.path()).0.begin(Ok(false), false).unwrap();
     assert!(!open(bare.path()).0.own_users_only(), "nobody installed it");
     let taken_over = directory();
-    fs::write(taken_over.path().join("state.json"), r#"{"reconciler_enabled":false}"#).unwrap();
+    fs::write(
+        taken_over.path().join("state.json"),
+        r#"{"reconciler_enabled":false}"#,
+    )
+    .unwrap();
     drop(open(taken_over.path()));
     open(taken_over.path()).0.set_enabled(true).unwrap();
     assert!(!open(taken_over.path()).0.own_users_only());

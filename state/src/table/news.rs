@@ -43,9 +43,14 @@ impl Tables {
     #[must_use]
     pub fn tunnel_news(&self, before: &Self) -> Vec<(TunnelId, TunnelNews)> {
         let ends = changed_keys(&before.ends.tunnels, &self.ends.tunnels);
-        let touched: BTreeSet<TunnelId> =
-            changed_keys(&before.lives, &self.lives).chain(changed_keys(&before.tunnels, &self.tunnels)).chain(ends).collect();
-        touched.into_iter().flat_map(|id| self.news_of(before, id).into_iter().map(move |news| (id, news))).collect()
+        let touched: BTreeSet<TunnelId> = changed_keys(&before.lives, &self.lives)
+            .chain(changed_keys(&before.tunnels, &self.tunnels))
+            .chain(ends)
+            .collect();
+        touched
+            .into_iter()
+            .flat_map(|id| self.news_of(before, id).into_iter().map(move |news| (id, news)))
+            .collect()
     }
 
     fn news_of(&self, before: &Self, id: TunnelId) -> Vec<TunnelNews> {
@@ -53,7 +58,9 @@ impl Tables {
         let another = was.zip(is).is_some_and(|(was, is)| was.began != is.began);
         let ended = match (was, is) {
             (Some(_), None) => Some(true),
-            (Some(was), Some(is)) if another || is.is_down => (!was.is_down || (another && is.is_down)).then_some(false),
+            (Some(was), Some(is)) if another || is.is_down => {
+                (!was.is_down || (another && is.is_down)).then_some(false)
+            }
             (None, Some(is)) if is.is_down => Some(false),
             // It may have begun and ended since.
             (None, Some(_) | None) => self.has_ended_since(before, id).then_some(true),
@@ -62,11 +69,17 @@ impl Tables {
         let runs = is.filter(|life| !life.is_down).and(self.tunnels.get(&id));
         let known = !another && was.is_some_and(|was| !was.is_down) && before.tunnels.get(&id) == runs;
         let ended = ended.map(|finished| TunnelNews::Ended { finished });
-        ended.into_iter().chain(runs.filter(|_| !known).cloned().map(TunnelNews::Report)).collect()
+        ended
+            .into_iter()
+            .chain(runs.filter(|_| !known).cloned().map(TunnelNews::Report))
+            .collect()
     }
 
     fn has_ended_since(&self, before: &Self, id: TunnelId) -> bool {
-        self.ends.tunnels.get(&id).is_some_and(|at| before.ends.tunnels.get(&id) != Some(at))
+        self.ends
+            .tunnels
+            .get(&id)
+            .is_some_and(|at| before.ends.tunnels.get(&id) != Some(at))
     }
 
     /// What became of the routes to watch since `before`.
@@ -91,9 +104,14 @@ impl Watch {
     fn changed_since(&self, before: Option<&Self>) -> WatchNews {
         let nothing = OrdMap::new();
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for item in before.map_or(&nothing, |before| &before.routes).diff(&self.routes) {
+        for item in before
+            .map_or(&nothing, |before| &before.routes)
+            .diff(&self.routes)
+        {
             match item {
-                DiffItem::Add(_, route) | DiffItem::Update { new: (_, route), .. } => added.push(route.clone()),
+                DiffItem::Add(_, route) | DiffItem::Update { new: (_, route), .. } => {
+                    added.push(route.clone())
+                }
                 DiffItem::Remove(dst, _) => removed.push(*dst),
             }
         }
@@ -122,11 +140,20 @@ impl WatchNews {
     pub fn split(self, most: usize) -> (Self, Option<Self>) {
         match self {
             Self::Gone => (Self::Gone, None),
-            Self::Changed { mut added, mut removed } => {
+            Self::Changed {
+                mut added,
+                mut removed,
+            } => {
                 let removed_later = removed.split_off(removed.len().min(most));
                 let added_later = added.split_off(added.len().min(most - removed.len()));
-                let later = Self::Changed { added: added_later, removed: removed_later };
-                (Self::Changed { added, removed }, (!later.is_empty()).then_some(later))
+                let later = Self::Changed {
+                    added: added_later,
+                    removed: removed_later,
+                };
+                (
+                    Self::Changed { added, removed },
+                    (!later.is_empty()).then_some(later),
+                )
             }
         }
     }
@@ -144,8 +171,13 @@ impl Notices {
 }
 
 /// The keys whose values came, went or changed.
-fn changed_keys<'a, K: Ord + Clone, V: PartialEq>(before: &'a OrdMap<K, V>, now: &'a OrdMap<K, V>) -> impl Iterator<Item = K> + 'a {
+fn changed_keys<'a, K: Ord + Clone, V: PartialEq>(
+    before: &'a OrdMap<K, V>,
+    now: &'a OrdMap<K, V>,
+) -> impl Iterator<Item = K> + 'a {
     before.diff(now).map(|item| match item {
-        DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } | DiffItem::Remove(key, _) => key.clone(),
+        DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } | DiffItem::Remove(key, _) => {
+            key.clone()
+        }
     })
 }

@@ -247,7 +247,12 @@ impl Change {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Switch(_) | Self::Owners(_) | Self::Address(_) | Self::View(_) | Self::Excluded(_) | Self::Noticed(_) => true,
+            Self::Switch(_)
+            | Self::Owners(_)
+            | Self::Address(_)
+            | Self::View(_)
+            | Self::Excluded(_)
+            | Self::Noticed(_) => true,
             Self::Tunnel(_)
             | Self::Session(..)
             | Self::Multicast(..)
@@ -272,7 +277,10 @@ impl Change {
 impl Tables {
     /// Takes a step in.
     pub fn fold(&mut self, entry: &Entry) {
-        entry.changes.iter().for_each(|change| self.change(entry.sequence, change));
+        entry
+            .changes
+            .iter()
+            .for_each(|change| self.change(entry.sequence, change));
         let Some(told) = &entry.told else { return };
         *self.events.entry(told.event.name()).or_default() += 1;
         if let Event::InvariantBroken { name, .. } = &told.event {
@@ -282,7 +290,10 @@ impl Tables {
 
     /// The reports of tunnels whose provisioner runs.
     pub fn running(&self) -> impl Iterator<Item = &Arc<TunnelReport>> {
-        self.tunnels.iter().filter(|(id, _)| !self.is_down(id)).map(|(_, report)| report)
+        self.tunnels
+            .iter()
+            .filter(|(id, _)| !self.is_down(id))
+            .map(|(_, report)| report)
     }
 
     /// Whether this tunnel's provisioner failed and nothing was heard of the next one.
@@ -316,7 +327,11 @@ impl Tables {
                 (self.tunnels, self.lives, self.watched) = (OrdMap::new(), OrdMap::new(), OrdMap::new());
                 (self.sessions, self.multicast) = (OrdMap::new(), OrdMap::new());
             }
-            Change::Watch { tunnel, added, removed } => self.watch(at, *tunnel, added, removed),
+            Change::Watch {
+                tunnel,
+                added,
+                removed,
+            } => self.watch(at, *tunnel, added, removed),
             Change::Switch(switch) => self.switch = *switch,
             Change::Disk(disk) => self.disk = disk.clone(),
             Change::Owners(owners) => self.owners = *owners,
@@ -338,7 +353,13 @@ impl Tables {
 
     fn lives(&mut self, at: Sequence, report: &Arc<TunnelReport>) {
         if self.lives.get(&report.tunnel).is_none_or(|life| life.is_down) {
-            self.lives.insert(report.tunnel, Life { began: at, is_down: false });
+            self.lives.insert(
+                report.tunnel,
+                Life {
+                    began: at,
+                    is_down: false,
+                },
+            );
         }
         self.tunnels.insert(report.tunnel, report.clone());
     }
@@ -359,7 +380,10 @@ impl Tables {
     }
 
     fn watch(&mut self, at: Sequence, tunnel: TunnelId, added: &[WatchedRoute], removed: &[Ipv4Net]) {
-        let watch = self.watched.entry(tunnel).or_insert_with(|| Watch { began: at, routes: OrdMap::new() });
+        let watch = self.watched.entry(tunnel).or_insert_with(|| Watch {
+            began: at,
+            routes: OrdMap::new(),
+        });
         for dst in removed {
             watch.routes.remove(dst);
         }
@@ -396,7 +420,12 @@ impl Notices {
             Some(link) if self.links.len() < Self::MOST || self.links.contains_key(link) => {
                 *self.links.entry(link.clone()).or_default() += 1;
             }
-            Some(_) | None => *self = Self { any: self.any + 1, links: OrdMap::new() },
+            Some(_) | None => {
+                *self = Self {
+                    any: self.any + 1,
+                    links: OrdMap::new(),
+                }
+            }
         }
     }
 }

@@ -22,20 +22,40 @@ fn id(number: u8) -> TunnelId {
 
 fn report(number: u8, failures: u8) -> Arc<TunnelReport> {
     let report = Lifecycle::new(id(number), LifecycleSettings::default()).report();
-    Arc::new(TunnelReport { repairs: u64::from(failures), ..report })
+    Arc::new(TunnelReport {
+        repairs: u64::from(failures),
+        ..report
+    })
 }
 
 fn route(number: u8) -> WatchedRoute {
-    let (dst, link) = (Ipv4Addr::from(u32::from(number % 4)).into(), LinkName::new("t0").unwrap());
-    let mode = if number % 2 == 0 { LivenessMode::Active } else { LivenessMode::Passive };
-    WatchedRoute { dst, link, source: Ipv4Addr::LOCALHOST, mode }
+    let (dst, link) = (
+        Ipv4Addr::from(u32::from(number % 4)).into(),
+        LinkName::new("t0").unwrap(),
+    );
+    let mode = if number % 2 == 0 {
+        LivenessMode::Active
+    } else {
+        LivenessMode::Passive
+    };
+    WatchedRoute {
+        dst,
+        link,
+        source: Ipv4Addr::LOCALHOST,
+        mode,
+    }
 }
 
 fn event(number: u8) -> Event {
     match number % 3 {
         0 => Event::Switched { enabled: true },
-        1 => Event::ViewStale { age_seconds: u64::from(number) },
-        _ => Event::InvariantBroken { name: Invariant::ForeignUntouched, detail: String::new() },
+        1 => Event::ViewStale {
+            age_seconds: u64::from(number),
+        },
+        _ => Event::InvariantBroken {
+            name: Invariant::ForeignUntouched,
+            detail: String::new(),
+        },
     }
 }
 
@@ -46,30 +66,63 @@ fn change((kind, tunnel): (u8, u8)) -> Change {
         1 => Change::TunnelGone(id(tunnel)),
         2 if tunnel == 0 => Change::NoTunnels,
         3 if tunnel == 0 => Change::Restarted("watcher"),
-        4 => Change::Watch { tunnel: id(tunnel), added: vec![route(small)], removed: vec![route(small / 2).dst] },
+        4 => Change::Watch {
+            tunnel: id(tunnel),
+            added: vec![route(small)],
+            removed: vec![route(small / 2).dst],
+        },
         5 => Change::Switch(Switch::from(small % 2 == 0)),
         6 => Change::Noticed((tunnel > 0).then(|| LinkName::new(format!("t{tunnel}")).unwrap())),
-        7 => Change::Counted(Count::Established(Ipv4Addr::from(u32::from(tunnel)), Duration::from_secs(small.into()))),
-        8 => Change::Reconciled(Arc::new(Reconciled { converged: small % 2 == 0, ..Reconciled::default() })),
-        9 => Change::Disk(Arc::new(Disk { pin: Some(Ipv4Addr::from(u32::from(small))), ..Disk::default() })),
-        10 => Change::Excluded(Arc::new(ExclusionStatus { error: Some(small.to_string()), ..ExclusionStatus::default() })),
+        7 => Change::Counted(Count::Established(
+            Ipv4Addr::from(u32::from(tunnel)),
+            Duration::from_secs(small.into()),
+        )),
+        8 => Change::Reconciled(Arc::new(Reconciled {
+            converged: small % 2 == 0,
+            ..Reconciled::default()
+        })),
+        9 => Change::Disk(Arc::new(Disk {
+            pin: Some(Ipv4Addr::from(u32::from(small))),
+            ..Disk::default()
+        })),
+        10 => Change::Excluded(Arc::new(ExclusionStatus {
+            error: Some(small.to_string()),
+            ..ExclusionStatus::default()
+        })),
         11 => Change::Held(HoldReason::Emptied { before: small.into() }),
         12 if tunnel == 0 => Change::View(None),
-        13 => Change::Session(id(tunnel), Arc::new(BgpStanding { prefixes: kind.into(), ..BgpStanding::default() })),
-        14 => {
-            Change::Multicast(id(tunnel), Arc::new(MulticastStanding { generation_id: Some(kind.into()), ..MulticastStanding::default() }))
-        }
+        13 => Change::Session(
+            id(tunnel),
+            Arc::new(BgpStanding {
+                prefixes: kind.into(),
+                ..BgpStanding::default()
+            }),
+        ),
+        14 => Change::Multicast(
+            id(tunnel),
+            Arc::new(MulticastStanding {
+                generation_id: Some(kind.into()),
+                ..MulticastStanding::default()
+            }),
+        ),
         other => Change::Tunnel(report(tunnel, other)),
     }
 }
 
 fn history() -> impl Strategy<Value = Vec<Append>> {
     let changes = vec((any::<u8>(), 0_u8..5), 0..3);
-    vec((vec(any::<u8>(), 0..4), changes).prop_map(|(events, changes)| Append(events, changes)), 0..40)
+    vec(
+        (vec(any::<u8>(), 0..4), changes).prop_map(|(events, changes)| Append(events, changes)),
+        0..40,
+    )
 }
 
 fn append(table: &mut Table, Append(events, changes): Append) {
-    table.append(7, events.into_iter().map(event).collect(), changes.into_iter().map(change).collect());
+    table.append(
+        7,
+        events.into_iter().map(event).collect(),
+        changes.into_iter().map(change).collect(),
+    );
 }
 
 proptest! {
@@ -154,9 +207,25 @@ impl Known {
     }
 
     fn of(tables: &Tables) -> Self {
-        let running = tables.running().map(|report| (report.tunnel, report.clone())).collect();
-        let routes = |watch: &Watch| watch.routes.iter().map(|(dst, route)| (*dst, route.clone())).collect();
-        Self { running, watched: tables.watched.iter().map(|(id, watch)| (*id, routes(watch))).collect() }
+        let running = tables
+            .running()
+            .map(|report| (report.tunnel, report.clone()))
+            .collect();
+        let routes = |watch: &Watch| {
+            watch
+                .routes
+                .iter()
+                .map(|(dst, route)| (*dst, route.clone()))
+                .collect()
+        };
+        Self {
+            running,
+            watched: tables
+                .watched
+                .iter()
+                .map(|(id, watch)| (*id, routes(watch)))
+                .collect(),
+        }
     }
 }
 
@@ -181,22 +250,59 @@ proptest! {
 #[test]
 fn a_provisioner_that_failed_and_came_back_between_two_reads_is_told_of_as_one_that_ended() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Watch { tunnel: id(1), added: vec![route(0)], removed: vec![] }]);
+    table.append(
+        7,
+        vec![],
+        vec![
+            Change::Tunnel(report(1, 0)),
+            Change::Watch {
+                tunnel: id(1),
+                added: vec![route(0)],
+                removed: vec![],
+            },
+        ],
+    );
     let before = table.tables().clone();
     table.append(7, vec![], vec![Change::TunnelDown(id(1))]);
     let down = table.tables().clone();
-    assert_eq!(down.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: false })]);
+    assert_eq!(
+        down.tunnel_news(&before),
+        [(id(1), TunnelNews::Ended { finished: false })]
+    );
     assert_eq!(down.watch_news(&before), [(id(1), WatchNews::Gone)]);
     table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
-    table.append(7, vec![], vec![Change::Watch { tunnel: id(1), added: vec![route(0)], removed: vec![] }]);
+    table.append(
+        7,
+        vec![],
+        vec![Change::Watch {
+            tunnel: id(1),
+            added: vec![route(0)],
+            removed: vec![],
+        }],
+    );
     let now = table.tables();
     let report = TunnelNews::Report(report(1, 0));
-    assert_eq!(now.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: false }), (id(1), report.clone())]);
+    assert_eq!(
+        now.tunnel_news(&before),
+        [
+            (id(1), TunnelNews::Ended { finished: false }),
+            (id(1), report.clone())
+        ]
+    );
     assert_eq!(now.tunnel_news(&down), [(id(1), report)]);
-    let again = WatchNews::Changed { added: vec![route(0)], removed: vec![] };
-    assert_eq!(now.watch_news(&before), [(id(1), WatchNews::Gone), (id(1), again)]);
+    let again = WatchNews::Changed {
+        added: vec![route(0)],
+        removed: vec![],
+    };
+    assert_eq!(
+        now.watch_news(&before),
+        [(id(1), WatchNews::Gone), (id(1), again)]
+    );
     table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
-    assert_eq!(table.tables().tunnel_news(&down), [(id(1), TunnelNews::Ended { finished: true })]);
+    assert_eq!(
+        table.tables().tunnel_news(&down),
+        [(id(1), TunnelNews::Ended { finished: true })]
+    );
 }
 
 #[test]
@@ -206,12 +312,21 @@ fn a_provisioner_that_began_and_ended_between_two_reads_is_told_of_and_the_oldes
     table.append(7, vec![], vec![Change::Tunnel(report(1, 0))]);
     table.append(7, vec![], vec![Change::TunnelGone(id(1))]);
     let gone = table.tables().clone();
-    assert_eq!(gone.tunnel_news(&before), [(id(1), TunnelNews::Ended { finished: true })]);
+    assert_eq!(
+        gone.tunnel_news(&before),
+        [(id(1), TunnelNews::Ended { finished: true })]
+    );
     assert_eq!(gone.tunnel_news(&gone), []);
     table.append(7, vec![], vec![Change::Tunnel(report(1, 1))]);
     let ended = (id(1), TunnelNews::Ended { finished: true });
-    assert_eq!(table.tables().tunnel_news(&before), [ended, (id(1), TunnelNews::Report(report(1, 1)))]);
-    assert_eq!(table.tables().tunnel_news(&gone), [(id(1), TunnelNews::Report(report(1, 1)))]);
+    assert_eq!(
+        table.tables().tunnel_news(&before),
+        [ended, (id(1), TunnelNews::Report(report(1, 1)))]
+    );
+    assert_eq!(
+        table.tables().tunnel_news(&gone),
+        [(id(1), TunnelNews::Report(report(1, 1)))]
+    );
     for number in 0..Ends::MOST + 10 {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.to_be_bytes());
@@ -225,7 +340,15 @@ fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
     let link = |number: usize| Some(LinkName::new(format!("l{number}")).unwrap());
     let before = table.tables().clone();
-    table.append(7, vec![], vec![Change::Noticed(link(1)), Change::Noticed(link(2)), Change::Noticed(link(1))]);
+    table.append(
+        7,
+        vec![],
+        vec![
+            Change::Noticed(link(1)),
+            Change::Noticed(link(2)),
+            Change::Noticed(link(1)),
+        ],
+    );
     let two = table.tables().clone();
     assert_eq!(two.notices.since(&before.notices), [link(1), link(2)]);
     (0..=Notices::MOST).for_each(|number| table.append(7, vec![], vec![Change::Noticed(link(number))]));
@@ -238,7 +361,10 @@ fn notices_are_told_once_and_past_the_bound_they_are_of_anything() {
 
 #[test]
 fn many_routes_are_told_in_pieces_and_in_order() {
-    let changed = WatchNews::Changed { added: (10..35).map(route).collect(), removed: (0..8).map(|number| route(number).dst).collect() };
+    let changed = WatchNews::Changed {
+        added: (10..35).map(route).collect(),
+        removed: (0..8).map(|number| route(number).dst).collect(),
+    };
     let (mut rest, mut sizes) = (Some(changed), vec![]);
     while let Some(news) = rest {
         let (now, later) = news.split(10);
@@ -254,7 +380,10 @@ fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
     table.append(7, vec![event(0), event(1)], vec![Change::Tunnel(report(1, 0))]);
     let entries: Vec<_> = table.changes_since(Sequence(0)).unwrap().cloned().collect();
     assert_eq!(
-        entries.iter().map(|entry| (entry.sequence.0, entry.changes.len(), entry.told.is_some())).collect::<Vec<_>>(),
+        entries
+            .iter()
+            .map(|entry| (entry.sequence.0, entry.changes.len(), entry.told.is_some()))
+            .collect::<Vec<_>>(),
         [(1, 1, true), (2, 0, true)]
     );
     let mut at_first = Tables::default();
@@ -265,17 +394,37 @@ fn a_change_stands_at_the_position_of_the_first_event_that_tells_it() {
 #[test]
 fn a_tunnel_whose_provisioner_failed_is_still_shown_and_one_that_is_done_is_not() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    table.append(7, vec![], vec![Change::Tunnel(report(1, 0)), Change::Tunnel(report(2, 0))]);
-    table.append(7, vec![], vec![Change::TunnelDown(id(1)), Change::TunnelGone(id(2))]);
+    table.append(
+        7,
+        vec![],
+        vec![Change::Tunnel(report(1, 0)), Change::Tunnel(report(2, 0))],
+    );
+    table.append(
+        7,
+        vec![],
+        vec![Change::TunnelDown(id(1)), Change::TunnelGone(id(2))],
+    );
     assert!(table.tables().tunnels.keys().eq([&id(1)]) && table.tables().running().next().is_none());
     table.append(7, vec![], vec![Change::Tunnel(report(1, 1))]);
-    assert_eq!(table.tables().running().map(|report| report.tunnel).collect::<Vec<_>>(), [id(1)]);
+    assert_eq!(
+        table
+            .tables()
+            .running()
+            .map(|report| report.tunnel)
+            .collect::<Vec<_>>(),
+        [id(1)]
+    );
 }
 
 #[test]
 fn how_sessions_and_multicast_stand_goes_with_the_tunnel_and_late_news_bring_nothing_back() {
     let mut table = Table::new(NodeId(1), Epoch(3), Bounds::of_events(10));
-    let standings = |number| vec![Change::Session(id(number), Arc::default()), Change::Multicast(id(number), Arc::default())];
+    let standings = |number| {
+        vec![
+            Change::Session(id(number), Arc::default()),
+            Change::Multicast(id(number), Arc::default()),
+        ]
+    };
     let told = |table: &Table| (table.tables().sessions.len(), table.tables().multicast.len());
     for number in [1, 2] {
         table.append(7, vec![], vec![Change::Tunnel(report(number, 0))]);
@@ -296,48 +445,163 @@ fn positions_start_at_one_and_have_no_holes_and_a_reader_that_is_up_to_date_gets
     let mut table = Table::new(NodeId(1), Epoch(7), Bounds::of_events(2));
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![]));
     assert_eq!(table.changes_since(Sequence(5)).unwrap().count(), 0);
-    assert_eq!(table.changes_since(Sequence(3)).unwrap().map(|entry| entry.sequence.0).collect::<Vec<_>>(), [4, 5]);
-    assert_eq!(table.changes_since(Sequence(2)).err(), Some(Gap { asked: Sequence(2), oldest: Sequence(4) }));
+    assert_eq!(
+        table
+            .changes_since(Sequence(3))
+            .unwrap()
+            .map(|entry| entry.sequence.0)
+            .collect::<Vec<_>>(),
+        [4, 5]
+    );
+    assert_eq!(
+        table.changes_since(Sequence(2)).err(),
+        Some(Gap {
+            asked: Sequence(2),
+            oldest: Sequence(4)
+        })
+    );
 }
 
 #[test]
 fn what_changed_is_forgotten_before_what_happened() {
-    let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 4, whole: 2, bytes: usize::MAX });
+    let mut table = Table::new(
+        NodeId(1),
+        Epoch(7),
+        Bounds {
+            told: 4,
+            whole: 2,
+            bytes: usize::MAX,
+        },
+    );
     (0..5).for_each(|number| table.append(number, vec![event(0)], vec![Change::Tunnel(report(1, 0))]));
-    assert_eq!(table.changes_since(Sequence(2)).err(), Some(Gap { asked: Sequence(2), oldest: Sequence(4) }));
-    assert!(table.changes_since(Sequence(3)).unwrap().all(|entry| entry.changes.len() == 1));
-    assert_eq!(table.told_since(Sequence(1)).unwrap().map(|told| told.sequence.0).collect::<Vec<_>>(), [2, 3, 4, 5]);
-    assert_eq!(table.told_since(Sequence(0)).err(), Some(Gap { asked: Sequence(0), oldest: Sequence(2) }));
+    assert_eq!(
+        table.changes_since(Sequence(2)).err(),
+        Some(Gap {
+            asked: Sequence(2),
+            oldest: Sequence(4)
+        })
+    );
+    assert!(
+        table
+            .changes_since(Sequence(3))
+            .unwrap()
+            .all(|entry| entry.changes.len() == 1)
+    );
+    assert_eq!(
+        table
+            .told_since(Sequence(1))
+            .unwrap()
+            .map(|told| told.sequence.0)
+            .collect::<Vec<_>>(),
+        [2, 3, 4, 5]
+    );
+    assert_eq!(
+        table.told_since(Sequence(0)).err(),
+        Some(Gap {
+            asked: Sequence(0),
+            oldest: Sequence(2)
+        })
+    );
     assert_eq!(table.steps.len(), 2, "the changes of the others are let go");
-    assert_eq!(table.told_before(Sequence(5)).map(|told| told.sequence.0).collect::<Vec<_>>(), [4, 3, 2]);
-    assert_eq!((table.told_before(Sequence(u64::MAX)).count(), table.told_before(Sequence(1)).count()), (4, 0));
+    assert_eq!(
+        table
+            .told_before(Sequence(5))
+            .map(|told| told.sequence.0)
+            .collect::<Vec<_>>(),
+        [4, 3, 2]
+    );
+    assert_eq!(
+        (
+            table.told_before(Sequence(u64::MAX)).count(),
+            table.told_before(Sequence(1)).count()
+        ),
+        (4, 0)
+    );
 }
 
 #[test]
 fn steps_that_nothing_tells_push_no_event_out() {
-    let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 4, whole: 2, bytes: usize::MAX });
+    let mut table = Table::new(
+        NodeId(1),
+        Epoch(7),
+        Bounds {
+            told: 4,
+            whole: 2,
+            bytes: usize::MAX,
+        },
+    );
     table.append(0, vec![event(0), event(1)], vec![]);
-    (0..1_000).for_each(|number| table.append(number, vec![], vec![Change::Switch(Switch::from(number % 2 == 0))]));
-    assert_eq!(table.told_since(Sequence(0)).unwrap().map(|told| told.sequence.0).collect::<Vec<_>>(), [1, 2]);
+    (0..1_000).for_each(|number| {
+        table.append(
+            number,
+            vec![],
+            vec![Change::Switch(Switch::from(number % 2 == 0))],
+        )
+    });
+    assert_eq!(
+        table
+            .told_since(Sequence(0))
+            .unwrap()
+            .map(|told| told.sequence.0)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
     assert_eq!(table.told_since(Sequence(1_002)).unwrap().count(), 0);
     table.append(0, vec![event(0)], vec![]);
-    assert_eq!(table.told_since(Sequence(500)).unwrap().map(|told| told.sequence.0).collect::<Vec<_>>(), [1_003]);
+    assert_eq!(
+        table
+            .told_since(Sequence(500))
+            .unwrap()
+            .map(|told| told.sequence.0)
+            .collect::<Vec<_>>(),
+        [1_003]
+    );
 }
 
 #[test]
 fn the_past_takes_no_more_than_its_bytes_and_the_newest_step_is_kept_whatever_it_takes() {
-    let large = |size: usize| Event::ViewHeld { reason: HoldReason::ReadFailed { detail: "x".repeat(size) } };
-    let mut table = Table::new(NodeId(1), Epoch(7), Bounds { told: 10_000, whole: 10_000, bytes: 100_000 });
+    let large = |size: usize| Event::ViewHeld {
+        reason: HoldReason::ReadFailed {
+            detail: "x".repeat(size),
+        },
+    };
+    let mut table = Table::new(
+        NodeId(1),
+        Epoch(7),
+        Bounds {
+            told: 10_000,
+            whole: 10_000,
+            bytes: 100_000,
+        },
+    );
     for number in 0..1_000 {
         table.append(number, vec![large(1_000)], vec![Change::Tunnel(report(1, 0))]);
         let steps: usize = table.steps.iter().map(|step| step.weight()).sum();
-        assert_eq!(table.bytes, (steps, table.told.iter().map(|told| told.weight()).sum::<usize>()));
-        assert!(table.bytes.0 <= 100_000 && table.bytes.1 <= 100_000, "{:?}", table.bytes);
+        assert_eq!(
+            table.bytes,
+            (steps, table.told.iter().map(|told| told.weight()).sum::<usize>())
+        );
+        assert!(
+            table.bytes.0 <= 100_000 && table.bytes.1 <= 100_000,
+            "{:?}",
+            table.bytes
+        );
     }
-    assert!((20..150).contains(&table.steps.len()) && (20..100).contains(&table.told.len()), "{} {}", table.steps.len(), table.told.len());
+    assert!(
+        (20..150).contains(&table.steps.len()) && (20..100).contains(&table.told.len()),
+        "{} {}",
+        table.steps.len(),
+        table.told.len()
+    );
     assert!(table.changes_since(Sequence(1)).is_err() && table.changes_since(Sequence(990)).is_ok());
     table.append(0, vec![large(200_000)], vec![]);
-    assert_eq!((table.told.len(), table.told_since(Sequence(1_000)).unwrap().count()), (1, 1));
+    assert_eq!(
+        (
+            table.told.len(),
+            table.told_since(Sequence(1_000)).unwrap().count()
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -346,8 +610,34 @@ fn a_position_of_another_start_or_daemon_is_none_here() {
     (0..3).for_each(|number| table.append(number, vec![event(0)], vec![]));
     let here = table.position();
     assert_eq!(table.resume(here), Ok(Sequence(3)));
-    assert_eq!(table.resume(Position { sequence: Sequence(0), ..here }), Ok(Sequence(0)));
-    for other in [Position { node: NodeId(2), ..here }, Position { epoch: Epoch(6), ..here }, Position { sequence: Sequence(4), ..here }] {
-        assert_eq!(table.resume(other), Err(Gap { asked: other.sequence, oldest: Sequence(1) }), "{other}");
+    assert_eq!(
+        table.resume(Position {
+            sequence: Sequence(0),
+            ..here
+        }),
+        Ok(Sequence(0))
+    );
+    for other in [
+        Position {
+            node: NodeId(2),
+            ..here
+        },
+        Position {
+            epoch: Epoch(6),
+            ..here
+        },
+        Position {
+            sequence: Sequence(4),
+            ..here
+        },
+    ] {
+        assert_eq!(
+            table.resume(other),
+            Err(Gap {
+                asked: other.sequence,
+                oldest: Sequence(1)
+            }),
+            "{other}"
+        );
     }
 }

@@ -33,14 +33,29 @@ impl Change {
     fn weight(&self) -> usize {
         let beyond = match self {
             Self::Tunnel(report) => of_report(report),
-            Self::Watch { added, removed, .. } => added.len() * (size_of::<WatchedRoute>() + SMALL) + size_of_val(&removed[..]),
-            Self::Reconciled(reconciled) => reconciled.refused.len() * 4 * SMALL + reconciled.other_sources.len() * SMALL,
+            Self::Watch { added, removed, .. } => {
+                added.len() * (size_of::<WatchedRoute>() + SMALL) + size_of_val(&removed[..])
+            }
+            Self::Reconciled(reconciled) => {
+                reconciled.refused.len() * 4 * SMALL + reconciled.other_sources.len() * SMALL
+            }
             Self::Liveness(status) => status.sessions.len() * 4 * SMALL + status.ends.len() * 16 * SMALL,
-            Self::Latency(status) => status.targets.iter().map(|target| 2 * SMALL + size_of_val(&target.history)).sum(),
-            Self::View(view) => view.as_ref().map_or(0, |in_force| in_force.accepted.view.users.len() * 4 * SMALL),
+            Self::Latency(status) => status
+                .targets
+                .iter()
+                .map(|target| 2 * SMALL + size_of_val(&target.history))
+                .sum(),
+            Self::View(view) => view
+                .as_ref()
+                .map_or(0, |in_force| in_force.accepted.view.users.len() * 4 * SMALL),
             Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) => 4 * SMALL,
             Self::Session(_, standing) => {
-                size_of::<BgpStanding>() + standing.refused.values().map(|refused| SMALL + size_of_val(&refused.latest[..])).sum::<usize>()
+                size_of::<BgpStanding>()
+                    + standing
+                        .refused
+                        .values()
+                        .map(|refused| SMALL + size_of_val(&refused.latest[..]))
+                        .sum::<usize>()
             }
             Self::Multicast(..) => size_of::<MulticastStanding>() + 2 * SMALL,
             Self::Held(_) | Self::Noticed(_) | Self::Counted(_) => SMALL,
@@ -58,9 +73,24 @@ impl Change {
 }
 
 fn of_report(report: &TunnelReport) -> usize {
-    let blocked = |routes: &BlockedRoutes| routes.first.iter().map(|(_, why)| SMALL + why.len()).sum::<usize>();
-    let routes = [&report.blocked_routes, &report.withheld_routes, &report.capturing_routes].map(blocked).into_iter().sum::<usize>();
-    let failure = report.failure.as_ref().map_or(0, |failure| failure.fault.operation.len() + failure.fault.detail.len());
+    let blocked = |routes: &BlockedRoutes| {
+        routes
+            .first
+            .iter()
+            .map(|(_, why)| SMALL + why.len())
+            .sum::<usize>()
+    };
+    let routes = [
+        &report.blocked_routes,
+        &report.withheld_routes,
+        &report.capturing_routes,
+    ]
+    .map(blocked)
+    .into_iter()
+    .sum::<usize>();
+    let failure = report.failure.as_ref().map_or(0, |failure| {
+        failure.fault.operation.len() + failure.fault.detail.len()
+    });
     size_of::<TunnelReport>() + 4 * SMALL + routes + failure
 }
 

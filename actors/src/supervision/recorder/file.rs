@@ -80,7 +80,10 @@ struct Writer {
 
 impl Tape {
     pub(super) fn start(settings: &RecordSettings, epoch: Epoch) -> Result<Self, RecordError> {
-        let unwritable = |source| RecordError { file: settings.file.clone(), source };
+        let unwritable = |source| RecordError {
+            file: settings.file.clone(),
+            source,
+        };
         let state = Arc::<State>::default();
         let mut writer = Writer::new(&settings.file, state.clone()).map_err(unwritable)?;
         let first = beginning(epoch, 0);
@@ -92,10 +95,24 @@ impl Tape {
             writer.follow(&taken);
             drop(end);
         };
-        thread::Builder::new().name("recording".to_owned()).spawn(body).map_err(unwritable)?;
+        thread::Builder::new()
+            .name("recording".to_owned())
+            .spawn(body)
+            .map_err(unwritable)?;
         let most = usize::try_from(settings.bytes / 2).unwrap_or(usize::MAX);
-        let queue = Queue { epoch, orders, state: state.clone(), part: 0, bytes, most };
-        Ok(Self { queue: Mutex::new(queue), state, ended: Mutex::new(ended) })
+        let queue = Queue {
+            epoch,
+            orders,
+            state: state.clone(),
+            part: 0,
+            bytes,
+            most,
+        };
+        Ok(Self {
+            queue: Mutex::new(queue),
+            state,
+            ended: Mutex::new(ended),
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -171,7 +188,13 @@ impl Writer {
     /// The file of that name before goes to the same with `.1`.
     fn new(path: &Path, state: Arc<State>) -> io::Result<Self> {
         let file = open(path)?;
-        Ok(Self { path: path.to_owned(), file, written: 0, pending: Vec::new(), state })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            written: 0,
+            pending: Vec::new(),
+            state,
+        })
     }
 
     /// Until the end, or the first failure.
@@ -220,7 +243,12 @@ impl Writer {
     fn give_up(&mut self, error: &io::Error) -> io::Result<()> {
         self.file.set_len(self.written)?;
         self.file.seek(SeekFrom::Start(self.written))?;
-        self.file.write_all(&Record::<()>::Over { reason: format!("it could not be written: {error}") }.line())
+        self.file.write_all(
+            &Record::<()>::Over {
+                reason: format!("it could not be written: {error}"),
+            }
+            .line(),
+        )
     }
 }
 
@@ -232,5 +260,9 @@ fn open(path: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }

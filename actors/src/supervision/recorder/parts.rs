@@ -21,7 +21,12 @@ pub(super) fn put(parts: &mut impl Parts, line: Vec<u8>) {
 }
 
 /// In each part the machine comes before its first input there.
-pub(super) fn put_after(parts: &mut impl Parts, seen: &mut Option<u64>, machine: impl Fn(usize) -> Vec<u8>, line: Vec<u8>) {
+pub(super) fn put_after(
+    parts: &mut impl Parts,
+    seen: &mut Option<u64>,
+    machine: impl Fn(usize) -> Vec<u8>,
+    line: Vec<u8>,
+) {
     parts.make_room(line.len());
     if *seen != Some(parts.part()) {
         let machine = machine(parts.longest());
@@ -34,5 +39,11 @@ pub(super) fn put_after(parts: &mut impl Parts, seen: &mut Option<u64>, machine:
 
 /// The first line of a part.
 pub(super) fn beginning(epoch: Epoch, part: u64) -> Vec<u8> {
-    Record::<()>::Begin { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), epoch, part }.line()
+    Record::<()>::Begin {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        epoch,
+        part,
+    }
+    .line()
 }

@@ -16,7 +16,12 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new(epoch: Epoch) -> Self {
-        Self { epoch, part: 0, older: Vec::new(), newer: Vec::new() }
+        Self {
+            epoch,
+            part: 0,
+            older: Vec::new(),
+            newer: Vec::new(),
+        }
     }
 
     /// Both parts.

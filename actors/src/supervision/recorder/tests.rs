@@ -7,7 +7,10 @@ use warren_state::{
 
 use super::*;
 
-const SETTINGS: PollSettings = PollSettings { interval: Duration::from_secs(10), confirm_after: Duration::from_millis(250) };
+const SETTINGS: PollSettings = PollSettings {
+    interval: Duration::from_secs(10),
+    confirm_after: Duration::from_millis(250),
+};
 
 /// One machine that is recorded.
 struct Machine {
@@ -20,14 +23,20 @@ struct Machine {
 impl Machine {
     fn of(recorder: &Arc<Recorder>) -> Self {
         let recording = recorder.machine(None);
-        Self { polling: Polling::new(SETTINGS), random: SplitMix64::new(1), recording, now: Monotonic::ZERO }
+        Self {
+            polling: Polling::new(SETTINGS),
+            random: SplitMix64::new(1),
+            recording,
+            now: Monotonic::ZERO,
+        }
     }
 
     fn read(&mut self, times: usize) {
         for _ in 0..times {
             for input in [Input::Start, Input::Failed] {
                 self.now = self.now + Duration::from_millis(1);
-                self.recording.input(&self.polling, &self.random, self.now, &input);
+                self.recording
+                    .input(&self.polling, &self.random, self.now, &input);
                 let effects = self.polling.handle(self.now, input, &mut self.random);
                 self.recording.effects::<Polling>(&effects);
             }
@@ -41,14 +50,21 @@ fn wait(recorder: &Recorder) {
 
 fn play(recording: &[u8]) -> Outcome {
     let mut player = Player::new();
-    for line in recording.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n') {
+    for line in recording
+        .strip_suffix(b"\n")
+        .unwrap()
+        .split(|byte| *byte == b'\n')
+    {
         player.play(line).unwrap_or_else(|failure| panic!("{failure}"));
     }
     player.outcome().clone()
 }
 
 fn settings(directory: &tempfile::TempDir, bytes: u64) -> RecordSettings {
-    RecordSettings { file: directory.path().join("recording"), bytes }
+    RecordSettings {
+        file: directory.path().join("recording"),
+        bytes,
+    }
 }
 
 #[test]
@@ -57,7 +73,11 @@ fn the_memory_holds_the_last_of_it_within_its_bound_and_that_can_be_done_again()
     let mut machine = Machine::of(&recorder);
     machine.read(20_000);
     let last = recorder.last();
-    assert!(last.len() <= ring::BYTES && last.len() > ring::BYTES / 2, "{}", last.len());
+    assert!(
+        last.len() <= ring::BYTES && last.len() > ring::BYTES / 2,
+        "{}",
+        last.len()
+    );
     let outcome = play(&last);
     assert!(outcome.inputs > 1_000 && outcome.only_read == 0, "{outcome:?}");
     assert!(String::from_utf8_lossy(&last).contains(&format!("\"at\":{}", machine.now.elapsed().as_nanos())));
@@ -87,8 +107,16 @@ fn the_file_is_its_owners_alone_keeps_no_more_than_it_may_and_each_half_can_be_d
     wait(&recorder);
     let newer = std::fs::read(&settings.file).unwrap();
     let older = std::fs::read(directory.path().join("recording.1")).unwrap();
-    assert!(newer.len() <= 32 << 10 && older.len() <= 32 << 10, "{} and {}", newer.len(), older.len());
-    assert_eq!(std::fs::metadata(&settings.file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(
+        newer.len() <= 32 << 10 && older.len() <= 32 << 10,
+        "{} and {}",
+        newer.len(),
+        older.len()
+    );
+    assert_eq!(
+        std::fs::metadata(&settings.file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     for recording in [&newer, &[&*older, &*newer].concat()] {
         let outcome = play(recording);
         assert!(outcome.inputs > 0 && outcome.only_read == 0, "{outcome:?}");
@@ -102,8 +130,14 @@ fn an_earlier_recording_is_kept_and_one_that_cannot_be_begun_is_an_error() {
     let settings = settings(&directory, 1 << 20);
     std::fs::write(&settings.file, "earlier").unwrap();
     drop(Recorder::new(Some(&settings), Epoch(1)).unwrap());
-    assert_eq!(std::fs::read_to_string(directory.path().join("recording.1")).unwrap(), "earlier");
-    let nowhere = RecordSettings { file: directory.path().join("no/such/folder"), bytes: 1 << 20 };
+    assert_eq!(
+        std::fs::read_to_string(directory.path().join("recording.1")).unwrap(),
+        "earlier"
+    );
+    let nowhere = RecordSettings {
+        file: directory.path().join("no/such/folder"),
+        bytes: 1 << 20,
+    };
     let error = Recorder::new(Some(&nowhere), Epoch(1)).err().unwrap();
     assert!(error.to_string().contains("no/such/folder"), "{error}");
 }
@@ -121,8 +155,22 @@ fn a_full_disk_ends_the_recording_with_its_reason_and_nothing_else() {
         };
         let directory = tempfile::tempdir().unwrap();
         unshare(CloneFlags::CLONE_NEWNS).unwrap();
-        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
-        mount(Some("tmpfs"), directory.path(), Some("tmpfs"), MsFlags::empty(), Some("size=256k")).unwrap();
+        mount(
+            None::<&str>,
+            "/",
+            None::<&str>,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            None::<&str>,
+        )
+        .unwrap();
+        mount(
+            Some("tmpfs"),
+            directory.path(),
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("size=256k"),
+        )
+        .unwrap();
         let settings = settings(&directory, 16 << 20);
         let recorder = Recorder::new(Some(&settings), Epoch(1)).unwrap();
         let mut machine = Machine::of(&recorder);
@@ -144,7 +192,10 @@ fn a_full_disk_ends_the_recording_with_its_reason_and_nothing_else() {
 fn a_disk_that_does_not_keep_up_ends_the_recording_and_holds_up_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("recording");
-    let settings = RecordSettings { file: file.clone(), bytes: 64 << 20 };
+    let settings = RecordSettings {
+        file: file.clone(),
+        bytes: 64 << 20,
+    };
     let recorder = Recorder::new(Some(&settings), Epoch(1)).unwrap();
     let tape = recorder.file.as_ref().unwrap();
     let disk = tape.hold();

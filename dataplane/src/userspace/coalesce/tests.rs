@@ -27,7 +27,12 @@ fn frames(packets: &[(u8, Vec<u8>)]) -> Vec<Frame> {
         let sent = as_sent(*header, packet);
         assert_eq!(sent.len() as u64, packets);
         assert_eq!(sent.iter().map(|packet| packet.len() as u64).sum::<u64>(), bytes);
-        frames.push(Frame { tunnel, header: *header, packet: packet.to_vec(), packets });
+        frames.push(Frame {
+            tunnel,
+            header: *header,
+            packet: packet.to_vec(),
+            packets,
+        });
     });
     frames
 }
@@ -66,15 +71,29 @@ fn the_segments_of_a_flow_become_one_and_come_apart_as_they_were() {
 fn flows_that_arrive_interleaved_are_joined_each_for_itself() {
     let here = stream(&[1; 4000], 1000, ACK);
     let there: Vec<_> = here.iter().map(|packet| elsewhere(packet.clone())).collect();
-    let mixed: Vec<_> = here.iter().zip(&there).flat_map(|(here, there)| [(1, here.clone()), (1, there.clone())]).collect();
-    assert_eq!(frames(&mixed).iter().map(|frame| frame.packets).collect::<Vec<_>>(), [4, 4]);
+    let mixed: Vec<_> = here
+        .iter()
+        .zip(&there)
+        .flat_map(|(here, there)| [(1, here.clone()), (1, there.clone())])
+        .collect();
+    assert_eq!(
+        frames(&mixed)
+            .iter()
+            .map(|frame| frame.packets)
+            .collect::<Vec<_>>(),
+        [4, 4]
+    );
 }
 
 /// The same packet from another port.
 fn elsewhere(mut packet: Vec<u8>) -> Vec<u8> {
     packet[20] ^= 0xff;
     packet[36..38].fill(0);
-    let pseudo = Sum::pseudo(packet.first_chunk().unwrap(), inet::TCP, (packet.len() - 20) as u16);
+    let pseudo = Sum::pseudo(
+        packet.first_chunk().unwrap(),
+        inet::TCP,
+        (packet.len() - 20) as u16,
+    );
     packet[36..38].copy_from_slice(&pseudo.fold());
     finished(packet)
 }
@@ -82,7 +101,10 @@ fn elsewhere(mut packet: Vec<u8>) -> Vec<u8> {
 #[test]
 fn the_same_flow_in_two_tunnels_is_not_joined() {
     let packets = stream(&[1; 2000], 1000, ACK);
-    assert_eq!(frames(&[(1, packets[0].clone()), (2, packets[1].clone())]).len(), 2);
+    assert_eq!(
+        frames(&[(1, packets[0].clone()), (2, packets[1].clone())]).len(),
+        2
+    );
 }
 
 #[test]
@@ -96,7 +118,10 @@ fn a_gap_a_repetition_a_bare_acknowledgement_and_another_ttl_are_not_joined() {
         let given = on(1, vec![packets[0].clone(), second]);
         let frames = frames(&given);
         assert_eq!(
-            frames.iter().map(|frame| frame.packet.clone()).collect::<Vec<_>>(),
+            frames
+                .iter()
+                .map(|frame| frame.packet.clone())
+                .collect::<Vec<_>>(),
             given.into_iter().map(|(_, packet)| packet).collect::<Vec<_>>()
         );
     }
@@ -106,14 +131,23 @@ fn a_gap_a_repetition_a_bare_acknowledgement_and_another_ttl_are_not_joined() {
 fn nothing_is_joined_over_a_bare_acknowledgement_of_the_same_flow() {
     let packets = stream(&[1; 2000], 1000, ACK);
     let bare = finished(tcp_packet(3, &[], 2000, ACK));
-    assert_eq!(frames(&on(1, vec![packets[0].clone(), bare, packets[1].clone()])).len(), 3);
+    assert_eq!(
+        frames(&on(1, vec![packets[0].clone(), bare, packets[1].clone()])).len(),
+        3
+    );
 }
 
 #[test]
 fn a_push_ends_a_run() {
     let mut packets = stream(&[1; 1500], 1000, ACK | PSH);
     packets.extend(stream(&[1; 1500], 1000, ACK).into_iter().skip(1));
-    assert_eq!(frames(&on(1, packets)).iter().map(|frame| frame.packets).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(
+        frames(&on(1, packets))
+            .iter()
+            .map(|frame| frame.packets)
+            .collect::<Vec<_>>(),
+        [2, 1]
+    );
 }
 
 #[test]
@@ -122,27 +156,45 @@ fn a_packet_with_a_wrong_checksum_is_left_as_it_is_for_the_kernel_to_drop() {
     packets[1][500] ^= 1;
     let frames = frames(&on(1, packets.clone()));
     assert_eq!(frames.len(), 2);
-    assert_eq!((frames[1].header, &frames[1].packet), (offload::PLAIN, &packets[1]));
+    assert_eq!(
+        (frames[1].header, &frames[1].packet),
+        (offload::PLAIN, &packets[1])
+    );
 }
 
 #[test]
 fn what_the_kernel_has_joined_already_gets_its_checksum_finished() {
     let large = tcp_packet(3, &[5; 20_000], 1, ACK);
     let frames = frames(&on(1, vec![large.clone(), tcp_packet(3, &[5; 200], 1, ACK)]));
-    assert_eq!(as_sent(frames[0].header, &frames[0].packet), cut(&large, 1476 - 52));
-    assert_eq!(as_sent(frames[1].header, &frames[1].packet), [finished(tcp_packet(3, &[5; 200], 1, ACK))]);
+    assert_eq!(
+        as_sent(frames[0].header, &frames[0].packet),
+        cut(&large, 1476 - 52)
+    );
+    assert_eq!(
+        as_sent(frames[1].header, &frames[1].packet),
+        [finished(tcp_packet(3, &[5; 200], 1, ACK))]
+    );
 }
 
 #[test]
 fn a_bare_acknowledgement_and_a_datagram_that_were_never_on_a_wire_get_their_checksums_finished() {
     let bare = tcp_packet(3, &[], 2000, ACK);
     let datagram = datagram();
-    let frames = frames(&on(1, vec![bare.clone(), datagram.clone(), finished(bare.clone())]));
-    assert_eq!(as_sent(frames[0].header, &frames[0].packet), [finished(bare.clone())]);
+    let frames = frames(&on(
+        1,
+        vec![bare.clone(), datagram.clone(), finished(bare.clone())],
+    ));
+    assert_eq!(
+        as_sent(frames[0].header, &frames[0].packet),
+        [finished(bare.clone())]
+    );
     let mut whole = datagram;
     assert!(inet::complete_checksum(&mut whole, 20, 6));
     assert_eq!(as_sent(frames[1].header, &frames[1].packet), [whole]);
-    assert_eq!((frames[2].header, &frames[2].packet), (offload::PLAIN, &finished(bare)));
+    assert_eq!(
+        (frames[2].header, &frames[2].packet),
+        (offload::PLAIN, &finished(bare))
+    );
 }
 
 /// UDP, with only the sum of the pseudo header in the checksum field.
@@ -158,8 +210,13 @@ fn datagram() -> Vec<u8> {
 
 #[test]
 fn a_run_never_outgrows_an_ipv4_packet() {
-    let packets: Vec<_> = (0..100).map(|i| finished(tcp_packet(3, &[1; 1000], 1000 * i, ACK))).collect();
-    let sizes: Vec<_> = frames(&on(1, packets)).iter().map(|frame| frame.packets).collect();
+    let packets: Vec<_> = (0..100)
+        .map(|i| finished(tcp_packet(3, &[1; 1000], 1000 * i, ACK)))
+        .collect();
+    let sizes: Vec<_> = frames(&on(1, packets))
+        .iter()
+        .map(|frame| frame.packets)
+        .collect();
     assert_eq!(sizes, [65, 35]);
 }
 

@@ -35,7 +35,15 @@ pub fn finished(mut packet: Vec<u8>) -> Vec<u8> {
 
 pub fn cut(packet: &[u8], segment: usize) -> Vec<Vec<u8>> {
     let pieces = Splitter::new(packet, segment).unwrap();
-    pieces.map(|piece| [&piece.headers[..piece.headers_len], &packet[piece.payload..][..piece.payload_len]].concat()).collect()
+    pieces
+        .map(|piece| {
+            [
+                &piece.headers[..piece.headers_len],
+                &packet[piece.payload..][..piece.payload_len],
+            ]
+            .concat()
+        })
+        .collect()
 }
 
 /// What tun-rs, an independent implementation, makes of the same packet.
@@ -53,7 +61,12 @@ fn cut_by_tun_rs(packet: &[u8], segment: usize) -> Vec<Vec<u8>> {
     let mut buffers = vec![vec![0u8; headers + segment]; count];
     let mut sizes = vec![0; count];
     let count = tun_rs::gso_split(&mut packet.to_vec(), header, &mut buffers, &mut sizes, 0, false).unwrap();
-    buffers.into_iter().zip(sizes).take(count).map(|(buffer, size)| buffer[..size].to_vec()).collect()
+    buffers
+        .into_iter()
+        .zip(sizes)
+        .take(count)
+        .map(|(buffer, size)| buffer[..size].to_vec())
+        .collect()
 }
 
 proptest! {
@@ -98,6 +111,10 @@ fn only_the_last_piece_pushes_or_ends_and_only_the_first_reduces_the_window() {
 fn instructions_that_were_not_offered_are_refused() {
     let of_type = |kind: u8, size: u8| [0, kind, 40, 0, size, size, 20, 0, 16, 0];
     for (kind, size) in [(4, 1), (5, 1), (3, 1), (0x81, 1), (1, 0)] {
-        assert_eq!(Instructions::parse(of_type(kind, size)), Err(Senseless), "type {kind}, size {size}");
+        assert_eq!(
+            Instructions::parse(of_type(kind, size)),
+            Err(Senseless),
+            "type {kind}, size {size}"
+        );
     }
 }

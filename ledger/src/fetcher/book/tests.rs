@@ -6,7 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits = Limits { ttl: Duration::from_secs(5), failure_ttl: Duration::from_secs(1), keep: Duration::from_secs(60), most: 3 };
+const LIMITS: Limits = Limits {
+    ttl: Duration::from_secs(5),
+    failure_ttl: Duration::from_secs(1),
+    keep: Duration::from_secs(60),
+    most: 3,
+};
 
 /// A book and its time. An answer is the number of the read that gave it, and its key.
 struct World {
@@ -18,7 +23,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { book: Book::new(LIMITS), now: Instant::now(), running: vec![] }
+        Self {
+            book: Book::new(LIMITS),
+            now: Instant::now(),
+            running: vec![],
+        }
     }
 
     fn after(&mut self, milliseconds: u64) -> &mut Self {
@@ -34,7 +43,11 @@ impl World {
     fn next(&mut self, asked: &mut Asked<u8>) -> Next<(u64, u8)> {
         let next = self.book.next(asked, self.now);
         if let Next::Begin(number) = next {
-            assert!(!self.running.iter().any(|(key, ..)| *key == asked.key), "two reads of {} at once", asked.key);
+            assert!(
+                !self.running.iter().any(|(key, ..)| *key == asked.key),
+                "two reads of {} at once",
+                asked.key
+            );
             self.running.push((asked.key, number, self.now));
         }
         next
@@ -54,10 +67,20 @@ impl World {
 
     /// The read of this key ends.
     fn end(&mut self, key: u8, is_good: bool) {
-        let Some(index) = self.running.iter().position(|(of, ..)| *of == key) else { return };
+        let Some(index) = self.running.iter().position(|(of, ..)| *of == key) else {
+            return;
+        };
         let (key, number, asked_at) = self.running.remove(index);
-        let good = Fetched { value: Arc::new((number, key)), asked_at, read_at: self.now };
-        let result = if is_good { Ok(good) } else { Err(ReadError::Unavailable(number.to_string())) };
+        let good = Fetched {
+            value: Arc::new((number, key)),
+            asked_at,
+            read_at: self.now,
+        };
+        let result = if is_good {
+            Ok(good)
+        } else {
+            Err(ReadError::Unavailable(number.to_string()))
+        };
         self.book.ended(key, number, self.now, result);
     }
 
@@ -82,8 +105,18 @@ fn an_answer_is_good_for_its_ttl_and_read_again_after_it() {
     world.read(1, true);
     assert_eq!(number(&world.after(4_999).get(1).1), Some(1));
     assert!(matches!(world.after(1).get(1).1, Next::Begin(2)));
-    assert!(matches!(world.get(1).1, Next::Wait), "the read that is under way is everybody's");
-    assert_eq!(world.book.counts(), Counts { hits: 1, reads: 2, failures: 0 });
+    assert!(
+        matches!(world.get(1).1, Next::Wait),
+        "the read that is under way is everybody's"
+    );
+    assert_eq!(
+        world.book.counts(),
+        Counts {
+            hits: 1,
+            reads: 2,
+            failures: 0
+        }
+    );
 }
 
 #[test]
@@ -91,13 +124,33 @@ fn a_failure_is_the_answer_for_a_moment_and_the_last_good_answer_is_still_known(
     let mut world = World::new();
     world.read(1, true);
     world.after(1_000).read(1, false);
-    assert!(matches!(world.after(999).get(1).1, Next::Take(Err(ReadError::Unavailable(_)))), "although a good one is younger than its TTL");
+    assert!(
+        matches!(
+            world.after(999).get(1).1,
+            Next::Take(Err(ReadError::Unavailable(_)))
+        ),
+        "although a good one is younger than its TTL"
+    );
     assert_eq!(*world.book.latest(1).unwrap().value, (1, 1));
     let known: Vec<_> = world.book.known().collect();
     let read = world.now - Duration::from_millis(1_999);
-    assert_eq!(known, [Known { key: 1, read: Some((read, read)), error: Some(ReadError::Unavailable("2".into())) }]);
+    assert_eq!(
+        known,
+        [Known {
+            key: 1,
+            read: Some((read, read)),
+            error: Some(ReadError::Unavailable("2".into()))
+        }]
+    );
     assert!(matches!(world.after(1).get(1).1, Next::Begin(3)));
-    assert_eq!(world.book.counts(), Counts { hits: 1, reads: 3, failures: 1 });
+    assert_eq!(
+        world.book.counts(),
+        Counts {
+            hits: 1,
+            reads: 3,
+            failures: 1
+        }
+    );
 }
 
 #[test]
@@ -107,10 +160,24 @@ fn a_fresh_answer_is_of_a_read_that_began_after_the_question_and_shared_by_all_w
     let mut later: Vec<_> = (0..3).map(|_| world.after(1).fresh(1).0).collect();
     world.after(1).end(1, true);
     assert_eq!(number(&world.next(&mut first)), Some(1));
-    assert!(matches!(world.next(&mut later[0]), Next::Begin(2)) && matches!(world.next(&mut later[1]), Next::Wait));
+    assert!(
+        matches!(world.next(&mut later[0]), Next::Begin(2))
+            && matches!(world.next(&mut later[1]), Next::Wait)
+    );
     world.end(1, true);
-    assert!(later.iter_mut().all(|asked| number(&world.next(asked)) == Some(2)));
-    assert_eq!(world.book.counts(), Counts { hits: 2, reads: 2, failures: 0 });
+    assert!(
+        later
+            .iter_mut()
+            .all(|asked| number(&world.next(asked)) == Some(2))
+    );
+    assert_eq!(
+        world.book.counts(),
+        Counts {
+            hits: 2,
+            reads: 2,
+            failures: 0
+        }
+    );
 }
 
 #[test]
@@ -145,10 +212,16 @@ fn past_the_bound_the_key_that_was_asked_for_longest_ago_makes_room_and_reads_un
     }
     world.after(1).get(1);
     assert!(matches!(world.fresh(4).1, Next::Begin(_)));
-    assert_eq!(world.book.known().map(|known| known.key).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(
+        world.book.known().map(|known| known.key).collect::<Vec<_>>(),
+        [1, 3, 4]
+    );
     assert!(matches!(world.fresh(1).1, Next::Begin(_)) && matches!(world.fresh(3).1, Next::Begin(_)));
     let refused = world.get(5).1;
-    assert!(matches!(&refused, Next::Take(Err(ReadError::Unavailable(reason))) if reason.contains("too many")), "{refused:?}");
+    assert!(
+        matches!(&refused, Next::Take(Err(ReadError::Unavailable(reason))) if reason.contains("too many")),
+        "{refused:?}"
+    );
     world.end(3, true);
     assert!(matches!(world.get(5).1, Next::Begin(_)));
 }
@@ -181,9 +254,15 @@ struct Waiting {
 impl World {
     fn check(&self, waiting: &Waiting, answer: &Result<Fetched<(u64, u8)>, ReadError>) {
         let Ok(fetched) = answer else { return };
-        assert_eq!(fetched.value.1, waiting.asked.key, "an answer to another question");
+        assert_eq!(
+            fetched.value.1, waiting.asked.key,
+            "an answer to another question"
+        );
         if waiting.fresh {
-            assert!(fetched.asked_at >= waiting.at, "a fresh answer of a read that began before");
+            assert!(
+                fetched.asked_at >= waiting.at,
+                "a fresh answer of a read that began before"
+            );
         } else {
             assert!(fetched.read_at + LIMITS.ttl > waiting.at, "older than the TTL");
         }

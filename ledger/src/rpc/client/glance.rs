@@ -34,12 +34,24 @@ impl LedgerClient {
     pub async fn glance(&self, deadline: Instant) -> Result<Glance, LookupError> {
         let program_config = Pda::new(self.settings.program_id).program_config().address;
         let wanted = [CLOCK, program_config];
-        let ask = async |lane: &Lane| lane.accounts(&self.settings).at_addresses(&wanted, When::Any).await;
+        let ask = async |lane: &Lane| {
+            lane.accounts(&self.settings)
+                .at_addresses(&wanted, When::Any)
+                .await
+        };
         let found = self.try_each(deadline, ask).await?;
         let slot = found.slots.map(|slots| slots.lowest).unwrap_or_default();
-        let server_seconds = self.counters.server_seconds.load(std::sync::atomic::Ordering::Relaxed);
+        let server_seconds = self
+            .counters
+            .server_seconds
+            .load(std::sync::atomic::Ordering::Relaxed);
         let server_seconds = i64::try_from(server_seconds).ok().filter(|seconds| *seconds > 0);
-        let mut glance = Glance { slot, unix_seconds: None, server_seconds, program: None };
+        let mut glance = Glance {
+            slot,
+            unix_seconds: None,
+            server_seconds,
+            program: None,
+        };
         for raw in found.accounts {
             if raw.pubkey == CLOCK {
                 glance.unix_seconds = raw.data.ok().and_then(|data| unix_seconds(&data));
@@ -75,21 +87,39 @@ mod tests {
     #[tokio::test]
     async fn a_glance_tells_slot_time_and_version_and_does_without_what_is_not_there() {
         let ledger = FakeLedger::start().await;
-        let client = LedgerClient::new(RpcSettings::new(vec![Endpoint::http(&ledger.url()).unwrap()], PROGRAM)).unwrap();
+        let client = LedgerClient::new(RpcSettings::new(
+            vec![Endpoint::http(&ledger.url()).unwrap()],
+            PROGRAM,
+        ))
+        .unwrap();
         let soon = || Instant::now() + Duration::from_secs(20);
         let nothing = client.glance(soon()).await.unwrap();
-        assert_eq!((nothing.unix_seconds, nothing.server_seconds, nothing.program), (None, None, None));
+        assert_eq!(
+            (nothing.unix_seconds, nothing.server_seconds, nothing.program),
+            (None, None, None)
+        );
 
         let mut clock = vec![0; 32];
         clock.extend(1_760_464_781_i64.to_le_bytes());
         ledger.put_raw(CLOCK, Pubkey([7; 32]), clock);
-        let version = |minor| Version { major: 0, minor, patch: 1 };
-        let config = ProgramConfig { bump: 1, version: version(34), min_compatible: version(30) };
+        let version = |minor| Version {
+            major: 0,
+            minor,
+            patch: 1,
+        };
+        let config = ProgramConfig {
+            bump: 1,
+            version: version(34),
+            min_compatible: version(30),
+        };
         ledger.put(Pda::new(PROGRAM).program_config().address, &config.into());
         let glance = client.glance(soon()).await.unwrap();
         assert_eq!(glance.unix_seconds, Some(1_760_464_781));
         let program = glance.program.unwrap();
-        assert_eq!((program.version, program.min_compatible), (version(34), version(30)));
+        assert_eq!(
+            (program.version, program.min_compatible),
+            (version(34), version(30))
+        );
         assert!(glance.slot >= nothing.slot);
     }
 }

@@ -6,33 +6,60 @@ use super::*;
 async fn redirects_that_keep_the_method_are_followed_within_bounds() {
     for status in [307, 308] {
         let (entry, ledger) = (FakeLedger::start().await, connected().await);
-        entry.faults(vec![Fault::Redirect(status, format!("{}n3w?k=v", ledger.url())); 3]);
+        entry.faults(vec![
+            Fault::Redirect(status, format!("{}n3w?k=v", ledger.url()));
+            3
+        ]);
         let view = read(&source(&entry)).await.unwrap();
-        assert_eq!((view.users.len(), ledger.methods().len(), entry.methods().len()), (1, 3, 3), "{status}");
+        assert_eq!(
+            (view.users.len(), ledger.methods().len(), entry.methods().len()),
+            (1, 3, 3),
+            "{status}"
+        );
     }
     let ledger = connected().await;
-    ledger.faults([Fault::Redirect(307, "/elsewhere".into()), Fault::None, Fault::Redirect(308, "/elsewhere".into())]);
-    assert_eq!(read(&source(&ledger)).await.unwrap().users.len(), 1, "a redirect may be relative");
+    ledger.faults([
+        Fault::Redirect(307, "/elsewhere".into()),
+        Fault::None,
+        Fault::Redirect(308, "/elsewhere".into()),
+    ]);
+    assert_eq!(
+        read(&source(&ledger)).await.unwrap().users.len(),
+        1,
+        "a redirect may be relative"
+    );
 }
 
 #[tokio::test]
 async fn a_redirect_that_cannot_be_followed_is_an_error_that_names_the_place_without_secrets() {
     let entry = connected().await;
     let cases = [
-        (Fault::Redirect(307, "https://127.0.0.1:1/s3cret".into()), "scheme"),
-        (Fault::Redirect(307, "ftp://127.0.0.1/s3cret".into()), "does not say where"),
+        (
+            Fault::Redirect(307, "https://127.0.0.1:1/s3cret".into()),
+            "scheme",
+        ),
+        (
+            Fault::Redirect(307, "ftp://127.0.0.1/s3cret".into()),
+            "does not say where",
+        ),
         (Fault::Redirect(301, "/s3cret".into()), "301"),
         (Fault::Status(308, None), "does not say where"),
     ];
     for (fault, text) in cases {
         entry.faults([fault.clone()]);
         let error = read(&source(&entry)).await.unwrap_err().to_string();
-        assert!(error.contains(text) && !error.contains("s3cret"), "{fault:?}: {error}");
+        assert!(
+            error.contains(text) && !error.contains("s3cret"),
+            "{fault:?}: {error}"
+        );
     }
     entry.state().requests.clear();
     entry.faults(vec![Fault::Redirect(307, "/s3cret".into()); 10]);
     let error = read(&source(&entry)).await.unwrap_err().to_string();
-    assert!(error.contains("too often") && !error.contains("s3cret"), "{error}");
+    assert!(
+        error.contains("too often") && !error.contains("s3cret"),
+        "{error}"
+    );
     assert_eq!(entry.methods().len(), 4, "the endpoint and three hops");
 }
 
@@ -45,9 +72,16 @@ async fn a_time_to_wait_is_kept_in_both_forms_and_for_a_minute_at_most() {
         for _ in 0..3 {
             read(&source).await.unwrap();
         }
-        assert_eq!(first.methods().len(), 1, "{time}: another endpoint is asked meanwhile");
+        assert_eq!(
+            first.methods().len(),
+            1,
+            "{time}: another endpoint is asked meanwhile"
+        );
         let wait = source.lanes.get(0).wait(Instant::now());
-        assert!(wait > Duration::from_secs(50) && wait <= Duration::from_secs(60), "{time}: {wait:?}");
+        assert!(
+            wait > Duration::from_secs(50) && wait <= Duration::from_secs(60),
+            "{time}: {wait:?}"
+        );
     }
 }
 
@@ -79,15 +113,32 @@ async fn an_endpoint_that_is_well_again_is_found_by_a_probe_and_one_that_lags_is
 #[tokio::test]
 async fn the_only_endpoint_is_found_well_again_by_a_small_question_before_its_time_is_over() {
     let ledger = connected().await;
-    ledger.faults([Fault::Wait(429, "86400"), Fault::Wait(429, "86400"), Fault::Status(503, None)]);
+    ledger.faults([
+        Fault::Wait(429, "86400"),
+        Fault::Wait(429, "86400"),
+        Fault::Status(503, None),
+    ]);
     ledger.state().results.insert("getSlot", serde_json::json!(1000));
     let mut settings = settings_of(&[ledger.url()]);
     settings.probe_barred_every = Duration::from_millis(50);
     let source = RpcSource::new(settings).unwrap();
-    let read = async || source.read(&QUERY, Instant::now() + Duration::from_secs(30)).await;
+    let read = async || {
+        source
+            .read(&QUERY, Instant::now() + Duration::from_secs(30))
+            .await
+    };
     assert!(read().await.is_err());
     assert_eq!(read().await.unwrap().users.len(), 1);
-    assert_eq!(ledger.methods()[..5], ["getProgramAccounts", "getSlot", "getSlot", "getSlot", "getProgramAccounts"]);
+    assert_eq!(
+        ledger.methods()[..5],
+        [
+            "getProgramAccounts",
+            "getSlot",
+            "getSlot",
+            "getSlot",
+            "getProgramAccounts"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -110,7 +161,10 @@ async fn a_failing_endpoint_is_left_for_the_next_and_every_read_comes_from_one_e
     let view = read(&source).await.unwrap();
     assert_eq!(view.config.map(|config| config.remote_asn.0), Some(4242));
     assert_eq!(first.methods(), ["getProgramAccounts", "getMultipleAccounts"]);
-    assert_eq!(second.methods().first().map(String::as_str), Some("getProgramAccounts"));
+    assert_eq!(
+        second.methods().first().map(String::as_str),
+        Some("getProgramAccounts")
+    );
     assert_eq!(source.health().endpoint, format!("http://{}", second.address));
 }
 
@@ -119,9 +173,14 @@ async fn an_endpoint_that_is_down_is_an_error_without_secrets() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let source = source_of(&[format!("http://bob:hunter2@127.0.0.1:{port}/tok3n?api-key=s3cret")]);
+    let source = source_of(&[format!(
+        "http://bob:hunter2@127.0.0.1:{port}/tok3n?api-key=s3cret"
+    )]);
     let error = read(&source).await.unwrap_err();
-    assert!(matches!(&error, ReadError::Unavailable(reason) if reason.contains("cannot reach the ledger")), "{error:?}");
+    assert!(
+        matches!(&error, ReadError::Unavailable(reason) if reason.contains("cannot reach the ledger")),
+        "{error:?}"
+    );
     let all = format!("{error:?} {error} {:?}", source.health());
     for secret in ["hunter2", "tok3n", "s3cret"] {
         assert!(!all.contains(secret), "{all}");
@@ -152,14 +211,24 @@ async fn the_endpoint_in_use_is_known_with_what_went_wrong_with_the_one_before()
     assert_eq!(source.in_use(), in_use(0, &first, None));
     first.faults([Fault::Status(503, None)]);
     read(&source).await.unwrap();
-    assert_eq!(source.in_use(), in_use(1, &second, Some("the ledger answered with HTTP status 503")));
+    assert_eq!(
+        source.in_use(),
+        in_use(1, &second, Some("the ledger answered with HTTP status 503"))
+    );
     while source.in_use().number != 0 {
         read(&source).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert_eq!(source.in_use(), in_use(0, &first, None), "it comes first, and is well again");
+    assert_eq!(
+        source.in_use(),
+        in_use(0, &first, None),
+        "it comes first, and is well again"
+    );
     source.try_another();
-    assert_eq!(source.in_use(), in_use(1, &second, Some("what it tells is older than the view in force")));
+    assert_eq!(
+        source.in_use(),
+        in_use(1, &second, Some("what it tells is older than the view in force"))
+    );
     let alone = source_of(&[first.url()]);
     first.faults([Fault::Status(503, None)]);
     read(&alone).await.unwrap();

@@ -50,11 +50,17 @@ pub(super) fn read(mut reader: Reader<'_>, four_octets: bool) -> Result<Attribut
     while !reader.is_empty() {
         let Some((flags, code, value)) = split(&mut reader) else {
             // RFC 7606 section 4: an attribute runs past the end of them all; NLRI are still where the lengths say.
-            attributes.malformed.get_or_insert_with(|| "an attribute runs past the end of the attributes".to_owned());
+            attributes
+                .malformed
+                .get_or_insert_with(|| "an attribute runs past the end of the attributes".to_owned());
             break;
         };
         let repeated = std::mem::replace(&mut seen[usize::from(code)], true);
-        let verdict = if repeated { repeated_attribute(code) } else { attributes.read_one(flags, code, value, four_octets) };
+        let verdict = if repeated {
+            repeated_attribute(code)
+        } else {
+            attributes.read_one(flags, code, value, four_octets)
+        };
         match verdict {
             Verdict::Fine => {}
             Verdict::Discard => attributes.discarded += 1,
@@ -69,7 +75,11 @@ pub(super) fn read(mut reader: Reader<'_>, four_octets: bool) -> Result<Attribut
 
 fn split<'a>(reader: &mut Reader<'a>) -> Option<(u8, u8, Reader<'a>)> {
     let (flags, code) = (reader.u8()?, reader.u8()?);
-    let length = if flags & EXTENDED == 0 { usize::from(reader.u8()?) } else { usize::from(reader.u16()?) };
+    let length = if flags & EXTENDED == 0 {
+        usize::from(reader.u8()?)
+    } else {
+        usize::from(reader.u16()?)
+    };
     Some((flags, code, reader.sub(length)?))
 }
 
@@ -88,7 +98,9 @@ impl Attributes {
                 return Verdict::Withdraw("the flags of an attribute are wrong");
             }
             None if flags & OPTIONAL == 0 => {
-                return Verdict::Reset(Notification::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE.with_data(vec![flags, code]));
+                return Verdict::Reset(
+                    Notification::UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE.with_data(vec![flags, code]),
+                );
             }
             Some(_) | None => {}
         }
@@ -152,11 +164,16 @@ impl Attributes {
 
     fn read_reach(&mut self, mut value: Reader<'_>) -> Verdict {
         match (value.u16(), value.u8()) {
-            (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => return Verdict::Discard,
+            (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => {
+                return Verdict::Discard;
+            }
             (Some(_), Some(_)) => {}
             (Some(_) | None, _) => return Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
-        let hop = value.u8().filter(|length| *length == 4).and_then(|_| value.address());
+        let hop = value
+            .u8()
+            .filter(|length| *length == 4)
+            .and_then(|_| value.address());
         match (hop, value.u8().and_then(|_reserved| prefix::read_all(value))) {
             (Some(hop), Some(prefixes)) => {
                 self.reach = Some((hop, prefixes));
@@ -168,7 +185,9 @@ impl Attributes {
 
     fn read_unreach(&mut self, mut value: Reader<'_>) -> Verdict {
         match (value.u16(), value.u8()) {
-            (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => return Verdict::Discard,
+            (Some(afi), Some(safi)) if (afi, safi) != (IPV4_UNICAST.afi, IPV4_UNICAST.safi) => {
+                return Verdict::Discard;
+            }
             (Some(_), Some(_)) => {}
             (Some(_) | None, _) => return Verdict::Reset(Notification::OPTIONAL_ATTRIBUTE_ERROR),
         }
@@ -206,7 +225,11 @@ fn read_path(mut reader: Reader<'_>, four_octets: bool) -> Option<Vec<Asn>> {
             return None;
         }
         for _ in 0..count {
-            path.push(if four_octets { Asn(reader.u32()?) } else { Asn(u32::from(reader.u16()?)) });
+            path.push(if four_octets {
+                Asn(reader.u32()?)
+            } else {
+                Asn(u32::from(reader.u16()?))
+            });
         }
     }
     Some(path)
@@ -223,7 +246,11 @@ pub(super) fn write(asn: Asn, next_hop: Ipv4Addr, four_octets: bool, out: &mut V
     } else {
         out.extend_from_slice(&[TRANSITIVE, 2, 4]);
         out.extend_from_slice(&segment_start);
-        out.extend_from_slice(&u16::try_from(asn.0).unwrap_or(super::open::AS_TRANS).to_be_bytes());
+        out.extend_from_slice(
+            &u16::try_from(asn.0)
+                .unwrap_or(super::open::AS_TRANS)
+                .to_be_bytes(),
+        );
     }
     out.extend_from_slice(&[TRANSITIVE, 3, 4]);
     out.extend_from_slice(&next_hop.octets());

@@ -137,8 +137,13 @@ fn check_header(header: &[u8]) -> Result<(MessageKind, usize), Notification> {
     if !(HEADER..=LONGEST).contains(&length) {
         return Err(bad_length());
     }
-    let kind = MessageKind::from_number(header[18]).ok_or_else(|| Notification::BAD_MESSAGE_TYPE.with_data(vec![header[18]]))?;
-    if kind.allows(length) { Ok((kind, length)) } else { Err(bad_length()) }
+    let kind = MessageKind::from_number(header[18])
+        .ok_or_else(|| Notification::BAD_MESSAGE_TYPE.with_data(vec![header[18]]))?;
+    if kind.allows(length) {
+        Ok((kind, length))
+    } else {
+        Err(bad_length())
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +159,12 @@ mod tests {
 
     #[test]
     fn messages_come_out_whole_however_the_stream_is_cut() {
-        let messages = [keepalive(), encode(MessageKind::Update, &[0; 60]), encode(MessageKind::Notification, &[6, 2]), keepalive()];
+        let messages = [
+            keepalive(),
+            encode(MessageKind::Update, &[0; 60]),
+            encode(MessageKind::Notification, &[6, 2]),
+            keepalive(),
+        ];
         let stream = messages.concat();
         for cut in 1..stream.len() {
             let mut framer = Framer::default();

@@ -90,7 +90,11 @@ impl Notification {
     #[must_use]
     pub fn decode(body: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(body);
-        Some(Self { code: reader.u8()?, subcode: reader.u8()?, data: reader.rest().to_vec() })
+        Some(Self {
+            code: reader.u8()?,
+            subcode: reader.u8()?,
+            data: reader.rest().to_vec(),
+        })
     }
 
     /// The whole message. Data that does not fit is cut off.
@@ -117,7 +121,14 @@ impl Notification {
     /// What is told of it: sent or received then.
     #[must_use]
     pub fn told(&self, at: Monotonic) -> Notified {
-        Notified { at, what: NotificationCode { code: self.code, subcode: self.subcode }, text: self.shutdown_text() }
+        Notified {
+            at,
+            what: NotificationCode {
+                code: self.code,
+                subcode: self.subcode,
+            },
+            text: self.shutdown_text(),
+        }
     }
 
     /// The text that goes with a shutdown, control characters replaced.
@@ -146,23 +157,61 @@ mod tests {
     fn a_notification_has_the_bytes_that_the_rfc_draws() {
         let mut golden = vec![0xff; 16];
         golden.extend_from_slice(&[0, 23, 3, 1, 2, 0x10, 0x01]);
-        assert_eq!(Notification::BAD_MESSAGE_LENGTH.with_data(vec![0x10, 0x01]).encode(), golden);
+        assert_eq!(
+            Notification::BAD_MESSAGE_LENGTH
+                .with_data(vec![0x10, 0x01])
+                .encode(),
+            golden
+        );
     }
 
     #[test]
     fn names_are_for_people_and_the_text_of_a_shutdown_is_shown_without_control_characters() {
-        assert_eq!(Notification::BAD_PEER_AS.to_string(), "OPEN Message Error / Bad Peer AS");
+        assert_eq!(
+            Notification::BAD_PEER_AS.to_string(),
+            "OPEN Message Error / Bad Peer AS"
+        );
         assert_eq!(Notification::HOLD_TIMER_EXPIRED.to_string(), "Hold Timer Expired");
-        assert_eq!(Notification { code: 6, subcode: 77, data: vec![] }.to_string(), "Cease / subcode 77");
-        assert_eq!(Notification { code: 99, subcode: 1, data: vec![] }.to_string(), "code 99 / subcode 1");
+        assert_eq!(
+            Notification {
+                code: 6,
+                subcode: 77,
+                data: vec![]
+            }
+            .to_string(),
+            "Cease / subcode 77"
+        );
+        assert_eq!(
+            Notification {
+                code: 99,
+                subcode: 1,
+                data: vec![]
+            }
+            .to_string(),
+            "code 99 / subcode 1"
+        );
         let mut data = vec![9];
         data.extend_from_slice(b"bye\nnow\x1bx");
-        assert_eq!(Notification::ADMINISTRATIVE_SHUTDOWN.with_data(data).to_string(), "Cease / Administrative Shutdown (bye?now?x)");
-        assert_eq!(Notification::ADMINISTRATIVE_SHUTDOWN.with_data(vec![200, b'x']).to_string(), "Cease / Administrative Shutdown");
+        assert_eq!(
+            Notification::ADMINISTRATIVE_SHUTDOWN.with_data(data).to_string(),
+            "Cease / Administrative Shutdown (bye?now?x)"
+        );
+        assert_eq!(
+            Notification::ADMINISTRATIVE_SHUTDOWN
+                .with_data(vec![200, b'x'])
+                .to_string(),
+            "Cease / Administrative Shutdown"
+        );
     }
 
     #[test]
     fn data_that_does_not_fit_is_cut_off() {
-        assert_eq!(Notification::BAD_PEER_AS.with_data(vec![0; 70_000]).encode().len(), LONGEST);
+        assert_eq!(
+            Notification::BAD_PEER_AS
+                .with_data(vec![0; 70_000])
+                .encode()
+                .len(),
+            LONGEST
+        );
     }
 }

@@ -70,7 +70,10 @@ impl Open {
     /// NOTIFICATION, so that the peer keeps our routes meanwhile.
     #[must_use]
     pub fn with_restart_time(self, seconds: u16) -> Self {
-        Self { restart_time: Some(seconds.min(LONGEST_RESTART)), ..self }
+        Self {
+            restart_time: Some(seconds.min(LONGEST_RESTART)),
+            ..self
+        }
     }
 
     /// The sender's AS.
@@ -111,7 +114,11 @@ impl Open {
         if capabilities.is_empty() {
             body.push(0);
         } else {
-            body.extend_from_slice(&[capabilities.len() as u8 + 2, CAPABILITIES, capabilities.len() as u8]);
+            body.extend_from_slice(&[
+                capabilities.len() as u8 + 2,
+                CAPABILITIES,
+                capabilities.len() as u8,
+            ]);
             body.extend_from_slice(&capabilities);
         }
         frame::encode(MessageKind::Open, &body)
@@ -125,7 +132,9 @@ impl Open {
         let mut reader = Reader::new(body);
         let malformed = || Notification::MALFORMED_OPEN;
         if reader.u8().ok_or_else(malformed)? != VERSION {
-            return Err(Notification::UNSUPPORTED_VERSION.with_data(u16::from(VERSION).to_be_bytes().to_vec()));
+            return Err(
+                Notification::UNSUPPORTED_VERSION.with_data(u16::from(VERSION).to_be_bytes().to_vec())
+            );
         }
         let mut open = Self {
             two_octet_asn: reader.u16().ok_or_else(malformed)?,
@@ -137,8 +146,14 @@ impl Open {
         };
         let (mut parameters, extended) = optional_parameters(&mut reader).ok_or_else(malformed)?;
         while let Some(kind) = parameters.u8() {
-            let length = if extended { parameters.u16().map(usize::from) } else { parameters.u8().map(usize::from) };
-            let value = length.and_then(|length| parameters.sub(length)).ok_or_else(malformed)?;
+            let length = if extended {
+                parameters.u16().map(usize::from)
+            } else {
+                parameters.u8().map(usize::from)
+            };
+            let value = length
+                .and_then(|length| parameters.sub(length))
+                .ok_or_else(malformed)?;
             if kind != CAPABILITIES {
                 return Err(Notification::UNSUPPORTED_OPTIONAL_PARAMETER);
             }
@@ -155,7 +170,10 @@ impl Open {
                 (MULTIPROTOCOL, 4) => {
                     let afi = value.u16()?;
                     let _reserved = value.u8()?;
-                    self.families.insert(Family { afi, safi: value.u8()? });
+                    self.families.insert(Family {
+                        afi,
+                        safi: value.u8()?,
+                    });
                 }
                 (GRACEFUL_RESTART, 2..) => self.restart_time = Some(value.u16()? & LONGEST_RESTART),
                 (FOUR_OCTET_AS, 4) => self.four_octet_asn = Some(Asn(value.u32()?)),
@@ -195,7 +213,10 @@ mod tests {
         golden.extend_from_slice(&[14, 2, 12, 1, 4, 0, 1, 0, 1, 65, 4, 0xfa, 0x56, 0xea, 0x01]);
         assert_eq!(open.encode(), golden);
         assert_eq!(Open::decode(&golden[19..]).unwrap(), open);
-        assert_eq!(Open::new(Asn(65_000), 90, Ipv4Addr::LOCALHOST).two_octet_asn, 65_000);
+        assert_eq!(
+            Open::new(Asn(65_000), 90, Ipv4Addr::LOCALHOST).two_octet_asn,
+            65_000
+        );
     }
 
     /// RFC 4724 section 3: flags and time, then for each family its numbers and flags.
@@ -203,17 +224,26 @@ mod tests {
     fn a_restart_time_is_announced_with_forwarding_preserved() {
         let open = Open::new(Asn(65_000), 90, Ipv4Addr::new(169, 254, 0, 1)).with_restart_time(120);
         let bytes = open.encode();
-        assert_eq!(bytes[28..], [22, 2, 20, 1, 4, 0, 1, 0, 1, 64, 6, 0, 120, 0, 1, 1, 0x80, 65, 4, 0, 0, 0xfd, 0xe8]);
+        assert_eq!(
+            bytes[28..],
+            [
+                22, 2, 20, 1, 4, 0, 1, 0, 1, 64, 6, 0, 120, 0, 1, 1, 0x80, 65, 4, 0, 0, 0xfd, 0xe8
+            ]
+        );
         assert_eq!(Open::decode(&bytes[19..]).unwrap(), open);
-        assert_eq!(open.with_restart_time(u16::MAX).restart_time, Some(4095), "four bits are flags");
+        assert_eq!(
+            open.with_restart_time(u16::MAX).restart_time,
+            Some(4095),
+            "four bits are flags"
+        );
     }
 
     #[test]
     fn an_open_of_a_speaker_with_many_capabilities_is_understood() {
         // As FRR sends it: one parameter for each capability, among them ones that we do not know.
         let body = [
-            4, 0xfd, 0xe9, 0, 3, 10, 0, 0, 2, 28, 2, 6, 1, 4, 0, 1, 0, 1, 2, 2, 128, 0, 2, 2, 2, 0, 2, 6, 65, 4, 0, 0, 0xfd, 0xe9, 2, 2, 6,
-            0,
+            4, 0xfd, 0xe9, 0, 3, 10, 0, 0, 2, 28, 2, 6, 1, 4, 0, 1, 0, 1, 2, 2, 128, 0, 2, 2, 2, 0, 2, 6, 65,
+            4, 0, 0, 0xfd, 0xe9, 2, 2, 6, 0,
         ];
         let open = Open::decode(&body).unwrap();
         assert_eq!(open.asn(), Asn(65_001));
@@ -223,7 +253,9 @@ mod tests {
 
     #[test]
     fn extended_optional_parameters_are_understood() {
-        let body = [4, 0xfd, 0xe9, 0, 90, 10, 0, 0, 2, 255, 255, 0, 9, 2, 0, 6, 65, 4, 0, 1, 0, 0];
+        let body = [
+            4, 0xfd, 0xe9, 0, 90, 10, 0, 0, 2, 255, 255, 0, 9, 2, 0, 6, 65, 4, 0, 1, 0, 0,
+        ];
         assert_eq!(Open::decode(&body).unwrap().asn(), Asn(65_536));
     }
 

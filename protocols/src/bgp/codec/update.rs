@@ -53,18 +53,31 @@ impl Update {
         let announced = prefix::read_all(reader).ok_or(Notification::INVALID_NETWORK_FIELD)?;
         let attributes = attributes::read(attributes, four_octets)?;
         if !has_attributes && withdrawn.is_empty() && announced.is_empty() {
-            return Ok(Self { end_of_rib: true, ..Self::default() });
+            return Ok(Self {
+                end_of_rib: true,
+                ..Self::default()
+            });
         }
         Self::combine(withdrawn, announced, attributes)
     }
 
-    fn combine(mut withdrawn: Vec<Ipv4Net>, plain: Vec<Ipv4Net>, attributes: Attributes) -> Result<Self, Notification> {
+    fn combine(
+        mut withdrawn: Vec<Ipv4Net>,
+        plain: Vec<Ipv4Net>,
+        attributes: Attributes,
+    ) -> Result<Self, Notification> {
         let end_of_rib = withdrawn.is_empty() && plain.is_empty() && is_bare_unreach(&attributes);
         let malformed = malformed(&attributes, !plain.is_empty());
         withdrawn.extend(attributes.unreach.unwrap_or_default());
-        let by_reach = attributes.reach.iter().flat_map(|(hop, prefixes)| prefixes.iter().map(|prefix| (*prefix, Some(*hop))));
-        let reachable: Vec<(Ipv4Net, Option<Ipv4Addr>)> =
-            plain.iter().map(|prefix| (*prefix, attributes.next_hop)).chain(by_reach).collect();
+        let by_reach = attributes
+            .reach
+            .iter()
+            .flat_map(|(hop, prefixes)| prefixes.iter().map(|prefix| (*prefix, Some(*hop))));
+        let reachable: Vec<(Ipv4Net, Option<Ipv4Addr>)> = plain
+            .iter()
+            .map(|prefix| (*prefix, attributes.next_hop))
+            .chain(by_reach)
+            .collect();
         // RFC 7606 section 5.2: without a reachable prefix there is nothing to take as withdrawn; it may have been lost.
         if malformed.is_some() && reachable.is_empty() {
             return Err(Notification::MALFORMED_ATTRIBUTE_LIST);
@@ -74,10 +87,23 @@ impl Update {
             withdrawn,
             announced: match malformed {
                 Some(_) => Vec::new(),
-                None => reachable.iter().filter_map(|(prefix, hop)| hop.map(|next_hop| Announced { prefix: *prefix, next_hop })).collect(),
+                None => reachable
+                    .iter()
+                    .filter_map(|(prefix, hop)| {
+                        hop.map(|next_hop| Announced {
+                            prefix: *prefix,
+                            next_hop,
+                        })
+                    })
+                    .collect(),
             },
             malformed: malformed.map(|reason| (reason, prefixes())),
-            path: attributes.path.into_iter().flatten().chain(attributes.as4_path).collect(),
+            path: attributes
+                .path
+                .into_iter()
+                .flatten()
+                .chain(attributes.as4_path)
+                .collect(),
             attributes_discarded: attributes.discarded,
             end_of_rib,
         })
@@ -91,7 +117,10 @@ fn field<'a>(reader: &mut Reader<'a>) -> Option<Reader<'a>> {
 }
 
 fn is_bare_unreach(attributes: &Attributes) -> bool {
-    let bare = Attributes { unreach: Some(Vec::new()), ..Attributes::default() };
+    let bare = Attributes {
+        unreach: Some(Vec::new()),
+        ..Attributes::default()
+    };
     *attributes == bare
 }
 
@@ -110,7 +139,12 @@ fn malformed(attributes: &Attributes, plain: bool) -> Option<String> {
 
 /// The whole messages that announce these prefixes with our attributes, as few as possible.
 #[must_use]
-pub fn encode_announcements(prefixes: &[Ipv4Net], asn: Asn, next_hop: Ipv4Addr, four_octets: bool) -> Vec<Vec<u8>> {
+pub fn encode_announcements(
+    prefixes: &[Ipv4Net],
+    asn: Asn,
+    next_hop: Ipv4Addr,
+    four_octets: bool,
+) -> Vec<Vec<u8>> {
     let mut head = vec![0, 0];
     let mut encoded = Vec::new();
     attributes::write(asn, next_hop, four_octets, &mut encoded);
@@ -193,34 +227,75 @@ mod tests {
 
     #[test]
     fn our_announcement_has_the_bytes_that_the_rfc_draws() {
-        let messages = encode_announcements(&[net("10.1.2.3/32")], Asn(65_000), Ipv4Addr::new(169, 254, 0, 1), true);
+        let messages = encode_announcements(
+            &[net("10.1.2.3/32")],
+            Asn(65_000),
+            Ipv4Addr::new(169, 254, 0, 1),
+            true,
+        );
         let mut golden = vec![0xff; 16];
         golden.extend_from_slice(&[0, 48, 2, 0, 0, 0, 20]);
-        golden.extend_from_slice(&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe8, 0x40, 3, 4, 169, 254, 0, 1, 32, 10, 1, 2, 3]);
+        golden.extend_from_slice(&[
+            0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfd, 0xe8, 0x40, 3, 4, 169, 254, 0, 1, 32, 10, 1, 2, 3,
+        ]);
         assert_eq!(messages, [golden]);
-        let two_octets = encode_announcements(&[net("10.1.2.3/32")], Asn(70_000), Ipv4Addr::new(169, 254, 0, 1), false);
+        let two_octets = encode_announcements(
+            &[net("10.1.2.3/32")],
+            Asn(70_000),
+            Ipv4Addr::new(169, 254, 0, 1),
+            false,
+        );
         let update = Update::decode(&two_octets[0][19..], false).unwrap();
         assert_eq!(update.path, [Asn(23_456), Asn(70_000)]);
     }
 
     #[test]
     fn what_is_encoded_decodes_to_the_same_in_as_few_messages_as_possible() {
-        let prefixes: Vec<Ipv4Net> = (0..10_000_u32).map(|n| Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 + n * 256), 24).unwrap()).collect();
+        let prefixes: Vec<Ipv4Net> = (0..10_000_u32)
+            .map(|n| Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 + n * 256), 24).unwrap())
+            .collect();
         let announced = encode_announcements(&prefixes, Asn(65_000), PEER, true);
         let withdrawn = encode_withdrawals(&prefixes);
         assert_eq!((announced.len(), withdrawn.len()), (10, 10));
         let decode = |message: &Vec<u8>| Update::decode(&message[19..], true).unwrap();
-        assert!(announced.iter().chain(&withdrawn).all(|message| message.len() <= LONGEST));
-        let back: Vec<Ipv4Net> = announced.iter().flat_map(|message| decode(message).announced).map(|one| one.prefix).collect();
+        assert!(
+            announced
+                .iter()
+                .chain(&withdrawn)
+                .all(|message| message.len() <= LONGEST)
+        );
+        let back: Vec<Ipv4Net> = announced
+            .iter()
+            .flat_map(|message| decode(message).announced)
+            .map(|one| one.prefix)
+            .collect();
         assert_eq!(back, prefixes);
-        assert_eq!(withdrawn.iter().flat_map(|message| decode(message).withdrawn).collect::<Vec<_>>(), prefixes);
+        assert_eq!(
+            withdrawn
+                .iter()
+                .flat_map(|message| decode(message).withdrawn)
+                .collect::<Vec<_>>(),
+            prefixes
+        );
     }
 
     #[test]
     fn both_forms_of_end_of_rib_are_known() {
-        assert!(Update::decode(&encode_end_of_rib()[19..], true).unwrap().end_of_rib);
-        assert!(Update::decode(&body(&[], &[&[0x80, 15, 3, 0, 1, 1]], &[]), true).unwrap().end_of_rib);
-        assert!(!Update::decode(&body(&[8, 10], &[], &[]), true).unwrap().end_of_rib);
+        assert!(
+            Update::decode(&encode_end_of_rib()[19..], true)
+                .unwrap()
+                .end_of_rib
+        );
+        assert!(
+            Update::decode(&body(&[], &[&[0x80, 15, 3, 0, 1, 1]], &[]), true)
+                .unwrap()
+                .end_of_rib
+        );
+        assert!(
+            !Update::decode(&body(&[8, 10], &[], &[]), true)
+                .unwrap()
+                .end_of_rib
+        );
     }
 
     #[test]
@@ -228,11 +303,21 @@ mod tests {
         let reach = [0x80, 14, 12, 0, 1, 1, 4, 169, 254, 0, 0, 0, 16, 10, 7];
         let unreach = [0x80, 15, 5, 0, 1, 1, 8, 11];
         let update = Update::decode(&body(&[], &[ORIGIN, PATH, &reach, &unreach], &[]), true).unwrap();
-        assert_eq!(update.announced, [Announced { prefix: net("10.7.0.0/16"), next_hop: PEER }]);
+        assert_eq!(
+            update.announced,
+            [Announced {
+                prefix: net("10.7.0.0/16"),
+                next_hop: PEER
+            }]
+        );
         assert_eq!(update.withdrawn, [net("11.0.0.0/8")]);
         let ipv6 = [0x80, 14, 5, 0, 2, 1, 0, 0];
         let update = Update::decode(&body(&[], &[ORIGIN, PATH, HOP, &ipv6], NLRI), true).unwrap();
-        assert_eq!(update.announced.len(), 1, "families that were not negotiated are ignored");
+        assert_eq!(
+            update.announced.len(),
+            1,
+            "families that were not negotiated are ignored"
+        );
     }
 
     #[test]
@@ -251,17 +336,44 @@ mod tests {
             ("origin 3", vec![&[0x40, 1, 1, 3][..], PATH, HOP]),
             ("origin of two bytes", vec![&[0x40, 1, 2, 0, 0], PATH, HOP]),
             ("optional origin", vec![&[0xc0, 1, 1, 0], PATH, HOP]),
-            ("unknown segment", vec![ORIGIN, &[0x40, 2, 6, 9, 1, 0, 0, 0, 1], HOP]),
-            ("confederation segment", vec![ORIGIN, &[0x40, 2, 6, 3, 1, 0, 0, 0, 1], HOP]),
+            (
+                "unknown segment",
+                vec![ORIGIN, &[0x40, 2, 6, 9, 1, 0, 0, 0, 1], HOP],
+            ),
+            (
+                "confederation segment",
+                vec![ORIGIN, &[0x40, 2, 6, 3, 1, 0, 0, 0, 1], HOP],
+            ),
             ("empty segment", vec![ORIGIN, &[0x40, 2, 2, 2, 0], HOP]),
-            ("segment past the end", vec![ORIGIN, &[0x40, 2, 6, 2, 2, 0, 0, 0, 1], HOP]),
-            ("next hop of three bytes", vec![ORIGIN, PATH, &[0x40, 3, 3, 1, 2, 3]]),
-            ("metric of two bytes", vec![ORIGIN, PATH, HOP, &[0x80, 4, 2, 0, 0]]),
-            ("communities of three bytes", vec![ORIGIN, PATH, HOP, &[0xc0, 8, 3, 0, 0, 0]]),
+            (
+                "segment past the end",
+                vec![ORIGIN, &[0x40, 2, 6, 2, 2, 0, 0, 0, 1], HOP],
+            ),
+            (
+                "next hop of three bytes",
+                vec![ORIGIN, PATH, &[0x40, 3, 3, 1, 2, 3]],
+            ),
+            (
+                "metric of two bytes",
+                vec![ORIGIN, PATH, HOP, &[0x80, 4, 2, 0, 0]],
+            ),
+            (
+                "communities of three bytes",
+                vec![ORIGIN, PATH, HOP, &[0xc0, 8, 3, 0, 0, 0]],
+            ),
             ("no communities", vec![ORIGIN, PATH, HOP, &[0xc0, 8, 0]]),
-            ("extended communities of four bytes", vec![ORIGIN, PATH, HOP, &[0xc0, 16, 4, 0, 0, 0, 0]]),
-            ("large communities of four bytes", vec![ORIGIN, PATH, HOP, &[0xc0, 32, 4, 0, 0, 0, 0]]),
-            ("attribute past the end", vec![ORIGIN, PATH, HOP, &[0x80, 4, 200, 0]]),
+            (
+                "extended communities of four bytes",
+                vec![ORIGIN, PATH, HOP, &[0xc0, 16, 4, 0, 0, 0, 0]],
+            ),
+            (
+                "large communities of four bytes",
+                vec![ORIGIN, PATH, HOP, &[0xc0, 32, 4, 0, 0, 0, 0]],
+            ),
+            (
+                "attribute past the end",
+                vec![ORIGIN, PATH, HOP, &[0x80, 4, 200, 0]],
+            ),
             ("half an attribute header", vec![ORIGIN, PATH, HOP, &[0x80]]),
         ] {
             assert!(treated_as_withdraw(&attributes), "{name}");
@@ -276,11 +388,18 @@ mod tests {
             ("cluster list", &[0x80, 10, 1, 0]),
             ("atomic aggregate", &[0x40, 6, 1, 0]),
             ("aggregator", &[0xc0, 7, 1, 0]),
-            ("four-octet path from a four-octet peer", &[0xc0, 17, 6, 2, 1, 0, 0, 0, 1]),
+            (
+                "four-octet path from a four-octet peer",
+                &[0xc0, 17, 6, 2, 1, 0, 0, 0, 1],
+            ),
             ("a second origin", ORIGIN),
         ] {
             let update = Update::decode(&body(&[], &[ORIGIN, PATH, HOP, extra], NLRI), true).unwrap();
-            assert_eq!((update.announced.len(), update.attributes_discarded), (1, 1), "{name}");
+            assert_eq!(
+                (update.announced.len(), update.attributes_discarded),
+                (1, 1),
+                "{name}"
+            );
         }
         let unknown = [0xc0, 200, 2, 1, 2];
         let update = Update::decode(&body(&[], &[ORIGIN, PATH, HOP, &unknown], NLRI), true).unwrap();
@@ -294,13 +413,41 @@ mod tests {
             ("withdrawn past the end", vec![0, 9, 0, 0], (3, 1)),
             ("attributes past the end", vec![0, 0, 0, 9], (3, 1)),
             ("too short", vec![0, 0], (3, 1)),
-            ("withdrawn prefix of 33 bits", body(&[33, 1, 2, 3, 4, 5], &[], &[]), (3, 10)),
-            ("prefix of 33 bits", body(&[], &[ORIGIN, PATH, HOP], &[33, 1, 2, 3, 4, 5]), (3, 10)),
-            ("prefix past the end", body(&[], &[ORIGIN, PATH, HOP], &[24, 1, 2]), (3, 10)),
-            ("unknown well-known attribute", body(&[], &[ORIGIN, PATH, HOP, &[0x40, 99, 0]], NLRI), (3, 2)),
-            ("two multiprotocol attributes", body(&[], &[ORIGIN, PATH, &reach, &reach], &[]), (3, 1)),
-            ("multiprotocol next hop of 16 bytes", body(&[], &[ORIGIN, PATH, &[0x80, 14, 5, 0, 1, 1, 16, 0]], &[]), (3, 9)),
-            ("malformed without a prefix", body(&[8, 10], &[&[0x40, 1, 1, 9]], &[]), (3, 1)),
+            (
+                "withdrawn prefix of 33 bits",
+                body(&[33, 1, 2, 3, 4, 5], &[], &[]),
+                (3, 10),
+            ),
+            (
+                "prefix of 33 bits",
+                body(&[], &[ORIGIN, PATH, HOP], &[33, 1, 2, 3, 4, 5]),
+                (3, 10),
+            ),
+            (
+                "prefix past the end",
+                body(&[], &[ORIGIN, PATH, HOP], &[24, 1, 2]),
+                (3, 10),
+            ),
+            (
+                "unknown well-known attribute",
+                body(&[], &[ORIGIN, PATH, HOP, &[0x40, 99, 0]], NLRI),
+                (3, 2),
+            ),
+            (
+                "two multiprotocol attributes",
+                body(&[], &[ORIGIN, PATH, &reach, &reach], &[]),
+                (3, 1),
+            ),
+            (
+                "multiprotocol next hop of 16 bytes",
+                body(&[], &[ORIGIN, PATH, &[0x80, 14, 5, 0, 1, 1, 16, 0]], &[]),
+                (3, 9),
+            ),
+            (
+                "malformed without a prefix",
+                body(&[8, 10], &[&[0x40, 1, 1, 9]], &[]),
+                (3, 1),
+            ),
         ] {
             let error = Update::decode(&bytes, true).unwrap_err();
             assert_eq!((error.code, error.subcode), code, "{name}");

@@ -24,15 +24,30 @@ impl Session {
 fn in_every_state() -> [Rig; 6] {
     let mut waiting = Rig::started();
     waiting.refused();
-    [Rig::new(spec()), waiting, Rig::started(), Rig::open_sent(), Rig::open_confirm(), Rig::established()]
+    [
+        Rig::new(spec()),
+        waiting,
+        Rig::started(),
+        Rig::open_sent(),
+        Rig::open_confirm(),
+        Rig::established(),
+    ]
 }
 
 #[test]
 fn every_event_in_every_state_leads_where_the_table_says() {
     let nothing = BTreeSet::new();
-    let wrong_as = Open { four_octet_asn: Some(Asn(1)), ..peer_open(90) };
+    let wrong_as = Open {
+        four_octet_asn: Some(Asn(1)),
+        ..peer_open(90)
+    };
     let cease = Notification::ADMINISTRATIVE_SHUTDOWN;
-    let good = update::encode_announcements(&[net("203.0.113.0/24")], Asn(65_001), crate::bgp::testing::PEER, true);
+    let good = update::encode_announcements(
+        &[net("203.0.113.0/24")],
+        Asn(65_001),
+        crate::bgp::testing::PEER,
+        true,
+    );
     let good = &good[0][19..];
     let bad = [0_u8, 9, 0, 0];
     #[rustfmt::skip]
@@ -64,16 +79,36 @@ fn every_event_in_every_state_leads_where_the_table_says() {
     for (event, expected) in table {
         for (mut rig, expected) in in_every_state().into_iter().zip(expected) {
             let from = rig.session.state.name();
-            let mut cx = Context { now: rig.now, random: &mut rig.random, out: Vec::new() };
+            let mut cx = Context {
+                now: rig.now,
+                random: &mut rig.random,
+                out: Vec::new(),
+            };
             rig.session.step(event.clone(), &mut cx);
             assert_eq!(rig.session.state.name(), expected, "{event:?} in {from}");
-            let closes = cx.out.iter().filter(|output| matches!(output, Output::Closed)).count();
-            assert_eq!(closes, usize::from(from == "established" && expected != "established"), "{event:?} in {from}");
+            let closes = cx
+                .out
+                .iter()
+                .filter(|output| matches!(output, Output::Closed))
+                .count();
+            assert_eq!(
+                closes,
+                usize::from(from == "established" && expected != "established"),
+                "{event:?} in {from}"
+            );
             let ours = matches!(event, Event::Lost(_));
-            let disconnects = cx.out.iter().filter(|output| matches!(output, Output::Disconnect(_))).count();
+            let disconnects = cx
+                .out
+                .iter()
+                .filter(|output| matches!(output, Output::Disconnect(_)))
+                .count();
             let had_connection = !matches!(from, "idle" | "waiting");
             let has_connection = !matches!(expected, "idle" | "waiting");
-            assert_eq!(disconnects, usize::from(had_connection && !has_connection && !ours), "{event:?} in {from}");
+            assert_eq!(
+                disconnects,
+                usize::from(had_connection && !has_connection && !ours),
+                "{event:?} in {from}"
+            );
         }
     }
 }
@@ -82,47 +117,126 @@ fn every_event_in_every_state_leads_where_the_table_says() {
 fn a_session_comes_up_and_says_so_in_order() {
     let mut rig = Rig::new(spec());
     let outputs = rig.input(Input::Start);
-    assert_eq!(outputs, [Output::Status(Status::Pending, None), Output::Connect(ConnectionNumber(1))]);
+    assert_eq!(
+        outputs,
+        [
+            Output::Status(Status::Pending, None),
+            Output::Connect(ConnectionNumber(1))
+        ]
+    );
     let outputs = rig.connected();
-    assert_eq!(sent(&outputs).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [MessageKind::Open]);
+    assert_eq!(
+        sent(&outputs).iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        [MessageKind::Open]
+    );
     let outputs = rig.receive(&peer_open(3).encode());
     assert_eq!(statuses(&outputs), [Status::Initializing]);
     assert_eq!(sent(&outputs), [(MessageKind::Keepalive, vec![])]);
     let outputs = rig.receive(&keepalive());
     assert_eq!(statuses(&outputs), [Status::Up]);
-    assert_eq!(outputs.last(), Some(&Output::Status(Status::Up, None)), "what we have to say goes first");
+    assert_eq!(
+        outputs.last(),
+        Some(&Output::Status(Status::Up, None)),
+        "what we have to say goes first"
+    );
     let updates = sent(&outputs);
     assert_eq!(updates.len(), 2, "our prefix, then End-of-RIB");
-    assert_eq!(Update::decode(&updates[0].1, true).unwrap().announced[0].prefix, net("10.1.2.3/32"));
+    assert_eq!(
+        Update::decode(&updates[0].1, true).unwrap().announced[0].prefix,
+        net("10.1.2.3/32")
+    );
     assert!(Update::decode(&updates[1].1, true).unwrap().end_of_rib);
     let report = rig.session.standing();
     assert_eq!(report.hold_time, Some(Duration::from_secs(3)));
     assert_eq!(report.peer_router_id, Some([10, 0, 0, 2].into()));
-    assert_eq!((report.state, report.counters.updates_in, report.counters.updates_out), (BgpState::Established, 0, 2));
+    assert_eq!(
+        (
+            report.state,
+            report.counters.updates_in,
+            report.counters.updates_out
+        ),
+        (BgpState::Established, 0, 2)
+    );
 }
 
 #[test]
 fn an_open_that_we_cannot_accept_is_answered_with_the_reason_and_shown() {
     let good = peer_open(90);
     for (open, code) in [
-        (Open { four_octet_asn: Some(Asn(65_002)), ..good.clone() }, (2, 2)),
-        (Open { four_octet_asn: None, two_octet_asn: 65_002, ..good.clone() }, (2, 2)),
-        (Open { router_id: [0, 0, 0, 0].into(), ..good.clone() }, (2, 3)),
-        (Open { hold_time: 1, ..good.clone() }, (2, 6)),
-        (Open { hold_time: 2, ..good.clone() }, (2, 6)),
-        (Open { families: [crate::bgp::codec::open::Family { afi: 2, safi: 1 }].into(), ..good.clone() }, (2, 7)),
+        (
+            Open {
+                four_octet_asn: Some(Asn(65_002)),
+                ..good.clone()
+            },
+            (2, 2),
+        ),
+        (
+            Open {
+                four_octet_asn: None,
+                two_octet_asn: 65_002,
+                ..good.clone()
+            },
+            (2, 2),
+        ),
+        (
+            Open {
+                router_id: [0, 0, 0, 0].into(),
+                ..good.clone()
+            },
+            (2, 3),
+        ),
+        (
+            Open {
+                hold_time: 1,
+                ..good.clone()
+            },
+            (2, 6),
+        ),
+        (
+            Open {
+                hold_time: 2,
+                ..good.clone()
+            },
+            (2, 6),
+        ),
+        (
+            Open {
+                families: [crate::bgp::codec::open::Family { afi: 2, safi: 1 }].into(),
+                ..good.clone()
+            },
+            (2, 7),
+        ),
     ] {
         let mut rig = Rig::open_sent();
         let outputs = rig.receive(&open.encode());
         assert_eq!(notifications(&outputs), [code], "{open:?}");
         let standing = rig.session.standing();
         assert_eq!(rig.session.state.name(), "waiting");
-        assert_eq!(standing.last_sent.map(|sent| (sent.what.code, sent.what.subcode)), Some(code));
-        assert!(rig.session.detail().unwrap().starts_with("sent NOTIFICATION: OPEN Message Error / "), "{open:?}");
+        assert_eq!(
+            standing.last_sent.map(|sent| (sent.what.code, sent.what.subcode)),
+            Some(code)
+        );
+        assert!(
+            rig.session
+                .detail()
+                .unwrap()
+                .starts_with("sent NOTIFICATION: OPEN Message Error / "),
+            "{open:?}"
+        );
     }
     let mut rig = Rig::open_sent();
-    let open = Open { four_octet_asn: None, two_octet_asn: 65_001, hold_time: 0, families: BTreeSet::new(), ..good };
-    assert_eq!(statuses(&rig.receive(&open.encode())), [Status::Initializing], "a plain old speaker is fine");
+    let open = Open {
+        four_octet_asn: None,
+        two_octet_asn: 65_001,
+        hold_time: 0,
+        families: BTreeSet::new(),
+        ..good
+    };
+    assert_eq!(
+        statuses(&rig.receive(&open.encode())),
+        [Status::Initializing],
+        "a plain old speaker is fine"
+    );
 }
 
 #[test]
@@ -139,13 +253,22 @@ fn the_lower_hold_time_holds_and_silence_ends_the_session_at_once() {
         rig.next_deadline();
     }
     let (name, outputs) = rig.next_deadline();
-    assert_eq!((name, rig.now.since(established)), ("bgp-hold", Duration::from_secs(3)));
+    assert_eq!(
+        (name, rig.now.since(established)),
+        ("bgp-hold", Duration::from_secs(3))
+    );
     assert_eq!(notifications(&outputs), [(4, 0)]);
     assert_eq!(statuses(&outputs), [Status::Down]);
     assert!(outputs.contains(&Output::Closed));
-    assert_eq!(rig.session.standing().last_sent.unwrap().to_string(), "Hold Timer Expired");
+    assert_eq!(
+        rig.session.standing().last_sent.unwrap().to_string(),
+        "Hold Timer Expired"
+    );
     let retry = rig.session.poll_timeout().unwrap();
-    assert!(retry.at.since(rig.now) <= Duration::from_millis(200), "even a session that was short-lived costs no more than that");
+    assert!(
+        retry.at.since(rig.now) <= Duration::from_millis(200),
+        "even a session that was short-lived costs no more than that"
+    );
 }
 
 #[test]
@@ -184,7 +307,11 @@ fn a_stable_session_that_is_lost_is_sought_again_at_once_and_then_ever_more_slow
     let outputs = rig.lost();
     assert_eq!(
         outputs,
-        [Output::Status(Status::Down, Some("connection reset by peer".into())), Output::Closed, Output::Connect(ConnectionNumber(2)),]
+        [
+            Output::Status(Status::Down, Some("connection reset by peer".into())),
+            Output::Closed,
+            Output::Connect(ConnectionNumber(2)),
+        ]
     );
     let mut waits = Vec::new();
     for _ in 0..12 {
@@ -192,7 +319,10 @@ fn a_stable_session_that_is_lost_is_sought_again_at_once_and_then_ever_more_slow
         waits.push(rig.run_until_retry());
     }
     assert!(waits[0] <= Duration::from_millis(200), "{waits:?}");
-    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(5)), "{waits:?}");
+    assert!(
+        waits.iter().all(|wait| *wait <= Duration::from_secs(5)),
+        "{waits:?}"
+    );
     assert!(waits[11] >= Duration::from_millis(2_500), "{waits:?}");
 }
 
@@ -209,14 +339,20 @@ fn a_session_that_flaps_does_not_spin() {
         rig.receive(&peer_open(90).encode());
         rig.receive(&keepalive());
     }
-    assert!(waits.iter().all(|wait| *wait >= Duration::from_millis(100)), "{waits:?}");
+    assert!(
+        waits.iter().all(|wait| *wait >= Duration::from_millis(100)),
+        "{waits:?}"
+    );
     assert!(waits[5] >= Duration::from_secs(2), "{waits:?}");
 }
 
 #[test]
 fn after_an_error_that_only_configuration_mends_the_wait_grows_to_thirty_seconds() {
     let mut rig = Rig::open_sent();
-    let wrong = Open { four_octet_asn: Some(Asn(1)), ..peer_open(90) };
+    let wrong = Open {
+        four_octet_asn: Some(Asn(1)),
+        ..peer_open(90)
+    };
     let mut longest = Duration::ZERO;
     for _ in 0..12 {
         rig.receive(&wrong.encode());
@@ -224,7 +360,10 @@ fn after_an_error_that_only_configuration_mends_the_wait_grows_to_thirty_seconds
         longest = longest.max(retry);
         rig.connected();
     }
-    assert!(longest > Duration::from_secs(15) && longest <= Duration::from_secs(30), "{longest:?}");
+    assert!(
+        longest > Duration::from_secs(15) && longest <= Duration::from_secs(30),
+        "{longest:?}"
+    );
 }
 
 impl Rig {
@@ -250,7 +389,11 @@ fn thirty_seconds_without_tcp_are_unreachable_and_with_tcp_failed() {
 
     let mut rig = Rig::open_sent();
     rig.run_for(Duration::from_secs(31), true);
-    assert_eq!(rig.session.status(), Status::Failed, "TCP was connected, the OPEN never came");
+    assert_eq!(
+        rig.session.status(),
+        Status::Failed,
+        "TCP was connected, the OPEN never came"
+    );
 }
 
 #[test]
@@ -259,13 +402,23 @@ fn what_is_said_of_an_outage_rests_on_that_outage_alone() {
     rig.run_for(Duration::from_secs(31), true);
     assert_eq!(rig.session.status(), Status::Failed);
     rig.run_for(Duration::from_secs(60), true);
-    assert_eq!(rig.session.status(), Status::Unreachable, "TCP has not been there for a while");
+    assert_eq!(
+        rig.session.status(),
+        Status::Unreachable,
+        "TCP has not been there for a while"
+    );
 
     let mut rig = Rig::established();
     rig.run_for(Duration::from_secs(5), false);
     rig.lost();
     let outputs = rig.run_for(Duration::from_secs(40), true);
-    assert_eq!(statuses(&outputs).into_iter().filter(|status| *status != Status::Down).collect::<Vec<_>>(), [Status::Unreachable]);
+    assert_eq!(
+        statuses(&outputs)
+            .into_iter()
+            .filter(|status| *status != Status::Down)
+            .collect::<Vec<_>>(),
+        [Status::Unreachable]
+    );
 }
 
 #[test]
@@ -277,19 +430,46 @@ fn a_lost_session_stays_down_while_it_is_sought_and_does_not_flap_to_pending() {
     rig.next_deadline();
     seen.extend(statuses(&rig.connected()));
     assert!(seen.iter().all(|status| *status == Status::Down), "{seen:?}");
-    assert_eq!(statuses(&rig.receive(&peer_open(90).encode())), [Status::Initializing]);
-    assert_eq!(statuses(&rig.lost()), [Status::Down], "an attempt that comes to nothing falls back");
+    assert_eq!(
+        statuses(&rig.receive(&peer_open(90).encode())),
+        [Status::Initializing]
+    );
+    assert_eq!(
+        statuses(&rig.lost()),
+        [Status::Down],
+        "an attempt that comes to nothing falls back"
+    );
 }
 
 #[test]
 fn routes_are_told_exactly_and_end_of_rib_is_told_once() {
     let mut rig = Rig::established();
-    let (a, b, c) = (net("203.0.113.0/24"), net("203.0.114.0/24"), net("203.0.115.0/24"));
-    assert_eq!(rig.announce(&[a, b]), [Output::Routes { announced: vec![a, b], withdrawn: vec![] }]);
-    assert_eq!(rig.announce(&[a, c]), [Output::Routes { announced: vec![c], withdrawn: vec![] }], "a replacement changes nothing");
+    let (a, b, c) = (
+        net("203.0.113.0/24"),
+        net("203.0.114.0/24"),
+        net("203.0.115.0/24"),
+    );
+    assert_eq!(
+        rig.announce(&[a, b]),
+        [Output::Routes {
+            announced: vec![a, b],
+            withdrawn: vec![]
+        }]
+    );
+    assert_eq!(
+        rig.announce(&[a, c]),
+        [Output::Routes {
+            announced: vec![c],
+            withdrawn: vec![]
+        }],
+        "a replacement changes nothing"
+    );
     assert_eq!(
         rig.receive_all(&update::encode_withdrawals(&[a, net("9.0.0.0/8")])),
-        [Output::Routes { announced: vec![], withdrawn: vec![a] }]
+        [Output::Routes {
+            announced: vec![],
+            withdrawn: vec![a]
+        }]
     );
     assert_eq!(rig.receive(&update::encode_end_of_rib()), [Output::Synced]);
     assert_eq!(rig.receive(&update::encode_end_of_rib()), []);
@@ -297,15 +477,34 @@ fn routes_are_told_exactly_and_end_of_rib_is_told_once() {
     let self_hop = update::encode_announcements(&[b], Asn(65_001), crate::bgp::testing::LOCAL, true);
     assert_eq!(
         rig.receive_all(&self_hop),
-        [Output::Routes { announced: vec![], withdrawn: vec![b] }],
+        [Output::Routes {
+            announced: vec![],
+            withdrawn: vec![b]
+        }],
         "what is refused replaces what was accepted"
     );
     let refused = rig.session.standing().refused;
-    assert_eq!(refused.keys().copied().collect::<Vec<_>>(), [RouteRefusal::NextHop]);
-    assert_eq!((refused[&RouteRefusal::NextHop].count, &refused[&RouteRefusal::NextHop].latest), (1, &vec![b]));
+    assert_eq!(
+        refused.keys().copied().collect::<Vec<_>>(),
+        [RouteRefusal::NextHop]
+    );
+    assert_eq!(
+        (
+            refused[&RouteRefusal::NextHop].count,
+            &refused[&RouteRefusal::NextHop].latest
+        ),
+        (1, &vec![b])
+    );
     rig.announce(&[b]);
     let refused = rig.session.standing().refused;
-    assert_eq!((refused[&RouteRefusal::NextHop].count, &refused[&RouteRefusal::NextHop].latest), (1, &vec![]), "it is taken now");
+    assert_eq!(
+        (
+            refused[&RouteRefusal::NextHop].count,
+            &refused[&RouteRefusal::NextHop].latest
+        ),
+        (1, &vec![]),
+        "it is taken now"
+    );
 }
 
 #[test]
@@ -313,12 +512,25 @@ fn a_malformed_update_withdraws_its_prefixes_and_keeps_the_session() {
     let mut rig = Rig::established();
     let (a, b) = (net("203.0.113.0/24"), net("203.0.114.0/24"));
     rig.announce(&[a, b]);
-    let mut message = update::encode_announcements(&[a], Asn(65_001), crate::bgp::testing::PEER, true).remove(0);
+    let mut message =
+        update::encode_announcements(&[a], Asn(65_001), crate::bgp::testing::PEER, true).remove(0);
     message[26] = 9; // the value of ORIGIN
-    assert_eq!(rig.receive(&message), [Output::Routes { announced: vec![], withdrawn: vec![a] }]);
+    assert_eq!(
+        rig.receive(&message),
+        [Output::Routes {
+            announced: vec![],
+            withdrawn: vec![a]
+        }]
+    );
     let report = rig.session.standing();
     assert_eq!((report.state, report.prefixes), (BgpState::Established, 1));
-    assert_eq!((report.counters.updates_treated_as_withdraw, report.refused[&RouteRefusal::Malformed].count), (1, 1));
+    assert_eq!(
+        (
+            report.counters.updates_treated_as_withdraw,
+            report.refused[&RouteRefusal::Malformed].count
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -328,7 +540,10 @@ fn a_quiet_peer_without_end_of_rib_has_settled_after_two_seconds_and_a_busy_one_
     rig.now = rig.now + Duration::from_secs(1);
     rig.announce(&[net("203.0.113.0/24")]);
     let (name, outputs) = rig.next_deadline();
-    assert_eq!((name, outputs, rig.now.since(start)), ("bgp-settle", vec![Output::Synced], Duration::from_secs(3)));
+    assert_eq!(
+        (name, outputs, rig.now.since(start)),
+        ("bgp-settle", vec![Output::Synced], Duration::from_secs(3))
+    );
 
     let mut rig = Rig::established();
     let start = rig.now;
@@ -352,10 +567,17 @@ fn too_many_prefixes_end_the_session_and_none_of_the_last_update_is_told() {
     rig.announce(&many(5));
     let outputs = rig.announce(&[net("203.0.113.0/24")]);
     assert_eq!(notifications(&outputs), [(6, 1)]);
-    assert!(!outputs.iter().any(|output| matches!(output, Output::Routes { .. })));
+    assert!(
+        !outputs
+            .iter()
+            .any(|output| matches!(output, Output::Routes { .. }))
+    );
     assert_eq!(sent(&outputs)[0].1[2..], [0, 1, 1, 0, 0, 0, 5]);
     let retry = rig.session.poll_timeout().unwrap();
-    assert!(retry.name == "bgp-connect-retry" && retry.at.since(rig.now) > Duration::from_millis(500), "{retry:?}");
+    assert!(
+        retry.name == "bgp-connect-retry" && retry.at.since(rig.now) > Duration::from_millis(500),
+        "{retry:?}"
+    );
 }
 
 #[test]
@@ -365,7 +587,10 @@ fn ten_thousand_prefixes_are_taken_in_one_go() {
     let mut table = BTreeSet::new();
     fold_routes(&mut table, &rig.announce(&prefixes));
     assert_eq!(table.len(), 10_000);
-    fold_routes(&mut table, &rig.receive_all(&update::encode_withdrawals(&prefixes)));
+    fold_routes(
+        &mut table,
+        &rig.receive_all(&update::encode_withdrawals(&prefixes)),
+    );
     assert_eq!((table.len(), rig.session.standing().prefixes), (0, 0));
 }
 
@@ -374,9 +599,19 @@ fn only_the_difference_of_what_we_announce_is_sent() {
     let mut rig = Rig::established();
     let (kept, new, old) = (net("10.1.2.3/32"), net("10.1.2.4/32"), net("10.1.2.5/32"));
     let changes = |outputs: &[Output]| {
-        let updates: Vec<Update> = sent(outputs).iter().map(|(_, body)| Update::decode(body, true).unwrap()).collect();
-        let announced: Vec<_> = updates.iter().flat_map(|update| &update.announced).map(|one| one.prefix).collect();
-        let withdrawn: Vec<_> = updates.iter().flat_map(|update| update.withdrawn.clone()).collect();
+        let updates: Vec<Update> = sent(outputs)
+            .iter()
+            .map(|(_, body)| Update::decode(body, true).unwrap())
+            .collect();
+        let announced: Vec<_> = updates
+            .iter()
+            .flat_map(|update| &update.announced)
+            .map(|one| one.prefix)
+            .collect();
+        let withdrawn: Vec<_> = updates
+            .iter()
+            .flat_map(|update| update.withdrawn.clone())
+            .collect();
         (announced, withdrawn)
     };
     let outputs = rig.input(Input::Advertise([kept, old].into()));
@@ -385,7 +620,11 @@ fn only_the_difference_of_what_we_announce_is_sent() {
     assert_eq!(changes(&outputs), (vec![new], vec![old]));
     assert_eq!(rig.input(Input::Advertise([kept, new].into())), []);
     rig.lost();
-    assert_eq!(rig.input(Input::Advertise([old].into())), [], "kept for the next time");
+    assert_eq!(
+        rig.input(Input::Advertise([old].into())),
+        [],
+        "kept for the next time"
+    );
     rig.next_deadline();
     rig.connected();
     rig.receive(&peer_open(90).encode());
@@ -399,7 +638,12 @@ fn a_stop_tells_the_peer_when_asked_to_and_nothing_follows() {
         let number = rig.number();
         let outputs = rig.input(Input::Stop { cease });
         assert_eq!(notifications(&outputs), expected);
-        let tail = [Output::Disconnect(number), Output::Status(Status::Down, Some("stopped".into())), Output::Closed, Output::Stopped];
+        let tail = [
+            Output::Disconnect(number),
+            Output::Status(Status::Down, Some("stopped".into())),
+            Output::Closed,
+            Output::Stopped,
+        ];
         assert_eq!(outputs[expected.len()..], tail);
         assert_eq!(rig.session.poll_timeout(), None);
         assert_eq!(rig.receive(&keepalive()), []);
@@ -430,10 +674,18 @@ fn news_of_an_earlier_connection_changes_nothing() {
 fn what_follows_the_end_of_a_connection_in_the_stream_is_dropped() {
     let mut rig = Rig::established();
     rig.now = rig.now + Duration::from_secs(60);
-    let stream = [Notification::HOLD_TIMER_EXPIRED.encode(), keepalive(), vec![0; 19]].concat();
+    let stream = [
+        Notification::HOLD_TIMER_EXPIRED.encode(),
+        keepalive(),
+        vec![0; 19],
+    ]
+    .concat();
     let outputs = rig.receive(&stream);
     assert_eq!(notifications(&outputs), []);
-    assert_eq!(rig.session.standing().last_received.unwrap().to_string(), "Hold Timer Expired");
+    assert_eq!(
+        rig.session.standing().last_received.unwrap().to_string(),
+        "Hold Timer Expired"
+    );
     assert_eq!(rig.session.state.name(), "connecting");
     assert_eq!(rig.session.framer, Framer::default());
 }
@@ -444,9 +696,19 @@ fn whatever_cease_a_peer_sends_it_is_sought_again_within_five_seconds_again_and_
     for subcode in [2, 3, 4, 5, 6, 7, 8, 9] {
         let mut rig = Rig::established();
         for attempt in 0..8 {
-            rig.receive(&Notification { code: 6, subcode, data: Vec::new() }.encode());
+            rig.receive(
+                &Notification {
+                    code: 6,
+                    subcode,
+                    data: Vec::new(),
+                }
+                .encode(),
+            );
             let waited = rig.run_until_retry();
-            assert!(waited <= Duration::from_secs(5), "Cease {subcode}, attempt {attempt}: {waited:?}");
+            assert!(
+                waited <= Duration::from_secs(5),
+                "Cease {subcode}, attempt {attempt}: {waited:?}"
+            );
             rig.connected();
         }
     }

@@ -49,9 +49,20 @@ pub enum DecodeError {
 /// The heartbeat datagram that a Register for this source and group carries, as a whole IPv4 packet.
 #[must_use]
 pub fn registered_heartbeat(source: Ipv4Addr, group: Ipv4Addr) -> Vec<u8> {
-    let datagram = UdpDatagram { source_port: HEARTBEAT_PORT, destination_port: HEARTBEAT_PORT, payload: HEARTBEAT.to_vec() };
+    let datagram = UdpDatagram {
+        source_port: HEARTBEAT_PORT,
+        destination_port: HEARTBEAT_PORT,
+        payload: HEARTBEAT.to_vec(),
+    };
     let payload = datagram.encode(source, group);
-    Ipv4Packet { source, destination: group, ttl: BEACON_TTL, protocol: UDP_PROTOCOL, payload }.encode()
+    Ipv4Packet {
+        source,
+        destination: group,
+        ttl: BEACON_TTL,
+        protocol: UDP_PROTOCOL,
+        payload,
+    }
+    .encode()
 }
 
 /// Takes fields off the front.
@@ -84,12 +95,20 @@ impl<'a> Reader<'a> {
 
     /// Nothing may be left.
     fn end(&self) -> Result<(), DecodeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Long) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError::Long)
+        }
     }
 }
 
 /// An error unless the field has the only value that is supported.
 fn expect(field: &'static str, value: impl Into<u32>, supported: u32) -> Result<(), DecodeError> {
     let value = value.into();
-    if value == supported { Ok(()) } else { Err(DecodeError::Unsupported { field, value }) }
+    if value == supported {
+        Ok(())
+    } else {
+        Err(DecodeError::Unsupported { field, value })
+    }
 }

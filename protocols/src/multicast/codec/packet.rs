@@ -61,9 +61,17 @@ impl Ipv4Packet {
         if checksum(&bytes[..Self::HEADER]) != 0 {
             return Err(DecodeError::Checksum("ip"));
         }
-        let payload = reader.bytes(total.checked_sub(Self::HEADER).ok_or(DecodeError::Short)?)?.to_vec();
+        let payload = reader
+            .bytes(total.checked_sub(Self::HEADER).ok_or(DecodeError::Short)?)?
+            .to_vec();
         reader.end()?;
-        Ok(Self { source, destination, ttl, protocol, payload })
+        Ok(Self {
+            source,
+            destination,
+            ttl,
+            protocol,
+            payload,
+        })
     }
 }
 
@@ -107,12 +115,18 @@ impl UdpDatagram {
         let mut reader = Reader(bytes);
         let (source_port, destination_port) = (reader.u16()?, reader.u16()?);
         let (total, check) = (usize::from(reader.u16()?), reader.u16()?);
-        let payload = reader.bytes(total.checked_sub(Self::HEADER).ok_or(DecodeError::Short)?)?.to_vec();
+        let payload = reader
+            .bytes(total.checked_sub(Self::HEADER).ok_or(DecodeError::Short)?)?
+            .to_vec();
         reader.end()?;
         if check != 0 && pseudo_checksum(source, destination, bytes) != 0 {
             return Err(DecodeError::Checksum("udp"));
         }
-        Ok(Self { source_port, destination_port, payload })
+        Ok(Self {
+            source_port,
+            destination_port,
+            payload,
+        })
     }
 }
 
@@ -123,7 +137,10 @@ fn pseudo_checksum(source: Ipv4Addr, destination: Ipv4Addr, datagram: &[u8]) -> 
 }
 
 fn sum(bytes: &[u8]) -> u64 {
-    bytes.chunks(2).map(|pair| (u64::from(pair[0]) << 8) | pair.get(1).map_or(0, |byte| u64::from(*byte))).sum()
+    bytes
+        .chunks(2)
+        .map(|pair| (u64::from(pair[0]) << 8) | pair.get(1).map_or(0, |byte| u64::from(*byte)))
+        .sum()
 }
 
 fn fold(mut sum: u64) -> u16 {

@@ -79,7 +79,11 @@ const MOST_GROUPS: usize = 255;
 
 /// Splits groups over as many messages as a size (in bytes, from the PIM header on) and the one-byte count need, in order.
 /// A size for less than one group is taken as one for one group.
-pub fn split(groups: Vec<Group>, largest: usize, message: impl Fn(Vec<Group>) -> JoinPrune) -> Vec<JoinPrune> {
+pub fn split(
+    groups: Vec<Group>,
+    largest: usize,
+    message: impl Fn(Vec<Group>) -> JoinPrune,
+) -> Vec<JoinPrune> {
     let mut all: Vec<Vec<Group>> = Vec::new();
     let mut size = 0;
     for group in groups {
@@ -121,13 +125,21 @@ impl Message {
         expect("pim version", kind >> 4, u32::from(VERSION))?;
         reader.array::<3>()?;
         match kind & 0x0f {
-            HELLO => checked(bytes, bytes.len()).and_then(|()| Hello::decode(reader)).map(Self::Hello),
-            JOIN_PRUNE => checked(bytes, bytes.len()).and_then(|()| JoinPrune::decode(reader)).map(Self::JoinPrune),
+            HELLO => checked(bytes, bytes.len())
+                .and_then(|()| Hello::decode(reader))
+                .map(Self::Hello),
+            JOIN_PRUNE => checked(bytes, bytes.len())
+                .and_then(|()| JoinPrune::decode(reader))
+                .map(Self::JoinPrune),
             // RFC 7761, 4.9: one over the whole message is accepted too.
-            REGISTER => {
-                checked(bytes, 8).or_else(|_| checked(bytes, bytes.len())).and_then(|()| Register::decode(reader)).map(Self::Register)
-            }
-            other => Err(DecodeError::Unsupported { field: "pim type", value: u32::from(other) }),
+            REGISTER => checked(bytes, 8)
+                .or_else(|_| checked(bytes, bytes.len()))
+                .and_then(|()| Register::decode(reader))
+                .map(Self::Register),
+            other => Err(DecodeError::Unsupported {
+                field: "pim type",
+                value: u32::from(other),
+            }),
         }
     }
 }
@@ -146,16 +158,27 @@ impl Hello {
     }
 
     fn decode(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
-        let mut hello = Self { hold: DEFAULT_HELLO_HOLD, generation_id: None, dr_priority: None };
+        let mut hello = Self {
+            hold: DEFAULT_HELLO_HOLD,
+            generation_id: None,
+            dr_priority: None,
+        };
         while !reader.0.is_empty() {
             let (kind, length) = (reader.u16()?, reader.u16()?);
             let value = reader.bytes(usize::from(length))?;
             match (kind, value) {
                 (OPTION_HOLD, &[a, b]) => hello.hold = u16::from_be_bytes([a, b]),
-                (OPTION_GENERATION_ID, &[a, b, c, d]) => hello.generation_id = Some(u32::from_be_bytes([a, b, c, d])),
-                (OPTION_DR_PRIORITY, &[a, b, c, d]) => hello.dr_priority = Some(u32::from_be_bytes([a, b, c, d])),
+                (OPTION_GENERATION_ID, &[a, b, c, d]) => {
+                    hello.generation_id = Some(u32::from_be_bytes([a, b, c, d]))
+                }
+                (OPTION_DR_PRIORITY, &[a, b, c, d]) => {
+                    hello.dr_priority = Some(u32::from_be_bytes([a, b, c, d]))
+                }
                 (OPTION_HOLD | OPTION_GENERATION_ID | OPTION_DR_PRIORITY, _) => {
-                    return Err(DecodeError::Unsupported { field: "hello option length", value: u32::from(length) });
+                    return Err(DecodeError::Unsupported {
+                        field: "hello option length",
+                        value: u32::from(length),
+                    });
                 }
                 _ => {}
             }
@@ -183,9 +206,15 @@ impl JoinPrune {
         reader.u8()?;
         let count = reader.u8()?;
         let hold = reader.u16()?;
-        let groups = (0..count).map(|_| Group::decode(&mut reader)).collect::<Result<_, _>>()?;
+        let groups = (0..count)
+            .map(|_| Group::decode(&mut reader))
+            .collect::<Result<_, _>>()?;
         reader.end()?;
-        Ok(Self { upstream, hold, groups })
+        Ok(Self {
+            upstream,
+            hold,
+            groups,
+        })
     }
 }
 
@@ -193,18 +222,29 @@ impl Group {
     /// The shared tree of this group is joined.
     #[must_use]
     pub fn join(address: Ipv4Addr, root: Ipv4Addr) -> Self {
-        Self { address, joined: vec![root], pruned: Vec::new() }
+        Self {
+            address,
+            joined: vec![root],
+            pruned: Vec::new(),
+        }
     }
 
     /// The shared tree of this group is left.
     #[must_use]
     pub fn prune(address: Ipv4Addr, root: Ipv4Addr) -> Self {
-        Self { address, joined: Vec::new(), pruned: vec![root] }
+        Self {
+            address,
+            joined: Vec::new(),
+            pruned: vec![root],
+        }
     }
 
     fn put(&self, body: &mut Vec<u8>) {
         let most = usize::from(u16::MAX);
-        let (joined, pruned) = (&self.joined[..self.joined.len().min(most)], &self.pruned[..self.pruned.len().min(most)]);
+        let (joined, pruned) = (
+            &self.joined[..self.joined.len().min(most)],
+            &self.pruned[..self.pruned.len().min(most)],
+        );
         body.extend([1, 0, 0, 32]);
         body.extend(self.address.octets());
         body.extend((joined.len() as u16).to_be_bytes());
@@ -221,9 +261,17 @@ impl Group {
         expect("group mask length", reader.u8()?, 32)?;
         let address = reader.address()?;
         let (joined, pruned) = (reader.u16()?, reader.u16()?);
-        let joined = (0..joined).map(|_| decode_root(reader)).collect::<Result<_, _>>()?;
-        let pruned = (0..pruned).map(|_| decode_root(reader)).collect::<Result<_, _>>()?;
-        Ok(Self { address, joined, pruned })
+        let joined = (0..joined)
+            .map(|_| decode_root(reader))
+            .collect::<Result<_, _>>()?;
+        let pruned = (0..pruned)
+            .map(|_| decode_root(reader))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            address,
+            joined,
+            pruned,
+        })
     }
 }
 
@@ -233,7 +281,11 @@ const TO_ROOT: u8 = 1;
 
 fn decode_root(reader: &mut Reader<'_>) -> Result<Ipv4Addr, DecodeError> {
     expect("source address family and encoding", reader.u16()?, 0x0100)?;
-    expect("source flags", reader.u8()? & 7, u32::from(SPARSE | WILDCARD | TO_ROOT))?;
+    expect(
+        "source flags",
+        reader.u8()? & 7,
+        u32::from(SPARSE | WILDCARD | TO_ROOT),
+    )?;
     expect("source mask length", reader.u8()?, 32)?;
     reader.address()
 }
@@ -245,7 +297,11 @@ impl Register {
     /// A packet to be sent on, from a router inside the domain.
     #[must_use]
     pub fn data(inner: Vec<u8>) -> Self {
-        Self { border: false, null: false, inner }
+        Self {
+            border: false,
+            null: false,
+            inner,
+        }
     }
 
     fn body(&self) -> Vec<u8> {
@@ -258,7 +314,11 @@ impl Register {
 
     fn decode(mut reader: Reader<'_>) -> Result<Self, DecodeError> {
         let [flags, _, _, _] = reader.array()?;
-        Ok(Self { border: flags & Self::BORDER != 0, null: flags & Self::NULL != 0, inner: reader.0.to_vec() })
+        Ok(Self {
+            border: flags & Self::BORDER != 0,
+            null: flags & Self::NULL != 0,
+            inner: reader.0.to_vec(),
+        })
     }
 }
 
@@ -273,7 +333,11 @@ fn seal(kind: u8, body: Vec<u8>, covered: usize) -> Vec<u8> {
 
 fn checked(bytes: &[u8], covered: usize) -> Result<(), DecodeError> {
     let covered = bytes.get(..covered).ok_or(DecodeError::Short)?;
-    if checksum(covered) == 0 { Ok(()) } else { Err(DecodeError::Checksum("pim")) }
+    if checksum(covered) == 0 {
+        Ok(())
+    } else {
+        Err(DecodeError::Checksum("pim"))
+    }
 }
 
 fn put_option(body: &mut Vec<u8>, kind: u16, value: &[u8]) {

@@ -9,7 +9,11 @@ use super::{
 };
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> = text.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
@@ -23,24 +27,51 @@ const ROUTERS_HELLO: &str = "200041fe 000100020069 00140004d76fc4dc 001300040000
 
 #[test]
 fn multicast_golden_hello_is_byte_for_byte_the_networks() {
-    let hello = Hello { hold: 105, generation_id: Some(3_614_426_332), dr_priority: Some(1) };
-    same_both_ways(Message::Hello(hello), "20004317 000100020069 00140004d76fc4dc 0013000400000001");
+    let hello = Hello {
+        hold: 105,
+        generation_id: Some(3_614_426_332),
+        dr_priority: Some(1),
+    };
+    same_both_ways(
+        Message::Hello(hello),
+        "20004317 000100020069 00140004d76fc4dc 0013000400000001",
+    );
     assert_eq!(Message::decode(&hex(ROUTERS_HELLO)), Ok(Message::Hello(hello)));
 }
 
 #[test]
 fn multicast_golden_join_is_byte_for_byte_the_networks() {
-    let groups = vec![Group::join(Ipv4Addr::new(239, 123, 123, 123), Ipv4Addr::new(1, 1, 1, 1))];
-    let join = JoinPrune { upstream: Ipv4Addr::new(10, 0, 0, 13), hold: 210, groups };
-    same_both_ways(Message::JoinPrune(join), "23005ae5 01000a00000d 0001 00d2 01000020ef7b7b7b 0001 0000 01000720 01010101");
+    let groups = vec![Group::join(
+        Ipv4Addr::new(239, 123, 123, 123),
+        Ipv4Addr::new(1, 1, 1, 1),
+    )];
+    let join = JoinPrune {
+        upstream: Ipv4Addr::new(10, 0, 0, 13),
+        hold: 210,
+        groups,
+    };
+    same_both_ways(
+        Message::JoinPrune(join),
+        "23005ae5 01000a00000d 0001 00d2 01000020ef7b7b7b 0001 0000 01000720 01010101",
+    );
 }
 
 #[test]
 fn multicast_golden_prune_differs_in_counts_and_hold_time() {
-    let groups = vec![Group::prune(Ipv4Addr::new(239, 123, 123, 123), Ipv4Addr::new(1, 1, 1, 1))];
-    let prune = JoinPrune { upstream: Ipv4Addr::new(10, 0, 0, 13), hold: 5, groups };
+    let groups = vec![Group::prune(
+        Ipv4Addr::new(239, 123, 123, 123),
+        Ipv4Addr::new(1, 1, 1, 1),
+    )];
+    let prune = JoinPrune {
+        upstream: Ipv4Addr::new(10, 0, 0, 13),
+        hold: 5,
+        groups,
+    };
     // The hold time is 0xcd less than in the join, and the two counts give the same sum.
-    same_both_ways(Message::JoinPrune(prune), "23005bb2 01000a00000d 0001 0005 01000020ef7b7b7b 0000 0001 01000720 01010101");
+    same_both_ways(
+        Message::JoinPrune(prune),
+        "23005bb2 01000a00000d 0001 0005 01000020ef7b7b7b 0000 0001 01000720 01010101",
+    );
 }
 
 /// Summed by hand. IPv4: 4500 + 0020 + 2011 + 9433 + 7acb + e954 + b205 = 30f88, with carry 0f8b, inverted f074.
@@ -48,17 +79,34 @@ fn multicast_golden_prune_differs_in_counts_and_hold_time() {
 #[test]
 fn multicast_golden_register_has_a_checksum_over_eight_bytes_and_an_inner_packet_with_right_checksums() {
     let (source, group) = (Ipv4Addr::new(148, 51, 122, 203), Ipv4Addr::new(233, 84, 178, 5));
-    let bytes = "2100deff 00000000 4500 0020 0000 0000 2011 f074 94337acb e954b205 1685 1685 000c e417 445a0001";
-    same_both_ways(Message::Register(Register::data(registered_heartbeat(source, group))), bytes);
+    let bytes =
+        "2100deff 00000000 4500 0020 0000 0000 2011 f074 94337acb e954b205 1685 1685 000c e417 445a0001";
+    same_both_ways(
+        Message::Register(Register::data(registered_heartbeat(source, group))),
+        bytes,
+    );
     let inner = Ipv4Packet::decode(&registered_heartbeat(source, group)).unwrap();
     let datagram = UdpDatagram::decode(inner.source, inner.destination, &inner.payload).unwrap();
-    assert_eq!((inner.ttl, inner.protocol, datagram.source_port, datagram.destination_port), (32, 17, 5765, 5765));
+    assert_eq!(
+        (
+            inner.ttl,
+            inner.protocol,
+            datagram.source_port,
+            datagram.destination_port
+        ),
+        (32, 17, 5765, 5765)
+    );
     assert_eq!(datagram.payload, HEARTBEAT);
 }
 
 #[test]
 fn multicast_a_wrong_checksum_is_refused_anywhere() {
-    let hello = Message::Hello(Hello { hold: 105, generation_id: Some(7), dr_priority: Some(1) }).encode();
+    let hello = Message::Hello(Hello {
+        hold: 105,
+        generation_id: Some(7),
+        dr_priority: Some(1),
+    })
+    .encode();
     for at in 0..hello.len() {
         let mut broken = hello.clone();
         broken[at] ^= 0x01;
@@ -74,7 +122,11 @@ fn address() -> impl Strategy<Value = Ipv4Addr> {
 }
 
 fn group() -> impl Strategy<Value = Group> {
-    (address(), vec(address(), 0..4), vec(address(), 0..4)).prop_map(|(address, joined, pruned)| Group { address, joined, pruned })
+    (address(), vec(address(), 0..4), vec(address(), 0..4)).prop_map(|(address, joined, pruned)| Group {
+        address,
+        joined,
+        pruned,
+    })
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -82,8 +134,16 @@ fn message() -> impl Strategy<Value = Message> {
     let join_prune = (address(), any::<u16>(), vec(group(), 0..=255));
     let register = (any::<bool>(), any::<bool>(), vec(any::<u8>(), 0..100));
     prop_oneof![
-        hello.prop_map(|(hold, generation_id, dr_priority)| Message::Hello(Hello { hold, generation_id, dr_priority })),
-        join_prune.prop_map(|(upstream, hold, groups)| Message::JoinPrune(JoinPrune { upstream, hold, groups })),
+        hello.prop_map(|(hold, generation_id, dr_priority)| Message::Hello(Hello {
+            hold,
+            generation_id,
+            dr_priority
+        })),
+        join_prune.prop_map(|(upstream, hold, groups)| Message::JoinPrune(JoinPrune {
+            upstream,
+            hold,
+            groups
+        })),
         register.prop_map(|(border, null, inner)| Message::Register(Register { border, null, inner })),
     ]
 }

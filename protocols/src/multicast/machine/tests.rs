@@ -53,7 +53,11 @@ impl Rig {
 
     fn seeded(seed: u64) -> Self {
         let now = Monotonic::ZERO + Duration::from_secs(1_000);
-        Self { machine: Multicast::new(MulticastSettings::default()), now, random: SplitMix64::new(seed) }
+        Self {
+            machine: Multicast::new(MulticastSettings::default()),
+            now,
+            random: SplitMix64::new(seed),
+        }
     }
 
     fn input(&mut self, input: Input) -> Vec<Output> {
@@ -61,7 +65,10 @@ impl Rig {
     }
 
     fn run(&mut self, spec: MulticastSpec, announce: bool) -> Vec<Datagram> {
-        datagrams(self.input(Input::Run { spec: Box::new(spec), announce }))
+        datagrams(self.input(Input::Run {
+            spec: Box::new(spec),
+            announce,
+        }))
     }
 
     /// Runs every deadline for this long: what was sent, and when.
@@ -69,10 +76,16 @@ impl Rig {
         let end = self.now + span;
         let mut all = Vec::new();
         for _ in 0..1_000_000 {
-            let Some(deadline) = self.machine.poll_timeout().filter(|deadline| deadline.at <= end) else { break };
+            let Some(deadline) = self.machine.poll_timeout().filter(|deadline| deadline.at <= end) else {
+                break;
+            };
             self.now = self.now.max(deadline.at);
             let sent = datagrams(self.input(Input::Timeout));
-            assert!(!sent.is_empty() || deadline.name == "multicast_standing", "{} was due, and nothing came of it", deadline.name);
+            assert!(
+                !sent.is_empty() || deadline.name == "multicast_standing",
+                "{} was due, and nothing came of it",
+                deadline.name
+            );
             all.extend(sent.into_iter().map(|datagram| (self.now, datagram)));
         }
         self.now = end;
@@ -89,15 +102,36 @@ fn datagrams(outputs: Vec<Output>) -> Vec<Datagram> {
 }
 
 fn of_kind(datagrams: &[Datagram], kind: DatagramKind) -> Vec<&Datagram> {
-    datagrams.iter().filter(|datagram| datagram.kind == kind).collect()
+    datagrams
+        .iter()
+        .filter(|datagram| datagram.kind == kind)
+        .collect()
 }
 
 fn hellos(datagrams: &[Datagram]) -> Vec<Hello> {
-    messages(datagrams).into_iter().filter_map(|message| if let Message::Hello(hello) = message { Some(hello) } else { None }).collect()
+    messages(datagrams)
+        .into_iter()
+        .filter_map(|message| {
+            if let Message::Hello(hello) = message {
+                Some(hello)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn join_prunes(datagrams: &[Datagram]) -> Vec<JoinPrune> {
-    messages(datagrams).into_iter().filter_map(|message| if let Message::JoinPrune(it) = message { Some(it) } else { None }).collect()
+    messages(datagrams)
+        .into_iter()
+        .filter_map(|message| {
+            if let Message::JoinPrune(it) = message {
+                Some(it)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn messages(datagrams: &[Datagram]) -> Vec<Message> {
@@ -107,32 +141,74 @@ fn messages(datagrams: &[Datagram]) -> Vec<Message> {
 
 /// The groups joined and pruned, in order.
 fn joined(datagrams: &[Datagram]) -> Vec<Ipv4Addr> {
-    join_prunes(datagrams).iter().flat_map(|message| &message.groups).filter(|it| !it.joined.is_empty()).map(|it| it.address).collect()
+    join_prunes(datagrams)
+        .iter()
+        .flat_map(|message| &message.groups)
+        .filter(|it| !it.joined.is_empty())
+        .map(|it| it.address)
+        .collect()
 }
 
 fn pruned(datagrams: &[Datagram]) -> Vec<Ipv4Addr> {
-    join_prunes(datagrams).iter().flat_map(|message| &message.groups).filter(|it| !it.pruned.is_empty()).map(|it| it.address).collect()
+    join_prunes(datagrams)
+        .iter()
+        .flat_map(|message| &message.groups)
+        .filter(|it| !it.pruned.is_empty())
+        .map(|it| it.address)
+        .collect()
 }
 
 fn only(timed: &[(Monotonic, Datagram)], kind: DatagramKind) -> Vec<(Monotonic, Datagram)> {
-    timed.iter().filter(|(_, datagram)| datagram.kind == kind).cloned().collect()
+    timed
+        .iter()
+        .filter(|(_, datagram)| datagram.kind == kind)
+        .cloned()
+        .collect()
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The standings that are told at this input.
 fn told(rig: &mut Rig, input: Input) -> Vec<std::sync::Arc<warren_state::standing::MulticastStanding>> {
-    rig.input(input).into_iter().filter_map(|output| if let Output::Standing(standing) = output { Some(standing) } else { None }).collect()
+    rig.input(input)
+        .into_iter()
+        .filter_map(|output| {
+            if let Output::Standing(standing) = output {
+                Some(standing)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 #[test]
 fn multicast_groups_and_failures_are_told_at_once_and_what_is_said_again_and_again_every_ten_seconds() {
     let mut rig = Rig::new();
-    let standings = told(&mut rig, Input::Run { spec: Box::new(spec([3], [1, 2])), announce: true });
-    assert_eq!((standings[0].joined.count, &standings[0].announced.first), (2, &vec![group(3)]));
-    assert_eq!((standings[0].counters.joins, standings[0].counters.heartbeats, standings[0].last_said), (1, 1, Some(rig.now)));
+    let standings = told(
+        &mut rig,
+        Input::Run {
+            spec: Box::new(spec([3], [1, 2])),
+            announce: true,
+        },
+    );
+    assert_eq!(
+        (standings[0].joined.count, &standings[0].announced.first),
+        (2, &vec![group(3)])
+    );
+    assert_eq!(
+        (
+            standings[0].counters.joins,
+            standings[0].counters.heartbeats,
+            standings[0].last_said
+        ),
+        (1, 1, Some(rig.now))
+    );
     let unsent = || Input::Unsent("no such device".to_owned());
-    assert_eq!(told(&mut rig, unsent())[0].failing.as_deref(), Some("no such device"));
+    assert_eq!(
+        told(&mut rig, unsent())[0].failing.as_deref(),
+        Some("no such device")
+    );
     assert!(told(&mut rig, unsent()).is_empty(), "the same again is counted");
     let standings = told(&mut rig, Input::SentAgain);
     assert_eq!((&standings[0].failing, standings[0].counters.unsent), (&None, 2));
@@ -143,8 +219,13 @@ fn multicast_groups_and_failures_are_told_at_once_and_what_is_said_again_and_aga
     }
     assert!((5..=7).contains(&times), "{times} times in a minute");
     let outputs = rig.input(Input::Stop);
-    let [.., Output::Standing(last), Output::Stopped] = &outputs[..] else { panic!("{outputs:?}") };
-    assert_eq!((last.joined.count, last.announced.count, last.counters.prunes), (0, 0, 1));
+    let [.., Output::Standing(last), Output::Stopped] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(
+        (last.joined.count, last.announced.count, last.counters.prunes),
+        (0, 0, 1)
+    );
 }
 
 #[test]
@@ -152,18 +233,41 @@ fn multicast_a_subscriber_says_hello_and_joins_at_once_and_every_30_seconds() {
     let mut rig = Rig::new();
     let sent = rig.run(spec([], [1, 2]), false);
     let id = rig.machine.standing().generation_id;
-    assert_eq!(hellos(&sent), [Hello { hold: 105, generation_id: id, dr_priority: Some(1) }]);
+    assert_eq!(
+        hellos(&sent),
+        [Hello {
+            hold: 105,
+            generation_id: id,
+            dr_priority: Some(1)
+        }]
+    );
     assert_eq!((joined(&sent), pruned(&sent)), (vec![group(1), group(2)], vec![]));
-    assert_eq!(join_prunes(&sent).iter().map(|it| (it.upstream, it.hold)).collect::<Vec<_>>(), [(UPSTREAM, 120)]);
+    assert_eq!(
+        join_prunes(&sent)
+            .iter()
+            .map(|it| (it.upstream, it.hold))
+            .collect::<Vec<_>>(),
+        [(UPSTREAM, 120)]
+    );
     assert_eq!(join_prunes(&sent)[0].groups[0].joined, [ROOT]);
     for datagram in &sent {
-        assert_eq!((datagram.source, datagram.destination, datagram.ttl), (LOCAL, Ipv4Addr::new(224, 0, 0, 13), 1));
+        assert_eq!(
+            (datagram.source, datagram.destination, datagram.ttl),
+            (LOCAL, Ipv4Addr::new(224, 0, 0, 13), 1)
+        );
     }
     let start = rig.now;
     let later = rig.run_for(SECOND * 95);
     let at: Vec<_> = later.iter().map(|(at, _)| at.since(start).as_secs()).collect();
     assert_eq!(at, [30, 30, 60, 60, 90, 90]);
-    assert_eq!(later.into_iter().take(2).map(|(_, datagram)| datagram).collect::<Vec<_>>(), sent);
+    assert_eq!(
+        later
+            .into_iter()
+            .take(2)
+            .map(|(_, datagram)| datagram)
+            .collect::<Vec<_>>(),
+        sent
+    );
 }
 
 #[test]
@@ -173,8 +277,14 @@ fn multicast_a_change_prunes_what_went_joins_what_came_and_leaves_the_rest_alone
     rig.now = rig.now + SECOND * 10;
     let refresh = rig.machine.poll_timeout();
     let sent = rig.run(spec([], [2, 3, 4]), false);
-    assert_eq!((pruned(&sent), joined(&sent), hellos(&sent)), (vec![group(1)], vec![group(4)], vec![]));
-    assert_eq!(join_prunes(&sent).iter().map(|it| it.hold).collect::<Vec<_>>(), [5, 120]);
+    assert_eq!(
+        (pruned(&sent), joined(&sent), hellos(&sent)),
+        (vec![group(1)], vec![group(4)], vec![])
+    );
+    assert_eq!(
+        join_prunes(&sent).iter().map(|it| it.hold).collect::<Vec<_>>(),
+        [5, 120]
+    );
     assert_eq!(rig.machine.poll_timeout(), refresh);
     assert_eq!(rig.run(spec([], [2, 3, 4]), false), []);
 }
@@ -185,7 +295,10 @@ fn multicast_the_last_group_is_pruned_with_a_goodbye_and_then_there_is_silence()
     rig.run(spec([], [1, 2]), false);
     let sent = rig.run(spec([], []), false);
     assert_eq!((pruned(&sent), joined(&sent)), (vec![group(1), group(2)], vec![]));
-    assert_eq!(hellos(&sent).iter().map(|hello| hello.hold).collect::<Vec<_>>(), [0]);
+    assert_eq!(
+        hellos(&sent).iter().map(|hello| hello.hold).collect::<Vec<_>>(),
+        [0]
+    );
     assert_eq!(rig.machine.poll_timeout(), None);
     assert_eq!(rig.run(spec([], []), false), []);
 }
@@ -229,7 +342,13 @@ fn multicast_nothing_is_announced_before_the_device_accepts_our_address() {
     assert_eq!(rig.run_for(SECOND * 120), []);
     let sent = rig.run(spec([1, 2], []), true);
     assert_eq!(of_kind(&sent, DatagramKind::Heartbeat).len(), 2);
-    assert_eq!(rig.run_for(SECOND * 60).iter().filter(|(_, it)| it.kind == DatagramKind::Register).count(), 2);
+    assert_eq!(
+        rig.run_for(SECOND * 60)
+            .iter()
+            .filter(|(_, it)| it.kind == DatagramKind::Register)
+            .count(),
+        2
+    );
     assert_eq!(rig.run(spec([1, 2], []), false), []);
     assert_eq!(rig.run_for(SECOND * 120), []);
 }
@@ -238,14 +357,36 @@ fn multicast_nothing_is_announced_before_the_device_accepts_our_address() {
 fn multicast_each_published_group_has_a_heartbeat_at_once_and_every_10_seconds() {
     let mut rig = Rig::new();
     let sent = rig.run(spec([1], []), true);
-    let heartbeat =
-        Datagram { kind: DatagramKind::Heartbeat, source: SOURCE, destination: group(1), ttl: 32, payload: vec![0x44, 0x5a, 0x00, 0x01] };
-    assert_eq!(sent.into_iter().filter(|it| it.kind == DatagramKind::Heartbeat).collect::<Vec<_>>(), [heartbeat]);
+    let heartbeat = Datagram {
+        kind: DatagramKind::Heartbeat,
+        source: SOURCE,
+        destination: group(1),
+        ttl: 32,
+        payload: vec![0x44, 0x5a, 0x00, 0x01],
+    };
+    assert_eq!(
+        sent.into_iter()
+            .filter(|it| it.kind == DatagramKind::Heartbeat)
+            .collect::<Vec<_>>(),
+        [heartbeat]
+    );
     let start = rig.now;
     let later = only(&rig.run_for(SECOND * 35), DatagramKind::Heartbeat);
-    assert_eq!(later.iter().map(|(at, _)| at.since(start).as_secs()).collect::<Vec<_>>(), [10, 20, 30]);
+    assert_eq!(
+        later
+            .iter()
+            .map(|(at, _)| at.since(start).as_secs())
+            .collect::<Vec<_>>(),
+        [10, 20, 30]
+    );
     let sent = rig.run(spec([1, 2], []), true);
-    assert_eq!(of_kind(&sent, DatagramKind::Heartbeat).iter().map(|it| it.destination).collect::<Vec<_>>(), [group(2)]);
+    assert_eq!(
+        of_kind(&sent, DatagramKind::Heartbeat)
+            .iter()
+            .map(|it| it.destination)
+            .collect::<Vec<_>>(),
+        [group(2)]
+    );
 }
 
 #[test]
@@ -253,7 +394,10 @@ fn multicast_registers_start_at_random_times_and_repeat_every_minute() {
     let mut firsts = BTreeSet::new();
     for seed in 0..20 {
         let mut rig = Rig::seeded(seed);
-        assert_eq!(of_kind(&rig.run(spec([1], []), true), DatagramKind::Register).len(), 0);
+        assert_eq!(
+            of_kind(&rig.run(spec([1], []), true), DatagramKind::Register).len(),
+            0
+        );
         let start = rig.now;
         let sent = only(&rig.run_for(SECOND * 180), DatagramKind::Register);
         let at: Vec<Duration> = sent.iter().map(|(at, _)| at.since(start)).collect();
@@ -262,11 +406,24 @@ fn multicast_registers_start_at_random_times_and_repeat_every_minute() {
         assert!(at.windows(2).all(|pair| pair[1] - pair[0] == SECOND * 60));
         firsts.insert(at[0]);
         let (_, datagram) = &sent[0];
-        assert_eq!((datagram.source, datagram.destination, datagram.ttl), (LOCAL, ROOT, 32));
-        let Ok(Message::Register(register)) = Message::decode(&datagram.payload) else { panic!("no register") };
+        assert_eq!(
+            (datagram.source, datagram.destination, datagram.ttl),
+            (LOCAL, ROOT, 32)
+        );
+        let Ok(Message::Register(register)) = Message::decode(&datagram.payload) else {
+            panic!("no register")
+        };
         let inner = Ipv4Packet::decode(&register.inner).unwrap();
-        assert_eq!((inner.source, inner.destination, inner.ttl), (SOURCE, group(1), 32));
-        assert_eq!(UdpDatagram::decode(SOURCE, group(1), &inner.payload).unwrap().payload, [0x44, 0x5a, 0, 1]);
+        assert_eq!(
+            (inner.source, inner.destination, inner.ttl),
+            (SOURCE, group(1), 32)
+        );
+        assert_eq!(
+            UdpDatagram::decode(SOURCE, group(1), &inner.payload)
+                .unwrap()
+                .payload,
+            [0x44, 0x5a, 0, 1]
+        );
     }
     assert!(firsts.len() > 15);
     assert!(firsts.last().unwrap().saturating_sub(*firsts.first().unwrap()) > SECOND * 30);
@@ -278,9 +435,16 @@ fn multicast_a_publisher_that_becomes_a_mere_subscriber_keeps_its_joins_undistur
     rig.run(spec([1, 2], [1, 3]), true);
     rig.now = rig.now + SECOND;
     assert_eq!(rig.run(spec([], [1, 3]), true), []);
-    assert!(rig.run_for(SECOND * 65).iter().all(|(_, it)| it.kind == DatagramKind::Pim));
+    assert!(
+        rig.run_for(SECOND * 65)
+            .iter()
+            .all(|(_, it)| it.kind == DatagramKind::Pim)
+    );
     let sent = rig.run(spec([1], [1, 3]), true);
-    assert!(sent.iter().all(|it| it.kind == DatagramKind::Heartbeat), "{sent:?}");
+    assert!(
+        sent.iter().all(|it| it.kind == DatagramKind::Heartbeat),
+        "{sent:?}"
+    );
     let standing = rig.machine.standing();
     assert_eq!((standing.joined.count, standing.announced.count), (2, 1));
 }
@@ -298,9 +462,18 @@ fn multicast_three_hundred_joins_are_split_to_fit_the_link() {
 #[test]
 fn multicast_more_than_255_groups_do_not_wrap_the_count_on_a_large_link() {
     let mut rig = Rig::new();
-    rig.machine = Multicast::new(MulticastSettings { mtu: 9_000, ..MulticastSettings::default() });
+    rig.machine = Multicast::new(MulticastSettings {
+        mtu: 9_000,
+        ..MulticastSettings::default()
+    });
     let sent = rig.run(spec([], 0..300), false);
-    assert_eq!(join_prunes(&sent).iter().map(|it| it.groups.len()).collect::<Vec<_>>(), [255, 45]);
+    assert_eq!(
+        join_prunes(&sent)
+            .iter()
+            .map(|it| it.groups.len())
+            .collect::<Vec<_>>(),
+        [255, 45]
+    );
 }
 
 #[test]
@@ -308,18 +481,41 @@ fn multicast_thousands_of_published_groups_leave_in_bursts_and_each_in_its_perio
     let mut rig = Rig::new();
     let settings = MulticastSettings::default();
     let start = rig.now;
-    let mut all: Vec<_> = rig.run(spec(0..3_000, []), true).into_iter().map(|it| (start, it)).collect();
+    let mut all: Vec<_> = rig
+        .run(spec(0..3_000, []), true)
+        .into_iter()
+        .map(|it| (start, it))
+        .collect();
     all.extend(rig.run_for(SECOND * 9));
     let heartbeats = only(&all, DatagramKind::Heartbeat);
-    assert_eq!(heartbeats.iter().map(|(_, it)| it.destination).collect::<BTreeSet<_>>(), groups(0..3_000));
+    assert_eq!(
+        heartbeats
+            .iter()
+            .map(|(_, it)| it.destination)
+            .collect::<BTreeSet<_>>(),
+        groups(0..3_000)
+    );
     assert_eq!(heartbeats.len(), 3_000);
     assert!(heartbeats.last().unwrap().0.since(start) < SECOND * 2);
     let mut at_a_time = BTreeMap::<Monotonic, usize>::new();
     all.extend(rig.run_for(SECOND * 60));
-    all.iter().for_each(|(at, _)| *at_a_time.entry(*at).or_default() += 1);
+    all.iter()
+        .for_each(|(at, _)| *at_a_time.entry(*at).or_default() += 1);
     assert!(at_a_time.values().all(|count| *count <= settings.burst));
-    assert!(at_a_time.keys().zip(at_a_time.keys().skip(1)).all(|(a, b)| at_a_time[a] < settings.burst || b.since(*a) >= settings.pause));
-    assert_eq!(only(&all, DatagramKind::Register).iter().map(|(_, it)| it.payload.clone()).collect::<BTreeSet<_>>().len(), 3_000);
+    assert!(
+        at_a_time
+            .keys()
+            .zip(at_a_time.keys().skip(1))
+            .all(|(a, b)| at_a_time[a] < settings.burst || b.since(*a) >= settings.pause)
+    );
+    assert_eq!(
+        only(&all, DatagramKind::Register)
+            .iter()
+            .map(|(_, it)| it.payload.clone())
+            .collect::<BTreeSet<_>>()
+            .len(),
+        3_000
+    );
 }
 
 #[test]
@@ -327,11 +523,27 @@ fn multicast_new_link_addresses_are_a_new_start_and_a_new_root_moves_the_joins()
     let mut rig = Rig::new();
     let before = hellos(&rig.run(spec([], [1]), false))[0].generation_id;
     let root = Ipv4Addr::new(10, 0, 0, 9);
-    let sent = rig.run(MulticastSpec { rendezvous_point: root, ..spec([], [1]) }, false);
-    let roots: Vec<_> = join_prunes(&sent).iter().map(|it| (it.groups[0].pruned.clone(), it.groups[0].joined.clone())).collect();
+    let sent = rig.run(
+        MulticastSpec {
+            rendezvous_point: root,
+            ..spec([], [1])
+        },
+        false,
+    );
+    let roots: Vec<_> = join_prunes(&sent)
+        .iter()
+        .map(|it| (it.groups[0].pruned.clone(), it.groups[0].joined.clone()))
+        .collect();
     assert_eq!(roots, [(vec![ROOT], vec![]), (vec![], vec![root])]);
     let (local_address, upstream) = (Ipv4Addr::new(169, 254, 7, 1), Ipv4Addr::new(169, 254, 7, 0));
-    let sent = rig.run(MulticastSpec { local_address, upstream, ..spec([], [1]) }, false);
+    let sent = rig.run(
+        MulticastSpec {
+            local_address,
+            upstream,
+            ..spec([], [1])
+        },
+        false,
+    );
     assert_ne!(hellos(&sent)[0].generation_id, before);
     assert_eq!((joined(&sent), pruned(&sent)), (vec![group(1)], vec![]));
     assert!(sent.iter().all(|it| it.source == local_address));
@@ -343,9 +555,27 @@ fn multicast_a_new_source_is_announced_at_once_and_without_one_there_is_silence(
     let mut rig = Rig::new();
     rig.run(spec([1], []), true);
     let source = Some(Ipv4Addr::new(10, 9, 9, 9));
-    let sent = rig.run(MulticastSpec { source, ..spec([1], []) }, true);
-    assert_eq!(sent.iter().map(|it| Some(it.source)).collect::<Vec<_>>(), [source]);
-    assert_eq!(rig.run(MulticastSpec { source: None, ..spec([1], []) }, true), []);
+    let sent = rig.run(
+        MulticastSpec {
+            source,
+            ..spec([1], [])
+        },
+        true,
+    );
+    assert_eq!(
+        sent.iter().map(|it| Some(it.source)).collect::<Vec<_>>(),
+        [source]
+    );
+    assert_eq!(
+        rig.run(
+            MulticastSpec {
+                source: None,
+                ..spec([1], [])
+            },
+            true
+        ),
+        []
+    );
     assert_eq!(rig.machine.poll_timeout(), None);
 }
 
@@ -353,9 +583,22 @@ fn multicast_a_new_source_is_announced_at_once_and_without_one_there_is_silence(
 fn multicast_addresses_that_are_no_groups_are_passed_over() {
     let mut rig = Rig::new();
     let odd = BTreeSet::from([Ipv4Addr::new(10, 1, 1, 1), Ipv4Addr::new(224, 0, 0, 13), group(1)]);
-    let sent = rig.run(MulticastSpec { publish: odd.clone(), subscribe: odd, ..spec([], []) }, true);
+    let sent = rig.run(
+        MulticastSpec {
+            publish: odd.clone(),
+            subscribe: odd,
+            ..spec([], [])
+        },
+        true,
+    );
     assert_eq!(joined(&sent), [group(1)]);
-    assert_eq!(of_kind(&sent, DatagramKind::Heartbeat).iter().map(|it| it.destination).collect::<Vec<_>>(), [group(1)]);
+    assert_eq!(
+        of_kind(&sent, DatagramKind::Heartbeat)
+            .iter()
+            .map(|it| it.destination)
+            .collect::<Vec<_>>(),
+        [group(1)]
+    );
 }
 
 /// What the device has made of it.
@@ -370,7 +613,11 @@ impl Device {
             for entry in message.groups {
                 assert_eq!(entry.joined.len() + entry.pruned.len(), 1);
                 if entry.joined.is_empty() {
-                    assert!(self.joined.remove(&entry.address), "{} was not joined", entry.address);
+                    assert!(
+                        self.joined.remove(&entry.address),
+                        "{} was not joined",
+                        entry.address
+                    );
                 } else {
                     self.joined.insert(entry.address);
                 }

@@ -81,7 +81,11 @@ pub fn swap(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result
 
 /// What joins these groups again, which came with feeds that the user holds.
 pub fn rejoin(user: &User, feeds: &ByKey, groups: &[Pubkey]) -> Vec<Join> {
-    let carries = |key: &&Pubkey| feeds.get(key).is_some_and(|feed| feed.groups.iter().any(|group| groups.contains(group)));
+    let carries = |key: &&Pubkey| {
+        feeds
+            .get(key)
+            .is_some_and(|feed| feed.groups.iter().any(|group| groups.contains(group)))
+    };
     let held: Vec<Pubkey> = user.feed_pks.iter().filter(carries).copied().collect();
     joins(feeds, &mut user.clone(), &held)
 }
@@ -90,11 +94,19 @@ pub fn rejoin(user: &User, feeds: &ByKey, groups: &[Pubkey]) -> Vec<Join> {
 /// hold beside those that it has.
 pub fn purchased(standing: Standing<'_>, exchange: &Pubkey) -> Vec<Pubkey> {
     let held = &standing.user.feed_pks;
-    let covered = held.iter().copied().filter(|key| standing.pass.seat(key).is_some());
-    let mut found: Vec<(&Pubkey, &Feed)> = free(standing.pass, standing.feeds).filter(|(_, feed)| feed.exchange == *exchange).collect();
+    let covered = held
+        .iter()
+        .copied()
+        .filter(|key| standing.pass.seat(key).is_some());
+    let mut found: Vec<(&Pubkey, &Feed)> = free(standing.pass, standing.feeds)
+        .filter(|(_, feed)| feed.exchange == *exchange)
+        .collect();
     found.retain(|(key, _)| !held.contains(key));
     found.sort_by(|one, other| (&one.1.code, one.0).cmp(&(&other.1.code, other.0)));
-    let new = found.into_iter().map(|(key, _)| *key).take(MOST_HELD.saturating_sub(held.len()));
+    let new = found
+        .into_iter()
+        .map(|(key, _)| *key)
+        .take(MOST_HELD.saturating_sub(held.len()));
     covered.chain(new).collect()
 }
 
@@ -105,9 +117,16 @@ pub fn purchased(standing: Standing<'_>, exchange: &Pubkey) -> Vec<Pubkey> {
 pub fn metros(pass: &Pass, feeds: &ByKey) -> Result<BTreeSet<Pubkey>, Failure> {
     let metros: BTreeSet<Pubkey> = free(pass, feeds).map(|(_, feed)| feed.exchange).collect();
     if metros.is_empty() && !pass.seats().is_empty() {
-        let taken: Vec<String> = pass.seats().iter().map(|seat| told(pass, &seat.feed, feeds)).collect();
+        let taken: Vec<String> = pass
+            .seats()
+            .iter()
+            .map(|seat| told(pass, &seat.feed, feeds))
+            .collect();
         return Err(Failure::new(
-            format!("every purchased feed is already at capacity: {}", taken.join(", ")),
+            format!(
+                "every purchased feed is already at capacity: {}",
+                taken.join(", ")
+            ),
             "Free a seat by disconnecting another machine, or buy more.",
         ));
     }
@@ -133,7 +152,9 @@ pub fn covering(
     let mut flaw = None;
     let exchanges: BTreeSet<Pubkey> = devices.values().map(|device| device.exchange_pk).collect();
     let is_covered = |exchange: &Pubkey| {
-        let all = codes.iter().try_for_each(|code| is_open(pass, feeds, &find(feeds, code, exchange)?));
+        let all = codes
+            .iter()
+            .try_for_each(|code| is_open(pass, feeds, &find(feeds, code, exchange)?));
         all.map_err(|failure| flaw = Some(failure)).is_ok()
     };
     let covered: BTreeSet<Pubkey> = exchanges.into_iter().filter(is_covered).collect();
@@ -152,32 +173,52 @@ pub fn covering(
 /// # Errors
 /// When there is none.
 pub fn find(feeds: &ByKey, code: &str, exchange: &Pubkey) -> Result<Pubkey, Failure> {
-    let here = |(key, feed): &(&Pubkey, &Feed)| feed.exchange == *exchange && (feed.code == code || key.to_string() == code);
+    let here = |(key, feed): &(&Pubkey, &Feed)| {
+        feed.exchange == *exchange && (feed.code == code || key.to_string() == code)
+    };
     feeds.iter().find(here).map(|(key, _)| *key).ok_or_else(|| {
-        Failure::new(format!("there is no feed {code:?} in the device's metro"), "Check its code, or choose another device.")
+        Failure::new(
+            format!("there is no feed {code:?} in the device's metro"),
+            "Check its code, or choose another device.",
+        )
     })
 }
 
 /// What a feed is called.
 pub fn name(feeds: &ByKey, key: &Pubkey) -> String {
-    feeds.get(key).map_or_else(|| key.to_string(), |feed| feed.code.clone())
+    feeds
+        .get(key)
+        .map_or_else(|| key.to_string(), |feed| feed.code.clone())
 }
 
 fn told(pass: &Pass, feed: &Pubkey, feeds: &ByKey) -> String {
-    let (current, most) = pass.seat(feed).map_or((0, 0), |seat| (seat.current, seat.max_users));
+    let (current, most) = pass
+        .seat(feed)
+        .map_or((0, 0), |seat| (seat.current, seat.max_users));
     format!("{} ({current} of {most} seats in use)", name(feeds, feed))
 }
 
 fn free<'a>(pass: &'a Pass, feeds: &'a ByKey) -> impl Iterator<Item = (&'a Pubkey, &'a Feed)> {
     let seats = pass.seats().iter().filter(|seat| seat.current < seat.max_users);
-    seats.filter_map(|seat| feeds.get_key_value(&seat.feed)).filter(|(_, feed)| feed.status == FeedStatus::ACTIVE)
+    seats
+        .filter_map(|seat| feeds.get_key_value(&seat.feed))
+        .filter(|(_, feed)| feed.status == FeedStatus::ACTIVE)
 }
 
 fn can_leave(standing: Standing<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
-    let Standing { user, pass, passes, feeds } = standing;
+    let Standing {
+        user,
+        pass,
+        passes,
+        feeds,
+    } = standing;
     if let Some(key) = leave.iter().find(|key| !user.feed_pks.contains(key)) {
         let held: Vec<String> = user.feed_pks.iter().map(|key| name(feeds, key)).collect();
-        let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+        let held = if held.is_empty() {
+            "none".to_owned()
+        } else {
+            held.join(", ")
+        };
         return Err(Failure::new(
             format!("this host does not hold the feed {:?}", name(feeds, key)),
             format!("Feeds that it holds: {held}."),
@@ -205,12 +246,21 @@ fn can_leave(standing: Standing<'_>, leave: &[Pubkey]) -> Result<(), Failure> {
 /// Those that the user does not hold, or of whose groups it lacks one: such a feed has grown since.
 fn lacking(standing: Standing<'_>, join: &[Pubkey]) -> Vec<Pubkey> {
     let Standing { user, feeds, .. } = standing;
-    let is_whole = |key: &Pubkey| feeds.get(key).is_none_or(|feed| feed.groups.iter().all(|group| user.subscribers.contains(group)));
-    join.iter().filter(|key| !user.feed_pks.contains(key) || !is_whole(key)).copied().collect()
+    let is_whole = |key: &Pubkey| {
+        feeds
+            .get(key)
+            .is_none_or(|feed| feed.groups.iter().all(|group| user.subscribers.contains(group)))
+    };
+    join.iter()
+        .filter(|key| !user.feed_pks.contains(key) || !is_whole(key))
+        .copied()
+        .collect()
 }
 
 fn can_join(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result<(), Failure> {
-    let Standing { user, pass, feeds, .. } = standing;
+    let Standing {
+        user, pass, feeds, ..
+    } = standing;
     if join.is_empty() {
         return Ok(());
     }
@@ -222,7 +272,10 @@ fn can_join(standing: Standing<'_>, join: &[Pubkey], leave: &[Pubkey]) -> Result
     new.iter().try_for_each(|key| is_open(pass, feeds, key))?;
     let held = user.feed_pks.iter().filter(|key| !leave.contains(key)).count();
     if held + new.len() > MOST_HELD {
-        let what = format!("the user would hold {} feeds where {MOST_HELD} are allowed", held + new.len());
+        let what = format!(
+            "the user would hold {} feeds where {MOST_HELD} are allowed",
+            held + new.len()
+        );
         return Err(Failure::new(what, ProgramError::UserFeedLimitExceeded.advice()));
     }
     Ok(())
@@ -233,14 +286,23 @@ fn is_open(pass: &Pass, feeds: &ByKey, key: &Pubkey) -> Result<(), Failure> {
     let code = name(feeds, key);
     let Some(seat) = pass.seat(key) else {
         let error = ProgramError::FeedNotOnAccessPass;
-        return Err(Failure::new(format!("the access pass {} has no seat at the feed {code:?}", pass.key), error.advice()));
+        return Err(Failure::new(
+            format!("the access pass {} has no seat at the feed {code:?}", pass.key),
+            error.advice(),
+        ));
     };
     if let Some(feed) = feeds.get(key).filter(|feed| feed.status != FeedStatus::ACTIVE) {
         let what = format!("the feed {code:?} takes nobody new: it is {}", feed.status.name());
-        return Err(Failure::new(what, "Choose another feed, or wait until it is active again."));
+        return Err(Failure::new(
+            what,
+            "Choose another feed, or wait until it is active again.",
+        ));
     }
     if seat.current >= seat.max_users {
-        return Err(Failure::new(format!("all seats are taken: {}", told(pass, key, feeds)), ProgramError::FeedSeatFull.advice()));
+        return Err(Failure::new(
+            format!("all seats are taken: {}", told(pass, key, feeds)),
+            ProgramError::FeedSeatFull.advice(),
+        ));
     }
     Ok(())
 }
@@ -251,7 +313,8 @@ fn leaves(standing: Standing<'_>, user: &mut User, leave: &[Pubkey]) -> Vec<Leav
     for key in leave {
         batch.push(*key);
         let one = left(standing, user, &batch);
-        if batch.len() > 1 && FRAME + one.feeds.len() + one.retained.len() + one.groups.len() > MOST_ACCOUNTS {
+        if batch.len() > 1 && FRAME + one.feeds.len() + one.retained.len() + one.groups.len() > MOST_ACCOUNTS
+        {
             batch.pop();
             all.push(done(user, left(standing, user, &batch)));
             batch = vec![*key];
@@ -268,11 +331,21 @@ fn left(standing: Standing<'_>, user: &User, leave: &[Pubkey]) -> Leave {
     let is_kept = |key: &&Pubkey| !leave.contains(key) && pass.seat(key).is_some();
     let retained: Vec<Pubkey> = user.feed_pks.iter().filter(is_kept).copied().collect();
     let groups_of = |keys: &[Pubkey]| -> BTreeSet<Pubkey> {
-        keys.iter().filter_map(|key| feeds.get(key)).flat_map(|feed| feed.groups.clone()).collect()
+        keys.iter()
+            .filter_map(|key| feeds.get(key))
+            .flat_map(|feed| feed.groups.clone())
+            .collect()
     };
     let kept = groups_of(&retained);
-    let groups = groups_of(leave).into_iter().filter(|group| user.subscribers.contains(group) && !kept.contains(group)).collect();
-    Leave { feeds: leave.to_vec(), retained, groups }
+    let groups = groups_of(leave)
+        .into_iter()
+        .filter(|group| user.subscribers.contains(group) && !kept.contains(group))
+        .collect();
+    Leave {
+        feeds: leave.to_vec(),
+        retained,
+        groups,
+    }
 }
 
 fn done(user: &mut User, leave: Leave) -> Leave {
@@ -285,9 +358,17 @@ fn joins(feeds: &ByKey, user: &mut User, join: &[Pubkey]) -> Vec<Join> {
     let mut all = Vec::new();
     let mut batch = Join::default();
     for key in join {
-        let carried: BTreeSet<Pubkey> = feeds.get(key).map(|feed| feed.groups.iter().copied().collect()).unwrap_or_default();
-        let new: Vec<Pubkey> = carried.into_iter().filter(|group| !user.subscribers.contains(group)).collect();
-        if !batch.feeds.is_empty() && FRAME + batch.feeds.len() + 1 + batch.groups.len() + new.len() > MOST_ACCOUNTS {
+        let carried: BTreeSet<Pubkey> = feeds
+            .get(key)
+            .map(|feed| feed.groups.iter().copied().collect())
+            .unwrap_or_default();
+        let new: Vec<Pubkey> = carried
+            .into_iter()
+            .filter(|group| !user.subscribers.contains(group))
+            .collect();
+        if !batch.feeds.is_empty()
+            && FRAME + batch.feeds.len() + 1 + batch.groups.len() + new.len() > MOST_ACCOUNTS
+        {
             all.push(std::mem::take(&mut batch));
         }
         user.subscribers.extend(&new);

@@ -23,7 +23,10 @@ fn pass(number: u8, client_ip: Ipv4Addr, change: impl Fn(&mut AccessPass)) -> Pa
         ..samples::access_pass(PassType::Prepaid)
     };
     change(&mut allows);
-    Pass { key: key(number), allows }
+    Pass {
+        key: key(number),
+        allows,
+    }
 }
 
 /// A pass for any address, which is account 1, and one for this one, account 2.
@@ -32,12 +35,18 @@ fn both(any: impl Fn(&mut AccessPass), exact: impl Fn(&mut AccessPass)) -> Passe
 }
 
 fn user(recorded: Pubkey) -> User {
-    let found = samples::full().into_iter().find_map(
-        |(_, account)| {
-            if let warren_ledger::Account::User(user) = account { Some(user) } else { None }
-        },
-    );
-    User { access_pass: recorded, user_type: UserType::MULTICAST, ..found.unwrap() }
+    let found = samples::full().into_iter().find_map(|(_, account)| {
+        if let warren_ledger::Account::User(user) = account {
+            Some(user)
+        } else {
+            None
+        }
+    });
+    User {
+        access_pass: recorded,
+        user_type: UserType::MULTICAST,
+        ..found.unwrap()
+    }
 }
 
 fn of(passes: &Passes, user: &User, named: Option<u8>) -> Result<Pubkey, String> {
@@ -51,24 +60,52 @@ fn of(passes: &Passes, user: &User, named: Option<u8>) -> Result<Pubkey, String>
 #[test]
 fn of_two_passes_the_one_for_any_address_counts_first() {
     let passes = both(|_| {}, |_| {});
-    assert_eq!(passes.letting_in(|pass| pass.refuses_unicast(10, None)).unwrap().key, key(1));
+    assert_eq!(
+        passes
+            .letting_in(|pass| pass.refuses_unicast(10, None))
+            .unwrap()
+            .key,
+        key(1)
+    );
     assert_eq!(of(&passes, &user(Pubkey::default()), None), Ok(key(1)));
 }
 
 #[test]
 fn the_other_pass_is_taken_where_only_it_lets_in_what_is_asked_for() {
     let ran_out = both(|any| any.last_access_epoch = 9, |_| {});
-    assert_eq!(ran_out.letting_in(|pass| pass.refuses_unicast(10, None)).unwrap().key, key(2));
+    assert_eq!(
+        ran_out
+            .letting_in(|pass| pass.refuses_unicast(10, None))
+            .unwrap()
+            .key,
+        key(2)
+    );
     let full = both(|any| any.unicast_user_count = 1, |_| {});
-    assert_eq!(full.letting_in(|pass| pass.refuses_unicast(10, None)).unwrap().key, key(2));
+    assert_eq!(
+        full.letting_in(|pass| pass.refuses_unicast(10, None))
+            .unwrap()
+            .key,
+        key(2)
+    );
     let tenants = both(|_| {}, |exact| exact.tenant_allowlist = vec![key(5)]);
-    assert_eq!(tenants.letting_in(|pass| pass.refuses_unicast(10, Some(&key(5)))).unwrap().key, key(2));
+    assert_eq!(
+        tenants
+            .letting_in(|pass| pass.refuses_unicast(10, Some(&key(5))))
+            .unwrap()
+            .key,
+        key(2)
+    );
 }
 
 #[test]
 fn where_neither_does_it_is_said_why_the_first_does_not() {
-    let neither = both(|any| any.last_access_epoch = 8, |exact| exact.unicast_user_count = 1);
-    let failure = neither.letting_in(|pass| pass.refuses_unicast(10, None)).unwrap_err();
+    let neither = both(
+        |any| any.last_access_epoch = 8,
+        |exact| exact.unicast_user_count = 1,
+    );
+    let failure = neither
+        .letting_in(|pass| pass.refuses_unicast(10, None))
+        .unwrap_err();
     assert!(failure.what.contains("ran out with epoch 8"), "{failure}");
     assert!(failure.advice.unwrap().contains("renewed"));
 }
@@ -76,21 +113,47 @@ fn where_neither_does_it_is_said_why_the_first_does_not() {
 #[test]
 fn a_pass_whose_last_epoch_is_zero_allows_no_unicast_and_one_without_end_does() {
     let zero = pass(1, HOST, |pass| pass.last_access_epoch = 0);
-    assert!(zero.refuses_unicast(10, None).unwrap().what.contains("allows no unicast connection"));
-    assert_eq!(pass(1, HOST, |pass| pass.last_access_epoch = u64::MAX).refuses_unicast(10, None).map(|failure| failure.what), None);
+    assert!(
+        zero.refuses_unicast(10, None)
+            .unwrap()
+            .what
+            .contains("allows no unicast connection")
+    );
+    assert_eq!(
+        pass(1, HOST, |pass| pass.last_access_epoch = u64::MAX)
+            .refuses_unicast(10, None)
+            .map(|failure| failure.what),
+        None
+    );
 }
 
 #[test]
 fn a_passes_own_caps_are_told_with_their_numbers() {
-    let full = pass(1, HOST, |pass| (pass.multicast_user_count, pass.max_multicast) = (3, 3));
-    assert!(full.has_no_room_for_multicast().unwrap().what.contains("(3 of 3 in use)"));
-    let seats = pass(1, HOST, |pass| (pass.pass_type, pass.unicast_user_count) = (PassType::EdgeSeat(vec![]), 1));
-    assert!(seats.refuses_unicast(10, None).unwrap().what.contains("has no free unicast seat (1 of 1 in use)"));
+    let full = pass(1, HOST, |pass| {
+        (pass.multicast_user_count, pass.max_multicast) = (3, 3)
+    });
+    assert!(
+        full.has_no_room_for_multicast()
+            .unwrap()
+            .what
+            .contains("(3 of 3 in use)")
+    );
+    let seats = pass(1, HOST, |pass| {
+        (pass.pass_type, pass.unicast_user_count) = (PassType::EdgeSeat(vec![]), 1)
+    });
+    assert!(
+        seats
+            .refuses_unicast(10, None)
+            .unwrap()
+            .what
+            .contains("has no free unicast seat (1 of 1 in use)")
+    );
 }
 
 #[test]
 fn the_default_tenant_is_the_first_that_is_allowed_and_none_where_that_is_zero() {
-    let tenants = |list: &[Pubkey]| pass(1, HOST, |pass| pass.tenant_allowlist = list.to_vec()).default_tenant();
+    let tenants =
+        |list: &[Pubkey]| pass(1, HOST, |pass| pass.tenant_allowlist = list.to_vec()).default_tenant();
     assert_eq!(tenants(&[key(5), key(6)]), Some(key(5)));
     assert_eq!(tenants(&[Pubkey::default(), key(6)]), None);
     assert_eq!(tenants(&[]), None);
@@ -100,10 +163,17 @@ fn the_default_tenant_is_the_first_that_is_allowed_and_none_where_that_is_zero()
 fn the_pass_that_is_written_on_a_user_comes_first() {
     let passes = both(|_| {}, |_| {});
     assert_eq!(of(&passes, &user(key(2)), None), Ok(key(2)));
-    assert_eq!(of(&passes, &user(key(7)), None), Ok(key(7)), "one that is not this host's any more");
+    assert_eq!(
+        of(&passes, &user(key(7)), None),
+        Ok(key(7)),
+        "one that is not this host's any more"
+    );
     assert_eq!(of(&passes, &user(key(2)), Some(2)), Ok(key(2)));
     let refused = of(&passes, &user(key(2)), Some(1)).unwrap_err();
-    assert!(refused.contains(&format!("records access pass {}", key(2))), "{refused}");
+    assert!(
+        refused.contains(&format!("records access pass {}", key(2))),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -111,8 +181,16 @@ fn a_user_without_one_has_the_pass_that_let_somebody_in_or_the_one_that_is_named
     let passes = both(|_| {}, |exact| exact.connection_count = 1);
     assert_eq!(of(&passes, &user(Pubkey::default()), None), Ok(key(2)));
     assert_eq!(of(&passes, &user(Pubkey::default()), Some(1)), Ok(key(1)));
-    assert!(of(&passes, &user(Pubkey::default()), Some(7)).unwrap_err().contains("does not match"));
-    assert!(of(&Passes(vec![]), &user(Pubkey::default()), None).unwrap_err().contains("no access pass matches"));
+    assert!(
+        of(&passes, &user(Pubkey::default()), Some(7))
+            .unwrap_err()
+            .contains("does not match")
+    );
+    assert!(
+        of(&Passes(vec![]), &user(Pubkey::default()), None)
+            .unwrap_err()
+            .contains("no access pass matches")
+    );
 }
 
 #[test]
@@ -120,8 +198,21 @@ fn groups_of_feeds_are_pointed_to_their_feed_and_publishing_goes_by_the_list() {
     let seats = pass(1, HOST, |pass| {
         (pass.pass_type, pass.mgroup_pub_allowlist) = (PassType::EdgeSeat(vec![]), vec![key(3)]);
     });
-    let refused = |group, roles| seats.refuses_groups(&ByGroup::from([(key(group), roles)]), Pubkey::to_string);
+    let refused =
+        |group, roles| seats.refuses_groups(&ByGroup::from([(key(group), roles)]), Pubkey::to_string);
     assert!(refused(3, Roles::PUBLISHER).is_none());
-    assert!(refused(4, Roles::PUBLISHER).unwrap().advice.unwrap().contains("added to the pass"));
-    assert!(refused(3, Roles::SUBSCRIBER).unwrap().advice.unwrap().contains("--subscribe-feed"));
+    assert!(
+        refused(4, Roles::PUBLISHER)
+            .unwrap()
+            .advice
+            .unwrap()
+            .contains("added to the pass")
+    );
+    assert!(
+        refused(3, Roles::SUBSCRIBER)
+            .unwrap()
+            .advice
+            .unwrap()
+            .contains("--subscribe-feed")
+    );
 }

@@ -10,8 +10,13 @@ fn key(number: u8) -> Pubkey {
 
 /// An activated device with room for ten, at 192.0.2.NUMBER.
 fn device(number: u8) -> Device {
-    let found =
-        samples::full().into_iter().find_map(|(_, account)| if let Account::Device(device) = account { Some(device) } else { None });
+    let found = samples::full().into_iter().find_map(|(_, account)| {
+        if let Account::Device(device) = account {
+            Some(device)
+        } else {
+            None
+        }
+    });
     Device {
         code: format!("dz{number:02}"),
         public_ip: ip(number),
@@ -32,20 +37,36 @@ fn ip(number: u8) -> Ipv4Addr {
 }
 
 fn network(devices: &[(u8, Device)]) -> BTreeMap<Pubkey, Device> {
-    devices.iter().map(|(number, device)| (key(*number), device.clone())).collect()
+    devices
+        .iter()
+        .map(|(number, device)| (key(*number), device.clone()))
+        .collect()
 }
 
 fn row(number: u8, at: Ipv4Addr, min_ms: i64) -> Measured {
     let min_latency_ns = min_ms * MS;
-    Measured { device_pk: key(number).to_string(), device_ip: at, min_latency_ns, avg_latency_ns: min_latency_ns + MS, reachable: true }
+    Measured {
+        device_pk: key(number).to_string(),
+        device_ip: at,
+        min_latency_ns,
+        avg_latency_ns: min_latency_ns + MS,
+        reachable: true,
+    }
 }
 
 fn wish(room: Room) -> Wish<'static> {
-    Wish { room, named: None, taken: BTreeSet::new() }
+    Wish {
+        room,
+        named: None,
+        taken: BTreeSet::new(),
+    }
 }
 
 fn with_endpoint(mut device: Device, at: Ipv4Addr) -> Device {
-    let mut interface = Interface { version: Interface::CURRENT, ..samples_interface() };
+    let mut interface = Interface {
+        version: Interface::CURRENT,
+        ..samples_interface()
+    };
     interface.body.ute = true;
     interface.body.ip_net = Net::new(at, 32);
     device.interfaces.push(interface);
@@ -55,26 +76,70 @@ fn with_endpoint(mut device: Device, at: Ipv4Addr) -> Device {
 fn samples_interface() -> Interface {
     samples::full()
         .into_iter()
-        .find_map(|(_, account)| if let Account::Device(device) = account { device.interfaces.into_iter().next() } else { None })
+        .find_map(|(_, account)| {
+            if let Account::Device(device) = account {
+                device.interfaces.into_iter().next()
+            } else {
+                None
+            }
+        })
         .unwrap()
 }
 
 #[test]
 fn a_device_in_transit_is_never_chosen_and_one_at_the_edge_is() {
-    let of = |device_type| Device { device_type, ..device(1) };
-    let network = network(&[(1, of(DeviceType::TRANSIT)), (2, Device { device_type: DeviceType::EDGE, ..device(2) })]);
+    let of = |device_type| Device {
+        device_type,
+        ..device(1)
+    };
+    let network = network(&[
+        (1, of(DeviceType::TRANSIT)),
+        (
+            2,
+            Device {
+                device_type: DeviceType::EDGE,
+                ..device(2)
+            },
+        ),
+    ]);
     let rows = [row(1, ip(1), 1), row(2, ip(2), 9)];
-    assert_eq!(choose(&network, &rows, &wish(Room::Unicast)).unwrap().device, key(2));
-    let named = Wish { named: Some("dz01"), ..wish(Room::Unicast) };
-    assert!(choose(&network, &rows, &named).unwrap_err().to_string().contains("it is a transit device"));
+    assert_eq!(
+        choose(&network, &rows, &wish(Room::Unicast)).unwrap().device,
+        key(2)
+    );
+    let named = Wish {
+        named: Some("dz01"),
+        ..wish(Room::Unicast)
+    };
+    assert!(
+        choose(&network, &rows, &named)
+            .unwrap_err()
+            .to_string()
+            .contains("it is a transit device")
+    );
 }
 
 #[test]
 fn an_address_that_means_the_devices_own_is_never_named() {
-    let nowhere = Device { public_ip: Ipv4Addr::UNSPECIFIED, ..device(1) };
-    let named = Wish { named: Some("dz01"), ..wish(Room::Unicast) };
+    let nowhere = Device {
+        public_ip: Ipv4Addr::UNSPECIFIED,
+        ..device(1)
+    };
+    let named = Wish {
+        named: Some("dz01"),
+        ..wish(Room::Unicast)
+    };
     let refused = choose(&network(&[(1, nowhere)]), &[], &named).unwrap_err();
-    assert!(matches!(refused, NoDevice::Unusable { reason: Unusable::Taken, .. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            NoDevice::Unusable {
+                reason: Unusable::Taken,
+                ..
+            }
+        ),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -82,34 +147,77 @@ fn the_lowest_minimum_wins_then_the_lowest_mean_and_then_the_code() {
     let devices = network(&[(1, device(1)), (2, device(2)), (3, device(3))]);
     let mut rows = vec![row(1, ip(1), 9), row(2, ip(2), 4), row(3, ip(3), 4)];
     let choose = |rows: &[Measured]| choose(&devices, rows, &wish(Room::Unicast)).unwrap();
-    assert_eq!(choose(&rows), Choice { device: key(2), endpoint: ip(2), min_latency_ns: Some(4 * MS) });
+    assert_eq!(
+        choose(&rows),
+        Choice {
+            device: key(2),
+            endpoint: ip(2),
+            min_latency_ns: Some(4 * MS)
+        }
+    );
     rows[2].avg_latency_ns -= 1;
     assert_eq!(choose(&rows).device, key(3));
 }
 
 #[test]
 fn a_device_that_takes_no_users_or_is_full_is_passed_over_and_each_reason_is_told() {
-    let drained = Device { status: DeviceStatus::DRAINED, ..device(1) };
-    let full = Device { users_count: 8, reserved_seats: 2, ..device(2) };
-    let no_unicast = Device { unicast_users_count: 5, max_unicast_users: 5, ..device(3) };
-    let none = Device { max_users: 0, ..device(4) };
+    let drained = Device {
+        status: DeviceStatus::DRAINED,
+        ..device(1)
+    };
+    let full = Device {
+        users_count: 8,
+        reserved_seats: 2,
+        ..device(2)
+    };
+    let no_unicast = Device {
+        unicast_users_count: 5,
+        max_unicast_users: 5,
+        ..device(3)
+    };
+    let none = Device {
+        max_users: 0,
+        ..device(4)
+    };
     let devices = network(&[(1, drained), (2, full), (3, no_unicast), (4, none)]);
     let rows: Vec<Measured> = (1..=4).map(|number| row(number, ip(number), 1)).collect();
     let error = choose(&devices, &rows, &wish(Room::Unicast)).unwrap_err();
     let text = error.to_string();
-    for part in
-        ["dz01: it is drained", "dz02: it is full (at most 10 users)", "dz03: it is full (at most 5 unicast users)", "dz04: it takes no"]
-    {
+    for part in [
+        "dz01: it is drained",
+        "dz02: it is full (at most 10 users)",
+        "dz03: it is full (at most 5 unicast users)",
+        "dz04: it takes no",
+    ] {
         assert!(text.contains(part), "{text}");
     }
-    let multicast = Room::Multicast { publisher: false, subscriber: true };
+    let multicast = Room::Multicast {
+        publisher: false,
+        subscriber: true,
+    };
     assert_eq!(choose(&devices, &rows, &wish(multicast)).unwrap().device, key(3));
 }
 
 #[test]
 fn publishers_and_subscribers_have_room_of_their_own() {
-    let devices = network(&[(1, Device { multicast_publishers_count: 2, max_multicast_publishers: 2, ..device(1) })]);
-    let ask = |publisher, subscriber| choose(&devices, &[row(1, ip(1), 1)], &wish(Room::Multicast { publisher, subscriber }));
+    let devices = network(&[(
+        1,
+        Device {
+            multicast_publishers_count: 2,
+            max_multicast_publishers: 2,
+            ..device(1)
+        },
+    )]);
+    let ask = |publisher, subscriber| {
+        choose(
+            &devices,
+            &[row(1, ip(1), 1)],
+            &wish(Room::Multicast {
+                publisher,
+                subscriber,
+            }),
+        )
+    };
     assert!(ask(false, true).is_ok());
     assert!(ask(true, false).is_err() && ask(true, true).is_err());
 }
@@ -126,19 +234,51 @@ fn an_address_that_ends_a_tunnel_of_this_host_is_never_chosen_again() {
     assert_eq!(choose(&devices, &rows, &wish).unwrap().device, key(2));
     wish.taken.insert(ip(2));
     let error = choose(&devices, &rows, &wish).unwrap_err();
-    assert!(error.to_string().contains("ends a tunnel of this host already") && error.advice().starts_with("Disconnect"), "{error}");
+    assert!(
+        error.to_string().contains("ends a tunnel of this host already")
+            && error.advice().starts_with("Disconnect"),
+        "{error}"
+    );
     wish.named = Some("dz01");
-    assert!(matches!(choose(&devices, &rows, &wish), Err(NoDevice::Unusable { reason: Unusable::Taken, .. })));
+    assert!(matches!(
+        choose(&devices, &rows, &wish),
+        Err(NoDevice::Unusable {
+            reason: Unusable::Taken,
+            ..
+        })
+    ));
 }
 
 #[test]
 fn a_device_that_does_not_answer_is_only_taken_when_it_is_named() {
     let devices = network(&[(1, device(1)), (2, device(2))]);
-    let silent = Measured { reachable: false, ..row(1, ip(1), 0) };
+    let silent = Measured {
+        reachable: false,
+        ..row(1, ip(1), 0)
+    };
     let error = choose(&devices, std::slice::from_ref(&silent), &wish(Room::Unicast)).unwrap_err();
-    assert_eq!(error, NoDevice::None(vec![("dz01".into(), Unusable::Unreachable), ("dz02".into(), Unusable::Unmeasured)]));
-    let named = |name| choose(&devices, std::slice::from_ref(&silent), &Wish { named: Some(name), ..wish(Room::Unicast) });
-    let choice = Choice { device: key(1), endpoint: ip(1), min_latency_ns: None };
+    assert_eq!(
+        error,
+        NoDevice::None(vec![
+            ("dz01".into(), Unusable::Unreachable),
+            ("dz02".into(), Unusable::Unmeasured)
+        ])
+    );
+    let named = |name| {
+        choose(
+            &devices,
+            std::slice::from_ref(&silent),
+            &Wish {
+                named: Some(name),
+                ..wish(Room::Unicast)
+            },
+        )
+    };
+    let choice = Choice {
+        device: key(1),
+        endpoint: ip(1),
+        min_latency_ns: None,
+    };
     assert_eq!(named("dz01").as_ref(), Ok(&choice));
     assert_eq!(named("DZ01").as_ref(), Ok(&choice));
     let account = key(1).to_string();

@@ -41,19 +41,32 @@ fn take(snapshot: &mut Snapshot, step: Step) {
     };
     match step {
         Step::Tunnel(number, how) => {
-            let kind = if how % 2 == 0 { ServiceKind::Ibrl } else { ServiceKind::Multicast };
+            let kind = if how % 2 == 0 {
+                ServiceKind::Ibrl
+            } else {
+                ServiceKind::Multicast
+            };
             let mut report = gateway::report(number.into(), kind);
-            report.phase = [Phase::Pending, Phase::Active, Phase::Peering, Phase::Draining][usize::from(how / 2 % 4)];
+            report.phase =
+                [Phase::Pending, Phase::Active, Phase::Peering, Phase::Draining][usize::from(how / 2 % 4)];
             report.session = SessionStatus::ALL[usize::from(how) % 6];
             snapshot.tunnels.insert(report.tunnel, Arc::new(report));
         }
         Step::Gone(number) => drop(snapshot.tunnels.remove(&gateway::id(number.into()))),
         Step::Account(number, how) => edit(&mut snapshot.view, &|view| {
             let user = gateway::user(number.into());
-            view.users.insert(gateway::id(number.into()).0, warren_state::view::User { tenant: key(how % 2 * 4), ..user });
+            view.users.insert(
+                gateway::id(number.into()).0,
+                warren_state::view::User {
+                    tenant: key(how % 2 * 4),
+                    ..user
+                },
+            );
         }),
         Step::Device(how) => edit(&mut snapshot.view, &|view| {
-            view.devices.values_mut().for_each(|device| device.code = format!("dz{how}"));
+            view.devices
+                .values_mut()
+                .for_each(|device| device.code = format!("dz{how}"));
         }),
         Step::Switch(enabled) => snapshot.switch = if enabled { Switch::On } else { Switch::Off },
         Step::ClockSet(milliseconds) => snapshot.unix_ms += u64::from(milliseconds),
@@ -79,7 +92,11 @@ proptest! {
 }
 
 fn places(services: &Services) -> Vec<*const u8> {
-    services.unicast.values().map(|piece| piece.text.as_ptr()).collect()
+    services
+        .unicast
+        .values()
+        .map(|piece| piece.text.as_ptr())
+        .collect()
 }
 
 #[test]
@@ -92,13 +109,25 @@ fn only_what_changed_is_rendered_and_what_shows_no_change_is_the_same_bytes() {
     snapshot.unix_ms += 60_300;
     snapshot.view = Some(Arc::new(View::clone(snapshot.view.as_deref().unwrap())));
     services.follow(&snapshot, NETWORK);
-    assert_eq!((places(&services), services.v2_status().as_ptr()), (before.clone(), body.as_ptr()));
+    assert_eq!(
+        (places(&services), services.v2_status().as_ptr()),
+        (before.clone(), body.as_ptr())
+    );
     let id = gateway::id(7);
-    let changed = TunnelReport { session: SessionStatus::Down, ..TunnelReport::clone(&snapshot.tunnels[&id]) };
+    let changed = TunnelReport {
+        session: SessionStatus::Down,
+        ..TunnelReport::clone(&snapshot.tunnels[&id])
+    };
     snapshot.tunnels.insert(id, Arc::new(changed));
     services.follow(&snapshot, NETWORK);
-    let kept = places(&services).iter().filter(|place| before.contains(place)).count();
-    assert!((49..=50).contains(&kept) && services.v2_status() != body, "{kept} of 50 are kept");
+    let kept = places(&services)
+        .iter()
+        .filter(|place| before.contains(place))
+        .count();
+    assert!(
+        (49..=50).contains(&kept) && services.v2_status() != body,
+        "{kept} of 50 are kept"
+    );
 }
 
 #[test]
@@ -109,11 +138,19 @@ fn the_time_of_a_session_does_not_waver_with_the_clocks_and_follows_when_the_clo
     (snapshot.at, snapshot.unix_ms) = (since, 1_760_464_780_999);
     services.follow(&snapshot, NETWORK);
     let body = services.status();
-    assert!(std::str::from_utf8(&body).unwrap().contains("\"last_session_update\":1760464780"));
+    assert!(
+        std::str::from_utf8(&body)
+            .unwrap()
+            .contains("\"last_session_update\":1760464780")
+    );
     snapshot.unix_ms += 1;
     services.follow(&snapshot, NETWORK);
     assert_eq!(services.status(), body);
     snapshot.unix_ms += 3_600_000;
     services.follow(&snapshot, NETWORK);
-    assert!(std::str::from_utf8(&services.status()).unwrap().contains("\"last_session_update\":1760468381"));
+    assert!(
+        std::str::from_utf8(&services.status())
+            .unwrap()
+            .contains("\"last_session_update\":1760468381")
+    );
 }

@@ -6,10 +6,21 @@ use super::*;
 use crate::{LivenessMode, Route, RouteProtocol, Rule, RuleSelector, view::MulticastGroup};
 
 const PEER: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 2);
-const GROUPS: [Ipv4Addr; 3] = [Ipv4Addr::new(233, 84, 178, 0), Ipv4Addr::new(233, 84, 178, 1), Ipv4Addr::new(233, 84, 178, 2)];
+const GROUPS: [Ipv4Addr; 3] = [
+    Ipv4Addr::new(233, 84, 178, 0),
+    Ipv4Addr::new(233, 84, 178, 1),
+    Ipv4Addr::new(233, 84, 178, 2),
+];
 
 fn edge() -> Scene {
-    let mut scene = client([(1, User { kind: Ok(ServiceKind::EdgeFiltering), dz_ip: DZ_IP, ..user() })]);
+    let mut scene = client([(
+        1,
+        User {
+            kind: Ok(ServiceKind::EdgeFiltering),
+            dz_ip: DZ_IP,
+            ..user()
+        },
+    )]);
     scene.view.device_prefixes = Some(BTreeSet::from([net("100.64.0.0/24"), net("100.65.0.0/24")]));
     scene
 }
@@ -21,16 +32,39 @@ fn group(n: u8) -> Pubkey {
 fn multicast(publishers: &[u8], subscribers: &[u8]) -> Scene {
     let keys = |numbers: &[u8]| numbers.iter().map(|n| group(*n)).collect();
     let (publishers, subscribers) = (keys(publishers), keys(subscribers));
-    let mut scene = client([(1, User { kind: Ok(ServiceKind::Multicast), dz_ip: DZ_IP, publishers, subscribers, ..user() })]);
+    let mut scene = client([(
+        1,
+        User {
+            kind: Ok(ServiceKind::Multicast),
+            dz_ip: DZ_IP,
+            publishers,
+            subscribers,
+            ..user()
+        },
+    )]);
     scene.sources.insert(DEVICE_IP, None);
     for (n, multicast_ip) in (0..).zip(GROUPS) {
-        scene.view.groups.insert(group(n), MulticastGroup { code: format!("mg{n}"), multicast_ip, max_bandwidth: 0, status: 1 });
+        scene.view.groups.insert(
+            group(n),
+            MulticastGroup {
+                code: format!("mg{n}"),
+                multicast_ip,
+                max_bandwidth: 0,
+                status: 1,
+            },
+        );
     }
     scene
 }
 
 fn group_route(n: usize, source: Option<Ipv4Addr>) -> Route {
-    Route { table: TableId::MAIN, dst: Ipv4Net::from(GROUPS[n]), via: PEER, source, protocol: RouteProtocol::Static }
+    Route {
+        table: TableId::MAIN,
+        dst: Ipv4Net::from(GROUPS[n]),
+        via: PEER,
+        source,
+        protocol: RouteProtocol::Static,
+    }
 }
 
 #[test]
@@ -38,24 +72,57 @@ fn an_edge_filtering_host_has_two_rules_for_each_prefix_and_a_default_route_for_
     let spec = edge().only();
     let rules = ["100.64.0.0/24", "100.65.0.0/24"].into_iter().flat_map(|prefix| {
         [
-            Rule { priority: 100, selector: RuleSelector::To(net(prefix)), table: TableId(100) },
-            Rule { priority: 101, selector: RuleSelector::From(net(prefix)), table: TableId(101) },
+            Rule {
+                priority: 100,
+                selector: RuleSelector::To(net(prefix)),
+                table: TableId(100),
+            },
+            Rule {
+                priority: 101,
+                selector: RuleSelector::From(net(prefix)),
+                table: TableId(101),
+            },
         ]
     });
     assert_eq!(spec.rules, rules.collect());
-    let default = Route { table: TableId(101), dst: net("0.0.0.0/0"), via: PEER, source: Some(DZ_IP), protocol: RouteProtocol::Static };
+    let default = Route {
+        table: TableId(101),
+        dst: net("0.0.0.0/0"),
+        via: PEER,
+        source: Some(DZ_IP),
+        protocol: RouteProtocol::Static,
+    };
     assert_eq!(spec.routes, BTreeSet::from([default]));
     assert_eq!(spec.addresses.len(), 2);
-    assert_eq!(spec.bgp.unwrap().install, Some(InstallSpec { table: TableId(100), source: DZ_IP, retain: false, liveness: None }));
+    assert_eq!(
+        spec.bgp.unwrap().install,
+        Some(InstallSpec {
+            table: TableId(100),
+            source: DZ_IP,
+            retain: false,
+            liveness: None
+        })
+    );
     assert_eq!(spec.link, link("doublezero0", CLIENT, DEVICE_IP));
 }
 
 #[test]
 fn prefixes_that_would_take_everything_or_the_tunnel_itself_are_left_out() {
     let mut scene = edge();
-    scene.view.device_prefixes = Some(BTreeSet::from([net("0.0.0.0/0"), net("198.51.100.0/24"), net("100.64.0.7/24")]));
+    scene.view.device_prefixes = Some(BTreeSet::from([
+        net("0.0.0.0/0"),
+        net("198.51.100.0/24"),
+        net("100.64.0.7/24"),
+    ]));
     let rules: Vec<String> = scene.only().rules.iter().map(ToString::to_string).collect();
-    assert_eq!(rules, ["100: to 100.64.0.0/24 lookup 100", "100: to 198.51.100.0/24 lookup 100", "101: from 100.64.0.0/24 lookup 101"]);
+    assert_eq!(
+        rules,
+        [
+            "100: to 100.64.0.0/24 lookup 100",
+            "100: to 198.51.100.0/24 lookup 100",
+            "101: from 100.64.0.0/24 lookup 101"
+        ]
+    );
 }
 
 #[test]
@@ -70,12 +137,21 @@ fn without_the_devices_prefixes_an_edge_filtering_tunnel_stays_as_it_is() {
 fn a_publisher_has_its_address_on_the_link_and_routes_with_it_as_source() {
     let spec = multicast(&[0, 1], &[]).only();
     assert_eq!(spec.link.name, name("doublezero1"));
-    assert_eq!(spec.routes, BTreeSet::from([group_route(0, Some(DZ_IP)), group_route(1, Some(DZ_IP))]));
+    assert_eq!(
+        spec.routes,
+        BTreeSet::from([group_route(0, Some(DZ_IP)), group_route(1, Some(DZ_IP))])
+    );
     assert_eq!((spec.addresses.len(), spec.dz_ip), (2, Some(DZ_IP)));
     let bgp = spec.bgp.unwrap();
-    assert_eq!((bgp.install, bgp.advertise), (None, BTreeSet::from([Ipv4Net::from(DZ_IP)])));
+    assert_eq!(
+        (bgp.install, bgp.advertise),
+        (None, BTreeSet::from([Ipv4Net::from(DZ_IP)]))
+    );
     let multicast = spec.multicast.unwrap();
-    assert_eq!((multicast.local_address, multicast.upstream, multicast.source), (Ipv4Addr::new(169, 254, 0, 3), PEER, Some(DZ_IP)));
+    assert_eq!(
+        (multicast.local_address, multicast.upstream, multicast.source),
+        (Ipv4Addr::new(169, 254, 0, 3), PEER, Some(DZ_IP))
+    );
     assert_eq!((multicast.publish.len(), multicast.subscribe.len()), (2, 0));
     assert_eq!(multicast.rendezvous_point, Ipv4Addr::new(10, 0, 0, 0));
 }
@@ -83,7 +159,11 @@ fn a_publisher_has_its_address_on_the_link_and_routes_with_it_as_source() {
 #[test]
 fn a_subscriber_has_no_address_of_its_own_and_announces_nothing() {
     let mut scene = multicast(&[], &[0]);
-    scene.view.users.values_mut().for_each(|user| user.dz_ip = Ipv4Addr::UNSPECIFIED);
+    scene
+        .view
+        .users
+        .values_mut()
+        .for_each(|user| user.dz_ip = Ipv4Addr::UNSPECIFIED);
     let spec = scene.only();
     assert_eq!(spec.routes, BTreeSet::from([group_route(0, None)]));
     assert_eq!((spec.addresses.len(), spec.dz_ip), (1, None));
@@ -93,9 +173,18 @@ fn a_subscriber_has_no_address_of_its_own_and_announces_nothing() {
 
 #[test]
 fn a_group_that_is_published_and_subscribed_keeps_its_route_when_it_is_only_subscribed() {
-    assert_eq!(multicast(&[0], &[0, 1]).only().routes, BTreeSet::from([group_route(0, Some(DZ_IP)), group_route(1, None)]));
-    assert_eq!(multicast(&[1], &[0, 1]).only().routes, BTreeSet::from([group_route(0, None), group_route(1, Some(DZ_IP))]));
-    assert_eq!(multicast(&[], &[0, 1]).only().routes, BTreeSet::from([group_route(0, None), group_route(1, None)]));
+    assert_eq!(
+        multicast(&[0], &[0, 1]).only().routes,
+        BTreeSet::from([group_route(0, Some(DZ_IP)), group_route(1, None)])
+    );
+    assert_eq!(
+        multicast(&[1], &[0, 1]).only().routes,
+        BTreeSet::from([group_route(0, None), group_route(1, Some(DZ_IP))])
+    );
+    assert_eq!(
+        multicast(&[], &[0, 1]).only().routes,
+        BTreeSet::from([group_route(0, None), group_route(1, None)])
+    );
 }
 
 #[test]
@@ -114,14 +203,22 @@ fn a_group_that_is_not_there_or_is_none_is_named_and_the_others_are_served() {
     let built = scene.build();
     let spec = built.tunnels.values().next().unwrap();
     assert_eq!(spec.routes, BTreeSet::from([group_route(0, Some(DZ_IP))]));
-    assert_eq!(built.refused.keys().copied().collect::<Vec<_>>(), [group(1), group(2), group(7)]);
+    assert_eq!(
+        built.refused.keys().copied().collect::<Vec<_>>(),
+        [group(1), group(2), group(7)]
+    );
     assert!(built.refused.values().all(|refusal| refusal.code() == "no_group"));
 }
 
 #[test]
 fn a_group_that_does_not_decode_keeps_the_tunnel_as_it_is() {
     let mut scene = multicast(&[0], &[1]);
-    scene.view.quarantined.insert(group(1), Quarantine { reason: "short".into() });
+    scene.view.quarantined.insert(
+        group(1),
+        Quarantine {
+            reason: "short".into(),
+        },
+    );
     assert_eq!(scene.code(1), "no_group");
     assert!(scene.keeps(1));
 }
@@ -130,9 +227,24 @@ fn a_group_that_does_not_decode_keeps_the_tunnel_as_it_is() {
 fn a_unicast_and_a_multicast_tunnel_stand_side_by_side_between_other_ends() {
     let mut scene = multicast(&[0], &[]);
     let other_end = Ipv4Addr::new(203, 0, 113, 2);
-    let tunnel_net = RawNet { address: RawIp(Ipv4Addr::new(169, 254, 0, 4)), prefix_len: 31 };
-    scene.view.users.insert(Pubkey([2; 32]), User { tunnel_endpoint: other_end, tunnel_net, ..user() });
-    let names: Vec<_> = scene.build().tunnels.into_values().map(|spec| spec.link.name.to_string()).collect();
+    let tunnel_net = RawNet {
+        address: RawIp(Ipv4Addr::new(169, 254, 0, 4)),
+        prefix_len: 31,
+    };
+    scene.view.users.insert(
+        Pubkey([2; 32]),
+        User {
+            tunnel_endpoint: other_end,
+            tunnel_net,
+            ..user()
+        },
+    );
+    let names: Vec<_> = scene
+        .build()
+        .tunnels
+        .into_values()
+        .map(|spec| spec.link.name.to_string())
+        .collect();
     assert_eq!(names, ["doublezero1", "doublezero0"]);
 }
 
@@ -142,7 +254,11 @@ fn a_multicast_tunnel_between_the_ends_of_the_unicast_one_is_refused_and_the_hol
     scene.view.users.insert(Pubkey([2; 32]), user());
     assert_eq!(scene.code(1), "endpoints_in_use");
     let holder = Pubkey([2; 32]).to_string();
-    assert!(scene.build().refused[&Pubkey([1; 32])].to_string().contains(&holder));
+    assert!(
+        scene.build().refused[&Pubkey([1; 32])]
+            .to_string()
+            .contains(&holder)
+    );
 }
 
 #[test]
@@ -150,7 +266,12 @@ fn only_the_two_unicast_services_with_routes_in_the_main_table_are_probed() {
     let mode = |mut scene: Scene| {
         scene.liveness = Some(LivenessMode::Active);
         scene.sources.insert(DEVICE_IP, None);
-        scene.only().bgp.unwrap().install.and_then(|install| install.liveness)
+        scene
+            .only()
+            .bgp
+            .unwrap()
+            .install
+            .and_then(|install| install.liveness)
     };
     assert_eq!(mode(client([(1, user())])), Some(LivenessMode::Active));
     assert_eq!(mode(client([(1, allocated())])), Some(LivenessMode::Active));
@@ -160,8 +281,24 @@ fn only_the_two_unicast_services_with_routes_in_the_main_table_are_probed() {
 
 #[test]
 fn the_devices_end_of_an_edge_filtering_tunnel_is_that_of_any_unicast_tunnel() {
-    let scene = |kind| gateway([(1, User { kind: Ok(kind), dz_ip: DZ_IP, ..user() })]).only();
+    let scene = |kind| {
+        gateway([(
+            1,
+            User {
+                kind: Ok(kind),
+                dz_ip: DZ_IP,
+                ..user()
+            },
+        )])
+        .only()
+    };
     let edge = scene(ServiceKind::EdgeFiltering);
-    assert_eq!(TunnelSpec { kind: ServiceKind::Ibrl, ..edge.clone() }, scene(ServiceKind::Ibrl));
+    assert_eq!(
+        TunnelSpec {
+            kind: ServiceKind::Ibrl,
+            ..edge.clone()
+        },
+        scene(ServiceKind::Ibrl)
+    );
     assert!(edge.rules.is_empty() && edge.routes.is_empty());
 }

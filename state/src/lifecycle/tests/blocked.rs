@@ -15,7 +15,11 @@ fn blocked() -> Bench {
 }
 
 fn notes(bench: &Bench) -> usize {
-    bench.events().iter().filter(|event| matches!(event, Event::RoutesBlocked { .. })).count()
+    bench
+        .events()
+        .iter()
+        .filter(|event| matches!(event, Event::RoutesBlocked { .. }))
+        .count()
 }
 
 fn recheck(bench: &mut Bench) {
@@ -27,11 +31,20 @@ fn recheck(bench: &mut Bench) {
 fn a_learned_route_whose_place_is_taken_does_not_hold_up_the_others() {
     let bench = blocked();
     assert_eq!(bench.phase(), Phase::Active);
-    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.4.0/24", "198.18.6.0/24"]);
+    assert_eq!(
+        bench.routes_in_kernel(),
+        ["198.18.0.0/24", "198.18.1.0/24", "198.18.4.0/24", "198.18.6.0/24"]
+    );
     let report = bench.machine.report();
-    assert_eq!((report.failure, report.attempts, report.learned_routes), (None, 0, 5));
+    assert_eq!(
+        (report.failure, report.attempts, report.learned_routes),
+        (None, 0, 5)
+    );
     assert_eq!(report.blocked_routes.count, 1);
-    assert_eq!(report.blocked_routes.first, [(net(TAKEN), "a route that is not ours is in the way".to_owned())]);
+    assert_eq!(
+        report.blocked_routes.first,
+        [(net(TAKEN), "a route that is not ours is in the way".to_owned())]
+    );
 }
 
 #[test]
@@ -39,7 +52,10 @@ fn a_tunnel_is_built_though_a_learned_route_is_blocked() {
     let mut bench = blocked();
     bench.model.delete_link(&name("t0"));
     recheck(&mut bench);
-    assert_eq!((bench.phase(), bench.routes_in_kernel().len()), (Phase::Active, 4));
+    assert_eq!(
+        (bench.phase(), bench.routes_in_kernel().len()),
+        (Phase::Active, 4)
+    );
     assert!(!bench.phases().contains(&Phase::Failed));
 }
 
@@ -61,7 +77,11 @@ fn a_blocked_route_is_recorded_once_and_tried_again_with_each_look_and_no_sooner
 #[test]
 fn the_note_is_a_warning_that_names_what_is_in_the_way() {
     let bench = blocked();
-    let note = bench.events().into_iter().find(|event| matches!(event, Event::RoutesBlocked { count: 1, .. })).unwrap();
+    let note = bench
+        .events()
+        .into_iter()
+        .find(|event| matches!(event, Event::RoutesBlocked { count: 1, .. }))
+        .unwrap();
     assert_eq!(note.level(), crate::event::Level::Warn);
     assert!(note.to_string().contains(TAKEN), "{note}");
 }
@@ -109,8 +129,14 @@ fn a_report_names_sixteen_blocked_routes_and_counts_all() {
 fn a_static_route_whose_place_is_taken_fails_the_tunnel() {
     let mut bench = Bench::new();
     bench.model.take_route(TableId::MAIN, net(TAKEN));
-    bench.assign(TunnelSpec { routes: [route(1, TAKEN)].into(), ..spec(1, "t0") });
+    bench.assign(TunnelSpec {
+        routes: [route(1, TAKEN)].into(),
+        ..spec(1, "t0")
+    });
     bench.run();
     assert_eq!(bench.phase(), Phase::Failed);
-    assert_eq!(bench.machine.report().failure.unwrap().fault.class, FaultClass::Conflict);
+    assert_eq!(
+        bench.machine.report().failure.unwrap().fault.class,
+        FaultClass::Conflict
+    );
 }

@@ -1,15 +1,24 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::*;
-use crate::{Action, LearnedRoutes, LinkKind, RuleSelector, TableId, TunnelWant, plan::plan_tunnel, testing::address};
+use crate::{
+    Action, LearnedRoutes, LinkKind, RuleSelector, TableId, TunnelWant, plan::plan_tunnel, testing::address,
+};
 
 fn without_session() -> TunnelSpec {
-    TunnelSpec { bgp: None, ..spec(1, "t0") }
+    TunnelSpec {
+        bgp: None,
+        ..spec(1, "t0")
+    }
 }
 
 fn host_with(spec: TunnelSpec, incarnation: u64) -> Model {
     let mut model = Model::new();
-    let want = TunnelWant { spec: spec.into(), incarnation: Incarnation(incarnation), learned: LearnedRoutes::Unknown };
+    let want = TunnelWant {
+        spec: spec.into(),
+        incarnation: Incarnation(incarnation),
+        learned: LearnedRoutes::Unknown,
+    };
     model.apply_all(&plan_tunnel(&want, &Observed::default()).steps);
     model
 }
@@ -19,7 +28,10 @@ fn a_new_tunnel_goes_through_the_phases_that_have_steps() {
     let mut bench = Bench::new();
     bench.assign(spec(1, "t0"));
     bench.run();
-    assert_eq!(bench.phases(), [Phase::Linking, Phase::Addressing, Phase::Peering]);
+    assert_eq!(
+        bench.phases(),
+        [Phase::Linking, Phase::Addressing, Phase::Peering]
+    );
     bench.session(SessionUpdate::Status(SessionStatus::Up, None));
     assert_eq!(bench.phase(), Phase::Active);
 }
@@ -46,7 +58,10 @@ fn the_first_link_carries_the_assigned_incarnation() {
     let mut bench = Bench::new();
     bench.assign(spec(1, "t0"));
     bench.run();
-    assert_eq!((bench.mark(), bench.machine.report().incarnation), (10, Incarnation(10)));
+    assert_eq!(
+        (bench.mark(), bench.machine.report().incarnation),
+        (10, Incarnation(10))
+    );
 }
 
 #[test]
@@ -56,7 +71,10 @@ fn each_link_that_is_made_again_has_a_higher_incarnation() {
         bench.model.delete_link(&name("t0"));
         bench.give(Input::Recheck);
         bench.run();
-        assert_eq!((bench.mark(), bench.machine.report().incarnation), (expected, Incarnation(expected)));
+        assert_eq!(
+            (bench.mark(), bench.machine.report().incarnation),
+            (expected, Incarnation(expected))
+        );
     }
 }
 
@@ -76,7 +94,13 @@ fn a_link_of_an_earlier_run_is_adopted_with_its_own_incarnation() {
     bench.run();
     assert!(bench.applied().is_empty());
     assert_eq!(bench.machine.report().incarnation, Incarnation(7));
-    assert!(bench.events().iter().any(|event| matches!(event, Event::Adopted { incarnation: Incarnation(7), .. })));
+    assert!(bench.events().iter().any(|event| matches!(
+        event,
+        Event::Adopted {
+            incarnation: Incarnation(7),
+            ..
+        }
+    )));
     assert_eq!(bench.machine.report().repairs, 0);
 }
 
@@ -98,7 +122,10 @@ fn a_link_of_ours_with_the_wrong_endpoint_is_moved_before_anything_else() {
     let mut bench = Bench::on(host_with(old, 7));
     bench.assign(spec(1, "t0"));
     bench.run();
-    assert_eq!(bench.applied(), ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]);
+    assert_eq!(
+        bench.applied(),
+        ["~ link t0 gre 192.0.2.1 -> 203.0.113.1 ttl 64 mtu 1476"]
+    );
     assert_eq!(bench.mark(), 7);
 }
 
@@ -121,7 +148,10 @@ fn a_deleted_link_is_put_back_with_its_routes_and_the_session_is_kept() {
     bench.run();
     assert_eq!(kinds(&bench.log), ["observe", "apply", "apply", "apply"]);
     assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24"]);
-    assert_eq!(bench.phases(), [Phase::Linking, Phase::Addressing, Phase::Routing, Phase::Active]);
+    assert_eq!(
+        bench.phases(),
+        [Phase::Linking, Phase::Addressing, Phase::Routing, Phase::Active]
+    );
 }
 
 #[test]
@@ -132,7 +162,12 @@ fn a_deleted_address_is_put_back_and_counted_as_one_repair() {
     bench.run();
     assert_eq!(bench.applied(), ["+ address 169.254.1.1/31 dev t0"]);
     assert_eq!(bench.machine.report().repairs, 1);
-    assert!(bench.events().iter().any(|event| matches!(event, Event::Repaired { steps, .. } if steps.len() == 1)));
+    assert!(
+        bench
+            .events()
+            .iter()
+            .any(|event| matches!(event, Event::Repaired { steps, .. } if steps.len() == 1))
+    );
 }
 
 #[test]
@@ -202,7 +237,10 @@ fn another_endpoint_moves_the_link_and_its_routes_stay() {
     changed.link.remote = Ipv4Addr::new(203, 0, 113, 99);
     bench.assign(changed);
     bench.run();
-    assert_eq!(bench.applied(), ["~ link t0 gre 192.0.2.1 -> 203.0.113.99 ttl 64 mtu 1476"]);
+    assert_eq!(
+        bench.applied(),
+        ["~ link t0 gre 192.0.2.1 -> 203.0.113.99 ttl 64 mtu 1476"]
+    );
     assert_eq!((bench.mark(), bench.routes_in_kernel().len()), (10, 2));
 }
 
@@ -211,8 +249,14 @@ fn another_link_name_takes_the_old_link_down_first() {
     let mut bench = Bench::active();
     bench.assign(spec(1, "t7"));
     bench.run();
-    assert_eq!(kinds(&bench.log), ["stop", "remove", "observe", "apply", "apply", "start"]);
-    assert_eq!(bench.model.observed().links.keys().collect::<Vec<_>>(), [&name("t7")]);
+    assert_eq!(
+        kinds(&bench.log),
+        ["stop", "remove", "observe", "apply", "apply", "start"]
+    );
+    assert_eq!(
+        bench.model.observed().links.keys().collect::<Vec<_>>(),
+        [&name("t7")]
+    );
     assert_eq!(bench.mark(), 11);
 }
 
@@ -245,9 +289,16 @@ fn an_assignment_during_an_apply_leads_to_another_look() {
 
 #[test]
 fn rules_of_the_spec_before_are_removed_even_when_no_table_is_left() {
-    let rule = Rule { priority: 100, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(100) };
+    let rule = Rule {
+        priority: 100,
+        selector: RuleSelector::To(net("198.18.0.0/15")),
+        table: TableId(100),
+    };
     let mut bench = Bench::new();
-    bench.assign(TunnelSpec { rules: BTreeSet::from([rule]), ..without_session() });
+    bench.assign(TunnelSpec {
+        rules: BTreeSet::from([rule]),
+        ..without_session()
+    });
     bench.run();
     assert_eq!(bench.model.observed().rules.len(), 1);
     bench.assign(without_session());
@@ -258,11 +309,16 @@ fn rules_of_the_spec_before_are_removed_even_when_no_table_is_left() {
 #[test]
 fn a_foreign_link_in_the_way_is_a_conflict_that_a_recheck_resolves_once_it_is_gone() {
     let mut bench = Bench::new();
-    bench.model.add_foreign(&name("t0"), LinkKind::Other("veth".into()), None);
+    bench
+        .model
+        .add_foreign(&name("t0"), LinkKind::Other("veth".into()), None);
     bench.assign(spec(1, "t0"));
     bench.run();
     let failure = bench.machine.report().failure.unwrap();
-    assert_eq!((bench.phase(), failure.fault.class), (Phase::Failed, FaultClass::Conflict));
+    assert_eq!(
+        (bench.phase(), failure.fault.class),
+        (Phase::Failed, FaultClass::Conflict)
+    );
     assert!(bench.applied().is_empty());
     bench.model.delete_link(&name("t0"));
     bench.now = bench.now + Duration::from_secs(1);
@@ -279,7 +335,11 @@ fn an_apply_that_answers_for_too_few_steps_is_a_failure() {
     let answer = bench.carry_out(look).unwrap();
     bench.give(answer);
     bench.pending.clear();
-    bench.give(Input::Applied(ApplyReport { generation: Generation(1), steps: vec![], managed: Default::default() }));
+    bench.give(Input::Applied(ApplyReport {
+        generation: Generation(1),
+        steps: vec![],
+        managed: Default::default(),
+    }));
     assert_eq!(bench.phase(), Phase::Failed);
 }
 

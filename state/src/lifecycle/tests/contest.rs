@@ -11,7 +11,9 @@ fn take(bench: &mut Bench) {
 }
 
 fn is_whole(bench: &Bench) -> bool {
-    bench.model.observed().links[&name("t0")].addresses.contains(&address(1))
+    bench.model.observed().links[&name("t0")]
+        .addresses
+        .contains(&address(1))
 }
 
 /// For a minute it takes it away as soon as it is back.
@@ -34,16 +36,38 @@ fn fight(bench: &mut Bench, span: Duration) -> Vec<Duration> {
 fn what_is_taken_again_and_again_is_put_back_at_once_at_first_and_then_after_longer_waits_up_to_a_bound() {
     let mut bench = Bench::active();
     let gaps = fight(&mut bench, Duration::from_secs(120));
-    assert!(gaps[..9].iter().all(Duration::is_zero), "the first are put back at once: {gaps:?}");
-    assert!(gaps[9..].iter().all(|gap| !gap.is_zero() && *gap <= Duration::from_secs(8)), "{gaps:?}");
-    assert!(gaps[14..].iter().all(|gap| *gap >= Duration::from_secs(6)), "{gaps:?}");
+    assert!(
+        gaps[..9].iter().all(Duration::is_zero),
+        "the first are put back at once: {gaps:?}"
+    );
+    assert!(
+        gaps[9..]
+            .iter()
+            .all(|gap| !gap.is_zero() && *gap <= Duration::from_secs(8)),
+        "{gaps:?}"
+    );
+    assert!(
+        gaps[14..].iter().all(|gap| *gap >= Duration::from_secs(6)),
+        "{gaps:?}"
+    );
     assert!(gaps.len() < 40, "{} repairs in two minutes", gaps.len());
-    let told = bench.events().iter().filter(|event| matches!(event, Event::Contested { .. })).count();
+    let told = bench
+        .events()
+        .iter()
+        .filter(|event| matches!(event, Event::Contested { .. }))
+        .count();
     assert_eq!(told, 1);
     let contest = bench.machine.report().contest.unwrap();
     assert_eq!((contest.repairs as usize, contest.more), (gaps.len(), 0));
-    assert_eq!(contest.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), ["+ address 169.254.1.1/31 dev t0"]);
-    assert_eq!(bench.machine.report().repairs as usize, gaps.len(), "each is counted");
+    assert_eq!(
+        contest.steps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["+ address 169.254.1.1/31 dev t0"]
+    );
+    assert_eq!(
+        bench.machine.report().repairs as usize,
+        gaps.len(),
+        "each is counted"
+    );
 }
 
 #[test]
@@ -94,8 +118,16 @@ fn an_event_tells_of_the_first_steps_and_how_many_more_there_were() {
     bench.give(Input::Recheck);
     bench.run();
     let events = bench.events();
-    let repaired = events.iter().find(|event| matches!(event, Event::Repaired { .. })).unwrap();
-    let Event::Repaired { steps, more, .. } = repaired else { unreachable!() };
+    let repaired = events
+        .iter()
+        .find(|event| matches!(event, Event::Repaired { .. }))
+        .unwrap();
+    let Event::Repaired { steps, more, .. } = repaired else {
+        unreachable!()
+    };
     assert_eq!((steps.len(), *more), (16, 87), "{steps:?}");
-    assert!(repaired.to_string().ends_with("; and 87 more steps"), "{repaired}");
+    assert!(
+        repaired.to_string().ends_with("; and 87 more steps"),
+        "{repaired}"
+    );
 }

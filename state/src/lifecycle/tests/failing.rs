@@ -16,11 +16,20 @@ fn around(wait: Duration, seconds: f64) -> bool {
 fn a_transient_fault_is_tried_again_with_doubling_waits_up_to_half_a_minute() {
     let mut bench = Bench::new();
     bench.step_faults.push_back(Some(FaultClass::Transient));
-    bench.assign(TunnelSpec { bgp: None, ..spec(1, "t0") });
+    bench.assign(TunnelSpec {
+        bgp: None,
+        ..spec(1, "t0")
+    });
     bench.run();
-    for (attempt, expected) in [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0].into_iter().enumerate() {
+    for (attempt, expected) in [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+        .into_iter()
+        .enumerate()
+    {
         let report = bench.machine.report();
-        assert_eq!((bench.phase(), report.attempts as usize), (Phase::Failed, attempt + 1));
+        assert_eq!(
+            (bench.phase(), report.attempts as usize),
+            (Phase::Failed, attempt + 1)
+        );
         bench.step_faults.push_back(Some(FaultClass::Transient));
         let waited = bench.pass("retry");
         assert!(around(waited, expected), "attempt {attempt}: {waited:?}");
@@ -90,7 +99,9 @@ fn what_is_gone_leads_to_another_look_at_once() {
 #[test]
 fn what_is_gone_again_and_again_waits_like_any_fault() {
     let mut bench = Bench::new();
-    bench.step_faults.extend([Some(FaultClass::Gone), Some(FaultClass::Gone)]);
+    bench
+        .step_faults
+        .extend([Some(FaultClass::Gone), Some(FaultClass::Gone)]);
     bench.assign(spec(1, "t0"));
     bench.run();
     assert_eq!(kinds(&bench.log), ["observe", "apply", "observe", "apply"]);
@@ -113,7 +124,9 @@ fn a_tunnel_that_was_never_usable_leaves_nothing_half_built() {
 #[test]
 fn a_tunnel_that_was_usable_is_not_taken_down_by_a_failed_repair() {
     let mut bench = Bench::active();
-    bench.model.delete_address(&name("t0"), &crate::testing::address(1));
+    bench
+        .model
+        .delete_address(&name("t0"), &crate::testing::address(1));
     bench.step_faults.push_back(Some(FaultClass::Transient));
     bench.give(Input::Recheck);
     bench.run();
@@ -148,9 +161,16 @@ fn a_tunnel_that_cannot_be_looked_at_failed_in_the_phase_that_it_had() {
     assert_eq!(failed_in(&bench), Phase::Active);
     bench.pass("retry");
     assert_eq!(failed_in(&bench), Phase::Active, "also when it fails again");
-    bench.assign(TunnelSpec { bgp: None, ..spec(1, "t0") });
+    bench.assign(TunnelSpec {
+        bgp: None,
+        ..spec(1, "t0")
+    });
     bench.run();
-    assert_eq!(failed_in(&bench), Phase::Active, "and when it is to be another one");
+    assert_eq!(
+        failed_in(&bench),
+        Phase::Active,
+        "and when it is to be another one"
+    );
     bench.pass("retry");
     assert_eq!(bench.phase(), Phase::Active);
 }
@@ -183,7 +203,10 @@ fn attempts_are_forgotten_after_a_minute_of_health_and_not_sooner() {
     bench.pass("retry");
     assert_eq!(bench.machine.report().attempts, 1);
     let waited = bench.pass("healthy");
-    assert_eq!((waited, bench.machine.report().attempts), (Duration::from_secs(60), 0));
+    assert_eq!(
+        (waited, bench.machine.report().attempts),
+        (Duration::from_secs(60), 0)
+    );
 }
 
 #[test]

@@ -86,11 +86,19 @@ impl Bench {
     }
 
     fn assign(&mut self, spec: impl Into<std::sync::Arc<TunnelSpec>>) -> Vec<Effect> {
-        self.give(Input::Assign { spec: spec.into(), incarnation: Incarnation(10), generation: Generation(1) })
+        self.give(Input::Assign {
+            spec: spec.into(),
+            incarnation: Incarnation(10),
+            generation: Generation(1),
+        })
     }
 
     fn retire(&mut self) -> Vec<Effect> {
-        self.give(Input::Retire { link: name("t0"), rules: vec![], reason: RetireReason::NotAskedFor { refusal: None } })
+        self.give(Input::Retire {
+            link: name("t0"),
+            rules: vec![],
+            reason: RetireReason::NotAskedFor { refusal: None },
+        })
     }
 
     fn session(&mut self, update: SessionUpdate) -> Vec<Effect> {
@@ -100,13 +108,18 @@ impl Bench {
 
     fn routes(&mut self, announced: &[&str], withdrawn: &[&str]) -> Vec<Effect> {
         let nets = |texts: &[&str]| texts.iter().map(|text| net(text)).collect::<Vec<Ipv4Net>>();
-        self.session(SessionUpdate::Routes { announced: nets(announced), withdrawn: nets(withdrawn) })
+        self.session(SessionUpdate::Routes {
+            announced: nets(announced),
+            withdrawn: nets(withdrawn),
+        })
     }
 
     /// Carries out what is pending, and what comes of it, until nothing is under way.
     fn run(&mut self) {
         for _ in 0..100 {
-            let Some(effect) = self.pending.pop_front() else { return };
+            let Some(effect) = self.pending.pop_front() else {
+                return;
+            };
             if let Some(answer) = self.carry_out(effect) {
                 let removed = matches!(answer, Input::Removed(_));
                 let effects = self.give(answer);
@@ -119,7 +132,10 @@ impl Bench {
     fn check_left(&self, is_gone: bool) {
         let left = self.model.observed();
         let holds = !is_gone || left.rules.is_empty() && left.ours().next().is_none();
-        assert_eq!(Invariant::NothingIsLeftBehind.check(holds, || format!("{left:?}")), None);
+        assert_eq!(
+            Invariant::NothingIsLeftBehind.check(holds, || format!("{left:?}")),
+            None
+        );
     }
 
     /// What is to be done first.
@@ -148,10 +164,17 @@ impl Bench {
                         break;
                     }
                 }
-                Some(Input::Applied(ApplyReport { generation, steps: outcomes, managed: Default::default() }))
+                Some(Input::Applied(ApplyReport {
+                    generation,
+                    steps: outcomes,
+                    managed: Default::default(),
+                }))
             }
             Effect::Remove { link, rules } => Some(Input::Removed(match self.removal_faults.pop_front() {
-                Some(class) => RemovalReport { failed: vec![fault(class)], ..RemovalReport::default() },
+                Some(class) => RemovalReport {
+                    failed: vec![fault(class)],
+                    ..RemovalReport::default()
+                },
                 None => self.model.remove(tunnel(1), &link, &rules.into_iter().collect()),
             })),
             Effect::StartSession { .. }
@@ -167,12 +190,20 @@ impl Bench {
     /// Lets the next deadline pass, which must have this name, and carries out what follows.
     fn pass(&mut self, expected: &str) -> Duration {
         let began = self.now;
-        let deadline = if expected == ROUTES { self.machine.poll_timeout() } else { self.next_deadline() }.expect("no deadline");
+        let deadline = if expected == ROUTES {
+            self.machine.poll_timeout()
+        } else {
+            self.next_deadline()
+        }
+        .expect("no deadline");
         assert_eq!(deadline.name, expected);
         let waited = deadline.at.since(began);
         self.now = self.now.max(deadline.at);
         self.give(Input::Timeout);
-        assert!(self.machine.poll_timeout().is_none_or(|next| next.at > self.now), "a deadline that passed stays due");
+        assert!(
+            self.machine.poll_timeout().is_none_or(|next| next.at > self.now),
+            "a deadline that passed stays due"
+        );
         self.run();
         waited
     }
@@ -195,17 +226,42 @@ impl Bench {
     }
 
     fn events(&self) -> Vec<&Event> {
-        self.log.iter().filter_map(|effect| if let Effect::Record(event) = effect { Some(event) } else { None }).collect()
+        self.log
+            .iter()
+            .filter_map(|effect| {
+                if let Effect::Record(event) = effect {
+                    Some(event)
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     fn phases(&self) -> Vec<Phase> {
-        let to = |event: &&Event| if let Event::PhaseChanged { to, .. } = event { Some(*to) } else { None };
+        let to = |event: &&Event| {
+            if let Event::PhaseChanged { to, .. } = event {
+                Some(*to)
+            } else {
+                None
+            }
+        };
         self.events().iter().filter_map(to).collect()
     }
 
     fn applied(&self) -> Vec<String> {
-        let steps = |effect: &Effect| if let Effect::Apply { steps, .. } = effect { steps.clone() } else { vec![] };
-        self.log.iter().flat_map(steps).map(|step| step.to_string()).collect()
+        let steps = |effect: &Effect| {
+            if let Effect::Apply { steps, .. } = effect {
+                steps.clone()
+            } else {
+                vec![]
+            }
+        };
+        self.log
+            .iter()
+            .flat_map(steps)
+            .map(|step| step.to_string())
+            .collect()
     }
 
     fn routes_in_kernel(&self) -> Vec<String> {
@@ -220,7 +276,11 @@ impl Bench {
 }
 
 fn fault(class: FaultClass) -> Fault {
-    Fault { class, operation: "try".into(), detail: "scripted".into() }
+    Fault {
+        class,
+        operation: "try".into(),
+        detail: "scripted".into(),
+    }
 }
 
 fn kinds(effects: &[Effect]) -> Vec<&'static str> {

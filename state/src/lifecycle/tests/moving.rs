@@ -55,7 +55,10 @@ fn a_tunnel_whose_new_end_does_not_answer_goes_back_and_tries_again_with_growing
     bench.session(SessionUpdate::Synced);
     bench.run();
     let second = bench.pass("move");
-    assert!(first >= Duration::from_secs(48) && second > first.mul_f64(1.2), "{first:?} {second:?}");
+    assert!(
+        first >= Duration::from_secs(48) && second > first.mul_f64(1.2),
+        "{first:?} {second:?}"
+    );
 }
 
 #[test]
@@ -65,7 +68,12 @@ fn a_new_end_that_answers_ends_the_move() {
     bench.session(SessionUpdate::Synced);
     bench.run();
     bench.session(SessionUpdate::Status(SessionStatus::Down, None));
-    assert!(bench.machine.poll_timeout().is_none_or(|deadline| deadline.name != "move"));
+    assert!(
+        bench
+            .machine
+            .poll_timeout()
+            .is_none_or(|deadline| deadline.name != "move")
+    );
 }
 
 #[test]
@@ -87,7 +95,12 @@ fn a_tunnel_that_never_worked_does_not_go_back() {
     bench.run();
     bench.assign(elsewhere(99));
     bench.run();
-    assert!(bench.machine.poll_timeout().is_none_or(|deadline| deadline.name != "move"));
+    assert!(
+        bench
+            .machine
+            .poll_timeout()
+            .is_none_or(|deadline| deadline.name != "move")
+    );
     assert_eq!(remote(&bench), at(99));
 }
 
@@ -103,11 +116,22 @@ fn a_link_that_cannot_be_moved_is_made_anew() {
 #[test]
 fn a_link_that_can_neither_be_moved_nor_made_anew_is_restored() {
     let mut bench = Bench::active();
-    bench.step_faults.extend([Some(FaultClass::Unsupported), None, Some(FaultClass::Permanent)]);
+    bench
+        .step_faults
+        .extend([Some(FaultClass::Unsupported), None, Some(FaultClass::Permanent)]);
     bench.assign(elsewhere(99));
     bench.run();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
-    assert!(bench.machine.report().postponed.unwrap().reason.to_string().contains("scripted"));
+    assert!(
+        bench
+            .machine
+            .report()
+            .postponed
+            .unwrap()
+            .reason
+            .to_string()
+            .contains("scripted")
+    );
 }
 
 #[test]
@@ -118,7 +142,12 @@ fn when_nobody_answers_at_the_old_end_either_the_tunnel_stays_at_the_new_one() {
     let waited = bench.pass("move");
     assert_eq!((remote(&bench), waited), (at(99), Duration::from_secs(30)));
     assert!(bench.machine.report().postponed.is_none());
-    assert!(bench.machine.poll_timeout().is_none_or(|deadline| deadline.name != "move"));
+    assert!(
+        bench
+            .machine
+            .poll_timeout()
+            .is_none_or(|deadline| deadline.name != "move")
+    );
 }
 
 #[test]
@@ -137,11 +166,24 @@ fn when_the_old_end_stops_answering_the_new_one_is_not_waited_for_any_longer() {
 fn new_endpoints_that_another_link_has_send_the_tunnel_back_at_once() {
     let mut bench = Bench::active();
     let ends = elsewhere(99).link;
-    bench.model.add_foreign(&name("gre7"), crate::LinkKind::Gre, Some((ends.local, ends.remote)));
+    bench.model.add_foreign(
+        &name("gre7"),
+        crate::LinkKind::Gre,
+        Some((ends.local, ends.remote)),
+    );
     bench.assign(elsewhere(99));
     bench.run();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
-    assert!(bench.machine.report().postponed.unwrap().reason.to_string().contains("another link has these endpoints"));
+    assert!(
+        bench
+            .machine
+            .report()
+            .postponed
+            .unwrap()
+            .reason
+            .to_string()
+            .contains("another link has these endpoints")
+    );
     bench.session(SessionUpdate::Status(SessionStatus::Up, None));
     bench.session(SessionUpdate::Synced);
     bench.run();
@@ -153,7 +195,9 @@ fn new_endpoints_that_another_link_has_send_the_tunnel_back_at_once() {
 #[test]
 fn a_move_that_keeps_failing_goes_back_in_time_and_says_what_failed() {
     let mut bench = Bench::active();
-    bench.step_faults.extend(std::iter::repeat_n(Some(FaultClass::Transient), 100));
+    bench
+        .step_faults
+        .extend(std::iter::repeat_n(Some(FaultClass::Transient), 100));
     bench.assign(elsewhere(99));
     bench.run();
     for _ in 0..20 {
@@ -163,7 +207,16 @@ fn a_move_that_keeps_failing_goes_back_in_time_and_says_what_failed() {
         let name = bench.machine.poll_timeout().unwrap().name;
         bench.pass(name);
     }
-    assert!(bench.machine.report().postponed.unwrap().reason.to_string().starts_with("try: scripted"));
+    assert!(
+        bench
+            .machine
+            .report()
+            .postponed
+            .unwrap()
+            .reason
+            .to_string()
+            .starts_with("try: scripted")
+    );
     bench.step_faults.clear();
     assert_eq!((remote(&bench), bench.phase()), (at(1), Phase::Peering));
 }
@@ -175,7 +228,8 @@ fn only_a_peer_that_is_left_is_told_that_the_session_is_over() {
     let mut bench = Bench::active();
     let mut other_source = elsewhere(1);
     other_source.link.local = Ipv4Addr::new(192, 0, 2, 77);
-    other_source.bgp.as_mut().unwrap().policy.protected = [other_source.link.local, other_source.link.remote].into();
+    other_source.bgp.as_mut().unwrap().policy.protected =
+        [other_source.link.local, other_source.link.remote].into();
     assert!(kinds(&bench.assign(other_source)).contains(&"close"));
 }
 
@@ -194,7 +248,10 @@ fn a_tunnel_does_not_go_back_to_a_source_that_the_host_has_left() {
     bench.assign(other_source);
     bench.run();
     bench.pass("move");
-    assert_eq!(bench.model.observed().links[&name("t0")].link.local, Some(Ipv4Addr::new(192, 0, 2, 77)));
+    assert_eq!(
+        bench.model.observed().links[&name("t0")].link.local,
+        Some(Ipv4Addr::new(192, 0, 2, 77))
+    );
     assert!(bench.machine.report().postponed.is_none());
 }
 

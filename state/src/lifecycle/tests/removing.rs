@@ -27,16 +27,25 @@ fn a_link_that_somebody_deleted_already_is_as_good_as_removed() {
 fn a_foreign_link_under_our_name_is_left_alone_and_the_removal_ends() {
     let mut bench = Bench::active();
     bench.model.delete_link(&name("t0"));
-    bench.model.add_foreign(&name("t0"), LinkKind::Other("veth".into()), None);
+    bench
+        .model
+        .add_foreign(&name("t0"), LinkKind::Other("veth".into()), None);
     bench.retire();
     bench.run();
-    assert_eq!((bench.phase(), bench.model.observed().links.len()), (Phase::Removed, 1));
+    assert_eq!(
+        (bench.phase(), bench.model.observed().links.len()),
+        (Phase::Removed, 1)
+    );
 }
 
 #[test]
 fn a_failed_removal_is_tried_until_it_succeeds() {
     let mut bench = Bench::active();
-    bench.removal_faults.extend([FaultClass::Transient, FaultClass::Transient, FaultClass::Permanent]);
+    bench.removal_faults.extend([
+        FaultClass::Transient,
+        FaultClass::Transient,
+        FaultClass::Permanent,
+    ]);
     bench.retire();
     bench.run();
     for _ in 0..3 {
@@ -45,7 +54,10 @@ fn a_failed_removal_is_tried_until_it_succeeds() {
         bench.pass("retry");
     }
     assert_eq!(bench.phase(), Phase::Removed);
-    assert_eq!(kinds(&bench.log), ["stop", "remove", "remove", "remove", "remove", "finished"]);
+    assert_eq!(
+        kinds(&bench.log),
+        ["stop", "remove", "remove", "remove", "remove", "finished"]
+    );
 }
 
 #[test]
@@ -86,8 +98,21 @@ fn an_assignment_while_draining_builds_anew_after_the_removal() {
     bench.retire();
     bench.assign(spec(1, "t0"));
     bench.run();
-    assert_eq!(kinds(&bench.log), ["stop", "remove", "observe", "apply", "apply", "start"]);
-    assert_eq!(bench.phases(), [Phase::Draining, Phase::Removed, Phase::Pending, Phase::Linking, Phase::Addressing, Phase::Peering]);
+    assert_eq!(
+        kinds(&bench.log),
+        ["stop", "remove", "observe", "apply", "apply", "start"]
+    );
+    assert_eq!(
+        bench.phases(),
+        [
+            Phase::Draining,
+            Phase::Removed,
+            Phase::Pending,
+            Phase::Linking,
+            Phase::Addressing,
+            Phase::Peering
+        ]
+    );
     assert_eq!(bench.mark(), 11);
 }
 
@@ -111,7 +136,11 @@ fn the_last_of_assign_and_retire_wins() {
 fn the_link_named_with_the_retirement_goes_beside_the_tunnels_own() {
     let mut bench = Bench::active();
     bench.model.rename(&name("t0"), &name("moved"));
-    bench.give(Input::Retire { link: name("moved"), rules: vec![], reason: RetireReason::Renamed });
+    bench.give(Input::Retire {
+        link: name("moved"),
+        rules: vec![],
+        reason: RetireReason::Renamed,
+    });
     bench.run();
     assert!(bench.model.observed().links.is_empty());
     assert_eq!(kinds(&bench.log), ["stop", "remove", "remove", "finished"]);
@@ -119,13 +148,24 @@ fn the_link_named_with_the_retirement_goes_beside_the_tunnels_own() {
 
 #[test]
 fn rules_go_with_the_tunnel() {
-    let rule = |priority| Rule { priority, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(100) };
+    let rule = |priority| Rule {
+        priority,
+        selector: RuleSelector::To(net("198.18.0.0/15")),
+        table: TableId(100),
+    };
     let mut bench = Bench::new();
     bench.model.add_rule(rule(101));
-    bench.assign(TunnelSpec { rules: BTreeSet::from([rule(100), rule(101)]), ..spec(1, "t0") });
+    bench.assign(TunnelSpec {
+        rules: BTreeSet::from([rule(100), rule(101)]),
+        ..spec(1, "t0")
+    });
     bench.run();
     bench.model.add_rule(rule(102));
-    bench.give(Input::Retire { link: name("t0"), rules: vec![rule(102)], reason: RetireReason::Disabled });
+    bench.give(Input::Retire {
+        link: name("t0"),
+        rules: vec![rule(102)],
+        reason: RetireReason::Disabled,
+    });
     bench.run();
     assert!(bench.model.observed().rules.is_empty());
 }

@@ -13,7 +13,12 @@ fn multicast(published: usize, subscribed: usize) -> TunnelSpec {
     let bgp = spec.bgp.as_mut().unwrap();
     let (upstream, source) = (bgp.peer_address, (published > 0).then_some(spec.link.local));
     bgp.install = None;
-    let addresses = |count: usize| GROUP[..count].iter().map(|group| net(group).addr()).collect::<BTreeSet<_>>();
+    let addresses = |count: usize| {
+        GROUP[..count]
+            .iter()
+            .map(|group| net(group).addr())
+            .collect::<BTreeSet<_>>()
+    };
     let route = |n: usize| Route {
         table: TableId::MAIN,
         dst: net(GROUP[n]),
@@ -36,7 +41,10 @@ fn multicast(published: usize, subscribed: usize) -> TunnelSpec {
 
 fn runs(effects: &[Effect]) -> Vec<Option<(usize, usize, bool)>> {
     let run = |effect: &Effect| match effect {
-        Effect::Multicast(run) => Some(run.as_ref().map(|run| (run.spec.publish.len(), run.spec.subscribe.len(), run.announce))),
+        Effect::Multicast(run) => Some(
+            run.as_ref()
+                .map(|run| (run.spec.publish.len(), run.spec.subscribe.len(), run.announce)),
+        ),
         _ => None,
     };
     effects.iter().filter_map(run).collect()
@@ -48,7 +56,13 @@ fn running(published: usize, subscribed: usize) -> Bench {
     bench.run();
     bench.session(SessionUpdate::Status(SessionStatus::Up, None));
     bench.run();
-    assert_eq!(runs(&bench.log), [Some((published, subscribed, false)), Some((published, subscribed, true))]);
+    assert_eq!(
+        runs(&bench.log),
+        [
+            Some((published, subscribed, false)),
+            Some((published, subscribed, true))
+        ]
+    );
     bench.log.clear();
     bench
 }
@@ -63,16 +77,35 @@ fn the_services_start_when_the_tunnel_is_built_and_announce_while_the_session_is
 
 #[test]
 fn a_change_of_groups_touches_neither_link_nor_session() {
-    for (before, after) in [((1, 2), (1, 1)), ((1, 2), (0, 2)), ((0, 2), (1, 2)), ((2, 0), (0, 0)), ((0, 0), (1, 1)), ((1, 1), (0, 1))] {
+    for (before, after) in [
+        ((1, 2), (1, 1)),
+        ((1, 2), (0, 2)),
+        ((0, 2), (1, 2)),
+        ((2, 0), (0, 0)),
+        ((0, 0), (1, 1)),
+        ((1, 1), (0, 1)),
+    ] {
         let mut bench = running(before.0, before.1);
         let mark = bench.mark();
         bench.assign(multicast(after.0, after.1));
         bench.run();
-        assert_eq!(runs(&bench.log), [Some((after.0, after.1, true))], "{before:?} -> {after:?}");
-        assert!(!kinds(&bench.log).contains(&"stop") && !bench.applied().iter().any(|step| step.contains("link")), "{:?}", bench.log);
+        assert_eq!(
+            runs(&bench.log),
+            [Some((after.0, after.1, true))],
+            "{before:?} -> {after:?}"
+        );
+        assert!(
+            !kinds(&bench.log).contains(&"stop") && !bench.applied().iter().any(|step| step.contains("link")),
+            "{:?}",
+            bench.log
+        );
         assert_eq!((bench.mark(), bench.phase()), (mark, Phase::Active));
         let routes: BTreeSet<Route> = bench.model.observed().links[&name("t0")].routes.clone();
-        assert_eq!(routes, multicast(after.0, after.1).routes, "{before:?} -> {after:?}");
+        assert_eq!(
+            routes,
+            multicast(after.0, after.1).routes,
+            "{before:?} -> {after:?}"
+        );
     }
 }
 
@@ -92,7 +125,10 @@ fn over_a_link_that_is_made_anew_the_services_start_anew() {
     assert_eq!(runs(&bench.log), [None, Some((1, 1, true))]);
     let kinds = kinds(&bench.log);
     let at = |kind| kinds.iter().rposition(|other| *other == kind);
-    assert!(at("prune") < at("apply") && at("apply") < at("multicast"), "{kinds:?}");
+    assert!(
+        at("prune") < at("apply") && at("apply") < at("multicast"),
+        "{kinds:?}"
+    );
     assert_eq!(bench.machine.report().repairs, 1);
     let mut bench = running(1, 1);
     bench.step_faults.push_back(Some(FaultClass::Unsupported));
@@ -143,7 +179,11 @@ fn probed(mode: LivenessMode, retain: bool) -> Bench {
     let mut bench = Bench::new();
     let mut spec = spec(1, "t0");
     let bgp = spec.bgp.as_mut().unwrap();
-    bgp.install = bgp.install.map(|install| InstallSpec { liveness: Some(mode), retain, ..install });
+    bgp.install = bgp.install.map(|install| InstallSpec {
+        liveness: Some(mode),
+        retain,
+        ..install
+    });
     bench.assign(spec);
     bench.run();
     bench.session(SessionUpdate::Status(SessionStatus::Up, None));
@@ -156,7 +196,10 @@ fn probed(mode: LivenessMode, retain: bool) -> Bench {
 fn watched(bench: &Bench) -> Vec<(Vec<String>, Vec<String>)> {
     let texts = |nets: Vec<Ipv4Net>| nets.iter().map(ToString::to_string).collect::<Vec<_>>();
     let watch = |effect: &Effect| match effect {
-        Effect::WatchRoutes { added, removed } => Some((texts(added.iter().map(|route| route.dst).collect()), texts(removed.clone()))),
+        Effect::WatchRoutes { added, removed } => Some((
+            texts(added.iter().map(|route| route.dst).collect()),
+            texts(removed.clone()),
+        )),
         _ => None,
     };
     bench.log.iter().filter_map(watch).collect()
@@ -190,7 +233,11 @@ fn an_active_session_holds_a_route_back_until_its_host_answers() {
     assert!(bench.routes_in_kernel().is_empty());
     verdict(&mut bench, "198.18.0.0/32", Usability::Usable);
     assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/32"]);
-    assert_eq!(watched(&bench), [(both(), vec![])], "a verdict does not change what is watched");
+    assert_eq!(
+        watched(&bench),
+        [(both(), vec![])],
+        "a verdict does not change what is watched"
+    );
 }
 
 #[test]
@@ -206,7 +253,10 @@ fn a_repair_does_not_put_a_route_that_is_held_back() {
 fn the_routes_of_a_service_that_retains_them_are_never_held_back() {
     let mut bench = probed(LivenessMode::Active, true);
     verdict(&mut bench, "198.18.0.0/32", Usability::Unusable);
-    assert_eq!((bench.routes_in_kernel(), watched(&bench)), (both(), vec![(both(), vec![])]));
+    assert_eq!(
+        (bench.routes_in_kernel(), watched(&bench)),
+        (both(), vec![(both(), vec![])])
+    );
 }
 
 #[test]
@@ -216,10 +266,19 @@ fn a_liveness_session_ends_with_its_route_and_with_the_bgp_session() {
     bench.routes(&[], &["198.18.0.0/32"]);
     bench.session(SessionUpdate::Closed);
     bench.run();
-    assert_eq!(watched(&bench), [(vec![], vec!["198.18.0.0/32".to_owned()]), (vec![], vec!["198.18.1.0/32".to_owned()])]);
+    assert_eq!(
+        watched(&bench),
+        [
+            (vec![], vec!["198.18.0.0/32".to_owned()]),
+            (vec![], vec!["198.18.1.0/32".to_owned()])
+        ]
+    );
     bench.routes(&["198.18.0.0/32"], &[]);
     bench.run();
-    assert!(bench.routes_in_kernel().is_empty(), "the verdict of an earlier session counts no more");
+    assert!(
+        bench.routes_in_kernel().is_empty(),
+        "the verdict of an earlier session counts no more"
+    );
 }
 
 #[test]
@@ -283,20 +342,35 @@ fn the_work_for_an_update_does_not_grow_with_the_table() {
         let examined = |bench: &Bench| bench.machine.services.examined;
         let before = examined(&bench);
         for n in 0..ROUTES {
-            let effects = bench.session(SessionUpdate::Routes { announced: vec![prefix(n)], withdrawn: vec![] });
-            let watched = effects.iter().filter(|effect| matches!(effect, Effect::WatchRoutes { added, .. } if added.len() == 1)).count();
+            let effects = bench.session(SessionUpdate::Routes {
+                announced: vec![prefix(n)],
+                withdrawn: vec![],
+            });
+            let watched = effects
+                .iter()
+                .filter(|effect| matches!(effect, Effect::WatchRoutes { added, .. } if added.len() == 1))
+                .count();
             assert_eq!(watched, 1, "{effects:?}");
             bench.give(Input::Liveness(vec![(prefix(n), Usability::Usable)]));
             bench.run();
         }
         assert_eq!(bench.machine.report().learned_routes, ROUTES as usize);
         for n in 0..ROUTES {
-            let effects = bench.session(SessionUpdate::Routes { announced: vec![], withdrawn: vec![prefix(n)] });
-            assert!(effects.iter().any(|effect| matches!(effect, Effect::WatchRoutes { removed, .. } if *removed == [prefix(n)])));
+            let effects = bench.session(SessionUpdate::Routes {
+                announced: vec![],
+                withdrawn: vec![prefix(n)],
+            });
+            assert!(effects.iter().any(
+                |effect| matches!(effect, Effect::WatchRoutes { removed, .. } if *removed == [prefix(n)])
+            ));
             bench.run();
         }
         let examined = examined(&bench) - before;
-        assert!(examined <= 2 * ROUTES as usize, "{examined} routes were looked at for {} UPDATEs", 2 * ROUTES);
+        assert!(
+            examined <= 2 * ROUTES as usize,
+            "{examined} routes were looked at for {} UPDATEs",
+            2 * ROUTES
+        );
         assert!(bench.routes_in_kernel().is_empty());
     }
 }
@@ -305,10 +379,22 @@ fn the_work_for_an_update_does_not_grow_with_the_table() {
 fn many_routes_are_put_in_several_operations_between_which_the_tunnel_hears_other_news() {
     let mut bench = Bench::active();
     let prefix = |n: u32| Ipv4Net::new(Ipv4Addr::from(0x1400_0000 + (n << 8)), 24).unwrap();
-    bench.session(SessionUpdate::Routes { announced: (0..10_000).map(prefix).collect(), withdrawn: vec![] });
+    bench.session(SessionUpdate::Routes {
+        announced: (0..10_000).map(prefix).collect(),
+        withdrawn: vec![],
+    });
     bench.run();
-    let sizes = bench.log.iter().filter_map(|effect| if let Effect::Apply { steps, .. } = effect { Some(steps.len()) } else { None });
+    let sizes = bench.log.iter().filter_map(|effect| {
+        if let Effect::Apply { steps, .. } = effect {
+            Some(steps.len())
+        } else {
+            None
+        }
+    });
     let sizes: Vec<usize> = sizes.collect();
-    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= 4_096), "{sizes:?}");
+    assert!(
+        sizes.len() > 1 && sizes.iter().all(|size| *size <= 4_096),
+        "{sizes:?}"
+    );
     assert_eq!(bench.routes_in_kernel().len(), 10_002);
 }

@@ -4,7 +4,10 @@ use crate::{Asn, InstallSpec, LearnedRoutes, LinkKind, testing::learned};
 fn retaining() -> TunnelSpec {
     let mut retaining = spec(1, "t0");
     let bgp = retaining.bgp.as_mut().unwrap();
-    bgp.install = bgp.install.map(|install| InstallSpec { retain: true, ..install });
+    bgp.install = bgp.install.map(|install| InstallSpec {
+        retain: true,
+        ..install
+    });
     retaining
 }
 
@@ -29,10 +32,16 @@ fn up(bench: &mut Bench) {
 #[test]
 fn the_phase_follows_the_session() {
     let mut bench = Bench::active();
-    bench.session(SessionUpdate::Status(SessionStatus::Down, Some("hold timer".into())));
+    bench.session(SessionUpdate::Status(
+        SessionStatus::Down,
+        Some("hold timer".into()),
+    ));
     assert_eq!(bench.phase(), Phase::Peering);
     let report = bench.machine.report();
-    assert_eq!((report.session, report.session_detail.as_deref()), (SessionStatus::Down, Some("hold timer")));
+    assert_eq!(
+        (report.session, report.session_detail.as_deref()),
+        (SessionStatus::Down, Some("hold timer"))
+    );
     assert_eq!(report.session_since, Some(bench.now));
     up(&mut bench);
     assert_eq!(bench.phase(), Phase::Active);
@@ -64,7 +73,10 @@ fn updates_during_an_apply_become_one_more_apply() {
     bench.routes(&["198.18.4.0/24"], &["198.18.3.0/24"]);
     bench.run();
     assert_eq!(kinds(&bench.log), ["apply", "apply"]);
-    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24", "198.18.4.0/24"]);
+    assert_eq!(
+        bench.routes_in_kernel(),
+        ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24", "198.18.4.0/24"]
+    );
 }
 
 #[test]
@@ -89,7 +101,13 @@ fn a_closed_session_flushes_its_routes() {
     bench.session(SessionUpdate::Closed);
     bench.run();
     assert!(bench.routes_in_kernel().is_empty());
-    assert_eq!((bench.machine.report().learned_routes, bench.machine.report().repairs), (0, 0));
+    assert_eq!(
+        (
+            bench.machine.report().learned_routes,
+            bench.machine.report().repairs
+        ),
+        (0, 0)
+    );
     bench.routes(&["198.18.5.0/24"], &[]);
     bench.run();
     assert_eq!(bench.routes_in_kernel(), ["198.18.5.0/24"]);
@@ -104,7 +122,10 @@ fn a_service_that_retains_routes_keeps_them_on_withdrawal_and_close() {
     bench.routes(&[], &["198.18.2.0/24"]);
     bench.session(SessionUpdate::Closed);
     bench.run();
-    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]);
+    assert_eq!(
+        bench.routes_in_kernel(),
+        ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]
+    );
     bench.give(Input::Recheck);
     bench.run();
     assert_eq!(bench.routes_in_kernel().len(), 3);
@@ -118,7 +139,10 @@ fn routes_of_an_earlier_run_stay_until_the_new_session_has_sent_its_table() {
     bench.routes(&["198.18.1.0/24", "198.18.2.0/24"], &[]);
     bench.run();
     assert!(matches!(bench.machine.learned(), LearnedRoutes::AtLeast(_)));
-    assert_eq!(bench.routes_in_kernel(), ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]);
+    assert_eq!(
+        bench.routes_in_kernel(),
+        ["198.18.0.0/24", "198.18.1.0/24", "198.18.2.0/24"]
+    );
     bench.session(SessionUpdate::Synced);
     bench.run();
     assert_eq!(bench.routes_in_kernel(), ["198.18.1.0/24", "198.18.2.0/24"]);
@@ -150,7 +174,12 @@ fn retained_routes_have_no_such_deadline() {
 fn another_set_of_announced_prefixes_is_announced_by_the_running_session() {
     let mut bench = Bench::active();
     let mut changed = spec(1, "t0");
-    changed.bgp.as_mut().unwrap().advertise.insert(net("198.51.100.0/24"));
+    changed
+        .bgp
+        .as_mut()
+        .unwrap()
+        .advertise
+        .insert(net("198.51.100.0/24"));
     bench.assign(changed);
     bench.run();
     assert_eq!(kinds(&bench.log), ["advertise", "observe"]);
@@ -173,10 +202,16 @@ fn a_session_that_differs_otherwise_is_replaced_and_its_routes_stay_meanwhile() 
 #[test]
 fn a_session_that_is_no_longer_wanted_stops_and_its_routes_go() {
     let mut bench = Bench::active();
-    bench.assign(TunnelSpec { bgp: None, ..spec(1, "t0") });
+    bench.assign(TunnelSpec {
+        bgp: None,
+        ..spec(1, "t0")
+    });
     bench.run();
     assert_eq!(kinds(&bench.log), ["stop", "observe", "apply"]);
-    assert_eq!((bench.routes_in_kernel().len(), bench.phase()), (0, Phase::Active));
+    assert_eq!(
+        (bench.routes_in_kernel().len(), bench.phase()),
+        (0, Phase::Active)
+    );
 }
 
 #[test]
@@ -207,19 +242,32 @@ fn learned_routes_never_include_what_was_withdrawn_before_the_table_was_complete
 #[test]
 fn ten_thousand_routes_that_come_during_an_apply_take_a_few_more() {
     let mut bench = Bench::active();
-    let nets: Vec<Ipv4Net> = (0..10_000u32).map(|n| Ipv4Net::from(std::net::Ipv4Addr::from(0x0b00_0000 + n))).collect();
+    let nets: Vec<Ipv4Net> = (0..10_000u32)
+        .map(|n| Ipv4Net::from(std::net::Ipv4Addr::from(0x0b00_0000 + n)))
+        .collect();
     for batch in nets.chunks(500) {
-        bench.session(SessionUpdate::Routes { announced: batch.to_vec(), withdrawn: vec![] });
+        bench.session(SessionUpdate::Routes {
+            announced: batch.to_vec(),
+            withdrawn: vec![],
+        });
     }
     bench.run();
-    assert_eq!(kinds(&bench.log), ["apply"; 4], "the first batch, and the rest in parts of 4,096");
+    assert_eq!(
+        kinds(&bench.log),
+        ["apply"; 4],
+        "the first batch, and the rest in parts of 4,096"
+    );
     assert_eq!(bench.routes_in_kernel().len(), 10_002);
 }
 
 #[test]
 fn a_route_of_the_session_goes_over_the_peer_with_the_installed_source() {
     let bench = Bench::active();
-    assert!(bench.model.observed().links[&name("t0")].routes.contains(&learned(1, "198.18.0.0/24")));
+    assert!(
+        bench.model.observed().links[&name("t0")]
+            .routes
+            .contains(&learned(1, "198.18.0.0/24"))
+    );
     assert_eq!(bench.model.observed().links[&name("t0")].link.kind, LinkKind::Gre);
 }
 
@@ -228,7 +276,9 @@ fn routes_that_the_session_took_back_during_a_repair_are_not_put() {
     let mut bench = Bench::active();
     assert!(bench.model.delete_link(&name("t0")));
     bench.give(Input::Recheck);
-    while !bench.log.iter().any(|effect| matches!(effect, Effect::Apply { steps, .. } if steps[0].to_string().starts_with("+ link"))) {
+    while !bench.log.iter().any(
+        |effect| matches!(effect, Effect::Apply { steps, .. } if steps[0].to_string().starts_with("+ link")),
+    ) {
         let effect = bench.pending.pop_front().unwrap();
         if let Some(answer) = bench.carry_out(effect) {
             bench.give(answer);
@@ -236,6 +286,10 @@ fn routes_that_the_session_took_back_during_a_repair_are_not_put() {
     }
     bench.session(SessionUpdate::Closed);
     bench.run();
-    assert!(!bench.applied().iter().any(|step| step.starts_with("+ route")), "{:?}", bench.applied());
+    assert!(
+        !bench.applied().iter().any(|step| step.starts_with("+ route")),
+        "{:?}",
+        bench.applied()
+    );
     assert!(bench.routes_in_kernel().is_empty());
 }

@@ -2,9 +2,30 @@
 
 use super::{super::machine::State, *};
 
-const STATES: [&str; 9] = ["pending", "looking", "applying", "settled", "waiting", "compensating", "draining", "drain-waiting", "ended"];
-const INPUTS: [&str; 11] =
-    ["assign", "observed", "applied", "removed", "session", "liveness", "recheck", "retire", "detach", "timeout", "late-session"];
+const STATES: [&str; 9] = [
+    "pending",
+    "looking",
+    "applying",
+    "settled",
+    "waiting",
+    "compensating",
+    "draining",
+    "drain-waiting",
+    "ended",
+];
+const INPUTS: [&str; 11] = [
+    "assign",
+    "observed",
+    "applied",
+    "removed",
+    "session",
+    "liveness",
+    "recheck",
+    "retire",
+    "detach",
+    "timeout",
+    "late-session",
+];
 
 fn state_of(bench: &Bench) -> &'static str {
     match bench.machine.state {
@@ -81,10 +102,23 @@ fn give(bench: &mut Bench, input: &str) -> Vec<Effect> {
             bench.give(Input::Observed(Ok(observed)))
         }
         "applied" => {
-            let steps =
-                bench.log.iter().rev().find_map(|effect| if let Effect::Apply { steps, .. } = effect { Some(steps.clone()) } else { None });
-            let steps = steps.unwrap_or_default().into_iter().map(|step| (step, StepOutcome::Done)).collect();
-            bench.give(Input::Applied(ApplyReport { generation: Generation(1), steps, managed: Default::default() }))
+            let steps = bench.log.iter().rev().find_map(|effect| {
+                if let Effect::Apply { steps, .. } = effect {
+                    Some(steps.clone())
+                } else {
+                    None
+                }
+            });
+            let steps = steps
+                .unwrap_or_default()
+                .into_iter()
+                .map(|step| (step, StepOutcome::Done))
+                .collect();
+            bench.give(Input::Applied(ApplyReport {
+                generation: Generation(1),
+                steps,
+                managed: Default::default(),
+            }))
         }
         "removed" => bench.give(Input::Removed(RemovalReport::default())),
         "session" => bench.session(SessionUpdate::Status(SessionStatus::Down, None)),

@@ -8,11 +8,20 @@ fn told<T>(bench: &Bench, of: impl Fn(&Event) -> Option<T>) -> Vec<T> {
 }
 
 fn counts(bench: &Bench) -> Vec<RouteCounts> {
-    told(bench, |event| if let Event::RoutesChanged { counts, .. } = event { Some(*counts) } else { None })
+    told(bench, |event| {
+        if let Event::RoutesChanged { counts, .. } = event {
+            Some(*counts)
+        } else {
+            None
+        }
+    })
 }
 
 fn learned(learned: usize) -> RouteCounts {
-    RouteCounts { learned, ..RouteCounts::default() }
+    RouteCounts {
+        learned,
+        ..RouteCounts::default()
+    }
 }
 
 #[test]
@@ -42,7 +51,11 @@ fn the_number_of_learned_routes_is_told_once_the_session_has_sent_its_table_and_
     let all = counts(&bench);
     assert!(all.len() <= 6, "{} events in 25 s: {all:?}", all.len());
     assert_eq!(all.last(), Some(&learned(1200)), "the last one says how it is");
-    assert_eq!(bench.machine.poll_timeout(), None, "and then there is nothing to tell");
+    assert_eq!(
+        bench.machine.poll_timeout(),
+        None,
+        "and then there is nothing to tell"
+    );
 }
 
 #[test]
@@ -53,7 +66,14 @@ fn routes_that_stay_out_are_told_with_the_others() {
     bench.assign(other);
     bench.run();
     bench.pass(ROUTES);
-    assert_eq!(counts(&bench), [RouteCounts { learned: 1, capturing: 1, ..RouteCounts::default() }]);
+    assert_eq!(
+        counts(&bench),
+        [RouteCounts {
+            learned: 1,
+            capturing: 1,
+            ..RouteCounts::default()
+        }]
+    );
     bench.session(SessionUpdate::Closed);
     bench.run();
     bench.pass(ROUTES);
@@ -73,23 +93,57 @@ fn a_move_that_waits_is_told_with_its_reason_and_so_is_its_end() {
         _ => None,
     });
     let back_at = spec(1, "t0").link.remote;
-    assert_eq!(postponed, [(elsewhere.link.remote, MoveReason { why: MoveFault::Silence, back_at })]);
-    let over = |bench: &Bench| told(bench, |event| if let Event::MoveOver { remote, .. } = event { Some(*remote) } else { None });
+    assert_eq!(
+        postponed,
+        [(
+            elsewhere.link.remote,
+            MoveReason {
+                why: MoveFault::Silence,
+                back_at
+            }
+        )]
+    );
+    let over = |bench: &Bench| {
+        told(bench, |event| {
+            if let Event::MoveOver { remote, .. } = event {
+                Some(*remote)
+            } else {
+                None
+            }
+        })
+    };
     assert!(over(&bench).is_empty());
     bench.assign(spec(1, "t0"));
     bench.run();
-    assert_eq!((bench.machine.report().postponed, over(&bench)), (None, vec![back_at]), "it is not asked for any more");
+    assert_eq!(
+        (bench.machine.report().postponed, over(&bench)),
+        (None, vec![back_at]),
+        "it is not asked for any more"
+    );
 }
 
 #[test]
 fn what_a_tunnel_is_to_be_is_told_with_the_parts_that_differ_and_the_groups() {
-    let parts = |bench: &Bench| told(bench, |event| if let Event::SpecChanged { parts, .. } = event { Some(parts.clone()) } else { None });
+    let parts = |bench: &Bench| {
+        told(bench, |event| {
+            if let Event::SpecChanged { parts, .. } = event {
+                Some(parts.clone())
+            } else {
+                None
+            }
+        })
+    };
     let mut bench = Bench::active();
     bench.assign(spec(1, "t0"));
     bench.run();
     assert_eq!(parts(&bench), [], "nothing differs");
     let mut other = spec(1, "t0");
-    other.bgp.as_mut().unwrap().advertise.insert(net("198.51.100.0/24"));
+    other
+        .bgp
+        .as_mut()
+        .unwrap()
+        .advertise
+        .insert(net("198.51.100.0/24"));
     let group = Ipv4Addr::new(233, 84, 178, 1);
     other.multicast = Some(MulticastSpec {
         publish: [group].into(),
@@ -107,7 +161,9 @@ fn what_a_tunnel_is_to_be_is_told_with_the_parts_that_differ_and_the_groups() {
     bench.assign(other);
     bench.run();
     let groups = told(&bench, |event| match event {
-        Event::GroupsChanged { publish, subscribe, .. } => Some((publish.len(), subscribe.len())),
+        Event::GroupsChanged {
+            publish, subscribe, ..
+        } => Some((publish.len(), subscribe.len())),
         _ => None,
     });
     assert_eq!(groups, [(1, 0), (0, 1)], "a publisher became a subscriber");
@@ -116,7 +172,8 @@ fn what_a_tunnel_is_to_be_is_told_with_the_parts_that_differ_and_the_groups() {
 #[test]
 fn another_reason_for_the_same_status_is_told_and_the_same_reason_in_other_words_is_not() {
     let mut bench = Bench::active();
-    let down = |text: &str, cause| SessionUpdate::Status(SessionStatus::Down, Some(SessionDetail::new(cause, text)));
+    let down =
+        |text: &str, cause| SessionUpdate::Status(SessionStatus::Down, Some(SessionDetail::new(cause, text)));
     bench.session(down("it said nothing", SessionCause::BrokenOff));
     bench.session(down("it said nothing at all", SessionCause::BrokenOff));
     bench.session(down("no route to host", SessionCause::NoWay));
@@ -125,22 +182,39 @@ fn another_reason_for_the_same_status_is_told_and_the_same_reason_in_other_words
         Event::SessionCauseChanged { status, cause, .. } => Some((*status, *cause)),
         _ => None,
     };
-    let expected = [(SessionStatus::Down, Some(SessionCause::BrokenOff)), (SessionStatus::Down, Some(SessionCause::NoWay))];
+    let expected = [
+        (SessionStatus::Down, Some(SessionCause::BrokenOff)),
+        (SessionStatus::Down, Some(SessionCause::NoWay)),
+    ];
     assert_eq!(told(&bench, causes), expected);
     bench.retire();
-    assert_eq!(told(&bench, causes).last(), Some(&(SessionStatus::Pending, None)), "as the report says, with the session gone");
+    assert_eq!(
+        told(&bench, causes).last(),
+        Some(&(SessionStatus::Pending, None)),
+        "as the report says, with the session gone"
+    );
 }
 
 #[test]
 fn the_end_of_a_fight_is_told() {
     let mut bench = Bench::active();
     for _ in 0..9 {
-        bench.model.delete_address(&name("t0"), &crate::testing::address(1));
+        bench
+            .model
+            .delete_address(&name("t0"), &crate::testing::address(1));
         bench.give(Input::Recheck);
         bench.run();
     }
-    let over = |bench: &Bench| told(bench, |event| matches!(event, Event::ContestOver { .. }).then_some(())).len();
-    assert_eq!((bench.machine.report().contest.is_some(), over(&bench)), (true, 0));
+    let over = |bench: &Bench| {
+        told(bench, |event| {
+            matches!(event, Event::ContestOver { .. }).then_some(())
+        })
+        .len()
+    };
+    assert_eq!(
+        (bench.machine.report().contest.is_some(), over(&bench)),
+        (true, 0)
+    );
     bench.pass("contest");
     assert_eq!((bench.machine.report().contest, over(&bench)), (None, 1));
 }

@@ -16,13 +16,23 @@ fn one_of<T: Copy, const N: usize>(random: &mut SplitMix64, all: [T; N]) -> T {
 /// As [`Reconciler::converged`] promises it.
 fn converged(machine: &Reconciler) -> bool {
     let settled = |slot: &Slot| match (&slot.stage, &slot.report) {
-        (Stage::Assigned(spec), Some(report)) => report.phase == Phase::Active && report.spec.as_ref() == Some(spec),
+        (Stage::Assigned(spec), Some(report)) => {
+            report.phase == Phase::Active && report.spec.as_ref() == Some(spec)
+        }
         (Stage::Assigned(_), None) | (Stage::Retiring { .. } | Stage::Detaching, _) => false,
     };
     let decided = machine.may_act() && machine.looking.done && machine.waiting.is_empty();
     let known = machine.built.needs_source.is_empty() && machine.underlay.withheld.is_empty();
-    let complete = known && machine.desired.tunnels.keys().all(|id| machine.slots.contains_key(id));
-    let no_strays = machine.marks.keys().all(|id| machine.slots.contains_key(id) || machine.built.keep.contains(&id.0));
+    let complete = known
+        && machine
+            .desired
+            .tunnels
+            .keys()
+            .all(|id| machine.slots.contains_key(id));
+    let no_strays = machine
+        .marks
+        .keys()
+        .all(|id| machine.slots.contains_key(id) || machine.built.keep.contains(&id.0));
     decided && complete && no_strays && !machine.looking.unverified && machine.slots.values().all(settled)
 }
 
@@ -31,8 +41,16 @@ fn check(machine: &Reconciler) {
     assert_eq!(machine.converged(), converged(machine));
     let due = machine.slots.values().filter_map(|slot| slot.recheck.due).min();
     let looking = &machine.looking;
-    let others = [looking.resync_at, looking.retry_at, looking.notice_due, looking.sources_due];
-    assert_eq!(machine.poll_timeout().map(|deadline| deadline.at), others.into_iter().flatten().chain(due).min());
+    let others = [
+        looking.resync_at,
+        looking.retry_at,
+        looking.notice_due,
+        looking.sources_due,
+    ];
+    assert_eq!(
+        machine.poll_timeout().map(|deadline| deadline.at),
+        others.into_iter().flatten().chain(due).min()
+    );
 }
 
 /// Users that come, go and change, and some that cannot all have a tunnel.
@@ -44,12 +62,37 @@ fn random_view(random: &mut SplitMix64, before: &View) -> View {
         let key = id(n).0;
         match below(random, 8) {
             0 | 1 => drop(next.users.remove(&key)),
-            2 => drop(next.users.insert(key, User { status: UserStatus::Banned, ..user(n) })),
-            3 => drop(next.users.insert(key, User { client_ip: user(1 + n % 3).client_ip, ..user(n) })),
-            4 => drop(next.users.insert(key, User { tunnel_number: user(1 + n % 4).tunnel_number, ..user(n) })),
-            5 => {
-                drop(next.users.insert(key, User { tunnel_net: RawNet { address: RawIp(Ipv4Addr::LOCALHOST), prefix_len: 9 }, ..user(n) }))
-            }
+            2 => drop(next.users.insert(
+                key,
+                User {
+                    status: UserStatus::Banned,
+                    ..user(n)
+                },
+            )),
+            3 => drop(next.users.insert(
+                key,
+                User {
+                    client_ip: user(1 + n % 3).client_ip,
+                    ..user(n)
+                },
+            )),
+            4 => drop(next.users.insert(
+                key,
+                User {
+                    tunnel_number: user(1 + n % 4).tunnel_number,
+                    ..user(n)
+                },
+            )),
+            5 => drop(next.users.insert(
+                key,
+                User {
+                    tunnel_net: RawNet {
+                        address: RawIp(Ipv4Addr::LOCALHOST),
+                        prefix_len: 9,
+                    },
+                    ..user(n)
+                },
+            )),
             _ => drop(next.users.insert(key, user(n))),
         }
     }
@@ -63,16 +106,33 @@ fn random_step(bench: &mut Bench, random: &mut SplitMix64, view: &mut View) {
             *view = random_view(random, view);
             bench.view(view.clone());
         }
-        6 => drop(bench.give(Input::Switch(one_of(random, [Switch::On, Switch::On, Switch::On, Switch::Off, Switch::Unknown])))),
+        6 => drop(bench.give(Input::Switch(one_of(
+            random,
+            [Switch::On, Switch::On, Switch::On, Switch::Off, Switch::Unknown],
+        )))),
         7 | 8 => bench.build_all(),
         9 | 10 => drop(bench.observe()),
-        11 | 12 => drop(bench.give(Input::ProvisionerEnded { tunnel: id(n), finished: below(random, 3) > 0 })),
-        13 => drop(bench.give(Input::Notice(LinkName::new(format!("dzt{}", 500 + u16::from(n))).ok()))),
-        14 => drop(bench.model.delete_link(&name(&format!("dzt{}", 500 + u16::from(n))))),
+        11 | 12 => drop(bench.give(Input::ProvisionerEnded {
+            tunnel: id(n),
+            finished: below(random, 3) > 0,
+        })),
+        13 => drop(bench.give(Input::Notice(
+            LinkName::new(format!("dzt{}", 500 + u16::from(n))).ok(),
+        ))),
+        14 => drop(
+            bench
+                .model
+                .delete_link(&name(&format!("dzt{}", 500 + u16::from(n)))),
+        ),
         15 => bench.underlay = one_of(random, [Some(1500), Some(1400), None]),
         16 => drop(bench.give(Input::Notice(None))),
         17 => {
-            let spec = bench.machine.desired.tunnels.get(&id(n)).map(|want| want.spec.clone());
+            let spec = bench
+                .machine
+                .desired
+                .tunnels
+                .get(&id(n))
+                .map(|want| want.spec.clone());
             let phase = one_of(random, [Phase::Linking, Phase::Active, Phase::Failed]);
             spec.map(|spec| bench.report(&spec, phase, None));
         }
@@ -95,10 +155,16 @@ fn check_asked(machine: &Reconciler) {
             Some(Stage::Retiring { .. } | Stage::Detaching) => true,
             None => false,
         };
-        assert!(asked || machine.waiting.contains(id), "{id} is neither asked for nor does it wait");
+        assert!(
+            asked || machine.waiting.contains(id),
+            "{id} is neither asked for nor does it wait"
+        );
     }
     for (id, _) in machine.slots.iter().filter(|(_, slot)| slot.spec().is_some()) {
-        assert!(machine.desired.tunnels.contains_key(id) || machine.built.keep.contains(&id.0), "{id} is asked for, and nobody wants it");
+        assert!(
+            machine.desired.tunnels.contains_key(id) || machine.built.keep.contains(&id.0),
+            "{id} is asked for, and nobody wants it"
+        );
     }
 }
 
@@ -111,7 +177,10 @@ fn work_among(users: u8) -> Vec<usize> {
     let mut note = |bench: &Bench| work.push(bench.machine.slots.take_looked_at());
     note(&bench);
     let joining = users + 1;
-    assert_eq!(bench.view(view((1..=joining).map(|n| (n, user(n))))), [format!("assign {joining} dzt{}", 500 + u16::from(joining))]);
+    assert_eq!(
+        bench.view(view((1..=joining).map(|n| (n, user(n))))),
+        [format!("assign {joining} dzt{}", 500 + u16::from(joining))]
+    );
     note(&bench);
     let spec = bench.machine.desired.tunnels[&id(joining)].spec.clone();
     bench.report(&spec, Phase::Active, None);

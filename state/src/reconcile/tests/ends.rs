@@ -12,7 +12,12 @@ const MULTICAST_END: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
 const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 
 fn multicast(n: u8, endpoint: Ipv4Addr) -> User {
-    User { kind: Ok(ServiceKind::Multicast), dz_ip: Ipv4Addr::new(100, 64, 0, n), tunnel_endpoint: endpoint, ..own_user(n) }
+    User {
+        kind: Ok(ServiceKind::Multicast),
+        dz_ip: Ipv4Addr::new(100, 64, 0, n),
+        tunnel_endpoint: endpoint,
+        ..own_user(n)
+    }
 }
 
 fn far_ends(bench: &Bench, n: u8) -> Vec<Ipv4Addr> {
@@ -37,8 +42,15 @@ fn both() -> Bench {
 #[test]
 fn a_session_may_not_teach_the_way_to_another_tunnel_from_before_it_is_built_until_it_is_gone() {
     let mut bench = both();
-    assert_eq!(far_ends(&bench, 1), [MULTICAST_END], "its source is not known yet");
-    assert_eq!(answer(&mut bench, MULTICAST_END, SOURCE), ["assign 2 doublezero1"]);
+    assert_eq!(
+        far_ends(&bench, 1),
+        [MULTICAST_END],
+        "its source is not known yet"
+    );
+    assert_eq!(
+        answer(&mut bench, MULTICAST_END, SOURCE),
+        ["assign 2 doublezero1"]
+    );
     bench.build_all();
     bench.observe();
     assert_eq!(far_ends(&bench, 1), [MULTICAST_END]);
@@ -72,11 +84,17 @@ fn a_tunnel_that_moves_is_protected_at_both_places_until_it_has_arrived() {
     let mut back = TunnelReport::clone(bench.machine.slots[&id(2)].report.as_ref().unwrap());
     back.postponed = Some(PostponedMove {
         link: spec.link.clone(),
-        reason: MoveReason { why: MoveFault::Silence, back_at: spec.link.remote },
+        reason: MoveReason {
+            why: MoveFault::Silence,
+            back_at: spec.link.remote,
+        },
         retry_at: bench.now,
     });
     Arc::make_mut(back.spec.as_mut().unwrap()).link.remote = MULTICAST_END;
-    assert_eq!(bench.give(Input::Tunnel(Arc::new(back))), ["assign 1 doublezero0"]);
+    assert_eq!(
+        bench.give(Input::Tunnel(Arc::new(back))),
+        ["assign 1 doublezero0"]
+    );
     assert_eq!(far_ends(&bench, 1), [MULTICAST_END, elsewhere]);
 }
 
@@ -91,7 +109,11 @@ fn what_an_earlier_run_or_an_operator_put_there_is_protected_too() {
     bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, own_user(1))]));
     bench.observe();
-    assert_eq!(far_ends(&bench, 1), [MULTICAST_END], "the other one is there, though nobody asks for it any more");
+    assert_eq!(
+        far_ends(&bench, 1),
+        [MULTICAST_END],
+        "the other one is there, though nobody asks for it any more"
+    );
 
     let mut bench = Bench::client().running([(2, multicast(2, MULTICAST_END))]);
     answer(&mut bench, MULTICAST_END, SOURCE);
@@ -99,7 +121,10 @@ fn what_an_earlier_run_or_an_operator_put_there_is_protected_too() {
         kind: ServiceKind::Ibrl,
         source: CLIENT,
         destination: UNICAST_END,
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, 99, 0)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, 99, 0)),
+            prefix_len: 31,
+        },
         dz_ip: Some(CLIENT),
         prefixes: BTreeSet::new(),
         publish: BTreeSet::new(),
@@ -110,7 +135,10 @@ fn what_an_earlier_run_or_an_operator_put_there_is_protected_too() {
     };
     let manual_id = manual.id();
     bench.give(Input::Provision(Box::new(manual)));
-    assert_eq!(bench.machine.desired.tunnels[&manual_id].spec.far_ends, [MULTICAST_END].into());
+    assert_eq!(
+        bench.machine.desired.tunnels[&manual_id].spec.far_ends,
+        [MULTICAST_END].into()
+    );
 }
 
 #[test]
@@ -120,7 +148,10 @@ fn a_manual_tunnel_protects_itself_from_those_that_are_there() {
         kind: ServiceKind::Multicast,
         source: CLIENT,
         destination: MULTICAST_END,
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, 99, 0)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, 99, 0)),
+            prefix_len: 31,
+        },
         dz_ip: Some(Ipv4Addr::new(100, 64, 0, 9)),
         prefixes: BTreeSet::new(),
         publish: [net("233.84.178.1/32").addr()].into(),
@@ -136,7 +167,11 @@ fn a_manual_tunnel_protects_itself_from_those_that_are_there() {
 /// The route that a session taught captures the way to a far end: the kernel's answer is the address on that tunnel.
 #[test]
 fn an_address_on_a_tunnel_of_ours_is_no_source() {
-    let allocated = |n: u8| User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, n), ..own_user(n) };
+    let allocated = |n: u8| User {
+        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
+        dz_ip: Ipv4Addr::new(100, 64, 0, n),
+        ..own_user(n)
+    };
     let mut bench = Bench::client();
     bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated(1))]));
@@ -164,7 +199,13 @@ fn a_tunnel_with_many_routes_is_looked_at_less_often() {
     let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
     report.learned_routes = 100_000;
     bench.give(Input::Tunnel(Arc::new(report)));
-    assert_eq!(bench.give(Input::Notice(Some(name("doublezero0")))), ["recheck 1"]);
+    assert_eq!(
+        bench.give(Input::Notice(Some(name("doublezero0")))),
+        ["recheck 1"]
+    );
     assert!(bench.give(Input::Notice(Some(name("doublezero0")))).is_empty());
-    assert_eq!(bench.pass("recheck"), (Duration::from_secs(2), vec!["recheck 1".to_owned()]));
+    assert_eq!(
+        bench.pass("recheck"),
+        (Duration::from_secs(2), vec!["recheck 1".to_owned()])
+    );
 }

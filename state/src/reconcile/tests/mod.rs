@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use super::{machine::*, slots::*, *};
 use crate::{
-    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant, View,
+    Asn, Core, FaultClass, Monotonic, Phase, ServiceKind, SessionStatus, Slot as LedgerSlot, TunnelWant,
+    View,
     model::Model,
     plan::plan_tunnel,
     random::SplitMix64,
@@ -40,7 +41,10 @@ fn user(n: u8) -> User {
         client_ip: Ipv4Addr::new(198, 51, 100, n),
         dz_ip: Ipv4Addr::new(198, 51, 100, n),
         tunnel_number: 500 + u16::from(n),
-        tunnel_net: RawNet { address: RawIp(Ipv4Addr::new(169, 254, n, 0)), prefix_len: 31 },
+        tunnel_net: RawNet {
+            address: RawIp(Ipv4Addr::new(169, 254, n, 0)),
+            prefix_len: 31,
+        },
         status: UserStatus::Activated,
         publishers: vec![],
         subscribers: vec![],
@@ -50,17 +54,30 @@ fn user(n: u8) -> User {
 
 /// A user of this host: at most one of them has a tunnel.
 fn own_user(n: u8) -> User {
-    User { client_ip: CLIENT, dz_ip: CLIENT, ..user(n) }
+    User {
+        client_ip: CLIENT,
+        dz_ip: CLIENT,
+        ..user(n)
+    }
 }
 
 fn view(users: impl IntoIterator<Item = (u8, User)>) -> View {
     let public_ip = Ipv4Addr::new(203, 0, 113, 1);
-    let device = Device { code: "ams1".into(), exchange: Pubkey::default(), public_ip, status: 1, prefixes: vec![] };
+    let device = Device {
+        code: "ams1".into(),
+        exchange: Pubkey::default(),
+        public_ip,
+        status: 1,
+        prefixes: vec![],
+    };
     View {
         slot: LedgerSlot(1),
         users: users.into_iter().map(|(n, user)| (id(n).0, user)).collect(),
         devices: BTreeMap::from([(DEVICE, device)]),
-        config: Some(GlobalConfig { local_asn: Asn(0), remote_asn: Asn(0) }),
+        config: Some(GlobalConfig {
+            local_asn: Asn(0),
+            remote_asn: Asn(0),
+        }),
         ..View::default()
     }
 }
@@ -82,7 +99,13 @@ impl Bench {
     fn with(role: Option<Role>, settings: ReconcilerSettings) -> Self {
         let machine = Reconciler::new(role, settings, Incarnation(1 << 32));
         let now = Monotonic::ZERO + Duration::from_secs(1000);
-        Self { machine, model: Model::new(), now, random: SplitMix64::new(1), underlay: Some(1500) }
+        Self {
+            machine,
+            model: Model::new(),
+            now,
+            random: SplitMix64::new(1),
+            underlay: Some(1500),
+        }
     }
 
     fn gateway() -> Self {
@@ -108,10 +131,17 @@ impl Bench {
     fn give(&mut self, input: Input) -> Vec<String> {
         let mut effects = self.machine.handle(self.now, input, &mut self.random);
         // The kernel knows the way to everybody, and says so at once.
-        while let Some(at) = effects.iter().position(|effect| matches!(effect, Effect::MeasureUnderlay(_))) {
-            let Effect::MeasureUnderlay(ways) = effects.remove(at) else { unreachable!() };
+        while let Some(at) = effects
+            .iter()
+            .position(|effect| matches!(effect, Effect::MeasureUnderlay(_)))
+        {
+            let Effect::MeasureUnderlay(ways) = effects.remove(at) else {
+                unreachable!()
+            };
             let mtus = ways.into_iter().map(|way| (way, self.underlay)).collect();
-            let answered = self.machine.handle(self.now, Input::Underlay(mtus), &mut self.random);
+            let answered = self
+                .machine
+                .handle(self.now, Input::Underlay(mtus), &mut self.random);
             effects.splice(at..at, answered);
         }
         effects.iter().map(text).filter(|line| !line.is_empty()).collect()
@@ -131,12 +161,18 @@ impl Bench {
     fn build_all(&mut self) {
         let wants: Vec<TunnelWant> = self.machine.desired.tunnels.values().cloned().collect();
         for want in wants {
-            self.model.apply_all(&plan_tunnel(&want, self.model.observed()).steps);
+            self.model
+                .apply_all(&plan_tunnel(&want, self.model.observed()).steps);
             self.report(&want.spec, Phase::Active, None);
         }
     }
 
-    fn report(&mut self, spec: &TunnelSpec, phase: Phase, failure: Option<crate::lifecycle::FailureReport>) -> Vec<String> {
+    fn report(
+        &mut self,
+        spec: &TunnelSpec,
+        phase: Phase,
+        failure: Option<crate::lifecycle::FailureReport>,
+    ) -> Vec<String> {
         let report = TunnelReport {
             tunnel: spec.id,
             spec: Some(spec.clone().into()),
@@ -162,7 +198,10 @@ impl Bench {
     }
 
     fn ended(&mut self, n: u8) -> Vec<String> {
-        self.give(Input::ProvisionerEnded { tunnel: id(n), finished: true })
+        self.give(Input::ProvisionerEnded {
+            tunnel: id(n),
+            finished: true,
+        })
     }
 
     /// The next full look at the host.
@@ -178,7 +217,10 @@ impl Bench {
         let waited = deadline.at.since(self.now);
         self.now = self.now.max(deadline.at);
         let effects = self.give(Input::Timeout);
-        assert!(self.machine.poll_timeout().is_none_or(|next| next.at > self.now), "a deadline that passed stays due");
+        assert!(
+            self.machine.poll_timeout().is_none_or(|next| next.at > self.now),
+            "a deadline that passed stays due"
+        );
         (waited, effects)
     }
 }

@@ -18,7 +18,11 @@ fn table(changes: Vec<Change>) -> Table {
 }
 
 fn idle(n: u8) -> Change {
-    Change::Tunnel(Lifecycle::new(id(n), LifecycleSettings::default()).report().into())
+    Change::Tunnel(
+        Lifecycle::new(id(n), LifecycleSettings::default())
+            .report()
+            .into(),
+    )
 }
 
 fn in_force(role: Role) -> Change {
@@ -47,17 +51,45 @@ fn kind(input: &Input) -> &'static str {
 
 #[test]
 fn a_new_reader_learns_of_all_there_is_and_then_of_what_is_new() {
-    let mut table = table(vec![idle(1), idle(2), Change::TunnelGone(id(2)), Change::Switch(Switch::On)]);
+    let mut table = table(vec![
+        idle(1),
+        idle(2),
+        Change::TunnelGone(id(2)),
+        Change::Switch(Switch::On),
+    ]);
     let mut reader = Reader::new(0, None, Arc::default());
-    assert_eq!(kinds(&reader.read(table.tables().clone(), None)), ["tunnel", "exclude", "owners", "switch"]);
+    assert_eq!(
+        kinds(&reader.read(table.tables().clone(), None)),
+        ["tunnel", "exclude", "owners", "switch"]
+    );
     assert!(reader.read(table.tables().clone(), None).is_empty());
-    let found = HostAddress { in_force: Some(Chosen { address: CLIENT, seen: Seen::Host }), ..HostAddress::default() };
-    table.append(8, vec![], vec![Change::Address(Arc::new(found)), in_force(ROLE.unwrap())]);
+    let found = HostAddress {
+        in_force: Some(Chosen {
+            address: CLIENT,
+            seen: Seen::Host,
+        }),
+        ..HostAddress::default()
+    };
+    table.append(
+        8,
+        vec![],
+        vec![Change::Address(Arc::new(found)), in_force(ROLE.unwrap())],
+    );
     table.append(9, vec![], vec![Change::Noticed(None), Change::TunnelDown(id(1))]);
-    assert_eq!(kinds(&reader.read(table.tables().clone(), ROLE)), ["failed", "address", "view", "notice"]);
+    assert_eq!(
+        kinds(&reader.read(table.tables().clone(), ROLE)),
+        ["failed", "address", "view", "notice"]
+    );
     assert!(reader.read(table.tables().clone(), ROLE).is_empty());
-    table.append(10, vec![], vec![Change::Switch(Switch::Off), Change::Switch(Switch::On)]);
-    assert!(reader.read(table.tables().clone(), ROLE).is_empty(), "it is a level");
+    table.append(
+        10,
+        vec![],
+        vec![Change::Switch(Switch::Off), Change::Switch(Switch::On)],
+    );
+    assert!(
+        reader.read(table.tables().clone(), ROLE).is_empty(),
+        "it is a level"
+    );
 }
 
 #[test]
@@ -72,7 +104,9 @@ fn a_provisioner_that_came_and_went_between_two_reads_has_ended_for_the_reader()
 
 #[test]
 fn a_view_of_another_client_is_not_read() {
-    let table = table(vec![in_force(Role::Client { client_ip: Ipv4Addr::LOCALHOST })]);
+    let table = table(vec![in_force(Role::Client {
+        client_ip: Ipv4Addr::LOCALHOST,
+    })]);
     let mut reader = Reader::new(0, ROLE, Arc::default());
     assert!(!kinds(&reader.read(table.tables().clone(), ROLE)).contains(&"view"));
 }
@@ -84,7 +118,9 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
     let mut reader = Reader::new(0, ROLE, Arc::default());
     reader.read(table.tables().clone(), ROLE);
     let (_, said) = reader.say(&bench.machine);
-    let [Change::Reconciled(reconciled)] = &said[..] else { panic!("{said:?}") };
+    let [Change::Reconciled(reconciled)] = &said[..] else {
+        panic!("{said:?}")
+    };
     assert!(reconciled.converged && reconciled.inputs == table.tables().inputs);
     assert!(reader.say(&bench.machine) == (vec![], vec![]));
     table.append(8, vec![], vec![Change::Noticed(None)]);
@@ -92,7 +128,9 @@ fn what_the_reconciler_says_is_said_once_and_again_when_it_has_read_more() {
         bench.give(input);
     }
     let (_, said) = reader.say(&bench.machine);
-    assert!(matches!(&said[..], [Change::Reconciled(reconciled)] if reconciled.inputs == table.tables().inputs));
+    assert!(
+        matches!(&said[..], [Change::Reconciled(reconciled)] if reconciled.inputs == table.tables().inputs)
+    );
 }
 
 #[test]
@@ -101,7 +139,10 @@ fn a_reconciler_that_was_started_again_lets_idle_provisioners_go_that_it_has_no_
     let table = table(vec![idle(1)]);
     let mut first = Reader::new(0, ROLE, Arc::default());
     first.read(table.tables().clone(), ROLE);
-    assert!(first.orphans(&bench.machine).is_empty(), "nobody was here before it");
+    assert!(
+        first.orphans(&bench.machine).is_empty(),
+        "nobody was here before it"
+    );
     let mut second = Reader::new(1, ROLE, Arc::default());
     second.read(table.tables().clone(), ROLE);
     assert_eq!(second.orphans(&bench.machine), [id(1)]);

@@ -7,7 +7,11 @@ const HELD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 6);
 
 fn allocated() -> User {
-    User { kind: Ok(ServiceKind::IbrlWithAllocatedIp), dz_ip: Ipv4Addr::new(100, 64, 0, 9), ..own_user(1) }
+    User {
+        kind: Ok(ServiceKind::IbrlWithAllocatedIp),
+        dz_ip: Ipv4Addr::new(100, 64, 0, 9),
+        ..own_user(1)
+    }
 }
 
 fn towards(source: Ipv4Addr) -> Input {
@@ -24,28 +28,60 @@ fn a_source_is_asked_for_before_the_tunnel_is_built() {
     let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 5)))]);
     assert_eq!(bench.give(Input::Sources(answer)), ["assign 1 doublezero0"]);
     bench.observe();
-    assert_eq!(bench.pass("resync").1, ["recheck 1", "resolve {203.0.113.1}", "observe"]);
-    assert!(bench.give(Input::Sources(BTreeMap::from([(endpoint, None)]))).is_empty(), "a missing route moves nothing");
+    assert_eq!(
+        bench.pass("resync").1,
+        ["recheck 1", "resolve {203.0.113.1}", "observe"]
+    );
+    assert!(
+        bench
+            .give(Input::Sources(BTreeMap::from([(endpoint, None)])))
+            .is_empty(),
+        "a missing route moves nothing"
+    );
     bench.observe();
     bench.pass("resync");
     let answer = BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, 6)))]);
-    assert!(bench.give(Input::Sources(answer)).is_empty(), "the host is looked at first");
-    assert_eq!(bench.observe(), ["assign 1 doublezero0", "observe"], "the address before is not on the host");
+    assert!(
+        bench.give(Input::Sources(answer)).is_empty(),
+        "the host is looked at first"
+    );
+    assert_eq!(
+        bench.observe(),
+        ["assign 1 doublezero0", "observe"],
+        "the address before is not on the host"
+    );
 }
 
 #[test]
 fn the_answer_to_one_question_says_nothing_about_another_that_is_under_way() {
-    let allocated = |endpoint| User { tunnel_endpoint: endpoint, ..allocated() };
+    let allocated = |endpoint| User {
+        tunnel_endpoint: endpoint,
+        ..allocated()
+    };
     let (first, second) = (Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 9));
     let mut bench = Bench::client();
     bench.give(Input::Switch(Switch::On));
     bench.view(view([(1, allocated(first))]));
     assert_eq!(bench.observe(), ["resolve {203.0.113.1}", "observe"]);
-    assert_eq!(bench.view(view([(1, allocated(second))])), ["resolve {203.0.113.9}"]);
-    let towards = |endpoint, source| Input::Sources(BTreeMap::from([(endpoint, Some(Ipv4Addr::new(10, 0, 0, source)))]));
-    assert!(bench.give(towards(first, 5)).is_empty(), "nothing is known of the second");
+    assert_eq!(
+        bench.view(view([(1, allocated(second))])),
+        ["resolve {203.0.113.9}"]
+    );
+    let towards = |endpoint, source| {
+        Input::Sources(BTreeMap::from([(
+            endpoint,
+            Some(Ipv4Addr::new(10, 0, 0, source)),
+        )]))
+    };
+    assert!(
+        bench.give(towards(first, 5)).is_empty(),
+        "nothing is known of the second"
+    );
     assert_eq!(bench.give(towards(second, 6)), ["assign 1 doublezero0"]);
-    assert_eq!(bench.machine.desired.tunnels[&id(1)].spec.link.local, Ipv4Addr::new(10, 0, 0, 6));
+    assert_eq!(
+        bench.machine.desired.tunnels[&id(1)].spec.link.local,
+        Ipv4Addr::new(10, 0, 0, 6)
+    );
 }
 
 #[test]
@@ -75,7 +111,16 @@ fn a_change_of_the_hosts_network_asks_for_sources_again_and_at_most_once_per_gap
     bench.give(answer(OTHER));
     bench.observe();
     bench.observe();
-    let local = bench.machine.desired.tunnels.values().next().unwrap().spec.link.local;
+    let local = bench
+        .machine
+        .desired
+        .tunnels
+        .values()
+        .next()
+        .unwrap()
+        .spec
+        .link
+        .local;
     assert_eq!(local, OTHER);
 }
 
@@ -109,17 +154,29 @@ fn asked(bench: &mut Bench, source: Ipv4Addr) -> Vec<String> {
 #[test]
 fn another_preferred_source_moves_no_tunnel_whose_address_is_on_the_host() {
     let mut bench = between_two();
-    let assigns = |effects: Vec<String>| effects.iter().filter(|effect| effect.starts_with("assign")).count();
+    let assigns = |effects: Vec<String>| {
+        effects
+            .iter()
+            .filter(|effect| effect.starts_with("assign"))
+            .count()
+    };
     for _ in 0..3 {
         assert_eq!(assigns(asked(&mut bench, OTHER)), 0);
     }
-    assert_eq!((local(&bench), bench.machine.other_sources()), (HELD, BTreeMap::from([(id(1), OTHER)])));
+    assert_eq!(
+        (local(&bench), bench.machine.other_sources()),
+        (HELD, BTreeMap::from([(id(1), OTHER)]))
+    );
     assert!(bench.machine.converged());
     asked(&mut bench, HELD);
     assert!(bench.machine.other_sources().is_empty(), "it is preferred again");
     asked(&mut bench, OTHER);
     bench.model.delete_host_address(HELD);
-    assert_eq!(assigns(bench.pass_and_observe()), 1, "its address has left the host");
+    assert_eq!(
+        assigns(bench.pass_and_observe()),
+        1,
+        "its address has left the host"
+    );
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
     bench.build_all();
     bench.observe();
@@ -130,7 +187,10 @@ fn another_preferred_source_moves_no_tunnel_whose_address_is_on_the_host() {
 fn a_tunnel_that_could_not_move_while_its_address_was_away_stays_when_that_is_back() {
     let mut bench = between_two();
     bench.give(towards(OTHER));
-    let unknown = View { devices: BTreeMap::new(), ..view([(1, allocated())]) };
+    let unknown = View {
+        devices: BTreeMap::new(),
+        ..view([(1, allocated())])
+    };
     bench.view(unknown);
     bench.model.delete_host_address(HELD);
     bench.observe();
@@ -138,7 +198,11 @@ fn a_tunnel_that_could_not_move_while_its_address_was_away_stays_when_that_is_ba
     bench.model.add_host_address(HELD);
     bench.pass_and_observe();
     bench.view(view([(1, allocated())]));
-    assert_eq!(local(&bench), HELD, "nobody has seen it without its address since it may move");
+    assert_eq!(
+        local(&bench),
+        HELD,
+        "nobody has seen it without its address since it may move"
+    );
 }
 
 #[test]
@@ -146,7 +210,10 @@ fn that_another_source_would_be_chosen_is_told_once() {
     let mut bench = between_two();
     let mut told = 0;
     for _ in 0..3 {
-        for input in [towards(OTHER), Input::Observed(Ok(Arc::new(bench.model.observed().clone())))] {
+        for input in [
+            towards(OTHER),
+            Input::Observed(Ok(Arc::new(bench.model.observed().clone()))),
+        ] {
             let effects = bench.machine.handle(bench.now, input, &mut bench.random);
             let held = |effect: &&Effect| matches!(effect, Effect::Record(Event::SourceHeld { tunnel, source: HELD, other: OTHER }) if *tunnel == id(1));
             told += effects.iter().filter(held).count();
@@ -166,7 +233,11 @@ fn a_tunnel_of_an_earlier_run_stays_at_its_address_though_another_one_is_preferr
     bench.give(Input::Switch(Switch::On));
     bench.observe();
     let effects = bench.view(view([(1, allocated())]));
-    assert_eq!(effects[..2], ["assign 1 doublezero0", "resolve {203.0.113.1}"], "the host is asked nevertheless");
+    assert_eq!(
+        effects[..2],
+        ["assign 1 doublezero0", "resolve {203.0.113.1}"],
+        "the host is asked nevertheless"
+    );
     assert_eq!(local(&bench), HELD);
     asked(&mut bench, OTHER);
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (HELD, 1));
@@ -180,7 +251,10 @@ fn a_tunnel_that_is_built_again_takes_what_the_host_chooses_then() {
     bench.model.delete_link(&name("doublezero0"));
     bench.ended(1);
     let effects = bench.give(Input::Switch(Switch::On));
-    assert!(effects.contains(&"resolve {203.0.113.1}".to_owned()), "{effects:?}");
+    assert!(
+        effects.contains(&"resolve {203.0.113.1}".to_owned()),
+        "{effects:?}"
+    );
     bench.give(towards(OTHER));
     assert_eq!((local(&bench), bench.machine.other_sources().len()), (OTHER, 0));
 }

@@ -2,7 +2,11 @@ use super::*;
 use crate::{LinkKind, RuleSelector, TableId, lifecycle::FailureReport, testing::net};
 
 fn fault(class: FaultClass) -> Fault {
-    Fault { class, operation: "try".into(), detail: "scripted".into() }
+    Fault {
+        class,
+        operation: "try".into(),
+        detail: "scripted".into(),
+    }
 }
 
 #[test]
@@ -14,10 +18,15 @@ fn a_notice_on_a_tunnels_link_makes_that_tunnel_look_at_once() {
 #[test]
 fn a_storm_of_notices_leads_to_one_more_look_per_gap() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    let rechecks: usize = (0..100).map(|_| bench.give(Input::Notice(Some(name("dzt501")))).len()).sum();
+    let rechecks: usize = (0..100)
+        .map(|_| bench.give(Input::Notice(Some(name("dzt501")))).len())
+        .sum();
     assert_eq!(rechecks, 1);
     let (waited, effects) = bench.pass("recheck");
-    assert_eq!((waited, effects), (Duration::from_millis(200), vec!["recheck 1".to_owned()]));
+    assert_eq!(
+        (waited, effects),
+        (Duration::from_millis(200), vec!["recheck 1".to_owned()])
+    );
     assert_eq!(bench.machine.poll_timeout().unwrap().name, "resync");
 }
 
@@ -26,7 +35,11 @@ fn a_notice_on_a_foreign_link_is_for_tunnels_in_a_conflict_only() {
     let mut bench = Bench::gateway().running([(1, user(1)), (2, user(2))]);
     assert!(bench.give(Input::Notice(Some(name("eth0")))).is_empty());
     let spec = bench.machine.desired.tunnels[&id(2)].spec.clone();
-    let failure = FailureReport { phase: Phase::Linking, fault: fault(FaultClass::Conflict), retry_at: bench.now };
+    let failure = FailureReport {
+        phase: Phase::Linking,
+        fault: fault(FaultClass::Conflict),
+        retry_at: bench.now,
+    };
     bench.report(&spec, Phase::Failed, Some(failure));
     assert_eq!(bench.give(Input::Notice(Some(name("eth0")))), ["recheck 2"]);
 }
@@ -37,8 +50,15 @@ fn lost_notices_lead_to_a_full_look_at_once_and_then_at_most_once_per_gap() {
     assert_eq!(bench.give(Input::Notice(None)), ["observe"]);
     bench.observe();
     assert!(bench.give(Input::Notice(None)).is_empty());
-    assert_eq!(bench.pass("sources"), (Duration::from_millis(500), vec![]), "the way to the other end has not changed");
-    assert_eq!(bench.pass("observe"), (Duration::from_millis(500), vec!["observe".to_owned()]));
+    assert_eq!(
+        bench.pass("sources"),
+        (Duration::from_millis(500), vec![]),
+        "the way to the other end has not changed"
+    );
+    assert_eq!(
+        bench.pass("observe"),
+        (Duration::from_millis(500), vec!["observe".to_owned()])
+    );
 }
 
 #[test]
@@ -55,7 +75,10 @@ fn a_full_look_that_is_under_way_is_followed_by_one_more() {
 fn a_full_look_happens_even_when_all_is_quiet() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     for _ in 0..3 {
-        assert_eq!(bench.pass("resync"), (Duration::from_secs(30), vec!["observe".to_owned()]));
+        assert_eq!(
+            bench.pass("resync"),
+            (Duration::from_secs(30), vec!["observe".to_owned()])
+        );
         assert!(bench.observe().is_empty());
     }
 }
@@ -74,7 +97,11 @@ fn a_full_look_finds_learned_routes_that_are_gone_or_too_many() {
     let mut bench = Bench::client().running([(1, own_user(1))]);
     let mut report = TunnelReport::clone(bench.machine.slots[&id(1)].report.as_ref().unwrap());
     let gateway = report.spec.as_ref().unwrap().bgp.as_ref().unwrap().peer_address;
-    let learned = |dst| crate::Route { via: gateway, source: Some(CLIENT), ..crate::testing::learned(1, dst) };
+    let learned = |dst| crate::Route {
+        via: gateway,
+        source: Some(CLIENT),
+        ..crate::testing::learned(1, dst)
+    };
     (report.learned_routes, report.blocked_routes.count) = (3, 1);
     bench.give(Input::Tunnel(Arc::new(report)));
     let link = name("doublezero0");
@@ -112,7 +139,10 @@ fn a_failed_look_is_tried_again_with_doubling_waits() {
     for expected in [0.25, 0.5, 1.0, 2.0] {
         bench.give(Input::Observed(Err(fault(FaultClass::Transient))));
         let (waited, effects) = bench.pass("observe-retry");
-        assert!((0.8..=1.2).contains(&(waited.as_secs_f64() / expected)), "{waited:?}");
+        assert!(
+            (0.8..=1.2).contains(&(waited.as_secs_f64() / expected)),
+            "{waited:?}"
+        );
         assert_eq!(effects, ["observe"]);
     }
 }
@@ -121,7 +151,10 @@ fn a_failed_look_is_tried_again_with_doubling_waits() {
 fn a_provisioner_that_crashed_is_started_again_with_higher_incarnations() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     let before = bench.machine.next_incarnation;
-    let effects = bench.give(Input::ProvisionerEnded { tunnel: id(1), finished: false });
+    let effects = bench.give(Input::ProvisionerEnded {
+        tunnel: id(1),
+        finished: false,
+    });
     assert_eq!(effects, ["assign 1 dzt501"]);
     assert!(bench.machine.next_incarnation.0 > before.0 + 1000);
 }
@@ -130,7 +163,13 @@ fn a_provisioner_that_crashed_is_started_again_with_higher_incarnations() {
 fn a_provisioner_that_crashed_while_removing_removes_again() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
     bench.view(view([]));
-    assert_eq!(bench.give(Input::ProvisionerEnded { tunnel: id(1), finished: false }), ["retire 1 dzt501"]);
+    assert_eq!(
+        bench.give(Input::ProvisionerEnded {
+            tunnel: id(1),
+            finished: false
+        }),
+        ["retire 1 dzt501"]
+    );
     assert_eq!(bench.ended(1), ["observe"]);
 }
 
@@ -140,7 +179,10 @@ fn a_tunnel_that_just_ended_is_not_taken_for_a_stray_by_a_look_that_began_before
     bench.give(Input::Notice(None));
     bench.view(view([]));
     bench.ended(1);
-    assert!(bench.observe().iter().all(|effect| effect == "observe"), "only another look");
+    assert!(
+        bench.observe().iter().all(|effect| effect == "observe"),
+        "only another look"
+    );
 }
 
 #[test]
@@ -149,8 +191,14 @@ fn incarnations_are_higher_than_any_mark_or_report() {
     let mut spec = bench.machine.desired.tunnels[&id(1)].spec.clone();
     Arc::make_mut(&mut spec).id = id(9);
     Arc::make_mut(&mut spec).link = crate::testing::link("dzt999", 9);
-    let want = TunnelWant { spec, incarnation: Incarnation(1 << 40), learned: crate::LearnedRoutes::Unknown };
-    bench.model.apply_all(&plan_tunnel(&want, bench.model.observed()).steps);
+    let want = TunnelWant {
+        spec,
+        incarnation: Incarnation(1 << 40),
+        learned: crate::LearnedRoutes::Unknown,
+    };
+    bench
+        .model
+        .apply_all(&plan_tunnel(&want, bench.model.observed()).steps);
     bench.pass("resync");
     assert_eq!(bench.observe(), ["retire 9 dzt999"]);
     assert!(bench.machine.next_incarnation > Incarnation(1 << 40));
@@ -168,7 +216,11 @@ fn a_link_that_was_renamed_behind_our_back_is_taken_down_and_the_tunnel_built_an
 #[test]
 fn foreign_links_are_never_retired() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    bench.model.add_foreign(&name("doublezero0"), LinkKind::Gre, Some((CLIENT, Ipv4Addr::new(203, 0, 113, 50))));
+    bench.model.add_foreign(
+        &name("doublezero0"),
+        LinkKind::Gre,
+        Some((CLIENT, Ipv4Addr::new(203, 0, 113, 50))),
+    );
     bench.pass("resync");
     assert!(bench.observe().is_empty());
     bench.give(Input::Switch(Switch::Off));
@@ -178,7 +230,11 @@ fn foreign_links_are_never_retired() {
 #[test]
 fn rules_of_ours_without_a_tunnel_are_removed() {
     let mut bench = Bench::gateway().running([(1, user(1))]);
-    bench.model.add_rule(Rule { priority: 100, selector: RuleSelector::To(net("198.18.0.0/15")), table: TableId(100) });
+    bench.model.add_rule(Rule {
+        priority: 100,
+        selector: RuleSelector::To(net("198.18.0.0/15")),
+        table: TableId(100),
+    });
     bench.pass("resync");
     assert_eq!(bench.observe(), ["retire 0 none"]);
 }
@@ -189,10 +245,25 @@ fn many_tunnels_with_nothing_to_do_give_no_effect() {
         let mut key = [1; 32];
         key[..4].copy_from_slice(&n.to_be_bytes());
         let client_ip = Ipv4Addr::from(0x0b00_0000 + n);
-        let tunnel_net = RawNet { address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)), prefix_len: 31 };
-        (Pubkey(key), User { client_ip, dz_ip: client_ip, tunnel_number: n as u16, tunnel_net, ..user(1) })
+        let tunnel_net = RawNet {
+            address: RawIp(Ipv4Addr::from(0x0a00_0000 + 2 * n)),
+            prefix_len: 31,
+        };
+        (
+            Pubkey(key),
+            User {
+                client_ip,
+                dz_ip: client_ip,
+                tunnel_number: n as u16,
+                tunnel_net,
+                ..user(1)
+            },
+        )
     });
-    let all = View { users: users.collect(), ..view([]) };
+    let all = View {
+        users: users.collect(),
+        ..view([])
+    };
     let mut bench = Bench::gateway();
     bench.give(Input::Switch(Switch::On));
     bench.view(all.clone());
@@ -211,5 +282,8 @@ fn a_tunnel_that_is_built_again_has_higher_incarnations_than_one_whose_last_repo
     let before = bench.machine.next_incarnation;
     bench.view(view([]));
     bench.ended(1);
-    assert!(bench.machine.next_incarnation.0 >= before.0 + 100, "its provisioner may have made links since");
+    assert!(
+        bench.machine.next_incarnation.0 >= before.0 + 100,
+        "its provisioner may have made links since"
+    );
 }

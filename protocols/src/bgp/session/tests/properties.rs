@@ -11,7 +11,8 @@ use crate::bgp::{
 };
 
 fn prefix() -> impl Strategy<Value = Ipv4Net> {
-    (any::<u32>(), 0_u8..=32).prop_map(|(address, length)| Ipv4Net::new(Ipv4Addr::from(address), length).unwrap().trunc())
+    (any::<u32>(), 0_u8..=32)
+        .prop_map(|(address, length)| Ipv4Net::new(Ipv4Addr::from(address), length).unwrap().trunc())
 }
 
 fn kind() -> impl Strategy<Value = MessageKind> {
@@ -29,8 +30,11 @@ fn update() -> impl Strategy<Value = Vec<u8>> {
     let hop = prop_oneof![9 => Just(PEER), 1 => any::<u32>().prop_map(Ipv4Addr::from)];
     let asn = prop_oneof![9 => Just(PEER_ASN), 1 => Just(Asn(65_000))];
     (vec(prefix(), 1..40), hop, asn, any::<bool>()).prop_map(|(prefixes, hop, asn, withdraw)| {
-        let messages =
-            if withdraw { update::encode_withdrawals(&prefixes) } else { update::encode_announcements(&prefixes, asn, hop, true) };
+        let messages = if withdraw {
+            update::encode_withdrawals(&prefixes)
+        } else {
+            update::encode_announcements(&prefixes, asn, hop, true)
+        };
         messages.concat()
     })
 }

@@ -12,20 +12,45 @@ fn key(number: u8) -> Pubkey {
 }
 
 fn feed(code: &str, groups: &[u8]) -> Feed {
-    let sample = samples::full().into_iter().find_map(|(_, account)| if let Account::Feed(feed) = account { Some(feed) } else { None });
+    let sample = samples::full().into_iter().find_map(|(_, account)| {
+        if let Account::Feed(feed) = account {
+            Some(feed)
+        } else {
+            None
+        }
+    });
     let groups = groups.iter().map(|group| key(*group)).collect();
-    Feed { code: code.to_owned(), exchange: METRO, groups, status: FeedStatus::ACTIVE, ..sample.unwrap() }
+    Feed {
+        code: code.to_owned(),
+        exchange: METRO,
+        groups,
+        status: FeedStatus::ACTIVE,
+        ..sample.unwrap()
+    }
 }
 
 /// Feeds 1 to 6, called f1 to f6, with these groups.
 fn all(groups: &[&[u8]]) -> ByKey {
-    (1..).zip(groups).map(|(number, groups)| (key(number), feed(&format!("f{number}"), groups))).collect()
+    (1..)
+        .zip(groups)
+        .map(|(number, groups)| (key(number), feed(&format!("f{number}"), groups)))
+        .collect()
 }
 
 fn user(held: &[u8], groups: &[u8]) -> User {
-    let sample = samples::full().into_iter().find_map(|(_, account)| if let Account::User(user) = account { Some(user) } else { None });
+    let sample = samples::full().into_iter().find_map(|(_, account)| {
+        if let Account::User(user) = account {
+            Some(user)
+        } else {
+            None
+        }
+    });
     let keys = |numbers: &[u8]| numbers.iter().map(|number| key(*number)).collect();
-    User { feed_pks: keys(held), subscribers: keys(groups), ..sample.unwrap() }
+    User {
+        feed_pks: keys(held),
+        subscribers: keys(groups),
+        ..sample.unwrap()
+    }
 }
 
 /// A pass with a seat for two at each of these feeds, of which one is taken.
@@ -40,7 +65,13 @@ fn seats(number: u8, feeds: &[u8]) -> Pass {
         terminates_at: 0,
     };
     let pass_type = PassType::EdgeSeat(feeds.iter().map(seat).collect());
-    Pass { key: key(number), allows: AccessPass { client_ip: Ipv4Addr::new(203, 0, 113, number), ..samples::access_pass(pass_type) } }
+    Pass {
+        key: key(number),
+        allows: AccessPass {
+            client_ip: Ipv4Addr::new(203, 0, 113, number),
+            ..samples::access_pass(pass_type)
+        },
+    }
 }
 
 fn keys(numbers: &[u8]) -> Vec<Pubkey> {
@@ -49,7 +80,16 @@ fn keys(numbers: &[u8]) -> Vec<Pubkey> {
 
 fn swapped(user: &User, pass: &Pass, feeds: &ByKey, join: &[u8], leave: &[u8]) -> Result<Swap, Failure> {
     let passes = [pass.clone()];
-    swap(Standing { user, pass, passes: &passes, feeds }, &keys(join), &keys(leave))
+    swap(
+        Standing {
+            user,
+            pass,
+            passes: &passes,
+            feeds,
+        },
+        &keys(join),
+        &keys(leave),
+    )
 }
 
 fn refused(user: &User, pass: &Pass, feeds: &ByKey, join: &[u8], leave: &[u8]) -> String {
@@ -61,8 +101,20 @@ fn refused(user: &User, pass: &Pass, feeds: &ByKey, join: &[u8], leave: &[u8]) -
 fn joining_names_exactly_the_groups_that_it_adds() {
     let (feeds, pass) = (all(&[&[10, 11], &[11, 12]]), seats(50, &[1, 2]));
     let joins = |user: &User| swapped(user, &pass, &feeds, &[1, 2], &[]).unwrap().joins;
-    assert_eq!(joins(&user(&[], &[10])), [Join { feeds: keys(&[1, 2]), groups: keys(&[11, 12]) }]);
-    assert_eq!(joins(&user(&[1], &[10, 11])), [Join { feeds: keys(&[2]), groups: keys(&[12]) }]);
+    assert_eq!(
+        joins(&user(&[], &[10])),
+        [Join {
+            feeds: keys(&[1, 2]),
+            groups: keys(&[11, 12])
+        }]
+    );
+    assert_eq!(
+        joins(&user(&[1], &[10, 11])),
+        [Join {
+            feeds: keys(&[2]),
+            groups: keys(&[12])
+        }]
+    );
     assert_eq!(joins(&user(&[1, 2], &[10, 11, 12])), []);
 }
 
@@ -73,29 +125,55 @@ fn a_held_feed_that_grew_is_joined_again_and_needs_no_free_seat() {
         seats[0].current = 2;
     }
     let swap = swapped(&user(&[1], &[10, 11]), &pass, &feeds, &[1], &[]).unwrap();
-    assert_eq!(swap.joins, [Join { feeds: keys(&[1]), groups: keys(&[12]) }]);
-    assert!(refused(&user(&[], &[]), &pass, &feeds, &[1], &[]).contains("all seats are taken: f1 (2 of 2 seats in use)"));
+    assert_eq!(
+        swap.joins,
+        [Join {
+            feeds: keys(&[1]),
+            groups: keys(&[12])
+        }]
+    );
+    assert!(
+        refused(&user(&[], &[]), &pass, &feeds, &[1], &[])
+            .contains("all seats are taken: f1 (2 of 2 seats in use)")
+    );
 }
 
 #[test]
 fn leaving_keeps_the_groups_that_another_feed_carries_too() {
     let (feeds, pass) = (all(&[&[10, 11], &[11, 12]]), seats(50, &[1, 2]));
     let swap = swapped(&user(&[1, 2], &[10, 11, 12]), &pass, &feeds, &[], &[1]).unwrap();
-    assert_eq!(swap.leaves, [Leave { feeds: keys(&[1]), retained: keys(&[2]), groups: keys(&[10]) }]);
+    assert_eq!(
+        swap.leaves,
+        [Leave {
+            feeds: keys(&[1]),
+            retained: keys(&[2]),
+            groups: keys(&[10])
+        }]
+    );
 }
 
 #[test]
 fn a_feed_that_is_no_longer_on_the_pass_is_not_named_as_kept() {
     let (feeds, pass) = (all(&[&[10, 11], &[11, 12]]), seats(50, &[1]));
     let swap = swapped(&user(&[1, 2], &[10, 11, 12]), &pass, &feeds, &[], &[1]).unwrap();
-    assert_eq!(swap.leaves, [Leave { feeds: keys(&[1]), retained: vec![], groups: keys(&[10, 11]) }]);
+    assert_eq!(
+        swap.leaves,
+        [Leave {
+            feeds: keys(&[1]),
+            retained: vec![],
+            groups: keys(&[10, 11])
+        }]
+    );
 }
 
 #[test]
 fn a_feed_that_is_not_held_is_not_left() {
     let (feeds, pass) = (all(&[&[10], &[11]]), seats(50, &[1, 2]));
     let text = refused(&user(&[1], &[10]), &pass, &feeds, &[], &[2]);
-    assert!(text.contains("does not hold the feed \"f2\"") && text.contains("Feeds that it holds: f1."), "{text}");
+    assert!(
+        text.contains("does not hold the feed \"f2\"") && text.contains("Feeds that it holds: f1."),
+        "{text}"
+    );
 }
 
 #[test]
@@ -103,10 +181,35 @@ fn a_leave_whose_other_pass_holds_the_seat_is_refused() {
     let (feeds, pass, other) = (all(&[&[10]]), seats(50, &[]), seats(51, &[1]));
     let user = user(&[1], &[10]);
     let passes = [pass.clone(), other.clone()];
-    let failure = swap(Standing { user: &user, pass: &pass, passes: &passes, feeds: &feeds }, &[], &keys(&[1])).unwrap_err();
-    assert!(failure.what.contains(&format!("taken with the access pass {}", other.key)), "{failure}");
-    assert!(failure.advice.unwrap().contains(&format!("--access-pass {}", other.key)));
-    let named = Standing { user: &user, pass: &other, passes: &passes, feeds: &feeds };
+    let failure = swap(
+        Standing {
+            user: &user,
+            pass: &pass,
+            passes: &passes,
+            feeds: &feeds,
+        },
+        &[],
+        &keys(&[1]),
+    )
+    .unwrap_err();
+    assert!(
+        failure
+            .what
+            .contains(&format!("taken with the access pass {}", other.key)),
+        "{failure}"
+    );
+    assert!(
+        failure
+            .advice
+            .unwrap()
+            .contains(&format!("--access-pass {}", other.key))
+    );
+    let named = Standing {
+        user: &user,
+        pass: &other,
+        passes: &passes,
+        feeds: &feeds,
+    };
     assert_eq!(swap(named, &[], &keys(&[1])).unwrap().leaves.len(), 1);
 }
 
@@ -131,35 +234,80 @@ fn five_feeds_are_the_most_and_those_that_are_left_do_not_count() {
     let full = user(&[1, 2, 3, 4, 5], &[10, 11, 12, 13, 14]);
     assert!(refused(&full, &pass, &feeds, &[6], &[]).contains("would hold 6 feeds where 5 are allowed"));
     let swap = swapped(&full, &pass, &feeds, &[6], &[2]).unwrap();
-    assert_eq!((swap.leaves.len(), swap.joins), (1, vec![Join { feeds: keys(&[6]), groups: keys(&[15]) }]));
+    assert_eq!(
+        (swap.leaves.len(), swap.joins),
+        (
+            1,
+            vec![Join {
+                feeds: keys(&[6]),
+                groups: keys(&[15])
+            }]
+        )
+    );
 }
 
 #[test]
 fn what_does_not_fit_one_instruction_is_split() {
-    let groups: Vec<Vec<u8>> = (0..3).map(|feed| (100 + 10 * feed..110 + 10 * feed).collect()).collect();
+    let groups: Vec<Vec<u8>> = (0..3)
+        .map(|feed| (100 + 10 * feed..110 + 10 * feed).collect())
+        .collect();
     let feeds = all(&groups.iter().map(Vec::as_slice).collect::<Vec<_>>());
     let pass = seats(50, &[1, 2, 3]);
-    let joins = swapped(&user(&[], &[]), &pass, &feeds, &[1, 2, 3], &[]).unwrap().joins;
-    let sizes: Vec<(usize, usize)> = joins.iter().map(|join| (join.feeds.len(), join.groups.len())).collect();
+    let joins = swapped(&user(&[], &[]), &pass, &feeds, &[1, 2, 3], &[])
+        .unwrap()
+        .joins;
+    let sizes: Vec<(usize, usize)> = joins
+        .iter()
+        .map(|join| (join.feeds.len(), join.groups.len()))
+        .collect();
     assert_eq!(sizes, [(1, 10), (1, 10), (1, 10)]);
     let all_groups: Vec<u8> = groups.concat();
-    let leaves = swapped(&user(&[1, 2, 3], &all_groups), &pass, &feeds, &[], &[1, 2, 3]).unwrap().leaves;
+    let leaves = swapped(&user(&[1, 2, 3], &all_groups), &pass, &feeds, &[], &[1, 2, 3])
+        .unwrap()
+        .leaves;
     assert!(
-        leaves.iter().all(|leave| FRAME + leave.feeds.len() + leave.retained.len() + leave.groups.len() <= MOST_ACCOUNTS),
+        leaves.iter().all(
+            |leave| FRAME + leave.feeds.len() + leave.retained.len() + leave.groups.len() <= MOST_ACCOUNTS
+        ),
         "{leaves:?}"
     );
     // Each names what is kept at that moment.
-    assert_eq!(leaves.iter().map(|leave| leave.retained.clone()).collect::<Vec<_>>(), [keys(&[2, 3]), keys(&[3]), vec![]]);
+    assert_eq!(
+        leaves
+            .iter()
+            .map(|leave| leave.retained.clone())
+            .collect::<Vec<_>>(),
+        [keys(&[2, 3]), keys(&[3]), vec![]]
+    );
     let small = all(&[&[10], &[11], &[12]]);
-    assert_eq!(swapped(&user(&[], &[]), &pass, &small, &[1, 2, 3], &[]).unwrap().joins.len(), 1);
+    assert_eq!(
+        swapped(&user(&[], &[]), &pass, &small, &[1, 2, 3], &[])
+            .unwrap()
+            .joins
+            .len(),
+        1
+    );
 }
 
 #[test]
 fn the_same_feed_in_both_flags_is_an_error() {
     let (feeds, pass) = (all(&[&[10]]), seats(50, &[1]));
     let (user, passes) = (user(&[1], &[10]), [pass.clone()]);
-    let both = Feeds { join: vec!["f1".into()], leave: vec!["f1".into()] };
-    let failure = feeds::swap(Standing { user: &user, pass: &pass, passes: &passes, feeds: &feeds }, &METRO, &both).unwrap_err();
+    let both = Feeds {
+        join: vec!["f1".into()],
+        leave: vec!["f1".into()],
+    };
+    let failure = feeds::swap(
+        Standing {
+            user: &user,
+            pass: &pass,
+            passes: &passes,
+            feeds: &feeds,
+        },
+        &METRO,
+        &both,
+    )
+    .unwrap_err();
     assert!(failure.what.contains("to be joined and to be left"), "{failure}");
 }
 
@@ -171,10 +319,24 @@ fn what_was_bought_and_is_free_is_joined_in_the_order_of_codes_up_to_five() {
     feeds.get_mut(&key(3)).unwrap().exchange = key(78);
     let pass = seats(50, &[7, 6, 5, 4, 3, 2, 1]);
     let (held, passes) = (user(&[6], &[15]), [pass.clone()]);
-    let standing = Standing { user: &held, pass: &pass, passes: &passes, feeds: &feeds };
+    let standing = Standing {
+        user: &held,
+        pass: &pass,
+        passes: &passes,
+        feeds: &feeds,
+    };
     assert_eq!(purchased(standing, &METRO), keys(&[6, 1, 4, 5, 7]));
     let one_more = user(&[1, 2, 4, 6], &[]);
-    assert_eq!(purchased(Standing { user: &one_more, ..standing }, &METRO), keys(&[1, 2, 4, 6, 5]));
+    assert_eq!(
+        purchased(
+            Standing {
+                user: &one_more,
+                ..standing
+            },
+            &METRO
+        ),
+        keys(&[1, 2, 4, 6, 5])
+    );
 }
 
 #[test]
@@ -187,7 +349,10 @@ fn devices_are_looked_for_in_the_metros_of_feeds_with_a_free_seat() {
         seats.iter_mut().for_each(|seat| seat.current = seat.max_users);
     }
     let failure = metros(&pass, &feeds).unwrap_err();
-    assert_eq!(failure.what, "every purchased feed is already at capacity: f1 (2 of 2 seats in use), f2 (2 of 2 seats in use)");
+    assert_eq!(
+        failure.what,
+        "every purchased feed is already at capacity: f1 (2 of 2 seats in use), f2 (2 of 2 seats in use)"
+    );
     assert!(metros(&seats(50, &[]), &feeds).unwrap().is_empty());
 }
 
@@ -195,5 +360,11 @@ fn devices_are_looked_for_in_the_metros_of_feeds_with_a_free_seat() {
 fn a_group_that_came_by_a_feed_is_joined_again_with_it() {
     let feeds = all(&[&[10, 11], &[12]]);
     let after = user(&[1, 2], &[11, 12]);
-    assert_eq!(rejoin(&after, &feeds, &keys(&[10])), [Join { feeds: keys(&[1]), groups: keys(&[10]) }]);
+    assert_eq!(
+        rejoin(&after, &feeds, &keys(&[10])),
+        [Join {
+            feeds: keys(&[1]),
+            groups: keys(&[10])
+        }]
+    );
 }
