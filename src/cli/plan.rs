@@ -26,9 +26,6 @@ fn text(plan: &v3::PlanReply) -> String {
         )
     });
     let mut text: String = steps.chain(conflicts).collect();
-    if plan.truncated {
-        text.push_str("(cut short by a limit; the next pass takes the rest)\n");
-    }
     if text.is_empty() {
         text.push_str("Nothing to do: the tunnels are as they should be.\n");
     }

@@ -412,8 +412,6 @@ pub struct PlanReply {
     pub steps: Vec<Step>,
     /// Tunnels that cannot be built as things are.
     pub conflicts: Vec<Conflict>,
-    /// Whether a limit cut it short.
-    pub truncated: bool,
 }
 
 /// A step of a plan.

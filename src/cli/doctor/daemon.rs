@@ -343,7 +343,6 @@ mod tests {
             generation: 0,
             steps: vec![],
             conflicts: vec![],
-            truncated: false,
         });
         checks(status, None, plan)
             .into_iter()

@@ -106,7 +106,6 @@ pub fn plan(plan: &Plan, snapshot: &Snapshot) -> PlanReply {
         generation: snapshot.generation.0,
         steps: steps.collect(),
         conflicts: conflicts.collect(),
-        truncated: plan.truncated,
     }
 }
 
