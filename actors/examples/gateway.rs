@@ -23,9 +23,9 @@ use warren_dataplane::{Dataplane, Scope, simulated::Simulated};
 use warren_ledger::{LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
     Asn, Phase, Pubkey, ServiceKind, Slot, TunnelId, View,
-    store::Store,
     view::{Device, GlobalConfig, RawIp, RawNet, User, UserStatus},
 };
+use warren_store::Store;
 
 const DEVICE: Pubkey = Pubkey([200; 32]);
 const JOINS: u32 = 50;

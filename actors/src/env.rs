@@ -19,10 +19,10 @@ use warren_state::{
     figures::Count,
     lifecycle::TunnelReport,
     reconcile::Role,
-    store::{self, Store},
     table::{Bounds, Change, Disk, ExclusionStatus, Table, Tables},
     view::{User, UserStatus},
 };
+use warren_store::Store;
 
 use crate::{
     lock::lock,
@@ -69,7 +69,7 @@ pub(crate) struct Requests {
 }
 
 /// What the operator says, and whom to tell when it is on disk.
-type Request = (store::Change, oneshot::Sender<Result<(), SwitchError>>);
+type Request = (warren_store::Change, oneshot::Sender<Result<(), SwitchError>>);
 
 impl Env {
     pub(crate) fn new(
@@ -286,7 +286,11 @@ fn owners_of(settings: &Settings, store: &Store) -> Owners {
 }
 
 impl Requests {
-    pub(crate) fn request(&self, change: store::Change, reply: oneshot::Sender<Result<(), SwitchError>>) {
+    pub(crate) fn request(
+        &self,
+        change: warren_store::Change,
+        reply: oneshot::Sender<Result<(), SwitchError>>,
+    ) {
         lock(&self.queue).push_back((change, reply));
         if self.closed.load(Ordering::SeqCst) {
             lock(&self.queue).clear();

@@ -12,9 +12,9 @@ use warren_state::{
     Epoch, Exclusion, LearnedRoutes, Plan, Pubkey, Sequence, TunnelId,
     address::{Unusable, is_public, may_pin},
     journal::{Gap, JournalEntry},
-    store::Change,
     table::{Entry, Tables},
 };
+use warren_store::Change;
 
 use crate::{
     env::Env,

@@ -6,7 +6,7 @@ use ractor::{Actor, SpawnErr};
 use tokio::{task::spawn_blocking, time::timeout};
 use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::LedgerSource;
-use warren_state::store::Store;
+use warren_store::Store;
 
 use crate::{
     env::Env,

@@ -14,8 +14,8 @@ use warren_state::{
     Exclusion,
     guard::GuardSettings,
     random::{Random, SplitMix64},
-    store::{Opened, Origin, Store},
 };
+use warren_store::{Opened, Origin, Store};
 
 use super::underlay::Routes;
 use crate::config::{

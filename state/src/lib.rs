@@ -1,8 +1,8 @@
 //! The heart of Warren: domain types, the planner, the tunnel lifecycle machine, the view guard, the reconciler's
-//! core, the journal and the durable store.
+//! core and the journal.
 //!
-//! Everything here but [`store`] is pure: time and randomness are arguments, there is no I/O and no async runtime, and
-//! collections have an order. The shell around it (actors, dataplane backends) carries out the effects that the
+//! Everything here is pure: time and randomness are arguments, there is no I/O and no async runtime, and collections have
+//! an order. What is on disk is a crate of its own within, `warren-store`. The shell around it (actors, dataplane backends) carries out the effects that the
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
 pub mod address;
@@ -36,7 +36,6 @@ pub mod session;
 pub mod spec;
 pub mod standing;
 pub mod step;
-pub mod store;
 pub mod supervisor;
 pub mod switch;
 pub mod table;

@@ -8,9 +8,9 @@ use warren_state::{
     Switch,
     address::{Chosen, FoundBecause, Seen, Source},
     event::Event,
-    store::{Change, Store},
     table::{self, HostAddress, Tables},
 };
+use warren_store::{Change, Store};
 
 use crate::{
     env::Env,

@@ -7,9 +7,9 @@ use warren_state::{
     LinkName, Phase, Sequence, ServiceKind,
     address::{Source, Unusable},
     event::Event,
-    store::Store,
     view::User,
 };
+use warren_store::Store;
 
 use crate::{
     connect::address_service,

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep, timeout};
 use warren_actors::{ClientSettings, ExitReason, Handle, RoleSettings, Settings, Snapshot, StopMode, start};
-use warren_state::{LinkName, OwnerChoice, Phase, TunnelId, store::Store};
+use warren_state::{LinkName, OwnerChoice, Phase, TunnelId};
+use warren_store::Store;
 
 use crate::{
     kernel::Kernel,
@@ -77,7 +78,7 @@ impl World {
     }
 
     /// The store of a tree that has ended is free a moment later.
-    pub async fn open_store(&self) -> (Store, warren_state::store::Opened) {
+    pub async fn open_store(&self) -> (Store, warren_store::Opened) {
         let until = Instant::now() + PATIENCE;
         loop {
             match Store::open(self.directory.path()) {

@@ -19,7 +19,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
+use warren_state::{
     Epoch, Pubkey, Switch,
     address::{Chosen, Seen},
     position::NodeId,

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::Switch;
+use warren_state::Switch;
 
 /// Where the value of the enable switch comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -20,7 +20,7 @@ use super::{
     io_error,
     record::Said,
 };
-use crate::{Pubkey, Switch};
+use warren_state::{Pubkey, Switch};
 
 const STORE: &str = "store";
 const RECOVERING: &str = "store.recovering";

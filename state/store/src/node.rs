@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{StoreError, files::sync_directory, io_error};
-use crate::position::NodeId;
+use warren_state::position::NodeId;
 
 const NODE: &str = "node";
 const TEMPORARY: &str = "node.new";

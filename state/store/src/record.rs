@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, files::sync_directory, io_error};
-use crate::{Pubkey, Switch};
+use warren_state::{Pubkey, Switch};
 
 const RECORD: &str = "switch";
 const TEMPORARY: &str = "switch.new";
