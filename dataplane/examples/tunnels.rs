@@ -25,7 +25,7 @@ use warren_dataplane::{
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, Route,
+    Action, Address, AddressScope, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep, Pubkey, Route,
     RouteProtocol, StepOutcome, TableId, TunnelId,
 };
 
@@ -192,12 +192,12 @@ fn steps(n: u16) -> Vec<PlannedStep> {
         scope: AddressScope::Universe,
     };
     [
-        Action::CreateLink {
+        Action::Link(LinkAction::Create {
             spec: link,
             incarnation: Incarnation(1),
-        },
-        Action::AddAddress { address: overlay },
-        Action::AddAddress { address: own },
+        }),
+        Action::put(overlay),
+        Action::put(own),
     ]
     .into_iter()
     .map(|action| PlannedStep {
@@ -229,6 +229,6 @@ fn route(i: u32) -> PlannedStep {
     PlannedStep {
         tunnel: tunnel(0),
         link: name(0),
-        action: Action::PutRoute { route },
+        action: Action::put(route),
     }
 }

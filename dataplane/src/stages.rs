@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use warren_state::{
-    Action, ApplyReport, Capabilities, Fault, FaultClass, Generation, LinkName, LinkSpec, PlannedStep,
-    StepOutcome, outcome::Feature,
+    Action, ApplyReport, Capabilities, Edit, Fault, FaultClass, Generation, LinkAction, LinkName, LinkSpec,
+    Part, PlannedStep, StepOutcome, outcome::Feature,
 };
 
 use crate::contract::Dataplane;
@@ -87,7 +87,9 @@ fn report(generation: Generation, steps: Vec<PlannedStep>, outcomes: Vec<StepOut
 
 fn managed_link((step, outcome): &(PlannedStep, StepOutcome)) -> Option<LinkName> {
     match (outcome, &step.action) {
-        (StepOutcome::Done, Action::CreateLink { .. } | Action::ChangeLink { .. }) => Some(step.link.clone()),
+        (StepOutcome::Done, Action::Link(LinkAction::Create { .. } | LinkAction::Change { .. })) => {
+            Some(step.link.clone())
+        }
         (StepOutcome::Done | StepOutcome::AlreadySo | StepOutcome::Failed(_), _) => None,
     }
 }
@@ -101,18 +103,14 @@ fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
         })
     };
     match &step.action {
-        Action::CreateLink { spec, .. } | Action::ChangeLink { spec } => {
+        Action::Link(LinkAction::Create { spec, .. } | LinkAction::Change { spec }) => {
             check_link(step, spec).or_else(|detail| refuse(FaultClass::Permanent, detail))
         }
-        Action::AddAddress { address } | Action::DeleteAddress { address } if address.prefix_len > 32 => {
-            refuse(
-                FaultClass::Permanent,
-                format!("the prefix length {} is more than 32", address.prefix_len),
-            )
-        }
-        Action::AddRule { .. } | Action::DeleteRule { .. }
-            if !capabilities.features.contains(&Feature::Rules) =>
-        {
+        Action::Part(_, Part::Address(address)) if address.prefix_len > 32 => refuse(
+            FaultClass::Permanent,
+            format!("the prefix length {} is more than 32", address.prefix_len),
+        ),
+        Action::Part(_, Part::Rule(_)) if !capabilities.features.contains(&Feature::Rules) => {
             let missing = capabilities
                 .missing
                 .iter()
@@ -122,16 +120,11 @@ fn check(step: &PlannedStep, capabilities: &Capabilities) -> Result<(), Fault> {
                 missing.map_or_else(|| "not_built".to_owned(), |missing| missing.reason.clone()),
             )
         }
-        Action::PutRoute { route } if route.table.0 == 0 => {
+        Action::Part(Edit::Put, Part::Route(route)) if route.table.0 == 0 => {
             refuse(FaultClass::Permanent, "there is no table 0".to_owned())
         }
-        Action::AddAddress { .. }
-        | Action::DeleteAddress { .. }
-        | Action::AddRule { .. }
-        | Action::DeleteRule { .. }
-        | Action::PutRoute { .. }
-        | Action::DeleteRoute { .. }
-        | Action::DeleteLink => Ok(()),
+        Action::Link(LinkAction::Delete)
+        | Action::Part(Edit::Put | Edit::Delete, Part::Address(_) | Part::Route(_) | Part::Rule(_)) => Ok(()),
     }
 }
 
@@ -179,10 +172,10 @@ mod tests {
             ttl: 64,
             mtu: 1476,
         };
-        let action = Action::CreateLink {
+        let action = Action::Link(LinkAction::Create {
             spec,
             incarnation: Incarnation(1),
-        };
+        });
         PlannedStep {
             tunnel: TunnelId(Pubkey([n + 1; 32])),
             link: name,
@@ -230,7 +223,7 @@ mod tests {
         };
         let dataplane = Simulated::new(Script::default().at(1, Trouble::Fail(busy.clone())));
         let delete = PlannedStep {
-            action: Action::DeleteLink,
+            action: Action::Link(LinkAction::Delete),
             ..good(0)
         };
         let steps = vec![good(0), delete, good(1)];

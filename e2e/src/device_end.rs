@@ -17,8 +17,8 @@ use warren_dataplane::{
     userspace::{UserspaceSettings, run_forwarder},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkName, LinkSpec, PlannedStep, Pubkey, StepOutcome,
-    TunnelId,
+    Action, Address, AddressScope, Incarnation, LinkAction, LinkName, LinkSpec, PlannedStep, Pubkey,
+    StepOutcome, TunnelId,
 };
 
 use crate::{device::TunnelEnd, netns::Namespace};
@@ -172,11 +172,11 @@ async fn add(dataplane: &dyn Dataplane, end: &TunnelEnd) -> Result<()> {
         scope: AddressScope::Universe,
     };
     let actions = [
-        Action::CreateLink {
+        Action::Link(LinkAction::Create {
             spec,
             incarnation: Incarnation(1),
-        },
-        Action::AddAddress { address },
+        }),
+        Action::put(address),
     ];
     let steps = actions.map(|action| PlannedStep {
         tunnel: identity(end),

@@ -7,8 +7,8 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, ApplyReport, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome,
-    event::Event, serial::Name,
+    ApplyReport, Edit, Incarnation, LinkName, Phase, RouteProtocol, ServiceClass, StepOutcome, event::Event,
+    serial::Name,
 };
 
 /// Upper bounds in seconds, as the reference has them.
@@ -137,17 +137,7 @@ impl Count {
     /// Learned routes that could not be put or taken away.
     pub fn route_failures(report: &ApplyReport) -> impl Iterator<Item = Self> {
         report.steps.iter().filter_map(|(step, outcome)| {
-            let (route, put) = match &step.action {
-                Action::PutRoute { route } => (route, true),
-                Action::DeleteRoute { route } => (route, false),
-                Action::DeleteRule { .. }
-                | Action::DeleteAddress { .. }
-                | Action::DeleteLink
-                | Action::ChangeLink { .. }
-                | Action::CreateLink { .. }
-                | Action::AddAddress { .. }
-                | Action::AddRule { .. } => return None,
-            };
+            let (edit, route) = step.action.route()?;
             let (StepOutcome::Failed(_), RouteProtocol::Bgp, Some(source)) =
                 (outcome, route.protocol, route.source)
             else {
@@ -156,7 +146,7 @@ impl Count {
             Some(Self::RouteFailure {
                 link: step.link.clone(),
                 source,
-                put,
+                put: edit == Edit::Put,
             })
         })
     }

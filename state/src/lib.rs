@@ -59,7 +59,7 @@ pub use spec::{
     Address, AddressScope, BgpSpec, Desired, ImportPolicy, InstallSpec, KeptOut, LearnedRoutes, LinkSpec,
     LivenessMode, MulticastSpec, Route, RouteProtocol, Rule, RuleSelector, TableId, TunnelSpec, TunnelWant,
 };
-pub use step::{Action, Phase, Plan, PlannedStep};
+pub use step::{Action, Edit, LinkAction, Part, Phase, Plan, PlannedStep};
 pub use switch::Switch;
 pub use time::{Deadline, Monotonic};
 pub use view::View;

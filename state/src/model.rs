@@ -16,8 +16,9 @@ use std::{
 use ipnet::Ipv4Net;
 
 use crate::{
-    Action, Address, Fault, FaultClass, Incarnation, LinkKind, LinkName, LinkSpec, Observed, ObservedLink,
-    ObservedTunnel, Owner, PlannedStep, RemovalReport, Route, Rule, StepOutcome, TableId, TunnelId,
+    Action, Address, Edit, Fault, FaultClass, Incarnation, LinkAction, LinkKind, LinkName, LinkSpec,
+    Observed, ObservedLink, ObservedTunnel, Owner, Part, PlannedStep, RemovalReport, Route, Rule,
+    StepOutcome, TableId, TunnelId,
 };
 
 /// A kernel in memory.
@@ -70,27 +71,9 @@ impl Model {
     /// Takes one step.
     pub fn apply(&mut self, step: &PlannedStep) -> StepOutcome {
         let outcome = match &step.action {
-            Action::DeleteRule { rule } => Ok(self.observed.rules.remove(rule)),
-            Action::AddRule { rule } => Ok(self.observed.rules.insert(*rule)),
-            Action::DeleteLink => self.take_link(step.tunnel, &step.link),
-            Action::CreateLink { spec, incarnation } => self.create(step.tunnel, spec, *incarnation),
-            Action::ChangeLink { spec } => self.change(step.tunnel, spec),
-            Action::AddAddress { address } => self
-                .ours(step.tunnel, &step.link)
-                .and_then(|tunnel| put_address(tunnel, *address)),
-            Action::DeleteAddress { address } => match self.ours(step.tunnel, &step.link) {
-                Ok(tunnel) => Ok(take_address(tunnel, address)),
-                Err(failure) => absent_is_fine(failure),
-            },
-            Action::PutRoute { route } => {
-                let taken = self.taken.contains(&(route.table, route.dst.trunc()));
-                self.ours(step.tunnel, &step.link)
-                    .and_then(|tunnel| put_route(tunnel, *route, taken))
-            }
-            Action::DeleteRoute { route } => match self.ours(step.tunnel, &step.link) {
-                Ok(tunnel) => Ok(tunnel.routes.remove(route)),
-                Err(failure) => absent_is_fine(failure),
-            },
+            Action::Link(change) => self.take_to_link(step, change),
+            Action::Part(Edit::Put, part) => self.put(step, part),
+            Action::Part(Edit::Delete, part) => self.take_away(step, part),
         };
         match outcome {
             Ok(true) => StepOutcome::Done,
@@ -148,6 +131,41 @@ impl Model {
             }
         }
         report
+    }
+
+    fn take_to_link(&mut self, step: &PlannedStep, change: &LinkAction) -> Attempt {
+        match change {
+            LinkAction::Create { spec, incarnation } => self.create(step.tunnel, spec, *incarnation),
+            LinkAction::Change { spec } => self.change(step.tunnel, spec),
+            LinkAction::Delete => self.take_link(step.tunnel, &step.link),
+        }
+    }
+
+    fn put(&mut self, step: &PlannedStep, part: &Part) -> Attempt {
+        match part {
+            Part::Address(address) => self
+                .ours(step.tunnel, &step.link)
+                .and_then(|tunnel| put_address(tunnel, *address)),
+            Part::Route(route) => {
+                let taken = self.taken.contains(&(route.table, route.dst.trunc()));
+                self.ours(step.tunnel, &step.link)
+                    .and_then(|tunnel| put_route(tunnel, *route, taken))
+            }
+            Part::Rule(rule) => Ok(self.observed.rules.insert(*rule)),
+        }
+    }
+
+    fn take_away(&mut self, step: &PlannedStep, part: &Part) -> Attempt {
+        let taken = match part {
+            Part::Address(address) => self
+                .ours(step.tunnel, &step.link)
+                .map(|tunnel| take_address(tunnel, address)),
+            Part::Route(route) => self
+                .ours(step.tunnel, &step.link)
+                .map(|tunnel| tunnel.routes.remove(route)),
+            Part::Rule(rule) => Ok(self.observed.rules.remove(rule)),
+        };
+        taken.or_else(absent_is_fine)
     }
 
     fn create(&mut self, tunnel: TunnelId, spec: &LinkSpec, incarnation: Incarnation) -> Attempt {

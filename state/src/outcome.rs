@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Generation, LinkName, PlannedStep, RouteProtocol};
+use crate::{Generation, LinkName, PlannedStep, RouteProtocol};
 
 /// Why an operation on the dataplane failed, and what the caller may do about it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
@@ -120,23 +120,15 @@ impl StepOutcome {
     #[must_use]
     pub fn stops(&self, step: &PlannedStep) -> bool {
         match self {
-            Self::Failed(fault) => !(fault.class == FaultClass::Conflict && puts_learned_route(&step.action)),
+            Self::Failed(fault) => {
+                let learned = step
+                    .action
+                    .put_route()
+                    .is_some_and(|route| route.protocol == RouteProtocol::Bgp);
+                !(learned && fault.class == FaultClass::Conflict)
+            }
             Self::Done | Self::AlreadySo => false,
         }
-    }
-}
-
-fn puts_learned_route(action: &Action) -> bool {
-    match action {
-        Action::PutRoute { route } => route.protocol == RouteProtocol::Bgp,
-        Action::DeleteRule { .. }
-        | Action::DeleteRoute { .. }
-        | Action::DeleteAddress { .. }
-        | Action::DeleteLink
-        | Action::ChangeLink { .. }
-        | Action::CreateLink { .. }
-        | Action::AddAddress { .. }
-        | Action::AddRule { .. } => false,
     }
 }
 

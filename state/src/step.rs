@@ -1,10 +1,15 @@
 //! Plans: ordered, printable data.
 
+mod action;
+mod wire;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Generation, Incarnation, LinkName, LinkSpec, Route, Rule, TunnelId};
+pub use action::{Action, Edit, LinkAction, Part};
+
+use crate::{Generation, LinkName, TunnelId};
 
 /// The steps from observed to desired: removals, then changes, then additions, then addresses that were replaced.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
@@ -40,56 +45,6 @@ pub struct PlannedStep {
     /// The change.
     #[serde(flatten)]
     pub action: Action,
-}
-
-/// A change to the dataplane.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "action")]
-pub enum Action {
-    /// Remove a rule.
-    DeleteRule {
-        /// Which.
-        rule: Rule,
-    },
-    /// Remove a route over the link.
-    DeleteRoute {
-        /// Which.
-        route: Route,
-    },
-    /// Remove an address from the link.
-    DeleteAddress {
-        /// Which.
-        address: Address,
-    },
-    /// Remove the link, and with it all that is on it. Only ever a link of ours.
-    DeleteLink,
-    /// Set endpoints, TTL, MTU and the up flag of the link that is there. It stays the same link, with all that is on it.
-    ChangeLink {
-        /// As it should be; the name is as it is.
-        spec: LinkSpec,
-    },
-    /// Make the link, mark it as ours and bring it up.
-    CreateLink {
-        /// As it should be.
-        spec: LinkSpec,
-        /// Goes into the mark.
-        incarnation: Incarnation,
-    },
-    /// Put an address on the link.
-    AddAddress {
-        /// Which.
-        address: Address,
-    },
-    /// Put a route over the link, in place of another to the same destination in the same table that is ours.
-    PutRoute {
-        /// Which.
-        route: Route,
-    },
-    /// Put a rule.
-    AddRule {
-        /// Which.
-        rule: Rule,
-    },
 }
 
 /// Where a tunnel is in its life; see the lifecycle machine.
@@ -153,53 +108,28 @@ impl fmt::Display for Phase {
     }
 }
 
-impl Action {
-    /// The phase of the lifecycle that this change belongs to.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match self {
-            Self::DeleteLink | Self::ChangeLink { .. } | Self::CreateLink { .. } => Phase::Linking,
-            Self::DeleteAddress { .. } | Self::AddAddress { .. } => Phase::Addressing,
-            Self::DeleteRule { .. }
-            | Self::DeleteRoute { .. }
-            | Self::PutRoute { .. }
-            | Self::AddRule { .. } => Phase::Routing,
-        }
-    }
-
-    /// Whether the change takes something away.
-    #[must_use]
-    pub fn is_removal(&self) -> bool {
-        match self {
-            Self::DeleteRule { .. }
-            | Self::DeleteRoute { .. }
-            | Self::DeleteAddress { .. }
-            | Self::DeleteLink => true,
-            Self::ChangeLink { .. }
-            | Self::CreateLink { .. }
-            | Self::AddAddress { .. }
-            | Self::PutRoute { .. }
-            | Self::AddRule { .. } => false,
-        }
-    }
-}
-
 impl fmt::Display for PlannedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let link = &self.link;
         match &self.action {
-            Action::DeleteRule { rule } => write!(f, "- rule {rule}"),
-            Action::DeleteRoute { route } => write!(f, "- route {route} dev {link}"),
-            Action::DeleteAddress { address } => write!(f, "- address {address} dev {link}"),
-            Action::DeleteLink => write!(f, "- link {link}"),
-            Action::ChangeLink { spec } => write!(f, "~ link {spec}"),
-            Action::CreateLink { spec, incarnation } => {
+            Action::Link(LinkAction::Create { spec, incarnation }) => {
                 write!(f, "+ link {spec} (incarnation {incarnation})")
             }
-            Action::AddAddress { address } => write!(f, "+ address {address} dev {link}"),
-            Action::PutRoute { route } => write!(f, "+ route {route} dev {link}"),
-            Action::AddRule { rule } => write!(f, "+ rule {rule}"),
+            Action::Link(LinkAction::Change { spec }) => write!(f, "~ link {spec}"),
+            Action::Link(LinkAction::Delete) => write!(f, "- link {link}"),
+            Action::Part(edit, Part::Address(address)) => write!(f, "{edit} address {address} dev {link}"),
+            Action::Part(edit, Part::Route(route)) => write!(f, "{edit} route {route} dev {link}"),
+            Action::Part(edit, Part::Rule(rule)) => write!(f, "{edit} rule {rule}"),
         }
+    }
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Put => "+",
+            Self::Delete => "-",
+        })
     }
 }
 

@@ -14,7 +14,8 @@ use tokio::{
 
 use warren_actors::{ClientSettings, RoleSettings, StopMode};
 use warren_state::{
-    LinkKind, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action, view::UserStatus,
+    Edit, LinkKind, Part, Phase, Pubkey, SessionStatus, event::Event, guard::HoldReason, step::Action,
+    view::UserStatus,
 };
 
 use crate::{
@@ -302,7 +303,7 @@ async fn the_plan_is_shown_with_the_learned_routes_and_changes_nothing() {
     assert!(world.kernel.model().delete_route(&link(), &route));
     let plan = world.handle().plan().await.unwrap();
     assert!(
-        matches!(plan.steps.as_slice(), [step] if matches!(step.action, Action::PutRoute { route: put } if put == route)),
+        matches!(plan.steps.as_slice(), [step] if matches!(step.action, Action::Part(Edit::Put, Part::Route(put)) if put == route)),
         "{plan}"
     );
 }

@@ -2,61 +2,83 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use warren_state::{Action, Fault, PlannedStep, StepOutcome, TunnelId};
+use warren_state::{Action, Fault, LinkAction, PlannedStep, StepOutcome, TunnelId};
 
-use super::{Core, LinkMaker, companion, link};
+use super::{
+    Core, LinkMaker,
+    companion::{self, PartStep},
+    link,
+};
 
 /// Takes the steps in order; each tunnel ends with the first failure that [stops](StepOutcome::stops) it.
 pub async fn apply<M: LinkMaker>(core: Arc<Core<M>>, steps: Vec<PlannedStep>) -> Vec<StepOutcome> {
     let mut outcomes = Vec::with_capacity(steps.len());
     let mut failed = BTreeSet::new();
-    for run in steps.chunk_by(|a, b| !is_about_link(a) && !is_about_link(b)) {
+    for run in runs(&steps) {
         match run {
-            [step] if is_about_link(step) => {
-                if failed.contains(&step.tunnel) {
-                    continue;
-                }
-                outcomes.push(about_link(&core, step).await.unwrap_or_else(|fault| {
+            Run::Link(step, _) if failed.contains(&step.tunnel) => {}
+            Run::Link(step, action) => {
+                outcomes.push(about_link(&core, step, action).await.unwrap_or_else(|fault| {
                     failed.insert(step.tunnel);
                     StepOutcome::Failed(fault)
                 }));
             }
-            companions => about_companions(&core, companions, &mut failed, &mut outcomes).await,
+            Run::Parts(parts) => about_parts(&core, parts, &mut failed, &mut outcomes).await,
         }
     }
     outcomes
 }
 
-async fn about_link<M: LinkMaker>(core: &Arc<Core<M>>, step: &PlannedStep) -> Result<StepOutcome, Fault> {
-    match &step.action {
-        Action::CreateLink { spec, incarnation } => link::create(core, step.tunnel, *incarnation, spec).await,
-        Action::ChangeLink { spec } => link::change(core, step.tunnel, spec).await,
-        Action::DeleteLink => core
+/// Steps that are taken together.
+enum Run<'a> {
+    Link(&'a PlannedStep, &'a LinkAction),
+    Parts(Vec<PartStep>),
+}
+
+fn runs(steps: &[PlannedStep]) -> Vec<Run<'_>> {
+    let mut runs = Vec::new();
+    for step in steps {
+        match (&step.action, runs.last_mut()) {
+            (Action::Link(action), _) => runs.push(Run::Link(step, action)),
+            (Action::Part(edit, part), Some(Run::Parts(parts))) => {
+                parts.push(PartStep::new(step, *edit, *part));
+            }
+            (Action::Part(edit, part), Some(Run::Link(..)) | None) => {
+                runs.push(Run::Parts(vec![PartStep::new(step, *edit, *part)]));
+            }
+        }
+    }
+    runs
+}
+
+async fn about_link<M: LinkMaker>(
+    core: &Arc<Core<M>>,
+    step: &PlannedStep,
+    action: &LinkAction,
+) -> Result<StepOutcome, Fault> {
+    match action {
+        LinkAction::Create { spec, incarnation } => link::create(core, step.tunnel, *incarnation, spec).await,
+        LinkAction::Change { spec } => link::change(core, step.tunnel, spec).await,
+        LinkAction::Delete => core
             .delete_link(step.tunnel, step.link.clone())
             .await
             .map(|removed| match removed {
                 Some(_) => StepOutcome::Done,
                 None => StepOutcome::AlreadySo,
             }),
-        Action::DeleteRule { .. }
-        | Action::DeleteRoute { .. }
-        | Action::DeleteAddress { .. }
-        | Action::AddAddress { .. }
-        | Action::PutRoute { .. }
-        | Action::AddRule { .. } => Ok(StepOutcome::AlreadySo),
     }
 }
 
-async fn about_companions<M: LinkMaker>(
+async fn about_parts<M: LinkMaker>(
     core: &Arc<Core<M>>,
-    steps: &[PlannedStep],
+    parts: Vec<PartStep>,
     failed: &mut BTreeSet<TunnelId>,
     outcomes: &mut Vec<StepOutcome>,
 ) {
-    let mut failing = std::mem::take(failed);
-    let (batch, before) = (steps.to_vec(), failing.clone());
+    let tunnels: Vec<TunnelId> = parts.iter().map(|part| part.step.tunnel).collect();
+    let mut failing = failed.clone();
     let taken = core.pool.run(async move |netlink| {
-        let taken = companion::take(netlink, &batch, &mut failing).await;
+        let taken = companion::take(netlink, &parts, &mut failing).await;
         (taken, failing)
     });
     match taken.await {
@@ -65,24 +87,11 @@ async fn about_companions<M: LinkMaker>(
             *failed = failing;
         }
         Err(fault) => {
-            *failed = before;
-            for step in steps {
-                if failed.insert(step.tunnel) {
+            for tunnel in tunnels {
+                if failed.insert(tunnel) {
                     outcomes.push(StepOutcome::Failed(fault.clone()));
                 }
             }
         }
-    }
-}
-
-fn is_about_link(step: &PlannedStep) -> bool {
-    match step.action {
-        Action::DeleteLink | Action::ChangeLink { .. } | Action::CreateLink { .. } => true,
-        Action::DeleteRule { .. }
-        | Action::DeleteRoute { .. }
-        | Action::DeleteAddress { .. }
-        | Action::AddAddress { .. }
-        | Action::PutRoute { .. }
-        | Action::AddRule { .. } => false,
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 use warren_state::{
-    Action, Address, Fault, FaultClass, LinkName, PlannedStep, Route, Rule, RuleSelector, StepOutcome,
+    Address, Edit, Fault, FaultClass, LinkName, Part, PlannedStep, Route, Rule, RuleSelector, StepOutcome,
     TunnelId,
 };
 
@@ -19,13 +19,30 @@ use super::{
     requests::{self, Request},
 };
 
+/// A step that is about a part of what is on a link.
+pub struct PartStep {
+    pub step: PlannedStep,
+    edit: Edit,
+    part: Part,
+}
+
+impl PartStep {
+    pub fn new(step: &PlannedStep, edit: Edit, part: Part) -> Self {
+        Self {
+            step: step.clone(),
+            edit,
+            part,
+        }
+    }
+}
+
 type Outcome = Result<StepOutcome, Fault>;
 
-/// Takes steps that are about companions, in order; those of a tunnel in `failed` are passed over, and a tunnel that a
+/// Takes steps in order; those of a tunnel in `failed` are passed over, and a tunnel that a
 /// failure stops joins it.
 pub async fn take(
     netlink: &mut Netlink,
-    steps: &[PlannedStep],
+    parts: &[PartStep],
     failed: &mut BTreeSet<TunnelId>,
 ) -> Vec<StepOutcome> {
     let mut batch = Batch {
@@ -34,20 +51,24 @@ pub async fn take(
         over: BTreeMap::new(),
         tables: BTreeMap::new(),
     };
-    let mut outcomes = Vec::with_capacity(steps.len());
-    let mut rest = steps;
-    while let [step, others @ ..] = rest {
-        if failed.contains(&step.tunnel) {
+    let mut outcomes = Vec::with_capacity(parts.len());
+    let mut rest = parts;
+    while let [part, others @ ..] = rest {
+        if failed.contains(&part.step.tunnel) {
             rest = others;
             continue;
         }
         let puts = puts_together(rest);
         let taken = match puts.as_slice() {
-            [] | [_] => vec![batch.step(step).await.unwrap_or_else(StepOutcome::Failed)],
+            [] | [_] => vec![batch.take(part).await.unwrap_or_else(StepOutcome::Failed)],
             [_, _, ..] => batch.put_routes(&puts).await,
         };
-        if rest.iter().zip(&taken).any(|(step, outcome)| outcome.stops(step)) {
-            failed.insert(step.tunnel);
+        if rest
+            .iter()
+            .zip(&taken)
+            .any(|(part, outcome)| outcome.stops(&part.step))
+        {
+            failed.insert(part.step.tunnel);
         }
         outcomes.extend(taken);
         rest = &rest[puts.len().max(1)..];
@@ -56,13 +77,14 @@ pub async fn take(
 }
 
 /// The first steps, as far as they put routes to different destinations over one link: none depends on another.
-fn puts_together(steps: &[PlannedStep]) -> Vec<(&PlannedStep, &Route)> {
+fn puts_together(parts: &[PartStep]) -> Vec<(&PlannedStep, &Route)> {
     let mut destinations = BTreeSet::new();
-    let puts = steps.iter().map_while(|step| {
-        let Action::PutRoute { route } = &step.action else {
+    let puts = parts.iter().map_while(|PartStep { step, edit, part }| {
+        let (Edit::Put, Part::Route(route)) = (edit, part) else {
             return None;
         };
-        let alike = step.tunnel == steps[0].tunnel && step.link == steps[0].link;
+        let first = &parts[0].step;
+        let alike = step.tunnel == first.tunnel && step.link == first.link;
         (alike && destinations.insert((route.table, route.dst.trunc()))).then_some((step, route))
     });
     puts.take(TOGETHER).collect()
@@ -79,23 +101,20 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn step(&mut self, step: &PlannedStep) -> Outcome {
-        match &step.action {
-            Action::AddAddress { address } => self.add_address(step, address).await,
-            Action::DeleteAddress { address } => {
+    async fn take(&mut self, PartStep { step, edit, part }: &PartStep) -> Outcome {
+        match (edit, part) {
+            (Edit::Put, Part::Address(address)) => self.add_address(step, address).await,
+            (Edit::Put, Part::Route(route)) => self.put_route(step, route).await,
+            (Edit::Put, Part::Rule(rule)) => add_rule(self.netlink, rule).await,
+            (Edit::Delete, Part::Address(address)) => {
                 self.delete(step, |index| requests::delete_address(index, address))
                     .await
             }
-            Action::PutRoute { route } => self.put_route(step, route).await,
-            Action::DeleteRoute { route } => {
+            (Edit::Delete, Part::Route(route)) => {
                 self.delete(step, |index| requests::delete_route(index, route))
                     .await
             }
-            Action::AddRule { rule } => add_rule(self.netlink, rule).await,
-            Action::DeleteRule { rule } => delete_rule(self.netlink, rule).await,
-            Action::DeleteLink | Action::ChangeLink { .. } | Action::CreateLink { .. } => {
-                Err(fault(FaultClass::Permanent, step, "not a step about a companion"))
-            }
+            (Edit::Delete, Part::Rule(rule)) => delete_rule(self.netlink, rule).await,
         }
     }
 

@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 use warren_state::{
-    Action, Capabilities, Fault, FaultClass, LinkName, Monotonic, Observed, PlannedStep, RemovalReport,
-    StepOutcome,
+    Action, Capabilities, Fault, FaultClass, LinkAction, LinkName, Monotonic, Observed, PlannedStep,
+    RemovalReport, StepOutcome,
     model::Model,
     outcome::{Feature, MissingFeature},
 };
@@ -275,8 +275,10 @@ impl Dataplane for Simulated {
             };
             if outcome.stops(&step) {
                 failed.insert(step.tunnel);
-            } else if matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink)
-                && outcome == StepOutcome::Done
+            } else if matches!(
+                step.action,
+                Action::Link(LinkAction::Create { .. } | LinkAction::Delete)
+            ) && outcome == StepOutcome::Done
             {
                 self.world().counters.remove(&step.link);
             }

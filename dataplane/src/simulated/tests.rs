@@ -26,10 +26,10 @@ fn create() -> PlannedStep {
         ttl: 64,
         mtu: 1476,
     };
-    step(Action::CreateLink {
+    step(Action::Link(LinkAction::Create {
         spec,
         incarnation: Incarnation(1),
-    })
+    }))
 }
 
 fn busy() -> Fault {
@@ -60,7 +60,9 @@ async fn a_failed_operation_changes_nothing_and_the_next_is_done() {
 #[tokio::test]
 async fn a_crash_leaves_what_was_done_and_a_restart_finds_it() {
     let simulated = Simulated::new(Script::default().at(1, Trouble::Crash));
-    let outcomes = simulated.apply(vec![create(), step(Action::DeleteLink)]).await;
+    let outcomes = simulated
+        .apply(vec![create(), step(Action::Link(LinkAction::Delete))])
+        .await;
     assert!(
         matches!(outcomes.as_slice(), [StepOutcome::Failed(_)]),
         "{outcomes:?}"
@@ -94,7 +96,9 @@ async fn a_lost_notice_is_not_told_and_the_next_is() {
     simulated.apply(vec![create()]).await;
     tokio::task::yield_now().await;
     assert!(events.try_recv().is_err());
-    simulated.apply(vec![step(Action::DeleteLink)]).await;
+    simulated
+        .apply(vec![step(Action::Link(LinkAction::Delete))])
+        .await;
     assert_eq!(events.recv().await, Some(Notice::Changed(Some(link()))));
 }
 

@@ -13,12 +13,9 @@ use crate::world::*;
 pub async fn addresses_are_put_and_deleted(world: Arc<World>) {
     world.build(vec![create(1)]).await;
     for address in [overlay(1), dz_ip(1)] {
+        assert_eq!(world.one(step(1, Action::put(address))).await, StepOutcome::Done);
         assert_eq!(
-            world.one(step(1, Action::AddAddress { address })).await,
-            StepOutcome::Done
-        );
-        assert_eq!(
-            world.one(step(1, Action::AddAddress { address })).await,
+            world.one(step(1, Action::put(address))).await,
             StepOutcome::AlreadySo
         );
     }
@@ -27,12 +24,7 @@ pub async fn addresses_are_put_and_deleted(world: Arc<World>) {
         [overlay(1), dz_ip(1)].into()
     );
     for expected in [StepOutcome::Done, StepOutcome::AlreadySo] {
-        assert_eq!(
-            world
-                .one(step(1, Action::DeleteAddress { address: dz_ip(1) }))
-                .await,
-            expected
-        );
+        assert_eq!(world.one(step(1, Action::delete(dz_ip(1)))).await, expected);
     }
     assert_eq!(world.link(1).await.unwrap().addresses, [overlay(1)].into());
 }
@@ -69,12 +61,12 @@ pub async fn routes_are_put_replaced_and_withdrawn(world: Arc<World>) {
     };
     for route in [elsewhere, fallback, replaced] {
         assert_eq!(
-            world.one(step(1, Action::PutRoute { route })).await,
+            world.one(step(1, Action::put(route))).await,
             StepOutcome::Done,
             "{route}"
         );
         assert_eq!(
-            world.one(step(1, Action::PutRoute { route })).await,
+            world.one(step(1, Action::put(route))).await,
             StepOutcome::AlreadySo,
             "{route}"
         );
@@ -84,15 +76,12 @@ pub async fn routes_are_put_replaced_and_withdrawn(world: Arc<World>) {
         [replaced, elsewhere, fallback].into()
     );
     assert_eq!(
-        world.one(step(1, Action::DeleteRoute { route: first })).await,
+        world.one(step(1, Action::delete(first))).await,
         StepOutcome::AlreadySo,
         "it was replaced"
     );
     for expected in [StepOutcome::Done, StepOutcome::AlreadySo] {
-        assert_eq!(
-            world.one(step(1, Action::DeleteRoute { route: replaced })).await,
-            expected
-        );
+        assert_eq!(world.one(step(1, Action::delete(replaced))).await, expected);
     }
     assert_eq!(world.link(1).await.unwrap().routes, [elsewhere, fallback].into());
 }
@@ -104,16 +93,14 @@ pub async fn a_failure_stops_its_tunnel_and_no_other(world: Arc<World>) {
         // No address on the link reaches the next hop.
         step(
             1,
-            Action::PutRoute {
-                route: Route {
-                    source: None,
-                    ..route(1, "10.1.0.0/16")
-                },
-            },
+            Action::put(Route {
+                source: None,
+                ..route(1, "10.1.0.0/16")
+            }),
         ),
     ];
-    steps.push(step(1, Action::AddAddress { address: overlay(1) }));
-    steps.push(step(2, Action::AddAddress { address: overlay(2) }));
+    steps.push(step(1, Action::put(overlay(1))));
+    steps.push(step(2, Action::put(overlay(2))));
     let outcomes = world.apply(steps).await;
     assert_eq!(outcomes.len(), 4, "{outcomes:?}");
     assert!(matches!(outcomes[2], StepOutcome::Failed(_)), "{outcomes:?}");
@@ -124,14 +111,7 @@ pub async fn a_failure_stops_its_tunnel_and_no_other(world: Arc<World>) {
 
 pub async fn routes_after_one_that_fails_are_not_put(world: Arc<World>) {
     world.build(whole(1)).await;
-    let put = |dst: &str, via| {
-        step(
-            1,
-            Action::PutRoute {
-                route: Route { via, ..route(1, dst) },
-            },
-        )
-    };
+    let put = |dst: &str, via| step(1, Action::put(Route { via, ..route(1, dst) }));
     let nowhere = Ipv4Addr::new(192, 0, 3, 1);
     let steps = vec![
         put("11.0.0.0/24", peer(1)),
@@ -149,20 +129,13 @@ pub async fn routes_after_one_that_fails_are_not_put(world: Arc<World>) {
 }
 
 pub async fn companions_of_a_link_that_is_gone(world: Arc<World>) {
-    for action in [
-        Action::AddAddress { address: overlay(1) },
-        Action::PutRoute {
-            route: route(1, "10.1.0.0/16"),
-        },
-    ] {
+    for action in [Action::put(overlay(1)), Action::put(route(1, "10.1.0.0/16"))] {
         let fault = world.fault(step(1, action)).await;
         assert_eq!(fault.class, FaultClass::Gone, "{fault:?}");
     }
     for action in [
-        Action::DeleteAddress { address: overlay(1) },
-        Action::DeleteRoute {
-            route: route(1, "10.1.0.0/16"),
-        },
+        Action::delete(overlay(1)),
+        Action::delete(route(1, "10.1.0.0/16")),
     ] {
         assert_eq!(world.one(step(1, action)).await, StepOutcome::AlreadySo);
     }
@@ -181,21 +154,15 @@ pub async fn rules_are_put_and_deleted(world: Arc<World>) {
         table: TableId(101),
     };
     for rule in [to, from] {
+        assert_eq!(world.one(step(1, Action::put(rule))).await, StepOutcome::Done);
         assert_eq!(
-            world.one(step(1, Action::AddRule { rule })).await,
-            StepOutcome::Done
-        );
-        assert_eq!(
-            world.one(step(1, Action::AddRule { rule })).await,
+            world.one(step(1, Action::put(rule))).await,
             StepOutcome::AlreadySo
         );
     }
     assert_eq!(world.all().await.rules, [to, from].into());
     for expected in [StepOutcome::Done, StepOutcome::AlreadySo] {
-        assert_eq!(
-            world.one(step(1, Action::DeleteRule { rule: to })).await,
-            expected
-        );
+        assert_eq!(world.one(step(1, Action::delete(to))).await, expected);
     }
     assert_eq!(world.all().await.rules, [from].into());
 }
@@ -206,12 +173,10 @@ pub async fn ten_thousand_routes_are_put_and_observed(world: Arc<World>) {
         let dst = Ipv4Net::new(Ipv4Addr::from(0x0b00_0000 + (i << 8)), 24).unwrap();
         step(
             1,
-            Action::PutRoute {
-                route: Route {
-                    dst,
-                    ..route(1, "11.0.0.0/24")
-                },
-            },
+            Action::put(Route {
+                dst,
+                ..route(1, "11.0.0.0/24")
+            }),
         )
     };
     let steps: Vec<PlannedStep> = (0..10_000).map(put).collect();
@@ -259,12 +224,7 @@ pub async fn the_way_past_a_tunnel_is_found_and_no_other_is_looked_for(world: Ar
         Ok(Outlet::Usual),
         "there is no route"
     );
-    let put = step(
-        1,
-        Action::PutRoute {
-            route: route(1, "198.51.100.0/24"),
-        },
-    );
+    let put = step(1, Action::put(route(1, "198.51.100.0/24")));
     assert_eq!(world.one(put).await, StepOutcome::Done);
     assert_eq!(
         dataplane.outlet(captured).await,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use warren_dataplane::{Scope, contract::Counters, kernel::KernelSettings};
 use warren_state::{
-    Action, FaultClass, Incarnation, LinkSpec, ObservedTunnel, Owner, StepOutcome, outcome::Feature,
+    Action, FaultClass, Incarnation, LinkAction, LinkSpec, ObservedTunnel, Owner, StepOutcome,
+    outcome::Feature,
 };
 
 use crate::world::*;
@@ -60,10 +61,10 @@ pub async fn a_link_with_other_endpoints_is_never_adopted(world: Arc<World>) {
     let fault = world
         .fault(step(
             1,
-            Action::CreateLink {
+            Action::Link(LinkAction::Create {
                 spec: moved,
                 incarnation: Incarnation(2),
-            },
+            }),
         ))
         .await;
     assert!(
@@ -82,9 +83,9 @@ pub async fn drift_of_the_link_is_mended_in_place(world: Arc<World>) {
     let mend = |ttl| {
         step(
             1,
-            Action::ChangeLink {
+            Action::Link(LinkAction::Change {
                 spec: LinkSpec { ttl, ..spec(1) },
-            },
+            }),
         )
     };
     assert_eq!(world.one(mend(64)).await, StepOutcome::Done);
@@ -106,13 +107,13 @@ pub async fn a_link_is_moved_to_other_endpoints_and_stays_the_same_link(world: A
     let to = |n| {
         step(
             1,
-            Action::ChangeLink {
+            Action::Link(LinkAction::Change {
                 spec: LinkSpec {
                     local: spec(n).local,
                     remote: spec(n).remote,
                     ..spec(1)
                 },
-            },
+            }),
         )
     };
     assert_eq!(world.one(to(3)).await, StepOutcome::Done);
@@ -145,7 +146,9 @@ pub async fn a_link_is_not_moved_to_the_endpoints_of_another(world: Arc<World>) 
         remote: spec(2).remote,
         ..spec(1)
     };
-    let fault = world.fault(step(1, Action::ChangeLink { spec: moved })).await;
+    let fault = world
+        .fault(step(1, Action::Link(LinkAction::Change { spec: moved })))
+        .await;
     assert!(
         matches!(fault.class, FaultClass::Transient | FaultClass::Conflict),
         "{fault:?}"
@@ -154,10 +157,12 @@ pub async fn a_link_is_not_moved_to_the_endpoints_of_another(world: Arc<World>) 
 }
 
 pub async fn a_change_of_a_link_that_is_gone_is_gone(world: Arc<World>) {
-    let fault = world.fault(step(1, Action::ChangeLink { spec: spec(1) })).await;
+    let fault = world
+        .fault(step(1, Action::Link(LinkAction::Change { spec: spec(1) })))
+        .await;
     assert_eq!(fault.class, FaultClass::Gone, "{fault:?}");
     assert_eq!(
-        world.one(step(1, Action::DeleteLink)).await,
+        world.one(step(1, Action::Link(LinkAction::Delete))).await,
         StepOutcome::AlreadySo
     );
 }
@@ -231,10 +236,10 @@ pub async fn a_link_that_cannot_be_finished_leaves_nothing_behind(world: Arc<Wor
     let fault = world
         .fault(step(
             1,
-            Action::CreateLink {
+            Action::Link(LinkAction::Create {
                 spec: impossible,
                 incarnation: Incarnation(1),
-            },
+            }),
         ))
         .await;
     assert_eq!(fault.class, FaultClass::Permanent, "{fault:?}");

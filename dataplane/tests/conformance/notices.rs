@@ -71,7 +71,7 @@ pub async fn a_deleted_rule_is_noticed(world: Arc<World>) {
         selector: RuleSelector::To("10.9.0.0/16".parse().unwrap()),
         table: TableId(100),
     };
-    world.build(vec![step(1, Action::AddRule { rule })]).await;
+    world.build(vec![step(1, Action::put(rule))]).await;
     let mut events = quiet(&world).await;
     ip("rule del to 10.9.0.0/16 lookup 100 priority 100");
     until(&mut events, |notice| *notice == Notice::Changed(None)).await;
@@ -106,12 +106,10 @@ pub async fn a_burst_of_changes_is_few_notices(world: Arc<World>) {
     let put = |i: u8| {
         step(
             1,
-            Action::PutRoute {
-                route: Route {
-                    dst: format!("12.0.{i}.0/24").parse().unwrap(),
-                    ..route(1, "12.0.0.0/24")
-                },
-            },
+            Action::put(Route {
+                dst: format!("12.0.{i}.0/24").parse().unwrap(),
+                ..route(1, "12.0.0.0/24")
+            }),
         )
     };
     world.build((0..200).map(put).collect()).await;

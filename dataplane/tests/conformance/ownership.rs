@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use warren_dataplane::Removal;
 use warren_state::{
-    Action, FaultClass, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId,
+    Action, FaultClass, LinkAction, Owner, Route, RouteProtocol, Rule, RuleSelector, StepOutcome, TableId,
 };
 
 use crate::world::*;
@@ -15,15 +15,10 @@ pub async fn a_foreign_link_of_the_name_is_a_conflict_and_stays_as_it_is(world: 
     assert_eq!(before.links[&name(1)].link.owner, Owner::Foreign);
     let steps = [
         create(1),
-        step(1, Action::ChangeLink { spec: spec(1) }),
-        step(1, Action::DeleteLink),
-        step(1, Action::AddAddress { address: overlay(1) }),
-        step(
-            1,
-            Action::PutRoute {
-                route: route(1, "10.0.0.0/8"),
-            },
-        ),
+        step(1, Action::Link(LinkAction::Change { spec: spec(1) })),
+        step(1, Action::Link(LinkAction::Delete)),
+        step(1, Action::put(overlay(1))),
+        step(1, Action::put(route(1, "10.0.0.0/8"))),
     ];
     for step in steps {
         let fault = world.fault(step.clone()).await;
@@ -50,7 +45,7 @@ pub async fn another_tunnels_link_is_not_touched(world: Arc<World>) {
     let mut usurper = create(1);
     usurper.tunnel = tunnel(2);
     world.fault(usurper).await;
-    for action in [Action::DeleteLink, Action::DeleteAddress { address: overlay(1) }] {
+    for action in [Action::Link(LinkAction::Delete), Action::delete(overlay(1))] {
         let mut usurper = step(1, action);
         usurper.tunnel = tunnel(2);
         world.fault(usurper).await;
@@ -115,25 +110,11 @@ pub async fn a_foreign_route_to_the_destination_is_a_conflict_and_stays(world: A
     world.build(whole(1)).await;
     ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static");
     let before = ip_shows("-4 route show table all dev u0");
-    let fault = world
-        .fault(step(
-            1,
-            Action::PutRoute {
-                route: route(1, "10.77.0.0/16"),
-            },
-        ))
-        .await;
+    let fault = world.fault(step(1, Action::put(route(1, "10.77.0.0/16")))).await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
     assert!(fault.detail.contains("10.77.0.0/16 via 192.0.2.9"), "{fault}");
     assert_eq!(
-        world
-            .one(step(
-                1,
-                Action::DeleteRoute {
-                    route: route(1, "10.77.0.0/16")
-                }
-            ))
-            .await,
+        world.one(step(1, Action::delete(route(1, "10.77.0.0/16")))).await,
         StepOutcome::AlreadySo
     );
     assert_eq!(ip_shows("-4 route show table all dev u0"), before);
@@ -148,17 +129,17 @@ pub async fn a_learned_route_whose_place_is_taken_does_not_hold_up_the_others(wo
         })),
         None => ip("route add 10.77.0.0/16 via 192.0.2.9 dev u0 proto static"),
     }
-    let put = |dst: &str| step(1, Action::PutRoute { route: route(1, dst) });
+    let put = |dst: &str| step(1, Action::put(route(1, dst)));
     // In one run of routes, and as the only one of a run.
     let steps = vec![
         put("10.76.0.0/16"),
         put(taken),
         put("10.78.0.0/16"),
-        step(1, Action::AddAddress { address: overlay(1) }),
+        step(1, Action::put(overlay(1))),
         put(taken),
     ];
     let outcomes = world
-        .apply([steps, vec![step(1, Action::AddAddress { address: overlay(1) })]].concat())
+        .apply([steps, vec![step(1, Action::put(overlay(1)))]].concat())
         .await;
     let [
         StepOutcome::Done,
@@ -197,12 +178,10 @@ pub async fn a_static_route_whose_place_is_taken_ends_the_tunnels_steps(world: A
     let put = |dst: &str| {
         step(
             1,
-            Action::PutRoute {
-                route: Route {
-                    protocol: RouteProtocol::Static,
-                    ..route(1, dst)
-                },
-            },
+            Action::put(Route {
+                protocol: RouteProtocol::Static,
+                ..route(1, dst)
+            }),
         )
     };
     let outcomes = world
@@ -231,14 +210,7 @@ pub async fn a_foreign_route_over_our_link_is_neither_reported_nor_replaced(worl
         peer(1)
     ));
     assert_eq!(world.link(1).await, ours);
-    let fault = world
-        .fault(step(
-            1,
-            Action::PutRoute {
-                route: route(1, "10.77.0.0/16"),
-            },
-        ))
-        .await;
+    let fault = world.fault(step(1, Action::put(route(1, "10.77.0.0/16")))).await;
     assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}");
     assert!(ip_shows("route show dev wrn1").contains("10.77.0.0/16"));
 }
@@ -255,16 +227,13 @@ pub async fn a_foreign_rule_of_the_same_content_stays(world: Arc<World>) {
         table: TableId(100),
     };
     assert_eq!(
-        world.one(step(1, Action::DeleteRule { rule })).await,
+        world.one(step(1, Action::delete(rule))).await,
         StepOutcome::AlreadySo
     );
     assert_eq!(ip_shows("rule show"), before);
     // Kernels differ in whether they take both.
-    match world.one(step(1, Action::AddRule { rule })).await {
-        StepOutcome::Done => assert_eq!(
-            world.one(step(1, Action::DeleteRule { rule })).await,
-            StepOutcome::Done
-        ),
+    match world.one(step(1, Action::put(rule))).await {
+        StepOutcome::Done => assert_eq!(world.one(step(1, Action::delete(rule))).await, StepOutcome::Done),
         StepOutcome::Failed(fault) => assert_eq!(fault.class, FaultClass::Conflict, "{fault:?}"),
         StepOutcome::AlreadySo => panic!("the foreign rule was taken for ours"),
     }

@@ -19,9 +19,7 @@ fn rule(priority: u32) -> Rule {
 pub async fn a_removal_counts_exactly(world: Arc<World>) {
     world.build(whole(1)).await;
     world.build(whole(2)).await;
-    world
-        .build(vec![step(1, Action::AddRule { rule: rule(100) })])
-        .await;
+    world.build(vec![step(1, Action::put(rule(100)))]).await;
     let rules = [rule(100), rule(101)].into();
     let report = world
         .dataplane()

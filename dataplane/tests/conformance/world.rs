@@ -17,7 +17,7 @@ use warren_dataplane::{
     userspace::{self, UserspaceLinks, UserspaceSettings},
 };
 use warren_state::{
-    Action, Address, AddressScope, Fault, Incarnation, LinkKind, LinkName, LinkSpec, Observed,
+    Action, Address, AddressScope, Fault, Incarnation, LinkAction, LinkKind, LinkName, LinkSpec, Observed,
     ObservedTunnel, PlannedStep, Pubkey, Route, RouteProtocol, StepOutcome, TableId, TunnelId,
 };
 
@@ -315,10 +315,10 @@ pub fn step(n: u8, action: Action) -> PlannedStep {
 pub fn create(n: u8) -> PlannedStep {
     step(
         n,
-        Action::CreateLink {
+        Action::Link(LinkAction::Create {
             spec: spec(n),
             incarnation: Incarnation(1),
-        },
+        }),
     )
 }
 
@@ -358,14 +358,9 @@ pub fn route(n: u8, dst: &str) -> Route {
 pub fn whole(n: u8) -> Vec<PlannedStep> {
     vec![
         create(n),
-        step(n, Action::AddAddress { address: overlay(n) }),
-        step(n, Action::AddAddress { address: dz_ip(n) }),
-        step(
-            n,
-            Action::PutRoute {
-                route: route(n, &format!("10.{n}.0.0/16")),
-            },
-        ),
+        step(n, Action::put(overlay(n))),
+        step(n, Action::put(dz_ip(n))),
+        step(n, Action::put(route(n, &format!("10.{n}.0.0/16")))),
     ]
 }
 

@@ -18,8 +18,8 @@ use warren_dataplane::{
     userspace::{self, UserspaceLinks},
 };
 use warren_state::{
-    Action, Address, AddressScope, Incarnation, LinkSpec, PlannedStep, Pubkey, Route, RouteProtocol, TableId,
-    TunnelId,
+    Action, Address, AddressScope, Incarnation, LinkAction, LinkSpec, PlannedStep, Pubkey, Route,
+    RouteProtocol, TableId, TunnelId,
 };
 
 use crate::{
@@ -147,12 +147,12 @@ async fn built(host: &Host) -> Userspace {
         protocol: RouteProtocol::Bgp,
     };
     let actions = [
-        Action::CreateLink {
+        Action::Link(LinkAction::Create {
             spec: spec.clone(),
             incarnation: Incarnation(1),
-        },
-        Action::AddAddress { address },
-        Action::PutRoute { route },
+        }),
+        Action::put(address),
+        Action::put(route),
     ];
     let steps: Vec<_> = actions
         .map(|action| PlannedStep {

@@ -11,8 +11,8 @@ use std::{
 use ipnet::Ipv4Net;
 use warren_protocols::bgp;
 use warren_state::{
-    Action, BgpSpec, Core, Exclusion, LinkName, LivenessMode, ObservedTunnel, Owner, Owners, PlannedStep,
-    RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
+    Action, BgpSpec, Core, Edit, Exclusion, LinkAction, LinkName, LivenessMode, ObservedTunnel, Owner,
+    Owners, Part, PlannedStep, RouteProtocol, SessionStatus, Switch, TunnelId, TunnelSpec, View,
     desired::{Request, build},
     invariant::Invariant,
     lifecycle::{Input, RetireReason, SessionNumber, SessionUpdate},
@@ -217,7 +217,7 @@ impl World {
         });
         self.check_creation(step, before);
         self.check_removal(step, before);
-        if let Action::PutRoute { route } = &step.action
+        if let Action::Part(Edit::Put, Part::Route(route)) = &step.action
             && route.protocol == RouteProtocol::Bgp
             && let Some(bgp) = self
                 .provisioner(step.tunnel)
@@ -229,7 +229,7 @@ impl World {
     }
 
     fn check_creation(&mut self, step: &PlannedStep, before: &Model) {
-        let Action::CreateLink { spec, incarnation } = &step.action else {
+        let Action::Link(LinkAction::Create { spec, incarnation }) = &step.action else {
             return;
         };
         let made = !before.observed().links.contains_key(&spec.name)

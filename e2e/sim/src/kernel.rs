@@ -8,8 +8,8 @@ use std::{
 };
 
 use warren_state::{
-    Action, ApplyReport, Fault, FaultClass, Generation, LinkName, PlannedStep, RemovalReport, Rule,
-    StepOutcome, TunnelId,
+    Action, ApplyReport, Fault, FaultClass, Generation, LinkAction, LinkName, PlannedStep, RemovalReport,
+    Rule, StepOutcome, TunnelId,
     lifecycle::Input,
     reconcile::{self, Way},
 };
@@ -247,7 +247,7 @@ impl World {
         let step = PlannedStep {
             tunnel,
             link: link.clone(),
-            action: Action::DeleteLink,
+            action: Action::Link(LinkAction::Delete),
         };
         let report = match self.injected(&format!("remove {link}"), |world| {
             let _lost = world.kernel.remove(tunnel, link, rules);

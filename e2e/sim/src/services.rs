@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
 use warren_state::{
-    Action, LivenessMode, PlannedStep, RouteProtocol, TunnelId, TunnelSpec,
+    Action, Edit, LivenessMode, Part, PlannedStep, RouteProtocol, TunnelId, TunnelSpec,
     invariant::Invariant,
     lifecycle::{Input, MulticastRun, Usability, WatchedRoute},
 };
@@ -111,7 +111,7 @@ impl World {
 
     /// A route that waits for its host is to be put only once the host was found to answer; one that is there may be renewed.
     pub(crate) fn check_withheld(&mut self, step: &PlannedStep) {
-        let Action::PutRoute { route } = &step.action else {
+        let Action::Part(Edit::Put, Part::Route(route)) = &step.action else {
             return;
         };
         let Some(provisioner) = self.provisioner(step.tunnel) else {

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::*;
 use crate::{
-    Action, Address, AddressScope, FaultClass, LinkSpec, Route, RouteProtocol, Rule, RuleSelector,
-    ServiceClass, TableId,
+    Action, Address, AddressScope, FaultClass, LinkAction, LinkSpec, Route, RouteProtocol, Rule,
+    RuleSelector, ServiceClass, TableId,
     desired::{EndpointFault, GroupFault, NetFault},
     lifecycle::{MoveFault, RetireReason},
     owners::Foreign,
@@ -535,33 +535,25 @@ fn steps() -> Vec<PlannedStep> {
         mtu: 1476,
     };
     let actions = [
-        Action::DeleteRule {
-            rule: rule(RuleSelector::From(dst)),
-        },
-        Action::DeleteRoute {
-            route: Route {
-                source: None,
-                protocol: RouteProtocol::Static,
-                ..route
-            },
-        },
-        Action::DeleteAddress {
-            address: Address {
-                scope: AddressScope::Universe,
-                ..address
-            },
-        },
-        Action::DeleteLink,
-        Action::ChangeLink { spec: spec() },
-        Action::CreateLink {
+        Action::delete(rule(RuleSelector::From(dst))),
+        Action::delete(Route {
+            source: None,
+            protocol: RouteProtocol::Static,
+            ..route
+        }),
+        Action::delete(Address {
+            scope: AddressScope::Universe,
+            ..address
+        }),
+        Action::Link(LinkAction::Delete),
+        Action::Link(LinkAction::Change { spec: spec() }),
+        Action::Link(LinkAction::Create {
             spec: spec(),
             incarnation: Incarnation(4),
-        },
-        Action::AddAddress { address },
-        Action::PutRoute { route },
-        Action::AddRule {
-            rule: rule(RuleSelector::To(dst)),
-        },
+        }),
+        Action::put(address),
+        Action::put(route),
+        Action::put(rule(RuleSelector::To(dst))),
     ];
     actions
         .into_iter()

@@ -8,7 +8,7 @@ use super::{
     BlockedRoutes,
     machine::{Lifecycle, Turn},
 };
-use crate::{Action, ApplyReport, Fault, LearnedRoutes, Plan, PlannedStep, StepOutcome, event::Event};
+use crate::{ApplyReport, Fault, LearnedRoutes, Plan, PlannedStep, StepOutcome, event::Event};
 
 /// The most that a report names.
 pub(super) const NAMED: usize = 16;
@@ -100,15 +100,5 @@ impl Lifecycle {
 
 /// Where the route goes that the step puts.
 fn destination(step: &PlannedStep) -> Option<Ipv4Net> {
-    match &step.action {
-        Action::PutRoute { route } => Some(route.dst),
-        Action::DeleteRule { .. }
-        | Action::DeleteRoute { .. }
-        | Action::DeleteAddress { .. }
-        | Action::DeleteLink
-        | Action::ChangeLink { .. }
-        | Action::CreateLink { .. }
-        | Action::AddAddress { .. }
-        | Action::AddRule { .. } => None,
-    }
+    step.action.put_route().map(|route| route.dst)
 }

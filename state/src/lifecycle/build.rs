@@ -9,8 +9,8 @@ use super::{
     machine::{Assignment, Lifecycle, Look, Session, State, Turn, Work},
 };
 use crate::{
-    Action, ApplyReport, Fault, FaultClass, Incarnation, LearnedRoutes, Observed, Owner, Phase, Plan,
-    PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelSpec, TunnelWant,
+    Action, ApplyReport, Edit, Fault, FaultClass, Incarnation, LearnedRoutes, LinkAction, Observed, Owner,
+    Part, Phase, Plan, PlannedStep, Route, RouteProtocol, SessionStatus, StepOutcome, TunnelSpec, TunnelWant,
     event::Event,
     plan::{plan_tunnel, plan_tunnel_anew},
 };
@@ -163,7 +163,7 @@ impl Lifecycle {
         let stale = self
             .old_rules
             .intersection(&observed.rules)
-            .map(|rule| Action::DeleteRule { rule: *rule });
+            .map(|rule| Action::delete(*rule));
         let mut steps: Vec<PlannedStep> = stale.filter_map(|action| self.step(action)).collect();
         steps.extend(plan.steps);
         self.work_through(steps, repaired, turn)
@@ -220,15 +220,17 @@ impl Lifecycle {
         }
         if steps
             .iter()
-            .any(|step| matches!(step.action, Action::CreateLink { .. }))
+            .any(|step| matches!(step.action, Action::Link(LinkAction::Create { .. })))
         {
             self.half_built = false;
             self.next_incarnation = self.next_incarnation.next();
         }
-        if steps
-            .iter()
-            .any(|step| matches!(step.action, Action::CreateLink { .. } | Action::DeleteLink))
-        {
+        if steps.iter().any(|step| {
+            matches!(
+                step.action,
+                Action::Link(LinkAction::Create { .. } | LinkAction::Delete)
+            )
+        }) {
             self.services.link_lost = true;
             self.stop_multicast(turn);
         }
@@ -244,29 +246,21 @@ impl Lifecycle {
 
     /// Whether the session has taken a route back since it was planned to put it.
     fn is_forgotten(&self, step: &PlannedStep) -> bool {
-        match (&step.action, self.learned()) {
-            (Action::PutRoute { route }, LearnedRoutes::Known(routes)) => {
-                route.protocol == RouteProtocol::Bgp && !routes.contains(route)
-            }
-            (Action::PutRoute { .. }, LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_))
-            | (
-                Action::DeleteRule { .. }
-                | Action::DeleteRoute { .. }
-                | Action::DeleteAddress { .. }
-                | Action::DeleteLink
-                | Action::ChangeLink { .. }
-                | Action::CreateLink { .. }
-                | Action::AddAddress { .. }
-                | Action::AddRule { .. },
-                _,
-            ) => false,
+        match self.learned() {
+            LearnedRoutes::Known(routes) => step
+                .action
+                .put_route()
+                .is_some_and(|route| route.protocol == RouteProtocol::Bgp && !routes.contains(route)),
+            LearnedRoutes::Unknown | LearnedRoutes::AtLeast(_) => false,
         }
     }
 
     pub(super) fn applied(&mut self, work: Work, report: &ApplyReport, turn: &mut Turn<'_>) -> State {
         for (step, outcome) in &report.steps {
-            if let (Action::CreateLink { incarnation, .. }, StepOutcome::Done | StepOutcome::AlreadySo) =
-                (&step.action, outcome)
+            if let (
+                Action::Link(LinkAction::Create { incarnation, .. }),
+                StepOutcome::Done | StepOutcome::AlreadySo,
+            ) = (&step.action, outcome)
             {
                 self.incarnation = *incarnation;
                 self.half_built = true;
@@ -372,7 +366,7 @@ impl Lifecycle {
         let goes = plan
             .steps
             .iter()
-            .any(|step| matches!(step.action, Action::DeleteLink));
+            .any(|step| matches!(step.action, Action::Link(LinkAction::Delete)));
         let Some(mark) = mark.filter(|mark| !goes && *mark != self.incarnation) else {
             return;
         };
@@ -423,8 +417,8 @@ impl Lifecycle {
             .filter_map(|dst| self.route_to(dst))
             .filter(|route| !has_static(want, route));
         let (put, gone): (Vec<Route>, Vec<Route>) = all.partition(|route| routes.contains(route));
-        let gone = gone.into_iter().map(|route| Action::DeleteRoute { route });
-        let put = put.into_iter().map(|route| Action::PutRoute { route });
+        let gone = gone.into_iter().map(Action::delete);
+        let put = put.into_iter().map(Action::put);
         gone.chain(put).filter_map(|action| self.step(action)).collect()
     }
 
@@ -449,13 +443,13 @@ fn mark(want: &TunnelWant, observed: &Observed) -> Option<Incarnation> {
 fn departures(steps: &[PlannedStep]) -> usize {
     steps
         .iter()
-        .rposition(|step| !matches!(step.action, Action::DeleteAddress { .. }))
+        .rposition(|step| !matches!(step.action, Action::Part(Edit::Delete, Part::Address(_))))
         .map_or(0, |last| last + 1)
 }
 
 /// The dataplane refuses to change a link for good: another one must take its place.
 fn cannot_move(step: &PlannedStep, fault: &Fault) -> bool {
-    let changes = matches!(step.action, Action::ChangeLink { .. });
+    let changes = matches!(step.action, Action::Link(LinkAction::Change { .. }));
     changes && matches!(fault.class, FaultClass::Unsupported | FaultClass::Permanent)
 }
 
@@ -467,16 +461,6 @@ fn has_static(want: &TunnelWant, route: &Route) -> bool {
 }
 
 fn learned_route(step: &PlannedStep) -> Option<&Route> {
-    match &step.action {
-        Action::DeleteRoute { route } | Action::PutRoute { route } => {
-            Some(route).filter(|route| route.protocol == RouteProtocol::Bgp)
-        }
-        Action::DeleteRule { .. }
-        | Action::DeleteAddress { .. }
-        | Action::DeleteLink
-        | Action::ChangeLink { .. }
-        | Action::CreateLink { .. }
-        | Action::AddAddress { .. }
-        | Action::AddRule { .. } => None,
-    }
+    let (_, route) = step.action.route()?;
+    Some(route).filter(|route| route.protocol == RouteProtocol::Bgp)
 }

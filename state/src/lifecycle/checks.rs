@@ -7,7 +7,8 @@ use super::{
     machine::{Lifecycle, Turn},
 };
 use crate::{
-    Action, BgpSpec, LinkName, Observed, Plan, RouteProtocol, SessionStatus, TunnelSpec, invariant::Invariant,
+    BgpSpec, LinkName, Observed, Plan, PlannedStep, Route, RouteProtocol, SessionStatus, TunnelSpec,
+    invariant::Invariant,
 };
 
 impl Lifecycle {
@@ -16,26 +17,12 @@ impl Lifecycle {
         if self.held.is_empty() {
             return;
         }
-        let wrong = plan.steps.iter().find(|step| match &step.action {
-            Action::PutRoute { route }
-                if route.protocol == RouteProtocol::Bgp && self.held.contains(&route.dst) =>
-            {
-                let have = observed.links.get(&step.link);
-                !have.is_some_and(|have| {
-                    have.routes
-                        .iter()
-                        .any(|other| (other.table, other.dst) == (route.table, route.dst))
-                })
-            }
-            Action::PutRoute { .. }
-            | Action::DeleteRule { .. }
-            | Action::DeleteRoute { .. }
-            | Action::DeleteAddress { .. }
-            | Action::DeleteLink
-            | Action::ChangeLink { .. }
-            | Action::CreateLink { .. }
-            | Action::AddAddress { .. }
-            | Action::AddRule { .. } => false,
+        let wrong = plan.steps.iter().find(|step| {
+            step.action.put_route().is_some_and(|route| {
+                route.protocol == RouteProtocol::Bgp
+                    && self.held.contains(&route.dst)
+                    && !is_over(observed, step, route)
+            })
         });
         let broken = Invariant::WithheldRoutesStayOut.check(wrong.is_none(), || format!("{wrong:?}"));
         broken.into_iter().for_each(|event| turn.record(event));
@@ -102,4 +89,13 @@ fn but_groups(spec: &TunnelSpec) -> TunnelSpec {
         bgp,
         ..spec.clone()
     }
+}
+
+fn is_over(observed: &Observed, step: &PlannedStep, route: &Route) -> bool {
+    let have = observed.links.get(&step.link);
+    have.is_some_and(|have| {
+        have.routes
+            .iter()
+            .any(|other| (other.table, other.dst) == (route.table, route.dst))
+    })
 }

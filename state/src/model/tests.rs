@@ -7,14 +7,12 @@ use crate::{
 fn built() -> Model {
     let mut model = Model::new();
     let steps = [
-        Action::CreateLink {
+        Action::Link(LinkAction::Create {
             spec: link("t0", 1),
             incarnation: Incarnation(7),
-        },
-        Action::AddAddress { address: address(1) },
-        Action::PutRoute {
-            route: route(1, "198.18.0.0/24"),
-        },
+        }),
+        Action::put(address(1)),
+        Action::put(route(1, "198.18.0.0/24")),
     ];
     for action in steps {
         assert_eq!(
@@ -48,9 +46,7 @@ fn take(model: &mut Model, id: u8, link: &str, action: Action) -> StepOutcome {
 fn a_route_needs_an_address_that_reaches_the_gateway_and_a_link_that_is_up() {
     let mut model = built();
     model.delete_address(&name("t0"), &address(1));
-    let put = || Action::PutRoute {
-        route: route(1, "198.18.9.0/24"),
-    };
+    let put = || Action::put(route(1, "198.18.9.0/24"));
     assert_eq!(class(take(&mut model, 1, "t0", put())), FaultClass::Gone);
     model.add_address(&name("t0"), address(1));
     model.set_up(&name("t0"), false);
@@ -63,10 +59,13 @@ fn a_route_needs_an_address_that_reaches_the_gateway_and_a_link_that_is_up() {
 #[test]
 fn deleting_a_link_takes_its_companions_along() {
     let mut model = built();
-    assert_eq!(take(&mut model, 1, "t0", Action::DeleteLink), StepOutcome::Done);
+    assert_eq!(
+        take(&mut model, 1, "t0", Action::Link(LinkAction::Delete)),
+        StepOutcome::Done
+    );
     assert!(model.observed().links.is_empty());
     assert_eq!(
-        take(&mut model, 1, "t0", Action::DeleteLink),
+        take(&mut model, 1, "t0", Action::Link(LinkAction::Delete)),
         StepOutcome::AlreadySo
     );
 }
@@ -74,25 +73,20 @@ fn deleting_a_link_takes_its_companions_along() {
 #[test]
 fn two_gre_links_with_the_same_endpoints_conflict() {
     let mut model = built();
-    let action = Action::CreateLink {
+    let action = Action::Link(LinkAction::Create {
         spec: LinkSpec {
             name: name("t1"),
             ..link("t0", 1)
         },
         incarnation: Incarnation(8),
-    };
+    });
     assert_eq!(class(take(&mut model, 1, "t1", action)), FaultClass::Conflict);
 }
 
 #[test]
 fn an_unknown_link_is_gone() {
     assert_eq!(
-        class(take(
-            &mut Model::new(),
-            1,
-            "t0",
-            Action::AddAddress { address: address(1) }
-        )),
+        class(take(&mut Model::new(), 1, "t0", Action::put(address(1)))),
         FaultClass::Gone
     );
 }
@@ -101,12 +95,12 @@ fn an_unknown_link_is_gone() {
 fn a_step_for_another_tunnel_or_a_foreign_link_is_a_conflict() {
     let mut model = built();
     assert_eq!(
-        class(take(&mut model, 2, "t0", Action::DeleteLink)),
+        class(take(&mut model, 2, "t0", Action::Link(LinkAction::Delete))),
         FaultClass::Conflict
     );
     assert!(model.add_foreign(&name("eth0"), LinkKind::Other("veth".into()), None));
     assert_eq!(
-        class(take(&mut model, 1, "eth0", Action::DeleteLink)),
+        class(take(&mut model, 1, "eth0", Action::Link(LinkAction::Delete))),
         FaultClass::Conflict
     );
     assert_eq!(model.observed().links.len(), 2);
@@ -156,12 +150,10 @@ fn a_route_goes_with_the_address_that_it_prefers_as_source() {
 #[test]
 fn a_learned_route_whose_place_is_taken_stops_nothing_and_a_static_one_stops_the_tunnel() {
     let put = |protocol, dst| {
-        let action = Action::PutRoute {
-            route: Route {
-                protocol,
-                ..route(1, dst)
-            },
-        };
+        let action = Action::put(Route {
+            protocol,
+            ..route(1, dst)
+        });
         PlannedStep {
             tunnel: tunnel(1),
             link: name("t0"),

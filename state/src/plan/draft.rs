@@ -9,9 +9,9 @@ use ipnet::Ipv4Net;
 
 use super::{Limits, rule_owner, step};
 use crate::{
-    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkKind, LinkName, LinkSpec, Observed,
-    ObservedLink, ObservedTunnel, Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId, TunnelId,
-    TunnelSpec, TunnelWant, step::PlanConflict,
+    Action, Address, BgpSpec, Desired, Generation, LearnedRoutes, LinkAction, LinkKind, LinkName, LinkSpec,
+    Observed, ObservedLink, ObservedTunnel, Owner, Plan, PlannedStep, Route, RouteProtocol, Rule, TableId,
+    TunnelId, TunnelSpec, TunnelWant, step::PlanConflict,
 };
 
 #[derive(Default)]
@@ -50,7 +50,8 @@ impl Draft {
 
     /// The step names the tunnel in the link's mark, so that a backend can hold the two against each other.
     pub(super) fn delete_link(&mut self, marked: TunnelId, link: &LinkName) {
-        self.removals.push(step(marked, link, Action::DeleteLink));
+        self.removals
+            .push(step(marked, link, Action::Link(LinkAction::Delete)));
     }
 
     pub(super) fn create(&mut self, want: &TunnelWant, observed: &Observed) {
@@ -58,14 +59,14 @@ impl Draft {
             spec, incarnation, ..
         } = want;
         let mut add = |action| self.additions.push(step(spec.id, &spec.link.name, action));
-        add(Action::CreateLink {
+        add(Action::Link(LinkAction::Create {
             spec: spec.link.clone(),
             incarnation: *incarnation,
-        });
+        }));
         spec.addresses
             .iter()
-            .for_each(|address| add(Action::AddAddress { address: *address }));
-        wanted_routes(want).for_each(|route| add(Action::PutRoute { route: *route }));
+            .for_each(|address| add(Action::put(*address)));
+        wanted_routes(want).for_each(|route| add(Action::put(*route)));
         self.add_rules(want, observed);
     }
 
@@ -76,9 +77,9 @@ impl Draft {
             self.changes.push(step(
                 spec.id,
                 &spec.link.name,
-                Action::ChangeLink {
+                Action::Link(LinkAction::Change {
                     spec: spec.link.clone(),
-                },
+                }),
             ));
         }
         for route in have
@@ -86,11 +87,8 @@ impl Draft {
             .iter()
             .filter(|route| !stays(want, route) && !is_replaced(want, route))
         {
-            self.removals.push(step(
-                spec.id,
-                &spec.link.name,
-                Action::DeleteRoute { route: *route },
-            ));
+            self.removals
+                .push(step(spec.id, &spec.link.name, Action::delete(*route)));
         }
         let lost = if have.addresses == spec.addresses {
             BTreeSet::new()
@@ -110,18 +108,13 @@ impl Draft {
             .addresses
             .difference(&spec.addresses)
             .partition(|address| goes_first(address, want, have));
-        self.removals.extend(
-            first
-                .iter()
-                .map(|address| at(Action::DeleteAddress { address: **address })),
-        );
+        self.removals
+            .extend(first.iter().map(|address| at(Action::delete(**address))));
         let added = spec.addresses.difference(&have.addresses);
         self.additions
-            .extend(added.map(|address| at(Action::AddAddress { address: *address })));
-        self.departures.extend(
-            last.iter()
-                .map(|address| at(Action::DeleteAddress { address: **address })),
-        );
+            .extend(added.map(|address| at(Action::put(*address))));
+        self.departures
+            .extend(last.iter().map(|address| at(Action::delete(**address))));
         let remaining: BTreeSet<Ipv4Addr> = have
             .addresses
             .iter()
@@ -138,7 +131,7 @@ impl Draft {
     /// A learned route that stays without a session that vouches for it follows the spec's next hop and source.
     fn mend_routes(&mut self, want: &TunnelWant, have: &ObservedTunnel, lost: &BTreeSet<Ipv4Addr>) {
         let TunnelWant { spec, .. } = want;
-        let at = |route| step(spec.id, &spec.link.name, Action::PutRoute { route });
+        let at = |route| step(spec.id, &spec.link.name, Action::put(route));
         let is_lost = |route: &Route| route.source.is_some_and(|source| lost.contains(&source));
         for route in wanted_routes(want).filter(|route| !have.routes.contains(route) || is_lost(route)) {
             self.additions.push(at(*route));
@@ -169,11 +162,8 @@ impl Draft {
             .iter()
             .filter(|rule| tables.contains(&rule.table) && !wanted.contains(rule))
         {
-            self.removals.push(step(
-                want.spec.id,
-                &want.spec.link.name,
-                Action::DeleteRule { rule: *rule },
-            ));
+            self.removals
+                .push(step(want.spec.id, &want.spec.link.name, Action::delete(*rule)));
         }
     }
 
@@ -199,8 +189,7 @@ impl Draft {
             .filter(|rule| !wanted.contains(rule) && !in_use.contains(&rule.table));
         let steps: Vec<_> = stray
             .filter_map(|rule| {
-                rule_owner(rule, &owners)
-                    .map(|(id, link)| step(id, &link, Action::DeleteRule { rule: *rule }))
+                rule_owner(rule, &owners).map(|(id, link)| step(id, &link, Action::delete(*rule)))
             })
             .collect();
         self.removals.splice(0..0, steps);
@@ -208,11 +197,8 @@ impl Draft {
 
     fn add_rules(&mut self, want: &TunnelWant, observed: &Observed) {
         for rule in want.spec.rules.difference(&observed.rules) {
-            self.additions.push(step(
-                want.spec.id,
-                &want.spec.link.name,
-                Action::AddRule { rule: *rule },
-            ));
+            self.additions
+                .push(step(want.spec.id, &want.spec.link.name, Action::put(*rule)));
         }
     }
 }

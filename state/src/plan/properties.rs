@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Address, AddressScope, Incarnation, LearnedRoutes, LinkKind, Route, RuleSelector, StepOutcome,
+    Address, AddressScope, Edit, Incarnation, LearnedRoutes, LinkAction, LinkKind, Part, Route, RuleSelector,
+    StepOutcome,
     model::Model,
     testing::{address, learned, link, name, net, route, spec, tunnel},
 };
@@ -211,12 +212,12 @@ proptest! {
     #[test]
     fn removals_precede_changes_and_changes_precede_additions((desired, model) in scene()) {
         let planned = plan(&desired, model.observed(), &Limits::default());
-        let stage = |step: &PlannedStep| match (&step.action, step.action.is_removal()) {
-            (_, true) => 0,
-            (Action::ChangeLink { .. }, false) => 1,
-            (_, false) => 2,
+        let stage = |step: &PlannedStep| match step.action {
+            Action::Link(LinkAction::Delete) | Action::Part(Edit::Delete, _) => 0,
+            Action::Link(LinkAction::Change { .. }) => 1,
+            Action::Link(LinkAction::Create { .. }) | Action::Part(Edit::Put, _) => 2,
         };
-        let departs = |step: &PlannedStep| matches!(step.action, Action::DeleteAddress { .. });
+        let departs = |step: &PlannedStep| matches!(step.action, Action::Part(Edit::Delete, Part::Address(_)));
         let departures = planned.steps.iter().rposition(|step| !departs(step)).map_or(0, |last| last + 1);
         prop_assert!(planned.steps[..departures].iter().map(stage).is_sorted());
     }

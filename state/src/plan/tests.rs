@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use super::*;
 use crate::{
-    AddressScope, LearnedRoutes, LinkKind, Route, Rule, RuleSelector, StepOutcome, TableId,
+    AddressScope, Edit, LearnedRoutes, LinkAction, LinkKind, Part, Route, Rule, RuleSelector, StepOutcome,
+    TableId,
     model::Model,
     testing::{address, gateway, learned, link, name, net, route, spec, tunnel, want},
 };
@@ -137,7 +138,10 @@ fn a_foreign_link_that_is_not_gre_is_not_in_the_way_of_its_endpoints() {
 fn a_link_of_another_tunnel_under_the_wanted_name_is_replaced_once_nobody_wants_it() {
     let mut model = host_with([want(2, "t0")]);
     let plan = full([want(1, "t0")], &model);
-    assert_eq!(plan.steps[0], step(tunnel(2), &name("t0"), Action::DeleteLink));
+    assert_eq!(
+        plan.steps[0],
+        step(tunnel(2), &name("t0"), Action::Link(LinkAction::Delete))
+    );
     assert_eq!(plan.steps, plan_tunnel(&want(1, "t0"), model.observed()).steps);
     carry_out(&plan, &mut model);
     assert!(full([want(1, "t0")], &model).is_empty());
@@ -200,7 +204,7 @@ fn mtu_ttl_and_the_up_flag_are_set_on_the_link_that_is_there() {
     assert!(matches!(
         full([want(1, "t0")], &model).steps[..],
         [PlannedStep {
-            action: Action::ChangeLink { .. },
+            action: Action::Link(LinkAction::Change { .. }),
             ..
         }]
     ));
@@ -289,9 +293,12 @@ fn routes_of_a_session_are_exact_once_known() {
     assert_eq!(
         plan.steps
             .iter()
-            .map(|step| step.action.is_removal())
+            .map(|step| step.action.route())
             .collect::<Vec<_>>(),
-        [true, false]
+        [
+            Some((Edit::Delete, &learned(1, "198.18.0.0/24"))),
+            Some((Edit::Put, &learned(1, "198.18.1.0/24")))
+        ]
     );
     carry_out(&plan, &mut model);
     assert_eq!(
@@ -362,7 +369,7 @@ fn a_route_that_changes_is_replaced_and_never_removed_first() {
         matches!(
             plan.steps[..],
             [PlannedStep {
-                action: Action::PutRoute { .. },
+                action: Action::Part(Edit::Put, Part::Route(_)),
                 ..
             }]
         ),

@@ -9,7 +9,7 @@ use super::{
     slots::{Recheck, Stage},
 };
 use crate::{
-    Action, LinkName, Observed, ObservedTunnel, Phase, RouteProtocol, TunnelId,
+    Action, Edit, LinkName, Observed, ObservedTunnel, Part, Phase, RouteProtocol, TunnelId,
     lifecycle::RetireReason,
     plan::{Limits, plan_keeping},
     random::{Random as _, SplitMix64},
@@ -256,15 +256,8 @@ impl Reconciler {
         let plan = plan_keeping(&self.desired, &self.kept(), observed, &Limits::default());
         let wanted = |id: &TunnelId| self.desired.tunnels.contains_key(id);
         let rule = |action| match action {
-            Action::DeleteRule { rule } => Some(rule),
-            Action::DeleteRoute { .. }
-            | Action::DeleteAddress { .. }
-            | Action::DeleteLink
-            | Action::ChangeLink { .. }
-            | Action::CreateLink { .. }
-            | Action::AddAddress { .. }
-            | Action::PutRoute { .. }
-            | Action::AddRule { .. } => None,
+            Action::Part(Edit::Delete, Part::Rule(rule)) => Some(rule),
+            Action::Part(Edit::Put | Edit::Delete, _) | Action::Link(_) => None,
         };
         plan.steps
             .into_iter()

@@ -2,7 +2,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use super::*;
 use crate::{
-    Action, LearnedRoutes, LinkKind, RuleSelector, TableId, TunnelWant, plan::plan_tunnel, testing::address,
+    Action, LearnedRoutes, LinkAction, LinkKind, RuleSelector, TableId, TunnelWant, plan::plan_tunnel,
+    testing::address,
 };
 
 fn without_session() -> TunnelSpec {
@@ -353,7 +354,11 @@ fn every_apply_holds_steps_of_one_phase_only() {
         if let Effect::Apply { steps, .. } = effect {
             let phases: BTreeSet<Phase> = steps.iter().map(|step| step.action.phase()).collect();
             assert_eq!(phases.len(), 1);
-            assert!(!steps.iter().any(|step| matches!(step.action, Action::DeleteLink)));
+            assert!(
+                !steps
+                    .iter()
+                    .any(|step| matches!(step.action, Action::Link(LinkAction::Delete)))
+            );
         }
     }
 }
