@@ -184,7 +184,7 @@ impl Env {
         self.tables().tunnels.get(&tunnel).cloned()
     }
 
-    /// What is to be said of the store that was not said, after it was written.
+    /// What there is to say about the store after a write, where it was not said before.
     pub(crate) fn store_news(&self, store: &Store, tables: &Tables) -> (Vec<Event>, Vec<Change>) {
         let (disk, owners) = (disk_of(store), owners_of(&self.settings, store));
         let events = news::of_disk(&tables.disk, &disk)

@@ -16,7 +16,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// An operation on the dataplane that was not waited for any longer.
+/// An operation on the dataplane that took longer than anybody waits.
 pub(crate) fn late(operation: String) -> Fault {
     Fault {
         class: FaultClass::Transient,

@@ -128,7 +128,7 @@ impl State {
     }
 }
 
-/// What is not told yet is, where anybody is there to tell it.
+/// Tells what was not told yet, if the log is running.
 fn flush(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();

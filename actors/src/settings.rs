@@ -1,4 +1,4 @@
-//! What the tree of actors is told at its start. Everything has a default but the role.
+//! The settings of the actor tree. Everything but the role has a default.
 
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 /// The list of devices is not read more often than this unless somebody says so.
 const LIST_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What the tree of actors is told at its start.
+/// The settings of the actor tree, fixed at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which users are ours.
@@ -64,7 +64,7 @@ pub struct Settings {
 /// A recording in a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RecordSettings {
-    /// The newest of it. What is older is in the same with `.1`.
+    /// The newest part. The part before it has the same name with `.1`.
     pub file: PathBuf,
     /// How much both hold, in bytes.
     pub bytes: u64,

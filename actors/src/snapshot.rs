@@ -107,7 +107,7 @@ pub struct Snapshot {
     /// Whose accounts count.
     #[serde(skip)]
     pub owners: Owners,
-    /// Who connected this host last, as far as it was told.
+    /// Who connected this host last, as far as that is known.
     pub owner: Option<Pubkey>,
     /// Tunnels that stay at their outer source address although another one, this one, would be chosen today.
     pub other_sources: BTreeMap<TunnelId, Ipv4Addr>,

@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-/// What is not published yet is, where anybody is there to do it.
+/// Publishes what was not published yet, if status is running.
 fn flush(env: Arc<Env>) -> Task<()> {
     Box::pin(async move {
         let (done, flushed) = oneshot::channel();

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// So many events are looked at before writers have their turn again.
+/// How many events are looked at before writers get their turn again.
 const LOOKED_AT: usize = 512;
 
 /// The table and who follows it. It outlives every actor.

@@ -21,7 +21,7 @@ pub enum Scope {
 /// What to take down.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Removal {
-    /// Whose: a link with another tunnel's mark, or without a mark, is not touched and is a `Conflict`.
+    /// The owner: a link with another tunnel's mark, or without a mark, is not touched and is a `Conflict`.
     pub tunnel: TunnelId,
     /// The link, and with it all that is on it.
     pub link: LinkName,
@@ -60,7 +60,7 @@ pub struct Rate {
     pub tx_bytes_per_second: u64,
 }
 
-/// How packets of this host's own leave towards a destination.
+/// How this host's own packets leave towards a destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outlet {
     /// Over no tunnel of ours, or not at all: as the host's routes say.

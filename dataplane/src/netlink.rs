@@ -42,8 +42,8 @@ impl NetlinkLinks {
     }
 }
 
-/// Asks the kernel for a GRE link that it can only refuse; the way it does so tells. Loads the kernel's module where
-/// there is one, and makes nothing.
+/// Asks the kernel for a GRE link that it can only refuse: the error says whether it knows GRE. Loads the kernel's
+/// module where there is one, and makes nothing.
 ///
 /// # Errors
 /// When the process may not make links at all, or rtnetlink does not work.

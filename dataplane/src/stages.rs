@@ -55,7 +55,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// Tells it; gives it back for the caller's own use.
+    /// Publishes the report, and returns it for the caller's own use.
     pub fn publish(self, tell: impl FnOnce(&ApplyReport)) -> ApplyReport {
         tell(&self.report);
         self.report

@@ -82,7 +82,7 @@ pub enum ClientError {
     },
     /// The daemon is enabled, but of a version that pins no address.
     #[error(
-        "the daemon goes by {} and did not take {pin}: it is of a version that pins no address; start it with -client-ip {pin}",
+        "the daemon goes by {} and did not take {pin}: its version cannot pin an address; start it with -client-ip {pin}",
         if .is.is_empty() { "no address yet" } else { .is.as_str() }
     )]
     NotPinned {
@@ -91,7 +91,7 @@ pub enum ClientError {
         /// What it goes by.
         is: String,
     },
-    /// The answer is not what it should be: the socket is another program's, or of another version.
+    /// The answer makes no sense: the socket belongs to another program, or to another version.
     #[error("the answer on {path} to {target} is not what warrend answers: {problem}")]
     Unexpected {
         /// The socket.

@@ -75,16 +75,16 @@ pub struct LedgerFlags {
     /// configuration's, `~/.config/doublezero/id.json`.
     #[arg(long, global = true, value_name = "FILE")]
     pub keypair: Option<PathBuf>,
-    /// Do not tell of a program that is newer than this software.
+    /// Do not warn of a program that is newer than this software.
     #[arg(long, global = true)]
     pub no_version_warning: bool,
-    /// What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins).
+    /// How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins).
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<String>,
-    /// Taken for the reference's sake: nothing here asks that ledger.
+    /// Accepted for compatibility and ignored: nothing here asks that ledger.
     #[arg(long, global = true, hide = true, value_name = "URL")]
     pub solana_url: Option<String>,
-    /// Taken for the reference's sake: nothing here asks that program.
+    /// Accepted for compatibility and ignored: nothing here asks that program.
     #[arg(long, global = true, hide = true, value_name = "KEY")]
     pub geo_program_id: Option<String>,
 }
@@ -116,7 +116,7 @@ pub enum Command {
         #[command(subcommand)]
         command: PassCommand,
     },
-    /// Look at the network's devices, and at how many users they have room for.
+    /// List the network's devices, and how many users they have room for.
     Device {
         /// What to look at.
         #[command(subcommand)]
@@ -167,7 +167,7 @@ pub enum Command {
         /// Where it is kept, instead of where it would be looked for.
         #[arg(short, long, value_name = "FILE")]
         outfile: Option<PathBuf>,
-        /// Replace one that is there: what it owns is lost without a copy.
+        /// Replace the one that is there: what it owns is lost unless there is a copy.
         #[arg(short, long)]
         force: bool,
     },
@@ -191,12 +191,12 @@ pub enum Command {
     },
     /// Show what the daemon would change now.
     Plan,
-    /// Tell in words where a tunnel is in its life, and why.
+    /// Explain in words where a tunnel is in its life, and why.
     Explain {
         /// An interface, an account, or the beginning of one; all tunnels without it.
         tunnel: Option<String>,
     },
-    /// Look for what keeps tunnels from working, and tell how to fix it.
+    /// Look for what keeps tunnels from working, and say how to fix it.
     Doctor,
     /// Print the rules that this host's firewall needs for its tunnels; nothing is changed.
     Firewall {

@@ -1,4 +1,4 @@
-//! The command line and the daemon must mean the same network: what is done for one is not to happen on the other.
+//! The command line and the daemon must mean the same network, so that what is meant for one is never done on another.
 
 use warren_ledger::Environment;
 use warren_state::Pubkey;
@@ -60,7 +60,7 @@ pub fn differ(client: Pubkey, daemon: Pubkey) -> Failure {
     }
 }
 
-/// The network that flags name, else the configuration. A ledger's URL is no matter of the daemon.
+/// The network that flags name, else the configuration. A ledger's URL says nothing about the daemon.
 fn named(flags: &LedgerFlags) -> Result<Option<Pubkey>, Failure> {
     let by_flag = named_program(
         &LedgerFlags {

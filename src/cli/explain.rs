@@ -64,7 +64,7 @@ fn choose<'a>(status: &'a v3::Status, wanted: Option<&str>) -> anyhow::Result<Ve
         .collect();
     match begins.len() {
         0 if !meant(status, wanted).is_empty() => Ok(vec![]),
-        0 => bail!("no tunnel is called {wanted:?}, and no account begins so"),
+        0 => bail!("no tunnel is called {wanted:?}, and no account begins like that"),
         1 => Ok(begins),
         several => bail!("{several} accounts begin with {wanted:?}: write more of it"),
     }
@@ -287,7 +287,7 @@ fn tell_event(event: &Value) -> String {
         .get("unix_ms")
         .and_then(Value::as_u64)
         .map_or_else(String::new, |ms| output::date(ms / 1000));
-    // Of a kind that this version does not know the daemon's own words are told, or its name.
+    // For a kind that this version does not know, the daemon's own words are shown, or its name.
     let said = || {
         ["text", "kind", "event"]
             .iter()
@@ -299,10 +299,10 @@ fn tell_event(event: &Value) -> String {
     format!("{when}  {what}")
 }
 
-/// Without the tunnel, which the lines are all about.
+/// Without the tunnel, which all the lines are about.
 #[allow(
     clippy::wildcard_enum_match_arm,
-    reason = "what has no shorter form is told as it is"
+    reason = "what has no shorter form is shown as it is"
 )]
 fn in_short(event: &Event) -> String {
     fn because(reason: Option<&impl std::fmt::Display>) -> String {
@@ -370,7 +370,7 @@ mod tests {
             "doublezero0: failed 1m 5s ago",
             "create link doublezero0: not ours",
             "operator must remove or rename it",
-            "its session is \"Pending BGP Session\"; no answer of the device so far",
+            "its session is \"Pending BGP Session\"; no answer from the device so far",
             "tried again in 8s",
             "2 failed attempts",
             "2025-10-14 17:59:41 UTC  linking -> failed: make link: not ours",

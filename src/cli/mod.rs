@@ -70,7 +70,7 @@ pub fn main() -> ExitCode {
         output::complain(&text);
         code
     });
-    // A name service or a file system that hangs holds up nobody: its threads end with the process.
+    // A name service or a file system that hangs delays nobody: its threads end with the process.
     runtime.shutdown_background();
     ExitCode::from(code)
 }

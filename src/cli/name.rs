@@ -1,5 +1,5 @@
-//! By which name the command line was called. The package installs it as `doublezero` too, for scripts that were written for
-//! the reference: under that name, what is printed has the reference's very bytes.
+//! The name by which the command line was called. The package installs it as `doublezero` too, for scripts that were
+//! written for the reference: under that name, what is printed has the reference's very bytes.
 
 use std::{ffi::OsStr, path::Path};
 

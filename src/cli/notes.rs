@@ -3,7 +3,7 @@
 use super::{output, standing};
 use crate::http::v3::{Contest, Postponed, Refused, Status, Tunnel};
 
-/// Of each kind of thing that may be wrong many times.
+/// How many are shown of each kind of thing that may be wrong many times.
 const SHOWN: usize = 5;
 
 /// Everything that is wrong, the most general first. Empty when all is well.
@@ -185,7 +185,7 @@ pub fn of_tunnel(status: &Status, tunnel: &Tunnel) -> Option<String> {
     }
 }
 
-/// That a tunnel is for a user that somebody else made than who connected this host last.
+/// That a tunnel's user was made by somebody else than whoever connected this host last.
 pub fn another(status: &Status, tunnel: &Tunnel) -> Option<String> {
     let (name, owner) = (
         tunnel.name.as_deref().unwrap_or(&tunnel.id),
@@ -229,7 +229,7 @@ fn speechless(tunnel: &Tunnel) -> Option<String> {
         .map(|failing| format!("{name}: {failing}"))
 }
 
-/// What happened once happened some time ago; everything else lasts.
+/// What happened once is dated by how long ago it was; everything else by how long it has lasted.
 pub fn lasting(phase: &str, seconds: f64) -> String {
     let since = output::span(seconds);
     if matches!(phase, "failed" | "removed") {
@@ -295,9 +295,9 @@ pub fn session(status: &Status, tunnel: &Tunnel) -> String {
         .or_else(|| without_cause(&tunnel.session));
     let next = match tunnel.session.as_str() {
         "Pending BGP Session" | "BGP Session Failed" | "Network Unreachable" => {
-            Some("the device is called again and again")
+            Some("the device is contacted again and again")
         }
-        "BGP Session Down" => Some("its routes are gone, and the device is called again and again"),
+        "BGP Session Down" => Some("its routes are gone, and the device is contacted again and again"),
         _ => None,
     };
     let more: String = why
@@ -316,9 +316,9 @@ fn cause(cause: &str) -> Option<&'static str> {
             "this host does not let it out: `warren doctor` looks for the rule of its firewall"
         }
         "no_way" => {
-            "this host knows no way to the device's end of the tunnel, or a router on the way says that there is none"
+            "this host has no route to the device's end of the tunnel, or a router on the way says that there is none"
         }
-        "refused" => "the device, or a firewall in its name, says that nobody listens there",
+        "refused" => "the device, or a firewall in its place, says that nobody listens there",
         "silence" => {
             "nothing comes back: the device lacks its end of the tunnel, or a firewall, perhaps this host's own, does not let it pass; \
              `warren doctor` looks for it"
@@ -326,10 +326,10 @@ fn cause(cause: &str) -> Option<&'static str> {
         "broken_off" => "the device takes the connection and breaks it off",
         "notification_received" => "the device answers and refuses the session",
         "our_asn_refused" => {
-            "the device expects another AS number of this host than the one that it calls itself by"
+            "the device expects this host to have another AS number than the one it announces"
         }
         "notification_sent" => "the device answers, but not in a way that makes a session",
-        "other_asn" => "the device has another AS number than the one that is expected of it",
+        "other_asn" => "the device has another AS number than the expected one",
         _ => return None,
     })
 }
@@ -337,9 +337,9 @@ fn cause(cause: &str) -> Option<&'static str> {
 /// What the status alone says.
 fn without_cause(session: &str) -> Option<&'static str> {
     match session {
-        "Pending BGP Session" => Some("no answer of the device so far"),
+        "Pending BGP Session" => Some("no answer from the device so far"),
         "Initializing BGP Session" => Some("the device answers, and both sides are agreeing"),
-        "BGP Session Failed" => Some("the device takes the connection, and no session comes about"),
+        "BGP Session Failed" => Some("the device takes the connection, but no session is established"),
         "Network Unreachable" => cause("silence"),
         _ => None,
     }
@@ -456,7 +456,7 @@ mod tests {
                     s["tunnels"][0]["session_detail"] = json!("hold timer expired");
                     s["tunnels"][0]["session_since_unix_ms"] = json!(60_000);
                 },
-                "doublezero0 is in place, but its session has been \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, and the device is called again and again",
+                "doublezero0 is in place, but its session has been \"BGP Session Down\" for 40s (hold timer expired); its routes are gone, and the device is contacted again and again",
             ),
             (
                 |s| s["switch_unknown"] = json!("held: the switch cannot be read: why"),
@@ -531,7 +531,9 @@ mod tests {
         );
         let silent = said("Pending BGP Session", None, None);
         assert!(
-            silent.ends_with("for 1s; no answer of the device so far; the device is called again and again"),
+            silent.ends_with(
+                "for 1s; no answer from the device so far; the device is contacted again and again"
+            ),
             "{silent}"
         );
         assert!(said("Network Unreachable", Some("forbidden_here"), None).contains("does not let it out"));

@@ -148,7 +148,7 @@ pub fn tame(text: &str) -> String {
 #[must_use]
 pub fn date(unix_seconds: u64) -> String {
     let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(unix_seconds));
-    // Year 10000 and later are more than humantime writes.
+    // humantime cannot write the year 10000 and later.
     match time.filter(|_| unix_seconds < 253_402_300_800) {
         Some(time) => humantime::format_rfc3339_seconds(time)
             .to_string()

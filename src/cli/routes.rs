@@ -99,7 +99,7 @@ async fn in_full(client: &Client, as_json: bool) -> anyhow::Result<u8> {
             status: StatusCode::NOT_FOUND,
             ..
         }) => {
-            bail!("this daemon does not tell routes in full: leave --long out")
+            bail!("this daemon does not list routes in full: leave out --long")
         }
         told @ (Ok(_) | Err(_)) => told?,
     };

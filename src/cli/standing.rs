@@ -120,9 +120,9 @@ fn since(now_unix_ms: u64, unix_ms: u64) -> String {
 fn meaning(code: u8, subcode: u8, is_theirs: bool) -> Option<&'static str> {
     Some(match (code, subcode, is_theirs) {
         (2, 2, true) => "it expects another AS number of this host",
-        (2, 2, false) => "the device has another AS number than the one that is expected of it",
-        (4, _, true) => "it heard nothing of this host for the hold time",
-        (4, _, false) => "nothing was heard of the device for the hold time",
+        (2, 2, false) => "the device has another AS number than the expected one",
+        (4, _, true) => "it heard nothing from this host for the hold time",
+        (4, _, false) => "nothing was heard from the device for the hold time",
         (6, 1, true) => "it takes fewer prefixes than this host announces",
         (6, 1, false) => "the device sent more prefixes than are taken from it",
         (6, 2, true) => "somebody shut the session down there",
@@ -139,12 +139,12 @@ fn meaning(code: u8, subcode: u8, is_theirs: bool) -> Option<&'static str> {
 fn why(reason: &str) -> &'static str {
     match reason {
         "default_route" => "a default route is never taken from a session",
-        "martian" => "these are no addresses of hosts elsewhere",
+        "martian" => "these are not addresses of hosts elsewhere",
         "protected" => "it would lead the tunnel's own packets into the tunnel",
         "next_hop" => "the next hop is not the device",
         "own" => "this host announces the same itself, which does no harm",
         "malformed" => "what is said of it is malformed",
-        _ => "of a reason that this version of warren does not know",
+        _ => "for a reason that this version of warren does not know",
     }
 }
 

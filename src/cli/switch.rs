@@ -16,7 +16,7 @@ use crate::http::v3;
 /// The daemon is given this much longer than it was asked to wait.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Sets the switch, prints what the reference prints, and says with its exit code whether tunnels converged.
+/// Sets the switch, prints what the reference prints, and says by its exit code whether the tunnels converged.
 ///
 /// # Errors
 /// When the daemon does not answer, or refuses.
@@ -66,7 +66,7 @@ pub async fn run(
     })
 }
 
-/// Whether the daemon counts as enabled only because it cannot read its switch. The reference's cannot tell.
+/// Whether the daemon counts as enabled only because it cannot read its switch. The reference's daemon does not say.
 async fn is_held(client: &Client) -> bool {
     client
         .read::<v3::Status>("/v3/status")

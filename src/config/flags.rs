@@ -181,7 +181,7 @@ fn split(word: &str) -> Word<'_> {
         })
 }
 
-/// The reference takes any text, and fails later on one that means nothing to it; of its program's key it panics.
+/// The reference takes any text and fails later on one that means nothing to it; on a malformed program key it panics.
 fn wrong(flag: &Flag, name: &str, problem: BadValue) -> FlagError {
     let flag_name = name.to_owned();
     match flag.value {

@@ -86,7 +86,7 @@ impl LivenessLayer {
         let usual = LivenessSettings::default();
         let is_off = self.enable_passive == Some(false) && self.enable_active != Some(true);
         let span = |value: Option<Span>, usual: Duration| value.unwrap_or(Span(usual));
-        // As in the reference, none of these bounds means the usual one.
+        // As in the reference, a bound of zero stands for the usual one.
         let bound = |value: Option<Span>, usual: Duration| {
             value.filter(|span| !span.0.is_zero()).unwrap_or(Span(usual))
         };

@@ -105,7 +105,7 @@ pub struct LedgerLayer {
     pub request_timeout: Option<Span>,
     /// Past it status is stale.
     pub max_view_age: Option<Span>,
-    /// For so long a lower slot goes on advancing before the ledger counts as restarted.
+    /// How long lower slots must keep advancing before the ledger counts as restarted.
     pub restart_after: Option<Span>,
 }
 
@@ -138,7 +138,7 @@ pub struct Config {
     pub role: RoleChoice,
     /// Gateway: this device's account.
     pub device: Option<Pubkey>,
-    /// Client: this host's public address, when it is not to be found.
+    /// Client: this host's public address, instead of the one that would be found.
     pub client_ip: Option<Ipv4Addr>,
     /// Client: whose accounts count, when not everybody's do.
     pub owner: Option<OwnerChoice>,
@@ -193,7 +193,7 @@ pub struct LedgerConfig {
     pub request_timeout: Span,
     /// Past it status is stale.
     pub max_view_age: Span,
-    /// For so long a lower slot goes on advancing before the ledger counts as restarted.
+    /// How long lower slots must keep advancing before the ledger counts as restarted.
     pub restart_after: Span,
 }
 
@@ -242,7 +242,7 @@ pub enum ConfigError {
     /// A setting is wrong, or one is missing.
     #[error("{0}")]
     Invalid(String),
-    /// An interval that is none, of which the reference panics.
+    /// An interval of zero, on which the reference panics.
     #[error("{0}")]
     NoInterval(String),
 }

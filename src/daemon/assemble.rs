@@ -1,4 +1,4 @@
-//! The parts of the daemon, put together from the configuration.
+//! Assembles the parts of the daemon from the configuration.
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -78,7 +78,7 @@ impl Listening {
     }
 }
 
-/// Without a host it is on every address, as Go has it: of both families, or of IPv4 where there is no IPv6.
+/// Without a host it listens on every address, as Go does: of both families, or of IPv4 where there is no IPv6.
 async fn metrics_listener(address: &str) -> anyhow::Result<std::net::TcpListener> {
     let bind = tokio::net::TcpListener::bind::<String>;
     let listener = match address.strip_prefix(':') {

@@ -30,8 +30,8 @@ use crate::{
 /// The command line cannot be understood.
 const USAGE: u8 = 2;
 
-/// A value makes no sense. The reference ends with 1 of it, as of everything that fails later; to systemd, which tries again after
-/// that, it is told apart.
+/// The exit code when a value makes no sense. The reference exits with 1, as it does when anything fails later; under
+/// systemd, which tries again after 1, the two are told apart.
 fn refused() -> u8 {
     if is_a_service() { USAGE } else { 1 }
 }

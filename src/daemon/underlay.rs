@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use warren_dataplane::{Dataplane, Outlet as Found};
 use warren_ledger::way::{Outlet, Underlay};
 
-/// The kernel answers at once; whoever waits for longer waits for what was lost.
+/// The kernel answers at once: whoever waits longer than this waits for an answer that was lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the dataplane knows.
@@ -30,7 +30,7 @@ impl Underlay for Routes {
                 Outlet::Usual
             }
             Err(_late) => {
-                tracing::debug!(%dst, "the host's routes were not told in time");
+                tracing::debug!(%dst, "the host's routes did not come in time");
                 Outlet::Usual
             }
         }

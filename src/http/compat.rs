@@ -103,7 +103,7 @@ pub struct V2Service {
     /// The mean round-trip time to the device; absent while it is not measured or does not answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_device_rtt_nanoseconds: Option<i64>,
-    /// Echoes to the device that were lost, from 0 to 100; absent while there is no time, and when none was lost.
+    /// Percentage of echoes to the device that were lost; absent while there is no time, and when none was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_device_loss_percentage: Option<f64>,
     /// The code of the nearest device, or of the current one when no other is nearer by more than 5 ms; empty while latency is

@@ -90,7 +90,7 @@ where
     }
     let (kept, is_short) = (Arc::clone(kept), snapshot.tunnels.len() <= FEW);
     let work = move || {
-        // What a panic leaves behind is not gone on with.
+        // What a panic leaves behind is not used again.
         let mut state = std::mem::take(&mut *renderer);
         let answer = render(&mut state, &snapshot)?;
         *renderer = state;

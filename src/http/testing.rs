@@ -1,4 +1,4 @@
-//! A daemon of cardboard for tests of the API.
+//! A stand-in for the daemon, for tests of the API.
 
 pub mod gateway;
 

@@ -40,7 +40,7 @@ pub struct Status {
     /// This installation of the daemon: a number that is kept with its state.
     #[serde(default)]
     pub node: String,
-    /// Where in what happened this state is: node, epoch and sequence, with dots between them.
+    /// The position of this state in the history: node, epoch and sequence, with dots between them.
     #[serde(default)]
     pub position: String,
     /// This start of the daemon.
@@ -128,7 +128,7 @@ pub struct Status {
 pub struct OwnerState {
     /// `any`, `auto` (those of `last`, and of the network itself) or a key.
     pub rule: String,
-    /// Who connected this host last, as far as it was told.
+    /// Who connected this host last, as far as that is known.
     pub last: Option<String>,
 }
 
@@ -171,13 +171,13 @@ pub struct Ledger {
     /// Bytes over the websocket, in both directions.
     #[serde(default)]
     pub websocket_bytes: u64,
-    /// Why requests go over a tunnel of this host's own just now, if they do.
+    /// Why requests currently go over one of this host's own tunnels, if they do.
     #[serde(default)]
     pub over_tunnel: Option<String>,
     /// Parts of the protocol that this endpoint does without: reads go on, and cost more or say less.
     #[serde(default)]
     pub lacks: Vec<String>,
-    /// What the daemon has asked of late, whoever in it asked.
+    /// What any part of the daemon has recently asked the ledger.
     #[serde(default)]
     pub answers: Vec<Answer>,
 }
@@ -231,7 +231,7 @@ pub struct RouteExclusion {
     pub file: String,
     /// How many there are.
     pub entries: usize,
-    /// Why what the file says now does not hold; then what it said before does.
+    /// Why what the file says now is not in force; what it said before is, then.
     pub error: Option<String>,
 }
 
@@ -340,7 +340,7 @@ pub struct Contest {
     pub steps: Vec<String>,
     /// How many seconds ago.
     pub last_seconds: f64,
-    /// What is taken now is put back in so many seconds; 0 for at once.
+    /// In how many seconds what is taken away now is put back; 0 for at once.
     pub next_in_seconds: f64,
 }
 

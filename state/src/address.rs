@@ -4,8 +4,8 @@
 //! is no proof against an address that works. An address that is on the host and in use stays, whatever would be chosen
 //! today, until it has left the host or an operator names another one.
 //!
-//! An operator names one with a flag, for a run, or pins one, which is kept. A pin is held against the host when the daemon
-//! starts: a host that has it no more goes on as if nobody had pinned it.
+//! An operator names one with a flag, for a run, or pins one, which is kept. A pin is held against the host when the
+//! daemon starts: a host that no longer has it goes on as if nobody had pinned it.
 
 mod why;
 
@@ -81,7 +81,7 @@ pub struct Look {
     pub up: BTreeSet<Ipv4Addr>,
     /// Tunnels in place.
     pub tunnels: Vec<InPlace>,
-    /// Whether the ledger names activated users of the address in force; `None` until it was asked about this address.
+    /// Whether the ledger names activated users of the address in force; `None` until the ledger was asked about it.
     pub users: Option<bool>,
 }
 
@@ -94,7 +94,7 @@ pub struct Outcome {
     pub held: Option<KeptBecause>,
     /// No other address would be chosen any more.
     pub hold_over: bool,
-    /// The host ceased to have the address that is pinned and in force, or has it again.
+    /// The host lost the address that is pinned and in force, or has it again.
     pub pin: Option<PinNews>,
     /// The host is to be looked at again soon: a change must be seen twice.
     pub again: bool,
@@ -129,19 +129,20 @@ pub fn may_pin(address: Ipv4Addr, up: &BTreeSet<Ipv4Addr>) -> Result<(), Unusabl
 
 /// Decides which address is in force.
 ///
-/// * An address that is on the host stays while a tunnel is in place or the ledger is not known to name no user of it.
+/// * An address that is on the host stays while a tunnel is in place or the ledger may still name a user of it.
 /// * An address that others see stays while a tunnel works.
 /// * Another one takes over when two looks in a row found it.
 /// * At a start the address that was in force last counts before those of tunnels in place, and these before the guess.
 /// * A change that the ledger has not borne out yet is taken back when the address before is on the host again and has
 ///   its tunnel still.
-/// * One that is pinned stays for the run once the host was seen to have it. Until then two looks that do not find it drop it.
+/// * A pinned address stays for the rest of the run once it was seen on the host. Until then, two looks that do not
+///   find it drop it.
 #[derive(Clone, Debug, Default)]
 pub struct Addresses {
     in_force: Option<Chosen>,
     source: Source,
     pin: Option<Pin>,
-    /// The host has it no more, in this run.
+    /// In this run the host no longer has it.
     pin_away: bool,
     dropped: Option<Unusable>,
     remembered: Option<Chosen>,
@@ -229,7 +230,7 @@ impl Addresses {
         self.pin.map(|pin| pin.address)
     }
 
-    /// The pin in force, while the host has it no more: only a start drops it.
+    /// The pin in force, although the host no longer has it: only a start drops it.
     #[must_use]
     pub fn pin_away(&self) -> Option<Ipv4Addr> {
         self.pinned().filter(|_| self.pin_away)
@@ -328,7 +329,7 @@ impl Addresses {
         })
     }
 
-    /// What a pin comes to. Nothing when there is none, or it has just been dropped.
+    /// The verdict on a pin; nothing when there is no pin, or it has just been dropped.
     fn look_at_pin(&mut self, look: &Look) -> Option<Result<Outcome, String>> {
         let Pin { address, trust } = self.pin?;
         match (may_pin(address, &look.up), trust) {

@@ -1,8 +1,8 @@
 //! From a view of the ledger to the tunnels that it asks for.
 //!
-//! Every account is held against what a tunnel needs before anything is touched. A user that asks for nothing possible
-//! is refused with a reason; where the view does not say what the tunnel should be (an account is missing, does not
-//! decode or makes no sense), a tunnel that is in place stays as it is.
+//! Every account is held against what a tunnel needs before anything is touched. A user that asks for something
+//! impossible is refused with a reason; where the view does not say what the tunnel should be (an account is missing,
+//! does not decode or makes no sense), a tunnel that is in place stays as it is.
 
 mod choose;
 mod manual;
@@ -95,8 +95,8 @@ pub fn build(request: &Request<'_>) -> Built {
     built
 }
 
-/// As [`build`], for users of a gateway that came, changed or went since `built` was made, and for whoever competes with them:
-/// what `built` has of these is made anew. Gives who they are, and what they had before.
+/// As [`build`], for users of a gateway that came, changed or went since `built` was made, and for whoever competes
+/// with them: what `built` has of these is made anew. Returns who they are, and what they had before.
 pub(crate) fn build_again(
     request: &Request<'_>,
     users: BTreeSet<Pubkey>,

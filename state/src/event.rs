@@ -3,8 +3,8 @@
 //! An event is data: what a program needs of it is in its fields, under names that stay. Words, level and the fields of the log
 //! follow from it. What the operating system, a parser or another host says is kept as text, in fields named `detail`.
 //!
-//! Whatever is shown of the daemon's state has an event that tells when it changed, but for what only counts on: ages,
-//! counters, and the next point in time of a wait whose beginning was told.
+//! Whatever is shown of the daemon's state has an event that says when it changed, except for what merely keeps
+//! counting: ages, counters, and the next deadline of a wait whose beginning was told.
 
 mod about;
 mod kind;
@@ -82,7 +82,7 @@ pub enum Event {
         /// Why.
         reason: HoldReason,
     },
-    /// After reads that were not, or a time without any, a read was taken as the view in force again.
+    /// A read became the view in force again, after reads that did not or a time without any.
     ViewRenewed {
         /// Its slot.
         slot: Slot,
@@ -224,7 +224,7 @@ pub enum Event {
         /// The last plan handed out.
         generation: Generation,
     },
-    /// A user's tunnel is not built, and why; or why, when that is another reason than before.
+    /// A user's tunnel is not built, and why; told again when the reason changes.
     Refused {
         /// The user's account.
         user: Pubkey,
@@ -257,7 +257,7 @@ pub enum Event {
         /// Why.
         reason: ManualEnd,
     },
-    /// The list of destinations that sessions may not teach us is another one now.
+    /// The list of destinations that sessions may not teach us has changed.
     ExclusionChanged {
         /// How many entries it has.
         entries: usize,
@@ -272,7 +272,7 @@ pub enum Event {
         /// How many entries it has.
         entries: usize,
     },
-    /// A tunnel is to be another one from now on, or is to be at all.
+    /// What a tunnel should be has changed, or it should exist from now on.
     SpecChanged {
         /// Which tunnel.
         tunnel: TunnelId,
@@ -287,7 +287,7 @@ pub enum Event {
         /// What differs from before; of a new one, what it has.
         parts: BTreeSet<SpecPart>,
     },
-    /// The groups that this host publishes to or receives are others now.
+    /// The groups that this host publishes to or receives have changed.
     GroupsChanged {
         /// Which tunnel.
         tunnel: TunnelId,
@@ -310,7 +310,7 @@ pub enum Event {
         from: Phase,
         /// The phase entered.
         to: Phase,
-        /// Why, where it is not the way of things.
+        /// Why, unless it is the usual course of things.
         reason: Option<PhaseReason>,
     },
     /// A step failed.
@@ -376,7 +376,7 @@ pub enum Event {
     MoveOver {
         /// Which tunnel.
         tunnel: TunnelId,
-        /// The outer address of the other end where it is, or is on its way to.
+        /// The outer address of the far end that it has, or is moving to.
         remote: Ipv4Addr,
     },
     /// A session's status changed.
@@ -407,8 +407,8 @@ pub enum Event {
         /// What the system or the peer says.
         detail: Option<String>,
     },
-    /// The session has taught another number of routes, or another number of them is not in place. Told when the session has
-    /// sent its table, and then once in a while.
+    /// The session has taught another number of routes, or another number of them is not in place. Told when the
+    /// session has sent its table, and from time to time after that.
     RoutesChanged {
         /// Which tunnel.
         tunnel: TunnelId,

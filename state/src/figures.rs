@@ -1,4 +1,4 @@
-//! Figures for metrics that no state tells: how often something was done, and how long it took.
+//! Metrics that cannot be read from the state: how often something was done, and how long it took.
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -53,7 +53,7 @@ pub enum Count {
     Update(Duration),
     /// A session with this peer came up, and how long it was waited for.
     Established(Ipv4Addr, Duration),
-    /// This peer's tunnel is gone, and what was counted of it with it.
+    /// This peer's tunnel is gone, and with it what was counted for it.
     PeerGone(Ipv4Addr),
     /// A datagram of a multicast service, of this kind, and whether it left.
     Datagram(#[serde(deserialize_with = "crate::serial::name")] Name, bool),

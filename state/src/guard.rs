@@ -25,7 +25,7 @@ pub struct GuardSettings {
     pub max_view_age: Duration,
     /// How soon to read again after [`Verdict::Confirm`].
     pub confirm_after: Duration,
-    /// For so long a lower slot must have gone on advancing before the ledger counts as restarted from there.
+    /// How long lower slots must keep advancing before the ledger counts as restarted from there.
     pub restart_after: Duration,
 }
 
@@ -46,12 +46,13 @@ pub struct AcceptedView {
     pub view: Arc<View>,
     /// When the read that gave it ended.
     pub read_at: Monotonic,
-    /// What the guard found when it held it against the view before: nobody else has to.
+    /// What the guard found when it compared this view with the one before, so that nobody else has to.
     #[serde(skip)]
     compared: Compared,
 }
 
-/// What differs from an earlier view, if the view was held against one. It follows from both: no part of what is accepted.
+/// What differs from an earlier view, if there was one to compare with. It follows from the two views and is no part of
+/// what is accepted.
 #[derive(Clone, Debug, Default)]
 struct Compared(Option<(Weak<View>, Arc<Difference>)>);
 

@@ -149,7 +149,7 @@ impl Incarnation {
 /// net/core/dev.c `dev_valid_name`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkName {
-    /// Zeroes after its end: names are in the order of their texts.
+    /// Padded with zeroes, so that names sort as their texts do.
     bytes: [u8; Self::LONGEST],
     length: u8,
 }

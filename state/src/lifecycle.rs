@@ -50,29 +50,29 @@ pub struct LifecycleSettings {
     pub conflict_retry: Duration,
     /// The wait after a fault that will not pass by itself.
     pub permanent_retry: Duration,
-    /// Waits are longer or shorter by up to this part of a hundred.
+    /// Jitter: waits are up to this many percent longer or shorter.
     pub jitter_percent: u8,
-    /// What something else changes is put back at once so many times in a row …
+    /// How many times in a row it is put back at once when something else changes the tunnel …
     pub repairs_at_once: u32,
-    /// … and then after a wait since the last time. It doubles with each.
+    /// … and how long after the last time from then on. It doubles each time.
     pub repair_gap_min: Duration,
-    /// The longest of these waits: no longer does the tunnel go without what was taken from it.
+    /// The longest of these waits: the tunnel is never without what was taken from it for longer.
     pub repair_gap_max: Duration,
     /// After this long without a repair the next one counts as the first.
     pub contest_over: Duration,
-    /// So long must a tunnel be well for the next fault to count as the first.
+    /// How long a tunnel must be well for its next fault to count as the first.
     pub healthy_after: Duration,
-    /// So long routes of an earlier run stay without a session that has sent its table.
+    /// How long routes of an earlier run stay without a session that has sent its table.
     pub stale_routes: Duration,
     /// An operation of the dataplane that takes longer is reported.
     pub progress: Duration,
-    /// So long a tunnel that was moved waits for its session before it goes back to where it worked.
+    /// How long a tunnel that was moved waits for its session before it goes back to where it worked.
     pub move_timeout: Duration,
     /// The first wait before a move that failed is tried again. It doubles with each attempt.
     pub move_retry_min: Duration,
     /// The longest of these waits.
     pub move_retry_max: Duration,
-    /// After so long without a word a changed number of learned routes is told …
+    /// How long after the first change the number of learned routes is told …
     pub routes_settle: Duration,
     /// … and no sooner than this after the last time.
     pub routes_gap: Duration,
@@ -108,7 +108,7 @@ impl Default for LifecycleSettings {
 pub struct SessionNumber(pub u64);
 
 /// What happens to a tunnel. At most one `Observe`, `Apply` or `Remove` is under way at a time; whatever arrives in
-/// between is kept in mind and handled when the answer is there.
+/// between is remembered and handled once the answer is there.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// What the tunnel should be, from now on.
@@ -167,7 +167,7 @@ pub enum SessionUpdate {
 }
 
 impl SessionUpdate {
-    /// What is told, in order, in the name of a session that failed.
+    /// What is reported, in order, on behalf of a session that failed.
     #[must_use]
     pub fn of_failure(reason: &str) -> [Self; 2] {
         [
@@ -225,7 +225,7 @@ pub enum Effect {
     /// Keep liveness sessions with the hosts behind these routes. Emitted with the difference whenever the learned routes
     /// of a tunnel with liveness change; the answer is [`Input::Liveness`].
     WatchRoutes {
-        /// New ones. One that is watched already is told again with its new facts.
+        /// New ones, and watched ones whose facts have changed.
         added: Vec<WatchedRoute>,
         /// Gone: their sessions end.
         removed: Vec<Ipv4Net>,
@@ -296,7 +296,7 @@ pub struct TunnelReport {
     pub session_since: Option<Monotonic>,
     /// How many routes the session taught us.
     pub learned_routes: usize,
-    /// Those of them that are not in place, because routes that are not ours are.
+    /// Those of them that are not in place, because routes that are not ours are in their places.
     pub blocked_routes: BlockedRoutes,
     /// Learned routes that are not in place, because they wait for the hosts behind them.
     pub withheld_routes: BlockedRoutes,

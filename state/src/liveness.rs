@@ -205,7 +205,7 @@ pub struct SessionReport {
     pub peer_release: Option<Release>,
     /// Whether the routes may be there; none before the first verdict.
     pub verdict: Option<Usability>,
-    /// So long nothing may be heard before the peer counts as lost.
+    /// How long the peer may be silent before it counts as lost.
     pub detection_time: Duration,
 }
 

@@ -23,7 +23,7 @@ pub enum OwnerChoice {
 
 /// A text that says nothing about whose users count.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0:?} is no owner: expected auto, any or a public key")]
+#[error("{0:?} is not an owner: expected auto, any or a public key")]
 pub struct NoOwner(String);
 
 /// Whose users count.
@@ -84,7 +84,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// Whether it is another's as far as anybody can say; else what is in place stays as it is.
+    /// Whether it certainly belongs to somebody else; where that is uncertain, what is in place stays as it is.
     #[must_use]
     pub fn is_certain(&self) -> bool {
         match self {

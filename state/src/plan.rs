@@ -1,8 +1,8 @@
 //! The planner: from observed to desired, as ordered steps.
 //!
-//! A plan is a pure function of what is desired and what is observed: removals, then changes, then additions, and last of
-//! all the addresses that others take the place of, so that traffic always has a source to go out with. Carrying a plan
-//! out and planning again gives an empty plan, except for what is in [`Plan::conflicts`].
+//! A plan is a pure function of what is desired and what is observed: removals, then changes, then additions, and last
+//! of all the addresses that are replaced, so that traffic always has a source to go out with. Carrying a plan out and
+//! planning again gives an empty plan, except for what is in [`Plan::conflicts`].
 
 mod draft;
 #[cfg(test)]

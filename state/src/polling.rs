@@ -15,13 +15,13 @@ use crate::{
 pub struct PollSettings {
     /// From the end of a good read to the next.
     pub interval: Duration,
-    /// How soon after a read that must be confirmed the next one starts, with jitter; doubles, up to the interval, while reads
-    /// go on to be unconfirmed.
+    /// How soon after a read that must be confirmed the next one starts, with jitter; doubles, up to the interval,
+    /// while reads stay unconfirmed.
     pub confirm_after: Duration,
 }
 
-/// After the first failed read in a row; doubles with each further one, but no wait is longer than the interval. The time
-/// that an endpoint names binds below: the source sends it nothing before.
+/// After the first failed read in a row; doubles with each further one, but no wait is longer than the interval. A time
+/// that an endpoint itself asks for is honoured by the source, which sends it nothing before.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// Wake-ups do not start reads in closer succession than this.
@@ -192,7 +192,7 @@ impl Polling {
         };
     }
 
-    /// The wait after a failure. Two thirds of the interval are, with the jitter, the whole of it at most.
+    /// The wait after a failure. Two thirds of the interval plus jitter are at most the whole interval.
     fn retry(&self, random: &mut dyn Random) -> Duration {
         let span = doubled(FIRST_RETRY, self.failures.saturating_sub(1));
         jittered(

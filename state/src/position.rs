@@ -1,4 +1,4 @@
-//! Where in what happened: no two steps of any daemons have the same position.
+//! A point in history: no two steps of any daemons have the same position.
 
 use std::{fmt, str::FromStr};
 
@@ -11,9 +11,9 @@ use crate::{Epoch, Sequence};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NodeId(pub u128);
 
-/// A step: which installation, which of its starts, and which step since then. Positions of one start are compared by their
-/// sequence, those of one installation by epoch and sequence; those of two say nothing about each other. Written as
-/// `NODE.EPOCH.SEQUENCE`.
+/// A step: which installation, which of its starts, and which step since then. Positions of one start are compared by
+/// their sequence, those of one installation by epoch and sequence; those of two installations cannot be compared.
+/// Written as `NODE.EPOCH.SEQUENCE`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Position {
     /// The installation.

@@ -101,9 +101,9 @@ pub enum Role {
 pub enum Input {
     /// A view came into force.
     View(AcceptedView),
-    /// The enable switch is this, on disk, or cannot be read from there.
+    /// The enable switch as it is on disk, or that it cannot be read from there.
     Switch(Switch),
-    /// The client IP was found, or is another one now.
+    /// The client IP was found, or has changed.
     ClientIp(Ipv4Addr),
     /// Whose accounts count is this.
     Owners(Owners),

@@ -1,10 +1,10 @@
 //! Recordings: what happened to every machine, written down so that it can be done again.
 //!
-//! A recording is a list of lines, each a [`Record`] as JSON. It has parts; each begins with a [`Record::Begin`], and within it
-//! every machine with what it is at that point, so that a part is enough to go on from: the earlier ones may be gone. A machine is
-//! a pure function of what it is, of the time, of its random numbers and of its inputs, so [`Player`] does with the inputs
-//! what the daemon did, and holds what comes out against the lines that follow: the effects, and what they put into the
-//! table. It makes each line anew and compares it byte for byte.
+//! A recording is a list of lines, each a [`Record`] as JSON. It has parts; each begins with a [`Record::Begin`], and
+//! within it every machine with what it is at that point, so that a part is enough to go on from: the earlier ones may
+//! be gone. A machine is a pure function of what it is, of the time, of its random numbers and of its inputs, so
+//! [`Player`] does with the inputs what the daemon did, and compares what comes out with the lines that follow: the
+//! effects, and what they put into the table. It writes each line again and compares the two byte for byte.
 
 mod machine;
 mod player;
@@ -34,14 +34,14 @@ pub enum Record<T> {
     Begin {
         /// [`FORMAT`].
         format: u32,
-        /// The version of the daemon: another one may do otherwise.
+        /// The version of the daemon: another one may behave differently.
         version: String,
         /// The run of the daemon.
         epoch: Epoch,
         /// Counts from 0.
         part: u64,
     },
-    /// What a machine is: at its start, and again in each part before its first input there.
+    /// A machine's state: at its start, and again in each part before its first input there.
     Machine {
         /// Which.
         number: MachineNumber,
@@ -54,7 +54,7 @@ pub enum Record<T> {
         /// The machine.
         machine: T,
     },
-    /// What a machine is takes too much room here. Its inputs follow, for people.
+    /// The machine's state is too large to be written. Its inputs follow, for people to read.
     Unwritten {
         /// Which.
         number: MachineNumber,
@@ -95,7 +95,7 @@ pub enum Record<T> {
     },
     /// A step of the table.
     Step {
-        /// Which machine it is told of, where it is one.
+        /// The machine that it is about, if it is about one.
         by: Option<MachineNumber>,
         /// Whether the events are those of the machine's effects.
         told: bool,

@@ -24,7 +24,7 @@ const COMPARED: usize = 160;
 #[derive(Debug, Default)]
 pub struct Repeats {
     seen: BTreeMap<Key, Seen>,
-    /// Of the others, told so far nowhere: their sums are due.
+    /// Repetitions that were not told yet: their sums are due.
     sums: Vec<Sum>,
 }
 
@@ -33,7 +33,7 @@ pub struct Repeats {
 pub enum Telling {
     /// It, as it is.
     Plainly,
-    /// It, and that it happened so many times in a row by now.
+    /// The event, and how many times in a row it has happened by now.
     Times(u64),
     /// Nothing; it will be part of a sum.
     Later,
@@ -69,7 +69,8 @@ struct Seen {
 }
 
 impl Repeats {
-    /// An event happened. What an operator did, and what only those see who asked for everything, is told each time.
+    /// An event happened. What an operator did is told each time, and so is what only those see who asked for
+    /// everything.
     pub fn take(&mut self, now: Monotonic, entry: &JournalEntry) -> Telling {
         let event = &entry.event;
         if event.is_an_operators() || event.level() == Level::Debug {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Deserializer};
 /// A word of ours.
 pub type Name = &'static str;
 
-/// A word of ours that is read back. It is kept until the program ends: only for programs that do.
+/// A word of ours that is read back. It is never freed: only for programs that end soon.
 ///
 /// # Errors
-/// When it is no text.
+/// When it is not a text.
 pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
     String::deserialize(deserializer).map(|name| &*name.leak())
 }
@@ -27,7 +27,7 @@ pub mod hex {
     }
 
     /// # Errors
-    /// When it is no text of pairs of hexadecimal digits.
+    /// When it is not a text of pairs of hexadecimal digits.
     pub fn deserialize<'de, D: Deserializer<'de>, T: From<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digit = |byte: u8| {
@@ -46,7 +46,7 @@ pub mod hex {
     }
 }
 
-/// A map whose keys are no texts, as a list of pairs.
+/// A map whose keys are not texts, as a list of pairs.
 pub mod pairs {
     use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ pub mod pairs {
     }
 
     /// # Errors
-    /// When it is no list of such pairs.
+    /// When it is not a list of such pairs.
     pub fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
     where
         D: Deserializer<'de>,

@@ -76,13 +76,13 @@ pub enum SessionCause {
     Other,
     /// This host does not let the process send there: its own firewall, most likely (`EPERM`, `EACCES`).
     ForbiddenHere,
-    /// This host knows no way there, or a router says that there is none.
+    /// This host has no route there, or a router says that there is none.
     NoWay,
-    /// Something says for the peer that nobody listens there: the peer itself, or a firewall.
+    /// A refusal came back, as if nobody listened there: from the peer itself, or from a firewall.
     Refused,
     /// Nothing comes back.
     Silence,
-    /// The connection came about and broke off without a word.
+    /// The connection was made and broke off without a word.
     BrokenOff,
     /// The peer sent a NOTIFICATION.
     NotificationReceived,

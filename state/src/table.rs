@@ -58,12 +58,12 @@ pub struct Bounds {
     pub told: usize,
     /// Steps with what changed, at least one.
     pub whole: usize,
-    /// What each of both takes in memory at most, about; the newest one is kept whatever it takes.
+    /// About how much memory each of the two may take; the newest entry is kept whatever it takes.
     pub bytes: usize,
 }
 
 impl Bounds {
-    /// So many events, the newest 1,024 steps at most, and 4 MiB of each.
+    /// This many events, at most the newest 1,024 steps, and 4 MiB of each.
     #[must_use]
     pub fn of_events(told: usize) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Bounds {
 }
 
 impl Table {
-    /// An empty one, which keeps so much of the newest.
+    /// An empty table that keeps this much of the newest.
     #[must_use]
     pub fn new(node: NodeId, epoch: Epoch, bounds: Bounds) -> Self {
         let bounds = Bounds {
@@ -165,7 +165,7 @@ impl Table {
         }
     }
 
-    /// Where a reader goes on that was at this position, perhaps of another start or another daemon.
+    /// Where a reader that was at this position goes on; the position may be of another start or another daemon.
     ///
     /// # Errors
     /// When it is of another, or not yet one of this: then nothing that came after it is known here.

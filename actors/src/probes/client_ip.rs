@@ -245,7 +245,7 @@ impl State {
         }
     }
 
-    /// What was pinned and is none of this host's is so no longer, in the store either.
+    /// A pin that is not an address of this host is dropped, in the store too.
     async fn drop_pin(&mut self) -> Result<(), ActorProcessingErr> {
         let Some(unusable) = self.addresses.take_dropped() else {
             return Ok(());
@@ -524,7 +524,7 @@ async fn in_time<T>(question: impl Future<Output = Result<T, Fault>>) -> Result<
 }
 
 async fn ask(way: &Way, url: &str) -> Result<String, String> {
-    let url: reqwest::Url = url.parse().map_err(|_| "its URL is none".to_owned())?;
+    let url: reqwest::Url = url.parse().map_err(|_| "its URL is not valid".to_owned())?;
     let said = |error: reqwest::Error| error.without_url().to_string();
     let http = way
         .http(HttpSettings {

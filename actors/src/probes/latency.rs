@@ -223,7 +223,7 @@ impl State {
     fn open(&mut self, myself: &ActorRef<LatencyMessage>) {
         match Socket::open(u16::try_from(self.random.next_u64() & 0xffff).unwrap_or(0)) {
             Ok(socket) => {
-                // Nothing is under way yet that an answer would be to.
+                // Nothing is under way yet, so no message can be an answer.
                 let _nothing = self
                     .driver
                     .handle(protocol::Input::Identifier(socket.identifier()));

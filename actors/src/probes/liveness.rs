@@ -39,7 +39,7 @@ pub(crate) const SPEC: Spec = Spec {
     })
 };
 
-/// Where what is logged of sessions comes from: a filter's name for it.
+/// The log target of what is said about sessions, for filters.
 pub const LOG: &str = module_path!();
 
 /// Packets taken in before other messages get their turn.
@@ -264,7 +264,7 @@ impl State {
                         bytes: (&bytes).into(),
                     });
                     let took = self.env.clock.now().since(began);
-                    // What is not for one of our sessions has no end here.
+                    // A datagram that is not for one of our sessions belongs to no end here.
                     if let Some(end) = self.status.ends.get_mut(&(link, destination)) {
                         end.rx_seconds.observe(took);
                     }

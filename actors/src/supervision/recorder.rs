@@ -30,7 +30,7 @@ use file::Tape;
 use parts::{put, put_after};
 use ring::Ring;
 
-/// With more machines the memory would hold a moment: it keeps nothing then.
+/// With more machines than this, memory would hold no more than a moment, so nothing is kept.
 const MOST_IN_MEMORY: usize = 256;
 
 /// Where all machines are recorded.

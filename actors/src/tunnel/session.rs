@@ -213,7 +213,7 @@ impl State {
         }
     }
 
-    /// Lets the connection be read on, unless the provisioner is far behind.
+    /// Resumes reading from the connection, unless the provisioner is far behind.
     fn read_on(&mut self) {
         if let Link::Open(_, connection) = &self.link
             && self.owed > 0

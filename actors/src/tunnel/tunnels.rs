@@ -29,7 +29,7 @@ pub(crate) const SPEC: Spec = Spec {
     ..Spec::new("tunnels", Order::Holder, |env, root| linked(Tunnels, env, root))
 };
 
-/// So many that nobody holds any more are kept before they are looked for.
+/// How many that nobody holds any longer may pile up before they are cleared out.
 const SPARE_GATES: usize = 64;
 
 pub(crate) struct Tunnels;

@@ -14,12 +14,12 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use super::requests::Request;
 
-/// So many changes are sent together; the kernel's answers, of which a socket holds some 200, must fit.
+/// How many changes are sent together; the kernel's answers, of which a socket holds some 200, must fit.
 pub const TOGETHER: usize = 64;
 /// A dump that was interrupted is taken again this often; after that it stands, for every change that it missed is
 /// noticed again.
 const DUMP_ATTEMPTS: usize = 4;
-/// The kernel answers within its system call; who waits this long for an answer waits for one that was lost.
+/// The kernel answers within its system call: whoever waits longer than this waits for an answer that was lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// linux/netlink.h `struct nlmsghdr`, which a refusal repeats before its attributes.
 const MESSAGE_HEADER: usize = 16;

@@ -1,4 +1,4 @@
-//! Changes made by whomever: the kernel's multicast groups, told as notices about links.
+//! Changes made by anybody: the kernel's multicast groups, turned into notices.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ const GROUPS: [MulticastGroup; 4] = [
 ];
 /// The queue to the subscriber.
 const QUEUE: usize = 64;
-/// So many links may wait for a slow subscriber.
+/// How many links may wait for a slow subscriber.
 const WAITING: usize = 4096;
 
 /// Subscribes first, then learns the links' names, so that no change falls in between.
@@ -76,8 +76,9 @@ impl Kernel {
         })
     }
 
-    /// The next message; `None` when there will be none. The queue between connection and us has no bound of its own: the
-    /// connection reads on only when the queue is empty, so that what is too much is lost in the kernel, and told.
+    /// The next message; `None` when there will be none. The queue between connection and us has no bound of its own:
+    /// the connection reads on only when the queue is empty, so that an excess is dropped by the kernel, which reports
+    /// it.
     async fn next(&mut self) -> Option<Message> {
         tokio::select! {
             biased;
@@ -104,7 +105,7 @@ impl Monitor {
                 message = kernel.next() => match message {
                     Some(message) => self.hear(message).await,
                     None => {
-                        tracing::warn!("no more notices of changes in the kernel");
+                        tracing::warn!("the kernel's notices of changes have stopped");
                         return;
                     }
                 },

@@ -22,7 +22,7 @@ use super::{
 
 /// The kernel takes changes one at a time; a few sockets let reads overtake them.
 const CONNECTIONS: usize = 4;
-/// So many callers wait in the queue, the others before it.
+/// How many callers wait in the queue; the others wait for room in it.
 const QUEUE: usize = 64;
 const THREAD: &str = "rtnetlink";
 

@@ -25,14 +25,14 @@ use super::{
 /// More connections than this at once are closed at once.
 const CLIENTS_MAX: usize = 16;
 
-/// How often it is looked whether anybody still needs the forwarder.
+/// How often the forwarder checks whether anybody still needs it.
 const IDLE_CHECK: Duration = Duration::from_millis(500);
 
-/// So long it is waited for what a host has sent to leave: one that sends faster than the way takes it never has nothing
-/// under way.
+/// How long to wait for what a host has sent to leave: a host that sends faster than its path carries always has
+/// something under way.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether it has left.
+/// How often it checks whether everything has left.
 const FLUSH_CHECK: Duration = Duration::from_millis(1);
 
 /// Serves clients until there have been neither clients nor tunnels for `linger`, or one asks for the end.

@@ -7,8 +7,8 @@ use std::{
 
 use super::{gre::Outer, sys};
 
-/// So long an answer of the kernel's is believed that says that a packet is too large. That a way has become narrower is told
-/// by the next packet that is refused; that it has become wider only by asking again.
+/// How long the kernel's word that a packet is too large is believed. The next packet that is refused shows that a path
+/// has become narrower; that it has become wider is only seen by asking again.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// More ways than a forwarder has tunnels: what is known is forgotten then, and learned again.

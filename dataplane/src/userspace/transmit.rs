@@ -26,7 +26,7 @@ const READ_MAX: usize = HEADER_LEN + 65_536;
 /// Small packets of several reads share one `sendmmsg`.
 const ARENA: usize = 4 * READ_MAX;
 
-/// So many batches of one tunnel, then it is another tunnel's turn.
+/// How many batches of one tunnel are handled before it is another tunnel's turn.
 const TURNS: usize = 16;
 
 /// Segments are not cut smaller than this: a way that takes no more than that is told to the sender.

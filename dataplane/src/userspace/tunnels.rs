@@ -90,8 +90,8 @@ impl Tunnel {
         outcome
     }
 
-    /// Whether the host has sent something that has not left. Of two looks the first is at the device: what is not there any
-    /// more was read by somebody who said before that he carries.
+    /// Whether the host has sent something that has not left. Of the two looks the first is at the device: what is no
+    /// longer there was read by a thread that had said before that it carries a packet.
     #[must_use]
     pub fn has_packets_under_way(&self) -> bool {
         sys::is_readable(&self.tun) || self.carrying.load(SeqCst)

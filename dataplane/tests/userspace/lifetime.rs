@@ -174,7 +174,7 @@ fn device_deleted() {
         assert_eq!(a.run(a.links.list()), Ok(Vec::new()));
         a.run(a.links.release(&link));
         a.tunnel(A, B, INNER_A, INNER_B);
-        // A late word about the link before does not touch this one.
+        // A late message about the link before does not touch this one.
         a.run(a.links.release(&link));
         a.must_ping("-c 2 -i 0.05 192.168.9.2");
     }

@@ -1,4 +1,4 @@
-//! What goes into a session's machine and what comes out of it.
+//! The inputs and outputs of a session's machine.
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -38,7 +38,7 @@ pub struct Timers {
     pub restart: Duration,
     /// The hold time that we propose, in whole seconds; the lower of both proposals holds. 0 or at least 3 s.
     pub hold: Duration,
-    /// How long a TCP connection may take to come about.
+    /// How long opening a TCP connection may take.
     pub connect: Duration,
     /// How long the peer may take to send its OPEN once connected.
     pub open: Duration,

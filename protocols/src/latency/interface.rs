@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out of it.
+//! The machine's inputs and outputs.
 
 use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 

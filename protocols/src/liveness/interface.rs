@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out of it.
+//! The machine's inputs and outputs.
 
 use std::{borrow::Cow, net::Ipv4Addr, time::Duration};
 
@@ -11,14 +11,14 @@ use warren_state::{
 
 use super::{DownReason, Release, SessionState};
 
-/// The times and bounds. The defaults are the reference's.
+/// Timers and bounds. The defaults are the reference's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LivenessSettings {
     /// We would like to send this often.
     pub tx_min: Duration,
     /// We can take packets this often.
     pub rx_min: Duration,
-    /// So many of our packets must be lost in a row for the peer to give up; not 0.
+    /// How many of our packets must be lost in a row for the peer to give up; not 0.
     pub detect_mult: u8,
     /// No agreed interval is shorter.
     pub floor: Duration,

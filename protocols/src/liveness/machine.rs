@@ -281,7 +281,7 @@ impl Liveness {
         }
         let verdict = session.judge(turn.now, &self.settings);
         if let Some(usability) = verdict.filter(|_| verdict != session.verdict) {
-            // The first word that a route may not be there takes nothing away.
+            // A first verdict that a route may not be there takes nothing away.
             if usability == Usability::Usable || session.verdict.is_some() {
                 self.judged(&session, usability, session.routes.len());
             }

@@ -19,7 +19,7 @@ const PASSIVE: u8 = 1;
 pub struct Packet {
     /// The sender's state.
     pub state: SessionState,
-    /// So many packets must be lost in a row for the receiver to give up; not 0.
+    /// How many packets must be lost in a row for the receiver to give up; not 0.
     pub detect_mult: u8,
     /// The sender's name for the session; not 0.
     pub my_discriminator: u32,

@@ -1,11 +1,11 @@
-//! What goes into the machine and what comes out of it.
+//! The machine's inputs and outputs.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use warren_state::{MulticastSpec, standing::MulticastStanding};
 
-/// The times and bounds. The defaults are what the network expects.
+/// Timers and bounds. The defaults are what the network expects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MulticastSettings {
     /// Between two rounds of Hello and Join.
@@ -47,8 +47,8 @@ impl Default for MulticastSettings {
 /// What happens to the services.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
-    /// From now on, be this: what differs from before is said at once, the rest goes on undisturbed. The same again does
-    /// nothing.
+    /// What the services should be from now on: what differs from before is said at once, the rest goes on undisturbed.
+    /// The same again does nothing.
     Run {
         /// The groups and addresses. A group that is no multicast address, or is in 224.0.0.0/24, is passed over.
         spec: Box<MulticastSpec>,

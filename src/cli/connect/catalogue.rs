@@ -18,8 +18,8 @@ pub fn name(groups: &Groups, key: &Pubkey) -> String {
         .map_or_else(|| key.to_string(), |group| group.code.clone())
 }
 
-/// Changes in the order in which they are made, which the ledger keeps: groups to send to first, as the first role to send
-/// decides on the user's address, then by what groups are called.
+/// Changes in the order in which they are made, which the ledger keeps: groups to send to come first, because the first
+/// role to send decides on the user's address, then the others by name.
 pub fn in_order(mut changes: Vec<(Pubkey, Roles)>, groups: &Groups) -> Vec<(Pubkey, Roles)> {
     changes.sort_by_cached_key(|(key, roles)| (!roles.publisher, name(groups, key)));
     changes

@@ -40,7 +40,7 @@ pub async fn establish(session: &Session<'_>, standing: &Standing, how: &How) ->
     enable(session).await?;
     let limit = Limit::of(how.wait.timeout);
     session.steps.stands(format!(
-        "the user {key} stands on the ledger, and the daemon goes on with its tunnel by itself"
+        "the user {key} is on the ledger, and the daemon brings its tunnel up by itself"
     ));
     if how.wait.no_wait {
         let text = "Tunnel provisioning in progress (daemon will handle it)".to_owned();

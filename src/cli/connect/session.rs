@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
         } = self.operator.ledger.users_at(client_ip, soon()).await?;
         if let Some((key, reason)) = unreadable.first_key_value() {
             return Err(Failure::new(
-                format!("the user {key} of this host does not read: {reason}"),
+                format!("the user {key} of this host does not decode: {reason}"),
                 "Update this software.",
             ));
         }
@@ -173,7 +173,7 @@ impl<'a> Session<'a> {
         .await
     }
 
-    /// Waits until the ledger shows this account no more.
+    /// Waits until the ledger no longer shows this account.
     ///
     /// # Errors
     /// When it still does when the time is up.

@@ -1,4 +1,4 @@
-//! What is told while somebody waits: a line for each step with its time, or an event for each as JSON.
+//! Progress for somebody who waits: a line for each step with its time, or an event for each as JSON.
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -13,7 +13,7 @@ use crate::{
     http::v3::SCHEMA,
 };
 
-/// Tells of steps, and remembers what stands so far.
+/// Reports steps, and remembers the outcome so far.
 pub struct Steps {
     style: Style,
     verbose: bool,
@@ -23,7 +23,7 @@ pub struct Steps {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Style {
-    /// Lines, and the newest news in a line of its own that is written over.
+    /// Lines, and the newest news on a last line that is overwritten.
     Terminal,
     /// Lines only.
     Plain,
@@ -33,7 +33,7 @@ enum Style {
 
 #[derive(Default)]
 struct Told {
-    /// What stands if nothing more happens: half a sentence.
+    /// The outcome if nothing more happens: half a sentence.
     stands: String,
     /// What is waited for right now.
     waiting: Option<(&'static str, String)>,
@@ -77,7 +77,7 @@ impl Steps {
         self.told().waiting = None;
     }
 
-    /// A step that only those who want to know more are told of.
+    /// A step that is only shown to those who ask for more.
     pub fn detail(&self, step: &'static str, text: &str) {
         if self.verbose {
             self.done(step, text, Value::Null);
@@ -134,7 +134,7 @@ impl Steps {
         self.told().waiting = Some((step, text.to_owned()));
     }
 
-    /// From now on this is how things stand if nothing more happens.
+    /// From now on this is the outcome if nothing more happens.
     pub fn stands(&self, text: impl Into<String>) {
         self.told().stands = text.into();
     }

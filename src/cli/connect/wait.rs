@@ -38,7 +38,7 @@ impl Limit {
 enum State<T> {
     /// There.
     There(T),
-    /// Not yet: what it hangs on, and what to do about that.
+    /// Not yet: what it is waiting for, and what to do about that.
     Hangs { on: String, advice: String },
 }
 
@@ -153,7 +153,7 @@ fn refused_state<T>(refused: &Refused) -> State<T> {
             "the daemon does not build the tunnel ({}): {}",
             refused.code, refused.reason
         ),
-        advice: "`warren explain` tells more; once the reason is gone, the daemon goes on by itself."
+        advice: "`warren explain` says more; once the reason is gone, the daemon goes on by itself."
             .to_owned(),
     }
 }
@@ -251,9 +251,8 @@ fn removal_state(status: &Status, users: &[String], slot: u64) -> Result<State<(
             "{name} is still there ({}){trouble}",
             notes::lasting(&tunnel.phase, tunnel.since_seconds)
         ),
-        advice:
-            "The daemon takes it down by itself once it has read the ledger; `warren explain` tells more."
-                .to_owned(),
+        advice: "The daemon takes it down by itself once it has read the ledger; `warren explain` says more."
+            .to_owned(),
     })
 }
 
@@ -278,7 +277,7 @@ fn groups_state(status: &serde_json::Value, wanted: &ByGroup) -> State<()> {
         return State::There(());
     };
     State::Hangs {
-        on: format!("the daemon has not taken the group {group} over as the ledger has it"),
+        on: format!("the daemon has not taken over the group {group} as it is on the ledger"),
         advice: "`warren status` shows the groups; the daemon goes on by itself once it has read the ledger."
             .to_owned(),
     }

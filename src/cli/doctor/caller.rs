@@ -20,9 +20,9 @@ pub struct Caller {
     pub is_root: bool,
     /// Their name, where they have one.
     pub name: Option<String>,
-    /// Those of the groups that matter which this process is in.
+    /// Those of the groups that matter that this process is in.
     pub groups: Vec<&'static str>,
-    /// Those of the groups that matter which the user database puts the caller into.
+    /// Those of the groups that matter that the user database puts the caller into.
     pub on_paper: Vec<&'static str>,
 }
 

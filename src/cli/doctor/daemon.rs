@@ -23,7 +23,7 @@ pub fn without(error: &ClientError) -> Vec<Check> {
     vec![Check::fail("daemon", error.to_string(), fix)]
 }
 
-/// With its status, what it says of its health, and its plan when it could make one.
+/// It answered: its status, its health, and its plan when it could make one.
 pub fn checks(status: &Status, health: Option<&Health>, plan: Result<PlanReply, String>) -> Vec<Check> {
     let mut checks = vec![
         daemon(status, health),
@@ -87,7 +87,7 @@ fn dataplane(status: &Status) -> Check {
         "userspace" => Check::warn(
             "dataplane",
             format!("userspace{reason}"),
-            "nothing has to be done; for the kernel's own speed, `modprobe ip_gre` and restart the daemon with -dataplane auto",
+            "nothing needs to be done; for the kernel's own speed, `modprobe ip_gre` and restart the daemon with -dataplane auto",
         ),
         "simulated" => Check::warn(
             "dataplane",
@@ -148,7 +148,7 @@ fn ledger(status: &Status) -> Check {
         return Check::warn(
             "ledger",
             detail,
-            "nothing has to be done; another endpoint, named first in [ledger] urls, costs fewer requests",
+            "nothing needs to be done; another endpoint, named first in [ledger] urls, costs fewer requests",
         );
     }
     let pushed = if status.ledger.subscribed {
@@ -190,14 +190,14 @@ fn address(status: &Status) -> Check {
         return Check::skip("client address", "a gateway has none");
     }
     if let Some(problem) = &status.client_ip_pin_problem {
-        let fix = "pin another address (`warren connect --client-ip ADDRESS`), or give the host this one back; else nothing has to be done";
+        let fix = "pin another address (`warren connect --client-ip ADDRESS`), or give the host this one back; else nothing needs to be done";
         return Check::warn("client address", problem.clone(), fix);
     }
     if let (Some(note), Some(other)) = (notes::address(status), &status.other_client_ip) {
         return Check::warn(
             "client address",
             note,
-            format!("nothing has to be done; to move there: -client-ip {other}"),
+            format!("nothing needs to be done; to move there: -client-ip {other}"),
         );
     }
     match (&status.client_ip, &status.client_ip_error) {

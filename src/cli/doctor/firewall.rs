@@ -149,7 +149,7 @@ impl Facts<'_> {
         None
     }
 
-    /// Packets that come in may be answers that this host drops, or ones of the device's own accord.
+    /// Packets that come in may be answers that this host drops, or packets that the device sends of its own accord.
     fn comes_in_unheard(&self) -> Option<&Link> {
         let (before, after) = self.link?;
         let silent = self.seen.inside == Some(Echo::Silence) && !self.is_up() && !self.is_heard();

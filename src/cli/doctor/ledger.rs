@@ -105,7 +105,7 @@ pub fn judge(answers: &[Answer], status: Option<&Status>, daemon_version: Option
             // A server's own clock is right to a second; the ledger's may be off by many, and stands still with it.
             Some((local, Some(server), _)) => clock(local, server, "the ledger's endpoint"),
             Some((local, None, Some(ledger))) => clock(local, ledger, "the ledger's newest block"),
-            Some((_, None, None)) | None => Check::skip(CLOCK, "no ledger told its time"),
+            Some((_, None, None)) | None => Check::skip(CLOCK, "no ledger gave its time"),
         },
     );
     checks.push(versions(
@@ -122,7 +122,7 @@ pub fn unasked(reason: &str, daemon_version: Option<&str>) -> Vec<Check> {
             DIRECT,
             format!("which ledger it is cannot be told from here: {reason}"),
         ),
-        Check::skip(CLOCK, "no ledger told its time"),
+        Check::skip(CLOCK, "no ledger gave its time"),
         versions(daemon_version, None),
     ]
 }

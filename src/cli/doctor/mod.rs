@@ -180,7 +180,7 @@ impl Answers {
         let (status, plan, health, latency) = tokio::join!(
             client.status(),
             client.read::<v3::PlanReply>("/v3/plan"),
-            // A daemon that is not well answers with an error status, and says why.
+            // A daemon that is unwell answers with an error status, and says why.
             body(client, "/healthz"),
             body(client, "/v2/latency"),
         );

@@ -40,7 +40,7 @@ pub struct Link {
     pub received: u64,
     /// Packets sent.
     pub sent: u64,
-    /// Packets that were to be sent and were not.
+    /// Packets that should have been sent and were not.
     pub unsent: u64,
     /// Its IPv4 addresses.
     pub addresses: Vec<Ipv4Addr>,

@@ -234,7 +234,7 @@ pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> 
         };
         let firewall = firewall::judge(&facts);
         if firewall.stops {
-            let own = "not to be told while this host's own firewall is in the way";
+            let own = "cannot be told while this host's own firewall is in the way";
             checks.extend([
                 Check::skip(GRE, own),
                 Check::skip(BGP, format!("{own}: {}", notes::session(status, tunnel))),
@@ -264,7 +264,7 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         uplink.filter(|link| link.is_ours || link.ends.is_some_and(|(_, remote)| remote == address))
     {
         let detail = format!(
-            "the way to {address} leads into {}: a tunnel cannot carry itself",
+            "the route to {address} leads into {}: a tunnel cannot carry itself",
             link.name
         );
         return Check::fail(
@@ -283,7 +283,7 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         ),
         Echo::NoRoute(why) => Check::fail(
             ICMP,
-            format!("this host knows no way to {address}: {why}"),
+            format!("this host has no route to {address}: {why}"),
             "look at `ip route get` for it: a default route may be missing",
         ),
         Echo::NotAllowed(why) => Check::skip(
@@ -299,7 +299,7 @@ fn icmp(target: &Target, uplink: Option<&Link>, seen: &Seen, is_up: bool) -> Che
         ),
         Echo::TooLarge => Check::warn(
             ICMP,
-            "even a small packet is too large for the way",
+            "even a small packet is too large for the path",
             "look at the MTU of the interface that it leaves by",
         ),
         Echo::Silence if is_up => Check::pass(

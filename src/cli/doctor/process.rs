@@ -122,7 +122,7 @@ pub fn judge_others(daemons: &[Process], our_pid: Option<u32>) -> Check {
             format!("systemctl disable --now {REFERENCE}, then systemctl restart warrend"),
         );
     }
-    // Without an answer of our daemon, one that runs is as likely to be ours as not.
+    // When our daemon does not answer, a running one is as likely to be ours as not.
     if let Some(second) = near()
         .find(|process| process.is_here)
         .filter(|_| our_pid.is_some())

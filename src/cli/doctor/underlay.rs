@@ -1,4 +1,4 @@
-//! What of the host's network keeps tunnels from working: NAT, reverse-path filters, and tunnels of others.
+//! What in the host's network keeps tunnels from working: NAT, reverse-path filters, and tunnels of others.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 

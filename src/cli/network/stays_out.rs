@@ -1,4 +1,4 @@
-//! What the reference administers the network with. It stays out of this software, which says so.
+//! The reference's verbs for administering the network. They are left out of this software, which says so.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 

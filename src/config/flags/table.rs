@@ -122,7 +122,7 @@ pub static FLAGS: &[Flag] = &[
     Flag {
         names: &["ledger-restart-after"],
         value: Value::Span,
-        help: "lower slots that advance for so long, at a later time of the ledger's clock, are a restart of the ledger (default 3m)",
+        help: "how long lower slots must keep advancing, at a later time of the ledger's clock, to count as a restart of the ledger (default 3m)",
         set: Set::Span(|layer, span| layer.ledger.restart_after = Some(span.into())),
     },
     Flag {

@@ -10,7 +10,7 @@ use warren_state::{ServiceClass, TunnelId, View, lifecycle::TunnelReport};
 
 use super::{DISCONNECTED, is_provisioned, v2_service};
 
-/// The clock of the wall was set when it differs by more than this from what it was.
+/// The wall clock was set when it differs by more than this from where it should be.
 const CLOCK_SET: Duration = Duration::from_secs(1);
 
 /// What is rendered, and what of.

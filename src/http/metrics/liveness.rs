@@ -285,7 +285,7 @@ fn each_peer(page: &mut Page, status: &LivenessStatus) -> Result<(), prometheus:
         .map(|session| (peer(session, &[]), session.detection_time.as_secs_f64()));
     page.gauge(
         "doublezero_liveness_peer_session_detect_time_seconds",
-        "So long nothing may be heard before the peer counts as lost.",
+        "How long the peer may be silent before it counts as lost.",
         &["iface", "local_ip", "peer_ip"],
         times,
     )

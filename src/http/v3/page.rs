@@ -25,7 +25,7 @@ pub const HIGHEST_LIMIT: usize = 500;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Asked {
-    /// At most so many: 1 to 500, 100 unless it is said.
+    /// How many at most: 1 to 500, by default 100.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
     limit: Option<String>,
     /// Those that come after this account: `next` of the page before.

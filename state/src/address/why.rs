@@ -16,7 +16,7 @@ pub enum FoundBecause {
     #[error("an operator pinned it")]
     PinnedNow,
     /// The daemon was started with it.
-    #[error("an operator names it")]
+    #[error("an operator named it")]
     Named,
     /// It is where the tunnels are.
     #[error("it is on this host again, and its tunnel is in place")]
@@ -53,10 +53,10 @@ pub enum KeptBecause {
     TunnelWorks,
 }
 
-/// The host that an address is pinned on has it no more, or again.
+/// The host no longer has the address that is pinned on it, or has it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PinNews {
-    /// No more: the pin holds until the next start.
+    /// It no longer has it: the pin holds until the next start.
     Away,
     /// Again.
     Back,

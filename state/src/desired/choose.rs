@@ -31,7 +31,8 @@ pub(super) fn choose(
     }
 }
 
-/// These users, and all who may win or lose by what becomes of them: who goes without, and who has what one of them asks for.
+/// These users, and everybody whom their outcome affects: those who go without, and those who have what one of them
+/// asks for.
 pub(super) fn scope(request: &Request<'_>, users: BTreeSet<Pubkey>, claims: &Claims) -> BTreeSet<Pubkey> {
     let mut scope = BTreeSet::new();
     let mut next: Vec<Pubkey> = users.into_iter().chain(claims.losers.iter().copied()).collect();

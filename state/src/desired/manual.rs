@@ -43,7 +43,7 @@ pub struct ManualRequest {
     pub peer_asn: Asn,
 }
 
-/// Names the manual tunnel of a class. No account has this key: it is text, and no point of the curve was looked for to it.
+/// Names the manual tunnel of a class. No account has this key: it is plain text, for which nobody has a private key.
 #[must_use]
 pub fn manual_id(class: ServiceClass) -> TunnelId {
     let text = match class {

@@ -47,7 +47,7 @@ pub enum Refusal {
         /// The ledger's number.
         number: u8,
     },
-    /// The device's end is no end of a tunnel.
+    /// The device's end cannot be the end of a tunnel.
     BadEndpoint {
         /// The end.
         endpoint: Ipv4Addr,
@@ -61,19 +61,19 @@ pub enum Refusal {
         /// Why it does not decode, where there is one.
         detail: Option<String>,
     },
-    /// The tunnel's network is none that can be used.
+    /// The tunnel's network cannot be used.
     BadTunnelNet {
         /// The network.
         net: RawNet,
         /// What is wrong with it.
         why: NetFault,
     },
-    /// The user's end is no end of a tunnel.
+    /// The user's end cannot be the end of a tunnel.
     BadClientIp {
         /// The end.
         client_ip: Ipv4Addr,
     },
-    /// The user's overlay address is none that can be used.
+    /// The user's overlay address cannot be used.
     BadDzIp {
         /// The address.
         dz_ip: Ipv4Addr,

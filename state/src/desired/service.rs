@@ -177,9 +177,10 @@ fn edge_default(user: &User, ends: Ends) -> Route {
     }
 }
 
-/// Two rules for each prefix of each device. A default route among the prefixes is nobody's prefix and left out. A prefix
-/// with the tunnel's own outer source gets no rule for what comes from it: the tunnel would be sent into itself. (What goes
-/// *to* the tunnel's other end finds nothing in table 100, where the import policy lets no route cover the ends.)
+/// Two rules for each prefix of each device. A default route among the prefixes is left out: it is nobody's prefix. A
+/// prefix with the tunnel's own outer source gets no rule for what comes from it: the tunnel would be sent into itself.
+/// (What goes *to* the tunnel's other end finds nothing in table 100, where the import policy lets no route cover the
+/// ends.)
 fn edge_rules(view: &View, ends: Ends) -> Result<BTreeSet<Rule>, Refusal> {
     let prefixes = view.device_prefixes.as_ref().ok_or(Refusal::NoPrefixes)?;
     let prefixes: BTreeSet<Ipv4Net> = prefixes
@@ -204,8 +205,8 @@ fn edge_rules(view: &View, ends: Ends) -> Result<BTreeSet<Rule>, Refusal> {
 /// The root of the network's shared trees, an address of every device.
 const RENDEZVOUS_POINT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 0);
 
-/// Groups that are not there, or whose address is none, are left out: see [`idle_groups`]. No group at all is fine: the
-/// tunnel waits for the next one. While a group's account does not decode the tunnel stays as it is.
+/// Groups that are not there, or that have no usable address, are left out: see [`idle_groups`]. No group at all is
+/// fine: the tunnel waits for the next one. While a group's account does not decode the tunnel stays as it is.
 fn multicast(view: &View, user: &User, ends: Ends) -> Result<MulticastSpec, Refusal> {
     let mut named = user.publishers.iter().chain(&user.subscribers);
     if let Some((group, quarantine)) = named.find_map(|group| view.quarantined.get_key_value(group)) {

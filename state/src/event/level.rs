@@ -98,7 +98,7 @@ impl Event {
         }
     }
 
-    /// Whether it tells what an operator did: such are told each time.
+    /// Whether it says what an operator did: such events are told each time.
     #[must_use]
     pub fn is_an_operators(&self) -> bool {
         matches!(

@@ -38,7 +38,7 @@ pub enum PeerState {
     #[error("down, held down by its operator")]
     HeldDown,
     /// The peer has lost us.
-    #[error("down, it has lost this host")]
+    #[error("down, it no longer hears this host")]
     LostUs,
     /// It is not probed any more.
     #[error("no longer probed")]

@@ -20,7 +20,7 @@ impl Display for Event {
                 }
                 write!(f, ", {}, dataplane {backend}", switch_in_words(*switch))
             }
-            Self::Stopping { remove: true } => f.write_str("stopping, and the tunnels with it"),
+            Self::Stopping { remove: true } => f.write_str("stopping, and taking the tunnels down"),
             Self::Stopping { remove: false } => f.write_str("stopping; tunnels stay as they are"),
             Self::StoreImpaired { detail } => write!(f, "the store cannot be written as it should: {detail}"),
             Self::StoreMended => f.write_str("the store can be written again"),
@@ -158,10 +158,13 @@ impl Display for Event {
             Self::Converged {
                 converged: false,
                 generation,
-            } => write!(f, "something is to be done (plan {generation})"),
+            } => write!(f, "there is something to do (plan {generation})"),
             Self::Refused { user, refusal } => write!(f, "no tunnel for user {user}: {refusal}"),
             Self::RefusalOver { user, refusal } => {
-                write!(f, "user {user} is refused no longer; it was because {refusal}")
+                write!(
+                    f,
+                    "user {user} is no longer refused; the reason was that {refusal}"
+                )
             }
             Self::ManualAsked { link, .. } => write!(f, "{link}: manual tunnel, asked for through the API"),
             Self::ManualRemoved { tunnel, link: None } => {

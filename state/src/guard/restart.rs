@@ -14,7 +14,7 @@ use crate::{
     view::{User, UserStatus},
 };
 
-/// So often each endpoint must have shown a slot above the one that it showed before.
+/// How often each endpoint must have shown a higher slot than before.
 const ADVANCES: u32 = 2;
 
 /// The ledger was restarted from an earlier slot.
@@ -87,7 +87,7 @@ impl Suspicion {
         }
     }
 
-    /// With one more read. One below the first of its endpoint, or of another chain than the last, is a beginning anew; an
+    /// With one more read. A read below the first of its endpoint, or of another chain than the last, starts over; an
     /// endpoint that has not answered for `patience` is no witness any more.
     pub(super) fn with(mut self, now: Monotonic, view: &View, patience: Duration) -> Self {
         let (at, endpoint) = ((view.slot, view.provenance().clock), view.provenance().endpoint);

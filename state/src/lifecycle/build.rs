@@ -72,7 +72,7 @@ impl Lifecycle {
         }
     }
 
-    /// The tunnel is to be another one from now on; the next look makes it so.
+    /// What the tunnel should be has changed; the next look makes it so.
     pub(super) fn change_spec(&mut self, spec: Arc<TunnelSpec>, turn: &mut Turn<'_>) {
         self.todo.rebuild = true;
         self.remake = false;

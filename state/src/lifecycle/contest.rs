@@ -1,4 +1,4 @@
-//! Something else on the host wants the tunnel otherwise, and takes away what is put back.
+//! Something else on the host wants the tunnel to be different, and undoes every repair.
 //!
 //! What was taken is put back at once, time after time, because packets are lost until then. Whoever takes it away again and
 //! again is no accident, though, and a fight at full speed costs the host more than it saves: after some times in a row each
@@ -28,7 +28,7 @@ pub struct Contest {
 }
 
 impl Lifecycle {
-    /// The tunnel was mended with these steps; with none it was not.
+    /// The tunnel was mended with these steps; an empty list means that it was not.
     pub(super) fn note_repair(&mut self, mut steps: Vec<PlannedStep>, turn: &mut Turn<'_>) {
         if steps.is_empty() {
             return;

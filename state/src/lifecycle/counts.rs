@@ -12,7 +12,7 @@ use crate::{LearnedRoutes, Monotonic, event::Event};
 pub struct RouteCounts {
     /// Those that may be in place.
     pub learned: usize,
-    /// Of them, those that are not, because routes that are not ours are.
+    /// Of them, those that are not in place, because routes that are not ours are.
     pub blocked: usize,
     /// Those beside them that wait for the hosts behind them.
     pub withheld: usize,

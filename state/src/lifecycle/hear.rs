@@ -234,8 +234,8 @@ impl Lifecycle {
         }
     }
 
-    /// What the session taught us is sorted anew: what may be let in is another than before. The next look makes the kernel
-    /// so.
+    /// What the session taught us is sorted again, because what may be let in has changed. The next look makes the
+    /// kernel so.
     pub(super) fn sort_anew(&mut self, turn: &mut Turn<'_>) {
         let Some(spec) = self.want.as_ref().map(|want| &want.spec) else {
             return;

@@ -29,7 +29,7 @@ pub(super) struct Move {
 enum Stage {
     /// The tunnel is at the new endpoints, or on the way there. Once it has arrived, the time starts anew.
     Trying { until: Monotonic, arrived: bool },
-    /// The tunnel is back at the old ones. While they do not answer either, that is waited for until `until` only.
+    /// The tunnel is back at the old ones. If nobody answers there either, it waits until `until` and no longer.
     Postponed {
         reason: MoveReason,
         retry_at: Monotonic,

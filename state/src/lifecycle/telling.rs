@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Effect, Input, Lifecycle, TunnelReport};
 use crate::{event::Event, table::Change};
 
-/// Parts what is told from what is done: what happened and how it is now are one step, which is appended before anything is
-/// carried out, so that whoever reads an event finds the state that it tells of.
+/// Separates what is told from what is done: what happened and how it is now are one step, which is appended before
+/// anything is carried out, so that whoever reads an event finds the state that it tells of.
 #[derive(Debug, Default)]
 pub struct Telling {
     told: Option<Arc<TunnelReport>>,

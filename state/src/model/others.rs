@@ -68,7 +68,7 @@ impl Model {
         self.observed.host.insert(address)
     }
 
-    /// Says whether such an address is on links only that are down.
+    /// Sets whether such an address is only on links that are down.
     pub fn set_idle(&mut self, address: Ipv4Addr, idle: bool) {
         if idle {
             self.observed.idle.insert(address)

@@ -49,7 +49,7 @@ impl Reconciler {
         }
     }
 
-    /// Another address makes us another client: the view in force speaks of the one before.
+    /// With another address we are another client: the view in force is about the one before.
     pub(super) fn take_client_ip(&mut self, client_ip: Ipv4Addr, turn: &mut Turn<'_>) {
         let role = Role::Client { client_ip };
         match self.role {
@@ -70,7 +70,8 @@ impl Reconciler {
         };
         let before = turn.effects.len();
         self.release(tunnel, &slot);
-        // Links that were made and not reported yet have numbers too: an end overtakes the report before it.
+        // Links that were made but not reported yet have numbers too: the news that a provisioner ended may arrive
+        // before its last report.
         self.next_incarnation = Incarnation(self.next_incarnation.0 + UNREPORTED);
         match slot.stage {
             Stage::Retiring { link } if !finished => {
@@ -261,7 +262,7 @@ impl Reconciler {
         }
     }
 
-    /// Of a tunnel of an earlier run it is not known what that was told.
+    /// What was told about a tunnel of an earlier run is not known.
     pub(super) fn why_stray(&self) -> RetireReason {
         match (self.shutdown, self.switch, self.role) {
             (Some(_), _, _) => RetireReason::DaemonStops,
@@ -278,7 +279,7 @@ impl Reconciler {
         kept || self.desired.tunnels.contains_key(&id)
     }
 
-    /// Assigns those of the tunnels that are desired other than they are assigned, as far as what they need is free.
+    /// Assigns the tunnels whose desired spec is not the assigned one, as far as what they need is free.
     pub(super) fn assign_changed(&mut self, tunnels: BTreeSet<TunnelId>, turn: &mut Turn<'_>) {
         self.waiting.clear();
         let mut free = Vec::new();

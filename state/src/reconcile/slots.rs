@@ -21,7 +21,7 @@ pub(super) struct Slots {
     retiring: usize,
     /// When tunnels are to be told to look again.
     due: BTreeSet<(Monotonic, TunnelId)>,
-    /// Tunnels that came, changed or went and were not asked for since.
+    /// Tunnels that came, changed or went since they were last asked for.
     touched: BTreeSet<TunnelId>,
     /// How many tunnels were looked at, one by one: what inputs cost.
     #[cfg(test)]

@@ -15,10 +15,9 @@ use crate::{
     random::{Random as _, SplitMix64},
 };
 
-/// The share of the gap between two looks at a tunnel that each of its learned routes asks for: some ten times what a look
-/// costs.
+/// How much each learned route adds to the gap between two looks at its tunnel: about ten times what the look costs.
 const GAP_PER_ROUTE: Duration = Duration::from_micros(20);
-/// So many tunnels, about, look for themselves at one resync.
+/// About how many tunnels look for themselves at one resync.
 const LOOKS_AT_ONCE: usize = 256;
 
 impl Reconciler {

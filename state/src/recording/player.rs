@@ -67,7 +67,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// It is no recording of this format.
-    #[error("line {line} is no record of a recording: {reason}")]
+    #[error("line {line} is not a record of a recording: {reason}")]
     Unreadable {
         /// Counts from 1.
         line: u64,

@@ -234,7 +234,7 @@ impl Store {
         self.state().facts.said.pin
     }
 
-    /// Who connected this host last, as far as it was told.
+    /// Who connected this host last, as far as that is known.
     #[must_use]
     pub fn owner(&self) -> Option<Pubkey> {
         self.state().facts.said.owner
@@ -337,7 +337,7 @@ impl Store {
         })
     }
 
-    /// This address is pinned no more. It is not in this run, whatever becomes of the write.
+    /// Drops the pin. In this run it is gone, whatever becomes of the write.
     ///
     /// # Errors
     /// When the next start may find it again.
@@ -388,7 +388,8 @@ impl Store {
         Ok(())
     }
 
-    /// The public address that was in force last. What does not say one is none: it is only one hint among others.
+    /// The public address that was last in force. Text that is not an address counts as none: it is only one hint among
+    /// others.
     #[must_use]
     pub fn client_ip(&self) -> Option<Chosen> {
         let [seen, address @ ..] =
@@ -436,7 +437,7 @@ impl Store {
         })
     }
 
-    /// Both places say the same, also of the start that was counted. What cannot be written is told.
+    /// Makes both places agree, on the start that was counted too. What cannot be written is reported.
     fn settle(&self, stored: Stored, first_start: bool) {
         let mut state = self.state();
         let facts = state.facts;

@@ -66,7 +66,7 @@ pub(super) fn legacy_state(directory: &Path) -> Legacy {
     }
 }
 
-/// A pin that is no address is none, as for the reference: it looks at it only when it starts.
+/// A pin that is not an address counts as no pin, as for the reference, which looks at it only when it starts.
 fn state_file(file: &Map<String, Value>) -> Result<(bool, Option<Ipv4Addr>), String> {
     let enabled = match member(file, "reconciler_enabled") {
         Some(Value::Bool(enabled)) => *enabled,

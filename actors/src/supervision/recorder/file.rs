@@ -23,7 +23,7 @@ use crate::{
     settings::{RecordError, RecordSettings},
 };
 
-/// What waits may take so much, but for one line: a disk that lets more come together is too slow.
+/// How much may wait to be written, give or take one line: a disk that lets more pile up is too slow.
 const MOST_QUEUED: usize = 16 << 20;
 /// So much is written at once …
 const AT_ONCE: usize = 64 << 10;

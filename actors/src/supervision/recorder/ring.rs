@@ -29,7 +29,7 @@ impl Ring {
         [&*self.older, &*self.newer].concat()
     }
 
-    /// Lets go of everything. A number is left out: what follows does not go on from what was before.
+    /// Drops everything and skips a number, so that what follows is not read as a continuation.
     pub(super) fn clear(&mut self) {
         self.part += 2;
         (self.older, self.newer) = (Vec::new(), Vec::new());
