@@ -31,12 +31,12 @@ complete -c warren -n "__fish_warren_needs_command" -l ca-file -d 'Certificate a
 complete -c warren -n "__fish_warren_needs_command" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_needs_command" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_needs_command" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_needs_command" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_needs_command" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_needs_command" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_needs_command" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_needs_command" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_needs_command" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_needs_command" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_needs_command" -s V -l version -d 'Print version'
 complete -c warren -n "__fish_warren_needs_command" -f -a "status" -d 'Show the provisioned services'
@@ -45,7 +45,7 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "disconnect" -d 'Give 
 complete -c warren -n "__fish_warren_needs_command" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_needs_command" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_needs_command" -f -a "access-pass" -d 'Look at access passes on the ledger'
-complete -c warren -n "__fish_warren_needs_command" -f -a "device" -d 'Look at the network\'s devices, and at how many users they have room for'
+complete -c warren -n "__fish_warren_needs_command" -f -a "device" -d 'List the network\'s devices, and how many users they have room for'
 complete -c warren -n "__fish_warren_needs_command" -f -a "link" -d 'Look at the links between devices'
 complete -c warren -n "__fish_warren_needs_command" -f -a "location" -d 'Look at the places where devices stand'
 complete -c warren -n "__fish_warren_needs_command" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
@@ -59,8 +59,8 @@ complete -c warren -n "__fish_warren_needs_command" -f -a "config" -d 'Show or c
 complete -c warren -n "__fish_warren_needs_command" -f -a "enable" -d 'Turn the daemon on: it builds the tunnels that the ledger asks for'
 complete -c warren -n "__fish_warren_needs_command" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
 complete -c warren -n "__fish_warren_needs_command" -f -a "plan" -d 'Show what the daemon would change now'
-complete -c warren -n "__fish_warren_needs_command" -f -a "explain" -d 'Tell in words where a tunnel is in its life, and why'
-complete -c warren -n "__fish_warren_needs_command" -f -a "doctor" -d 'Look for what keeps tunnels from working, and tell how to fix it'
+complete -c warren -n "__fish_warren_needs_command" -f -a "explain" -d 'Explain in words where a tunnel is in its life, and why'
+complete -c warren -n "__fish_warren_needs_command" -f -a "doctor" -d 'Look for what keeps tunnels from working, and say how to fix it'
 complete -c warren -n "__fish_warren_needs_command" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
 complete -c warren -n "__fish_warren_needs_command" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
 complete -c warren -n "__fish_warren_needs_command" -f -a "routes" -d 'Show the routes that the sessions taught us'
@@ -77,12 +77,12 @@ complete -c warren -n "__fish_warren_using_subcommand status" -l ca-file -d 'Cer
 complete -c warren -n "__fish_warren_using_subcommand status" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand status" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand status" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand status" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand status" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand status" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l tenant -d 'Without a service: the tenant, by its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l device -d 'The device, by its code or account, instead of the nearest one that has room' -r
@@ -97,15 +97,15 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_se
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l allocate-addr -d 'Without a service: use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
 complete -c warren -n "__fish_warren_using_subcommand connect; and not __fish_seen_subcommand_from ibrl multicast help" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
@@ -122,15 +122,15 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s a -l allocate-addr -d 'Use an address of the device\'s instead of the host\'s own'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from ibrl" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l publish -d 'Groups to send to' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l subscribe -d 'Groups to receive from' -r
@@ -148,14 +148,14 @@ complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_s
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from multicast" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "ibrl" -d 'Unicast: the host\'s own address, or one of the device\'s with --allocate-addr'
 complete -c warren -n "__fish_warren_using_subcommand connect; and __fish_seen_subcommand_from help" -f -a "multicast" -d 'Multicast: all groups that the access pass allows, unless some are named'
@@ -171,14 +171,14 @@ complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ca-file -d 
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand disconnect" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disconnect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -187,12 +187,12 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "subscribe" -d 'Receive from groups'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and not __fish_seen_subcommand_from subscribe unsubscribe publish unpublish group help" -f -a "unsubscribe" -d 'Receive from groups no more'
@@ -210,14 +210,14 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from subscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
@@ -229,14 +229,14 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unsubscribe" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
@@ -248,14 +248,14 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from publish" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l client-ip -d 'The host\'s public address, where the daemon does not tell it' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l access-pass -d 'The access pass of a user that was made before passes were written on users, where there are two' -r
@@ -267,14 +267,14 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-wait -d 'Do not wait for the daemon: it goes on by itself'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s v -l verbose -d 'Tell more'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from unpublish" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -283,12 +283,12 @@ complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand multicast; and __fish_seen_subcommand_from group" -f -a "get" -d 'One of them: who may join it, and who has'
@@ -306,12 +306,12 @@ complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
 complete -c warren -n "__fish_warren_using_subcommand user; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One user'
@@ -336,9 +336,9 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l prepaid -d 'Those with a prepaid pass'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l solana-validator -d 'Those with a validator\'s pass'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l here -d 'This host\'s'
@@ -346,7 +346,7 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l pubkey -d 'Its account' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -356,12 +356,12 @@ complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s users, or those that pass the filters. Several values of a filter are separated by commas'
 complete -c warren -n "__fish_warren_using_subcommand user; and __fish_seen_subcommand_from help" -f -a "get" -d 'One user'
@@ -373,12 +373,12 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'The pass that holds for a host'
@@ -398,9 +398,9 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l prepaid -d 'Prepaid ones'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l solana-validator -d 'Validators\''
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l edge-seat -d 'Seats at feeds'
@@ -408,7 +408,7 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l narrow -d 'Shorter headings'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l client-ip -d 'The host\'s address, instead of this one\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l user-payer -d 'The payer, instead of the keypair' -r
@@ -419,12 +419,12 @@ complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "list" -d 'The network\'s access passes, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand access-pass; and __fish_seen_subcommand_from help" -f -a "get" -d 'The pass that holds for a host'
@@ -436,12 +436,12 @@ complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand device; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
@@ -461,13 +461,13 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l code -d 'Its code or account' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -477,12 +477,12 @@ complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand device; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
@@ -494,12 +494,12 @@ complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand link; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -519,15 +519,15 @@ complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l wan -d 'Those between sites'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l dzx -d 'Those within an exchange'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l narrow -d 'Fewer columns'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them, or those that pass the filters'
 complete -c warren -n "__fish_warren_using_subcommand link; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -538,12 +538,12 @@ complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand location; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -554,12 +554,12 @@ complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand location; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -570,12 +570,12 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_s
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -586,12 +586,12 @@ complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand exchange; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -602,12 +602,12 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand feed; and not __fish_seen_subcommand_from list get help" -f -a "get" -d 'One of them'
@@ -619,12 +619,12 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l pubkey -l code -d 'Its account or code' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l exchange -d 'Its exchange, by code or account: feeds of several exchanges may have one code' -r
@@ -635,12 +635,12 @@ complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subc
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand feed; and __fish_seen_subcommand_from help" -f -a "get" -d 'One of them'
@@ -652,12 +652,12 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -668,12 +668,12 @@ complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand tenant; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -684,12 +684,12 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fis
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and not __fish_seen_subcommand_from list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -700,12 +700,12 @@ complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_se
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "list" -d 'All of them'
 complete -c warren -n "__fish_warren_using_subcommand contributor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -716,12 +716,12 @@ complete -c warren -n "__fish_warren_using_subcommand balance" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand balance" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand balance" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand balance" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand balance" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand balance" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand balance" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand balance" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand address" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand address" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -730,12 +730,12 @@ complete -c warren -n "__fish_warren_using_subcommand address" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand address" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand address" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand address" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand address" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand address" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand address" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s o -l outfile -d 'Where it is kept, instead of where it would be looked for' -r -F
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -745,13 +745,13 @@ complete -c warren -n "__fish_warren_using_subcommand keygen" -l ca-file -d 'Cer
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
-complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace one that is there: what it owns is lost without a copy'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand keygen" -s f -l force -d 'Replace the one that is there: what it owns is lost unless there is a copy'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand keygen" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand keygen" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -760,12 +760,12 @@ complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "get" -d 'Show what is in force, and where it is from'
 complete -c warren -n "__fish_warren_using_subcommand config; and not __fish_seen_subcommand_from get set help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
@@ -777,12 +777,12 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l tenant -d 'The tenant that `connect` uses where none is named; an empty text for none' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ip-verifier-url -d 'The service that proves this host\'s address to the network; an empty text for the environment\'s' -r
@@ -793,12 +793,12 @@ complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "get" -d 'Show what is in force, and where it is from'
 complete -c warren -n "__fish_warren_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Change it: the flags for the ledger and the keypair, the tenant, and the service that proves addresses'
@@ -811,12 +811,12 @@ complete -c warren -n "__fish_warren_using_subcommand enable" -l ca-file -d 'Cer
 complete -c warren -n "__fish_warren_using_subcommand enable" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand enable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand enable" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand enable" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand enable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand enable" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand enable" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l wait -d 'Also wait until the tunnels are gone, at most this long (exit code 4 when they are not)' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -826,12 +826,12 @@ complete -c warren -n "__fish_warren_using_subcommand disable" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand disable" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand disable" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand disable" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand disable" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand disable" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand disable" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand disable" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand plan" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -840,12 +840,12 @@ complete -c warren -n "__fish_warren_using_subcommand plan" -l ca-file -d 'Certi
 complete -c warren -n "__fish_warren_using_subcommand plan" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand plan" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand plan" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand plan" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand explain" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -854,12 +854,12 @@ complete -c warren -n "__fish_warren_using_subcommand explain" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand explain" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand explain" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand explain" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand explain" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -868,12 +868,12 @@ complete -c warren -n "__fish_warren_using_subcommand doctor" -l ca-file -d 'Cer
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand doctor" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l print -d 'In the form of this tool, to be piped into it: `nft -f -`, `iptables-restore --noflush`, or a shell for ufw' -r -f -a "nft\t'nftables'
 iptables\t'iptables'
@@ -885,12 +885,12 @@ complete -c warren -n "__fish_warren_using_subcommand firewall" -l ca-file -d 'C
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand firewall" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand firewall" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand firewall" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s o -l output -d 'The archive, which must not exist yet; without it one in this folder, named after the time' -r -F
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -900,12 +900,12 @@ complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ca-file -d '
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand bugreport" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand bugreport" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand bugreport" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand routes" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -914,13 +914,13 @@ complete -c warren -n "__fish_warren_using_subcommand routes" -l ca-file -d 'Cer
 complete -c warren -n "__fish_warren_using_subcommand routes" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand routes" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand routes" -l long -d 'All of them, with prefix length, next hop and interface'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand routes" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand routes" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand routes" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l wait -d 'How long to wait for a daemon that has just begun to measure (exit code 4 when that is too short)' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
@@ -930,12 +930,12 @@ complete -c warren -n "__fish_warren_using_subcommand latency" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand latency" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand latency" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand latency" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand latency" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand latency" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand latency" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand latency" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -944,12 +944,12 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_see
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "decode" -d 'Decode one account and print it as JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and not __fish_seen_subcommand_from decode show help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
@@ -961,13 +961,13 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l base64 -d 'The file holds base64'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from decode" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l client-ip -d 'The users of this address, instead of the daemon\'s own' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l device -d 'The users of this device' -r
@@ -979,12 +979,12 @@ complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_su
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "decode" -d 'Decode one account and print it as JSON'
 complete -c warren -n "__fish_warren_using_subcommand ledger; and __fish_seen_subcommand_from help" -f -a "show" -d 'Read the ledger and print the view that the daemon would work from'
@@ -996,12 +996,12 @@ complete -c warren -n "__fish_warren_using_subcommand completions" -l ca-file -d
 complete -c warren -n "__fish_warren_using_subcommand completions" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand completions" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand completions" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand completions" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand completion" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -1010,12 +1010,12 @@ complete -c warren -n "__fish_warren_using_subcommand completion" -l ca-file -d 
 complete -c warren -n "__fish_warren_using_subcommand completion" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand completion" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand completion" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand completion" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand completion" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand completion" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand completion" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand version" -l sock-file -l socket -l socket-path -d 'The daemon\'s socket' -r -F
 complete -c warren -n "__fish_warren_using_subcommand version" -s e -l env -d 'The environment: mainnet-beta, testnet, devnet or localnet; without it the configuration\'s, then the daemon\'s' -r
@@ -1024,12 +1024,12 @@ complete -c warren -n "__fish_warren_using_subcommand version" -l ca-file -d 'Ce
 complete -c warren -n "__fish_warren_using_subcommand version" -l ws -d 'Where the ledger serves publish-subscribe' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l program-id -d 'The serviceability program, instead of the environment\'s' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l keypair -d 'The keypair that signs and pays; without it `WARREN_KEYPAIR`, `DOUBLEZERO_KEYPAIR`, standard input, the configuration\'s, `~/.config/doublezero/id.json`' -r -F
-complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'What is told on standard error of what goes on inside: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
-complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Taken for the reference\'s sake: nothing here asks that ledger' -r
-complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Taken for the reference\'s sake: nothing here asks that program' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l log-level -d 'How much to log on standard error: off, error, warn, info, debug or trace (`RUST_LOG` wins)' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l solana-url -d 'Accepted for compatibility and ignored: nothing here asks that ledger' -r
+complete -c warren -n "__fish_warren_using_subcommand version" -l geo-program-id -d 'Accepted for compatibility and ignored: nothing here asks that program' -r
 complete -c warren -n "__fish_warren_using_subcommand version" -l json -d 'Print JSON'
 complete -c warren -n "__fish_warren_using_subcommand version" -l json-compact -d 'Print JSON; lists and accounts in one line'
-complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not tell of a program that is newer than this software'
+complete -c warren -n "__fish_warren_using_subcommand version" -l no-version-warning -d 'Do not warn of a program that is newer than this software'
 complete -c warren -n "__fish_warren_using_subcommand version" -s h -l help -d 'Print help'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "status" -d 'Show the provisioned services'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "connect" -d 'Get a user on the ledger and wait until its tunnel carries traffic'
@@ -1037,7 +1037,7 @@ complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "multicast" -d 'Change which multicast groups this host sends to and receives from'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "user" -d 'Look at users on the ledger'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "access-pass" -d 'Look at access passes on the ledger'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "device" -d 'Look at the network\'s devices, and at how many users they have room for'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "device" -d 'List the network\'s devices, and how many users they have room for'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "link" -d 'Look at the links between devices'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "location" -d 'Look at the places where devices stand'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "exchange" -d 'Look at the exchanges, that is, the metros'
@@ -1051,8 +1051,8 @@ complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "enable" -d 'Turn the daemon on: it builds the tunnels that the ledger asks for'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "disable" -d 'Turn the daemon off: it takes all tunnels down'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "plan" -d 'Show what the daemon would change now'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "explain" -d 'Tell in words where a tunnel is in its life, and why'
-complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "doctor" -d 'Look for what keeps tunnels from working, and tell how to fix it'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "explain" -d 'Explain in words where a tunnel is in its life, and why'
+complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "doctor" -d 'Look for what keeps tunnels from working, and say how to fix it'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "firewall" -d 'Print the rules that this host\'s firewall needs for its tunnels; nothing is changed'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "bugreport" -d 'Write what a report of a fault needs into one archive, without secrets'
 complete -c warren -n "__fish_warren_using_subcommand help; and not __fish_seen_subcommand_from status connect disconnect multicast user access-pass device link location exchange feed tenant contributor balance address keygen config enable disable plan explain doctor firewall bugreport routes latency ledger completions version help" -f -a "routes" -d 'Show the routes that the sessions taught us'
