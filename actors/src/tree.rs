@@ -98,7 +98,7 @@ pub async fn start(
     Ok(Handle { env, root })
 }
 
-/// A first start on a host with tunnels of ours is none: the state is lost.
+/// A first start on a host that has tunnels of ours is not a first start: the state was lost.
 async fn begin(store: Arc<Store>, dataplane: &dyn Dataplane, installed: bool) -> Result<(), StartError> {
     let observed = timeout(OBSERVE, dataplane.observe(Scope::All))
         .await

@@ -195,7 +195,7 @@ impl Free {
     }
 }
 
-/// A table, or a line that is none.
+/// A table, or a line outside of one.
 enum Part<'a> {
     Table(Vec<&'a str>),
     Line(&'a str),

@@ -44,9 +44,9 @@ pub enum Fault {
     WrongOwner,
     /// A balancer: every second request is answered by a node that is so many slots behind, as far as its slots tell.
     Lagging(u64),
-    /// The ledger goes on from so many slots before.
+    /// The ledger goes on from this many slots earlier.
     Restarted(u64),
-    /// Requests are sent on to another path of the same server (307).
+    /// Requests are redirected to another path of the same server (307).
     Redirected,
 }
 

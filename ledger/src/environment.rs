@@ -55,7 +55,7 @@ impl Environment {
         }
     }
 
-    /// The ledger's URL where it is no secret. Those of the other networks carry a token: they come from a flag, the
+    /// The ledger's URL where it is not a secret. Those of the other networks carry a token: they come from a flag, the
     /// environment or the configuration file.
     #[must_use]
     pub fn default_rpc_url(self) -> Option<&'static str> {
@@ -65,8 +65,8 @@ impl Environment {
         }
     }
 
-    /// The service that proves a host's address, where it is known. That of the local network is a guess: where the service's own
-    /// examples have it listen.
+    /// The service that proves a host's address, where it is known. For the local network it is a guess: the address
+    /// that the service's own examples use.
     #[must_use]
     pub fn default_ip_verifier_url(self) -> Option<&'static str> {
         match self {

@@ -30,12 +30,12 @@ pub use question::{AllDevices, Question};
 pub struct FetcherSettings {
     /// A view is good for so long.
     pub view_ttl: Duration,
-    /// A list of devices is good for so long.
+    /// How long a list of devices is good for.
     pub devices_ttl: Duration,
-    /// So long after a failed read, callers get its error instead of a new read. It is shorter than the first wait of any reader
-    /// that tries again.
+    /// For this long after a failed read, callers get its error instead of a new read. It is shorter than the first
+    /// wait of any reader that tries again.
     pub failure_ttl: Duration,
-    /// An answer that nobody asked for in so long goes.
+    /// An answer that nobody has asked for in this long is dropped.
     pub keep: Duration,
     /// Questions of one kind whose answers are kept at once.
     pub most: usize,
@@ -135,7 +135,7 @@ pub struct Rotation {
 ///   ends with the fetcher's last handle. Different questions are read side by side.
 /// * Every caller's own deadline holds: it gets [`ReadError::Deadline`] then, at the latest.
 /// * [`fresh`](Self::fresh) returns the answer of a read that began after the call.
-/// * Few answers are kept: those that nobody asks for go.
+/// * Few answers are kept: those that nobody asks for are dropped.
 #[derive(Clone)]
 pub struct Fetcher(Arc<Inner>);
 
@@ -210,7 +210,7 @@ impl Fetcher {
         Q::book(&self.0.shared).latest(question)
     }
 
-    /// What is known of each question that somebody asked of late.
+    /// What is known of each question that was asked recently.
     #[must_use]
     pub fn known(&self) -> Vec<Known> {
         let mut all = known::<Query>(&self.0.shared);

@@ -84,7 +84,7 @@ fn instruction_text(instruction: &Instruction) -> String {
 }
 
 impl Golden {
-    /// Writes all of them, and removes files of the same kinds that are none of them.
+    /// Writes all of them, and removes files of the same kinds that are not among them.
     ///
     /// # Errors
     /// When a file cannot be written or removed.

@@ -7,7 +7,7 @@ use crate::accounts::Version;
 pub struct Forms {
     /// Several groups at once, when a user is made and when its roles change.
     pub folds_groups: bool,
-    /// A role that the user has already needs no leave any more: only those that it gains do.
+    /// A role that the user already has needs no permission: only those that it gains do.
     pub asks_for_gained_roles_only: bool,
     /// Users are deleted by the type of their pass.
     pub deletes_by_pass_type: bool,

@@ -60,7 +60,7 @@ pub enum KeypairError {
     /// No randomness.
     #[error("the system gives no random numbers")]
     NoRandomness(#[source] std::io::Error),
-    /// Neither named nor is there a home directory to look in.
+    /// No file is named, and there is no home directory to look in.
     #[error("no keypair is named, and there is no home directory: name one with --keypair")]
     NoPlace,
 }
@@ -141,7 +141,7 @@ impl Keypair {
     /// Reads from anywhere; `origin` names it in errors.
     ///
     /// # Errors
-    /// When it cannot be read, or is no keypair.
+    /// When it cannot be read, or is not a keypair.
     pub fn read_from(source: impl Read, origin: &str) -> Result<Self, KeypairError> {
         let mut text = Vec::new();
         let read = source.take(LARGEST_FILE + 1).read_to_end(&mut text);

@@ -11,7 +11,7 @@ macro_rules! program_errors {
                 #[doc = concat!($what, " (", stringify!($code), ")")]
                 $name,
             )*
-            /// A number that has no name here: kept as it is.
+            /// A number that has no name here is kept as it is.
             Unknown(u32),
         }
 

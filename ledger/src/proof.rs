@@ -185,7 +185,7 @@ impl IpProof {
     /// Reads the service's answer to a request for this owner and this kind of service.
     ///
     /// # Errors
-    /// When it is no proof, or one of something else. Its address is whatever the service saw.
+    /// When it is not a proof, or is a proof of something else. Its address is whatever the service saw.
     pub fn from_json(answer: &[u8], payer: &Pubkey, user_type: UserType) -> Result<Self, Malformed> {
         // A form that is not known may have other fields, so its number is looked at alone.
         let Form { version } =
@@ -244,8 +244,8 @@ impl IpProof {
         serde_json::to_string(&answer).unwrap_or_default()
     }
 
-    /// Whether the program would take it for this user, from what can be known here: all but the epoch. Without this look a
-    /// signature of somebody else's would only ever show as a transaction that never arrives.
+    /// Whether the program would take it for this user, as far as can be known here: everything but the epoch. Without
+    /// this check a signature by somebody else would only ever show as a transaction that never arrives.
     ///
     /// # Errors
     /// When it would not; in the order in which the program looks.

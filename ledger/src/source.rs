@@ -82,7 +82,7 @@ pub trait LedgerSource: Send + Sync + 'static {
 /// The endpoint in use.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct InUse {
-    /// Its place in the list of endpoints: what tells two of them apart, where secrets hide the difference.
+    /// Its index in the list of endpoints, which tells two of them apart where redaction hides the difference.
     pub number: usize,
     /// The endpoint, secrets redacted.
     pub endpoint: String,
@@ -95,7 +95,7 @@ pub struct InUse {
 pub struct LedgerHealth {
     /// The endpoint in use, secrets redacted.
     pub endpoint: String,
-    /// Parts of the protocol that this endpoint does without, for people: reads go on, and cost more or say less.
+    /// Parts of the protocol that this endpoint lacks, for people: reads go on, but cost more or say less.
     pub lacks: Vec<String>,
     /// Whether the subscription is alive.
     pub subscribed: bool,

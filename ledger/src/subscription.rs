@@ -127,7 +127,7 @@ impl Watcher {
             }
             let now = Instant::now();
             not_before[index] = now + ended.wait.unwrap_or_default().min(LONGEST_WAIT);
-            // The next one that wants to be asked, else the one that wants it first.
+            // The next endpoint that may be asked now, else the one that may be asked first.
             let next = (1..=endpoints.len()).map(|step| (index + step) % endpoints.len());
             index = next
                 .min_by_key(|index| not_before[*index].max(now))

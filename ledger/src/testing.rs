@@ -60,7 +60,7 @@ pub(crate) enum Fault {
 pub(crate) struct State {
     pub(crate) accounts: BTreeMap<Pubkey, (Pubkey, Vec<u8>)>,
     pub(crate) slot: u64,
-    /// Each request advances the slot by so much (negative: goes back).
+    /// How far each request advances the slot (negative: back).
     pub(crate) slot_step: i64,
     pub(crate) faults: VecDeque<Fault>,
     pub(crate) requests: Vec<Value>,
@@ -83,7 +83,7 @@ pub(crate) struct Oddities {
     pub(crate) no_zstd: bool,
     /// Lists of accounts come without a slot.
     pub(crate) no_context: bool,
-    /// So many accounts in one request.
+    /// How many accounts one request may name.
     pub(crate) at_most: Option<usize>,
     /// Lists of accounts are not served.
     pub(crate) no_lists: bool,

@@ -29,7 +29,7 @@ const ATTEMPTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(250);
 /// A proof takes some 300 bytes.
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// So much is shown of an answer that is not the service's own form.
+/// How much is shown of an answer that is not in the service's own form.
 const SHOWN: usize = 200;
 
 /// A verification service.

@@ -41,7 +41,7 @@ pub fn result(form: Form, as_text: impl FnOnce() -> String, value: &impl Seriali
 /// Prints text as it is.
 ///
 /// # Errors
-/// When standard output cannot be written; a reader that closed it is none.
+/// When standard output cannot be written; a reader that closed it is not an error.
 pub fn text(text: &str) -> anyhow::Result<u8> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

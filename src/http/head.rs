@@ -61,7 +61,8 @@ fn cleaned(path: &str) -> String {
     format!("/{}{end}", parts.join("/"))
 }
 
-/// Letters, digits and the like instead of their numbers; nothing where a number is none. What would part the path stays.
+/// Letters, digits and the like instead of their numbers; nothing where one is malformed. What would split the path
+/// stays.
 fn decoded(path: &str) -> Option<String> {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -127,7 +128,7 @@ fn bad_request(text: &'static str) -> Response {
     (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")], text).into_response()
 }
 
-/// Go parts the methods of a list with a comma and a space.
+/// Go separates the methods of a list by a comma and a space.
 fn as_go_lists(answer: &mut Response) {
     let listed = answer
         .headers()

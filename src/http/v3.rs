@@ -174,7 +174,7 @@ pub struct Ledger {
     /// Why requests currently go over one of this host's own tunnels, if they do.
     #[serde(default)]
     pub over_tunnel: Option<String>,
-    /// Parts of the protocol that this endpoint does without: reads go on, and cost more or say less.
+    /// Parts of the protocol that this endpoint lacks: reads go on, but cost more or say less.
     #[serde(default)]
     pub lacks: Vec<String>,
     /// What any part of the daemon has recently asked the ledger.

@@ -1,4 +1,4 @@
-//! Which of its addresses a client host goes by.
+//! Which of its addresses a client host uses.
 //!
 //! What the host's routes prefer, and what a service on the Internet says, are guesses. A guess is enough to begin with; it
 //! is no proof against an address that works. An address that is on the host and in use stays, whatever would be chosen

@@ -185,7 +185,7 @@ pub enum Event {
         /// The address.
         address: Ipv4Addr,
     },
-    /// The address that an operator pinned is none of this host's any more: it is pinned no longer.
+    /// The address that an operator pinned is no longer on this host, so the pin was dropped.
     PinDropped {
         /// The address.
         address: Ipv4Addr,

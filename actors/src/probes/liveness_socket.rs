@@ -31,7 +31,7 @@ const BUFFER: usize = 4 << 20;
 pub(crate) struct Socket {
     socket: UdpSocket,
     port: u16,
-    /// By number; `None` for a link whose name is none. A link that is made anew has another number.
+    /// By number; `None` for a link whose name is not valid. A link that is made anew has another number.
     names: Mutex<BTreeMap<u32, Option<LinkName>>>,
     numbers: Mutex<BTreeMap<LinkName, u32>>,
 }

@@ -73,7 +73,7 @@ pub enum EnableError {
     /// The device's end of tunnels has no client's address.
     #[error("client_ip {0}: this host is a gateway, and goes by its device")]
     Gateway(Ipv4Addr),
-    /// The address is none of this host's.
+    /// This host does not have the address.
     #[error(transparent)]
     Unusable(#[from] Unusable),
     /// Whether it is cannot be seen.

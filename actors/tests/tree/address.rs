@@ -1,4 +1,4 @@
-//! Which address a client goes by, and what that does to its tunnels.
+//! Which address a client uses, and what that does to its tunnels.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 

@@ -29,7 +29,7 @@ impl World {
         self.schedule_step();
     }
 
-    /// All that is wrong ends; what the script wants in the end is so.
+    /// Every fault ends, and what the script wants in the end becomes true.
     pub(crate) fn end_faults(&mut self) {
         self.note(|| "the faults end".to_owned());
         self.ledger.fault = None;

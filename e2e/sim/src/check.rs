@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// A view came into force: was it entitled to?
+    /// A view came into force: did it have the right to?
     pub(crate) fn check_accepted(&mut self, before: Option<&View>, after: &View) {
         let confirmed = self
             .daemon

@@ -29,7 +29,7 @@ use crate::{
 
 const POLL: Duration = Duration::from_secs(10);
 const NODE: NodeId = NodeId(0x5eed);
-/// So much of the past is kept that a slow reader misses some of it.
+/// How much of the past is kept: little enough that a slow reader misses some of it.
 const KEPT: Bounds = Bounds {
     told: 64,
     whole: 16,

@@ -33,7 +33,7 @@ pub(crate) struct Seen {
     pub(crate) gaps: u64,
 }
 
-/// From one that reads everything at once to one that is nearly always too late.
+/// From a reader that reads everything at once to one that is nearly always too late.
 const PACES: [u64; 4] = [1, 4, 20, 150];
 
 impl Reader {

@@ -157,7 +157,8 @@ pub(super) fn rest(why: &str, span: Duration) {
     thread::sleep(span);
 }
 
-/// Looks more often than a test does, because what it waits for is measured; how long it took since the given time.
+/// Polls more often than a test does, because the wait is what is measured; returns how long it took since the given
+/// time.
 pub(super) fn watch(what: &str, since: Instant, mut holds: impl FnMut() -> Result<bool>) -> Result<Duration> {
     const PERIOD: Duration = Duration::from_millis(1);
     while !holds().with_context(|| what.to_owned())? {

@@ -1,4 +1,4 @@
-//! Which of its addresses a host goes by when it has several.
+//! Which of its addresses a host uses when it has several.
 
 use std::{fs, time::Duration};
 

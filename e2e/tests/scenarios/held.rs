@@ -1,4 +1,4 @@
-//! State that is damaged, lost or cannot be written: no tunnel goes because of it.
+//! State that is damaged, lost or cannot be written: no tunnel is lost because of it.
 
 use std::{fs, path::Path, process::Command};
 

@@ -19,7 +19,7 @@ use crate::{
     support::{Connected, SOON, without_loss},
 };
 
-/// Where the processor is emulated the faults come one after another over one host, because hosts take long to start.
+/// Where the processor is emulated, one host meets all faults one after another, because hosts are slow to start.
 pub fn all() -> Vec<Scenario> {
     if !is_emulated() {
         return [FAULTS, OTHERS].concat();

@@ -1,4 +1,4 @@
-//! What an operator says past the ledger: excluded destinations, and manual tunnels.
+//! What an operator can ask for independently of the ledger: excluded destinations, and manual tunnels.
 
 use std::{
     fs,

@@ -62,7 +62,7 @@ pub enum DecodeError {
     },
 }
 
-/// Why one value does not read, before its name is known.
+/// Why a value does not decode, before its field's name is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flaw {
     Truncated,

@@ -14,7 +14,7 @@ pub struct Limits {
     pub ttl: Duration,
     /// A failure is the answer for so long.
     pub failure_ttl: Duration,
-    /// A key that nobody asked for in so long goes.
+    /// A key that nobody has asked for in this long is dropped.
     pub keep: Duration,
     /// Keys at once.
     pub most: usize,

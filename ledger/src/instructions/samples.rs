@@ -64,7 +64,7 @@ pub fn multicast_user() -> Pubkey {
         .address
 }
 
-/// A proof of the host's address; its signature is none.
+/// A proof of the host's address; its signature is not a real one.
 #[must_use]
 pub fn proof(user_type: UserType) -> IpProof {
     IpProof {

@@ -168,7 +168,7 @@ impl Accounts<'_> {
                 }
                 Err(failure) if failure.is_about_parameters() && !failure.is_too_many() => {}
                 Err(failure) => {
-                    // It is about something else than before: these words it takes.
+                    // The refusal is about something else than before: the endpoint takes these words.
                     if failure.is_too_many() {
                         self.dialect.takes(plainer);
                     }
@@ -219,7 +219,7 @@ impl Accounts<'_> {
             OptionalContext::Context(answer) => (Some(Slot(answer.context.slot)), answer.value),
             OptionalContext::NoContext(list) => {
                 self.dialect.has_no_context();
-                // A node that was asked for a slot, and answers, is there.
+                // A node that was asked for a slot, and answers, has reached it.
                 (at_least, list)
             }
         };

@@ -129,7 +129,7 @@ impl Nodes {
             }
             .into(),
         );
-        // Some that stay, so that one that goes is no mass removal.
+        // Some that stay, so that losing one does not count as a mass removal.
         for n in 20..24 {
             put(key(n), user(UserType::IBRL).into());
         }

@@ -54,12 +54,12 @@ pub enum LookupError {
     },
 }
 
-/// Accounts of one kind. Those that do not read are set aside, each with its reason.
+/// Accounts of one kind. Those that do not decode are set aside, each with its reason.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Listed {
     /// When they were read.
     pub slot: Slot,
-    /// Those that read.
+    /// The accounts that decode.
     pub accounts: BTreeMap<Pubkey, Account>,
     /// Those that do not.
     pub unreadable: BTreeMap<Pubkey, String>,
@@ -148,7 +148,7 @@ impl LedgerClient {
     /// The accounts at these addresses; `None` where there is none.
     ///
     /// # Errors
-    /// When the ledger does not answer, or an account is another program's or does not read.
+    /// When the ledger does not answer, or an account is another program's or does not decode.
     pub async fn accounts(
         &self,
         pubkeys: &[Pubkey],
@@ -404,7 +404,7 @@ impl LedgerClient {
 #[async_trait]
 impl TransactionRpc for LedgerClient {
     async fn call(&self, request: &Request) -> Result<Reply, RpcFailure> {
-        // Whoever sends waits itself, and does other things meanwhile.
+        // The sender waits by itself, and does other things meanwhile.
         let lane = self.lanes.allowed(Instant::now()).await;
         let done = match &lane {
             Ok(lane) => self.transact(lane, request).await,

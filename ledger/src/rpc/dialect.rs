@@ -1,5 +1,5 @@
-//! What an endpoint does without. Providers leave out parts of the protocol; each is found out by a refusal, done without for
-//! a while, and then tried again.
+//! What an endpoint lacks. Providers leave out parts of the protocol; each gap is found by a refusal, avoided for a
+//! while, and then tried again.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,7 +12,7 @@ use super::failure::Failure;
 
 /// Accounts that one `getMultipleAccounts` may name, where the endpoint sets no lower limit.
 const AT_ONCE: usize = 100;
-/// What an endpoint did without is tried again after this.
+/// How long until what an endpoint lacked is tried again.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Parts of the protocol that requests use, or do not.

@@ -100,10 +100,10 @@ impl Lanes {
         &self.lanes[number % self.lanes.len()]
     }
 
-    /// The endpoint to ask, as soon as it wants to be asked.
+    /// The endpoint to ask, as soon as it may be asked.
     ///
     /// # Errors
-    /// When none wants to be asked before the deadline.
+    /// When none may be asked before the deadline.
     pub(super) async fn allowed(&self, deadline: Instant) -> Result<&Lane, Failure> {
         loop {
             let now = Instant::now();

@@ -127,11 +127,12 @@ pub struct RpcSettings {
     pub attempts: u32,
     /// The wait after the first failed attempt; doubles with each, up to ten times.
     pub first_backoff: Duration,
-    /// An endpoint that was left for a later one in the list is probed so often.
+    /// How often an endpoint is probed that was left for a later one in the list.
     pub probe_every: Duration,
-    /// One that wants no requests for a while (Retry-After) is asked one small question so often, where there is no other.
+    /// How often an endpoint that wants no requests for a while (Retry-After) is asked one small question, where there
+    /// is no other.
     pub probe_barred_every: Duration,
-    /// The subscription is made anew when nothing is heard for so long, not even an answer to a ping.
+    /// How long nothing may be heard, not even an answer to a ping, before the subscription is made anew.
     pub heartbeat: Duration,
     /// How requests leave this host, and whom they trust.
     pub way: Way,

@@ -24,7 +24,7 @@ use solana_rpc_client_api::{
 use super::{Endpoint, RpcSettings, counters::Counters, failure::Failure};
 use crate::way::{Http, HttpSettings, Way};
 
-/// So often a request is sent on to where the endpoint redirects it.
+/// How many redirects a request follows.
 const MOST_HOPS: u32 = 3;
 /// However long an endpoint wants no requests, it is asked again after this.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

@@ -159,7 +159,7 @@ async fn by_datagram(routes: &Routes, server: SocketAddr, question: &[u8]) -> io
     let mut datagram = [0; LARGEST_DATAGRAM];
     loop {
         let length = socket.recv(&mut datagram).await?;
-        // What is no answer to this question is somebody else's.
+        // Whatever does not answer this question is meant for somebody else.
         if let Some(said) = read(question, &datagram[..length]) {
             return said;
         }
@@ -209,7 +209,7 @@ fn question(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
     (name.len() <= 253).then_some(message)
 }
 
-/// What a message says to a question; nothing when it is no answer to it.
+/// What a message answers to a question; nothing when it does not answer it.
 fn read(question: &[u8], message: &[u8]) -> Option<io::Result<Said>> {
     let is_ours = message.len() >= question.len()
         && message[..2] == question[..2]

@@ -29,7 +29,7 @@ pub use trust::{Trust, TrustError};
 
 /// A connection past a tunnel is made within this, or the usual way is tried.
 const PAST_TIMEOUT: Duration = Duration::from_secs(3);
-/// So long after a way past a tunnel has failed the usual one is tried first.
+/// For this long after a way past a tunnel has failed, the usual way is tried first.
 const PAST_AGAIN: Duration = Duration::from_secs(60);
 
 /// What knows the host's routes and our tunnels.

@@ -27,7 +27,7 @@ pub enum TrustError {
         #[source]
         source: std::io::Error,
     },
-    /// It holds no certificate, or one that is none.
+    /// It holds no certificate, or something that is not one.
     #[error("{path} is no file of certificate authorities in PEM: {reason}")]
     Garbled {
         /// The file.

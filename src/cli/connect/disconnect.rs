@@ -93,7 +93,7 @@ pub async fn run(
                 gone.slot = gone.slot.max(slot);
                 gone.users.push(key.to_string());
             }
-            // The others are none the worse for it.
+            // The others are unaffected.
             Err(error) if failure.is_none() && meant.len() > 1 => {
                 steps.done(
                     "user",

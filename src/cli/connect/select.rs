@@ -267,7 +267,7 @@ fn has_room(device: &Device, room: Room) -> Result<(), Unusable> {
                 .collect()
         }
     };
-    // A limit of zero is none.
+    // A limit of zero means no limit.
     match limits
         .into_iter()
         .find(|(_, count, limit)| *limit > 0 && count >= limit)

@@ -25,7 +25,7 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// So long from now on.
+    /// This long from now on.
     pub fn of(within: Duration) -> Self {
         Self {
             within,

@@ -15,7 +15,7 @@ pub struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    /// Looks for at most this long. `name` stands for its checks when there are none in time.
+    /// Looks for at most this long. `name` stands for its checks when they do not come in time.
     pub fn new(name: &'static str, within: Duration, work: impl Future<Output = Vec<Check>> + 'a) -> Self {
         Self {
             name,

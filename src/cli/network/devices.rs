@@ -313,7 +313,7 @@ fn free_publishers(row: &Row<'_, Device>) -> Cell {
     )
 }
 
-/// How many more users of a kind the program would let in now. A limit of zero for a kind is none.
+/// How many more users of a kind the program would let in now. A limit of zero for a kind means no limit.
 fn free(device: &Device, count: u16, limit: u16) -> Cell {
     let total = device
         .max_users

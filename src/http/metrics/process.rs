@@ -6,7 +6,7 @@ use super::page::Page;
 
 /// linux/asm-generic/param.h `USER_HZ`: the unit of times in proc_pid_stat(5).
 const TICKS: f64 = 100.0;
-/// Prometheus's client has this for a limit that is none.
+/// What Prometheus's client shows where there is no limit.
 const UNLIMITED: f64 = u64::MAX as f64;
 
 pub(super) fn write(page: &mut Page) -> Result<(), prometheus::Error> {

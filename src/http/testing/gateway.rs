@@ -29,7 +29,7 @@ pub fn user(number: u32) -> User {
     }
 }
 
-/// So many tunnels, each with its user and with a session that stands well.
+/// This many tunnels, each with its user and an established session.
 pub fn snapshot(tunnels: u32) -> Snapshot {
     let snapshot = connected();
     let mut view = View::clone(snapshot.view.as_deref().unwrap());

@@ -78,7 +78,7 @@ pub enum Refusal {
         /// The address.
         dz_ip: Ipv4Addr,
     },
-    /// The link's name is none.
+    /// The link's name is not valid.
     BadLinkName {
         /// What is wrong with it.
         detail: String,

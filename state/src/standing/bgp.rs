@@ -166,7 +166,7 @@ impl RouteRefusal {
 }
 
 impl RefusedRoutes {
-    /// So many are named.
+    /// How many are named.
     pub const NAMED: usize = 16;
 
     /// One more was refused.

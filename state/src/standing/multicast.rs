@@ -51,7 +51,7 @@ pub struct MulticastCounters {
 }
 
 impl Groups {
-    /// So many are named.
+    /// How many are named.
     pub const NAMED: usize = 16;
 
     /// These.

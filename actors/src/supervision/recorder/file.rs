@@ -25,7 +25,7 @@ use crate::{
 
 /// How much may wait to be written, give or take one line: a disk that lets more pile up is too slow.
 const MOST_QUEUED: usize = 16 << 20;
-/// So much is written at once …
+/// How much is written at once …
 const AT_ONCE: usize = 64 << 10;
 /// … or what there is after this.
 const AT_LAST: Duration = Duration::from_millis(500);
