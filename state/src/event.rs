@@ -313,6 +313,17 @@ pub enum Event {
         /// Why, unless it is the usual course of things.
         reason: Option<PhaseReason>,
     },
+    /// A tunnel is to go: what is open of it ends with it, and is summed up here for those who draw who is connected.
+    TunnelDrained {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its link.
+        link: LinkName,
+        /// Its incarnation: no other is meant.
+        incarnation: Incarnation,
+        /// The sessions that were up.
+        open_sessions: usize,
+    },
     /// A step failed.
     StepFailed {
         /// Which tunnel.

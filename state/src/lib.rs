@@ -36,6 +36,7 @@ pub mod session;
 pub mod spec;
 pub mod standing;
 pub mod step;
+pub mod stream;
 pub mod supervisor;
 pub mod switch;
 pub mod table;

@@ -56,6 +56,12 @@ impl Event {
                 tunnel,
                 link,
                 incarnation,
+            }
+            | Self::TunnelDrained {
+                tunnel,
+                link,
+                incarnation,
+                ..
             } => About {
                 link: Some(link),
                 incarnation: Some(*incarnation),

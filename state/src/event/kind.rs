@@ -81,6 +81,7 @@ kinds! {
     SpecChanged "spec_changed"
     GroupsChanged "groups_changed"
     PhaseChanged "phase_changed"
+    TunnelDrained "tunnel_drained"
     StepFailed "step_failed"
     Adopted "adopted"
     Repaired "repaired"

@@ -90,6 +90,7 @@ impl Event {
             | Self::PlanCommitted { .. }
             | Self::Converged { .. }
             | Self::SpecChanged { .. }
+            | Self::TunnelDrained { .. }
             | Self::PhaseChanged { .. }
             | Self::SessionChanged { .. }
             | Self::SessionCauseChanged { .. }

@@ -393,6 +393,12 @@ fn of_a_tunnel() -> Vec<Event> {
             publish: [GROUP].into(),
             subscribe: BTreeSet::new(),
         },
+        Event::TunnelDrained {
+            tunnel,
+            link: link(),
+            incarnation,
+            open_sessions: 1,
+        },
         Event::StepFailed {
             tunnel,
             phase: Phase::Linking,

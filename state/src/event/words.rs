@@ -223,6 +223,15 @@ impl Display for Event {
                 write!(f, "{link}: {from} -> {to}")?;
                 within(f, reason.as_ref())
             }
+            Self::TunnelDrained {
+                link,
+                incarnation,
+                open_sessions,
+                ..
+            } => write!(
+                f,
+                "{link}: incarnation {incarnation} is to go, and with it {open_sessions} open sessions"
+            ),
             Self::StepFailed {
                 tunnel,
                 phase,

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, mem, time::Duration};
 
 use super::{
     Effect, FailureReport, PhaseReason, RetireReason,
-    machine::{Lifecycle, Removal, Retirement, State, Todo, Turn},
+    machine::{Lifecycle, Removal, Retirement, Session, State, Todo, Turn},
 };
-use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, event::Event};
+use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, SessionStatus, event::Event};
 
 impl Lifecycle {
     /// The daemon goes away and the tunnel stays. The multicast services end without a word: what they asked the device
@@ -26,6 +26,7 @@ impl Lifecycle {
         turn: &mut Turn<'_>,
     ) {
         self.stop_multicast(turn);
+        self.tell_draining(turn);
         self.stop_session(true, turn);
         self.forget_routes();
         self.moving = None;
@@ -38,6 +39,20 @@ impl Lifecycle {
         });
         retire.links.insert(link);
         retire.rules.extend(rules);
+    }
+
+    /// Told once for each link that goes, and before anything of it ends.
+    fn tell_draining(&self, turn: &mut Turn<'_>) {
+        let Some(want) = self.want.as_ref().filter(|_| self.todo.retire.is_none()) else {
+            return;
+        };
+        let is_up = |session: &Session| session.status == SessionStatus::Up;
+        turn.record(Event::TunnelDrained {
+            tunnel: self.tunnel,
+            link: want.spec.link.name.clone(),
+            incarnation: self.incarnation,
+            open_sessions: usize::from(self.session.as_ref().is_some_and(is_up)),
+        });
     }
 
     /// Starts the removal of everything that is this tunnel's.

@@ -1,0 +1,764 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use proptest::{collection::vec, prelude::*};
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    Epoch, Incarnation, Monotonic, NodeId, Phase, Position, Sequence, SessionCause, SessionStatus, TunnelId,
+    event::{Event, Kind},
+    journal::JournalEntry,
+    lifecycle::{Lifecycle, LifecycleSettings, TunnelReport},
+    standing::BgpStanding,
+    table::{Bounds, Change, Entry, Reconciled, Table, Tables},
+    testing::{name, spec, tunnel},
+};
+
+const START: Start = Start {
+    node: NodeId(1),
+    epoch: Epoch(3),
+    started_unix_ms: 1_000_000,
+};
+
+/// What somebody appends.
+#[derive(Clone, Debug)]
+struct Append(Vec<u8>, Vec<(u8, u8)>);
+
+fn appends() -> impl Strategy<Value = Vec<Append>> {
+    let one = (vec(any::<u8>(), 0..3), vec((any::<u8>(), 0_u8..4), 0..3));
+    vec(one.prop_map(|(events, changes)| Append(events, changes)), 0..60)
+}
+
+fn report(number: u8, phase: Phase, session: SessionStatus, incarnation: u64) -> Arc<TunnelReport> {
+    let report = Lifecycle::new(tunnel(number), LifecycleSettings::default()).report();
+    Arc::new(TunnelReport {
+        spec: Some(Arc::new(spec(number, &format!("t{number}")))),
+        incarnation: Incarnation(incarnation),
+        phase,
+        session,
+        ..report
+    })
+}
+
+fn event(number: u8) -> Event {
+    let id = tunnel(number % 4);
+    match number % 5 {
+        0 => Event::Switched { enabled: number > 99 },
+        1 => Event::ContestOver { tunnel: id },
+        2 => drained(number % 4, 1 + u64::from(number / 128)),
+        3 => phase_changed(number % 4, Phase::Removed),
+        _ => session_changed(number % 4, SessionStatus::Down),
+    }
+}
+
+fn drained(number: u8, incarnation: u64) -> Event {
+    let (tunnel, link) = (tunnel(number), name("t0"));
+    Event::TunnelDrained {
+        tunnel,
+        link,
+        incarnation: Incarnation(incarnation),
+        open_sessions: 1,
+    }
+}
+
+fn phase_changed(number: u8, to: Phase) -> Event {
+    let (tunnel, link, from) = (tunnel(number), name("t0"), Phase::Active);
+    Event::PhaseChanged {
+        tunnel,
+        link,
+        incarnation: Incarnation(1),
+        from,
+        to,
+        reason: None,
+    }
+}
+
+fn session_changed(number: u8, to: SessionStatus) -> Event {
+    let (tunnel, peer_asn, from) = (tunnel(number), crate::Asn(1), SessionStatus::Up);
+    Event::SessionChanged {
+        tunnel,
+        peer_asn,
+        from,
+        to,
+        cause: None,
+        detail: None,
+    }
+}
+
+fn change((kind, number): (u8, u8)) -> Change {
+    let id = tunnel(number);
+    let phase = Phase::ALL[usize::from(kind) % Phase::ALL.len()];
+    let session = if kind % 3 == 0 {
+        SessionStatus::Down
+    } else {
+        SessionStatus::Up
+    };
+    match kind % 8 {
+        0 => Change::TunnelDown(id),
+        1 => Change::TunnelGone(id),
+        2 if kind > 240 => Change::NoTunnels,
+        3 => Change::Session(
+            id,
+            Arc::new(BgpStanding {
+                prefixes: kind.into(),
+                ..BgpStanding::default()
+            }),
+        ),
+        4 => Change::Reconciled(Arc::new(Reconciled {
+            converged: kind % 2 == 0,
+            refused: (0..number)
+                .map(|one| (tunnel(one).0, ("code".to_owned(), kind.to_string())))
+                .collect(),
+            ..Reconciled::default()
+        })),
+        _ => Change::Tunnel(report(number, phase, session, 1 + u64::from(kind / 128))),
+    }
+}
+
+fn table() -> Table {
+    let whole = Bounds {
+        told: usize::MAX,
+        whole: usize::MAX,
+        bytes: usize::MAX,
+    };
+    Table::new(START.node, START.epoch, whole)
+}
+
+fn append(table: &mut Table, Append(events, changes): &Append) {
+    let events = events.iter().copied().map(event).collect();
+    table.append(7, events, changes.iter().copied().map(change).collect());
+}
+
+fn feed(table: &Table, bound: usize) -> Feed {
+    Feed::new(
+        START,
+        table.snapshot(),
+        Arc::new(|_| "somebody".to_owned()),
+        bound,
+    )
+}
+
+fn take_all(feed: &mut Feed, table: &Table) {
+    let at = feed.state().0;
+    let entries: Vec<Arc<Entry>> = table.changes_since(at).unwrap().cloned().collect();
+    entries.iter().for_each(|entry| feed.take(entry, 7));
+}
+
+fn at(sequence: u64) -> Position {
+    START.position(Sequence(sequence))
+}
+
+/// The frames in a text: name, id, data.
+fn parsed(text: &[u8]) -> Vec<(String, Option<String>, Value)> {
+    let text = std::str::from_utf8(text).unwrap();
+    let of = |frame: &str| {
+        let field = |name: &str| {
+            frame
+                .lines()
+                .find_map(|line| line.strip_prefix(name).map(str::to_owned))
+        };
+        let data = serde_json::from_str(&field("data: ").unwrap()).unwrap();
+        (field("event: ").unwrap_or_default(), field("id: "), data)
+    };
+    text.split_terminator("\n\n").map(of).collect()
+}
+
+/// What somebody makes of the frames.
+#[derive(Default)]
+struct Replica {
+    state: Option<Value>,
+    at: Option<Position>,
+    told: Vec<Position>,
+    gaps: Vec<(Position, Position)>,
+    names: Vec<String>,
+}
+
+impl Replica {
+    fn hear(&mut self, text: &[u8]) {
+        for (name, id, mut data) in parsed(text) {
+            let position = |name: &str| data[name].as_str().map(|text| text.parse::<Position>().unwrap());
+            assert!(
+                id.as_deref()
+                    .is_none_or(|id| id.parse::<Position>().ok() == position("position"))
+            );
+            match name.as_str() {
+                "snapshot" => {
+                    self.at = position("position");
+                    self.state = Some(data["state"].take());
+                }
+                "event" | "change" => {
+                    if name == "event" {
+                        self.told.extend(position("position"));
+                    }
+                    self.at = position("position");
+                    if let (Some(patch), Some(state)) = (data.get("patch"), &mut self.state) {
+                        merge(state, patch);
+                    }
+                }
+                "gap" => {
+                    self.gaps
+                        .push((position("from").unwrap(), position("to").unwrap()));
+                    self.state = None;
+                }
+                "reset" => self.state = None,
+                _ => {}
+            }
+            self.names.push(name);
+        }
+    }
+}
+
+/// Gives a reader all that it is given until it has to wait; `pages`: where older events are found.
+fn serve(
+    reader: &mut Reader,
+    feed: &Feed,
+    table: &Table,
+    now: Monotonic,
+    over: Option<&str>,
+    most: usize,
+) -> Vec<u8> {
+    let mut text = Vec::new();
+    for _ in 0..most {
+        match reader.next(&feed.events, START, feed.state().0, now, over) {
+            Next::Text(one) => text.extend_from_slice(&one),
+            Next::Frames(frames) => frames
+                .iter()
+                .for_each(|frame| text.extend_from_slice(&frame.text)),
+            Next::State => {
+                let (sequence, tables) = feed.state();
+                text.extend(
+                    reader
+                        .given(sequence, &feed.events, START, now)
+                        .iter()
+                        .flat_map(|text| text.to_vec()),
+                );
+                text.extend_from_slice(&state_frame(START, sequence, 7, tables, reader.filter().tunnel));
+            }
+            Next::History(after) => {
+                let page = table.resume(after).and_then(|sequence| {
+                    let all: Vec<(Position, Arc<JournalEntry>)> = table
+                        .told_since(sequence)?
+                        .map(|told| (START.position(told.sequence), told.clone()))
+                        .collect();
+                    let few: Vec<_> = all.iter().take(2).cloned().collect();
+                    let is_all = few.len() == all.len();
+                    Ok((few, is_all))
+                });
+                for one in reader.replay(page.map_err(|gap| gap.to_string())) {
+                    text.extend_from_slice(&one);
+                }
+            }
+            Next::Heartbeat => text.extend_from_slice(&heartbeat(START.position(feed.state().0), 7)),
+            Next::Wait(_) | Next::Over => return text,
+        }
+    }
+    text
+}
+
+proptest! {
+    #[test]
+    fn a_patch_makes_of_each_state_the_next_one(appends in appends()) {
+        let mut table = table();
+        let mut state = snapshot(table.tables(), None);
+        let (mut folded, mut position) = (Tables::default(), Sequence(0));
+        for one in &appends {
+            append(&mut table, one);
+            for entry in table.changes_since(position).unwrap() {
+                let before = folded.clone();
+                folded.fold(entry);
+                let patch = patch(&before, entry, &folded);
+                if let Some(patch) = &patch {
+                    merge(&mut state, patch);
+                }
+                prop_assert_eq!(&state, &snapshot(&folded, None), "{:?}", patch);
+                position = entry.sequence;
+            }
+        }
+    }
+
+    #[test]
+    fn at_any_pace_what_is_made_of_the_frames_is_right_or_its_maker_knows_that_it_is_not(
+        appends in appends(), pace in 1_usize..12, bound in 200_usize..9_000, most in 1_usize..5, leap in 1_usize..40,
+    ) {
+        let mut table = table();
+        let mut feed = feed(&table, bound);
+        let mut reader = Reader::new(Filter::default(), None, Monotonic::ZERO);
+        let (mut replica, mut states) = (Replica::default(), BTreeMap::new());
+        states.insert(Sequence(0), snapshot(table.tables(), None));
+        for (number, one) in appends.iter().enumerate() {
+            append(&mut table, one);
+            if number % leap == leap - 1 {
+                feed.leap(table.snapshot());
+            }
+            let from = feed.state().0;
+            let entries: Vec<Arc<Entry>> = table.changes_since(from).unwrap().cloned().collect();
+            for entry in entries {
+                feed.take(&entry, 7);
+                states.insert(entry.sequence, snapshot(feed.state().1, None));
+            }
+            states.insert(feed.state().0, snapshot(feed.state().1, None));
+            if number % pace == 0 {
+                replica.hear(&serve(&mut reader, &feed, &table, Monotonic::ZERO, None, most));
+                if let (Some(state), Some(at)) = (&replica.state, replica.at) {
+                    prop_assert_eq!(state, &states[&at.sequence]);
+                }
+            }
+        }
+        replica.hear(&serve(&mut reader, &feed, &table, Monotonic::ZERO, Some("the end"), 10_000));
+        prop_assert_eq!(replica.names.last().map(String::as_str), Some("shutdown"));
+        prop_assert_eq!(replica.state.as_ref(), Some(&snapshot(table.tables(), None)));
+        // Each event once, in order, but for those before the first state and in gaps that were told.
+        prop_assert!(replica.told.is_sorted_by_key(|position| position.sequence));
+        let told: BTreeSet<Sequence> = replica.told.iter().map(|position| position.sequence).collect();
+        prop_assert_eq!(told.len(), replica.told.len(), "none twice");
+        let missing = |at: &Sequence| {
+            !replica.gaps.iter().any(|(from, to)| from.sequence < *at && *at <= to.sequence)
+        };
+        let began = appends.first().map_or(0, |one| one.0.len().max(usize::from(!one.1.is_empty())));
+        let shown: BTreeSet<Sequence> = table.told_since(Sequence(began as u64)).unwrap()
+            .filter(|told| !is_of_a_session(&told.event))
+            .map(|told| told.sequence).filter(missing).collect();
+        let lost: Vec<_> = shown.difference(&told).collect();
+        prop_assert!(lost.is_empty(), "lost {:?}, gaps {:?}", lost, replica.gaps);
+    }
+
+    #[test]
+    fn who_comes_back_is_told_what_came_between_or_that_it_is_not_known(appends in appends(), left in 0_usize..60, bound in 200_usize..9_000) {
+        let mut table = table();
+        let mut feed = feed(&table, bound);
+        let mut replica = Replica::default();
+        let mut reader = Reader::new(Filter::default(), None, Monotonic::ZERO);
+        for (number, one) in appends.iter().enumerate() {
+            append(&mut table, one);
+            take_all(&mut feed, &table);
+            if number == left {
+                replica.hear(&serve(&mut reader, &feed, &table, Monotonic::ZERO, None, 1_000));
+            }
+        }
+        let was = replica.at.unwrap_or(at(0));
+        let mut again = Reader::new(Filter::default(), Some(was), Monotonic::ZERO);
+        let before = replica.told.len();
+        replica.hear(&serve(&mut again, &feed, &table, Monotonic::ZERO, None, 10_000));
+        prop_assert_eq!(again.kept.resets, 0, "the table has all of it");
+        let after: Vec<Sequence> = replica.told[before..].iter().map(|position| position.sequence).collect();
+        let expected: Vec<Sequence> = table.told_since(was.sequence).unwrap().map(|told| told.sequence).collect();
+        let is_from_memory = feed.events.number_after(was.sequence).is_some();
+        if !is_from_memory {
+            prop_assert_eq!(after, expected);
+        }
+        if replica.state.is_some() {
+            prop_assert_eq!(replica.state.as_ref(), Some(&snapshot(table.tables(), None)));
+        }
+    }
+
+    #[test]
+    fn who_draws_who_is_connected_has_the_open_ones_and_no_single_end_of_what_was_summed_up(appends in appends()) {
+        let mut table = table();
+        let mut feed = feed(&table, usize::MAX);
+        for one in &appends {
+            append(&mut table, one);
+            take_all(&mut feed, &table);
+        }
+        let (mut open, mut summed) = (BTreeMap::new(), BTreeMap::<String, u64>::new());
+        for number in 0..feed.connections.next() {
+            let frame = feed.connections.get(number).unwrap();
+            let masked = parsed(&feed.masked.get(number).unwrap().text).remove(0).2;
+            for (name, _, data) in parsed(&frame.text) {
+                let (id, incarnation) = (data["tunnel"].as_str().unwrap().to_owned(), data["incarnation"].as_u64().unwrap());
+                let key = (id.clone(), data["sort"].to_string());
+                if name == "tunnel.drained" {
+                    let before = open.len();
+                    open.retain(|(tunnel, _), one| *tunnel != id || *one != incarnation);
+                    prop_assert_eq!(data["open_sessions"].as_u64().unwrap(), (before - open.len()) as u64);
+                    summed.insert(id, incarnation);
+                    continue;
+                }
+                prop_assert!(masked["source"].as_str().unwrap().starts_with("somebody:"));
+                match data["state"].as_i64().unwrap() {
+                    1 => prop_assert_eq!(open.insert(key, incarnation), None, "opened twice"),
+                    -1 => prop_assert_eq!(open.remove(&key), Some(incarnation), "ended and was not open"),
+                    other => prop_assert!(false, "{}", other),
+                }
+            }
+        }
+        let drawn: BTreeSet<(String, u64)> = open.into_iter().map(|((id, _), incarnation)| (id, incarnation)).collect();
+        let real: BTreeSet<(String, u64)> = feed.open().open().map(|one| (one.tunnel.to_string(), one.incarnation.0)).collect();
+        prop_assert_eq!(drawn, real);
+    }
+}
+
+fn is_of_a_session(event: &Event) -> bool {
+    event.kind() == Kind::SessionChanged
+}
+
+/// A table with one tunnel that is up.
+fn up(number: u8, incarnation: u64) -> Change {
+    Change::Tunnel(report(number, Phase::Active, SessionStatus::Up, incarnation))
+}
+
+fn texts(ring: &Ring, from: u64) -> Vec<(String, Option<String>, Value)> {
+    (from..ring.next())
+        .flat_map(|number| parsed(&ring.get(number).unwrap().text))
+        .collect()
+}
+
+#[test]
+fn a_tunnel_that_drains_is_told_in_one_sum_and_the_table_has_each_end() {
+    let mut table = table();
+    table.append(7, vec![], vec![up(1, 4), up(2, 9)]);
+    let mut feed = feed(&table, usize::MAX);
+    table.append(
+        8,
+        vec![drained(1, 4), session_changed(1, SessionStatus::Pending)],
+        vec![Change::Tunnel(report(
+            1,
+            Phase::Active,
+            SessionStatus::Pending,
+            4,
+        ))],
+    );
+    table.append(
+        9,
+        vec![phase_changed(1, Phase::Draining)],
+        vec![Change::Tunnel(report(
+            1,
+            Phase::Draining,
+            SessionStatus::Pending,
+            4,
+        ))],
+    );
+    // Late words of that incarnation.
+    table.append(9, vec![session_changed(1, SessionStatus::Down)], vec![up(1, 4)]);
+    take_all(&mut feed, &table);
+    let told = texts(&feed.connections, 0);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (told[0].0.as_str(), &told[0].2["open_sessions"]),
+        ("tunnel.drained", &Value::from(2))
+    );
+    let kinds: Vec<String> = texts(&feed.events, 0)
+        .iter()
+        .map(|(name, _, data)| format!("{name} {}", data["kind"]))
+        .collect();
+    assert!(
+        !kinds.iter().any(|kind| kind.contains("session_changed")),
+        "{kinds:?}"
+    );
+    let exact = table
+        .told_since(Sequence(0))
+        .unwrap()
+        .filter(|told| is_of_a_session(&told.event))
+        .count();
+    assert_eq!(exact, 2, "who keeps accounts has each");
+    assert_eq!(feed.open().open().count(), 2, "the other tunnel is untouched");
+
+    // The next incarnation is not shielded.
+    let from = feed.connections.next();
+    table.append(
+        10,
+        vec![phase_changed(1, Phase::Removed)],
+        vec![Change::TunnelGone(tunnel(1))],
+    );
+    table.append(11, vec![], vec![up(1, 5)]);
+    table.append(
+        12,
+        vec![session_changed(1, SessionStatus::Down)],
+        vec![Change::Tunnel(report(1, Phase::Active, SessionStatus::Down, 5))],
+    );
+    take_all(&mut feed, &table);
+    let told: Vec<String> = texts(&feed.connections, from)
+        .iter()
+        .map(|(_, _, data)| data["state"].to_string())
+        .collect();
+    assert_eq!(told, ["1", "1", "-1"]);
+    assert!(
+        texts(&feed.events, 0)
+            .iter()
+            .any(|(_, _, data)| data["kind"] == "session_changed")
+    );
+}
+
+#[test]
+fn the_open_ones_come_first_and_only_the_last_of_them_has_a_position_to_go_on_from() {
+    let mut table = table();
+    table.append(7, vec![], vec![up(1, 4), up(2, 9)]);
+    let feed = feed(&table, usize::MAX);
+    let frames = parsed(&feed.open().snapshot(at(1), Some(feed.mask())));
+    let ids: Vec<String> = frames.iter().map(|(_, id, _)| id.clone().unwrap()).collect();
+    assert_eq!(frames.len(), 5);
+    assert_eq!(frames[0].2["open"], 4);
+    assert_eq!(ids[4], at(1).to_string());
+    assert!(
+        ids[..4].iter().all(|id| id.parse::<Position>().is_err()),
+        "{ids:?}"
+    );
+    let sources: Vec<&str> = frames[1..]
+        .iter()
+        .map(|(_, _, data)| data["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        sources,
+        ["somebody:0", "somebody:179", "somebody:0", "somebody:179"]
+    );
+    let plain = parsed(&feed.open().snapshot(at(1), None));
+    assert_eq!(plain[1].2["source"], "203.0.113.1:0");
+    assert_eq!(
+        (&plain[1].2["state"], &plain[1].2["timestamp"]),
+        (&Value::from(1), &Value::from(1_000_000))
+    );
+}
+
+#[test]
+fn a_reader_that_is_given_nothing_is_given_a_heartbeat_and_at_the_end_a_last_frame() {
+    let table = table();
+    let feed = feed(&table, 1_000);
+    let mut reader = Reader::new(Filter::default(), None, Monotonic::ZERO);
+    let mut at = |seconds, over| {
+        let now = Monotonic::from_elapsed(Duration::from_secs(seconds));
+        let text = serve(&mut reader, &feed, &table, now, over, 100);
+        parsed(&text)
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(at(0, None), ["snapshot"]);
+    assert_eq!(at(14, None), [""; 0]);
+    assert_eq!(at(15, None), ["heartbeat"]);
+    assert_eq!(at(29, None), [""; 0]);
+    assert_eq!(at(30, None), ["heartbeat"]);
+    assert_eq!(at(31, Some("it stops")), ["shutdown"]);
+    assert_eq!(at(60, Some("it stops")), [""; 0]);
+}
+
+#[test]
+fn a_position_of_another_start_that_is_not_known_is_said_to_be_so_and_what_is_wanted_is_given_anew() {
+    let table = table();
+    let feed = feed(&table, 1_000);
+    for asked in [
+        Position {
+            epoch: Epoch(2),
+            ..at(5)
+        },
+        Position {
+            node: NodeId(9),
+            ..at(0)
+        },
+        at(77),
+    ] {
+        let mut reader = Reader::new(Filter::default(), Some(asked), Monotonic::ZERO);
+        let frames = parsed(&serve(&mut reader, &feed, &table, Monotonic::ZERO, None, 100));
+        assert_eq!(frames[0].0, "reset");
+        assert_eq!(
+            (&frames[0].2["asked"], frames[1].0.as_str()),
+            (&Value::from(asked.to_string()), "snapshot")
+        );
+        assert_eq!(reader.kept.resets, 1);
+    }
+    let mut reader = Reader::after_a_part(Filter::default(), at(0), Monotonic::ZERO);
+    let frames = parsed(&serve(&mut reader, &feed, &table, Monotonic::ZERO, None, 100));
+    assert_eq!([&frames[0].0, &frames[1].0], ["reset", "snapshot"]);
+}
+
+#[test]
+fn a_replay_ends_at_its_bound_further_on_than_it_began() {
+    let table = table();
+    let feed = feed(&table, 1_000);
+    let mut reader = Reader::new(
+        Filter::default(),
+        Some(Position {
+            epoch: Epoch(1),
+            ..at(0)
+        }),
+        Monotonic::ZERO,
+    );
+    let (mut bytes, mut sequence) = (0, 0);
+    while let Next::History(after) = reader.next(&feed.events, START, Sequence(0), Monotonic::ZERO, None) {
+        assert_eq!(after.sequence.0, sequence, "never the same range");
+        let page = (1..=200).map(|more| {
+            let position = Position {
+                epoch: Epoch(1),
+                ..at(sequence + more)
+            };
+            let event = Event::StoreImpaired {
+                detail: "x".repeat(500),
+            };
+            (
+                position,
+                Arc::new(JournalEntry {
+                    epoch: Epoch(1),
+                    sequence: position.sequence,
+                    unix_ms: 7,
+                    event,
+                }),
+            )
+        });
+        let texts = reader.replay(Ok((page.collect(), false)));
+        sequence += 200;
+        bytes += texts.iter().map(|text| text.len()).sum::<usize>();
+    }
+    assert!((4 << 20..5 << 20).contains(&bytes), "{bytes}");
+    assert_eq!(reader.kept.resets, 1);
+}
+
+#[test]
+fn one_reader_is_given_no_more_than_64_kib_at_once() {
+    let mut table = table();
+    let mut feed = feed(&table, usize::MAX);
+    let mut reader = Reader::new(Filter::default(), None, Monotonic::ZERO);
+    serve(&mut reader, &feed, &table, Monotonic::ZERO, None, 2);
+    for _ in 0..2_000 {
+        table.append(
+            7,
+            vec![Event::StoreImpaired {
+                detail: "x".repeat(200),
+            }],
+            vec![],
+        );
+    }
+    take_all(&mut feed, &table);
+    let (mut frames, mut times) = (0, 0);
+    while let Next::Frames(some) = reader.next(&feed.events, START, feed.state().0, Monotonic::ZERO, None) {
+        assert!(some.iter().map(|frame| frame.text.len()).sum::<usize>() <= 64 * 1024);
+        assert!(
+            some.iter().all(|frame| Arc::strong_count(frame) <= 2),
+            "nobody has a copy"
+        );
+        (frames, times) = (frames + some.len(), times + 1);
+    }
+    assert_eq!(frames, 2_000);
+    assert!(times > 5, "{times}");
+}
+
+#[test]
+fn topics_a_kind_and_a_tunnel_leave_what_they_name() {
+    let mut table = table();
+    let mut feed = feed(&table, usize::MAX);
+    table.append(
+        7,
+        vec![Event::Switched { enabled: true }],
+        vec![Change::Switch(true.into())],
+    );
+    table.append(7, vec![session_changed(1, SessionStatus::Down)], vec![up(1, 1)]);
+    table.append(7, vec![session_changed(2, SessionStatus::Down)], vec![]);
+    table.append(7, vec![], vec![up(2, 1)]);
+    take_all(&mut feed, &table);
+    let seen = |topics: Option<&str>, only: Option<TunnelId>| {
+        let filter = Filter::parse(topics, only).unwrap();
+        let wanted = |number: &u64| filter.wants(feed.events.get(*number).unwrap());
+        (0..feed.events.next())
+            .filter(wanted)
+            .map(|number| feed.events.get(number).unwrap().at.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(None, None), [1, 2, 3, 4]);
+    assert_eq!(seen(Some("switch"), None), [1]);
+    assert_eq!(seen(Some("session, switch"), None), [1, 2, 3]);
+    assert_eq!(seen(Some("session_changed"), None), [2, 3]);
+    assert_eq!(seen(Some("state"), None), [1, 2, 4]);
+    assert_eq!(seen(None, Some(tunnel(2))), [3, 4]);
+    assert_eq!(seen(Some("state"), Some(tunnel(1))), [2]);
+    let wrong = Filter::parse(Some("switch,rainbows"), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong.contains("\"rainbows\" is no topic") && wrong.contains("liveness, state"),
+        "{wrong}"
+    );
+    assert!(Kind::ALL.iter().all(|kind| kind.topic() != Topic::State));
+}
+
+#[test]
+fn of_the_lives_the_latest_wins_and_a_reason_is_there_where_it_is_proven() {
+    let mut table = table();
+    let mut feed = feed(&table, usize::MAX);
+    let mut reader = Reader::of_the_latest(Monotonic::ZERO);
+    let next = |reader: &mut Reader, feed: &Feed| {
+        reader.next(&feed.statuses, START, feed.state().0, Monotonic::ZERO, None)
+    };
+    assert_eq!(next(&mut reader, &feed), Next::State);
+    reader.given(feed.state().0, &feed.statuses, START, Monotonic::ZERO);
+    for phase in [Phase::Linking, Phase::Routing, Phase::Peering, Phase::Active] {
+        table.append(
+            7,
+            vec![],
+            vec![Change::Tunnel(report(1, phase, SessionStatus::Up, 1))],
+        );
+    }
+    table.append(
+        7,
+        vec![],
+        vec![Change::Tunnel(report(
+            2,
+            Phase::Linking,
+            SessionStatus::Pending,
+            1,
+        ))],
+    );
+    take_all(&mut feed, &table);
+    let Next::Frames(frames) = next(&mut reader, &feed) else {
+        panic!("nothing")
+    };
+    let phases: Vec<Value> = frames
+        .iter()
+        .map(|frame| parsed(&frame.text).remove(0).2["phase"].take())
+        .collect();
+    assert_eq!(phases, ["active", "linking"]);
+    table.append(7, vec![], vec![Change::TunnelGone(tunnel(2))]);
+    take_all(&mut feed, &table);
+    let Next::Frames(frames) = next(&mut reader, &feed) else {
+        panic!("nothing")
+    };
+    assert_eq!(parsed(&frames[0].text)[0].2["phase"], "removed");
+
+    let reason = |session, cause| {
+        let report = TunnelReport {
+            session_cause: Some(cause),
+            session_detail: Some("so it says".to_owned()),
+            ..TunnelReport::clone(&report(1, Phase::Peering, session, 1))
+        };
+        let mut tables = Tables::default();
+        tables.tunnels.insert(tunnel(1), Arc::new(report));
+        TunnelStatus::of(&tables, tunnel(1))
+            .reason
+            .map(|reason| reason.code)
+    };
+    let proven = |cause| reason(SessionStatus::Unreachable, cause);
+    assert_eq!(proven(SessionCause::Refused).as_deref(), Some("refused"));
+    assert_eq!(proven(SessionCause::NoWay).as_deref(), Some("no_way"));
+    for unproven in [
+        SessionCause::Silence,
+        SessionCause::Other,
+        SessionCause::BrokenOff,
+    ] {
+        assert_eq!(proven(unproven), None);
+    }
+    assert_eq!(reason(SessionStatus::Up, SessionCause::Refused), None);
+}
+
+#[test]
+fn a_reader_of_lives_that_is_far_behind_is_given_all_of_them_and_no_gap() {
+    let mut table = table();
+    let mut feed = feed(&table, 500);
+    let mut reader = Reader::of_the_latest(Monotonic::ZERO);
+    reader.next(&feed.statuses, START, feed.state().0, Monotonic::ZERO, None);
+    reader.given(feed.state().0, &feed.statuses, START, Monotonic::ZERO);
+    for number in 1..40 {
+        table.append(7, vec![], vec![up(number % 4, number.into())]);
+    }
+    take_all(&mut feed, &table);
+    assert_eq!(
+        reader.next(&feed.statuses, START, feed.state().0, Monotonic::ZERO, None),
+        Next::State
+    );
+    assert_eq!(
+        reader.given(feed.state().0, &feed.statuses, START, Monotonic::ZERO),
+        None
+    );
+    assert_eq!(reader.kept.gaps, 0);
+    let all = parsed(&status_snapshot(START.position(feed.state().0), feed.state().1));
+    assert_eq!(all[0].2["tunnels"].as_array().unwrap().len(), 4);
+}
