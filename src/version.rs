@@ -10,7 +10,7 @@ pub const PROGRAM: Version = Version {
     patch: 0,
 };
 
-/// The version.
+/// The version of this software, as the package has it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The same with the program's, as `--version` prints them.

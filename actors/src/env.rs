@@ -163,7 +163,7 @@ impl Env {
         self.truth.append(vec![event], vec![]);
     }
 
-    /// Counts.
+    /// Adds this to the totals that metrics show.
     pub(crate) fn count(&self, count: Count) {
         self.truth.append(vec![], vec![Change::Counted(count)]);
     }

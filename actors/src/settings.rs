@@ -39,7 +39,7 @@ pub struct Settings {
     pub tunnel_mtu: Option<u16>,
     /// What sessions may not teach us, at first; see [`crate::Handle::exclude`].
     pub exclusion: Exclusion,
-    /// BGP.
+    /// Timers and password of every BGP session.
     pub bgp: BgpSettings,
     /// Route liveness; none probes nobody.
     pub liveness: Option<LivenessOptions>,
@@ -74,9 +74,9 @@ pub struct RecordSettings {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot record into {}", .file.display())]
 pub struct RecordError {
-    /// Where.
+    /// The file that cannot be written.
     pub file: PathBuf,
-    /// Why.
+    /// The error of the system below.
     #[source]
     pub source: std::io::Error,
 }
@@ -88,7 +88,7 @@ pub enum RoleSettings {
     Client(ClientSettings),
     /// The device's end.
     Gateway {
-        /// This device's account.
+        /// The account of the device that this host is.
         device: Pubkey,
     },
 }
@@ -109,7 +109,7 @@ pub struct ClientSettings {
     pub recheck_interval: Duration,
 }
 
-/// BGP.
+/// What every BGP session is started with.
 #[derive(Clone, Debug)]
 pub struct BgpSettings {
     /// The peer's TCP port.

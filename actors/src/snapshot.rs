@@ -104,7 +104,7 @@ pub struct Snapshot {
     pub pin_problem: Option<String>,
     /// Another public address that would be chosen for this host today; the one in force stays.
     pub other_client_ip: Option<Ipv4Addr>,
-    /// Whose accounts count.
+    /// Which owners' accounts may name this host.
     #[serde(skip)]
     pub owners: Owners,
     /// Who connected this host last, as far as that is known.

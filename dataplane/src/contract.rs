@@ -67,14 +67,14 @@ pub enum Outlet {
     Usual,
     /// The host's routes lead over a tunnel of ours; a socket that is bound to the uplink goes past it.
     Past {
-        /// The tunnel's link.
+        /// The name of the tunnel's link that is on the way.
         tunnel: LinkName,
         /// The link that the routes would lead over without our tunnels.
         uplink: LinkName,
     },
     /// Only over a tunnel of ours.
     Only {
-        /// The tunnel's link.
+        /// The name of the tunnel's link that is on the way.
         tunnel: LinkName,
     },
 }

@@ -18,7 +18,7 @@ pub enum Choice {
     /// The kernel's GRE where it has it, else userspace.
     #[default]
     Auto,
-    /// The kernel's GRE.
+    /// GRE links of the kernel's own, made by rtnetlink.
     Netlink,
     /// TUN devices and raw sockets.
     Userspace,

@@ -20,7 +20,7 @@ pub struct Response {
     pub status: u16,
     /// The header fields, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The fields behind the header.
     pub body: Vec<u8>,
 }
 

@@ -39,7 +39,7 @@ impl Environment {
         }
     }
 
-    /// The serviceability program.
+    /// The program whose accounts are read.
     #[must_use]
     pub fn program_id(self) -> Pubkey {
         self.program_id_text().parse().unwrap_or_default()

@@ -31,9 +31,9 @@ pub enum KeypairError {
     /// A file that cannot be read.
     #[error("cannot read the keypair at {}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },
@@ -51,13 +51,13 @@ pub enum KeypairError {
     /// A file that cannot be written.
     #[error("cannot write the keypair to {}", path.display())]
     Unwritable {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },
-    /// No randomness.
+    /// The system gave no random numbers to make a key from.
     #[error("the system gives no random numbers")]
     NoRandomness(#[source] std::io::Error),
     /// No file is named, and there is no home directory to look in.
@@ -84,7 +84,7 @@ impl KeypairError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the keypair at {} is open to others (mode {mode:04o}): run chmod 600 on it", path.display())]
 pub struct OpenToOthers {
-    /// The file.
+    /// The path of the file in question.
     pub path: PathBuf,
     /// Its permission bits.
     pub mode: u32,

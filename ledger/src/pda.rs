@@ -21,17 +21,17 @@ pub struct Derived {
 /// Entities that are numbered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Numbered {
-    /// A location.
+    /// A place where devices are.
     Location,
-    /// An exchange.
+    /// A metro where devices and feeds meet.
     Exchange,
-    /// A device.
+    /// A switch of the network that users' tunnels end at.
     Device,
-    /// A link.
+    /// A connection between two devices.
     Link,
-    /// A contributor.
+    /// A party that brings devices and links.
     Contributor,
-    /// A multicast group.
+    /// A group that users send to and receive from.
     MulticastGroup,
     /// A user of the old kind; today's are found by address and type, see [`Pda::user`].
     LegacyUser,

@@ -12,10 +12,10 @@ use crate::accounts::{Account, DecodeError, decode};
 /// A file that holds no account.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FileError {
-    /// Not base64.
+    /// The text is neither raw bytes nor base64.
     #[error("the file is not base64: {0}")]
     NotBase64(String),
-    /// Not an account.
+    /// The bytes decode to no account that we know.
     #[error(transparent)]
     NotAccount(#[from] DecodeError),
 }

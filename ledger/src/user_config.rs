@@ -52,16 +52,16 @@ pub enum UserConfigError {
     /// Cannot be read.
     #[error("cannot read the configuration at {}", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },
     /// Not what it should be.
     #[error("the configuration at {} is not valid YAML with the known fields{}", path.display(), place(*line))]
     Invalid {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
         /// Where in it, from 1, if known.
         line: Option<usize>,
@@ -69,7 +69,7 @@ pub enum UserConfigError {
     /// A setting that makes no sense.
     #[error("{key} in {} {flaw}", path.display())]
     Setting {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
         /// The setting.
         key: String,
@@ -79,9 +79,9 @@ pub enum UserConfigError {
     /// Cannot be written.
     #[error("cannot write the configuration to {}", path.display())]
     Unwritable {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },

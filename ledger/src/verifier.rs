@@ -59,7 +59,7 @@ pub enum AskError {
     Unreachable {
         /// The service, without secrets.
         url: String,
-        /// Why.
+        /// What went wrong, in words for people.
         detail: String,
     },
     /// An answer that is a refusal.
@@ -69,7 +69,7 @@ pub enum AskError {
         reason: String,
         /// The service's sentence, or the beginning of what it said instead.
         message: String,
-        /// The HTTP status.
+        /// The status code of the HTTP response.
         status: u16,
     },
     /// An answer that is no proof, or one of something else.

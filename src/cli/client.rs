@@ -34,9 +34,9 @@ pub struct Client {
 /// What the daemon answered.
 #[derive(Debug)]
 pub struct Reply {
-    /// The HTTP status.
+    /// The status code of the HTTP response.
     pub status: StatusCode,
-    /// The body.
+    /// The fields behind the header.
     pub body: Bytes,
 }
 
@@ -59,7 +59,7 @@ pub enum ClientError {
     /// Anything else on the way there.
     #[error("cannot reach warrend on {path}: {problem}")]
     Broken {
-        /// The socket.
+        /// The path of the daemon's socket.
         path: PathBuf,
         /// Why, with its causes.
         problem: String,
@@ -67,7 +67,7 @@ pub enum ClientError {
     /// The daemon did not answer.
     #[error("warrend on {path} did not answer within {}", humantime::format_duration(*.within))]
     Slow {
-        /// The socket.
+        /// The path of the daemon's socket.
         path: PathBuf,
         /// How long we waited.
         within: Duration,
@@ -75,7 +75,7 @@ pub enum ClientError {
     /// The daemon answered with an error.
     #[error("{description}")]
     Answer {
-        /// The HTTP status.
+        /// The status code of the HTTP response.
         status: StatusCode,
         /// What the daemon said.
         description: String,
@@ -94,11 +94,11 @@ pub enum ClientError {
     /// The answer makes no sense: the socket belongs to another program, or to another version.
     #[error("the answer on {path} to {target} is not what warrend answers: {problem}")]
     Unexpected {
-        /// The socket.
+        /// The path of the daemon's socket.
         path: PathBuf,
         /// What was asked.
         target: String,
-        /// Why.
+        /// What is wrong with the value.
         problem: String,
     },
 }

@@ -526,7 +526,7 @@ mod tests {
             Some("received NOTIFICATION: OPEN Message Error / Bad Peer AS"),
         );
         assert!(
-            refused.contains("another AS number of this host") && !refused.contains("same AS"),
+            refused.contains("expects this host to have another AS number") && !refused.contains("same AS"),
             "{refused}"
         );
         let silent = said("Pending BGP Session", None, None);

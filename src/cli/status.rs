@@ -34,22 +34,22 @@ const NONE: &str = "N/A";
 /// `/v2/status`, as far as it is shown. Fields that the reference's own client does not insist on may be absent.
 #[derive(Deserialize, Debug)]
 pub struct Seen {
-    /// The enable switch.
+    /// Whether the operator enabled the daemon.
     pub reconciler_enabled: bool,
     /// The address that the host goes by; empty while it is not known.
     #[serde(default)]
     pub client_ip: String,
-    /// The environment's name.
+    /// Which of the networks it runs on.
     #[serde(default)]
     pub network: String,
-    /// Every provisioned service.
+    /// A record for each service that has a link.
     pub services: Vec<Service>,
 }
 
-/// One service.
+/// A service, as the reference's `/v2/status` has it.
 #[derive(Deserialize, Debug, Default)]
 pub struct Service {
-    /// The session.
+    /// The state of the service's BGP session.
     pub doublezero_status: Session,
     #[serde(default)]
     tunnel_name: Option<String>,

@@ -19,7 +19,7 @@ pub use table::FLAGS;
 /// What the configuration takes for one at least.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// One flag.
+/// A flag, with every name that it goes by.
 pub struct Flag {
     /// Every name it goes by; the first is shown.
     pub names: &'static [&'static str],
@@ -34,7 +34,7 @@ pub struct Flag {
 /// The kind of a flag's value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Value {
-    /// A switch.
+    /// On by its name alone; a value only after `=`.
     Switch,
     /// A time span; a bare number is seconds.
     Seconds,
@@ -68,17 +68,17 @@ pub enum FlagError {
     /// A value that does not fit.
     #[error("flag -{flag}: {problem}")]
     Bad {
-        /// Which.
+        /// The flag, as it was written on the command line.
         flag: String,
-        /// Why.
+        /// What is wrong with the value.
         problem: BadValue,
     },
     /// A text whose content means nothing.
     #[error("flag -{flag}: {problem}")]
     Refused {
-        /// Which.
+        /// The flag, as it was written on the command line.
         flag: String,
-        /// Why.
+        /// What is wrong with the value.
         problem: BadValue,
     },
     /// Dashes, and no name.

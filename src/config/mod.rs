@@ -45,7 +45,7 @@ pub struct Layer {
     pub dataplane: Option<DataplaneChoice>,
     /// What a stop does to the tunnels.
     pub stop_mode: Option<StopMode>,
-    /// Durable state.
+    /// The folder that keeps what outlives the daemon.
     pub state_dir: Option<PathBuf>,
     /// Destinations that no session may teach us.
     pub route_config: Option<PathBuf>,
@@ -53,19 +53,19 @@ pub struct Layer {
     pub record: Option<PathBuf>,
     /// How much of it is kept, in MiB.
     pub record_mib: Option<u32>,
-    /// The ledger.
+    /// Where the ledger is and how it is read.
     pub ledger: LedgerLayer,
-    /// The tunnels' links.
+    /// What every tunnel's link has in common.
     pub tunnel: tunnel::TunnelLayer,
-    /// The BGP sessions.
+    /// What every BGP session has in common.
     pub bgp: bgp::BgpLayer,
-    /// Route liveness.
+    /// Whether and how hosts behind routes are probed.
     pub liveness: liveness::LivenessLayer,
-    /// Latency probing.
+    /// Whether and how devices are probed.
     pub latency: latency::LatencyLayer,
-    /// The API.
+    /// Where the API listens and what it serves.
     pub api: ApiLayer,
-    /// The log.
+    /// How much is logged, and in which form.
     pub log: LogLayer,
     /// Flag only: the file to read.
     #[serde(skip)]
@@ -85,9 +85,9 @@ pub struct Layer {
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LedgerLayer {
-    /// The environment's name.
+    /// Which of the networks: mainnet-beta, testnet, devnet or localnet.
     pub env: Option<String>,
-    /// The serviceability program.
+    /// The program whose accounts are read.
     pub program_id: Option<Pubkey>,
     /// RPC endpoints; the first one that answers is used.
     pub urls: Option<Vec<SecretUrl>>,
@@ -97,11 +97,11 @@ pub struct LedgerLayer {
     pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Option<Commitment>,
-    /// Time between reads.
+    /// From the end of one good read to the next.
     pub poll_interval: Option<Span>,
     /// For one read with its retries.
     pub fetch_timeout: Option<Span>,
-    /// For one request.
+    /// How long one request to an endpoint may take.
     pub request_timeout: Option<Span>,
     /// Past it status is stale.
     pub max_view_age: Option<Span>,
@@ -113,11 +113,11 @@ pub struct LedgerLayer {
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiLayer {
-    /// The socket.
+    /// Where the API's Unix socket is made.
     pub sock_file: Option<PathBuf>,
     /// Metrics on TCP as well.
     pub metrics_enable: Option<bool>,
-    /// Where.
+    /// The host and port that metrics are served on.
     pub metrics_addr: Option<String>,
 }
 
@@ -125,7 +125,7 @@ pub struct ApiLayer {
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogLayer {
-    /// Text or JSON.
+    /// Whether log lines are text or JSON.
     pub format: Option<LogFormat>,
     /// A level or a filter.
     pub level: Option<String>,
@@ -146,7 +146,7 @@ pub struct Config {
     pub dataplane: DataplaneChoice,
     /// What a stop does to the tunnels.
     pub stop_mode: StopMode,
-    /// Durable state.
+    /// The folder that keeps what outlives the daemon.
     pub state_dir: PathBuf,
     /// Destinations that no session may teach us, when the file is there.
     pub route_config: PathBuf,
@@ -154,28 +154,28 @@ pub struct Config {
     pub record: Option<PathBuf>,
     /// How much of it is kept, in MiB.
     pub record_mib: u32,
-    /// The ledger.
+    /// Where the ledger is and how it is read.
     pub ledger: LedgerConfig,
-    /// The tunnels' links.
+    /// What every tunnel's link has in common.
     pub tunnel: tunnel::TunnelConfig,
-    /// The BGP sessions.
+    /// What every BGP session has in common.
     pub bgp: bgp::BgpConfig,
-    /// Route liveness.
+    /// Whether and how hosts behind routes are probed.
     pub liveness: liveness::LivenessConfig,
-    /// Latency probing.
+    /// Whether and how devices are probed.
     pub latency: latency::LatencyConfig,
-    /// The API.
+    /// Where the API listens and what it serves.
     pub api: ApiConfig,
-    /// The log.
+    /// How much is logged, and in which form.
     pub log: LogConfig,
 }
 
 /// How the ledger is reached.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LedgerConfig {
-    /// The environment's name.
+    /// Which of the networks: mainnet-beta, testnet, devnet or localnet.
     pub env: Environment,
-    /// The serviceability program.
+    /// The program whose accounts are read.
     pub program_id: Pubkey,
     /// At least one.
     pub urls: Vec<SecretUrl>,
@@ -185,11 +185,11 @@ pub struct LedgerConfig {
     pub ca_file: Option<PathBuf>,
     /// How settled a read must be.
     pub commitment: Commitment,
-    /// Time between reads.
+    /// From the end of one good read to the next.
     pub poll_interval: Span,
     /// For one read with its retries.
     pub fetch_timeout: Span,
-    /// For one request.
+    /// How long one request to an endpoint may take.
     pub request_timeout: Span,
     /// Past it status is stale.
     pub max_view_age: Span,
@@ -200,18 +200,18 @@ pub struct LedgerConfig {
 /// Where the API listens.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ApiConfig {
-    /// The socket.
+    /// Where the API's Unix socket is made.
     pub sock_file: PathBuf,
     /// Metrics on TCP as well.
     pub metrics_enable: bool,
-    /// Where.
+    /// The host and port that metrics are served on.
     pub metrics_addr: String,
 }
 
 /// How we log.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LogConfig {
-    /// Text or JSON.
+    /// Whether log lines are text or JSON.
     pub format: LogFormat,
     /// A level or a filter.
     pub level: String,
@@ -223,20 +223,20 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the configuration file {path}")]
     Unreadable {
-        /// Which.
+        /// The file or folder that it went wrong with.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },
     /// The file does not parse. The message never quotes the file, which may hold secrets.
     #[error("configuration file {path}, line {line}: {message}")]
     BadFile {
-        /// Which.
+        /// The file or folder that it went wrong with.
         path: PathBuf,
-        /// Where, from 1.
+        /// The line of the file, counted from 1.
         line: usize,
-        /// Why.
+        /// What the parser had to say, without the value.
         message: String,
     },
     /// A setting is wrong, or one is missing.

@@ -25,7 +25,7 @@ pub enum DataplaneChoice {
     /// The kernel's GRE where it has one, else userspace.
     #[default]
     Auto,
-    /// The kernel's GRE.
+    /// GRE links of the kernel's own, made by rtnetlink.
     Netlink,
     /// TUN devices and a raw socket.
     Userspace,

@@ -56,7 +56,7 @@ pub struct IdleSession {
 /// One provisioned service.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct Service {
-    /// The interface's name.
+    /// The name of the tunnel's interface, `doublezero0` and so on.
     pub tunnel_name: String,
     /// The outer source address.
     pub tunnel_src: String,
@@ -64,7 +64,7 @@ pub struct Service {
     pub tunnel_dst: String,
     /// The address in the overlay; empty when there is none.
     pub doublezero_ip: String,
-    /// The session.
+    /// The state of the service's BGP session.
     pub doublezero_status: SessionState,
     /// `IBRL`, `IBRLWithAllocatedIP`, `EdgeFiltering` or `Multicast`.
     pub user_type: &'static str,
@@ -79,16 +79,16 @@ pub struct SessionState {
     pub last_session_update: i64,
 }
 
-/// `/v2/status`.
+/// The answer of `/v2/status`, in the reference's order of fields.
 #[derive(Serialize, ToSchema)]
 pub struct V2Status {
-    /// The enable switch.
+    /// Whether the operator enabled the daemon.
     pub reconciler_enabled: bool,
     /// This host's public address; empty while it is not known.
     pub client_ip: String,
-    /// The environment's name.
+    /// Which of the networks it runs on.
     pub network: &'static str,
-    /// Every provisioned service.
+    /// A record for each service that has a link.
     pub services: Vec<V2Service>,
 }
 

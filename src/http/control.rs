@@ -33,7 +33,7 @@ pub struct Wait {
 pub struct NotConverged {
     /// `error`.
     status: &'static str,
-    /// For people.
+    /// What went wrong, in words for people.
     description: String,
     /// Always `false`.
     converged: bool,

@@ -9,10 +9,10 @@ use warren_state::Pubkey;
 
 use super::{Api, compat, error, json, reads::PATIENCE, v3::SCHEMA};
 
-/// `/v3/devices`.
+/// The answer of `/v3/devices`.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct V3Devices {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// How long ago the ledger told of them.
     pub age_seconds: f64,
@@ -22,12 +22,12 @@ pub struct V3Devices {
     pub devices: Vec<DeviceRecord>,
 }
 
-/// One device.
+/// A device, as the ledger has it now.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct DeviceRecord {
     /// Its account.
     pub pubkey: String,
-    /// Its code.
+    /// Its short name, such as `ams-dz01`.
     pub code: String,
     /// The account of its exchange.
     pub exchange: String,

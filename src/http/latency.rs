@@ -13,11 +13,11 @@ use super::{Api, bare_json_as_text, json, v3::SCHEMA};
 /// One address of a device, as the reference reports it.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct LatencyRecord {
-    /// The device's account.
+    /// The address of the device's account.
     pub device_pk: String,
     /// The address that was probed.
     pub device_ip: String,
-    /// The device's code.
+    /// The device's short name, such as `ams-dz01`.
     pub device_code: String,
     /// The shortest round-trip time; 0 without an answer.
     pub min_latency_ns: i64,
@@ -35,7 +35,7 @@ pub struct LatencyRecord {
     pub reachable: bool,
 }
 
-/// `/v2/latency`.
+/// The answer of `/v2/latency`.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct V2Latency {
     /// Whether all devices were measured once.
@@ -44,10 +44,10 @@ pub struct V2Latency {
     pub results: Vec<LatencyRecord>,
 }
 
-/// `/v3/latency`.
+/// The answer of `/v3/latency`.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct V3Latency {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// Whether all devices were measured once.
     pub ready: bool,
@@ -89,9 +89,9 @@ pub struct Pass {
 /// One address of a device.
 #[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct TargetLatency {
-    /// The device's account.
+    /// The address of the device's account.
     pub device_pk: String,
-    /// The device's code.
+    /// The device's short name, such as `ams-dz01`.
     pub device_code: String,
     /// The address.
     pub device_ip: String,

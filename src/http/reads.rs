@@ -20,7 +20,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// What the daemon was told to watch.
 #[derive(Serialize, ToSchema)]
 pub struct ConfigReply {
-    /// The serviceability program.
+    /// The program whose accounts are read.
     pub program_id: String,
     /// The ledger's endpoint, secrets redacted.
     pub rpc_url: String,

@@ -27,7 +27,7 @@ use v3::Liveness;
 /// A route that a session taught us, as the reference tells it.
 #[derive(Serialize, ToSchema, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RouteEntry {
-    /// The environment's name.
+    /// Which of the networks it runs on.
     pub network: &'static str,
     /// The preferred source.
     pub local_ip: String,

@@ -24,11 +24,11 @@ pub enum SocketError {
     /// The system refused.
     #[error("cannot {operation} {path}")]
     Io {
-        /// What was attempted.
+        /// What was being attempted when it failed.
         operation: &'static str,
-        /// On what.
+        /// The path that it was attempted on.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: io::Error,
     },

@@ -18,11 +18,11 @@ pub const SCHEMA: u32 = 1;
 /// What this process is; fixed for its life.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug, Default)]
 pub struct Process {
-    /// Its number.
+    /// The process id, as the daemon knows it.
     pub pid: u32,
-    /// Its user.
+    /// The user id that the daemon runs as.
     pub uid: u32,
-    /// The version.
+    /// The version of the daemon that answers.
     pub version: String,
     /// The commit that it was built from.
     pub commit: String,
@@ -32,10 +32,10 @@ pub struct Process {
     pub capabilities: u64,
 }
 
-/// Everything.
+/// Everything that status shows, but for tunnels beyond the first 100.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Status {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// This installation of the daemon: a number that is kept with its state.
     #[serde(default)]
@@ -86,9 +86,9 @@ pub struct Status {
     pub owner: OwnerState,
     /// Gateway: this device's account.
     pub device: Option<String>,
-    /// The environment's name.
+    /// Which of the networks it runs on.
     pub network: String,
-    /// The ledger.
+    /// Where the ledger is and how it is read.
     pub ledger: Ledger,
     /// The view in force.
     pub view: ViewState,
@@ -119,7 +119,7 @@ pub struct Status {
     /// How far devices are; none while that is not measured.
     #[serde(default)]
     pub latency: Option<LatencyState>,
-    /// The process.
+    /// What the kernel shows of the daemon's process.
     pub process: Process,
 }
 
@@ -152,19 +152,19 @@ pub struct LatencyState {
 pub struct Ledger {
     /// In use, secrets redacted.
     pub endpoint: String,
-    /// The serviceability program.
+    /// The program whose accounts are read.
     pub program_id: String,
     /// Whether changes are pushed to us.
     pub subscribed: bool,
-    /// Requests sent.
+    /// Requests to endpoints since the start.
     pub requests: u64,
-    /// Bytes of responses.
+    /// Bytes of response bodies since the start, as they came over the wire.
     pub bytes_received: u64,
     /// Reads that gave a view.
     pub reads_ok: u64,
     /// Reads that did not.
     pub reads_failed: u64,
-    /// Retries.
+    /// Requests that were made again after a failure.
     pub retries: u64,
     /// Why the last failed read failed.
     pub last_error: Option<String>,
@@ -235,7 +235,7 @@ pub struct RouteExclusion {
     pub error: Option<String>,
 }
 
-/// One tunnel.
+/// A tunnel, in whatever phase of its life.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Tunnel {
     /// The account that asks for it; a manual tunnel has a name of ours here.
@@ -249,7 +249,7 @@ pub struct Tunnel {
     /// Whether that is neither who connected this host last nor the network itself.
     #[serde(default)]
     pub made_by_another: bool,
-    /// The interface's name.
+    /// The name of the tunnel's interface, once it has one.
     pub name: Option<String>,
     /// The service.
     pub user_type: Option<String>,
@@ -360,11 +360,11 @@ pub struct Postponed {
 /// Why a tunnel failed.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Failure {
-    /// Where.
+    /// The phase in which it failed.
     pub phase: String,
     /// `transient`, `conflict`, `permanent`, `gone` or `unsupported`.
     pub class: String,
-    /// What was attempted.
+    /// What was being attempted when it failed.
     pub operation: String,
     /// What went wrong.
     pub detail: String,
@@ -377,9 +377,9 @@ pub struct Failure {
 pub struct Refused {
     /// The account.
     pub user: String,
-    /// For machines.
+    /// The reason as a stable code, for machines.
     pub code: String,
-    /// For people.
+    /// The reason in words for people.
     pub reason: String,
     /// Who made it on the ledger.
     #[serde(default)]
@@ -404,7 +404,7 @@ pub struct DataplaneState {
 /// What would be done now.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct PlanReply {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// The last plan that was handed out.
     pub generation: u64,
@@ -417,11 +417,11 @@ pub struct PlanReply {
 /// A step of a plan.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Step {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: String,
     /// The interface.
     pub link: String,
-    /// For people.
+    /// The same in words for people.
     pub text: String,
     /// For machines.
     #[schema(value_type = Object)]
@@ -431,18 +431,18 @@ pub struct Step {
 /// A tunnel that cannot be built as things are.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Conflict {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: String,
     /// The interface in the way.
     pub link: String,
-    /// Why.
+    /// The reason, in words for people.
     pub reason: String,
 }
 
 /// One tunnel with what happened to it last.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct TunnelReply {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// As in status.
     pub tunnel: Tunnel,

@@ -18,7 +18,7 @@ pub use why::{FoundBecause, KeptBecause, PinNews};
 /// An address, and who sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Chosen {
-    /// The address.
+    /// The IPv4 address that it is about.
     pub address: Ipv4Addr,
     /// Who sees it.
     pub seen: Seen,

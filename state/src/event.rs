@@ -70,7 +70,7 @@ pub enum Event {
     StoreMended,
     /// A view became the one in force.
     ViewAccepted {
-        /// Its slot.
+        /// The ledger's slot that it is of.
         slot: Slot,
         /// How many users it has.
         users: usize,
@@ -79,12 +79,12 @@ pub enum Event {
     },
     /// A read was not taken as the view in force.
     ViewHeld {
-        /// Why.
+        /// The reason, in words for people.
         reason: HoldReason,
     },
     /// A read became the view in force again, after reads that did not or a time without any.
     ViewRenewed {
-        /// Its slot.
+        /// The ledger's slot that it is of.
         slot: Slot,
     },
     /// The view in force is older than allowed; tunnels stay.
@@ -124,7 +124,7 @@ pub enum Event {
     },
     /// The enable switch was set, on disk and live.
     Switched {
-        /// To what.
+        /// Whether it is on from now on.
         enabled: bool,
     },
     /// The enable switch cannot be read: tunnels are held as they are until it is set.
@@ -134,7 +134,7 @@ pub enum Event {
     },
     /// Whose users count is another now.
     OwnersChanged {
-        /// Whose.
+        /// The owners whose accounts count from now on.
         owners: Owners,
     },
     /// Somebody connected this host, and that was written down.
@@ -144,9 +144,9 @@ pub enum Event {
     },
     /// This host goes by this public address from now on.
     ClientIpFound {
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
-        /// The one before.
+        /// The address in force before this one.
         before: Option<Ipv4Addr>,
         /// Why it is in force.
         reason: FoundBecause,
@@ -172,29 +172,29 @@ pub enum Event {
     },
     /// An operator pinned this host's address, and that was written down.
     Pinned {
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
     },
     /// The host does not have the address that is pinned any more: a start would drop the pin.
     PinAway {
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
     },
     /// It has it again.
     PinBack {
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
     },
     /// The address that an operator pinned is no longer on this host, so the pin was dropped.
     PinDropped {
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
         /// What is wrong with it.
         reason: Unusable,
     },
     /// Another outer source address would be chosen for a tunnel today; it stays at the one that it has.
     SourceHeld {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The address that it has, which is on this host.
         source: Ipv4Addr,
@@ -203,7 +203,7 @@ pub enum Event {
     },
     /// No other outer source address would be chosen for a tunnel any more.
     SourceHoldOver {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The address that it has.
         source: Ipv4Addr,
@@ -226,35 +226,35 @@ pub enum Event {
     },
     /// A user's tunnel is not built, and why; told again when the reason changes.
     Refused {
-        /// The user's account.
+        /// The account of the user that it is about.
         user: Pubkey,
         /// Why.
         refusal: Refusal,
     },
     /// A user is refused no longer: its tunnel is built, or the ledger does not have it any more.
     RefusalOver {
-        /// The user's account.
+        /// The account of the user that it is about.
         user: Pubkey,
         /// Why it was refused.
         refusal: Refusal,
     },
     /// An operator asked for a tunnel, past the ledger.
     ManualAsked {
-        /// Which.
+        /// The tunnel that this is for.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
     },
     /// An operator asked for a tunnel to go, whoever asks for it.
     ManualRemoved {
-        /// Which.
+        /// The tunnel that this is for.
         tunnel: TunnelId,
         /// Its link, where there is one.
         link: Option<LinkName>,
     },
     /// What an operator asked for past the ledger is over: from now on the ledger alone says which tunnels there are.
     ManualOver {
-        /// Why.
+        /// The reason, in words for people.
         reason: ManualEnd,
     },
     /// The list of destinations that sessions may not teach us has changed.
@@ -274,9 +274,9 @@ pub enum Event {
     },
     /// What a tunnel should be has changed, or it should exist from now on.
     SpecChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
         /// The service that it carries.
         service: ServiceKind,
@@ -289,9 +289,9 @@ pub enum Event {
     },
     /// The groups that this host publishes to or receives have changed.
     GroupsChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
         /// Those that it publishes to.
         publish: BTreeSet<Ipv4Addr>,
@@ -300,11 +300,11 @@ pub enum Event {
     },
     /// A tunnel went from one phase to another.
     PhaseChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
-        /// Its incarnation.
+        /// Which (re)creation of the tunnel it was.
         incarnation: Incarnation,
         /// The phase left.
         from: Phase,
@@ -315,20 +315,20 @@ pub enum Event {
     },
     /// A tunnel is to go: what is open of it ends with it, and is summed up here for those who draw who is connected.
     TunnelDrained {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
         /// Its incarnation: no other is meant.
         incarnation: Incarnation,
         /// The sessions that were up.
         open_sessions: usize,
     },
-    /// A step failed.
+    /// The dataplane refused a step, and the tunnel is tried again later.
     StepFailed {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Where.
+        /// The phase in which it failed.
         phase: Phase,
         /// What was attempted, what went wrong, and what may be done.
         fault: Fault,
@@ -337,16 +337,16 @@ pub enum Event {
     },
     /// A link that was there already was taken over.
     Adopted {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// Its link.
+        /// The name of its link at that moment.
         link: LinkName,
         /// The incarnation in its mark.
         incarnation: Incarnation,
     },
     /// What something else changed was put back.
     Repaired {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The first of the steps that did it.
         steps: Vec<PlannedStep>,
@@ -356,7 +356,7 @@ pub enum Event {
     /// Something else on this host changes the tunnel again and again: from now on it is put back after longer and longer
     /// waits.
     Contested {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// How often it was mended so far, with less than a minute between two times.
         repairs: u32,
@@ -367,12 +367,12 @@ pub enum Event {
     },
     /// Nothing else has changed the tunnel for a while.
     ContestOver {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
     },
     /// A tunnel that was moved is back where it was until the next try.
     MovePostponed {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// Our outer address where it should be.
         local: Ipv4Addr,
@@ -385,14 +385,14 @@ pub enum Event {
     },
     /// A move that was postponed waits no longer: it is tried again, or not asked for any more.
     MoveOver {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The outer address of the far end that it has, or is moving to.
         remote: Ipv4Addr,
     },
     /// A session's status changed.
     SessionChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The peer's AS.
         peer_asn: Asn,
@@ -407,11 +407,11 @@ pub enum Event {
     },
     /// A session has the status that it had, for another reason.
     SessionCauseChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// The peer's AS.
         peer_asn: Asn,
-        /// The status.
+        /// The status that it has from now on.
         status: SessionStatus,
         /// Why it has that.
         cause: Option<SessionCause>,
@@ -421,7 +421,7 @@ pub enum Event {
     /// The session has taught another number of routes, or another number of them is not in place. Told when the
     /// session has sent its table, and from time to time after that.
     RoutesChanged {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// How many there are of each sort.
         #[serde(flatten)]
@@ -430,7 +430,7 @@ pub enum Event {
     /// Learned routes could not be put, because others that are not ours are in their places. The tunnel works without
     /// them; they are tried again whenever it is looked at.
     RoutesBlocked {
-        /// Which tunnel.
+        /// The tunnel that it happened to.
         tunnel: TunnelId,
         /// How many were found blocked at once that were not before.
         count: usize,
@@ -472,7 +472,7 @@ pub enum Event {
     },
     /// A named invariant does not hold: a defect of ours.
     InvariantBroken {
-        /// Which.
+        /// The one that it names.
         name: Invariant,
         /// What was seen.
         detail: String,

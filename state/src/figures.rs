@@ -59,7 +59,7 @@ pub enum Count {
     Datagram(#[serde(deserialize_with = "crate::serial::name")] Name, bool),
     /// A learned route was not put (or taken away).
     RouteFailure {
-        /// The tunnel's link.
+        /// The name of the tunnel's link.
         link: LinkName,
         /// The route's preferred source.
         source: Ipv4Addr,

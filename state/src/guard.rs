@@ -42,7 +42,7 @@ impl Default for GuardSettings {
 /// A view that may be acted on.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AcceptedView {
-    /// The view.
+    /// The view of the ledger that was accepted.
     pub view: Arc<View>,
     /// When the read that gave it ended.
     pub read_at: Monotonic,
@@ -117,7 +117,7 @@ pub enum Verdict {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case", tag = "code")]
 pub enum HoldReason {
-    /// The read failed.
+    /// The ledger did not answer, or not usefully.
     #[error("the ledger could not be read: {detail}")]
     ReadFailed {
         /// Why, for people; secrets in URLs are redacted.
@@ -126,7 +126,7 @@ pub enum HoldReason {
     /// The slot is lower than that of the view in force.
     #[error("slot {read} is older than {in_force}, the slot of the view in force")]
     SlotWentBack {
-        /// The read's slot.
+        /// The slot that the read answered from.
         read: Slot,
         /// The slot of the view in force.
         in_force: Slot,
@@ -138,7 +138,7 @@ pub enum HoldReason {
          been restarted from an earlier slot, which counts once it has gone on for {needed_seconds} s ({seconds} s so far)"
     )]
     Restarting {
-        /// The read's slot.
+        /// The slot that the read answered from.
         read: Slot,
         /// The slot of the view in force.
         in_force: Slot,

@@ -70,7 +70,7 @@ impl Invariant {
         Self::ChangesFoldIntoTheTable,
     ];
 
-    /// The stable name.
+    /// Its name in metrics, events and JSON; it never changes.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -41,7 +41,7 @@ pub struct LatencyStatus {
 pub struct Target {
     /// The device's account.
     pub device: Pubkey,
-    /// The address.
+    /// The IPv4 address that it is about.
     pub address: Ipv4Addr,
     /// The device's code.
     pub code: String,
@@ -142,7 +142,7 @@ pub struct Measured {
 /// Everything that is known of one target.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TargetReport {
-    /// The target.
+    /// The address that was probed.
     pub target: Target,
     /// The last rounds, oldest first.
     pub history: VecDeque<Measured>,

@@ -137,7 +137,7 @@ pub enum Input {
         link: LinkName,
         /// Rules of ours to remove, beside those of the spec.
         rules: Vec<Rule>,
-        /// Why.
+        /// The reason, in words for people.
         reason: RetireReason,
     },
     /// What the liveness sessions found out about the hosts behind learned routes; see [`Effect::WatchRoutes`].
@@ -157,7 +157,7 @@ pub enum SessionUpdate {
     Routes {
         /// New or replaced: the destination; the next hop is always the peer.
         announced: Vec<Ipv4Net>,
-        /// Gone.
+        /// The routes that the peer took back.
         withdrawn: Vec<Ipv4Net>,
     },
     /// The peer has sent its whole table (End-of-RIB, RFC 4724 section 2, or the settle time passed).
@@ -182,14 +182,14 @@ impl SessionUpdate {
 pub enum Effect {
     /// Observe this tunnel's link, companions and our rules; answer with [`Input::Observed`].
     Observe {
-        /// The tunnel's link.
+        /// The name of the tunnel's link.
         link: LinkName,
     },
     /// Take these steps in order, stopping at the first failure; answer with [`Input::Applied`].
     Apply {
         /// Not empty.
         steps: Vec<PlannedStep>,
-        /// The plan's number.
+        /// The number of the plan that this is part of.
         generation: Generation,
     },
     /// Remove the link with all that is on it, and these rules; answer with [`Input::Removed`].
@@ -199,7 +199,7 @@ pub enum Effect {
         /// Our rules of this tunnel.
         rules: Vec<Rule>,
     },
-    /// Start a session.
+    /// Start a BGP session and report what it says.
     StartSession {
         /// Every signal of it carries this number.
         session: SessionNumber,
@@ -213,9 +213,9 @@ pub enum Effect {
         /// All of it, not the difference.
         prefixes: Vec<Ipv4Net>,
     },
-    /// Stop a session.
+    /// End the session, whatever it is doing.
     StopSession {
-        /// Which.
+        /// The session that this is for.
         session: SessionNumber,
         /// Whether to send a Cease; without it the connection is just closed.
         cease: bool,
@@ -239,7 +239,7 @@ pub enum Effect {
 /// What the multicast services of a tunnel are to do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MulticastRun {
-    /// The tunnel's link.
+    /// The name of the tunnel's link.
     pub link: LinkName,
     /// The groups and addresses.
     pub spec: MulticastSpec,
@@ -253,7 +253,7 @@ pub struct MulticastRun {
 pub struct WatchedRoute {
     /// The destination; the host that is probed has its network address.
     pub dst: Ipv4Net,
-    /// The tunnel's link.
+    /// The name of the tunnel's link.
     pub link: LinkName,
     /// Our address in the overlay, which probes come from.
     pub source: Ipv4Addr,
@@ -274,13 +274,13 @@ pub enum Usability {
 /// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TunnelReport {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: TunnelId,
     /// The spec in force.
     pub spec: Option<Arc<TunnelSpec>>,
     /// The incarnation of the link that is there, or was last.
     pub incarnation: Incarnation,
-    /// The phase.
+    /// Where the tunnel is in its life.
     pub phase: Phase,
     /// Since when.
     pub since: Monotonic,

@@ -180,12 +180,12 @@ impl DownReason {
     }
 }
 
-/// One session.
+/// What is known of one liveness session.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SessionReport {
-    /// The link.
+    /// The link that it goes over or came in on.
     pub link: LinkName,
-    /// Our address.
+    /// Our address, which packets are sent from.
     pub source: Ipv4Addr,
     /// The peer's.
     pub peer: Ipv4Addr,
@@ -193,7 +193,7 @@ pub struct SessionReport {
     pub routes: Vec<Ipv4Net>,
     /// What we do with it.
     pub mode: LivenessMode,
-    /// The state.
+    /// The session's state, as RFC 5880 has them.
     pub state: SessionState,
     /// Why it is down.
     pub reason: DownReason,
@@ -216,7 +216,7 @@ pub type Counters = BTreeMap<(LinkName, Ipv4Addr), EndCounters>;
 /// Totals of one link and address.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct EndCounters {
-    /// Packets sent.
+    /// Packets that left this host.
     pub sent: u64,
     /// Packets taken, by the release of their sender.
     #[serde(with = "crate::serial::pairs")]

@@ -26,7 +26,7 @@ pub struct Observed {
 /// A link and the companions on it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ObservedTunnel {
-    /// The link.
+    /// The link that it goes over or came in on.
     pub link: ObservedLink,
     /// IPv4 addresses on it; empty for links that are not ours.
     pub addresses: BTreeSet<Address>,
@@ -39,11 +39,11 @@ pub struct ObservedTunnel {
 pub struct ObservedLink {
     /// The kernel's number for it; a re-created link has another one.
     pub index: u32,
-    /// Its name.
+    /// The name that the kernel has it under.
     pub name: LinkName,
-    /// What it is.
+    /// The kind of link, as the kernel has it.
     pub kind: LinkKind,
-    /// Whose it is.
+    /// The owner, by the mark on the object.
     pub owner: Owner,
     /// The outer source, for GRE links and for ours.
     pub local: Option<Ipv4Addr>,

@@ -82,7 +82,7 @@ pub enum Feature {
 /// A feature that the backend lacks.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MissingFeature {
-    /// Which one.
+    /// The capability that is missing or there.
     pub feature: Feature,
     /// A machine-readable reason: `kernel_too_old`, `no_permission`, `not_built`, …
     pub reason: String,
@@ -91,7 +91,7 @@ pub struct MissingFeature {
 /// What came of one plan.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ApplyReport {
-    /// The plan's number.
+    /// The number of the plan that this is part of.
     pub generation: Generation,
     /// One for each step that was tried, in order. After a failure that [stops](StepOutcome::stops) the tunnel no later
     /// step of it is tried.

@@ -46,7 +46,7 @@ pub enum Foreign {
     /// One owner's count only.
     #[error("it was made by {owner}, and only accounts of {only} count here (-owner)")]
     Only {
-        /// Who made it.
+        /// The key that made the account.
         owner: Pubkey,
         /// Whose count.
         only: Pubkey,
@@ -57,7 +57,7 @@ pub enum Foreign {
          with -owner {owner} or -owner any"
     )]
     Last {
-        /// Who made it.
+        /// The key that made the account.
         owner: Pubkey,
         /// Whose count.
         last: Pubkey,
@@ -67,7 +67,7 @@ pub enum Foreign {
         "it was made by {owner}, and {last} connected this host last (-owner auto); whether {owner} is the network's own cannot be read"
     )]
     LastUnread {
-        /// Who made it.
+        /// The key that made the account.
         owner: Pubkey,
         /// Whose count.
         last: Pubkey,
@@ -78,7 +78,7 @@ pub enum Foreign {
          daemon with -owner {owner} or -owner any"
     )]
     Nobody {
-        /// Who made it.
+        /// The key that made the account.
         owner: Pubkey,
     },
 }

@@ -91,7 +91,7 @@ pub enum Role {
     },
     /// Users whose device is this one; we are the device's end.
     Gateway {
-        /// This device's account.
+        /// The account of the device that this host is.
         device: Pubkey,
     },
 }
@@ -125,7 +125,7 @@ pub enum Input {
     Tunnel(Arc<TunnelReport>),
     /// A provisioner ended. `finished` says whether it had nothing left to do.
     ProvisionerEnded {
-        /// Which.
+        /// The tunnel that this is for.
         tunnel: TunnelId,
         /// Whether it ended after `Finished`.
         finished: bool,
@@ -156,19 +156,19 @@ pub enum Effect {
         spec: Arc<TunnelSpec>,
         /// For a link made from now on.
         incarnation: Incarnation,
-        /// The plan's number.
+        /// The number of the plan that this is part of.
         generation: Generation,
     },
     /// Have a tunnel's provisioner take it down; start one for this when there is none (an earlier run left the tunnel
     /// behind).
     Retire {
-        /// Which.
+        /// The tunnel that this is for.
         tunnel: TunnelId,
         /// The link that carries its mark.
         link: LinkName,
         /// Rules of ours that go with it, beside those that the provisioner knows.
         rules: Vec<Rule>,
-        /// Why.
+        /// The reason, in words for people.
         reason: RetireReason,
     },
     /// Have a tunnel's provisioner look again.

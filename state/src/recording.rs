@@ -43,7 +43,7 @@ pub enum Record<T> {
     },
     /// A machine's state: at its start, and again in each part before its first input there.
     Machine {
-        /// Which.
+        /// The number that names the machine in this recording.
         number: MachineNumber,
         /// Its [`crate::Core::NAME`].
         name: String,
@@ -56,7 +56,7 @@ pub enum Record<T> {
     },
     /// The machine's state is too large to be written. Its inputs follow, for people to read.
     Unwritten {
-        /// Which.
+        /// The number that names the machine in this recording.
         number: MachineNumber,
         /// Its [`crate::Core::NAME`].
         name: String,
@@ -76,21 +76,21 @@ pub enum Record<T> {
     },
     /// What the machine's last input led to. There is no such line where that is nothing.
     Effects {
-        /// Whose.
+        /// The number of the machine that it came from.
         machine: MachineNumber,
         /// What, in order.
         effects: T,
     },
     /// A machine is no more.
     Gone {
-        /// Which.
+        /// The number of the machine that it is about.
         machine: MachineNumber,
     },
     /// What the table says at the end of the recording.
     Table {
-        /// The position.
+        /// The position of the table after this step.
         position: Sequence,
-        /// All of it.
+        /// Everything that the table says at this point.
         tables: T,
     },
     /// A step of the table.
@@ -103,9 +103,9 @@ pub enum Record<T> {
         position: Sequence,
         /// The wall clock, in milliseconds since 1970.
         unix_ms: u64,
-        /// What happened.
+        /// The events of this step, in order.
         events: Vec<Event>,
-        /// What changed.
+        /// The changes, in the order in which they apply.
         changes: Vec<Change>,
     },
     /// The recording ends here.

@@ -25,7 +25,7 @@ pub enum ServiceKind {
 pub enum ServiceClass {
     /// IBRL, IBRL with an allocated address, and edge filtering.
     Unicast,
-    /// Multicast.
+    /// A tunnel for groups to send to or receive from.
     Multicast,
 }
 

@@ -64,7 +64,7 @@ impl fmt::Display for SessionStatus {
 pub struct SessionDetail {
     /// For machines.
     pub cause: SessionCause,
-    /// For people.
+    /// The same in words for people.
     pub text: String,
 }
 

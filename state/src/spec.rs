@@ -177,7 +177,7 @@ pub enum LivenessMode {
 /// A point-to-point GRE link (RFC 2784, no key, no checksum, no sequence numbers).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct LinkSpec {
-    /// The interface's name.
+    /// The name of the tunnel's interface, once it has one.
     pub name: LinkName,
     /// The outer source address.
     pub local: Ipv4Addr,
@@ -194,7 +194,7 @@ pub struct LinkSpec {
 pub struct Address {
     /// The host's address, host bits included.
     pub address: Ipv4Addr,
-    /// 0 to 32.
+    /// The prefix length, from 0 to 32.
     pub prefix_len: u8,
     /// Where the address is valid.
     pub scope: AddressScope,
@@ -244,7 +244,7 @@ impl RouteProtocol {
 /// A route over a tunnel's link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Route {
-    /// The table.
+    /// The number of the routing table.
     pub table: TableId,
     /// The destination.
     pub dst: Ipv4Net,
@@ -299,7 +299,7 @@ pub struct BgpSpec {
 /// Where routes from the session go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct InstallSpec {
-    /// The table.
+    /// The number of the routing table.
     pub table: TableId,
     /// The preferred source of the installed routes.
     pub source: Ipv4Addr,

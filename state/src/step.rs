@@ -27,7 +27,7 @@ pub struct Plan {
 /// A tunnel that cannot be built as things are.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PlanConflict {
-    /// The tunnel.
+    /// The tunnel that the step is part of.
     pub tunnel: TunnelId,
     /// The link in the way.
     pub link: LinkName,
@@ -40,7 +40,7 @@ pub struct PlanConflict {
 pub struct PlannedStep {
     /// Whose change it is.
     pub tunnel: TunnelId,
-    /// The tunnel's link.
+    /// The name of the tunnel's link.
     pub link: LinkName,
     /// The change.
     #[serde(flatten)]

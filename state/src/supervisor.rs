@@ -46,7 +46,7 @@ pub enum Effect {
 /// The end of a provisioner.
 #[derive(Clone, Debug, Serialize)]
 pub struct End {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: TunnelId,
     /// Whether it had nothing left to do.
     pub finished: bool,

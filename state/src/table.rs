@@ -27,7 +27,7 @@ use crate::{
 pub struct Entry {
     /// Its position.
     pub sequence: Sequence,
-    /// What changed.
+    /// The changes, in the order in which they apply.
     pub changes: Vec<Change>,
     /// What happened.
     pub told: Option<Arc<JournalEntry>>,

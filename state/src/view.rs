@@ -265,7 +265,7 @@ pub enum UserStatus {
     Activated,
     /// Being deleted (3).
     Deleting,
-    /// Banned (6).
+    /// The ledger's number 6: the user was banned.
     Banned,
     /// Out of credits (8).
     OutOfCredits,
@@ -293,7 +293,7 @@ impl UserStatus {
 /// A device account: the other end of tunnels.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Device {
-    /// Its short name.
+    /// The name that people call it by, unique in its kind.
     pub code: String,
     /// The exchange (metro) it stands in.
     pub exchange: Pubkey,
@@ -308,7 +308,7 @@ pub struct Device {
 /// An exchange account (a metro).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Exchange {
-    /// Its short name.
+    /// The name that people call it by, unique in its kind.
     pub code: String,
     /// Its name for people.
     pub name: String,
@@ -317,7 +317,7 @@ pub struct Exchange {
 /// A multicast group account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MulticastGroup {
-    /// Its short name.
+    /// The name that people call it by, unique in its kind.
     pub code: String,
     /// The group's address.
     pub multicast_ip: Ipv4Addr,
@@ -330,7 +330,7 @@ pub struct MulticastGroup {
 /// A tenant account.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tenant {
-    /// Its short name.
+    /// The name that people call it by, unique in its kind.
     pub code: String,
 }
 

@@ -23,14 +23,14 @@ pub enum StopMode {
 pub enum ExitReason {
     /// It was asked to.
     Stopped {
-        /// How.
+        /// What becomes of the tunnels in this stop.
         mode: StopMode,
         /// Whether everything was let go or taken down within the time allowed.
         complete: bool,
     },
     /// An actor failed too often, or none was left to look after it.
     Escalated {
-        /// Which.
+        /// The name of the actor that failed.
         actor: String,
         /// Its last failure.
         detail: String,
@@ -49,9 +49,9 @@ pub enum StartError {
     /// An actor did not start.
     #[error("cannot start {actor}: {detail}")]
     Actor {
-        /// Which.
+        /// The name of the actor that failed.
         actor: String,
-        /// Why.
+        /// What went wrong, in words for people.
         detail: String,
     },
 }
@@ -81,7 +81,7 @@ pub enum EnableError {
     Unverified {
         /// What was to be pinned.
         pin: Ipv4Addr,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
     /// The switch itself.

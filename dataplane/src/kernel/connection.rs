@@ -29,7 +29,7 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 /// The kernel's refusal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// The errno.
+    /// The system's error number, such as `EEXIST`.
     pub errno: i32,
     /// The kernel's own words, where it has some (`NETLINK_EXT_ACK`).
     pub message: Option<String>,

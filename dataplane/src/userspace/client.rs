@@ -71,7 +71,7 @@ pub struct Client {
 /// Whether a forwarder is to be started when there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Absent {
-    /// Start one.
+    /// Start a forwarder when there is none.
     Start,
     /// Then there are no tunnels, and nothing is to be done.
     Fine,

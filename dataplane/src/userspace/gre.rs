@@ -39,7 +39,7 @@ impl Inner {
 pub struct Outer {
     /// Who sent it.
     pub source: Ipv4Addr,
-    /// To whom.
+    /// The address that it is sent to.
     pub destination: Ipv4Addr,
 }
 

@@ -18,7 +18,7 @@ pub const UDP_CHECKSUM: usize = 6;
 /// The fields of an IPv4 header that matter here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ipv4 {
-    /// 20 to 60.
+    /// The length of the header in bytes, from 20 to 60.
     pub header_len: usize,
     /// Header and payload; at least `header_len`. The packet at hand may be shorter or longer.
     pub total_len: usize,
@@ -28,7 +28,7 @@ pub struct Ipv4 {
     pub protocol: u8,
     /// From whom.
     pub source: Ipv4Addr,
-    /// To whom.
+    /// The address that it is sent to.
     pub destination: Ipv4Addr,
 }
 

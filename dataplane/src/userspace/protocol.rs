@@ -30,17 +30,17 @@ pub enum Request {
     /// Waits until what the host has sent over these tunnels so far has left, or a second is over. A forwarder of an earlier
     /// release refuses it.
     Flush {
-        /// Which.
+        /// The names of the links in question.
         names: Vec<LinkName>,
     },
     /// Closes the tunnel's TUN device, which deletes the link, once what the host has sent over it has left.
     Remove {
-        /// Which.
+        /// The one that it names.
         name: LinkName,
     },
     /// Lets go of the tunnel if its TUN device was deleted; a tunnel that lives is not touched.
     Release {
-        /// Which.
+        /// The one that it names.
         name: LinkName,
     },
     /// Asks for all tunnels.
@@ -74,7 +74,7 @@ pub enum Response {
     Refused {
         /// What the caller may do.
         class: FaultClass,
-        /// For people.
+        /// What happened, in words for people.
         detail: String,
     },
 }
@@ -93,9 +93,9 @@ pub struct CounterReport {
 /// One tunnel's part of it. Bytes are those of inner packets.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TunnelCounters {
-    /// Our end.
+    /// The outer address of our end of the tunnel.
     pub local: Ipv4Addr,
-    /// The other end.
+    /// The outer address of the other end of the tunnel.
     pub remote: Ipv4Addr,
     /// Packets from the peer that the host took.
     pub rx_packets: u64,
@@ -115,7 +115,7 @@ pub struct TunnelCounters {
 pub struct Refusal {
     /// What the caller may do.
     pub class: FaultClass,
-    /// For people.
+    /// What happened, in words for people.
     pub detail: String,
 }
 

@@ -157,7 +157,7 @@ struct SetTenant {
 struct SetExchange {
     /// The exchange's code.
     code: String,
-    /// Its name.
+    /// The name that the kernel has it under.
     #[arg(long)]
     name: String,
 }

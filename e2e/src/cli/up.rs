@@ -38,7 +38,7 @@ const CONTROL_PERIOD: Duration = Duration::from_millis(100);
 /// Start a devnet.
 #[derive(Args, Debug)]
 pub struct Up {
-    /// The ledger.
+    /// Where the ledger is and how it is read.
     #[arg(long, value_enum, default_value = "surfpool")]
     ledger: LedgerKind,
     /// Also make an internet with a device host and client hosts, as network namespaces.

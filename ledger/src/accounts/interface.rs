@@ -108,12 +108,12 @@ pub enum InterfaceDeprecated {
     V2 {
         /// Which of the two numbers.
         second: bool,
-        /// The body.
+        /// The fields behind the header.
         body: InterfaceV2,
     },
     /// Variant 3, written for a short time.
     V3 {
-        /// The body.
+        /// The fields behind the header.
         body: InterfaceV2,
         /// Dropped by the reference.
         segments: Vec<FlexAlgoNodeSegment>,

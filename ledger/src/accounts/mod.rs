@@ -52,7 +52,7 @@ pub const USER_DEVICE_OFFSET: usize = 83;
 /// An account read, with what was odd about it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decoded {
-    /// The account.
+    /// The account itself, decoded.
     pub account: Account,
     /// Bytes after the last field that was read.
     pub trailing: usize,

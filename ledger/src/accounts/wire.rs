@@ -25,27 +25,27 @@ pub enum DecodeError {
     /// The account ends inside a field that must be there.
     #[error("the account ends in {field} (at byte {at} of {len})")]
     Truncated {
-        /// The field.
+        /// The name of the field at which reading stopped.
         field: &'static str,
         /// Where the field starts.
         at: usize,
-        /// The account's length.
+        /// How many bytes the account has.
         len: usize,
     },
     /// A list or text claims more bytes than there are.
     #[error("{field} claims more items than the account has bytes for (at byte {at} of {len})")]
     TooLong {
-        /// The field.
+        /// The name of the field at which reading stopped.
         field: &'static str,
         /// Where the field starts.
         at: usize,
-        /// The account's length.
+        /// How many bytes the account has.
         len: usize,
     },
     /// A text is not UTF-8.
     #[error("{field} is not UTF-8 (at byte {at})")]
     NotText {
-        /// The field.
+        /// The name of the field at which reading stopped.
         field: &'static str,
         /// Where the field starts.
         at: usize,
@@ -53,7 +53,7 @@ pub enum DecodeError {
     /// A number that decides what follows is not one that we know.
     #[error("{field} has unknown variant {value} (at byte {at})")]
     UnknownVariant {
-        /// The field.
+        /// The name of the field at which reading stopped.
         field: &'static str,
         /// The number.
         value: u8,

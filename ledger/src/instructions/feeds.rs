@@ -10,11 +10,11 @@ const UNSUBSCRIBE_FEED: u8 = 118;
 /// Joins feeds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubscribeFeed {
-    /// The pass.
+    /// The access pass that has the seats.
     pub access_pass: Pubkey,
-    /// The user.
+    /// The account of the user that it is about.
     pub user: Pubkey,
-    /// The user's device.
+    /// The device that the user is made on.
     pub device: Pubkey,
     /// The feeds to join.
     pub feeds: Vec<Pubkey>,
@@ -39,11 +39,11 @@ impl SubscribeFeed {
 /// Leaves feeds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnsubscribeFeed {
-    /// The pass.
+    /// The access pass that has the seats.
     pub access_pass: Pubkey,
-    /// The user.
+    /// The account of the user that it is about.
     pub user: Pubkey,
-    /// The user's device.
+    /// The device that the user is made on.
     pub device: Pubkey,
     /// The feeds to leave.
     pub feeds: Vec<Pubkey>,

@@ -81,7 +81,7 @@ impl AccountMeta {
 /// One call of a program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Instruction {
-    /// The program.
+    /// The address of the program that is called.
     pub program_id: Pubkey,
     /// What it may touch, in the program's order.
     pub accounts: Vec<AccountMeta>,
@@ -161,9 +161,9 @@ pub enum Permission {
 /// Who calls which program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Caller {
-    /// The program.
+    /// The address of the program that is called.
     pub program_id: Pubkey,
-    /// Signs and pays.
+    /// The key that signs the transaction and pays for it.
     pub payer: Pubkey,
 }
 

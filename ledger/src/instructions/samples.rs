@@ -18,11 +18,11 @@ use crate::{
 pub const CLIENT_IP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// The tunnel endpoint of samples that name one.
 pub const ENDPOINT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
-/// The device.
+/// The first byte of the device's key in samples.
 pub const DEVICE: u8 = 50;
-/// The group.
+/// The first byte of the group's key in samples.
 pub const GROUP: u8 = 60;
-/// The tenant.
+/// The first byte of the tenant's key in samples.
 pub const TENANT: u8 = 70;
 /// The feeds start here.
 pub const FEED: u8 = 80;

@@ -27,13 +27,13 @@ pub struct CreateUser {
     pub user_type: UserType,
     /// How the host reaches the device.
     pub cyoa: Cyoa,
-    /// The host's address.
+    /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
     /// The device's end of the tunnel; 0.0.0.0 for its public address.
     pub tunnel_endpoint: Ipv4Addr,
-    /// The device.
+    /// The account of the device.
     pub device: Pubkey,
-    /// The device's prefixes.
+    /// How many prefixes the device has: an allocator for each is named.
     pub dz_prefixes: DzPrefixCount,
     /// The pass that lets the host in.
     pub access_pass: Pubkey,
@@ -75,9 +75,9 @@ pub struct CreateSubscribeUser {
     pub user_type: UserType,
     /// How the host reaches the device.
     pub cyoa: Cyoa,
-    /// The host's address.
+    /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
-    /// The first group.
+    /// The group that the instruction must name.
     pub group: Pubkey,
     /// More groups, [`MOST_GROUPS_OF_CREATION`] with the first one; none for programs that do not know of them.
     pub extra_groups: Vec<Pubkey>,
@@ -87,9 +87,9 @@ pub struct CreateSubscribeUser {
     pub subscriber: bool,
     /// The device's end of the tunnel; 0.0.0.0 for its public address.
     pub tunnel_endpoint: Ipv4Addr,
-    /// The device.
+    /// The account of the device.
     pub device: Pubkey,
-    /// The device's prefixes.
+    /// How many prefixes the device has: an allocator for each is named.
     pub dz_prefixes: DzPrefixCount,
     /// The pass that lets the host in.
     pub access_pass: Pubkey,
@@ -142,11 +142,11 @@ impl CreateSubscribeUser {
 /// Sets a user's roles in groups, the same in each. The roles are what is wanted afterwards: leaving one out takes it away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UpdateMulticastGroupRoles {
-    /// The host's address.
+    /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
-    /// The user.
+    /// The account of the user that it is about.
     pub user: Pubkey,
-    /// The first group.
+    /// The group that the instruction must name.
     pub group: Pubkey,
     /// More groups, [`MOST_GROUPS_OF_ROLES`] with the first one; none for programs that do not know of them.
     pub extra_groups: Vec<Pubkey>,
@@ -237,13 +237,13 @@ impl DeleteKind {
 pub struct DeleteUser {
     /// By which instruction.
     pub kind: DeleteKind,
-    /// The user.
+    /// The account of the user that it is about.
     pub user: Pubkey,
     /// Its owner: gets the account's rent back.
     pub owner: Pubkey,
     /// Its device.
     pub device: Pubkey,
-    /// The device's prefixes.
+    /// How many prefixes the device has: an allocator for each is named.
     pub dz_prefixes: DzPrefixCount,
     /// The pass that let the host in.
     pub access_pass: Pubkey,

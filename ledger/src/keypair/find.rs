@@ -66,7 +66,7 @@ impl fmt::Display for KeypairPlace {
 /// A keypair and where it was.
 #[derive(Debug)]
 pub struct FoundKeypair {
-    /// The keypair.
+    /// The keypair that was found there.
     pub keypair: Keypair,
     /// Where it was.
     pub place: KeypairPlace,

@@ -49,7 +49,7 @@ pub enum LookupError {
     Undecodable {
         /// Its address.
         pubkey: Pubkey,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
 }
@@ -71,7 +71,7 @@ pub struct Listed {
 pub struct EpochInfo {
     /// The epoch that access passes are compared with.
     pub epoch: u64,
-    /// The slot.
+    /// The ledger's current slot.
     pub absolute_slot: u64,
     /// Blocks so far: slots without a block do not count.
     pub block_height: u64,
@@ -114,7 +114,7 @@ impl LedgerClient {
         }
     }
 
-    /// The program.
+    /// The address of the program that is called.
     #[must_use]
     pub fn program_id(&self) -> Pubkey {
         self.settings.program_id

@@ -5,7 +5,7 @@ use reqwest::Url;
 /// Why a URL cannot be used. Never holds the URL itself: it may carry a token.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InvalidEndpoint {
-    /// Not a URL.
+    /// The text does not parse as a URL.
     #[error("not a valid URL: {0}")]
     NotUrl(String),
     /// A scheme that we do not speak.
@@ -16,7 +16,7 @@ pub enum InvalidEndpoint {
         /// What would do.
         expected: &'static str,
     },
-    /// No host.
+    /// The URL names no host to connect to.
     #[error("the URL names no host")]
     NoHost,
 }

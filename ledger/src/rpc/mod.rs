@@ -163,7 +163,7 @@ impl RpcSettings {
 /// Why a source cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// No endpoint.
+    /// The settings name no RPC endpoint at all.
     #[error("no ledger endpoint is configured")]
     NoEndpoint,
     /// The HTTP client cannot be made.

@@ -23,7 +23,7 @@ pub enum TransactionFailure {
     /// The ledger itself stopped an instruction.
     #[error("the ledger stopped instruction {instruction}: {reason}")]
     Instruction {
-        /// Which, from 0.
+        /// The index of the instruction in its transaction, from 0.
         instruction: u8,
         /// The ledger's word for it.
         reason: String,
@@ -31,7 +31,7 @@ pub enum TransactionFailure {
     /// A program broke off in the middle, without saying why.
     #[error("the program broke off in instruction {instruction} without saying why ({PANICKED})")]
     Panicked {
-        /// Which, from 0.
+        /// The index of the instruction in its transaction, from 0.
         instruction: u8,
     },
     /// The payer cannot pay the fee, or does not exist.

@@ -77,7 +77,7 @@ pub enum Request {
     Broadcast(Signed),
     /// The transaction's fate.
     Status {
-        /// Its signature.
+        /// The transaction's signature, its name on the ledger.
         signature: Signature,
         /// Look into the ledger's history too, not only among the recent ones.
         history: bool,
@@ -93,7 +93,7 @@ pub enum Reply {
     Balance(Lamports),
     /// A blockhash and the height of the last block that may hold a transaction with it.
     Blockhash {
-        /// The blockhash.
+        /// The hash that the transaction is valid by.
         blockhash: Blockhash,
         /// Heights above this one cannot hold the transaction.
         last_valid_block_height: u64,
@@ -111,7 +111,7 @@ pub enum Reply {
     Height {
         /// Its height in blocks.
         block_height: u64,
-        /// Its slot.
+        /// The ledger's slot that it is of.
         slot: Slot,
     },
 }
@@ -181,7 +181,7 @@ pub enum SendError {
     /// The payer has nothing: nothing was sent.
     #[error("the payer {payer} has no balance: send it enough for fees and an account's rent")]
     NoBalance {
-        /// The payer.
+        /// The key that signs and pays.
         payer: Pubkey,
     },
     /// The ledger carried it out, and it failed: nothing changed but the fee.
@@ -189,7 +189,7 @@ pub enum SendError {
     Failed {
         /// Its name on the ledger, where it got so far.
         signature: Option<Signature>,
-        /// Why.
+        /// Why the ledger did not carry it out.
         failure: TransactionFailure,
     },
     /// The transaction cannot be made.

@@ -46,14 +46,14 @@ pub enum Outlet {
     Usual,
     /// The host's routes lead into a tunnel of ours; a socket bound to the uplink goes past it.
     Past {
-        /// The tunnel's link.
+        /// The name of the tunnel's link that is on the way.
         tunnel: String,
         /// The link to bind to.
         uplink: String,
     },
     /// Only a tunnel of ours leads there.
     Only {
-        /// The tunnel's link.
+        /// The name of the tunnel's link that is on the way.
         tunnel: String,
     },
 }

@@ -21,18 +21,18 @@ pub enum TrustError {
     /// It cannot be read.
     #[error("cannot read the certificate authorities in {path}")]
     Unreadable {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: std::io::Error,
     },
     /// It holds no certificate, or something that is not one.
     #[error("{path} is no file of certificate authorities in PEM: {reason}")]
     Garbled {
-        /// The file.
+        /// The path of the file in question.
         path: PathBuf,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
 }

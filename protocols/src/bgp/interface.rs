@@ -126,7 +126,7 @@ pub enum Output {
     Routes {
         /// New; the next hop is always the peer.
         announced: Vec<Ipv4Net>,
-        /// Gone.
+        /// The routes that the peer took back.
         withdrawn: Vec<Ipv4Net>,
     },
     /// The peer has sent its whole table. Once for each time the session is established.

@@ -79,7 +79,7 @@ pub enum Input<'a> {
 pub enum Output {
     /// Send this now: the time that it takes counts.
     Send {
-        /// To whom.
+        /// The address that it is sent to.
         destination: Ipv4Addr,
         /// Its sequence number.
         sequence: u16,

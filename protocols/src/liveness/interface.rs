@@ -80,9 +80,9 @@ pub enum Input<'a> {
 pub enum Output {
     /// Send this from and to [`super::PORT`], over the link. A failure needs no answer.
     Send {
-        /// The link.
+        /// The link that it goes over or came in on.
         link: LinkName,
-        /// Our address.
+        /// Our address, which packets are sent from.
         source: Ipv4Addr,
         /// The peer's.
         destination: Ipv4Addr,
@@ -101,9 +101,9 @@ pub enum Output {
     },
     /// A session changed its state.
     Changed {
-        /// The link.
+        /// The link that it goes over or came in on.
         link: LinkName,
-        /// The peer.
+        /// The address of the host that is probed.
         peer: Ipv4Addr,
         /// The state before.
         from: SessionState,
@@ -111,7 +111,7 @@ pub enum Output {
         to: SessionState,
         /// Why it is down.
         reason: DownReason,
-        /// Our address.
+        /// Our address, which packets are sent from.
         source: Ipv4Addr,
         /// How long it took since it began: for `Up` since the peer was heard first, else since it was heard last.
         took: Duration,

@@ -91,7 +91,7 @@ pub enum DatagramKind {
 /// Something to send.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Datagram {
-    /// How.
+    /// The kind of datagram, which decides how it leaves.
     pub kind: DatagramKind,
     /// The IPv4 source.
     pub source: Ipv4Addr,

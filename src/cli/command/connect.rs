@@ -145,7 +145,7 @@ pub enum ServiceName {
     /// Every unicast kind.
     #[value(alias = "unicast")]
     Ibrl,
-    /// Multicast.
+    /// A tunnel for groups to send to or receive from.
     Multicast,
 }
 

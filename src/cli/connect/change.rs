@@ -26,7 +26,7 @@ use crate::cli::failure::Failure;
 pub struct Change<'a> {
     /// Who signs.
     pub session: &'a Session<'a>,
-    /// The host's address.
+    /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
     /// The user's account.
     pub key: &'a Pubkey,

@@ -34,7 +34,7 @@ pub enum Room {
 /// One measurement, as the daemon tells it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Measured {
-    /// The device's account.
+    /// The address of the device's account.
     pub device_pk: String,
     /// The address that was asked.
     pub device_ip: Ipv4Addr,
@@ -75,9 +75,9 @@ pub enum NoDevice {
     Unknown(String),
     /// The one that was named cannot be used.
     Unusable {
-        /// Its code.
+        /// Its short name, such as `ams-dz01`.
         code: String,
-        /// Why.
+        /// The reason, in words for people.
         reason: Unusable,
     },
     /// None can be used.

@@ -51,7 +51,7 @@ pub fn look() -> Caller {
     }
 }
 
-/// Judges.
+/// Works out the checks from what was gathered; changes and asks nothing.
 pub fn judge(caller: &Caller) -> Check {
     if caller.is_root {
         return Check::pass(PERMISSION, "root may change things");
@@ -93,7 +93,7 @@ pub enum SocketFile {
     Hidden(String),
 }
 
-/// Looks.
+/// Gathers what can be seen of it, and changes nothing.
 pub fn look_at_socket(path: &Path) -> SocketFile {
     match fs::metadata(path) {
         Ok(metadata) => SocketFile::There {

@@ -38,7 +38,7 @@ pub struct Verdict {
     pub stops: bool,
 }
 
-/// Judges.
+/// Works out the checks from what was gathered; changes and asks nothing.
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     if matches!(facts.seen.inside, Some(Echo::Reply(_))) {
         return Verdict {

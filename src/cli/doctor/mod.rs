@@ -149,7 +149,7 @@ impl Report {
         json!({ "schema": v3::SCHEMA, "ok": !self.has_failed(), "daemon_reachable": self.is_reachable, "checks": self.checks })
     }
 
-    /// For people.
+    /// The same in words for people.
     pub fn text(&self) -> String {
         self.checks.iter().map(check::tell).collect::<String>() + &check::summary(&self.checks)
     }

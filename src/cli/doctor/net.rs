@@ -22,7 +22,7 @@ use warren_dataplane::kernel::Mark;
 pub struct Link {
     /// Its number.
     pub index: u32,
-    /// Its name.
+    /// The name that the kernel has it under.
     pub name: String,
     /// `gre`, `tun`, `veth` and so on; empty for hardware.
     pub kind: String,
@@ -38,7 +38,7 @@ pub struct Link {
     pub ends: Option<(Ipv4Addr, Ipv4Addr)>,
     /// Packets received.
     pub received: u64,
-    /// Packets sent.
+    /// Packets that left this host.
     pub sent: u64,
     /// Packets that should have been sent and were not.
     pub unsent: u64,

@@ -33,7 +33,7 @@ pub struct Facts {
     pub text: String,
 }
 
-/// Looks.
+/// Gathers what can be seen of it, and changes nothing.
 pub fn look(root: &Root) -> Facts {
     let mut drop_ins: BTreeMap<String, PathBuf> = BTreeMap::new();
     for folder in DROP_INS {
@@ -57,7 +57,7 @@ pub fn look(root: &Root) -> Facts {
     }
 }
 
-/// Judges.
+/// Works out the checks from what was gathered; changes and asks nothing.
 pub fn judge(facts: &Facts) -> Check {
     if !facts.is_active {
         return Check::skip(NAME, "systemd-networkd does not run here");

@@ -51,7 +51,7 @@ pub struct Target {
 /// One row of `/v2/latency`.
 #[derive(Clone, Deserialize, Debug)]
 pub struct Measured {
-    /// The device's code.
+    /// The device's short name, such as `ams-dz01`.
     #[serde(default)]
     pub device_code: String,
     /// The address that was probed.
@@ -204,7 +204,7 @@ fn takes(link: &Link, way: &Way) -> u32 {
         .map_or(link.mtu, |of_route| of_route.min(link.mtu))
 }
 
-/// Judges.
+/// Works out the checks from what was gathered; changes and asks nothing.
 pub fn judge(target: &Target, host: &Host<'_>, seen: &Seen, status: &Status) -> Vec<Check> {
     let links = host.links;
     let subject = format!("{} {}", target.name, target.address);

@@ -14,7 +14,7 @@ const OURS: &str = "warrend";
 /// A daemon of either kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Process {
-    /// Its number.
+    /// The process id, as the daemon knows it.
     pub pid: u32,
     /// Its number as it knows it itself: another one in a container.
     pub inner: u32,

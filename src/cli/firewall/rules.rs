@@ -22,7 +22,7 @@ pub struct Chain {
     pub family: String,
     /// The table that it is in.
     pub table: String,
-    /// Its name.
+    /// The name that the kernel has it under.
     pub name: String,
     /// Where packets meet it, when not only by a call.
     pub base: Option<Base>,
@@ -156,7 +156,7 @@ pub enum Fate {
 pub struct Place {
     /// `ip` or `inet`.
     pub family: String,
-    /// The table.
+    /// The number of the routing table.
     pub table: String,
     /// The chain.
     pub chain: String,

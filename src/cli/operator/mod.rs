@@ -42,9 +42,9 @@ const STDIN_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Operator {
     /// The environment, where the program belongs to one.
     pub environment: Option<Environment>,
-    /// The serviceability program.
+    /// The program whose accounts are read.
     pub program_id: Pubkey,
-    /// The ledger.
+    /// Where the ledger is and how it is read.
     pub ledger: LedgerClient,
     /// Its endpoint, without secrets.
     pub endpoint: String,

@@ -29,7 +29,7 @@ pub struct RouteState {
     pub source: Option<String>,
     /// The next hop: the session's peer.
     pub next_hop: String,
-    /// The interface.
+    /// The name of the tunnel's interface.
     pub interface: String,
     /// The account that asks for the tunnel.
     pub tunnel: String,

@@ -37,7 +37,7 @@ pub struct Asked {
 /// A page of tunnels, in the order of their accounts' bytes.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct TunnelPage {
-    /// Of this document.
+    /// The version of this document's form.
     pub schema: u32,
     /// This start of the daemon.
     pub epoch: u64,

@@ -9,7 +9,7 @@ pub enum FoundBecause {
     /// It is the first one.
     #[error("it was found")]
     Found,
-    /// It is pinned.
+    /// An operator pinned it, and the host has it.
     #[error("it is pinned")]
     Pinned,
     /// It was pinned just now.

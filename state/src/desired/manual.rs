@@ -19,7 +19,7 @@ use crate::{
 /// What an operator says of a tunnel; the rest follows as for a user of this service.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ManualRequest {
-    /// The service.
+    /// The service that is asked for.
     pub kind: ServiceKind,
     /// Our outer address.
     pub source: Ipv4Addr,

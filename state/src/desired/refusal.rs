@@ -29,34 +29,34 @@ pub enum Refusal {
     NotOurs,
     /// It has a status that keeps no tunnel.
     NotActivated {
-        /// The status.
+        /// The status that it has from now on.
         status: UserStatus,
     },
     /// It has a status that we do not know.
     UnknownStatus {
-        /// The ledger's number.
+        /// The number that the ledger has for it.
         number: u8,
     },
     /// This version builds no such tunnel at the device's end.
     NotSupportedYet {
-        /// The service.
+        /// The service that is asked for.
         kind: ServiceKind,
     },
     /// It asks for a service that we do not know.
     UnknownKind {
-        /// The ledger's number.
+        /// The number that the ledger has for it.
         number: u8,
     },
     /// The device's end cannot be the end of a tunnel.
     BadEndpoint {
-        /// The end.
+        /// The address that was to be the end of the tunnel.
         endpoint: Ipv4Addr,
         /// What is wrong with it.
         why: EndpointFault,
     },
     /// The device's account is missing.
     NoDevice {
-        /// The device.
+        /// The account of the device.
         device: Pubkey,
         /// Why it does not decode, where there is one.
         detail: Option<String>,
@@ -94,30 +94,30 @@ pub enum Refusal {
     },
     /// There is no route to the device's end.
     NoSource {
-        /// The end.
+        /// The address that was to be the end of the tunnel.
         endpoint: Ipv4Addr,
     },
     /// Another user has this host's tunnel of this class.
     Duplicate {
         /// The other user.
         winner: Pubkey,
-        /// The class.
+        /// The class of which a host has one tunnel only.
         class: ServiceClass,
         /// The host.
         client_ip: Ipv4Addr,
     },
     /// Another user's tunnel has the link's name.
     LinkNameInUse {
-        /// The name.
+        /// The name that was worked out for the link.
         link: LinkName,
     },
     /// Another user's tunnel is between the same ends.
     EndpointsInUse {
         /// The other user.
         holder: Pubkey,
-        /// Our end.
+        /// The outer address of our end of the tunnel.
         local: Ipv4Addr,
-        /// The other end.
+        /// The outer address of the other end of the tunnel.
         remote: Ipv4Addr,
     },
 }
@@ -150,7 +150,7 @@ pub enum NetFault {
 pub enum GroupFault {
     /// Its account does not decode.
     Quarantined {
-        /// The group.
+        /// The account of the multicast group.
         group: Pubkey,
         /// What is wrong with it.
         detail: String,
@@ -164,7 +164,7 @@ pub enum GroupFault {
     NoAddress {
         /// Who names it.
         user: Pubkey,
-        /// The address.
+        /// The IPv4 address that it is about.
         address: Ipv4Addr,
     },
     /// No group was named.

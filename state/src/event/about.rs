@@ -6,11 +6,11 @@ use crate::{FaultClass, Incarnation, LinkName, Phase, SessionStatus, TunnelId};
 /// What the log line carries for machines; what an event does not have is left out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct About<'a> {
-    /// The tunnel.
+    /// The tunnel that the step is part of.
     pub tunnel: Option<TunnelId>,
-    /// Its link.
+    /// The name of its link at that moment.
     pub link: Option<&'a LinkName>,
-    /// Its incarnation.
+    /// Which (re)creation of the tunnel it was.
     pub incarnation: Option<Incarnation>,
     /// The phase entered, or the one that failed.
     pub phase: Option<Phase>,

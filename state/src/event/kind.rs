@@ -20,7 +20,7 @@ macro_rules! kinds {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The stable name.
+            /// Its name in metrics, events and JSON; it never changes.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {

@@ -32,7 +32,7 @@ pub enum RetireReason {
     AddressChanged {
         /// The address now.
         now: Ipv4Addr,
-        /// The one before.
+        /// The address in force before this one.
         before: Ipv4Addr,
     },
     /// The ledger does not ask for it.

@@ -34,7 +34,7 @@ impl Lifecycle {
         }
     }
 
-    /// The phase.
+    /// Where the tunnel is in its life.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.phase

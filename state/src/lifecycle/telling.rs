@@ -15,7 +15,7 @@ pub struct Telling {
 /// What came of one input.
 #[derive(Debug, Default)]
 pub struct Told {
-    /// What happened.
+    /// The events of this step, in order.
     pub events: Vec<Event>,
     /// How the tunnel is now, where that was not told yet.
     pub change: Option<Change>,

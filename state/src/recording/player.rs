@@ -71,7 +71,7 @@ pub enum Failure {
     Unreadable {
         /// Counts from 1.
         line: u64,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
     /// Something else came out.

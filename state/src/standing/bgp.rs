@@ -52,13 +52,13 @@ pub struct BgpCounters {
     pub connections: u64,
     /// Times the session was established.
     pub established: u64,
-    /// UPDATE messages received.
+    /// UPDATE messages received from the peer.
     pub updates_in: u64,
-    /// UPDATE messages sent.
+    /// UPDATE messages sent to the peer.
     pub updates_out: u64,
-    /// NOTIFICATION messages received.
+    /// NOTIFICATION messages received from the peer; at most one for each session.
     pub notifications_in: u64,
-    /// NOTIFICATION messages sent.
+    /// NOTIFICATION messages sent to the peer; at most one for each session.
     pub notifications_out: u64,
     /// Malformed attributes that were ignored (RFC 7606: attribute discard).
     pub attributes_discarded: u64,

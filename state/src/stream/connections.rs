@@ -26,7 +26,7 @@ pub type Mask = Arc<dyn Fn(Ipv4Addr) -> String + Send + Sync>;
 /// A connection that is open.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Connection {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: TunnelId,
     /// Of which of its links.
     pub incarnation: Incarnation,

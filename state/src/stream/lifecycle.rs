@@ -10,9 +10,9 @@ use crate::{
 /// How a tunnel is.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TunnelStatus {
-    /// Whose.
+    /// The tunnel that it belongs to.
     pub tunnel: TunnelId,
-    /// Its link.
+    /// The name of its link at that moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkName>,
     /// Where it is in its life; `removed` for one that is gone.
@@ -32,7 +32,7 @@ pub struct TunnelStatus {
 pub struct Reason {
     /// For machines: the class of a fault, or what is in the way of the session.
     pub code: String,
-    /// For people.
+    /// The same in words for people.
     pub text: String,
 }
 

@@ -98,7 +98,7 @@ pub struct Tables {
     pub switch: Switch,
     /// What is on disk beside it.
     pub disk: Arc<Disk>,
-    /// Whose accounts count.
+    /// Which owners' accounts may name this host.
     pub owners: Owners,
     /// This host's address.
     pub address: Arc<HostAddress>,
@@ -196,7 +196,7 @@ pub struct HostAddress {
 pub struct InForce {
     /// Whose view was asked for.
     pub role: Role,
-    /// The view.
+    /// The view, as the guard accepted it.
     pub accepted: AcceptedView,
 }
 

@@ -46,7 +46,7 @@ pub enum StoreError {
     /// Another daemon has it.
     #[error("{path} is in use by another warrend ({holder}): only one may run on a state directory")]
     Locked {
-        /// The state directory.
+        /// The path of the state directory.
         path: PathBuf,
         /// Who has it, as far as the lock file tells.
         holder: String,
@@ -54,20 +54,20 @@ pub enum StoreError {
     /// The file system refused.
     #[error("{operation} {path}")]
     Io {
-        /// What was attempted.
+        /// What was being attempted when it failed.
         operation: &'static str,
-        /// On what.
+        /// The path that it was attempted on.
         path: PathBuf,
-        /// Why.
+        /// The error of the system below.
         #[source]
         source: io::Error,
     },
     /// The database refused a read or a write.
     #[error("the store in {path} failed: {reason}")]
     Database {
-        /// The state directory.
+        /// The path of the state directory.
         path: PathBuf,
-        /// Why.
+        /// The reason, in words for people.
         reason: String,
     },
 }

@@ -20,7 +20,7 @@ pub struct Attributes {
     pub path: Option<Vec<Asn>>,
     /// Every AS of AS4_PATH from a two-octet peer.
     pub as4_path: Vec<Asn>,
-    /// NEXT_HOP.
+    /// The NEXT_HOP attribute, where there is one.
     pub next_hop: Option<Ipv4Addr>,
     /// MP_REACH_NLRI for IPv4 unicast.
     pub reach: Option<(Ipv4Addr, Vec<Ipv4Net>)>,

@@ -35,7 +35,7 @@ pub struct Update {
 pub struct Announced {
     /// The destination.
     pub prefix: Ipv4Net,
-    /// The next hop.
+    /// The next hop of what is announced.
     pub next_hop: Ipv4Addr,
 }
 

@@ -39,7 +39,7 @@ pub enum DecodeError {
     /// A field has a value that is not supported here.
     #[error("unsupported {field} {value}")]
     Unsupported {
-        /// Which.
+        /// The name of the field that is wrong.
         field: &'static str,
         /// What it says.
         value: u32,

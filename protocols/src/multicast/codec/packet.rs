@@ -75,7 +75,7 @@ impl Ipv4Packet {
     }
 }
 
-/// A UDP datagram.
+/// A UDP datagram (RFC 768) with its ports.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UdpDatagram {
     /// The port that it comes from.

@@ -26,7 +26,7 @@ const FRAME: usize = 6;
 /// Where a user stands.
 #[derive(Clone, Copy)]
 pub struct Standing<'a> {
-    /// The user.
+    /// The account of the user that it is about.
     pub user: &'a User,
     /// The pass that its seats are taken with.
     pub pass: &'a Pass,
