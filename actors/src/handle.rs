@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{oneshot, watch},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use warren_dataplane::{Dataplane, Scope};
 use warren_ledger::Fetcher;
@@ -240,12 +240,6 @@ impl Handle {
             name: name.into(),
             factory: Arc::new(factory),
         });
-    }
-
-    /// When the tree was started, on tokio's clock.
-    #[must_use]
-    pub fn started_at(&self) -> Instant {
-        self.env.clock.instant(warren_state::Monotonic::ZERO)
     }
 }
 

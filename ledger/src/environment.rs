@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use warren_state::{Asn, Pubkey};
+use warren_state::Pubkey;
 
 /// A network that has a name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -43,16 +43,6 @@ impl Environment {
     #[must_use]
     pub fn program_id(self) -> Pubkey {
         self.program_id_text().parse().unwrap_or_default()
-    }
-
-    /// The AS that devices of this network announce.
-    #[must_use]
-    pub fn device_asn(self) -> Asn {
-        match self {
-            Self::MainnetBeta => Asn(209_321),
-            Self::Testnet => Asn(65_342),
-            Self::Devnet | Self::Localnet => Asn(21_682),
-        }
     }
 
     /// The ledger's URL where it is not a secret. Those of the other networks carry a token: they come from a flag, the

@@ -237,12 +237,6 @@ impl ViewGuard {
         }
     }
 
-    /// Whether an empty first list would have to be confirmed.
-    #[must_use]
-    pub fn is_wary(&self) -> bool {
-        self.wary
-    }
-
     /// Takes the outcome of a read that ended now.
     pub fn offer<V: Into<Arc<View>>>(&mut self, now: Monotonic, read: Result<V, String>) -> Verdict {
         let view = match read {
@@ -265,18 +259,6 @@ impl ViewGuard {
     #[must_use]
     pub fn restarted(&self) -> Option<Restarted> {
         self.restarted
-    }
-
-    /// The time since the read that gave the view in force.
-    #[must_use]
-    pub fn age(&self, now: Monotonic) -> Option<Duration> {
-        self.in_force.as_ref().map(|accepted| now.since(accepted.read_at))
-    }
-
-    /// Whether the view in force is older than allowed.
-    #[must_use]
-    pub fn is_stale(&self, now: Monotonic) -> bool {
-        self.age(now).is_some_and(|age| age > self.settings.max_view_age)
     }
 
     fn first(&mut self, now: Monotonic, view: Arc<View>) -> Verdict {

@@ -14,7 +14,7 @@ use super::{
     pass::{SetFeed, SetPass},
     print,
 };
-use crate::{devnets::Running, network::Network, rpc::RawAccount, site::allocated};
+use crate::{devnets::Running, network::Network, rpc::RawAccount};
 
 /// Which devnet.
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub struct Set {
 
 #[derive(Subcommand, Debug)]
 enum SetWhat {
-    /// A user, by its host's address.
+    /// Change a user, by its host's address.
     User(SetUser),
     /// A device, by its code.
     Device(SetDevice),
@@ -53,9 +53,10 @@ enum SetWhat {
     Feed(SetFeed),
 }
 
+/// What no transaction of a user's can do. One is made by `warren connect`, and its groups are `warren multicast`'s.
 #[derive(Args, Debug)]
 struct SetUser {
-    /// The host's public address.
+    /// The public address of the host that it is for.
     client_ip: Ipv4Addr,
     /// The service: ibrl, ibrl-with-allocated-ip, edge-filtering, multicast.
     #[arg(long, default_value = "ibrl", value_parser = parse_kind)]
@@ -63,10 +64,10 @@ struct SetUser {
     /// activated, banned, deleting, out-of-credits, …, or a number.
     #[arg(long, value_parser = parse_user_status)]
     status: Option<UserStatus>,
-    /// The device's code. The first device, for a new user.
+    /// The code of another device.
     #[arg(long)]
     device: Option<String>,
-    /// The user's address inside.
+    /// The user's address in the overlay.
     #[arg(long)]
     dz_ip: Option<Ipv4Addr>,
     /// The tunnel's network.
@@ -81,15 +82,6 @@ struct SetUser {
     /// Who owns the account.
     #[arg(long)]
     owner: Option<Pubkey>,
-    /// The tenant's code.
-    #[arg(long)]
-    tenant: Option<String>,
-    /// Codes of groups that the user publishes to.
-    #[arg(long, value_delimiter = ',')]
-    publish: Option<Vec<String>>,
-    /// Codes of groups that the user subscribes to.
-    #[arg(long, value_delimiter = ',')]
-    subscribe: Option<Vec<String>>,
 }
 
 #[derive(Args, Debug)]
@@ -301,36 +293,16 @@ impl Put {
 impl SetUser {
     fn account(self, network: &Network) -> Result<(Pubkey, Account)> {
         let pubkey = network.pda().user(self.client_ip, self.kind).address;
-        let existing = if let Some(Account::User(user)) = network.get(pubkey)? {
-            Some(user)
-        } else {
-            None
+        let Some(Account::User(mut user)) = network.get(pubkey)? else {
+            bail!(
+                "{} has no such user: make it with `warren connect`",
+                self.client_ip
+            )
         };
-        let device = match &self.device {
-            Some(code) => Some(named(network.all(AccountType::DEVICE)?, code)?.0),
-            None if existing.is_some() => None,
-            None => Some(
-                network
-                    .all(AccountType::DEVICE)?
-                    .first()
-                    .context("there is no device: set one first")?
-                    .0,
-            ),
-        };
-        let number = u16::try_from(network.users()?.len())?;
-        let new = || {
-            let dz_ip = allocated(self.kind, number, self.client_ip);
-            network
-                .new_user(
-                    number,
-                    self.kind,
-                    device.unwrap_or_default(),
-                    self.client_ip,
-                    dz_ip,
-                )
-                .1
-        };
-        let mut user = existing.unwrap_or_else(new);
+        let device = self
+            .device
+            .map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::DEVICE)?, &code)?.0))
+            .transpose()?;
         replace(&mut user.device_pk, device);
         replace(&mut user.status, self.status);
         replace(&mut user.dz_ip, self.dz_ip);
@@ -338,13 +310,6 @@ impl SetUser {
         replace(&mut user.tunnel_id, self.tunnel_id);
         replace(&mut user.tunnel_endpoint, self.tunnel_endpoint);
         replace(&mut user.owner, self.owner);
-        let tenant = self
-            .tenant
-            .map(|code| Ok::<_, anyhow::Error>(named(network.all(AccountType::TENANT)?, &code)?.0))
-            .transpose()?;
-        replace(&mut user.tenant_pk, tenant);
-        replace(&mut user.publishers, groups(network, self.publish)?);
-        replace(&mut user.subscribers, groups(network, self.subscribe)?);
         Ok((pubkey, user.into()))
     }
 }

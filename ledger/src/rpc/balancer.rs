@@ -224,7 +224,10 @@ async fn live(course: &Course) -> Result<(), TestCaseError> {
             ) => {}
             (other, _) => return Err(TestCaseError::fail(format!("{other:?}"))),
         }
-        let age = guard.age(now).unwrap_or_default();
+        let age = guard
+            .in_force()
+            .map(|accepted| now.since(accepted.read_at))
+            .unwrap_or_default();
         prop_assert!(age <= allowed, "the view in force is {age:?} old, of {allowed:?}");
         nodes.pass(POLL);
     }

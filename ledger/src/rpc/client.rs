@@ -29,9 +29,6 @@ use crate::{
 
 pub use glance::Glance;
 
-/// Where an account's owner is, for filters: after the type byte, in every kind that has one.
-const OWNER_OFFSET: usize = 1;
-
 /// Why a question has no answer. Texts are free of secrets.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum LookupError {
@@ -224,20 +221,6 @@ impl LedgerClient {
     /// When the ledger does not answer.
     pub async fn list(&self, kind: AccountType, deadline: Instant) -> Result<Listed, LookupError> {
         self.list_filtered(kind, None, deadline).await
-    }
-
-    /// All accounts of a kind that this key made.
-    ///
-    /// # Errors
-    /// When the ledger does not answer.
-    pub async fn list_of_owner(
-        &self,
-        kind: AccountType,
-        owner: &Pubkey,
-        deadline: Instant,
-    ) -> Result<Listed, LookupError> {
-        self.list_filtered(kind, Some((OWNER_OFFSET, &owner.0)), deadline)
-            .await
     }
 
     /// All users of a host, of the old kind too.

@@ -119,11 +119,6 @@ async fn lists_hold_what_was_asked_for_even_from_a_ledger_that_ignores_filters_a
         let keys = |listed: &Listed| listed.accounts.keys().copied().collect::<Vec<_>>();
         let at = client.users_at(CLIENT_IP, soon()).await.unwrap();
         assert_eq!(keys(&at), [samples::key(10)], "{ignore_filters}");
-        let of = client
-            .list_of_owner(AccountType::USER, &samples::key(99), soon())
-            .await
-            .unwrap();
-        assert_eq!(keys(&of), [samples::key(11)]);
         let devices = client.list(AccountType::DEVICE, soon()).await.unwrap();
         assert_eq!(keys(&devices), [samples::key(50)]);
         assert_eq!(
