@@ -201,7 +201,7 @@ impl Handle {
         self.env.epoch
     }
 
-    /// The daemon's clock.
+    /// The clock that positions and ages in snapshots are on.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.env.clock

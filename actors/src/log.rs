@@ -33,11 +33,11 @@ const SUMS: Duration = Duration::from_secs(1);
 pub(crate) struct Log;
 
 pub(crate) enum LogMessage {
-    /// Something happened.
+    /// The table has steps that this reader has not told yet.
     Poked,
     /// Sums may be due.
     Sums,
-    /// Tell everything now.
+    /// Tell all that is new, and reply when it is told.
     Flush(oneshot::Sender<()>),
 }
 

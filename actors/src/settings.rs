@@ -84,9 +84,9 @@ pub struct RecordError {
 /// Which users are ours.
 #[derive(Clone, Debug)]
 pub enum RoleSettings {
-    /// The client's end.
+    /// The host that connects: its users are those that name its address.
     Client(ClientSettings),
-    /// The device's end.
+    /// The host that others connect to: its users are those on its device.
     Gateway {
         /// The account of the device that this host is.
         device: Pubkey,
@@ -124,21 +124,21 @@ pub struct BgpSettings {
     pub dialer: Arc<dyn Dialer>,
 }
 
-/// Route liveness.
+/// Whether and how the hosts behind learned routes are probed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LivenessOptions {
     /// Whether routes wait for their hosts.
     pub mode: LivenessMode,
-    /// The machine's numbers.
+    /// The intervals and bounds of the protocol's machine.
     pub settings: LivenessSettings,
     /// The UDP port of both ends.
     pub port: u16,
 }
 
-/// Latency probing.
+/// How the devices' latency is measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LatencyOptions {
-    /// The machine's numbers.
+    /// The intervals and bounds of the protocol's machine.
     pub settings: LatencySettings,
     /// From one read of the list of devices to the next. Without it the list is read as often as devices are probed: it is
     /// some 100 kB for 300 devices, more than all other reads of a client together, and what it tells changes by the day.

@@ -36,11 +36,11 @@ const REFRESH: Duration = Duration::from_secs(1);
 pub(crate) struct Status;
 
 pub(crate) enum StatusMessage {
-    /// Something changed.
+    /// The table has steps that this reader has not folded yet.
     Poked,
     /// The snapshot is due.
     Publish,
-    /// Publish now.
+    /// Publish without waiting for the interval, and reply when it is done.
     Flush(oneshot::Sender<()>),
 }
 

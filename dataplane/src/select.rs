@@ -66,7 +66,7 @@ fn open_userspace(settings: Settings) -> Result<KernelDataplane<userspace::Users
 }
 
 impl Choice {
-    /// All choices.
+    /// Every choice, in the order in which help lists them.
     pub const ALL: [Self; 4] = [Self::Auto, Self::Netlink, Self::Userspace, Self::Simulated];
 
     /// As it is written in flags and files.

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Somebody with a keypair on a client host.
 #[derive(Debug)]
 pub struct Operator {
-    /// Who pays.
+    /// The key that signs and pays, which owns the users that are made.
     pub payer: Pubkey,
     /// The keypair's file.
     pub keypair: PathBuf,

@@ -9,11 +9,11 @@ use warren_state::Pubkey;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Environment {
-    /// The production network.
+    /// The production network, which the reference calls mainnet-beta.
     MainnetBeta,
-    /// The test network.
+    /// The test network, the default of daemon and command line.
     Testnet,
-    /// The developers' network.
+    /// The network of the reference's developers.
     Devnet,
     /// A ledger on this host.
     Localnet,
@@ -25,7 +25,7 @@ pub enum Environment {
 pub struct UnknownEnvironment(pub String);
 
 impl Environment {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 4] = [Self::MainnetBeta, Self::Testnet, Self::Devnet, Self::Localnet];
 
     /// The name that the reference daemon reports.

@@ -25,7 +25,7 @@ use book::{Asked, Book, Limits, Next};
 use question::Shared;
 pub use question::{AllDevices, Question};
 
-/// The fetcher's numbers.
+/// How long answers are kept and how many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FetcherSettings {
     /// A view is good for so long.
@@ -59,7 +59,7 @@ impl Default for FetcherSettings {
 /// An answer of the ledger, with its age.
 #[derive(Debug)]
 pub struct Fetched<T> {
-    /// The answer.
+    /// The answer to the question, shared by all who asked.
     pub value: Arc<T>,
     /// When its read began: what it says is at least as new.
     pub asked_at: Instant,
@@ -84,7 +84,7 @@ impl<T> Clone for Fetched<T> {
     }
 }
 
-/// Kinds of questions.
+/// The kinds of questions that the ledger is asked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// The view of one role.
@@ -94,7 +94,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 2] = [Self::View, Self::Devices];
 
     /// The label that metrics use.
@@ -251,7 +251,7 @@ impl Fetcher {
         self.0.shared.source.try_another();
     }
 
-    /// How reading goes.
+    /// How reading the ledger goes, for status and metrics.
     #[must_use]
     pub fn health(&self) -> LedgerHealth {
         self.0.shared.source.health()

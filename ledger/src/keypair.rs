@@ -25,7 +25,7 @@ pub struct Keypair(Inner);
 /// Why there is no keypair. Never holds a part of one.
 #[derive(Debug, thiserror::Error)]
 pub enum KeypairError {
-    /// No file.
+    /// There is no file at this path.
     #[error("there is no keypair at {}: make one with `keygen`, or name another file", .0.display())]
     Missing(PathBuf),
     /// A file that cannot be read.
@@ -37,7 +37,7 @@ pub enum KeypairError {
         #[source]
         source: std::io::Error,
     },
-    /// Not a keypair.
+    /// The text is not a keypair: it says what is wrong.
     #[error("{origin} holds no keypair: {reason}")]
     Invalid {
         /// Where the text came from.
@@ -86,7 +86,7 @@ impl KeypairError {
 pub struct OpenToOthers {
     /// The path of the file in question.
     pub path: PathBuf,
-    /// Its permission bits.
+    /// The permission bits of the file, as in `chmod`.
     pub mode: u32,
 }
 

@@ -12,9 +12,9 @@ const PREFIX: &[u8] = b"doublezero";
 /// A derived address and the bump that its account carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Derived {
-    /// The account's address.
+    /// The address that was derived for the account.
     pub address: Pubkey,
-    /// The bump seed.
+    /// The bump seed that takes the address off the curve.
     pub bump: u8,
 }
 
@@ -51,7 +51,7 @@ impl Numbered {
     }
 }
 
-/// Allocators' accounts.
+/// The accounts that numbers and addresses are allocated from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resource {
     /// Networks of links between devices.
@@ -122,7 +122,7 @@ pub struct Pda {
 }
 
 impl Pda {
-    /// For this program.
+    /// Derives addresses for the accounts of this program.
     #[must_use]
     pub fn new(program: Pubkey) -> Self {
         Self {
@@ -130,19 +130,19 @@ impl Pda {
         }
     }
 
-    /// The program's state.
+    /// The account of the program's own state.
     #[must_use]
     pub fn global_state(&self) -> Derived {
         self.derive(&[b"globalstate"])
     }
 
-    /// The network's configuration.
+    /// The account of the network's configuration.
     #[must_use]
     pub fn config(&self) -> Derived {
         self.derive(&[b"config"])
     }
 
-    /// The program's version.
+    /// The account that says which versions the program takes.
     #[must_use]
     pub fn program_config(&self) -> Derived {
         self.derive(&[b"programconfig"])
@@ -174,7 +174,7 @@ impl Pda {
         Ok(self.derive(&[b"tenant", short(code, "the code")?]))
     }
 
-    /// A payer's permission.
+    /// The account of a payer's permission, where it has one.
     #[must_use]
     pub fn permission(&self, user_payer: &Pubkey) -> Derived {
         self.derive(&[b"permission", &user_payer.0])
@@ -210,7 +210,7 @@ impl Pda {
         ]))
     }
 
-    /// An allocator.
+    /// The account of one allocator.
     #[must_use]
     pub fn resource(&self, resource: &Resource) -> Derived {
         match resource.device() {

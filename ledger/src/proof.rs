@@ -53,28 +53,28 @@ pub struct Malformed(pub String);
 /// Why a proof cannot be attached: the program would refuse it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unattachable {
-    /// Another owner.
+    /// The proof is for a user of another owner.
     #[error("IP ownership proof was issued for {proven} but this user is created for {wanted}")]
     Payer {
-        /// Of the proof.
+        /// What the proof is of.
         proven: Pubkey,
-        /// Of the user.
+        /// What the user is to have.
         wanted: Pubkey,
     },
-    /// Another address.
+    /// The proof is of another address.
     #[error("IP ownership proof was issued for {proven} but this user is created for {wanted}")]
     ClientIp {
-        /// Of the proof.
+        /// What the proof is of.
         proven: Ipv4Addr,
-        /// Of the user.
+        /// What the user is to have.
         wanted: Ipv4Addr,
     },
     /// Another kind of service.
     #[error("IP ownership proof was issued for user type {} but this user is created as {}", kind(*proven), kind(*wanted))]
     UserType {
-        /// Of the proof.
+        /// What the proof is of.
         proven: UserType,
-        /// Of the user.
+        /// What the user is to have.
         wanted: UserType,
     },
     /// The ledger names no verifier.

@@ -90,7 +90,7 @@ pub struct InUse {
     pub detail: Option<String>,
 }
 
-/// How reading goes.
+/// How reading the ledger goes, for status and metrics.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct LedgerHealth {
     /// The endpoint in use, secrets redacted.
@@ -107,7 +107,7 @@ pub struct LedgerHealth {
     pub reads_ok: u64,
     /// Reads that did not.
     pub reads_failed: u64,
-    /// Retries made.
+    /// Requests that were made again after a failure.
     pub retries: u64,
     /// The same, by the RPC method whose failure led to them.
     pub retries_by_method: BTreeMap<String, u64>,

@@ -49,7 +49,7 @@ pub struct UserConfig {
 /// Why the file cannot be used. Never holds its content: URLs may carry secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum UserConfigError {
-    /// Cannot be read.
+    /// The configuration file cannot be read.
     #[error("cannot read the configuration at {}", path.display())]
     Unreadable {
         /// The path of the file in question.
@@ -76,7 +76,7 @@ pub enum UserConfigError {
         /// What is wrong with its value.
         flaw: &'static str,
     },
-    /// Cannot be written.
+    /// The configuration file cannot be written.
     #[error("cannot write the configuration to {}", path.display())]
     Unwritable {
         /// The path of the file in question.

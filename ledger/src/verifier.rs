@@ -32,7 +32,7 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// How much is shown of an answer that is not in the service's own form.
 const SHOWN: usize = 200;
 
-/// A verification service.
+/// A verification service, and how to reach it.
 #[derive(Debug)]
 pub struct Verifier {
     endpoint: Endpoint,
@@ -54,7 +54,7 @@ pub enum Egress {
 /// Why there is no proof.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AskError {
-    /// No answer.
+    /// The service did not answer, or not in time.
     #[error("could not reach the IP ownership verification service at {url}: {detail}")]
     Unreachable {
         /// The service, without secrets.

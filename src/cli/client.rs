@@ -120,7 +120,7 @@ impl Client {
         self
     }
 
-    /// The daemon's socket.
+    /// The path of the daemon's Unix socket.
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket

@@ -23,10 +23,10 @@ pub use connect::*;
 #[derive(Parser)]
 #[command(name = "warren", version)]
 pub struct Line {
-    /// The daemon's socket.
+    /// The path of the daemon's Unix socket.
     #[arg(long, global = true, visible_aliases = ["socket", "socket-path"], default_value = DEFAULT_SOCKET, value_name = "FILE")]
     pub sock_file: PathBuf,
-    /// Print JSON.
+    /// Print JSON with a schema version instead of text.
     #[arg(long, global = true)]
     pub json: bool,
     /// Print JSON; lists and accounts in one line.
@@ -231,7 +231,7 @@ pub enum Command {
     /// Print a completion script for a shell.
     #[command(visible_alias = "completion")]
     Completions {
-        /// Which shell.
+        /// The shell that the completions are for.
         shell: Shell,
     },
     /// Print the versions of this program and of the daemon.
@@ -241,11 +241,11 @@ pub enum Command {
 /// A tool that keeps a firewall's rules.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tool {
-    /// nftables.
+    /// Commands for nftables, to be read by `nft -f -`.
     Nft,
-    /// iptables.
+    /// Rules for iptables, to be read by `iptables-restore --noflush`.
     Iptables,
-    /// ufw.
+    /// Commands for ufw, to be read by a shell.
     Ufw,
 }
 

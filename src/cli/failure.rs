@@ -9,7 +9,7 @@ use super::{ERROR, NOT_CONVERGED, UNREACHABLE, client::ClientError};
 /// Why a verb did not do what it was asked for.
 #[derive(Debug)]
 pub struct Failure {
-    /// The exit code.
+    /// The exit code that the process ends with.
     pub code: u8,
     /// What went wrong: half a sentence.
     pub what: String,

@@ -40,9 +40,9 @@ use crate::{
     version,
 };
 
-/// Everything went well.
+/// What was asked for is done.
 pub const OK: u8 = 0;
-/// Something went wrong.
+/// It was not done; the message says why.
 pub const ERROR: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 2;

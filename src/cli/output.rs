@@ -10,7 +10,7 @@ use super::name::{self, Name};
 /// In which form a result is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// For people.
+    /// A line of text for each event.
     Text,
     /// JSON over several lines.
     Json,

@@ -27,7 +27,7 @@ pub struct BgpLayer {
     pub max_prefixes: Option<u32>,
 }
 
-/// The BGP sessions.
+/// What every BGP session has in common.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct BgpConfig {
     /// TCP-MD5 (RFC 2385), the same for every peer.

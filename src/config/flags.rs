@@ -40,7 +40,7 @@ pub enum Value {
     Seconds,
     /// A time span with a unit.
     Span,
-    /// A whole number.
+    /// A whole number of 32 bits.
     Count,
     /// Anything; the text is shown in the help.
     Text(&'static str),
@@ -59,7 +59,7 @@ enum Set {
 /// A command line that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
-    /// No such flag.
+    /// There is no flag of this name.
     #[error("unknown flag {0:?}; see warrend -help")]
     Unknown(String),
     /// A flag without its value.
@@ -97,7 +97,7 @@ enum Word<'a> {
 /// A command line, understood.
 #[derive(Debug, Default, PartialEq)]
 pub struct Parsed {
-    /// What it sets.
+    /// What the flags set, above file and environment.
     pub layer: Layer,
     /// Print the help and exit.
     pub help: bool,
@@ -139,7 +139,7 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Parsed, FlagErro
     Ok(parsed)
 }
 
-/// The help text.
+/// The help text, with every flag that is not hidden.
 #[must_use]
 pub fn help() -> String {
     let mut text = String::from(

@@ -26,7 +26,7 @@ pub struct LatencyLayer {
     pub probe_all_devices: Option<bool>,
 }
 
-/// Latency probing.
+/// Whether and how the devices' latency is measured.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LatencyConfig {
     /// Measure how far devices are.

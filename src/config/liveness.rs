@@ -35,7 +35,7 @@ pub struct LivenessLayer {
     pub debug: Option<bool>,
 }
 
-/// Route liveness.
+/// Whether and how the hosts behind learned routes are probed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LivenessConfig {
     /// Probe the hosts behind learned routes.

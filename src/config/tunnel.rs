@@ -18,7 +18,7 @@ pub struct TunnelLayer {
     pub mtu: Option<u32>,
 }
 
-/// The tunnels' links.
+/// What every tunnel's link has in common.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TunnelConfig {
     /// The largest packet inside a tunnel, in bytes; when not set, what the underlay leaves, and 1476 at most.

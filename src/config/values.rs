@@ -29,7 +29,7 @@ pub enum DataplaneChoice {
     Netlink,
     /// TUN devices and a raw socket.
     Userspace,
-    /// An in-memory kernel.
+    /// A kernel in memory: nothing on this host is changed.
     Simulated,
 }
 
@@ -37,10 +37,10 @@ pub enum DataplaneChoice {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleChoice {
-    /// The user's end.
+    /// The host that connects: its users are those that name its address.
     #[default]
     Client,
-    /// The device's end.
+    /// The host that others connect to: its users are those on its device.
     Gateway,
 }
 
@@ -59,7 +59,7 @@ pub enum StopMode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
+    /// A line of text for each event.
     #[default]
     Text,
     /// One object per line.

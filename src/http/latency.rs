@@ -21,9 +21,9 @@ pub struct LatencyRecord {
     pub device_code: String,
     /// The shortest round-trip time; 0 without an answer.
     pub min_latency_ns: i64,
-    /// The longest.
+    /// The longest round trip of the last round, in nanoseconds.
     pub max_latency_ns: i64,
-    /// The mean.
+    /// The mean round trip of the last round, in nanoseconds.
     pub avg_latency_ns: i64,
     /// From 0 to 100.
     #[serde(serialize_with = "as_go_writes_it")]
@@ -114,17 +114,17 @@ pub struct TargetLatency {
 pub struct Round {
     /// When it ended: Unix time in milliseconds.
     pub unix_ms: u64,
-    /// Echoes sent.
+    /// Echoes that left this host in the round.
     pub sent: u8,
-    /// Echoes answered.
+    /// Echoes of the round that were answered in time.
     pub received: u8,
     /// From 0 to 100.
     pub loss_percentage: f64,
     /// The shortest round-trip time; 0 without an answer.
     pub min_ns: u64,
-    /// The mean.
+    /// The mean round trip, in nanoseconds.
     pub avg_ns: u64,
-    /// The longest.
+    /// The longest round trip, in nanoseconds.
     pub max_ns: u64,
 }
 

@@ -46,7 +46,7 @@ const ALIASES: [(&str, &str, &str); 2] = [
     ("/v2/disable", "/disable", "v2_disable"),
 ];
 
-/// This description.
+/// The description of the API itself, as JSON.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, body = Object)))]
 pub async fn serve() -> Response {
     raw_json(StatusCode::OK, document())

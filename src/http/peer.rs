@@ -13,7 +13,7 @@ pub const GROUPS: [&str; 2] = ["warren", "doublezero"];
 pub struct Peer {
     /// Its user. `None` when the kernel did not say: such a peer may only read.
     pub uid: Option<u32>,
-    /// Its primary group.
+    /// The group id that the kernel reports for the peer.
     pub gid: Option<u32>,
 }
 
@@ -30,7 +30,7 @@ pub struct Guard {
     GROUPS[0], GROUPS[1], .uid.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}"))
 )]
 pub struct Refusal {
-    /// Who it was.
+    /// The user id of the caller, where the kernel reports one.
     pub uid: Option<u32>,
 }
 

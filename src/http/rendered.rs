@@ -13,7 +13,7 @@ use super::{Api, compat::services::Services, metrics};
 /// Up to so many tunnels are rendered where they are asked for.
 const FEW: usize = 64;
 
-/// The answers.
+/// The newest answer of each kind, rendered once for all who ask.
 #[derive(Default)]
 pub struct Rendered {
     services: Arc<Mutex<Services>>,

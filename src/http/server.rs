@@ -141,10 +141,10 @@ impl Drop for Slot {
 
 /// Where callers come from.
 pub trait Door: Send + 'static {
-    /// A caller's connection.
+    /// The stream over which one caller speaks.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next caller.
+    /// Waits for the next caller, and says who it is.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Peer)>> + Send;
 
     /// Says no. Best effort: the caller may have gone.

@@ -21,7 +21,7 @@ pub enum SocketError {
     /// Something that is no socket is there.
     #[error("{0} exists and is not a socket; it is not ours to remove")]
     NotASocket(PathBuf),
-    /// The system refused.
+    /// The system refused to make, bind or remove the socket.
     #[error("cannot {operation} {path}")]
     Io {
         /// What was being attempted when it failed.

@@ -20,7 +20,7 @@ pub use why::{FoundBecause, KeptBecause, PinNews};
 pub struct Chosen {
     /// The IPv4 address that it is about.
     pub address: Ipv4Addr,
-    /// Who sees it.
+    /// Who sees the host at this address.
     pub seen: Seen,
 }
 
@@ -49,7 +49,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// For machines.
+    /// The stable name that machines match on.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ pub struct Look {
     pub host: BTreeSet<Ipv4Addr>,
     /// Those of them on links that are up.
     pub up: BTreeSet<Ipv4Addr>,
-    /// Tunnels in place.
+    /// The tunnels that are in place, with their outer sources.
     pub tunnels: Vec<InPlace>,
     /// Whether the ledger names activated users of the address in force; `None` until the ledger was asked about it.
     pub users: Option<bool>,

@@ -58,7 +58,7 @@ pub struct Request<'a> {
 /// What the view asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Built {
-    /// Tunnels to have.
+    /// The tunnels that there should be, by identity.
     pub tunnels: BTreeMap<TunnelId, Arc<TunnelSpec>>,
     /// Users whose tunnel is not built, and why; and groups that a user names in vain.
     pub refused: BTreeMap<Pubkey, Refusal>,

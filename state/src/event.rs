@@ -41,19 +41,19 @@ pub use level::Level;
 pub use peers::{PeerChange, PeerNews, PeerState};
 pub use wire::VERSION;
 
-/// Something that happened.
+/// Something that happened, as data that can be read back for ever.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "snake_case", tag = "kind")]
 pub enum Event {
-    /// The daemon began.
+    /// The daemon started, with what it works on.
     Started {
         /// The device whose users it serves; none for a client.
         device: Option<Pubkey>,
-        /// Whose users count.
+        /// Which owners' accounts may name this host's address.
         owners: Owners,
         /// The enable switch, as it is on disk.
         switch: Switch,
-        /// The dataplane's name.
+        /// The name of the dataplane that carries the tunnels.
         backend: String,
     },
     /// The daemon is about to end.
@@ -139,7 +139,7 @@ pub enum Event {
     },
     /// Somebody connected this host, and that was written down.
     OwnerNamed {
-        /// Who.
+        /// The key that connected.
         owner: Pubkey,
     },
     /// This host goes by this public address from now on.
@@ -162,7 +162,7 @@ pub enum Event {
         address: Ipv4Addr,
         /// What would be chosen.
         other: Ipv4Addr,
-        /// Why it stays.
+        /// Why the address in force stays.
         reason: KeptBecause,
     },
     /// No other public address would be chosen for this host any more.
@@ -210,7 +210,7 @@ pub enum Event {
     },
     /// A plan was handed out.
     PlanCommitted {
-        /// Its number.
+        /// The number of the plan.
         generation: Generation,
         /// How many tunnels it starts or changes.
         assigned: usize,
@@ -219,7 +219,7 @@ pub enum Event {
     },
     /// Desired and observed began to agree, or ceased to.
     Converged {
-        /// Whether they agree.
+        /// Whether desired and observed agree from now on.
         converged: bool,
         /// The last plan handed out.
         generation: Generation,
@@ -228,7 +228,7 @@ pub enum Event {
     Refused {
         /// The account of the user that it is about.
         user: Pubkey,
-        /// Why.
+        /// Why the user has no tunnel.
         refusal: Refusal,
     },
     /// A user is refused no longer: its tunnel is built, or the ledger does not have it any more.
@@ -280,7 +280,7 @@ pub enum Event {
         link: LinkName,
         /// The service that it carries.
         service: ServiceKind,
-        /// Our outer address.
+        /// The outer address of our end.
         local: Ipv4Addr,
         /// The other outer address.
         remote: Ipv4Addr,
@@ -306,9 +306,9 @@ pub enum Event {
         link: LinkName,
         /// Which (re)creation of the tunnel it was.
         incarnation: Incarnation,
-        /// The phase left.
+        /// The phase that the tunnel was in.
         from: Phase,
-        /// The phase entered.
+        /// The phase that the tunnel is in from now on.
         to: Phase,
         /// Why, unless it is the usual course of things.
         reason: Option<PhaseReason>,
@@ -394,13 +394,13 @@ pub enum Event {
     SessionChanged {
         /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// The peer's AS.
+        /// The AS number that is expected of the peer.
         peer_asn: Asn,
-        /// The status left.
+        /// The status that the session had.
         from: SessionStatus,
-        /// The status entered.
+        /// The status that the session has from now on.
         to: SessionStatus,
-        /// Why.
+        /// What is in the way of the session.
         cause: Option<SessionCause>,
         /// What the system or the peer says.
         detail: Option<String>,
@@ -409,7 +409,7 @@ pub enum Event {
     SessionCauseChanged {
         /// The tunnel that it happened to.
         tunnel: TunnelId,
-        /// The peer's AS.
+        /// The AS number that is expected of the peer.
         peer_asn: Asn,
         /// The status that it has from now on.
         status: SessionStatus,
@@ -461,11 +461,11 @@ pub enum Event {
     },
     /// A supervised actor ended and was started again.
     ActorRestarted {
-        /// Its name.
+        /// The name of the actor, as supervision has it.
         actor: String,
         /// Whose tunnel's it is.
         tunnel: Option<TunnelId>,
-        /// Why it ended.
+        /// What the actor failed with.
         detail: String,
         /// How many times in the current window.
         count: u32,
@@ -474,7 +474,7 @@ pub enum Event {
     InvariantBroken {
         /// The one that it names.
         name: Invariant,
-        /// What was seen.
+        /// What was seen, in words for people.
         detail: String,
     },
 }

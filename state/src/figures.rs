@@ -101,7 +101,7 @@ pub struct Histogram {
 }
 
 impl Figures {
-    /// Takes one in.
+    /// Adds one count to the totals.
     pub fn take(&mut self, count: &Count) {
         match count {
             Count::Operation(operation, class, success) => {
@@ -167,12 +167,12 @@ impl Default for Figures {
 }
 
 impl Operation {
-    /// All operations.
+    /// Every operation, so that each has a series from the start.
     pub const ALL: [Self; 3] = [Self::Provision, Self::Update, Self::Removal];
 }
 
 impl Fetch {
-    /// All ends.
+    /// Every way in which it can end, so that each has a series from the start.
     pub const ALL: [Self; 3] = [Self::Success, Self::ErrorStale, Self::ErrorNoCache];
 
     /// The label that metrics use.

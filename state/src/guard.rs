@@ -18,7 +18,7 @@ use crate::{
 pub use restart::Restarted;
 use restart::Suspicion;
 
-/// The guard's numbers.
+/// The ages and spans by which reads are judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct GuardSettings {
     /// Past this age of the last good view status is `stale`. Tunnels stay.

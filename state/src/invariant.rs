@@ -48,7 +48,7 @@ pub enum Invariant {
 }
 
 impl Invariant {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 18] = [
         Self::ForeignUntouched,
         Self::RemovalHasProof,

@@ -13,7 +13,7 @@ pub struct JournalEntry {
     pub sequence: Sequence,
     /// Wall-clock time in milliseconds since 1970, for people: positions give the order.
     pub unix_ms: u64,
-    /// What happened.
+    /// What happened, as data.
     #[serde(flatten)]
     pub event: Event,
 }

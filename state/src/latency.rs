@@ -56,7 +56,7 @@ pub struct Target {
 pub struct PassReport {
     /// The first is 1.
     pub number: u64,
-    /// When it began.
+    /// When the pass began.
     pub begun: Monotonic,
     /// How long it took.
     pub took: Duration,
@@ -73,7 +73,7 @@ pub struct Counters {
     pub sent: u64,
     /// Those of them that could not be sent.
     pub not_sent: u64,
-    /// Replies that count.
+    /// Replies that came from a target and fit an echo under way.
     pub received: u64,
     /// Messages that do not, by the reason.
     pub dropped: BTreeMap<Drop, u64>,
@@ -98,7 +98,7 @@ pub enum Drop {
 }
 
 impl Drop {
-    /// Every reason.
+    /// Every reason, so that each has a series from the start.
     pub const ALL: [Self; 6] = [
         Self::NotOurs,
         Self::Damaged,
@@ -133,9 +133,9 @@ pub struct Measured {
     pub received: u8,
     /// The shortest time from an echo to its reply; zero when there was none.
     pub min: Duration,
-    /// The mean.
+    /// The mean round trip of the round.
     pub avg: Duration,
-    /// The longest.
+    /// The longest round trip of the round.
     pub max: Duration,
 }
 
@@ -199,7 +199,7 @@ impl TargetReport {
         }
     }
 
-    /// The last round.
+    /// The last round that ended, where one has.
     #[must_use]
     pub fn latest(&self) -> Option<&Measured> {
         self.history.back()

@@ -39,7 +39,7 @@ pub use moving::PostponedMove;
 pub use reason::{MoveFault, MoveReason, PhaseReason, RetireReason, steps_in_words};
 pub use telling::{Telling, Told};
 
-/// The machine's numbers.
+/// The waits and bounds of one tunnel's machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LifecycleSettings {
     /// The first wait after a fault that may pass by itself. It doubles with each attempt.
@@ -131,7 +131,7 @@ pub enum Input {
     Session(SessionNumber, SessionUpdate),
     /// Something about the tunnel may have changed in the kernel: look again.
     Recheck,
-    /// Take it down.
+    /// Take the tunnel down, for this reason.
     Retire {
         /// The link that carries the tunnel's mark; when the machine knows of another one too, both go.
         link: LinkName,
@@ -208,7 +208,7 @@ pub enum Effect {
     },
     /// Change what the running session announces.
     Advertise {
-        /// The running session.
+        /// The number of the session that runs.
         session: SessionNumber,
         /// All of it, not the difference.
         prefixes: Vec<Ipv4Net>,
@@ -282,11 +282,11 @@ pub struct TunnelReport {
     pub incarnation: Incarnation,
     /// Where the tunnel is in its life.
     pub phase: Phase,
-    /// Since when.
+    /// Since when it has been in this state.
     pub since: Monotonic,
     /// In `Failed`: the phase that failed, why, and when it is tried again.
     pub failure: Option<FailureReport>,
-    /// The session's status.
+    /// The status of the BGP session, in the reference's words.
     pub session: SessionStatus,
     /// Why the session has that status, for people.
     pub session_detail: Option<String>,
@@ -328,9 +328,9 @@ pub struct BlockedRoutes {
 /// Why a tunnel is in `Failed`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FailureReport {
-    /// Where it failed.
+    /// The phase that failed.
     pub phase: Phase,
-    /// Why.
+    /// The fault that it failed with.
     pub fault: Fault,
     /// When it is tried again.
     pub retry_at: Monotonic,

@@ -187,7 +187,7 @@ pub struct SessionReport {
     pub link: LinkName,
     /// Our address, which packets are sent from.
     pub source: Ipv4Addr,
-    /// The peer's.
+    /// The address of the peer's end.
     pub peer: Ipv4Addr,
     /// The routes that hang on it.
     pub routes: Vec<Ipv4Net>,
@@ -197,7 +197,7 @@ pub struct SessionReport {
     pub state: SessionState,
     /// Why it is down.
     pub reason: DownReason,
-    /// Since when.
+    /// Since when it has been in this state.
     pub since: Monotonic,
     /// What the peer does with it, once it was heard.
     pub peer_mode: Option<LivenessMode>,
@@ -223,7 +223,7 @@ pub struct EndCounters {
     pub received: BTreeMap<Release, u64>,
     /// Packets dropped, by the reason.
     pub dropped: BTreeMap<Drop, u64>,
-    /// Sessions that began.
+    /// Sessions that began since the start.
     pub registered: u64,
     /// Verdicts by which a route may be there that might not before.
     pub installs: u64,

@@ -68,7 +68,7 @@ impl Model {
         }
     }
 
-    /// Takes one step.
+    /// Takes one step, as the kernel would.
     pub fn apply(&mut self, step: &PlannedStep) -> StepOutcome {
         let outcome = match &step.action {
             Action::Link(change) => self.take_to_link(step, change),

@@ -13,7 +13,7 @@ use crate::{Address, Incarnation, LinkName, Route, Rule, TunnelId};
 /// name and endpoints only, because they may be in the way.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Observed {
-    /// By interface name.
+    /// The links, by interface name.
     pub links: BTreeMap<LinkName, ObservedTunnel>,
     /// Policy rules that carry our marks (protocol and priority range).
     pub rules: BTreeSet<Rule>,
@@ -34,7 +34,7 @@ pub struct ObservedTunnel {
     pub routes: BTreeSet<Route>,
 }
 
-/// A network interface.
+/// A network interface of the host, ours or not.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ObservedLink {
     /// The kernel's number for it; a re-created link has another one.
@@ -73,9 +73,9 @@ pub enum LinkKind {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
-    /// Made by Warren.
+    /// It carries our mark.
     Ours {
-        /// For this tunnel.
+        /// The tunnel that the mark names.
         tunnel: TunnelId,
         /// As this incarnation of it.
         incarnation: Incarnation,

@@ -63,7 +63,7 @@ pub struct Capabilities {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
-    /// Policy rules.
+    /// Policy rules can be put and deleted.
     Rules,
     /// Notices of changes made by others.
     Events,
@@ -108,7 +108,7 @@ pub enum StepOutcome {
     Done,
     /// It was so already; for a removal: it was gone already.
     AlreadySo,
-    /// Not made.
+    /// The step was not carried out, for this reason.
     Failed(Fault),
 }
 

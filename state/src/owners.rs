@@ -13,11 +13,11 @@ use crate::{Pubkey, view::User};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum OwnerChoice {
-    /// Everybody's.
+    /// Users count whoever made them.
     Any,
     /// Those of whoever connected this host last.
     Auto,
-    /// This owner's.
+    /// Only users that this key made count.
     Key(Pubkey),
 }
 
@@ -26,14 +26,14 @@ pub enum OwnerChoice {
 #[error("{0:?} is not an owner: expected auto, any or a public key")]
 pub struct NoOwner(String);
 
-/// Whose users count.
+/// Which owners' accounts may name this host's address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owners {
-    /// Everybody's.
+    /// Users count whoever made them.
     #[default]
     Any,
-    /// This owner's.
+    /// Only users that this key made count.
     Only(Pubkey),
     /// Those of whoever connected this host last, and of the network itself; nobody's where nobody did.
     Last(Option<Pubkey>),

@@ -10,7 +10,7 @@ use crate::{
     random::{Random, jittered},
 };
 
-/// The machine's numbers.
+/// The intervals between reads of the ledger.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct PollSettings {
     /// From the end of a good read to the next.
@@ -27,7 +27,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// Wake-ups do not start reads in closer succession than this.
 const LEAST_GAP: Duration = Duration::from_millis(100);
 
-/// What happens.
+/// Everything that can happen to the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// There is something to read, from now on: read at once.

@@ -16,9 +16,9 @@ pub struct NodeId(pub u128);
 /// Written as `NODE.EPOCH.SEQUENCE`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Position {
-    /// The installation.
+    /// The number of the installation, the same over restarts.
     pub node: NodeId,
-    /// The start.
+    /// The number of the daemon's start on its state directory.
     pub epoch: Epoch,
     /// The step, from 1; 0 is before all of them.
     pub sequence: Sequence,

@@ -9,7 +9,7 @@ pub trait Random {
     /// The next number, uniform over all of `u64`.
     fn next_u64(&mut self) -> u64;
 
-    /// Uniform over `0.0..1.0`.
+    /// A random number, uniform over `0.0..1.0`.
     fn fraction(&mut self) -> f64 {
         // 53 bits are what an f64 holds exactly.
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64

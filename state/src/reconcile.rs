@@ -37,7 +37,7 @@ pub use manual::{Manual, ManualEnd, ProvisionRefusal};
 pub use reader::Reader;
 pub use underlay::{SMALLEST_MTU, USUAL_MTU, Way};
 
-/// The reconciler's numbers.
+/// The intervals and bounds of the reconciler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReconcilerSettings {
     /// A full look at the host happens at least this often.

@@ -30,7 +30,7 @@ pub struct MachineNumber(pub u64);
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record<T> {
-    /// A part begins.
+    /// The first line of a part, with what it needs to be read alone.
     Begin {
         /// [`FORMAT`].
         format: u32,
@@ -110,7 +110,7 @@ pub enum Record<T> {
     },
     /// The recording ends here.
     Over {
-        /// Why, for people.
+        /// Why there is no more, in words for people.
         reason: String,
     },
 }

@@ -17,7 +17,7 @@ pub enum SessionStatus {
     /// The session was up and closed.
     #[serde(rename = "BGP Session Down")]
     Down,
-    /// Established.
+    /// The session is established.
     #[serde(rename = "BGP Session Up")]
     Up,
     /// 30 s went by with TCP connected but no session.
@@ -29,7 +29,7 @@ pub enum SessionStatus {
 }
 
 impl SessionStatus {
-    /// All statuses.
+    /// Every status, in the order in which the reference lists them.
     pub const ALL: [Self; 6] = [
         Self::Pending,
         Self::Initializing,
@@ -62,7 +62,7 @@ impl fmt::Display for SessionStatus {
 /// Why a session has its status.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SessionDetail {
-    /// For machines.
+    /// What is in the way, as a stable word for machines.
     pub cause: SessionCause,
     /// The same in words for people.
     pub text: String,
@@ -80,7 +80,7 @@ pub enum SessionCause {
     NoWay,
     /// A refusal came back, as if nobody listened there: from the peer itself, or from a firewall.
     Refused,
-    /// Nothing comes back.
+    /// Nothing comes back: the peer lacks its end, or something drops packets.
     Silence,
     /// The connection was made and broke off without a word.
     BrokenOff,
@@ -95,7 +95,7 @@ pub enum SessionCause {
 }
 
 impl SessionCause {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 10] = [
         Self::Other,
         Self::ForbiddenHere,

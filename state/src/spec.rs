@@ -19,7 +19,7 @@ pub struct TunnelSpec {
     pub id: TunnelId,
     /// The service that it carries.
     pub kind: ServiceKind,
-    /// The GRE link.
+    /// The GRE link that the tunnel is made of.
     pub link: LinkSpec,
     /// The user's address in the overlay, when it has one of its own.
     pub dz_ip: Option<Ipv4Addr>,
@@ -27,7 +27,7 @@ pub struct TunnelSpec {
     pub addresses: BTreeSet<Address>,
     /// Routes that do not come from the session.
     pub routes: BTreeSet<Route>,
-    /// Policy rules.
+    /// The policy rules that lead traffic into the tunnel.
     pub rules: BTreeSet<Rule>,
     /// The BGP session over the link.
     pub bgp: Option<BgpSpec>,
@@ -55,19 +55,19 @@ pub enum KeptOut {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpecPart {
-    /// The service.
+    /// The service that the user asks for.
     Service,
-    /// The link.
+    /// Name, ends, TTL or MTU of the link.
     Link,
-    /// The addresses.
+    /// The addresses on the link.
     Addresses,
     /// The routes that do not come from the session.
     Routes,
-    /// The policy rules.
+    /// The policy rules of the tunnel.
     Rules,
-    /// The BGP session.
+    /// Whether there is a session, and between whom.
     Session,
-    /// The multicast part.
+    /// Which groups are joined and announced.
     Multicast,
     /// What the session may not teach us: an operator's list.
     Exclusion,
@@ -246,7 +246,7 @@ impl RouteProtocol {
 pub struct Route {
     /// The number of the routing table.
     pub table: TableId,
-    /// The destination.
+    /// The prefix that the route leads to.
     pub dst: Ipv4Net,
     /// The next hop, on the link.
     pub via: Ipv4Addr,
@@ -259,9 +259,9 @@ pub struct Route {
 /// A policy rule: packets that match look into a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Rule {
-    /// Lower is earlier.
+    /// The place among the rules: the lower number is looked at first.
     pub priority: u32,
-    /// What matches.
+    /// What a packet must have for the rule to count.
     pub selector: RuleSelector,
     /// The table to look into.
     pub table: TableId,
@@ -284,11 +284,11 @@ pub struct BgpSpec {
     pub local_address: Ipv4Addr,
     /// The peer's address on the link.
     pub peer_address: Ipv4Addr,
-    /// Our AS.
+    /// The AS number that we announce in our OPEN.
     pub local_asn: Asn,
     /// The AS that the peer must announce in its OPEN.
     pub peer_asn: Asn,
-    /// What we announce.
+    /// The prefixes that we announce to the peer.
     pub advertise: BTreeSet<Ipv4Net>,
     /// Where received routes go; `None` installs nothing.
     pub install: Option<InstallSpec>,
@@ -323,7 +323,7 @@ pub struct ImportPolicy {
 /// The tunnels that the view, our role and the enable switch ask for.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Desired {
-    /// By identity.
+    /// The tunnels to have, by identity.
     pub tunnels: BTreeMap<TunnelId, TunnelWant>,
 }
 

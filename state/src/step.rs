@@ -42,7 +42,7 @@ pub struct PlannedStep {
     pub tunnel: TunnelId,
     /// The name of the tunnel's link.
     pub link: LinkName,
-    /// The change.
+    /// The change to the dataplane.
     #[serde(flatten)]
     pub action: Action,
 }
@@ -65,14 +65,14 @@ pub enum Phase {
     Active,
     /// It is being taken down.
     Draining,
-    /// It is gone.
+    /// The tunnel is gone, with all that belonged to it.
     Removed,
     /// A step failed; it is tried again later.
     Failed,
 }
 
 impl Phase {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Linking,

@@ -17,7 +17,7 @@ use crate::{
 /// The name of its children in events and metrics.
 pub const PROVISIONER: &str = "provisioner";
 
-/// What happens.
+/// Everything that can happen to the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// From the reconciler, to the provisioner of a tunnel.

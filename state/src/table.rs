@@ -25,11 +25,11 @@ use crate::{
 /// One step: what changed, and the event that tells it, where one does.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// Its position.
+    /// The position of the step in the table.
     pub sequence: Sequence,
     /// The changes, in the order in which they apply.
     pub changes: Vec<Change>,
-    /// What happened.
+    /// The event that tells the change, where one does.
     pub told: Option<Arc<JournalEntry>>,
 }
 

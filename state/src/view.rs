@@ -56,14 +56,14 @@ pub struct Provenance {
 /// The slots of several answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SlotRange {
-    /// The lowest.
+    /// The lowest slot of the range.
     pub lowest: Slot,
-    /// The newest.
+    /// The highest slot of the range.
     pub newest: Slot,
 }
 
 impl SlotRange {
-    /// Of one answer.
+    /// The range of one answer: its slot alone.
     #[must_use]
     pub fn at(slot: Slot) -> Self {
         Self {
@@ -228,7 +228,7 @@ impl fmt::Display for RawNet {
     }
 }
 
-/// A user account.
+/// A user's account, reduced to what a tunnel needs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct User {
     /// Who may change the account.
@@ -261,9 +261,9 @@ pub struct User {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
-    /// May connect (1).
+    /// The ledger's number 1: the user may connect.
     Activated,
-    /// Being deleted (3).
+    /// The ledger's number 3: the user is about to go.
     Deleting,
     /// The ledger's number 6: the user was banned.
     Banned,
@@ -327,7 +327,7 @@ pub struct MulticastGroup {
     pub status: u8,
 }
 
-/// A tenant account.
+/// A tenant's account, reduced to what a tunnel needs.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tenant {
     /// The name that people call it by, unique in its kind.

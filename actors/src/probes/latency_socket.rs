@@ -36,12 +36,12 @@ pub(crate) struct Socket {
     identifier: u16,
 }
 
-/// What came in.
+/// One message from the socket, with the time that it waited.
 pub(crate) struct Message {
     pub(crate) source: Ipv4Addr,
     /// How long ago.
     pub(crate) waited: Duration,
-    /// The ICMP message.
+    /// The ICMP message without its IP header.
     pub(crate) bytes: Vec<u8>,
 }
 

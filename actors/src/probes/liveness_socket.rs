@@ -36,7 +36,7 @@ pub(crate) struct Socket {
     numbers: Mutex<BTreeMap<LinkName, u32>>,
 }
 
-/// What came in.
+/// One datagram, with the link and address that it came in on.
 pub(crate) struct Datagram {
     pub(crate) link: LinkName,
     pub(crate) source: Ipv4Addr,

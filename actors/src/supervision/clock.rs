@@ -20,7 +20,7 @@ impl Clock {
         }
     }
 
-    /// The time now.
+    /// The time since the tree was started.
     #[must_use]
     pub fn now(&self) -> Monotonic {
         Monotonic::from_elapsed(self.start.elapsed())

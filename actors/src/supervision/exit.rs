@@ -92,7 +92,7 @@ pub enum EnableError {
 /// The enable switch was not set, neither on disk nor live.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// The store refused.
+    /// The store could not write it; the old value holds.
     #[error("cannot store the switch: {0}")]
     Store(String),
     /// The keeper ended before it answered: the daemon is stopping, or restarts it. The old or the new value holds.

@@ -48,7 +48,7 @@ pub(crate) enum Teller {
     Effects(MachineNumber),
     /// Who looks after this machine, of it.
     Of(MachineNumber),
-    /// Somebody else.
+    /// Said by no machine: by the shell around them.
     Other,
 }
 

@@ -20,7 +20,7 @@ pub type ServiceFactory =
 /// Runs one service; ends as it ends.
 pub(crate) struct Service;
 
-/// Run.
+/// Start the service; sent once, when the actor begins.
 pub(crate) struct Run;
 
 impl Actor for Service {

@@ -63,7 +63,7 @@ pub trait Dialer: fmt::Debug + Send + Sync + 'static {
     ) -> io::Result<Box<dyn Stream>>;
 }
 
-/// Connects by TCP.
+/// The daemon's own dialer: TCP to port 179, signed where there is a password.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpDialer;
 

@@ -7,13 +7,13 @@ use std::fmt;
 pub struct Password(String);
 
 impl Password {
-    /// Takes the secret.
+    /// Wraps a secret so that it never shows in debug output.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
 
-    /// The secret itself.
+    /// The secret in the clear, for the one call that needs it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -26,7 +26,7 @@ const MESSAGE_HEADER: usize = 16;
 /// linux/netlink.h `NLMSGERR_ATTR_MSG`.
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
-/// The kernel's refusal.
+/// A refusal by the kernel, with its errno and its words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The system's error number, such as `EEXIST`.

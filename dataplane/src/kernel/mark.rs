@@ -26,9 +26,9 @@ pub struct Mark {
 /// The outer header of a tunnel's packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Endpoints {
-    /// The outer source.
+    /// The outer source address, where the kernel does not know it.
     pub local: Ipv4Addr,
-    /// The outer destination.
+    /// The outer destination address, where the kernel does not know it.
     pub remote: Ipv4Addr,
     /// The outer time to live.
     pub ttl: u8,

@@ -10,7 +10,7 @@ use crate::contract::Notice;
 /// At most one overrun in this time.
 pub const OVERRUN_SPACING: Duration = Duration::from_secs(10);
 
-/// Notices to come.
+/// What waits to be told to one subscriber.
 #[derive(Debug)]
 pub struct Notices {
     changed: BTreeSet<Option<LinkName>>,
@@ -39,7 +39,7 @@ impl Notices {
         }
     }
 
-    /// Changes were lost.
+    /// Notes that changes were lost: the subscriber must read everything.
     pub fn overrun(&mut self) {
         self.changed.clear();
         self.overrun = true;

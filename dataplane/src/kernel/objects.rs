@@ -33,7 +33,7 @@ pub const RULE_PRIORITIES: RangeInclusive<u32> = 100..=101;
 /// linux/rtnetlink.h `RTPROT_KERNEL`, as the reference marks its rules.
 pub const RULE_PROTOCOL: u8 = 2;
 
-/// A network interface.
+/// A network interface, decoded as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Link {
     pub index: u32,
@@ -229,7 +229,7 @@ impl AddressEntry {
     }
 }
 
-/// An IPv4 route.
+/// An IPv4 route, whoever put it there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RouteEntry {
     pub table: u32,

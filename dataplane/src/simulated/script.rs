@@ -25,7 +25,7 @@ pub enum Trouble {
 pub struct Script(BTreeMap<u64, Trouble>);
 
 impl Script {
-    /// Adds a trouble.
+    /// Lets this go wrong at the n-th operation.
     #[must_use]
     pub fn at(mut self, operation: u64, trouble: Trouble) -> Self {
         self.0.insert(operation, trouble);

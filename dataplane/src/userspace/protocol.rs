@@ -14,7 +14,7 @@ pub const VERSION: u32 = 1;
 /// The longest line that either side takes, in bytes: room for a list of many thousand tunnels.
 pub const LINE_MAX: u64 = 16 << 20;
 
-/// From the daemon.
+/// What the daemon asks of the forwarder.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Request {
@@ -51,7 +51,7 @@ pub enum Request {
     Shutdown,
 }
 
-/// From the forwarder.
+/// What the forwarder answers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
@@ -64,7 +64,7 @@ pub enum Response {
         /// How many tunnels it holds.
         tunnels: usize,
     },
-    /// It is so.
+    /// It was done, or was so already.
     Done,
     /// To `List`: in the order of names.
     Tunnels(Vec<LinkSpec>),

@@ -35,7 +35,7 @@ pub struct Failure {
     pub seed: u64,
     /// The invariant, or what else went wrong.
     pub what: String,
-    /// What was seen.
+    /// What was seen, in words for people.
     pub detail: String,
     /// The steps that led there.
     pub steps: Vec<String>,

@@ -116,10 +116,10 @@ struct SetDevice {
 
 #[derive(Args, Debug)]
 struct SetConfig {
-    /// The users' AS.
+    /// The AS that users announce.
     #[arg(long)]
     local_asn: Option<u32>,
-    /// The devices' AS.
+    /// The AS that devices announce.
     #[arg(long)]
     remote_asn: Option<u32>,
 }

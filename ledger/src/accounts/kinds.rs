@@ -104,9 +104,9 @@ layout! {
         required {
             owner: Pubkey,
             bump: u8,
-            /// The users' AS.
+            /// The AS that users announce.
             local_asn: u32,
-            /// The devices' AS.
+            /// The AS that devices announce.
             remote_asn: u32,
         }
         tail {
@@ -120,7 +120,7 @@ layout! {
 }
 
 layout! {
-    /// A location (3).
+    /// A place where devices are (type 3).
     Location {
         required {
             owner: Pubkey,
@@ -309,7 +309,7 @@ layout! {
 }
 
 layout! {
-    /// A contributor (10).
+    /// A party that brings devices and links (type 10).
     Contributor {
         required {
             owner: Pubkey,
@@ -355,7 +355,7 @@ layout! {
 }
 
 layout! {
-    /// A tenant (13).
+    /// A customer whose users share a VRF (type 13).
     Tenant {
         required {
             owner: Pubkey,
@@ -402,7 +402,7 @@ layout! {
 }
 
 layout! {
-    /// A topology (17).
+    /// A set of links that routes may be limited to (type 17).
     Topology {
         required {
             owner: Pubkey,
@@ -458,7 +458,7 @@ layout! {
     }
 }
 
-/// A semantic version.
+/// A semantic version, three numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Version {

@@ -64,7 +64,7 @@ pub struct Decoded {
 
 macro_rules! kinds {
     ($($kind:ident = $tag:ident),* $(,)?) => {
-        /// Any account.
+        /// An account of any kind, decoded.
         #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
         #[serde(untagged)]
         #[allow(missing_docs, clippy::large_enum_variant)]

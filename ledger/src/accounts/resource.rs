@@ -15,7 +15,7 @@ const ALLOCATOR_AT: usize = 66;
 /// The room of the allocator, its number included.
 const ALLOCATOR_ROOM: usize = BITMAP_AT - ALLOCATOR_AT;
 
-/// What is allocated.
+/// The range that an allocator gives out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Allocator {
     /// 0: addresses.

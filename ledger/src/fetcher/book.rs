@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::Fetched;
 use crate::ReadError;
 
-/// A book's numbers.
+/// How long answers are kept, and how many keys at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// An answer is good for so long.

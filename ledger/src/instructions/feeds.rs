@@ -7,7 +7,7 @@ use super::{AccountMeta, BuildError, Caller, Instruction, Permission};
 const SUBSCRIBE_FEED: u8 = 117;
 const UNSUBSCRIBE_FEED: u8 = 118;
 
-/// Joins feeds.
+/// The instruction by which a user joins feeds and their groups.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SubscribeFeed {
     /// The access pass that has the seats.
@@ -36,7 +36,7 @@ impl SubscribeFeed {
     }
 }
 
-/// Leaves feeds.
+/// The instruction by which a user leaves feeds and their groups.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnsubscribeFeed {
     /// The access pass that has the seats.

@@ -254,7 +254,7 @@ pub struct DeleteUser {
 }
 
 impl DeleteUser {
-    /// The instruction.
+    /// Builds the instruction with its accounts in the program's order.
     #[must_use]
     pub fn build(&self, caller: &Caller) -> Instruction {
         const MULTICAST_PUBLISHER_BLOCKS: u8 = 1;

@@ -17,18 +17,18 @@ pub enum KeypairPlace {
     File(PathBuf, NamedBy),
     /// The text of this variable of the environment.
     Variable(&'static str),
-    /// Standard input.
+    /// It was piped in on standard input.
     Stdin,
 }
 
 /// Who named a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NamedBy {
-    /// The command line.
+    /// It was named on the command line.
     Flag,
     /// This variable of the environment.
     Variable(&'static str),
-    /// The configuration file.
+    /// It was named in the configuration file.
     Config,
     /// Nobody: it is the default.
     Default,
@@ -68,7 +68,7 @@ impl fmt::Display for KeypairPlace {
 pub struct FoundKeypair {
     /// The keypair that was found there.
     pub keypair: Keypair,
-    /// Where it was.
+    /// The place that it was found in.
     pub place: KeypairPlace,
     /// Others may read its file.
     pub warning: Option<OpenToOthers>,

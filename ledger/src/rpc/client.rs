@@ -35,7 +35,7 @@ pub enum LookupError {
     /// The ledger could not be reached, or answered with an error.
     #[error("{0}")]
     Unavailable(String),
-    /// The deadline passed.
+    /// The caller's deadline passed before an answer came.
     #[error("the ledger did not answer in time")]
     Deadline,
     /// The account is another program's, so it is not what it should be.

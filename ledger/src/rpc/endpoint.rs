@@ -11,9 +11,9 @@ pub enum InvalidEndpoint {
     /// A scheme that we do not speak.
     #[error("{scheme}:// is not supported here: expected {expected}")]
     Scheme {
-        /// The URL's scheme.
+        /// The scheme that the URL has.
         scheme: String,
-        /// What would do.
+        /// The schemes that would be accepted.
         expected: &'static str,
     },
     /// The URL names no host to connect to.

@@ -12,7 +12,7 @@ use crate::{
 /// Why the ledger did not carry out a transaction.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TransactionFailure {
-    /// The program refused.
+    /// The program refused, with a number of its own.
     #[error("{error}")]
     Program {
         /// Which instruction of the transaction, from 0; the first two are the compute budget's.
@@ -46,7 +46,7 @@ pub enum TransactionFailure {
     /// The ledger has carried the same transaction out before.
     #[error("the ledger has carried this transaction out before")]
     AlreadyProcessed,
-    /// Anything else.
+    /// Any other failure, in the ledger's own words.
     #[error("the ledger refused the transaction: {0}")]
     Other(String),
 }

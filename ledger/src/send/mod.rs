@@ -69,13 +69,13 @@ impl Default for SendSettings {
 /// What the machine wants to know or to have done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// An account's balance.
+    /// How much an account has.
     Balance(Pubkey),
-    /// The newest blockhash.
+    /// A recent blockhash, and how long it is valid.
     Blockhash,
     /// Send these bytes, without trying them first.
     Broadcast(Signed),
-    /// The transaction's fate.
+    /// What became of a transaction, as far as a node knows.
     Status {
         /// The transaction's signature, its name on the ledger.
         signature: Signature,
@@ -100,7 +100,7 @@ pub enum Reply {
     },
     /// A node took the bytes.
     Broadcast,
-    /// A fate.
+    /// What became of the transaction, as far as the node knows.
     Status {
         /// The slot of the node that answered.
         node_slot: Slot,
@@ -131,7 +131,7 @@ pub struct Fate {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct RpcFailure {
-    /// What happened.
+    /// What happened, in words free of secrets.
     pub message: String,
     /// Whether trying again can help.
     pub retry: RetryAdvice,

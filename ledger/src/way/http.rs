@@ -27,7 +27,7 @@ pub struct HttpSettings {
     pub keeps_connections: bool,
 }
 
-/// A client.
+/// An HTTP client that goes the way of this program's own requests.
 pub struct Http {
     way: Way,
     settings: HttpSettings,

@@ -92,7 +92,7 @@ impl Way {
         }
     }
 
-    /// The trust anchors.
+    /// Whom connections of this program trust.
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.inner.trust

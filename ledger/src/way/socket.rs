@@ -34,7 +34,7 @@ pub(crate) struct Traffic {
     pub(crate) sent: AtomicU64,
 }
 
-/// A connection.
+/// A stream of bytes to one server, with TLS where the URL asks for it.
 pub(crate) struct Socket {
     pub(crate) stream: Box<dyn Duplex>,
     pub(crate) course: Course,

@@ -14,7 +14,7 @@ pub struct SessionConfig {
     /// The key of TCP-MD5 (RFC 2385). The machine has no use for it: the shell sets it on the socket before connecting.
     #[serde(skip)]
     pub password: Option<String>,
-    /// The session's times.
+    /// The timers and bounds of the session.
     pub timers: Timers,
 }
 
@@ -84,7 +84,7 @@ pub struct ConnectionNumber(pub u64);
 /// What happens to a session. News of a connection that is not the current one is ignored.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
-    /// Begin.
+    /// Begin to connect, and go on until told to stop.
     Start,
     /// The connection asked for by [`Output::Connect`] is there.
     Connected(ConnectionNumber),

@@ -25,7 +25,7 @@ pub(super) enum State {
     OpenSent { give_up_at: Monotonic },
     /// The peer's OPEN was accepted and its KEEPALIVE is due.
     OpenConfirm { peer: Peer, pulse: Pulse },
-    /// Routes are exchanged.
+    /// The session is up, and routes are exchanged.
     Established { peer: Peer, pulse: Pulse, table: Table },
 }
 

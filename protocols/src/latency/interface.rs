@@ -47,7 +47,7 @@ impl Default for LatencySettings {
     }
 }
 
-/// What happens.
+/// Everything that can happen to the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// All targets that there are now. New ones are probed soon, those that are missing are forgotten; the first list begins
@@ -57,7 +57,7 @@ pub enum Input<'a> {
     Identifier(u16),
     /// An ICMP message, without its IP header.
     Received {
-        /// The sender's address.
+        /// The address that the packet came from.
         source: Ipv4Addr,
         /// When it came in; not after now.
         at: Monotonic,
@@ -67,7 +67,7 @@ pub enum Input<'a> {
     },
     /// An echo could not be sent.
     NotSent {
-        /// Its sequence number.
+        /// The sequence number that the reply must repeat.
         sequence: u16,
     },
     /// The deadline of [`super::Prober::poll_timeout`] has passed. Too early or too often does no harm.
@@ -81,9 +81,9 @@ pub enum Output {
     Send {
         /// The address that it is sent to.
         destination: Ipv4Addr,
-        /// Its sequence number.
+        /// The sequence number that the reply must repeat.
         sequence: u16,
-        /// The ICMP message.
+        /// The whole ICMP message, checksum included.
         #[serde(serialize_with = "warren_state::serial::hex::serialize")]
         message: [u8; LENGTH],
     },

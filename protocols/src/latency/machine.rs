@@ -68,7 +68,7 @@ struct Turn<'a> {
 }
 
 impl Prober {
-    /// No targets yet.
+    /// A machine without targets.
     #[must_use]
     pub fn new(settings: LatencySettings) -> Self {
         let under_way = settings.under_way.clamp(1, MOST_UNDER_WAY);
@@ -178,7 +178,7 @@ impl Prober {
         self.flying.len()
     }
 
-    /// Totals.
+    /// Totals since it was created.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters

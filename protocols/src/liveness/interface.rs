@@ -47,7 +47,7 @@ impl Default for LivenessSettings {
     }
 }
 
-/// What happens.
+/// Everything that can happen to the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// Routes whose hosts are to be probed, and routes that are gone.
@@ -61,11 +61,11 @@ pub enum Input<'a> {
     Received {
         /// The link that it came in on.
         link: Cow<'a, LinkName>,
-        /// The sender's address.
+        /// The address that the packet came from.
         source: Ipv4Addr,
         /// Our address that it was sent to.
         destination: Ipv4Addr,
-        /// The UDP payload.
+        /// The bytes of the UDP payload.
         #[serde(with = "warren_state::serial::hex")]
         bytes: Cow<'a, [u8]>,
     },
@@ -86,15 +86,15 @@ pub enum Output {
         source: Ipv4Addr,
         /// The peer's.
         destination: Ipv4Addr,
-        /// The UDP payload.
+        /// The bytes of the UDP payload.
         #[serde(serialize_with = "warren_state::serial::hex::serialize")]
         bytes: Vec<u8>,
     },
     /// Whether a route may be there. The first one comes within a detection time; later ones when it changes.
     Verdict {
-        /// The route's link.
+        /// The link that the route goes over.
         link: LinkName,
-        /// The route's destination.
+        /// The prefix that the route leads to.
         dst: Ipv4Net,
         /// Whether it may be there.
         usability: Usability,
@@ -105,9 +105,9 @@ pub enum Output {
         link: LinkName,
         /// The address of the host that is probed.
         peer: Ipv4Addr,
-        /// The state before.
+        /// The session's state before the change.
         from: SessionState,
-        /// The state now.
+        /// The session's state from now on.
         to: SessionState,
         /// Why it is down.
         reason: DownReason,

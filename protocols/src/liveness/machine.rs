@@ -53,7 +53,7 @@ struct Turn<'a> {
 }
 
 impl Liveness {
-    /// No sessions yet.
+    /// A machine without sessions.
     #[must_use]
     pub fn new(settings: LivenessSettings) -> Self {
         Self {
@@ -143,7 +143,7 @@ impl Liveness {
         self.sessions.is_empty()
     }
 
-    /// Totals.
+    /// Totals since it was created.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters

@@ -88,7 +88,7 @@ pub enum DatagramKind {
     Heartbeat,
 }
 
-/// Something to send.
+/// A packet or datagram for the shell to send.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Datagram {
     /// The kind of datagram, which decides how it leaves.

@@ -10,7 +10,7 @@ use tokio::{process::Command, time::timeout};
 use super::archive::Entry;
 use crate::cli::{client::Client, doctor::root::Root};
 
-/// For one program.
+/// How long one program may run.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Of one file; more of it is cut off.
 const LONGEST: usize = 8 << 20;

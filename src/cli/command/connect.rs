@@ -12,7 +12,7 @@ use crate::cli::{USAGE, failure::Failure, network::groups::GroupCommand};
 #[derive(clap::Args)]
 #[command(subcommand_precedence_over_arg = true)]
 pub struct Connect {
-    /// Which service.
+    /// The service to connect with.
     #[command(subcommand)]
     pub service: Option<Service>,
     /// Without a service: the tenant, by its code or account.
@@ -39,7 +39,7 @@ pub struct How {
     /// Go by this public address of the host from now on, which an access pass must be issued for.
     #[arg(long, global = true, value_name = "IP")]
     pub client_ip: Option<std::net::Ipv4Addr>,
-    /// How long.
+    /// How long to wait for the daemon, or not at all.
     #[command(flatten)]
     pub wait: Wait,
 }
@@ -56,7 +56,7 @@ pub struct Wait {
     /// How long to wait for the daemon at most.
     #[arg(long, global = true, value_name = "SPAN", value_parser = span, default_value = "2m")]
     pub timeout: Duration,
-    /// Tell more.
+    /// Show every step, also those that are usually left out.
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -96,7 +96,7 @@ pub enum Service {
         /// `publisher` or `subscriber`, for the groups that follow.
         #[arg(requires = "groups")]
         role: Option<Role>,
-        /// The groups' codes.
+        /// The codes of the groups that it is about.
         #[arg(value_name = "GROUP")]
         groups: Vec<String>,
         /// Groups to send to.
@@ -105,10 +105,10 @@ pub enum Service {
         /// Groups to receive from.
         #[arg(long, value_name = "GROUP", num_args = 1.., conflicts_with = "role")]
         subscribe: Vec<String>,
-        /// Feeds to join.
+        /// The codes of feeds to join.
         #[arg(long, value_name = "FEED", num_args = 1..)]
         subscribe_feed: Vec<String>,
-        /// Feeds to leave.
+        /// The codes of feeds to leave.
         #[arg(long, value_name = "FEED", num_args = 1..)]
         unsubscribe_feed: Vec<String>,
     },
@@ -117,16 +117,16 @@ pub enum Service {
 /// What a host does with a group.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
-    /// Sends to it.
+    /// The role of a host that sends to the group.
     Publisher,
-    /// Receives from it.
+    /// The role of a host that receives from the group.
     Subscriber,
 }
 
 /// `warren disconnect`.
 #[derive(clap::Args)]
 pub struct Disconnect {
-    /// Only this service.
+    /// Only users of this service; all without it.
     pub service: Option<ServiceName>,
     /// Only users on this device, by its code or account.
     #[arg(long, value_name = "DEVICE")]
@@ -134,7 +134,7 @@ pub struct Disconnect {
     /// The host's public address, where the daemon does not tell it.
     #[arg(long, value_name = "IP", hide = true)]
     pub client_ip: Option<std::net::Ipv4Addr>,
-    /// How long.
+    /// How long to wait for the daemon, or not at all.
     #[command(flatten)]
     pub wait: Wait,
 }
@@ -142,7 +142,7 @@ pub struct Disconnect {
 /// A service by its name.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServiceName {
-    /// Every unicast kind.
+    /// Every service without multicast.
     #[value(alias = "unicast")]
     Ibrl,
     /// A tunnel for groups to send to or receive from.
@@ -166,11 +166,11 @@ pub enum MulticastVerb {
 /// What to change about groups.
 #[derive(Subcommand)]
 pub enum MulticastCommand {
-    /// Receive from groups.
+    /// Start receiving from groups.
     Subscribe(Groups),
     /// Receive from groups no more.
     Unsubscribe(Groups),
-    /// Send to groups.
+    /// Start sending to groups.
     Publish(Groups),
     /// Send to groups no more.
     Unpublish(Groups),
@@ -179,13 +179,13 @@ pub enum MulticastCommand {
 /// Groups, by their codes.
 #[derive(clap::Args)]
 pub struct Groups {
-    /// The groups' codes.
+    /// The codes of the groups that it is about.
     #[arg(required = true, value_name = "GROUP")]
     pub groups: Vec<String>,
     /// The host's public address, where the daemon does not tell it.
     #[arg(long, value_name = "IP", hide = true)]
     pub client_ip: Option<std::net::Ipv4Addr>,
-    /// How long.
+    /// How long to wait for the daemon, or not at all.
     #[command(flatten)]
     pub wait: Wait,
 }

@@ -8,7 +8,7 @@ use warren_state::Pubkey;
 use super::roles::{ByGroup, Roles};
 use crate::cli::failure::Failure;
 
-/// The ledger's groups.
+/// All multicast groups of the ledger, by account.
 pub type Groups = BTreeMap<Pubkey, MulticastGroup>;
 
 /// What a group is called.

@@ -24,7 +24,7 @@ use crate::cli::failure::Failure;
 
 /// A user whose groups change.
 pub struct Change<'a> {
-    /// Who signs.
+    /// The keypair, the ledger and the daemon that it is done with.
     pub session: &'a Session<'a>,
     /// The public address of the host that connects.
     pub client_ip: Ipv4Addr,
@@ -32,9 +32,9 @@ pub struct Change<'a> {
     pub key: &'a Pubkey,
     /// Its pass.
     pub pass: &'a Pass,
-    /// The ledger's groups.
+    /// All multicast groups of the ledger, by account.
     pub groups: &'a Groups,
-    /// The ledger's feeds.
+    /// All feeds of the ledger, by account.
     pub feeds: &'a ByKey,
 }
 

@@ -16,9 +16,9 @@ use plan::{ByKey, Join, Leave, Standing, Swap};
 /// Feeds to join and to leave, by their codes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Feeds {
-    /// To join.
+    /// The codes of the feeds to join.
     pub join: Vec<String>,
-    /// To leave.
+    /// The codes of the feeds to leave.
     pub leave: Vec<String>,
 }
 

@@ -20,7 +20,7 @@ use crate::cli::failure::Failure;
 pub struct Pass {
     /// Its account.
     pub key: Pubkey,
-    /// What it allows.
+    /// The pass itself: types, dates, groups and seats.
     pub allows: AccessPass,
 }
 

@@ -11,9 +11,9 @@ use warren_state::Pubkey;
 /// What a host does with one group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Roles {
-    /// Sends to it.
+    /// Whether the host sends to the group.
     pub publisher: bool,
-    /// Receives from it.
+    /// Whether the host receives from the group.
     pub subscriber: bool,
 }
 

@@ -35,7 +35,7 @@ pub struct Session<'a> {
     pub steps: &'a Steps,
     /// The ledger.
     pub operator: Operator,
-    /// Who pays.
+    /// The key that signs and pays, which owns the users that are made.
     pub payer: Pubkey,
     /// Which forms of transactions the program takes.
     pub forms: Forms,

@@ -25,7 +25,7 @@ pub struct Steps {
 enum Style {
     /// Lines, and the newest news on a last line that is overwritten.
     Terminal,
-    /// Lines only.
+    /// Lines only, one for each step that is done.
     Plain,
     /// An object in each line.
     Json,
@@ -42,7 +42,7 @@ struct Told {
 }
 
 impl Steps {
-    /// Begins now.
+    /// Starts the clock and the output in this form.
     pub fn new(as_json: bool, verbose: bool) -> Self {
         let style = match (as_json, io::stdout().is_terminal()) {
             (true, _) => Style::Json,

@@ -14,7 +14,7 @@ use crate::{
     http::v3::{Refused, Status, Tunnel},
 };
 
-/// Between two looks.
+/// From one look at the daemon to the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long somebody waits.

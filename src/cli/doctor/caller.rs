@@ -14,7 +14,7 @@ use crate::http::peer::GROUPS;
 const PERMISSION: &str = "permission";
 const SOCKET: &str = "socket";
 
-/// The caller.
+/// The user who runs the command, with their groups.
 pub struct Caller {
     /// Root may do everything.
     pub is_root: bool,
@@ -73,13 +73,13 @@ pub fn judge(caller: &Caller) -> Check {
     }
 }
 
-/// The socket's file.
+/// What is at the socket's path.
 pub enum SocketFile {
     /// It is there.
     There {
         /// Whether it is a socket.
         is_socket: bool,
-        /// Its permission bits.
+        /// The permission bits of the file, as in `chmod`.
         mode: u32,
         /// The first folder on the way that not everyone may enter, and its permission bits.
         closed: Option<(PathBuf, u32)>,

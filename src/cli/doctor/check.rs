@@ -12,16 +12,16 @@ pub struct Check {
     /// Of which tunnel, device or endpoint, where there may be several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How it is.
+    /// Whether it passed, failed, warned or was skipped.
     pub outcome: Outcome,
-    /// What was seen.
+    /// What was seen, in words for people.
     pub detail: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }
 
-/// How something is.
+/// What became of one check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -36,7 +36,7 @@ pub enum Outcome {
 }
 
 impl Check {
-    /// All is well.
+    /// A check that found nothing wrong.
     pub fn pass(name: &'static str, detail: impl Into<String>) -> Self {
         Self {
             name,
@@ -58,7 +58,7 @@ impl Check {
         }
     }
 
-    /// Something is broken.
+    /// A check that found a fault, with what to do about it.
     pub fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             name,

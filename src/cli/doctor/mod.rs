@@ -144,7 +144,7 @@ pub async fn examine_on(root: Root, client: &Client, overrides: &LedgerFlags) ->
 }
 
 impl Report {
-    /// For machines.
+    /// The checks as one JSON document.
     pub fn document(&self) -> Value {
         json!({ "schema": v3::SCHEMA, "ok": !self.has_failed(), "daemon_reachable": self.is_reachable, "checks": self.checks })
     }

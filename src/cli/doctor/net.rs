@@ -17,7 +17,7 @@ use netlink_packet_route::{
 use rtnetlink::{Handle, RouteMessageBuilder};
 use warren_dataplane::kernel::Mark;
 
-/// An interface.
+/// A network interface of this host, as the kernel shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Link {
     /// Its number.
@@ -36,7 +36,7 @@ pub struct Link {
     pub is_ours: bool,
     /// The outer addresses of a GRE link.
     pub ends: Option<(Ipv4Addr, Ipv4Addr)>,
-    /// Packets received.
+    /// Packets that came in over it since it was made.
     pub received: u64,
     /// Packets that left this host.
     pub sent: u64,
@@ -51,13 +51,13 @@ pub struct Link {
 pub struct Way {
     /// The number of the interface that it leaves by.
     pub link: u32,
-    /// The source address.
+    /// The source address that the kernel would choose.
     pub source: Option<Ipv4Addr>,
     /// The largest packet that the route allows, where it says so.
     pub mtu: Option<u32>,
 }
 
-/// Asks the kernel.
+/// A connection to the kernel for questions about interfaces and routes.
 pub struct Kernel {
     handle: Handle,
 }

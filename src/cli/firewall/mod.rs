@@ -11,7 +11,7 @@ use tokio::{process::Command, time::timeout};
 
 pub use rules::{Fate, Packet, Place, Protocol, Ruleset};
 
-/// For one program.
+/// How long one program may run.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Where administrators' programs are, for users whose search path lacks it.
 const SEARCH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

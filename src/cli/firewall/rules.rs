@@ -26,7 +26,7 @@ pub struct Chain {
     pub name: String,
     /// Where packets meet it, when not only by a call.
     pub base: Option<Base>,
-    /// In order.
+    /// The rules, in the order in which a packet meets them.
     pub rules: Vec<Rule>,
 }
 
@@ -39,14 +39,14 @@ pub struct Base {
     pub drops: bool,
 }
 
-/// A rule.
+/// A rule of a chain, as far as it is understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
     /// As its tool shows it.
     pub text: String,
     /// All of them must match.
     pub tests: Vec<Test>,
-    /// What it does.
+    /// What becomes of a packet that the rule matches.
     pub action: Action,
 }
 
@@ -55,7 +55,7 @@ pub struct Rule {
 pub struct Test {
     /// What is looked at.
     pub field: Field,
-    /// Any of these.
+    /// The values, of which one must match.
     pub values: Vec<Value>,
     /// None of them instead.
     pub negated: bool,
@@ -123,9 +123,9 @@ pub struct Packet {
     pub comes_in: bool,
     /// By this interface, where it is known.
     pub link: Option<String>,
-    /// From.
+    /// The address that the packet comes from.
     pub source: Ipv4Addr,
-    /// To.
+    /// The address that the packet goes to.
     pub destination: Ipv4Addr,
     /// The protocol above IP.
     pub protocol: Protocol,
@@ -143,11 +143,11 @@ pub enum Protocol {
 /// What becomes of a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// Nothing stops it.
+    /// Every chain on the way lets it pass.
     Passes,
     /// This may stop it: a condition is not understood here.
     May(Place),
-    /// This stops it.
+    /// A rule or policy that certainly drops it.
     Stopped(Place),
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::cli::{client::Client, command::LedgerFlags, failure::Failure};
 
-/// Which devices.
+/// Which of the network's devices are listed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DeviceFilter {
     /// Those of this contributor, by its code or account.
@@ -41,7 +41,7 @@ pub struct DeviceFilter {
     /// Those whose code has this in it.
     #[arg(long, value_name = "TEXT")]
     code: Option<String>,
-    /// Fewer columns.
+    /// Print only the columns that fit a narrow terminal.
     #[arg(long)]
     narrow: bool,
 }

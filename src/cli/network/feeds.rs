@@ -12,9 +12,9 @@ use crate::cli::{client::Client, command::LedgerFlags};
 /// What to look at among feeds.
 #[derive(Subcommand, Clone, Debug)]
 pub enum FeedCommand {
-    /// All of them.
+    /// List those that pass the filters.
     List,
-    /// One of them.
+    /// Show one of them, by its account or code.
     Get {
         /// Its account or code.
         #[arg(long, visible_alias = "code", value_name = "FEED")]

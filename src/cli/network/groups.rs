@@ -16,7 +16,7 @@ use crate::cli::{client::Client, command::LedgerFlags};
 /// What to look at among groups.
 #[derive(Subcommand, Clone, Debug)]
 pub enum GroupCommand {
-    /// All of them.
+    /// List those that pass the filters.
     List,
     /// One of them: who may join it, and who has.
     Get {

@@ -23,7 +23,7 @@ pub enum LinkCommand {
     List(LinkFilter),
 }
 
-/// Which links.
+/// Which of the network's links are listed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct LinkFilter {
     /// Those of this contributor, by its code or account.
@@ -59,7 +59,7 @@ pub struct LinkFilter {
     /// Those within an exchange.
     #[arg(long)]
     dzx: bool,
-    /// Fewer columns.
+    /// Print only the columns that fit a narrow terminal.
     #[arg(long)]
     narrow: bool,
 }

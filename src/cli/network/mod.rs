@@ -79,7 +79,7 @@ impl<K: Kind> Filter<K> for All {}
 /// What to look at, of a kind that is only listed.
 #[derive(Subcommand, Clone, Copy, Debug)]
 pub enum Lists {
-    /// All of them.
+    /// List those that pass the filters.
     List,
 }
 
@@ -88,7 +88,7 @@ pub enum Lists {
 pub enum ListOrGet<F: Args> {
     /// All of them, or those that pass the filters.
     List(F),
-    /// One of them.
+    /// Show one of them, by its account or code.
     Get {
         /// Its code or account.
         #[arg(long)]

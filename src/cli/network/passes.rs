@@ -29,7 +29,7 @@ pub enum PassCommand {
     },
 }
 
-/// Which passes.
+/// Which of the network's passes are listed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct PassFilter {
     /// Prepaid ones.
@@ -68,7 +68,7 @@ pub struct PassFilter {
     /// Those whose host may not.
     #[arg(long, value_name = "GROUP")]
     not_multicast_group_subscriber: Option<String>,
-    /// Shorter headings.
+    /// Print shorter headings, for a narrow terminal.
     #[arg(long)]
     narrow: bool,
 }

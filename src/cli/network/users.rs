@@ -28,7 +28,7 @@ pub enum UserCommand {
     },
 }
 
-/// Which users.
+/// Which of the network's users are listed.
 #[derive(Args, Clone, Debug, Default)]
 pub struct UserFilter {
     /// Those with a prepaid pass.
@@ -82,7 +82,7 @@ pub struct UserFilter {
     /// Those of all tenants.
     #[arg(long, conflicts_with = "tenant")]
     all_tenants: bool,
-    /// Fewer columns.
+    /// Print only the columns that fit a narrow terminal.
     #[arg(long)]
     narrow: bool,
 }

@@ -21,7 +21,7 @@ use crate::{
 pub struct ManualRequest {
     /// The service that is asked for.
     pub kind: ServiceKind,
-    /// Our outer address.
+    /// The outer address of our end; the route's when not given.
     pub source: Ipv4Addr,
     /// The device's outer address.
     pub destination: Ipv4Addr,

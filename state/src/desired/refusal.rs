@@ -63,7 +63,7 @@ pub enum Refusal {
     },
     /// The tunnel's network cannot be used.
     BadTunnelNet {
-        /// The network.
+        /// The network that was to be the tunnel's.
         net: RawNet,
         /// What is wrong with it.
         why: NetFault,
@@ -89,7 +89,7 @@ pub enum Refusal {
     NoPrefixes,
     /// There is no such group, or none at all.
     NoGroup {
-        /// What is missing.
+        /// What is missing or wrong with it.
         why: GroupFault,
     },
     /// There is no route to the device's end.
@@ -99,11 +99,11 @@ pub enum Refusal {
     },
     /// Another user has this host's tunnel of this class.
     Duplicate {
-        /// The other user.
+        /// The user that has the tunnel instead.
         winner: Pubkey,
         /// The class of which a host has one tunnel only.
         class: ServiceClass,
-        /// The host.
+        /// The address of the host that both name.
         client_ip: Ipv4Addr,
     },
     /// Another user's tunnel has the link's name.
@@ -113,7 +113,7 @@ pub enum Refusal {
     },
     /// Another user's tunnel is between the same ends.
     EndpointsInUse {
-        /// The other user.
+        /// The user that holds it.
         holder: Pubkey,
         /// The outer address of our end of the tunnel.
         local: Ipv4Addr,
@@ -157,12 +157,12 @@ pub enum GroupFault {
     },
     /// It has no account.
     NoAccount {
-        /// Who names it.
+        /// The user that names the group.
         user: Pubkey,
     },
     /// Its address is not a group's.
     NoAddress {
-        /// Who names it.
+        /// The user that names the group.
         user: Pubkey,
         /// The IPv4 address that it is about.
         address: Ipv4Addr,

@@ -17,7 +17,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All of them.
+            /// Every variant, in the order of declaration.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
             /// Its name in metrics, events and JSON; it never changes.
@@ -30,7 +30,7 @@ macro_rules! kinds {
         }
 
         impl Event {
-            /// Its kind.
+            /// The kind of event, as its stable key.
             #[must_use]
             pub fn kind(&self) -> Kind {
                 match self {

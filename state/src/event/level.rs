@@ -9,7 +9,7 @@ use crate::{Phase, SessionStatus};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// A decision.
+    /// A decision that somebody who looks for a fault wants to see.
     Debug,
     /// A change that users can see.
     Info,

@@ -18,7 +18,7 @@ const NAMED: usize = 16;
 pub struct PeerChange {
     /// The link that it is behind.
     pub link: LinkName,
-    /// The host.
+    /// The host whose session changed.
     pub peer: Ipv4Addr,
     /// What became of the session.
     pub state: PeerState,

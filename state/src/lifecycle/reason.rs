@@ -30,7 +30,7 @@ pub enum RetireReason {
     RemovedByOperator,
     /// This host has another address than the tunnel's user names.
     AddressChanged {
-        /// The address now.
+        /// The address that this host has now.
         now: Ipv4Addr,
         /// The address in force before this one.
         before: Ipv4Addr,
@@ -42,7 +42,7 @@ pub enum RetireReason {
     },
     /// An earlier run left it, and the ledger does not ask for it.
     LeftBehind {
-        /// This host's address.
+        /// The address that this host goes by.
         client_ip: Option<Ipv4Addr>,
     },
     /// Only rules of it are there.
@@ -68,7 +68,7 @@ pub struct MoveReason {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MoveFault {
-    /// Nobody answers there.
+    /// Nobody answers at the new end.
     Silence,
     /// The way there failed.
     Fault(Fault),

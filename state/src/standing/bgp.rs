@@ -22,7 +22,7 @@ pub struct BgpStanding {
     pub last_sent: Option<Notified>,
     /// The last NOTIFICATION that we received.
     pub last_received: Option<Notified>,
-    /// Totals.
+    /// Totals since it was created.
     pub counters: BgpCounters,
     /// What the peer sent and was not taken.
     pub refused: BTreeMap<RouteRefusal, RefusedRoutes>,
@@ -41,7 +41,7 @@ pub enum BgpState {
     OpenSent,
     /// The peer's OPEN was accepted.
     OpenConfirm,
-    /// Routes are exchanged.
+    /// The session is up, and routes are exchanged.
     Established,
 }
 
@@ -70,7 +70,7 @@ pub struct BgpCounters {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteRefusal {
-    /// The default route.
+    /// It is the default route, which is never accepted.
     DefaultRoute,
     /// It overlaps 0.0.0.0/8, 127.0.0.0/8 or 224.0.0.0/3.
     Martian,
@@ -118,7 +118,7 @@ impl Standing for BgpStanding {
 }
 
 impl BgpState {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 5] = [
         Self::Idle,
         Self::Connecting,
@@ -141,7 +141,7 @@ impl BgpState {
 }
 
 impl RouteRefusal {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 6] = [
         Self::DefaultRoute,
         Self::Martian,

@@ -20,7 +20,7 @@ pub struct MulticastStanding {
     pub last_said: Option<Monotonic>,
     /// Why what was said last could not leave.
     pub failing: Option<String>,
-    /// Totals.
+    /// Totals since it was created.
     pub counters: MulticastCounters,
 }
 
@@ -36,15 +36,15 @@ pub struct Groups {
 /// Totals since the services were started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct MulticastCounters {
-    /// Hello messages.
+    /// PIM Hello messages that left over the link.
     pub hellos: u64,
     /// Join messages; one carries many groups.
     pub joins: u64,
     /// Prune messages; one carries many groups.
     pub prunes: u64,
-    /// Heartbeats.
+    /// Heartbeats that left for published groups.
     pub heartbeats: u64,
-    /// Register messages.
+    /// PIM Register messages that left for the rendezvous point.
     pub registers: u64,
     /// Those of them all that could not leave.
     pub unsent: u64,

@@ -20,9 +20,9 @@ const SCHEMA: u32 = 1;
 /// What all positions of one start have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Start {
-    /// The installation.
+    /// The number of the installation, the same over restarts.
     pub node: NodeId,
-    /// The start.
+    /// The number of the daemon's start on its state directory.
     pub epoch: Epoch,
     /// When the daemon's clock began: Unix time in milliseconds.
     pub started_unix_ms: u64,

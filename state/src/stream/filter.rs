@@ -49,7 +49,7 @@ pub struct Filter {
 pub struct UnknownTopic(String);
 
 impl Topic {
-    /// All of them.
+    /// Every variant, in the order of declaration.
     pub const ALL: [Self; 11] = [
         Self::Daemon,
         Self::Store,

@@ -75,7 +75,7 @@ pub enum StoreError {
 /// What was found when the store was opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Opened {
-    /// The enable switch.
+    /// The enable switch as it is on disk, or that it cannot be read.
     pub switch: Switch,
     /// Where its value comes from.
     pub origin: Origin,
@@ -90,7 +90,7 @@ pub struct Opened {
 /// What an operator says. What is not named stays as it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// The enable switch.
+    /// What the operator says: on or off.
     pub enabled: bool,
     /// The address that the host goes by from now on.
     pub pin: Option<Ipv4Addr>,

@@ -12,7 +12,7 @@ pub const LONGEST: usize = 4096;
 /// The kinds of message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MessageKind {
-    /// Type 1.
+    /// OPEN, type 1.
     Open,
     /// Type 2.
     Update,
@@ -61,7 +61,7 @@ impl MessageKind {
 /// A message whose header is well-formed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// Its kind.
+    /// The kind of event, as its stable key.
     pub kind: MessageKind,
     /// What follows the header; at most [`LONGEST`] − [`HEADER`] bytes.
     pub body: Vec<u8>,

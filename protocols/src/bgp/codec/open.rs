@@ -42,7 +42,7 @@ pub struct Open {
     pub two_octet_asn: u16,
     /// In seconds.
     pub hold_time: u16,
-    /// The BGP identifier.
+    /// The sender's BGP identifier, an IPv4 address in form.
     pub router_id: Ipv4Addr,
     /// The four-octet AS capability (RFC 6793), when it is there.
     pub four_octet_asn: Option<Asn>,
@@ -76,7 +76,7 @@ impl Open {
         }
     }
 
-    /// The sender's AS.
+    /// The AS number in the two-octet field; 23456 stands for a longer one.
     #[must_use]
     pub fn asn(&self) -> Asn {
         self.four_octet_asn.unwrap_or(Asn(u32::from(self.two_octet_asn)))

@@ -33,7 +33,7 @@ pub struct Update {
 /// A prefix with its next hop.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Announced {
-    /// The destination.
+    /// The destination that is announced.
     pub prefix: Ipv4Net,
     /// The next hop of what is announced.
     pub next_hop: Ipv4Addr,

@@ -15,10 +15,10 @@ const OPTION_HOLD: u16 = 1;
 const OPTION_DR_PRIORITY: u16 = 19;
 const OPTION_GENERATION_ID: u16 = 20;
 
-/// A PIM message.
+/// A message of PIM version 2.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
-    /// We are here.
+    /// Says that there is a router here, and for how long.
     Hello(Hello),
     /// Groups wanted and no longer wanted.
     JoinPrune(JoinPrune),

@@ -32,7 +32,7 @@ pub struct Standing<'a> {
     pub pass: &'a Pass,
     /// The host's passes.
     pub passes: &'a [Pass],
-    /// The ledger's feeds.
+    /// All feeds of the ledger, by account.
     pub feeds: &'a ByKey,
 }
 
