@@ -6,6 +6,7 @@
 //! machines return. The simulated world drives the very same machines on a virtual clock.
 
 pub mod address;
+pub mod backoff;
 pub mod core;
 pub mod desired;
 pub mod event;
@@ -30,6 +31,7 @@ pub mod reconcile;
 pub mod recording;
 pub mod repeats;
 pub mod restart;
+pub mod rib;
 pub mod serial;
 pub mod service;
 pub mod session;

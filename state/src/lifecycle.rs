@@ -2,20 +2,20 @@
 //!
 //! See [`Lifecycle`]. Status, events, `warren explain` and the metrics all read this one machine.
 
-mod blocked;
 mod build;
 mod checks;
 mod contest;
 mod counts;
 mod fault;
 mod hear;
-mod held;
 mod machine;
 mod moving;
 mod reason;
 mod removal;
 mod report;
 mod services;
+mod state;
+mod table;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -29,15 +29,18 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ApplyReport, BgpSpec, Fault, Generation, Incarnation, LinkName, LivenessMode, Monotonic, MulticastSpec,
     Observed, Phase, PlannedStep, RemovalReport, Rule, SessionCause, SessionDetail, SessionStatus, TunnelId,
-    TunnelSpec, event::Event,
+    TunnelSpec,
+    backoff::{Jitter, Waits},
+    event::Event,
 };
 
 pub use contest::Contest;
-pub use counts::RouteCounts;
 pub use machine::Lifecycle;
 pub use moving::PostponedMove;
 pub use reason::{MoveFault, MoveReason, PhaseReason, RetireReason, steps_in_words};
 pub use telling::{Telling, Told};
+
+pub use crate::rib::{BlockedRoutes, RouteCounts, Usability};
 
 /// The waits and bounds of one tunnel's machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -102,6 +105,39 @@ impl Default for LifecycleSettings {
     }
 }
 
+impl LifecycleSettings {
+    /// The waits after faults that may pass by themselves.
+    pub(super) fn retries(&self) -> Waits {
+        Waits {
+            first: self.backoff_min,
+            longest: self.backoff_max,
+            jitter: self.jitter(),
+        }
+    }
+
+    /// The waits before a move that failed is tried again.
+    pub(super) fn move_retries(&self) -> Waits {
+        Waits {
+            first: self.move_retry_min,
+            longest: self.move_retry_max,
+            jitter: self.jitter(),
+        }
+    }
+
+    /// The waits between repairs once they are too many in a row. None is longer: that is a promise.
+    pub(super) fn repair_gaps(&self) -> Waits {
+        Waits {
+            first: self.repair_gap_min,
+            longest: self.repair_gap_max,
+            jitter: Jitter::up_to(self.jitter_percent),
+        }
+    }
+
+    pub(super) fn jitter(&self) -> Jitter {
+        Jitter::around(self.jitter_percent)
+    }
+}
+
 /// Numbers the sessions of one provisioner, so that a late signal of an old one cannot touch the next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -112,15 +148,7 @@ pub struct SessionNumber(pub u64);
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Input {
     /// What the tunnel should be, from now on.
-    Assign {
-        /// The new spec; may equal the current one.
-        spec: Arc<TunnelSpec>,
-        /// For the next link that is made; further ones take the numbers after it. The machine never goes back: it takes
-        /// the higher of this and the number after its last. An adopted link keeps its own.
-        incarnation: Incarnation,
-        /// The plan that this belongs to.
-        generation: Generation,
-    },
+    Assign(Assignment),
     /// The answer to [`Effect::Observe`]: an observation of at least the tunnel's own link.
     Observed(Result<Observed, Fault>),
     /// The answer to [`Effect::Apply`].
@@ -146,6 +174,18 @@ pub enum Input {
     Detach,
     /// The deadline of [`Lifecycle::poll_timeout`] has passed.
     Timeout,
+}
+
+/// What the tunnel should be.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The new spec; may equal the current one.
+    pub spec: Arc<TunnelSpec>,
+    /// For the next link that is made; further ones take the numbers after it. The machine never goes back: it takes
+    /// the higher of this and the number after its last. An adopted link keeps its own.
+    pub incarnation: Incarnation,
+    /// The plan that this belongs to.
+    pub generation: Generation,
 }
 
 /// News from a BGP session.
@@ -261,16 +301,6 @@ pub struct WatchedRoute {
     pub mode: LivenessMode,
 }
 
-/// What a liveness session says of a route.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Usability {
-    /// The route may be in place.
-    Usable,
-    /// The route may not be in place.
-    Unusable,
-}
-
 /// What a provisioner tells the reconciler and status: everything that can be said about the tunnel.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TunnelReport {
@@ -314,15 +344,6 @@ pub struct TunnelReport {
     pub contest: Option<Contest>,
     /// Failed attempts in a row.
     pub attempts: u32,
-}
-
-/// Learned routes that are not in place: because routes that are not ours are, or because they wait.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct BlockedRoutes {
-    /// How many there are.
-    pub count: usize,
-    /// The first of them, 16 at the most: the destination, and why, for people.
-    pub first: Vec<(Ipv4Net, String)>,
 }
 
 /// Why a tunnel is in `Failed`.

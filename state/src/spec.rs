@@ -310,6 +310,14 @@ pub struct InstallSpec {
     pub liveness: Option<LivenessMode>,
 }
 
+impl InstallSpec {
+    /// Whether routes wait for the hosts behind them to answer.
+    #[must_use]
+    pub fn withholds(&self) -> bool {
+        self.liveness == Some(LivenessMode::Active) && !self.retain
+    }
+}
+
 /// Import policy of a session. On top of it, a default route and a next hop other than the peer are never accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ImportPolicy {
@@ -339,10 +347,11 @@ pub struct TunnelWant {
 }
 
 /// Routes learned from a session. "Nothing known yet" is not "no routes".
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LearnedRoutes {
     /// The session has not told us yet: BGP routes that are in place stay.
+    #[default]
     Unknown,
     /// Exactly these: others with our protocol number on the link go.
     Known(BTreeSet<Route>),

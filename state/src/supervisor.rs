@@ -228,7 +228,7 @@ impl Slot {
 fn starts(input: &lifecycle::Input) -> bool {
     use lifecycle::Input;
     match input {
-        Input::Assign { .. } | Input::Retire { .. } => true,
+        Input::Assign(_) | Input::Retire { .. } => true,
         Input::Observed(_)
         | Input::Applied(_)
         | Input::Removed(_)

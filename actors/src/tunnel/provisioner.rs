@@ -213,7 +213,7 @@ impl State {
                 );
             }
             Input::Session(number, SessionUpdate::Status(status, _)) => self.time_session(*number, *status),
-            Input::Assign { .. }
+            Input::Assign(_)
             | Input::Observed(_)
             | Input::Applied(_)
             | Input::Removed(_)

@@ -222,11 +222,11 @@ impl State {
                     let tunnel = spec.id;
                     self.deliver(
                         tunnel,
-                        lifecycle::Input::Assign {
+                        lifecycle::Input::Assign(lifecycle::Assignment {
                             spec,
                             incarnation,
                             generation,
-                        },
+                        }),
                     )?;
                 }
                 Effect::Retire {

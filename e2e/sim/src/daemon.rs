@@ -334,11 +334,11 @@ impl World {
                 self.send(
                     run,
                     tunnel,
-                    lifecycle::Input::Assign {
+                    lifecycle::Input::Assign(lifecycle::Assignment {
                         spec,
                         incarnation,
                         generation,
-                    },
+                    }),
                 );
             }
             Effect::Retire {

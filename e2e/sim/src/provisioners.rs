@@ -216,8 +216,8 @@ impl Provisioner {
     /// Keeps in mind what the checks need.
     fn remember(&mut self, input: &Input) {
         match input {
-            Input::Assign { spec, .. } => {
-                self.assigned = Some(spec.as_ref().clone());
+            Input::Assign(assignment) => {
+                self.assigned = Some(assignment.spec.as_ref().clone());
             }
             Input::Retire { .. } => self.retired = true,
             Input::Observed(answer) => {

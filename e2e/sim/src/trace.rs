@@ -9,11 +9,11 @@ pub(crate) fn short(tunnel: TunnelId) -> String {
 pub(crate) fn to_provisioner(input: &lifecycle::Input) -> String {
     use lifecycle::Input;
     match input {
-        Input::Assign {
+        Input::Assign(lifecycle::Assignment {
             spec,
             incarnation,
             generation,
-        } => {
+        }) => {
             format!(
                 "Assign({} {} incarnation {incarnation} generation {generation})",
                 spec.kind, spec.link

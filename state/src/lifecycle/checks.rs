@@ -7,20 +7,16 @@ use super::{
     machine::{Lifecycle, Turn},
 };
 use crate::{
-    BgpSpec, LinkName, Observed, Plan, PlannedStep, Route, RouteProtocol, SessionStatus, TunnelSpec,
-    invariant::Invariant,
+    BgpSpec, LinkName, Observed, Plan, PlannedStep, Route, RouteProtocol, TunnelSpec, invariant::Invariant,
 };
 
 impl Lifecycle {
     /// A route of an earlier run may be replaced while it waits; none is put anew.
     pub(super) fn check_withheld(&self, plan: &Plan, observed: &Observed, turn: &mut Turn<'_>) {
-        if self.held.is_empty() {
-            return;
-        }
         let wrong = plan.steps.iter().find(|step| {
             step.action.put_route().is_some_and(|route| {
                 route.protocol == RouteProtocol::Bgp
-                    && self.held.contains(&route.dst)
+                    && self.rib.withholds(&route.dst)
                     && !is_over(observed, step, route)
             })
         });
@@ -44,10 +40,7 @@ impl Lifecycle {
     /// After every input.
     pub(super) fn check_announcing(&self, turn: &mut Turn<'_>) {
         let announces = self.services.multicast.as_ref().is_some_and(|run| run.announce);
-        let up = self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.status == SessionStatus::Up);
+        let up = self.is_up();
         let broken = Invariant::ServicesNeedTheirTunnel
             .check(up || !announces, || "announced without a session".to_owned());
         broken.into_iter().for_each(|event| turn.record(event));
@@ -60,15 +53,15 @@ impl Lifecycle {
         before: Option<SessionNumber>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(want) = self
-            .want
+        let Some(old) = self
+            .spec
             .as_ref()
-            .filter(|want| want.spec.multicast.is_some() && spec.multicast.is_some())
+            .filter(|old| old.multicast.is_some() && spec.multicast.is_some())
         else {
             return;
         };
         let now = self.session.as_ref().map(|session| session.number);
-        let holds = before == now || but_groups(&want.spec) != but_groups(spec);
+        let holds = before == now || but_groups(old) != but_groups(spec);
         let broken = Invariant::GroupChangesAreIncremental
             .check(holds, || format!("session {before:?} became {now:?}"));
         broken.into_iter().for_each(|event| turn.record(event));

@@ -4,13 +4,15 @@
 //! again is no accident, though, and a fight at full speed costs the host more than it saves: after some times in a row each
 //! repair waits since the last one, longer and longer up to a bound. A tunnel that is left alone for a while starts anew.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    blocked::NAMED,
-    machine::{Lifecycle, State, Turn},
+    machine::{Lifecycle, Turn},
+    state::State,
 };
-use crate::{Monotonic, PlannedStep, event::Event};
+use crate::{Monotonic, PlannedStep, event::Event, rib::NAMED};
 
 /// Repairs in a row.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -64,17 +66,11 @@ impl Lifecycle {
         });
     }
 
-    fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> std::time::Duration {
-        let Some(doublings) = repairs.checked_sub(self.settings.repairs_at_once + 1) else {
-            return std::time::Duration::ZERO;
-        };
-        let gap = self
-            .settings
-            .repair_gap_min
-            .saturating_mul(1 << doublings.min(20))
-            .min(self.settings.repair_gap_max);
-        // Shorter only: the longest wait is a promise.
-        gap.mul_f64(1.0 - f64::from(self.settings.jitter_percent) / 100.0 * turn.random.fraction())
+    fn repair_gap(&self, repairs: u32, turn: &mut Turn<'_>) -> Duration {
+        match repairs.checked_sub(self.settings.repairs_at_once) {
+            Some(too_many @ 1..) => self.settings.repair_gaps().after(too_many, turn.random),
+            Some(0) | None => Duration::ZERO,
+        }
     }
 
     /// Whether what something else changed may be put back now.
@@ -91,7 +87,7 @@ impl Lifecycle {
 
     /// When a look that waits is due.
     pub(super) fn repair_due(&self) -> Option<Monotonic> {
-        let waits = self.todo.recheck && matches!(self.state, State::Settled);
+        let waits = self.todo.recheck && matches!(self.state, State::Settled(_));
         self.contest
             .as_ref()
             .filter(|_| waits)

@@ -1,31 +1,23 @@
 //! What follows a failure, and everything else that has to do with time.
 
-use std::{mem, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Effect, FailureReport, MoveFault, PhaseReason,
-    machine::{Lifecycle, Look, State, Turn},
+    Effect, FailureReport, MoveFault,
+    machine::{Lifecycle, Turn},
+    state::{Build, Compensating, Look, Progress, Standing, State, Waiting},
 };
 use crate::{Deadline, Fault, FaultClass, Monotonic, Phase};
 
 impl Lifecycle {
     /// When [`Input::Timeout`](super::Input::Timeout) is due.
     pub(super) fn next_deadline(&self) -> Option<Deadline> {
-        let retry = match &self.state {
-            State::Waiting { failure, .. } | State::DrainWaiting { failure, .. } => Some(failure.retry_at),
-            State::Pending
-            | State::Looking(_)
-            | State::Applying(_)
-            | State::Settled
-            | State::Compensating { .. }
-            | State::Draining(_)
-            | State::Ended => None,
-        };
+        let retry = self.state.failure().map(|failure| failure.retry_at);
         let named = [
             (retry, "retry"),
-            (self.progress_at, "progress"),
-            (self.stale_routes_at, "stale-routes"),
-            (self.healthy_at(), "healthy"),
+            (self.state.overdue_at(), "progress"),
+            (self.rib.stale_at(), "stale-routes"),
+            (self.backoff.forgets_at(), "healthy"),
             (self.move_timeout(), "move"),
             (self.repair_due(), "repair"),
             (self.contest_over(), "contest"),
@@ -38,161 +30,158 @@ impl Lifecycle {
     }
 
     /// Looks again, removes what was half-built, or waits.
-    pub(super) fn fail(&mut self, phase: Phase, fault: Fault, turn: &mut Turn<'_>) -> State {
+    pub(super) fn fail(
+        &mut self,
+        phase: Phase,
+        fault: Fault,
+        mut build: Build,
+        turn: &mut Turn<'_>,
+    ) -> State {
         if self.todo.retire.is_some() {
             return self.drain(turn);
         }
-        if self.healthy_at().is_some_and(|at| turn.now >= at) {
-            self.attempts = 0;
-        }
-        self.healthy_since = None;
-        if fault.class == FaultClass::Gone && !self.looked_again {
-            self.looked_again = true;
+        self.backoff.unwell(turn.now);
+        if fault.class == FaultClass::Gone && !build.looked_again {
+            build.looked_again = true;
             self.record_failure(phase, &fault, Duration::ZERO, turn);
-            return self.look(if self.built { Look::Check } else { Look::Build }, turn);
+            let look = if build.progress.was_built() {
+                Look::Check
+            } else {
+                Look::Build
+            };
+            return self.look(look, build, turn);
         }
-        self.looked_again = false;
-        if mem::take(&mut self.remake_due) {
-            self.record_failure(phase, &fault, Duration::ZERO, turn);
-            return self.look(Look::Build, turn);
-        }
-        if self.move_failed(&fault) {
-            self.go_back(MoveFault::Fault(fault.clone()), turn);
-            if !self.half_built {
-                return self.look(Look::Build, turn);
+        build.looked_again = false;
+        if self.move_failed(&fault, build) {
+            self.go_back(MoveFault::Fault(fault.clone()), &mut build, turn);
+            if !build.progress.was_made() {
+                return self.look(Look::Build, build, turn);
             }
         }
-        if self.half_built {
-            self.stop_multicast(turn);
+        if !build.progress.was_made() {
+            return self.wait(phase, fault, build, turn);
         }
-        match self.want.as_ref().filter(|_| self.half_built) {
-            Some(want) => {
-                self.check_services_ended(&want.spec.link.name, turn);
-                turn.emit(Effect::Remove {
-                    link: want.spec.link.name.clone(),
-                    rules: want.spec.rules.iter().copied().collect(),
-                });
-                self.half_built = false;
-                self.built = false;
-                self.progress_at = Some(turn.now + self.settings.progress);
-                State::Compensating { phase, fault }
-            }
-            None => self.wait(phase, fault, turn),
-        }
+        self.stop_multicast(turn);
+        self.compensate(phase, fault, build, turn)
     }
 
-    /// How far the tunnel had come when it was last seen: a look that fails takes nothing away from it.
-    pub(super) fn known_phase(&self) -> Phase {
-        let last = if self.phase == Phase::Failed {
-            self.failed_phase
-        } else {
-            self.phase
+    /// The dataplane cannot move the link.
+    pub(super) fn make_anew(
+        &mut self,
+        phase: Phase,
+        fault: &Fault,
+        mut build: Build,
+        turn: &mut Turn<'_>,
+    ) -> State {
+        self.backoff.unwell(turn.now);
+        (build.anew, build.looked_again) = (true, false);
+        self.record_failure(phase, fault, Duration::ZERO, turn);
+        self.look(Look::Build, build, turn)
+    }
+
+    fn compensate(&mut self, phase: Phase, fault: Fault, build: Build, turn: &mut Turn<'_>) -> State {
+        let Some(spec) = self.spec.clone() else {
+            return self.wait(phase, fault, build, turn);
         };
-        match last {
-            Phase::Peering | Phase::Active => last,
-            Phase::Addressing | Phase::Routing if self.built => last,
-            Phase::Addressing
-            | Phase::Routing
-            | Phase::Pending
-            | Phase::Linking
-            | Phase::Draining
-            | Phase::Removed
-            | Phase::Failed => Phase::Linking,
-        }
+        self.check_services_ended(&spec.link.name, turn);
+        turn.emit(Effect::Remove {
+            link: spec.link.name.clone(),
+            rules: spec.rules.iter().copied().collect(),
+        });
+        State::Compensating(Compensating {
+            phase,
+            fault,
+            build: Build {
+                progress: Progress::default(),
+                ..build
+            },
+            overdue_at: self.overdue_at(turn),
+        })
     }
 
-    pub(super) fn compensated(&mut self, phase: Phase, fault: Fault, turn: &mut Turn<'_>) -> State {
+    pub(super) fn compensated(&mut self, state: Compensating, turn: &mut Turn<'_>) -> State {
+        let Compensating {
+            phase, fault, build, ..
+        } = state;
         if self.todo.retire.is_some() {
             self.drain(turn)
         } else if self.todo.rebuild {
             self.record_failure(phase, &fault, Duration::ZERO, turn);
-            self.look(Look::Build, turn)
+            self.look(Look::Build, build, turn)
         } else {
-            self.wait(phase, fault, turn)
+            self.wait(phase, fault, build, turn)
         }
     }
 
     /// A conflict may be over once something has changed; but our own attempts cause changes too, so no sooner than an
     /// ordinary fault would be tried again.
-    pub(super) fn recheck_failed(
-        &mut self,
-        mut failure: FailureReport,
-        earliest: Monotonic,
-        turn: &mut Turn<'_>,
-    ) -> State {
+    pub(super) fn recheck_failed(&mut self, mut state: Waiting, turn: &mut Turn<'_>) -> State {
+        let Waiting {
+            failure,
+            earliest,
+            build,
+        } = &mut state;
         match failure.fault.class {
-            FaultClass::Conflict if turn.now >= earliest => return self.look(Look::Build, turn),
-            FaultClass::Conflict => failure.retry_at = failure.retry_at.min(earliest),
+            FaultClass::Conflict if turn.now >= *earliest => return self.look(Look::Build, *build, turn),
+            FaultClass::Conflict => failure.retry_at = failure.retry_at.min(*earliest),
             FaultClass::Transient | FaultClass::Permanent | FaultClass::Gone | FaultClass::Unsupported => {}
         }
-        State::Waiting { failure, earliest }
+        State::Waiting(state)
     }
 
     /// Deadlines that pass in whatever state.
     pub(super) fn pass_time(&mut self, turn: &mut Turn<'_>) {
-        if self.stale_routes_at.is_some_and(|at| turn.now >= at) {
-            self.drop_stale_routes();
-        }
-        self.pass_move(turn);
+        self.rib.pass(turn.now);
         self.pass_contest(turn);
-        if self.healthy_at().is_some_and(|at| turn.now >= at) {
-            self.attempts = 0;
-        }
+        self.backoff.pass(turn.now);
     }
 
-    pub(super) fn report_overdue(&mut self, turn: &mut Turn<'_>) {
-        if self.progress_at.is_some_and(|at| turn.now >= at) {
-            self.progress_at = Some(turn.now + self.settings.progress);
-            let detail = format!("the dataplane has not answered for {:?}", self.settings.progress);
-            let fault = Fault {
-                class: FaultClass::Transient,
-                operation: "wait".to_owned(),
-                detail,
-            };
-            self.record_failure(self.phase, &fault, Duration::ZERO, turn);
-        }
+    /// When the operation that begins now is overdue.
+    pub(super) fn overdue_at(&self, turn: &Turn<'_>) -> Monotonic {
+        turn.now + self.settings.progress
     }
 
-    /// How long to wait after this fault.
-    pub(super) fn backoff(&self, fault: &Fault, turn: &mut Turn<'_>) -> Duration {
-        let wait = match fault.class {
-            FaultClass::Transient | FaultClass::Gone => self.exponential(),
-            FaultClass::Conflict => self.settings.conflict_retry,
-            FaultClass::Permanent | FaultClass::Unsupported => self.settings.permanent_retry,
+    pub(super) fn report_overdue(&mut self, overdue_at: &mut Monotonic, phase: Phase, turn: &mut Turn<'_>) {
+        if turn.now < *overdue_at {
+            return;
+        }
+        *overdue_at = self.overdue_at(turn);
+        let fault = Fault {
+            class: FaultClass::Transient,
+            operation: "wait".to_owned(),
+            detail: format!("the dataplane has not answered for {:?}", self.settings.progress),
         };
-        let swing = f64::from(self.settings.jitter_percent) / 100.0;
-        wait.mul_f64(1.0 + swing * (2.0 * turn.random.fraction() - 1.0))
+        self.record_failure(phase, &fault, Duration::ZERO, turn);
     }
 
-    fn wait(&mut self, phase: Phase, fault: Fault, turn: &mut Turn<'_>) -> State {
-        self.attempts += 1;
-        let wait = self.backoff(&fault, turn);
+    /// Counts the failure and says how long to wait.
+    pub(super) fn back_off(&mut self, fault: &Fault, turn: &mut Turn<'_>) -> Duration {
+        self.backoff.failed();
+        match fault.class {
+            FaultClass::Transient | FaultClass::Gone => self.backoff.wait(turn.random),
+            FaultClass::Conflict => self
+                .settings
+                .jitter()
+                .of(self.settings.conflict_retry, turn.random),
+            FaultClass::Permanent | FaultClass::Unsupported => self
+                .settings
+                .jitter()
+                .of(self.settings.permanent_retry, turn.random),
+        }
+    }
+
+    fn wait(&mut self, phase: Phase, fault: Fault, mut build: Build, turn: &mut Turn<'_>) -> State {
+        let wait = self.back_off(&fault, turn);
         self.record_failure(phase, &fault, wait, turn);
-        self.enter(Phase::Failed, Some(PhaseReason::Fault(fault.clone())), turn);
-        self.failed_phase = phase;
-        let earliest = turn.now + self.exponential();
-        State::Waiting {
+        build.standing = Standing::Failed(phase);
+        State::Waiting(Waiting {
             failure: FailureReport {
                 phase,
                 fault,
                 retry_at: turn.now + wait,
             },
-            earliest,
-        }
-    }
-
-    fn exponential(&self) -> Duration {
-        let doublings = self.attempts.saturating_sub(1).min(30);
-        self.settings
-            .backoff_min
-            .saturating_mul(1 << doublings)
-            .min(self.settings.backoff_max)
-    }
-
-    /// When failed attempts are forgotten.
-    fn healthy_at(&self) -> Option<Monotonic> {
-        self.healthy_since
-            .filter(|_| self.attempts > 0)
-            .map(|since| since + self.settings.healthy_after)
+            earliest: turn.now + self.backoff.full_wait(),
+            build,
+        })
     }
 }

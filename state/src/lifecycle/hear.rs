@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeSet, mem};
 
-use ipnet::Ipv4Net;
-
 use super::{
     Effect, SessionNumber, SessionUpdate,
     machine::{Lifecycle, Session, Turn},
 };
 use crate::{
-    BgpSpec, InstallSpec, KeptOut, LearnedRoutes, Monotonic, Route, RouteProtocol, SessionDetail,
-    SessionStatus, TunnelSpec, event::Event,
+    ApplyReport, BgpSpec, Monotonic, SessionDetail, SessionStatus, TunnelSpec, event::Event,
+    rib::NewlyBlocked,
 };
 
 impl Lifecycle {
@@ -23,17 +21,31 @@ impl Lifecycle {
         {
             return;
         }
+        let Some(spec) = self.spec.clone() else { return };
         match update {
             SessionUpdate::Status(status, detail) => self.note_status(status, detail, turn),
-            SessionUpdate::Routes { announced, withdrawn } => self.note_routes(announced, withdrawn, turn),
+            SessionUpdate::Routes { announced, withdrawn } => {
+                let captures = self.rib.hear(&spec, announced, withdrawn);
+                self.tell_captures(captures, turn);
+            }
             SessionUpdate::Synced => {
-                self.note_synced(turn.now);
+                self.rib.synced(&spec, turn.now + self.settings.stale_routes);
                 self.tell_counts_now(turn.now);
             }
-            SessionUpdate::Closed => {
-                self.note_closed();
-                self.unblock_forgotten();
-            }
+            SessionUpdate::Closed => self.rib.closed(&spec),
+        }
+    }
+
+    /// Notes which routes found their places taken.
+    pub(super) fn note_blocked(&mut self, report: &ApplyReport, turn: &mut Turn<'_>) {
+        let newly = self.spec.as_ref().and_then(|spec| self.rib.applied(spec, report));
+        if let Some(NewlyBlocked { count, first, fault }) = newly {
+            turn.record(Event::RoutesBlocked {
+                tunnel: self.tunnel,
+                count,
+                first,
+                fault,
+            });
         }
     }
 
@@ -42,9 +54,9 @@ impl Lifecycle {
     pub(super) fn follow_session(&mut self, spec: &TunnelSpec, turn: &mut Turn<'_>) {
         let stays = spec.bgp.is_some()
             && self
-                .want
+                .spec
                 .as_ref()
-                .is_some_and(|want| has_same_peer(&want.spec, spec));
+                .is_some_and(|before| has_same_peer(before, spec));
         let Some(session) = &mut self.session else { return };
         match &spec.bgp {
             Some(bgp) if stays && *bgp == session.spec => {}
@@ -58,8 +70,7 @@ impl Lifecycle {
             }
             Some(_) | None => {
                 self.stop_session(!stays, turn);
-                self.forget_routes();
-                self.expect_routes(spec, turn.now);
+                self.rib.begin_anew(self.stale_at(spec, turn.now));
             }
         }
     }
@@ -89,40 +100,10 @@ impl Lifecycle {
         }
     }
 
-    pub(super) fn forget_routes(&mut self) {
-        self.dirty.clear();
-        self.blocked.clear();
-        self.forget_held();
-        self.stale_routes_at = None;
-        if let Some(want) = &mut self.want {
-            want.learned = LearnedRoutes::Unknown;
-        }
-    }
-
-    /// Routes that are in place may stay for a while without a session that vouches for them.
-    pub(super) fn expect_routes(&mut self, spec: &TunnelSpec, now: Monotonic) {
-        let install = spec.bgp.as_ref().and_then(|bgp| bgp.install);
-        self.stale_routes_at = install
-            .filter(|install| !install.retain)
-            .map(|_| now + self.settings.stale_routes);
-    }
-
-    /// No session has vouched for the routes of an earlier run: only those that one has sent since stay.
-    pub(super) fn drop_stale_routes(&mut self) {
-        self.learn_exactly();
-    }
-
-    /// The route that the session's prefix becomes.
-    pub(super) fn route_to(&self, dst: Ipv4Net) -> Option<Route> {
-        let bgp = self.want.as_ref()?.spec.bgp.as_ref()?;
-        let InstallSpec { table, source, .. } = bgp.install?;
-        Some(Route {
-            table,
-            dst,
-            via: bgp.peer_address,
-            source: Some(source),
-            protocol: RouteProtocol::Bgp,
-        })
+    /// Until when routes that are in place may stay without a session that vouches for them.
+    pub(super) fn stale_at(&self, spec: &TunnelSpec, now: Monotonic) -> Option<Monotonic> {
+        let install = spec.bgp.as_ref().and_then(|bgp| bgp.install)?;
+        (!install.retain).then(|| now + self.settings.stale_routes)
     }
 
     fn note_status(&mut self, status: SessionStatus, detail: Option<SessionDetail>, turn: &mut Turn<'_>) {
@@ -151,190 +132,6 @@ impl Lifecycle {
             });
         }
         self.move_heard(status == SessionStatus::Up, turn.now);
-    }
-
-    fn note_routes(&mut self, announced: Vec<Ipv4Net>, withdrawn: Vec<Ipv4Net>, turn: &mut Turn<'_>) {
-        if self.route_to(Ipv4Net::default()).is_none() {
-            return;
-        }
-        for dst in withdrawn {
-            self.note_withdrawn(dst);
-        }
-        let mut captures = 0;
-        for dst in announced {
-            captures += usize::from(self.note_announced(dst));
-        }
-        if captures > 0
-            && let Some((dst, end)) = self.capturing.first_key_value()
-        {
-            turn.record(Event::RoutesCapturing {
-                tunnel: self.tunnel,
-                count: captures,
-                first: *dst,
-                far_end: *end,
-            });
-        }
-    }
-
-    fn note_withdrawn(&mut self, dst: Ipv4Net) {
-        self.services.touched.insert(dst);
-        self.excluded.remove(&dst);
-        self.capturing.remove(&dst);
-        self.held.remove(&dst);
-        if self.unlearn(dst) && !self.retains() {
-            self.dirty.insert(dst);
-        }
-    }
-
-    /// Says whether it is news that the route would capture the way to a tunnel's far end.
-    fn note_announced(&mut self, dst: Ipv4Net) -> bool {
-        self.services.touched.insert(dst);
-        self.excluded.remove(&dst);
-        let captured = self.capturing.remove(&dst);
-        match self.want.as_ref().and_then(|want| want.spec.keeps_out(&dst)) {
-            Some(KeptOut::Excluded) => drop(self.excluded.insert(dst)),
-            Some(KeptOut::LeadsTo(end)) => {
-                self.capturing.insert(dst, end);
-                return captured.is_none();
-            }
-            None if self.withholds() && !self.is_learned(dst) => {
-                // From now on something is known of the session's routes.
-                self.learned_mut();
-                self.held.wait(dst);
-            }
-            None => {
-                let route = self.route_to(dst);
-                if route.is_some_and(|route| self.learned_mut().is_some_and(|routes| routes.insert(route))) {
-                    self.dirty.insert(dst);
-                }
-            }
-        }
-        false
-    }
-
-    /// Whether it was among the learned ones.
-    fn unlearn(&mut self, dst: Ipv4Net) -> bool {
-        let Some(route) = self.route_to(dst) else {
-            return false;
-        };
-        let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
-        if was_there {
-            self.blocked.remove(&dst);
-        }
-        was_there
-    }
-
-    /// Whether the route is among the learned ones.
-    pub(super) fn is_learned(&self, dst: Ipv4Net) -> bool {
-        match self.learned() {
-            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => {
-                self.route_to(dst).is_some_and(|route| routes.contains(&route))
-            }
-            LearnedRoutes::Unknown => false,
-        }
-    }
-
-    /// What the session taught us is sorted again, because what may be let in has changed. The next look makes the
-    /// kernel so.
-    pub(super) fn sort_anew(&mut self, turn: &mut Turn<'_>) {
-        let Some(spec) = self.want.as_ref().map(|want| &want.spec) else {
-            return;
-        };
-        let kept_out = |dst: &Ipv4Net| spec.keeps_out(dst).is_some();
-        let waiting: Vec<Ipv4Net> = self.held.iter().map(|(dst, _)| dst).filter(kept_out).collect();
-        let out: Vec<Ipv4Net> = self
-            .learned_routes()
-            .map(|route| route.dst)
-            .filter(kept_out)
-            .collect();
-        let before = mem::take(&mut self.excluded)
-            .into_iter()
-            .chain(self.capturing.keys().copied());
-        let mut again: Vec<Ipv4Net> = before.collect();
-        for dst in &waiting {
-            self.held.remove(dst);
-        }
-        for dst in &out {
-            self.unlearn(*dst);
-        }
-        again.extend(waiting.into_iter().chain(out));
-        self.note_routes(again, Vec::new(), turn);
-        self.services.watch_changed = true;
-        self.finish_sync();
-    }
-
-    pub(super) fn learned_routes(&self) -> impl Iterator<Item = &Route> {
-        let routes = match self.learned() {
-            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
-            LearnedRoutes::Unknown => None,
-        };
-        routes.into_iter().flatten()
-    }
-
-    fn note_synced(&mut self, now: Monotonic) {
-        if self.retains() {
-            self.stale_routes_at = None;
-            self.learned_mut();
-        } else {
-            self.sync_due = true;
-            self.stale_routes_at = self.stale_routes_at.or(Some(now + self.settings.stale_routes));
-            self.finish_sync();
-        }
-    }
-
-    /// Routes of an earlier run stay until the peer has sent its table and it is known of each route whether it may be
-    /// there, or the time for stale routes is over.
-    pub(super) fn finish_sync(&mut self) {
-        if self.sync_due && !self.held.has_undecided() {
-            self.learn_exactly();
-        }
-    }
-
-    /// Routes of an earlier run are not this session's to flush: a session that never came up taught us nothing.
-    fn note_closed(&mut self) {
-        let taught = *self.learned() != LearnedRoutes::Unknown;
-        self.forget_held();
-        if taught && !self.retains() {
-            self.learned_mut().map(mem::take);
-            self.learn_exactly();
-        }
-    }
-
-    fn forget_held(&mut self) {
-        self.held.clear();
-        self.excluded.clear();
-        self.capturing.clear();
-        self.sync_due = false;
-        self.services.watch_changed = true;
-    }
-
-    fn learn_exactly(&mut self) {
-        self.sync_due = false;
-        self.stale_routes_at = None;
-        if let Some(want) = &mut self.want {
-            want.learned = match mem::replace(&mut want.learned, LearnedRoutes::Unknown) {
-                LearnedRoutes::Unknown => LearnedRoutes::Known(BTreeSet::new()),
-                LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => LearnedRoutes::Known(routes),
-            };
-            self.todo.compare_routes = true;
-        }
-    }
-
-    pub(super) fn learned_mut(&mut self) -> Option<&mut BTreeSet<Route>> {
-        let learned = &mut self.want.as_mut()?.learned;
-        if *learned == LearnedRoutes::Unknown {
-            *learned = LearnedRoutes::AtLeast(BTreeSet::new());
-        }
-        match learned {
-            LearnedRoutes::Known(routes) | LearnedRoutes::AtLeast(routes) => Some(routes),
-            LearnedRoutes::Unknown => None,
-        }
-    }
-
-    fn retains(&self) -> bool {
-        let bgp = self.want.as_ref().and_then(|want| want.spec.bgp.as_ref());
-        bgp.and_then(|bgp| bgp.install)
-            .is_some_and(|install| install.retain)
     }
 }
 

@@ -1,13 +1,14 @@
 //! Moving a tunnel to other endpoints. The link stays the same one; and where it worked before, it goes back when the new
 //! endpoint does not answer, and tries again later. When nobody answers at the old one either, it stays at the new one.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     MoveFault, MoveReason,
     machine::{Lifecycle, Turn},
+    state::Build,
 };
 use crate::{Fault, FaultClass, LinkSpec, Monotonic, Phase, SessionStatus, TunnelSpec, event::Event};
 
@@ -52,7 +53,9 @@ impl Lifecycle {
     /// Takes note of a new spec. `None` when the tunnel stays where it is for now: the spec asks for the move that is
     /// postponed.
     pub(super) fn note_move(&mut self, spec: Arc<TunnelSpec>, now: Monotonic) -> Option<Arc<TunnelSpec>> {
-        let Some(want) = &self.want else { return Some(spec) };
+        let Some(now_in_force) = self.spec.clone() else {
+            return Some(spec);
+        };
         if let Some(one) = &mut self.moving {
             for end in [&mut one.old, &mut one.new].map(Arc::make_mut) {
                 end.exclude.clone_from(&spec.exclude);
@@ -78,10 +81,10 @@ impl Lifecycle {
                 let stays = Arc::new(TunnelSpec {
                     exclude,
                     far_ends,
-                    ..TunnelSpec::clone(&want.spec)
+                    ..TunnelSpec::clone(&now_in_force)
                 });
                 self.moving = Some(one);
-                return Some(stays).filter(|stays| *stays != want.spec);
+                return Some(stays).filter(|stays| *stays != now_in_force);
             }
             Some(one) if is_between_same(&one.old, &spec) => None,
             Some(Move {
@@ -96,9 +99,9 @@ impl Lifecycle {
                 ..
             })
             | None
-                if self.is_up() && !is_between_same(&want.spec, &spec) =>
+                if self.is_up() && !is_between_same(&now_in_force, &spec) =>
             {
-                to(want.spec.clone(), 0)
+                to(now_in_force, 0)
             }
             Some(Move {
                 stage: Stage::Postponed { .. },
@@ -122,7 +125,7 @@ impl Lifecycle {
         else {
             return;
         };
-        if self.want.as_ref().is_some_and(|want| want.spec.bgp.is_some()) {
+        if self.spec.as_ref().is_some_and(|spec| spec.bgp.is_some()) {
             (*until, *arrived) = (now + self.settings.move_timeout, true);
         } else {
             self.moving = None;
@@ -166,7 +169,7 @@ impl Lifecycle {
     }
 
     /// Goes back, or tries again, when it is time. The next look does it.
-    pub(super) fn pass_move(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn pass_move(&mut self, build: &mut Build, turn: &mut Turn<'_>) {
         if self.move_timeout().is_none_or(|at| turn.now < at) {
             return;
         }
@@ -189,11 +192,11 @@ impl Lifecycle {
                     .clone()
                     .filter(|_| !*arrived)
                     .map_or(MoveFault::Silence, MoveFault::Fault);
-                self.go_back(why, turn);
+                self.go_back(why, build, turn);
             }
             Stage::Postponed { until: Some(_), .. } => {
                 self.moving = None;
-                self.change_spec(spec, turn);
+                self.change_spec(spec, build, turn);
             }
             Stage::Postponed { until: None, .. } => {
                 *stage = Stage::Trying {
@@ -201,14 +204,14 @@ impl Lifecycle {
                     arrived: false,
                 };
                 *fault = None;
-                self.change_spec(spec, turn);
+                self.change_spec(spec, build, turn);
             }
         }
     }
 
     /// A failure on the way to the new endpoints. Says whether the tunnel must go back at once: the old link is gone and the
     /// new one cannot be made, or somebody else has the new endpoints.
-    pub(super) fn move_failed(&mut self, fault: &Fault) -> bool {
+    pub(super) fn move_failed(&mut self, fault: &Fault, build: Build) -> bool {
         let Some(Move {
             stage: Stage::Trying { arrived: false, .. },
             fault: last,
@@ -218,15 +221,15 @@ impl Lifecycle {
             return false;
         };
         *last = Some(fault.clone());
-        self.remake || fault.class == FaultClass::Conflict
+        build.anew || fault.class == FaultClass::Conflict
     }
 
-    pub(super) fn go_back(&mut self, why: MoveFault, turn: &mut Turn<'_>) {
+    pub(super) fn go_back(&mut self, why: MoveFault, build: &mut Build, turn: &mut Turn<'_>) {
         let Some(mut moving) = self.moving.take() else {
             return;
         };
-        let wait = self.move_backoff(moving.tries, turn);
         moving.tries = moving.tries.saturating_add(1);
+        let wait = self.settings.move_retries().after(moving.tries, turn.random);
         let old = moving.old.clone();
         let reason = MoveReason {
             why,
@@ -247,24 +250,13 @@ impl Lifecycle {
             reason: reason.clone(),
             retry_in_ms,
         });
-        self.told_postponed = true;
         moving.stage = Stage::Postponed {
             reason,
             retry_at: turn.now + wait,
             until: Some(turn.now + self.settings.move_timeout),
         };
         self.moving = Some(moving);
-        self.change_spec(old, turn);
-    }
-
-    fn move_backoff(&self, tries: u32, turn: &mut Turn<'_>) -> Duration {
-        let wait = self
-            .settings
-            .move_retry_min
-            .saturating_mul(1 << tries.min(16))
-            .min(self.settings.move_retry_max);
-        let swing = f64::from(self.settings.jitter_percent) / 100.0;
-        wait.mul_f64(1.0 + swing * (2.0 * turn.random.fraction() - 1.0))
+        self.change_spec(old, build, turn);
     }
 
     /// For reports.
@@ -286,7 +278,7 @@ impl Lifecycle {
         }
     }
 
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.session
             .as_ref()
             .is_some_and(|session| session.status == SessionStatus::Up)

@@ -3,18 +3,19 @@
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use super::{
-    Effect, FailureReport, PhaseReason, RetireReason,
-    machine::{Lifecycle, Removal, Retirement, Session, State, Todo, Turn},
+    Effect, FailureReport, RetireReason,
+    machine::{Lifecycle, Todo, Turn},
+    state::{DrainWaiting, Draining, Ended, Removal, Retirement, State},
 };
-use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, SessionStatus, event::Event};
+use crate::{Fault, FaultClass, LinkName, Phase, RemovalReport, Rule, event::Event, rib::Rib};
 
 impl Lifecycle {
     /// The daemon goes away and the tunnel stays. The multicast services end without a word: what they asked the device
     /// for goes on.
-    pub(super) fn detach(&mut self, turn: &mut Turn<'_>) -> State {
+    pub(super) fn detach(&mut self, phase: Phase, turn: &mut Turn<'_>) -> State {
         self.stop_session(false, turn);
         self.services.multicast = None;
-        self.end(turn)
+        self.end(Ended::Detached(phase), turn)
     }
 
     /// The tunnel is to go once nothing is under way; its session goes now.
@@ -28,7 +29,7 @@ impl Lifecycle {
         self.stop_multicast(turn);
         self.tell_draining(turn);
         self.stop_session(true, turn);
-        self.forget_routes();
+        self.rib.forget();
         self.moving = None;
         self.todo.assign = None;
         self.name.get_or_insert_with(|| link.clone());
@@ -43,49 +44,46 @@ impl Lifecycle {
 
     /// Told once for each link that goes, and before anything of it ends.
     fn tell_draining(&self, turn: &mut Turn<'_>) {
-        let Some(want) = self.want.as_ref().filter(|_| self.todo.retire.is_none()) else {
+        let Some(spec) = self.spec.as_ref().filter(|_| self.todo.retire.is_none()) else {
             return;
         };
-        let is_up = |session: &Session| session.status == SessionStatus::Up;
         turn.record(Event::TunnelDrained {
             tunnel: self.tunnel,
-            link: want.spec.link.name.clone(),
+            link: spec.link.name.clone(),
             incarnation: self.incarnation,
-            open_sessions: usize::from(self.session.as_ref().is_some_and(is_up)),
+            open_sessions: usize::from(self.is_up()),
         });
     }
 
     /// Starts the removal of everything that is this tunnel's.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_>) -> State {
         let (mut links, mut rules, reason) = match self.todo.retire.take() {
-            Some(Retirement { links, rules, reason }) => (links, rules, Some(PhaseReason::Retired(reason))),
+            Some(Retirement { links, rules, reason }) => (links, rules, Some(reason)),
             None => (BTreeSet::new(), BTreeSet::new(), None),
         };
-        self.enter(Phase::Draining, reason, turn);
-        if let Some(want) = &self.want {
-            links.insert(want.spec.link.name.clone());
-            rules.extend(&want.spec.rules);
+        if let Some(spec) = &self.spec {
+            links.insert(spec.link.name.clone());
+            rules.extend(&spec.rules);
         }
         rules.append(&mut self.old_rules);
-        self.attempts = 0;
-        self.healthy_since = None;
+        self.backoff.forget();
         self.remove(
             Removal {
                 links: links.into_iter().collect(),
                 rules: rules.into_iter().collect(),
+                reason,
             },
             turn,
         )
     }
 
     /// Another link of this tunnel goes too, and what was to be built afterwards is not.
-    pub(super) fn drain_too(&mut self, mut removal: Removal, link: LinkName, rules: Vec<Rule>) -> Removal {
+    pub(super) fn drain_too(&mut self, removal: &mut Removal, link: LinkName, rules: Vec<Rule>) {
         self.todo.assign = None;
         if !removal.links.contains(&link) {
             removal.links.push_back(link);
         }
         removal.rules.extend(rules);
-        removal
     }
 
     /// Removes the first of the links, with the rules.
@@ -93,13 +91,15 @@ impl Lifecycle {
         let Some(link) = removal.links.front().cloned() else {
             return self.gone(turn);
         };
-        self.progress_at = Some(turn.now + self.settings.progress);
         self.check_services_ended(&link, turn);
         turn.emit(Effect::Remove {
             link,
             rules: removal.rules.clone(),
         });
-        State::Draining(removal)
+        State::Draining(Draining {
+            removal,
+            overdue_at: self.overdue_at(turn),
+        })
     }
 
     pub(super) fn removed(
@@ -114,17 +114,16 @@ impl Lifecycle {
             self.record_failure(Phase::Draining, &fault, Duration::ZERO, turn);
         }
         if let Some(fault) = failed.into_iter().next() {
-            self.attempts += 1;
-            let wait = self.backoff(&fault, turn);
+            let wait = self.back_off(&fault, turn);
             self.record_failure(Phase::Draining, &fault, wait, turn);
             let failure = FailureReport {
                 phase: Phase::Draining,
                 fault,
                 retry_at: turn.now + wait,
             };
-            return State::DrainWaiting { removal, failure };
+            return State::DrainWaiting(DrainWaiting { removal, failure });
         }
-        self.attempts = 0;
+        self.backoff.forget();
         removal.links.pop_front();
         removal.rules.clear();
         self.remove(removal, turn)
@@ -132,27 +131,24 @@ impl Lifecycle {
 
     /// Nothing of the tunnel is left.
     fn gone(&mut self, turn: &mut Turn<'_>) -> State {
-        self.enter(Phase::Removed, None, turn);
-        self.want = None;
-        self.built = false;
-        self.half_built = false;
-        self.healthy_since = None;
+        self.tell_phase(Phase::Removed, None, turn);
+        self.spec = None;
+        self.rib = Rib::default();
         match mem::take(&mut self.todo) {
             Todo {
                 assign: Some(assignment),
                 ..
             } => self.build_anew(assignment, turn),
-            Todo { assign: None, .. } => self.end(turn),
+            Todo { assign: None, .. } => self.end(Ended::Removed, turn),
         }
     }
 
-    fn end(&mut self, turn: &mut Turn<'_>) -> State {
-        self.progress_at = None;
-        self.stale_routes_at = None;
-        self.healthy_since = None;
+    fn end(&mut self, ended: Ended, turn: &mut Turn<'_>) -> State {
+        self.rib.expect(None);
+        self.backoff.unwell(turn.now);
         self.moving = None;
         turn.emit(Effect::Finished);
-        State::Ended
+        State::Ended(ended)
     }
 
     pub(super) fn record_failure(

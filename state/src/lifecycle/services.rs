@@ -9,12 +9,10 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BlockedRoutes, Effect, MulticastRun, Usability, WatchedRoute,
-    blocked::NAMED,
-    held::Held,
+    Effect, MulticastRun, Usability, WatchedRoute,
     machine::{Lifecycle, Turn},
 };
-use crate::{InstallSpec, LinkName, LivenessMode, SessionStatus};
+use crate::{InstallSpec, LinkName, LivenessMode, rib::Touched};
 
 /// How the hosts behind learned routes are probed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,17 +29,10 @@ pub(super) struct Services {
     watched: BTreeSet<Ipv4Net>,
     /// How they are watched.
     probe: Option<Probe>,
-    /// Destinations that the session spoke of since.
-    pub(super) touched: BTreeSet<Ipv4Net>,
     /// Routes that were held against what is watched.
     #[cfg(test)]
     #[serde(skip)]
     pub(super) examined: usize,
-    /// Whether everything that is watched may be another, not only what was touched.
-    pub(super) watch_changed: bool,
-    /// The link, or the device behind it, is another one than before, or will be: services start anew once the tunnel is
-    /// built again.
-    pub(super) link_lost: bool,
 }
 
 impl Lifecycle {
@@ -60,20 +51,17 @@ impl Lifecycle {
 
     /// While the tunnel is changed to another spec its services go on as they were.
     fn follow_multicast(&mut self, turn: &mut Turn<'_>) {
-        let Some(want) = self
-            .want
+        let Some(tunnel) = self
+            .spec
             .as_ref()
-            .filter(|_| self.todo.retire.is_none() && !self.is_over())
+            .filter(|_| self.todo.retire.is_none() && !self.state.is_over())
         else {
             return;
         };
-        let announce = self
-            .session
-            .as_ref()
-            .is_some_and(|session| session.status == SessionStatus::Up);
-        let run = match (&want.spec.multicast, &self.services.multicast) {
-            (Some(spec), _) if self.built && !self.services.link_lost => Some(MulticastRun {
-                link: want.spec.link.name.clone(),
+        let announce = self.is_up();
+        let run = match (&tunnel.multicast, &self.services.multicast) {
+            (Some(spec), _) if self.state.is_built() => Some(MulticastRun {
+                link: tunnel.link.name.clone(),
                 spec: spec.clone(),
                 announce,
             }),
@@ -91,13 +79,10 @@ impl Lifecycle {
 
     /// Costs what was touched: the table that a session taught us may be large, and its messages small.
     fn follow_watched(&mut self, turn: &mut Turn<'_>) {
-        let touched = mem::take(&mut self.services.touched);
-        let (added, removed) = if mem::take(&mut self.services.watch_changed) {
-            self.watch_all_anew()
-        } else if touched.is_empty() {
-            return;
-        } else {
-            self.watch_touched(touched)
+        let (added, removed) = match self.rib.take_touched() {
+            Touched::All => self.watch_all_anew(),
+            Touched::Some(touched) if touched.is_empty() => return,
+            Touched::Some(touched) => self.watch_touched(touched),
         };
         let Some(probe) = self.services.probe.as_ref().filter(|_| !added.is_empty()) else {
             if !removed.is_empty() {
@@ -119,8 +104,8 @@ impl Lifecycle {
         }
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for dst in touched {
-            let is_wanted =
-                self.services.probe.is_some() && (self.held.contains(&dst) || self.is_learned(dst));
+            let is_wanted = self.services.probe.is_some()
+                && self.spec.as_ref().is_some_and(|spec| self.rib.has(spec, &dst));
             if is_wanted && self.services.watched.insert(dst) {
                 added.push(dst);
             } else if !is_wanted && self.services.watched.remove(&dst) {
@@ -133,11 +118,7 @@ impl Lifecycle {
     fn watch_all_anew(&mut self) -> (Vec<Ipv4Net>, Vec<Ipv4Net>) {
         let probe = self.probe();
         let wanted: BTreeSet<Ipv4Net> = match &probe {
-            Some(_) => self
-                .learned_routes()
-                .map(|route| route.dst)
-                .chain(self.held.iter().map(|(dst, _)| dst))
-                .collect(),
+            Some(_) => self.rib.destinations().collect(),
             None => BTreeSet::new(),
         };
         #[cfg(test)]
@@ -158,7 +139,7 @@ impl Lifecycle {
     }
 
     fn probe(&self) -> Option<Probe> {
-        let spec = &self.want.as_ref()?.spec;
+        let spec = self.spec.as_ref()?;
         let InstallSpec { source, liveness, .. } = spec.bgp.as_ref()?.install?;
         Some(Probe {
             link: spec.link.name.clone(),
@@ -167,66 +148,10 @@ impl Lifecycle {
         })
     }
 
-    /// Whether learned routes wait for the hosts behind them.
-    pub(super) fn withholds(&self) -> bool {
-        let install = self
-            .want
-            .as_ref()
-            .and_then(|want| want.spec.bgp.as_ref()?.install);
-        install.is_some_and(|install| install.liveness == Some(LivenessMode::Active) && !install.retain)
-    }
-
     /// What the liveness sessions found out.
     pub(super) fn note_liveness(&mut self, verdicts: Vec<(Ipv4Net, Usability)>) {
-        if !self.withholds() {
-            return;
-        }
-        for (dst, usability) in verdicts {
-            let Some(route) = self.route_to(dst) else { return };
-            let changed = match usability {
-                Usability::Usable if self.held.remove(&dst) => {
-                    self.learned_mut().is_some_and(|routes| routes.insert(route))
-                }
-                Usability::Usable => false,
-                Usability::Unusable if self.held.contains(&dst) => {
-                    self.held.set(dst, Held::Unusable);
-                    false
-                }
-                Usability::Unusable => self.take_back(dst),
-            };
-            if changed {
-                self.dirty.insert(dst);
-            }
-        }
-        self.finish_sync();
-    }
-
-    fn take_back(&mut self, dst: Ipv4Net) -> bool {
-        let Some(route) = self.route_to(dst) else {
-            return false;
-        };
-        let was_there = self.learned_mut().is_some_and(|routes| routes.remove(&route));
-        if was_there {
-            self.held.set(dst, Held::Unusable);
-            self.blocked.remove(&dst);
-        }
-        was_there
-    }
-
-    /// The learned routes that wait.
-    pub(super) fn withheld_routes(&self) -> BlockedRoutes {
-        let reason = |held: Held| match held {
-            Held::Undecided => "waits for the host behind it to answer",
-            Held::Unusable => "the host behind it does not answer",
-        };
-        let first = self
-            .held
-            .iter()
-            .take(NAMED)
-            .map(|(dst, held)| (dst, reason(held).to_owned()));
-        BlockedRoutes {
-            count: self.held.len(),
-            first: first.collect(),
+        if let Some(spec) = &self.spec {
+            self.rib.judge(spec, verdicts);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Told {
 impl Telling {
     /// The machine is about to take this: a reconciler that was started again hears of the tunnel in any case.
     pub fn hear(&mut self, input: &Input) {
-        if matches!(input, Input::Assign { .. }) {
+        if matches!(input, Input::Assign(_)) {
             self.told = None;
         }
     }

@@ -1,7 +1,10 @@
 //! What is told of a tunnel beside its phases: what it is to be, and moves that wait.
 
-use super::machine::{Lifecycle, State, Turn};
-use crate::{TunnelSpec, event::Event, spec::SpecPart};
+use super::{
+    machine::{Lifecycle, Turn},
+    state::State,
+};
+use crate::{TunnelSpec, event::Event, rib::Captures, spec::SpecPart};
 
 impl Lifecycle {
     /// The tunnel is to be this from now on.
@@ -38,16 +41,32 @@ impl Lifecycle {
         });
     }
 
+    /// Routes newly stay out because they lead to the far end of a tunnel.
+    pub(super) fn tell_captures(&self, captures: Option<Captures>, turn: &mut Turn<'_>) {
+        if let Some(Captures {
+            count,
+            first,
+            far_end,
+        }) = captures
+        {
+            turn.record(Event::RoutesCapturing {
+                tunnel: self.tunnel,
+                count,
+                first,
+                far_end,
+            });
+        }
+    }
+
     /// Tells when a move that was postponed waits no longer.
-    pub(super) fn follow_postponed(&mut self, turn: &mut Turn<'_>) {
-        if !self.told_postponed || self.postponed_move().is_some() {
+    pub(super) fn follow_postponed(&mut self, was_postponed: bool, turn: &mut Turn<'_>) {
+        if !was_postponed || self.postponed_move().is_some() || matches!(self.state, State::Ended(_)) {
             return;
         }
-        self.told_postponed = false;
-        if let Some(want) = self.want.as_ref().filter(|_| !matches!(self.state, State::Ended)) {
+        if let Some(spec) = &self.spec {
             turn.record(Event::MoveOver {
                 tunnel: self.tunnel,
-                remote: want.spec.link.remote,
+                remote: spec.link.remote,
             });
         }
     }

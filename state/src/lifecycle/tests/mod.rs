@@ -86,11 +86,11 @@ impl Bench {
     }
 
     fn assign(&mut self, spec: impl Into<std::sync::Arc<TunnelSpec>>) -> Vec<Effect> {
-        self.give(Input::Assign {
+        self.give(Input::Assign(Assignment {
             spec: spec.into(),
             incarnation: Incarnation(10),
             generation: Generation(1),
-        })
+        }))
     }
 
     fn retire(&mut self) -> Vec<Effect> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a learned route is not in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) enum Held {
+pub(in crate::rib) enum Held {
     /// No verdict yet.
     Undecided,
     /// The host does not answer.
@@ -54,10 +54,6 @@ impl HeldRoutes {
         self.routes.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
-    }
-
     /// Whether one has no verdict yet.
     pub(super) fn has_undecided(&self) -> bool {
         self.undecided > 0
@@ -88,6 +84,6 @@ mod tests {
         assert!(!held.has_undecided());
         held.set(a, Held::Undecided);
         held.clear();
-        assert!(held.is_empty() && !held.has_undecided());
+        assert!(held.len() == 0 && !held.has_undecided());
     }
 }
