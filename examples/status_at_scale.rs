@@ -16,12 +16,10 @@ use std::{
 use anyhow::Context;
 use async_trait::async_trait;
 use axum::{Router, routing::get};
-use warren::{
-    cli::client::Client,
-    config,
-    http::{self, Api, Engine, compat, peer, server, socket, v3},
-};
+use warren::http::{self, Api, Engine, compat, peer, server, socket};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_api::{client::Client, compat::V2Status, v3::Process};
+use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, LearnedRoutes, LinkName, LinkSpec, Monotonic, Observed,
@@ -151,7 +149,7 @@ fn at(samples: &mut [Duration], percent: usize) -> f64 {
 }
 
 /// What `/v2/status` did for each request.
-async fn before(axum::extract::State(api): axum::extract::State<Api>) -> axum::Json<compat::V2Status> {
+async fn before(axum::extract::State(api): axum::extract::State<Api>) -> axum::Json<V2Status> {
     axum::Json(compat::v2_status(
         &api.engine.snapshot(),
         api.config.ledger.env.moniker(),
@@ -199,7 +197,7 @@ fn api(engine: Arc<dyn Engine>) -> anyhow::Result<Api> {
         guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
         shared: Arc::default(),
         rendered: Arc::default(),
-        process: Arc::new(v3::Process::default()),
+        process: Arc::new(Process::default()),
     })
 }
 

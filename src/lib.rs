@@ -1,9 +1,6 @@
-//! Warren: `warrend` keeps a host's tunnels equal to what a ledger says, and `warren` is its command line.
+//! Warren: `warrend` keeps a host's tunnels equal to what a ledger says, told through its HTTP API.
 
-pub mod cli;
-pub mod config;
 pub mod daemon;
 pub mod http;
 #[cfg(test)]
 mod surface;
-pub mod version;

@@ -3,19 +3,16 @@
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
-use clap::CommandFactory;
 use warren_actors::{Figures, Snapshot};
+use warren_api::openapi;
+use warren_config::{Config, flags::FLAGS};
 use warren_state::{
     Fault, FaultClass, Phase, TunnelId,
     lifecycle::FailureReport,
     standing::{BgpStanding, NotificationCode, Notified, RefusedRoutes, RouteRefusal},
 };
 
-use crate::{
-    cli::command::Line,
-    config::{Config, flags::FLAGS},
-    http::{latency, metrics, openapi, testing, tests},
-};
+use crate::http::{latency, metrics, testing, tests};
 
 /// The first two cells of the rows below a heading; the first one stands in backquotes.
 fn rows(heading: &str) -> Vec<(String, String)> {
@@ -136,7 +133,7 @@ fn shapes(page: &str) -> BTreeSet<String> {
 #[test]
 fn every_verb_is_in_the_table() {
     let mut verbs = BTreeSet::new();
-    collect(&Line::command(), "", &mut verbs);
+    collect(&warren_cli::grammar(), "", &mut verbs);
     compare("Verbs", verbs);
 }
 
@@ -153,7 +150,7 @@ fn collect(command: &clap::Command, before: &str, verbs: &mut BTreeSet<String>) 
 
 #[test]
 fn every_global_flag_of_the_command_line_is_in_the_table() {
-    let mut line = Line::command();
+    let mut line = warren_cli::grammar();
     line.build();
     let names = |flag: &clap::Arg| {
         let long = flag

@@ -1,6 +1,10 @@
 //! The house rule: who may know whom, transitively, over `cargo metadata`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
@@ -23,6 +27,22 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-metering",
         ],
     ),
+    ("warren-api", &["warren-state"]),
+    (
+        "warren-config",
+        &["warren-state", "warren-ledger", "warren-protocols", "warren-api"],
+    ),
+    (
+        "warren-cli",
+        &[
+            "warren-state",
+            "warren-ledger",
+            "warren-protocols",
+            "warren-dataplane",
+            "warren-api",
+            "warren-config",
+        ],
+    ),
     (
         "warren",
         &[
@@ -33,6 +53,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "warren-dataplane",
             "warren-metering",
             "warren-actors",
+            "warren-api",
+            "warren-config",
+            "warren-cli",
         ],
     ),
     ("warren-sim", &["warren-state", "warren-protocols"]),
@@ -55,7 +78,14 @@ const ROOMS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     (
         "solana-",
-        &["warren-ledger", "warren-actors", "warren", "warren-e2e"],
+        &[
+            "warren-ledger",
+            "warren-actors",
+            "warren-config",
+            "warren-cli",
+            "warren",
+            "warren-e2e",
+        ],
     ),
     ("surfpool-", &["warren-e2e"]),
     (
@@ -64,13 +94,22 @@ const RESERVED: &[(&str, &[&str])] = &[
             "warren-ledger",
             "warren-dataplane",
             "warren-actors",
+            "warren-api",
+            "warren-config",
+            "warren-cli",
             "warren",
             "warren-e2e",
         ],
     ),
     (
         "rtnetlink",
-        &["warren-dataplane", "warren-actors", "warren", "warren-e2e"],
+        &[
+            "warren-dataplane",
+            "warren-actors",
+            "warren-cli",
+            "warren",
+            "warren-e2e",
+        ],
     ),
     ("ractor", &["warren-actors", "warren", "warren-e2e"]),
     ("axum", &["warren", "warren-e2e"]),
@@ -96,6 +135,24 @@ const IMPURE: &[&str] = &[
     "socket2",
     "tempfile",
     "tokio",
+];
+
+/// Crates, by the start of their names, that only these rooms may ask for themselves: what a Solana client brings along of them
+/// is its own. None of the three is used yet.
+const ASKED_FOR: &[(&str, &[&str])] = &[
+    ("aya", &["warren-dataplane"]),
+    ("tonic", &["warren-actors", "warren-fleet"]),
+    ("async-nats", &["warren-fleet"]),
+];
+
+/// What the two halves of the root package may not name of each other: where, what, and the files that may.
+const HALVES: &[(&str, &str, &[&str])] = &[
+    ("src/daemon", "warren_cli::", &[]),
+    ("src/http", "warren_cli::", &[]),
+    ("src/bin/warrend.rs", "warren_cli::", &[]),
+    ("src/bin/warren.rs", "warren::", &[]),
+    // The mark of ownership on a link is read by who writes it.
+    ("src/cli", "warren_dataplane::", &["src/cli/doctor/net.rs"]),
 ];
 
 #[test]
@@ -148,6 +205,69 @@ fn pure_rooms_are_pure_by_what_they_depend_on() {
         let impure: Vec<_> = IMPURE.iter().filter(|name| reached.contains(**name)).collect();
         assert!(impure.is_empty(), "{room} reaches {impure:?}");
     }
+}
+
+fn crates_that_one_room_needs_are_asked_for_by_no_other() {
+    for package in metadata().workspace_packages() {
+        let asked = package
+            .dependencies
+            .iter()
+            .map(|dependency| dependency.name.as_str());
+        for name in asked {
+            let broken = ASKED_FOR
+                .iter()
+                .find(|(prefix, rooms)| name.starts_with(prefix) && !rooms.contains(&package.name.as_str()));
+            assert!(broken.is_none(), "{} asks for {name}", package.name);
+        }
+    }
+}
+
+#[test]
+fn neither_half_of_the_root_package_names_the_other() {
+    for (place, name, allowed) in HALVES {
+        let naming: Vec<String> = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(place))
+            .into_iter()
+            .filter(|file| fs::read_to_string(file).unwrap().contains(name))
+            .map(|file| {
+                let file = file.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+                file.display().to_string()
+            })
+            .collect();
+        assert_eq!(naming, *allowed, "{place} and {name}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release has no symbols")]
+fn the_command_line_is_linked_without_the_daemon() {
+    // As they stand in symbols, with the lengths of the names.
+    let parts = ["4axum", "6ractor", "13warren_actors", "15warren_metering"];
+    let holds = |program: &str| -> Vec<&str> {
+        let bytes = fs::read(program).unwrap();
+        let is_in = |part: &&&str| bytes.windows(part.len()).any(|window| window == part.as_bytes());
+        parts.iter().filter(is_in).copied().collect()
+    };
+    assert_eq!(holds(env!("CARGO_BIN_EXE_warren")), Vec::<&str>::new());
+    let daemon = holds(env!("CARGO_BIN_EXE_warrend"));
+    assert!(daemon.starts_with(&parts[..3]), "symbols can be seen: {daemon:?}");
+}
+
+/// The Rust files below a folder; or the file itself.
+fn sources(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let entries = fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path());
+    let found = entries.flat_map(|entry| {
+        if entry.is_dir() {
+            sources(&entry)
+        } else {
+            vec![entry]
+        }
+    });
+    found
+        .filter(|file| file.extension().is_some_and(|end| end == "rs"))
+        .collect()
 }
 
 fn metadata() -> Metadata {

@@ -265,7 +265,7 @@ fn the_name_decides_between_the_references_bytes_and_ours() {
         dir.path(),
         &["--version", "--url", "http://127.0.0.1:1", "--env", "localnet"],
     );
-    let warren_ledger::accounts::Version { major, minor, patch } = warren::version::PROGRAM;
+    let warren_ledger::accounts::Version { major, minor, patch } = warren_cli::version::PROGRAM;
     let expected = format!("client version:       {major}.{minor}.{patch}\n");
     assert_eq!(
         stdout(&version),

@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use warren_config::{DEFAULT_SOCKET, values};
 
 use super::{
     network::{
@@ -15,7 +16,6 @@ use super::{
     },
     output::Form,
 };
-use crate::config::{DEFAULT_SOCKET, values};
 pub use completions::completions;
 pub use connect::*;
 

@@ -1,11 +1,11 @@
 //! The command line and the daemon must mean the same network, so that what is meant for one is never done on another.
 
+use warren_api::client::Client;
 use warren_ledger::Environment;
 use warren_state::Pubkey;
 
 use super::{
     ERROR,
-    client::Client,
     command::{Command, LedgerFlags},
     failure::Failure,
     operator::{

@@ -2,10 +2,10 @@
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use warren_api::{client::Client, v3};
 use warren_state::{Phase, event::Event, lifecycle::steps_in_words};
 
-use super::{client::Client, notes, output, standing};
-use crate::http::v3;
+use super::{notes, output, standing};
 
 /// Events that are shown for one tunnel.
 const SHOWN: usize = 8;
@@ -344,7 +344,7 @@ fn in_short(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::samples;
+    use crate::samples;
 
     const KEY: &str = "4vJ9JU1bJJE96FWSJKvHsmmFADCg4gpZQff4P3bkLKi";
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use warren_api::client::ClientError;
 use warren_ledger::{ProgramError, rpc::LookupError, send::SendError};
 
-use super::{ERROR, NOT_CONVERGED, UNREACHABLE, client::ClientError};
+use super::{ERROR, NOT_CONVERGED, UNREACHABLE};
 
 /// Why a verb did not do what it was asked for.
 #[derive(Debug)]

@@ -9,22 +9,20 @@ use std::{
 use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::roff::{Roff, bold, italic, roman};
+use warren_config::{
+    URL_VARIABLE,
+    flags::{FLAGS, Flag, Value},
+};
 
 use super::command::{Line, completions};
-use crate::{
-    config::{
-        URL_VARIABLE,
-        flags::{FLAGS, Flag, Value},
-    },
-    version::VERSION,
-};
+use crate::version::VERSION;
 
 /// Set, the files are written instead of compared (`make generated`).
 const WRITE: &str = "WARREN_WRITE_GENERATED";
 
 #[test]
 fn the_committed_man_pages_and_completions_are_what_the_code_says() {
-    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging");
     let wanted = generated();
     if std::env::var_os(WRITE).is_some() {
         write(&packaging, &wanted);

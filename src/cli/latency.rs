@@ -6,13 +6,13 @@ use anyhow::bail;
 use hyper::StatusCode;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
-
-use super::{
-    NOT_CONVERGED, OK,
+use warren_api::{
     client::{Client, ClientError},
-    name, output,
+    compat::{LatencyRecord, V2Latency},
+    v3::V3Latency,
 };
-use crate::http::latency::{LatencyRecord, V2Latency, V3Latency};
+
+use super::{NOT_CONVERGED, OK, name, output};
 
 const HEAD: [&str; 7] = ["Pubkey", "Code", "IP", "Min", "Max", "Avg", "reachable"];
 /// From one look to the next while the first pass runs.

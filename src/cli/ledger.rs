@@ -5,19 +5,15 @@ use std::{io::Read, path::Path, time::Duration};
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::time::Instant;
+use warren_api::{client::Client, v3};
+use warren_config::{Config, Layer, RoleChoice, values};
 use warren_ledger::{Query, Trust, Way};
 use warren_state::View;
 
 use super::{
-    client::Client,
     command::{LedgerCommand, LedgerFlags},
     operator::which::url_to_keep,
     output,
-};
-use crate::{
-    config::{self, Config, Layer, RoleChoice, values},
-    daemon::ledger_source,
-    http::v3,
 };
 
 /// The ledger's accounts are at most 10 MiB; base64 makes a third more of them.
@@ -116,7 +112,7 @@ fn complete(mut layer: Layer, status: Option<&v3::Status>) -> anyhow::Result<Con
             layer.role = layer.device.map(|_| RoleChoice::Gateway);
         }
     }
-    Ok(config::load(layer, |name| std::env::var(name).ok())?)
+    Ok(warren_config::load(layer, |name| std::env::var(name).ok())?)
 }
 
 async fn show(config: Config, as_json: bool) -> anyhow::Result<u8> {
@@ -128,7 +124,7 @@ async fn show(config: Config, as_json: bool) -> anyhow::Result<u8> {
         }
     };
     let way = Way::new(Trust::load(config.ledger.ca_file.as_deref())?, None);
-    let source = ledger_source(&config.ledger, way)?;
+    let source = config.ledger.source(way)?;
     let view = source
         .read(&query, Instant::now() + config.ledger.fetch_timeout.0)
         .await?;

@@ -1,7 +1,8 @@
 //! What is wrong right now, for an operator: what, why, since when, and what happens next.
 
+use warren_api::v3::{Contest, Postponed, Refused, Status, Tunnel};
+
 use super::{output, standing};
-use crate::http::v3::{Contest, Postponed, Refused, Status, Tunnel};
 
 /// How many are shown of each kind of thing that may be wrong many times.
 const SHOWN: usize = 5;
@@ -392,7 +393,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::samples::{failed, status, tunnel};
+    use crate::samples::{failed, status, tunnel};
 
     #[test]
     fn there_is_nothing_to_say_when_all_is_well() {

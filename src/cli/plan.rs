@@ -1,7 +1,10 @@
 //! `warren plan`.
 
-use super::{client::Client, output};
-use crate::http::v3;
+use warren_api::v3;
+
+use warren_api::client::Client;
+
+use super::output;
 
 /// Prints what the daemon would change now.
 ///

@@ -4,13 +4,9 @@ use anyhow::bail;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use warren_api::client::{Client, ClientError};
 
-use super::{
-    ERROR,
-    client::{Client, ClientError},
-    name::Name,
-    output,
-};
+use super::{ERROR, name::Name, output};
 
 const HEAD: [&str; 8] = [
     "Network",

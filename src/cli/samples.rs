@@ -1,8 +1,7 @@
 //! Answers of the daemon, for tests of what is made of them.
 
 use serde_json::{Value, json};
-
-use crate::http::v3::Status;
+use warren_api::v3::Status;
 
 /// A daemon that is well and has no tunnels, with changes.
 pub fn status(change: impl FnOnce(&mut Value)) -> Status {

@@ -1,7 +1,8 @@
 //! How sessions and multicast services stand, in words.
 
+use warren_api::v3::{Bgp, Multicast, Notification};
+
 use super::output;
-use crate::http::v3::{Bgp, Multicast, Notification};
 
 /// What a session counted, why it ended last, and what it did not take.
 pub fn bgp(now_unix_ms: u64, bgp: &Bgp) -> Vec<String> {

@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use warren_api::{client::Client, v3};
 
 use super::{
-    client::Client,
     command::LedgerFlags,
     name::{self, Name},
     notes,
     operator::{self, Operator, soon},
     output,
 };
-use crate::{http::v3, version};
+use crate::version;
 
 const HEAD: [&str; 14] = [
     "Tunnel Status",
@@ -36,9 +36,6 @@ const NONE: &str = "N/A";
 pub struct Seen {
     /// Whether the operator enabled the daemon.
     pub reconciler_enabled: bool,
-    /// The address that the host goes by; empty while it is not known.
-    #[serde(default)]
-    pub client_ip: String,
     /// Which of the networks it runs on.
     #[serde(default)]
     pub network: String,

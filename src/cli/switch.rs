@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use serde_json::json;
-
-use super::{
-    NOT_CONVERGED, OK,
+use warren_api::{
     client::{Client, ClientError},
-    output,
-    status::Seen,
+    v3,
 };
-use crate::http::v3;
+
+use super::{NOT_CONVERGED, OK, output, status::Seen};
 
 /// The daemon is given this much longer than it was asked to wait.
 const MARGIN: Duration = Duration::from_secs(10);

@@ -1,15 +1,18 @@
 //! What is configured about the BGP sessions.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use warren_actors::{BgpSettings, Password};
 
 use super::{ConfigError, Span, absolute};
 
 /// RFC 4271 section 4.2: at least three seconds, and 16 bits of seconds. Zero, which switches the timer off, is not taken: a
 /// peer that is gone would never be noticed.
 const HOLD_SECONDS: std::ops::RangeInclusive<u64> = 3..=65_535;
+/// What is proposed where nothing else is said.
+const USUAL_HOLD_TIME: Duration = Duration::from_secs(90);
+/// Taken where nothing else is said.
+const USUAL_MAX_PREFIXES: u32 = 20_000;
 /// linux/tcp.h `TCP_MD5SIG_MAXKEYLEN`.
 const LONGEST_PASSWORD: usize = 80;
 
@@ -40,7 +43,7 @@ pub struct BgpConfig {
 
 /// A secret: it is shown as `***` wherever it is shown.
 #[derive(Clone, PartialEq)]
-pub struct SecretText(Password);
+pub struct SecretText(String);
 
 impl BgpLayer {
     /// `upper` wins wherever it says something; a password and a file with one are the same thing said in two ways.
@@ -69,15 +72,14 @@ impl BgpLayer {
     /// # Errors
     /// When a value makes no sense or the file cannot be read. No error shows the password.
     pub fn resolve(self) -> Result<BgpConfig, ConfigError> {
-        let usual = BgpSettings::default();
-        let hold_time = self.hold_time.unwrap_or(Span(usual.hold_time));
+        let hold_time = self.hold_time.unwrap_or(Span(USUAL_HOLD_TIME));
         if hold_time.0.subsec_nanos() != 0 || !HOLD_SECONDS.contains(&hold_time.0.as_secs()) {
             let shown = humantime::format_duration(hold_time.0);
             return Err(ConfigError::Invalid(format!(
                 "bgp-hold-time is {shown}: it must be whole seconds from 3 to 65535"
             )));
         }
-        let max_prefixes = self.max_prefixes.unwrap_or(usual.max_prefixes);
+        let max_prefixes = self.max_prefixes.unwrap_or(USUAL_MAX_PREFIXES);
         if max_prefixes == 0 {
             return Err(ConfigError::Invalid(
                 "bgp-max-prefixes is 0: no session could teach us a route".to_owned(),
@@ -88,20 +90,6 @@ impl BgpLayer {
             hold_time,
             max_prefixes,
         })
-    }
-}
-
-impl BgpConfig {
-    /// As the actors take it.
-    #[must_use]
-    pub fn settings(&self) -> BgpSettings {
-        let password = self.password.as_ref().map(|secret| secret.0.clone());
-        BgpSettings {
-            hold_time: self.hold_time.0,
-            max_prefixes: self.max_prefixes,
-            password,
-            ..BgpSettings::default()
-        }
     }
 }
 
@@ -122,17 +110,25 @@ fn password(text: Option<SecretText>, file: Option<PathBuf>) -> Result<Option<Se
             let line = text.strip_suffix('\n').unwrap_or(&text);
             (
                 shown,
-                SecretText(Password::new(line.strip_suffix('\r').unwrap_or(line))),
+                SecretText(line.strip_suffix('\r').unwrap_or(line).to_owned()),
             )
         }
     };
-    let revealed = secret.0.reveal();
+    let revealed = secret.reveal();
     if revealed.is_empty() || revealed.len() > LONGEST_PASSWORD || revealed.contains(['\n', '\r', '\0']) {
         return Err(ConfigError::Invalid(format!(
             "{source}: expected one line of 1 to {LONGEST_PASSWORD} bytes"
         )));
     }
     Ok(Some(secret))
+}
+
+impl SecretText {
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for SecretText {
@@ -152,14 +148,12 @@ impl<'de> Deserialize<'de> for SecretText {
         // The error of the format would show what it found.
         let text = String::deserialize(deserializer)
             .map_err(|_| serde::de::Error::custom("expected text in quotes"))?;
-        Ok(Self(Password::new(text)))
+        Ok(Self(text))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn read(text: &str) -> Result<BgpConfig, ConfigError> {
@@ -169,18 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_reaches_the_sessions() {
-        let settings = read("[bgp]\npassword = 's3cr3t'\nhold_time = '9s'\nmax_prefixes = 7")
-            .unwrap()
-            .settings();
+    fn what_is_not_said_is_the_usual() {
+        let said = read("[bgp]\npassword = 's3cr3t'\nhold_time = '9s'\nmax_prefixes = 7").unwrap();
+        assert_eq!((said.hold_time.0, said.max_prefixes), (Duration::from_secs(9), 7));
+        assert_eq!(said.password.unwrap().reveal(), "s3cr3t");
+        let usual = read("").unwrap();
         assert_eq!(
-            (settings.hold_time, settings.max_prefixes),
-            (Duration::from_secs(9), 7)
-        );
-        assert_eq!(settings.password.unwrap().reveal(), "s3cr3t");
-        let usual = read("").unwrap().settings();
-        assert_eq!(
-            (usual.hold_time, usual.max_prefixes, usual.password),
+            (usual.hold_time.0, usual.max_prefixes, usual.password),
             (Duration::from_secs(90), 20_000, None)
         );
     }
@@ -218,13 +207,13 @@ mod tests {
             ..BgpLayer::default()
         };
         let lower = BgpLayer {
-            password: Some(SecretText(Password::new("0ther"))),
+            password: Some(SecretText("0ther".to_owned())),
             ..BgpLayer::default()
         };
         let layer = BgpLayer::over(lower, upper);
         assert!(!format!("{layer:?}").contains("0ther"));
         let config = layer.resolve().unwrap();
-        assert_eq!(config.settings().password.unwrap().reveal(), "s3cr3t");
+        assert_eq!(config.password.clone().unwrap().reveal(), "s3cr3t");
         let shown = format!("{config:?}{}", toml::to_string(&config).unwrap());
         assert!(shown.contains("***") && !shown.contains("s3cr3t"), "{shown}");
     }

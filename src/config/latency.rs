@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use warren_actors::latency::LatencyOptions;
 use warren_protocols::latency::LatencySettings;
 
 use super::{ConfigError, Span, at_least, shown};
@@ -90,21 +89,6 @@ fn interval(name: &str, probing: bool, span: Option<Span>) -> Result<Option<Span
     at_least(name, Some(span), 0, Duration::from_secs(1)).map(Some)
 }
 
-impl LatencyConfig {
-    /// As the actors take it; none when nothing is probed.
-    pub(super) fn options(&self) -> Option<LatencyOptions> {
-        self.probing.then(|| LatencyOptions {
-            settings: LatencySettings {
-                period: self.probe_interval.0,
-                ..LatencySettings::default()
-            },
-            list_interval: self.cache_update_interval.map(|span| span.0),
-            probe_tunnel_endpoints: self.probe_tunnel_endpoints,
-            probe_all_devices: self.probe_all_devices,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,27 +99,20 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_as_in_the_reference_and_the_list_is_read_as_often_as_devices_are_probed() {
-        let options = layer("").resolve().unwrap().options().unwrap();
+        let usual = layer("").resolve().unwrap();
         assert_eq!(
-            (options.settings.period, options.list_interval),
+            (usual.probe_interval.0, usual.cache_update_interval),
             (Duration::from_secs(300), None)
         );
-        assert!(options.probe_tunnel_endpoints && !options.probe_all_devices);
-        assert!(
-            layer("probing = false\nprobe_interval = '0s'")
-                .resolve()
-                .unwrap()
-                .options()
-                .is_none()
-        );
-        let options = layer("probe_interval = '5s'\ncache_update_interval = '3s'")
+        assert!(usual.probing && usual.probe_tunnel_endpoints && !usual.probe_all_devices);
+        let off = layer("probing = false\nprobe_interval = '0s'").resolve().unwrap();
+        assert!(!off.probing);
+        let said = layer("probe_interval = '5s'\ncache_update_interval = '3s'")
             .resolve()
-            .unwrap()
-            .options()
             .unwrap();
         assert_eq!(
-            (options.settings.period, options.list_interval),
-            (Duration::from_secs(5), Some(Duration::from_secs(3)))
+            (said.probe_interval.0, said.cache_update_interval),
+            (Duration::from_secs(5), Some(Span(Duration::from_secs(3))))
         );
     }
 

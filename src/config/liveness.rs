@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use warren_actors::liveness::LivenessOptions;
-use warren_protocols::liveness::{LivenessSettings, PORT, Release};
+use warren_protocols::liveness::LivenessSettings;
 use warren_state::LivenessMode;
 
 use super::{ConfigError, Span, shown};
+
+/// Where what is logged of sessions comes from: a filter's name for it.
+pub const LOG: &str = "warren_actors::probes::liveness";
 
 /// What one source sets about route liveness.
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
@@ -154,26 +156,6 @@ impl LivenessConfig {
             (false, false) => None,
         }
     }
-
-    /// As the actors take it.
-    #[must_use]
-    pub fn options(&self) -> Option<LivenessOptions> {
-        let settings = LivenessSettings {
-            tx_min: self.tx_min.0,
-            rx_min: self.rx_min.0,
-            detect_mult: self.detect_mult,
-            floor: self.min_tx_floor.0,
-            ceiling: self.max_tx_ceil.0,
-            backoff_max: self.backoff_max.0,
-            release: release(env!("CARGO_PKG_VERSION")),
-            ..LivenessSettings::default()
-        };
-        self.mode().map(|mode| LivenessOptions {
-            mode,
-            settings,
-            port: PORT,
-        })
-    }
 }
 
 fn detect_mult(value: u32) -> Result<u8, ConfigError> {
@@ -182,19 +164,6 @@ fn detect_mult(value: u32) -> Result<u8, ConfigError> {
             "route-liveness-detect-mult is {value}: it must be from 1 to 255"
         ))
     })
-}
-
-/// What peers are told that we run.
-fn release(version: &str) -> Release {
-    let (numbers, channel) = version
-        .split_once('-')
-        .map_or((version, 0), |(numbers, _)| (numbers, 4));
-    let mut parts = numbers.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut next = || parts.next().unwrap_or(0);
-    Release {
-        numbers: [next(), next(), next()],
-        channel,
-    }
 }
 
 #[cfg(test)]
@@ -219,7 +188,7 @@ mod tests {
             layer("enable_passive = false\ndetect_mult = 0\ntx_min = '0s'")
                 .resolve()
                 .unwrap()
-                .options()
+                .mode()
                 .is_none()
         );
         let spans = layer("min_tx_floor = '0s'\nmax_tx_ceil = '0s'\nbackoff_max = '0s'")
@@ -244,17 +213,5 @@ mod tests {
             let error = layer(text).resolve().unwrap_err().to_string();
             assert!(error.contains(name), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn a_release_is_told_in_bytes() {
-        assert_eq!(
-            release("1.22.3"),
-            Release {
-                numbers: [1, 22, 3],
-                channel: 0
-            }
-        );
-        assert_eq!(release("0.1.0-rc.1").channel, 4);
     }
 }

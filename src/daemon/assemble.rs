@@ -4,12 +4,13 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
 use warren_actors::{ClientSettings, Handle, RecordSettings, RoleSettings, Settings};
+use warren_config::{Config, DataplaneChoice, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode};
 use warren_dataplane::{
     Dataplane,
     select::{self, Choice},
     userspace::{UserspaceSettings, run_forwarder},
 };
-use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Trust, Way};
+use warren_ledger::{LedgerSource, Trust, Way};
 use warren_state::{
     Exclusion,
     guard::GuardSettings,
@@ -18,9 +19,6 @@ use warren_state::{
 use warren_store::{Opened, Origin, Store};
 
 use super::underlay::Routes;
-use crate::config::{
-    Config, DataplaneChoice, LedgerConfig, LogConfig, LogFormat, RoleChoice, SecretUrl, StopMode,
-};
 
 /// Says where this host's public address can be asked for, as for the reference.
 const ADDRESS_SERVICE: &str = "https://ifconfig.me/ip";
@@ -57,7 +55,7 @@ pub async fn open(config: &Config, trust: Trust) -> anyhow::Result<Parts> {
     Ok(Parts {
         store,
         dataplane,
-        ledger: ledger_source(&config.ledger, way.clone())?,
+        ledger: config.ledger.source(way.clone())?,
         way,
     })
 }
@@ -105,9 +103,9 @@ fn settings(config: &Config, way: Way) -> anyhow::Result<Settings> {
         owner: config.owner,
         installed: super::is_a_service(),
         tunnel_mtu: config.tunnel.mtu,
-        bgp: config.bgp.settings(),
-        liveness: config.liveness.options(),
-        latency: config.latency_options(),
+        bgp: super::settings::bgp(&config.bgp),
+        liveness: super::settings::liveness(&config.liveness),
+        latency: super::settings::latency(config),
         record: config.record.clone().map(|file| RecordSettings {
             file,
             bytes: u64::from(config.record_mib) << 20,
@@ -169,22 +167,6 @@ fn tell(opened: &Opened) {
     }
 }
 
-/// A ledger to read, as configured. Connects to nothing yet.
-///
-/// # Errors
-/// When the HTTP client cannot be set up.
-pub fn ledger_source(config: &LedgerConfig, way: Way) -> anyhow::Result<Arc<dyn LedgerSource>> {
-    let endpoints = config.urls.iter().map(|url| url.endpoint().clone()).collect();
-    let settings = RpcSettings {
-        watch_endpoint: config.ws_url.as_ref().map(|url| url.endpoint().clone()),
-        commitment: config.commitment,
-        request_timeout: config.request_timeout.0,
-        way,
-        ..RpcSettings::new(endpoints, config.program_id)
-    };
-    Ok(Arc::new(RpcSource::new(settings)?))
-}
-
 fn dataplane(config: &Config) -> anyhow::Result<Arc<dyn Dataplane>> {
     let mut userspace = UserspaceSettings::own_program(config.state_dir.join("forwarder.sock"))
         .context("finding our own program")?;
@@ -206,7 +188,7 @@ fn choice(choice: DataplaneChoice) -> Choice {
 
 /// Carries packets of the userspace dataplane, until there are none to carry.
 pub fn forwarder(arguments: &[String]) -> ExitCode {
-    super::logging::init(&LogConfig {
+    warren_config::logging::init(&LogConfig {
         format: LogFormat::Text,
         level: "info".to_owned(),
     });

@@ -12,12 +12,10 @@ use std::{
 use anyhow::Context;
 use axum::Router;
 use warren_actors::Handle;
+use warren_api::client::Client;
+use warren_config::Config;
 
-use crate::{
-    cli::client::Client,
-    config::Config,
-    http::{self, Api, server, socket},
-};
+use crate::http::{self, Api, server, socket};
 
 /// The API must answer within this after its start.
 const FIRST_ANSWER: Duration = Duration::from_secs(30);

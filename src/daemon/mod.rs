@@ -2,10 +2,10 @@
 
 mod assemble;
 mod listeners;
-pub mod logging;
 mod notify;
 mod process;
 mod route_config;
+mod settings;
 mod signals;
 mod stopping;
 mod underlay;
@@ -14,18 +14,14 @@ use std::{io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use warren_actors::Handle;
+use warren_api::version;
+use warren_config::{
+    self as config, Config, ConfigError, StopMode,
+    flags::{self, FlagError},
+};
 use warren_ledger::Trust;
 
-pub use assemble::ledger_source;
-
-use crate::{
-    config::{
-        self, Config, ConfigError, StopMode,
-        flags::{self, FlagError},
-    },
-    http::Api,
-    version,
-};
+use crate::http::Api;
 
 /// The command line cannot be understood.
 const USAGE: u8 = 2;
@@ -78,7 +74,7 @@ pub fn main(arguments: Vec<String>) -> ExitCode {
             Err(error) => complain(1, &error.into()),
         };
     }
-    logging::init(&config.log);
+    warren_config::logging::init(&config.log);
     if !parsed.ignored.is_empty() {
         tracing::warn!(words = ?parsed.ignored, "a word that is no flag ends the flags: it and what follows are ignored");
     }

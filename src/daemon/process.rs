@@ -1,6 +1,8 @@
 //! What this process is.
 
-use crate::{http::v3::Process, version};
+use warren_api::version;
+
+use warren_api::v3::Process;
 
 /// linux/capability.h
 const CAP_NET_RAW: u32 = 13;

@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Ends the unit's daemon for good when the unit's job is a stop, and returns when it has ended. Otherwise does nothing, and
 /// so it does when systemd cannot be asked: tunnels that stay are the safe side.
 pub fn main(arguments: &[String]) -> ExitCode {
-    super::logging::init(&crate::config::LogConfig {
-        format: crate::config::LogFormat::Text,
+    warren_config::logging::init(&warren_config::LogConfig {
+        format: warren_config::LogFormat::Text,
         level: "info".to_owned(),
     });
     let [unit] = arguments else {

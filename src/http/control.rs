@@ -7,60 +7,16 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use warren_actors::EnableError;
+use warren_api::compat::{EnableRequest, NotConverged, Outcome, Wait};
+use warren_config::values;
 use warren_state::Pubkey;
 
-use super::{Api, Peer, body, compat::Outcome, error, json, reads::PATIENCE, routes::body_within};
-use crate::config::values;
-
+use super::{Api, Peer, body, error, json, reads::PATIENCE, routes::body_within};
 /// No call waits longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// How a change is waited for.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Wait {
-    /// Also wait until desired and observed agree, at most this long: `30s`. Without it the call returns when the
-    /// switch is on disk.
-    wait: Option<String>,
-}
-
-/// The switch is on disk, but the tunnels do not agree with it yet.
-#[derive(Serialize, ToSchema)]
-pub struct NotConverged {
-    /// `error`.
-    status: &'static str,
-    /// What went wrong, in words for people.
-    description: String,
-    /// Always `false`.
-    converged: bool,
-}
-
-/// What `/enable` may be told. Empty texts count as nothing said, other members are ignored.
-#[derive(Deserialize, ToSchema, Debug, Default)]
-#[serde(default)]
-pub struct EnableRequest {
-    /// The address that this host goes by from now on. It is kept with the switch, and survives a disable.
-    #[schema(format = "ipv4")]
-    client_ip: Option<String>,
-    /// Who connects this host: with `-owner auto` the users of this key are its own.
-    #[schema(value_type = Option<String>)]
-    owner: Option<String>,
-}
-
 /// Turns the daemon on. With an address in the body, status shows it when the answer is there.
-#[utoipa::path(post, path = "/enable", params(Wait), request_body(content = Option<EnableRequest>, content_type = "application/json"), responses(
-    (status = 200, description = "on disk, and converged if that was asked for", body = Outcome),
-    (status = 400, description = "`wait` or the body makes no sense, or the address cannot be this host's", body = Outcome),
-    (status = 403, description = "the caller may not change anything", body = Outcome),
-    (status = 408, description = "the body did not come in time", content_type = "text/plain", body = String),
-    (status = 409, description = "the daemon was told another address when it started", body = Outcome),
-    (status = 413, description = "the body is too large", content_type = "text/plain", body = String),
-    (status = 500, description = "not on disk, or the host's addresses cannot be seen: nothing was changed", body = Outcome),
-    (status = 504, description = "on disk, but not converged in time", body = NotConverged)))]
 pub async fn enable(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -76,12 +32,6 @@ pub async fn enable(
 }
 
 /// Turns the daemon off: every tunnel is taken down.
-#[utoipa::path(post, path = "/disable", params(Wait), responses(
-    (status = 200, description = "on disk, and converged if that was asked for", body = Outcome),
-    (status = 400, description = "`wait` makes no sense", body = Outcome),
-    (status = 403, description = "the caller may not change anything", body = Outcome),
-    (status = 500, description = "not on disk: nothing was changed", body = Outcome),
-    (status = 504, description = "on disk, but not converged in time", body = NotConverged)))]
 pub async fn disable(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,

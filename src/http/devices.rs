@@ -1,49 +1,15 @@
 //! `/v3/devices`: the devices that there are, as the ledger told of them a moment ago.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use utoipa::ToSchema;
+use warren_api::v3::{DeviceRecord, SCHEMA, V3Devices};
 use warren_ledger::{AllDevices, Devices, Fetched, ReadError, accounts};
 use warren_state::Pubkey;
 
-use super::{Api, compat, error, json, reads::PATIENCE, v3::SCHEMA};
-
-/// The answer of `/v3/devices`.
-#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
-pub struct V3Devices {
-    /// The version of this document's form.
-    pub schema: u32,
-    /// How long ago the ledger told of them.
-    pub age_seconds: f64,
-    /// Why it tells nothing newer just now, when that is so.
-    pub error: Option<String>,
-    /// All devices on the ledger, in the order of their accounts.
-    pub devices: Vec<DeviceRecord>,
-}
-
-/// A device, as the ledger has it now.
-#[derive(Serialize, Deserialize, ToSchema, Clone, PartialEq, Debug)]
-pub struct DeviceRecord {
-    /// Its account.
-    pub pubkey: String,
-    /// Its short name, such as `ams-dz01`.
-    pub code: String,
-    /// The account of its exchange.
-    pub exchange: String,
-    /// Its public address.
-    pub public_ip: String,
-    /// `activated`, `drained` and others.
-    pub status: String,
-    /// Users that it has.
-    pub users: u16,
-    /// Users that it takes.
-    pub max_users: u16,
-}
+use super::{Api, error, json, reads::PATIENCE};
 
 /// Every device on the ledger. They are read when somebody asks, and not again for all who ask within the next seconds; what is
 /// known already is told, with the reason, when the ledger does not answer.
-#[utoipa::path(get, path = "/v3/devices", responses((status = 200, body = V3Devices), (status = 503, body = compat::Outcome)))]
 pub async fn v3_devices(State(api): State<Api>) -> Response {
     let ledger = api.engine.ledger();
     match ledger.get(AllDevices, Instant::now() + PATIENCE).await {

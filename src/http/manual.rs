@@ -11,18 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ipnet::{IpNet, Ipv4Net};
-use serde::Deserialize;
 use tokio::time::timeout;
-use utoipa::ToSchema;
+use warren_api::compat::{ProvisionRequest, RemoveRequest};
+use warren_config::RoleChoice;
 use warren_state::{
     Asn, Phase, ServiceClass, ServiceKind, TunnelId,
     desired::ManualRequest,
     view::{RawIp, RawNet},
 };
 
-use super::{Api, Peer, body, compat::Outcome, error, reads::PATIENCE, routes::body_within};
-use crate::config::RoleChoice;
-
+use super::{Api, Peer, body, error, reads::PATIENCE, routes::body_within};
 /// The names of what a tunnel is asked for with.
 const MEMBERS: [&str; 11] = [
     "user_type",
@@ -37,60 +35,6 @@ const MEMBERS: [&str; 11] = [
     "bgp_local_asn",
     "bgp_remote_asn",
 ];
-
-/// The tunnel that is asked for. Empty texts count as nothing said, other members are ignored.
-#[derive(Deserialize, ToSchema, Debug, Default)]
-#[serde(default)]
-pub struct ProvisionRequest {
-    /// `IBRL`, `IBRLWithAllocatedIP`, `EdgeFiltering` or `Multicast`.
-    #[schema(value_type = UserType, required = true)]
-    user_type: Option<String>,
-    /// Our outer address; without it the one of the route to `tunnel_dst`.
-    #[schema(format = "ipv4")]
-    tunnel_src: Option<String>,
-    /// The device's outer address.
-    #[schema(value_type = String, required = true, format = "ipv4")]
-    tunnel_dst: Option<String>,
-    /// The overlay network of the tunnel, a /31.
-    #[schema(value_type = String, required = true, pattern = r"^((25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)/(3[0-2]|[12]?\d)$")]
-    tunnel_net: Option<String>,
-    /// Our address in the overlay.
-    #[schema(format = "ipv4")]
-    doublezero_ip: Option<String>,
-    /// Edge filtering: the network's prefixes.
-    doublezero_prefixes: Option<Vec<String>>,
-    /// Groups to subscribe to.
-    mcast_sub_groups: Option<Vec<String>>,
-    /// Groups to publish to.
-    mcast_pub_groups: Option<Vec<String>>,
-    /// The rendezvous point; 10.0.0.0 when nothing is said.
-    #[schema(format = "ipv4")]
-    mcast_rp_address: Option<String>,
-    /// Our AS; 0 means 65000.
-    bgp_local_asn: Option<u32>,
-    /// The device's AS; 0 means 65001.
-    bgp_remote_asn: Option<u32>,
-}
-
-/// The services, as the reference names them.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it says in the description what is taken as text")]
-enum UserType {
-    #[schema(rename = "IBRL")]
-    Ibrl,
-    #[schema(rename = "IBRLWithAllocatedIP")]
-    IbrlWithAllocatedIp,
-    EdgeFiltering,
-    Multicast,
-}
-
-/// What `/remove` is asked.
-#[derive(Deserialize, ToSchema, Debug, Default)]
-#[serde(default)]
-pub struct RemoveRequest {
-    /// `Multicast`; anything else is the unicast tunnel.
-    user_type: Option<String>,
-}
 
 /// Why a request is not carried out, under the reference's headings.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -114,13 +58,6 @@ enum Wrong {
 
 /// Builds a tunnel past the ledger, and answers when it is there; its session may come up later. The next pass over the ledger
 /// makes it as the ledger says; while the daemon is disabled there is none, and it stays.
-#[utoipa::path(post, path = "/provision", request_body(content = ProvisionRequest, content_type = "application/json"), responses(
-    (status = 200, content_type = "text/plain", body = String),
-    (status = 400, content_type = "text/plain", body = String),
-    (status = 403, description = "the caller may not change anything", body = Outcome),
-    (status = 408, content_type = "text/plain", body = String),
-    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
-    (status = 413, content_type = "text/plain", body = String)))]
 pub async fn provision(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -141,14 +78,6 @@ pub async fn provision(
 
 /// Takes a tunnel down past the ledger, and answers when it is gone. The next pass over the ledger brings it back if the
 /// ledger asks for it.
-#[utoipa::path(post, path = "/remove", request_body(content = RemoveRequest, content_type = "application/json"), responses(
-    (status = 200, content_type = "text/plain", body = String),
-    (status = 400, content_type = "text/plain", body = String),
-    (status = 403, description = "the caller may not change anything", body = Outcome),
-    (status = 408, content_type = "text/plain", body = String),
-    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
-    (status = 413, content_type = "text/plain", body = String),
-    (status = 500, content_type = "text/plain", body = String)))]
 pub async fn remove(
     State(api): State<Api>,
     ConnectInfo(peer): ConnectInfo<Peer>,

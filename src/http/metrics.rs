@@ -7,6 +7,8 @@ mod page;
 mod process;
 mod standing;
 
+use warren_api::version;
+
 use warren_actors::Snapshot;
 use warren_ledger::fetcher::{Counts, Kind};
 use warren_state::{
@@ -14,7 +16,6 @@ use warren_state::{
 };
 
 use super::{Api, compat};
-use crate::version;
 use page::Page;
 
 /// The exposition in Prometheus's text format.

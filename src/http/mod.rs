@@ -9,7 +9,6 @@ mod head;
 pub mod latency;
 pub mod manual;
 pub mod metrics;
-pub mod openapi;
 pub mod peer;
 pub mod reads;
 mod recording;
@@ -35,8 +34,9 @@ use axum::{
     routing::{get, post},
 };
 use serde::Serialize;
+use warren_api::{compat::Outcome, openapi, v3::Process};
+use warren_config::Config;
 
-use crate::config::Config;
 pub use engine::Engine;
 pub use peer::Peer;
 
@@ -57,7 +57,7 @@ pub struct Api {
     /// Answers that are rendered once for each state.
     pub rendered: Arc<rendered::Rendered>,
     /// What this process is.
-    pub process: Arc<v3::Process>,
+    pub process: Arc<Process>,
 }
 
 /// Everything that is served on the socket.
@@ -81,7 +81,7 @@ fn routes_of(api: Api) -> Router {
         .route("/metrics", get(reads::metrics))
         .route("/healthz", get(reads::healthz))
         .route("/readyz", get(reads::readyz))
-        .route("/openapi.json", get(openapi::serve))
+        .route("/openapi.json", get(description))
         .route("/v3/status", get(reads::v3_status))
         .route("/v3/plan", get(reads::v3_plan))
         .route("/v3/routes", get(routes::v3_routes))
@@ -104,6 +104,11 @@ pub fn metrics_router(api: Api) -> Router {
             .fallback(not_found)
             .with_state(api),
     )
+}
+
+/// What can be asked here.
+async fn description() -> Response {
+    raw_json(StatusCode::OK, openapi::document())
 }
 
 async fn not_found() -> Response {
@@ -172,7 +177,7 @@ pub(crate) fn raw_json(status: StatusCode, text: impl Into<Body>) -> Response {
 pub(crate) fn error(status: StatusCode, description: impl Into<String>) -> Response {
     json(
         status,
-        &compat::Outcome {
+        &Outcome {
             status: "error",
             description: Some(description.into()),
         },

@@ -4,9 +4,7 @@ use std::{collections::BTreeSet, ffi::CString, sync::Arc};
 
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use tokio::net::UnixStream;
-
-/// Members of these groups may change things.
-pub const GROUPS: [&str; 2] = ["warren", "doublezero"];
+use warren_api::GROUPS;
 
 /// The process at the other end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

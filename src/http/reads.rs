@@ -8,38 +8,25 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
 use warren_actors::PlanError;
+use warren_api::{compat::ConfigReply, v3::Health};
 
-use super::{Api, compat, error, json, raw_json, v3};
+use super::{Api, error, json, raw_json, v3};
 
 /// Past this the dataplane is not waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the daemon was told to watch.
-#[derive(Serialize, ToSchema)]
-pub struct ConfigReply {
-    /// The program whose accounts are read.
-    pub program_id: String,
-    /// The ledger's endpoint, secrets redacted.
-    pub rpc_url: String,
-}
-
 /// Provisioned services, as the reference reports them.
-#[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::StatusEntry>)))]
 pub async fn status(State(api): State<Api>) -> Response {
     rendered(api.rendered.status(&api).await)
 }
 
 /// Provisioned services with what the ledger says about them.
-#[utoipa::path(get, path = "/v2/status", responses((status = 200, body = compat::V2Status)))]
 pub async fn v2_status(State(api): State<Api>) -> Response {
     rendered(api.rendered.v2_status(&api).await)
 }
 
 /// Which ledger and program are watched.
-#[utoipa::path(get, path = "/config", responses((status = 200, body = ConfigReply)))]
 pub async fn config(State(api): State<Api>) -> Response {
     let ledger = &api.config.ledger;
     let rpc_url = ledger.urls.first().map(|url| url.redacted()).unwrap_or_default();
@@ -53,7 +40,6 @@ pub async fn config(State(api): State<Api>) -> Response {
 }
 
 /// Metrics in Prometheus's text format.
-#[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics(State(api): State<Api>) -> Response {
     match api.rendered.metrics(&api).await {
         Ok(text) => (
@@ -67,7 +53,6 @@ pub async fn metrics(State(api): State<Api>) -> Response {
 }
 
 /// Whether the daemon makes progress.
-#[utoipa::path(get, path = "/healthz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
 pub async fn healthz(State(api): State<Api>) -> Response {
     let ok = api.engine.progress();
     health(
@@ -81,20 +66,17 @@ pub async fn healthz(State(api): State<Api>) -> Response {
 }
 
 /// Whether the daemon knows what it should do: its role, and a view that is not stale.
-#[utoipa::path(get, path = "/readyz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
 pub async fn readyz(State(api): State<Api>) -> Response {
     let missing = v3::not_ready(&api.engine.snapshot());
     health(missing.is_empty(), missing)
 }
 
 /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
-#[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
 pub async fn v3_status(State(api): State<Api>) -> Response {
     json(StatusCode::OK, &v3::status(&api.engine.snapshot(), &api))
 }
 
 /// What would be done now: observes, plans, and changes nothing.
-#[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
 pub async fn v3_plan(State(api): State<Api>) -> Response {
     match tokio::time::timeout(PATIENCE, api.shared.plan(&api.engine))
         .await
@@ -114,8 +96,6 @@ pub async fn v3_plan(State(api): State<Api>) -> Response {
 }
 
 /// One tunnel, by the account that asks for it or by the interface's name, with what happened to it last.
-#[utoipa::path(get, path = "/v3/tunnels/{id}", params(("id" = String, Path, description = "account or interface name")),
-    responses((status = 200, body = v3::TunnelReply), (status = 404, body = compat::Outcome)))]
 pub async fn v3_tunnel(State(api): State<Api>, Path(id): Path<String>) -> Response {
     match v3::tunnel(&api, &id) {
         Some(reply) => json(StatusCode::OK, &reply),
@@ -136,5 +116,5 @@ fn health(ok: bool, reasons: Vec<String>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    json(status, &v3::Health { ok, reasons })
+    json(status, &Health { ok, reasons })
 }

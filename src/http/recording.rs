@@ -6,14 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Api, Peer, compat, error};
+use super::{Api, Peer, error};
 
 /// What happened last, as JSON lines, to be done again by `sim replay`. For root, the daemon's own user, and who may change
 /// something.
-#[utoipa::path(get, path = "/v3/recording", responses(
-    (status = 200, body = String, content_type = "application/x-ndjson"),
-    (status = 403, body = compat::Outcome),
-))]
 pub async fn recording(State(api): State<Api>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     if let Err(refusal) = api.guard.clone().admit(peer).await {
         return error(StatusCode::FORBIDDEN, refusal.to_string());

@@ -15,64 +15,17 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use utoipa::ToSchema;
 use warren_actors::Snapshot;
+use warren_api::{
+    compat::{ResolveReply, ResolveRequest, RouteEntry},
+    v3::Liveness,
+};
 
 use super::{Api, body, json, json_as_text, reads::PATIENCE, text_error};
 use found::Found;
-use v3::Liveness;
-
-/// A route that a session taught us, as the reference tells it.
-#[derive(Serialize, ToSchema, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct RouteEntry {
-    /// Which of the networks it runs on.
-    pub network: &'static str,
-    /// The source address that the route prefers.
-    pub local_ip: String,
-    /// The destination's address, without a prefix length.
-    pub peer_ip: String,
-    /// Whether the kernel has it: `present` or `absent`.
-    pub kernel_state: &'static str,
-    /// When the liveness session's state changed last (RFC 3339).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liveness_last_updated: Option<String>,
-    /// `admin_down`, `down`, `init` or `up`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liveness_state: Option<&'static str>,
-    /// Why it is down: `none`, `timeout`, `remote_admin` or `remote_down`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liveness_state_reason: Option<&'static str>,
-    /// What liveness wants of the kernel: `unknown`, `present` or `absent`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liveness_expected_kernel_state: Option<&'static str>,
-    /// What the peer does: `unknown`, `active` or `passive`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub liveness_peer_mode: Option<&'static str>,
-    /// The release that the peer runs; `0.0.0` before it was heard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer_client_version: Option<String>,
-}
-
-/// What `/resolve-route` is asked.
-#[derive(Deserialize, ToSchema, Default)]
-#[serde(default)]
-pub struct ResolveRequest {
-    /// An IPv4 address.
-    #[schema(value_type = String, required = true, format = "ipv4")]
-    dst: Option<String>,
-}
-
-/// The body that `/resolve-route` answers with.
-#[derive(Serialize, ToSchema)]
-pub struct ResolveReply {
-    /// The source address that this host would use.
-    src: String,
-}
 
 /// Routes of the sessions that the kernel has, or that route liveness watches.
-#[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn routes(State(api): State<Api>) -> Response {
     let network = api.config.ledger.env.moniker();
     answer(&api, "/routes", |snapshot, found| {
@@ -82,7 +35,6 @@ pub async fn routes(State(api): State<Api>) -> Response {
 }
 
 /// All routes that the sessions taught us: with their prefix lengths, next hops and interfaces, and whether the kernel has them.
-#[utoipa::path(get, path = "/v3/routes", responses((status = 200, body = v3::Routes), (status = 500, content_type = "text/plain", body = String)))]
 pub async fn v3_routes(State(api): State<Api>) -> Response {
     answer(&api, "/v3/routes", |snapshot, found| {
         json(StatusCode::OK, &v3::routes(snapshot, found))
@@ -111,13 +63,6 @@ async fn answer(api: &Api, path: &str, with: impl FnOnce(&Snapshot, &[Found<'_>]
 }
 
 /// The source address that this host would use towards a destination.
-#[utoipa::path(post, path = "/resolve-route", request_body = ResolveRequest, responses(
-    (status = 200, content_type = "text/plain", body = ResolveReply),
-    (status = 400, content_type = "text/plain", body = String),
-    (status = 404, content_type = "text/plain", body = String),
-    (status = 408, content_type = "text/plain", body = String),
-    (status = 413, content_type = "text/plain", body = String),
-    (status = 500, content_type = "text/plain", body = String)))]
 pub async fn resolve_route(State(api): State<Api>, request: Request) -> Response {
     let body = match body_within(request, PATIENCE).await {
         Ok(body) => body,
@@ -187,7 +132,7 @@ fn entries(network: &'static str, snapshot: &Snapshot, found: &[Found<'_>]) -> V
 }
 
 fn entry(network: &'static str, snapshot: &Snapshot, found: &Found<'_>) -> RouteEntry {
-    let session = found.session.map(|session| Liveness::of(snapshot, session));
+    let session = found.session.map(|session| v3::liveness(snapshot, session));
     let told = |text: fn(&Liveness) -> &'static str| session.as_ref().map(text);
     RouteEntry {
         network,

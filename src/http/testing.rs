@@ -16,6 +16,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::mpsc, time::Instant};
 use warren_actors::{EnableError, ManualError, PlanError, RemoveError, Snapshot, SwitchError};
+use warren_api::{client::Client, v3::Process};
+use warren_config as config;
 use warren_ledger::{Fetcher, FetcherSettings, LedgerHealth, LedgerSource, Query, ReadError};
 use warren_state::{
     Asn, BgpSpec, Fault, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes, LinkKind, LinkName, LinkSpec,
@@ -30,8 +32,7 @@ use warren_state::{
     view::{Device, Exchange, MulticastGroup, RawNet, Tenant, User, UserStatus},
 };
 
-use super::{Api, Engine, peer, router, server, shared, socket, v3};
-use crate::{cli::client::Client, config};
+use super::{Api, Engine, peer, router, server, shared, socket};
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const DEVICE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
@@ -265,7 +266,7 @@ pub fn api_with(engine: Arc<dyn Engine>, words: &[&str]) -> Api {
         guard: Arc::new(peer::Guard::new(nix::unistd::geteuid().as_raw())),
         rendered: Arc::default(),
         shared: Arc::new(shared::Shared::fresh_for(Duration::from_secs(3600))),
-        process: Arc::new(v3::Process::default()),
+        process: Arc::new(Process::default()),
     }
 }
 

@@ -10,6 +10,7 @@ use warren_actors::{
     figures::{Fetch, Histogram, Operation},
     liveness::{EndFigures, LivenessStatus},
 };
+use warren_api::v3;
 use warren_protocols::liveness::{DownReason, Drop, EndCounters, Release, SessionReport, SessionState};
 use warren_state::{
     LearnedRoutes, LinkName, LivenessMode, Monotonic, RouteProtocol, ServiceClass, Switch, TableId, TunnelId,
@@ -22,7 +23,7 @@ use warren_state::{
 };
 
 use super::testing::{CLIENT, Cardboard, connected, key, observed, raw, route, serve};
-use crate::http::{metrics, server::Limits, testing::api, v3};
+use crate::http::{metrics, server::Limits, testing::api};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_answer_with_the_references_content_types_and_bytes() {
@@ -658,7 +659,7 @@ fn route_liveness_has_the_references_metrics_with_its_labels_and_buckets() {
         !text(&api).contains("doublezero_liveness_peer_session"),
         "only on request"
     );
-    let mut config = crate::config::Config::clone(&api.config);
+    let mut config = warren_config::Config::clone(&api.config);
     config.liveness.peer_metrics = true;
     api.config = Arc::new(config);
     let text = text(&api);

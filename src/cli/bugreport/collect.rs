@@ -6,9 +6,10 @@ use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde::Serialize;
 use tokio::{process::Command, time::timeout};
+use warren_api::client::Client;
 
 use super::archive::Entry;
-use crate::cli::{client::Client, doctor::root::Root};
+use crate::doctor::root::Root;
 
 /// How long one program may run.
 const PATIENCE: Duration = Duration::from_secs(5);

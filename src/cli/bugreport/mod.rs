@@ -15,10 +15,10 @@ use std::{
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use warren_api::{client::Client, v3};
 
 use super::{
     OK,
-    client::Client,
     command::LedgerFlags,
     doctor::{
         self, process,
@@ -27,7 +27,8 @@ use super::{
     },
     explain, output,
 };
-use crate::{http::v3, version};
+
+use crate::version;
 use archive::Entry;
 use collect::Gathered;
 use redact::Secrets;

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::cli::samples;
+use crate::samples;
 
 /// Stands in every file that the archive is made of.
 const TOKEN: &str = "0ddba11-t0ken";

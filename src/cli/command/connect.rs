@@ -6,7 +6,7 @@ use clap::Subcommand;
 use warren_state::Pubkey;
 
 use super::span;
-use crate::cli::{USAGE, failure::Failure, network::groups::GroupCommand};
+use crate::{USAGE, failure::Failure, network::groups::GroupCommand};
 
 /// `warren connect`: everything that the access pass allows, unless a service is named.
 #[derive(clap::Args)]

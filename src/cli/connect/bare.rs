@@ -13,7 +13,7 @@ use super::{
     session::Session,
     unicast,
 };
-use crate::cli::{command::How, failure::Failure, operator::soon};
+use crate::{command::How, failure::Failure, operator::soon};
 
 /// What became of a leg.
 enum Leg {

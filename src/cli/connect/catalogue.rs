@@ -6,7 +6,7 @@ use warren_ledger::accounts::{GroupStatus, MulticastGroup};
 use warren_state::Pubkey;
 
 use super::roles::{ByGroup, Roles};
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// All multicast groups of the ledger, by account.
 pub type Groups = BTreeMap<Pubkey, MulticastGroup>;

@@ -20,7 +20,7 @@ use super::{
     roles::{self, ByGroup, Roles},
     session::Session,
 };
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// A user whose groups change.
 pub struct Change<'a> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use warren_api::client::ClientError;
 use warren_ledger::accounts::Device;
 use warren_state::Pubkey;
 
@@ -12,7 +13,7 @@ use super::{
     select::{self, Choice, Measured, NoDevice, Room, Wish},
     session::Session,
 };
-use crate::cli::{client::ClientError, command::How, failure::Failure};
+use crate::{command::How, failure::Failure};
 
 /// The daemon's first round of measurements is done within this.
 const MEASURED_WITHIN: Duration = Duration::from_secs(60);

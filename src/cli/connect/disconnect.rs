@@ -3,6 +3,10 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde_json::json;
+use warren_api::{
+    client::{Client, ClientError},
+    v3::{Status, Tunnel},
+};
 use warren_ledger::{
     ProgramError,
     accounts::{Device, User, UserType},
@@ -23,13 +27,9 @@ use super::{
     wait::{self, Limit},
 };
 use crate::{
-    cli::{
-        client::{Client, ClientError},
-        command::{Disconnect, LedgerFlags, ServiceName},
-        failure::Failure,
-        output,
-    },
-    http::v3::{Status, Tunnel},
+    command::{Disconnect, LedgerFlags, ServiceName},
+    failure::Failure,
+    output,
 };
 
 /// What only they can do.
@@ -50,9 +50,9 @@ pub async fn run(
     if let (Err(error), None) = (&status, asked.client_ip) {
         return Err(Failure {
             code: if error.is_unreachable() {
-                crate::cli::UNREACHABLE
+                crate::UNREACHABLE
             } else {
-                crate::cli::ERROR
+                crate::ERROR
             },
             what: error.to_string(),
             advice: Some("Without the daemon name this host's public address with --client-ip.".to_owned()),

@@ -9,7 +9,7 @@ use super::{
     session::Session,
     wait::{self, Limit},
 };
-use crate::cli::{command::How, failure::Failure};
+use crate::{command::How, failure::Failure};
 
 /// A user that stands on the ledger as it was asked for.
 pub struct Standing {

@@ -10,7 +10,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::{passes::Pass, session::Session};
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 use plan::{ByKey, Join, Leave, Standing, Swap};
 
 /// Feeds to join and to leave, by their codes.

@@ -1,6 +1,7 @@
 //! `warren multicast publish`, `unpublish`, `subscribe` and `unsubscribe`.
 
 use serde_json::json;
+use warren_api::client::Client;
 use warren_ledger::accounts::UserType;
 
 use super::{
@@ -10,8 +11,7 @@ use super::{
     steps::Steps,
     wait::{self, Limit},
 };
-use crate::cli::{
-    client::Client,
+use crate::{
     command::{Groups, LedgerFlags, MulticastCommand},
     failure::Failure,
 };

@@ -4,13 +4,11 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use nix::net::if_::InterfaceFlags;
 use tokio::time::{Instant, sleep};
+use warren_api::{client::Client, v3};
 use warren_ledger::accounts::{AccessPass, PassType, UserType};
 use warren_state::{Pubkey, ServiceKind};
 
-use crate::{
-    cli::{client::Client, environment, failure::Failure, notes, operator::Operator, output},
-    http::v3,
-};
+use crate::{environment, failure::Failure, notes, operator::Operator, output};
 
 /// A daemon that has just been started finds this host's public address within this.
 const LOOKING: Duration = Duration::from_secs(10);

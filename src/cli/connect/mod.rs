@@ -27,15 +27,14 @@ mod wait;
 use std::future::Future;
 
 use serde_json::json;
+use warren_api::{client::Client, v3};
 
 use super::{
     OK,
-    client::Client,
     command::{Connect, Disconnect, How, LedgerFlags, MulticastCommand, Service},
     environment,
     failure::Failure,
 };
-use crate::http::v3;
 use establish::{Outcome, Standing, establish};
 use feeds::Feeds;
 use place::Place;

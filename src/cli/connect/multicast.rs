@@ -30,7 +30,7 @@ use super::{
     session::Session,
     unicast,
 };
-use crate::cli::{
+use crate::{
     command::{How, Role},
     failure::Failure,
     name,
@@ -72,7 +72,7 @@ impl Asked {
             (false, true) => Ok(Self::Groups(groups)),
             (true, false) => Ok(Self::Feeds(feeds)),
             (false, false) => Err(Failure {
-                code: crate::cli::USAGE,
+                code: crate::USAGE,
                 what: "groups and feeds are named together".to_owned(),
                 advice: Some(
                     "Connect to the groups with one command, and to the feeds with another one.".to_owned(),
@@ -557,14 +557,8 @@ mod tests {
 
     #[test]
     fn groups_beside_feeds_are_an_error_of_usage() {
-        assert_eq!(
-            asked(&["mg01"], &[], &["f1"]).unwrap_err().code,
-            crate::cli::USAGE
-        );
-        assert_eq!(
-            asked(&[], &["mg01"], &["f1"]).unwrap_err().code,
-            crate::cli::USAGE
-        );
+        assert_eq!(asked(&["mg01"], &[], &["f1"]).unwrap_err().code, crate::USAGE);
+        assert_eq!(asked(&[], &["mg01"], &["f1"]).unwrap_err().code, crate::USAGE);
     }
 
     #[test]

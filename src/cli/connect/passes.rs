@@ -13,7 +13,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::roles::{ByGroup, Roles};
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// An access pass and its account.
 #[derive(Clone, PartialEq, Eq, Debug)]

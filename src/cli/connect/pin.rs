@@ -6,10 +6,11 @@
 use std::net::Ipv4Addr;
 
 use serde_json::json;
+use warren_api::v3;
 use warren_state::address::is_public;
 
 use super::{host, passes::Passes, session::Session};
-use crate::{cli::failure::Failure, http::v3};
+use crate::failure::Failure;
 
 /// Has the daemon go by this address, which it may do already.
 ///

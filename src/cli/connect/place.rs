@@ -16,7 +16,7 @@ use super::{
     pin, select,
     session::Session,
 };
-use crate::cli::{command::How, failure::Failure};
+use crate::{command::How, failure::Failure};
 
 /// Where this host stands with the network.
 pub struct Place {

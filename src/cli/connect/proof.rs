@@ -20,7 +20,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::session::Session;
-use crate::cli::{
+use crate::{
     USAGE,
     command::How,
     failure::Failure,

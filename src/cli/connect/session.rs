@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use serde_json::json;
 use tokio::time::Instant;
+use warren_api::client::Client;
 use warren_ledger::{
     Account, Forms, Keypair,
     accounts::{AccountType, Device, Feed, MulticastGroup, User},
@@ -17,8 +18,7 @@ use super::{
     passes::{Of, Pass, Passes},
     steps::Steps,
 };
-use crate::cli::{
-    client::Client,
+use crate::{
     command::LedgerFlags,
     failure::Failure,
     operator::{Operator, soon},

@@ -7,11 +7,9 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
+use warren_api::v3::SCHEMA;
 
-use crate::{
-    cli::{failure::Failure, output},
-    http::v3::SCHEMA,
-};
+use crate::{failure::Failure, output};
 
 /// Reports steps, and remembers the outcome so far.
 pub struct Steps {

@@ -17,7 +17,7 @@ use super::{
     select::Room,
     session::Session,
 };
-use crate::cli::{command::How, failure::Failure, operator::soon};
+use crate::{command::How, failure::Failure, operator::soon};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]

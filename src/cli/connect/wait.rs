@@ -3,16 +3,17 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep};
+use warren_api::{
+    client::Client,
+    v3::{Refused, Status, Tunnel},
+};
 use warren_state::Pubkey;
 
 use super::{
     roles::{ByGroup, Roles},
     steps::Steps,
 };
-use crate::{
-    cli::{client::Client, failure::Failure, notes},
-    http::v3::{Refused, Status, Tunnel},
-};
+use crate::{failure::Failure, notes};
 
 /// From one look at the daemon to the next.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -111,7 +112,7 @@ where
         let last = match look().await {
             Ok(State::There(found)) => return Ok(found),
             Ok(State::Hangs { on, advice }) => Failure::not_yet(on, advice),
-            Err(failure) if failure.code == crate::cli::UNREACHABLE => failure,
+            Err(failure) if failure.code == crate::UNREACHABLE => failure,
             Err(failure) => return Err(failure),
         };
         if Instant::now() >= limit.deadline {

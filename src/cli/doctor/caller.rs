@@ -7,9 +7,9 @@ use std::{
 };
 
 use nix::unistd::{Group, Uid, User, geteuid, getgroups};
+use warren_api::GROUPS;
 
 use super::check::Check;
-use crate::http::peer::GROUPS;
 
 const PERMISSION: &str = "permission";
 const SOCKET: &str = "socket";
@@ -194,7 +194,7 @@ pub fn judge_socket(path: &Path, file: &SocketFile) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::Outcome;
+    use crate::doctor::check::Outcome;
 
     #[test]
     fn root_and_members_may_change_things_and_others_are_told_how_to() {

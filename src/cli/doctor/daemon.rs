@@ -1,10 +1,12 @@
 //! What the daemon's own status tells.
 
-use super::check::Check;
-use crate::{
-    cli::{client::ClientError, notes, output},
-    http::v3::{Health, PlanReply, Status, Tunnel},
+use warren_api::{
+    client::ClientError,
+    v3::{Health, PlanReply, Status, Tunnel},
 };
+
+use super::check::Check;
+use crate::{notes, output};
 
 /// Without a daemon.
 pub fn without(error: &ClientError) -> Vec<Check> {
@@ -332,7 +334,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{
+    use crate::{
         doctor::check::Outcome,
         samples::{failed, status, tunnel},
     };

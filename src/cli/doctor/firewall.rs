@@ -9,7 +9,7 @@ use super::{
     net::Link,
     path::{Seen, Target},
 };
-use crate::cli::firewall::{Fate, Packet, Place, Protocol, Ruleset};
+use crate::firewall::{Fate, Packet, Place, Protocol, Ruleset};
 
 const FIREWALL: &str = "firewall";
 /// A port that a connection to the device comes from.
@@ -297,7 +297,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{doctor::check::Outcome, firewall::rules_of_chain, samples};
+    use crate::{doctor::check::Outcome, firewall::rules_of_chain, samples};
 
     const SILENT: &str = "Network Unreachable";
 

@@ -56,7 +56,7 @@ pub async fn all(jobs: Vec<Job<'_>>) -> Vec<Check> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::check::Outcome;
+    use crate::doctor::check::Outcome;
 
     #[tokio::test]
     async fn one_that_hangs_is_skipped_by_name_and_holds_up_no_other() {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use warren_api::v3::Status;
+use warren_config::LedgerConfig;
 use warren_ledger::{
     Endpoint, LedgerClient, RpcSettings, Way,
     accounts::{ProgramConfig, Version},
@@ -12,12 +14,7 @@ use warren_ledger::{
 };
 
 use super::check::Check;
-use crate::{
-    cli::{operator::way_of, output},
-    config::LedgerConfig,
-    http::v3::Status,
-    version::PROGRAM,
-};
+use crate::{operator::way_of, output, version::PROGRAM};
 
 const DIRECT: &str = "ledger direct";
 const CLOCK: &str = "clock";
@@ -271,10 +268,7 @@ mod tests {
     use warren_state::Slot;
 
     use super::*;
-    use crate::{
-        cli::{doctor::check::Outcome, samples::status},
-        version::VERSION,
-    };
+    use crate::{doctor::check::Outcome, samples::status, version::VERSION};
 
     const NOW: i64 = 1_760_464_781;
 

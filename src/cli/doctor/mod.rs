@@ -25,14 +25,12 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-
-use super::{
-    ERROR, OK, UNREACHABLE,
+use warren_api::{
     client::{Client, ClientError},
-    command::LedgerFlags,
-    environment, operator, output,
+    v3,
 };
-use crate::http::v3;
+
+use super::{ERROR, OK, UNREACHABLE, command::LedgerFlags, environment, operator, output};
 use check::{Check, Outcome};
 use jobs::Job;
 use root::Root;

@@ -115,7 +115,7 @@ fn is_on(text: &str, setting: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::{check::Outcome, root};
+    use crate::doctor::{check::Outcome, root};
 
     fn outcome(files: &[(&str, &str)]) -> Outcome {
         let (_directory, root) = root::with(files);

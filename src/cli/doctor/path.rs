@@ -4,6 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use futures_util::future::join_all;
 use serde::Deserialize;
+use warren_api::v3::{Status, Tunnel, TunnelReply};
 
 use super::{
     check::Check,
@@ -11,10 +12,7 @@ use super::{
     icmp::{Echo, echo},
     net::{Kernel, Link, Way},
 };
-use crate::{
-    cli::{firewall::Ruleset, notes},
-    http::v3::{Status, Tunnel, TunnelReply},
-};
+use crate::{firewall::Ruleset, notes};
 
 const ICMP: &str = "icmp";
 const GRE: &str = "gre";
@@ -135,7 +133,7 @@ pub async fn look(kernel: &Kernel, links: &[Link], targets: &[Target], status: &
     }
     let (seen, rules) = tokio::join!(
         join_all(targets.iter().map(|target| see(kernel, links, target))),
-        crate::cli::firewall::read()
+        crate::firewall::read()
     );
     let after = kernel.links().await.unwrap_or_else(|_| links.to_vec());
     let host = Host {
@@ -453,7 +451,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{
+    use crate::{
         doctor::check::Outcome,
         samples::{self, status},
     };

@@ -1,7 +1,8 @@
 //! The daemon's process, and other daemons that would fight with it.
 
+use warren_api::v3::Status;
+
 use super::{check::Check, root::Root};
-use crate::http::v3::Status;
 
 const CAPABILITIES: &str = "capabilities";
 const OTHERS: &str = "other daemons";
@@ -190,7 +191,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::{
+    use crate::{
         doctor::{check::Outcome, root},
         samples::status,
     };

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
+use warren_config::{self as config, Config, DEFAULT_FILE, Layer, URL_VARIABLE, flags};
+
 use super::{
     process,
     root::{self, Root},
 };
-use crate::{
-    cli::{command::LedgerFlags, operator::which::url_to_keep},
-    config::{self, Config, DEFAULT_FILE, Layer, URL_VARIABLE, flags},
-};
+use crate::{command::LedgerFlags, operator::which::url_to_keep};
 
 /// Read by the unit, so that the ledger's URL need not stand where everybody may read it.
 const UNIT_ENVIRONMENT: &str = "/etc/warren/environment";

@@ -166,7 +166,7 @@ pub fn foreign(remotes: &BTreeSet<Ipv4Addr>, links: &[Link]) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::{check::Outcome, root};
+    use crate::doctor::{check::Outcome, root};
 
     const PUBLIC: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 10);
     const DEVICE: Ipv4Addr = Ipv4Addr::new(9, 128, 0, 2);

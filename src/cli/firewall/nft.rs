@@ -328,7 +328,7 @@ fn value(json: &Json) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::firewall::{Fate, Packet, Protocol};
+    use crate::firewall::{Fate, Packet, Protocol};
 
     /// `nft add table ip hunt`, and what iptables and ufw make of theirs, as nft 1.0.6 tells of them.
     const JSON: &str = r#"{"nftables": [

@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use warren_api::{
+    client::Client,
+    v3::{self, TunnelReply},
+};
 use warren_protocols::{liveness, multicast::codec as multicast};
 
 use super::{Ruleset, read};
-use crate::{
-    cli::{client::Client, command::Tool, output},
-    http::v3::{self, TunnelReply},
-};
+use crate::{command::Tool, output};
 
 /// IP protocol numbers (IANA): nftables and iptables take them whether or not /etc/protocols is there.
 const ICMP: u8 = 1;
@@ -380,7 +381,7 @@ fn name(protocol: u8) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{firewall::rules_of_chain, samples};
+    use crate::{firewall::rules_of_chain, samples};
 
     fn tunnel(multicast: Value) -> Ends {
         let spec = json!({

@@ -161,7 +161,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::cli::firewall::{Fate, Packet, Protocol};
+    use crate::firewall::{Fate, Packet, Protocol};
 
     const SAVED: &str = "*filter
 :INPUT DROP [0:0]

@@ -1,6 +1,7 @@
 //! `warren device`.
 
 use clap::Args;
+use warren_api::client::Client;
 use warren_ledger::accounts::{
     AccountType, Contributor, Cyoa, DesiredStatus, Device, DeviceHealth, DeviceStatus, DeviceType, Exchange,
     InterfaceV2, Location,
@@ -12,7 +13,7 @@ use super::{
     table::{self, Cell},
     words,
 };
-use crate::cli::{client::Client, command::LedgerFlags, failure::Failure};
+use crate::{command::LedgerFlags, failure::Failure};
 
 /// Which of the network's devices are listed.
 #[derive(Args, Clone, Debug, Default)]

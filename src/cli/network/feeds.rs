@@ -1,13 +1,14 @@
 //! `warren feed`.
 
 use clap::Subcommand;
+use warren_api::client::Client;
 use warren_ledger::accounts::{AccountType, Exchange, Feed, MulticastGroup};
 
 use super::{
     All, Column, Failure, Form, Kind, Known, Named as _, Operator, Row, list, missing, show, sorted,
     table::Cell,
 };
-use crate::cli::{client::Client, command::LedgerFlags};
+use crate::command::LedgerFlags;
 
 /// What to look at among feeds.
 #[derive(Subcommand, Clone, Debug)]

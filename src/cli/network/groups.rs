@@ -1,6 +1,7 @@
 //! `warren multicast group`.
 
 use clap::Subcommand;
+use warren_api::client::Client;
 use warren_ledger::accounts::{AccessPass, AccountType, Device, MulticastGroup, Tenant, User};
 use warren_state::Pubkey;
 
@@ -11,7 +12,7 @@ use super::{
     table::{self, Cell},
     words,
 };
-use crate::cli::{client::Client, command::LedgerFlags};
+use crate::command::LedgerFlags;
 
 /// What to look at among groups.
 #[derive(Subcommand, Clone, Debug)]

@@ -14,7 +14,7 @@ use warren_ledger::{
 use warren_state::Pubkey;
 
 use super::{missing, table::Row};
-use crate::cli::{
+use crate::{
     failure::Failure,
     operator::{Operator, soon},
     output,

@@ -1,10 +1,11 @@
 //! `warren link`.
 
 use clap::{Args, Subcommand};
+use warren_api::client::Client;
 use warren_ledger::accounts::{AccountType, Contributor, Device, Link, LinkStatus, LinkType, Topology};
 
 use super::{Column, Filter, Form, Kind, Known, Operator, Row, list, table::Cell, words};
-use crate::cli::{client::Client, command::LedgerFlags, failure::Failure};
+use crate::{command::LedgerFlags, failure::Failure};
 
 /// Topologies leave a drained link out.
 const UNICAST_DRAINED: u32 = 1;

@@ -1,9 +1,11 @@
 //! `warren tenant` and `warren contributor`.
 
+use warren_api::client::Client;
+
 use warren_ledger::accounts::{AccountType, Contributor, Tenant, Topology};
 
 use super::{All, Column, Form, Kind, Operator, Row, list, table::Cell};
-use crate::cli::{client::Client, command::LedgerFlags};
+use crate::command::LedgerFlags;
 
 /// `warren tenant list`.
 ///

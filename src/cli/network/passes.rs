@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
+use warren_api::client::Client;
 use warren_ledger::accounts::{AccessPass, AccountType, Feed, MulticastGroup, PassType, Tenant};
 use warren_state::Pubkey;
 
 use super::{Column, Filter, Form, Kind, Known, Operator, Row, key, list, show, table::Cell};
-use crate::cli::{client::Client, command::LedgerFlags, connect::host, operator::soon};
+use crate::{command::LedgerFlags, connect::host, operator::soon};
 
 const DZF_LOCKED: u8 = 1;
 const ALLOW_MULTIPLE_IP: u8 = 2;

@@ -1,10 +1,12 @@
 //! `warren location` and `warren exchange`.
 
+use warren_api::client::Client;
+
 use warren_ledger::accounts::{AccountType, Device, Exchange, Location};
 use warren_state::Pubkey;
 
 use super::{All, Column, Form, Kind, Known, Operator, Row, list, table::Cell};
-use crate::cli::{client::Client, command::LedgerFlags};
+use crate::command::LedgerFlags;
 
 /// `warren location list`.
 ///

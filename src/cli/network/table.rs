@@ -5,7 +5,7 @@ use serde_json::Value;
 use warren_state::Pubkey;
 
 use super::{known::Known, words};
-use crate::cli::{name::Name, output};
+use crate::{name::Name, output};
 
 /// An account, or a part of one, with all that it refers to.
 pub(super) struct Row<'a, K> {

@@ -10,7 +10,7 @@ use warren_ledger::{
 };
 
 use super::{devices::DeviceFilter, links::LinkFilter, passes::PassFilter, users::UserFilter, *};
-use crate::cli::command::Line;
+use crate::command::Line;
 
 /// The samples, each at the address that the others know it by.
 fn known() -> Known {

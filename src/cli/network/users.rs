@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
+use warren_api::client::Client;
 use warren_ledger::accounts::{
     AccessPass, AccountType, BgpStatus, Cyoa, Device, Location, MulticastGroup, PassType, Tenant, User,
     UserStatus,
@@ -13,7 +14,7 @@ use super::{
     Column, Failure, Filter, Form, Kind, Known, Operator, Row, devices::location_name, find, list, passes,
     show, table::Cell, words,
 };
-use crate::cli::{client::Client, command::LedgerFlags, connect::host, output};
+use crate::{command::LedgerFlags, connect::host, output};
 
 /// What to look at among users.
 #[derive(Subcommand, Clone, Debug)]

@@ -1,6 +1,6 @@
 //! The reference's words for what the ledger has as numbers.
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
 
 /// A name of the ledger's, as tables show it.
 pub(super) fn shown(name: &str) -> String {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use warren_api::{client::Client, v3::SCHEMA};
 use warren_ledger::{
     Keypair,
     keypair::{KeypairPlace, places},
@@ -11,13 +12,9 @@ use warren_ledger::{
 
 use super::{Operator, find_keypair, read_config, soon, surroundings};
 use crate::{
-    cli::{
-        client::Client,
-        command::LedgerFlags,
-        failure::{Failure, cause},
-        name, output,
-    },
-    http::v3::SCHEMA,
+    command::LedgerFlags,
+    failure::{Failure, cause},
+    name, output,
 };
 
 /// In one of the ledger's coins.
@@ -86,7 +83,7 @@ pub fn keygen(
         );
         let advice = matches!(error, warren_ledger::keypair::KeypairError::Exists(_)).then_some(advice);
         Failure {
-            code: crate::cli::ERROR,
+            code: crate::ERROR,
             what: cause(error),
             advice,
         }

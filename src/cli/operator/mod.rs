@@ -12,6 +12,8 @@ use std::{
 };
 
 use tokio::time::Instant;
+use warren_api::{client::Client, v3};
+use warren_config::LedgerConfig;
 use warren_ledger::{
     Account, Environment, LedgerClient, Pda, RpcSettings, Trust, Way,
     accounts::{ProgramConfig, Version},
@@ -25,13 +27,12 @@ use warren_state::Pubkey;
 use which::{Kept, named_program};
 
 use super::{
-    client::Client,
     command::LedgerFlags,
     doctor::{process, root::Root, settings::find as settings_of},
     failure::{Failure, cause},
     output,
 };
-use crate::{config::LedgerConfig, http::v3, version::PROGRAM};
+use crate::version::PROGRAM;
 
 /// For one question to the ledger, its retries included.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
+use warren_api::{client::Client, v3::SCHEMA};
+use warren_config::values::SecretUrl;
 use warren_ledger::{
     Endpoint, Environment,
     keypair::{KeypairPlace, places},
@@ -14,15 +16,10 @@ use super::{
     which::{Kept, named_program, url_to_keep},
 };
 use crate::{
-    cli::{
-        client::Client,
-        command::{ConfigCommand, LedgerFlags},
-        connect::proof,
-        failure::Failure,
-        name, output,
-    },
-    config::values::SecretUrl,
-    http::v3::SCHEMA,
+    command::{ConfigCommand, LedgerFlags},
+    connect::proof,
+    failure::Failure,
+    name, output,
 };
 
 /// The test network's geolocation program, which the reference tells where nothing else is said. Nothing here asks it.

@@ -1,13 +1,11 @@
 //! Which program of which ledger is meant, from flags, variables and the operator's configuration. Each error names the flag,
 //! the variable or the file and its key that it comes from.
 
+use warren_config::{self as config, LedgerConfig, values};
 use warren_ledger::{Endpoint, Environment, user_config::UserConfig};
 use warren_state::Pubkey;
 
-use crate::{
-    cli::{USAGE, command::LedgerFlags, failure::Failure},
-    config::{self, LedgerConfig, values},
-};
+use crate::{USAGE, command::LedgerFlags, failure::Failure};
 
 /// Where the ledger serves publish-subscribe, after the flag.
 const WS_VARIABLE: &str = "DZ_LEDGER_WS_RPC_URL";

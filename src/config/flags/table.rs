@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Flag, Set, Value};
-use crate::config::values;
+use crate::values;
 
 macro_rules! text {
     ($field:ident . $name:ident) => {

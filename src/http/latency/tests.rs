@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use warren_api::v3;
+
 use warren_protocols::latency::{Counters, Drop, PassReport, Target};
 use warren_state::{Monotonic, Pubkey};
 
@@ -7,7 +9,6 @@ use super::*;
 use crate::http::{
     metrics,
     testing::{Cardboard, DEVICE, api_with, connected, key, serve, serve_with},
-    v3,
 };
 
 fn at(seconds: u64) -> Monotonic {

@@ -1,10 +1,11 @@
 //! Latency of devices, under the reference's names, and how probing goes, under ours. A target that is gone has no series.
 
+use warren_api::compat::V2Service;
+
 use warren_actors::{Snapshot, latency::LatencyStatus};
 use warren_protocols::latency::{Drop, Measured, TargetReport};
 
 use super::page::Page;
-use crate::http::compat::V2Service;
 
 /// Each device, when that is asked for.
 pub(super) fn devices(page: &mut Page, status: &LatencyStatus) -> Result<(), prometheus::Error> {

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use warren_actors::{KnownAnswer, Snapshot, latency::LatencyStatus};
+use warren_api::v3::{
+    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
+    PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply,
+    ViewState,
+};
 use warren_state::{
     Monotonic, Plan, Position, Pubkey, TunnelId,
     event::Level,
@@ -11,11 +16,7 @@ use warren_state::{
     lifecycle::{BlockedRoutes, TunnelReport, steps_in_words},
 };
 
-use super::{
-    Answer, Conflict, Contest, DataplaneState, Failure, LatencyState, Ledger, LedgerRestart, OwnerState,
-    PlanReply, Postponed, Process, Refused, RouteExclusion, SCHEMA, Status, Step, Tunnel, TunnelReply,
-    ViewState, page, standing,
-};
+use super::{page, standing};
 use crate::http::{Api, compat};
 
 /// The journal's newest entries that are shown for one tunnel.
@@ -152,8 +153,8 @@ pub fn not_ready(snapshot: &Snapshot) -> Vec<String> {
 
 fn role(api: &Api) -> String {
     match api.config.role {
-        crate::config::RoleChoice::Client => "client".to_owned(),
-        crate::config::RoleChoice::Gateway => "gateway".to_owned(),
+        warren_config::RoleChoice::Client => "client".to_owned(),
+        warren_config::RoleChoice::Gateway => "gateway".to_owned(),
     }
 }
 

@@ -7,51 +7,12 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use warren_actors::Snapshot;
+use warren_api::v3::{DEFAULT_LIMIT, HIGHEST_LIMIT, SCHEMA, Tunnel, TunnelPage, TunnelQuery};
 use warren_state::{Phase, TunnelId, lifecycle::TunnelReport};
 
-use super::{SCHEMA, Tunnel, answers::tunnel_state};
-use crate::http::{Api, compat::Outcome, error, json};
-
-/// Tunnels of a page where nothing else is asked, and of the one in status.
-pub const DEFAULT_LIMIT: usize = 100;
-/// Tunnels of a page at most.
-pub const HIGHEST_LIMIT: usize = 500;
-
-/// Which tunnels are asked for.
-#[derive(Deserialize, IntoParams, Default)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Asked {
-    /// How many at most: 1 to 500, by default 100.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 100)]
-    limit: Option<String>,
-    /// Those that come after this account: `next` of the page before.
-    after: Option<String>,
-    /// Only those in this phase.
-    phase: Option<String>,
-}
-
-/// A page of tunnels, in the order of their accounts' bytes.
-#[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
-pub struct TunnelPage {
-    /// The version of this document's form.
-    pub schema: u32,
-    /// This start of the daemon.
-    pub epoch: u64,
-    /// The last journal entry that is folded in.
-    pub sequence: u64,
-    /// When this state was published: Unix time in milliseconds.
-    pub unix_ms: u64,
-    /// How many tunnels there are in all, in whatever phase.
-    pub total: usize,
-    /// Those of this page.
-    pub tunnels: Vec<Tunnel>,
-    /// What to ask for as `after` to get the next page; none when this is the last one.
-    pub next: Option<String>,
-}
+use super::answers::tunnel_state;
+use crate::http::{Api, error, json};
 
 /// What is asked for, understood.
 struct Wanted {
@@ -61,9 +22,7 @@ struct Wanted {
 }
 
 /// Tunnels, page by page. A page shows one state of the daemon; the next one may show a later one.
-#[utoipa::path(get, path = "/v3/tunnels", params(Asked), responses(
-    (status = 200, body = TunnelPage), (status = 400, description = "the query makes no sense", body = Outcome)))]
-pub async fn tunnels(State(api): State<Api>, query: Result<Query<Asked>, QueryRejection>) -> Response {
+pub async fn tunnels(State(api): State<Api>, query: Result<Query<TunnelQuery>, QueryRejection>) -> Response {
     match query
         .map_err(|rejection| rejection.body_text())
         .and_then(|Query(asked)| Wanted::of(&asked))
@@ -127,7 +86,7 @@ fn page(snapshot: &Snapshot, wanted: &Wanted) -> TunnelPage {
 }
 
 impl Wanted {
-    fn of(asked: &Asked) -> Result<Self, String> {
+    fn of(asked: &TunnelQuery) -> Result<Self, String> {
         let limit = asked.limit.as_deref().map(|text| {
             let limit = text
                 .parse()

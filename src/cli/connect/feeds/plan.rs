@@ -11,7 +11,7 @@ use warren_ledger::{
 };
 use warren_state::Pubkey;
 
-use crate::cli::{connect::passes::Pass, failure::Failure};
+use crate::{connect::passes::Pass, failure::Failure};
 
 /// Feeds by their accounts.
 pub type ByKey = BTreeMap<Pubkey, Feed>;

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::cli::samples;
+use crate::samples;
 
 const USER: &str = "11111111111111111111111111111111";
 

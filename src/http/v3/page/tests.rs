@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
+use warren_api::v3;
+
 use warren_state::Phase;
 
-use crate::http::{
-    testing::{Cardboard, gateway, raw, serve},
-    v3,
-};
+use crate::http::testing::{Cardboard, gateway, raw, serve};
 
 fn status_of(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()

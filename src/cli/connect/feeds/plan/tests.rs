@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use warren_ledger::accounts::{AccessPass, Account, FeedSeat, PassType, samples};
 
 use super::*;
-use crate::cli::connect::feeds::{self, Feeds};
+use crate::connect::feeds::{self, Feeds};
 
 const METRO: Pubkey = Pubkey([77; 32]);
 

@@ -1,7 +1,6 @@
 //! `warren`: the command line.
 
 mod bugreport;
-pub mod client;
 pub(crate) mod command;
 mod connect;
 mod doctor;
@@ -25,22 +24,19 @@ mod samples;
 mod standing;
 mod status;
 mod switch;
+pub mod version;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use warren_api::client::{Client, ClientError};
+use warren_config::{DEFAULT_SOCKET, LogConfig, LogFormat};
 
-use client::{Client, ClientError};
 use command::{Command, LedgerFlags, Line, MulticastVerb};
 use name::Name;
 use network::{Lists, devices, feeds, groups, links, parties, passes, places, users};
 
-use crate::{
-    config::{DEFAULT_SOCKET, LogConfig, LogFormat},
-    version,
-};
-
-/// What was asked for is done.
+/// Everything went well.
 pub const OK: u8 = 0;
 /// It was not done; the message says why.
 pub const ERROR: u8 = 1;
@@ -50,6 +46,12 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 3;
 /// The tunnels do not agree with the switch yet.
 pub const NOT_CONVERGED: u8 = 4;
+
+/// The grammar: every verb and every flag.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Line::command()
+}
 
 /// Runs the command line and returns its exit code.
 #[must_use]
@@ -122,7 +124,7 @@ fn version_line() -> Line {
 fn log(level: Option<String>) {
     let named = std::env::var("RUST_LOG").ok().filter(|level| !level.is_empty());
     if let Some(level) = named.or(level) {
-        crate::daemon::logging::init(&LogConfig {
+        warren_config::logging::init(&LogConfig {
             format: LogFormat::Text,
             level,
         });

@@ -6,7 +6,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{LogConfig, LogFormat};
+use super::{LogConfig, LogFormat};
 
 /// Starts logging. The level was checked with the rest of the configuration.
 pub fn init(config: &LogConfig) {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
@@ -12,12 +13,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, time::timeout};
 use warren_state::Pubkey;
 
-use super::status::Seen;
-use crate::http::v3;
+use crate::v3;
 
 /// No answer of the daemon is near this.
 const BODY_LIMIT: usize = 64 << 20;
@@ -38,6 +38,13 @@ pub struct Reply {
     pub status: StatusCode,
     /// The fields behind the header.
     pub body: Bytes,
+}
+
+/// The address that the daemon goes by, as every version of it tells.
+#[derive(Deserialize)]
+struct GoesBy {
+    #[serde(default)]
+    client_ip: String,
 }
 
 /// Why there is no answer.
@@ -155,10 +162,7 @@ impl Client {
         let mut status: v3::Status = self.read("/v3/status").await?;
         while let Some(after) = status.tunnels_next.take() {
             let page: v3::TunnelPage = self
-                .read(&format!(
-                    "/v3/tunnels?limit={}&after={after}",
-                    v3::page::HIGHEST_LIMIT
-                ))
+                .read(&format!("/v3/tunnels?limit={}&after={after}", v3::HIGHEST_LIMIT))
                 .await?;
             status.tunnels.extend(page.tunnels);
             status.tunnels_next = page.next;
@@ -192,7 +196,7 @@ impl Client {
         let body = (!said.is_empty()).then(|| serde_json::json!(said).to_string());
         self.send(Method::POST, "/enable", body).await?.good()?;
         let Some(pin) = pin else { return Ok(()) };
-        let is = self.read::<Seen>("/v2/status").await?.client_ip;
+        let is = self.read::<GoesBy>("/v2/status").await?.client_ip;
         if is == pin.to_string() {
             Ok(())
         } else {
@@ -221,7 +225,7 @@ impl Client {
             .map_err(|error| self.unreachable(error))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| self.broken(error))?;
+            .map_err(|error| self.broken(&error))?;
         let connection = tokio::spawn(connection);
         let mut request = Request::builder()
             .method(method)
@@ -232,16 +236,16 @@ impl Client {
         }
         let request = request
             .body(Full::<Bytes>::from(body.unwrap_or_default()))
-            .map_err(|error| self.broken(error))?;
+            .map_err(|error| self.broken(&error))?;
         let response = sender
             .send_request(request)
             .await
-            .map_err(|error| self.broken(error))?;
+            .map_err(|error| self.broken(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), BODY_LIMIT)
             .collect()
             .await
-            .map_err(|source| self.broken(source))?
+            .map_err(|source| self.broken(source.as_ref()))?
             .to_bytes();
         connection.abort();
         Ok(Reply { status, body })
@@ -256,12 +260,13 @@ impl Client {
         } else if error.kind() == io::ErrorKind::PermissionDenied {
             ClientError::Forbidden(path)
         } else {
-            self.broken(error)
+            self.broken(&error)
         }
     }
 
-    fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-        let problem = format!("{:#}", anyhow::Error::from_boxed(error.into()));
+    fn broken(&self, error: &dyn Error) -> ClientError {
+        let causes = std::iter::successors(error.source(), |error| (*error).source());
+        let problem = causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"));
         ClientError::Broken {
             path: self.socket.clone(),
             problem,
@@ -338,6 +343,6 @@ mod tests {
             told.len() > beginning.len() && told.starts_with(&beginning),
             "{told}"
         );
-        assert_eq!(format!("{:#}", anyhow::Error::from(error)), told, "and only once");
+        assert!(error.source().is_none(), "and only once");
     }
 }

@@ -4,26 +4,27 @@ pub mod bgp;
 pub mod flags;
 pub mod latency;
 pub mod liveness;
+pub mod logging;
 pub mod tunnel;
 pub mod values;
 
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
-use warren_actors::latency::LatencyOptions;
+pub use warren_api::DEFAULT_SOCKET;
 pub use warren_ledger::{Commitment, Environment};
+use warren_ledger::{LedgerSource, RpcSettings, RpcSource, Way, rpc::SetupError};
 use warren_state::{OwnerChoice, Pubkey};
 
 pub use values::{DataplaneChoice, LogFormat, RoleChoice, SecretUrl, Span, StopMode};
 
 /// Read when it is there and no other is named.
 pub const DEFAULT_FILE: &str = "/etc/warren/warren.toml";
-/// Where the API listens unless told otherwise; the command line looks here too.
-pub const DEFAULT_SOCKET: &str = "/var/run/doublezerod/doublezerod.sock";
 /// Destinations that no session may teach us, when the file is there and no other is named.
 pub const DEFAULT_ROUTE_CONFIG: &str = "/var/lib/doublezerod/route-config.json";
 /// Holds the ledger's RPC URL, as for the reference.
@@ -247,14 +248,30 @@ pub enum ConfigError {
     NoInterval(String),
 }
 
+impl LedgerConfig {
+    /// The ledger to read. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub fn source(&self, way: Way) -> Result<Arc<dyn LedgerSource>, SetupError> {
+        let endpoints = self.urls.iter().map(|url| url.endpoint().clone()).collect();
+        let settings = RpcSettings {
+            watch_endpoint: self.ws_url.as_ref().map(|url| url.endpoint().clone()),
+            commitment: self.commitment,
+            request_timeout: self.request_timeout.0,
+            way,
+            ..RpcSettings::new(endpoints, self.program_id)
+        };
+        Ok(Arc::new(RpcSource::new(settings)?))
+    }
+}
+
 impl Config {
-    /// Latency probing as the actors take it. A gateway is a device itself, and what is simulated sends no packets.
+    /// Whether devices are probed for their latency. A gateway is a device itself, and what is simulated sends no packets.
     #[must_use]
-    pub fn latency_options(&self) -> Option<LatencyOptions> {
+    pub fn measures_latency(&self) -> bool {
         let simulated = self.dataplane == DataplaneChoice::Simulated;
-        self.latency
-            .options()
-            .filter(|_| self.role == RoleChoice::Client && !simulated)
+        self.latency.probing && self.role == RoleChoice::Client && !simulated
     }
 }
 
@@ -376,7 +393,7 @@ fn resolve(layer: Layer) -> Result<Config, ConfigError> {
         layer.log.level.unwrap_or_else(|| "info".to_owned())
     };
     if layer.liveness.debug == Some(true) {
-        level = format!("{level},{}=debug", warren_actors::liveness::LOG);
+        level = format!("{level},{}=debug", liveness::LOG);
     }
     Ok(Config {
         role,

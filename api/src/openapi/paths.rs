@@ -1,0 +1,169 @@
+//! What can be asked, and what the answers are. The functions carry the description and do nothing; the daemon's router has the
+//! handlers, and a test holds the two to each other.
+
+#![allow(dead_code, reason = "they carry the description")]
+
+/// What only looks.
+pub mod reads {
+    use crate::{compat, v3};
+
+    /// Provisioned services, as the reference reports them.
+    #[utoipa::path(get, path = "/status", responses((status = 200, description = "one entry without `user_type` when nothing is provisioned", body = Vec<compat::StatusEntry>)))]
+    pub fn status() {}
+
+    /// Provisioned services with what the ledger says about them.
+    #[utoipa::path(get, path = "/v2/status", responses((status = 200, body = compat::V2Status)))]
+    pub fn v2_status() {}
+
+    /// Which ledger and program are watched.
+    #[utoipa::path(get, path = "/config", responses((status = 200, body = compat::ConfigReply)))]
+    pub fn config() {}
+
+    /// Metrics in Prometheus's text format.
+    #[utoipa::path(get, path = "/metrics", responses((status = 200, content_type = "text/plain", body = String)))]
+    pub fn metrics() {}
+
+    /// Whether the daemon makes progress.
+    #[utoipa::path(get, path = "/healthz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
+    pub fn healthz() {}
+
+    /// Whether the daemon knows what it should do: its role, and a view that is not stale.
+    #[utoipa::path(get, path = "/readyz", responses((status = 200, body = v3::Health), (status = 503, body = v3::Health)))]
+    pub fn readyz() {}
+
+    /// Everything, with the first 100 tunnels; `/v3/tunnels` has them all.
+    #[utoipa::path(get, path = "/v3/status", responses((status = 200, body = v3::Status)))]
+    pub fn v3_status() {}
+
+    /// What would be done now: observes, plans, and changes nothing.
+    #[utoipa::path(get, path = "/v3/plan", responses((status = 200, body = v3::PlanReply), (status = 503, body = compat::Outcome)))]
+    pub fn v3_plan() {}
+
+    /// One tunnel, by the account that asks for it or by the interface's name, with what happened to it last.
+    #[utoipa::path(get, path = "/v3/tunnels/{id}", params(("id" = String, Path, description = "account or interface name")),
+    responses((status = 200, body = v3::TunnelReply), (status = 404, body = compat::Outcome)))]
+    pub fn v3_tunnel() {}
+
+    /// Tunnels, page by page. A page shows one state of the daemon; the next one may show a later one.
+    #[utoipa::path(get, path = "/v3/tunnels", params(v3::TunnelQuery), responses(
+    (status = 200, body = v3::TunnelPage), (status = 400, description = "the query makes no sense", body = compat::Outcome)))]
+    pub fn tunnels() {}
+}
+
+/// The enable switch.
+pub mod control {
+    use crate::compat;
+
+    /// Turns the daemon on. With an address in the body, status shows it when the answer is there.
+    #[utoipa::path(post, path = "/enable", params(compat::Wait), request_body(content = Option<compat::EnableRequest>, content_type = "application/json"), responses(
+    (status = 200, description = "on disk, and converged if that was asked for", body = compat::Outcome),
+    (status = 400, description = "`wait` or the body makes no sense, or the address cannot be this host's", body = compat::Outcome),
+    (status = 403, description = "the caller may not change anything", body = compat::Outcome),
+    (status = 408, description = "the body did not come in time", content_type = "text/plain", body = String),
+    (status = 409, description = "the daemon was told another address when it started", body = compat::Outcome),
+    (status = 413, description = "the body is too large", content_type = "text/plain", body = String),
+    (status = 500, description = "not on disk, or the host's addresses cannot be seen: nothing was changed", body = compat::Outcome),
+    (status = 504, description = "on disk, but not converged in time", body = compat::NotConverged)))]
+    pub fn enable() {}
+
+    /// Turns the daemon off: every tunnel is taken down.
+    #[utoipa::path(post, path = "/disable", params(compat::Wait), responses(
+    (status = 200, description = "on disk, and converged if that was asked for", body = compat::Outcome),
+    (status = 400, description = "`wait` makes no sense", body = compat::Outcome),
+    (status = 403, description = "the caller may not change anything", body = compat::Outcome),
+    (status = 500, description = "not on disk: nothing was changed", body = compat::Outcome),
+    (status = 504, description = "on disk, but not converged in time", body = compat::NotConverged)))]
+    pub fn disable() {}
+}
+
+/// Tunnels past the ledger.
+pub mod manual {
+    use crate::compat;
+
+    /// Builds a tunnel past the ledger, and answers when it is there; its session may come up later. The next pass over the ledger
+    /// makes it as the ledger says; while the daemon is disabled there is none, and it stays.
+    #[utoipa::path(post, path = "/provision", request_body(content = compat::ProvisionRequest, content_type = "application/json"), responses(
+    (status = 200, content_type = "text/plain", body = String),
+    (status = 400, content_type = "text/plain", body = String),
+    (status = 403, description = "the caller may not change anything", body = compat::Outcome),
+    (status = 408, content_type = "text/plain", body = String),
+    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
+    (status = 413, content_type = "text/plain", body = String)))]
+    pub fn provision() {}
+
+    /// Takes a tunnel down past the ledger, and answers when it is gone. The next pass over the ledger brings it back if the
+    /// ledger asks for it.
+    #[utoipa::path(post, path = "/remove", request_body(content = compat::RemoveRequest, content_type = "application/json"), responses(
+    (status = 200, content_type = "text/plain", body = String),
+    (status = 400, content_type = "text/plain", body = String),
+    (status = 403, description = "the caller may not change anything", body = compat::Outcome),
+    (status = 408, content_type = "text/plain", body = String),
+    (status = 409, description = "the host is a gateway", content_type = "text/plain", body = String),
+    (status = 413, content_type = "text/plain", body = String),
+    (status = 500, content_type = "text/plain", body = String)))]
+    pub fn remove() {}
+}
+
+/// Routes.
+pub mod routes {
+    use crate::{compat, v3};
+
+    /// Routes of the sessions that the kernel has, or that route liveness watches.
+    #[utoipa::path(get, path = "/routes", responses((status = 200, body = Vec<compat::RouteEntry>), (status = 500, content_type = "text/plain", body = String)))]
+    pub fn routes() {}
+
+    /// All routes that the sessions taught us: with their prefix lengths, next hops and interfaces, and whether the kernel has them.
+    #[utoipa::path(get, path = "/v3/routes", responses((status = 200, body = v3::Routes), (status = 500, content_type = "text/plain", body = String)))]
+    pub fn v3_routes() {}
+
+    /// The source address that this host would use towards a destination.
+    #[utoipa::path(post, path = "/resolve-route", request_body = compat::ResolveRequest, responses(
+    (status = 200, content_type = "text/plain", body = compat::ResolveReply),
+    (status = 400, content_type = "text/plain", body = String),
+    (status = 404, content_type = "text/plain", body = String),
+    (status = 408, content_type = "text/plain", body = String),
+    (status = 413, content_type = "text/plain", body = String),
+    (status = 500, content_type = "text/plain", body = String)))]
+    pub fn resolve_route() {}
+}
+
+/// Devices.
+pub mod devices {
+    use crate::{compat, v3};
+
+    /// Every device on the ledger. They are read when somebody asks, and not again for all who ask within the next seconds; what is
+    /// known already is told, with the reason, when the ledger does not answer.
+    #[utoipa::path(get, path = "/v3/devices", responses((status = 200, body = v3::V3Devices), (status = 503, body = compat::Outcome)))]
+    pub fn v3_devices() {}
+}
+
+/// The recording.
+pub mod recording {
+    use crate::compat;
+
+    /// What happened last, as JSON lines, to be done again by `sim replay`. For root, the daemon's own user, and who may change
+    /// something.
+    #[utoipa::path(get, path = "/v3/recording", responses(
+    (status = 200, body = String, content_type = "application/x-ndjson"),
+    (status = 403, body = compat::Outcome),
+))]
+    pub fn recording() {}
+}
+
+/// How far devices are; not there at all when nothing is probed.
+pub mod latency {
+    use crate::{compat, v3};
+
+    /// How far devices are: those that were measured, the nearest first, as JSON that the reference declares to be text. Not found
+    /// when nothing is probed.
+    #[utoipa::path(get, path = "/latency", responses((status = 200, content_type = "text/plain", body = Vec<compat::LatencyRecord>), (status = 404, content_type = "text/plain", body = String)))]
+    pub fn latency() {}
+
+    /// The same, and whether all devices were measured once.
+    #[utoipa::path(get, path = "/v2/latency", responses((status = 200, content_type = "text/plain", body = compat::V2Latency), (status = 404, content_type = "text/plain", body = String)))]
+    pub fn v2_latency() {}
+
+    /// Everything about latency: loss, history and jitter of each address, and how probing goes.
+    #[utoipa::path(get, path = "/v3/latency", responses((status = 200, body = v3::V3Latency), (status = 404, content_type = "text/plain", body = String)))]
+    pub fn v3_latency() {}
+}

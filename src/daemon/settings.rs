@@ -1,0 +1,146 @@
+//! The configuration, as the actors take it.
+
+use warren_actors::{BgpSettings, Password, latency::LatencyOptions, liveness::LivenessOptions};
+use warren_api::version::VERSION;
+use warren_config::{Config, bgp::BgpConfig, liveness::LivenessConfig};
+use warren_protocols::{
+    latency::LatencySettings,
+    liveness::{LivenessSettings, PORT, Release},
+};
+
+/// The BGP sessions.
+pub fn bgp(config: &BgpConfig) -> BgpSettings {
+    BgpSettings {
+        hold_time: config.hold_time.0,
+        max_prefixes: config.max_prefixes,
+        password: config
+            .password
+            .as_ref()
+            .map(|secret| Password::new(secret.reveal())),
+        ..BgpSettings::default()
+    }
+}
+
+/// Route liveness; none when it is off.
+pub fn liveness(config: &LivenessConfig) -> Option<LivenessOptions> {
+    let settings = LivenessSettings {
+        tx_min: config.tx_min.0,
+        rx_min: config.rx_min.0,
+        detect_mult: config.detect_mult,
+        floor: config.min_tx_floor.0,
+        ceiling: config.max_tx_ceil.0,
+        backoff_max: config.backoff_max.0,
+        release: release(VERSION),
+        ..LivenessSettings::default()
+    };
+    config.mode().map(|mode| LivenessOptions {
+        mode,
+        settings,
+        port: PORT,
+    })
+}
+
+/// Latency probing; none when nothing is probed.
+pub fn latency(config: &Config) -> Option<LatencyOptions> {
+    let latency = &config.latency;
+    config.measures_latency().then(|| LatencyOptions {
+        settings: LatencySettings {
+            period: latency.probe_interval.0,
+            ..LatencySettings::default()
+        },
+        list_interval: latency.cache_update_interval.map(|span| span.0),
+        probe_tunnel_endpoints: latency.probe_tunnel_endpoints,
+        probe_all_devices: latency.probe_all_devices,
+    })
+}
+
+/// What peers are told that we run.
+fn release(version: &str) -> Release {
+    let (numbers, channel) = version
+        .split_once('-')
+        .map_or((version, 0), |(numbers, _)| (numbers, 4));
+    let mut parts = numbers.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    Release {
+        numbers: [next(), next(), next()],
+        channel,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use warren_config::{Layer, bgp::BgpLayer, load};
+
+    use super::*;
+
+    fn config(file: &str) -> Config {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            path.path(),
+            format!("[ledger]\nurls = ['http://localhost:1']\n{file}"),
+        )
+        .unwrap();
+        let layer = Layer {
+            config: Some(path.path().to_owned()),
+            ..Layer::default()
+        };
+        load(layer, |_| None).unwrap()
+    }
+
+    #[test]
+    fn what_is_configured_about_bgp_reaches_the_sessions_and_the_rest_is_the_usual() {
+        let settings = bgp(&config("[bgp]\npassword = 's3cr3t'\nhold_time = '9s'\nmax_prefixes = 7").bgp);
+        assert_eq!(
+            (settings.hold_time, settings.max_prefixes),
+            (Duration::from_secs(9), 7)
+        );
+        assert_eq!(settings.password.unwrap().reveal(), "s3cr3t");
+        let (said, usual) = (
+            bgp(&BgpLayer::default().resolve().unwrap()),
+            BgpSettings::default(),
+        );
+        assert_eq!(
+            (said.hold_time, said.max_prefixes, said.password),
+            (usual.hold_time, usual.max_prefixes, usual.password)
+        );
+    }
+
+    #[test]
+    fn liveness_and_latency_that_are_off_are_not_there() {
+        let off = config("[liveness]\nenable_passive = false\n[latency]\nprobing = false");
+        assert!(liveness(&off.liveness).is_none() && latency(&off).is_none());
+        let on = config("[latency]\nprobe_interval = '5s'\ncache_update_interval = '3s'");
+        let options = latency(&on).unwrap();
+        assert_eq!(
+            (options.settings.period, options.list_interval),
+            (Duration::from_secs(5), Some(Duration::from_secs(3)))
+        );
+        assert_eq!(
+            liveness(&on.liveness).unwrap().settings.tx_min,
+            on.liveness.tx_min.0
+        );
+        assert!(
+            latency(&config("dataplane = 'simulated'")).is_none(),
+            "it sends no packets"
+        );
+    }
+
+    #[test]
+    fn the_filter_for_what_liveness_logs_names_the_actor() {
+        assert_eq!(warren_config::liveness::LOG, warren_actors::liveness::LOG);
+    }
+
+    #[test]
+    fn a_release_is_told_in_bytes() {
+        assert_eq!(
+            release("1.22.3"),
+            Release {
+                numbers: [1, 22, 3],
+                channel: 0
+            }
+        );
+        assert_eq!(release("0.1.0-rc.1").channel, 4);
+    }
+}
