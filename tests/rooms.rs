@@ -207,6 +207,7 @@ fn pure_rooms_are_pure_by_what_they_depend_on() {
     }
 }
 
+#[test]
 fn crates_that_one_room_needs_are_asked_for_by_no_other() {
     for package in metadata().workspace_packages() {
         let asked = package

@@ -79,7 +79,7 @@ mod tests {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(
             path.path(),
-            format!("[ledger]\nurls = ['http://localhost:1']\n{file}"),
+            format!("{file}\n[ledger]\nurls = ['http://localhost:1']"),
         )
         .unwrap();
         let layer = Layer {
