@@ -39,7 +39,7 @@ pub enum StatusEntry {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "it says in the description what is written as text")]
 pub struct IdleEntry {
-    /// No session.
+    /// That there is no session, in the reference's words.
     doublezero_status: IdleSession,
 }
 
@@ -51,7 +51,7 @@ pub struct IdleSession {
     session_status: String,
 }
 
-/// One provisioned service.
+/// A service that has a link, in the reference's order of fields.
 #[derive(Serialize, ToSchema, Clone, PartialEq, Debug)]
 pub struct Service {
     /// The name of the tunnel's interface, `doublezero0` and so on.
@@ -93,7 +93,7 @@ pub struct V2Status {
 /// One provisioned service with what the ledger says about it.
 #[derive(Serialize, ToSchema)]
 pub struct V2Service {
-    /// As in `/status`.
+    /// The fields that `/status` has too.
     #[serde(flatten)]
     pub service: Service,
     /// The device's code; empty when it is not known.
@@ -109,7 +109,7 @@ pub struct V2Service {
     pub lowest_latency_device: String,
     /// The name of the device's exchange.
     pub metro: String,
-    /// The tenant's code.
+    /// The code of the user's tenant; empty when there is none.
     pub tenant: String,
     /// Codes of the user's groups.
     pub multicast_groups: Groups,
@@ -120,9 +120,9 @@ pub struct V2Service {
 /// Codes of multicast groups.
 #[derive(Serialize, ToSchema, Default)]
 pub struct Groups {
-    /// Published to.
+    /// The codes of the groups that this host sends to.
     pub publisher: Vec<String>,
-    /// Subscribed to.
+    /// The codes of the groups that this host receives from.
     pub subscriber: Vec<String>,
 }
 

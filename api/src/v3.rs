@@ -67,7 +67,7 @@ pub struct Status {
     pub converged: bool,
     /// Whether the daemon is stopping.
     pub stopping: bool,
-    /// `client` or `gateway`.
+    /// Which end of tunnels this host is: `client` or `gateway`.
     pub role: String,
     /// Client: this host's public address.
     pub client_ip: Option<String>,
@@ -255,15 +255,15 @@ pub struct Tunnel {
     pub made_by_another: bool,
     /// The name of the tunnel's interface, once it has one.
     pub name: Option<String>,
-    /// The service.
+    /// The service that the user's account asks for.
     pub user_type: Option<String>,
     /// Where it is in its life.
     pub phase: String,
     /// Since when: Unix time in milliseconds.
     pub since_unix_ms: u64,
-    /// For how long.
+    /// For how many seconds it has been in this phase.
     pub since_seconds: f64,
-    /// The n-th (re)creation.
+    /// Which (re)creation of the tunnel this is, from 1.
     pub incarnation: u64,
     /// The outer source address.
     pub local: Option<String>,
@@ -274,7 +274,7 @@ pub struct Tunnel {
     pub remote: Option<String>,
     /// The address in the overlay.
     pub doublezero_ip: Option<String>,
-    /// The session's status.
+    /// The status of the BGP session, in the reference's words.
     pub session: String,
     /// Why it has that status.
     pub session_detail: Option<String>,
@@ -370,7 +370,7 @@ pub struct Failure {
     pub class: String,
     /// What was being attempted when it failed.
     pub operation: String,
-    /// What went wrong.
+    /// What went wrong, in words for people.
     pub detail: String,
     /// In how many seconds it is tried again; 0 when that is due.
     pub retry_in_seconds: f64,
@@ -412,7 +412,7 @@ pub struct PlanReply {
     pub schema: u32,
     /// The last plan that was handed out.
     pub generation: u64,
-    /// In order.
+    /// The steps, in the order in which they would be taken.
     pub steps: Vec<Step>,
     /// Tunnels that cannot be built as things are.
     pub conflicts: Vec<Conflict>,
@@ -427,7 +427,7 @@ pub struct Step {
     pub link: String,
     /// The same in words for people.
     pub text: String,
-    /// For machines.
+    /// The step as data: action, link and part.
     #[schema(value_type = Object)]
     pub step: serde_json::Value,
 }
@@ -462,8 +462,8 @@ pub struct TunnelReply {
 /// Whether all is well.
 #[derive(Serialize, Deserialize, ToSchema, Clone, Debug)]
 pub struct Health {
-    /// The answer.
+    /// Whether the daemon is healthy.
     pub ok: bool,
-    /// Why not.
+    /// What keeps it from being so, in words for people.
     pub reasons: Vec<String>,
 }

@@ -36,7 +36,7 @@ use command::{Command, LedgerFlags, Line, MulticastVerb};
 use name::Name;
 use network::{Lists, devices, feeds, groups, links, parties, passes, places, users};
 
-/// Everything went well.
+/// What was asked for is done.
 pub const OK: u8 = 0;
 /// It was not done; the message says why.
 pub const ERROR: u8 = 1;

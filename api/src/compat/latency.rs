@@ -14,9 +14,9 @@ pub struct LatencyRecord {
     pub device_code: String,
     /// The shortest round-trip time; 0 without an answer.
     pub min_latency_ns: i64,
-    /// The longest.
+    /// The longest round trip of the last round, in nanoseconds.
     pub max_latency_ns: i64,
-    /// The mean.
+    /// The mean round trip of the last round, in nanoseconds.
     pub avg_latency_ns: i64,
     /// From 0 to 100.
     #[serde(serialize_with = "as_go_writes_it")]

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct RouteEntry {
     /// Which of the networks it runs on.
     pub network: &'static str,
-    /// The preferred source.
+    /// The source address that the route prefers.
     pub local_ip: String,
     /// The destination's address, without a prefix length.
     pub peer_ip: String,
@@ -43,7 +43,7 @@ pub struct ResolveRequest {
     pub dst: Option<String>,
 }
 
-/// What `/resolve-route` answers.
+/// The body that `/resolve-route` answers with.
 #[derive(Serialize, ToSchema)]
 pub struct ResolveReply {
     /// The source address that this host would use.

@@ -12,7 +12,7 @@ pub struct V3Devices {
     pub age_seconds: f64,
     /// Why it tells nothing newer just now, when that is so.
     pub error: Option<String>,
-    /// Every device.
+    /// All devices on the ledger, in the order of their accounts.
     pub devices: Vec<DeviceRecord>,
 }
 

@@ -73,16 +73,16 @@ pub struct TargetLatency {
 pub struct Round {
     /// When it ended: Unix time in milliseconds.
     pub unix_ms: u64,
-    /// Echoes sent.
+    /// Echoes that left this host in the round.
     pub sent: u8,
-    /// Echoes answered.
+    /// Echoes of the round that were answered in time.
     pub received: u8,
     /// From 0 to 100.
     pub loss_percentage: f64,
     /// The shortest round-trip time; 0 without an answer.
     pub min_ns: u64,
-    /// The mean.
+    /// The mean round trip, in nanoseconds.
     pub avg_ns: u64,
-    /// The longest.
+    /// The longest round trip, in nanoseconds.
     pub max_ns: u64,
 }

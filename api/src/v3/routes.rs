@@ -17,7 +17,7 @@ pub struct Routes {
 pub struct RouteState {
     /// The destination, with its prefix length.
     pub destination: String,
-    /// The preferred source.
+    /// The source address that the route prefers.
     pub source: Option<String>,
     /// The next hop: the session's peer.
     pub next_hop: String,

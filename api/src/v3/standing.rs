@@ -78,15 +78,15 @@ pub struct Multicast {
     pub last_said_unix_ms: Option<u64>,
     /// Why what was said last could not leave.
     pub failing: Option<String>,
-    /// PIM Hello messages.
+    /// PIM Hello messages that left over the link.
     pub hellos: u64,
-    /// PIM Join messages.
+    /// Groups that were joined in PIM messages.
     pub joins: u64,
-    /// PIM Prune messages.
+    /// Groups that were pruned in PIM messages.
     pub prunes: u64,
-    /// Heartbeats to groups.
+    /// Heartbeats that left for published groups.
     pub heartbeats: u64,
-    /// PIM Register messages.
+    /// PIM Register messages to the rendezvous point.
     pub registers: u64,
     /// Of them all, those that could not leave.
     pub unsent: u64,
