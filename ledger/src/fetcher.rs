@@ -326,10 +326,16 @@ impl<Q: Question> UnderWay<Q> {
         let read = timeout_at(deadline, self.question.read(&*self.shared.source, deadline))
             .await
             .unwrap_or(Err(ReadError::Deadline));
-        self.result = Some(read.map(|value| Fetched {
-            value: Arc::new(value),
+        let read_at = Instant::now();
+        let last = Q::book(&self.shared).latest(self.question);
+        let share = |answer| match &last {
+            Some(last) => Q::share(answer, &last.value),
+            None => answer,
+        };
+        self.result = Some(read.map(|answer| Fetched {
+            value: Arc::new(share(answer)),
             asked_at,
-            read_at: Instant::now(),
+            read_at,
         }));
     }
 }

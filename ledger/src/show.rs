@@ -129,7 +129,7 @@ mod tests {
     fn a_view_is_shown_with_dotted_addresses_and_named_states() {
         let user = project::user(&samples::user());
         let view = View {
-            users: [(samples::key(9), user)].into(),
+            users: [(samples::key(9), user)].into_iter().collect(),
             ..View::default()
         };
         let shown = show(&view);

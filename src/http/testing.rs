@@ -282,7 +282,7 @@ pub fn connected() -> Snapshot {
     ];
     let view = View {
         slot: Slot(7),
-        users: users.into(),
+        users: users.into_iter().collect(),
         devices: [(
             key(2),
             Device {

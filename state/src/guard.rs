@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use imbl::ordmap::DiffItem;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Monotonic, Pubkey, Slot, View,
-    view::{Difference, User, UserStatus, merged},
+    view::{Difference, User, UserStatus},
 };
 pub use restart::Restarted;
 use restart::Suspicion;
@@ -283,7 +284,7 @@ impl ViewGuard {
         if let Some((read, in_force)) = is.went_back_from(&was) {
             return Verdict::Hold(HoldReason::SlotWentBack { read, in_force });
         }
-        let (held, gone) = taken_away(before, &view);
+        let gone = taken_away(before, &view);
         if gone.is_empty() {
             return Verdict::Accept(self.accept(now, view));
         }
@@ -294,7 +295,7 @@ impl ViewGuard {
                 gone: gone.len(),
             });
         }
-        let Some(reason) = suspicion(before, &view, held, gone.len()) else {
+        let Some(reason) = suspicion(before, &view, gone.len()) else {
             return Verdict::Accept(self.accept(now, view));
         };
         let confirmed = self
@@ -329,7 +330,7 @@ impl ViewGuard {
                 needed_seconds,
             });
         }
-        let (_, gone) = taken_away(before, &view);
+        let gone = taken_away(before, &view);
         let slot = view.provenance().users.lowest;
         let confirmed = self
             .suspect
@@ -375,30 +376,41 @@ impl ViewGuard {
     }
 }
 
-/// How many users the earlier view lets connect, and which of them the later one does not.
-fn taken_away(before: &View, after: &View) -> (usize, BTreeSet<Pubkey>) {
-    let connects = |user: Option<&User>| user.is_some_and(|user| user.status == UserStatus::Activated);
-    let (mut held, mut gone) = (0, BTreeSet::new());
-    for (key, _, is) in merged(&before.users, &after.users).filter(|(_, was, _)| connects(*was)) {
-        held += 1;
-        if !connects(is) && !after.quarantined.contains_key(key) {
-            gone.insert(*key);
-        }
-    }
-    (held, gone)
+/// Whom the earlier view lets connect and the later one does not.
+fn taken_away(before: &View, after: &View) -> BTreeSet<Pubkey> {
+    let differing = before.users.diff(&after.users);
+    let gone = differing.filter_map(|item| match item {
+        DiffItem::Remove(key, was) => connects(was).then_some(*key),
+        DiffItem::Update {
+            old: (key, was),
+            new: (_, is),
+        } => (connects(was) && !connects(is)).then_some(*key),
+        DiffItem::Add(..) => None,
+    });
+    gone.filter(|key| !after.quarantined.contains_key(key)).collect()
+}
+
+fn connects(user: &User) -> bool {
+    user.status == UserStatus::Activated
 }
 
 fn is_empty(view: &View) -> bool {
     view.users.is_empty() && view.quarantined.is_empty()
 }
 
-fn suspicion(before: &View, after: &View, held: usize, gone: usize) -> Option<HoldReason> {
+fn suspicion(before: &View, after: &View, gone: usize) -> Option<HoldReason> {
     if is_empty(after) {
         return Some(HoldReason::Emptied {
             before: before.users.len(),
         });
     }
-    (held > 1 && gone * 2 > held).then_some(HoldReason::MassRemoval { gone, before: held })
+    let held = || before.users.values().filter(|user| connects(user));
+    // Few of many is the usual case, and they are told without counting all.
+    if held().nth(2 * gone - 1).is_some() {
+        return None;
+    }
+    let before = held().count();
+    (before > 1).then_some(HoldReason::MassRemoval { gone, before })
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! One decoded read of the ledger, reduced to what tunnels need.
 
 use std::{
-    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
     net::Ipv4Addr,
 };
 
+use imbl::{OrdMap, ordmap::DiffItem};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,9 @@ use crate::{Asn, Pubkey, ServiceKind, Slot};
 pub struct View {
     /// The slot at which all of it was read; the lowest where it took several requests.
     pub slot: Slot,
-    /// Users that the role's filter matched, whatever their status.
-    pub users: BTreeMap<Pubkey, User>,
+    /// Users that the role's filter matched, whatever their status. There may be thousands: a view and the one before share
+    /// what is the same in both (see [`View::sharing`]).
+    pub users: OrdMap<Pubkey, User>,
     /// The devices that those users name.
     pub devices: BTreeMap<Pubkey, Device>,
     /// The exchanges (metros) that those devices name.
@@ -133,13 +134,36 @@ impl View {
         if !rest_is_same {
             return Difference::Everything;
         }
-        let changed = merged(users, &before.users)
-            .filter(|(_, is, was)| is != was)
-            .map(|(key, ..)| *key);
+        let changed = before.users.diff(users).map(|item| match item {
+            DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } | DiffItem::Remove(key, _) => *key,
+        });
         match changed.collect::<BTreeSet<_>>() {
             none if none.is_empty() => Difference::Nothing,
             users => Difference::Users(users),
         }
+    }
+
+    /// The same view, which shares the users that are the same with an earlier one. Whatever compares, keeps or drops both
+    /// has the work of what differs.
+    #[must_use]
+    pub fn sharing(self, before: &Self) -> Self {
+        let mut users = before.users.clone();
+        for item in before.users.diff(&self.users) {
+            match item {
+                DiffItem::Add(key, user) | DiffItem::Update { new: (key, user), .. } => {
+                    users.insert(*key, user.clone());
+                }
+                DiffItem::Remove(key, _) => {
+                    users.remove(key);
+                }
+            }
+        }
+        Self { users, ..self }
+    }
+
+    /// Keeps the users of whom this holds, and only these.
+    pub fn retain_users(&mut self, keep: impl FnMut(&(Pubkey, User)) -> bool) {
+        self.users = std::mem::take(&mut self.users).into_iter().filter(keep).collect();
     }
 
     /// Whether both say the same, whatever their slots.
@@ -163,26 +187,6 @@ pub enum Difference {
     Users(BTreeSet<Pubkey>),
     /// Something that any tunnel may depend on.
     Everything,
-}
-
-/// Two maps side by side, in the order of their keys: what each of them has.
-pub(crate) fn merged<'a, K: Ord, V>(
-    one: &'a BTreeMap<K, V>,
-    other: &'a BTreeMap<K, V>,
-) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {
-    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
-    std::iter::from_fn(move || {
-        let order = match (one.peek(), other.peek()) {
-            (Some((a, _)), Some((b, _))) => a.cmp(b),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return None,
-        };
-        let here = if order.is_le() { one.next() } else { None };
-        let there = if order.is_ge() { other.next() } else { None };
-        let key = here.or(there)?.0;
-        Some((key, here.map(|(_, value)| value), there.map(|(_, value)| value)))
-    })
 }
 
 /// An account that was set aside.
@@ -342,3 +346,6 @@ pub struct GlobalConfig {
     /// The devices' AS; 0 means the default, 65001.
     pub remote_asn: Asn,
 }
+
+#[cfg(test)]
+mod tests;

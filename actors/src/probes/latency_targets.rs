@@ -166,7 +166,7 @@ mod tests {
             prefixes: vec![],
         };
         View {
-            users: [(Pubkey([99; 32]), user)].into(),
+            users: [(Pubkey([99; 32]), user)].into_iter().collect(),
             devices: [(Pubkey([number; 32]), device)].into(),
             ..View::default()
         }

@@ -140,7 +140,7 @@ impl LedgerSource for ScriptedLedger {
         let answer = *self.answer.lock().unwrap();
         self.answered(answer, || {
             let mut view = self.view.lock().unwrap().clone();
-            view.users.retain(|_, user| match query {
+            view.retain_users(|(_, user)| match query {
                 Query::Client(client_ip) => user.client_ip == *client_ip,
                 Query::Gateway(device) => user.device == *device,
             });

@@ -420,7 +420,7 @@ impl World {
 
     fn expected(&self) -> BTreeMap<TunnelId, TunnelSpec> {
         let mut view = self.ledger.truth.clone();
-        view.users.retain(|_, user| is_ours(self.script.role, user));
+        view.retain_users(|(_, user)| is_ours(self.script.role, user));
         let ends = view
             .devices
             .values()

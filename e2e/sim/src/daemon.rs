@@ -246,8 +246,8 @@ impl World {
     /// A read has only the users that the role's filter matches.
     fn of_our_role(&self, mut view: View) -> View {
         match self.script.role {
-            Role::Client { client_ip } => view.users.retain(|_, user| user.client_ip == client_ip),
-            Role::Gateway { device } => view.users.retain(|_, user| user.device == device),
+            Role::Client { client_ip } => view.retain_users(|(_, user)| user.client_ip == client_ip),
+            Role::Gateway { device } => view.retain_users(|(_, user)| user.device == device),
         }
         let ours: BTreeSet<_> = view.users.values().map(|user| user.device).collect();
         view.devices.retain(|key, _| ours.contains(key));

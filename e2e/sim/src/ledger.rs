@@ -148,7 +148,7 @@ impl Ledger {
                 Ok(view)
             }
             Some(LedgerFault::Truncated) => {
-                view.users.retain(|_, _| chance.one_in(2));
+                view.retain_users(|(_, _)| chance.one_in(2));
                 Ok(view)
             }
             Some(LedgerFault::Stale) => Ok(chance.pick(&self.earlier).cloned().unwrap_or(view)),

@@ -28,6 +28,12 @@ pub trait Question: Copy + Ord + fmt::Display + fmt::Debug + Send + Sync + 'stat
     /// Asks the ledger itself.
     async fn read(self, source: &dyn LedgerSource, deadline: Instant) -> Result<Self::Answer, ReadError>;
 
+    /// The same answer, which shares with the last one what is the same, where there may be much of it.
+    #[must_use]
+    fn share(answer: Self::Answer, _last: &Self::Answer) -> Self::Answer {
+        answer
+    }
+
     /// Where answers are kept.
     #[doc(hidden)]
     fn book(shared: &Shared) -> MutexGuard<'_, Book<Self, Self::Answer>>;
@@ -56,6 +62,10 @@ impl Question for Query {
 
     async fn read(self, source: &dyn LedgerSource, deadline: Instant) -> Result<View, ReadError> {
         source.read(&self, deadline).await
+    }
+
+    fn share(view: View, last: &View) -> View {
+        view.sharing(last)
     }
 
     fn book(shared: &Shared) -> MutexGuard<'_, Book<Self, View>> {

@@ -5,7 +5,10 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use warren_state::{Slot, View};
+use warren_state::{
+    Pubkey, ServiceKind, Slot, View,
+    view::{RawNet, User, UserStatus},
+};
 
 use super::*;
 use crate::{Devices, InUse};
@@ -82,6 +85,7 @@ impl LedgerSource for Gated {
     async fn read(&self, query: &Query, _: Instant) -> Result<View, ReadError> {
         Ok(View {
             slot: Slot(self.act(*query, &self.views).await?),
+            users: [(Pubkey([1; 32]), user())].into_iter().collect(),
             ..View::default()
         })
     }
@@ -96,6 +100,23 @@ impl LedgerSource for Gated {
     }
     fn health(&self) -> LedgerHealth {
         LedgerHealth::default()
+    }
+}
+
+fn user() -> User {
+    User {
+        owner: Pubkey::default(),
+        kind: Ok(ServiceKind::Ibrl),
+        tenant: Pubkey::default(),
+        device: Pubkey([2; 32]),
+        client_ip: Ipv4Addr::new(192, 0, 2, 10),
+        dz_ip: Ipv4Addr::new(192, 0, 2, 10),
+        tunnel_number: 500,
+        tunnel_net: RawNet::default(),
+        status: UserStatus::Activated,
+        publishers: vec![],
+        subscribers: vec![],
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
     }
 }
 
@@ -175,6 +196,20 @@ async fn past_its_ttl_an_answer_is_read_again_each_kind_after_its_own() {
             failures: 0
         }
     );
+}
+
+#[tokio::test]
+async fn an_answer_shares_with_the_last_one_to_the_same_question_what_is_the_same() {
+    let (source, fetcher) = fetcher(Act::Answer, lasting());
+    source.views.add_permits(3);
+    let mut answers = Vec::new();
+    for query in [QUERY, QUERY, OTHER] {
+        answers.push(fetcher.fresh(query, soon()).await.unwrap().value);
+    }
+    let slots: Vec<u64> = answers.iter().map(|view| view.slot.0).collect();
+    assert_eq!(slots, [1, 2, 3]);
+    assert!(answers[0].users.ptr_eq(&answers[1].users));
+    assert!(!answers[0].users.ptr_eq(&answers[2].users));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use warren_state::{Fault, FaultClass, Monotonic, Switch, TunnelId, lifecycle::FailureReport};
+use warren_state::{Fault, FaultClass, Monotonic, Switch, TunnelId, lifecycle::FailureReport, view::User};
 
 use super::*;
 use crate::http::testing::{connected, key};
@@ -58,7 +58,10 @@ fn v2_status_has_what_the_ledger_says_from_the_view_alone() {
 fn groups_stand_in_the_ledgers_order_for_each_role() {
     let mut snapshot = connected();
     let mut view = View::clone(snapshot.view.as_deref().unwrap());
-    for user in view.users.values_mut().filter(|user| !user.publishers.is_empty()) {
+    let publishes = |(_, user): &(&Pubkey, &User)| !user.publishers.is_empty();
+    let publishers: Vec<Pubkey> = view.users.iter().filter(publishes).map(|(key, _)| *key).collect();
+    for publisher in publishers {
+        let user = &mut view.users[&publisher];
         (user.publishers, user.subscribers) = (vec![key(6), key(5)], vec![key(5), key(6)]);
     }
     snapshot.view = Some(Arc::new(view));

@@ -1,6 +1,10 @@
 //! A pass for some users: the work is that of what changed, however many tunnels there are.
 
-use std::{collections::BTreeSet, mem};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use super::{
     Role, Way,
@@ -10,7 +14,7 @@ use super::{
 use crate::{
     Desired, Pubkey, Switch, TunnelId,
     desired::{Built, build_again},
-    view::{Difference, merged},
+    view::Difference,
 };
 
 impl Reconciler {
@@ -145,4 +149,24 @@ impl Reconciler {
         self.fit_to_underlay(&mut built);
         built
     }
+}
+
+/// Two maps side by side, in the order of their keys: what each of them has.
+fn merged<'a, K: Ord, V>(
+    one: &'a BTreeMap<K, V>,
+    other: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (one.peek(), other.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let here = if order.is_le() { one.next() } else { None };
+        let there = if order.is_ge() { other.next() } else { None };
+        let key = here.or(there)?.0;
+        Some((key, here.map(|(_, value)| value), there.map(|(_, value)| value)))
+    })
 }

@@ -159,11 +159,10 @@ fn a_publisher_has_its_address_on_the_link_and_routes_with_it_as_source() {
 #[test]
 fn a_subscriber_has_no_address_of_its_own_and_announces_nothing() {
     let mut scene = multicast(&[], &[0]);
-    scene
-        .view
-        .users
-        .values_mut()
-        .for_each(|user| user.dz_ip = Ipv4Addr::UNSPECIFIED);
+    let keys: Vec<Pubkey> = scene.view.users.keys().copied().collect();
+    for key in keys {
+        scene.view.users[&key].dz_ip = Ipv4Addr::UNSPECIFIED;
+    }
     let spec = scene.only();
     assert_eq!(spec.routes, BTreeSet::from([group_route(0, None)]));
     assert_eq!((spec.addresses.len(), spec.dz_ip), (1, None));
