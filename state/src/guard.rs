@@ -94,6 +94,15 @@ impl AcceptedView {
         }
     }
 
+    /// How many users it has that the one before it does not share with it.
+    pub(crate) fn own_users(&self) -> usize {
+        match self.compared.0.as_ref().map(|(_, difference)| &**difference) {
+            Some(Difference::Nothing) => 0,
+            Some(Difference::Users(users)) => users.len(),
+            Some(Difference::Everything) | None => self.view.users.len(),
+        }
+    }
+
     /// Whether both say the same, whatever their slots.
     #[must_use]
     pub fn says_the_same_as(&self, before: &Self) -> bool {

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use crate::{
     Address, AddressScope, Asn, BgpSpec, Exclusion, ImportPolicy, Incarnation, InstallSpec, LearnedRoutes,
     LinkName, LinkSpec, Pubkey, Route, RouteProtocol, ServiceKind, TableId, TunnelId, TunnelSpec, TunnelWant,
+    view::{RawNet, User, UserStatus},
 };
 
 pub fn tunnel(n: u8) -> TunnelId {
@@ -104,5 +105,23 @@ pub fn want(n: u8, link_name: &str) -> TunnelWant {
         spec: spec(n, link_name).into(),
         incarnation: Incarnation(1),
         learned: LearnedRoutes::Unknown,
+    }
+}
+
+/// A user that may connect.
+pub fn user(tunnel_number: u16) -> User {
+    User {
+        owner: Pubkey([1; 32]),
+        kind: Ok(ServiceKind::Ibrl),
+        tenant: Pubkey::default(),
+        device: Pubkey([2; 32]),
+        client_ip: Ipv4Addr::new(192, 0, 2, 1),
+        dz_ip: Ipv4Addr::new(192, 0, 2, 1),
+        tunnel_number,
+        tunnel_net: RawNet::default(),
+        status: UserStatus::Activated,
+        publishers: vec![],
+        subscribers: vec![],
+        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
     }
 }

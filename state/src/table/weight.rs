@@ -1,4 +1,5 @@
-//! What a step takes in memory, about: what is shared with what is true now counts too, for it may be all that still holds it.
+//! What a step takes in memory, about: what is shared with what is true now counts too, for it may be all that still holds it. Of
+//! views that counts what each does not share with the one before: the last of them is true now.
 
 use std::{fmt, mem::size_of};
 
@@ -47,7 +48,7 @@ impl Change {
                 .sum(),
             Self::View(view) => view
                 .as_ref()
-                .map_or(0, |in_force| in_force.accepted.view.users.len() * 4 * SMALL),
+                .map_or(0, |in_force| in_force.accepted.own_users() * 4 * SMALL),
             Self::Excluded(_) | Self::Manual(_) | Self::Address(_) | Self::Disk(_) => 4 * SMALL,
             Self::Session(_, standing) => {
                 size_of::<BgpStanding>()
@@ -106,4 +107,39 @@ fn text(event: &Event) -> usize {
     let mut length = Length(0);
     let _always_ok = fmt::Write::write_fmt(&mut length, format_args!("{event}"));
     length.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use crate::{
+        Monotonic, Pubkey, Slot, View,
+        guard::{GuardSettings, Verdict, ViewGuard},
+        reconcile::Role,
+        table::{Change, InForce},
+        testing::user,
+    };
+
+    #[test]
+    fn a_view_weighs_what_it_does_not_share_with_the_one_before() {
+        let mut guard = ViewGuard::new(GuardSettings::default(), None);
+        let mut view = View::default();
+        view.users = (0..100).map(|n| (Pubkey([n; 32]), user(1))).collect();
+        let mut weights = Vec::new();
+        for joining in [100, 101, 101] {
+            view.slot = Slot(view.slot.0 + 1);
+            view.users.insert(Pubkey([joining; 32]), user(1));
+            let Verdict::Accept(accepted) = guard.offer(Monotonic::ZERO, Ok(view.clone())) else {
+                panic!("nobody went");
+            };
+            let role = Role::Client {
+                client_ip: Ipv4Addr::LOCALHOST,
+            };
+            weights.push(Change::View(Some(InForce { role, accepted })).weight());
+        }
+        let user = weights[1] - weights[2];
+        assert!(user > 0);
+        assert_eq!(weights[0] - weights[2], 101 * user);
+    }
 }

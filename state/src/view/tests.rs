@@ -1,23 +1,7 @@
 use proptest::{collection::btree_map, prelude::*};
 
 use super::*;
-
-fn user(tunnel_number: u16) -> User {
-    User {
-        owner: Pubkey([1; 32]),
-        kind: Ok(ServiceKind::Ibrl),
-        tenant: Pubkey::default(),
-        device: Pubkey([2; 32]),
-        client_ip: Ipv4Addr::new(192, 0, 2, 1),
-        dz_ip: Ipv4Addr::new(192, 0, 2, 1),
-        tunnel_number,
-        tunnel_net: RawNet::default(),
-        status: UserStatus::Activated,
-        publishers: vec![],
-        subscribers: vec![],
-        tunnel_endpoint: Ipv4Addr::UNSPECIFIED,
-    }
-}
+use crate::testing::user;
 
 fn key(n: u32) -> Pubkey {
     let mut key = [0; 32];
